@@ -1,0 +1,289 @@
+"""The settings of the whole service: frozen, validated once, passed in to whoever needs them.
+
+Each model is one section of ``acoustid.conf`` and each attribute one option, so that a name means
+the same in the file, in the environment and in the code. `pipeline.runtime.config` fills them in;
+`docs/configuration.md` says what each is for.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import quote
+
+import sqlalchemy
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+
+def _checked_host(value: str) -> str:
+    if not value or any(sign in value for sign in ("://", "@", " ", "\t")):
+        raise ValueError("must be a host name or an address alone: no URL, user, password or space")
+    return value
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _split_list(value: object) -> object:
+    """Turn ``"a, b"`` into ``("a", "b")``; anything else passes unchanged."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
+
+
+def _refuse_bridge(value: tuple[str, ...]) -> tuple[str, ...]:
+    if value:
+        raise ValueError("the NATS bridge is not part of this version: leave servers empty")
+    return value
+
+
+def _refuse_remote_index(value: str) -> str:
+    if value == "http":
+        raise ValueError("protocol = http is not part of this version: use protocol = local")
+    return value
+
+
+def _refuse_store(value: bool) -> bool:  # noqa: FBT001 - a pydantic validator takes the bare value
+    if value:
+        raise ValueError("the fingerprint store is not part of this version: set enabled = false")
+    return value
+
+
+Host = Annotated[str, AfterValidator(_checked_host)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Name = Annotated[str, Field(min_length=1)]
+RateLimit = Annotated[float, Field(ge=0)]
+Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
+
+
+class Section(BaseModel):
+    """What all sections share: immutable, no unknown names, no value in an error's text."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+
+class DatabaseSettings(Section):
+    """One PostgreSQL database and the connection pool that each process keeps to it.
+
+    Attributes:
+        pool_size: most connections a process opens; there is no overflow beyond it.
+        pool_recycle: seconds after which a connection is replaced, None for never.
+        pool_pre_ping: test a pooled connection before use, so that a restarted server is not seen.
+        pool_timeout: seconds to wait for a free connection before giving up.
+    """
+
+    name: Name = "acoustid"
+    user: Name = "acoustid"
+    password: SecretStr = SecretStr("")
+    host: Host = "localhost"
+    port: Port = 5432
+    pool_size: Annotated[int, Field(ge=1)] = 20
+    pool_recycle: Annotated[int, Field(ge=1)] | None = 3600
+    pool_pre_ping: bool = True
+    pool_timeout: Annotated[float, Field(gt=0)] = 2.0
+
+    def url(self) -> sqlalchemy.URL:
+        """Return the address for SQLAlchemy; its text form masks the password."""
+        return sqlalchemy.URL.create(
+            "postgresql+psycopg2",
+            username=self.user,
+            password=self.password.get_secret_value() or None,
+            host=self.host,
+            port=self.port,
+            database=self.name,
+        )
+
+
+class AppDatabaseSettings(DatabaseSettings):
+    """Accounts, applications and statistics."""
+
+    name: Name = "acoustid_app"
+
+
+class FingerprintDatabaseSettings(DatabaseSettings):
+    """Fingerprints, tracks, their links to MBIDs, and the changelog that feeds the index."""
+
+    name: Name = "acoustid_fingerprint"
+
+
+class IngestDatabaseSettings(DatabaseSettings):
+    """Submissions as received, and what became of them."""
+
+    name: Name = "acoustid_ingest"
+
+
+class MusicbrainzDatabaseSettings(DatabaseSettings):
+    """A MusicBrainz mirror, read only."""
+
+    name: Name = "musicbrainz"
+
+
+class RedisSettings(Section):
+    """The Redis (or Valkey) server: broker, replies, key cache and rate limiter."""
+
+    host: Host = "localhost"
+    port: Port = 6379
+    db: Annotated[int, Field(ge=0)] = 0
+    username: str | None = None
+    password: SecretStr | None = None
+
+    def url(self, db: int | None = None) -> str:
+        """Return ``redis://...`` with the password in clear: for a client, never for a log.
+
+        Args:
+            db: another database number of the same server, such as one for caches.
+        """
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        number = self.db if db is None else db
+        return f"redis://{self._credentials()}{host}:{self.port}/{number}"
+
+    def _credentials(self) -> str:
+        password = self.password.get_secret_value() if self.password else ""
+        if not (self.username or password):
+            return ""
+        return f"{quote(self.username or '', safe='')}:{quote(password, safe='')}@"
+
+
+class NatsSettings(Section):
+    """The ingest bridge; no part of this version, so `servers` must stay empty."""
+
+    servers: Annotated[
+        tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_refuse_bridge)
+    ] = ()
+    stream: Name = "acoustid_submissions"
+    consumer: Name = "acoustid_worker"
+
+
+class FingerprintIndexSettings(Section):
+    """The inverted index: a directory of this machine (`local`) or a server (`http`)."""
+
+    protocol: Annotated[Literal["local", "http"], AfterValidator(_refuse_remote_index)] = "local"
+    path: Path = Path("data/index")
+    host: Host = "localhost"
+    port: Port = 6081
+    name: Name = "main"
+
+
+class FingerprintStoreSettings(Section):
+    """A memory-mapped copy of the fingerprints; no part of this version."""
+
+    enabled: Annotated[bool, AfterValidator(_refuse_store)] = False
+    path: Path = Path("data/fingerprints")
+
+
+class RateLimiterSettings(Section):
+    """Requests a second, averaged over the window of 20 s; 0 is no limit."""
+
+    global_limit: RateLimit = 100.0
+    app_limit: RateLimit = 10.0
+    ip_limit: RateLimit = 3.0
+
+
+class ClusterSettings(Section):
+    """What this installation is called and which part it plays.
+
+    Attributes:
+        secret: guards the internal API, which stays shut without one.
+    """
+
+    role: Literal["master", "replica"] = "master"
+    name: Name = "acoustid"
+    secret: SecretStr | None = None
+    rate_limiter: RateLimiterSettings = RateLimiterSettings()
+
+
+class SentrySettings(Section):
+    """Error tracking; off without a DSN."""
+
+    dsn: SecretStr | None = None
+    environment: Name = "production"
+    traces_sample_rate: Annotated[float, Field(ge=0, le=1)] = 0.1
+
+
+class LoggingSettings(Section):
+    """Levels and form of the log.
+
+    Attributes:
+        levels: logger name to level, from the options ``level_<logger>``.
+    """
+
+    level: Level = "INFO"
+    format: Literal["text", "json"] = "text"
+    levels: Mapping[str, Level] = Field(default_factory=dict)
+
+
+class StatsdSettings(Section):
+    """Where the metrics go; off without a host."""
+
+    host: Host | None = None
+    port: Port = 8125
+    prefix: Name = "acoustid"
+
+
+class FeatureSettings(Section):
+    """What is allowed beyond the public protocol."""
+
+    async_api: bool = False
+    demo_key: bool = False
+
+
+class ApiSettings(Section):
+    """The web front end.
+
+    Attributes:
+        trusted_proxies: how many proxies stand before it, whose X-Forwarded-For entries count.
+        lookup_timeout: seconds a lookup may take before the client is told to come again.
+        lookup_batch_size: most lookups that travel in one chain.
+        lookup_batches_in_flight: chains a front-end process keeps under way at once.
+    """
+
+    trusted_proxies: Annotated[int, Field(ge=0)] = 0
+    lookup_timeout: Annotated[float, Field(gt=0)] = 10.0
+    lookup_batch_size: Annotated[int, Field(ge=1)] = 100
+    lookup_batches_in_flight: Annotated[int, Field(ge=1)] = 2
+
+
+class CelerySettings(Section):
+    """How the workers run.
+
+    Attributes:
+        fuse_lookup_stages: run a lookup's next stage in the worker that ran the last one.
+        lookup_pool: Celery's pool for the workers of the lookup queue.
+    """
+
+    fuse_lookup_stages: bool = False
+    lookup_pool: Literal["solo", "prefork", "threads"] = "solo"
+
+
+class Settings(Section):
+    """Everything there is to configure.
+
+    A read-only twin (``database_ro`` ...) equals its main section wherever it is not set itself.
+
+    Attributes:
+        sources: where each option that is not at its default came from, by its INI name
+            (``"cluster.rate_limiter.ip_limit"``); for `pipeline.runtime.describe`.
+    """
+
+    database: AppDatabaseSettings = AppDatabaseSettings()
+    database_ro: AppDatabaseSettings = AppDatabaseSettings()
+    database_fingerprint: FingerprintDatabaseSettings = FingerprintDatabaseSettings()
+    database_fingerprint_ro: FingerprintDatabaseSettings = FingerprintDatabaseSettings()
+    database_ingest: IngestDatabaseSettings = IngestDatabaseSettings()
+    database_ingest_ro: IngestDatabaseSettings = IngestDatabaseSettings()
+    database_musicbrainz: MusicbrainzDatabaseSettings = MusicbrainzDatabaseSettings()
+    database_musicbrainz_ro: MusicbrainzDatabaseSettings = MusicbrainzDatabaseSettings()
+    redis: RedisSettings = RedisSettings()
+    nats: NatsSettings = NatsSettings()
+    fingerprint_index: FingerprintIndexSettings = FingerprintIndexSettings()
+    fingerprint_store: FingerprintStoreSettings = FingerprintStoreSettings()
+    cluster: ClusterSettings = ClusterSettings()
+    sentry: SentrySettings = SentrySettings()
+    logging: LoggingSettings = LoggingSettings()
+    statsd: StatsdSettings = StatsdSettings()
+    features: FeatureSettings = FeatureSettings()
+    api: ApiSettings = ApiSettings()
+    celery: CelerySettings = CelerySettings()
+    sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
