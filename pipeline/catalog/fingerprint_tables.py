@@ -1,0 +1,139 @@
+"""Tables of the ``fingerprint`` database: tracks, fingerprints, links, the changelog."""
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import UUID
+
+from pipeline.catalog.columns import created, metadata, primary_key, submission_count, updated
+
+METADATA: Final = metadata()
+
+track: Final = sa.Table(
+    "track",
+    METADATA,
+    primary_key(),
+    created(),
+    updated(),
+    sa.Column("new_id", sa.ForeignKey("track.id"), comment="the track this one was merged into"),
+    sa.Column("gid", UUID(as_uuid=True), nullable=False, unique=True),
+)
+
+fingerprint: Final = sa.Table(
+    "fingerprint",
+    METADATA,
+    primary_key(),
+    sa.Column("words", sa.LargeBinary, nullable=False, comment="32-bit words, little-endian"),
+    sa.Column("gid", UUID(as_uuid=True), nullable=False, index=True),
+    sa.Column("simhash", sa.Integer, nullable=False, index=True),
+    sa.Column("length", sa.SmallInteger, nullable=False, index=True, comment="seconds of audio"),
+    sa.Column("bitrate", sa.SmallInteger, comment="kbit/s"),
+    sa.Column("format_id", sa.Integer),
+    created(),
+    updated(),
+    sa.Column("track_id", sa.ForeignKey("track.id"), nullable=False, index=True),
+    submission_count(),
+    sa.CheckConstraint("length > 0", name="length"),
+    sa.CheckConstraint("bitrate > 0", name="bitrate"),
+)
+
+fpindex_changelog: Final = sa.Table(
+    "fpindex_changelog",
+    METADATA,
+    sa.Column(
+        "id",
+        sa.BigInteger,
+        sa.Sequence("fpindex_changelog_id_seq"),
+        primary_key=True,
+        server_default=sa.text("nextval('fpindex_changelog_id_seq')"),
+    ),
+    sa.Column("fingerprint_id", sa.Integer, nullable=False),
+    sa.Column("deleted", sa.Boolean, nullable=False),
+    sa.Column(
+        "created",
+        sa.DateTime(timezone=True),
+        nullable=False,
+        server_default=sa.func.clock_timestamp(),
+    ),
+)
+
+
+def _link(name: str, *value: sa.Column[Any]) -> sa.Table:
+    """Return a table that links tracks to one kind of value, each pair once."""
+    return sa.Table(
+        name,
+        METADATA,
+        primary_key(),
+        sa.Column("track_id", sa.ForeignKey("track.id"), nullable=False),
+        *value,
+        created(),
+        updated(),
+        submission_count(),
+        sa.UniqueConstraint("track_id", value[0].name),
+    )
+
+
+track_mbid: Final = _link(
+    "track_mbid",
+    sa.Column("mbid", UUID(as_uuid=True), nullable=False, index=True),
+    sa.Column("disabled", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("merged_into", sa.ForeignKey("track_mbid.id")),
+)
+
+track_puid: Final = _link(
+    "track_puid", sa.Column("puid", UUID(as_uuid=True), nullable=False, index=True)
+)
+
+track_meta: Final = _link(
+    "track_meta", sa.Column("meta_id", sa.ForeignKey("meta.id"), nullable=False, index=True)
+)
+
+track_foreignid: Final = _link(
+    "track_foreignid",
+    sa.Column("foreignid_id", sa.ForeignKey("foreignid.id"), nullable=False, index=True),
+)
+
+meta: Final = sa.Table(
+    "meta",
+    METADATA,
+    primary_key(),
+    sa.Column("track", sa.Text),
+    sa.Column("artist", sa.Text),
+    sa.Column("album", sa.Text),
+    sa.Column("album_artist", sa.Text),
+    sa.Column("track_no", sa.Integer),
+    sa.Column("disc_no", sa.Integer),
+    sa.Column("year", sa.Integer),
+    created(),
+    sa.Column("gid", UUID(as_uuid=True), nullable=False, unique=True),
+)
+
+foreignid_vendor: Final = sa.Table(
+    "foreignid_vendor",
+    METADATA,
+    primary_key(),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+)
+
+foreignid: Final = sa.Table(
+    "foreignid",
+    METADATA,
+    primary_key(),
+    sa.Column("vendor_id", sa.ForeignKey("foreignid_vendor.id"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.UniqueConstraint("vendor_id", "name"),
+)
+
+submission_import: Final = sa.Table(
+    "submission_import",
+    METADATA,
+    sa.Column("submission_id", sa.Integer, primary_key=True, autoincrement=False),
+    created(),
+    sa.Column("fingerprint_id", sa.Integer, nullable=False),
+    sa.Column("track_id", sa.Integer, nullable=False),
+    sa.Column("track_mbid_id", sa.Integer),
+    sa.Column("track_puid_id", sa.Integer),
+    sa.Column("track_meta_id", sa.Integer),
+    sa.Column("track_foreignid_id", sa.Integer),
+    comment="what each submission became, written with it: importing twice changes nothing",
+)

@@ -1,0 +1,94 @@
+"""Tables of the ``ingest`` database: submissions, what became of them, where data came from."""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from pipeline.catalog.columns import created, metadata, primary_key, updated
+
+METADATA: Final = metadata()
+
+submission: Final = sa.Table(
+    "submission",
+    METADATA,
+    primary_key(),
+    created(),
+    sa.Column("task_id", UUID(as_uuid=True), nullable=False, index=True),
+    sa.Column("state", sa.Text, nullable=False, server_default="pending"),
+    sa.Column("reason", sa.Text, comment="why a submission was rejected or failed"),
+    sa.Column("handled_at", sa.DateTime(timezone=True), comment="when the final state was reached"),
+    sa.Column("attempts", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("retry_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("account_id", sa.Integer, nullable=False),
+    sa.Column("application_id", sa.Integer, nullable=False),
+    sa.Column("application_version", sa.Text),
+    sa.Column("words", sa.LargeBinary, nullable=False, comment="32-bit words, little-endian"),
+    sa.Column("gid", UUID(as_uuid=True), nullable=False, comment="identity of the words"),
+    sa.Column("length", sa.SmallInteger, nullable=False, comment="seconds of audio"),
+    sa.Column("bitrate", sa.SmallInteger, comment="kbit/s"),
+    sa.Column("format", sa.Text),
+    sa.Column("meta", JSONB),
+    sa.Column("mbid", UUID(as_uuid=True)),
+    sa.Column("puid", UUID(as_uuid=True)),
+    sa.Column("foreignid", sa.Text),
+    sa.CheckConstraint("length > 0", name="length"),
+    sa.CheckConstraint("bitrate > 0", name="bitrate"),
+    sa.CheckConstraint("state IN ('pending', 'imported', 'rejected', 'failed')", name="state"),
+)
+
+# The sweeper's work list: receipts that have no final state yet.
+sa.Index(
+    "submission_idx_unfinished",
+    submission.c.retry_at,
+    postgresql_where=submission.c.state == sa.literal_column("'pending'"),
+)
+
+submission_result: Final = sa.Table(
+    "submission_result",
+    METADATA,
+    sa.Column("submission_id", sa.Integer, primary_key=True, autoincrement=False),
+    created(),
+    sa.Column("handled_at", sa.DateTime(timezone=True)),
+    sa.Column("account_id", sa.Integer, nullable=False),
+    sa.Column("application_id", sa.Integer, nullable=False),
+    sa.Column("application_version", sa.Text),
+    sa.Column("fingerprint_id", sa.Integer, nullable=False, index=True),
+    sa.Column("track_id", sa.Integer, nullable=False),
+    sa.Column("meta_gid", UUID(as_uuid=True)),
+    sa.Column("mbid", UUID(as_uuid=True)),
+    sa.Column("puid", UUID(as_uuid=True)),
+    sa.Column("foreignid", sa.Text),
+)
+
+
+def _provenance(name: str, target: str) -> sa.Table:
+    """Return a table that records which submission and source confirmed a row, each once."""
+    return sa.Table(
+        name,
+        METADATA,
+        primary_key(),
+        sa.Column(target, sa.Integer, nullable=False, index=True),
+        sa.Column("submission_id", sa.Integer, nullable=False, unique=True),
+        sa.Column("source_id", sa.Integer, nullable=False, index=True),
+        created(),
+    )
+
+
+fingerprint_source: Final = _provenance("fingerprint_source", "fingerprint_id")
+track_mbid_source: Final = _provenance("track_mbid_source", "track_mbid_id")
+track_puid_source: Final = _provenance("track_puid_source", "track_puid_id")
+track_meta_source: Final = _provenance("track_meta_source", "track_meta_id")
+track_foreignid_source: Final = _provenance("track_foreignid_source", "track_foreignid_id")
+
+track_mbid_change: Final = sa.Table(
+    "track_mbid_change",
+    METADATA,
+    primary_key(),
+    sa.Column("track_mbid_id", sa.Integer, nullable=False, index=True),
+    sa.Column("account_id", sa.Integer, nullable=False),
+    created(),
+    sa.Column("disabled", sa.Boolean, nullable=False),
+    sa.Column("note", sa.Text),
+    updated(),
+)
