@@ -28,12 +28,6 @@ def upgrade() -> None:
         sa.Column("application_version", sa.Text(), nullable=True),
         sa.Column("created_from", postgresql.INET(), nullable=True),
         sa.Column("is_admin", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["application_id"],
-            ["application.id"],
-            name=op.f("account_fk_application_id"),
-            use_alter=True,
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("account_pkey")),
         sa.UniqueConstraint("apikey", name=op.f("account_key_apikey")),
         sa.UniqueConstraint("mbuser", name=op.f("account_key_mbuser")),
