@@ -1,0 +1,1 @@
+"""The stages of lookups and submissions: plain functions over typed batches."""
