@@ -4,9 +4,10 @@ A message is what MessagePack can carry: maps, lists, texts, numbers and bytes. 
 validates it, so that a stage never works on a message of another version's shape.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
 
@@ -75,6 +76,7 @@ class Match:
 class TrackFit:
     """How a submission stands to all fingerprints of a track that it may join."""
 
+    track_id: int
     min_score: float = 1.0  # the worst compare2 against a fingerprint of the track
     max_length_diff: int = 0  # seconds, the largest difference in length
 
@@ -86,7 +88,7 @@ class Candidate:
     id: int
     twins: list[int] = field(default_factory=list)  # fingerprint ids with the same words
     matches: list[Match] = field(default_factory=list)  # best first
-    fits: dict[int, TrackFit] = field(default_factory=dict)  # by track id
+    fits: list[TrackFit] = field(default_factory=list)  # one for each track among the matches
 
 
 @dataclass(slots=True)
@@ -99,13 +101,13 @@ class SubmissionBatch:
 
 
 @cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    return TypeAdapter(kind)
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)  # built once: making one costs milliseconds
 
 
 def to_message(batch: object) -> Message:
     """Return a batch in the form that a message carries."""
-    message: Message = _adapter(type(batch)).dump_python(batch)
+    message: Message = _adapter(cast("Hashable", type(batch))).dump_python(batch)
     return message
 
 
@@ -115,4 +117,5 @@ def from_message(kind: type[T], message: Message) -> T:
     Raises:
         pydantic.ValidationError: the message is not of this shape.
     """
-    return _adapter(kind).validate_python(message)
+    batch: T = _adapter(cast("Hashable", kind)).validate_python(message)
+    return batch
