@@ -4,10 +4,8 @@ A message is what MessagePack can carry: maps, lists, texts, numbers and bytes. 
 validates it, so that a stage never works on a message of another version's shape.
 """
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -100,14 +98,15 @@ class SubmissionBatch:
     seen: int = 0  # changelog position up to which `score` has compared them
 
 
-@cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)  # built once: making one costs milliseconds
+# Making one costs milliseconds, so each kind of batch has its own for good.
+_ADAPTERS: Final[dict[type, TypeAdapter[Any]]] = {
+    kind: TypeAdapter(kind) for kind in (LookupBatch, LookupReply, SubmissionBatch)
+}
 
 
 def to_message(batch: object) -> Message:
     """Return a batch in the form that a message carries."""
-    message: Message = _adapter(cast("Hashable", type(batch))).dump_python(batch)
+    message: Message = _ADAPTERS[type(batch)].dump_python(batch)
     return message
 
 
@@ -117,5 +116,5 @@ def from_message(kind: type[T], message: Message) -> T:
     Raises:
         pydantic.ValidationError: the message is not of this shape.
     """
-    batch: T = _adapter(cast("Hashable", kind)).validate_python(message)
+    batch: T = _ADAPTERS[kind].validate_python(message)
     return batch
