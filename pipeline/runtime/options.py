@@ -145,5 +145,14 @@ def _is_section(info: FieldInfo) -> bool:
 
 
 def _traits(info: FieldInfo) -> tuple[bool, bool]:
-    kinds: tuple[Any, ...] = get_args(info.annotation) or (info.annotation,)
+    kinds = set(_kinds(info.annotation))
     return SecretStr in kinds, NoneType in kinds
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - an annotation may be anything
+    """Yield what a union is made of, seen through ``Annotated``."""
+    inner = get_args(annotation)
+    if not inner:
+        yield annotation
+    for kind in inner:
+        yield from _kinds(kind)

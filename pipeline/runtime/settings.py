@@ -11,49 +11,20 @@ from typing import Annotated, Literal
 from urllib.parse import quote
 
 import sqlalchemy
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-
-def _checked_host(value: str) -> str:
-    if not value or any(sign in value for sign in ("://", "@", " ", "\t")):
-        raise ValueError("must be a host name or an address alone: no URL, user, password or space")
-    return value
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _split_list(value: object) -> object:
-    """Turn ``"a, b"`` into ``("a", "b")``; anything else passes unchanged."""
-    if not isinstance(value, str):
-        return value
-    return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
-
-
-def _refuse_bridge(value: tuple[str, ...]) -> tuple[str, ...]:
-    if value:
-        raise ValueError("the NATS bridge is not part of this version: leave servers empty")
-    return value
-
-
-def _refuse_remote_index(value: str) -> str:
-    if value == "http":
-        raise ValueError("protocol = http is not part of this version: use protocol = local")
-    return value
-
-
-def _refuse_store(value: bool) -> bool:  # noqa: FBT001 - a pydantic validator takes the bare value
-    if value:
-        raise ValueError("the fingerprint store is not part of this version: set enabled = false")
-    return value
-
-
-Host = Annotated[str, AfterValidator(_checked_host)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Name = Annotated[str, Field(min_length=1)]
-RateLimit = Annotated[float, Field(ge=0)]
-Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
+from pipeline.runtime.option_types import (
+    Dsn,
+    Host,
+    IndexProtocol,
+    Level,
+    MetricPrefix,
+    Name,
+    Port,
+    RateLimit,
+    Servers,
+    StoreEnabled,
+)
 
 
 class Section(BaseModel):
@@ -149,9 +120,7 @@ class RedisSettings(Section):
 class NatsSettings(Section):
     """The ingest bridge; no part of this version, so `servers` must stay empty."""
 
-    servers: Annotated[
-        tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_refuse_bridge)
-    ] = ()
+    servers: Servers = ()
     stream: Name = "acoustid_submissions"
     consumer: Name = "acoustid_worker"
 
@@ -159,7 +128,7 @@ class NatsSettings(Section):
 class FingerprintIndexSettings(Section):
     """The inverted index: a directory of this machine (`local`) or a server (`http`)."""
 
-    protocol: Annotated[Literal["local", "http"], AfterValidator(_refuse_remote_index)] = "local"
+    protocol: IndexProtocol = "local"
     path: Path = Path("data/index")
     host: Host = "localhost"
     port: Port = 6081
@@ -169,7 +138,7 @@ class FingerprintIndexSettings(Section):
 class FingerprintStoreSettings(Section):
     """A memory-mapped copy of the fingerprints; no part of this version."""
 
-    enabled: Annotated[bool, AfterValidator(_refuse_store)] = False
+    enabled: StoreEnabled = False
     path: Path = Path("data/fingerprints")
 
 
@@ -197,7 +166,7 @@ class ClusterSettings(Section):
 class SentrySettings(Section):
     """Error tracking; off without a DSN."""
 
-    dsn: SecretStr | None = None
+    dsn: Dsn | None = None
     environment: Name = "production"
     traces_sample_rate: Annotated[float, Field(ge=0, le=1)] = 0.1
 
@@ -219,7 +188,7 @@ class StatsdSettings(Section):
 
     host: Host | None = None
     port: Port = 8125
-    prefix: Name = "acoustid"
+    prefix: MetricPrefix = "acoustid"
 
 
 class FeatureSettings(Section):

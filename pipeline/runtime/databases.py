@@ -1,0 +1,119 @@
+"""The four databases and their connection pools.
+
+An engine is made when it is first asked for. A process that forks must not share connections with
+its children: make `Databases` after the fork. Should one be carried over all the same, the child
+drops the parent's engines untouched and makes its own.
+"""
+
+import math
+import os
+import threading
+from typing import Literal
+
+import sqlalchemy
+from sqlalchemy.orm import Session
+
+from pipeline.runtime.settings import DatabaseSettings, Settings
+
+DatabaseName = Literal["app", "fingerprint", "ingest", "musicbrainz"]
+
+CONNECT_TIMEOUT = 5
+"""Seconds to wait for a new connection."""
+
+_KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""A server that vanished without a word is noticed after a minute."""
+
+
+class Databases:
+    """Engines by the names of the databases; equal settings share one engine.
+
+    Args:
+        settings: the databases and their read-only twins.
+        component: the part this process plays; PostgreSQL shows it as ``acoustid-<component>``.
+    """
+
+    def __init__(self, settings: Settings, *, component: str = "pipeline") -> None:
+        self._databases: dict[tuple[DatabaseName, bool], DatabaseSettings] = {
+            ("app", False): settings.database,
+            ("app", True): settings.database_ro,
+            ("fingerprint", False): settings.database_fingerprint,
+            ("fingerprint", True): settings.database_fingerprint_ro,
+            ("ingest", False): settings.database_ingest,
+            ("ingest", True): settings.database_ingest_ro,
+            ("musicbrainz", False): settings.database_musicbrainz,
+            ("musicbrainz", True): settings.database_musicbrainz_ro,
+        }
+        self._application = f"acoustid-{component}"
+        self._start()
+
+    def engine(self, name: DatabaseName, *, read_only: bool = False) -> sqlalchemy.Engine:
+        """Return the engine of a database.
+
+        Args:
+            name: which of the four.
+            read_only: take the read-only twin, which is the main database unless it has settings
+                of its own. A twin may lag behind.
+        """
+        if self._pid != os.getpid():
+            self._forget()
+        database = self._databases[name, read_only]
+        identity = tuple(database.model_dump().items())
+        with self._lock:
+            if identity not in self._engines:
+                self._engines[identity] = _create_engine(database, self._application)
+            return self._engines[identity]
+
+    def dispose(self) -> None:
+        """Close every connection that is not in use; engines are made anew when asked for."""
+        with self._lock:
+            engines = list(self._engines.values())
+            self._engines.clear()
+        for engine in engines:
+            engine.dispose()
+
+    def _start(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._engines: dict[tuple[object, ...], sqlalchemy.Engine] = {}
+
+    def _forget(self) -> None:
+        """After a fork: leave the parent's connections open, for they are still the parent's."""
+        inherited = list(self._engines.values())
+        self._start()
+        for engine in inherited:
+            engine.dispose(close=False)
+
+
+def limit_statements(connection: sqlalchemy.Connection | Session, seconds: float) -> None:
+    """Let no statement of the running transaction take longer (``SET LOCAL statement_timeout``).
+
+    A statement that does is cancelled by the server: `sqlalchemy.exc.OperationalError`.
+
+    Args:
+        connection: in a transaction, which begins here if none has.
+        seconds: the limit, above 0; a limit of 0 would be none to PostgreSQL.
+
+    Raises:
+        ValueError: the limit is not above 0.
+    """
+    if not seconds > 0:
+        raise ValueError(f"a statement's time limit must be above 0 s, not {seconds}")
+    milliseconds = math.ceil(seconds * 1000)
+    connection.execute(sqlalchemy.text(f"SET LOCAL statement_timeout = {milliseconds}"))
+
+
+def _create_engine(database: DatabaseSettings, application: str) -> sqlalchemy.Engine:
+    return sqlalchemy.create_engine(
+        database.url(),
+        pool_size=database.pool_size,
+        max_overflow=0,
+        pool_recycle=-1 if database.pool_recycle is None else database.pool_recycle,
+        pool_pre_ping=database.pool_pre_ping,
+        pool_timeout=database.pool_timeout,
+        hide_parameters=True,
+        connect_args={
+            "application_name": application,
+            "connect_timeout": CONNECT_TIMEOUT,
+            **_KEEPALIVE,
+        },
+    )

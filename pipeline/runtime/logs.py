@@ -1,0 +1,172 @@
+"""Logging: every record, ours or a library's, leaves through one formatter on standard output.
+
+Our code logs with ``structlog.get_logger("acoustid.<room>.<module>")``, so the option
+``level_acoustid`` governs it all. Libraries log with the standard library. Both arrive at one
+handler on the root logger, whose formatter adds the trace id, masks secrets and renders.
+
+Celery leaves the loggers alone once its ``setup_logging`` signal has a receiver: connect one
+that calls `configure_logging`. Granian takes `granian_log_config`.
+"""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import structlog
+from structlog.stdlib import ExtraAdder, ProcessorFormatter
+from structlog.typing import EventDict, ProcessorReturnValue, WrappedLogger
+
+from pipeline.runtime.redact import redact_fields
+from pipeline.runtime.settings import LoggingSettings
+from pipeline.runtime.trace import current_trace_id
+
+LINE = "%(asctime)s [%(process)d] [%(levelname)s] %(name)s: %(message)s"
+QUIET = {"celery.app.trace": "WARNING", "celery.worker.strategy": "WARNING"}
+"""Levels unless configured: at INFO these log the arguments and results of every task."""
+
+_FOREIGN_LOGGERS = ("_granian", "granian.access", "celery", "celery.task", "sqlalchemy")
+_OWN_FIELDS = ("time", "level", "message", "logger", "trace_id", "process", "component")
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """The handler that `configure_logging` owns, and the loggers whose levels it set."""
+
+    def __init__(self, formatter: logging.Formatter, governed: tuple[str, ...]) -> None:
+        super().__init__(sys.stdout)
+        self.setFormatter(formatter)
+        self.governed = governed
+
+
+def configure_logging(settings: LoggingSettings, *, component: str) -> None:
+    """Send every log record of this process to standard output; call it again to change it.
+
+    Args:
+        settings: levels and form.
+        component: the part this process plays (``api``, ``worker``, ``beat``, ``cli``), a field
+            of each JSON line.
+    """
+    levels = {**QUIET, **settings.levels}
+    root = logging.getLogger()
+    _remove_own_handlers(root)
+    root.addHandler(_Handler(_formatter(settings, component), tuple(levels)))
+    root.setLevel(settings.level)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    for name in _FOREIGN_LOGGERS:
+        _send_to_root(logging.getLogger(name))
+    logging.captureWarnings(capture=True)
+    _configure_structlog()
+
+
+def granian_log_config() -> dict[str, Any]:
+    """Return granian's ``log_dictconfig``: its loggers without handlers of their own."""
+    through_root = {"handlers": [], "level": "INFO", "propagate": True}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {},
+        "handlers": {},
+        "loggers": {"_granian": dict(through_root), "granian.access": dict(through_root)},
+    }
+
+
+def _remove_own_handlers(root: logging.Logger) -> None:
+    for handler in [each for each in root.handlers if isinstance(each, _Handler)]:
+        root.removeHandler(handler)
+        for name in handler.governed:
+            logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+def _send_to_root(logger: logging.Logger) -> None:
+    logger.handlers.clear()
+    logger.propagate = True
+
+
+def _configure_structlog() -> None:
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            _hand_over,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def _hand_over(
+    logger: WrappedLogger, name: str, event: EventDict
+) -> tuple[tuple[EventDict], dict[str, Any]]:
+    """Pass the event to the standard library, its exception too, where Sentry looks for it."""
+    args, kwargs = ProcessorFormatter.wrap_for_formatter(logger, name, event)
+    return args, {**kwargs, "exc_info": event.get("exc_info")}
+
+
+def _formatter(settings: LoggingSettings, component: str) -> ProcessorFormatter:
+    def stamp(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        return _with_origin(event, component)
+
+    render = _render_json if settings.format == "json" else _render_text
+    return ProcessorFormatter(
+        fmt="%(message)s" if settings.format == "json" else LINE,
+        foreign_pre_chain=[ExtraAdder(), _drop_task_data],
+        processors=[structlog.processors.format_exc_info, stamp, render],
+    )
+
+
+def _drop_task_data(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Celery attaches each task's arguments, fingerprints and keys among them, as ``data``."""
+    if event["_record"].name.startswith("celery"):
+        event.pop("data", None)
+    return event
+
+
+def _with_origin(event: EventDict, component: str) -> EventDict:
+    """Order the fields, mask secrets, and say when, where and on whose behalf."""
+    record: logging.LogRecord = event.pop("_record")
+    del event["_from_structlog"]
+    fields = redact_fields(event)
+    stamped: EventDict = {
+        "time": datetime.fromtimestamp(record.created, UTC)
+        .astimezone()
+        .isoformat(timespec="milliseconds"),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "message": fields.pop("event", ""),
+        "component": component,
+        "process": record.process,
+    }
+    if trace_id := current_trace_id():
+        stamped["trace_id"] = trace_id
+    for name, value in fields.items():
+        stamped[f"{name}_" if name in _OWN_FIELDS else name] = value
+    return stamped
+
+
+def _render_json(_: WrappedLogger, __: str, event: EventDict) -> ProcessorReturnValue:
+    return json.dumps(event, separators=(",", ":"))
+
+
+def _render_text(_: WrappedLogger, __: str, event: EventDict) -> ProcessorReturnValue:
+    """Render the message and its context; the line's start is the formatter's own."""
+    fields = dict(event)
+    parts = [str(fields.pop("message"))]
+    exception = fields.pop("exception", None)
+    for name in ("time", "level", "logger", "component", "process"):
+        del fields[name]
+    parts += [f"{name}={_quoted(value)}" for name, value in fields.items()]
+    line = " ".join(parts)
+    text = f"{line}\n{exception}" if exception else line
+    # Indented, no line of a message can pass for a record of its own.
+    indented = text.replace("\r", "\\r").replace("\n", "\n    ")
+    return indented.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _quoted(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    plain = text.isprintable() and text and not any(sign in text for sign in ' "=')
+    return text if plain else json.dumps(text, ensure_ascii=False)

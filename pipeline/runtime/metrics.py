@@ -1,0 +1,193 @@
+"""StatsD metrics: the one place where they are named; `docs/metrics.md` lists them.
+
+Timings travel in milliseconds, StatsD's own unit and marked ``ms`` on the wire, whatever the name
+says: ``api.request_duration_seconds`` is the public service's name for it, and what exporters to
+Prometheus make of an ``ms`` timer is seconds again.
+
+A label is part of the name, after a dot, and never what a stranger sent: anything that is no plain
+word (a path, an address, a made-up HTTP method) becomes ``other``.
+"""
+
+import re
+from typing import Literal
+
+import statsd
+import structlog
+
+from pipeline.runtime.settings import StatsdSettings
+
+Bucket = Literal["global", "app", "ip"]
+Outcome = Literal["imported", "rejected", "failed"]
+Gauge = Literal[
+    "account_all",
+    "account_musicbrainz",
+    "account_openid",
+    "account_active",
+    "application_all",
+    "format_all",
+    "fingerprint_all",
+    "track_mbid_all",
+    "mbid_all",
+    "track_all",
+    "submission_all",
+    "submission_unhandled",
+]
+"""The daily figures of the public service."""
+
+OTHER = "other"
+_METHODS = frozenset({"get", "head", "post", "put", "delete", "options", "patch"})
+_WORD = re.compile(r"[a-z][a-z0-9_.:-]{0,63}")
+_UNFIT = re.compile(r"[^a-z0-9]+")
+
+logger = structlog.get_logger("acoustid.runtime.metrics")
+
+
+class _Client(statsd.StatsClient):  # type: ignore[misc] # statsd has no types
+    """A UDP client whose socket drops a packet rather than wait for room."""
+
+    def __init__(self, settings: StatsdSettings) -> None:
+        ipv6 = settings.host is not None and ":" in settings.host
+        super().__init__(settings.host, settings.port, settings.prefix, ipv6=ipv6)
+        self._sock.settimeout(0)
+
+    def close(self) -> None:
+        """Close the socket; statsd swallows the error of whatever is sent afterwards."""
+        self._sock.close()
+
+
+def connect_metrics(settings: StatsdSettings) -> "Metrics":
+    """Return the metrics of this process; silent ones without a host, or with an unknown one.
+
+    The host's name is looked up here, once: a wrong one is logged, and stops nothing.
+    """
+    if settings.host is None:
+        return Metrics()
+    try:
+        return Metrics(_Client(settings))
+    except OSError as error:
+        logger.warning("metrics are off: statsd host unknown", host=settings.host, error=error)
+        return Metrics()
+
+
+def label(text: str) -> str:
+    """Return `text` as a label of ``[a-z0-9_]``, or ``other`` when it is no plain word.
+
+    >>> label("tasks.lookup.score"), label("/v2/lookup"), label("127.0.0.1")
+    ('tasks_lookup_score', 'other', 'other')
+    """
+    lower = text.lower()
+    return _UNFIT.sub("_", lower).strip("_") if _WORD.fullmatch(lower) else OTHER
+
+
+class Metrics:
+    """Counts, times and gauges; no method raises or waits.
+
+    Args:
+        client: where they go, nowhere by default.
+    """
+
+    def __init__(self, client: statsd.StatsClient | None = None) -> None:
+        self._client = client
+
+    def api_request(self, endpoint: str, method: str, status: int, seconds: float) -> None:
+        """Count and time one HTTP request, whatever its outcome.
+
+        Args:
+            endpoint: the handler's name (``lookup``), not the path that was asked for.
+            method: the HTTP method.
+            status: the HTTP status of the reply, 500 after an unexpected exception.
+            seconds: from the request's arrival to its reply.
+        """
+        verb = method.lower() if method.lower() in _METHODS else OTHER
+        self._count("api.requests_total", label(endpoint), verb, str(int(status)))
+        self._time(f"api.request_duration_seconds.{label(endpoint)}.{verb}", seconds)
+
+    def lookup_search(self, *, hit: bool) -> None:
+        """Count one fingerprint that was searched for, and whether anything matched."""
+        self._count("api.lookup.searches.total")
+        if hit:
+            self._count("api.lookup.matches.total")
+
+    def new_submissions(self, count: int = 1) -> None:
+        """Count submissions received."""
+        self._count("new_submissions", count=count)
+
+    def submissions_ended(self, outcome: Outcome, count: int = 1) -> None:
+        """Count submissions that reached a final state."""
+        self._count(f"{outcome}_submissions", count=count)
+
+    def imported_submissions(self, count: int = 1) -> None:
+        """Count submissions that became part of the catalogue."""
+        self.submissions_ended("imported", count)
+
+    def handled_error(self, code: int) -> None:
+        """Count one error reply, by its code in the public protocol."""
+        self._count("api.handled_errors_total", str(int(code)))
+
+    def unhandled_error(self) -> None:
+        """Count one unexpected exception while a request was served."""
+        self._count("api.unhandled_errors_total")
+
+    def rate_limit_exceeded(self, bucket: Bucket) -> None:
+        """Count one refusal, by the tier that refused."""
+        self._count("api.rate_limit_exceeded_total", label(bucket))
+
+    def rate_limit_unavailable(self) -> None:
+        """Count one request that was let through because Redis could not be asked."""
+        self._count("api.rate_limit_unavailable_total")
+
+    def task_enqueued(self, task: str) -> None:
+        """Count one task sent to its queue."""
+        self._count("tasks_enqueued_total", label(task))
+
+    def task_started(self, task: str) -> None:
+        """Count one task taken up by a worker."""
+        self._count("tasks_started_total", label(task))
+
+    def task_finished(self, task: str, seconds: float) -> None:
+        """Count and time one task that succeeded."""
+        self._count("tasks_finished_total", label(task))
+        self._time(f"tasks_duration.{label(task)}", seconds)
+
+    def task_retried(self, task: str) -> None:
+        """Count one task that will be tried again."""
+        self._count("tasks_retried_total", label(task))
+
+    def task_failed(self, task: str, seconds: float) -> None:
+        """Count and time one task that gave up."""
+        self._count("tasks_failed_total", label(task))
+        self._time(f"tasks_duration.{label(task)}", seconds)
+
+    def batch_size(self, stage: str, count: int) -> None:
+        """Count one batch and its items; their ratio is the mean size."""
+        self._count("pipeline.batches_total", label(stage))
+        self._count("pipeline.batch_items_total", label(stage), count=count)
+
+    def queue_depth(self, queue: str, count: int) -> None:
+        """Tell how many messages wait in a queue."""
+        self._gauge(f"queue_depth.{label(queue)}", count)
+
+    def queue_age(self, queue: str, seconds: float) -> None:
+        """Tell how long the oldest message of a queue has waited."""
+        self._gauge(f"queue_age_seconds.{label(queue)}", seconds)
+
+    def gauge(self, stat: Gauge, value: float) -> None:
+        """Tell one of the daily figures."""
+        self._gauge(stat, value)
+
+    def close(self) -> None:
+        """Close the socket; what is measured afterwards goes nowhere."""
+        if self._client is not None:
+            self._client.close()
+
+    def _count(self, name: str, *labels: str, count: int = 1) -> None:
+        if self._client is not None:
+            self._client.incr(".".join((name, *labels)), count)
+
+    def _time(self, name: str, seconds: float) -> None:
+        if self._client is not None:
+            self._client.timing(name, seconds * 1000)
+
+    def _gauge(self, name: str, value: float) -> None:
+        if self._client is not None:
+            self._client.gauge(name, value)

@@ -1,0 +1,64 @@
+"""The kinds of value that an option takes, each with the check that refuses anything else.
+
+A refusal says what to change, and never quotes the value: a URL given for a host name may hold a
+password.
+"""
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+
+def _checked_host(value: str) -> str:
+    if not value or any(sign in value for sign in ("://", "@", " ", "\t")):
+        raise ValueError("must be a host name or an address alone: no URL, user, password or space")
+    return value
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _split_list(value: object) -> object:
+    """Turn ``"a, b"`` into ``("a", "b")``; anything else passes unchanged."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
+
+
+def _refuse_bridge(value: tuple[str, ...]) -> tuple[str, ...]:
+    if value:
+        raise ValueError("the NATS bridge is not part of this version: leave servers empty")
+    return value
+
+
+def _refuse_remote_index(value: str) -> str:
+    if value == "http":
+        raise ValueError("protocol = http is not part of this version: use protocol = local")
+    return value
+
+
+def _refuse_store(value: bool) -> bool:  # noqa: FBT001 - a pydantic validator takes the bare value
+    if value:
+        raise ValueError("the fingerprint store is not part of this version: set enabled = false")
+    return value
+
+
+def _checked_dsn(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in {"http", "https"} or not (parts.username and parts.hostname):
+        raise ValueError("must be a Sentry DSN: https://KEY@HOST/PROJECT")
+    return value
+
+
+Host = Annotated[str, AfterValidator(_checked_host)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Name = Annotated[str, Field(min_length=1)]
+RateLimit = Annotated[float, Field(ge=0)]
+Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
+Dsn = Annotated[SecretStr, AfterValidator(_checked_dsn)]
+MetricPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+Servers = Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_refuse_bridge)]
+IndexProtocol = Annotated[Literal["local", "http"], AfterValidator(_refuse_remote_index)]
+StoreEnabled = Annotated[bool, AfterValidator(_refuse_store)]

@@ -1,0 +1,66 @@
+"""Connections to Redis with deadlines that hold.
+
+Left alone, redis-py waits 5 s for a reply and silently tries again ten times: a ``BLPOP`` of 8 s
+then never comes back in time, and an outage looks like a hang.
+"""
+
+import redis
+from redis.backoff import ConstantBackoff, NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
+
+from pipeline.runtime.settings import RedisSettings
+
+CONNECT_TIMEOUT = 2.0
+"""Seconds to wait for a connection."""
+
+REPLY_TIMEOUT = 5.0
+"""Seconds to wait for the reply to a command, beyond the time that a blocking one asks for."""
+
+LONGEST_WAIT = 30.0
+"""Seconds that a command of a blocking client may ask the server to wait, unless told."""
+
+MAX_CONNECTIONS = 1024
+"""Connections a client may open: more than a process has threads, so that none is refused."""
+
+
+def connect(
+    settings: RedisSettings,
+    *,
+    blocking: bool = False,
+    db: int | None = None,
+    wait: float = LONGEST_WAIT,
+    timeout: float = REPLY_TIMEOUT,
+) -> redis.Redis:
+    """Return a client; it connects with the first command, and is safe among threads.
+
+    A command that found its connection lost is sent once more. One whose reply did not come in
+    time is not, since it may have run; nor is anything by a blocking client, for a ``BLPOP`` sent
+    twice waits twice and may lose what the first one popped.
+
+    Args:
+        settings: where the server is.
+        blocking: whether the commands (``BLPOP``, ``XREAD``) wait at the server.
+        db: another database number of the same server.
+        wait: the longest that a blocking command asks for, in seconds.
+        timeout: seconds for a reply, for a blocking client in addition to `wait`.
+    """
+    return redis.Redis(
+        host=settings.host,
+        port=settings.port,
+        db=settings.db if db is None else db,
+        username=settings.username,
+        password=settings.password.get_secret_value() if settings.password else None,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_timeout=timeout + wait if blocking else timeout,
+        socket_keepalive=True,
+        retry=_retry(blocking=blocking),
+        max_connections=MAX_CONNECTIONS,
+        decode_responses=False,
+    )
+
+
+def _retry(*, blocking: bool) -> Retry:
+    if blocking:
+        return Retry(NoBackoff(), 0)
+    return Retry(ConstantBackoff(0.05), 1, supported_errors=(RedisConnectionError,))
