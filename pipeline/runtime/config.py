@@ -115,7 +115,6 @@ def _read_file(path: Path | None, problems: list[str]) -> Layer:
 
 
 def _parse(path: Path, problems: list[str]) -> configparser.ConfigParser:
-    """Parse the file; a fault is reported by its line number, for the line may hold a secret."""
     parser = configparser.ConfigParser(interpolation=None, default_section="\0")
     try:
         with path.open(encoding="utf-8") as lines:
@@ -124,17 +123,25 @@ def _parse(path: Path, problems: list[str]) -> configparser.ConfigParser:
         problems.append(f"{path}: cannot be read: {error.strerror}")
     except UnicodeDecodeError:
         problems.append(f"{path}: is not UTF-8 text")
-    except configparser.DuplicateSectionError as error:
-        problems.append(f"{path}: line {error.lineno}: section [{error.section}] is given twice")
-    except configparser.DuplicateOptionError as error:
-        problems.append(
-            f"{path}: line {error.lineno}: [{error.section}] {error.option} is given twice"
-        )
-    except configparser.MissingSectionHeaderError as error:
-        problems.append(f"{path}: line {error.lineno}: an option stands before any [section]")
-    except configparser.ParsingError as error:
-        problems += [f"{path}: line {line}: is not `option = value`" for line, _ in error.errors]
+        parser.clear()
+    except configparser.Error as error:
+        problems += [f"{path}: {fault}" for fault in _faults(error)]
+        parser.clear()
     return parser
+
+
+def _faults(error: configparser.Error) -> list[str]:
+    """Tell faults by their line numbers alone, for the line may hold a secret."""
+    match error:
+        case configparser.DuplicateSectionError():
+            return [f"line {error.lineno}: section [{error.section}] is given twice"]
+        case configparser.DuplicateOptionError():
+            return [f"line {error.lineno}: [{error.section}] {error.option} is given twice"]
+        case configparser.MissingSectionHeaderError():
+            return [f"line {error.lineno}: an option stands before any [section]"]
+        case configparser.ParsingError():
+            return [f"line {line}: is not `option = value`" for line, _ in error.errors]
+    return ["is not an INI file"]
 
 
 def _read_environment(environ: Mapping[str, str], problems: list[str]) -> Layer:

@@ -8,12 +8,14 @@ drops the parent's engines untouched and makes its own.
 import math
 import os
 import threading
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import sqlalchemy
-from sqlalchemy.orm import Session
 
 from pipeline.runtime.settings import DatabaseSettings, Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 DatabaseName = Literal["app", "fingerprint", "ingest", "musicbrainz"]
 
@@ -84,7 +86,7 @@ class Databases:
             engine.dispose(close=False)
 
 
-def limit_statements(connection: sqlalchemy.Connection | Session, seconds: float) -> None:
+def limit_statements(connection: "sqlalchemy.Connection | Session", seconds: float) -> None:
     """Let no statement of the running transaction take longer (``SET LOCAL statement_timeout``).
 
     A statement that does is cancelled by the server: `sqlalchemy.exc.OperationalError`.

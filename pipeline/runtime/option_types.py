@@ -46,10 +46,19 @@ def _refuse_store(value: bool) -> bool:  # noqa: FBT001 - a pydantic validator t
 
 
 def _checked_dsn(value: SecretStr) -> SecretStr:
-    parts = urlsplit(value.get_secret_value())
-    if parts.scheme not in {"http", "https"} or not (parts.username and parts.hostname):
+    if not _is_dsn(value.get_secret_value()):
         raise ValueError("must be a Sentry DSN: https://KEY@HOST/PROJECT")
     return value
+
+
+def _is_dsn(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port_is_fit = parts.port is None or parts.port > 0
+    except ValueError:  # its message may quote the DSN
+        return False
+    named = bool(parts.username and parts.hostname and parts.path.strip("/"))
+    return parts.scheme in {"http", "https"} and named and port_is_fit
 
 
 Host = Annotated[str, AfterValidator(_checked_host)]
