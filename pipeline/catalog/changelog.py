@@ -1,0 +1,75 @@
+"""The changelog of the fingerprint database: what an index has yet to apply, in commit order."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from pipeline.catalog.fingerprint_tables import fingerprint, fpindex_changelog
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedFingerprint:
+    """A fingerprint that an index should now hold, or with no words, no longer hold."""
+
+    id: int
+    words: NDArray[np.uint32] | None
+
+
+def position(connection: sa.Connection) -> int:
+    """Return the newest position: the changelog id of the newest commit, 0 before the first."""
+    newest = sa.select(sa.func.max(fpindex_changelog.c.id))
+    return connection.execute(newest).scalar() or 0
+
+
+def read(connection: sa.Connection, after: int, limit: int) -> tuple[list[LoggedFingerprint], int]:
+    """Return the changes after a position, oldest first, and the position of the last.
+
+    The words are those of now: a fingerprint that a later entry deletes is deleted here already,
+    which that entry then repeats.
+    """
+    statement = (
+        sa.select(fpindex_changelog.c.id, fpindex_changelog.c.fingerprint_id, fingerprint.c.words)
+        .outerjoin_from(
+            fpindex_changelog, fingerprint, fpindex_changelog.c.fingerprint_id == fingerprint.c.id
+        )
+        .where(fpindex_changelog.c.id > after)
+        .order_by(fpindex_changelog.c.id)
+        .limit(limit)
+    )
+    rows = connection.execute(statement).all()
+    changes = [_logged(row.fingerprint_id, row.words) for row in rows]
+    return changes, rows[-1].id if rows else after
+
+
+def all_fingerprints(
+    connection: sa.Connection, chunk: int = 5000
+) -> Iterator[Sequence[LoggedFingerprint]]:
+    """Yield every fingerprint in chunks by ascending id, each chunk a short transaction.
+
+    Read `position` first: what is inserted during the scan has a later position, so applying the
+    changelog from there on makes the whole exact.
+    """
+    last = 0
+    while True:
+        statement = (
+            sa.select(fingerprint.c.id, fingerprint.c.words)
+            .where(fingerprint.c.id > last)
+            .order_by(fingerprint.c.id)
+            .limit(chunk)
+        )
+        rows = connection.execute(statement).all()
+        connection.commit()
+        if not rows:
+            return
+        last = rows[-1].id
+        yield [_logged(row.id, row.words) for row in rows]
+
+
+def _logged(fingerprint_id: int, words: Any) -> LoggedFingerprint:  # noqa: ANN401 - the driver's buffer
+    if words is None:
+        return LoggedFingerprint(fingerprint_id, None)
+    return LoggedFingerprint(fingerprint_id, np.frombuffer(words, dtype="<u4"))

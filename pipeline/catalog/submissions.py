@@ -1,0 +1,178 @@
+"""Submissions in the ingest database: the receipt, its way through the states, what to sweep."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from pipeline.catalog.ingest_tables import submission
+from pipeline.fingerprint.identity import fingerprint_gid
+
+# A chain that is alive is through long before; a receipt older than this has lost its chain.
+FIRST_RETRY: Final = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A submission as it was received, parsed and checked."""
+
+    account_id: int
+    application_id: int
+    application_version: str | None
+    words: NDArray[np.uint32]  # shape (n,)
+    length: int  # seconds of audio, 1…32767
+    bitrate: int | None = None  # kbit/s
+    format: str | None = None
+    meta: dict[str, Any] | None = None
+    mbid: UUID | None = None
+    puid: UUID | None = None
+    foreignid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSubmission:
+    """A submission as the stages read it."""
+
+    id: int
+    created: datetime
+    state: str
+    account_id: int
+    application_id: int
+    application_version: str | None
+    words: NDArray[np.uint32]
+    gid: UUID
+    length: int
+    bitrate: int | None
+    format: str | None
+    meta: dict[str, Any] | None
+    mbid: UUID | None
+    puid: UUID | None
+    foreignid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A receipt whose chain is overdue."""
+
+    id: int
+    task_id: str
+    attempts: int  # how often it was dispatched anew
+
+
+_STORED: Final = tuple(submission.c[name] for name in StoredSubmission.__slots__)
+
+
+def insert_receipts(
+    connection: sa.Connection, receipts: Sequence[Receipt], task_id: UUID
+) -> list[int]:
+    """Write the receipts of one request and return their ids, in order.
+
+    The caller commits; from then on nothing of them may be lost.
+    """
+    if not receipts:
+        return []
+    retry_at = sa.func.now() + FIRST_RETRY
+    statement = sa.insert(submission).returning(submission.c.id, sort_by_parameter_order=True)
+    rows = [_receipt_row(receipt, task_id) for receipt in receipts]
+    return list(connection.execute(statement.values(retry_at=retry_at), rows).scalars())
+
+
+def load(connection: sa.Connection, ids: Iterable[int]) -> list[StoredSubmission]:
+    """Return the submissions with these ids that exist, by id."""
+    statement = sa.select(*_STORED).where(_one_of(ids)).order_by(submission.c.id)
+    return [_stored(row) for row in connection.execute(statement)]
+
+
+def gids(connection: sa.Connection, ids: Iterable[int]) -> dict[int, UUID]:
+    """Return the identity of each submission's words by its id."""
+    statement = sa.select(submission.c.id, submission.c.gid).where(_one_of(ids))
+    return dict(connection.execute(statement).tuples().all())
+
+
+def pending_ids(connection: sa.Connection, ids: Iterable[int]) -> list[int]:
+    """Return those of the ids that have no final state yet, ascending."""
+    statement = (
+        sa.select(submission.c.id)
+        .where(_one_of(ids), submission.c.state == "pending")
+        .order_by(submission.c.id)
+    )
+    return list(connection.execute(statement).scalars())
+
+
+def finish(connection: sa.Connection, ids: Sequence[int], state: str, reason: str | None) -> int:
+    """Give pending submissions their final state; return how many had none before.
+
+    Args:
+        connection: on the ingest database; the caller commits.
+        ids: the submissions; those with a final state keep it.
+        state: ``imported``, ``rejected`` or ``failed``.
+        reason: why, for people to read; None when imported.
+    """
+    statement = (
+        sa.update(submission)
+        .where(_one_of(ids), submission.c.state == "pending")
+        .values(state=state, reason=reason, handled_at=sa.func.now())
+    )
+    return connection.execute(statement).rowcount
+
+
+def requeue(connection: sa.Connection, ids: Sequence[int]) -> int:
+    """Make failed submissions pending again, due at once; return how many there were."""
+    statement = (
+        sa.update(submission)
+        .where(_one_of(ids), submission.c.state == "failed")
+        .values(state="pending", reason=None, handled_at=None, attempts=0, retry_at=sa.func.now())
+    )
+    return connection.execute(statement).rowcount
+
+
+def claim_unfinished(connection: sa.Connection, limit: int) -> list[Unfinished]:
+    """Claim overdue receipts, oldest first, each for twice as long as the last time.
+
+    Two sweepers at once claim different rows. The caller commits and then dispatches them.
+    """
+    due = (
+        sa.select(submission.c.id)
+        .where(submission.c.state == "pending", submission.c.retry_at <= sa.func.now())
+        .order_by(submission.c.retry_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    pause = sa.literal(FIRST_RETRY) * sa.func.power(2, sa.func.least(submission.c.attempts + 1, 7))
+    statement = (
+        sa.update(submission)
+        .where(submission.c.id.in_(due))
+        .values(attempts=submission.c.attempts + 1, retry_at=sa.func.now() + pause)
+        .returning(submission.c.id, sa.cast(submission.c.task_id, sa.Text), submission.c.attempts)
+    )
+    return [Unfinished(*row) for row in connection.execute(statement)]
+
+
+def count_by_state(connection: sa.Connection) -> dict[str, int]:
+    """Return how many submissions are in each state that any has."""
+    statement = sa.select(submission.c.state, sa.func.count()).group_by(submission.c.state)
+    return dict(connection.execute(statement).tuples().all())
+
+
+def _one_of(ids: Iterable[int]) -> sa.ColumnElement[bool]:
+    return submission.c.id == sa.any_(sa.cast(list(ids), sa.ARRAY(sa.Integer)))
+
+
+def _receipt_row(receipt: Receipt, task_id: UUID) -> dict[str, Any]:
+    row = {name: getattr(receipt, name) for name in Receipt.__slots__}
+    row["words"] = receipt.words.astype("<u4", copy=False).tobytes()
+    row["gid"] = fingerprint_gid(1, receipt.words)
+    row["task_id"] = task_id
+    return row
+
+
+def _stored(row: sa.Row[Any]) -> StoredSubmission:
+    fields = dict(zip(StoredSubmission.__slots__, row, strict=True))
+    fields["words"] = np.frombuffer(fields["words"], dtype="<u4")
+    return StoredSubmission(**fields)

@@ -1,0 +1,132 @@
+"""The third stage for lookups: find candidates in the index and score them all in one pass."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from pipeline.catalog import fingerprints
+from pipeline.catalog.fingerprints import StoredFingerprint
+from pipeline.fingerprint.compare import compare2_batch
+from pipeline.fingerprint.query import extract_query
+from pipeline.index.interface import FingerprintIndex
+from pipeline.runtime.databases import Databases
+from pipeline.stages.messages import Lookup, LookupBatch, TrackHit
+from pipeline.stages.rules import MAX_OFFSET, MAX_RESULTS, TRACK_GROUP_THRESHOLD
+
+# The index knows no lengths, so it gives more candidates than are compared word by word.
+INDEX_LIMIT: Final = 40
+INDEX_MIN_SCORE: Final = 2  # terms in common; real copies share dozens
+INDEX_SCORE_PCT: Final = 10  # of the best candidate's terms
+MAX_COMPARED: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A lookup by fingerprint and the fingerprints that the index offers for it."""
+
+    lookup: Lookup
+    words: NDArray[np.uint32]
+    candidates: list[int]  # fingerprint ids, most terms in common first
+
+    def accepts(self, length: int) -> bool:
+        """Return whether a fingerprint of this length (seconds) may be the same recording."""
+        return abs(length - self.lookup.duration) <= self.lookup.max_duration_diff
+
+
+def score_lookups(batch: LookupBatch, index: FingerprintIndex, databases: Databases) -> LookupBatch:
+    """Fill in the tracks that each lookup finds, best first, at most ten."""
+    questions = _search([lookup for lookup in batch.lookups if lookup.words], index)
+    with databases.engine("fingerprint", read_only=True).connect() as connection:
+        stored = _fetch(questions, connection)
+        answers = _score(questions, stored)
+        gids = fingerprints.track_gids(
+            connection, {track_id for answer in answers for track_id, _ in answer}
+        )
+        _resolve_track_ids([look for look in batch.lookups if look.track_gid], connection)
+    for question, answer in zip(questions, answers, strict=True):
+        question.lookup.words = b""
+        question.lookup.hits = [
+            TrackHit(track_id, str(gids[track_id]), score) for track_id, score in answer
+        ]
+    return batch
+
+
+def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Question]:
+    words = [np.frombuffer(lookup.words, dtype="<u4") for lookup in lookups]
+    hits = index.search(
+        [extract_query(each) for each in words],
+        limit=INDEX_LIMIT,
+        min_score=INDEX_MIN_SCORE,
+        score_pct=INDEX_SCORE_PCT,
+    )
+    return [
+        _Question(lookup, each, found.ids.tolist())
+        for lookup, each, found in zip(lookups, words, hits, strict=True)
+    ]
+
+
+def _fetch(
+    questions: Sequence[_Question], connection: sa.Connection
+) -> Mapping[int, StoredFingerprint]:
+    """Return the candidates of all questions whose length any of them could accept, by id."""
+    if not questions:
+        return {}
+    shortest = min(q.lookup.duration - q.lookup.max_duration_diff for q in questions)
+    longest = max(q.lookup.duration + q.lookup.max_duration_diff for q in questions)
+    wanted = {fingerprint_id for question in questions for fingerprint_id in question.candidates}
+    return fingerprints.by_ids(connection, wanted, shortest, longest)
+
+
+def _score(
+    questions: Sequence[_Question], stored: Mapping[int, StoredFingerprint]
+) -> list[list[tuple[int, float]]]:
+    """Return for each question the (track id, score) pairs, best first, each track once."""
+    order = {fingerprint_id: position for position, fingerprint_id in enumerate(stored)}
+    pairs = [
+        (number, fingerprint_id)
+        for number, question in enumerate(questions)
+        for fingerprint_id in _compared(question, stored)
+    ]
+    scores = compare2_batch(
+        [fingerprint.words for fingerprint in stored.values()],
+        [question.words for question in questions],
+        ([order[key] for _, key in pairs], [number for number, _ in pairs]),
+        MAX_OFFSET,
+    )
+    ranked: list[list[tuple[float, int]]] = [[] for _ in questions]
+    for (number, fingerprint_id), score in zip(pairs, scores.tolist(), strict=True):
+        if score > TRACK_GROUP_THRESHOLD:
+            ranked[number].append((-score, fingerprint_id))
+    return [_best_tracks(sorted(found), stored) for found in ranked]
+
+
+def _compared(question: _Question, stored: Mapping[int, StoredFingerprint]) -> list[int]:
+    """Return the candidates of a fitting length that are worth comparing."""
+    return [
+        fingerprint_id
+        for fingerprint_id in question.candidates
+        if fingerprint_id in stored and question.accepts(stored[fingerprint_id].length)
+    ][:MAX_COMPARED]
+
+
+def _best_tracks(
+    ranked: Iterable[tuple[float, int]], stored: Mapping[int, StoredFingerprint]
+) -> list[tuple[int, float]]:
+    best: dict[int, float] = {}
+    for negated, fingerprint_id in ranked:
+        best.setdefault(stored[fingerprint_id].track_id, -negated)
+    return list(best.items())[:MAX_RESULTS]
+
+
+def _resolve_track_ids(lookups: Sequence[Lookup], connection: sa.Connection) -> None:
+    """Answer the lookups by track id: the track itself, under the id that was asked for."""
+    gids = {lookup.track_gid: UUID(lookup.track_gid) for lookup in lookups}
+    tracks = fingerprints.resolve_tracks(connection, gids.values())
+    for lookup in lookups:
+        track_id = tracks.get(gids[lookup.track_gid])
+        lookup.hits = [] if track_id is None else [TrackHit(track_id, lookup.track_gid, 1.0)]

@@ -1,0 +1,72 @@
+"""The last stage: the index catches up with the changelog, in batches, from where it stands."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import sqlalchemy as sa
+
+from pipeline.catalog import changelog
+from pipeline.catalog.changelog import LoggedFingerprint
+from pipeline.fingerprint.query import extract_query
+from pipeline.index.changes import Change, Delete, Insert
+from pipeline.index.writer import IndexWriter
+from pipeline.runtime.databases import Databases
+
+BATCH: Final = 5_000  # changes applied in one commit of the index
+
+
+def update_index(writer: IndexWriter, databases: Databases, *, batches: int | None = None) -> int:
+    """Apply what the changelog holds beyond the index's position; return the new position.
+
+    The position is stored in the index's own commit, so that a run which died is simply repeated.
+
+    Args:
+        writer: of the index to bring up to date.
+        databases: of which the fingerprint database holds the changelog.
+        batches: stop after so many, all that there are by default.
+    """
+    done = 0
+    with databases.engine("fingerprint").connect() as connection:
+        while batches is None or done < batches:
+            logged, position = changelog.read(connection, writer.position(), BATCH)
+            connection.commit()
+            if not logged:
+                break
+            writer.apply(_changes(logged), position)
+            done += 1
+    return writer.position()
+
+
+def rebuild_index(
+    writer: IndexWriter, databases: Databases, progress: Callable[[int], object]
+) -> int:
+    """Build the index anew from the fingerprints; return its position.
+
+    Searches go on in the old one until the new one is complete; what was added during the scan is
+    in the changelog, which is applied at the end.
+
+    Args:
+        writer: of the index to build anew.
+        databases: of which the fingerprint database holds everything.
+        progress: called with the number of fingerprints of each chunk that was read.
+    """
+    with databases.engine("fingerprint").connect() as connection:
+        position = changelog.position(connection)
+        connection.commit()
+        writer.rebuild(_all_changes(connection, progress), position)
+    return update_index(writer, databases)
+
+
+def _all_changes(
+    connection: sa.Connection, progress: Callable[[int], object]
+) -> Iterator[list[Change]]:
+    for logged in changelog.all_fingerprints(connection):
+        yield _changes(logged)
+        progress(len(logged))
+
+
+def _changes(logged: Sequence[LoggedFingerprint]) -> list[Change]:
+    return [
+        Delete(each.id) if each.words is None else Insert(each.id, extract_query(each.words))
+        for each in logged
+    ]

@@ -1,0 +1,62 @@
+"""The first stage: decode what a lookup brings, refuse what a submission may not become."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.catalog import submissions
+from pipeline.catalog.submissions import StoredSubmission
+from pipeline.fingerprint.codec import decompress_batch
+from pipeline.fingerprint.errors import InvalidFingerprint
+from pipeline.fingerprint.query import extract_query
+from pipeline.runtime.databases import Databases
+from pipeline.stages.messages import Candidate, LookupBatch, SubmissionBatch
+from pipeline.stages.rules import MIN_UNIQUE_WORDS, identifier
+
+
+def validate_lookups(batch: LookupBatch) -> LookupBatch:
+    """Replace each lookup's compressed fingerprint by its words, or note why it is refused."""
+    asked = [lookup for lookup in batch.lookups if lookup.fingerprint]
+    decoded = decompress_batch([lookup.fingerprint for lookup in asked])
+    for lookup, outcome in zip(asked, decoded, strict=True):
+        lookup.fingerprint = b""
+        if isinstance(outcome, InvalidFingerprint):
+            lookup.error = outcome.reason
+        else:
+            lookup.words = outcome.words.astype("<u4", copy=False).tobytes()
+    return batch
+
+
+def validate_submissions(task_id: str, ids: Sequence[int], databases: Databases) -> SubmissionBatch:
+    """Return a batch of the pending submissions that may be imported; reject the others.
+
+    A rejected submission gets its final state, with the reason, in the ingest database.
+    """
+    accepted: list[Candidate] = []
+    rejected: dict[str, list[int]] = {}
+    with databases.engine("ingest").begin() as connection:
+        for stored in submissions.load(connection, ids):
+            if stored.state != "pending":
+                continue
+            reason = rejection(stored)
+            if reason is None:
+                accepted.append(Candidate(stored.id))
+            else:
+                rejected.setdefault(reason, []).append(stored.id)
+        for reason, refused in rejected.items():
+            submissions.finish(connection, refused, "rejected", reason)
+    return SubmissionBatch(task_id, accepted)
+
+
+def rejection(stored: StoredSubmission) -> str | None:
+    """Return why a submission may not be imported, or None when it may."""
+    if not (identifier(stored.mbid) or identifier(stored.puid) or stored.meta is not None):
+        return "it names no recording: an mbid, a puid or text metadata is needed"
+    distinct = len(np.unique(stored.words))
+    if distinct < MIN_UNIQUE_WORDS:
+        return (
+            f"its fingerprint has {distinct} distinct words, of which {MIN_UNIQUE_WORDS} are needed"
+        )
+    if not len(extract_query(stored.words)):
+        return "its fingerprint is silence"
+    return None

@@ -1,0 +1,14 @@
+"""The Celery application."""
+
+from celery import Celery
+
+from tasks import signals
+from tasks.stage_task import StageTask
+
+app = Celery(
+    "acoustid",
+    task_cls=StageTask,
+    include=["tasks.lookup", "tasks.submission", "tasks.index", "tasks.maintenance"],
+)
+app.config_from_object("celeryconfig")
+signals.connect()

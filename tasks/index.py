@@ -1,0 +1,24 @@
+"""The index follows the changelog: nudged by every import and, for what was missed, by a beat."""
+
+from pipeline.index.writer import open_writer
+from pipeline.stages.update_index import update_index
+from tasks.celery import app
+from tasks.services import services
+
+# A commit of the index takes well under a second, so this stays below the time limit; what is
+# left waits for the next nudge.
+_BATCHES = 10
+
+
+@app.task(name="index.update", ignore_result=True)
+def update(position: int = 0) -> int:
+    """Bring the index at least to a changelog position; return the position it is at.
+
+    Args:
+        position: where the index should be; 0 for wherever the changelog is.
+    """
+    here = services().index.position()
+    if 0 < position <= here:
+        return here
+    with open_writer(services().settings.fingerprint_index.path) as writer:
+        return update_index(writer, services().databases, batches=_BATCHES)

@@ -1,0 +1,74 @@
+"""The beats' tasks: overdue receipts, queue lengths, daily figures."""
+
+from itertools import groupby
+from operator import attrgetter
+from typing import Final
+
+import structlog
+
+from pipeline.catalog import statistics, submissions
+from tasks import submission
+from tasks.celery import app
+from tasks.services import services
+
+logger = structlog.get_logger("acoustid.tasks.maintenance")
+
+QUEUES: Final = ("lookup", "submission", "index", "maintenance")
+
+_SWEEP: Final = 1_000  # receipts a sweep starts again at most
+_BUSY: Final = 200  # messages; receipts behind a longer queue are waiting, not lost
+_ALONE_AFTER: Final = 2  # attempts, after which a receipt no longer travels with others
+_GIVE_UP_AFTER: Final = 12  # attempts, about eight hours
+
+
+@app.task(name="maintenance.sweep_receipts")
+def sweep_receipts() -> int:
+    """Start the chains of receipts anew that have had no final state for too long.
+
+    Returns how many receipts were started.
+    """
+    if services().redis.llen("submission") > _BUSY:
+        return 0
+    with services().databases.engine("ingest").begin() as connection:
+        overdue = submissions.claim_unfinished(connection, _SWEEP)
+        hopeless = [each.id for each in overdue if each.attempts > _GIVE_UP_AFTER]
+        reason = f"gave up after {_GIVE_UP_AFTER} attempts"
+        failed = submissions.finish(connection, hopeless, "failed", reason)
+    services().metrics.submissions_ended("failed", failed)
+    lively = [each for each in overdue if each.attempts <= _GIVE_UP_AFTER]
+    for task_id, ids in _groups(lively):
+        submission.send(task_id, ids)
+    if overdue:
+        logger.warning("overdue receipts", started=len(lively), given_up=failed)
+    return len(lively)
+
+
+def _groups(overdue: list[submissions.Unfinished]) -> list[tuple[str, list[int]]]:
+    """Return the receipts by request, those that were tried more than once each by itself."""
+    alone = [(each.task_id, [each.id]) for each in overdue if each.attempts > _ALONE_AFTER]
+    together = sorted(
+        (each for each in overdue if each.attempts <= _ALONE_AFTER), key=attrgetter("task_id")
+    )
+    return alone + [
+        (task_id, [each.id for each in group])
+        for task_id, group in groupby(together, key=attrgetter("task_id"))
+    ]
+
+
+@app.task(name="maintenance.measure_queues")
+def measure_queues() -> dict[str, int]:
+    """Measure how many messages wait in each queue."""
+    depths = {queue: services().redis.llen(queue) for queue in QUEUES}
+    for queue, depth in depths.items():
+        services().metrics.queue_depth(queue, depth)
+    return depths
+
+
+@app.task(name="maintenance.update_stats")
+def update_stats() -> int:
+    """Write the daily figures of the catalogue, once a day however often it runs."""
+    figures = statistics.measure(services().databases)
+    statistics.store(services().databases, figures)
+    for name, value in figures.items():
+        services().metrics.gauge(name, value)
+    return len(figures)

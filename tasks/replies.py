@@ -1,0 +1,39 @@
+"""How the answers of a batch of lookups travel back: a Redis list for each front-end process."""
+
+from typing import Final
+from uuid import uuid4
+
+import msgpack
+import redis
+
+from pipeline.stages.messages import LookupReply, from_message, to_message
+
+# A front end that is gone never reads its list again, so the list goes too.
+_LIFETIME: Final = 60  # seconds
+
+
+def reply_key() -> str:
+    """Return a new name for a front end's list."""
+    return f"lookup:replies:{uuid4().hex}"
+
+
+def push(connection: redis.Redis, key: str, reply: LookupReply) -> None:
+    """Append a reply to a front end's list."""
+    with connection.pipeline(transaction=False) as pipe:
+        pipe.rpush(key, msgpack.packb(to_message(reply)))
+        pipe.expire(key, _LIFETIME)
+        pipe.execute()
+
+
+def pop(connection: redis.Redis, key: str, timeout: float) -> LookupReply | None:
+    """Wait up to `timeout` seconds for the next reply on a list; None when none came.
+
+    Args:
+        connection: a client for blocking commands.
+        key: the list.
+        timeout: seconds, above 0.
+    """
+    popped = connection.blpop([key], timeout=timeout)
+    if popped is None:
+        return None
+    return from_message(LookupReply, msgpack.unpackb(popped[1]))

@@ -1,0 +1,24 @@
+"""The beats: which task runs how often. Each is idempotent, so that one too many does no harm."""
+
+from typing import Any, Final
+
+from celery.schedules import crontab
+
+SCHEDULE: Final[dict[str, dict[str, Any]]] = {
+    # Every import nudges the index; this one finds what a lost nudge left behind.
+    "reindex": {"task": "index.update", "schedule": 5.0, "options": {"expires": 5}},
+    "sweep-receipts": {
+        "task": "maintenance.sweep_receipts",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
+    "measure-queues": {
+        "task": "maintenance.measure_queues",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
+    "update-stats": {
+        "task": "maintenance.update_stats",
+        "schedule": crontab(hour="0", minute="10"),
+    },
+}

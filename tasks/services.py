@@ -1,0 +1,48 @@
+"""What the tasks of a worker process share: settings, databases, Redis, metrics, the index."""
+
+import os
+from dataclasses import dataclass
+
+import redis
+
+from pipeline.index.reader import IndexReader, open_reader
+from pipeline.runtime.config import load_settings
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.metrics import Metrics, connect_metrics
+from pipeline.runtime.redis_client import connect
+from pipeline.runtime.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The resources of one process."""
+
+    settings: Settings
+    databases: Databases
+    redis: redis.Redis
+    metrics: Metrics
+    index: IndexReader
+
+
+_by_process: dict[int, Services] = {}
+
+
+def services() -> Services:
+    """Return this process's resources, opened when they are first asked for.
+
+    A process that was forked opens its own: connections can't be shared with the parent.
+    """
+    found = _by_process.get(os.getpid())
+    if found is None:
+        found = _by_process[os.getpid()] = _open(load_settings())
+    return found
+
+
+def _open(settings: Settings) -> Services:
+    return Services(
+        settings=settings,
+        databases=Databases(settings, component="worker"),
+        redis=connect(settings.redis),
+        metrics=connect_metrics(settings.statsd),
+        index=open_reader(settings.fingerprint_index.path),
+    )

@@ -1,0 +1,58 @@
+"""What happens around tasks: logs and error reports set up, trace ids carried, heartbeats left."""
+
+from typing import Any, Final
+
+from celery import signals
+from redis.exceptions import RedisError
+
+from pipeline.runtime import trace
+from pipeline.runtime.config import load_settings
+from pipeline.runtime.logs import configure_logging
+from pipeline.runtime.sentry import init_sentry
+from tasks.services import services
+
+HEARTBEAT_PREFIX: Final = "worker:heartbeat:"
+HEARTBEAT_SECONDS: Final = 15  # workers leave one every 2 s
+
+TRACE_HEADER: Final = "acoustid_trace_id"
+
+
+def connect() -> None:
+    """Connect the handlers; more than once changes nothing."""
+    signals.setup_logging.connect(_configure_logging)
+    signals.celeryd_init.connect(_report_errors)
+    signals.beat_init.connect(_report_errors)
+    signals.before_task_publish.connect(_send_trace_id)
+    signals.task_prerun.connect(_bind_trace_id)
+    signals.task_postrun.connect(_clear_trace_id)
+    signals.heartbeat_sent.connect(_leave_heartbeat)
+
+
+def _configure_logging(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    configure_logging(load_settings().logging, component="worker")
+
+
+def _report_errors(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    init_sentry(load_settings(), component="worker")
+
+
+def _send_trace_id(headers: dict[str, Any], **_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    headers[TRACE_HEADER] = trace.current_trace_id() or trace.new_trace_id()
+
+
+def _bind_trace_id(task: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    trace.bind_trace_id(task.request.get(TRACE_HEADER))
+
+
+def _clear_trace_id(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    trace.clear_trace_id()
+
+
+def _leave_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    try:
+        services().redis.set(
+            f"{HEARTBEAT_PREFIX}{sender.eventer.hostname}", b"1", ex=HEARTBEAT_SECONDS
+        )
+    except RedisError:
+        # The worker notices by itself that Redis is away, and the missing key is the message.
+        return

@@ -1,0 +1,105 @@
+"""The base of all tasks: what is retried, and what is measured and logged of each."""
+
+import time
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+
+import celery
+import redis.exceptions
+import sqlalchemy.exc
+import structlog
+
+from pipeline.index.errors import IndexLocked
+from pipeline.stages.match import IndexBehindError
+from tasks.services import services
+
+# What passes by itself: a server that restarts, a deadlock, a lost connection, an index that is
+# written to. Anything else would fail again, so it is not tried again.
+TRANSIENT: Final = (
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.TimeoutError,
+    redis.exceptions.ConnectionError,
+    redis.exceptions.TimeoutError,
+    IndexLocked,
+    IndexBehindError,
+)
+
+logger = structlog.get_logger("acoustid.tasks")
+
+
+class StageTask(celery.Task):
+    """A task that is measured, logged, and tried again when the reason for failing passes."""
+
+    abstract = True
+    autoretry_for: ClassVar = TRANSIENT
+    max_retries: ClassVar = 4
+    retry_backoff: ClassVar = 1  # seconds, doubled each time
+    retry_backoff_max: ClassVar = 8  # well below the broker's visibility timeout
+    retry_jitter: ClassVar = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any task's arguments
+        """Run the task, counting and timing it."""
+        metrics = services().metrics
+        metrics.task_started(self.name)
+        begun = time.perf_counter()
+        result = super().__call__(*args, **kwargs)
+        seconds = time.perf_counter() - begun
+        metrics.task_finished(self.name, seconds)
+        logger.debug("task finished", task=self.name, seconds=round(seconds, 4))
+        return result
+
+    def apply_async(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: dict[str, Any] | None = None,
+        **options: Any,  # noqa: ANN401 - Celery's options
+    ) -> Any:  # noqa: ANN401 - Celery's result
+        """Send the task; Flower is shown what it carries in a word, not its bytes."""
+        options.setdefault("argsrepr", _summary(args))
+        return super().apply_async(args, kwargs, **options)
+
+    def on_retry(
+        self,
+        exc: Exception,
+        task_id: str,
+        args: Sequence[Any],  # noqa: ARG002 - Celery's signature
+        kwargs: dict[str, Any],  # noqa: ARG002 - Celery's signature
+        einfo: Any,  # noqa: ANN401, ARG002 - Celery's signature
+    ) -> None:
+        """Note that the task will be tried again."""
+        services().metrics.task_retried(self.name)
+        logger.warning(
+            "task will be tried again",
+            task=self.name,
+            task_id=task_id,
+            attempt=self.request.retries + 1,
+            error=type(exc).__name__,
+        )
+
+    def on_failure(
+        self,
+        exc: Exception,
+        task_id: str,
+        args: Sequence[Any],  # noqa: ARG002 - Celery's signature
+        kwargs: dict[str, Any],  # noqa: ARG002 - Celery's signature
+        einfo: Any,  # noqa: ANN401, ARG002 - Celery's signature
+    ) -> None:
+        """Note that the task gave up."""
+        services().metrics.task_failed(self.name, 0.0)
+        logger.error("task failed", task=self.name, task_id=task_id, exc_info=exc)
+
+
+def _summary(args: Sequence[Any] | None) -> str:
+    """Return what the arguments are in a few words: counts of a batch, plain values as they are."""
+    return "(" + ", ".join(_word(arg) for arg in args or ()) + ")"
+
+
+def _word(arg: object) -> str:
+    if isinstance(arg, dict):
+        return ", ".join(
+            f"{name}: {len(value)}" for name, value in arg.items() if isinstance(value, list)
+        )
+    if isinstance(arg, list | tuple):
+        return f"{len(arg)} items"
+    return repr(arg)[:64]

@@ -1,0 +1,136 @@
+"""The chain of a request's submissions: validate → dedupe → score → persist → index update."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+
+import structlog
+
+from pipeline.catalog import submissions
+from pipeline.runtime.trace import current_trace_id
+from pipeline.stages.dedupe import dedupe_submissions
+from pipeline.stages.match import match_submissions
+from pipeline.stages.messages import Message, SubmissionBatch, from_message, to_message
+from pipeline.stages.persist import StaleMatchesError, persist_submissions
+from pipeline.stages.validate import validate_submissions
+from tasks.celery import app
+from tasks.progress import note_stage
+from tasks.services import services
+from tasks.stage_task import TRANSIENT, StageTask
+
+logger = structlog.get_logger("acoustid.tasks.submission")
+
+# What is still moving after so many attempts is left to the sweeper.
+_REMATCHES: Final = 3
+
+
+class SubmissionTask(StageTask):
+    """A stage of submissions: one that can't be imported never holds back the others.
+
+    When a batch fails for a reason that doesn't pass, its submissions go on alone; one that then
+    fails gets the final state `failed`. When the reason does pass but outlasted the retries, the
+    receipts stay pending and the sweeper starts them again.
+    """
+
+    abstract = True
+    stage: ClassVar[str] = ""
+
+    def on_failure(
+        self,
+        exc: Exception,
+        task_id: str,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        einfo: Any,  # noqa: ANN401 - Celery's signature
+    ) -> None:
+        """Part the good from the bad."""
+        super().on_failure(exc, task_id, args, kwargs, einfo)
+        if isinstance(exc, TRANSIENT):
+            return
+        request_id, ids = _subject(args)
+        if len(ids) > 1:
+            for submission_id in ids:
+                send(request_id, [submission_id])
+            return
+        reason = f"internal error in {self.name} (trace {current_trace_id()})"
+        with services().databases.engine("ingest").begin() as connection:
+            failed = submissions.finish(connection, ids, "failed", reason)
+        services().metrics.submissions_ended("failed", failed)
+
+
+def send(task_id: str, submission_ids: Sequence[int]) -> None:
+    """Publish one chain for a request's submissions.
+
+    Raises:
+        kombu.exceptions.OperationalError: the broker is away; the sweeper will do it.
+    """
+    chain = (
+        validate.s(task_id, list(submission_ids))
+        | dedupe.s()
+        | score.s()
+        | persist.s()
+        | app.signature("index.update")
+    )
+    chain.apply_async()
+
+
+@app.task(name="submission.validate", base=SubmissionTask, bind=True)
+def validate(self: SubmissionTask, task_id: str, submission_ids: list[int]) -> Message:
+    """Reject what may not be imported."""
+    note_stage(services().redis, task_id, "validate")
+    services().metrics.batch_size("submission", len(submission_ids))
+    batch = validate_submissions(task_id, submission_ids, services().databases)
+    refused = len(submission_ids) - len(batch.submissions)
+    services().metrics.submissions_ended("rejected", refused)
+    logger.info("submission batch", submissions=len(submission_ids), refused=refused)
+    return _go_on(self, batch)
+
+
+@app.task(name="submission.dedupe", base=SubmissionTask, bind=True)
+def dedupe(self: SubmissionTask, message: Message) -> Message:
+    """Leave out what is imported already; find fingerprints with the same words."""
+    batch = _enter(message, "dedupe")
+    return _go_on(self, dedupe_submissions(batch, services().databases))
+
+
+@app.task(name="submission.score", base=SubmissionTask, bind=True)
+def score(self: SubmissionTask, message: Message) -> Message:
+    """Compare with the stored fingerprints that the index and the changelog offer."""
+    batch = _enter(message, "score")
+    return _go_on(self, match_submissions(batch, services().index, services().databases))
+
+
+@app.task(name="submission.persist", base=SubmissionTask)
+def persist(message: Message) -> int:
+    """Write the submissions into the catalogue; the index is then told how far that is."""
+    batch = _enter(message, "persist")
+    for _ in range(_REMATCHES):
+        try:
+            position = persist_submissions(batch, services().databases)
+        except StaleMatchesError:
+            batch = match_submissions(batch, services().index, services().databases)
+        else:
+            services().metrics.imported_submissions(len(batch.submissions))
+            note_stage(services().redis, batch.task_id, "index")
+            return position
+    raise StaleMatchesError
+
+
+def _enter(message: Message, stage: str) -> SubmissionBatch:
+    batch = from_message(SubmissionBatch, message)
+    note_stage(services().redis, batch.task_id, stage)
+    return batch
+
+
+def _go_on(task: SubmissionTask, batch: SubmissionBatch) -> Message:
+    """Return the batch for the next stage; with nothing left in it, the chain ends here."""
+    if not batch.submissions and task.request.chain:
+        task.request.chain.clear()
+    return to_message(batch)
+
+
+def _subject(args: Sequence[Any]) -> tuple[str, list[int]]:
+    """Return the task id and submission ids that a stage's arguments are about."""
+    if len(args) > 1:
+        return args[0], list(args[1])
+    batch = from_message(SubmissionBatch, args[0])
+    return batch.task_id, [candidate.id for candidate in batch.submissions]
