@@ -1,0 +1,96 @@
+"""The words of a lookup's `meta` parameter and what they ask for together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+
+
+class Detail(IntEnum):
+    """How much of a kind of thing is shown."""
+
+    NONE = 0
+    IDS = 1
+    FULL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class MetaOptions:
+    """What a request wants to see beside ids and scores.
+
+    Attributes:
+        legacy: the shape of ``m2``, which excludes all else.
+        recordings: of the tracks' recordings.
+        release_groups: inside the recordings, or of the track where no recordings are shown.
+        releases: inside the release groups, else the recordings, else the track.
+        tracks: the mediums and tracks of each release.
+        isrcs: the ISRCs of each recording.
+        sources: how many submissions link each recording.
+        compress: leave out what a part repeats of the whole around it.
+        user_text: show submitted text where MusicBrainz knows nothing.
+    """
+
+    legacy: bool = False
+    recordings: Detail = Detail.NONE
+    release_groups: Detail = Detail.NONE
+    releases: Detail = Detail.NONE
+    tracks: bool = False
+    isrcs: bool = False
+    sources: bool = False
+    compress: bool = False
+    user_text: bool = False
+
+    @property
+    def shows_links(self) -> bool:
+        """Whether the answer depends on the tracks' links at all."""
+        return self.legacy or bool(self.recordings) or self.shows_releases
+
+    @property
+    def shows_releases(self) -> bool:
+        """Whether a recording counts only with the releases that it is on."""
+        return self.legacy or bool(self.release_groups) or bool(self.releases)
+
+    @property
+    def asks_musicbrainz(self) -> bool:
+        """Whether the answer depends on MusicBrainz; ids of recordings alone do not."""
+        return self.recordings is Detail.FULL or self.isrcs or self.user_text or self.shows_releases
+
+
+# Values of the whole parameter that stand for other words.
+_SHORTHANDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"0": (), "1": ("recordingids",), "2": ("m2",)}
+)
+
+
+@lru_cache(maxsize=1024)
+def parse_meta(meta: str) -> MetaOptions:
+    """Return what a `meta` parameter asks for; unknown words mean nothing.
+
+    Args:
+        meta: words separated by white space, or ``0`` (nothing), ``1`` (``recordingids``) or
+            ``2`` (``m2``).
+    """
+    text = meta.strip()
+    words = frozenset(_SHORTHANDS.get(text, text.split()))
+    if "m2" in words:
+        return MetaOptions(legacy=True)
+    recordings = _detail("recordingids" in words, bool(words & {"recordings", "isrcs"}))
+    releases = _detail("releaseids" in words, "releases" in words)
+    return MetaOptions(
+        recordings=recordings,
+        release_groups=_detail("releasegroupids" in words, "releasegroups" in words),
+        releases=releases,
+        tracks="tracks" in words and bool(releases),
+        isrcs="isrcs" in words,
+        sources="sources" in words and bool(recordings),
+        compress="compress" in words,
+        user_text="usermeta" in words and bool(recordings),
+    )
+
+
+def _detail(ids: bool, full: bool) -> Detail:  # noqa: FBT001 - the two words of one kind of thing
+    if ids:
+        return Detail.IDS  # the shorter form wins where both are asked for
+    return Detail.FULL if full else Detail.NONE
