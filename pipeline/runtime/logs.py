@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 import structlog
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
-from structlog.typing import EventDict, ProcessorReturnValue, WrappedLogger
+from structlog.typing import EventDict, Processor, ProcessorReturnValue, WrappedLogger
 
 from pipeline.runtime.redact import redact_fields
 from pipeline.runtime.settings import LoggingSettings
@@ -86,12 +86,7 @@ def _send_to_root(logger: logging.Logger) -> None:
 
 def _configure_structlog() -> None:
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.contextvars.merge_contextvars,
-            structlog.stdlib.PositionalArgumentsFormatter(),
-            _hand_over,
-        ],
+        processors=_PROCESSORS,
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -106,6 +101,15 @@ def _hand_over(
     return args, {**kwargs, "exc_info": event.get("exc_info")}
 
 
+_PROCESSORS: list[Processor] = [
+    structlog.stdlib.filter_by_level,
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    _hand_over,
+]
+"""One list for every call: loggers cache it, and structlog's `capture_logs` swaps its items."""
+
+
 def _formatter(settings: LoggingSettings, component: str) -> ProcessorFormatter:
     def stamp(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         return _with_origin(event, component)
@@ -113,15 +117,22 @@ def _formatter(settings: LoggingSettings, component: str) -> ProcessorFormatter:
     render = _render_json if settings.format == "json" else _render_text
     return ProcessorFormatter(
         fmt="%(message)s" if settings.format == "json" else LINE,
-        foreign_pre_chain=[ExtraAdder(), _drop_task_data],
+        foreign_pre_chain=[
+            structlog.contextvars.merge_contextvars,
+            ExtraAdder(),
+            _drop_extras,
+        ],
         processors=[structlog.processors.format_exc_info, stamp, render],
     )
 
 
-def _drop_task_data(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Celery attaches each task's arguments, fingerprints and keys among them, as ``data``."""
+def _drop_extras(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Drop what is attached to a library's record and is no field of it."""
+    # Left by another handler that formatted the record first, as pytest's does.
+    event.pop("message", None)
+    event.pop("asctime", None)
     if event["_record"].name.startswith("celery"):
-        event.pop("data", None)
+        event.pop("data", None)  # a task's arguments: fingerprints and keys
     return event
 
 

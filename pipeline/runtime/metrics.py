@@ -36,7 +36,7 @@ Gauge = Literal[
 
 OTHER = "other"
 _METHODS = frozenset({"get", "head", "post", "put", "delete", "options", "patch"})
-_WORD = re.compile(r"[a-z][a-z0-9_.:-]{0,63}")
+_WORD = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _UNFIT = re.compile(r"[^a-z0-9]+")
 
 logger = structlog.get_logger("acoustid.runtime.metrics")

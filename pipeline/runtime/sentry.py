@@ -17,9 +17,22 @@ from pipeline.runtime.settings import Settings
 from pipeline.runtime.trace import current_trace_id
 
 if TYPE_CHECKING:
+    from sentry_sdk._types import DataCollectionUserOptions
     from sentry_sdk.integrations import Integration
     from sentry_sdk.transport import Transport
     from sentry_sdk.types import Event, Hint
+
+_NOTHING_PERSONAL: "DataCollectionUserOptions" = {
+    "user_info": False,
+    "cookies": {"mode": "off"},
+    "http_headers": {"request": {"mode": "off"}},
+    "http_bodies": [],
+    "url_query_params": {"mode": "off"},
+    "database_query_data": False,
+    "queues": False,
+    "stack_frame_variables": False,
+}
+"""What Sentry calls by one name in older versions: send_default_pii=False, and more."""
 
 _ENDS_OF_PROCESS = (KeyboardInterrupt, SystemExit)
 _PRIVATE_NAMES = ("fingerprint", "address", "ipaddress", "remoteaddr", "clientip", "xforwardedfor")
@@ -71,9 +84,8 @@ def init_sentry(
         environment=settings.sentry.environment,
         release=_release(),
         traces_sample_rate=settings.sentry.traces_sample_rate,
-        send_default_pii=False,
-        include_local_variables=False,
-        max_request_body_size="never",
+        data_collection=_NOTHING_PERSONAL,
+        auto_session_tracking=False,
         auto_enabling_integrations=False,
         integrations=_integrations(),
         before_send=scrub,

@@ -7,10 +7,9 @@ the same in the file, in the environment and in the code. `pipeline.runtime.conf
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import quote
 
-import sqlalchemy
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from pipeline.runtime.option_types import (
@@ -25,6 +24,9 @@ from pipeline.runtime.option_types import (
     Servers,
     StoreEnabled,
 )
+
+if TYPE_CHECKING:
+    import sqlalchemy
 
 
 class Section(BaseModel):
@@ -55,8 +57,11 @@ class DatabaseSettings(Section):
     pool_pre_ping: bool = True
     pool_timeout: Annotated[float, Field(gt=0)] = 2.0
 
-    def url(self) -> sqlalchemy.URL:
+    def url(self) -> "sqlalchemy.URL":
         """Return the address for SQLAlchemy; its text form masks the password."""
+        # Two thirds of this module's start-up time, and a client needs no database.
+        import sqlalchemy  # noqa: PLC0415
+
         return sqlalchemy.URL.create(
             "postgresql+psycopg2",
             username=self.user,

@@ -1,0 +1,175 @@
+"""Engines on a real PostgreSQL."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy
+from sqlalchemy.orm import Session
+
+from pipeline.runtime.databases import DatabaseName, Databases, limit_statements
+from pipeline.runtime.settings import Settings
+from tests.servers import Servers
+
+
+@pytest.fixture
+def settings(servers: Servers) -> Settings:
+    """Return settings whose four databases are PostgreSQL's own first one."""
+    settings = servers.settings()
+    names = ("database", "database_fingerprint", "database_ingest", "database_musicbrainz")
+    update = {
+        section + twin: getattr(settings, section).model_copy(update={"name": "postgres"})
+        for section in names
+        for twin in ("", "_ro")
+    }
+    return settings.model_copy(update=update)
+
+
+@contextmanager
+def opened(settings: Settings, component: str = "test") -> Iterator[Databases]:
+    """Make databases for the time of a block."""
+    databases = Databases(settings, component=component)
+    try:
+        yield databases
+    finally:
+        databases.dispose()
+
+
+def test_engines_are_told_apart_by_their_settings() -> None:
+    """Without further settings there are four engines, each its own twin's too."""
+    names: tuple[DatabaseName, ...] = ("app", "fingerprint", "ingest", "musicbrainz")
+    with opened(Settings()) as databases:
+        engines = {databases.engine(name) for name in names}
+        twins = {databases.engine(name, read_only=True) for name in names}
+        urls = [databases.engine(name).url.database for name in names]
+    assert len(engines) == 4
+    assert twins == engines
+    assert urls == ["acoustid_app", "acoustid_fingerprint", "acoustid_ingest", "musicbrainz"]
+
+
+def test_a_twin_with_settings_of_its_own_has_its_own_engine() -> None:
+    """A read-only twin elsewhere is another engine."""
+    settings = Settings.model_validate({"database_ro": {"host": "replica"}})
+    with opened(settings) as databases:
+        assert databases.engine("app", read_only=True).url.host == "replica"
+        assert databases.engine("app").url.host == "localhost"
+
+
+def test_equal_databases_share_one_engine(settings: Settings) -> None:
+    """Four sections that name one database share its pool."""
+    with opened(settings) as databases:
+        assert databases.engine("app") is databases.engine("ingest")
+        assert databases.engine("app") is databases.engine("musicbrainz", read_only=True)
+
+
+def test_threads_get_the_same_engine() -> None:
+    """However many ask at once, one engine is made."""
+    with opened(Settings()) as databases, ThreadPoolExecutor(8) as pool:
+        engines = set(pool.map(lambda _: databases.engine("app"), range(64)))
+    assert len(engines) == 1
+
+
+def test_the_server_is_told_who_connects(settings: Settings) -> None:
+    """PostgreSQL shows the component as the application's name."""
+    with opened(settings, "worker") as databases, databases.engine("app").connect() as connection:
+        name = connection.scalar(sqlalchemy.text("SELECT current_setting('application_name')"))
+    assert name == "acoustid-worker"
+
+
+def test_pool_options_are_used(settings: Settings) -> None:
+    """The pool has the configured size, no overflow, and gives up after its timeout."""
+    small = settings.database.model_copy(update={"pool_size": 1, "pool_timeout": 0.05})
+    with opened(settings.model_copy(update={"database": small})) as databases:
+        engine = databases.engine("app")
+        with (
+            engine.connect(),
+            pytest.raises(sqlalchemy.exc.TimeoutError, match="size 1 overflow 0"),
+        ):
+            engine.connect()
+
+
+def test_a_connection_that_the_server_closed_is_replaced(settings: Settings) -> None:
+    """The ping before use finds a dead connection, and the caller sees nothing."""
+    identity = sqlalchemy.text("SELECT pg_backend_pid()")
+    with opened(settings, "victim") as victims, opened(settings, "killer") as killers:
+        with victims.engine("app").connect() as connection:
+            before = connection.scalar(identity)
+        with killers.engine("app").connect() as connection:
+            kill = sqlalchemy.text("SELECT pg_terminate_backend(:pid, 5000)")
+            assert connection.scalar(kill, {"pid": before})
+        with victims.engine("app").connect() as connection:
+            assert connection.scalar(identity) != before
+
+
+def test_a_statement_over_its_limit_is_cancelled(settings: Settings) -> None:
+    """The limit cancels a long statement, and ends with the transaction."""
+    show = sqlalchemy.text("SHOW statement_timeout")
+    with opened(settings) as databases, databases.engine("app").connect() as connection:
+        limit_statements(connection, 0.02)
+        with pytest.raises(sqlalchemy.exc.OperationalError, match="statement timeout"):
+            connection.execute(sqlalchemy.text("SELECT pg_sleep(30)"))
+        connection.rollback()
+        assert connection.scalar(show) == "0"
+
+
+def test_a_limit_holds_for_a_session(settings: Settings) -> None:
+    """A session is limited as a connection is; fractions are rounded up, never to no limit."""
+    with opened(settings) as databases, Session(databases.engine("app")) as session:
+        limit_statements(session, 0.0001)
+        assert session.scalar(sqlalchemy.text("SHOW statement_timeout")) == "1ms"
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+def test_a_limit_that_would_be_none_is_refused(settings: Settings, seconds: float) -> None:
+    """Zero, which PostgreSQL takes for no limit, is refused."""
+    with (
+        opened(settings) as databases,
+        databases.engine("app").connect() as connection,
+        pytest.raises(ValueError, match="must be above 0 s"),
+    ):
+        limit_statements(connection, seconds)
+
+
+def test_errors_quote_no_parameters(settings: Settings) -> None:
+    """A failed statement's error shows its SQL, not the values."""
+    statement = sqlalchemy.text("SELECT CAST(:value AS int), no_such_column")
+    with (
+        opened(settings) as databases,
+        databases.engine("app").connect() as connection,
+        pytest.raises(sqlalchemy.exc.ProgrammingError) as caught,
+    ):
+        connection.execute(statement, {"value": 987654321})
+    assert "no_such_column" in str(caught.value)
+    assert "parameters hidden" in str(caught.value)
+
+
+def test_disposed_databases_can_be_used_again(settings: Settings) -> None:
+    """Disposing closes the connections; engines are made anew."""
+    with opened(settings) as databases:
+        before = databases.engine("app")
+        databases.dispose()
+        assert databases.engine("app") is not before
+
+
+def test_a_child_process_leaves_its_parents_connections_alone(settings: Settings) -> None:
+    """Carried over a fork, the databases make engines of their own, and both sides work."""
+    identity = sqlalchemy.text("SELECT pg_backend_pid()")
+    with opened(settings) as databases:
+        with databases.engine("app").connect() as connection:
+            before = connection.scalar(identity)
+        read_end, write_end = os.pipe()
+        child = os.fork()
+        if child == 0:
+            with databases.engine("app").connect() as connection:
+                os.write(write_end, str(connection.scalar(identity)).encode())
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        of_child = int(os.read(read_end, 20))
+        os.close(read_end)
+        os.close(write_end)
+        with databases.engine("app").connect() as connection:
+            after = connection.scalar(identity)
+    assert status == 0
+    assert before == after != of_child

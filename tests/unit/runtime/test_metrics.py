@@ -1,0 +1,208 @@
+"""Metrics as a StatsD server receives them: a real UDP socket."""
+
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from pipeline.runtime.metrics import Gauge, Metrics, connect_metrics, label
+from pipeline.runtime.settings import StatsdSettings
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
+
+EVERY_CALL: list[tuple[Callable[[Metrics], None], list[str]]] = [
+    (
+        lambda m: m.api_request("lookup", "POST", 200, 0.25),
+        [
+            "api.requests_total.lookup.post.200:1|c",
+            "api.request_duration_seconds.lookup.post:250.000000|ms",
+        ],
+    ),
+    (lambda m: m.lookup_search(hit=False), ["api.lookup.searches.total:1|c"]),
+    (
+        lambda m: m.lookup_search(hit=True),
+        ["api.lookup.searches.total:1|c", "api.lookup.matches.total:1|c"],
+    ),
+    (lambda m: m.new_submissions(3), ["new_submissions:3|c"]),
+    (lambda m: m.imported_submissions(2), ["imported_submissions:2|c"]),
+    (lambda m: m.submissions_ended("rejected"), ["rejected_submissions:1|c"]),
+    (lambda m: m.submissions_ended("failed", 4), ["failed_submissions:4|c"]),
+    (lambda m: m.handled_error(14), ["api.handled_errors_total.14:1|c"]),
+    (lambda m: m.unhandled_error(), ["api.unhandled_errors_total:1|c"]),
+    (lambda m: m.rate_limit_exceeded("ip"), ["api.rate_limit_exceeded_total.ip:1|c"]),
+    (lambda m: m.rate_limit_unavailable(), ["api.rate_limit_unavailable_total:1|c"]),
+    (
+        lambda m: m.task_enqueued("tasks.lookup.score"),
+        ["tasks_enqueued_total.tasks_lookup_score:1|c"],
+    ),
+    (lambda m: m.task_started("t"), ["tasks_started_total.t:1|c"]),
+    (
+        lambda m: m.task_finished("t", 0.0015),
+        ["tasks_finished_total.t:1|c", "tasks_duration.t:1.500000|ms"],
+    ),
+    (lambda m: m.task_retried("t"), ["tasks_retried_total.t:1|c"]),
+    (
+        lambda m: m.task_failed("t", 2),
+        ["tasks_failed_total.t:1|c", "tasks_duration.t:2000.000000|ms"],
+    ),
+    (
+        lambda m: m.batch_size("score", 17),
+        ["pipeline.batches_total.score:1|c", "pipeline.batch_items_total.score:17|c"],
+    ),
+    (lambda m: m.queue_depth("lookup", 5), ["queue_depth.lookup:5|g"]),
+    (lambda m: m.queue_age("lookup", 1.5), ["queue_age_seconds.lookup:1.5|g"]),
+    (lambda m: m.gauge("track_all", 9), ["track_all:9|g"]),
+]
+
+
+@pytest.fixture
+def server() -> Iterator[socket.socket]:
+    """Return a UDP socket that metrics can be sent to."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as bound:
+        bound.bind(("127.0.0.1", 0))
+        bound.settimeout(5)
+        yield bound
+
+
+@pytest.fixture
+def metrics(server: socket.socket) -> Iterator[Metrics]:
+    """Return metrics that are sent to the server."""
+    sent = connect_metrics(StatsdSettings(host="127.0.0.1", port=server.getsockname()[1]))
+    with closing(sent):
+        yield sent
+
+
+@pytest.mark.parametrize(("call", "packets"), EVERY_CALL)
+def test_every_metric_arrives_under_its_name(
+    call: Callable[[Metrics], None],
+    packets: list[str],
+    metrics: Metrics,
+    server: socket.socket,
+) -> None:
+    """Each method sends these packets, times in milliseconds, under the prefix."""
+    call(metrics)
+    received = [server.recv(1024).decode("ascii") for _ in packets]
+    assert received == [f"acoustid.{packet}" for packet in packets]
+
+
+def test_the_prefix_is_configurable(server: socket.socket) -> None:
+    """Names begin with the configured prefix."""
+    settings = StatsdSettings(host="127.0.0.1", port=server.getsockname()[1], prefix="my.site")
+    with closing(connect_metrics(settings)) as sent:
+        sent.new_submissions()
+    assert server.recv(1024) == b"my.site.new_submissions:1|c"
+
+
+def test_an_ipv6_server_is_reached() -> None:
+    """The server's address may be of IPv6."""
+    with closing(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)) as bound:
+        bound.bind(("::1", 0))
+        bound.settimeout(5)
+        settings = StatsdSettings(host="::1", port=bound.getsockname()[1])
+        with closing(connect_metrics(settings)) as sent:
+            sent.new_submissions()
+        assert bound.recv(1024) == b"acoustid.new_submissions:1|c"
+
+
+@pytest.mark.parametrize("call", [call for call, _ in EVERY_CALL])
+def test_without_a_host_nothing_happens(call: Callable[[Metrics], None]) -> None:
+    """Without a host every method is silent."""
+    silent = connect_metrics(StatsdSettings())
+    call(silent)
+    silent.close()
+
+
+@pytest.mark.parametrize("call", [call for call, _ in EVERY_CALL])
+def test_nothing_is_raised_when_nobody_listens(call: Callable[[Metrics], None]) -> None:
+    """A refused packet, then a closed socket, go unnoticed."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+    sent = connect_metrics(StatsdSettings(host="127.0.0.1", port=port))
+    call(sent)
+    call(sent)
+    sent.close()
+    call(sent)
+
+
+def test_a_full_socket_drops_packets_and_does_not_wait(
+    metrics: Metrics, server: socket.socket
+) -> None:
+    """With nobody reading, packets are dropped; the ones that fitted arrive."""
+    for _ in range(20_000):
+        metrics.new_submissions()
+    assert server.recv(1024) == b"acoustid.new_submissions:1|c"
+
+
+def test_an_unknown_host_is_logged_and_stops_nothing() -> None:
+    """A host that cannot be resolved turns metrics off with one warning."""
+    with capture_logs() as records:
+        sent = connect_metrics(StatsdSettings(host="no-such-host.invalid"))
+    sent.new_submissions()
+    assert [(each["log_level"], each["host"]) for each in records] == [
+        ("warning", "no-such-host.invalid")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("lookup", "lookup"),
+        ("SubmitHandler", "submithandler"),
+        ("tasks.submission.index_update", "tasks_submission_index_update"),
+        ("", "other"),
+        ("/v2/lookup", "other"),
+        ("127.0.0.1", "other"),
+        ("2001:db8::1", "other"),
+        ("fe80::1", "other"),
+        ("8XaBELgH", "other"),
+        ("a b", "other"),
+        ("é", "other"),
+        ("a" * 65, "other"),
+        ("a\nb:1|c", "other"),
+    ],
+)
+def test_labels(text: str, expected: str) -> None:
+    """Plain words become labels; a path, an address or worse becomes ``other``."""
+    assert label(text) == expected
+
+
+@given(st.text())
+def test_a_label_is_always_plain(text: str) -> None:
+    """Whatever comes in, a label is of letters, digits and underscores."""
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", label(text))
+
+
+@pytest.mark.parametrize("method", ["FOO", "get\n", "", "a.b:1|c"])
+def test_a_made_up_method_is_other(method: str, metrics: Metrics, server: socket.socket) -> None:
+    """The HTTP method is the client's to choose, so only known ones are named."""
+    metrics.api_request("lookup", method, 405, 0)
+    assert server.recv(1024) == b"acoustid.api.requests_total.lookup.other.405:1|c"
+
+
+def documented() -> set[str]:
+    """Return the names in the document's tables, without their labels."""
+    rows = re.findall(r"^\| (`.*?) \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"\.<.*", "", name) for row in rows for name in re.findall(r"`(.+?)`", row)}
+
+
+def test_the_document_names_exactly_what_is_sent() -> None:
+    """Every metric that can be sent is in the document, and nothing else is."""
+    sent = {packet.split(":")[0] for _, packets in EVERY_CALL for packet in packets}
+    names = {name for name in documented() for each in sent if (each + ".").startswith(name + ".")}
+    assert names | set(get_args(Gauge)) == documented()
+    for each in sent:
+        assert any((each + ".").startswith(name + ".") for name in documented()), each
+
+
+def test_the_prefix_is_refused_when_it_would_break_the_protocol() -> None:
+    """A prefix with StatsD's own signs is refused."""
+    with pytest.raises(ValueError, match="pattern"):
+        StatsdSettings(prefix="a:b|c")

@@ -1,0 +1,227 @@
+"""Error reports as they leave: through Sentry's own client and a transport that keeps them."""
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import falcon
+import falcon.testing
+import pytest
+import sentry_sdk
+import sqlalchemy
+import structlog
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.transport import Transport
+
+from pipeline.runtime import logs
+from pipeline.runtime.logs import configure_logging
+from pipeline.runtime.sentry import bind_submission, init_sentry
+from pipeline.runtime.settings import LoggingSettings, Settings
+from pipeline.runtime.trace import trace
+
+# Far from any code that fails, for a report quotes the source around an error.
+SECRET = "hunter2"
+ADDRESSES = ["203.0.113.9", "2001:db8::7"]
+DSN = "https://0123456789abcdef@sentry.example/1"
+FINGERPRINT = "AQABz0qUkZK4oOfhL-CPc4e5C_wW2H2QH9uDL4cvoT8UNQ-eHtsE8cceeFJx-LiiHT-aPzhxoc-Opj_eI5d2"
+PRIVATE = [SECRET, FINGERPRINT, *ADDRESSES, "1, 2, 3"]
+LOG = structlog.get_logger("acoustid.test.sentry")
+
+
+class Kept(Transport):
+    """A transport that keeps what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.envelopes: list[Envelope] = []
+
+    def capture_envelope(self, envelope: Envelope) -> None:
+        """Keep one envelope."""
+        self.envelopes.append(envelope)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The errors and transactions kept, as the JSON that would have left."""
+        return [
+            json.loads(item.get_bytes())
+            for envelope in self.envelopes
+            for item in envelope.items
+            if item.type in {"event", "transaction"}
+        ]
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """The errors among them."""
+        return [event for event in self.events if event.get("type") != "transaction"]
+
+
+def settings_with(**sentry: Any) -> Settings:
+    """Return settings that report errors, and no traces unless asked."""
+    section = {"dsn": DSN, "traces_sample_rate": 0, "environment": "testing", **sentry}
+    return Settings.model_validate({"sentry": section, "cluster": {"name": "house"}})
+
+
+@pytest.fixture
+def kept() -> Iterator[Kept]:
+    """Report to a transport that keeps what it is given, without traces."""
+    transport = Kept()
+    with sentry_sdk.isolation_scope():
+        assert init_sentry(settings_with(), "worker", transport=transport)
+        yield transport
+    sentry_sdk.get_client().close()
+    sentry_sdk.get_global_scope().set_client(None)
+
+
+def test_without_a_dsn_nothing_is_started() -> None:
+    """No DSN, no client."""
+    transport = Kept()
+    assert not init_sentry(Settings(), "worker", transport=transport)
+    assert not sentry_sdk.is_initialized()
+    sentry_sdk.capture_message("lost")
+    assert transport.envelopes == []
+
+
+def test_options_reach_the_client(kept: Kept) -> None:
+    """The configured rate is passed on, and nothing personal is sent by default."""
+    assert kept.envelopes == []
+    init_sentry(settings_with(traces_sample_rate=0.25), "worker", transport=kept)
+    options = sentry_sdk.get_client().options
+    assert options["traces_sample_rate"] == 0.25
+    assert not sentry_sdk.scope.should_send_default_pii()
+    assert options["data_collection"]["stack_frame_variables"] is False
+    assert options["environment"] == "testing"
+    assert options["release"].startswith("acoustid-pipeline")
+
+
+def test_an_exception_arrives_with_its_tags(kept: Kept) -> None:
+    """An error carries cluster, component and trace id, and its stack without variables."""
+    with trace("GIVEN"):
+        try:
+            secret = FINGERPRINT
+            int(f"not {len(secret)} a number")
+        except ValueError as error:
+            sentry_sdk.capture_exception(error)
+    (event,) = kept.errors
+    assert event["tags"] == {"cluster": "house", "component": "worker", "trace_id": "GIVEN"}
+    (exception,) = event["exception"]["values"]
+    assert exception["type"] == "ValueError"
+    frame = exception["stacktrace"]["frames"][-1]
+    assert frame["function"] == "test_an_exception_arrives_with_its_tags"
+    assert "vars" not in frame
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_the_end_of_a_process_is_no_error(kind: type[BaseException], kept: Kept) -> None:
+    """Interrupts and exits are dropped."""
+    sentry_sdk.capture_exception(kind())
+    assert kept.errors == []
+
+
+def test_a_submission_is_named_in_what_follows(kept: Kept) -> None:
+    """Once bound, the submission is in each report of the scope."""
+    bind_submission(7, "score")
+    sentry_sdk.capture_message("odd")
+    (event,) = kept.errors
+    assert event["tags"]["submission_id"] == "7"
+    assert event["contexts"]["submission"] == {"id": 7, "stage": "score"}
+
+
+def assert_private(kept: Kept) -> None:
+    """See that something was sent, and nothing private in it."""
+    sent = json.dumps(kept.events)
+    assert kept.events
+    for secret in PRIVATE:
+        assert secret not in sent
+
+
+def test_nothing_private_leaves_in_any_field(kept: Kept) -> None:
+    """Keys, fingerprints and addresses are taken out of messages, contexts, tags and crumbs."""
+    ipv4, ipv6 = ADDRESSES
+    sentry_sdk.set_user({"id": SECRET, "ip_address": ipv4})
+    sentry_sdk.set_tag("client", SECRET)
+    sentry_sdk.set_context("asked", {"apikey": SECRET, "fingerprint.1": FINGERPRINT})
+    sentry_sdk.set_context("more", {"fingerprints": [*range(1, 4)], "remote_addr": ipv4})
+    sentry_sdk.add_breadcrumb(message=f"GET /v2/lookup?client={SECRET}&x={FINGERPRINT}")
+    sentry_sdk.add_breadcrumb(category="net", data={"peer": f"[{ipv6}]:443", "user": SECRET})
+    text = f"redis://:{SECRET}@{ipv4} from {ipv6} with {FINGERPRINT}"
+    try:
+        int(text)
+    except ValueError as error:
+        sentry_sdk.capture_exception(error)
+    assert_private(kept)
+    (event,) = kept.errors
+    assert "user" not in event
+    assert event["exception"]["values"][0]["value"].startswith("invalid literal for int()")
+
+
+def test_times_and_versions_are_no_addresses(kept: Kept) -> None:
+    """What only looks like an address stays."""
+    sentry_sdk.capture_message("at 12:30:45 with 1.2.3 and 999.1.1.1.")
+    assert kept.errors[0]["message"] == "at 12:30:45 with 1.2.3 and 999.1.1.1."
+
+
+def test_a_logged_error_is_grouped_by_its_message(kept: Kept) -> None:
+    """A structured record arrives by its message, its context beside it, its exception within."""
+    configure_logging(
+        LoggingSettings(level="CRITICAL", levels={"acoustid": "ERROR"}), component="x"
+    )
+    try:
+        int(f"password={SECRET}")
+    except ValueError:
+        LOG.exception("import failed", submission_id=7, apikey=SECRET)
+    finally:
+        logs._remove_own_handlers(logging.getLogger())
+        logging.getLogger().setLevel(logging.WARNING)
+        logging.captureWarnings(capture=False)
+    (event,) = kept.errors
+    assert event["logentry"]["message"] == "import failed"
+    assert event["extra"]["submission_id"] == 7
+    assert event["exception"]["values"][0]["type"] == "ValueError"
+    assert_private(kept)
+
+
+class Failing:
+    """A resource that fails after it has read its request."""
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Fail."""
+        resp.text = req.bounded_stream.read().decode()
+        raise LookupError("broken")
+
+
+def test_a_failed_request_is_reported_without_the_request(kept: Kept) -> None:
+    """The web framework's integration reports; of the request only method and path remain."""
+    app = falcon.App()
+    app.add_route("/v2/submit", Failing())
+    falcon.testing.TestClient(app).simulate_post(
+        "/v2/submit",
+        query_string=f"client={SECRET}",
+        body=f"user={SECRET}&fingerprint.0={FINGERPRINT}",
+        headers={
+            "Content-Type": "application/x-www-form-urlencoded",
+            "X-Forwarded-For": ADDRESSES[0],
+            "Cookie": f"a={SECRET}",
+        },
+        remote_addr=ADDRESSES[0],
+    )
+    (event,) = kept.errors
+    assert event["exception"]["values"][0]["type"] == "LookupError"
+    assert event["request"]["method"] == "POST"
+    assert set(event["request"]) == {"method", "url"}
+    assert event["request"]["url"].endswith("/v2/submit")
+    assert_private(kept)
+
+
+def test_a_transaction_carries_sql_without_its_values(kept: Kept) -> None:
+    """With tracing on, a statement is a span; its parameters do not leave."""
+    init_sentry(settings_with(traces_sample_rate=1), "worker", transport=kept)
+    engine = sqlalchemy.create_engine("sqlite://")
+    with sentry_sdk.start_transaction(name=ADDRESSES[0]), engine.connect() as connection:
+        statement = sqlalchemy.text("SELECT :key AS apikey")
+        connection.execute(statement, {"key": SECRET})
+    (event,) = kept.events
+    assert event["type"] == "transaction"
+    assert event["tags"]["component"] == "worker"
+    assert "SELECT ? AS apikey" in [span["description"] for span in event["spans"]]
+    assert_private(kept)

@@ -1,0 +1,54 @@
+"""The trace id: its form, and where it holds."""
+
+import re
+import threading
+
+import pytest
+
+from pipeline.runtime.trace import (
+    bind_trace_id,
+    clear_trace_id,
+    current_trace_id,
+    new_trace_id,
+    trace,
+)
+
+
+def test_it_is_base32_of_16_bytes_and_never_the_same() -> None:
+    """A trace id is 26 characters of Base32, new each time."""
+    ids = {new_trace_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert all(re.fullmatch(r"[A-Z2-7]{26}", each) for each in ids)
+
+
+def test_it_is_bound_until_cleared() -> None:
+    """What is bound stays until it is cleared."""
+    assert current_trace_id() is None
+    try:
+        assert bind_trace_id("GIVEN") == "GIVEN"
+        assert current_trace_id() == "GIVEN"
+        assert bind_trace_id() == current_trace_id() != "GIVEN"
+    finally:
+        clear_trace_id()
+    assert current_trace_id() is None
+
+
+def test_a_block_restores_what_was_bound_before() -> None:
+    """Blocks nest, and an exception leaves nothing behind."""
+    with trace("OUTER"):
+        with trace() as inner:
+            assert current_trace_id() == inner
+        with pytest.raises(ZeroDivisionError), trace():
+            _ = 1 / 0
+        assert current_trace_id() == "OUTER"
+    assert current_trace_id() is None
+
+
+def test_threads_do_not_share_it() -> None:
+    """Another thread has no trace id, or its own."""
+    seen: list[str | None] = []
+    with trace():
+        thread = threading.Thread(target=lambda: seen.append(current_trace_id()))
+        thread.start()
+        thread.join()
+    assert seen == [None]
