@@ -79,7 +79,7 @@ def twins(connection: sa.Connection, gids: Iterable[UUID]) -> dict[UUID, list[in
         .where(fingerprint.c.gid == sa.any_(sa.cast(list(gids), sa.ARRAY(sa.UUID))))
         .group_by(fingerprint.c.gid)
     )
-    return dict(connection.execute(statement).tuples().all())
+    return dict(connection.execute(statement).all())
 
 
 def current_tracks(connection: sa.Connection, ids: Iterable[int]) -> dict[int, int]:
@@ -90,7 +90,7 @@ def current_tracks(connection: sa.Connection, ids: Iterable[int]) -> dict[int, i
     statement = sa.select(fingerprint.c.id, fingerprint.c.track_id).where(
         fingerprint.c.id == sa.any_(sa.cast(wanted, sa.ARRAY(sa.Integer)))
     )
-    return dict(connection.execute(statement).tuples().all())
+    return dict(connection.execute(statement).all())
 
 
 def track_gids(connection: sa.Connection, track_ids: Iterable[int]) -> Mapping[int, UUID]:
@@ -101,7 +101,7 @@ def track_gids(connection: sa.Connection, track_ids: Iterable[int]) -> Mapping[i
     statement = sa.select(track.c.id, track.c.gid).where(
         track.c.id == sa.any_(sa.cast(wanted, sa.ARRAY(sa.Integer)))
     )
-    return dict(connection.execute(statement).tuples().all())
+    return dict(connection.execute(statement).all())
 
 
 def resolve_tracks(connection: sa.Connection, gids: Iterable[UUID]) -> Mapping[UUID, int]:
@@ -112,7 +112,7 @@ def resolve_tracks(connection: sa.Connection, gids: Iterable[UUID]) -> Mapping[U
     statement = sa.select(track.c.gid, sa.func.coalesce(track.c.new_id, track.c.id)).where(
         track.c.gid == sa.any_(sa.cast(wanted, sa.ARRAY(sa.UUID)))
     )
-    return dict(connection.execute(statement).tuples().all())
+    return dict(connection.execute(statement).all())
 
 
 def _stored(row: sa.Row[Any]) -> StoredFingerprint:

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from pipeline.catalog.fingerprint_tables import fingerprint, submission_import, track
 from pipeline.catalog.submissions import StoredSubmission
-from pipeline.fingerprint.simhash import simhash, to_signed
+from pipeline.fingerprint.simhash import simhash
+from pipeline.fingerprint.words import signed_word
 
 # The lock that the changelog's trigger takes, so whoever holds it sees all that was committed.
 _CHANGELOG_LOCK: Final = 7723016524936704001
@@ -87,10 +88,14 @@ def confirm_fingerprints(connection: sa.Connection, ids: Iterable[int]) -> None:
     counts = Counter(ids)
     if not counts:
         return
-    confirmed = sa.func.unnest(
-        sa.cast(list(counts), sa.ARRAY(sa.Integer)),
-        sa.cast(list(counts.values()), sa.ARRAY(sa.Integer)),
-    ).table_valued("id", "times", name="confirmed")
+    confirmed = (
+        sa.func.unnest(
+            sa.cast(list(counts), sa.ARRAY(sa.Integer)),
+            sa.cast(list(counts.values()), sa.ARRAY(sa.Integer)),
+        )
+        .table_valued("id", "times", name="confirmed")
+        .render_derived()
+    )
     connection.execute(
         sa.update(fingerprint)
         .where(fingerprint.c.id == confirmed.c.id)
@@ -107,7 +112,7 @@ def _fingerprint_row(
     return {
         "words": submission.words.tobytes(),
         "gid": submission.gid,
-        "simhash": to_signed(simhash(submission.words)),
+        "simhash": signed_word(simhash(submission.words)),
         "length": submission.length,
         "bitrate": submission.bitrate,
         "format_id": formats.get(submission.format) if submission.format else None,

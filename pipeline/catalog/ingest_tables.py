@@ -49,7 +49,7 @@ submission_result: Final = sa.Table(
     METADATA,
     sa.Column("submission_id", sa.Integer, primary_key=True, autoincrement=False),
     created(),
-    sa.Column("handled_at", sa.DateTime(timezone=True)),
+    sa.Column("handled_at", sa.DateTime(timezone=True), server_default=sa.func.now()),
     sa.Column("account_id", sa.Integer, nullable=False),
     sa.Column("application_id", sa.Integer, nullable=False),
     sa.Column("application_version", sa.Text),

@@ -56,7 +56,7 @@ def confirm(
             "updated": sa.func.now(),
         },
     ).returning(table.c.track_id, table.c[value], table.c.id)
-    found = connection.execute(statement, rows).tuples().all()
+    found = connection.execute(statement, rows).all()
     return {(track_id, named): link_id for track_id, named, link_id in found}
 
 
@@ -78,7 +78,7 @@ def meta_ids(connection: sa.Connection, metas: Mapping[UUID, Mapping[str, Any]])
     statement = sa.select(meta.c.gid, meta.c.id).where(
         meta.c.gid == sa.any_(sa.cast(list(metas), sa.ARRAY(sa.UUID)))
     )
-    return dict(connection.execute(statement).tuples().all())
+    return dict(connection.execute(statement).all())
 
 
 def foreignid_ids(connection: sa.Connection, texts: Iterable[str]) -> dict[str, int]:

@@ -69,7 +69,6 @@ def _result_row(imported: Imported, stored: StoredSubmission) -> dict[str, Any]:
     return {
         "submission_id": stored.id,
         "created": stored.created,
-        "handled_at": sa.func.now(),
         "account_id": stored.account_id,
         "application_id": stored.application_id,
         "application_version": stored.application_version,

@@ -25,7 +25,7 @@ def format_ids(connection: sa.Connection, names: Iterable[str]) -> dict[str, int
     statement = sa.select(audio_format.c.name, audio_format.c.id).where(
         audio_format.c.name == sa.any_(sa.cast(list(wanted), sa.ARRAY(sa.Text)))
     )
-    return dict(connection.execute(statement).tuples().all())
+    return dict(connection.execute(statement).all())
 
 
 def _source_id(

@@ -90,4 +90,4 @@ def _current_tracks(databases: Databases, fingerprint_ids: Iterable[int]) -> dic
         .where(fingerprint.c.id == sa.any_(sa.cast(ids, sa.ARRAY(sa.Integer))))
     )
     with databases.engine("fingerprint").connect() as connection:
-        return dict(connection.execute(statement).tuples().all())
+        return dict(connection.execute(statement).all())

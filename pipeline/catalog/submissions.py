@@ -91,7 +91,7 @@ def load(connection: sa.Connection, ids: Iterable[int]) -> list[StoredSubmission
 def gids(connection: sa.Connection, ids: Iterable[int]) -> dict[int, UUID]:
     """Return the identity of each submission's words by its id."""
     statement = sa.select(submission.c.id, submission.c.gid).where(_one_of(ids))
-    return dict(connection.execute(statement).tuples().all())
+    return dict(connection.execute(statement).all())
 
 
 def pending_ids(connection: sa.Connection, ids: Iterable[int]) -> list[int]:
@@ -157,7 +157,7 @@ def claim_unfinished(connection: sa.Connection, limit: int) -> list[Unfinished]:
 def count_by_state(connection: sa.Connection) -> dict[str, int]:
     """Return how many submissions are in each state that any has."""
     statement = sa.select(submission.c.state, sa.func.count()).group_by(submission.c.state)
-    return dict(connection.execute(statement).tuples().all())
+    return dict(connection.execute(statement).all())
 
 
 def _one_of(ids: Iterable[int]) -> sa.ColumnElement[bool]:

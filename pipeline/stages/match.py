@@ -15,7 +15,7 @@ from pipeline.fingerprint.query import extract_query
 from pipeline.index.interface import FingerprintIndex
 from pipeline.runtime.databases import Databases
 from pipeline.stages.messages import Candidate, Match, SubmissionBatch, TrackFit
-from pipeline.stages.rules import MAX_LENGTH_DIFF, MAX_OFFSET, TRACK_MERGE_THRESHOLD
+from pipeline.stages.rules import MAX_LENGTH_DIFF, TRACK_MERGE_THRESHOLD
 
 INDEX_LIMIT: Final = 40
 INDEX_MIN_SCORE: Final = 1
@@ -71,7 +71,6 @@ def compare_pairs(
         [fingerprint.words for fingerprint in stored.values()],
         [submission.words for submission in wanted.values()],
         ([rows[key] for _, key in pairs], [columns[key] for key, _ in pairs]),
-        MAX_OFFSET,
     )
 
 

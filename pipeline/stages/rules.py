@@ -7,8 +7,6 @@ TRACK_MERGE_THRESHOLD: Final = 0.75  # a match above it makes its track a candid
 TRACK_GROUP_THRESHOLD: Final = 0.4  # every fingerprint of a track reaches it, each hit exceeds it
 FINGERPRINT_MERGE_THRESHOLD: Final = 0.9  # a match above it is the same fingerprint
 MAX_LENGTH_DIFF: Final = 7  # seconds
-MAX_OFFSET: Final = 80  # words that compare2 may shift one fingerprint against the other
-MIN_UNIQUE_WORDS: Final = 80  # distinct words that a submission needs
 MAX_RESULTS: Final = 10  # tracks in the answer to a lookup
 
 NIL_UUID: Final = UUID(int=0)

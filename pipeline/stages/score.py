@@ -16,7 +16,7 @@ from pipeline.fingerprint.query import extract_query
 from pipeline.index.interface import FingerprintIndex
 from pipeline.runtime.databases import Databases
 from pipeline.stages.messages import Lookup, LookupBatch, TrackHit
-from pipeline.stages.rules import MAX_OFFSET, MAX_RESULTS, TRACK_GROUP_THRESHOLD
+from pipeline.stages.rules import MAX_RESULTS, TRACK_GROUP_THRESHOLD
 
 # The index knows no lengths, so it gives more candidates than are compared word by word.
 INDEX_LIMIT: Final = 40
@@ -96,7 +96,6 @@ def _score(
         [fingerprint.words for fingerprint in stored.values()],
         [question.words for question in questions],
         ([order[key] for _, key in pairs], [number for number, _ in pairs]),
-        MAX_OFFSET,
     )
     ranked: list[list[tuple[float, int]]] = [[] for _ in questions]
     for (number, fingerprint_id), score in zip(pairs, scores.tolist(), strict=True):

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from pipeline.catalog import submissions
 from pipeline.catalog.submissions import StoredSubmission
 from pipeline.fingerprint.codec import decompress_batch
+from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct
 from pipeline.fingerprint.errors import InvalidFingerprint
 from pipeline.fingerprint.query import extract_query
 from pipeline.runtime.databases import Databases
 from pipeline.stages.messages import Candidate, LookupBatch, SubmissionBatch
-from pipeline.stages.rules import MIN_UNIQUE_WORDS, identifier
+from pipeline.stages.rules import identifier
 
 
 def validate_lookups(batch: LookupBatch) -> LookupBatch:
@@ -52,11 +51,9 @@ def rejection(stored: StoredSubmission) -> str | None:
     """Return why a submission may not be imported, or None when it may."""
     if not (identifier(stored.mbid) or identifier(stored.puid) or stored.meta is not None):
         return "it names no recording: an mbid, a puid or text metadata is needed"
-    distinct = len(np.unique(stored.words))
-    if distinct < MIN_UNIQUE_WORDS:
-        return (
-            f"its fingerprint has {distinct} distinct words, of which {MIN_UNIQUE_WORDS} are needed"
-        )
+    distinct = count_distinct(stored.words)
+    if distinct < MIN_DISTINCT_WORDS:
+        return f"its fingerprint has {distinct} distinct words; it needs {MIN_DISTINCT_WORDS}"
     if not len(extract_query(stored.words)):
         return "its fingerprint is silence"
     return None

@@ -86,7 +86,9 @@ def upgrade() -> None:
         sa.Column(
             "created", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
-        sa.Column("handled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "handled_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=True
+        ),
         sa.Column("account_id", sa.Integer(), nullable=False),
         sa.Column("application_id", sa.Integer(), nullable=False),
         sa.Column("application_version", sa.Text(), nullable=True),
