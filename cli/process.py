@@ -20,18 +20,57 @@ from cli.servers.account import Account
 Pause = Callable[[float], None]
 """Waits that many seconds; may raise to give up waiting."""
 
-Escalation = Sequence[tuple[signal.Signals, float]]
-"""Signals to send one after the other, each with the seconds to wait for the end after it."""
-
 CLOCK_TOLERANCE = 2.0
 """Seconds by which a process's start may seem to move when the machine's clock is set."""
 
 _PR_SET_PDEATHSIG = 1
-_POLL = 0.02
 
 
 class ProcessError(StackError):
     """A process could not be started, or ended when it should not have; the text says why."""
+
+
+class Child:
+    """A process that this one started, the leader of a group of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.pid = process.pid
+        self.created = psutil.Process(process.pid).create_time()
+
+    def poll(self) -> int | None:
+        """Return the exit status once it has ended (a signal's number, negative), else None.
+
+        What it started itself and left behind is killed then: it would hold its port, or work on
+        beside the successor.
+        """
+        if self._process.returncode is None and self._has_ended():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+        return self._process.poll()
+
+    def runs(self) -> bool:
+        """Say whether it has not ended yet."""
+        return self.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, if it still runs; SIGKILL goes to its whole group."""
+        if not self.runs():
+            return
+        if number == signal.SIGKILL:
+            os.killpg(self.pid, number)
+        else:
+            self._process.send_signal(number)
+
+    def _has_ended(self) -> bool:
+        """Look without reaping it: until then no other process can get its pid."""
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return self._process.poll() is not None
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        try:
+            return os.waitid(os.P_PID, self.pid, flags) is not None
+        except ChildProcessError:
+            return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,50 +79,67 @@ class Identity:
 
     Attributes:
         created: seconds since the epoch at which it started.
-        mark: a path of ours that it was given; see `find_marked`.
+        mark: a path of ours that it was given, see `find_marked`; empty for none.
     """
 
     pid: int
     created: float
-    mark: str
+    mark: str = ""
 
-    @classmethod
-    def of(cls, pid: int, mark: str) -> "Identity":
-        """Return the identity of a process that runs now.
-
-        Raises:
-            psutil.NoSuchProcess: there is none with that pid.
-        """
-        return cls(pid, psutil.Process(pid).create_time(), mark)
-
-    def find(self) -> psutil.Process | None:
+    def find(self) -> "Stray | None":
         """Return the process if it still runs, None if it has ended or the pid is another's."""
         found = find_marked(self.pid, self.mark)
-        if found is None:
-            return None
-        with contextlib.suppress(psutil.Error):
-            if abs(found.create_time() - self.created) <= CLOCK_TOLERANCE:
-                return found
+        if found and abs(found.created - self.created) <= CLOCK_TOLERANCE:
+            return found
         return None
 
 
-def find_marked(pid: int, mark: str) -> psutil.Process | None:
+class Stray:
+    """A process of ours that is no child of this one: an earlier run started it."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self._process = process
+        self.pid = process.pid
+        self.created = process.create_time()
+
+    def runs(self) -> bool:
+        """Say whether it has not ended yet."""
+        try:
+            return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, if it still runs.
+
+        Raises:
+            ProcessError: it is another user's.
+        """
+        try:
+            self._process.send_signal(number)
+        except psutil.NoSuchProcess:
+            return
+        except psutil.AccessDenied:
+            user = self._process.username()
+            raise ProcessError(f"process {self.pid} is {user}'s: ask {user} or root") from None
+
+
+def find_marked(pid: int, mark: str) -> Stray | None:
     """Return the live process `pid` if it is one that was given the path `mark`.
 
     The path, or one below it, is an argument of its, or it is its working directory, or the value
-    of a variable of its environment.
+    of a variable of its environment. An empty mark proves nothing and asks for nothing.
     """
     try:
         process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        arguments = process.cmdline()
-        if any(text == mark or text.startswith(f"{mark}/") for text in arguments):
-            return process
-        given = process.cwd() == mark or mark in process.environ().values()
+        if not mark:
+            return Stray(process)
+        given = (*process.cmdline(), process.cwd(), *process.environ().values())
     except (psutil.Error, OSError):
         return None
-    return process if given else None
+    if any(text == mark or text.startswith(f"{mark}/") for text in given):
+        return Stray(process)
+    return None
 
 
 def spawn(  # noqa: PLR0913 - each is one trait of the new process
@@ -94,7 +150,7 @@ def spawn(  # noqa: PLR0913 - each is one trait of the new process
     cwd: Path | None = None,
     account: Account | None = None,
     death_signal: signal.Signals = signal.SIGTERM,
-) -> subprocess.Popen[bytes]:
+) -> Child:
     """Start a process in a session of its own, its output appended to `log`.
 
     On Linux it is sent `death_signal` when this process dies, however it dies.
@@ -104,7 +160,7 @@ def spawn(  # noqa: PLR0913 - each is one trait of the new process
     """
     with open_log(log) as output:
         try:
-            return subprocess.Popen(  # noqa: S603 - the commands are ours
+            process = subprocess.Popen(  # noqa: S603 - the commands are ours
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -118,6 +174,7 @@ def spawn(  # noqa: PLR0913 - each is one trait of the new process
         except (OSError, subprocess.SubprocessError) as error:
             who = f" as user {account.name}" if account else ""
             raise ProcessError(f"{command[0]} cannot be started{who}: {error}") from error
+    return Child(process)
 
 
 def open_log(path: Path) -> IO[bytes]:
@@ -136,34 +193,13 @@ def read_tail(path: Path, lines: int = 15) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def end(
-    process: subprocess.Popen[bytes], escalation: Escalation, pause: Pause = time.sleep
-) -> None:
-    """End a child of ours with one signal after the other, and reap it."""
-    for number, seconds in escalation:
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(number)
-        if _wait(lambda: process.poll() is not None, seconds, pause):
-            return
-
-
-def end_strays(strays: Sequence[tuple[psutil.Process, Escalation]]) -> None:
-    """End processes that an earlier, crashed run of ours left behind."""
-    for process, escalation in strays:
-        for number, seconds in escalation:
-            with contextlib.suppress(psutil.Error):
-                process.send_signal(number)
-                process.wait(seconds)
-            if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
-                break
-
-
-def _wait(condition: Callable[[], bool], seconds: float, pause: Pause) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float, pause: Pause = time.sleep) -> bool:
+    """Wait until the condition holds; False if it does not in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= deadline:
             return False
-        pause(_POLL)
+        pause(0.02)
     return True
 
 

@@ -1,7 +1,6 @@
 """PostgreSQL and Valkey for the tests: real ones, on free ports, gone afterwards."""
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.process import end
+from cli.ending import end
+from cli.process import Child
 from cli.servers import place
 from cli.servers.binaries import find_postgres, find_valkey
 from cli.servers.launch import EmbeddedServer, start
@@ -69,7 +69,7 @@ def running_servers() -> Iterator[Servers]:
 
 
 @contextmanager
-def running(server: EmbeddedServer) -> Iterator[subprocess.Popen[bytes]]:
+def running(server: EmbeddedServer) -> Iterator[Child]:
     """Run one server."""
     process = start(server)
     try:

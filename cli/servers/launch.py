@@ -1,11 +1,11 @@
 """Brings an embedded server up and waits until it answers."""
 
-import subprocess
 import time
 from pathlib import Path
 from typing import Protocol
 
-from cli.process import Escalation, Pause, ProcessError, end, read_tail
+from cli.ending import Escalation, end
+from cli.process import Child, Pause, ProcessError, read_tail
 from cli.servers import ports
 
 START_TIMEOUT = 300.0
@@ -27,14 +27,14 @@ class EmbeddedServer(Protocol):
     def prepare(self) -> None:
         """Create what the server needs on disk and end a stray one that uses it."""
 
-    def spawn(self) -> subprocess.Popen[bytes]:
+    def spawn(self) -> Child:
         """Start the process, on a directory that is prepared."""
 
     def answers(self) -> bool:
         """Say whether it is this server that answers on the port, with our password."""
 
 
-def start(server: EmbeddedServer, pause: Pause = time.sleep) -> subprocess.Popen[bytes]:
+def start(server: EmbeddedServer, pause: Pause = time.sleep) -> Child:
     """Prepare and start a server; return it once it answers.
 
     If its port is taken by the time it wants it, it gets another one.
@@ -61,9 +61,7 @@ def start(server: EmbeddedServer, pause: Pause = time.sleep) -> subprocess.Popen
     raise ProcessError(f"{server.role} ended at its start:\n{read_tail(server.log)}")
 
 
-def wait_for_answer(
-    server: EmbeddedServer, process: subprocess.Popen[bytes], pause: Pause = time.sleep
-) -> bool:
+def wait_for_answer(server: EmbeddedServer, process: Child, pause: Pause = time.sleep) -> bool:
     """Wait until the server answers; False if its process ended instead.
 
     Raises:

@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,12 +114,20 @@ def _copy_installation(prefix: Path, copy: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     for name in ("bin", "lib", "share"):
         if (prefix / name).is_dir():
-            shutil.copytree(prefix / name, partial / "package" / prefix.name / name, symlinks=True)
+            shutil.copytree(prefix / name, partial / "package" / prefix.name / name)
     # A wheel keeps the libraries that its programs load beside its package.
     libraries = prefix.parent.with_name(f"{prefix.parent.name}.libs")
     if libraries.is_dir():
         shutil.copytree(libraries, partial / libraries.name)
+    _let_all_read(partial)
     partial.rename(copy)
+
+
+def _let_all_read(folder: Path) -> None:
+    """Undo what a strict umask took, here or where the original was installed."""
+    for path in (folder, *folder.rglob("*")):
+        executable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+        path.chmod(0o755 if executable else 0o644)
 
 
 def _make_elsewhere(data_dir: Path, token: str) -> Path:
@@ -126,8 +135,7 @@ def _make_elsewhere(data_dir: Path, token: str) -> Path:
     problems = []
     for home in (SYSTEM_HOME, Path(tempfile.gettempdir()) / "acoustid"):
         try:
-            base = _make_private(home) / name
-            base.mkdir(mode=0o711)
+            base = _make_own(_make_own(home) / name)
         except (OSError, PlaceError) as error:
             problems.append(str(error))
         else:
@@ -136,14 +144,21 @@ def _make_elsewhere(data_dir: Path, token: str) -> Path:
     raise PlaceError("PostgreSQL's files can be put nowhere: " + "; ".join(problems))
 
 
-def _make_private(home: Path) -> Path:
-    """Return a directory that only this user can write to and anybody can pass through."""
-    home.mkdir(mode=0o755, exist_ok=True)
+def _make_own(home: Path) -> Path:
+    """Return a directory that only this user can write to."""
+    with suppress(FileExistsError):
+        _make_passable(home)
     found = home.lstat()
     ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
     if not ours or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise PlaceError(f"{home} is not this user's own directory")
     return home
+
+
+def _make_passable(folder: Path) -> None:
+    """Create a directory through which anybody can pass, whatever the umask."""
+    folder.mkdir(mode=0o700)
+    folder.chmod(0o711)
 
 
 def _digest(text: str) -> str:

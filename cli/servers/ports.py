@@ -64,6 +64,12 @@ def require(port: int, host: str, option: str) -> int:
     )
 
 
+def web_address(host: str, port: int) -> str:
+    """Return the address at which this machine reaches a web server that listens on `host`."""
+    local = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 - not to bind
+    return f"http://[{local}]:{port}" if ":" in local else f"http://{local}:{port}"
+
+
 def _socket_for(host: str) -> socket.socket:
     family = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][0]
     return socket.socket(family, socket.SOCK_STREAM)

@@ -8,10 +8,10 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import psycopg2
 
-from cli.process import Escalation, ProcessError, end_strays, find_marked, spawn
+from cli.ending import Escalation, end
+from cli.process import Child, ProcessError, Stray, find_marked, spawn
 from cli.servers.binaries import major_version
 from cli.servers.place import Place, reachable_programs
 from cli.servers.ports import LOOPBACK
@@ -87,14 +87,14 @@ class PostgresServer:
         """
         stray = self._find_stray()
         if stray:
-            end_strays([(stray, self.escalation)])
+            end(stray, self.escalation)
         self._programs = reachable_programs(self._programs, self.place)
         if self.place.data.exists():
             self._check_version()
         else:
             self._create()
 
-    def spawn(self) -> subprocess.Popen[bytes]:
+    def spawn(self) -> Child:
         """Start the server."""
         return spawn(
             [
@@ -124,7 +124,7 @@ class PostgresServer:
             return True
         return False
 
-    def _find_stray(self) -> psutil.Process | None:
+    def _find_stray(self) -> Stray | None:
         """Return a server that runs on this data directory, by the pid file that it keeps."""
         try:
             pid = int((self.place.data / "postmaster.pid").read_text().split("\n", 1)[0])

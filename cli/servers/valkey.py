@@ -1,21 +1,17 @@
 """An embedded Valkey (or Redis): append-only file, loopback only, a password, no eviction."""
 
 import os
-import signal
-import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from cli.ending import POLITE, end
 from cli.files import write_private
-from cli.process import Escalation, end_strays, find_marked, spawn
+from cli.process import Child, Stray, find_marked, spawn
 from cli.servers.ports import LOOPBACK
-
-PLAIN_STOP: Escalation = ((signal.SIGTERM, 30.0), (signal.SIGKILL, 5.0))
 
 CONFIGURATION = """\
 bind {host}
@@ -46,7 +42,7 @@ class ValkeyServer:
     """
 
     role = "valkey"
-    escalation = PLAIN_STOP
+    escalation = POLITE
 
     def __init__(  # noqa: PLR0913 - each is one trait of the server
         self,
@@ -71,9 +67,9 @@ class ValkeyServer:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         stray = self._find_stray()
         if stray:
-            end_strays([(stray, self.escalation)])
+            end(stray, self.escalation)
 
-    def spawn(self) -> subprocess.Popen[bytes]:
+    def spawn(self) -> Child:
         """Write the configuration, which keeps the password off the command line, and start."""
         folder = str(self._folder).replace("\\", "\\\\").replace('"', '\\"')
         configuration = CONFIGURATION.format(
@@ -105,7 +101,7 @@ class ValkeyServer:
             return bool(client.ping())
         return False
 
-    def _find_stray(self) -> psutil.Process | None:
+    def _find_stray(self) -> Stray | None:
         """Return a server that runs on this directory, by the pid file that it keeps."""
         try:
             pid = int((self._folder / "valkey.pid").read_text())

@@ -1,0 +1,148 @@
+"""Puts a stack together: servers, databases, processes, in this order."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.datadir import DataDir
+from cli.effective import CONFIG_VARIABLE, UserConfig, write_effective
+from cli.record import StackRecord
+from cli.roles import Layout, roles
+from cli.runstate import RunState, end_strays
+from cli.servers import place, ports
+from cli.servers.binaries import find_postgres, find_valkey
+from cli.servers.postgres import PostgresServer
+from cli.servers.valkey import ValkeyServer
+from cli.summary import describe_running
+from cli.supervisor import StopRequested, Supervisor
+
+Report = Callable[[str], None]
+
+FOREIGN = ("FLOWER_", "GRANIAN_", "CELERY_")
+"""Starts of variables that would change what `cli.roles` asks for."""
+
+LIBPQ = "PG"
+"""Start of the variables that are about somebody's other PostgreSQL, not about the embedded one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `acoustid up` was asked for.
+
+    Attributes:
+        port: 0 for any that is free.
+        flower_port: None for no Flower.
+        workers: number of lookup workers.
+        sample: whether to load the sample catalogue.
+        postgres_bin: directory of the programs, None to look for them.
+        valkey_bin: the same for Valkey.
+    """
+
+    data: DataDir
+    host: str
+    port: int
+    flower_port: int | None
+    workers: int
+    sample: bool
+    postgres_bin: Path | None = None
+    valkey_bin: Path | None = None
+
+
+def run_stack(request: Request, report: Report) -> None:
+    """Run a stack until somebody asks it to stop.
+
+    Raises:
+        StackError: it cannot be started, or runs already; what had been started is ended.
+    """
+    data = request.data
+    data.create()
+    with data.lock():
+        _end_what_a_crash_left(data, report)
+        user = UserConfig.read()
+        port = ports.require(request.port, request.host, "--port")
+        if request.flower_port:
+            ports.require(request.flower_port, ports.LOOPBACK, "--flower-port")
+        supervisor = Supervisor(data, report)
+        try:
+            with supervisor.on_duty():
+                record = _start_servers(supervisor, request, user)
+                settings = write_effective(data, user, record)
+                environ = child_environment(data, user)
+                _prepare_databases(supervisor, request, environ)
+                layout = Layout(
+                    host=request.host,
+                    port=port,
+                    flower_port=request.flower_port,
+                    workers=request.workers,
+                    lookup_pool=settings.celery.lookup_pool,
+                    flower_password=record.flower_password,
+                )
+                _start_processes(supervisor, layout, environ)
+                report(f"ready\n\n{describe_running(data)}")
+                supervisor.watch()
+        except StopRequested:
+            report("stopped")
+
+
+def _end_what_a_crash_left(data: DataDir, report: Report) -> None:
+    state = RunState.load(data)
+    if state and (ended := end_strays(state.processes)):
+        report(f"ended what an earlier run had left: {', '.join(ended)}")
+
+
+def _start_servers(supervisor: Supervisor, request: Request, user: UserConfig) -> StackRecord:
+    """Start the servers that nobody configured; return where they are."""
+    data = request.data
+    record = StackRecord.load(data)
+    if user.embedded_databases:
+        postgres = PostgresServer(
+            place.choose(data.root, record.token),
+            find_postgres(request.postgres_bin),
+            port=ports.prefer(record.postgres_port),
+            password=record.postgres_password,
+            log=data.log(PostgresServer.role),
+        )
+        supervisor.start_server(postgres)
+        record = record.with_ports(postgres=postgres.port, valkey=record.valkey_port)
+    if user.embeds_redis:
+        valkey = ValkeyServer(
+            data.valkey,
+            find_valkey(request.valkey_bin),
+            port=ports.prefer(record.valkey_port),
+            password=record.valkey_password,
+            log=data.log(ValkeyServer.role),
+        )
+        supervisor.start_server(valkey)
+        record = record.with_ports(postgres=record.postgres_port, valkey=valkey.port)
+    record.save(data)
+    return record
+
+
+def _prepare_databases(
+    supervisor: Supervisor, request: Request, environ: Mapping[str, str]
+) -> None:
+    sample = "--sample" if request.sample else "--no-sample"
+    report = ("--report", str(request.data.prepared))
+    supervisor.run_once("migrate", _acoustid("migrate", sample, *report), environ)
+
+
+def _start_processes(supervisor: Supervisor, layout: Layout, environ: Mapping[str, str]) -> None:
+    """Start the API, the workers and the rest; return when they answer."""
+    wanted = roles(layout)
+    for role in wanted:
+        supervisor.start_role(role, environ)
+    nodes = [f"--node={role.node}" for role in wanted if role.node]
+    api = ("--api", ports.web_address(layout.host, layout.port))
+    supervisor.run_once("ready", _acoustid("ready", *api, *nodes), environ)
+
+
+def child_environment(data: DataDir, user: UserConfig) -> dict[str, str]:
+    """Return what the Python processes see: the user's environment, and our configuration."""
+    unwanted = (*FOREIGN, LIBPQ) if user.embedded_databases else FOREIGN
+    environ = {name: text for name, text in user.environ.items() if not name.startswith(unwanted)}
+    return {**environ, CONFIG_VARIABLE: str(data.config)}
+
+
+def _acoustid(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "cli.main", *arguments]

@@ -1,0 +1,159 @@
+"""``acoustid status``: what runs, how far it is, and how much there is."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import sqlalchemy as sa
+from redis import RedisError
+
+from cli import datadir
+from cli.datadir import DataDir
+from cli.effective import CONFIG_VARIABLE, DATABASES, read_settings
+from cli.prepared import Prepared
+from cli.roles import QUEUES
+from cli.runstate import RunState
+from pipeline.catalog import changelog
+from pipeline.catalog.fingerprint_tables import fingerprint, track
+from pipeline.catalog.ingest_tables import submission
+from pipeline.index import FingerprintIndexError, open_reader
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.redis_client import connect
+from pipeline.runtime.settings import DatabaseSettings, RedisSettings, Settings
+
+Answer = TypeVar("Answer")
+
+NOT_RUNNING = 3
+"""Exit status where no stack runs, as service managers have it."""
+
+UNREACHABLE = (RedisError, sa.exc.SQLAlchemyError, FingerprintIndexError, OSError)
+
+
+@click.command()
+@datadir.option
+@click.option("--json", "as_json", is_flag=True, help="For programs; tells secrets to its reader.")
+@click.pass_context
+def status(context: click.Context, data_dir: Path, *, as_json: bool) -> None:
+    """Show the processes of a stack, its queues, its index and its counts."""
+    data = DataDir.at(data_dir)
+    found = collect(data)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    elif found["processes"]:
+        click.echo(describe(found))
+    else:
+        click.echo(f"No stack runs on {data.root}.")
+    if not found["processes"]:
+        context.exit(NOT_RUNNING)
+
+
+def collect(data: DataDir, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Return the state of a stack, ready for JSON.
+
+    What cannot be asked, since its server is away, is None.
+    """
+    state = RunState.load(data) if data.is_locked() else None
+    demo = Prepared.load(data.prepared).demo
+    found: dict[str, Any] = {
+        "data_dir": str(data.root),
+        "ready": state is not None and state.ready,
+        "processes": _processes(state),
+        "queues": None,
+        "index": None,
+        "counts": None,
+        "demo": {"client": demo.client, "user": demo.user} if demo else None,
+        "databases": None,
+    }
+    if state and data.config.exists():
+        settings = read_settings(data.config, {**environ, CONFIG_VARIABLE: str(data.config)})
+        found["queues"] = _or_none(lambda: queue_lengths(settings.redis))
+        found["databases"] = embedded_urls(settings, state)
+        databases = Databases(settings, component="status")
+        found["index"] = _or_none(lambda: index_positions(settings, databases))
+        found["counts"] = _or_none(lambda: counts(databases))
+        databases.dispose()
+    return found
+
+
+def queue_lengths(settings: RedisSettings) -> dict[str, int]:
+    """Return the number of messages that wait in each queue."""
+    with connect(settings) as client:
+        return {queue: int(client.llen(queue)) for queue in QUEUES}
+
+
+def index_positions(settings: Settings, databases: Databases) -> dict[str, int]:
+    """Return how far the index is, and how far the changelog that it follows is."""
+    with open_reader(settings.fingerprint_index.path) as reader:
+        position = reader.position()
+    with databases.engine("fingerprint").connect() as connection:
+        return {"position": position, "database_position": changelog.position(connection)}
+
+
+def counts(databases: Databases) -> dict[str, Any]:
+    """Return the number of tracks, of fingerprints, and of submissions by state."""
+    with databases.engine("fingerprint", read_only=True).connect() as connection:
+        tracks = connection.scalar(
+            sa.select(sa.func.count()).select_from(track).where(track.c.new_id.is_(None))
+        )
+        fingerprints = connection.scalar(sa.select(sa.func.count()).select_from(fingerprint))
+    by_state = sa.select(submission.c.state, sa.func.count()).group_by(submission.c.state)
+    with databases.engine("ingest", read_only=True).connect() as connection:
+        submissions: dict[str, int] = dict(connection.execute(by_state).tuples().all())
+    return {"tracks": tracks, "fingerprints": fingerprints, "submissions": submissions}
+
+
+def embedded_urls(settings: Settings, state: RunState) -> dict[str, str] | None:
+    """Return the addresses, passwords included, of the databases that the stack itself serves."""
+    server = state.find("postgres")
+    if server is None:
+        return None
+    found = {}
+    for section in DATABASES:
+        database: DatabaseSettings = getattr(settings, section)
+        if (database.host, database.port) == (server.host, server.port):
+            url = database.url().set(drivername="postgresql")
+            name = section.removeprefix("database_") if "_" in section else "app"
+            found[name] = url.render_as_string(hide_password=False)
+    return found
+
+
+def describe(found: Mapping[str, Any]) -> str:
+    """Return the state of a stack as lines of text, without secrets."""
+    lines = [f"{'ready' if found['ready'] else 'starting'}; data in {found['data_dir']}", ""]
+    for each in found["processes"]:
+        port = f"port {each['port']}" if each["port"] else ""
+        lines.append(f"  {each['role']:<20} pid {each['pid']:<8} {port}".rstrip())
+    lines += ["", f"queues    {_figures(found['queues'])}", f"index     {_figures(found['index'])}"]
+    totals = dict(found["counts"] or {})
+    submissions = totals.pop("submissions", None)
+    lines.append(f"catalogue {_figures(totals or None)}")
+    lines.append(f"submitted {_figures(submissions)}")
+    if found["demo"]:
+        lines.append(f"demo keys client={found['demo']['client']} user={found['demo']['user']}")
+    return "\n".join(lines)
+
+
+def _processes(state: RunState | None) -> list[dict[str, Any]]:
+    if state is None:
+        return []
+    living = [each for each in state.processes if each.identity.find()]
+    found = [{"role": each.role, "pid": each.identity.pid, "port": each.port} for each in living]
+    return [{"role": "supervisor", "pid": state.supervisor.pid, "port": None}, *found]
+
+
+def _or_none(ask: Callable[[], Answer]) -> Answer | None:
+    try:
+        return ask()
+    except UNREACHABLE:
+        return None
+
+
+def _figures(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "not reachable"
+    return (
+        ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in found.items()) or "none"
+    )

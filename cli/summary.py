@@ -1,0 +1,33 @@
+"""What to tell the user about a stack that is ready."""
+
+from cli.datadir import DataDir
+from cli.prepared import Prepared
+from cli.record import StackRecord
+from cli.roles import FLOWER_USER
+from cli.runstate import RunState
+from cli.servers.ports import web_address
+
+
+def describe_running(data: DataDir) -> str:
+    """Return the addresses, the keys, and a command that works, as lines of text."""
+    state = RunState.load(data)
+    prepared = Prepared.load(data.prepared)
+    lines = [f"AcoustID is ready; its data is in {data.root}"]
+    api = _address(state, "api")
+    flower = _address(state, "flower")
+    if api:
+        lines.append(f"  API      {api}")
+    if flower:
+        password = StackRecord.load(data).flower_password
+        lines.append(f"  Flower   {flower}  (user {FLOWER_USER}, password {password})")
+    if prepared.demo:
+        lines.append(f"  Keys     client={prepared.demo.client}  user={prepared.demo.user}")
+    lines.append(f"  Logs     {data.log('*')}")
+    if api:
+        lines += ["Try it:", f"  curl {api}/_health"]
+    return "\n".join(lines)
+
+
+def _address(state: RunState | None, role: str) -> str | None:
+    found = state.find(role) if state else None
+    return web_address(found.host, found.port) if found and found.port else None

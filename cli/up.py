@@ -1,0 +1,126 @@
+"""``acoustid up``: the whole service on this machine, with servers of its own."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from cli import datadir
+from cli.datadir import DataDir
+from cli.errors import StackError
+from cli.process import Child, open_log, read_tail
+from cli.runstate import RunState
+from cli.stack import Request, run_stack
+from cli.summary import describe_running
+
+SUPERVISOR_LOG = "supervisor"
+
+
+@click.command()
+@datadir.option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where the API listens.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0: any free."
+)
+@click.option(
+    "--flower-port",
+    type=click.IntRange(0, 65535),
+    default=5555,
+    show_default=True,
+    help="0: no Flower.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="one per CPU",
+    help="Number of lookup workers.",
+)
+@click.option(
+    "--detach", is_flag=True, help="Return when the stack is ready, and leave it running."
+)
+@click.option("--sample/--no-sample", default=True, help="Load the sample catalogue (default).")
+@click.option(
+    "--postgres-bin",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Directory of the PostgreSQL programs to use.",
+)
+@click.option(
+    "--valkey-bin",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Directory of the Valkey or Redis program to use.",
+)
+def up(  # noqa: PLR0913 - one for each option
+    *,
+    data_dir: Path,
+    host: str,
+    port: int,
+    flower_port: int,
+    workers: int,
+    detach: bool,
+    sample: bool,
+    postgres_bin: Path | None,
+    valkey_bin: Path | None,
+) -> None:
+    """Start everything and keep it running until Ctrl-C or `acoustid down`.
+
+    Databases and Redis that ACOUSTID_CONFIG, acoustid.conf or the environment give a host for are
+    used as they are; the others are started here.
+    """
+    request = Request(
+        data=DataDir.at(data_dir),
+        host=host,
+        port=port,
+        flower_port=flower_port or None,
+        workers=workers,
+        sample=sample,
+        postgres_bin=postgres_bin,
+        valkey_bin=valkey_bin,
+    )
+    if detach:
+        start_detached(request.data)
+        click.echo(describe_running(request.data))
+    else:
+        run_stack(request, lambda line: click.echo(f"{time.strftime('%H:%M:%S')} {line}"))
+
+
+def start_detached(data: DataDir) -> None:
+    """Run this very command again without ``--detach``, in a session of its own.
+
+    Returns when the stack is ready.
+
+    Raises:
+        StackError: it ended instead; the text quotes its log.
+    """
+    data.create()
+    if data.is_locked():
+        with data.lock():  # says what to do about it
+            pass
+    arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]
+    log = data.log(SUPERVISOR_LOG)
+    with open_log(log) as output:
+        process = subprocess.Popen(  # noqa: S603 - this command itself
+            [sys.executable, "-m", "cli.main", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    child = Child(process)
+    try:
+        while not _is_ready(data, child.pid):
+            if not child.runs():
+                raise StackError(f"the stack did not start; the end of {log}:\n{read_tail(log)}")
+            time.sleep(0.1)
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _is_ready(data: DataDir, pid: int) -> bool:
+    state = RunState.load(data)
+    return state is not None and state.supervisor.pid == pid and state.ready

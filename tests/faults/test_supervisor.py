@@ -1,0 +1,246 @@
+"""The supervisor when its processes, or it itself, are killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+
+from cli.datadir import DataDir
+from cli.process import Identity
+from cli.roles import Stage
+from cli.runstate import Running, RunState
+from tests.faults.small_stack import PASSWORD
+
+SLEEPER = "import time; time.sleep(600)"
+OBSTINATE = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+PARENT = (
+    "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
+)
+
+
+class Stack:
+    """A small stack under test."""
+
+    def __init__(self, data: DataDir, **programs: str) -> None:
+        self.data = data
+        arguments = [f"{name}={text}" for name, text in programs.items()]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.small_stack", str(data.root), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait_ready(self) -> "Stack":
+        """Wait until it says so."""
+        until(self.is_ready)
+        return self
+
+    def is_ready(self) -> bool:
+        """Say whether it, and no stack before it on the same data, has said so."""
+        state = RunState.load(self.data)
+        return state is not None and state.ready and state.supervisor.pid == self.process.pid
+
+    def pid(self, role: str) -> int:
+        """Return the pid of a process as ``run.json`` has it, 0 while it is down."""
+        state = RunState.load(self.data)
+        found = state.find(role) if state else None
+        return found.identity.pid if found else 0
+
+    def finish(self) -> tuple[int, str, str]:
+        """Wait for its end and return exit status, output and errors."""
+        output, errors = self.process.communicate(timeout=60)
+        return self.process.returncode, output, errors
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataDir:
+    """A data directory that does not exist yet."""
+    return DataDir.at(tmp_path / "data")
+
+
+@pytest.fixture
+def start(data: DataDir) -> Iterator[Callable[..., Stack]]:
+    """Start stacks on the data directory; end them after the test."""
+    started: list[Stack] = []
+
+    def start_stack(**programs: str) -> Stack:
+        started.append(Stack(data, **programs))
+        return started[-1]
+
+    yield start_stack
+    for stack in started:
+        if stack.process.poll() is None:
+            stack.process.send_signal(signal.SIGTERM)
+            stack.process.send_signal(signal.SIGTERM)
+            stack.finish()
+
+
+def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    """Wait for a condition, or fail."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.02)
+
+
+def lives(pid: int) -> bool:
+    """Say whether a process runs and is more than a zombie."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def client(stack: Stack) -> redis.Redis:
+    """Connect to the stack's Valkey."""
+    state = RunState.load(stack.data)
+    server = state.find("valkey") if state else None
+    assert server
+    assert server.port
+    return redis.Redis(host="127.0.0.1", port=server.port, password=PASSWORD)
+
+
+def test_a_process_that_is_killed_starts_again(start: Callable[..., Stack]) -> None:
+    """And the supervisor says so."""
+    stack = start(worker=SLEEPER).wait_ready()
+    killed = stack.pid("worker")
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: stack.pid("worker") not in (0, killed))
+    stack.process.send_signal(signal.SIGTERM)
+    _, output, _ = stack.finish()
+    assert "worker ended (SIGKILL)" in output
+    assert "worker starts again" in output
+
+
+def test_what_a_killed_process_leaves_behind_is_ended(start: Callable[..., Stack]) -> None:
+    """Its own children would hold its port, or do its work beside the next one."""
+    stack = start(worker=PARENT).wait_ready()
+    until(lambda: psutil.Process(stack.pid("worker")).children())
+    (left,) = psutil.Process(stack.pid("worker")).children()
+    os.kill(stack.pid("worker"), signal.SIGKILL)
+    until(lambda: not lives(left.pid))
+
+
+def test_a_server_that_is_killed_starts_again_with_its_data(start: Callable[..., Stack]) -> None:
+    """On the same port, since that is where the others look for it."""
+    stack = start().wait_ready()
+    killed = stack.pid("valkey")
+    with client(stack) as connection:
+        connection.set("kept", "yes")
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: stack.pid("valkey") not in (0, killed))
+        until(lambda: answers(connection))
+        assert connection.get("kept") == b"yes"
+
+
+def answers(connection: redis.Redis) -> bool:
+    """Say whether the server takes commands."""
+    try:
+        return bool(connection.ping())
+    except redis.RedisError:
+        return False
+
+
+def test_processes_end_with_a_killed_supervisor_and_the_next_one_starts(
+    start: Callable[..., Stack],
+) -> None:
+    """Nothing survives kill -9 to work on beside its successor, and no file is in the way."""
+    first = start(worker=SLEEPER).wait_ready()
+    with client(first) as connection:
+        connection.set("kept", "yes")
+    pids = [first.pid("worker"), first.pid("valkey")]
+    first.process.send_signal(signal.SIGKILL)
+    first.finish()
+    second = start(worker=SLEEPER).wait_ready()
+    assert not [pid for pid in pids if lives(pid)]
+    with client(second) as connection:
+        assert connection.get("kept") == b"yes"
+
+
+def test_a_stray_process_of_an_earlier_run_is_ended(
+    start: Callable[..., Stack], data: DataDir
+) -> None:
+    """Where the kernel does not end it with its parent, the next start does."""
+    data.create()
+    stray = subprocess.Popen([sys.executable, "-c", SLEEPER, str(data.config)])
+    write_state(data, stray.pid, psutil.Process(stray.pid).create_time())
+    start().wait_ready()
+    assert stray.wait(timeout=10) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("argument", "later"), [("/elsewhere/acoustid.conf", 0.0), ("{config}", 100.0)]
+)
+def test_a_stranger_with_the_pid_of_an_earlier_process_is_let_be(
+    start: Callable[..., Stack], data: DataDir, argument: str, later: float
+) -> None:
+    """Another data directory's process, or one that started at another time, is not ours."""
+    data.create()
+    given = argument.format(config=data.config)
+    stranger = subprocess.Popen([sys.executable, "-c", SLEEPER, given])
+    write_state(data, stranger.pid, psutil.Process(stranger.pid).create_time() - later)
+    start().wait_ready()
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
+
+
+def write_state(data: DataDir, pid: int, created: float) -> None:
+    """Write the ``run.json`` of a supervisor that is no more, with one worker."""
+    identity = Identity(pid, created, str(data.config))
+    worker = Running("worker", Stage.WORKER, None, "127.0.0.1", identity)
+    RunState(Identity(2**22, 1.0), (worker,), ready=True).save(data)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_everything_in_order(
+    start: Callable[..., Stack], data: DataDir, number: signal.Signals
+) -> None:
+    """The front first, the servers last, and nothing is left, not even the state file."""
+    stack = start(worker=SLEEPER, api=SLEEPER).wait_ready()
+    pids = [stack.pid(role) for role in ("worker", "api", "valkey")]
+    stack.process.send_signal(number)
+    status, output, _ = stack.finish()
+    assert status == 0
+    lines = [line for line in output.splitlines() if line.startswith("stop")]
+    assert lines == ["stopping api", "stopping worker", "stopping valkey", "stopped"]
+    assert not [pid for pid in pids if lives(pid)]
+    assert not data.run.exists()
+
+
+def test_a_second_signal_cuts_the_waiting_short(start: Callable[..., Stack]) -> None:
+    """A process that will not go is given ten minutes by its role, and one second in a hurry."""
+    stack = start(worker=OBSTINATE).wait_ready()
+    stack.process.send_signal(signal.SIGTERM)
+    output = stack.process.stdout
+    assert output
+    until(lambda: "stopping worker" in output.readline())
+    assert lives(stack.pid("worker"))
+    stack.process.send_signal(signal.SIGTERM)
+    assert stack.finish()[0] == 0
+
+
+def test_a_second_stack_on_the_same_data_is_refused(start: Callable[..., Stack]) -> None:
+    """It says so, names the way out, and leaves the first one alone."""
+    first = start().wait_ready()
+    status, _, errors = start().finish()
+    assert status == 1
+    assert "runs on" in errors
+    assert "acoustid down" in errors
+    assert first.process.poll() is None
+
+
+def test_a_process_that_never_stays_up_ends_the_start(start: Callable[..., Stack]) -> None:
+    """With its log in the error rather than three files away."""
+    status, _, errors = start(worker="raise SystemExit('no such module')", settle=SLEEPER).finish()
+    assert status == 1
+    assert "worker ends at every start" in errors
+    assert "no such module" in errors
