@@ -1,0 +1,72 @@
+"""The command and its subcommands."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cli.main import COMMANDS, main
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_subcommand_can_be_imported_and_says_what_it_does(name: str) -> None:
+    answer = CliRunner().invoke(main, [name, "--help"])
+    assert answer.exit_code == 0, answer.output
+    assert len(answer.output.splitlines()) > 3
+
+
+def test_an_unknown_subcommand_is_named() -> None:
+    answer = CliRunner().invoke(main, ["dwon"])
+    assert answer.exit_code == 2
+    assert "dwon" in answer.output
+
+
+def test_ending_a_stack_does_not_load_celery_or_numpy() -> None:
+    program = (
+        "import sys; from click.testing import CliRunner; from cli.main import main;"
+        "CliRunner().invoke(main, ['down', '--help']);"
+        "print(*{'celery', 'numpy'} & set(sys.modules))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert loaded.stdout.split() == []
+
+
+def test_config_check_shows_the_effective_settings_and_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.conf").write_text("[redis]\nhost = redis.example\npassword = hush-hush\n")
+    answer = CliRunner().invoke(main, ["config", "check", "--config", "mine.conf"])
+    assert answer.exit_code == 0
+    assert "host = redis.example" in answer.output
+    assert "hush-hush" not in answer.output
+
+
+def test_config_check_lists_every_problem(tmp_path: Path) -> None:
+    (tmp_path / "bad.conf").write_text("[redis]\nport = many\n[databsae]\nhost = x\n")
+    answer = CliRunner().invoke(main, ["config", "check", "--config", str(tmp_path / "bad.conf")])
+    assert answer.exit_code == 1
+    assert "port" in answer.output
+    assert "databsae" in answer.output
+
+
+@pytest.mark.parametrize("arguments", [["--port", "70000"], ["--workers", "0"], ["--port", "x"]])
+def test_up_refuses_impossible_numbers(arguments: list[str], tmp_path: Path) -> None:
+    answer = CliRunner().invoke(main, ["up", "--data-dir", str(tmp_path), *arguments])
+    assert answer.exit_code == 2
+
+
+def test_down_where_nothing_runs_is_no_error(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(main, ["down", "--data-dir", str(tmp_path / "none")])
+    assert answer.exit_code == 0
+    assert "No stack runs" in answer.output
+
+
+def test_status_where_nothing_runs_says_so(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(main, ["status", "--data-dir", str(tmp_path / "none")])
+    assert answer.exit_code == 3
+    assert "No stack runs" in answer.output
