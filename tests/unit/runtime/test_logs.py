@@ -12,9 +12,13 @@ from contextlib import contextmanager, redirect_stdout
 from datetime import datetime
 from typing import Any
 
+import celery
+import celery.signals
 import granian.log
 import pytest
+import sqlalchemy
 import structlog
+from celery.utils.log import get_task_logger
 
 from pipeline.runtime import logs
 from pipeline.runtime.logs import configure_logging, granian_log_config
@@ -274,6 +278,7 @@ def test_granian_configured_first_goes_the_same_way() -> None:
     with logging_to() as out:
         logging.getLogger("_granian").info("Starting")
     assert [name for _, name, _ in lines_of(out)] == ["_granian"]
+    assert logging.getLogger("_granian").handlers == []
 
 
 def test_granian_log_config_is_fresh_each_time() -> None:
@@ -290,3 +295,33 @@ def test_loggers_can_be_captured_after_any_number_of_configurations() -> None:
     with structlog.testing.capture_logs() as records:
         LOG.info("seen")
     assert [record["event"] for record in records] == ["seen"]
+
+
+def test_celery_goes_the_same_way() -> None:
+    """With a receiver of its signal, Celery's own set-up leaves the loggers as they are."""
+
+    def configure(**_: object) -> None:
+        configure_logging(LoggingSettings(), component="worker")
+
+    app = celery.Celery("test", set_as_current=False)
+    with logging_to() as out:
+        celery.signals.setup_logging.connect(configure)
+        try:
+            app.log.setup(loglevel="DEBUG")
+        finally:
+            celery.signals.setup_logging.disconnect(configure)
+        logging.getLogger("celery.worker").info("ready")
+        get_task_logger("tasks.lookup").info("scored")
+    assert lines_of(out) == [
+        ("INFO", "celery.worker", "ready"),
+        ("INFO", "tasks.lookup", "scored"),
+    ]
+
+
+def test_sqlalchemy_goes_the_same_way() -> None:
+    """Statements are logged once their logger's level says so, and never twice."""
+    engine = sqlalchemy.create_engine("sqlite://")
+    with logging_to(levels={"sqlalchemy.engine": "INFO"}) as out, engine.connect() as connection:
+        connection.execute(sqlalchemy.text("SELECT 1"))
+    said = [rest for _, name, rest in lines_of(out) if name == "sqlalchemy.engine.Engine"]
+    assert said.count("SELECT 1") == 1

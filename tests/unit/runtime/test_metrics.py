@@ -136,6 +136,8 @@ def test_a_full_socket_drops_packets_and_does_not_wait(
     metrics: Metrics, server: socket.socket
 ) -> None:
     """With nobody reading, packets are dropped; the ones that fitted arrive."""
+    assert metrics._client is not None
+    assert not metrics._client._sock.getblocking()
     for _ in range(20_000):
         metrics.new_submissions()
     assert server.recv(1024) == b"acoustid.new_submissions:1|c"
