@@ -1,0 +1,73 @@
+# Everything a newcomer needs. `make` alone prints what there is.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# The first Python on the PATH that is new enough; PYTHON=... names another.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
+	done)
+VENV ?= .venv
+DATA ?= .acoustid
+UV ?= uv
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+
+.PHONY: help install install-dev run test check format lock clean
+
+help: ## Print this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## Create .venv with exactly what requirements.lock names
+
+install-dev: $(VENV)/.installed-dev ## The same, with the tools for tests and checks
+
+run: install ## Run the whole service until Ctrl-C (ARGS="--port 5001" for options)
+	@exec $(BIN)/acoustid up --data-dir $(DATA) $(ARGS)
+
+test: install-dev ## Run all tests, on servers and ports of their own (ARGS="-k lookup")
+	$(BIN)/python -m pytest $(ARGS)
+
+check: install-dev ## Lint, format, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install-dev ## Let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## Resolve the dependencies anew (needs uv)
+	$(UV) pip compile --universal --generate-hashes --custom-compile-command "make lock" \
+		pyproject.toml -o requirements.lock
+	$(UV) pip compile --universal --generate-hashes --custom-compile-command "make lock" \
+		--extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## Delete .venv and caches; never the data
+	rm -rf $(VENV) build dist *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip comes last into a new environment: with it, nothing is missing.
+$(VENV)/bin/pip:
+	@test -n "$(PYTHON)" || { \
+		echo "Python 3.11 or newer is needed, and there is none on the PATH ($$(python3 -V 2>&1))."; \
+		echo "Install it, or say: make PYTHON=/path/to/python3.11"; exit 1; } >&2
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is no Python 3.11 or newer ($$($(PYTHON) -V 2>&1))."; exit 1; } >&2
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments: on Debian and Ubuntu that takes"; \
+		echo "  apt install python3-venv"; exit 1; } >&2
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/pip
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
