@@ -1,0 +1,263 @@
+"""Group commit for lookups: what waits together travels together.
+
+A chain of tasks costs the same whether it carries one lookup or a hundred. While fewer batches
+are out than may be, a lookup that comes is sent at once; otherwise it waits, and the next batch
+takes all that waited. At low load nothing is ever held back, at high load the batches grow.
+"""
+
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import redis
+import structlog
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from api.errors import ApiError, InternalError, ServiceUnavailableError
+from api.flight import Answer, Flight, Ticket
+from pipeline.runtime.metrics import Metrics
+from pipeline.runtime.settings import ApiSettings
+from pipeline.runtime.trace import current_trace_id, trace
+from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
+from tasks import replies
+
+STALLED_AFTER: Final = 1.0
+"""Seconds after which an unanswered batch no longer holds others back."""
+
+BACKLOG: Final = 20
+"""Full batches' worth of unanswered lookups beyond which further ones are refused at once."""
+
+POLL: Final = 1.0
+"""Seconds that the reader waits at Redis before it looks around."""
+
+AFTER_FAILURE: Final = 0.2
+"""Seconds that the reader rests when Redis is away."""
+
+Send = Callable[[LookupBatch], None]
+
+logger = structlog.get_logger("acoustid.api.batcher")
+
+
+class LookupBatcher:
+    """Sends the lookups of many request threads in few batches, and wakes who waits.
+
+    Two threads do so, started with the first lookup: one gathers and sends, one reads replies. A
+    child process that inherits a batcher begins afresh with a reply list of its own.
+
+    Args:
+        settings: batch size, batches in flight.
+        client: to Redis, for commands that wait `POLL` seconds.
+        send: publishes a batch; raises `kombu.exceptions.OperationalError` without a broker.
+        metrics: where batches are counted.
+        stalled_after: seconds after which an unanswered batch no longer holds others back.
+    """
+
+    def __init__(
+        self,
+        settings: ApiSettings,
+        client: redis.Redis,
+        send: Send,
+        metrics: Metrics,
+        *,
+        stalled_after: float = STALLED_AFTER,
+    ) -> None:
+        self._size = settings.lookup_batch_size
+        self._in_flight = settings.lookup_batches_in_flight
+        self._client = client
+        self._send = send
+        self._metrics = metrics
+        self._stalled_after = stalled_after
+        self._begin()
+        begin = weakref.WeakMethod(self._begin)
+        os.register_at_fork(after_in_child=lambda: (again := begin()) and again())
+
+    def run(self, lookups: Sequence[Lookup], meta: str, timeout: float) -> list[Answer]:
+        """Return the answers to a request's lookups, in their order.
+
+        Args:
+            lookups: at least one; their `request` is set here.
+            meta: the words of the request's ``meta`` parameter.
+            timeout: seconds to wait for the answers.
+
+        Raises:
+            ServiceUnavailableError: the broker is away, too much waits already, or no answer
+                came in time.
+            InternalError: the batch could not be answered.
+        """
+        ticket = Ticket(lookups, meta, time.monotonic() + timeout, current_trace_id())
+        self._queue(ticket)
+        if not ticket.done.wait(timeout):
+            ticket.fail(ServiceUnavailableError())
+        self._leave(ticket)
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.answers
+
+    def close(self) -> None:
+        """Stop both threads; whoever still waits is told to come again."""
+        with self._lock:
+            self._closing = True
+            tickets = [*self._waiting, *(t for f in self._flights.values() for t in f.tickets)]
+            self._waiting.clear()
+            self._flights.clear()
+            self._work.notify_all()
+            self._flying.notify_all()
+            threads = [thread for thread in self._threads.values() if thread.is_alive()]
+        for ticket in tickets:
+            ticket.fail(ServiceUnavailableError())
+        self._wake.set()
+        for thread in threads:
+            thread.join(POLL + AFTER_FAILURE + 1)
+
+    def _begin(self) -> None:
+        self.reply_to = replies.reply_key()
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)  # for the sender
+        self._flying = threading.Condition(self._lock)  # for the reader
+        self._wake = threading.Event()  # cuts the reader's rest short
+        self._waiting: deque[Ticket] = deque()
+        self._flights: dict[str, Flight] = {}
+        self._threads: dict[str, threading.Thread] = {}
+        self._unanswered = 0
+        self._closing = False
+
+    def _queue(self, ticket: Ticket) -> None:
+        with self._lock:
+            if self._closing or self._unanswered + len(ticket.lookups) > BACKLOG * self._size:
+                raise ServiceUnavailableError
+            self._ensure_thread("sender", self._send_batches)
+            self._ensure_thread("reader", self._read_replies)
+            self._waiting.append(ticket)
+            self._unanswered += len(ticket.lookups)
+            self._work.notify()
+
+    def _leave(self, ticket: Ticket) -> None:
+        with self._lock:
+            self._unanswered -= len(ticket.lookups)
+            if ticket.error is not None and ticket in self._waiting:
+                self._waiting.remove(ticket)
+
+    def _ensure_thread(self, role: str, run: Callable[[], None]) -> None:
+        thread = self._threads.get(role)
+        if thread is not None and thread.is_alive():
+            return
+        if thread is not None:
+            logger.error("a thread of the batcher died and is started again", role=role)
+        thread = threading.Thread(target=run, name=f"lookup-{role}", daemon=True)
+        self._threads[role] = thread
+        thread.start()
+
+    # The sender
+
+    def _send_batches(self) -> None:
+        while True:
+            with self._lock:
+                while (flight := self._next_flight()) is None:
+                    if self._closing:
+                        return
+                    self._work.wait(self._until_stalled())
+                self._flights[flight.id] = flight
+                self._flying.notify()
+            self._publish(flight)
+
+    def _next_flight(self) -> Flight | None:
+        """Return a batch of what waits, None where nothing does or enough batches are out."""
+        now = time.monotonic()
+        if not self._waiting or len(self._fresh(now)) >= self._in_flight:
+            return None
+        tickets = [self._waiting.popleft()]  # alone even where it has more than a batch may carry
+        room = self._size - len(tickets[0].lookups)
+        while self._waiting and len(self._waiting[0].lookups) <= room:
+            tickets.append(self._waiting.popleft())
+            room -= len(tickets[-1].lookups)
+        return Flight(tickets, now)
+
+    def _fresh(self, now: float) -> list[Flight]:
+        return [f for f in self._flights.values() if now - f.sent < self._stalled_after]
+
+    def _until_stalled(self) -> float | None:
+        """Return the seconds until a place gets free by itself, None where nothing waits for it."""
+        now = time.monotonic()
+        fresh = self._fresh(now)
+        if not self._waiting or not fresh:
+            return None
+        return min(flight.sent for flight in fresh) + self._stalled_after - now
+
+    def _publish(self, flight: Flight) -> None:
+        trace_ids = flight.trace_ids
+        with trace(trace_ids[0] if len(trace_ids) == 1 else None):
+            try:
+                self._send(flight.batch(self.reply_to))
+            except OperationalError as error:
+                logger.error("the broker is away", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
+                self._give_up(flight, ServiceUnavailableError())
+            except Exception:
+                logger.exception("a batch could not be sent", lookups=flight.size)
+                self._give_up(flight, InternalError())
+            else:
+                self._note(flight)
+
+    def _note(self, flight: Flight) -> None:
+        self._metrics.batch_size("front_end", flight.size)
+        log = logger.info if flight.size > 1 else logger.debug
+        log("lookups sent", batch=flight.id, lookups=flight.size, requests=flight.trace_ids)
+
+    def _give_up(self, flight: Flight, error: ApiError) -> None:
+        with self._lock:
+            self._flights.pop(flight.id, None)
+            self._work.notify()
+        flight.fail(error)
+
+    # The reader
+
+    def _read_replies(self) -> None:
+        while self._wait_for_flights():
+            try:
+                reply = replies.pop(self._client, self.reply_to, POLL)
+            except RedisError as error:
+                logger.error("redis is away: no replies", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
+                self._wake.wait(AFTER_FAILURE)
+            except Exception:
+                logger.exception("a reply could not be read")
+                self._wake.wait(AFTER_FAILURE)
+            else:
+                if reply is not None:
+                    self._settle(reply)
+            self._forget_overdue()
+
+    def _wait_for_flights(self) -> bool:
+        """Wait until a batch is out; return whether to go on."""
+        with self._lock:
+            while not self._flights and not self._closing:
+                self._flying.wait()
+            return not self._closing
+
+    def _settle(self, reply: LookupReply) -> None:
+        with self._lock:
+            flight = self._flights.pop(reply.id, None)
+            self._work.notify()
+        if flight is None:
+            return  # all who asked have gone
+        if reply.failed or len(reply.answers) != flight.size:
+            logger.error(
+                "a batch was not answered", batch=reply.id, failed=reply.failed, lookups=flight.size
+            )
+            flight.fail(InternalError())
+        else:
+            flight.settle(reply.answers)
+
+    def _forget_overdue(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            overdue = [flight.id for flight in self._flights.values() if flight.deadline < now]
+            for flight_id in overdue:
+                del self._flights[flight_id]
+            if overdue:
+                self._work.notify()
+        if overdue:
+            logger.warning("batches were not answered in time", batches=len(overdue))

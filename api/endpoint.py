@@ -1,0 +1,78 @@
+"""The base of all endpoints: parameters in, a body out, whatever the method."""
+
+import hmac
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import falcon
+
+from api.bodies import read_form
+from api.errors import TooManyRequestsError
+from api.exchange import Exchange, exchange_of, write_reply
+from api.parameters import Parameters
+from api.serialisation import JSON, reply_style
+from api.services import Services
+from pipeline.catalog.accounts import Application
+
+
+class Endpoint(ABC):
+    """One path of the web service.
+
+    Every method is answered alike: GET reads the query string alone, any other the body too.
+    """
+
+    name: ClassVar[str]
+    """What metrics call it."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+
+    @abstractmethod
+    def answer(self, parameters: Parameters, exchange: Exchange, **fields: str) -> dict[str, Any]:
+        """Return the body of a successful reply, without its ``status``.
+
+        Args:
+            parameters: from the query string and the body.
+            exchange: what else is known of the request.
+            fields: the variable parts of the path.
+
+        Raises:
+            ApiError: what the client is told instead.
+        """
+
+    def on_request(self, req: falcon.Request, resp: falcon.Response, **fields: str) -> None:
+        """Answer a request of any method."""
+        exchange = exchange_of(req)
+        form = [] if req.method == "GET" else read_form(req.env)
+        parameters = Parameters([*exchange.query, *form])
+        exchange.style = JSON
+        exchange.style = reply_style(parameters)
+        body = self.answer(parameters, exchange, **fields)
+        write_reply(resp, exchange.style, {"status": "ok", **body})
+
+    on_options = on_request  # Falcon would answer it by itself
+
+    def limit(
+        self, parameters: Parameters, exchange: Exchange, application: Application | None = None
+    ) -> None:
+        """Count the request, unless the cluster itself sent it.
+
+        Raises:
+            TooManyRequestsError: a limit is reached.
+        """
+        if self._is_cluster(parameters):
+            exchange.unlimited = True
+            return
+        decision = self.services.limiter.count(exchange.address, application)
+        exchange.decision = decision
+        if decision is not None and not decision.passes:
+            raise TooManyRequestsError(decision.standing.tier.rate, decision.retry_after)
+
+    def _is_cluster(self, parameters: Parameters) -> bool:
+        secret = self.services.settings.cluster.secret
+        given = parameters.get("secret")
+        if secret is None or not secret.get_secret_value() or not given:
+            return False
+        return hmac.compare_digest(
+            given.encode("utf-8", "replace"), secret.get_secret_value().encode()
+        )

@@ -1,0 +1,53 @@
+"""What is known of a request while it is answered, and how its reply is written."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import falcon
+
+from api.client_address import UNKNOWN
+from api.parameters import Pair
+from api.rate_limit import Decision
+from api.serialisation import JSON, ReplyStyle
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its reply.
+
+    Attributes:
+        query: the pairs of the query string.
+        address: the client's.
+        style: how to reply, as far as it is known.
+        endpoint: the handler's name, for metrics.
+        decision: what the rate limiter said.
+        unlimited: whether the cluster's own secret came with it, so that no limit holds.
+        started: when it came, on the performance counter.
+    """
+
+    query: list[Pair] = field(default_factory=list)
+    address: str = UNKNOWN
+    style: ReplyStyle = JSON
+    endpoint: str = "other"
+    decision: Decision | None = None
+    unlimited: bool = False
+    started: float = field(default_factory=time.perf_counter)
+
+
+def exchange_of(request: falcon.Request) -> Exchange:
+    """Return what is known of a request; a request that never arrived has an empty one."""
+    found: Exchange | None = getattr(request.context, "exchange", None)
+    if found is None:
+        found = request.context.exchange = Exchange()
+    return found
+
+
+def write_reply(
+    response: falcon.Response, style: ReplyStyle, body: Mapping[str, Any], status: int = 200
+) -> None:
+    """Put a body into a response."""
+    response.data = style.write(body)
+    response.content_type = style.content_type
+    response.status = status

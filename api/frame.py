@@ -1,0 +1,101 @@
+"""What surrounds every request: a trace id, a tidy path, CORS, the limits' headers, metrics."""
+
+import re
+import time
+from typing import Any, Final
+
+import falcon
+
+from api.client_address import client_address
+from api.errors import MethodNotAllowedError, UnknownFormatError
+from api.exchange import Exchange, exchange_of
+from api.parameters import Parameters, parse_pairs
+from api.serialisation import JSON, reply_style
+from api.services import Services
+from pipeline.runtime.trace import bind_trace_id, clear_trace_id
+
+METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+"""The methods that are named to whoever asks; the less usual ones are answered too."""
+
+PREFLIGHT_AGE: Final = "86400"
+_SLASHES: Final = re.compile("/{2,}")
+
+
+class Frame:
+    """Falcon's middleware."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Learn what the request says before its body is read."""
+        bind_trace_id()
+        exchange = req.context.exchange = Exchange(
+            address=client_address(req.env, self._services.settings.api.trusted_proxies)
+        )
+        req.path = _SLASHES.sub("/", req.path).rstrip("/") or "/"
+        exchange.query = parse_pairs(_query_string(req))
+        _take_style(exchange)
+        if req.method not in falcon.COMBINED_METHODS:
+            raise MethodNotAllowedError(METHODS)
+        if req.method == "OPTIONS" and req.get_header("Access-Control-Request-Method"):
+            _answer_preflight(resp)
+
+    def process_resource(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,  # noqa: ARG002 - Falcon's signature
+        resource: Any,  # noqa: ANN401 - Falcon's signature
+        params: dict[str, Any],  # noqa: ARG002 - Falcon's signature
+    ) -> None:
+        """Note who answers."""
+        exchange_of(req).endpoint = resource.name
+
+    def process_response(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        resource: object,  # noqa: ARG002 - Falcon's signature
+        req_succeeded: bool,  # noqa: ARG002, FBT001 - Falcon's signature
+    ) -> None:
+        """Add what every reply carries, errors too, and measure it."""
+        exchange = exchange_of(req)
+        resp.append_header("Access-Control-Allow-Origin", "*")
+        if req.path.startswith("/v2/") and not resp.complete:
+            self._add_limits(exchange, resp)
+        self._services.metrics.api_request(
+            exchange.endpoint,
+            req.method,
+            resp.status_code,
+            time.perf_counter() - exchange.started,
+        )
+        clear_trace_id()
+
+    def _add_limits(self, exchange: Exchange, resp: falcon.Response) -> None:
+        if exchange.unlimited:
+            return
+        decision = exchange.decision or self._services.limiter.look(exchange.address)
+        if decision is not None:
+            headers = decision.standing.headers()
+            resp.set_headers(headers)
+            resp.set_header("Access-Control-Expose-Headers", ", ".join(["Retry-After", *headers]))
+
+
+def _query_string(req: falcon.Request) -> str:
+    """Return the query string as its sender wrote it; WSGI shows each byte as one character."""
+    return req.query_string.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _take_style(exchange: Exchange) -> None:
+    try:
+        exchange.style = reply_style(Parameters(exchange.query))
+    except UnknownFormatError:
+        exchange.style = JSON  # the endpoint complains; no other error gets lost
+
+
+def _answer_preflight(resp: falcon.Response) -> None:
+    resp.status = 204
+    resp.set_header("Access-Control-Allow-Methods", METHODS)
+    resp.set_header("Access-Control-Allow-Headers", "*")
+    resp.set_header("Access-Control-Max-Age", PREFLIGHT_AGE)
+    resp.complete = True

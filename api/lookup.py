@@ -1,0 +1,86 @@
+"""``/v2/lookup``: which tracks sound like this fingerprint?"""
+
+import time
+from typing import Any, ClassVar
+
+from api.endpoint import Endpoint
+from api.errors import InvalidFingerprintError, NotAllowedError
+from api.exchange import Exchange
+from api.lookup_request import MAX_FINGERPRINTS, Item, LookupRequest, parse_lookup, raise_last
+from api.parameters import Parameters, suffixed
+from pipeline.stages.messages import Lookup
+
+
+class LookupEndpoint(Endpoint):
+    """Finds tracks by fingerprint or by track id."""
+
+    name: ClassVar[str] = "lookup"
+
+    def answer(
+        self,
+        parameters: Parameters,
+        exchange: Exchange,
+        **fields: str,  # noqa: ARG002 - the path has none
+    ) -> dict[str, Any]:
+        """Return the results, or with ``async`` the id of the task that finds them."""
+        application = self.services.keys.application(parameters)
+        request = parse_lookup(parameters)
+        in_background = bool(parameters.get_int("async"))
+        if in_background and not self.services.settings.features.async_api:
+            raise NotAllowedError('"async" is switched off here: leave it out')
+        self.limit(parameters, exchange, application)
+        request.check_size()
+        if in_background:
+            return {"task": {"id": self.services.background.start(lambda: self._run(request))}}
+        return self._run(request)
+
+    def _run(self, request: LookupRequest) -> dict[str, Any]:
+        deadline = time.monotonic() + self.services.settings.api.lookup_timeout
+        if request.batch:
+            return self._run_batch(request, deadline)
+        return self._run_first(request, deadline)
+
+    def _run_batch(self, request: LookupRequest, deadline: float) -> dict[str, Any]:
+        """Look all items up at once; those that turn out to be invalid are left out."""
+        asked = list(request.lookups())
+        answers = self._ask([lookup for _, lookup in asked], request.meta, deadline)
+        errors = {
+            index: _refusal(index, answer)
+            for (index, _), answer in zip(asked, answers, strict=True)
+            if "error" in answer
+        }
+        raise_last([Item(index, errors.get(index, query)) for index, query in request.items])
+        return {
+            "fingerprints": [
+                {"index": index, "results": answer["results"]}
+                for (index, _), answer in zip(asked, answers, strict=True)
+                if index not in errors
+            ]
+        }
+
+    def _run_first(self, request: LookupRequest, deadline: float) -> dict[str, Any]:
+        """Look the first item up, and the next one only where that was invalid."""
+        items = list(request.items)
+        tries = 0
+        for at, (index, query) in enumerate(items):
+            if isinstance(query, Lookup) and tries < MAX_FINGERPRINTS:
+                tries += 1
+                answer = self._ask([query], request.meta, deadline)[0]
+                if "error" not in answer:
+                    return {"results": answer["results"]}
+                items[at] = Item(index, _refusal(index, answer))
+        raise_last(items[: _last_tried(items)])
+        return {"results": []}
+
+    def _ask(self, lookups: list[Lookup], meta: str, deadline: float) -> list[dict[str, Any]]:
+        return self.services.batcher.run(lookups, meta, max(0.0, deadline - time.monotonic()))
+
+
+def _refusal(index: int | None, answer: dict[str, Any]) -> InvalidFingerprintError:
+    return InvalidFingerprintError(suffixed("fingerprint", index), f"it is {answer['error']}")
+
+
+def _last_tried(items: list[Item]) -> int:
+    """Return how many items stand before the first that nobody looked at."""
+    untried = (at for at, item in enumerate(items) if isinstance(item.query, Lookup))
+    return next(untried, len(items))

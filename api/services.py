@@ -1,0 +1,80 @@
+"""What a front-end process has: settings, databases, Redis, the batcher, and their end."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import redis
+
+from api.background import BackgroundLookups
+from api.batcher import POLL, LookupBatcher
+from api.health_checks import HealthChecks
+from api.keys import Keys
+from api.rate_limit import RateLimiter
+from api.redis_watch import RedisWatch
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.metrics import Metrics, connect_metrics
+from pipeline.runtime.redis_client import connect
+from pipeline.runtime.settings import Settings
+from pipeline.stages.messages import LookupBatch
+
+REDIS_TIMEOUT = 1.0
+"""Seconds to wait for Redis where somebody waits for us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """How work is handed to the workers; `tasks.dispatch` has both.
+
+    Attributes:
+        send_lookups: publishes a batch.
+        send_submissions: publishes the receipts of a task, by its id and theirs.
+    """
+
+    send_lookups: Callable[[LookupBatch], None]
+    send_submissions: Callable[[str, Sequence[int]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The resources of one front-end process; safe among its threads."""
+
+    settings: Settings
+    databases: Databases
+    redis: redis.Redis
+    metrics: Metrics
+    keys: Keys
+    limiter: RateLimiter
+    batcher: LookupBatcher
+    background: BackgroundLookups
+    health: HealthChecks
+    dispatch: Dispatch
+
+    def close(self) -> None:
+        """Let whoever waits go, then close every connection."""
+        self.batcher.close()
+        self.background.close()
+        self.health.close()
+        self.databases.dispose()
+        self.redis.close()
+        self.metrics.close()
+
+
+def open_services(settings: Settings, dispatch: Dispatch) -> Services:
+    """Return the resources of this process; nothing connects before it is used."""
+    databases = Databases(settings, component="api")
+    client = connect(settings.redis, timeout=REDIS_TIMEOUT)
+    metrics = connect_metrics(settings.statsd)
+    watch = RedisWatch()
+    blocking = connect(settings.redis, blocking=True, wait=POLL)
+    return Services(
+        settings=settings,
+        databases=databases,
+        redis=client,
+        metrics=metrics,
+        keys=Keys(databases, client, watch, demo=settings.features.demo_key),
+        limiter=RateLimiter(client, watch, settings.cluster.rate_limiter, metrics),
+        batcher=LookupBatcher(settings.api, blocking, dispatch.send_lookups, metrics),
+        background=BackgroundLookups(client, settings.api.lookup_timeout),
+        health=HealthChecks(databases, client, settings.fingerprint_index.path),
+        dispatch=dispatch,
+    )

@@ -1,0 +1,39 @@
+"""The WSGI application by name, for any server: ``api.wsgi:create_application`` is a factory.
+
+``api.wsgi:application`` works too; it is made when the server asks for it, and not at import.
+"""
+
+import atexit
+from functools import cache
+from typing import TYPE_CHECKING
+
+from api.app import create_app
+from api.services import Dispatch, open_services
+from pipeline.runtime.config import load_settings
+from pipeline.runtime.logs import configure_logging
+from pipeline.runtime.sentry import init_sentry
+from tasks import dispatch
+
+if TYPE_CHECKING:
+    import falcon
+
+
+@cache
+def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
+    """Return the application of this process, on the settings that ``ACOUSTID_CONFIG`` names.
+
+    Raises:
+        pipeline.runtime.config.ConfigError: they cannot be used.
+    """
+    settings = load_settings()
+    configure_logging(settings.logging, component="api")
+    init_sentry(settings, "api")
+    services = open_services(settings, Dispatch(dispatch.send_lookups, dispatch.send_submissions))
+    atexit.register(services.close)
+    return create_app(services)
+
+
+def __getattr__(name: str) -> object:
+    if name == "application":
+        return create_application()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
