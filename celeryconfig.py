@@ -1,6 +1,6 @@
 """Celery's settings, each with its reason. Read once, by the first use of `tasks.celery.app`."""
 
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from pipeline.runtime.config import load_settings
 from tasks.schedule import SCHEDULE
@@ -19,7 +19,10 @@ accept_content = ["msgpack", "json"]
 
 # One queue for each kind of work, so that a long one never holds up a short one. A name that is
 # not here is an error rather than a new queue that no worker serves.
-task_queues = [Queue(name) for name in ("lookup", "submission", "index", "maintenance")]
+task_queues = [
+    Queue(name, Exchange(name), routing_key=name)
+    for name in ("lookup", "submission", "index", "maintenance")
+]
 task_default_queue = "maintenance"
 task_create_missing_queues = False
 task_routes = {

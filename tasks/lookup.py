@@ -43,7 +43,7 @@ class LookupTask(StageTask):
         result = super().__call__(*args, **kwargs)
         following = self.request.chain
         while following and services().settings.celery.fuse_lookup_stages:
-            result = app.tasks[following.pop()["task"]].run(result)
+            result = app.tasks[following.pop()["task"]](result)
         return result
 
     def on_failure(
@@ -94,5 +94,5 @@ def reply(message: Message) -> None:
         return
     for lookup in batch.lookups:
         services().metrics.lookup_search(hit=bool(lookup.hits))
-    described = describe(batch, services().databases)
-    replies.push(services().redis, batch.reply_to, described.reply)
+    answers = describe(batch, services().databases)
+    replies.push(services().redis, batch.reply_to, answers)

@@ -1,10 +1,13 @@
 """What every room of the tests can ask for."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from pipeline.catalog import migrate
+from pipeline.runtime.databases import Databases
 from pipeline.runtime.settings import Settings
 from tests.servers import Servers, running_servers
 
@@ -23,3 +26,21 @@ def settings(servers: Servers) -> Settings:
     migrate.create_missing(settings)
     migrate.upgrade_all(settings)
     return settings
+
+
+@pytest.fixture
+def databases(settings: Settings) -> Iterator[Databases]:
+    """The four databases, emptied."""
+    databases = Databases(settings, component="tests")
+    for name, metadata in migrate.METADATA.items():
+        with databases.engine(name).begin() as connection:  # type: ignore[arg-type]
+            tables = ", ".join(table.fullname for table in metadata.sorted_tables)
+            connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    yield databases
+    databases.dispose()
+
+
+@pytest.fixture
+def index_path(tmp_path: Path) -> Path:
+    """A place for an index that doesn't exist yet."""
+    return tmp_path / "index"

@@ -8,7 +8,6 @@ from threading import Barrier
 import pytest
 
 from pipeline.runtime.databases import Databases
-from pipeline.runtime.settings import Settings
 from tests.importing import Importer
 from tests.synthetic import fingerprint, near_copy
 
@@ -19,7 +18,7 @@ COPIES = 5
 
 @pytest.mark.parametrize("batch", [1, 3], ids=["alone", "three a request"])
 def test_near_copies_at_the_same_time_found_one_track(
-    settings: Settings, databases: Databases, index_path: Path, batch: int
+    databases: Databases, index_path: Path, batch: int
 ) -> None:
     """Each thread has matched before any persists, so none knows of another's copy."""
     importer = Importer(databases, index_path)

@@ -36,6 +36,11 @@ def test_every_queue_has_a_worker_and_every_worker_a_queue() -> None:
     assert served_queues() == declared
 
 
+def test_every_queue_takes_only_its_own_messages() -> None:
+    for name, queue in app.amqp.queues.items():
+        assert (queue.exchange.name, queue.routing_key) == (name, name)
+
+
 def test_every_beat_names_a_task_and_expires_before_the_next() -> None:
     for beat in SCHEDULE.values():
         assert beat["task"] in own_tasks()

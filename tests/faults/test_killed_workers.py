@@ -1,0 +1,66 @@
+"""Workers that are killed in the middle of imports: nothing is lost, nothing is counted twice."""
+
+import random
+import time
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from pipeline.catalog import fingerprint_tables, ingest_tables
+from pipeline.catalog.submissions import count_by_state
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.settings import Settings
+from tasks import dispatch
+from tasks.maintenance import sweep_receipts
+from tests.importing import Importer
+from tests.synthetic import fingerprint, near_copy
+from tests.workers import eventually, point_celery_at, running_worker, worker_roles, write_config
+
+RECORDINGS = 15
+COPIES = 6
+KILLS = 4
+
+
+def test_killed_submission_workers_lose_nothing(
+    settings: Settings, databases: Databases, tmp_path: Path
+) -> None:
+    importer = Importer(databases, settings.fingerprint_index.path)
+    config = write_config(settings, tmp_path / "acoustid.conf")
+    point_celery_at(config, settings)
+    chosen = random.Random(7)
+    for copy in range(COPIES):
+        receipts = [
+            importer.receipt(near_copy(fingerprint(seed), copy, 0.03), 200 + seed)
+            for seed in range(RECORDINGS)
+        ]
+        for receipt in receipts:
+            task_id, ids = importer.receive([receipt])
+            dispatch.send_submissions(str(task_id), ids)
+
+    submission, index = (role for role in worker_roles() if role.node in {"submission", "index"})
+    with running_worker(index, config, tmp_path / "index.log", settings):
+        for _ in range(KILLS):
+            with running_worker(submission, config, tmp_path / "log", settings) as process:
+                time.sleep(chosen.uniform(0.0, 0.4))
+                process.kill()
+        with running_worker(submission, config, tmp_path / "log", settings):
+            _sweep(databases)
+            eventually(lambda: _states(databases) == {"imported": RECORDINGS * COPIES})
+
+    assert importer.tracks() == RECORDINGS
+    stored = importer.rows(fingerprint_tables.fingerprint)
+    links = importer.rows(fingerprint_tables.track_mbid)
+    assert sum(row.submission_count for row in stored) == RECORDINGS * COPIES
+    assert sum(row.submission_count for row in links) == RECORDINGS * COPIES
+
+
+def _sweep(databases: Databases) -> None:
+    """Let the sweeper start everything again, at the same time as what is still in the queue."""
+    with databases.engine("ingest").begin() as connection:
+        connection.execute(sa.update(ingest_tables.submission).values(retry_at=sa.func.now()))
+    sweep_receipts.delay()
+
+
+def _states(databases: Databases) -> dict[str, int]:
+    with databases.engine("ingest").connect() as connection:
+        return count_by_state(connection)

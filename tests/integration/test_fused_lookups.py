@@ -1,0 +1,35 @@
+"""With fused stages a lookup is one message, and the answer is the same."""
+
+import time
+from pathlib import Path
+
+from pipeline.fingerprint.codec import compress
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.redis_client import connect
+from pipeline.runtime.settings import Settings
+from pipeline.stages.messages import Lookup, LookupBatch
+from tasks import dispatch, replies
+from tasks.celery import app
+from tests.importing import Importer
+from tests.synthetic import fingerprint
+from tests.workers import point_celery_at, running_worker, worker_roles, write_config
+
+
+def test_fused_stages_answer_as_the_chain_does(
+    settings: Settings, databases: Databases, tmp_path: Path
+) -> None:
+    importer = Importer(databases, settings.fingerprint_index.path)
+    [status] = importer.run(importer.receipt(fingerprint(1)))
+    config = write_config(settings, tmp_path / "acoustid.conf")
+    point_celery_at(config, settings)
+    [role] = [role for role in worker_roles() if role.name.startswith("worker-lookup")]
+    fused = {"ACOUSTID_CELERY_FUSE_LOOKUP_STAGES": "true"}
+    key = replies.reply_key()
+    lookup = Lookup(request=0, duration=200, fingerprint=compress(fingerprint(1)))
+    with running_worker(role, config, tmp_path / "log", settings, fused):
+        dispatch.send_lookups(LookupBatch("b", key, time.time() + 30, [""], [lookup]))
+        reply = replies.pop(connect(settings.redis, blocking=True), key, 30)
+        [stats] = app.control.inspect(timeout=10, limit=1).stats().values()
+    assert reply is not None
+    assert reply.answers == [{"results": [{"id": str(status.track_gid), "score": 1.0}]}]
+    assert stats["total"] == {"lookup.validate": 1}

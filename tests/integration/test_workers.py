@@ -1,0 +1,142 @@
+"""The chains on real workers, a real broker and real databases."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+import redis
+import sqlalchemy as sa
+
+from pipeline.catalog import fingerprint_tables, ingest_tables
+from pipeline.catalog.submission_status import TaskStatus, task_status
+from pipeline.fingerprint.codec import compress
+from pipeline.runtime import trace
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.redis_client import connect
+from pipeline.runtime.settings import Settings
+from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
+from tasks import dispatch, replies
+from tasks.maintenance import sweep_receipts
+from tasks.progress import progress_key
+from tests.importing import Importer
+from tests.synthetic import Words, fingerprint, near_copy
+from tests.workers import eventually, point_celery_at, running_workers, write_config
+
+
+@dataclass
+class Stack:
+    """The workers of a stack, their logs and what they work on."""
+
+    importer: Importer
+    redis: redis.Redis
+    logs: dict[str, Path]
+
+    def submit(self, *words: Words) -> UUID:
+        task_id, ids = self.importer.receive([self.importer.receipt(each) for each in words])
+        dispatch.send_submissions(str(task_id), ids)
+        return task_id
+
+    def finished(self, task_id: UUID) -> TaskStatus:
+        def ask() -> TaskStatus | None:
+            status = task_status(self.importer.databases, task_id)
+            return status if status and status.finished else None
+
+        return eventually(ask)
+
+    def look_up(self, *words: Words, compressed: bytes | None = None) -> LookupReply:
+        key = replies.reply_key()
+        asked = [compress(each) for each in words] + ([compressed] if compressed else [])
+        lookups = [Lookup(request=0, duration=200, fingerprint=each) for each in asked]
+        batch = LookupBatch(uuid4().hex, key, time.time() + 30, ["recordingids"], lookups)
+        dispatch.send_lookups(batch)
+        reply = replies.pop(self.redis, key, 30)
+        assert reply is not None
+        assert reply.id == batch.id
+        return reply
+
+
+@pytest.fixture(scope="module")
+def logs(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    folder = tmp_path_factory.mktemp("workers")
+    config = write_config(settings, folder / "acoustid.conf")
+    point_celery_at(config, settings)
+    with running_workers(config, folder, settings) as logs:
+        yield logs
+
+
+@pytest.fixture
+def stack(logs: dict[str, Path], settings: Settings, databases: Databases) -> Stack:
+    path = settings.fingerprint_index.path
+    for file in path.glob("*") if path.exists() else ():
+        if file.name != "lock":
+            file.unlink()
+    return Stack(Importer(databases, path), connect(settings.redis, blocking=True), logs)
+
+
+def test_a_request_is_imported_and_found(stack: Stack) -> None:
+    words = [fingerprint(seed) for seed in range(5)]
+    task_id = stack.submit(*words)
+    status = stack.finished(task_id)
+    assert {each.state for each in status.submissions} == {"imported"}
+    assert stack.redis.hget(progress_key(str(task_id)), "stage") == b"index"
+
+    def all_found() -> bool:
+        reply = stack.look_up(*(near_copy(each, 9, 0.02) for each in words))
+        found = [answer["results"] for answer in reply.answers]
+        return [each[0]["id"] if each else None for each in found] == [
+            str(each.track_gid) for each in status.submissions
+        ]
+
+    assert eventually(all_found)
+
+
+def test_an_invalid_fingerprint_spoils_only_its_own_answer(stack: Stack) -> None:
+    reply = stack.look_up(fingerprint(1), compressed=compress(fingerprint(1))[:50])
+    assert reply.answers[0] == {"results": []}
+    assert set(reply.answers[1]) == {"error"}
+
+
+def test_the_trace_id_travels_with_the_chain(stack: Stack) -> None:
+    with trace.trace() as trace_id:
+        task_id = stack.submit(fingerprint(1))
+    stack.finished(task_id)
+    eventually(lambda: trace_id in stack.logs["worker-submission"].read_text())
+
+
+def test_one_submission_that_breaks_a_stage_never_holds_back_the_others(stack: Stack) -> None:
+    receipts = [stack.importer.receipt(fingerprint(seed)) for seed in range(3)]
+    task_id, ids = stack.importer.receive(receipts)
+    with stack.importer.databases.engine("ingest").begin() as connection:
+        connection.execute(
+            sa.update(ingest_tables.submission)
+            .where(ingest_tables.submission.c.id == ids[1])
+            .values(words=b"abc")
+        )
+    dispatch.send_submissions(str(task_id), ids)
+    good, bad, also_good = stack.finished(task_id).submissions
+    assert (good.state, also_good.state) == ("imported", "imported")
+    assert bad.state == "failed"
+    assert bad.reason is not None
+    assert "submission.validate" in bad.reason
+    assert "buffer" not in bad.reason
+
+
+def test_a_receipt_whose_chain_was_lost_is_swept_up(stack: Stack) -> None:
+    task_id, _ = stack.importer.receive([stack.importer.receipt(fingerprint(1))])
+    with stack.importer.databases.engine("ingest").begin() as connection:
+        connection.execute(sa.update(ingest_tables.submission).values(retry_at=sa.func.now()))
+    sweep_receipts.delay()
+    assert [each.state for each in stack.finished(task_id).submissions] == ["imported"]
+
+
+def test_a_chain_that_is_sent_twice_imports_once(stack: Stack) -> None:
+    task_id, ids = stack.importer.receive([stack.importer.receipt(fingerprint(1))])
+    for _ in range(4):
+        dispatch.send_submissions(str(task_id), ids)
+    stack.finished(task_id)
+    eventually(lambda: stack.redis.llen("submission") == 0)
+    [stored] = stack.importer.rows(fingerprint_tables.fingerprint)
+    assert stored.submission_count == 1
