@@ -18,6 +18,12 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "status": "cli.status:status",
         "config": "cli.config:config",
         "migrate": "cli.migrate:migrate",
+        "lookup": "cli.lookup:lookup",
+        "submit": "cli.submit:submit",
+        "identify": "cli.identify:identify",
+        "keys": "cli.keys:keys",
+        "index": "cli.index:index",
+        "musicbrainz": "cli.musicbrainz:musicbrainz",
         "ready": "cli.ready:ready",
     }
 )

@@ -1,0 +1,1 @@
+"""The domain: stages, catalogue, index, fingerprints, and what they run on."""

@@ -1,6 +1,6 @@
 """The index follows the changelog: nudged by every import and, for what was missed, by a beat."""
 
-from pipeline.index.writer import open_writer
+from pipeline.index import IndexLocked, open_writer
 from pipeline.stages.update_index import update_index
 from tasks.celery import app
 from tasks.services import services
@@ -20,5 +20,10 @@ def update(position: int = 0) -> int:
     here = services().index.position()
     if 0 < position <= here:
         return here
-    with open_writer(services().settings.fingerprint_index.path) as writer:
+    try:
+        writer = open_writer(services().settings.fingerprint_index.path)
+    except IndexLocked:
+        # Whoever writes (another worker, a rebuild) reads the changelog to its end.
+        return here
+    with writer:
         return update_index(writer, services().databases, batches=_BATCHES)

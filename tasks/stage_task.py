@@ -9,19 +9,17 @@ import redis.exceptions
 import sqlalchemy.exc
 import structlog
 
-from pipeline.index.errors import IndexLocked
 from pipeline.stages.match import IndexBehindError
 from tasks.services import services
 
 # What passes by itself: a server that restarts, a deadlock, a lost connection, an index that is
-# written to. Anything else would fail again, so it is not tried again.
+# behind. Anything else would fail again, so it is not tried again.
 TRANSIENT: Final = (
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.InterfaceError,
     sqlalchemy.exc.TimeoutError,
     redis.exceptions.ConnectionError,
     redis.exceptions.TimeoutError,
-    IndexLocked,
     IndexBehindError,
 )
 

@@ -25,6 +25,12 @@ def position(connection: sa.Connection) -> int:
     return connection.execute(newest).scalar() or 0
 
 
+def count_fingerprints(connection: sa.Connection) -> int:
+    """Return how many fingerprints an index of all of them holds."""
+    statement = sa.select(sa.func.count()).select_from(fingerprint)
+    return connection.execute(statement).scalar_one()
+
+
 def read(connection: sa.Connection, after: int, limit: int) -> tuple[list[LoggedFingerprint], int]:
     """Return the changes after a position, oldest first, and the position of the last.
 

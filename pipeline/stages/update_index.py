@@ -24,6 +24,9 @@ def update_index(writer: IndexWriter, databases: Databases, *, batches: int | No
         writer: of the index to bring up to date.
         databases: of which the fingerprint database holds the changelog.
         batches: stop after so many, all that there are by default.
+
+    Raises:
+        IndexAheadError: the database was restored from before the index's position.
     """
     done = 0
     with databases.engine("fingerprint").connect() as connection:
@@ -31,10 +34,15 @@ def update_index(writer: IndexWriter, databases: Databases, *, batches: int | No
             logged, position = changelog.read(connection, writer.position(), BATCH)
             connection.commit()
             if not logged:
+                _check_position(writer, connection)
                 break
             writer.apply(_changes(logged), position)
             done += 1
     return writer.position()
+
+
+class IndexAheadError(Exception):
+    """The index knows changes that the database doesn't: it belongs to another database."""
 
 
 def rebuild_index(
@@ -55,6 +63,16 @@ def rebuild_index(
         connection.commit()
         writer.rebuild(_all_changes(connection, progress), position)
     return update_index(writer, databases)
+
+
+def _check_position(writer: IndexWriter, connection: sa.Connection) -> None:
+    newest = changelog.position(connection)
+    connection.commit()
+    if newest < writer.position():
+        raise IndexAheadError(
+            f"the index is at position {writer.position()} and the database at {newest}: "
+            "run `acoustid index rebuild`"
+        )
 
 
 def _all_changes(
