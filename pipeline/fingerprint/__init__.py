@@ -1,0 +1,1 @@
+"""Fingerprints: their format, query terms, simhash, scores and identities. Pure NumPy."""

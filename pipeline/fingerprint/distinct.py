@@ -1,0 +1,30 @@
+"""How many different words a fingerprint has: with too few it can't be told from others."""
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.fingerprint.ragged import Ragged, Rows, sum_rows
+from pipeline.fingerprint.words import Words
+
+MIN_DISTINCT_WORDS = 80
+"""How many a submission needs to be imported."""
+
+
+def count_distinct(words: Words) -> int:
+    """Return how many different words, all 32 bits of them, a fingerprint has."""
+    return int(count_distinct_batch([words])[0])
+
+
+def count_distinct_batch(batch: Rows) -> NDArray[np.int64]:
+    """Count the different words of each fingerprint of a batch: int64[rows]."""
+    rows = Ragged.of(batch)
+    ordered = rows.values.copy()
+    for start, end in pairwise(rows.offsets.tolist()):
+        ordered[start:end].sort()
+    is_new = np.ones(ordered.size, np.bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_new[1:])
+    starts = rows.offsets[:-1]
+    is_new[starts[starts < ordered.size]] = True
+    return sum_rows(is_new, rows.offsets)

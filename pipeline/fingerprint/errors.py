@@ -1,0 +1,29 @@
+"""What can be wrong with a compressed fingerprint."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a fingerprint was refused; one word for metrics and for the submission's status."""
+
+    EMPTY = "empty"
+    LEADING_SPACE = "leading_space"
+    TOO_SHORT = "too_short"
+    TRUNCATED = "truncated"
+    MALFORMED = "malformed"
+
+
+class InvalidFingerprint(ValueError):  # noqa: N818 - the field's word for it, as API code 3 has it
+    """A text or byte string that is no fingerprint.
+
+    Attributes:
+        reason: which check it failed; the message says the rest.
+    """
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type["InvalidFingerprint"], tuple[Reason, str]]:
+        """Pickle both arguments: an exception's own way keeps only the message."""
+        return type(self), (self.reason, str(self))

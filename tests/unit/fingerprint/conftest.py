@@ -1,0 +1,7 @@
+"""Settings for the fingerprint room's tests."""
+
+from hypothesis import settings
+
+# A deadline per example would be an assertion about time, which a busy machine breaks.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
