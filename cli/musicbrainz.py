@@ -1,0 +1,68 @@
+"""``acoustid musicbrainz``: the copy of MusicBrainz that metadata comes from."""
+
+import os
+from pathlib import Path
+
+import click
+import sqlalchemy.exc
+from tqdm import tqdm
+
+from cli import datadir
+from cli.datadir import DataDir
+from cli.effective import CONFIG_VARIABLE, read_settings
+from cli.errors import StackError
+from pipeline.catalog.musicbrainz_dump import OPTIONAL, Dump, DumpError, open_dump
+from pipeline.catalog.musicbrainz_load import load_dump
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.settings import Settings
+
+
+@click.group()
+def musicbrainz() -> None:
+    """Look after the copy of MusicBrainz that metadata comes from."""
+
+
+@musicbrainz.command()
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@datadir.option
+def load(directory: Path, data_dir: Path) -> None:
+    """Replace the copy by the content of a dump, unpacked in DIRECTORY.
+
+    The dump is mbdump.tar.bz2 of https://metabrainz.org/datasets: unpack it first. Everything is
+    replaced at once, or nothing if the dump has a fault. A stack that runs goes on; its lookups
+    answer without metadata in the meantime.
+    """
+    settings = _settings(DataDir.at(data_dir))
+    try:
+        dump = open_dump(directory)
+        for name in dump.missing:
+            click.echo(f"no {name}: lookups will lack {OPTIONAL[name]}", err=True)
+        counts = _load(settings, dump)
+    except DumpError as error:
+        raise StackError(str(error)) from error
+    except sqlalchemy.exc.DBAPIError as error:
+        reason = str(error.orig).partition("\n")[0]
+        name = settings.database_musicbrainz.name
+        raise StackError(f"database {name} can't take the dump: {reason}") from error
+    click.echo(f"loaded {sum(counts.values())} rows, {counts['recording']} of them recordings")
+
+
+def _load(settings: Settings, dump: Dump) -> dict[str, int]:
+    databases = Databases(settings, component="musicbrainz")
+    with tqdm(total=dump.size, unit="B", unit_scale=True, disable=None) as bar:
+
+        def progress(table: str, size: int) -> None:
+            bar.set_description(table if size else f"{table}: indexes", refresh=not size)
+            bar.update(size)
+
+        try:
+            return load_dump(databases.engine("musicbrainz"), dump, progress)
+        finally:
+            databases.dispose()
+
+
+def _settings(data: DataDir) -> Settings:
+    """Return the settings that are named, else those of the stack here, else the usual ones."""
+    if CONFIG_VARIABLE not in os.environ and data.config.exists():
+        return read_settings(data.config)
+    return read_settings()
