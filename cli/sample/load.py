@@ -1,0 +1,156 @@
+"""Loads the sample catalogue, the recordings by the way that all submissions go."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from kombu.exceptions import OperationalError
+
+from cli.errors import StackError
+from cli.sample.recordings import MUSICBRAINZ, SampleRecording, sample_recordings
+from pipeline.catalog import changelog, musicbrainz
+from pipeline.catalog.accounts import create_account, create_application
+from pipeline.catalog.musicbrainz_dump import open_dump
+from pipeline.catalog.musicbrainz_load import load_dump
+from pipeline.catalog.submission_status import TaskStatus, task_status
+from pipeline.catalog.submissions import Receipt, insert_receipts
+from pipeline.fingerprint.codec import decode
+from pipeline.index.reader import open_reader
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.settings import Settings
+
+Progress = Callable[[str], None]
+
+NAME: Final = "Sample catalogue"
+TASK_ID: Final = UUID("5a3b1c86-3c9c-5d0f-8a54-6b0de1f0c001")
+"""The request that the sample's submissions belong to: who finds it need not submit them again."""
+
+TIMEOUT: Final = 120.0
+POLL_INTERVAL: Final = 0.2  # seconds
+
+# Two who load the sample at once take turns on this advisory lock of the ingest database.
+_LOCK: Final = 7723016524936704020
+
+
+def load_sample(settings: Settings, progress: Progress, *, timeout: float = TIMEOUT) -> None:
+    """Load the sample catalogue; what is there already stays as it is.
+
+    The rows of MusicBrainz are loaded only where there are none. The recordings are submitted and
+    imported by the workers, who must be running; this waits until a lookup finds them.
+
+    Args:
+        settings: of the running stack, the same that ``ACOUSTID_CONFIG`` leads to.
+        progress: called with one line for each step.
+        timeout: seconds to wait for the workers.
+
+    Raises:
+        StackError: the workers don't answer in time, or refuse a recording.
+    """
+    deadline = time.monotonic() + timeout
+    databases = Databases(settings, component="sample")
+    try:
+        _load_musicbrainz(databases, progress)
+        if _is_imported(task_status(databases, TASK_ID)):
+            return
+        submitted = _insert_missing(databases)
+        if submitted:
+            progress(f"submitting {len(submitted)} sample recordings")
+            _dispatch(submitted, progress)
+        _check(_wait_for_import(databases, deadline))
+        _wait_for_index(settings, databases, deadline)
+    finally:
+        databases.dispose()
+
+
+def _load_musicbrainz(databases: Databases, progress: Progress) -> None:
+    engine = databases.engine("musicbrainz")
+    with engine.connect() as connection:
+        is_empty = musicbrainz.is_empty(connection)
+    if is_empty:
+        progress("loading the sample of MusicBrainz")
+        load_dump(engine, open_dump(MUSICBRAINZ), lambda _table, _size: None)
+
+
+def _is_imported(status: TaskStatus | None) -> bool:
+    return status is not None and status.finished is not None
+
+
+def _insert_missing(databases: Databases) -> list[int]:
+    """Write the receipts, unless they were written before; return their ids."""
+    with databases.engine("ingest").begin() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        if task_status(databases, TASK_ID) is not None:
+            return []
+        account_id, application_id = _create_owner(databases)
+        receipts = [_receipt(each, account_id, application_id) for each in sample_recordings()]
+        return insert_receipts(connection, receipts, TASK_ID)
+
+
+def _create_owner(databases: Databases) -> tuple[int, int]:
+    with databases.engine("app").begin() as connection:
+        account = create_account(connection, NAME)
+        application = create_application(connection, NAME, account_id=account.id)
+    return account.id, application.id
+
+
+def _receipt(recording: SampleRecording, account_id: int, application_id: int) -> Receipt:
+    _, words = decode(recording.fingerprint)
+    text = {"track": recording.title, "artist": recording.artist, "album": recording.album}
+    return Receipt(
+        account_id=account_id,
+        application_id=application_id,
+        application_version=None,
+        words=words,
+        length=int(recording.duration),
+        bitrate=recording.bitrate,
+        format=recording.format,
+        meta={name: value for name, value in text.items() if value},
+        mbid=UUID(recording.mbid),
+    )
+
+
+def _dispatch(submission_ids: list[int], progress: Progress) -> None:
+    from tasks import dispatch  # noqa: PLC0415 - it reads the configuration
+
+    try:
+        dispatch.send_submissions(str(TASK_ID), submission_ids)
+    except OperationalError:
+        progress("the broker is away: the sweeper will submit the sample")
+
+
+def _wait_for_import(databases: Databases, deadline: float) -> TaskStatus:
+    while True:
+        status = task_status(databases, TASK_ID)
+        if status is not None and _is_imported(status):
+            return status
+        if time.monotonic() > deadline:
+            raise StackError(
+                "the sample recordings are not imported yet: see `acoustid status` whether the "
+                "workers run; they are imported as soon as they do"
+            )
+        time.sleep(POLL_INTERVAL)
+
+
+def _check(status: TaskStatus) -> None:
+    refused = [each for each in status.submissions if each.state != "imported"]
+    if refused:
+        first = refused[0]
+        raise StackError(
+            f"{len(refused)} of {len(status.submissions)} sample recordings were not imported; "
+            f"submission {first.id} is {first.state}: {first.reason}"
+        )
+
+
+def _wait_for_index(settings: Settings, databases: Databases, deadline: float) -> None:
+    with databases.engine("fingerprint").connect() as connection:
+        wanted = changelog.position(connection)
+    with open_reader(settings.fingerprint_index.path) as reader:
+        while reader.position() < wanted:
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"the index in {settings.fingerprint_index.path} is not up to date: see "
+                    "`acoustid status` whether the index worker runs"
+                )
+            time.sleep(POLL_INTERVAL)

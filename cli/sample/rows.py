@@ -1,0 +1,229 @@
+"""The sample's rows of MusicBrainz's tables.
+
+Recordings, artists and albums are those of the tags. What tags don't say is made up here, so that
+every part of a lookup's metadata has something to show: editions, release events, ISRCs, and a
+compilation. Ids are UUIDs of the names, so that they are the same whenever this is run.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+import sqlalchemy as sa
+
+from cli.sample.recordings import SampleRecording
+from pipeline.catalog.musicbrainz_tables import METADATA
+
+NAMESPACE: Final = UUID("a3c0f6c4-8f0b-5f2e-9b39-5d6d0c5a8d11")
+MOMENT: Final = "2026-01-01 00:00:00+00"
+VARIOUS: Final = "Various Artists"
+SAMPLER: Final = "Free Music Sampler"
+SAMPLER_EVERY: Final = 5  # each fifth recording is on the compilation
+MEDIUM_SIZE: Final = 15
+
+Row = tuple[Any, ...]
+Credit = tuple[str, ...]
+
+# A work's composer and its orchestra, as MusicBrainz credits classical music.
+COMPOSERS: Final = {"Czech National Symphony Orchestra": "Edvard Grieg"}
+JOIN: Final = "; "
+
+ALBUM, SINGLE = 1, 2
+PRIMARY_TYPES: Final = {ALBUM: "Album", SINGLE: "Single"}
+COMPILATION, SOUNDTRACK = 1, 2
+SECONDARY_TYPES: Final = {COMPILATION: "Compilation", SOUNDTRACK: "Soundtrack"}
+CD, DIGITAL = 1, 12
+FORMATS: Final = {CD: "CD", DIGITAL: "Digital Media"}
+AREAS: Final = {1: ("Germany", "DE"), 2: ("Czechia", "CZ"), 3: ("[Worldwide]", "XW")}
+
+Event = tuple[int | None, int, int | None, int | None]  # area, year, month, day
+Numbered = tuple[int, SampleRecording]  # a recording and its row's number
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """A release to make of an album."""
+
+    format: int
+    events: tuple[Event, ...]
+    disambiguation: str = ""
+
+
+EDITIONS: Final = (Edition(DIGITAL, ((3, 2012, 5, 1),)),)
+TWO_EDITIONS: Final = (
+    Edition(CD, ((1, 2011, 10, 21), (2, 2012, None, None))),
+    Edition(DIGITAL, ((None, 2013, 2, None),), "remastered"),
+)
+"""What the albums of one artist get, whose recordings have ISRCs too."""
+WITH_ISRCS: Final = "Maxstack"
+
+
+@dataclass(slots=True)
+class Rows:
+    """The rows that have been made so far, by the names of their tables."""
+
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+    credit_ids: dict[Credit, int] = field(default_factory=dict)
+    artist_ids: dict[str, int] = field(default_factory=dict)
+
+    def add(self, table: str, **values: Any) -> int:  # noqa: ANN401 - any column's type
+        """Add a row and return its number; columns that are not given get a plain default."""
+        rows = self.tables.setdefault(table, [])
+        values.setdefault("id", len(rows) + 1)
+        columns = METADATA.tables[f"musicbrainz.{table}"].columns
+        if "gid" in columns:
+            values.setdefault("gid", made_id(table, values["id"]))
+        rows.append(tuple(_value(each, values) for each in columns))
+        return int(values["id"])
+
+    def credit(self, names: Credit) -> int:
+        """Return the artist credit of these names, made when it is first asked for."""
+        if names not in self.credit_ids:
+            self.credit_ids[names] = self.add(
+                "artist_credit", name=JOIN.join(names), artist_count=len(names)
+            )
+            for position, name in enumerate(names):
+                self.add(
+                    "artist_credit_name",
+                    artist_credit=self.credit_ids[names],
+                    position=position,
+                    artist=self._artist(name),
+                    name=name,
+                    join_phrase=JOIN if position < len(names) - 1 else "",
+                )
+        return self.credit_ids[names]
+
+    def _artist(self, name: str) -> int:
+        if name not in self.artist_ids:
+            self.artist_ids[name] = self.add(
+                "artist", gid=made_id("artist", name), name=name, sort_name=name
+            )
+        return self.artist_ids[name]
+
+
+def made_id(kind: str, name: object) -> str:
+    """Return the id of a thing of the sample."""
+    return str(uuid5(NAMESPACE, f"{kind}/{name}"))
+
+
+def sample_rows(recordings: Sequence[SampleRecording]) -> dict[str, list[Row]]:
+    """Return the rows of every table that has any, in the order of the tables' columns."""
+    rows = Rows()
+    _add_kinds(rows)
+    numbered = [(_add_recording(rows, each), each) for each in recordings]
+    by_album = sorted(numbered, key=lambda each: (each[1].album, each[1].title, each[1].mbid))
+    for title, tracks in groupby(by_album, key=lambda each: each[1].album or each[1].title):
+        _add_album(rows, title, list(tracks))
+    _add_sampler(rows, numbered[::SAMPLER_EVERY])
+    return rows.tables
+
+
+def credit_of(recording: SampleRecording) -> Credit:
+    """Return whom a recording is credited to."""
+    composer = COMPOSERS.get(recording.artist)
+    return (composer, recording.artist) if composer else (recording.artist,)
+
+
+def _value(column: sa.Column[Any], given: Mapping[str, Any]) -> str | int | None:
+    if column.name in given or column.nullable:
+        return given.get(column.name)
+    if column.name == "created":
+        return MOMENT
+    return column.type.python_type()  # type: ignore[no-any-return] # 0, False or ""
+
+
+def _add_kinds(rows: Rows) -> None:
+    for number, (name, code) in AREAS.items():
+        rows.add("area", id=number, name=name)
+        rows.add("iso_3166_1", area=number, code=code)
+    named = {
+        "medium_format": FORMATS,
+        "release_group_primary_type": PRIMARY_TYPES,
+        "release_group_secondary_type": SECONDARY_TYPES,
+    }
+    for table, kinds in named.items():
+        for number, name in kinds.items():
+            rows.add(table, id=number, name=name)
+    rows.add("replication_control", current_schema_sequence=31, last_replication_date=MOMENT)
+
+
+def _add_recording(rows: Rows, recording: SampleRecording) -> int:
+    number = rows.add(
+        "recording",
+        gid=recording.mbid,
+        name=recording.title,
+        artist_credit=rows.credit(credit_of(recording)),
+        length=round(recording.duration * 1000),
+    )
+    if recording.artist == WITH_ISRCS:
+        for version in range(1 + number % 2):
+            rows.add("isrc", recording=number, isrc=f"ZZSMP{11 + version}{number:05}")
+    return number
+
+
+def _add_album(rows: Rows, title: str, tracks: Sequence[Numbered]) -> None:
+    """Add an album by one artist or by several; a recording without an album is a single."""
+    credits_ = {credit_of(track) for _, track in tracks}
+    credit = rows.credit(next(iter(credits_)) if len(credits_) == 1 else (VARIOUS,))
+    is_album = bool(tracks[0][1].album)
+    group = rows.add(
+        "release_group", name=title, artist_credit=credit, type=ALBUM if is_album else SINGLE
+    )
+    if "soundtrack" in title.lower() or "OST" in title.split():
+        rows.add(
+            "release_group_secondary_type_join", release_group=group, secondary_type=SOUNDTRACK
+        )
+    for edition in TWO_EDITIONS if (WITH_ISRCS,) in credits_ else EDITIONS:
+        release = _add_release(rows, title, group, credit, edition)
+        _add_mediums(rows, release, edition, tracks)
+
+
+def _add_sampler(rows: Rows, tracks: Sequence[Numbered]) -> None:
+    credit = rows.credit((VARIOUS,))
+    edition = Edition(CD, ((1, 2014, 6, 12),))
+    group = rows.add("release_group", name=SAMPLER, artist_credit=credit, type=ALBUM)
+    rows.add("release_group_secondary_type_join", release_group=group, secondary_type=COMPILATION)
+    _add_mediums(rows, _add_release(rows, SAMPLER, group, credit, edition), edition, tracks)
+
+
+def _add_release(rows: Rows, title: str, group: int, credit: int, edition: Edition) -> int:
+    release = rows.add(
+        "release",
+        name=title,
+        artist_credit=credit,
+        release_group=group,
+        comment=edition.disambiguation,
+        quality=-1,
+    )
+    for area, year, month, day in edition.events:
+        date = {"date_year": year, "date_month": month, "date_day": day}
+        if area is None:
+            rows.add("release_unknown_country", release=release, **date)
+        else:
+            rows.add("release_country", release=release, country=area, **date)
+    return release
+
+
+def _add_mediums(rows: Rows, release: int, edition: Edition, tracks: Sequence[Numbered]) -> None:
+    for position, start in enumerate(range(0, len(tracks), MEDIUM_SIZE), 1):
+        listed = tracks[start : start + MEDIUM_SIZE]
+        medium = rows.add(
+            "medium",
+            release=release,
+            position=position,
+            format=edition.format,
+            track_count=len(listed),
+        )
+        for number, (recording, track) in enumerate(listed, 1):
+            rows.add(
+                "track",
+                recording=recording,
+                medium=medium,
+                position=number,
+                number=str(number),
+                name=track.title,
+                artist_credit=rows.credit(credit_of(track)),
+                length=round(track.duration * 1000),
+            )
