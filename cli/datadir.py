@@ -52,8 +52,13 @@ class DataDir:
 
     @property
     def prepared(self) -> Path:
-        """What the preparation of the databases found or made: the demo keys, an example."""
+        """What the preparation of the databases found or made: the demo keys."""
         return self.root / "prepared.json"
+
+    @property
+    def demo_lookup(self) -> Path:
+        """The body of a lookup that finds a recording of the sample catalogue."""
+        return self.root / "demo-lookup.txt"
 
     @property
     def index(self) -> Path:

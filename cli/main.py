@@ -18,6 +18,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "status": "cli.status:status",
         "config": "cli.config:config",
         "migrate": "cli.migrate:migrate",
+        "sample": "cli.load_sample:sample",
         "lookup": "cli.lookup:lookup",
         "submit": "cli.submit:submit",
         "identify": "cli.identify:identify",

@@ -9,14 +9,13 @@ from cli.preparation import prepare
 
 
 @click.command()
-@click.option("--sample/--no-sample", default=False, help="Load the sample catalogue too.")
 @click.option(
     "--report",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write what came of it to this file, as JSON.",
 )
-def migrate(*, sample: bool, report: Path | None) -> None:
+def migrate(report: Path | None) -> None:
     """Create missing databases, run the migrations, make the demo keys where they are on."""
-    prepared = prepare(read_settings(), sample=sample, progress=click.echo)
+    prepared = prepare(read_settings(), click.echo)
     if report:
         prepared.save(report)

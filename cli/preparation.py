@@ -1,8 +1,6 @@
 """What the databases need before the processes of a stack can work on them."""
 
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
 
 from cli.prepared import Demo, Prepared
 from pipeline.catalog.accounts import ensure_demo
@@ -11,14 +9,13 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.settings import Settings
 
 
-def prepare(settings: Settings, *, sample: bool, progress: Callable[[str], None]) -> Prepared:
-    """Create missing databases and tables, the demo keys and the sample catalogue.
+def prepare(settings: Settings, progress: Callable[[str], None]) -> Prepared:
+    """Create missing databases, their tables, and the demo keys.
 
     What is there already stays as it is, so that this may be run at every start.
 
     Args:
         settings: where the databases are, and whether the demo keys are on.
-        sample: whether to load the sample catalogue.
         progress: called with one line for each step.
     """
     progress("creating missing databases")
@@ -29,9 +26,6 @@ def prepare(settings: Settings, *, sample: bool, progress: Callable[[str], None]
     if settings.features.demo_key:
         progress("making the demo keys")
         demo = _make_demo(settings)
-    if sample and find_spec("cli.sample"):
-        progress("loading the sample catalogue")
-        import_module("cli.sample").load(settings)
     return Prepared(demo)
 
 

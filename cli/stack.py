@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cli.datadir import DataDir
 from cli.effective import CONFIG_VARIABLE, UserConfig, write_effective
+from cli.process import ProcessError
 from cli.record import StackRecord
 from cli.roles import Layout, roles
 from cli.runstate import RunState, end_strays
@@ -69,7 +70,8 @@ def run_stack(request: Request, report: Report) -> None:
                 record = _start_servers(supervisor, request, user)
                 settings = write_effective(data, user, record)
                 environ = child_environment(data, user)
-                _prepare_databases(supervisor, request, environ)
+                report("preparing the databases")
+                _prepare_databases(supervisor, data, environ)
                 layout = Layout(
                     host=request.host,
                     port=port,
@@ -78,7 +80,11 @@ def run_stack(request: Request, report: Report) -> None:
                     lookup_pool=settings.celery.lookup_pool,
                     flower_password=record.flower_password,
                 )
+                report("starting the workers, beat, the API and Flower")
                 _start_processes(supervisor, layout, environ)
+                if request.sample:
+                    report("loading the sample catalogue")
+                    _load_sample(supervisor, data, environ, report)
                 report(f"ready\n\n{describe_running(data)}")
                 supervisor.watch()
         except StopRequested:
@@ -119,12 +125,8 @@ def _start_servers(supervisor: Supervisor, request: Request, user: UserConfig) -
     return record
 
 
-def _prepare_databases(
-    supervisor: Supervisor, request: Request, environ: Mapping[str, str]
-) -> None:
-    sample = "--sample" if request.sample else "--no-sample"
-    report = ("--report", str(request.data.prepared))
-    supervisor.run_once("migrate", _acoustid("migrate", sample, *report), environ)
+def _prepare_databases(supervisor: Supervisor, data: DataDir, environ: Mapping[str, str]) -> None:
+    supervisor.run_once("migrate", _acoustid("migrate", "--report", str(data.prepared)), environ)
 
 
 def _start_processes(supervisor: Supervisor, layout: Layout, environ: Mapping[str, str]) -> None:
@@ -135,6 +137,17 @@ def _start_processes(supervisor: Supervisor, layout: Layout, environ: Mapping[st
     nodes = [f"--node={role.node}" for role in wanted if role.node]
     api = ("--api", ports.web_address(layout.host, layout.port))
     supervisor.run_once("ready", _acoustid("ready", *api, *nodes), environ)
+
+
+def _load_sample(
+    supervisor: Supervisor, data: DataDir, environ: Mapping[str, str], report: Report
+) -> None:
+    """Load the sample catalogue; the stack is of use without it."""
+    command = _acoustid("sample", "--demo", str(data.demo_lookup))
+    try:
+        supervisor.run_once("sample", command, environ)
+    except ProcessError as error:
+        report(f"the sample catalogue is not loaded: {error}")
 
 
 def child_environment(data: DataDir, user: UserConfig) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """What to tell the user about a stack that is ready."""
 
+import shlex
+
 from cli.datadir import DataDir
 from cli.prepared import Prepared
 from cli.record import StackRecord
@@ -24,8 +26,15 @@ def describe_running(data: DataDir) -> str:
         lines.append(f"  Keys     client={prepared.demo.client}  user={prepared.demo.user}")
     lines.append(f"  Logs     {data.log('*')}")
     if api:
-        lines += ["Try it:", f"  curl {api}/_health"]
+        lines += ["Try it:", f"  {_example(data, api)}"]
     return "\n".join(lines)
+
+
+def _example(data: DataDir, api: str) -> str:
+    """Return a command that finds a recording of the sample, or where there is none, greets."""
+    if not data.demo_lookup.exists():
+        return f"curl {api}/_health"
+    return f"curl --data {shlex.quote(f'@{data.demo_lookup}')} {api}/v2/lookup"
 
 
 def _address(state: RunState | None, role: str) -> str | None:
