@@ -20,6 +20,7 @@ _CONTENT_TYPES: Final[Mapping[Format, str]] = {
     "xml": "text/xml; charset=UTF-8",
 }
 _CALLBACK: Final = re.compile(r"[$A-Za-z_][$A-Za-z0-9_]*(?:\.[$A-Za-z_][$A-Za-z0-9_]*)*")
+_ENCODER: Final = json.JSONEncoder(sort_keys=True)
 # What XML 1.0 cannot hold, not even escaped.
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -48,7 +49,7 @@ class ReplyStyle:
         """
         if self.format == "xml":
             return to_xml(body)
-        text = json.dumps(body, sort_keys=True)
+        text = _ENCODER.encode(body)
         return (f"{self.callback}({text})" if self.format == "jsonp" else text).encode("ascii")
 
 

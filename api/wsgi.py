@@ -3,8 +3,8 @@
 ``api.wsgi:application`` works too; it is made when the server asks for it, and not at import.
 """
 
-import atexit
 from functools import cache
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
 
 from api.app import create_app
@@ -29,7 +29,8 @@ def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
     configure_logging(settings.logging, component="api")
     init_sentry(settings, "api")
     services = open_services(settings, Dispatch(dispatch.send_lookups, dispatch.send_submissions))
-    atexit.register(services.close)
+    # A worker of granian is a child of multiprocessing, which runs no atexit functions, but these.
+    Finalize(None, services.close, exitpriority=10)
     return create_app(services)
 
 

@@ -147,16 +147,18 @@ def create_application(
 
 
 def set_application_active(
-    connection: sa.Connection, key: str, *, active: bool
-) -> Application | None:
-    """Enable or disable the application that holds a key; return it, None if there is none."""
+    connection: sa.Connection, application_id: int, *, active: bool
+) -> tuple[Application, str] | None:
+    """Enable or disable an application; return it with its key, None where there is none."""
     row = connection.execute(
         sa.update(application)
-        .where(application.c.apikey == key)
+        .where(application.c.id == application_id)
         .values(active=active)
-        .returning(application.c.id, application.c.name, application.c.rate_limit)
+        .returning(
+            application.c.id, application.c.name, application.c.rate_limit, application.c.apikey
+        )
     ).first()
-    return None if row is None else Application(row.id, row.name, row.rate_limit)
+    return None if row is None else (Application(row.id, row.name, row.rate_limit), row.apikey)
 
 
 def ensure_demo(connection: sa.Connection) -> DemoKeys:

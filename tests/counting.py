@@ -1,0 +1,20 @@
+"""Metrics that a test can read."""
+
+from collections import Counter
+
+from pipeline.runtime.metrics import Metrics
+
+
+class Counted(Metrics):
+    """Counts by name instead of sending.
+
+    Attributes:
+        counts: what was counted, by the full name.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+
+    def _count(self, name: str, *labels: str, count: int = 1) -> None:
+        self.counts[".".join((name, *labels))] += count

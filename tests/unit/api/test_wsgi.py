@@ -1,0 +1,54 @@
+"""The application is made when it is asked for, once a process, and closed at its end."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from api import wsgi
+
+
+def run(code: str, tmp_path: Path, config: str = "") -> subprocess.CompletedProcess[str]:
+    path = tmp_path / "acoustid.conf"
+    path.write_text(config)
+    environ = {**os.environ, "ACOUSTID_CONFIG": str(path), "PYTHONPATH": str(Path.cwd())}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False
+    )
+
+
+def test_nothing_happens_at_import(tmp_path: Path) -> None:
+    done = run("import api.wsgi; print('imported')", tmp_path, config="[nonsense]\n")
+    assert done.stdout == "imported\n", done.stderr
+
+
+def test_a_wrong_configuration_is_an_error_that_says_so(tmp_path: Path) -> None:
+    done = run("import api.wsgi; api.wsgi.application", tmp_path, config="[nonsense]\n")
+    assert done.returncode == 1
+    assert "unknown section [nonsense]" in done.stderr
+
+
+def test_factory_and_name_are_one_application(tmp_path: Path) -> None:
+    code = "from api import wsgi; print(wsgi.application is wsgi.create_application())"
+    done = run(code, tmp_path)
+    assert done.stdout == "True\n", done.stderr
+
+
+def test_a_worker_process_closes_what_it_opened(tmp_path: Path) -> None:
+    code = """
+import multiprocessing
+from api import services, wsgi
+services.Services.close = lambda self: print("closed", flush=True)
+child = multiprocessing.get_context("fork").Process(target=wsgi.create_application)
+child.start()
+child.join()
+"""
+    done = run(code, tmp_path)
+    assert done.stdout == "closed\n", done.stderr
+
+
+def test_a_module_has_no_other_names() -> None:
+    with pytest.raises(AttributeError, match="app"):
+        wsgi.app  # noqa: B018 - the access is the test
