@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import click
+from click.core import ParameterSource
+
 from cli.datadir import DataDir
 from cli.errors import StackError
 from cli.files import write_private
@@ -102,6 +105,25 @@ def read_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
         return load_settings(path, environ)
     except ConfigError as error:
         raise StackError(str(error)) from error
+
+
+def settings_here(data_dir: Path) -> Settings:
+    """Return the settings that a command works with.
+
+    They are those of the stack in a ``--data-dir`` that was given, else those that
+    ``ACOUSTID_CONFIG`` names, else those of the stack in the usual data directory.
+
+    Raises:
+        StackError: the configuration is faulty.
+    """
+    source = click.get_current_context().get_parameter_source("data_dir")
+    is_given = source is ParameterSource.COMMANDLINE
+    config = DataDir.at(data_dir).config
+    if config.exists() and (is_given or CONFIG_VARIABLE not in os.environ):
+        return read_settings(config)
+    if is_given:
+        raise StackError(f"{data_dir} holds no stack: make one with `acoustid up`")
+    return read_settings()
 
 
 def write_effective(data: DataDir, user: UserConfig, record: StackRecord) -> Settings:

@@ -11,8 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from cli import datadir
-from cli.datadir import DataDir
-from cli.effective import read_settings
+from cli.effective import settings_here
 from cli.errors import StackError
 from pipeline.catalog import changelog
 from pipeline.index import (
@@ -24,7 +23,6 @@ from pipeline.index import (
     verify,
 )
 from pipeline.runtime.databases import Databases
-from pipeline.runtime.settings import Settings
 from pipeline.stages.update_index import rebuild_index
 
 LOCK_PATIENCE: Final = 30.0  # seconds
@@ -42,7 +40,7 @@ def rebuild(data_dir: Path) -> None:
 
     Lookups go on in the old one meanwhile, and what is imported meanwhile is in the new one.
     """
-    settings = _settings(data_dir)
+    settings = settings_here(data_dir)
     databases = Databases(settings, component="rebuild")
     try:
         with databases.engine("fingerprint").connect() as connection:
@@ -61,7 +59,7 @@ def rebuild(data_dir: Path) -> None:
 @datadir.option
 def check(data_dir: Path) -> None:
     """Read the whole index and name every file that is damaged."""
-    problems = verify(_settings(data_dir).fingerprint_index.path)
+    problems = verify(settings_here(data_dir).fingerprint_index.path)
     for problem in problems:
         click.echo(problem)
     if problems:
@@ -73,7 +71,7 @@ def check(data_dir: Path) -> None:
 @datadir.option
 def stats(data_dir: Path) -> None:
     """Print the size of the index as JSON."""
-    reader = open_reader(_settings(data_dir).fingerprint_index.path)
+    reader = open_reader(settings_here(data_dir).fingerprint_index.path)
     click.echo(json.dumps(asdict(reader.stats())))
 
 
@@ -87,9 +85,3 @@ def _writer(path: Path) -> IndexWriter:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
-
-
-def _settings(data_dir: Path) -> Settings:
-    """Return the settings of a stack in a data directory, or else the configured ones."""
-    config = DataDir.at(data_dir).config
-    return read_settings(config if config.exists() else None)

@@ -1,6 +1,5 @@
 """``acoustid musicbrainz``: the copy of MusicBrainz that metadata comes from."""
 
-import os
 from pathlib import Path
 
 import click
@@ -8,8 +7,7 @@ import sqlalchemy.exc
 from tqdm import tqdm
 
 from cli import datadir
-from cli.datadir import DataDir
-from cli.effective import CONFIG_VARIABLE, read_settings
+from cli.effective import settings_here
 from cli.errors import StackError
 from pipeline.catalog.musicbrainz_dump import OPTIONAL, Dump, DumpError, open_dump
 from pipeline.catalog.musicbrainz_load import load_dump
@@ -32,7 +30,7 @@ def load(directory: Path, data_dir: Path) -> None:
     replaced at once, or nothing if the dump has a fault. A stack that runs goes on; its lookups
     answer without metadata in the meantime.
     """
-    settings = _settings(DataDir.at(data_dir))
+    settings = settings_here(data_dir)
     try:
         dump = open_dump(directory)
         for name in dump.missing:
@@ -59,10 +57,3 @@ def _load(settings: Settings, dump: Dump) -> dict[str, int]:
             return load_dump(databases.engine("musicbrainz"), dump, progress)
         finally:
             databases.dispose()
-
-
-def _settings(data: DataDir) -> Settings:
-    """Return the settings that are named, else those of the stack here, else the usual ones."""
-    if CONFIG_VARIABLE not in os.environ and data.config.exists():
-        return read_settings(data.config)
-    return read_settings()

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import structlog
 
 from pipeline.stages.dedupe import dedupe_lookups
-from pipeline.stages.describe import describe
+from pipeline.stages.describe import describe_lookups
 from pipeline.stages.messages import (
     LookupBatch,
     LookupReply,
@@ -94,5 +94,7 @@ def reply(message: Message) -> None:
         return
     for lookup in batch.lookups:
         services().metrics.lookup_search(hit=bool(lookup.hits))
-    answers = describe(batch, services().databases)
-    replies.push(services().redis, batch.reply_to, answers)
+    described = describe_lookups(batch, services().databases)
+    if described.degraded:
+        services().metrics.metadata_unavailable()
+    replies.push(services().redis, batch.reply_to, described.reply)

@@ -108,6 +108,10 @@ class Metrics:
         if hit:
             self._count("api.lookup.matches.total")
 
+    def metadata_unavailable(self) -> None:
+        """Count one batch of lookups that MusicBrainz's database had no answer for."""
+        self._count("api.lookup.metadata_unavailable_total")
+
     def new_submissions(self, count: int = 1) -> None:
         """Count submissions received."""
         self._count("new_submissions", count=count)

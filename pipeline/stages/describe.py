@@ -38,11 +38,6 @@ class Described:
     degraded: bool = False
 
 
-def describe(batch: LookupBatch, databases: Databases) -> LookupReply:
-    """Return the answers of a batch alone; see `describe_lookups`."""
-    return describe_lookups(batch, databases).reply
-
-
 def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
     """Return the answers of a batch, each with the metadata that its request asks for.
 

@@ -17,7 +17,7 @@ from pipeline.catalog import musicbrainz_tables as mb
 from pipeline.catalog.musicbrainz import Wanted
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.settings import Settings
-from pipeline.stages.describe import describe, describe_lookups
+from pipeline.stages.describe import describe_lookups
 from pipeline.stages.messages import Lookup, LookupBatch, TrackHit, from_message, to_message
 from tests.metadata_sample import (
     CATALOGUE,
@@ -95,7 +95,7 @@ def batch_of(*requests: tuple[str, Sequence[int]]) -> LookupBatch:
 
 def results(batch: LookupBatch, databases: Databases) -> list[list[dict[str, Any]]]:
     """Return the results of each lookup."""
-    return [answer["results"] for answer in describe(batch, databases).answers]
+    return [answer["results"] for answer in describe_lookups(batch, databases).reply.answers]
 
 
 @contextmanager
@@ -226,7 +226,7 @@ def test_a_refused_lookup_has_its_error(databases: Databases):
     batch = batch_of(("recordingids", [A]))
     batch.lookups.insert(0, Lookup(request=0, error="invalid fingerprint"))
     batch.lookups.append(Lookup(request=0))
-    answers = describe(batch, databases).answers
+    answers = describe_lookups(batch, databases).reply.answers
     assert answers[0] == {"error": "invalid fingerprint"}
     assert len(answers[1]["results"]) == 1
     assert answers[2] == {"results": []}
@@ -245,10 +245,10 @@ def test_ids_are_as_the_client_wrote_them(databases: Databases):
 def test_nothing_is_read_for_nothing(databases: Databases):
     """No statement without metadata, and MusicBrainz isn't asked for ids and counts."""
     with statements(databases) as seen:
-        describe(batch_of(("", [A]), ("tracks", [B]), ("0", [C])), databases)
+        describe_lookups(batch_of(("", [A]), ("tracks", [B]), ("0", [C])), databases)
     assert seen == []
     with statements(databases) as seen:
-        describe(batch_of(("recordingids sources", [A, B, C])), databases)
+        describe_lookups(batch_of(("recordingids sources", [A, B, C])), databases)
     assert len(seen) == 1
 
 
@@ -259,7 +259,7 @@ def test_the_number_of_statements_is_bounded(databases: Databases):
     counts = []
     for batch in (few, many):
         with statements(databases) as seen:
-            describe(batch, databases)
+            describe_lookups(batch, databases)
         counts.append(len(seen))
     assert counts == [8, 8]
 
@@ -273,7 +273,7 @@ def test_missing_recordings_are_reported(databases: Databases):
 
 def test_a_reply_can_travel(databases: Databases):
     """What answers share arrives whole."""
-    reply = describe(batch_of((EVERYTHING, [A, E, A])), databases)
+    reply = describe_lookups(batch_of((EVERYTHING, [A, E, A])), databases).reply
     assert from_message(type(reply), json.loads(json.dumps(to_message(reply)))) == reply
 
 

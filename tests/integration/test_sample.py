@@ -18,7 +18,7 @@ from pipeline.fingerprint.codec import unpack_text
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import Settings
-from pipeline.stages.describe import describe
+from pipeline.stages.describe import describe_lookups
 from pipeline.stages.messages import Lookup, LookupBatch, TrackHit
 from tasks import dispatch, replies
 from tests.servers import Servers
@@ -151,7 +151,7 @@ def test_every_word_of_meta_shows_something(databases: Databases):
         ).all()
     lookups = [Lookup(request=0, hits=[TrackHit(row.id, str(row.gid), 1.0) for row in tracks])]
     batch = LookupBatch("all", "nowhere", time.time() + 30, [EVERYTHING], lookups)
-    assert keys(describe(batch, databases).answers) >= {
+    assert keys(describe_lookups(batch, databases).reply.answers) >= {
         *("title", "duration", "artists", "joinphrase", "isrcs", "sources"),
         *("releasegroups", "type", "secondarytypes"),
         *("releases", "medium_count", "track_count", "releaseevents", "country", "date", "day"),

@@ -39,6 +39,10 @@ EVERY_CALL: list[tuple[Callable[[Metrics], None], list[str]]] = [
     (lambda m: m.rate_limit_exceeded("ip"), ["api.rate_limit_exceeded_total.ip:1|c"]),
     (lambda m: m.rate_limit_unavailable(), ["api.rate_limit_unavailable_total:1|c"]),
     (
+        lambda m: m.metadata_unavailable(),
+        ["api.lookup.metadata_unavailable_total:1|c"],
+    ),
+    (
         lambda m: m.task_enqueued("tasks.lookup.score"),
         ["tasks_enqueued_total.tasks_lookup_score:1|c"],
     ),
