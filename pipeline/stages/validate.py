@@ -6,7 +6,7 @@ from pipeline.catalog import submissions
 from pipeline.catalog.submissions import StoredSubmission
 from pipeline.fingerprint.codec import decompress_batch
 from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct
-from pipeline.fingerprint.errors import InvalidFingerprint
+from pipeline.fingerprint.errors import InvalidFingerprint, Reason
 from pipeline.fingerprint.query import extract_query
 from pipeline.runtime.databases import Databases
 from pipeline.stages.messages import Candidate, LookupBatch, SubmissionBatch
@@ -21,6 +21,8 @@ def validate_lookups(batch: LookupBatch) -> LookupBatch:
         lookup.fingerprint = b""
         if isinstance(outcome, InvalidFingerprint):
             lookup.error = outcome.reason
+        elif not outcome.words.size:
+            lookup.error = Reason.EMPTY
         else:
             lookup.words = outcome.words.astype("<u4", copy=False).tobytes()
     return batch
