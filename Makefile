@@ -15,7 +15,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
-.PHONY: help install install-dev run test check format lock clean
+.PHONY: help install install-dev run test check format secrets lock clean
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,16 @@ check: install-dev ## Lint, format, types, and who may import whom
 format: install-dev ## Let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The directory is closed, the files in it are not: the containers read them as users of their own.
+secrets: ## Make the passwords that docker compose reads, unless there are some
+	@mkdir -p .acoustid && mkdir -p -m 700 .acoustid/secrets
+	@for name in database_password redis_password cluster_secret flower_password; do \
+		test -s .acoustid/secrets/$$name || \
+		(umask 022; $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(24))' \
+			> .acoustid/secrets/$$name) || exit 1; \
+	done
+	@echo "They are in .acoustid/secrets."
 
 lock: ## Resolve the dependencies anew (needs uv)
 	$(UV) pip compile --universal --generate-hashes --custom-compile-command "make lock" \

@@ -1,0 +1,24 @@
+# The API, the workers, beat, Flower and the tools: one image, and the command says which.
+
+FROM python:3.13-slim AS build
+WORKDIR /src
+COPY requirements.lock .
+RUN python -m venv /opt/acoustid \
+    && /opt/acoustid/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY pyproject.toml README.md celeryconfig.py flowerconfig.py ./
+COPY api api
+COPY cli cli
+COPY pipeline pipeline
+COPY tasks tasks
+RUN /opt/acoustid/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+
+FROM python:3.13-slim
+RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent acoustid \
+    && install -d -o acoustid -g acoustid /var/lib/acoustid/index
+COPY --from=build /opt/acoustid /opt/acoustid
+ENV PATH=/opt/acoustid/bin:$PATH \
+    PYTHONUNBUFFERED=1
+WORKDIR /var/lib/acoustid
+USER acoustid
+EXPOSE 5000
+CMD ["acoustid", "--help"]
