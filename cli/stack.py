@@ -15,7 +15,6 @@ from cli.servers import place, ports
 from cli.servers.binaries import find_postgres, find_valkey
 from cli.servers.postgres import PostgresServer
 from cli.servers.valkey import ValkeyServer
-from cli.summary import describe_running
 from cli.supervisor import StopRequested, Supervisor
 
 Report = Callable[[str], None]
@@ -50,8 +49,13 @@ class Request:
     valkey_bin: Path | None = None
 
 
-def run_stack(request: Request, report: Report) -> None:
+def run_stack(request: Request, report: Report, on_ready: Callable[[], None]) -> None:
     """Run a stack until somebody asks it to stop.
+
+    Args:
+        request: what to run.
+        report: called with one line at a time, for whoever watches or reads a log.
+        on_ready: called when the stack answers.
 
     Raises:
         StackError: it cannot be started, or runs already; what had been started is ended.
@@ -85,7 +89,8 @@ def run_stack(request: Request, report: Report) -> None:
                 if request.sample:
                     report("loading the sample catalogue")
                     _load_sample(supervisor, data, environ, report)
-                report(f"ready\n\n{describe_running(data)}")
+                report("ready")
+                on_ready()
                 supervisor.watch()
         except StopRequested:
             report("stopped")

@@ -42,6 +42,7 @@ SUPERVISOR_LOG = "supervisor"
 @click.option(
     "--detach", is_flag=True, help="Return when the stack is ready, and leave it running."
 )
+@click.option("--detached", is_flag=True, hidden=True, help="This is what --detach has started.")
 @click.option("--sample/--no-sample", default=True, help="Load the sample catalogue (default).")
 @click.option(
     "--postgres-bin",
@@ -61,6 +62,7 @@ def up(  # noqa: PLR0913 - one for each option
     flower_port: int,
     workers: int,
     detach: bool,
+    detached: bool,
     sample: bool,
     postgres_bin: Path | None,
     valkey_bin: Path | None,
@@ -82,13 +84,23 @@ def up(  # noqa: PLR0913 - one for each option
     )
     if detach:
         start_detached(request.data)
-        click.echo(describe_running(request.data))
+        _greet(request.data)
+    elif detached:  # the output is a log, which is no place for keys
+        run_stack(request, _report, lambda: None)
     else:
-        run_stack(request, lambda line: click.echo(f"{time.strftime('%H:%M:%S')} {line}"))
+        run_stack(request, _report, lambda: _greet(request.data))
+
+
+def _report(line: str) -> None:
+    click.echo(f"{time.strftime('%H:%M:%S')} {line}")
+
+
+def _greet(data: DataDir) -> None:
+    click.echo(f"\n{describe_running(data)}\n")
 
 
 def start_detached(data: DataDir) -> None:
-    """Run this very command again without ``--detach``, in a session of its own.
+    """Run this very command again, in a session of its own.
 
     Returns when the stack is ready.
 
@@ -99,7 +111,7 @@ def start_detached(data: DataDir) -> None:
     if data.is_locked():
         with data.lock():  # says what to do about it
             pass
-    arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]
+    arguments = ["--detached" if each == "--detach" else each for each in sys.argv[1:]]
     log = data.log(SUPERVISOR_LOG)
     with open_log(log) as output:
         process = subprocess.Popen(  # noqa: S603 - this command itself

@@ -1,5 +1,6 @@
 """What every room of the tests can ask for."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +9,15 @@ import sqlalchemy as sa
 
 from pipeline.catalog import migrate
 from pipeline.runtime.databases import Databases
+from pipeline.runtime.options import PREFIX
 from pipeline.runtime.settings import Settings
 from tests.servers import Servers, running_servers
+
+
+def pytest_configure() -> None:
+    """Forget the configuration of whoever runs the tests: they bring their own."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        del os.environ[name]
 
 
 @pytest.fixture(scope="session")

@@ -100,7 +100,7 @@ class PostgresServer:
             [
                 *(str(self._programs / "postgres"), "-D", str(self.place.data)),
                 *("-c", f"listen_addresses={LOOPBACK}", "-c", f"port={self.port}"),
-                *("-c", "unix_socket_directories=", "-c", "external_pid_file="),
+                *("-c", "unix_socket_directories="),
             ],
             log=self.log,
             env=_environment(),
