@@ -1,0 +1,105 @@
+"""A client of the application, in process, and what stands behind it."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import redis
+import sqlalchemy as sa
+from falcon import testing
+
+from api.app import create_app
+from api.services import Dispatch, open_services
+from pipeline.catalog import accounts, ingest_tables
+from pipeline.runtime.settings import Settings
+from tests.answering import Answering
+
+FORM: Final = "application/x-www-form-urlencoded"
+WORD: Final = "AQAAAQcZ"  # the fingerprint of the one word 0x80000000
+GID: Final = "0a1b2c3d-0000-4000-8000-000000000001"
+MBID: Final = "5d1f0c5e-1111-4aaa-8aaa-000000000001"
+
+
+class Web:
+    """One front end, with an application's and a user's key.
+
+    Attributes:
+        http: sends any request.
+        worker: answers the lookups.
+        submitted: task id and submission ids of what was handed to the workers.
+    """
+
+    def __init__(self, settings: Settings, client: redis.Redis) -> None:
+        self.settings = settings
+        self.redis = client
+        self.worker = Answering(client)
+        self.submitted: list[tuple[str, list[int]]] = []
+        self.services = open_services(settings, Dispatch(self.worker.send, self.receive))
+        self.app = create_app(self.services)
+        self.http = testing.TestClient(self.app)
+        with self.services.databases.engine("app").begin() as connection:
+            self.user = accounts.ensure_demo(connection).user_key
+            made = accounts.create_application(connection, "tests")
+        self.application, self.application_id = made.key, made.id
+
+    def receive(self, task_id: str, ids: Sequence[int]) -> None:
+        """Take submissions as `tasks.dispatch.send_submissions` does."""
+        self.submitted.append((task_id, list(ids)))
+
+    def get(self, path: str, **parameters: Any) -> testing.Result:
+        """Send a GET; a list becomes one pair for each item."""
+        return self.http.simulate_get(path, query_string=urlencode(parameters, doseq=True))
+
+    def post(self, path: str, **form: Any) -> testing.Result:
+        """Send a form."""
+        body = urlencode(form, doseq=True)
+        return self.http.simulate_post(path, body=body, content_type=FORM)
+
+    def lookup(self, **form: Any) -> testing.Result:
+        """Look up with the application's key."""
+        return self.post("/v2/lookup", **{"client": self.application, **form})
+
+    def submit(self, **form: Any) -> testing.Result:
+        """Submit with both keys."""
+        return self.post("/v2/submit", **{"client": self.application, "user": self.user, **form})
+
+    def receipts(self) -> list[dict[str, Any]]:
+        """Return the rows of what was handed to the workers, by id."""
+        ids = [number for _, numbers in self.submitted for number in numbers]
+        table = ingest_tables.submission
+        query = sa.select(table).where(table.c.id.in_(ids)).order_by(table.c.id)
+        with self.services.databases.engine("ingest").connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def finish(self, submission_id: int, state: str, reason: str | None = None) -> None:
+        """Give a submission its final state, as the workers do."""
+        table = ingest_tables.submission
+        with self.services.databases.engine("ingest").begin() as connection:
+            connection.execute(
+                sa.update(table)
+                .where(table.c.id == submission_id)
+                .values(state=state, reason=reason, handled_at=sa.func.now())
+            )
+
+    def close(self) -> None:
+        """Close the front end."""
+        self.services.close()
+
+
+def error_of(result: testing.Result) -> dict[str, Any]:
+    """Return the error of a JSON reply, checking that it is one."""
+    body = json.loads(result.text)
+    assert set(body) == {"status", "error"}
+    assert body["status"] == "error"
+    error: dict[str, Any] = body["error"]
+    assert set(error) == {"code", "message"}
+    assert isinstance(error["code"], int)
+    assert isinstance(error["message"], str)
+    return error
+
+
+def code_of(result: testing.Result) -> int:
+    """Return the code of an error."""
+    code: int = error_of(result)["code"]
+    return code

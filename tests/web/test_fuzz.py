@@ -1,0 +1,116 @@
+"""Whatever is sent: never an unhandled exception, always a reply of the protocol."""
+
+import gzip
+import json
+from urllib.parse import urlencode
+
+import falcon
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.web.client import FORM, GID, MBID, WORD
+
+PATHS = (
+    "/v2/lookup",
+    "/v2/submit",
+    "/v2/submission_status",
+    "/v2/user/lookup",
+    "/v2/task/x",
+)
+STEMS = [
+    "fingerprint",
+    "duration",
+    "trackid",
+    "meta",
+    "batch",
+    "maxdurationdiff",
+    "mbid",
+    "puid",
+    "foreignid",
+    "bitrate",
+    "fileformat",
+    "track",
+    "artist",
+    "album",
+    "albumartist",
+    "trackno",
+    "discno",
+    "year",
+    "id",
+    "client",
+    "user",
+    "clientversion",
+    "wait",
+    "secret",
+    "jsoncallback",
+    "async",
+]
+OFTEN = (WORD, GID, MBID, "", "0", "1", "-1", "3", "32768", "v:1", "9" * 30, "\0", "²", "é", "a b")
+
+names = st.tuples(st.sampled_from(STEMS), st.sampled_from(["", ".0", ".1", ".²", ".x"])).map(
+    "".join
+)
+values = st.one_of(st.sampled_from(OFTEN), st.text(max_size=40))
+pairs = st.lists(st.tuples(st.one_of(names, st.text(max_size=10)), values), max_size=12)
+relaxed = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def check(result: falcon.testing.Result) -> None:
+    """Check that a reply is one of the protocol, and no confession of a bug."""
+    assert result.headers["Access-Control-Allow-Origin"] == "*"
+    body = json.loads(result.text)
+    assert body["status"] in {"ok", "error"}
+    assert (result.status_code == 200) == (body["status"] == "ok")
+    if body["status"] == "error":
+        assert body["error"]["code"] not in {5, 13}, body
+
+
+def complete(web, sent: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Add valid keys before what was made up, so that more than the keys is tried."""
+    keys = [("client", web.application), ("user", web.user)]
+    return [*keys, *(pair for pair in sent if pair[0] not in {"wait", "format"})]
+
+
+@relaxed
+@given(path=st.sampled_from(PATHS), sent=pairs)
+def test_any_parameters(web, path, sent) -> None:
+    check(web.http.simulate_get(path, query_string=urlencode(complete(web, sent))))
+    check(web.http.simulate_post(path, body=urlencode(complete(web, sent)), content_type=FORM))
+
+
+@relaxed
+@given(
+    path=st.sampled_from(PATHS),
+    query=st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=60),
+    body=st.binary(max_size=200),
+    kind=st.sampled_from([FORM, "multipart/form-data; boundary=B", "text/plain", "x/y; =;"]),
+    zipped=st.booleans(),
+)
+def test_any_bytes(web, path, query, body, kind, zipped) -> None:
+    if kind.startswith("multipart"):
+        body = b"--B\r\nContent-Disposition: form-data; " + body + b"\r\n--B--\r\n"
+    headers = {"Content-Type": kind}
+    if zipped:
+        headers["Content-Encoding"] = "gzip"
+        body = gzip.compress(body) if len(body) % 2 else body
+    result = web.http.simulate_post(
+        path, body=body, headers=headers, extras={"QUERY_STRING": f"format=json&{query}"}
+    )
+    check(result)
+
+
+@relaxed
+@given(
+    path=st.text(st.characters(exclude_characters="?", exclude_categories=["Cs"]), max_size=30),
+    method=st.sampled_from(["GET", "POST", "OPTIONS", "BREW"]),
+)
+def test_any_path(web, path, method) -> None:
+    result = (
+        web.http.simulate_request(method, "/" + path.lstrip("/"), asgi_disable_chunked=True)
+        if False
+        else web.http.simulate_request(method, "/v2/" + path)
+    )
+    assert result.status_code in {401, 404, 405}
+    check(result)

@@ -1,0 +1,53 @@
+"""The health paths: what they check, and that they tell no more than the names."""
+
+import json
+
+from cli.servers.ports import free_port
+
+
+def test_healthy(web) -> None:
+    web.redis.set("worker:heartbeat:lookup@host", b"1")
+    result = web.get("/_health")
+    assert result.status_code == 200
+    assert result.text == (
+        '{"checks": {"database": "ok", "index": "ok", "redis": "ok", "worker": "ok"}, '
+        '"status": "ok"}'
+    )
+    assert result.headers["Content-Type"] == "application/json; charset=UTF-8"
+
+
+def test_without_a_worker(web) -> None:
+    result = web.get("/_health")
+    assert result.status_code == 503
+    assert result.json["status"] == "failed"
+    assert result.json["checks"]["worker"] == "failed"
+
+
+def test_read_only_health_asks_for_less(web) -> None:
+    result = web.get("/_health_ro")
+    assert result.status_code == 200
+    assert result.json["checks"] == {"database_ro": "ok", "redis": "ok"}
+
+
+def test_a_failure_tells_its_name_and_nothing_else(web, settings) -> None:
+    away = settings.database.model_copy(update={"port": free_port()})
+    web.services.databases._databases["app", True] = away
+    result = web.get("/_health_ro")
+    assert result.status_code == 503
+    assert result.json == {
+        "checks": {"database_ro": "failed", "redis": "ok"},
+        "status": "failed",
+    }
+
+
+def test_the_container_is_alive_whatever_is_away(web) -> None:
+    result = web.get("/_health_docker")
+    assert (result.status_code, result.text) == (200, '{"checks": {}, "status": "ok"}')
+
+
+def test_other_methods_slashes_and_formats(web) -> None:
+    for method in ("POST", "OPTIONS", "PUT"):
+        assert web.http.simulate_request(method, "/_health_docker/").status_code == 200
+    result = web.get("/_health_docker", format="xml")
+    assert json.loads(result.text)["status"] == "ok"
+    assert web.http.simulate_head("/_health_docker").content == b""

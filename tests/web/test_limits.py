@@ -1,0 +1,118 @@
+"""The rate limits as a client meets them."""
+
+import pytest
+
+from tests.web.client import GID, WORD, code_of, error_of
+
+HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+
+
+def limited(make_web, *, secret: str | None = None, **limits):
+    rates = {"global_limit": 0, "app_limit": 0, "ip_limit": 0, **limits}
+    return make_web(cluster={"rate_limiter": rates, "secret": secret})
+
+
+def shown(result) -> list[str | None]:
+    return [result.headers.get(name) for name in HEADERS[:2]]
+
+
+def test_every_reply_tells_what_is_left(make_web) -> None:
+    web = limited(make_web, ip_limit=1)
+    assert shown(web.lookup(trackid=GID)) == ["20", "19"]
+    assert shown(web.lookup(trackid=GID, format="xml")) == ["20", "18"]
+    assert shown(web.submit(fingerprint=WORD, duration=3, track="x")) == ["20", "17"]
+    assert shown(web.get("/v2/task/x")) == ["20", "16"]
+    assert shown(web.get("/v2/user/lookup", user=web.user)) == ["20", "15"]
+    assert shown(web.get("/v2/submission_status", client=web.application)) == ["20", "14"]
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/v2/lookup", {}),
+        ("/v2/lookup", {"client": "nobodys"}),
+        ("/v2/lookup", {"format": "yaml"}),
+        ("/v2/nothing", {}),
+    ],
+)
+def test_errors_before_the_limit_tell_it_and_cost_nothing(make_web, path, query) -> None:
+    web = limited(make_web, ip_limit=1)
+    for _ in range(3):
+        assert shown(web.get(path, **query)) == ["20", "20"]
+    assert shown(web.http.simulate_request("BREW", path)) == ["20", "20"]
+
+
+def test_a_refusal(make_web) -> None:
+    web = limited(make_web, ip_limit=0.1)
+    assert web.lookup(trackid=GID).status_code == 200
+    assert web.lookup(trackid=GID).status_code == 200
+    result = web.lookup(trackid=GID)
+    assert result.status_code == 429
+    assert error_of(result) == {
+        "code": 14,
+        "message": "rate limit (0.100000 requests per second) exceeded, try again later",
+    }
+    assert 1 <= int(result.headers["Retry-After"]) <= 20
+    assert shown(result) == ["2", "0"]
+    assert int(result.headers["X-RateLimit-Reset"]) % 5 == 0
+    assert "Retry-After" in result.headers["Access-Control-Expose-Headers"]
+    assert len(web.worker.batches) == 2
+
+
+def test_a_refused_submission_leaves_no_receipt(make_web) -> None:
+    web = limited(make_web, app_limit=0.05)
+    assert web.submit(fingerprint=WORD, duration=3, track="x").status_code == 200
+    assert code_of(web.submit(fingerprint=WORD, duration=3, track="x")) == 14
+    assert len(web.submitted) == 1
+
+
+def test_the_cluster_itself_has_no_limit(make_web) -> None:
+    web = limited(make_web, ip_limit=0.05, secret="sesame")
+    for _ in range(3):
+        result = web.lookup(trackid=GID, secret="sesame")
+        assert result.status_code == 200
+        assert shown(result) == [None, None]
+    assert web.lookup(trackid=GID, secret="Sesame").status_code == 200
+    assert web.lookup(trackid=GID, secret="Sesame").status_code == 429
+
+
+@pytest.mark.parametrize("configured", [None, ""])
+def test_without_a_configured_secret_none_opens(make_web, configured) -> None:
+    web = limited(make_web, ip_limit=0.05, secret=configured)
+    web.lookup(trackid=GID)
+    assert web.lookup(trackid=GID, secret="").status_code == 429
+    assert web.lookup(trackid=GID, secret="None").status_code == 429
+
+
+def test_without_limits_there_is_nothing_to_tell(web) -> None:
+    assert shown(web.lookup(trackid=GID)) == [None, None]
+    assert list(web.redis.scan_iter("rl:*")) == []
+
+
+def test_health_and_preflights_are_not_counted(make_web) -> None:
+    web = limited(make_web, ip_limit=0.05)
+    preflight = {"Origin": "x", "Access-Control-Request-Method": "POST"}
+    for _ in range(3):
+        assert shown(web.get("/_health_docker")) == [None, None]
+        assert shown(web.http.simulate_options("/v2/lookup", headers=preflight)) == [None, None]
+    assert web.lookup(trackid=GID).status_code == 200
+
+
+def from_address(web, forwarded: str):
+    query = {"client": web.application, "trackid": GID}
+    headers = {"X-Forwarded-For": forwarded}
+    return web.http.simulate_get("/v2/lookup", params=query, headers=headers).status_code
+
+
+def test_a_forged_address_does_not_help(make_web) -> None:
+    web = limited(make_web, ip_limit=0.05)
+    assert from_address(web, "192.0.2.1") == 200
+    assert from_address(web, "192.0.2.2") == 429
+
+
+def test_a_trusted_proxy_tells_the_address(make_web) -> None:
+    rates = {"global_limit": 0, "app_limit": 0, "ip_limit": 0.05}
+    web = make_web(cluster={"rate_limiter": rates}, api={"trusted_proxies": 1})
+    assert from_address(web, "9.9.9.9, 192.0.2.1") == 200
+    assert from_address(web, "192.0.2.2") == 200
+    assert from_address(web, "8.8.8.8, 192.0.2.1") == 429

@@ -1,0 +1,238 @@
+"""``/v2/lookup`` from the parameters to the reply, with a worker of a few lines behind it."""
+
+import json
+
+import pytest
+
+from tests.web.client import GID, WORD, code_of, error_of
+
+XML = "<?xml version='1.0' encoding='UTF-8'?>\n"
+
+
+def test_a_hit(web) -> None:
+    result = web.lookup(fingerprint=WORD, duration=241)
+    assert result.status_code == 200
+    assert result.headers["Content-Type"] == "application/json; charset=UTF-8"
+    assert result.text == '{"results": [{"id": "241", "score": 1.0}], "status": "ok"}'
+
+
+def test_a_hit_by_track_id_in_the_clients_own_spelling(web) -> None:
+    result = web.lookup(trackid=GID.upper())
+    assert result.json["results"][0]["id"] == GID.upper()
+
+
+def test_formats(web) -> None:
+    asked = {"fingerprint": WORD, "duration": 241}
+    assert web.lookup(**asked, format="xml").text == (
+        f"{XML}<response><results><result><id>241</id><score>1.0</score></result></results>"
+        "<status>ok</status></response>"
+    )
+    assert web.lookup(**asked, format="jsonp", jsoncallback="a.b").text == (
+        'a.b({"results": [{"id": "241", "score": 1.0}], "status": "ok"})'
+    )
+    result = web.lookup(**asked, format="yaml")
+    assert (result.status_code, code_of(result)) == (400, 1)
+    assert result.text == (
+        '{"error": {"code": 1, "message": "unknown format \\"yaml\\": use json, jsonp or xml"}, '
+        '"status": "error"}'
+    )
+
+
+def test_no_match_is_no_error(web) -> None:
+    web.worker.answer = lambda _: {"results": []}
+    assert web.lookup(fingerprint=WORD, duration=3).text == '{"results": [], "status": "ok"}'
+    assert "<results />" in web.lookup(fingerprint=WORD, duration=3, format="xml").text
+
+
+def test_what_the_worker_gets(web) -> None:
+    web.lookup(fingerprint=WORD, duration="241 ", meta="releases recordings", maxdurationdiff=12)
+    ((batch),) = web.worker.batches
+    (lookup,) = batch.lookups
+    assert lookup.fingerprint == bytes.fromhex("010000010719")
+    assert (lookup.duration, lookup.max_duration_diff) == (241, 12)
+    assert batch.metas == ["recordings releases"]
+
+
+def test_metadata_passes_as_the_worker_has_it(web) -> None:
+    recordings = [{"id": "x", "title": "Glåss", "duration": 241.5, "artists": []}]
+    web.worker.answer = lambda _: {"results": [{"id": GID, "score": 0.5, "recordings": recordings}]}
+    result = web.lookup(fingerprint=WORD, duration=3, meta="recordings")
+    assert result.json["results"][0]["recordings"] == recordings
+    assert "Gl\\u00e5ss" in result.text
+
+
+def test_a_batch(web) -> None:
+    result = web.lookup(
+        batch=1,
+        **{
+            "fingerprint.1": WORD,
+            "duration.1": 10,
+            "trackid.7": GID,
+            "fingerprint.2": "!",
+            "duration.2": 3,
+            "fingerprint": WORD,
+            "duration": 30,
+        },
+    )
+    assert result.text == (
+        '{"fingerprints": [{"index": null, "results": [{"id": "30", "score": 1.0}]}, '
+        '{"index": 1, "results": [{"id": "10", "score": 1.0}]}, '
+        f'{{"index": 7, "results": [{{"id": "{GID}", "score": 1.0}}]}}], "status": "ok"}}'
+    )
+    assert [len(batch.lookups) for batch in web.worker.batches] == [3]
+
+
+def test_a_batch_in_xml(web) -> None:
+    result = web.lookup(batch=1, fingerprint=WORD, duration=3, format="xml")
+    assert "<fingerprint><index>None</index><results>" in result.text
+
+
+def test_without_batch_only_the_first_is_looked_up(web) -> None:
+    form = {"fingerprint.3": WORD, "duration.3": 3, "fingerprint.1": WORD, "duration.1": 1}
+    assert web.lookup(**form).json["results"][0]["id"] == "1"
+    assert [len(batch.lookups) for batch in web.worker.batches] == [1]
+
+
+def refuse(*durations: int):
+    """Return a worker that cannot decode the fingerprints of these durations."""
+
+    def answer(lookup):
+        if lookup.duration in durations:
+            return {"error": "truncated"}
+        return {"results": [{"id": str(lookup.duration), "score": 1.0}]}
+
+    return answer
+
+
+def test_where_the_first_cannot_be_decoded_the_next_is_looked_up(web) -> None:
+    web.worker.answer = refuse(1, 2)
+    form = {f"fingerprint.{n}": WORD for n in (1, 2, 3, 4)}
+    form |= {f"duration.{n}": str(n) for n in (1, 2, 3, 4)}
+    assert web.lookup(**form).json["results"][0]["id"] == "3"
+    assert len(web.worker.batches) == 3
+
+
+@pytest.mark.parametrize("batch", [0, 1])
+def test_where_nothing_can_be_decoded_the_last_error_counts(web, batch) -> None:
+    web.worker.answer = refuse(1, 2)
+    form = {"fingerprint.1": WORD, "duration.1": 1, "fingerprint.2": WORD, "duration.2": 2}
+    result = web.lookup(batch=batch, **form)
+    assert result.status_code == 400
+    error = error_of(result)
+    assert error["code"] == 3
+    assert error["message"].startswith("invalid fingerprint")
+    assert "fingerprint.2" in error["message"]
+    assert "truncated" in error["message"]
+    result = web.lookup(batch=batch, **form, **{"fingerprint.9": WORD, "duration.9": "x"})
+    assert error_of(result)["message"].startswith('missing required parameter "duration.9"')
+
+
+def test_a_batch_leaves_out_what_cannot_be_decoded(web) -> None:
+    web.worker.answer = refuse(2)
+    form = {f"fingerprint.{n}": WORD for n in (1, 2, 3)}
+    form |= {f"duration.{n}": str(n) for n in (1, 2, 3)}
+    found = web.lookup(batch=1, **form).json["fingerprints"]
+    assert [entry["index"] for entry in found] == [1, 3]
+
+
+def test_tries_without_batch_have_an_end(web) -> None:
+    web.worker.answer = refuse(3)
+    form = {f"fingerprint.{n}": WORD for n in range(50)}
+    form |= {f"duration.{n}": "3" for n in range(50)}
+    result = web.lookup(**form)
+    assert "fingerprint.19" in error_of(result)["message"]
+    assert len(web.worker.batches) == 20
+
+
+@pytest.mark.parametrize(("stem", "most"), [("fingerprint", 20), ("trackid", 100)])
+def test_a_batch_has_a_size(web, stem, most) -> None:
+    form = {f"{stem}.{n}": GID if stem == "trackid" else WORD for n in range(most + 1)}
+    form |= {f"duration.{n}": "3" for n in range(most + 1)}
+    result = web.lookup(batch=1, **form)
+    assert (result.status_code, code_of(result)) == (413, 19)
+    del form[f"{stem}.0"]
+    assert len(web.lookup(batch=1, **form).json["fingerprints"]) == most
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "code", "text"),
+    [
+        ({"client": ""}, 401, 2, 'missing required parameter "client"'),
+        ({"client": "nobodys"}, 401, 4, "invalid API key"),
+        ({}, 400, 2, 'missing required parameter "fingerprint"'),
+        ({"fingerprint": WORD}, 400, 2, 'missing required parameter "duration"'),
+        ({"duration": "3"}, 400, 2, 'missing required parameter "fingerprint"'),
+        ({"fingerprint": " " + WORD, "duration": "3"}, 400, 3, "invalid fingerprint"),
+        ({"fingerprint": WORD, "duration": "-1"}, 400, 8, 'parameter "duration" must be a posi'),
+        ({"trackid": "x"}, 400, 7, 'parameter "trackid" is not a valid UUID'),
+        (
+            {"trackid": GID, "maxdurationdiff": "31"},
+            400,
+            11,
+            'parameter "maxdurationdiff" must be between 1 and 30',
+        ),
+    ],
+)
+def test_errors(web, form, status, code, text) -> None:
+    result = web.lookup(**form)
+    assert result.status_code == status
+    error = error_of(result)
+    assert error["code"] == code
+    assert error["message"].startswith(text)
+    assert ("WWW-Authenticate" in result.headers) == (status == 401)
+
+
+def test_the_demo_key_where_it_is_on_and_off(web, make_web) -> None:
+    assert web.lookup(client="8XaBELgH", trackid=GID).status_code == 200
+    off = make_web(features={"demo_key": False})
+    assert code_of(off.lookup(client="8XaBELgH", trackid=GID)) == 4
+
+
+def test_a_worker_that_does_not_answer_in_time(make_web) -> None:
+    web = make_web(api={"lookup_timeout": 0.2})
+    web.worker.held = True
+    result = web.lookup(fingerprint=WORD, duration=3)
+    assert result.status_code == 503
+    assert error_of(result)["message"] == "service currently unavailable, try again later"
+    assert code_of(result) == 13
+    assert result.headers["Retry-After"] == "1"
+
+
+def test_a_worker_that_fails(web) -> None:
+    web.worker.send = lambda batch: None  # type: ignore[method-assign]
+    object.__setattr__(web.services.batcher, "_send", fail_with(web))
+    result = web.lookup(fingerprint=WORD, duration=3)
+    assert (result.status_code, code_of(result)) == (500, 5)
+
+
+def fail_with(web):
+    return lambda batch: web.worker.reply(batch, failed=True)
+
+
+def test_async_is_off_unless_switched_on(web) -> None:
+    result = web.get("/v2/lookup", **{"client": web.application, "trackid": GID, "async": 1})
+    assert (result.status_code, code_of(result)) == (400, 12)
+
+
+def test_async_answers_with_a_task(make_web) -> None:
+    web = make_web(features={"async_api": True})
+    web.worker.held = True
+    result = web.lookup(**{"trackid": GID, "async": 1})
+    assert result.status_code == 200
+    assert set(result.json) == {"status", "task"}
+    path = f"/v2/task/{result.json['task']['id']}"
+    web.worker.wait_for(1)
+    task = web.get(path).json["task"]
+    assert (task["kind"], task["state"], task["finished"]) == ("lookup", "running", None)
+    web.worker.release()
+    while (task := web.get(path).json["task"])["state"] == "running":
+        pass
+    assert task["state"] == "finished"
+    assert task["result"] == {"results": [{"id": GID, "score": 1.0}]}
+    assert set(task) == {"id", "kind", "state", "stage", "created", "started", "finished", "result"}
+    assert json.loads(web.lookup(trackid=GID).text)["results"]
+
+
+def test_a_bad_async_lookup_is_refused_at_once(make_web) -> None:
+    web = make_web(features={"async_api": True})
+    assert code_of(web.lookup(**{"trackid": "x", "async": 1})) == 7

@@ -1,0 +1,168 @@
+"""``/v2/submit``: the receipt, the reply, and what is handed to the workers."""
+
+import threading
+import uuid
+
+import pytest
+import structlog
+from kombu.exceptions import OperationalError
+
+from tests.web.client import MBID, WORD, code_of, error_of
+
+OTHER = "5d1f0c5e-1111-4aaa-8aaa-000000000002"
+NIL = "00000000-0000-0000-0000-000000000000"
+
+
+def test_a_submission_is_received_before_it_is_handed_on(web) -> None:
+    rows = []
+    object.__setattr__(
+        web.services.dispatch,
+        "send_submissions",
+        lambda task_id, ids: (web.receive(task_id, ids), rows.extend(web.receipts())),
+    )
+    result = web.submit(
+        fingerprint=WORD, duration=241, mbid=MBID, bitrate=320, fileformat="MP3", clientversion="1"
+    )
+    assert result.status_code == 200
+    (row,) = rows
+    task_id = result.json["task"]["id"]
+    assert result.text == (
+        f'{{"status": "ok", "submissions": [{{"id": {row["id"]}, "status": "pending"}}], '
+        f'"task": {{"id": "{task_id}"}}}}'
+    )
+    assert web.submitted == [(task_id, [row["id"]])]
+    assert row["task_id"] == uuid.UUID(task_id)
+    assert row["words"] == b"\0\0\0\x80"
+    assert row["mbid"] == uuid.UUID(MBID)
+    assert (row["state"], row["length"], row["bitrate"]) == ("pending", 241, 320)
+    assert (row["format"], row["application_version"]) == ("MP3", "1")
+    assert row["application_id"] == web.application_id
+
+
+def test_the_index_is_a_text_and_only_of_items_that_have_one(web) -> None:
+    result = web.submit(
+        **{
+            "fingerprint.0": WORD,
+            "duration.0": 241,
+            "mbid.0": [MBID, OTHER],
+            "fingerprint.3": WORD,
+            "duration.3": 3,
+            "track.3": "x",
+            "fingerprint": WORD,
+            "duration": 5,
+            "puid": MBID,
+        }
+    )
+    first, *others = result.json["submissions"]
+    assert set(first) == {"id", "status"}
+    assert [entry["index"] for entry in others] == ["0", "0", "3"]
+    assert [entry["id"] for entry in result.json["submissions"]] == web.submitted[0][1]
+    assert [row["length"] for row in web.receipts()] == [5, 241, 241, 3]
+    assert len({row["task_id"] for row in web.receipts()}) == 1
+
+
+def test_what_names_no_recording_is_no_submission_and_no_task(web) -> None:
+    result = web.submit(fingerprint=WORD, duration=3, mbid=NIL, foreignid="v:1")
+    assert result.text == '{"status": "ok", "submissions": []}'
+    assert web.submitted == []
+
+
+def test_a_submission_in_xml(web) -> None:
+    result = web.submit(fingerprint=WORD, duration=3, track="x", format="xml")
+    assert "<submissions><submission><id>" in result.text
+    assert "</id></task></response>" in result.text
+
+
+def test_text_metadata_is_cleaned(web) -> None:
+    web.submit(fingerprint=WORD, duration=3, track=" A \t\x00 B", trackno="10001", year="1999")
+    assert web.receipts()[0]["meta"] == {"track": " A B", "year": 1999}
+
+
+def test_a_bad_item_is_dropped(web) -> None:
+    result = web.submit(
+        **{"fingerprint.0": WORD, "duration.0": 3, "track.0": "x", "fingerprint.1": "!"}
+    )
+    assert [entry["index"] for entry in result.json["submissions"]] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "code"),
+    [
+        ({"client": "", "user": ""}, 401, 2),
+        ({"client": "nobodys", "user": ""}, 401, 4),
+        ({"user": ""}, 401, 2),
+        ({"user": "nobodys"}, 401, 6),
+        ({"fingerprint": ""}, 400, 2),
+        ({"duration": "0"}, 400, 8),
+        ({"mbid": "x"}, 400, 7),
+        ({"foreignid": "x"}, 400, 10),
+        ({"bitrate": "40000"}, 400, 9),
+        ({"fingerprint": "AQAAAA"}, 400, 3),
+    ],
+)
+def test_errors(web, form, status, code) -> None:
+    result = web.submit(**{"fingerprint": WORD, "duration": 3, "track": "x", **form})
+    assert (result.status_code, code_of(result)) == (status, code)
+    assert web.submitted == []
+
+
+def test_a_missing_user_is_named(web) -> None:
+    message = error_of(web.submit(user=""))["message"]
+    assert message.startswith('missing required parameter "user"')
+
+
+def test_a_broker_that_is_away_changes_nothing_for_the_client(web) -> None:
+    def fail(task_id: str, ids: list[int]) -> None:
+        web.receive(task_id, ids)
+        raise OperationalError("refused")
+
+    object.__setattr__(web.services.dispatch, "send_submissions", fail)
+    with structlog.testing.capture_logs() as logs:
+        result = web.submit(fingerprint=WORD, duration=3, track="x")
+    assert result.status_code == 200
+    assert [entry["status"] for entry in result.json["submissions"]] == ["pending"]
+    assert [row["state"] for row in web.receipts()] == ["pending"]
+    assert [entry["log_level"] for entry in logs] == ["warning"]
+
+
+def test_without_wait_nobody_waits(web) -> None:
+    assert web.submit(fingerprint=WORD, duration=3, track="x", wait="x").status_code == 200
+
+
+def test_who_waits_sees_the_final_states(web) -> None:
+    ended = threading.Event()
+
+    def work(task_id: str, ids: list[int]) -> None:
+        web.receive(task_id, ids)
+
+        def finish() -> None:
+            web.finish(ids[0], "rejected", "too short")
+            web.finish(ids[1], "failed", "no room")
+            ended.set()
+
+        threading.Thread(target=finish).start()
+
+    object.__setattr__(web.services.dispatch, "send_submissions", work)
+    result = web.submit(
+        wait=10,
+        **{f"fingerprint.{n}": WORD for n in (0, 1)},
+        **{f"duration.{n}": "3" for n in (0, 1)},
+        **{f"track.{n}": "x" for n in (0, 1)},
+    )
+    assert ended.is_set()
+    shown = [(entry["status"], entry["reason"]) for entry in result.json["submissions"]]
+    assert shown == [("rejected", "too short"), ("failed", "no room")]
+
+
+def test_who_waits_in_vain_is_told_that_it_is_pending(web) -> None:
+    result = web.submit(fingerprint=WORD, duration=3, track="x", wait=1)
+    assert [entry["status"] for entry in result.json["submissions"]] == ["pending"]
+
+
+def test_many_submissions_in_one_request(web) -> None:
+    form = {f"fingerprint.{n}": WORD for n in range(500)}
+    form |= {f"duration.{n}": str(n + 1) for n in range(500)}
+    form |= {f"track.{n}": f"Track {n}" for n in range(500)}
+    result = web.submit(**form)
+    assert [entry["index"] for entry in result.json["submissions"]] == [str(n) for n in range(500)]
+    assert [row["length"] for row in web.receipts()] == list(range(1, 501))
