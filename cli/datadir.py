@@ -10,10 +10,14 @@ from pathlib import Path
 import click
 
 from cli.errors import StackError
+from cli.process import wait_until
 
 DEFAULT = Path(".acoustid")
 LOG_LIMIT = 16 * 1024 * 1024
 """Bytes beyond which a log is set aside when its process starts again."""
+
+LOCK_PATIENCE = 0.5
+"""Seconds to wait for the lock before it counts as a stack's."""
 
 
 class AlreadyRunningError(StackError):
@@ -98,35 +102,51 @@ class DataDir:
         Raises:
             AlreadyRunningError: another process holds it.
         """
-        handle = os.open(self.root / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        handle = self._open_lock()
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            raise AlreadyRunningError(
-                f"a stack runs on {self.root} already: see `acoustid status`, or end it with "
-                f"`acoustid down --data-dir {self.root}`"
-            ) from None
-        try:
+            # Whoever only looks (`is_locked`) holds it for a moment.
+            if not wait_until(lambda: _take(handle), LOCK_PATIENCE):
+                raise AlreadyRunningError(
+                    f"a stack runs on {self.root} already: see `acoustid status`, or end it with "
+                    f"`acoustid down --data-dir {self.root}`"
+                )
             yield
         finally:
             os.close(handle)
 
     def is_locked(self) -> bool:
-        """Say whether a supervisor holds the directory now."""
+        """Say whether a supervisor holds the directory now.
+
+        Raises:
+            StackError: this user may not know.
+        """
         try:
-            with self.lock():
-                return False
+            handle = self._open_lock()
         except FileNotFoundError:
             return False
-        except AlreadyRunningError:
-            return True
+        except PermissionError as error:
+            raise StackError(f"{self.root} is another user's") from error
+        try:
+            return not _take(handle)
+        finally:
+            os.close(handle)
+
+    def _open_lock(self) -> int:
+        return os.open(self.root / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
 
     def set_aside_log(self, role: str) -> None:
         """Rename a log that has grown too long."""
         log = self.log(role)
         if log.exists() and log.stat().st_size > LOG_LIMIT:
             log.replace(log.with_suffix(".log.1"))
+
+
+def _take(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def option(function: click.decorators.FC) -> click.decorators.FC:

@@ -158,23 +158,24 @@ def spawn(  # noqa: PLR0913 - each is one trait of the new process
     Raises:
         ProcessError: the command cannot be run.
     """
-    with open_log(log) as output:
-        try:
-            process = subprocess.Popen(  # noqa: S603 - the commands are ours
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=dict(env),
-                cwd=cwd,
-                start_new_session=True,
-                preexec_fn=_tie_to_parent(death_signal),  # noqa: PLW1509 - no threads here
-                **(account.as_popen() if account else {}),
+    try:
+        with open_log(log) as output:
+            return Child(
+                subprocess.Popen(  # noqa: S603 - the commands are ours
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=dict(env),
+                    cwd=cwd,
+                    start_new_session=True,
+                    preexec_fn=_tie_to_parent(death_signal),  # noqa: PLW1509 - no threads here
+                    **(account.as_popen() if account else {}),
+                )
             )
-        except (OSError, subprocess.SubprocessError) as error:
-            who = f" as user {account.name}" if account else ""
-            raise ProcessError(f"{command[0]} cannot be started{who}: {error}") from error
-    return Child(process)
+    except (OSError, subprocess.SubprocessError) as error:
+        who = f" as user {account.name}" if account else ""
+        raise ProcessError(f"{command[0]} cannot be started{who}: {error}") from error
 
 
 def open_log(path: Path) -> IO[bytes]:
@@ -191,6 +192,16 @@ def read_tail(path: Path, lines: int = 15) -> str:
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
+
+
+def describe_exit(status: int) -> str:
+    """Return an exit status of `Child.poll` as text: a signal's name, or a number."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, pause: Pause = time.sleep) -> bool:

@@ -2,12 +2,11 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cli.datadir import DataDir
 from cli.effective import CONFIG_VARIABLE, UserConfig, write_effective
-from cli.process import ProcessError
 from cli.record import StackRecord
 from cli.roles import Layout, roles
 from cli.runstate import RunState, end_strays
@@ -15,7 +14,8 @@ from cli.servers import place, ports
 from cli.servers.binaries import find_postgres, find_valkey
 from cli.servers.postgres import PostgresServer
 from cli.servers.valkey import ValkeyServer
-from cli.supervisor import StopRequested, Supervisor
+from cli.supervisor import CommandError, StopRequested, Supervisor
+from pipeline.runtime.settings import Settings
 
 Report = Callable[[str], None]
 
@@ -71,29 +71,27 @@ def run_stack(request: Request, report: Report, on_ready: Callable[[], None]) ->
         supervisor = Supervisor(data, report)
         try:
             with supervisor.on_duty():
-                record = _start_servers(supervisor, request, user)
-                settings = write_effective(data, user, record)
-                environ = child_environment(data, user)
-                report("preparing the databases")
-                _prepare_databases(supervisor, data, environ)
-                layout = Layout(
-                    host=request.host,
-                    port=port,
-                    flower_port=request.flower_port,
-                    workers=request.workers,
-                    lookup_pool=settings.celery.lookup_pool,
-                    flower_password=record.flower_password,
-                )
-                report("starting the workers, beat, the API and Flower")
-                _start_processes(supervisor, layout, environ)
-                if request.sample:
-                    report("loading the sample catalogue")
-                    _load_sample(supervisor, data, environ, report)
-                report("ready")
+                _start(supervisor, replace(request, port=port), user, report)
                 on_ready()
                 supervisor.watch()
         except StopRequested:
             report("stopped")
+
+
+def _start(supervisor: Supervisor, request: Request, user: UserConfig, report: Report) -> None:
+    """Start everything; return when it answers."""
+    data = request.data
+    record = _start_servers(supervisor, request, user)
+    settings = write_effective(data, user, record)
+    environ = child_environment(data, user)
+    report("preparing the databases")
+    supervisor.run_once("migrate", _acoustid("migrate", "--report", str(data.prepared)), environ)
+    report("starting the workers, beat, the API and Flower")
+    _start_processes(supervisor, _layout(request, settings, record), environ)
+    if request.sample:
+        report("loading the sample catalogue")
+        _load_sample(supervisor, data, environ, report)
+    report("ready")
 
 
 def _end_what_a_crash_left(data: DataDir, report: Report) -> None:
@@ -130,8 +128,15 @@ def _start_servers(supervisor: Supervisor, request: Request, user: UserConfig) -
     return record
 
 
-def _prepare_databases(supervisor: Supervisor, data: DataDir, environ: Mapping[str, str]) -> None:
-    supervisor.run_once("migrate", _acoustid("migrate", "--report", str(data.prepared)), environ)
+def _layout(request: Request, settings: Settings, record: StackRecord) -> Layout:
+    return Layout(
+        host=request.host,
+        port=request.port,
+        flower_port=request.flower_port,
+        workers=request.workers,
+        lookup_pool=settings.celery.lookup_pool,
+        flower_password=record.flower_password,
+    )
 
 
 def _start_processes(supervisor: Supervisor, layout: Layout, environ: Mapping[str, str]) -> None:
@@ -151,7 +156,7 @@ def _load_sample(
     command = _acoustid("sample", "--demo", str(data.demo_lookup))
     try:
         supervisor.run_once("sample", command, environ)
-    except ProcessError as error:
+    except CommandError as error:
         report(f"the sample catalogue is not loaded: {error}")
 
 

@@ -10,25 +10,19 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 
 import psutil
 
+from cli.charge import Charge
 from cli.datadir import DataDir
-from cli.ending import Escalation, end_together
-from cli.process import Child, Identity, ProcessError, read_tail, spawn
+from cli.ending import end_together
+from cli.process import Child, Identity, ProcessError, describe_exit, read_tail, spawn
 from cli.roles import Role, Stage
-from cli.runstate import Running, RunState
+from cli.runstate import RunState
 from cli.servers.launch import EmbeddedServer, start
 from cli.servers.ports import LOOPBACK
-
-LONGEST_DELAY = 30.0
-"""Most seconds between the end of a process and its next start."""
-
-STEADY = 60.0
-"""Seconds of life after which earlier ends of a process are forgiven."""
 
 HOPELESS = 3
 """Ends of one process before the stack was ever ready after which it never will be."""
@@ -36,50 +30,12 @@ HOPELESS = 3
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class CommandError(ProcessError):
+    """A command that runs once failed; the processes are well."""
+
+
 class StopRequested(Exception):  # noqa: N818 - it is no error
     """Somebody asked the supervisor to stop."""
-
-
-@dataclass
-class Charge:
-    """One process that the supervisor keeps running.
-
-    Attributes:
-        start: starts it once more.
-        port: where it listens, None for nowhere.
-        host: the address on which it does.
-        mark: what proves a process to be this one, see `Identity`.
-        child: the process, None between two of them.
-        ends: how often it ended by itself since it last was steady.
-        started: when `child` started, by the monotonic clock.
-        next_start: when to start it again, by the same clock.
-    """
-
-    name: str
-    stage: Stage
-    start: Callable[[], Child]
-    escalation: Escalation
-    port: int | None
-    host: str
-    mark: str
-    child: Child | None = None
-    ends: int = 0
-    started: float = 0.0
-    next_start: float = 0.0
-
-    def adopt(self, child: Child) -> None:
-        """Take note of a process that has just started."""
-        self.child = child
-        self.started = time.monotonic()
-
-    def bury(self) -> float:
-        """Take note of the end of the process; return the seconds until its next start."""
-        now = time.monotonic()
-        self.ends = 1 if now - self.started > STEADY else self.ends + 1
-        delay = min(LONGEST_DELAY, 0.5 * 2.0 ** (self.ends - 1))
-        self.child = None
-        self.next_start = now + delay
-        return delay
 
 
 class Supervisor:
@@ -157,7 +113,8 @@ class Supervisor:
         """Run a command to its end, looking after the other processes meanwhile.
 
         Raises:
-            ProcessError: it fails; the text quotes its log. Or a process never stays up.
+            CommandError: it fails; the text quotes its log.
+            ProcessError: a process never stays up.
             StopRequested: somebody asked for that meanwhile; it is ended.
         """
         self._data.set_aside_log(name)
@@ -170,7 +127,7 @@ class Supervisor:
             end_together([(child, ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)))])
         if child.poll() != 0:
             log = self._data.log(name)
-            raise ProcessError(f"{name} failed; the end of {log}:\n{read_tail(log)}")
+            raise CommandError(f"{name} failed; the end of {log}:\n{read_tail(log)}")
 
     def watch(self) -> None:
         """Look after the processes until somebody asks to stop.
@@ -233,7 +190,7 @@ class Supervisor:
             raise ProcessError(
                 f"{charge.name} ends at every start; the end of {log}:\n{read_tail(log)}"
             )
-        how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+        how = describe_exit(status)
         self._report(f"{charge.name} ended ({how}), starting it again in {delay:g} s: see {log}")
         self._save()
 
@@ -246,27 +203,24 @@ class Supervisor:
         self._stopping = True
         first = self._stops
         for stage in Stage:
-            ending = [(each.child, each) for each in self._charges if each.stage == stage]
-            living = [(child, each.escalation) for child, each in ending if child and child.runs()]
+            living = [
+                (each.name, each.child, each.escalation)
+                for each in self._charges
+                if each.stage == stage and each.child and each.child.runs()
+            ]
             if living:
-                self._report(f"stopping {', '.join(e.name for c, e in ending if c and c.runs())}")
-                end_together(living, self.pause, lambda: self._stops > first)
+                self._report(f"stopping {', '.join(name for name, _, _ in living)}")
+                ending = [(child, escalation) for _, child, escalation in living]
+                end_together(ending, self.pause, lambda: self._stops > first)
         self._charges.clear()
         self._ready = False
         self._data.run.unlink(missing_ok=True)
 
     def _save(self) -> None:
         process = psutil.Process()
-        running = [
-            Running(
-                each.name,
-                each.stage,
-                each.port,
-                each.host,
-                Identity(each.child.pid, each.child.created, each.mark),
-            )
-            for each in self._charges
-            if each.child
-        ]
-        identity = Identity(process.pid, process.create_time())
-        RunState(identity, tuple(running), self._ready).save(self._data)
+        running = tuple(filter(None, (each.as_running() for each in self._charges)))
+        state = RunState(Identity(process.pid, process.create_time()), running, self._ready)
+        try:
+            state.save(self._data)
+        except OSError as error:  # a full disk is no reason to end what runs
+            self._report(f"{self._data.run} cannot be written: {error.strerror}")

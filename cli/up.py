@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -92,11 +93,14 @@ def up(  # noqa: PLR0913 - one for each option
 
 
 def _report(line: str) -> None:
-    click.echo(f"{time.strftime('%H:%M:%S')} {line}")
+    """Print a line; that nobody reads it any more, in a terminal that is gone, ends nothing."""
+    with suppress(OSError):
+        click.echo(f"{time.strftime('%H:%M:%S')} {line}")
 
 
 def _greet(data: DataDir) -> None:
-    click.echo(f"\n{describe_running(data)}\n")
+    with suppress(OSError):
+        click.echo(f"\n{describe_running(data)}\n")
 
 
 def start_detached(data: DataDir) -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
+from cli.charge import LONGEST_DELAY, STEADY, Charge
 from cli.ending import POLITE
 from cli.process import Child
 from cli.roles import Stage
-from cli.supervisor import LONGEST_DELAY, STEADY, Charge
 
 
 def never() -> Child:
