@@ -1,0 +1,37 @@
+"""The inverted index: which fingerprints hold a query term.
+
+Immutable, memory-mapped segments named by a manifest that is replaced atomically. One writer, any
+number of readers in other processes; see `open_writer` and `open_reader`.
+"""
+
+from pipeline.index.changes import Change, Delete, Insert
+from pipeline.index.check import verify
+from pipeline.index.errors import (
+    FingerprintIndexError,
+    IndexCorrupt,
+    IndexLocked,
+    StalePosition,
+    WriterUnusable,
+)
+from pipeline.index.interface import FingerprintIndex, Hits, IndexStats
+from pipeline.index.reader import IndexReader, open_reader
+from pipeline.index.writer import IndexWriter, open_writer
+
+__all__ = [
+    "Change",
+    "Delete",
+    "FingerprintIndex",
+    "FingerprintIndexError",
+    "Hits",
+    "IndexCorrupt",
+    "IndexLocked",
+    "IndexReader",
+    "IndexStats",
+    "IndexWriter",
+    "Insert",
+    "StalePosition",
+    "WriterUnusable",
+    "open_reader",
+    "open_writer",
+    "verify",
+]

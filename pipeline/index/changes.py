@@ -1,0 +1,121 @@
+"""Changes to an index, and a batch of them folded into the arrays of one segment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from pipeline.index.postings import Postings, pack, unpack
+from pipeline.index.sorted_ids import Ids, no_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+MAX_ID = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Insert:
+    """Put a document into the index, in place of any older version of it.
+
+    Attributes:
+        id: fingerprint id, 1 to 2**32 - 1.
+        terms: query terms, uint32, shape (n,); duplicates count once; may be empty.
+    """
+
+    id: int
+    terms: NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Take a document out of the index; one that isn't there is no error.
+
+    Attributes:
+        id: fingerprint id, 1 to 2**32 - 1.
+    """
+
+    id: int
+
+
+Change: TypeAlias = Insert | Delete
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldedChanges:
+    """What a batch of changes comes to.
+
+    Attributes:
+        inserted: sorted ids of documents with a new version.
+        deleted: sorted ids of deleted documents, none of them in `inserted`.
+        postings: postings of the new versions.
+    """
+
+    inserted: Ids
+    deleted: Ids
+    postings: Postings
+
+
+def fold(changes: Iterable[Change]) -> FoldedChanges:
+    """Fold a batch: the last change of an id wins, a term counts once in a document.
+
+    Raises:
+        ValueError: an id is out of range, or terms are not one-dimensional.
+        TypeError: terms are not a uint32 array.
+    """
+    last = {change.id: change for change in changes}
+    inserts = [change for change in last.values() if isinstance(change, Insert)]
+    deleted = [change.id for change in last.values() if isinstance(change, Delete)]
+    for change in last.values():
+        _check_id(change.id)
+    for insert in inserts:
+        check_terms(insert.terms, f"the terms of document {insert.id}")
+    ids = np.array([insert.id for insert in inserts], dtype=np.uint32)
+    return FoldedChanges(
+        np.sort(ids), np.sort(np.array(deleted, dtype=np.uint32)), _postings(ids, inserts)
+    )
+
+
+def group(batches: Iterable[Sequence[Change]], weight: int) -> Iterator[list[Change]]:
+    """Join batches, in order, until a group holds about `weight` terms.
+
+    A batch is never split, so a group is at most one batch heavier than asked.
+    """
+    pending: list[Change] = []
+    pending_weight = 0
+    for batch in batches:
+        pending.extend(batch)
+        pending_weight += sum(
+            1 + (change.terms.size if isinstance(change, Insert) else 0) for change in batch
+        )
+        if pending_weight >= weight:
+            yield pending
+            pending, pending_weight = [], 0
+    if pending:
+        yield pending
+
+
+def check_terms(terms: NDArray[np.uint32], what: str) -> None:
+    """Raise unless `terms` is a one-dimensional uint32 array; `what` names it in the message."""
+    if not isinstance(terms, np.ndarray) or terms.dtype != np.uint32:
+        kind = terms.dtype if isinstance(terms, np.ndarray) else type(terms).__name__
+        raise TypeError(f"{what} must be a uint32 array, not {kind}")
+    if terms.ndim != 1:
+        raise ValueError(f"{what} must have one dimension, not {terms.ndim}")
+
+
+def _check_id(document: int) -> None:
+    if not 1 <= document <= MAX_ID:
+        raise ValueError(f"document id {document} must be from 1 to {MAX_ID}")
+
+
+def _postings(ids: Ids, inserts: list[Insert]) -> Postings:
+    if not inserts:
+        return Postings(no_ids(), no_ids())
+    owners = np.repeat(ids, [insert.terms.size for insert in inserts])
+    terms = np.concatenate([insert.terms for insert in inserts])
+    return unpack(np.unique(pack(terms, owners)))

@@ -1,0 +1,59 @@
+"""What can go wrong with an index, as exceptions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class FingerprintIndexError(Exception):
+    """Every error that the index raises of its own accord."""
+
+
+class IndexLocked(FingerprintIndexError):  # noqa: N818 - named for the state it reports
+    """Another writer holds the index.
+
+    Attributes:
+        path: the folder of the index.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: another writer holds this index; close it or wait for it")
+        self.path = path
+
+
+class IndexCorrupt(FingerprintIndexError):  # noqa: N818 - named for the state it reports
+    """A file of the index is missing, cut short or changed.
+
+    Attributes:
+        path: the file at fault.
+        problem: what is wrong with it.
+    """
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}; delete the index and rebuild it")
+        self.path = path
+        self.problem = problem
+
+
+class StalePosition(FingerprintIndexError, ValueError):  # noqa: N818 - named for what it reports
+    """Changes were offered for a position that the index has already passed.
+
+    Attributes:
+        position: the position that was offered.
+        current: the position of the index.
+    """
+
+    def __init__(self, position: int, current: int) -> None:
+        super().__init__(
+            f"position {position} lies before the index's own, {current}; "
+            "read position() again and send only what follows it"
+        )
+        self.position = position
+        self.current = current
+
+
+class WriterUnusable(FingerprintIndexError):  # noqa: N818 - named for the state it reports
+    """The writer is closed, or a failure left it unsure of what the disk holds."""

@@ -1,0 +1,117 @@
+"""Every call by which the index changes or locks a file.
+
+Nothing else in this room touches the disk to write, so a test can cut a commit at each of these
+calls, and durability is argued here alone: a file is durable after `sync`, its name after
+`sync_directory`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def create(path: Path) -> int:
+    """Open `path` for writing, empty, and return its descriptor."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+
+
+def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
+    """Write all of `data` at byte `offset`.
+
+    Args:
+        descriptor: what `create` returned.
+        data: contiguous bytes.
+        offset: bytes from the start of the file.
+
+    Raises:
+        OSError: the disk is full or failing; part of the data may have been written.
+    """
+    rest = memoryview(data).cast("B")
+    while rest:
+        written = os.pwrite(descriptor, rest, offset)
+        rest = rest[written:]
+        offset += written
+
+
+def sync(descriptor: int) -> None:
+    """Wait until the content of an open file is on the disk."""
+    os.fsync(descriptor)
+
+
+def close(descriptor: int) -> None:
+    """Close a descriptor."""
+    os.close(descriptor)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Give `source` the name of `target`, atomically."""
+    source.replace(target)
+
+
+def remove(path: Path) -> None:
+    """Delete a file; one that is gone already is no error."""
+    path.unlink(missing_ok=True)
+
+
+def sync_directory(path: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(path: Path) -> None:
+    """Create a folder and its parents, durably; one that exists is no error."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    path.mkdir(exist_ok=True)
+    sync_directory(path.parent)
+
+
+def map_read_only(path: Path) -> mmap.mmap:
+    """Map a whole file; the mapping outlives the file's name.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is empty.
+    """
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def lock(path: Path) -> int | None:
+    """Take the exclusive lock on `path`, creating the file.
+
+    `flock` and not POSIX record locks: those let a process take the same lock twice, and drop it
+    when any descriptor of the file is closed.
+
+    Returns:
+        The descriptor that holds the lock, or None if another holds it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def unlock(descriptor: int) -> None:
+    """Give a lock back, whichever forked process still has the descriptor open."""
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)

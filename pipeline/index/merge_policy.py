@@ -1,0 +1,52 @@
+"""Which segments to merge, and when.
+
+Tiered, after Lucene's TieredMergePolicy, but for neighbours only: the order of segments says which
+version of a document is the newest. Up to `MAX_SEGMENTS` segments rest as they are; past that, the
+run of neighbours with the lowest score is merged. The score is skew * total ** 0.05, the skew being
+the largest segment's share of the total: equal sizes are worth merging, a large one with a small
+one is not, and of equals the smaller run goes first. By simulation a document is written 5.4 times
+over 1,000 equal batches, 7.8 times over 10,000.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.index.segment_set import SegmentSet
+
+MAX_SEGMENTS = 8
+_SIZE_EXPONENT = 0.05
+
+
+def choose_merge(segments: SegmentSet) -> slice | None:
+    """Return the segments to merge next, or None if all may rest.
+
+    An index of which more than half is out of date is merged whole, so deletions and replaced
+    versions can at most double its size.
+    """
+    stored = [segment.ids.size for segment in segments.segments]
+    if sum(stored) > 2 * segments.documents():
+        return slice(0, len(stored))
+    if len(stored) <= MAX_SEGMENTS:
+        return None
+    shares = zip(segments.segments, segments.live, stored, strict=True)
+    # Out-of-date postings are dropped on the way, so they cost nothing to write.
+    return cheapest_run([segment.entry.size * live / known for segment, live, known in shares])
+
+
+def cheapest_run(sizes: list[float]) -> slice:
+    """Return the run of at least two neighbours with the lowest score.
+
+    Args:
+        sizes: bytes that each segment, oldest first, would add to the merged one; two at least.
+    """
+    count = len(sizes)
+    runs = [(i, j) for i in range(count - 1) for j in range(i + 2, count + 1)]
+    return slice(*min(runs, key=lambda run: _score(sizes[run[0] : run[1]])))
+
+
+def _score(sizes: list[float]) -> float:
+    total = sum(sizes)
+    # A run with nothing alive in it goes first: merging it costs nothing and frees its files.
+    return float(max(sizes) / total * total**_SIZE_EXPONENT) if total else 0.0

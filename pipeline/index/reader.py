@@ -1,0 +1,126 @@
+"""Readers: any number of processes that search an index while it is written."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.index.interface import Hits, IndexStats
+from pipeline.index.search import Limits, search
+from pipeline.index.snapshot import Snapshot, load_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def open_reader(path: str | Path) -> IndexReader:
+    """Open an index for searching.
+
+    Where there is no index yet the reader is empty at position 0, and finds it when it appears.
+
+    Args:
+        path: the folder of the index.
+
+    Raises:
+        IndexCorrupt: a file is missing or its header, footer or length is wrong; it is named.
+    """
+    return IndexReader(Path(path))
+
+
+class IndexReader:
+    """Searches the newest committed state; a context manager, for use by several threads.
+
+    Every call begins with `refresh`, and works on one state from beginning to end.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Load the index in `directory`; use `open_reader`."""
+        self._directory = directory
+        self._refreshing = threading.Lock()
+        self._snapshot = load_snapshot(directory)
+
+    def __enter__(self) -> IndexReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def refresh(self) -> bool:
+        """Follow the manifest; costs one `stat` while it stays the same.
+
+        Returns:
+            Whether there was a new state.
+
+        Raises:
+            IndexCorrupt: see `open_reader`.
+        """
+        if self._snapshot.is_current(self._directory):
+            return False
+        with self._refreshing:
+            old = self._snapshot
+            if old.is_current(self._directory):
+                return True  # another thread was first
+            self._snapshot = load_snapshot(self._directory, old.segments)
+            old.close()
+        return True
+
+    def search(
+        self,
+        queries: Sequence[NDArray[np.uint32]],
+        *,
+        limit: int = 40,
+        min_score: int = 1,
+        score_pct: int = 10,
+    ) -> list[Hits]:
+        """Find the documents that share the most terms with each query.
+
+        Args:
+            queries: terms of each query, uint32, any order, duplicates count once.
+            limit: most hits a query may have, at least 1.
+            min_score: fewest terms a hit must share, at least 1.
+            score_pct: hits below floor(best * score_pct / 100) are dropped, 0 to 100.
+
+        Returns:
+            One `Hits` for each query, in the order of `queries`.
+
+        Raises:
+            TypeError: a query is not a uint32 array.
+            ValueError: a query has more than one dimension, or a limit is out of range.
+            IndexCorrupt: see `open_reader`.
+        """
+        return search(self._current().segments, queries, Limits(limit, min_score, score_pct))
+
+    def position(self) -> int:
+        """Return the position of the last commit, 0 where there is no index."""
+        return self._current().manifest.position
+
+    def stats(self) -> IndexStats:
+        """Return the size of the index."""
+        snapshot = self._current()
+        segments = snapshot.segments
+        return IndexStats(
+            position=snapshot.manifest.position,
+            documents=segments.documents(),
+            segments=len(segments.segments),
+            bytes=segments.size(),
+        )
+
+    def close(self) -> None:
+        """Let the files go; a later call would load them again."""
+        with self._refreshing:
+            self._snapshot.close()
+            self._snapshot = Snapshot.absent()
+
+    def _current(self) -> Snapshot:
+        self.refresh()
+        return self._snapshot

@@ -1,0 +1,92 @@
+"""The segments of one state of an index, and which of their documents are out of date."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.index.segment import Segment
+from pipeline.index.sorted_ids import Ids, Mask, contains, intersection, no_ids, union
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pipeline.index.segment_format import SegmentEntry
+
+Overlaps = dict[tuple["SegmentEntry", "SegmentEntry"], Ids]
+
+
+class SegmentSet:
+    """An immutable list of segments, oldest first.
+
+    Attributes:
+        segments: the segments.
+        shadowed: for each segment, the sorted ids a newer one speaks for: their postings there
+            are out of date.
+        live: for each segment, how many of its documents a search can find.
+    """
+
+    def __init__(self, segments: Iterable[Segment] = (), overlaps: Overlaps | None = None) -> None:
+        """Work out which documents are out of date.
+
+        Args:
+            segments: oldest first.
+            overlaps: what pairs of segments are known to have in common; segments never change,
+                so a pair is worked out once.
+        """
+        self.segments = tuple(segments)
+        self._overlaps = self._pairs(overlaps or {})
+        self.shadowed = tuple(self._shadowed(segment) for segment in self.segments)
+        self.live = tuple(map(_count_live, self.segments, self.shadowed))
+
+    def with_segments(self, segments: Iterable[Segment]) -> SegmentSet:
+        """Return another list of segments, keeping what is known of those in both."""
+        return SegmentSet(segments, self._overlaps)
+
+    def with_entries(self, directory: Path, entries: Iterable[SegmentEntry]) -> SegmentSet:
+        """Return the segments of a manifest, opening only those that are new.
+
+        Raises:
+            FileNotFoundError: a segment's file is gone.
+            IndexCorrupt: a segment is damaged.
+        """
+        known = {segment.entry: segment for segment in self.segments}
+        return self.with_segments(
+            known.get(entry) or Segment(directory, entry) for entry in entries
+        )
+
+    def entries(self) -> tuple[SegmentEntry, ...]:
+        """Return the segments as a manifest names them."""
+        return tuple(segment.entry for segment in self.segments)
+
+    def documents(self) -> int:
+        """Return how many documents a search can find."""
+        return sum(self.live)
+
+    def size(self) -> int:
+        """Return the bytes of all segment files."""
+        return sum(segment.entry.size for segment in self.segments)
+
+    def speaks_for(self, ids: Ids) -> Mask:
+        """Tell which of `ids` any segment knows, be it as a tombstone."""
+        known = contains(no_ids(), ids)
+        for segment in self.segments:
+            known |= contains(segment.ids, ids)
+        return known
+
+    def _pairs(self, known: Overlaps) -> Overlaps:
+        pairs: Overlaps = {}
+        for place, newer in enumerate(self.segments):
+            for older in self.segments[:place]:
+                key = older.entry, newer.entry
+                common = known.get(key)
+                pairs[key] = intersection(older.ids, newer.ids) if common is None else common
+        return pairs
+
+    def _shadowed(self, segment: Segment) -> Ids:
+        return union([ids for (older, _), ids in self._overlaps.items() if older == segment.entry])
+
+
+def _count_live(segment: Segment, shadowed: Ids) -> int:
+    alive = segment.ids.size - segment.tombstones.size
+    return alive - shadowed.size + int(contains(segment.tombstones, shadowed).sum())

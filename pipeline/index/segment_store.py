@@ -1,0 +1,106 @@
+"""Makes, merges and deletes the segment files of one folder, for its writer."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pipeline.index import files
+from pipeline.index.manifest import TEMPORARY_NAME
+from pipeline.index.merge import merge
+from pipeline.index.segment import Segment
+from pipeline.index.segment_format import SUFFIX
+from pipeline.index.segment_writer import SegmentWriter
+from pipeline.index.sorted_ids import union
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pipeline.index.changes import FoldedChanges
+    from pipeline.index.segment_format import SegmentEntry
+    from pipeline.index.segment_set import SegmentSet
+
+
+class SegmentStore:
+    """Segment files by number; a number is never used twice, not even after a failure.
+
+    So a reader that opens a file by a name it read earlier finds that very segment or none.
+
+    Attributes:
+        next_number: the lowest number never used.
+    """
+
+    def __init__(self, directory: Path, next_number: int) -> None:
+        """Manage a folder, `next_number` being what its manifest says."""
+        self._directory = directory
+        taken = [int(path.stem, 16) for path in directory.glob(f"*{SUFFIX}")]
+        self.next_number = max([next_number, *(number + 1 for number in taken)])
+
+    def appended(self, segments: SegmentSet, changes: FoldedChanges) -> SegmentSet:
+        """Write changes as the newest segment.
+
+        A deletion is kept as a tombstone only if there is a version for it to hide.
+
+        Returns:
+            The segments with the new one; the same segments if the changes come to nothing.
+
+        Raises:
+            OSError: the disk is full or failing; no file is left.
+        """
+        tombstones = changes.deleted[segments.speaks_for(changes.deleted)]
+        ids = union([changes.inserted, tombstones])
+        if not ids.size:
+            return segments
+        count = changes.postings.terms.size
+        with SegmentWriter(self._directory, self._number(), ids, tombstones, count) as writer:
+            writer.add(changes.postings)
+            entry = writer.finish()
+        return segments.with_segments([*segments.segments, self._open(entry)])
+
+    def merged(self, segments: SegmentSet, run: slice) -> SegmentSet:
+        """Write the merge of a run of segments.
+
+        Returns:
+            The segments with the merged one in place of the run.
+
+        Raises:
+            OSError: the disk is full or failing; no file is left.
+        """
+        entry = merge(self._directory, self._number(), segments, run)
+        replaced = list(segments.segments)
+        replaced[run] = [self._open(entry)] if entry else []
+        return segments.with_segments(replaced)
+
+    def discard(self, segments: SegmentSet, kept: SegmentSet) -> None:
+        """Delete the files of segments that are not in `kept`; what fails is swept later."""
+        keep = set(kept.entries())
+        self._remove(each.path for each in segments.segments if each.entry not in keep)
+
+    def sweep(self, kept: SegmentSet) -> None:
+        """Delete what a crash left behind: all files of ours that `kept` doesn't name.
+
+        The manifest that names `kept` is made durable first: had its writer died before it could
+        do so, a power cut might bring the older one back, and with it the need for these files.
+        """
+        files.sync_directory(self._directory)
+        names = {entry.file_name for entry in kept.entries()}
+        stray = [path for path in self._directory.glob(f"*{SUFFIX}") if path.name not in names]
+        self._remove([self._directory / TEMPORARY_NAME, *stray])
+
+    def _number(self) -> int:
+        self.next_number += 1
+        return self.next_number - 1
+
+    def _open(self, entry: SegmentEntry) -> Segment:
+        try:
+            return Segment(self._directory, entry)
+        except BaseException:
+            self._remove([self._directory / entry.file_name])
+            raise
+
+    @staticmethod
+    def _remove(paths: Iterable[Path]) -> None:
+        for path in paths:
+            with suppress(OSError):
+                files.remove(path)

@@ -1,0 +1,59 @@
+"""Folding a batch of changes, and joining batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.index import Delete, Insert
+from pipeline.index.changes import MAX_ID, fold, group
+from tests.unit.index.model import terms
+
+
+def test_the_last_change_of_an_id_wins() -> None:
+    folded = fold(
+        [Insert(1, terms(16)), Delete(1), Insert(2, terms(32)), Delete(3), Insert(3, terms(48)),
+         Insert(2, terms(64)), Delete(4)]
+    )  # fmt: skip
+    assert folded.inserted.tolist() == [2, 3]
+    assert folded.deleted.tolist() == [1, 4]
+    assert folded.postings.terms.tolist() == [48, 64]
+    assert folded.postings.documents.tolist() == [3, 2]
+
+
+def test_a_term_counts_once_and_postings_are_sorted() -> None:
+    folded = fold([Insert(9, terms(32, 16, 32)), Insert(2, terms(32))])
+    assert folded.postings.terms.tolist() == [16, 32, 32]
+    assert folded.postings.documents.tolist() == [9, 2, 9]
+
+
+def test_the_highest_id_and_term_fit() -> None:
+    folded = fold([Insert(MAX_ID, terms(2**32 - 1))])
+    assert folded.inserted.tolist() == folded.postings.documents.tolist() == [2**32 - 1]
+    assert folded.postings.terms.tolist() == [2**32 - 1]
+
+
+@pytest.mark.parametrize("id_", [0, -1, 2**32])
+def test_an_id_out_of_range_is_refused(id_: int) -> None:
+    for change in (Insert(id_, terms(16)), Delete(id_)):
+        with pytest.raises(ValueError, match=f"document id {id_} must be from 1 to 4294967295"):
+            fold([change])
+
+
+def test_terms_must_be_a_flat_uint32_array() -> None:
+    with pytest.raises(TypeError, match="terms of document 7 must be a uint32 array, not int64"):
+        fold([Insert(7, np.array([16], dtype=np.int64))])
+    with pytest.raises(TypeError, match="not list"):
+        fold([Insert(7, [16])])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="must have one dimension, not 2"):
+        fold([Insert(7, np.zeros((2, 2), dtype=np.uint32))])
+
+
+def test_batches_are_joined_in_order_until_they_weigh_enough() -> None:
+    batches = [[Insert(number, terms(16, 32))] for number in range(1, 6)]
+    joined = [[change.id for change in changes] for changes in group(batches, 6)]
+    assert joined == [[1, 2], [3, 4], [5]]
+
+
+def test_deletions_weigh_too() -> None:
+    assert [len(changes) for changes in group([[Delete(1)], [Delete(2)], [Delete(3)]], 2)] == [2, 1]

@@ -1,0 +1,132 @@
+"""Merging neighbours, in slices of the term range."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.index import Change, Delete, Insert, merge
+from pipeline.index.changes import fold
+from pipeline.index.segment_set import SegmentSet
+from pipeline.index.segment_store import SegmentStore
+from pipeline.index.segment_writer import SegmentWriter
+from tests.unit.index.model import terms
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.index.postings import Postings
+
+ID = st.integers(1, 12)
+CHANGE = st.builds(
+    Insert, ID, st.lists(st.integers(0, 40).map(lambda n: 16 * n)).map(lambda ts: terms(*ts))
+) | st.builds(Delete, ID)
+BATCHES = st.lists(st.lists(CHANGE, min_size=1, max_size=10), min_size=2, max_size=5)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SegmentStore:
+    """A store of segments in an empty folder."""
+    return SegmentStore(tmp_path, 1)
+
+
+def stacked(store: SegmentStore, batches: list[list[Change]]) -> SegmentSet:
+    segments = SegmentSet()
+    for changes in batches:
+        segments = store.appended(segments, fold(changes))
+    return segments
+
+
+def alive(segments: SegmentSet) -> dict[int, set[int]]:
+    """Return what a search could find: id to terms."""
+    found: dict[int, set[int]] = {}
+    for segment, shadowed in zip(segments.segments, segments.shadowed, strict=True):
+        hidden = {*shadowed.tolist(), *segment.tombstones.tolist()}
+        found.update({id_: set() for id_ in segment.ids.tolist() if id_ not in hidden})
+        postings = segment.between(0, None)
+        for term, id_ in zip(postings.terms.tolist(), postings.documents.tolist(), strict=True):
+            if id_ not in hidden:
+                found[id_].add(term)
+    return found
+
+
+@given(batches=BATCHES, data=st.data())
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_merging_any_run_changes_no_content(
+    store: SegmentStore, batches: list[list[Change]], data: st.DataObject
+) -> None:
+    before = stacked(store, batches)
+    count = len(before.segments)
+    if count < 2:
+        return
+    start = data.draw(st.integers(0, count - 2))
+    run = slice(start, data.draw(st.integers(start + 2, count)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merge, "SLICE_POSTINGS", data.draw(st.sampled_from([1, 8, 1 << 18])))
+        after = store.merged(before, run)
+    assert alive(after) == alive(before)
+    assert after.documents() == before.documents()
+    for segment in after.segments:
+        segment.check()
+        assert segment.heads_agree()
+
+
+def test_superseded_versions_are_dropped(store: SegmentStore) -> None:
+    segments = stacked(
+        store, [[Insert(1, terms(16)), Insert(2, terms(16))], [Insert(1, terms(32))]]
+    )
+    merged = store.merged(segments, slice(0, 2))
+    [segment] = merged.segments
+    assert segment.between(0, None).documents.tolist() == [2, 1]
+    assert segment.ids.tolist() == [1, 2]
+
+
+def test_what_a_segment_outside_the_run_supersedes_is_dropped_too(store: SegmentStore) -> None:
+    segments = stacked(
+        store, [[Insert(1, terms(16))], [Insert(2, terms(16))], [Insert(1, terms(32))]]
+    )
+    merged = store.merged(segments, slice(0, 2))
+    assert merged.segments[0].ids.tolist() == [2]
+
+
+def test_tombstones_stay_while_an_older_segment_may_hold_the_document(store: SegmentStore) -> None:
+    first: list[Change] = [Insert(1, terms(16)), Insert(2, terms(16))]
+    segments = stacked(store, [first, [Delete(1)], [Insert(3, terms(16))]])
+    newer = store.merged(segments, slice(1, 3))
+    assert newer.segments[1].tombstones.tolist() == [1]
+    assert newer.segments[1].ids.tolist() == [1, 3]
+    whole = store.merged(newer, slice(0, 2))
+    assert whole.segments[0].tombstones.tolist() == []
+    assert whole.segments[0].ids.tolist() == [2, 3]
+
+
+def test_a_deletion_of_an_unknown_document_leaves_no_segment(store: SegmentStore) -> None:
+    assert stacked(store, [[Delete(1), Delete(2)]]).segments == ()
+
+
+def test_a_slice_of_a_merge_holds_about_as_many_postings_as_asked(
+    store: SegmentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[list[Change]] = [
+        [Insert(10 * part + n, terms(*range(n, 2000, 7))) for n in range(1, 10)]
+        for part in range(3)
+    ]
+    segments = stacked(store, batches)
+    sizes: list[int] = []
+    add = SegmentWriter.add
+
+    def counted(writer: SegmentWriter, postings: Postings) -> None:
+        sizes.append(postings.terms.size)
+        add(writer, postings)
+
+    monkeypatch.setattr(SegmentWriter, "add", counted)
+    monkeypatch.setattr(merge, "SLICE_POSTINGS", 1000)
+    store.merged(segments, slice(0, 3))
+    assert sum(sizes) == sum(segment.entry.postings for segment in segments.segments)
+    assert max(sizes) <= 1000 + 27  # every document may hold the term at a cut
+    assert len(sizes) <= 3 * sum(sizes) / 1000

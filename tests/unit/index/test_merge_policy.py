@@ -1,0 +1,78 @@
+"""Which segments are merged, and what that costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.index import Delete, Insert, open_reader, open_writer
+from pipeline.index.merge_policy import MAX_SEGMENTS, cheapest_run
+from tests.unit.index.model import contents, terms
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def simulated(batches: list[float]) -> tuple[list[float], float]:
+    """Return the sizes at the end, and how often each byte was written."""
+    sizes: list[float] = []
+    written = 0.0
+    for batch in batches:
+        sizes.append(batch)
+        written += batch
+        if len(sizes) > MAX_SEGMENTS:
+            run = cheapest_run(sizes)
+            total = sum(sizes[run])
+            sizes[run] = [total]
+            written += total
+        assert len(sizes) <= MAX_SEGMENTS
+    return sizes, written / sum(batches)
+
+
+@pytest.mark.parametrize(("batches", "most"), [(100, 3.5), (1000, 5.5), (10_000, 8.0)])
+def test_equal_batches_are_written_a_few_times_over(batches: int, most: float) -> None:
+    sizes, amplification = simulated([1e6] * batches)
+    assert sum(sizes) == 1e6 * batches
+    assert amplification < most
+
+
+def test_small_batches_do_not_rewrite_a_large_segment() -> None:
+    sizes, _ = simulated([1e9, *[1e3] * 1000])
+    assert sizes[0] == 1e9
+
+
+def test_equal_neighbours_are_merged_first() -> None:
+    assert cheapest_run([900, 100, 90, 3, 3, 3]) == slice(3, 6)
+
+
+def test_a_run_without_anything_alive_is_merged_first() -> None:
+    assert cheapest_run([10, 0, 0, 10, 10]) == slice(1, 3)
+
+
+def test_an_index_at_rest_has_few_segments(path: Path) -> None:
+    with open_writer(path) as writer, open_reader(path) as reader:
+        for number in range(1, 60):
+            writer.apply([Insert(number, terms(16, 16 * number))], number)
+            assert reader.stats().segments <= MAX_SEGMENTS
+    assert len(contents(path)) == 59
+
+
+def test_deleting_everything_gives_the_space_back(path: Path) -> None:
+    with open_writer(path) as writer, open_reader(path) as reader:
+        writer.apply([Insert(number, terms(16)) for number in range(1, 100)], 1)
+        writer.apply([Delete(number) for number in range(1, 100)], 2)
+        stats = reader.stats()
+    assert (stats.documents, stats.segments, stats.bytes) == (0, 0, 0)
+    assert not list(path.glob("*.segment"))
+
+
+def test_replaced_versions_at_most_double_the_index(path: Path) -> None:
+    with open_writer(path) as writer, open_reader(path) as reader:
+        for version in range(1, 30):
+            changes = [Insert(n, terms(*range(version, version + 50))) for n in range(1, 100)]
+            writer.apply(changes, version)
+            if version == 1:
+                once = reader.stats().bytes
+            assert reader.stats().bytes <= 2 * once
+            assert reader.stats().documents == 99
