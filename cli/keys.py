@@ -1,7 +1,6 @@
 """``acoustid keys``: who may ask and who may submit."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +12,7 @@ from redis import RedisError
 
 from api.shared_keys import SharedKeys
 from cli import datadir
-from cli.datadir import DataDir
-from cli.effective import CONFIG_VARIABLE, read_settings
+from cli.effective import settings_here
 from cli.errors import StackError
 from pipeline.catalog.accounts import (
     Account,
@@ -51,7 +49,7 @@ def create(
         raise click.UsageError("give either --application NAME or --account NAME")
     if account and rate_limit is not None:
         raise click.UsageError("--rate-limit is for an application, a user has none")
-    settings = _settings(DataDir.at(data_dir))
+    settings = settings_here(data_dir)
     if application:
         created = _create_application(settings, application, rate_limit)
     else:
@@ -64,7 +62,7 @@ def create(
 @click.option("--application", type=int, required=True, metavar="ID", help="The application's id.")
 def disable(data_dir: Path, application: int) -> None:
     """Refuse an application's key from now on; a front end may take it a minute longer."""
-    _set_active(_settings(DataDir.at(data_dir)), application, active=False)
+    _set_active(settings_here(data_dir), application, active=False)
 
 
 @keys.command()
@@ -72,7 +70,7 @@ def disable(data_dir: Path, application: int) -> None:
 @click.option("--application", type=int, required=True, metavar="ID", help="The application's id.")
 def enable(data_dir: Path, application: int) -> None:
     """Take a disabled application's key again; a front end may refuse it for 5 s more."""
-    _set_active(_settings(DataDir.at(data_dir)), application, active=True)
+    _set_active(settings_here(data_dir), application, active=True)
 
 
 def _create_application(settings: Settings, name: str, rate_limit: float | None) -> dict[str, Any]:
@@ -137,10 +135,3 @@ def _app_database(settings: Settings) -> Iterator[sa.Connection]:
         raise StackError(f"database {name} is away: is the stack up?") from error
     finally:
         databases.dispose()
-
-
-def _settings(data: DataDir) -> Settings:
-    """Return the settings that are named, else those of the stack here, else the usual ones."""
-    if CONFIG_VARIABLE not in os.environ and data.config.exists():
-        return read_settings(data.config)
-    return read_settings()

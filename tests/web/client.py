@@ -21,6 +21,15 @@ GID: Final = "0a1b2c3d-0000-4000-8000-000000000001"
 MBID: Final = "5d1f0c5e-1111-4aaa-8aaa-000000000001"
 
 
+class _Client(testing.TestClient):
+    """A client with an address."""
+
+    def simulate_request(self, *args: Any, **kwargs: Any) -> testing.Result:
+        """Send a request from this machine."""
+        kwargs.setdefault("remote_addr", "127.0.0.1")
+        return super().simulate_request(*args, **kwargs)
+
+
 class Web:
     """One front end, with an application's and a user's key.
 
@@ -37,7 +46,7 @@ class Web:
         self.submitted: list[tuple[str, list[int]]] = []
         self.services = open_services(settings, Dispatch(self.worker.send, self.receive))
         self.app = create_app(self.services)
-        self.http = testing.TestClient(self.app)
+        self.http = _Client(self.app)
         with self.services.databases.engine("app").begin() as connection:
             self.user = accounts.ensure_demo(connection).user_key
             made = accounts.create_application(connection, "tests")

@@ -17,43 +17,18 @@ PATHS = (
     "/v2/user/lookup",
     "/v2/task/x",
 )
-STEMS = [
-    "fingerprint",
-    "duration",
-    "trackid",
-    "meta",
-    "batch",
-    "maxdurationdiff",
-    "mbid",
-    "puid",
-    "foreignid",
-    "bitrate",
-    "fileformat",
-    "track",
-    "artist",
-    "album",
-    "albumartist",
-    "trackno",
-    "discno",
-    "year",
-    "id",
-    "client",
-    "user",
-    "clientversion",
-    "wait",
-    "secret",
-    "jsoncallback",
-    "async",
-]
-OFTEN = (WORD, GID, MBID, "", "0", "1", "-1", "3", "32768", "v:1", "9" * 30, "\0", "²", "é", "a b")
+SEARCHED = ("fingerprint", "duration", "trackid", "meta", "batch", "maxdurationdiff", "async")
+SUBMITTED = ("mbid", "puid", "foreignid", "bitrate", "fileformat", "trackno", "discno", "year")
+TEXTS = ("track", "artist", "album", "albumartist", "clientversion", "secret", "jsoncallback")
+STEMS = (*SEARCHED, *SUBMITTED, *TEXTS, "id", "client", "user", "wait")
+OFTEN = (WORD, GID, MBID, "", "0", "1", "-1", "3", "32768", "v:1", "9" * 30, "\0", "²", "é")
 
-names = st.tuples(st.sampled_from(STEMS), st.sampled_from(["", ".0", ".1", ".²", ".x"])).map(
-    "".join
-)
+suffixes = st.sampled_from(["", ".0", ".1", ".²", ".x"])
+names = st.tuples(st.sampled_from(STEMS), suffixes).map("".join)
 values = st.one_of(st.sampled_from(OFTEN), st.text(max_size=40))
 pairs = st.lists(st.tuples(st.one_of(names, st.text(max_size=10)), values), max_size=12)
 relaxed = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -86,15 +61,14 @@ def test_any_parameters(web, path, sent) -> None:
     query=st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=60),
     body=st.binary(max_size=200),
     kind=st.sampled_from([FORM, "multipart/form-data; boundary=B", "text/plain", "x/y; =;"]),
-    zipped=st.booleans(),
 )
-def test_any_bytes(web, path, query, body, kind, zipped) -> None:
+def test_any_bytes(web, path, query, body, kind) -> None:
     if kind.startswith("multipart"):
         body = b"--B\r\nContent-Disposition: form-data; " + body + b"\r\n--B--\r\n"
     headers = {"Content-Type": kind}
-    if zipped:
+    if len(body) % 2:
         headers["Content-Encoding"] = "gzip"
-        body = gzip.compress(body) if len(body) % 2 else body
+        body = gzip.compress(body) if len(body) % 4 == 1 else body
     result = web.http.simulate_post(
         path, body=body, headers=headers, extras={"QUERY_STRING": f"format=json&{query}"}
     )
@@ -107,10 +81,6 @@ def test_any_bytes(web, path, query, body, kind, zipped) -> None:
     method=st.sampled_from(["GET", "POST", "OPTIONS", "BREW"]),
 )
 def test_any_path(web, path, method) -> None:
-    result = (
-        web.http.simulate_request(method, "/" + path.lstrip("/"), asgi_disable_chunked=True)
-        if False
-        else web.http.simulate_request(method, "/v2/" + path)
-    )
+    result = web.http.simulate_request(method, f"/v2/{path}")
     assert result.status_code in {401, 404, 405}
     check(result)

@@ -7,7 +7,7 @@ from tests.web.client import GID, WORD, code_of, error_of
 HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 
-def limited(make_web, *, secret: str | None = None, **limits):
+def limited(make_web, *, secret: str | None = None, **limits: float):
     rates = {"global_limit": 0, "app_limit": 0, "ip_limit": 0, **limits}
     return make_web(cluster={"rate_limiter": rates, "secret": secret})
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from pipeline.stages.messages import Lookup
+from tests.answering import Answer
 from tests.web.client import GID, WORD, code_of, error_of
 
 XML = "<?xml version='1.0' encoding='UTF-8'?>\n"
@@ -96,7 +98,7 @@ def test_without_batch_only_the_first_is_looked_up(web) -> None:
 def refuse(*durations: int):
     """Return a worker that cannot decode the fingerprints of these durations."""
 
-    def answer(lookup):
+    def answer(lookup: Lookup) -> Answer:
         if lookup.duration in durations:
             return {"error": "truncated"}
         return {"results": [{"id": str(lookup.duration), "score": 1.0}]}
@@ -199,14 +201,9 @@ def test_a_worker_that_does_not_answer_in_time(make_web) -> None:
 
 
 def test_a_worker_that_fails(web) -> None:
-    web.worker.send = lambda batch: None  # type: ignore[method-assign]
-    object.__setattr__(web.services.batcher, "_send", fail_with(web))
+    web.services.batcher._send = lambda batch: web.worker.reply(batch, failed=True)
     result = web.lookup(fingerprint=WORD, duration=3)
     assert (result.status_code, code_of(result)) == (500, 5)
-
-
-def fail_with(web):
-    return lambda batch: web.worker.reply(batch, failed=True)
 
 
 def test_async_is_off_unless_switched_on(web) -> None:
