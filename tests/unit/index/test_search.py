@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 def reader(path: Path) -> Iterator[IndexReader]:
     """An index of three segments: 5 was replaced, 6 deleted, 7 deleted and put back."""
     with open_writer(path) as writer:
-        writer.apply([Insert(n, terms(16, 32, 48, 16 * n)) for n in range(4, 10)], 1)
+        # The others are there lest so small an index be merged for the sake of two documents.
+        others = [Insert(n, terms(2**31)) for n in range(100, 120)]
+        writer.apply([*(Insert(n, terms(16, 32, 48, 16 * n)) for n in range(4, 10)), *others], 1)
         writer.apply([Insert(5, terms(32)), Delete(6), Delete(7)], 2)
         writer.apply([Insert(7, terms(16, 16, 112)), Insert(20, terms())], 3)
     with open_reader(path) as opened:
+        assert opened.stats().segments == 3
         yield opened
 
 
