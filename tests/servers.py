@@ -33,7 +33,7 @@ class Servers:
     valkey: ValkeyServer
     folder: Path
 
-    def settings(self, suffix: str = "", **sections: Any) -> Settings:  # noqa: ANN401 - pydantic checks them
+    def settings(self, suffix: str = "", **sections: Any) -> Settings:
         """Return settings for these servers.
 
         Args:
