@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from cli.sample.demo import DEMO_TITLE
 from cli.sample.recordings import sample_recordings
 from cli.servers import place
 from cli.servers.ports import free_port, is_free
+from tests.whole_stack import acoustid
 
 ROLES = {
     "supervisor",
@@ -37,19 +37,6 @@ ROLES = {
 }
 
 State = dict[str, Any]
-
-
-def acoustid(*arguments: str, data: DataDir) -> subprocess.CompletedProcess[str]:
-    """Run the command and wait for it; none of the caller's configuration leaks in."""
-    environ = {name: text for name, text in os.environ.items() if not name.startswith("ACOUSTID_")}
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", *arguments, "--data-dir", str(data.root)],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=environ,
-        timeout=170,
-    )
 
 
 def up(data: DataDir) -> subprocess.CompletedProcess[str]:
