@@ -5,6 +5,7 @@ import json
 from urllib.parse import urlencode
 
 import falcon
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -43,9 +44,18 @@ def check(result: falcon.testing.Result) -> None:
 
 
 def complete(web, sent: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Add valid keys before what was made up, so that more than the keys is tried."""
+    """Add valid keys before what was made up and a valid item after it: the first value counts."""
     keys = [("client", web.application), ("user", web.user)]
-    return [*keys, *(pair for pair in sent if pair[0] not in {"wait", "format"})]
+    item = [("fingerprint", WORD), ("duration", "3"), ("track", "x")]
+    return [*keys, *(pair for pair in sent if pair[0] not in {"wait", "format"}), *item]
+
+
+@pytest.mark.parametrize("path", ["/v2/lookup", "/v2/submit", "/v2/user/create_anonymous"])
+def test_each_parameter_with_odd_values(web, path) -> None:
+    valid = dict(complete(web, []))
+    for stem in set(STEMS) - {"wait"}:
+        for value in (*OFTEN, "x" * 10_000, "\U0001f3b5" * 300):
+            check(web.post(path, **{**valid, stem: value}))
 
 
 @relaxed
