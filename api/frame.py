@@ -31,10 +31,11 @@ class Frame:
         """Learn what the request says before its body is read."""
         bind_trace_id()
         exchange = req.context.exchange = Exchange(
-            address=client_address(req.env, self._services.settings.api.trusted_proxies)
+            address=client_address(req.env, self._services.settings.api.trusted_proxies),
+            user_agent=_as_sent(req.user_agent or ""),
         )
         req.path = _SLASHES.sub("/", req.path).rstrip("/") or "/"
-        exchange.query = parse_pairs(_query_string(req))
+        exchange.query = parse_pairs(_as_sent(req.query_string))
         _take_style(exchange)
         if req.method not in falcon.COMBINED_METHODS:
             raise MethodNotAllowedError(METHODS)
@@ -81,9 +82,9 @@ class Frame:
             resp.set_header("Access-Control-Expose-Headers", ", ".join(["Retry-After", *headers]))
 
 
-def _query_string(req: falcon.Request) -> str:
-    """Return the query string as its sender wrote it; WSGI shows each byte as one character."""
-    return req.query_string.encode("latin-1", "replace").decode("utf-8", "replace")
+def _as_sent(text: str) -> str:
+    """Return a text as its sender wrote it; WSGI shows each byte as one character."""
+    return text.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def _take_style(exchange: Exchange) -> None:

@@ -1,6 +1,7 @@
 """``/v2/lookup``: which tracks sound like this fingerprint?"""
 
 import time
+from functools import partial
 from typing import Any, ClassVar
 
 from api.endpoint import Endpoint
@@ -8,7 +9,9 @@ from api.errors import InvalidFingerprintError, NotAllowedError
 from api.exchange import Exchange
 from api.lookup_request import MAX_FINGERPRINTS, Item, LookupRequest, parse_lookup, raise_last
 from api.parameters import Parameters, suffixed
+from pipeline.catalog.accounts import Application
 from pipeline.stages.messages import Lookup
+from tasks.counters import count_lookups, count_user_agent
 
 
 class LookupEndpoint(Endpoint):
@@ -29,16 +32,22 @@ class LookupEndpoint(Endpoint):
         if in_background and not self.services.settings.features.async_api:
             raise NotAllowedError('"async" is switched off here: leave it out')
         self.limit(parameters, exchange, application)
+        count_user_agent(
+            self.services.counters, application.id, exchange.user_agent, exchange.address
+        )
         request.check_size()
         if in_background:
-            return {"task": {"id": self.services.background.start(lambda: self._run(request))}}
-        return self._run(request)
+            run = partial(self._run, request, application)
+            return {"task": {"id": self.services.background.start(run)}}
+        return self._run(request, application)
 
-    def _run(self, request: LookupRequest) -> dict[str, Any]:
+    def _run(self, request: LookupRequest, application: Application) -> dict[str, Any]:
         deadline = time.monotonic() + self.services.settings.api.lookup_timeout
-        if request.batch:
-            return self._run_batch(request, deadline)
-        return self._run_first(request, deadline)
+        run = self._run_batch if request.batch else self._run_first
+        body = run(request, deadline)
+        hits = [bool(each["results"]) for each in body.get("fingerprints", [body])]
+        count_lookups(self.services.counters, application.id, hits)
+        return body
 
     def _run_batch(self, request: LookupRequest, deadline: float) -> dict[str, Any]:
         """Look all items up at once; those that turn out to be invalid are left out."""

@@ -11,6 +11,7 @@ from api.health_checks import HealthChecks
 from api.keys import Keys
 from api.rate_limit import RateLimiter
 from api.redis_watch import RedisWatch
+from pipeline.runtime.counters import Counters
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
@@ -46,6 +47,7 @@ class Services:
     limiter: RateLimiter
     batcher: LookupBatcher
     background: BackgroundLookups
+    counters: Counters
     health: HealthChecks
     dispatch: Dispatch
 
@@ -54,6 +56,7 @@ class Services:
         self.batcher.close()
         self.background.close()
         self.health.close()
+        self.counters.close()
         self.databases.dispose()
         self.redis.close()
         self.metrics.close()
@@ -75,6 +78,7 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
         limiter=RateLimiter(client, watch, settings.cluster.rate_limiter, metrics),
         batcher=LookupBatcher(settings.api, blocking, dispatch.send_lookups, metrics),
         background=BackgroundLookups(client, settings.api.lookup_timeout),
+        counters=Counters(client),
         health=HealthChecks(databases, client, settings.fingerprint_index.path),
         dispatch=dispatch,
     )

@@ -115,3 +115,11 @@ stats_user_agents: Final = sa.Table(
     sa.Column("count", sa.Integer, nullable=False, server_default="0"),
     sa.UniqueConstraint("application_id", "date", "user_agent", "ip"),
 )
+
+stats_folded: Final = sa.Table(
+    "stats_folded",
+    METADATA,
+    sa.Column("batch_id", sa.UUID, primary_key=True),
+    created(),
+    comment="batches of counters, each written with its counts: adding twice changes nothing",
+)
