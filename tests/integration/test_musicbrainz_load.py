@@ -185,8 +185,8 @@ def test_a_fault_changes_nothing(
 def invoke(settings: Settings, dump: Path, folder: Path) -> tuple[int, str]:
     """Run the command; return its exit code and what it said."""
     config = write_config(settings, folder / "acoustid.conf")
-    arguments = ["load", str(dump), "--data-dir", str(folder / "none")]
-    result = CliRunner().invoke(musicbrainz, arguments, env={CONFIG_VARIABLE: str(config)})
+    environ = {CONFIG_VARIABLE: str(config)}
+    result = CliRunner().invoke(musicbrainz, ["load", str(dump)], env=environ)
     return result.exit_code, result.output
 
 
