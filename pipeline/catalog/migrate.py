@@ -55,29 +55,63 @@ def create_missing(settings: Settings) -> None:
     """Create those of the four databases that their servers don't have yet.
 
     Raises:
+        sqlalchemy.exc.OperationalError: a server is away or refuses the user.
         sqlalchemy.exc.ProgrammingError: the user may not create databases.
     """
     for database in database_settings(settings).values():
-        engine = sa.create_engine(
-            database.url().set(database="postgres"),
-            isolation_level="AUTOCOMMIT",
-            poolclass=sa.NullPool,
-        )
-        with engine.connect() as connection:
-            known = connection.execute(
-                sa.text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": database.name}
-            )
-            if known.first() is None:
-                quoted = engine.dialect.identifier_preparer.quote(database.name)
-                connection.execute(sa.text(f"CREATE DATABASE {quoted} ENCODING 'UTF8'"))
+        if not _exists(database):
+            _create(database)
 
 
 def upgrade_all(settings: Settings) -> None:
-    """Run the missing migrations of every database; do nothing where there are none."""
+    """Run the missing migrations of every database; do nothing where there are none.
+
+    A MusicBrainz database that was not made here is somebody's mirror, and left as it is.
+    """
     for name, database in database_settings(settings).items():
         engine = sa.create_engine(database.url(), poolclass=sa.NullPool)
         with engine.connect() as connection:
+            if name == "musicbrainz" and _is_mirror(connection):
+                continue
             connection.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": _UPGRADE_LOCK})
             connection.commit()
             command.upgrade(alembic_config(name, connection), "head")
             connection.commit()
+
+
+def _exists(database: DatabaseSettings) -> bool:
+    engine = sa.create_engine(database.url(), poolclass=sa.NullPool)
+    try:
+        engine.connect().close()
+    except sa.exc.OperationalError:
+        # Missing, or the server is away: asking the server itself tells, and raises.
+        return _is_listed(database)
+    return True
+
+
+def _is_listed(database: DatabaseSettings) -> bool:
+    with _server(database).connect() as connection:
+        named = sa.text("SELECT 1 FROM pg_database WHERE datname = :name")
+        return connection.execute(named, {"name": database.name}).first() is not None
+
+
+def _create(database: DatabaseSettings) -> None:
+    engine = _server(database)
+    quoted = engine.dialect.identifier_preparer.quote(database.name)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {quoted} ENCODING 'UTF8'"))
+
+
+def _server(database: DatabaseSettings) -> sa.Engine:
+    """Return an engine on the database that every server has."""
+    return sa.create_engine(
+        database.url().set(database="postgres"),
+        isolation_level="AUTOCOMMIT",
+        poolclass=sa.NullPool,
+    )
+
+
+def _is_mirror(connection: sa.Connection) -> bool:
+    inspector = sa.inspect(connection)
+    has_tables = inspector.has_table("recording", schema=musicbrainz_tables.SCHEMA)
+    return has_tables and not inspector.has_table("alembic_version_musicbrainz")
