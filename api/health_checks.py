@@ -13,7 +13,7 @@ import structlog
 
 from pipeline.index import open_reader
 from pipeline.runtime.databases import Databases, limit_statements
-from tasks.signals import HEARTBEAT_PREFIX
+from tasks import heartbeats
 
 Name = Literal["database", "database_ro", "redis", "index", "worker"]
 State = Literal["ok", "failed"]
@@ -113,6 +113,5 @@ class HealthChecks:
             reader.position()
 
     def _find_worker(self) -> None:
-        found = self._client.scan_iter(match=f"{HEARTBEAT_PREFIX}*", count=1000)
-        if next(iter(found), None) is None:
+        if not heartbeats.alive(self._client):
             raise UnhealthyError("no worker has left a heartbeat")

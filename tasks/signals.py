@@ -1,5 +1,6 @@
 """What happens around tasks: logs and error reports set up, trace ids carried, heartbeats left."""
 
+from contextlib import suppress
 from typing import Any, Final
 
 from celery import signals
@@ -9,10 +10,8 @@ from pipeline.runtime import trace
 from pipeline.runtime.config import load_settings
 from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.sentry import init_sentry
+from tasks import heartbeats
 from tasks.services import services
-
-HEARTBEAT_PREFIX: Final = "worker:heartbeat:"
-HEARTBEAT_SECONDS: Final = 15  # workers leave one every 2 s
 
 TRACE_HEADER: Final = "acoustid_trace_id"
 
@@ -49,10 +48,6 @@ def _clear_trace_id(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
 
 
 def _leave_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
-    try:
-        services().redis.set(
-            f"{HEARTBEAT_PREFIX}{sender.eventer.hostname}", b"1", ex=HEARTBEAT_SECONDS
-        )
-    except RedisError:
-        # The worker notices by itself that Redis is away, and the missing key is the message.
-        return
+    # A worker notices by itself that Redis is away, and the missing heartbeat is the message.
+    with suppress(RedisError):
+        heartbeats.leave(services().redis, sender.eventer.hostname)

@@ -11,8 +11,8 @@ from typing import TypeVar
 from cli.roles import Layout, Role, roles
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import Settings
+from tasks import heartbeats
 from tasks.celery import app
-from tasks.signals import HEARTBEAT_PREFIX
 
 START_DEADLINE = 60.0
 T = TypeVar("T")
@@ -108,12 +108,13 @@ def _wait_for_heartbeat(
     role: Role, process: subprocess.Popen[bytes], settings: Settings, log: Path
 ) -> None:
     redis = connect(settings.redis)
-    for key in redis.keys(f"{HEARTBEAT_PREFIX}{role.node}@*"):
-        redis.delete(key)
+    for node in heartbeats.alive(redis):
+        if node.startswith(f"{role.node}@"):
+            heartbeats.forget(redis, node)
 
     def alive() -> bool:
         if process.poll() is not None:
             raise AssertionError(f"{role.name} ended: {log.read_text()[-2000:]}")
-        return bool(redis.keys(f"{HEARTBEAT_PREFIX}{role.node}@*"))
+        return any(node.startswith(f"{role.node}@") for node in heartbeats.alive(redis))
 
     eventually(alive, START_DEADLINE)

@@ -15,6 +15,7 @@ from pipeline.index import open_writer
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import RedisSettings, Settings
+from tasks import heartbeats
 from tests.scratch_redis import scratch_redis
 
 ALL = ("database", "database_ro", "redis", "index", "worker")
@@ -23,7 +24,7 @@ ALL = ("database", "database_ro", "redis", "index", "worker")
 @pytest.fixture
 def client(settings: Settings) -> Iterator[redis.Redis]:
     with scratch_redis(settings) as client:
-        client.set("worker:heartbeat:lookup@host", b"1")
+        heartbeats.leave(client, "lookup@host")
         yield client
 
 

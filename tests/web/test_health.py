@@ -3,10 +3,11 @@
 import json
 
 from cli.servers.ports import free_port
+from tasks import heartbeats
 
 
 def test_healthy(web) -> None:
-    web.redis.set("worker:heartbeat:lookup@host", b"1")
+    heartbeats.leave(web.redis, "lookup@host")
     result = web.get("/_health")
     assert result.status_code == 200
     assert result.text == (
