@@ -1,7 +1,7 @@
 """Who works: each worker leaves its name and the time in one sorted set in Redis."""
 
 import time
-from typing import Final
+from typing import Final, cast
 
 import redis
 
@@ -23,7 +23,7 @@ def leave(connection: redis.Redis, node: str) -> None:
 def alive(connection: redis.Redis) -> list[str]:
     """Return the names of the workers that are alive."""
     found = connection.zrangebyscore(_KEY, time.time() - ALIVE_SECONDS, "+inf")
-    return [node.decode() for node in found]
+    return [node.decode() for node in cast("list[bytes]", found)]
 
 
 def forget(connection: redis.Redis, node: str) -> None:
