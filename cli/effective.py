@@ -28,6 +28,9 @@ REDIS = "redis"
 
 CONFIG_VARIABLE = "ACOUSTID_CONFIG"
 
+LOCAL_IP_LIMIT = "10"
+"""Requests per second: all clients of one machine share its address, and an application's limit."""
+
 _ADDRESS = ("port", "user", "username", "password")
 """Options that make no sense for a server of which the host is not given."""
 
@@ -141,6 +144,7 @@ def _embedded_sections(data: DataDir, user: UserConfig, record: StackRecord) -> 
     sections: Sections = {
         "fingerprint_index": {"path": str(data.index)},
         "cluster": {"secret": record.cluster_secret},
+        "cluster.rate_limiter": {"ip_limit": LOCAL_IP_LIMIT},
         "features": {"demo_key": "true"},
     }
     for name in user.embedded_databases:

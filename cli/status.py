@@ -14,7 +14,8 @@ from cli import datadir
 from cli.datadir import DataDir
 from cli.effective import CONFIG_VARIABLE, DATABASES, read_settings
 from cli.prepared import Prepared
-from cli.roles import QUEUES
+from cli.record import StackRecord
+from cli.roles import FLOWER_USER, QUEUES
 from cli.runstate import RunState
 from pipeline.catalog import changelog
 from pipeline.catalog.fingerprint_tables import fingerprint, track
@@ -66,6 +67,9 @@ def collect(data: DataDir, environ: Mapping[str, str] = os.environ) -> dict[str,
         "counts": None,
         "demo": {"client": demo.client, "user": demo.user} if demo else None,
         "databases": None,
+        "flower": {"user": FLOWER_USER, "password": StackRecord.load(data).flower_password}
+        if state and state.find("flower")
+        else None,
     }
     if state and data.config.exists():
         settings = read_settings(data.config, {**environ, CONFIG_VARIABLE: str(data.config)})

@@ -54,6 +54,12 @@ def test_everything_is_embedded_by_default(data: DataDir) -> None:
     assert settings.cluster.secret
 
 
+def test_clients_that_share_an_address_are_held_to_an_applications_limit(data: DataDir) -> None:
+    assert effective(data, {}).cluster.rate_limiter.ip_limit == 10
+    own = {"ACOUSTID_CLUSTER_RATE_LIMITER_IP_LIMIT": "0"}
+    assert effective(data, own).cluster.rate_limiter.ip_limit == 0
+
+
 def test_only_its_owner_can_read_it(data: DataDir) -> None:
     effective(data, {})
     assert stat.S_IMODE(data.config.stat().st_mode) == 0o600
