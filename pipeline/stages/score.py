@@ -51,7 +51,7 @@ def score_lookups(batch: LookupBatch, index: FingerprintIndex, databases: Databa
     for question, answer in zip(questions, answers, strict=True):
         question.lookup.words = b""
         question.lookup.hits = [
-            TrackHit(track_id, str(gids[track_id]), score) for track_id, score in answer
+            TrackHit(track_id, str(gids[track_id]), _shortest(score)) for track_id, score in answer
         ]
     return batch
 
@@ -120,6 +120,11 @@ def _best_tracks(
     for negated, fingerprint_id in ranked:
         best.setdefault(stored[fingerprint_id].track_id, -negated)
     return list(best.items())[:MAX_RESULTS]
+
+
+def _shortest(score: float) -> float:
+    """Return a single-precision score as the shortest decimal that means it, as SQL shows it."""
+    return float(str(np.float32(score)))
 
 
 def _resolve_track_ids(lookups: Sequence[Lookup], connection: sa.Connection) -> None:
