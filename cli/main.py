@@ -22,8 +22,10 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "lookup": "cli.lookup:lookup",
         "submit": "cli.submit:submit",
         "identify": "cli.identify:identify",
+        "submissions": "cli.submissions:submissions",
         "keys": "cli.keys:keys",
         "index": "cli.index:index",
+        "tracks": "cli.tracks:tracks",
         "musicbrainz": "cli.musicbrainz:musicbrainz",
         "ready": "cli.ready:ready",
     }

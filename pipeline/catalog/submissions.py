@@ -15,6 +15,7 @@ from pipeline.fingerprint.identity import fingerprint_gid
 
 # A chain that is alive is through long before; a receipt older than this has lost its chain.
 FIRST_RETRY: Final = timedelta(seconds=30)
+MOST_DOUBLINGS: Final = 7  # of the pause between two retries, which ends at about an hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +95,6 @@ def gids(connection: sa.Connection, ids: Iterable[int]) -> dict[int, UUID]:
     return dict(connection.execute(statement).all())
 
 
-def pending_ids(connection: sa.Connection, ids: Iterable[int]) -> list[int]:
-    """Return those of the ids that have no final state yet, ascending."""
-    statement = (
-        sa.select(submission.c.id)
-        .where(_one_of(ids), submission.c.state == "pending")
-        .order_by(submission.c.id)
-    )
-    return list(connection.execute(statement).scalars())
-
-
 def finish(connection: sa.Connection, ids: Sequence[int], state: str, reason: str | None) -> int:
     """Give pending submissions their final state; return how many had none before.
 
@@ -121,11 +112,28 @@ def finish(connection: sa.Connection, ids: Sequence[int], state: str, reason: st
     return connection.execute(statement).rowcount
 
 
-def requeue(connection: sa.Connection, ids: Sequence[int]) -> int:
-    """Make failed submissions pending again, due at once; return how many there were."""
+def failed(connection: sa.Connection, limit: int) -> list[dict[str, Any]]:
+    """Return the newest failed submissions: id, task id, times, attempts and the reason."""
+    names = ("id", "task_id", "created", "handled_at", "attempts", "reason")
+    statement = (
+        sa.select(*(submission.c[name] for name in names))
+        .where(submission.c.state == "failed")
+        .order_by(submission.c.id.desc())
+        .limit(limit)
+    )
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def requeue(connection: sa.Connection, ids: Iterable[int] | None) -> int:
+    """Make failed submissions pending again, due at once; return how many there were.
+
+    Args:
+        connection: on the ingest database; the caller commits.
+        ids: which ones; None for all.
+    """
     statement = (
         sa.update(submission)
-        .where(_one_of(ids), submission.c.state == "failed")
+        .where(submission.c.state == "failed", sa.true() if ids is None else _one_of(ids))
         .values(state="pending", reason=None, handled_at=None, attempts=0, retry_at=sa.func.now())
     )
     return connection.execute(statement).rowcount
@@ -144,7 +152,9 @@ def claim_unfinished(connection: sa.Connection, limit: int) -> list[Unfinished]:
         .with_for_update(skip_locked=True)
         .scalar_subquery()
     )
-    pause = sa.literal(FIRST_RETRY) * sa.func.power(2, sa.func.least(submission.c.attempts + 1, 7))
+    doublings = sa.func.least(submission.c.attempts + 1, MOST_DOUBLINGS)
+    seconds = FIRST_RETRY.total_seconds() * sa.func.power(2, doublings)
+    pause = sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)
     statement = (
         sa.update(submission)
         .where(submission.c.id.in_(due))

@@ -32,6 +32,7 @@ CHANGELOG = (
     REFERENCING OLD TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION fingerprint_log_changes()
     """,
+    "ALTER SEQUENCE fpindex_changelog_id_seq OWNED BY fpindex_changelog.id",
     # Fingerprints hardly compress, so PostgreSQL need not try.
     "ALTER TABLE fingerprint ALTER COLUMN words SET STORAGE EXTERNAL",
 )
@@ -248,4 +249,3 @@ def downgrade() -> None:
     op.drop_table("fpindex_changelog")
     op.drop_table("foreignid_vendor")
     op.execute("DROP FUNCTION fingerprint_log_changes()")
-    op.execute(sa.schema.DropSequence(sa.Sequence("fpindex_changelog_id_seq")))
