@@ -17,12 +17,8 @@ from api.errors import (
 from api.exchange import exchange_of, write_reply
 from api.frame import Frame
 from api.health import Health
-from api.lookup import LookupEndpoint
+from api.routes import ROUTES
 from api.services import Services
-from api.submission_status import SubmissionStatusEndpoint
-from api.submit import SubmitEndpoint
-from api.task import TaskEndpoint
-from api.user import CreateAnonymousEndpoint, UserLookupEndpoint
 
 AWAY: Final = (
     sqlalchemy.exc.OperationalError,
@@ -41,12 +37,8 @@ def create_app(services: Services) -> falcon.App[falcon.Request, falcon.Response
     app.router_options.default_to_on_request = True  # one responder for all methods
     app.add_error_handler(Exception, _Errors(services).handle)
     app.add_error_handler(falcon.HTTPError, _Errors(services).handle)
-    app.add_route("/v2/lookup", LookupEndpoint(services))
-    app.add_route("/v2/submit", SubmitEndpoint(services))
-    app.add_route("/v2/submission_status", SubmissionStatusEndpoint(services))
-    app.add_route("/v2/task/{task_id}", TaskEndpoint(services))
-    app.add_route("/v2/user/lookup", UserLookupEndpoint(services))
-    app.add_route("/v2/user/create_anonymous", CreateAnonymousEndpoint(services))
+    for path, endpoint in ROUTES.items():
+        app.add_route(path, endpoint(services))
     _add_health(app, services)
     return app
 

@@ -190,6 +190,15 @@ class TooManyRequestsError(ApiError):
         )
 
 
+class FingerprintNotFoundError(ApiError):
+    """No fingerprint of the catalogue has the id."""
+
+    code, status = 18, 404
+
+    def __init__(self) -> None:
+        super().__init__("fingerprint not found")
+
+
 class RequestTooLargeError(ApiError):
     """The body, or what it asks for, is more than is taken at once."""
 

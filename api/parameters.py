@@ -16,6 +16,9 @@ MAX_PAIRS: Final = 50_000
 LONGEST_TEXT: Final = 255
 """Characters of a text that goes into an index of the database."""
 
+MAX_ID: Final = 2**31 - 1
+"""The largest number that an id of the database can be."""
+
 # Beyond this a number can only be a mistake, and Python refuses to convert very long ones.
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+(?:_[0-9]+)*")
 _MAX_DIGITS: Final = 100

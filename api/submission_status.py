@@ -1,14 +1,12 @@
 """``/v2/submission_status``: what became of submissions, by their ids."""
 
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from api.endpoint import Endpoint
 from api.exchange import Exchange
-from api.parameters import Parameters, parse_int
+from api.parameters import MAX_ID, Parameters, parse_int
 from api.submission_view import show_submission
 from pipeline.catalog.submission_status import statuses
-
-_MAX_ID: Final = 2**31 - 1
 
 
 class SubmissionStatusEndpoint(Endpoint):
@@ -27,6 +25,6 @@ class SubmissionStatusEndpoint(Endpoint):
         numbers = (parse_int(value) for value in parameters.get_all("id"))
         ids = [number for number in numbers if number is not None]
         self.limit(parameters, exchange, application)
-        possible = sorted({number for number in ids if 1 <= number <= _MAX_ID})
+        possible = sorted({number for number in ids if 1 <= number <= MAX_ID})
         known = statuses(self.services.databases, possible) if possible else {}
         return {"submissions": [show_submission(number, known.get(number)) for number in ids]}

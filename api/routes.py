@@ -1,0 +1,23 @@
+"""Which path is answered by which endpoint."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from api.endpoint import Endpoint
+from api.fingerprint import FingerprintEndpoint
+from api.lookup import LookupEndpoint
+from api.submission_status import SubmissionStatusEndpoint
+from api.submit import SubmitEndpoint
+from api.task import TaskEndpoint
+from api.user import CreateAnonymousEndpoint, UserLookupEndpoint
+
+ROUTES: Final[Mapping[str, type[Endpoint]]] = {
+    "/v2/lookup": LookupEndpoint,
+    "/v2/submit": SubmitEndpoint,
+    "/v2/submission_status": SubmissionStatusEndpoint,
+    "/v2/task/{task_id}": TaskEndpoint,
+    "/v2/fingerprint": FingerprintEndpoint,
+    "/v2/user/lookup": UserLookupEndpoint,
+    "/v2/user/create_anonymous": CreateAnonymousEndpoint,
+}
+"""The paths of the web service, with Falcon's fields, and who answers them."""
