@@ -43,7 +43,9 @@ class TaskEndpoint(Endpoint):
             "created": _iso(status.created),
             "started": started,
             "finished": None if status.finished is None else _iso(status.finished),
-            "submissions": [show_submission(each.id, each) for each in status.submissions],
+            "result": {
+                "submissions": [show_submission(each.id, each) for each in status.submissions]
+            },
         }
 
     def _progress(self, task_id: UUID) -> tuple[str | None, str | None]:

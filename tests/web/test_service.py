@@ -250,4 +250,4 @@ def test_a_task_tells_what_became_of_its_submissions(service: Service) -> None:
     assert [each["status"] for each in answer["submissions"]] == ["imported", "rejected"]
     task = service.post(f"/v2/task/{answer['task']['id']}")["task"]
     assert task["finished"] is not None
-    assert "40 distinct words" in task["submissions"][1]["reason"]
+    assert "40 distinct words" in task["result"]["submissions"][1]["reason"]

@@ -115,7 +115,7 @@ def test_a_task_from_its_beginning_to_its_end(web) -> None:
     task = web.get(path).json["task"]
     assert task["state"] == "finished"
     assert task["finished"] >= created
-    assert task["submissions"] == [
+    assert task["result"]["submissions"] == [
         {"id": first, "status": "imported", "result": {"id": gid}},
         {"id": second, "status": "rejected", "reason": "too short"},
     ]
@@ -126,7 +126,7 @@ def test_a_task_of_which_a_submission_failed(web) -> None:
     web.finish(only, "failed", "internal error")
     task = web.get(f"/v2/task/{task_id}").json["task"]
     assert task["state"] == "failed"
-    assert task["submissions"][0]["reason"] == "internal error"
+    assert task["result"]["submissions"][0]["reason"] == "internal error"
 
 
 def test_a_task_in_xml(web) -> None:
