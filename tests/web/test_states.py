@@ -99,10 +99,12 @@ def test_a_task_from_its_beginning_to_its_end(web) -> None:
         "stage": None,
         "started": None,
         "finished": None,
-        "submissions": [
-            {"id": first, "status": "pending"},
-            {"id": second, "status": "pending"},
-        ],
+        "result": {
+            "submissions": [
+                {"id": first, "status": "pending"},
+                {"id": second, "status": "pending"},
+            ]
+        },
     }
     note_stage(web.redis, task_id, "score")
     task = web.get(path).json["task"]
