@@ -9,6 +9,7 @@ from api.lookup import LookupEndpoint
 from api.submission_status import SubmissionStatusEndpoint
 from api.submit import SubmitEndpoint
 from api.task import TaskEndpoint
+from api.track import ListByMbidEndpoint, ListByPuidEndpoint
 from api.user import CreateAnonymousEndpoint, UserLookupEndpoint
 
 ROUTES: Final[Mapping[str, type[Endpoint]]] = {
@@ -17,6 +18,8 @@ ROUTES: Final[Mapping[str, type[Endpoint]]] = {
     "/v2/submission_status": SubmissionStatusEndpoint,
     "/v2/task/{task_id}": TaskEndpoint,
     "/v2/fingerprint": FingerprintEndpoint,
+    "/v2/track/list_by_mbid": ListByMbidEndpoint,
+    "/v2/track/list_by_puid": ListByPuidEndpoint,
     "/v2/user/lookup": UserLookupEndpoint,
     "/v2/user/create_anonymous": CreateAnonymousEndpoint,
 }

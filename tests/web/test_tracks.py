@@ -1,0 +1,167 @@
+"""``/v2/track/*``: the tracks of MusicBrainz recordings."""
+
+import uuid
+
+import pytest
+import sqlalchemy as sa
+
+from pipeline.catalog import fingerprint_tables as tables
+from tests.web.client import code_of, error_of
+
+XML = "<?xml version='1.0' encoding='UTF-8'?>\n"
+PATH = "/v2/track/list_by_mbid"
+
+
+class Tracks:
+    """A few tracks and their links."""
+
+    def __init__(self, web) -> None:
+        self.engine = web.services.databases.engine("fingerprint")
+        self.mbid, self.other = str(uuid.uuid4()), str(uuid.uuid4())
+        self.first, self.second, self.third = (self.add() for _ in range(3))
+        self.link(self.second, self.mbid)
+        self.link(self.first, self.mbid)
+        self.link(self.third, self.mbid, disabled=True)
+        self.link(self.first, self.other, disabled=True)
+
+    def add(self, new_id: int | None = None) -> tuple[int, str]:
+        """Add a track; return its id and its public id."""
+        gid = uuid.uuid4()
+        statement = sa.insert(tables.track).values(gid=gid, new_id=new_id)
+        with self.engine.begin() as connection:
+            number = connection.execute(statement.returning(tables.track.c.id)).scalar_one()
+        return int(number), str(gid)
+
+    def link(self, track: tuple[int, str], mbid: str, *, disabled: bool = False) -> None:
+        """Link a track to an MBID."""
+        values = {"mbid": mbid, "submission_count": 1, "disabled": disabled, "track_id": track[0]}
+        with self.engine.begin() as connection:
+            connection.execute(sa.insert(tables.track_mbid).values(values))
+
+
+@pytest.fixture
+def tracks(web) -> Tracks:
+    return Tracks(web)
+
+
+def test_the_tracks_of_a_recording(web, tracks) -> None:
+    result = web.get(PATH, mbid=tracks.mbid)
+    assert result.status_code == 200
+    assert result.text == (
+        f'{{"status": "ok", "tracks": [{{"id": "{tracks.first[1]}"}}, '
+        f'{{"id": "{tracks.second[1]}"}}]}}'
+    )
+
+
+def test_with_disabled_links(web, tracks) -> None:
+    result = web.get(PATH, mbid=tracks.mbid, disabled=1)
+    assert result.json["tracks"] == [
+        {"id": tracks.first[1]},
+        {"id": tracks.second[1]},
+        {"id": tracks.third[1], "disabled": True},
+    ]
+    assert len(web.get(PATH, mbid=tracks.mbid, disabled="x").json["tracks"]) == 2
+
+
+def test_the_case_of_an_mbid_does_not_matter(web, tracks) -> None:
+    upper = tracks.mbid.upper()
+    assert len(web.get(PATH, mbid=upper).json["tracks"]) == 2
+    found = web.get(PATH, mbid=[upper, tracks.mbid], batch=1).json["mbids"]
+    assert [(each["mbid"], len(each["tracks"])) for each in found] == [(upper, 2), (tracks.mbid, 2)]
+
+
+def test_without_batch_only_the_first_counts(web, tracks) -> None:
+    result = web.get(PATH, mbid=[tracks.other, tracks.mbid])
+    assert result.text == '{"status": "ok", "tracks": []}'
+
+
+def test_a_batch(web, tracks) -> None:
+    unknown = str(uuid.uuid4())
+    asked = [tracks.other, unknown, tracks.mbid, tracks.other]
+    result = web.post(PATH, mbid=asked, batch=1, disabled=1)
+    assert result.text == (
+        f'{{"mbids": [{{"mbid": "{tracks.other}", "tracks": [{{"disabled": true, '
+        f'"id": "{tracks.first[1]}"}}]}}, {{"mbid": "{unknown}", "tracks": []}}, '
+        f'{{"mbid": "{tracks.mbid}", "tracks": [{{"id": "{tracks.first[1]}"}}, '
+        f'{{"id": "{tracks.second[1]}"}}, {{"disabled": true, "id": "{tracks.third[1]}"}}]}}], '
+        '"status": "ok"}'
+    )
+
+
+def test_a_batch_in_xml(web, tracks) -> None:
+    result = web.get(PATH, mbid=tracks.other, batch=1, disabled=1, format="xml")
+    assert result.text == (
+        f"{XML}<response><mbids><mbid><mbid>{tracks.other}</mbid><tracks><track>"
+        f"<disabled>True</disabled><id>{tracks.first[1]}</id></track></tracks></mbid></mbids>"
+        "<status>ok</status></response>"
+    )
+
+
+def test_a_batch_is_one_statement(web, tracks) -> None:
+    engine = web.services.databases.engine("fingerprint", read_only=True)
+    statements: list[str] = []
+
+    def note(*args: object) -> None:
+        statements.append(str(args[2]))
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    asked = [str(uuid.uuid4()) for _ in range(500)]
+    found = web.post(PATH, mbid=[*asked, tracks.mbid], batch=1).json["mbids"]
+    assert [each["mbid"] for each in found] == [*asked, tracks.mbid]
+    assert len(found[-1]["tracks"]) == 2
+    assert len(statements) == 1
+
+
+def test_a_merged_track_is_not_redirected(web, tracks) -> None:
+    old, mbid = tracks.add(new_id=tracks.first[0]), str(uuid.uuid4())
+    tracks.link(old, mbid)
+    assert web.get(PATH, mbid=mbid).json["tracks"] == [{"id": old[1]}]
+
+
+@pytest.mark.parametrize(
+    ("mbids", "code", "text"),
+    [
+        ([], 2, 'missing required parameter "mbid"'),
+        ([""], 2, 'missing required parameter "mbid"'),
+        (["x"], 7, 'parameter "mbid" is not a valid UUID'),
+        ([str(uuid.uuid4()), ""], 7, 'parameter "mbid" is not a valid UUID'),
+        ([uuid.uuid4().hex], 7, 'parameter "mbid" is not a valid UUID'),
+    ],
+)
+@pytest.mark.parametrize("batch", [0, 1])
+def test_errors(web, mbids, code, text, batch) -> None:
+    result = web.get(PATH, mbid=mbids, batch=batch)
+    assert (result.status_code, code_of(result)) == (400, code)
+    assert error_of(result)["message"].startswith(text)
+
+
+def test_a_puid_has_no_tracks(web) -> None:
+    path = "/v2/track/list_by_puid"
+    result = web.get(path, puid=str(uuid.uuid4()).upper())
+    assert (result.status_code, result.text) == (200, '{"status": "ok", "tracks": []}')
+    xml = f"{XML}<response><status>ok</status><tracks /></response>"
+    assert web.get(path, puid=str(uuid.uuid4()), format="xml").text == xml
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "text"),
+    [
+        ({}, 2, 'missing required parameter "puid"'),
+        ({"puid": ""}, 2, 'missing required parameter "puid"'),
+        ({"puid": "x"}, 7, 'parameter "puid" is not a valid UUID'),
+    ],
+)
+def test_a_puid_is_needed(web, query, code, text) -> None:
+    result = web.get("/v2/track/list_by_puid", **query)
+    assert (result.status_code, code_of(result)) == (400, code)
+    assert error_of(result)["message"].startswith(text)
+
+
+@pytest.mark.parametrize("name", ["mbid", "puid"])
+def test_no_key_is_needed_but_the_address_is_limited(make_web, name) -> None:
+    rates = {"global_limit": 0, "app_limit": 0, "ip_limit": 0.05}
+    web = make_web(cluster={"rate_limiter": rates})
+    path, query = f"/v2/track/list_by_{name}", {name: str(uuid.uuid4())}
+    assert web.get(path).status_code == 400
+    assert web.get(path, **query).status_code == 200
+    assert code_of(web.get(path, **query)) == 14
