@@ -26,6 +26,9 @@ account: Final = sa.Table(
     sa.Column("is_admin", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
+# To MusicBrainz a user's name is the same in any case.
+sa.Index("account_idx_mbuser_lower", sa.func.lower(account.c.mbuser), unique=True)
+
 account_openid: Final = sa.Table(
     "account_openid",
     METADATA,

@@ -1,0 +1,21 @@
+"""One account for each MusicBrainz user, whose name is the same in any case."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "app_0003"
+down_revision = "app_0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply the revision."""
+    op.create_index(
+        "account_idx_mbuser_lower", "account", [sa.literal_column("lower(mbuser)")], unique=True
+    )
+
+
+def downgrade() -> None:
+    """Undo the revision."""
+    op.drop_index("account_idx_mbuser_lower", table_name="account")
