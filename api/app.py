@@ -7,6 +7,7 @@ import sqlalchemy.exc
 import structlog
 from redis.exceptions import RedisError
 
+from api.docs_page import ASSETS, DocsAsset, DocsPage, OpenApiResource
 from api.errors import (
     ApiError,
     InternalError,
@@ -39,6 +40,9 @@ def create_app(services: Services) -> falcon.App[falcon.Request, falcon.Response
     app.add_error_handler(falcon.HTTPError, _Errors(services).handle)
     for path, endpoint in ROUTES.items():
         app.add_route(path, endpoint(services))
+    app.add_route("/v2/openapi.json", OpenApiResource())
+    app.add_route("/docs", DocsPage())
+    app.add_route(f"{ASSETS}/{{file}}", DocsAsset())
     _add_health(app, services)
     return app
 

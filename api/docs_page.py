@@ -1,0 +1,81 @@
+"""``/v2/openapi.json``, and a page at ``/docs`` on which people read it (Swagger UI)."""
+
+import json
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import falcon
+
+from api.openapi import openapi_document
+
+ASSETS: Final = "/docs/assets"
+FILES: Final = frozenset({"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"})
+
+_PAGE: Final = f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <title>AcoustID web service</title>
+  <link rel="stylesheet" href="{ASSETS}/swagger-ui.css">
+  <link rel="icon" type="image/png" href="{ASSETS}/favicon-32x32.png">
+</head>
+<body>
+  <div id="page"></div>
+  <script src="{ASSETS}/swagger-ui-bundle.js"></script>
+  <script>SwaggerUIBundle({{ url: "/v2/openapi.json", dom_id: "#page" }})</script>
+</body>
+</html>
+"""
+
+
+class OpenApiResource:
+    """The document itself."""
+
+    name: Final = "openapi"
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:  # noqa: ARG002 - Falcon's signature
+        """Send the document."""
+        resp.content_type = falcon.MEDIA_JSON
+        resp.text = json.dumps(openapi_document())
+
+
+class DocsPage:
+    """The page."""
+
+    name: Final = "docs"
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:  # noqa: ARG002 - Falcon's signature
+        """Send the page."""
+        resp.content_type = falcon.MEDIA_HTML
+        resp.text = _PAGE
+
+
+class DocsAsset:
+    """A file of Swagger UI's, of those that the page needs."""
+
+    name: Final = "docs_asset"
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, file: str) -> None:  # noqa: ARG002 - Falcon's signature
+        """Send a file."""
+        if file not in FILES:
+            raise falcon.HTTPNotFound
+        path = _folder() / file
+        resp.content_type = {
+            ".css": "text/css; charset=UTF-8",
+            ".js": falcon.MEDIA_JS,
+            ".png": falcon.MEDIA_PNG,
+        }[path.suffix]
+        resp.cache_control = ["public", "max-age=86400"]
+        resp.data = path.read_bytes()
+
+
+@cache
+def _folder() -> Path:
+    """Return where Swagger UI's files are; its Python, which is of no use here, stays unread."""
+    spec = find_spec("swagger_ui")
+    if spec is None or spec.origin is None:
+        raise falcon.HTTPNotFound
+    return Path(spec.origin).with_name("static")

@@ -1,0 +1,144 @@
+"""What each path does, takes and answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One path, which GET and POST answer alike.
+
+    Attributes:
+        tag: the heading it stands under.
+        summary: what it does, in a line.
+        reply: name of the schema of its success.
+        parameters: names of those that it takes besides the common ones.
+        required: those without which it refuses, of which none is numbered.
+        description: what the line doesn't say.
+        errors: HTTP statuses of its refusals, besides those that every path has.
+        is_public: whether it is for everybody, or for the cluster's own servers.
+    """
+
+    tag: str
+    summary: str
+    reply: str
+    parameters: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    description: str = ""
+    errors: tuple[int, ...] = ()
+    is_public: bool = True
+
+
+_META: Final = """
+Give `fingerprint` and `duration`, or `trackid`. Without `batch` the first valid question is
+answered; with it all are, up to 20 fingerprints or 100 track ids.
+
+`meta` is made of the words `recordings`, `recordingids`, `releases`, `releaseids`, `releasegroups`,
+`releasegroupids`, `tracks`, `compress`, `usermeta`, `sources` and `isrcs`, or is `m2` alone. Words
+that are not known are ignored.
+"""
+
+_SUBMIT: Final = """
+Each item needs `fingerprint`, `duration`, and an `mbid`, a `puid` or text metadata. An item with
+several MBIDs becomes several submissions. Items that are not valid are left out, unless none is.
+
+Once this answers, nothing is lost: each submission reaches a final state, which
+`/v2/submission_status` and `/v2/task/{task_id}` tell.
+"""
+
+_ITEM: Final = (
+    "fingerprint",
+    "duration",
+    "bitrate",
+    "fileformat",
+    "mbid",
+    "puid",
+    "foreignid",
+    "track",
+    "artist",
+    "album",
+    "albumartist",
+    "trackno",
+    "discno",
+    "year",
+)
+
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    "/v2/lookup": Operation(
+        "lookup",
+        "Find tracks by fingerprint, or a track by its id",
+        "LookupReply",
+        (
+            "client",
+            "fingerprint",
+            "duration",
+            "trackid",
+            "meta",
+            "maxdurationdiff",
+            "batch",
+            "async",
+        ),
+        ("client",),
+        _META,
+        (401,),
+    ),
+    "/v2/submit": Operation(
+        "submission",
+        "Submit fingerprints and what they are of",
+        "SubmitReply",
+        ("client", "user", "clientversion", "wait", *_ITEM),
+        ("client", "user"),
+        _SUBMIT,
+        (401,),
+    ),
+    "/v2/submission_status": Operation(
+        "submission",
+        "Tell what became of submissions",
+        "SubmissionsReply",
+        ("client", "id"),
+        ("client",),
+        errors=(401,),
+    ),
+    "/v2/task/{task_id}": Operation(
+        "submission",
+        "Tell how far a task is",
+        "TaskReply",
+        errors=(404,),
+        description="The id comes with the reply to a submission or to an asynchronous lookup.",
+    ),
+    "/v2/fingerprint": Operation(
+        "catalogue",
+        "Show a stored fingerprint",
+        "FingerprintReply",
+        ("id",),
+        ("id",),
+        errors=(404,),
+    ),
+    "/v2/track/list_by_mbid": Operation(
+        "catalogue",
+        "List the tracks that are linked to MusicBrainz recordings",
+        "TracksReply",
+        ("mbid", "batch", "disabled"),
+        ("mbid",),
+        "Without `batch` the first recording is answered; with it all are, each by its MBID.",
+    ),
+    "/v2/track/list_by_puid": Operation(
+        "catalogue",
+        "List the tracks of a PUID: none, since PUIDs are retired",
+        "TracksReply",
+        ("puid",),
+        ("puid",),
+    ),
+    "/v2/user/lookup": Operation(
+        "users", "Check a user's key", "UserReply", ("user",), ("user",), errors=(401,)
+    ),
+    "/v2/user/create_anonymous": Operation(
+        "users",
+        "Make an account without a name, and its key",
+        "UserReply",
+        ("client", "clientversion"),
+        ("client",),
+        errors=(401,),
+    ),
+}

@@ -1,0 +1,96 @@
+"""The parameters of all endpoints, by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from api.openapi.schemas import NUMBER, TEXT, UUID, Schema, listed
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter.
+
+    Attributes:
+        description: what it means.
+        schema: which values it takes; others are refused, or ignored where the text says so.
+        is_numbered: whether ``name.0``, ``name.1``, … are taken too.
+    """
+
+    description: str
+    schema: Schema = field(default_factory=lambda: dict(TEXT))
+    is_numbered: bool = False
+
+
+def _between(least: int, most: int, **more: Any) -> Schema:  # noqa: ANN401 - any JSON Schema
+    return {"type": "integer", "minimum": least, "maximum": most, **more}
+
+
+_FLAG: Final = {"enum": [0, 1], "default": 0}
+
+COMMON: Final[Mapping[str, Parameter]] = {
+    "format": Parameter("Of the reply.", {"enum": ["json", "jsonp", "xml"], "default": "json"}),
+    "jsoncallback": Parameter(
+        "Function that `jsonp` calls: a dotted identifier, else the default is used.",
+        {"type": "string", "default": "jsonAcoustidApi"},
+    ),
+    "secret": Parameter("The cluster's secret: no limits apply to who knows it."),
+}
+"""What every endpoint of the web service takes."""
+
+PARAMETERS: Final[Mapping[str, Parameter]] = {
+    **COMMON,
+    "client": Parameter("Key of the application that asks."),
+    "clientversion": Parameter("Version of that application."),
+    "user": Parameter("Key of the user."),
+    "fingerprint": Parameter(
+        "Chromaprint fingerprint as fpcalc prints it (algorithm 2).", is_numbered=True
+    ),
+    "duration": Parameter(
+        "Length of the whole file in seconds.", _between(1, 32767), is_numbered=True
+    ),
+    "trackid": Parameter("AcoustID of a track, in the place of a fingerprint.", UUID, True),  # noqa: FBT003 - is_numbered
+    "meta": Parameter("What to tell of each result: words separated by spaces."),
+    "maxdurationdiff": Parameter(
+        "Seconds that the durations may differ by.", _between(1, 30, default=7)
+    ),
+    "batch": Parameter("1: answer all numbered questions.", _FLAG),
+    "async": Parameter("1: answer at once with a task id; only where the server allows it.", _FLAG),
+    "bitrate": Parameter("Of the file, in kbit/s.", _between(0, 32767), is_numbered=True),
+    "fileformat": Parameter("Of the file, such as `MP3`.", is_numbered=True),
+    "mbid": Parameter(
+        "MusicBrainz recording; may be given more than once.", listed(UUID), is_numbered=True
+    ),
+    "puid": Parameter("PUID, a retired identifier.", UUID, is_numbered=True),
+    "foreignid": Parameter(
+        "Identifier of another service, `vendor:id`.",
+        {"type": "string", "pattern": "^[0-9a-z]+:."},
+        is_numbered=True,
+    ),
+    "track": Parameter("Title of the recording.", is_numbered=True),
+    "artist": Parameter("Its artist.", is_numbered=True),
+    "album": Parameter("An album that it is on.", is_numbered=True),
+    "albumartist": Parameter("The album's artist.", is_numbered=True),
+    "trackno": Parameter("Its number on the medium.", NUMBER, is_numbered=True),
+    "discno": Parameter("The medium's number.", NUMBER, is_numbered=True),
+    "year": Parameter("Of the release.", NUMBER, is_numbered=True),
+    "wait": Parameter("Seconds to wait for final states, 10 at most.", _between(0, 10, default=0)),
+    "id": Parameter("Number of what is asked for; of several, each once.", listed(NUMBER)),
+    "disabled": Parameter("1: show links that were disabled, too.", _FLAG),
+    "access_token": Parameter("OAuth token of a MusicBrainz user."),
+    "application_id": Parameter("Number of an application.", NUMBER),
+    "account_id": Parameter("Number of an account.", NUMBER),
+    "name": Parameter("Of what is made."),
+    "version": Parameter("Of the application."),
+    "active": Parameter("Whether the key is taken; `0`, `false` and nothing mean no."),
+    "api_key": Parameter("Key of an application."),
+    "date": Parameter("Day, in UTC.", {"type": "string", "format": "date"}),
+    "hour": Parameter("Hour of the day, in UTC.", _between(0, 23)),
+    "type": Parameter("`hit` for lookups with a result, anything else for those without."),
+    "count": Parameter("How many to add.", NUMBER),
+    "user_agent": Parameter("What a client calls itself."),
+    "ip": Parameter("A client's address."),
+    "from": Parameter("First day.", {"type": "string", "format": "date"}),
+    "to": Parameter("Last day.", {"type": "string", "format": "date"}),
+    "days": Parameter("How many days, up to yesterday.", {**NUMBER, "default": 30}),
+}

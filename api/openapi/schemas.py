@@ -1,0 +1,201 @@
+"""JSON Schemas of the replies, by name."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+Schema = dict[str, Any]
+
+TEXT: Final[Schema] = {"type": "string"}
+NUMBER: Final[Schema] = {"type": "integer"}
+UUID: Final[Schema] = {"type": "string", "format": "uuid"}
+MOMENT: Final[Schema] = {"type": "string", "format": "date-time"}
+OK: Final[Schema] = {"const": "ok"}
+
+
+def ref(name: str) -> Schema:
+    """Return a reference to a schema of the document."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def listed(items: Schema) -> Schema:
+    """Return the schema of a list."""
+    return {"type": "array", "items": items}
+
+
+def nullable(schema: Schema) -> Schema:
+    """Return a schema that allows null as well."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def record(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
+    """Return the schema of an object with these fields and no others."""
+    return {
+        "type": "object",
+        "properties": {**required, **(optional or {})},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def reply(fields: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
+    """Return the schema of a successful reply: these fields and ``"status": "ok"``."""
+    return record({**fields, "status": OK}, optional)
+
+
+_DATE: Final = record({}, {"year": NUMBER, "month": NUMBER, "day": NUMBER})
+
+_METADATA: Final[dict[str, Schema]] = {
+    "Artist": {
+        "description": "An artist of MusicBrainz, or with `usermeta` the text of a submission.",
+        "anyOf": [record({"id": UUID, "name": TEXT}, {"joinphrase": TEXT}), TEXT],
+    },
+    "Track": record(
+        {},
+        {
+            "id": {"anyOf": [UUID, NUMBER]},
+            "position": nullable(NUMBER),
+            "title": TEXT,
+            "artists": listed(ref("Artist")),
+            "duration": {"type": "number"},
+            "medium": ref("Medium"),
+        },
+    ),
+    "Medium": record(
+        {"position": nullable(NUMBER), "track_count": nullable(NUMBER)},
+        {
+            "format": TEXT,
+            "title": TEXT,
+            "tracks": listed(ref("Track")),
+            "release": record({"id": UUID, "title": TEXT}),
+        },
+    ),
+    "Release": record(
+        {},
+        {
+            "id": UUID,
+            "title": TEXT,
+            "artists": listed(ref("Artist")),
+            "medium_count": NUMBER,
+            "track_count": NUMBER,
+            "country": TEXT,
+            "date": _DATE,
+            "releaseevents": listed(record({}, {"country": TEXT, "date": _DATE})),
+            "mediums": listed(ref("Medium")),
+        },
+    ),
+    "ReleaseGroup": record(
+        {},
+        {
+            "id": UUID,
+            "title": TEXT,
+            "type": TEXT,
+            "secondarytypes": listed(TEXT),
+            "artists": listed(ref("Artist")),
+            "releases": listed(ref("Release")),
+        },
+    ),
+    "Recording": record(
+        {},
+        {
+            "id": UUID,
+            "title": TEXT,
+            "duration": {"type": "number", "description": "seconds"},
+            "artists": listed(ref("Artist")),
+            "sources": NUMBER,
+            "isrcs": listed(TEXT),
+            "releasegroups": listed(ref("ReleaseGroup")),
+            "releases": listed(ref("Release")),
+            "tracks": listed(ref("Track")),
+        },
+    ),
+    "Result": record(
+        {"id": UUID, "score": {"type": "number", "minimum": 0, "maximum": 1}},
+        {
+            "recordings": listed(ref("Recording")),
+            "releasegroups": listed(ref("ReleaseGroup")),
+            "releases": listed(ref("Release")),
+        },
+    ),
+}
+
+_SUBMISSIONS: Final[dict[str, Schema]] = {
+    "SubmissionState": {"enum": ["pending", "imported", "rejected", "failed"]},
+    "Submission": record(
+        {"id": NUMBER, "status": ref("SubmissionState")},
+        {
+            "index": {"type": "string", "description": "the item's number, where it had one"},
+            "reason": {"type": "string", "description": "why it was rejected or failed"},
+            "result": record({"id": UUID}),
+        },
+    ),
+    "Task": record(
+        {
+            "id": UUID,
+            "kind": {"enum": ["submission", "lookup"]},
+            "state": {"enum": ["pending", "running", "finished", "failed"]},
+            "stage": nullable(TEXT),
+            "created": MOMENT,
+            "started": nullable(MOMENT),
+            "finished": nullable(MOMENT),
+        },
+        {"result": {"type": "object"}, "reason": TEXT},
+    ),
+}
+
+_FINGERPRINTS: Final = record({"index": nullable(NUMBER), "results": listed(ref("Result"))})
+_TASK_ID: Final = record({"id": UUID})
+
+_REPLIES: Final[dict[str, Schema]] = {
+    "LookupReply": {
+        "anyOf": [
+            reply({"results": listed(ref("Result"))}),
+            reply({"fingerprints": listed(_FINGERPRINTS)}),
+            reply({"task": _TASK_ID}),
+        ]
+    },
+    "SubmitReply": reply({"submissions": listed(ref("Submission"))}, {"task": _TASK_ID}),
+    "SubmissionsReply": reply({"submissions": listed(ref("Submission"))}),
+    "TaskReply": reply({"task": ref("Task")}),
+    "FingerprintReply": reply(
+        {"fingerprint": record({"id": NUMBER, "duration": NUMBER, "hashes": listed(NUMBER)})}
+    ),
+    "TracksReply": {
+        "anyOf": [
+            reply({"tracks": listed(ref("LinkedTrack"))}),
+            reply({"mbids": listed(record({"mbid": UUID, "tracks": listed(ref("LinkedTrack"))}))}),
+        ]
+    },
+    "LinkedTrack": record({"id": UUID}, {"disabled": {"const": True}}),
+    "UserReply": reply({"user": record({"apikey": TEXT})}),
+    "DoneReply": reply({}),
+    "CreatedReply": reply({"id": NUMBER, "api_key": TEXT}),
+    "ApplicationReply": reply({"id": NUMBER}, {"active": {"type": "boolean"}}),
+    "LookupStatsReply": reply(
+        {
+            "stats": listed(
+                record(
+                    {
+                        "date": {"type": "string", "format": "date"},
+                        "count": NUMBER,
+                        "count_hits": NUMBER,
+                        "count_nohits": NUMBER,
+                    }
+                )
+            )
+        }
+    ),
+    "Health": record(
+        {
+            "status": {"enum": ["ok", "error"]},
+            "checks": {"type": "object", "additionalProperties": {"enum": ["ok", "failed"]}},
+        }
+    ),
+    "Error": record(
+        {
+            "status": {"const": "error"},
+            "error": record({"code": NUMBER, "message": TEXT}),
+        }
+    ),
+}
+
+SCHEMAS: Final[Mapping[str, Schema]] = {**_METADATA, **_SUBMISSIONS, **_REPLIES}

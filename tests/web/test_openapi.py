@@ -1,0 +1,112 @@
+"""The OpenAPI document is true to the code, and the page on which people read it works."""
+
+import re
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from api import endpoint
+from api.openapi import openapi_document
+from api.openapi.operations import OPERATIONS
+from api.openapi.parameters import COMMON, PARAMETERS
+from api.parameters import Parameters
+from api.routes import ROUTES
+from pipeline.fingerprint.codec import encode
+from tests.synthetic import fingerprint
+
+UUID = "0a1b2c3d-0000-4000-8000-000000000001"
+SECRET = "cluster-secret"
+
+
+def valid(web: Any, name: str) -> str:
+    """Return a value with which every endpoint goes on to the next parameter."""
+    values = {
+        "client": web.application,
+        "user": web.user,
+        "fingerprint": encode(fingerprint(1)),
+        "duration": "200",
+        "mbid": UUID,
+        "puid": UUID,
+        "foreignid": "vendor:name",
+        "format": "jsonp",
+        "meta": "recordings",
+        "maxdurationdiff": "7",
+        "date": "2026-01-01",
+        "from": "2026-01-01",
+        "to": "2026-01-02",
+        "access_token": "token",
+        "secret": SECRET,
+    }
+    return values.get(name, "1")
+
+
+class Recorder(Parameters):
+    """Parameters that note which names the code asks for."""
+
+    asked: set[str]
+
+    def get(self, name: str) -> str | None:
+        self.asked.add(re.sub(r"\.\d+$", "", name))
+        return super().get(name)
+
+    def get_all(self, name: str) -> list[str]:
+        self.asked.add(re.sub(r"\.\d+$", "", name))
+        return super().get_all(name)
+
+    def suffixes(self, *stems: str) -> list[int | None]:
+        self.asked.update(stems)
+        return super().suffixes(*stems)
+
+
+def test_every_path_is_in_the_document_and_no_other() -> None:
+    assert set(OPERATIONS) == set(ROUTES)
+
+
+def test_the_document_is_openapi(web) -> None:
+    document = web.get("/v2/openapi.json").json
+    assert document == openapi_document()
+    assert document["openapi"] == "3.1.0"
+    for name, schema in document["components"]["schemas"].items():
+        jsonschema_rs.validator_for({**document, **schema}), name
+
+
+@pytest.mark.parametrize("path", sorted(OPERATIONS))
+def test_a_path_takes_the_parameters_that_the_document_names(
+    make_web, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Recorder.asked = set()
+    monkeypatch.setattr(endpoint, "Parameters", Recorder)
+    service = make_web(cluster={"secret": SECRET}, features={"demo_key": True, "async_api": True})
+    url = path.replace("{task_id}", UUID)
+    everything = {name: valid(service, name) for name in PARAMETERS}
+    without_track = {name: value for name, value in everything.items() if name != "trackid"}
+    for left_out in ("", "async", "days", "client"):
+        form = {name: value for name, value in without_track.items() if name != left_out}
+        service.post(url, **form)
+    service.post(url, **everything)
+    documented = {*OPERATIONS[path].parameters, *COMMON}
+    assert Recorder.asked - {"clientversion"} <= documented
+    assert documented - Recorder.asked <= {"clientversion"}
+
+
+def test_every_reply_to_nothing_is_an_error_of_the_document(web) -> None:
+    document = openapi_document()
+    schema = {**document, "$ref": "#/components/schemas/Error"}
+    error = jsonschema_rs.validator_for(schema)
+    for path, operation in document["paths"].items():
+        if "post" in operation and OPERATIONS[path].required:
+            result = web.get(path)
+            assert str(result.status_code) in operation["get"]["responses"]
+            error.validate(result.json)
+
+
+def test_the_page_and_what_it_needs(web) -> None:
+    page = web.http.simulate_get("/docs")
+    assert page.status_code == 200
+    assert page.headers["Content-Type"].startswith("text/html")
+    for asset in re.findall(r'(?:href|src)="(/docs/[^"]+)"', page.text):
+        found = web.http.simulate_get(asset)
+        assert found.status_code == 200, asset
+        assert len(found.content) > 500
+    assert web.http.simulate_get("/docs/assets/..%2f__init__.py").status_code == 404
