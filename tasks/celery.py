@@ -8,7 +8,13 @@ from tasks.stage_task import StageTask
 app = Celery(
     "acoustid",
     task_cls=StageTask,
-    include=["tasks.lookup", "tasks.submission", "tasks.index", "tasks.maintenance"],
+    include=[
+        "tasks.lookup",
+        "tasks.submission",
+        "tasks.index",
+        "tasks.maintenance",
+        "tasks.statistics",
+    ],
 )
 app.config_from_object("celeryconfig")
 signals.connect()

@@ -1,4 +1,4 @@
-"""The beats' tasks: overdue receipts, queue lengths, daily figures."""
+"""The beats' tasks: overdue receipts, queue lengths."""
 
 from itertools import groupby
 from operator import attrgetter
@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from pipeline.catalog import statistics, submissions
+from pipeline.catalog import submissions
 from tasks import submission
 from tasks.celery import app
 from tasks.services import services
@@ -62,13 +62,3 @@ def measure_queues() -> dict[str, int]:
     for queue, depth in depths.items():
         services().metrics.queue_depth(queue, depth)
     return depths
-
-
-@app.task(name="maintenance.update_stats")
-def update_stats() -> int:
-    """Write the daily figures of the catalogue, once a day however often it runs."""
-    figures = statistics.measure(services().databases)
-    statistics.store(services().databases, figures)
-    for name, value in figures.items():
-        services().metrics.gauge(name, value)
-    return len(figures)

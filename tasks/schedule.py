@@ -17,6 +17,20 @@ SCHEDULE: Final[dict[str, dict[str, Any]]] = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "update-lookup-stats": {
+        "task": "maintenance.update_lookup_stats",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "update-user-agent-stats": {
+        "task": "maintenance.update_user_agent_stats",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
+    "prune-folded": {
+        "task": "maintenance.prune_folded",
+        "schedule": crontab(hour="0", minute="5"),
+    },
     "update-stats": {
         "task": "maintenance.update_stats",
         "schedule": crontab(hour="0", minute="10"),

@@ -77,7 +77,7 @@ def add_lookups(connection: sa.Connection, counts: Mapping[LookupKind, int]) -> 
             "count_hits": _fit(outcomes[True]),
             "count_nohits": _fit(outcomes[False]),
         }
-        for (application_id, day, hour), outcomes in sorted(sums.items())
+        for (application_id, day, hour), outcomes in sums.items()
     ]
     _add(connection, stats_lookups, rows, "count_hits", "count_nohits")
     return {kind.application_id for kind in counts} - known
@@ -93,7 +93,7 @@ def add_user_agents(connection: sa.Connection, counts: Mapping[Visitor, int]) ->
     for visitor, count in counts.items():
         if visitor.application_id in known:
             sums[_stored(visitor)] += count
-    rows = [{**visitor._asdict(), "count": _fit(sums[visitor])} for visitor in sorted(sums)]
+    rows = [{**visitor._asdict(), "count": _fit(count)} for visitor, count in sums.items()]
     _add(connection, stats_user_agents, rows, "count")
     return {visitor.application_id for visitor in counts} - known
 
@@ -166,15 +166,20 @@ def _lock_known(connection: sa.Connection, application_ids: set[int]) -> set[int
 def _add(
     connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *counts: str
 ) -> None:
-    """Add to the counts of rows that are there, insert the others.
+    """Add to the counts of rows that are there, insert the others: one statement for all.
 
-    The rows are sorted by their key, so that of two who add at once one waits for the other.
+    It goes by the key, so that of two who add at once one waits for the other.
     """
     if not rows:
         return
-    added = insert(table)
+    names = list(rows[0])
+    key = [name for name in names if name not in counts]
+    arrays = [sa.cast([row[name] for row in rows], sa.ARRAY(table.c[name].type)) for name in names]
+    given = sa.func.unnest(*arrays).table_valued(*names).render_derived()
+    in_order = sa.select(*given.c).order_by(*(given.c[name] for name in key))
+    added = insert(table).from_select(names, in_order)
     statement = added.on_conflict_do_update(
-        index_elements=[name for name in rows[0] if name not in counts],
+        index_elements=key,
         set_={
             name: sa.func.least(
                 sa.cast(table.c[name], sa.BigInteger) + added.excluded[name], _LARGEST
@@ -182,7 +187,7 @@ def _add(
             for name in counts
         },
     )
-    connection.execute(statement, rows)
+    connection.execute(statement)
 
 
 def _stored(visitor: Visitor) -> Visitor:

@@ -1,6 +1,7 @@
-"""The daily figures of the catalogue, as the public service keeps them."""
+"""The daily figures of the catalogue, under the names of the public service."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Final
 
 import sqlalchemy as sa
@@ -12,6 +13,9 @@ from pipeline.catalog.fingerprint_tables import fingerprint, track, track_mbid
 from pipeline.catalog.ingest_tables import submission
 from pipeline.runtime.databases import DatabaseName, Databases
 from pipeline.runtime.metrics import Gauge
+
+OR_MORE: Final = 10
+"""The last class of a distribution: so many or more."""
 
 
 def _rows(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.Select[int]:
@@ -39,21 +43,70 @@ _FIGURES: Final[Mapping[Gauge, tuple[DatabaseName, sa.Select[int]]]] = {
 }
 
 
-def measure(databases: Databases) -> dict[Gauge, int]:
-    """Return every figure as it is now."""
-    figures: dict[Gauge, int] = {}
-    for name, (database, statement) in _FIGURES.items():
-        with databases.engine(database, read_only=True).connect() as connection:
-            figures[name] = connection.execute(statement).scalar_one()
-    return figures
+def _distribution(links: sa.Subquery) -> sa.Select[int, int]:
+    """Return the statement that asks how many have 0, 1, 2… links, one row for each class."""
+    capped = sa.func.least(links.c.links, OR_MORE)
+    return sa.select(capped, sa.func.count()).group_by(capped)
 
 
-def store(databases: Databases, figures: Mapping[Gauge, int]) -> None:
-    """Write the figures of today, in place of those that were written earlier in the day."""
-    rows = [{"name": name.replace("_", ".", 1), "value": value} for name, value in figures.items()]
+# An MBID all of whose links are disabled has none.
+_TRACKS_OF_MBIDS: Final = _distribution(
+    sa.select(sa.func.count().filter(~track_mbid.c.disabled).label("links"))
+    .group_by(track_mbid.c.mbid)
+    .subquery()
+)
+
+_MBIDS_OF_TRACKS: Final = _distribution(
+    sa.select(sa.func.count(track_mbid.c.id).label("links"))
+    .select_from(track)
+    .outerjoin(track_mbid, (track_mbid.c.track_id == track.c.id) & ~track_mbid.c.disabled)
+    .where(track.c.new_id.is_(None))
+    .group_by(track.c.id)
+    .subquery()
+)
+
+# Each distribution: the names of its classes, and the statement that asks.
+_DISTRIBUTIONS: Final[Mapping[str, sa.Select[int, int]]] = {
+    "mbid.{}tracks": _TRACKS_OF_MBIDS,
+    "track.{}mbids": _MBIDS_OF_TRACKS,
+}
+
+MEASURES: Final = (*_FIGURES, *_DISTRIBUTIONS)
+"""What `measure` can be asked for: gauges by their names, distributions by their pattern."""
+
+
+def measure(databases: Databases, name: str) -> dict[str, int]:
+    """Return figures as they are now, by the names under which they are stored.
+
+    Args:
+        databases: the four; read-only twins will do.
+        name: one of `MEASURES`: a gauge is one figure, a distribution eleven.
+    """
+    for gauge, (database, statement) in _FIGURES.items():
+        if gauge == name:
+            with databases.engine(database, read_only=True).connect() as connection:
+                return {_stored_name(gauge): connection.execute(statement).scalar_one()}
+    with databases.engine("fingerprint", read_only=True).connect() as connection:
+        found = dict(connection.execute(_DISTRIBUTIONS[name]).all())
+    return {name.format(links): found.get(links, 0) for links in range(OR_MORE + 1)}
+
+
+def gauges(figures: Mapping[str, int]) -> dict[Gauge, int]:
+    """Return those figures that are gauges, by the names that they have as such."""
+    return {gauge: figures[name] for gauge in _FIGURES if (name := _stored_name(gauge)) in figures}
+
+
+def store(databases: Databases, day: date, figures: Mapping[str, int]) -> None:
+    """Write the figures of a day, in place of those that were written earlier in the day."""
     added = insert(stats_table)
     statement = added.on_conflict_do_update(
         index_elements=["name", "date"], set_={"value": added.excluded.value}
     )
+    rows = [{"name": name, "date": day, "value": value} for name, value in figures.items()]
     with databases.engine("app").begin() as connection:
         connection.execute(statement, rows)
+
+
+def _stored_name(gauge: Gauge) -> str:
+    subject, _, which = gauge.rpartition("_")
+    return f"{subject}.{which}"

@@ -24,7 +24,7 @@ EVERY: Final = 1.0
 MOST: Final = 50_000
 """Fields of each hash that are kept while Redis is away; counts of further ones are dropped."""
 
-PARCEL: Final = 5_000
+PARCEL: Final = 2_000
 """Fields in one message, which holds Redis up for a few milliseconds."""
 
 REMEMBERED: Final = 3600

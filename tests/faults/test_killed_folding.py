@@ -1,0 +1,129 @@
+"""Folding that ends at every single step, in three ways: the sums are exact each time."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import pytest
+import redis
+
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.redis_client import connect
+from pipeline.runtime.settings import Settings
+from tasks.folding import LOOKUPS, USER_AGENTS, Kind, fold
+from tests.counted_lookups import Totals, left, lookups, make_applications, put, user_agents
+from tests.interrupted import (
+    DIED,
+    At,
+    Dying,
+    Failing,
+    InterruptedSqlError,
+    in_a_child,
+    watch_redis,
+    watch_sql,
+)
+from tests.scratch_redis import on_scratch, scratch_redis
+
+DAY = "2026-01-31"
+BATCH = 2  # so that three fields are two batches
+
+
+class Folder:
+    """Folds one kind of counters and knows what the sums must be."""
+
+    def __init__(
+        self, settings: Settings, client: redis.Redis, databases: Databases, kind: Kind
+    ) -> None:
+        self.settings = on_scratch(settings)
+        self.client = client
+        self.databases = databases
+        self.kind = kind
+        self.application_id = make_applications(databases, 1)[0]
+        self.expected: Totals = Counter()
+
+    def count(self, number: int) -> None:
+        """Count in three fields, each time something else."""
+        app = self.application_id
+        for at in range(3):
+            if self.kind is LOOKUPS:
+                field, place = f"{DAY}:1{at}:{app}:hit", (DAY, 10 + at, app, True)
+            else:
+                field, place = f"{DAY}:{app}:agent:10.0.0.{at}", (DAY, app, "agent", f"10.0.0.{at}")
+            put(self.client, self.kind.key, {field: number + at})
+            self.expected[place] += number + at
+
+    def fold(self, at: At | None = None) -> None:
+        """Fold with connections of its own, as a process does that has just begun."""
+        databases = Databases(self.settings)
+        with connect(self.settings.redis) as client:
+            if at is not None:
+                watch_redis(client, at)
+                watch_sql(databases.engine("app"), at)
+            try:
+                fold(client, databases, self.kind, batch=BATCH)
+            finally:
+                databases.dispose()
+
+    def check(self) -> None:
+        """All that was counted is in SQL, once, and nothing is left in Redis."""
+        found = lookups if self.kind is LOOKUPS else user_agents
+        assert found(self.databases) == self.expected
+        assert left(self.client) == set()
+
+
+@pytest.fixture(params=[LOOKUPS, USER_AGENTS], ids=["lookups", "user agents"])
+def folder(
+    request: pytest.FixtureRequest, settings: Settings, databases: Databases
+) -> Iterator[Folder]:
+    with scratch_redis(settings) as client:
+        yield Folder(settings, client, databases, request.param)
+
+
+def dies(folder: Folder, number: int) -> bool:
+    """Fold in a process that is killed at a step; return whether it got that far."""
+    status = in_a_child(lambda: folder.fold(Dying(number)))
+    assert status in {0, DIED}
+    return status == DIED
+
+
+def stumbles(folder: Folder, number: int) -> bool:
+    """Fold where one step fails, which Redis's client tries once more."""
+    return _fails(folder, Failing(number))
+
+
+def is_cut_off(folder: Folder, number: int) -> bool:
+    """Fold where from one step on everything fails."""
+    return _fails(folder, Failing(number, outage=True))
+
+
+def _fails(folder: Folder, at: Failing) -> bool:
+    try:
+        folder.fold(at)
+    except (InterruptedSqlError, redis.exceptions.ConnectionError):
+        assert at.reached
+    return at.reached
+
+
+End = Callable[[Folder, int], bool]
+WAYS = pytest.mark.parametrize("ends", [dies, stumbles, is_cut_off])
+
+
+@WAYS
+def test_whoever_comes_next_makes_the_sums_exact(folder: Folder, ends: End) -> None:
+    for number in count(1):
+        folder.count(number)
+        if not ends(folder, number):
+            break
+        folder.fold()
+        folder.check()
+    folder.check()
+    assert number > 40  # every message and statement of two batches, before and after
+
+
+@WAYS
+def test_ends_that_follow_each_other_make_the_sums_exact_too(folder: Folder, ends: End) -> None:
+    for number in range(45, 8, -2):
+        folder.count(number)
+        ends(folder, number)
+    folder.fold()
+    folder.check()
