@@ -1,4 +1,4 @@
-"""Where a request comes from: the peer, or what trusted proxies say of it."""
+"""Where a request comes from and how: the peer, or what trusted proxies say of it."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -25,6 +25,23 @@ def client_address(environ: Mapping[str, Any], trusted_proxies: int) -> str:
     if len(seen) < trusted_proxies:
         return peer
     return _parse(seen[-trusted_proxies]) or peer
+
+
+def is_secure(environ: Mapping[str, Any], trusted_proxies: int) -> bool:
+    """Tell whether the client's own connection is encrypted.
+
+    A proxy either appends to ``X-Forwarded-Proto`` or writes it anew, so where there are fewer
+    entries than trusted proxies, the first one is the nearest to the client.
+
+    Args:
+        environ: the WSGI environment.
+        trusted_proxies: how many proxies stand before this server.
+    """
+    scheme = environ.get("wsgi.url_scheme") or ""
+    seen = [each.strip() for each in (environ.get("HTTP_X_FORWARDED_PROTO") or "").split(",")]
+    if trusted_proxies and seen != [""]:
+        scheme = seen[-min(trusted_proxies, len(seen))]
+    return bool(scheme.lower() == "https")
 
 
 def _parse(text: str) -> str | None:

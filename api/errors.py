@@ -190,6 +190,24 @@ class TooManyRequestsError(ApiError):
         )
 
 
+class InvalidMusicbrainzTokenError(ApiError):
+    """MusicBrainz did not say whose the access token is."""
+
+    code, status = 15, 400
+
+    def __init__(self) -> None:
+        super().__init__("invalid MusicBrainz access token: MusicBrainz did not confirm it")
+
+
+class InsecureRequestError(ApiError):
+    """What must be encrypted on its way came in clear text."""
+
+    code, status = 16, 400
+
+    def __init__(self) -> None:
+        super().__init__("only requests over HTTPS are allowed here")
+
+
 class FingerprintNotFoundError(ApiError):
     """No fingerprint of the catalogue has the id."""
 

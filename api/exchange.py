@@ -20,6 +20,7 @@ class Exchange:
     Attributes:
         query: the pairs of the query string.
         address: the client's.
+        secure: whether it came encrypted.
         user_agent: what the client calls itself, empty where it does not.
         style: how to reply, as far as it is known.
         endpoint: the handler's name, for metrics.
@@ -30,6 +31,7 @@ class Exchange:
 
     query: list[Pair] = field(default_factory=list)
     address: str = UNKNOWN
+    secure: bool = False
     user_agent: str = ""
     style: ReplyStyle = JSON
     endpoint: str = "other"

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import falcon
 
-from api.client_address import client_address
+from api.client_address import client_address, is_secure
 from api.errors import MethodNotAllowedError, UnknownFormatError
 from api.exchange import Exchange, exchange_of
 from api.parameters import Parameters, parse_pairs
@@ -30,8 +30,10 @@ class Frame:
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Learn what the request says before its body is read."""
         bind_trace_id()
+        proxies = self._services.settings.api.trusted_proxies
         exchange = req.context.exchange = Exchange(
-            address=client_address(req.env, self._services.settings.api.trusted_proxies),
+            address=client_address(req.env, proxies),
+            secure=is_secure(req.env, proxies),
             user_agent=_as_sent(req.user_agent or ""),
         )
         req.path = _SLASHES.sub("/", req.path).rstrip("/") or "/"

@@ -11,6 +11,7 @@ from api.submit import SubmitEndpoint
 from api.task import TaskEndpoint
 from api.track import ListByMbidEndpoint, ListByPuidEndpoint
 from api.user import CreateAnonymousEndpoint, UserLookupEndpoint
+from api.user_musicbrainz import CreateMusicbrainzEndpoint
 
 ROUTES: Final[Mapping[str, type[Endpoint]]] = {
     "/v2/lookup": LookupEndpoint,
@@ -22,5 +23,6 @@ ROUTES: Final[Mapping[str, type[Endpoint]]] = {
     "/v2/track/list_by_puid": ListByPuidEndpoint,
     "/v2/user/lookup": UserLookupEndpoint,
     "/v2/user/create_anonymous": CreateAnonymousEndpoint,
+    "/v2/user/create_musicbrainz": CreateMusicbrainzEndpoint,
 }
 """The paths of the web service, with Falcon's fields, and who answers them."""

@@ -61,6 +61,23 @@ def _is_dsn(text: str) -> bool:
     return parts.scheme in {"http", "https"} and named and port_is_fit
 
 
+def _checked_web_address(value: str) -> str:
+    if not _is_web_address(value):
+        raise ValueError("must be an http:// or https:// address without user and password")
+    return value
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port_is_fit = parts.port is None or parts.port > 0
+    except ValueError:  # its message may quote a password
+        return False
+    plain = text.isascii() and text.isprintable() and " " not in text
+    named = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
+    return plain and named and port_is_fit
+
+
 Host = Annotated[str, AfterValidator(_checked_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, Field(min_length=1)]
@@ -68,6 +85,7 @@ RateLimit = Annotated[float, Field(ge=0)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
 Dsn = Annotated[SecretStr, AfterValidator(_checked_dsn)]
 MetricPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+WebAddress = Annotated[str, AfterValidator(_checked_web_address)]
 Servers = Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_refuse_bridge)]
 IndexProtocol = Annotated[Literal["local", "http"], AfterValidator(_refuse_remote_index)]
 StoreEnabled = Annotated[bool, AfterValidator(_refuse_store)]

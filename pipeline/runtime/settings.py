@@ -23,6 +23,7 @@ from pipeline.runtime.option_types import (
     RateLimit,
     Servers,
     StoreEnabled,
+    WebAddress,
 )
 
 if TYPE_CHECKING:
@@ -207,16 +208,19 @@ class ApiSettings(Section):
     """The web front end.
 
     Attributes:
-        trusted_proxies: how many proxies stand before it, whose X-Forwarded-For entries count.
+        trusted_proxies: how many proxies stand before it, whose entries count in
+            X-Forwarded-For and X-Forwarded-Proto.
         lookup_timeout: seconds a lookup may take before the client is told to come again.
         lookup_batch_size: most lookups that travel in one chain.
         lookup_batches_in_flight: chains a front-end process keeps under way at once.
+        musicbrainz_userinfo_url: whom to ask whose a MusicBrainz access token is.
     """
 
     trusted_proxies: Annotated[int, Field(ge=0)] = 0
     lookup_timeout: Annotated[float, Field(gt=0)] = 10.0
     lookup_batch_size: Annotated[int, Field(ge=1)] = 100
     lookup_batches_in_flight: Annotated[int, Field(ge=1)] = 2
+    musicbrainz_userinfo_url: WebAddress = "https://musicbrainz.org/oauth2/userinfo"
 
 
 class CelerySettings(Section):
