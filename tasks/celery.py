@@ -13,6 +13,7 @@ app = Celery(
         "tasks.submission",
         "tasks.index",
         "tasks.maintenance",
+        "tasks.mbids",
         "tasks.statistics",
     ],
 )

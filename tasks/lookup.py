@@ -19,6 +19,7 @@ from pipeline.stages.score import score_lookups
 from pipeline.stages.validate import validate_lookups
 from tasks import replies
 from tasks.celery import app
+from tasks.mbids import note_missing
 from tasks.services import services
 from tasks.stage_task import StageTask
 
@@ -98,3 +99,4 @@ def reply(message: Message) -> None:
     if described.degraded:
         services().metrics.metadata_unavailable()
     replies.push(services().redis, batch.reply_to, described.reply)
+    note_missing(services().redis, described.missing_mbids)

@@ -35,4 +35,14 @@ SCHEDULE: Final[dict[str, dict[str, Any]]] = {
         "task": "maintenance.update_stats",
         "schedule": crontab(hour="0", minute="10"),
     },
+    "merge-missing-mbids": {
+        "task": "maintenance.merge_missing_mbids",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "follow-mbid-redirects": {
+        "task": "maintenance.follow_mbid_redirects",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
 }
