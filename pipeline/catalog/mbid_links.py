@@ -116,6 +116,30 @@ def scan_links(connection: sa.Connection, after: int, limit: int) -> list[Scanne
     return [ScannedLink(*row) for row in connection.execute(statement)]
 
 
+def shared_mbids(
+    connection: sa.Connection, after: UUID | None, limit: int
+) -> dict[UUID, list[int]]:
+    """Return MBIDs with the tracks that share each by enabled links, at most `limit` in order.
+
+    Args:
+        connection: to the fingerprint database.
+        after: only MBIDs after this one; None to begin.
+        limit: most MBIDs.
+    """
+    tracks = sa.func.array_agg(track_mbid.c.track_id)
+    statement = (
+        sa.select(track_mbid.c.mbid, tracks)
+        .where(track_mbid.c.disabled.is_(False))
+        .group_by(track_mbid.c.mbid)
+        .having(sa.func.count() > 1)
+        .order_by(track_mbid.c.mbid)
+        .limit(limit)
+    )
+    if after is not None:
+        statement = statement.where(track_mbid.c.mbid > after)
+    return dict(connection.execute(statement).all())
+
+
 def store_links(connection: sa.Connection, links: Sequence[MbidLink]) -> None:
     """Write links that are locked as they are now."""
     if not links:
