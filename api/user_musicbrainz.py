@@ -34,9 +34,9 @@ class CreateMusicbrainzEndpoint(Endpoint):
         token = parameters.get("access_token")
         if not token:
             raise MissingParameterError("access_token", "an OAuth token of MusicBrainz")
+        self.limit(parameters, exchange)
         if not exchange.secure:
             raise InsecureRequestError
-        self.limit(parameters, exchange)
         mbuser = self._users.name(token)
         if mbuser is None:
             raise InvalidMusicbrainzTokenError

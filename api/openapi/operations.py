@@ -141,4 +141,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         ("client",),
         errors=(401,),
     ),
+    "/v2/user/create_musicbrainz": Operation(
+        "users",
+        "Make or find the account of a MusicBrainz user, and tell its key",
+        "UserReply",
+        ("access_token",),
+        ("access_token",),
+        "Only over HTTPS. MusicBrainz is asked whose the token is.",
+    ),
 }

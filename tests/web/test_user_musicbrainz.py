@@ -197,7 +197,7 @@ def test_the_address_is_limited(make_web, musicbrainz) -> None:
     rates = {"global_limit": 0, "app_limit": 0, "ip_limit": 0.05}
     api = {"trusted_proxies": 1, "musicbrainz_userinfo_url": musicbrainz.url}
     web = make_web(cluster={"rate_limiter": rates}, api=api)
-    assert code_of(create(web, scheme="http")) == 16
+    assert code_of(create(web, access_token="")) == 2
     assert code_of(create(web)) == 15
     assert code_of(create(web)) == 14
     assert len(musicbrainz.asked) == 1
