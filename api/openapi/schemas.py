@@ -186,7 +186,7 @@ _REPLIES: Final[dict[str, Schema]] = {
     ),
     "Health": record(
         {
-            "status": {"enum": ["ok", "error"]},
+            "status": {"enum": ["ok", "failed"]},
             "checks": {"type": "object", "additionalProperties": {"enum": ["ok", "failed"]}},
         }
     ),
