@@ -8,6 +8,7 @@ import celery
 import redis.exceptions
 import sqlalchemy.exc
 import structlog
+from celery.exceptions import Retry
 
 from pipeline.stages.match import IndexBehindError
 from tasks.services import services
@@ -41,7 +42,13 @@ class StageTask(celery.Task):
         metrics = services().metrics
         metrics.task_started(self.name)
         begun = time.perf_counter()
-        result = super().__call__(*args, **kwargs)
+        try:
+            result = super().__call__(*args, **kwargs)
+        except Retry:
+            raise
+        except Exception:
+            metrics.task_failed(self.name, time.perf_counter() - begun)
+            raise
         seconds = time.perf_counter() - begun
         metrics.task_finished(self.name, seconds)
         logger.debug("task finished", task=self.name, seconds=round(seconds, 4))
@@ -84,7 +91,6 @@ class StageTask(celery.Task):
         einfo: Any,  # noqa: ANN401, ARG002 - Celery's signature
     ) -> None:
         """Note that the task gave up."""
-        services().metrics.task_failed(self.name, 0.0)
         logger.error("task failed", task=self.name, task_id=task_id, exc_info=exc)
 
 
