@@ -17,7 +17,7 @@ from pipeline.catalog.mbid_recordings import Recordings
 from pipeline.runtime.databases import Databases, limit_statements
 from pipeline.stages.mbid_knowledge import ask
 
-CHUNK: Final = 5_000  # links; MusicBrainz answers for as many in some 50 ms
+CHUNK: Final = 5_000  # links; MusicBrainz answers for as many in some 100 ms
 
 logger = structlog.get_logger("acoustid.stages.mbids")
 

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 import redis
+import sqlalchemy as sa
 
 from pipeline.fingerprint.codec import compress
 from pipeline.runtime.databases import Databases
@@ -103,6 +104,34 @@ def test_an_unknown_mbid_leaves_the_set_and_is_remembered(
     merge_missing_mbids.delay()
     eventually(lambda: shared.exists(unknown_key(OLD)))
     assert eventually(lambda: shared.exists(MISSING_KEY) == 0)
+
+
+def test_without_recordings_nothing_is_remembered(importer: Importer, shared: redis.Redis) -> None:
+    importer.run(importer.receipt(fingerprint(1), mbid=OLD))
+    look_up(shared)
+    eventually(lambda: shared.exists(MISSING_KEY))
+    merge_missing_mbids.delay()
+    eventually(lambda: not shared.exists(MISSING_KEY))
+    assert [row[2] for row in importer_links(importer).rows().values()] == [False]
+    assert not shared.exists(unknown_key(OLD))
+
+
+def test_while_musicbrainz_is_busy_they_go_back_into_the_set(
+    databases: Databases, shared: redis.Redis, musicbrainz: MusicBrainz
+) -> None:
+    """As when a dump is loaded: its table is locked until the worker gives up waiting."""
+    musicbrainz.redirect(OLD, NEW)
+    links = Links(databases)
+    track = links.track()
+    links.link(track, OLD)
+    note_missing(shared, [str(OLD)])
+    with databases.engine("musicbrainz").begin() as connection:
+        connection.execute(sa.text("LOCK musicbrainz.recording"))
+        merge_missing_mbids.delay()
+        eventually(lambda: not shared.exists(MISSING_KEY))
+        eventually(lambda: shared.smembers(MISSING_KEY) == {str(OLD).encode()})
+    merge_missing_mbids.delay()
+    eventually(lambda: links.of(track, OLD).disabled)
 
 
 def test_the_hourly_beat_goes_on_from_its_position(
