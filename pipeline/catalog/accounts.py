@@ -81,6 +81,13 @@ def find_account(connection: sa.Connection, key: str) -> Account | None:
     return None if row is None else Account(row.id, row.name)
 
 
+def find_account_by_id(connection: sa.Connection, account_id: int) -> Account | None:
+    """Return the account with an id, which stays until the transaction ends."""
+    statement = sa.select(account.c.id, account.c.name).where(account.c.id == account_id)
+    row = connection.execute(statement.with_for_update(read=True, key_share=True)).first()
+    return None if row is None else Account(row.id, row.name)
+
+
 def create_account(
     connection: sa.Connection,
     name: str,
@@ -147,14 +154,21 @@ def create_application(
 
 
 def set_application_active(
-    connection: sa.Connection, application_id: int, *, active: bool
+    connection: sa.Connection, application_id: int, *, active: bool, account_id: int | None = None
 ) -> tuple[Application, str] | None:
-    """Enable or disable an application; return it with its key, None where there is none."""
+    """Enable or disable an application; return it with its key, None where there is none.
+
+    Args:
+        connection: to the ``app`` database.
+        application_id: which one.
+        active: whether its key is valid from now on.
+        account_id: whose it must be; anybody's without.
+    """
+    statement = sa.update(application).where(application.c.id == application_id)
+    if account_id is not None:
+        statement = statement.where(application.c.account_id == account_id)
     row = connection.execute(
-        sa.update(application)
-        .where(application.c.id == application_id)
-        .values(active=active)
-        .returning(
+        statement.values(active=active).returning(
             application.c.id, application.c.name, application.c.rate_limit, application.c.apikey
         )
     ).first()

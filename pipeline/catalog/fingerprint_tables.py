@@ -137,3 +137,11 @@ submission_import: Final = sa.Table(
     sa.Column("track_foreignid_id", sa.Integer),
     comment="what each submission became, written with it: importing twice changes nothing",
 )
+
+# Merging asks who points at a row, and hardly any row does.
+sa.Index("track_idx_new_id", track.c.new_id, postgresql_where=track.c.new_id.is_not(None))
+sa.Index(
+    "track_mbid_idx_merged_into",
+    track_mbid.c.merged_into,
+    postgresql_where=track_mbid.c.merged_into.is_not(None),
+)

@@ -72,9 +72,9 @@ def _settle(
         return Settled.KNOWN
     if recordings.is_empty or not recordings.has_redirects:
         return Settled.WAITING
-    now = datetime.now(UTC)
-    unknown_for = (recordings.replicated or now) - _first_seen(mbid, now, connection)
-    if unknown_for < UNKNOWN_FOR:
+    first_seen = _first_seen(mbid, datetime.now(UTC), connection)
+    # A copy that doesn't say when it was made may be older than the MBID.
+    if recordings.replicated is None or recordings.replicated - first_seen < UNKNOWN_FOR:
         return Settled.WAITING
     disable_mbid(databases, mbid, UNKNOWN_NOTE)
     return Settled.DISABLED

@@ -120,12 +120,14 @@ def test_a_copy_that_is_older_than_the_mbid_disables_nothing(links, musicbrainz,
 
 
 @pytest.mark.usefixtures("musicbrainz")
-def test_a_copy_without_a_date_is_as_old_as_the_clock_says(links, settle, remembered) -> None:
+def test_a_copy_that_does_not_say_when_it_was_made_disables_nothing(
+    links, settle, remembered
+) -> None:
     link = links.link(links.track(), OLD)
     assert settle() is Settled.WAITING
-    remembered.set(unknown_key(OLD), (now() - 7 * DAY).isoformat())
-    assert settle() is Settled.DISABLED
-    assert links.rows()[link] == (OLD, 1, True, None)
+    remembered.set(unknown_key(OLD), (now() - 365 * DAY).isoformat())
+    assert settle() is Settled.WAITING
+    assert links.rows()[link] == (OLD, 1, False, None)
 
 
 @pytest.mark.parametrize("recordings", [True, False], ids=["no redirects", "nothing at all"])
