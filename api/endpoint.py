@@ -10,7 +10,7 @@ from api.bodies import read_form
 from api.errors import TooManyRequestsError
 from api.exchange import Exchange, exchange_of, write_reply
 from api.parameters import Parameters
-from api.serialisation import JSON, reply_style
+from api.serialisation import known_style, reply_style
 from api.services import Services
 from pipeline.catalog.accounts import Application
 
@@ -45,12 +45,20 @@ class Endpoint(ABC):
         exchange = exchange_of(req)
         form = [] if req.method == "GET" else read_form(req.env)
         parameters = Parameters([*exchange.query, *form])
-        exchange.style = JSON
-        exchange.style = reply_style(parameters)
+        exchange.style = known_style(parameters)
+        self.prepare(parameters, exchange)
         body = self.answer(parameters, exchange, **fields)
         write_reply(resp, exchange.style, {"status": "ok", **body})
 
     on_options = on_request  # Falcon would answer it by itself
+
+    def prepare(self, parameters: Parameters, exchange: Exchange) -> None:
+        """Do what comes before any other parameter: learn how to reply.
+
+        Raises:
+            ApiError: there is no such format, or the client may not ask here at all.
+        """
+        exchange.style = reply_style(parameters)
 
     def limit(
         self, parameters: Parameters, exchange: Exchange, application: Application | None = None

@@ -159,7 +159,7 @@ class InvalidMaxDurationDiffError(ApiError):
 
 
 class NotAllowedError(ApiError):
-    """Asked for something that this installation has switched off."""
+    """Asked for something that is switched off here, or is for the cluster's servers alone."""
 
     code, status = 12, 400
 
@@ -208,6 +208,15 @@ class InsecureRequestError(ApiError):
         super().__init__("only requests over HTTPS are allowed here")
 
 
+class UnknownApplicationError(ApiError):
+    """No application has the id, or it is another account's."""
+
+    code, status = 17, 400
+
+    def __init__(self) -> None:
+        super().__init__("unknown application")
+
+
 class FingerprintNotFoundError(ApiError):
     """No fingerprint of the catalogue has the id."""
 
@@ -251,6 +260,15 @@ class InvalidBodyError(ApiError):
 
     def __init__(self, hint: str) -> None:
         super().__init__(f"invalid request: {hint}")
+
+
+class InvalidValueError(ApiError):
+    """A parameter that cannot be what it says, where the public service has no code for it."""
+
+    code, status = 103, 400
+
+    def __init__(self, name: str, hint: str) -> None:
+        super().__init__(f'parameter "{name}" is not valid: {hint}')
 
 
 def _challenge(parameter: str) -> dict[str, str]:

@@ -7,10 +7,10 @@ from typing import Any, Final
 import falcon
 
 from api.client_address import client_address, is_secure
-from api.errors import MethodNotAllowedError, UnknownFormatError
+from api.errors import MethodNotAllowedError
 from api.exchange import Exchange, exchange_of
 from api.parameters import Parameters, parse_pairs
-from api.serialisation import JSON, reply_style
+from api.serialisation import known_style
 from api.services import Services
 from pipeline.runtime.trace import bind_trace_id, clear_trace_id
 
@@ -38,7 +38,8 @@ class Frame:
         )
         req.path = _SLASHES.sub("/", req.path).rstrip("/") or "/"
         exchange.query = parse_pairs(_as_sent(req.query_string))
-        _take_style(exchange)
+        # The endpoint complains of an unknown format; no other error gets lost.
+        exchange.style = known_style(Parameters(exchange.query))
         if req.method not in falcon.COMBINED_METHODS:
             raise MethodNotAllowedError(METHODS)
         if req.method == "OPTIONS" and req.get_header("Access-Control-Request-Method"):
@@ -87,13 +88,6 @@ class Frame:
 def _as_sent(text: str) -> str:
     """Return a text as its sender wrote it; WSGI shows each byte as one character."""
     return text.encode("latin-1", "replace").decode("utf-8", "replace")
-
-
-def _take_style(exchange: Exchange) -> None:
-    try:
-        exchange.style = reply_style(Parameters(exchange.query))
-    except UnknownFormatError:
-        exchange.style = JSON  # the endpoint complains; no other error gets lost
 
 
 def _answer_preflight(resp: falcon.Response) -> None:

@@ -126,6 +126,12 @@ class Keys:
             raise InvalidApiKeyError(self._client_hint(key))
         return application
 
+    def active_application(self, key: str) -> Application | None:
+        """Return the application that may be used with a key, None for none."""
+        if key == DEMO_API_KEY and not self._demo:
+            return None
+        return self.applications.find(key)
+
     def account(self, parameters: Parameters) -> Account:
         """Return the account that ``user`` names.
 

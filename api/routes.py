@@ -5,6 +5,17 @@ from typing import Final
 
 from api.endpoint import Endpoint
 from api.fingerprint import FingerprintEndpoint
+from api.internal_keys import (
+    CheckApplicationEndpoint,
+    CreateAccountEndpoint,
+    CreateApplicationEndpoint,
+    UpdateApplicationStatusEndpoint,
+)
+from api.internal_stats import (
+    LookupStatsEndpoint,
+    UpdateLookupStatsEndpoint,
+    UpdateUserAgentStatsEndpoint,
+)
 from api.lookup import LookupEndpoint
 from api.submission_status import SubmissionStatusEndpoint
 from api.submit import SubmitEndpoint
@@ -24,5 +35,12 @@ ROUTES: Final[Mapping[str, type[Endpoint]]] = {
     "/v2/user/lookup": UserLookupEndpoint,
     "/v2/user/create_anonymous": CreateAnonymousEndpoint,
     "/v2/user/create_musicbrainz": CreateMusicbrainzEndpoint,
+    "/v2/internal/update_lookup_stats": UpdateLookupStatsEndpoint,
+    "/v2/internal/update_user_agent_stats": UpdateUserAgentStatsEndpoint,
+    "/v2/internal/lookup_stats": LookupStatsEndpoint,
+    "/v2/internal/create_account": CreateAccountEndpoint,
+    "/v2/internal/create_application": CreateApplicationEndpoint,
+    "/v2/internal/update_application_status": UpdateApplicationStatusEndpoint,
+    "/v2/internal/check_application": CheckApplicationEndpoint,
 }
 """The paths of the web service, with Falcon's fields, and who answers them."""

@@ -78,6 +78,14 @@ def reply_style(parameters: Parameters) -> ReplyStyle:
             raise UnknownFormatError(unknown)
 
 
+def known_style(parameters: Parameters) -> ReplyStyle:
+    """Return the style that is asked for, JSON where there is no such format."""
+    try:
+        return reply_style(parameters)
+    except UnknownFormatError:
+        return JSON
+
+
 def to_xml(body: Mapping[str, Any]) -> bytes:
     """Return ``<response>`` with the body's keys as elements.
 

@@ -40,12 +40,17 @@ PUBLIC = [
         429,
         "rate limit (4.000000 requests per second) exceeded, try again later",
     ),
+    (errors.InvalidMusicbrainzTokenError(), 15, 400, "invalid MusicBrainz access token"),
+    (errors.InsecureRequestError(), 16, 400, "only requests over HTTPS are allowed here"),
+    (errors.UnknownApplicationError(), 17, 400, "unknown application"),
+    (errors.FingerprintNotFoundError(), 18, 404, "fingerprint not found"),
     (errors.RequestTooLargeError("why"), 19, 413, "request too large"),
 ]
 OWN = [
     (errors.NotFoundError("why"), 100, 404, "not found"),
     (errors.MethodNotAllowedError("GET"), 101, 405, "method not allowed"),
     (errors.InvalidBodyError("why"), 102, 400, "invalid request"),
+    (errors.InvalidValueError("hour", "why"), 103, 400, 'parameter "hour" is not valid: why'),
 ]
 
 
