@@ -18,7 +18,7 @@ from api.errors import (
 from api.exchange import exchange_of, write_reply
 from api.frame import Frame
 from api.health import Health
-from api.routes import ROUTES
+from api.routes import ROUTES, V1_ROUTES
 from api.services import Services
 
 AWAY: Final = (
@@ -38,7 +38,7 @@ def create_app(services: Services) -> falcon.App[falcon.Request, falcon.Response
     app.router_options.default_to_on_request = True  # one responder for all methods
     app.add_error_handler(Exception, _Errors(services).handle)
     app.add_error_handler(falcon.HTTPError, _Errors(services).handle)
-    for path, endpoint in ROUTES.items():
+    for path, endpoint in {**ROUTES, **V1_ROUTES}.items():
         app.add_route(path, endpoint(services))
     app.add_route("/v2/openapi.json", OpenApiResource())
     app.add_route("/docs", DocsPage())

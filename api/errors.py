@@ -59,6 +59,7 @@ class MissingParameterError(ApiError):
         "user": "a user's API key",
         "fingerprint": "what fpcalc prints after FINGERPRINT=",
         "duration": "the length of the whole file in whole seconds",
+        "length": "the length of the whole file in whole seconds",
     }
 
     def __init__(self, name: str, hint: str = "") -> None:

@@ -10,7 +10,8 @@ from api.client_address import client_address, is_secure
 from api.errors import MethodNotAllowedError
 from api.exchange import Exchange, exchange_of
 from api.parameters import Parameters, parse_pairs
-from api.serialisation import known_style
+from api.routes import V1_ROUTES
+from api.serialisation import XML, known_style
 from api.services import Services
 from pipeline.runtime.trace import bind_trace_id, clear_trace_id
 
@@ -39,7 +40,8 @@ class Frame:
         req.path = _SLASHES.sub("/", req.path).rstrip("/") or "/"
         exchange.query = parse_pairs(_as_sent(req.query_string))
         # The endpoint complains of an unknown format; no other error gets lost.
-        exchange.style = known_style(Parameters(exchange.query))
+        is_v1 = req.path in V1_ROUTES
+        exchange.style = XML if is_v1 else known_style(Parameters(exchange.query))
         if req.method not in falcon.COMBINED_METHODS:
             raise MethodNotAllowedError(METHODS)
         if req.method == "OPTIONS" and req.get_header("Access-Control-Request-Method"):
@@ -65,7 +67,8 @@ class Frame:
         """Add what every reply carries, errors too, and measure it."""
         exchange = exchange_of(req)
         resp.append_header("Access-Control-Allow-Origin", "*")
-        if req.path.startswith("/v2/") and not resp.complete:
+        is_limited = req.path.startswith("/v2/") or req.path in V1_ROUTES
+        if is_limited and not resp.complete:
             self._add_limits(exchange, resp)
         self._services.metrics.api_request(
             exchange.endpoint,

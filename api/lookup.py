@@ -27,7 +27,7 @@ class LookupEndpoint(Endpoint):
     ) -> dict[str, Any]:
         """Return the results, or with ``async`` the id of the task that finds them."""
         application = self.services.keys.application(parameters)
-        request = parse_lookup(parameters)
+        request = self.parse(parameters)
         in_background = bool(parameters.get_int("async"))
         if in_background and not self.services.settings.features.async_api:
             raise NotAllowedError('"async" is switched off here: leave it out')
@@ -37,11 +37,24 @@ class LookupEndpoint(Endpoint):
         )
         request.check_size()
         if in_background:
-            run = partial(self._run, request, application)
+            run = partial(self.run, request, application)
             return {"task": {"id": self.services.background.start(run)}}
-        return self._run(request, application)
+        return self.run(request, application)
 
-    def _run(self, request: LookupRequest, application: Application) -> dict[str, Any]:
+    def parse(self, parameters: Parameters) -> LookupRequest:
+        """Return what is asked for.
+
+        Raises:
+            ApiError: nothing of it can be looked up.
+        """
+        return parse_lookup(parameters)
+
+    def run(self, request: LookupRequest, application: Application) -> dict[str, Any]:
+        """Look up, count, and return the body of the reply.
+
+        Raises:
+            ApiError: nothing could be looked up, or no worker answered.
+        """
         deadline = time.monotonic() + self.services.settings.api.lookup_timeout
         run = self._run_batch if request.batch else self._run_first
         body = run(request, deadline)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from api.dialect import V2, Dialect
 from api.errors import (
     ApiError,
     InvalidDurationError,
@@ -76,8 +77,12 @@ class LookupRequest:
             raise RequestTooLargeError(f"a batch may have {MAX_TRACK_IDS} track ids")
 
 
-def parse_lookup(parameters: Parameters) -> LookupRequest:
+def parse_lookup(parameters: Parameters, dialect: Dialect = V2) -> LookupRequest:
     """Parse the parameters of a lookup, but for its key.
+
+    Args:
+        parameters: the request's.
+        dialect: what the version of the protocol calls them.
 
     Raises:
         ApiError: nothing is left to look up; it is the error of the last item.
@@ -88,7 +93,7 @@ def parse_lookup(parameters: Parameters) -> LookupRequest:
     indexes = parameters.suffixes("fingerprint", "trackid")
     if not indexes:
         raise MissingParameterError("fingerprint", 'or "trackid" in its place')
-    items = [Item(index, _parse_item(parameters, index, difference)) for index in indexes]
+    items = [Item(index, _parse_item(parameters, index, difference, dialect)) for index in indexes]
     raise_last(items)
     return LookupRequest(items, meta, batch)
 
@@ -126,11 +131,13 @@ def _parse_duration_diff(parameters: Parameters) -> int:
     return difference
 
 
-def _parse_item(parameters: Parameters, index: int | None, difference: int) -> Lookup | ApiError:
+def _parse_item(
+    parameters: Parameters, index: int | None, difference: int, dialect: Dialect
+) -> Lookup | ApiError:
     try:
         if track_id := parameters.get(suffixed("trackid", index)):
             return _track_lookup(track_id, index)
-        return _fingerprint_lookup(parameters, index, difference)
+        return _fingerprint_lookup(parameters, index, difference, dialect)
     except ApiError as error:
         return error
 
@@ -141,8 +148,10 @@ def _track_lookup(track_id: str, index: int | None) -> Lookup:
     return Lookup(request=0, track_gid=track_id)
 
 
-def _fingerprint_lookup(parameters: Parameters, index: int | None, difference: int) -> Lookup:
-    name = suffixed("duration", index)
+def _fingerprint_lookup(
+    parameters: Parameters, index: int | None, difference: int, dialect: Dialect
+) -> Lookup:
+    name = suffixed(dialect.duration, index)
     duration = parameters.get_int(name)
     if not duration:
         raise MissingParameterError(name)

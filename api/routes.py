@@ -23,6 +23,7 @@ from api.task import TaskEndpoint
 from api.track import ListByMbidEndpoint, ListByPuidEndpoint
 from api.user import CreateAnonymousEndpoint, UserLookupEndpoint
 from api.user_musicbrainz import CreateMusicbrainzEndpoint
+from api.v1 import LookupV1Endpoint, SubmitV1Endpoint
 
 ROUTES: Final[Mapping[str, type[Endpoint]]] = {
     "/v2/lookup": LookupEndpoint,
@@ -44,3 +45,9 @@ ROUTES: Final[Mapping[str, type[Endpoint]]] = {
     "/v2/internal/check_application": CheckApplicationEndpoint,
 }
 """The paths of the web service, with Falcon's fields, and who answers them."""
+
+V1_ROUTES: Final[Mapping[str, type[Endpoint]]] = {
+    "/lookup": LookupV1Endpoint,
+    "/submit": SubmitV1Endpoint,
+}
+"""The paths of version 1, which only old clients need."""

@@ -54,6 +54,7 @@ class ReplyStyle:
 
 
 JSON: Final = ReplyStyle()
+XML: Final = ReplyStyle("xml")
 
 
 def reply_style(parameters: Parameters) -> ReplyStyle:
@@ -73,7 +74,7 @@ def reply_style(parameters: Parameters) -> ReplyStyle:
                 "jsonp", callback if _CALLBACK.fullmatch(callback) else DEFAULT_CALLBACK
             )
         case "xml":
-            return ReplyStyle("xml")
+            return XML
         case unknown:
             raise UnknownFormatError(unknown)
 

@@ -42,7 +42,7 @@ class SubmitEndpoint(Endpoint):
         application = self.services.keys.application(parameters)
         account = self.services.keys.account(parameters)
         sender = Sender(account.id, application.id, parameters.get_text("clientversion"))
-        received = parse_submissions(parameters, sender)
+        received = self.parse(parameters, sender)
         self.limit(parameters, exchange, application)
         if not received:
             return {"submissions": []}
@@ -51,6 +51,14 @@ class SubmitEndpoint(Endpoint):
         self._dispatch(str(task_id), ids)
         known = self._wait(ids, parameters.get_int("wait") or 0)
         return {"submissions": _show(received, ids, known), "task": {"id": str(task_id)}}
+
+    def parse(self, parameters: Parameters, sender: Sender) -> list[NumberedReceipt]:
+        """Return what is worth importing.
+
+        Raises:
+            ApiError: nothing of what was sent is valid.
+        """
+        return parse_submissions(parameters, sender)
 
     def _store(self, received: Sequence[NumberedReceipt], task_id: uuid.UUID) -> list[int]:
         """Write the receipts; from the commit on they survive whatever happens."""

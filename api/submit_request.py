@@ -8,6 +8,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from api.dialect import V2, Dialect
 from api.errors import (
     ApiError,
     InvalidBitrateError,
@@ -70,10 +71,17 @@ class _Item:
     meta: dict[str, Any] | None
 
 
-def parse_submissions(parameters: Parameters, sender: Sender) -> list[NumberedReceipt]:
+def parse_submissions(
+    parameters: Parameters, sender: Sender, dialect: Dialect = V2
+) -> list[NumberedReceipt]:
     """Return a receipt for each MBID of each valid item, one for an item without any.
 
     An item that names no recording, by MBID, PUID or text, has none.
+
+    Args:
+        parameters: the request's.
+        sender: who submits.
+        dialect: what the version of the protocol calls the parameters.
 
     Raises:
         ApiError: there is no valid item; it is the error of the last one.
@@ -84,7 +92,7 @@ def parse_submissions(parameters: Parameters, sender: Sender) -> list[NumberedRe
     items: list[_Item] = []
     for index in indexes:
         try:
-            items.append(_parse_item(parameters, index))
+            items.append(_parse_item(parameters, index, dialect))
         except ApiError:
             if not items and index == indexes[-1]:
                 raise
@@ -112,17 +120,17 @@ def _receipts(item: _Item, sender: Sender) -> Iterator[NumberedReceipt]:
         yield NumberedReceipt(item.index, receipt)
 
 
-def _parse_item(parameters: Parameters, index: int | None) -> _Item:
+def _parse_item(parameters: Parameters, index: int | None, dialect: Dialect) -> _Item:
     """Parse what was sent with one suffix, in the order in which errors are reported."""
     return _Item(
         index=index,
         puid=_parse_puid(parameters, index),
         foreignid=_parse_foreign_id(parameters, index),
         mbids=_parse_mbids(parameters, index),
-        duration=_parse_duration(parameters, index),
+        duration=_parse_duration(parameters, suffixed(dialect.duration, index)),
         words=_parse_fingerprint(parameters, index),
         bitrate=_parse_bitrate(parameters, index),
-        file_format=parameters.get_text(suffixed("fileformat", index)),
+        file_format=parameters.get_text(suffixed(dialect.file_format, index)),
         meta=_parse_metadata(parameters, index),
     )
 
@@ -155,8 +163,7 @@ def _parse_foreign_id(parameters: Parameters, index: int | None) -> str | None:
     return value
 
 
-def _parse_duration(parameters: Parameters, index: int | None) -> int:
-    name = suffixed("duration", index)
+def _parse_duration(parameters: Parameters, name: str) -> int:
     duration = parameters.get_int(name)
     if duration is None:
         raise MissingParameterError(name)

@@ -1,0 +1,73 @@
+"""``/lookup`` and ``/submit``: version 1 of the protocol, which old clients still speak.
+
+Replies are XML whatever is asked for, since ``format`` is the audio file's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from api.dialect import V1
+from api.exchange import Exchange
+from api.lookup import LookupEndpoint
+from api.lookup_request import MAX_DURATION, LookupRequest, parse_lookup
+from api.parameters import Parameters, parse_int
+from api.serialisation import XML
+from api.submit import SubmitEndpoint
+from api.submit_request import NumberedReceipt, Sender, parse_submissions
+from pipeline.catalog.accounts import Application
+
+
+class LookupV1Endpoint(LookupEndpoint):
+    """Finds tracks, and at most the MBIDs of their recordings, which it calls tracks."""
+
+    name: ClassVar[str] = "v1_lookup"
+
+    def prepare(self, parameters: Parameters, exchange: Exchange) -> None:  # noqa: ARG002 - nothing in them matters
+        """Reply in XML."""
+        exchange.style = XML
+
+    def parse(self, parameters: Parameters) -> LookupRequest:
+        """Take any ``meta`` for the wish to know the MBIDs."""
+        wanted = parameters.get("meta") not in {None, "", "0"}
+        return replace(parse_lookup(parameters, V1), meta="recordingids" if wanted else "")
+
+    def run(self, request: LookupRequest, application: Application) -> dict[str, Any]:
+        """Look up, and give the recordings their old name."""
+        body = super().run(request, application)
+        if "fingerprints" in body:
+            batch = [
+                {**each, "results": _renamed(each["results"])} for each in body["fingerprints"]
+            ]
+            return {"fingerprints": batch}
+        return {"results": _renamed(body["results"])}
+
+
+class SubmitV1Endpoint(SubmitEndpoint):
+    """Receives submissions."""
+
+    name: ClassVar[str] = "v1_submit"
+
+    def prepare(self, parameters: Parameters, exchange: Exchange) -> None:  # noqa: ARG002 - nothing in them matters
+        """Reply in XML."""
+        exchange.style = XML
+
+    def parse(self, parameters: Parameters, sender: Sender) -> list[NumberedReceipt]:
+        """Take a length of 0, or of more than can be stored, for none."""
+        kept = Parameters(
+            (name, value)
+            for name in parameters
+            for value in parameters.get_all(name)
+            if not (name.partition(".")[0] == V1.duration and _counts_as_none(value))
+        )
+        return parse_submissions(kept, sender, V1)
+
+
+def _renamed(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    names = {"recordings": "tracks"}
+    return [{names.get(key, key): value for key, value in each.items()} for each in results]
+
+
+def _counts_as_none(length: str) -> bool:
+    number = parse_int(length)
+    return number is not None and (number == 0 or number > MAX_DURATION)

@@ -1,0 +1,190 @@
+"""Version 1 of the protocol: ``/lookup`` and ``/submit``, in XML alone."""
+
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from api.bodies import MAX_BODY
+from tests.web.client import FORM, GID, MBID, WORD
+from tests.web.internal import XML
+
+TYPE = "text/xml; charset=UTF-8"
+
+
+def lookup(web, **form: Any):
+    return web.post("/lookup", **{"client": web.application, **form})
+
+
+def submit(web, **form: Any):
+    return web.post("/submit", **{"client": web.application, "user": web.user, **form})
+
+
+def error_of(result) -> tuple[int, int, str]:
+    """Return status, code and message of an error, checking that it is one in XML."""
+    assert result.headers["Content-Type"] == TYPE
+    assert result.text.startswith(f"{XML}<response><error><code>")
+    assert result.text.endswith("</message></error><status>error</status></response>")
+    root = ET.fromstring(result.content)  # noqa: S314 - our own
+    return result.status_code, int(root.findtext("error/code") or 0), root.findtext("error/message")
+
+
+def test_a_hit(web) -> None:
+    result = lookup(web, fingerprint=WORD, length=241)
+    assert result.status_code == 200
+    assert result.headers["Content-Type"] == TYPE
+    assert result.text == (
+        f"{XML}<response><results><result><id>241</id><score>1.0</score></result></results>"
+        "<status>ok</status></response>"
+    )
+
+
+def test_recordings_are_called_tracks(web) -> None:
+    found = {"id": GID, "score": 0.5, "recordings": [{"id": MBID}]}
+    web.worker.answer = lambda _: {"results": [found]}
+    result = lookup(web, fingerprint=WORD, length=3, meta=1)
+    shown = (
+        f"<results><result><id>{GID}</id><score>0.5</score>"
+        f"<tracks><track><id>{MBID}</id></track></tracks></result></results>"
+    )
+    assert result.text == f"{XML}<response>{shown}<status>ok</status></response>"
+    result = lookup(web, fingerprint=WORD, length=3, meta=1, batch=1)
+    assert result.text == (
+        f"{XML}<response><fingerprints><fingerprint><index>None</index>{shown}</fingerprint>"
+        "</fingerprints><status>ok</status></response>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("meta", "words"),
+    [
+        (None, ""),
+        ("", ""),
+        ("0", ""),
+        ("1", "recordingids"),
+        ("2", "recordingids"),
+        ("releases tracks", "recordingids"),
+        ("x" * 50, "recordingids"),
+    ],
+)
+def test_any_meta_means_the_mbids(web, meta, words) -> None:
+    lookup(web, trackid=GID, **({} if meta is None else {"meta": meta}))
+    assert [batch.metas for batch in web.worker.batches] == [[words]]
+
+
+@pytest.mark.parametrize("form", [{"format": "json"}, {"format": "jsonp", "jsoncallback": "f"}])
+def test_no_other_format_is_to_be_had(web, form) -> None:
+    assert lookup(web, trackid=GID, **form).text.startswith(f"{XML}<response><results>")
+    result = web.get("/lookup", **form)
+    assert error_of(result)[:2] == (401, 2)
+
+
+def test_the_length_of_each_item_of_a_batch(web) -> None:
+    form = {"fingerprint.1": WORD, "length.1": 10, "fingerprint.3": WORD, "length.3": 30}
+    root = ET.fromstring(lookup(web, batch=1, **form).content)  # noqa: S314 - our own
+    assert [each.findtext("index") for each in root.iter("fingerprint")] == ["1", "3"]
+    assert [each.findtext("id") for each in root.iter("result")] == ["10", "30"]
+
+
+@pytest.mark.parametrize(
+    ("form", "expected", "text"),
+    [
+        ({"client": ""}, (401, 2), 'missing required parameter "client"'),
+        ({"client": "nobodys"}, (401, 4), "invalid API key"),
+        ({"length": ""}, (400, 2), 'missing required parameter "length": the length of the'),
+        ({"length": "", "duration": "3"}, (400, 2), 'missing required parameter "length"'),
+        ({"length": "0"}, (400, 2), 'missing required parameter "length"'),
+        ({"length": "-1"}, (400, 8), 'parameter "length" must be a positive integer'),
+        ({"length": "32768"}, (400, 8), 'parameter "length" must be a positive integer'),
+        ({"fingerprint": "!"}, (400, 3), "invalid fingerprint"),
+        ({"trackid": "x"}, (400, 7), 'parameter "trackid" is not a valid UUID'),
+        ({"maxdurationdiff": "31"}, (400, 11), 'parameter "maxdurationdiff" must be between'),
+    ],
+)
+def test_errors_of_a_lookup(web, form, expected, text) -> None:
+    *found, message = error_of(lookup(web, **{"fingerprint": WORD, "length": "3", **form}))
+    assert tuple(found) == expected
+    assert message.startswith(text)
+
+
+def test_an_error_as_a_client_reads_it(web) -> None:
+    assert lookup(web, client="nobodys").text == (
+        f"{XML}<response><error><code>4</code><message>invalid API key: "
+        '"client" must be the key of an active application registered on this server'
+        "</message></error><status>error</status></response>"
+    )
+
+
+def test_errors_of_the_request_itself_are_xml_too(web) -> None:
+    for path in ("/lookup", "/submit/"):
+        body = "format=json&x=" + "y" * MAX_BODY
+        result = web.http.simulate_post(path, body=body, content_type=FORM)
+        assert error_of(result)[:2] == (413, 19)
+        assert error_of(web.http.simulate_request("BREW", path))[:2] == (405, 101)
+
+
+def test_a_submission(web) -> None:
+    result = submit(
+        web, fingerprint=WORD, length=241, format="MP3", fileformat="x", duration=7, mbid=MBID
+    )
+    assert result.status_code == 200
+    (row,) = web.receipts()
+    assert (row["length"], row["format"], row["state"]) == (241, "MP3", "pending")
+    task_id = web.submitted[0][0]
+    assert result.text == (
+        f"{XML}<response><status>ok</status><submissions><submission><id>{row['id']}</id>"
+        f"<status>pending</status></submission></submissions><task><id>{task_id}</id></task>"
+        "</response>"
+    )
+
+
+def test_submissions_with_suffixes(web) -> None:
+    form = {"fingerprint.0": WORD, "length.0": 1, "format.0": "FLAC", "track.0": "x"}
+    form |= {"fingerprint.7": WORD, "length.7": 32767, "track.7": "x"}
+    root = ET.fromstring(submit(web, **form).content)  # noqa: S314 - our own
+    assert [each.findtext("index") for each in root.iter("submission")] == ["0", "7"]
+    assert [(row["length"], row["format"]) for row in web.receipts()] == [
+        (1, "FLAC"),
+        (32767, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "expected", "text"),
+    [
+        ({"client": ""}, (401, 2), 'missing required parameter "client"'),
+        ({"user": "nobodys"}, (401, 6), "invalid user API key"),
+        ({"length": ""}, (400, 2), 'missing required parameter "length"'),
+        ({"length": "x"}, (400, 2), 'missing required parameter "length"'),
+        ({"length": " 0 "}, (400, 2), 'missing required parameter "length"'),
+        ({"length": "32768"}, (400, 2), 'missing required parameter "length"'),
+        ({"length": "-1"}, (400, 8), 'parameter "length" must be a positive integer'),
+        ({"fingerprint": ""}, (400, 2), 'missing required parameter "fingerprint"'),
+        ({"mbid": "x"}, (400, 7), 'parameter "mbid" is not a valid UUID'),
+        ({"foreignid": "x"}, (400, 10), 'parameter "foreignid" is not a valid foreign ID'),
+        ({"bitrate": "-1"}, (400, 9), 'parameter "bitrate" must be a positive integer'),
+    ],
+)
+def test_errors_of_a_submission(web, form, expected, text) -> None:
+    *found, message = error_of(
+        submit(web, **{"fingerprint": WORD, "length": "3", "track": "x", **form})
+    )
+    assert tuple(found) == expected
+    assert message.startswith(text)
+    assert web.submitted == []
+
+
+def test_an_item_with_a_bad_length_is_named_with_its_suffix(web) -> None:
+    result = submit(web, **{"fingerprint.2": WORD, "length.2": 40000, "track.2": "x"})
+    assert error_of(result)[2].startswith('missing required parameter "length.2"')
+
+
+def test_limits_hold_and_are_told(make_web) -> None:
+    rates = {"global_limit": 0, "app_limit": 0, "ip_limit": 0.1}
+    web = make_web(cluster={"rate_limiter": rates})
+    assert lookup(web, trackid=GID).headers["X-RateLimit-Remaining"] == "1"
+    result = submit(web, fingerprint=WORD, length=3, track="x")
+    assert result.headers["X-RateLimit-Remaining"] == "0"
+    result = lookup(web, trackid=GID)
+    assert error_of(result)[:2] == (429, 14)
+    assert int(result.headers["Retry-After"]) >= 1
