@@ -9,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api.routes import ROUTES
 from tests.web.client import FORM, GID, MBID, WORD
+from tests.web.internal import SECRET, cluster
 
 PATHS = (
     "/v2/lookup",
@@ -17,10 +19,49 @@ PATHS = (
     "/v2/submission_status",
     "/v2/user/lookup",
     "/v2/task/x",
+    "/v2/fingerprint",
+    "/v2/track/list_by_mbid",
+    "/v2/track/list_by_puid",
+    "/v2/user/create_musicbrainz",
 )
-SEARCHED = ("fingerprint", "duration", "trackid", "meta", "batch", "maxdurationdiff", "async")
+INTERNAL = sorted(path for path in ROUTES if path.startswith("/v2/internal/"))
+TOLD = {
+    "account_id": "1",
+    "date": "2026-02-28",
+    "hour": "1",
+    "type": "hit",
+    "count": "1",
+    "user_agent": "x",
+    "ip": "192.0.2.1",
+    "from": "2026-02-28",
+    "to": "2026-02-28",
+    "days": "1",
+    "name": "x",
+    "version": "1",
+    "active": "1",
+    "api_key": "x",
+}
+SEARCHED = (
+    "fingerprint",
+    "duration",
+    "trackid",
+    "meta",
+    "batch",
+    "maxdurationdiff",
+    "async",
+    "disabled",
+)
 SUBMITTED = ("mbid", "puid", "foreignid", "bitrate", "fileformat", "trackno", "discno", "year")
-TEXTS = ("track", "artist", "album", "albumartist", "clientversion", "secret", "jsoncallback")
+TEXTS = (
+    "track",
+    "artist",
+    "album",
+    "albumartist",
+    "clientversion",
+    "secret",
+    "jsoncallback",
+    "access_token",
+)
 STEMS = (*SEARCHED, *SUBMITTED, *TEXTS, "id", "client", "user", "wait")
 OFTEN = (WORD, GID, MBID, "", "0", "1", "-1", "3", "32768", "v:1", "9" * 30, "\0", "²", "é")
 
@@ -56,6 +97,15 @@ def test_each_parameter_with_odd_values(web, path) -> None:
     for stem in set(STEMS) - {"wait"}:
         for value in (*OFTEN, "x" * 10_000, "\U0001f3b5" * 300):
             check(web.post(path, **{**valid, stem: value}))
+
+
+@pytest.mark.parametrize("path", INTERNAL)
+def test_each_internal_parameter_with_odd_values(make_web, path) -> None:
+    web = make_web(cluster=cluster())
+    told = {**TOLD, "client": web.application, "application_id": str(web.application_id)}
+    for name in told:
+        for value in (*OFTEN, "x" * 10_000, "0001-01-01", "9999-12-31", "2026-02-30"):
+            check(web.post(path, **{**told, name: value, "secret": SECRET}))
 
 
 @relaxed
