@@ -12,7 +12,6 @@ from tests.web.client import code_of, error_of
 from tests.web.internal import XML, call, cluster
 
 OK = '{"status": "ok"}'
-TODAY = datetime.now(UTC).date()
 LOOKUPS = {"date": "2026-02-28", "hour": 7, "type": "hit", "count": 3}
 VISITS = {"date": "2026-02-28", "user_agent": "Player/1 (é; 2)", "ip": "2001:db8::1", "count": 3}
 
@@ -134,7 +133,7 @@ def days(web, **form: Any) -> list[str]:
 
 
 def ago(number: int) -> str:
-    return (TODAY - timedelta(number)).isoformat()
+    return (datetime.now(UTC).date() - timedelta(number)).isoformat()
 
 
 def test_without_dates_the_last_thirty_days_are_told_without_today(web) -> None:
