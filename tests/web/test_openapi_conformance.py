@@ -23,7 +23,7 @@ CHECKS = (
 )
 
 relaxed = settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
@@ -31,7 +31,6 @@ relaxed = settings(
 
 
 def test_every_reply_is_of_the_document(web) -> None:
-    heartbeats.leave(web.redis, "lookup@host")
     document = schemathesis.openapi.from_wsgi("/v2/openapi.json", web.app)
     operations = [found.ok() for found in document.get_all_operations()]
     assert len(operations) > len(OPERATIONS)
@@ -42,6 +41,7 @@ def test_every_reply_is_of_the_document(web) -> None:
 
 def ask(web: Web, case: Any) -> None:
     """Send a made-up request, with real keys where it has any, and check the reply."""
+    heartbeats.leave(web.redis, "lookup@host")  # else /_health says, rightly, 503
     for values in (case.query, case.body):
         if isinstance(values, dict):
             values.update({"client": web.application} if "client" in values else {})
