@@ -94,6 +94,7 @@ def _shared(operation: Operation) -> dict[str, Any]:
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description.strip() or operation.summary,
+        "x-internal": not operation.is_public,
         "responses": {
             "200": _response(operation.summary, ref(operation.reply)),
             **{str(status): _response(_REFUSALS[status], ref("Error")) for status in refusals},
