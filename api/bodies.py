@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import falcon
@@ -11,6 +12,9 @@ from api.parameters import Pair, parse_pairs
 
 MAX_BODY: Final = 1_048_576
 """Bytes that a body may have, before and after it is inflated."""
+
+MAX_DISCARDED: Final = 16 * MAX_BODY
+"""Bytes of a refused body that are read for nothing, so that the client sees why."""
 
 MAX_PARTS: Final = 1000
 """Parts that a multipart form may have."""
@@ -47,6 +51,7 @@ def read_form(environ: dict[str, Any]) -> list[Pair]:
         if not options.get("boundary"):
             raise InvalidBodyError("the multipart form names no boundary in its Content-Type")
         return parse_multipart(read_body(environ), options["boundary"])
+    discard_body(environ)
     return []
 
 
@@ -60,6 +65,21 @@ def read_body(environ: dict[str, Any]) -> bytes:
     body = _read_raw(environ)
     encoding = (environ.get("HTTP_CONTENT_ENCODING") or "").strip().lower()
     return inflate(body) if encoding == "gzip" else body
+
+
+def discard_body(environ: dict[str, Any]) -> None:
+    """Read a body for nothing, up to `MAX_DISCARDED` bytes.
+
+    A client that is still sending when the connection closes never sees the reply.
+    """
+    length = _declared_length(environ)
+    if length is None and not environ.get("wsgi.input_terminated"):
+        return  # without a length the end cannot be told
+    stream = environ["wsgi.input"]
+    left = MAX_DISCARDED if length is None else min(length, MAX_DISCARDED)
+    with suppress(OSError):
+        while left > 0 and (piece := stream.read(min(left, _CHUNK))):
+            left -= len(piece)
 
 
 def inflate(body: bytes, limit: int = MAX_BODY) -> bytes:
@@ -136,9 +156,11 @@ def _read_raw(environ: dict[str, Any]) -> bytes:
     if length is None and not environ.get("wsgi.input_terminated"):
         return b""  # without a length the end cannot be told
     if length is not None and length > MAX_BODY:
+        discard_body(environ)
         raise RequestTooLargeError(_TOO_LARGE)
     body = _read_at_most(environ["wsgi.input"], MAX_BODY + 1 if length is None else length)
     if len(body) > MAX_BODY:
+        discard_body(environ)
         raise RequestTooLargeError(_TOO_LARGE)
     if length is not None and len(body) < length:
         raise InvalidBodyError("the body ends before its Content-Length")

@@ -20,7 +20,8 @@ MAX_ID: Final = 2**31 - 1
 """The largest number that an id of the database can be."""
 
 # Beyond this a number can only be a mistake, and Python refuses to convert very long ones.
-_INTEGER: Final = re.compile(r"[+-]?[0-9]+(?:_[0-9]+)*")
+# Digits of any script count, as they do to Python, in which the public service is written.
+_INTEGER: Final = re.compile(r"[+-]?\d+(?:_\d+)*")
 _MAX_DIGITS: Final = 100
 _SUFFIX: Final = re.compile(r"[0-9]{1,18}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -102,7 +103,7 @@ def suffixed(stem: str, index: int | None) -> str:
 
 
 def parse_int(text: str) -> int | None:
-    """Return a number written in ASCII digits, with spaces around and a sign at will."""
+    """Return a number written in decimal digits, with spaces around and a sign at will."""
     stripped = text.strip()
     if len(stripped) > _MAX_DIGITS or not _INTEGER.fullmatch(stripped):
         return None

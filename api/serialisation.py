@@ -65,7 +65,8 @@ def reply_style(parameters: Parameters) -> ReplyStyle:
     Raises:
         UnknownFormatError: there is no such format.
     """
-    match parameters.get("format") or "json":
+    style = parameters.get("format")
+    match "json" if style is None else style:
         case "json":
             return JSON
         case "jsonp":

@@ -144,7 +144,7 @@ def _parse_puid(parameters: Parameters, index: int | None) -> UUID | None:
 def _parse_mbids(parameters: Parameters, index: int | None) -> list[UUID]:
     name = suffixed("mbid", index)
     found = (_parse_identifier(name, value) for value in parameters.get_all(name) if value)
-    return list(dict.fromkeys(mbid for mbid in found if mbid is not None))
+    return [mbid for mbid in found if mbid is not None]
 
 
 def _parse_identifier(name: str, value: str) -> UUID | None:
@@ -203,6 +203,12 @@ def _parse_metadata(parameters: Parameters, index: int | None) -> dict[str, Any]
         field: parameters.get(suffixed(stem, index)) for field, stem in _TEXTS.items()
     }
     for field, stem in _NUMBERS.items():
-        number = parameters.get_int(suffixed(stem, index))
-        fields[field] = number if number and abs(number) <= _MAX_INTEGER else None
-    return text_metadata.clean(fields) if any(fields.values()) else None
+        fields[field] = parameters.get_int(suffixed(stem, index))
+    if not any(fields.values()):
+        return None
+    stored = {
+        name: value
+        for name, value in fields.items()
+        if not isinstance(value, int) or abs(value) <= _MAX_INTEGER
+    }
+    return text_metadata.clean(stored)

@@ -10,11 +10,11 @@ import sqlalchemy.exc
 import structlog
 from celery.exceptions import Retry
 
-from pipeline.stages.match import IndexBehindError
+from pipeline.stages.match import IndexAheadError, IndexBehindError
 from tasks.services import services
 
 # What passes by itself: a server that restarts, a deadlock, a lost connection, an index that is
-# behind. Anything else would fail again, so it is not tried again.
+# behind, or is to be rebuilt. Anything else would fail again, so it is not tried again.
 TRANSIENT: Final = (
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.InterfaceError,
@@ -22,6 +22,7 @@ TRANSIENT: Final = (
     redis.exceptions.ConnectionError,
     redis.exceptions.TimeoutError,
     IndexBehindError,
+    IndexAheadError,
 )
 
 logger = structlog.get_logger("acoustid.tasks")

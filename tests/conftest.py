@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog import migrate
+from pipeline.index.writer import LOCK_NAME
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.options import PREFIX
 from pipeline.runtime.settings import Settings
@@ -38,7 +39,8 @@ def settings(servers: Servers) -> Settings:
 
 @pytest.fixture
 def databases(settings: Settings) -> Iterator[Databases]:
-    """The four databases, emptied."""
+    """The four databases and the settings' index, emptied."""
+    empty_index(settings.fingerprint_index.path)
     databases = Databases(settings, component="tests")
     for name, metadata in migrate.METADATA.items():
         with databases.engine(name).begin() as connection:  # type: ignore[arg-type]
@@ -46,6 +48,13 @@ def databases(settings: Settings) -> Iterator[Databases]:
             connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
     yield databases
     databases.dispose()
+
+
+def empty_index(path: Path) -> None:
+    """Delete an index: its positions mean nothing to databases that begin anew."""
+    for file in path.glob("*"):
+        if file.name != LOCK_NAME:
+            file.unlink()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from pipeline.catalog import fingerprints, submissions
+from pipeline.catalog import changelog, fingerprints, submissions
 from pipeline.catalog.fingerprints import StoredFingerprint
 from pipeline.catalog.submissions import StoredSubmission
 from pipeline.fingerprint.compare import compare2_batch
@@ -32,6 +32,10 @@ class IndexBehindError(Exception):
     """The index lacks so many changelog entries that a submission can't be matched yet."""
 
 
+class IndexAheadError(Exception):
+    """The index knows changes that the database doesn't: it belongs to another database."""
+
+
 def match_submissions(
     batch: SubmissionBatch, index: FingerprintIndex, databases: Databases
 ) -> SubmissionBatch:
@@ -42,6 +46,7 @@ def match_submissions(
 
     Raises:
         IndexBehindError: more than `MAX_TAIL` entries wait for the index.
+        IndexAheadError: the index belongs to another database, or to its future.
     """
     with databases.engine("ingest").connect() as connection:
         found = submissions.load(connection, [candidate.id for candidate in batch.submissions])
@@ -50,6 +55,7 @@ def match_submissions(
     position = index.position()
     searched = _search([c for c in batch.submissions if not c.twins], wanted, index)
     with databases.engine("fingerprint").connect() as connection:
+        check_position(position, connection)
         tail, batch.seen = fingerprints.logged_after(connection, position, MAX_TAIL + 1)
         if len(tail) > MAX_TAIL:
             raise IndexBehindError(f"the index is more than {MAX_TAIL} fingerprints behind")
@@ -57,6 +63,20 @@ def match_submissions(
         _fill_matches(batch.submissions, wanted, nearby)
         _fill_fits(batch.submissions, wanted, connection)
     return batch
+
+
+def check_position(position: int, connection: sa.Connection) -> None:
+    """Check that the changelog has got as far as the index.
+
+    Raises:
+        IndexAheadError: it has not; entries up to the index's position would pass unseen.
+    """
+    newest = changelog.position(connection)
+    if newest < position:
+        raise IndexAheadError(
+            f"the index is at position {position} and the database at {newest}: "
+            "run `acoustid index rebuild`"
+        )
 
 
 def compare_pairs(

@@ -11,6 +11,7 @@ from pipeline.fingerprint.query import extract_query
 from pipeline.index.changes import Change, Delete, Insert
 from pipeline.index.writer import IndexWriter
 from pipeline.runtime.databases import Databases
+from pipeline.stages.match import check_position
 
 BATCH: Final = 5_000  # changes applied in one commit of the index
 
@@ -34,15 +35,11 @@ def update_index(writer: IndexWriter, databases: Databases, *, batches: int | No
             logged, position = changelog.read(connection, writer.position(), BATCH)
             connection.commit()
             if not logged:
-                _check_position(writer, connection)
+                check_position(writer.position(), connection)
                 break
             writer.apply(_changes(logged), position)
             done += 1
     return writer.position()
-
-
-class IndexAheadError(Exception):
-    """The index knows changes that the database doesn't: it belongs to another database."""
 
 
 def rebuild_index(
@@ -63,16 +60,6 @@ def rebuild_index(
         connection.commit()
         writer.rebuild(_all_changes(connection, progress), position)
     return update_index(writer, databases)
-
-
-def _check_position(writer: IndexWriter, connection: sa.Connection) -> None:
-    newest = changelog.position(connection)
-    connection.commit()
-    if newest < writer.position():
-        raise IndexAheadError(
-            f"the index is at position {writer.position()} and the database at {newest}: "
-            "run `acoustid index rebuild`"
-        )
 
 
 def _all_changes(

@@ -11,7 +11,8 @@ from pipeline.fingerprint.query import extract_query
 from pipeline.index import open_reader, open_writer
 from pipeline.runtime.databases import Databases
 from pipeline.stages import update_index as stage
-from pipeline.stages.update_index import IndexAheadError, rebuild_index, update_index
+from pipeline.stages.match import IndexAheadError
+from pipeline.stages.update_index import rebuild_index, update_index
 from tests.importing import Importer
 from tests.synthetic import fingerprint
 
@@ -82,5 +83,7 @@ def test_an_index_of_another_database_is_noticed_and_can_be_rebuilt(importer: Im
         writer.apply([], 1000)
         with pytest.raises(IndexAheadError, match="index rebuild"):
             update_index(writer, importer.databases)
+        with pytest.raises(IndexAheadError, match="index rebuild"):
+            importer.run(importer.receipt(fingerprint(1)), index=False)
         assert rebuild_index(writer, importer.databases, lambda _: None) == 7
         assert update_index(writer, importer.databases) == 7

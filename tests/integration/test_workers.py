@@ -69,11 +69,8 @@ def logs(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def stack(logs: dict[str, Path], settings: Settings, databases: Databases) -> Stack:
-    path = settings.fingerprint_index.path
-    for file in path.glob("*") if path.exists() else ():
-        if file.name != "lock":
-            file.unlink()
-    return Stack(Importer(databases, path), connect(settings.redis, blocking=True), logs)
+    importer = Importer(databases, settings.fingerprint_index.path)
+    return Stack(importer, connect(settings.redis, blocking=True), logs)
 
 
 def test_a_request_is_imported_and_found(stack: Stack) -> None:

@@ -55,7 +55,7 @@ class MetaOptions:
     @property
     def asks_musicbrainz(self) -> bool:
         """Whether the answer depends on MusicBrainz; ids of recordings alone do not."""
-        return self.recordings is Detail.FULL or self.isrcs or self.user_text or self.shows_releases
+        return self.recordings is Detail.FULL or self.user_text or self.shows_releases
 
 
 # Values of the whole parameter that stand for other words.
@@ -83,7 +83,7 @@ def parse_meta(meta: str) -> MetaOptions:
         release_groups=_detail("releasegroupids" in words, "releasegroups" in words),
         releases=releases,
         tracks="tracks" in words and bool(releases),
-        isrcs="isrcs" in words,
+        isrcs="isrcs" in words and recordings is Detail.FULL,
         sources="sources" in words and bool(recordings),
         compress="compress" in words,
         user_text="usermeta" in words and bool(recordings),

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.bodies import MAX_BODY, MAX_MEMBERS, MAX_PARTS, inflate, parse_multipart, read_form
+from api.bodies import (
+    MAX_BODY,
+    MAX_DISCARDED,
+    MAX_MEMBERS,
+    MAX_PARTS,
+    inflate,
+    parse_multipart,
+    read_form,
+)
 from api.errors import ApiError, InvalidBodyError, RequestTooLargeError
 
 FORM = "application/x-www-form-urlencoded"
@@ -27,6 +35,18 @@ class Reader(io.BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         wanted = self.at_once if size is None or size < 0 else min(size, self.at_once)
         data = super().read(wanted)
+        self.taken += len(data)
+        return data
+
+
+class Endless(Reader):
+    """A body that never ends."""
+
+    def __init__(self) -> None:
+        super().__init__(b"")
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = bytes(size or 0)
         self.taken += len(data)
         return data
 
@@ -52,10 +72,12 @@ def test_an_urlencoded_form_is_read() -> None:
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "", "nonsense", ";;=;"])
-def test_other_bodies_are_not_read_at_all(kind: str) -> None:
-    environ = request(b'{"client": "x"}', kind)
+def test_other_bodies_are_read_for_nothing(kind: str) -> None:
+    """Left unread, they would be taken for the next request of the connection."""
+    body = b'{"client": "x"}'
+    environ = request(body, kind)
     assert read_form(environ) == []
-    assert environ["wsgi.input"].taken == 0
+    assert environ["wsgi.input"].taken == len(body)
 
 
 def test_a_body_may_be_as_large_as_the_limit_and_no_larger() -> None:
@@ -64,7 +86,15 @@ def test_a_body_may_be_as_large_as_the_limit_and_no_larger() -> None:
     environ = request(largest + b"x")
     with pytest.raises(RequestTooLargeError, match=str(MAX_BODY)):
         read_form(environ)
-    assert environ["wsgi.input"].taken == 0
+    assert environ["wsgi.input"].taken == MAX_BODY + 1  # else its sender would not see the reply
+
+
+def test_of_a_huge_body_only_so_much_is_read_for_nothing() -> None:
+    environ = request(b"a=1", CONTENT_LENGTH=str(100 * MAX_DISCARDED))
+    environ["wsgi.input"] = Endless()
+    with pytest.raises(RequestTooLargeError):
+        read_form(environ)
+    assert environ["wsgi.input"].taken == MAX_DISCARDED
 
 
 def test_a_body_without_a_length_is_read_to_its_end_but_not_past_the_limit() -> None:
@@ -73,7 +103,7 @@ def test_a_body_without_a_length_is_read_to_its_end_but_not_past_the_limit() -> 
     environ = request(b"a=" + b"x" * (3 * MAX_BODY), **chunked)
     with pytest.raises(RequestTooLargeError):
         read_form(environ)
-    assert environ["wsgi.input"].taken == MAX_BODY + 1
+    assert environ["wsgi.input"].taken == 2 + 3 * MAX_BODY
 
 
 def test_a_body_whose_end_nobody_marks_is_none() -> None:

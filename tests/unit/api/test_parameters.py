@@ -37,8 +37,8 @@ MBID = "5d1f0c5e-1111-4aaa-8aaa-000000000001"
         ("0x10", None),
         ("1e3", None),
         ("²", None),
-        ("٣", None),
-        ("１", None),  # noqa: RUF001 - a full-width one
+        ("٣", 3),
+        ("１", 1),  # noqa: RUF001 - a full-width one
         ("- 1", None),
         ("1__0", None),
         ("9" * 5000, None),

@@ -121,5 +121,6 @@ def test_an_unknown_format_is_named() -> None:
     assert len(caught.value.message) < 100
 
 
-def test_an_empty_format_is_json() -> None:
-    assert style(format="").format == "json"
+def test_an_empty_format_is_none_that_is_known() -> None:
+    with pytest.raises(UnknownFormatError, match='unknown format ""'):
+        style(format="")

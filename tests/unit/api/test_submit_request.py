@@ -69,8 +69,8 @@ def test_a_whole_submission() -> None:
 
 def test_there_is_a_row_for_each_mbid() -> None:
     found = parse(fingerprint_4=WORD, duration_4=3, mbid_4=[MBID, OTHER, MBID])
-    assert [number for number, _ in found] == [4, 4]
-    assert [receipt.mbid for _, receipt in found] == [UUID(MBID), UUID(OTHER)]
+    assert [number for number, _ in found] == [4, 4, 4]
+    assert [receipt.mbid for _, receipt in found] == [UUID(MBID), UUID(OTHER), UUID(MBID)]
 
 
 def test_the_nil_mbid_is_none() -> None:
