@@ -247,7 +247,7 @@ class LookupBatcher:
             logger.error(
                 "a batch was not answered", batch=reply.id, failed=reply.failed, lookups=flight.size
             )
-            flight.fail(InternalError())
+            flight.fail(ServiceUnavailableError() if reply.transient else InternalError())
         else:
             flight.settle(reply.answers)
 

@@ -80,7 +80,7 @@ def _writer(path: Path) -> IndexWriter:
     deadline = time.monotonic() + LOCK_PATIENCE
     while True:
         try:
-            return open_writer(path)
+            return open_writer(path, clear_damaged=True)
         except IndexLocked:
             if time.monotonic() > deadline:
                 raise

@@ -21,7 +21,7 @@ from tasks import replies
 from tasks.celery import app
 from tasks.mbids import note_missing
 from tasks.services import services
-from tasks.stage_task import StageTask
+from tasks.stage_task import TRANSIENT, StageTask
 
 logger = structlog.get_logger("acoustid.tasks.lookup")
 
@@ -58,7 +58,7 @@ class LookupTask(StageTask):
         """Tell the front end that no answer will come."""
         super().on_failure(exc, task_id, args, kwargs, einfo)
         batch = from_message(LookupBatch, args[0])
-        reply = LookupReply(batch.id, [], failed=True)
+        reply = LookupReply(batch.id, [], failed=True, transient=isinstance(exc, TRANSIENT))
         replies.push(services().redis, batch.reply_to, reply)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 
 import redis
 
@@ -13,7 +14,7 @@ from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Services:
     """The resources of one process."""
 
@@ -21,7 +22,11 @@ class Services:
     databases: Databases
     redis: redis.Redis
     metrics: Metrics
-    index: IndexReader
+
+    @cached_property
+    def index(self) -> IndexReader:
+        """The index, opened by the first task that needs it: a damaged one stops no other."""
+        return open_reader(self.settings.fingerprint_index.path)
 
 
 _by_process: dict[int, Services] = {}
@@ -44,5 +49,4 @@ def _open(settings: Settings) -> Services:
         databases=Databases(settings, component="worker"),
         redis=connect(settings.redis),
         metrics=connect_metrics(settings.statsd),
-        index=open_reader(settings.fingerprint_index.path),
     )

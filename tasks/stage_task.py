@@ -10,11 +10,12 @@ import sqlalchemy.exc
 import structlog
 from celery.exceptions import Retry
 
+from pipeline.index import IndexCorrupt
 from pipeline.stages.match import IndexAheadError, IndexBehindError
 from tasks.services import services
 
 # What passes by itself: a server that restarts, a deadlock, a lost connection, an index that is
-# behind, or is to be rebuilt. Anything else would fail again, so it is not tried again.
+# behind, or waits for its rebuilding. Anything else would fail again, so it is not tried again.
 TRANSIENT: Final = (
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.InterfaceError,
@@ -23,6 +24,7 @@ TRANSIENT: Final = (
     redis.exceptions.TimeoutError,
     IndexBehindError,
     IndexAheadError,
+    IndexCorrupt,
 )
 
 logger = structlog.get_logger("acoustid.tasks")

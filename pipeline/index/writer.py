@@ -11,9 +11,11 @@ import structlog
 from pipeline.index import files
 from pipeline.index.changes import fold, group
 from pipeline.index.check import check_once
-from pipeline.index.errors import IndexLocked, StalePosition, WriterUnusable
+from pipeline.index.errors import IndexCorrupt, IndexLocked, StalePosition, WriterUnusable
+from pipeline.index.manifest import NAME as MANIFEST_NAME
 from pipeline.index.manifest import Manifest, read_manifest, write_manifest
 from pipeline.index.merge_policy import choose_merge
+from pipeline.index.segment_format import SUFFIX
 from pipeline.index.segment_set import SegmentSet
 from pipeline.index.segment_store import SegmentStore
 from pipeline.index.snapshot import load_snapshot
@@ -31,13 +33,14 @@ LOCK_NAME = "lock"
 REBUILD_TERMS = 1 << 21
 
 
-def open_writer(path: str | Path) -> IndexWriter:
+def open_writer(path: str | Path, *, clear_damaged: bool = False) -> IndexWriter:
     """Open an index for writing, creating it empty at position 0 if there is none.
 
     Every segment's CRC is checked the first time this process opens it for writing.
 
     Args:
         path: the folder of the index.
+        clear_damaged: begin an empty index in the place of a damaged one, to rebuild it.
 
     Raises:
         IndexLocked: another writer holds the index.
@@ -49,10 +52,24 @@ def open_writer(path: str | Path) -> IndexWriter:
     if lock is None:
         raise IndexLocked(directory)
     try:
-        return IndexWriter(directory, lock)
+        return _load(directory, lock, clear_damaged=clear_damaged)
     except BaseException:
         files.unlock(lock)
         raise
+
+
+def _load(directory: Path, lock: int, *, clear_damaged: bool) -> IndexWriter:
+    try:
+        return IndexWriter(directory, lock)
+    except IndexCorrupt as error:
+        if not clear_damaged:
+            raise
+        log.warning("a damaged index is cleared", file=str(error.path), problem=error.problem)
+    # The segments go first: a manifest without them is as damaged as the index was.
+    for path in [*directory.glob(f"*{SUFFIX}"), directory / MANIFEST_NAME]:
+        files.remove(path)
+    files.sync_directory(directory)
+    return IndexWriter(directory, lock)
 
 
 class IndexWriter:

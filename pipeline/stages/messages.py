@@ -53,12 +53,14 @@ class LookupReply:
     """The answers of a batch, in the order of its lookups.
 
     Each answer is ``{"results": [...]}`` as the web service shows it, or ``{"error": reason}``;
-    with ``failed`` set the batch as a whole could not be answered.
+    with ``failed`` set the batch as a whole could not be answered, with ``transient`` set for a
+    reason that passes.
     """
 
     id: str
     answers: list[dict[str, Any]]
     failed: bool = False
+    transient: bool = False
 
 
 @dataclass(slots=True)

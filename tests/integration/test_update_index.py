@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from pipeline.catalog import fingerprint_tables as tables
 from pipeline.fingerprint.query import extract_query
-from pipeline.index import open_reader, open_writer
+from pipeline.index import IndexCorrupt, open_reader, open_writer
 from pipeline.runtime.databases import Databases
 from pipeline.stages import update_index as stage
 from pipeline.stages.match import IndexAheadError
@@ -87,3 +87,22 @@ def test_an_index_of_another_database_is_noticed_and_can_be_rebuilt(importer: Im
             importer.run(importer.receipt(fingerprint(1)), index=False)
         assert rebuild_index(writer, importer.databases, lambda _: None) == 7
         assert update_index(writer, importer.databases) == 7
+
+
+@pytest.mark.parametrize("name", ["manifest", "*.segment"])
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_damaged_index_is_mended_by_rebuilding_it(
+    importer: Importer, name: str, damage: str
+) -> None:
+    importer.update_index()
+    before = found(importer)
+    for file in importer.index_path.glob(name):
+        if damage == "gone":
+            file.unlink()
+        else:
+            file.write_bytes(file.read_bytes()[:20])
+    with pytest.raises(IndexCorrupt):
+        open_writer(importer.index_path)
+    with open_writer(importer.index_path, clear_damaged=True) as writer:
+        assert rebuild_index(writer, importer.databases, lambda _: None) == 7
+    assert found(importer) == before
