@@ -10,16 +10,18 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from pipeline.catalog import fingerprint_tables, ingest_tables
+from pipeline.catalog import changelog, fingerprint_tables, ingest_tables
 from pipeline.catalog.submission_status import TaskStatus, task_status
 from pipeline.fingerprint.codec import compress
+from pipeline.index import open_reader
 from pipeline.runtime import trace
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import Settings
 from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
 from tasks import dispatch, replies
-from tasks.maintenance import sweep_receipts
+from tasks.celery import app
+from tasks.maintenance import QUEUES, sweep_receipts
 from tasks.progress import progress_key
 from tests.importing import Importer
 from tests.synthetic import Words, fingerprint, near_copy
@@ -46,6 +48,15 @@ class Stack:
 
         return eventually(ask)
 
+    def is_idle(self) -> bool:
+        """Return whether nothing is queued or running, and the index has all that there is."""
+        running = [tasks for tasks in (app.control.inspect().active() or {}).values() if tasks]
+        with self.importer.databases.engine("fingerprint").connect() as connection:
+            newest = changelog.position(connection)
+        with open_reader(self.importer.index_path) as index:
+            is_current = index.position() == newest
+        return not running and is_current and not any(map(self.redis.llen, QUEUES))
+
     def look_up(self, *words: Words, compressed: bytes | None = None) -> LookupReply:
         key = replies.reply_key()
         asked = [compress(each) for each in words] + ([compressed] if compressed else [])
@@ -68,9 +79,12 @@ def logs(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-def stack(logs: dict[str, Path], settings: Settings, databases: Databases) -> Stack:
+def stack(logs: dict[str, Path], settings: Settings, databases: Databases) -> Iterator[Stack]:
     importer = Importer(databases, settings.fingerprint_index.path)
-    return Stack(importer, connect(settings.redis, blocking=True), logs)
+    stack = Stack(importer, connect(settings.redis, blocking=True), logs)
+    yield stack
+    # What still runs would write into the databases and the index of the next test.
+    eventually(stack.is_idle)
 
 
 def test_a_request_is_imported_and_found(stack: Stack) -> None:
