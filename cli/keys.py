@@ -41,17 +41,25 @@ def keys() -> None:
     metavar="N",
     help="Requests per second of the application, 0 for no limit; else the configured limit.",
 )
+@click.option("--key", metavar="KEY", help="The application's key, where a client has it built in.")
 def create(
-    data_dir: Path, application: str | None, account: str | None, rate_limit: float | None
+    *,
+    data_dir: Path,
+    application: str | None,
+    account: str | None,
+    rate_limit: float | None,
+    key: str | None,
 ) -> None:
     """Make a key and print it as JSON; it can be used at once."""
     if bool(application) == bool(account):
         raise click.UsageError("give either --application NAME or --account NAME")
     if account and rate_limit is not None:
         raise click.UsageError("--rate-limit is for an application, a user has none")
+    if account and key:
+        raise click.UsageError("--key is for an application, a user's key is always a new one")
     settings = settings_here(data_dir)
     if application:
-        created = _create_application(settings, application, rate_limit)
+        created = _create_application(settings, application, rate_limit, key)
     else:
         created = _create_account(settings, account or "")
     click.echo(json.dumps(created))
@@ -73,9 +81,14 @@ def enable(data_dir: Path, application: int) -> None:
     _set_active(settings_here(data_dir), application, active=True)
 
 
-def _create_application(settings: Settings, name: str, rate_limit: float | None) -> dict[str, Any]:
-    with _app_database(settings) as connection:
-        made = create_application(connection, name, rate_limit=rate_limit)
+def _create_application(
+    settings: Settings, name: str, rate_limit: float | None, key: str | None
+) -> dict[str, Any]:
+    try:
+        with _app_database(settings) as connection:
+            made = create_application(connection, name, rate_limit=rate_limit, key=key)
+    except sa.exc.IntegrityError as error:
+        raise StackError("another application has this key already") from error
     _publish(settings, made.key, Application, Application(made.id, name, rate_limit))
     return {
         "kind": "application",

@@ -117,15 +117,16 @@ def create_account(
     return NewKey(row.id, name, key)
 
 
-def create_application(
+def create_application(  # noqa: PLR0913 - one for each column
     connection: sa.Connection,
     name: str,
     *,
     version: str = "",
     rate_limit: float | None = None,
     account_id: int | None = None,
+    key: str | None = None,
 ) -> NewKey:
-    """Insert an application with a new key.
+    """Insert an application.
 
     Args:
         connection: to the ``app`` database.
@@ -133,13 +134,15 @@ def create_application(
         version: what the application calls its version.
         rate_limit: requests per second, 0 for no limit; None for the configured limit.
         account_id: who owns it; without one an account of the same name is made.
+        key: its key, for a client that has one built in; without one a new key is made.
 
     Raises:
         ValueError: the rate limit is negative or no finite number.
+        sqlalchemy.exc.IntegrityError: another application has the key.
     """
     if rate_limit is not None and not 0 <= rate_limit < float("inf"):
         raise ValueError(f"rate_limit must be 0 (no limit) or more, not {rate_limit}")
-    key = generate_key()
+    key = key or generate_key()
     values = {
         "name": name,
         "version": version,

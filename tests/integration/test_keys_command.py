@@ -72,6 +72,16 @@ def test_an_applications_key(run: Run, front_end) -> None:
     assert (found.id, found.name, found.rate_limit) == (made["id"], "Picard", 2.5)
 
 
+def test_an_application_with_a_key_of_its_own(run: Run, front_end) -> None:
+    """A client with a key built in is served once its key is known, and by one application."""
+    made = json.loads(run("create", "--application", "Picard", "--key", "v8pQ6oyB").output)
+    assert made["key"] == "v8pQ6oyB"
+    assert front_end().application(Parameters([("client", "v8pQ6oyB")])).id == made["id"]
+    again = run("create", "--application", "Other", "--key", "v8pQ6oyB")
+    assert again.exit_code == 1
+    assert "another application has this key" in again.output
+
+
 def test_a_users_key(run: Run, front_end) -> None:
     made = json.loads(run("create", "--account", "Ada").stdout)
     assert set(made) == {"kind", "id", "name", "key"}
