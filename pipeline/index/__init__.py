@@ -10,6 +10,7 @@ from pipeline.index.errors import (
     FingerprintIndexError,
     IndexCorrupt,
     IndexLocked,
+    SearchTimeout,
     StalePosition,
     WriterUnusable,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "IndexStats",
     "IndexWriter",
     "Insert",
+    "SearchTimeout",
     "StalePosition",
     "WriterUnusable",
     "open_reader",

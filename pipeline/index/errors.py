@@ -55,5 +55,9 @@ class StalePosition(FingerprintIndexError, ValueError):  # noqa: N818 - named fo
         self.current = current
 
 
+class SearchTimeout(FingerprintIndexError):  # noqa: N818 - named for what it reports
+    """A search was not done in the time it was given."""
+
+
 class WriterUnusable(FingerprintIndexError):  # noqa: N818 - named for the state it reports
     """The writer is closed, or a failure left it unsure of what the disk holds."""

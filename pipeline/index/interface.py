@@ -34,12 +34,16 @@ class IndexStats:
         documents: documents a search can find; replaced and deleted ones don't count.
         segments: number of segments.
         bytes: bytes of all segments on the disk.
+        min_document_id: the lowest id of a document that a search can find, 0 without any.
+        max_document_id: the highest.
     """
 
     position: int
     documents: int
     segments: int
     bytes: int
+    min_document_id: int = 0
+    max_document_id: int = 0
 
 
 class FingerprintIndex(Protocol):
@@ -52,6 +56,8 @@ class FingerprintIndex(Protocol):
         limit: int = 40,
         min_score: int = 1,
         score_pct: int = 10,
+        max_postings: int | None = None,
+        timeout: float | None = None,
     ) -> list[Hits]:
         """Find the documents that share the most terms with each query.
 
@@ -60,9 +66,16 @@ class FingerprintIndex(Protocol):
             limit: most hits a query may have, at least 1.
             min_score: fewest terms a hit must share, at least 1.
             score_pct: hits below floor(best * score_pct / 100) are dropped, 0 to 100.
+            max_postings: most postings that may bring documents into a query's answer. Terms are
+                taken from the rarest up; those beyond only add to the scores of the best that
+                rarer ones brought in. None for an exact answer, whatever it costs.
+            timeout: seconds that the search may take, None for as long as it likes.
 
         Returns:
             One `Hits` for each query, in the order of `queries`.
+
+        Raises:
+            SearchTimeout: the search was not done in time.
         """
         ...
 

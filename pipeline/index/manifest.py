@@ -16,10 +16,11 @@ from pipeline.index.errors import IndexCorrupt
 from pipeline.index.segment_format import SegmentEntry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import BinaryIO
 
-VERSION = 1
+VERSION = 2
 NAME = "manifest"
 TEMPORARY_NAME = "manifest.tmp"
 _MAGIC = "acoustid-index-manifest"
@@ -35,12 +36,14 @@ class Manifest:
         next_segment: the lowest segment number never used.
         segments: the segments in order of age, oldest first: a later one's documents replace
             those of an earlier one.
+        metadata: what the owner of the index keeps with it.
     """
 
     generation: int = 0
     position: int = 0
     next_segment: int = 1
     segments: tuple[SegmentEntry, ...] = field(default=())
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def encode(manifest: Manifest) -> bytes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pipeline.index.postings import Postings, pack, unpack
+from pipeline.index.segment_format import SegmentEntry
 from pipeline.index.segment_writer import SegmentWriter
 from pipeline.index.sorted_ids import Ids, contains, no_ids, union, without
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.index.segment import Segment
-    from pipeline.index.segment_format import SegmentEntry
     from pipeline.index.segment_set import SegmentSet
 
 # Postings sorted at a time: 2 MB of keys, which stay in the processor's cache.
@@ -59,7 +59,9 @@ def merge(directory: Path, number: int, segments: SegmentSet, run: slice) -> Seg
         return None
     cuts = _cuts(inputs)
     postings = sum(_count(each, cuts) for each in inputs)
-    with SegmentWriter(directory, number, ids, tombstones, postings) as writer:
+    position = max(each.segment.entry.position for each in inputs)
+    entry = SegmentEntry(number, ids.size, tombstones.size, postings, position)
+    with SegmentWriter(directory, entry, ids, tombstones) as writer:
         for low, high in _spans(cuts):
             parts = [each.between(low, high) for each in inputs]
             keys = np.concatenate([pack(*part) for part in parts])

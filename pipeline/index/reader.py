@@ -6,15 +6,19 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pipeline.index.interface import Hits, IndexStats
+from pipeline.index.manifest import NAME as MANIFEST_NAME
+from pipeline.index.manifest import encode
 from pipeline.index.search import Limits, search
 from pipeline.index.snapshot import Snapshot, load_snapshot
+from pipeline.index.sorted_ids import contains
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -81,6 +85,8 @@ class IndexReader:
         limit: int = 40,
         min_score: int = 1,
         score_pct: int = 10,
+        max_postings: int | None = None,
+        timeout: float | None = None,
     ) -> list[Hits]:
         """Find the documents that share the most terms with each query.
 
@@ -89,16 +95,24 @@ class IndexReader:
             limit: most hits a query may have, at least 1.
             min_score: fewest terms a hit must share, at least 1.
             score_pct: hits below floor(best * score_pct / 100) are dropped, 0 to 100.
+            max_postings: most postings that may bring documents into a query's answer; see
+                `FingerprintIndex.search`.
+            timeout: seconds that the search may take, None for as long as it likes.
 
         Returns:
             One `Hits` for each query, in the order of `queries`.
 
         Raises:
+            SearchTimeout: the search was not done in time.
             TypeError: a query is not a uint32 array.
             ValueError: a query has more than one dimension, or a limit is out of range.
             IndexCorrupt: see `open_reader`.
         """
-        return search(self._current().segments, queries, Limits(limit, min_score, score_pct))
+        return search(
+            self._current().segments,
+            queries,
+            Limits(limit, min_score, score_pct, max_postings, timeout),
+        )
 
     def position(self) -> int:
         """Return the position of the last commit, 0 where there is no index."""
@@ -108,12 +122,42 @@ class IndexReader:
         """Return the size of the index."""
         snapshot = self._current()
         segments = snapshot.segments
+        bounds = segments.bounds()
         return IndexStats(
             position=snapshot.manifest.position,
             documents=segments.documents(),
             segments=len(segments.segments),
             bytes=segments.size(),
+            min_document_id=min(bounds, default=0),
+            max_document_id=max(bounds, default=0),
         )
+
+    def metadata(self) -> dict[str, str]:
+        """Return what the owner keeps with the index."""
+        return dict(self._current().manifest.metadata)
+
+    def version_of(self, document: int) -> int | None:
+        """Return a position at which the index held the newest version of a document.
+
+        It is that of the segment which holds the document, so a merge may raise it.
+
+        Returns:
+            None if no search can find the document.
+        """
+        for segment in reversed(self._current().segments.segments):
+            if contains(segment.ids, np.array([document], dtype=np.uint32))[0]:
+                deleted = contains(segment.tombstones, np.array([document], dtype=np.uint32))[0]
+                return None if deleted else segment.entry.position
+        return None
+
+    def files(self) -> list[tuple[str, memoryview]]:
+        """Return name and content of every file of the state in force, the manifest's first.
+
+        They stay readable while a writer replaces them.
+        """
+        snapshot = self._current()
+        named = [(each.path.name, each.data) for each in snapshot.segments.segments]
+        return [(MANIFEST_NAME, memoryview(encode(snapshot.manifest))), *named]
 
     def close(self) -> None:
         """Let the files go; a later call would load them again."""

@@ -31,11 +31,15 @@ class Limits(NamedTuple):
         limit: most hits.
         min_score: fewest terms in common.
         score_pct: hits below floor(best * score_pct / 100) are dropped.
+        max_postings: most postings that may bring documents into the answer to a query.
+        timeout: seconds that the search may take.
     """
 
     limit: int
     min_score: int
     score_pct: int
+    max_postings: int | None = None
+    timeout: float | None = None
 
     def check(self) -> None:
         """Raise ValueError if a value is out of range."""

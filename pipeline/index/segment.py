@@ -40,6 +40,7 @@ class Segment:
     Attributes:
         path: its file.
         entry: what the manifest says of it.
+        data: the whole file.
         ids: sorted ids of the documents it speaks for, tombstones among them.
         tombstones: sorted ids of those that are deleted.
     """
@@ -53,7 +54,7 @@ class Segment:
         """
         self.path = directory / entry.file_name
         self.entry = entry
-        data = _map(self.path, entry.size)
+        data = self.data = _map(self.path, entry.size)
         if entry.size != file_size(entry):
             raise IndexCorrupt(self.path, "has counts that don't add up to its length")
         check_header(bytes(data[:HEADER_BYTES]), entry, self.path)

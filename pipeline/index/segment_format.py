@@ -49,6 +49,7 @@ class SegmentEntry:
         ids: documents it speaks for, tombstones among them.
         tombstones: how many of those are deleted.
         postings: how many postings it holds.
+        position: the highest changelog position that its documents come from.
         size: length of the file in bytes.
         checksum: CRC-32 of the footer, and through it of every section.
     """
@@ -57,6 +58,7 @@ class SegmentEntry:
     ids: int
     tombstones: int
     postings: int
+    position: int = 0
     size: int = 0
     checksum: int = 0
 

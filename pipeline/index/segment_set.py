@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.index.segment import Segment
-from pipeline.index.sorted_ids import Ids, Mask, contains, intersection, no_ids, union
+from pipeline.index.sorted_ids import Ids, Mask, contains, intersection, no_ids, union, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,6 +66,14 @@ class SegmentSet:
     def size(self) -> int:
         """Return the bytes of all segment files."""
         return sum(segment.entry.size for segment in self.segments)
+
+    def bounds(self) -> list[int]:
+        """Return lowest and highest id of each segment's documents that a search can find."""
+        found = []
+        for segment, shadowed in zip(self.segments, self.shadowed, strict=True):
+            alive = without(without(segment.ids, segment.tombstones), shadowed)
+            found += [int(alive[0]), int(alive[-1])] if alive.size else []
+        return found
 
     def speaks_for(self, ids: Ids) -> Mask:
         """Tell which of `ids` any segment knows, be it as a tombstone."""

@@ -9,7 +9,7 @@ from pipeline.index import files
 from pipeline.index.manifest import TEMPORARY_NAME
 from pipeline.index.merge import merge
 from pipeline.index.segment import Segment
-from pipeline.index.segment_format import SUFFIX
+from pipeline.index.segment_format import SUFFIX, SegmentEntry
 from pipeline.index.segment_writer import SegmentWriter
 from pipeline.index.sorted_ids import union
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.index.changes import FoldedChanges
-    from pipeline.index.segment_format import SegmentEntry
     from pipeline.index.segment_set import SegmentSet
 
 
@@ -37,8 +36,10 @@ class SegmentStore:
         taken = [int(path.stem, 16) for path in directory.glob(f"*{SUFFIX}")]
         self.next_number = max([next_number, *(number + 1 for number in taken)])
 
-    def appended(self, segments: SegmentSet, changes: FoldedChanges) -> SegmentSet:
-        """Write changes as the newest segment.
+    def appended(
+        self, segments: SegmentSet, changes: FoldedChanges, position: int = 0
+    ) -> SegmentSet:
+        """Write changes, which lead up to a position, as the newest segment.
 
         A deletion is kept as a tombstone only if there is a version for it to hide.
 
@@ -53,7 +54,8 @@ class SegmentStore:
         if not ids.size:
             return segments
         count = changes.postings.terms.size
-        with SegmentWriter(self._directory, self._number(), ids, tombstones, count) as writer:
+        entry = SegmentEntry(self._number(), ids.size, tombstones.size, count, position)
+        with SegmentWriter(self._directory, entry, ids, tombstones) as writer:
             writer.add(changes.postings)
             entry = writer.finish()
         return segments.with_segments([*segments.segments, self._open(entry)])

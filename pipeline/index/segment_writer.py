@@ -38,18 +38,21 @@ class SegmentWriter:
     """
 
     def __init__(
-        self, directory: Path, number: int, ids: Ids, tombstones: Ids, postings: int
+        self,
+        directory: Path,
+        entry: SegmentEntry,
+        ids: Ids,
+        tombstones: Ids,
     ) -> None:
         """Create the file and write all but the postings.
 
         Args:
             directory: the folder of the index.
-            number: the segment's number.
+            entry: what the segment will hold; its size and checksum are found here.
             ids: sorted ids, tombstones among them.
             tombstones: sorted ids.
-            postings: how many postings will be added in all.
         """
-        self._entry = SegmentEntry(number, ids.size, tombstones.size, postings)
+        self._entry = entry
         bounds = section_bounds(self._entry)
         self._next = {name: start for name, (start, _) in bounds.items()}
         self._ends = {name: end for name, (_, end) in bounds.items()}

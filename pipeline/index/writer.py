@@ -21,7 +21,7 @@ from pipeline.index.segment_store import SegmentStore
 from pipeline.index.snapshot import load_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
     from pipeline.index.changes import Change
@@ -119,7 +119,22 @@ class IndexWriter:
         self._require_usable()
         return self._manifest.position
 
-    def apply(self, changes: Sequence[Change], position: int) -> None:
+    def metadata(self) -> dict[str, str]:
+        """Return what the owner keeps with the index.
+
+        Raises:
+            WriterUnusable: see `position`.
+        """
+        self._require_usable()
+        return dict(self._manifest.metadata)
+
+    def apply(
+        self,
+        changes: Sequence[Change],
+        position: int,
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         """Commit a batch of changes together with the position they lead up to.
 
         When this returns they survive a power cut, and readers see them at their next call. The
@@ -128,6 +143,7 @@ class IndexWriter:
         Args:
             changes: at most what fits in memory a few times over.
             position: not below the current position.
+            metadata: put into the index's own in the same commit, key by key.
 
         Raises:
             StalePosition: `position` lies before the index's own.
@@ -138,13 +154,19 @@ class IndexWriter:
         current = self.position()
         if position < current:
             raise StalePosition(position, current)
-        if position == current and not changes:
+        if position == current and not changes and not metadata:
             return
-        segments = self._store.appended(self._segments, fold(changes))
-        self._commit(segments, position)
+        segments = self._store.appended(self._segments, fold(changes), position)
+        self._commit(segments, position, {**self._manifest.metadata, **(metadata or {})})
         self._merge()
 
-    def rebuild(self, batches: Iterable[Sequence[Change]], position: int) -> None:
+    def rebuild(
+        self,
+        batches: Iterable[Sequence[Change]],
+        position: int,
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         """Replace the whole content by what `batches` come to, in one commit.
 
         The new content is built aside, in bounded memory; readers see the old one until it is
@@ -153,6 +175,7 @@ class IndexWriter:
         Args:
             batches: all documents, in any number of batches; later ones win.
             position: the position that they lead up to, at least 0.
+            metadata: takes the place of the old, which stays by default.
 
         Raises:
             ValueError, TypeError: a change is malformed, or the position is negative.
@@ -165,14 +188,14 @@ class IndexWriter:
         segments = SegmentSet()
         try:
             for changes in group(batches, REBUILD_TERMS):
-                segments = self._store.appended(segments, fold(changes))
+                segments = self._store.appended(segments, fold(changes), position)
                 while run := choose_merge(segments):
                     unmerged, segments = segments, self._store.merged(segments, run)
                     self._store.discard(unmerged, kept=segments)
         except BaseException:
             self._store.discard(segments, kept=self._segments)
             raise
-        self._commit(segments, position)
+        self._commit(segments, position, self._manifest.metadata if metadata is None else metadata)
 
     def close(self) -> None:
         """Give the lock back. Closing twice is no error."""
@@ -189,15 +212,19 @@ class IndexWriter:
         try:
             while run := choose_merge(self._segments):
                 merged = self._store.merged(self._segments, run)
-                self._commit(merged, self._manifest.position)
+                self._commit(merged, self._manifest.position, self._manifest.metadata)
         except OSError as error:
             log.warning("merge failed; the next commit tries again", error=str(error))
 
-    def _commit(self, segments: SegmentSet, position: int) -> None:
+    def _commit(self, segments: SegmentSet, position: int, metadata: Mapping[str, str]) -> None:
         """Put a state in force, on the disk and here, and delete the files it no longer needs."""
         old = self._manifest, self._segments
         manifest = Manifest(
-            self._manifest.generation + 1, position, self._store.next_number, segments.entries()
+            self._manifest.generation + 1,
+            position,
+            self._store.next_number,
+            segments.entries(),
+            dict(metadata),
         )
         try:
             # First here, then on the disk: wherever this is interrupted, both are taken back.

@@ -9,6 +9,7 @@ import pytest
 from pipeline.index import Insert, open_writer, segment, verify
 from pipeline.index.manifest import Manifest, write_manifest
 from pipeline.index.postings import Postings
+from pipeline.index.segment_format import SegmentEntry
 from pipeline.index.segment_writer import SegmentWriter
 from tests.unit.index.model import terms
 
@@ -28,7 +29,8 @@ def make_index(
 ) -> str:
     """Write an index of one segment without asking whether it makes sense."""
     path.mkdir()
-    with SegmentWriter(path, 1, ids, tombstones, postings.terms.size) as writer:
+    planned = SegmentEntry(1, ids.size, tombstones.size, postings.terms.size)
+    with SegmentWriter(path, planned, ids, tombstones) as writer:
         writer.add(postings)
         entry = writer.finish()
     write_manifest(path, Manifest(1, 1, next_, (entry,)))

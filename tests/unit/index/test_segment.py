@@ -10,20 +10,18 @@ import pytest
 from pipeline.index import IndexCorrupt
 from pipeline.index.postings import Postings
 from pipeline.index.segment import Segment
-from pipeline.index.segment_format import VERSION, file_size
+from pipeline.index.segment_format import VERSION, SegmentEntry, file_size
 from pipeline.index.segment_writer import SegmentWriter
 from tests.unit.index.model import terms
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.index.segment_format import SegmentEntry
-
 
 def written(directory: Path, postings: Postings, part: int) -> SegmentEntry:
     ids = np.unique(np.concatenate([postings.documents, terms(1000)]))
     count = postings.terms.size
-    with SegmentWriter(directory, 7, ids, terms(1000), count) as writer:
+    with SegmentWriter(directory, SegmentEntry(7, ids.size, 1, count), ids, terms(1000)) as writer:
         for start in range(0, count, part):
             each = slice(start, start + part)
             writer.add(Postings(postings.terms[each], postings.documents[each]))
@@ -73,7 +71,7 @@ def test_the_file_begins_with_magic_and_version(tmp_path: Path) -> None:
 
 def test_an_unfinished_segment_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 postings added, 2 announced"):  # noqa: PT012, SIM117
-        with SegmentWriter(tmp_path, 1, terms(1), terms(), 2) as writer:
+        with SegmentWriter(tmp_path, SegmentEntry(1, 1, 0, 2), terms(1), terms()) as writer:
             writer.add(Postings(terms(16), terms(1)))
             writer.finish()
     assert list(tmp_path.iterdir()) == []
@@ -83,7 +81,7 @@ def test_more_postings_than_announced_are_refused(tmp_path: Path) -> None:
     postings = some_postings(65)
     with (
         pytest.raises(ValueError, match="more heads than were announced"),
-        SegmentWriter(tmp_path, 1, terms(1), terms(), 64) as writer,
+        SegmentWriter(tmp_path, SegmentEntry(1, 1, 0, 64), terms(1), terms()) as writer,
     ):
         writer.add(postings)
 
