@@ -9,6 +9,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from pipeline.catalog.bulk import listed
 from pipeline.catalog.fingerprint_tables import fingerprint, fpindex_changelog, track
 
 
@@ -35,6 +36,35 @@ def by_ids(
     statement = sa.select(*_COLUMNS).where(
         fingerprint.c.id == sa.any_(sa.cast(wanted, sa.ARRAY(sa.Integer))),
         fingerprint.c.length.between(shortest, longest),
+    )
+    return {row.id: _stored(row) for row in connection.execute(statement)}
+
+
+def within(
+    connection: sa.Connection, spans: Mapping[int, tuple[int, int]]
+) -> dict[int, StoredFingerprint]:
+    """Return the fingerprints that have a length within their own bounds, by id.
+
+    Args:
+        connection: to the fingerprint database.
+        spans: the shortest and the longest length (seconds) of interest, by fingerprint id.
+    """
+    if not spans:
+        return {}
+    shortest, longest = zip(*spans.values(), strict=True)
+    wanted = listed(
+        "wanted",
+        {
+            "id": (sa.Integer, spans),
+            "shortest": (sa.Integer, shortest),
+            "longest": (sa.Integer, longest),
+        },
+    )
+    statement = sa.select(*_COLUMNS).join_from(
+        fingerprint,
+        wanted,
+        (fingerprint.c.id == wanted.c.id)
+        & fingerprint.c.length.between(wanted.c.shortest, wanted.c.longest),
     )
     return {row.id: _stored(row) for row in connection.execute(statement)}
 

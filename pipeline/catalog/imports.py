@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
+from pipeline.catalog.bulk import listed
 from pipeline.catalog.fingerprint_tables import fingerprint, submission_import, track
 from pipeline.catalog.submissions import StoredSubmission
 from pipeline.fingerprint.simhash import simhash
@@ -88,13 +89,8 @@ def confirm_fingerprints(connection: sa.Connection, ids: Iterable[int]) -> None:
     counts = Counter(ids)
     if not counts:
         return
-    confirmed = (
-        sa.func.unnest(
-            sa.cast(list(counts), sa.ARRAY(sa.Integer)),
-            sa.cast(list(counts.values()), sa.ARRAY(sa.Integer)),
-        )
-        .table_valued("id", "times", name="confirmed")
-        .render_derived()
+    confirmed = listed(
+        "confirmed", {"id": (sa.Integer, counts), "times": (sa.Integer, counts.values())}
     )
     connection.execute(
         sa.update(fingerprint)

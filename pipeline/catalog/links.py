@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from pipeline.catalog.bulk import insert_missing
 from pipeline.catalog.fingerprint_tables import (
     foreignid,
     foreignid_vendor,
@@ -74,7 +75,7 @@ def meta_ids(connection: sa.Connection, metas: Mapping[UUID, Mapping[str, Any]])
         {"gid": gid} | {field: values.get(field) for field in fields}
         for gid, values in metas.items()
     ]
-    connection.execute(insert(meta).on_conflict_do_nothing(index_elements=["gid"]), rows)
+    insert_missing(connection, meta, rows, "gid")
     statement = sa.select(meta.c.gid, meta.c.id).where(
         meta.c.gid == sa.any_(sa.cast(list(metas), sa.ARRAY(sa.UUID)))
     )
@@ -83,16 +84,23 @@ def meta_ids(connection: sa.Connection, metas: Mapping[UUID, Mapping[str, Any]])
 
 def foreignid_ids(connection: sa.Connection, texts: Iterable[str]) -> dict[str, int]:
     """Return the ids of foreign ids by their text ``vendor:name``, adding what is new."""
-    return {text: _foreignid_id(connection, *text.split(":", 1)) for text in set(texts)}
+    parts = {text: tuple(text.split(":", 1)) for text in texts}
+    if not parts:
+        return {}
+    vendors = _vendor_ids(connection, {vendor for vendor, _ in parts.values()})
+    keys = {text: (vendors[vendor], name) for text, (vendor, name) in parts.items()}
+    rows = [{"vendor_id": vendor_id, "name": name} for vendor_id, name in keys.values()]
+    insert_missing(connection, foreignid, rows, "vendor_id", "name")
+    wanted = sa.tuple_(foreignid.c.vendor_id, foreignid.c.name).in_(list(keys.values()))
+    statement = sa.select(foreignid.c.vendor_id, foreignid.c.name, foreignid.c.id).where(wanted)
+    ids = {(vendor_id, name): found for vendor_id, name, found in connection.execute(statement)}
+    return {text: ids[key] for text, key in keys.items()}
 
 
-def _foreignid_id(connection: sa.Connection, vendor: str, name: str) -> int:
-    vendor_id = _find_or_add(connection, foreignid_vendor, name=vendor)
-    return _find_or_add(connection, foreignid, vendor_id=vendor_id, name=name)
-
-
-def _find_or_add(connection: sa.Connection, table: sa.Table, **values: Any) -> int:  # noqa: ANN401 - column values
-    added = insert(table).values(values).on_conflict_do_nothing().returning(table.c.id)
-    known = sa.select(table.c.id).filter_by(**values)
-    found = connection.execute(added).scalar()
-    return found if found is not None else int(connection.execute(known).scalar_one())
+def _vendor_ids(connection: sa.Connection, names: Iterable[str]) -> dict[str, int]:
+    wanted = sorted(names)
+    insert_missing(connection, foreignid_vendor, [{"name": name} for name in wanted], "name")
+    statement = sa.select(foreignid_vendor.c.name, foreignid_vendor.c.id).where(
+        foreignid_vendor.c.name == sa.any_(sa.cast(wanted, sa.ARRAY(sa.Text)))
+    )
+    return dict(connection.execute(statement).all())

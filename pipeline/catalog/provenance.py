@@ -3,15 +3,18 @@
 Everything here follows from the rows that the import wrote, so doing it twice changes nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.catalog import ingest_tables, sources, submissions
+from pipeline.catalog.bulk import insert_missing
 from pipeline.catalog.imports import Imported
-from pipeline.catalog.submissions import StoredSubmission
+from pipeline.catalog.ingest_tables import submission
 from pipeline.catalog.text_metadata import clean
 from pipeline.fingerprint.identity import meta_gid
 from pipeline.runtime.databases import Databases
@@ -26,65 +29,80 @@ _CONFIRMED: Final = {
 }
 
 
-def record(databases: Databases, imported: Sequence[Imported]) -> int:
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Who sent a submission, when, and what they said of the recording."""
+
+    id: int
+    created: datetime
+    account_id: int
+    application_id: int
+    application_version: str | None
+    meta: dict[str, Any] | None
+    mbid: UUID | None
+    puid: UUID | None
+    foreignid: str | None
+
+    @property
+    def submitter(self) -> sources.Submitter:
+        return self.application_id, self.account_id, self.application_version
+
+
+_COLUMNS: Final = tuple(submission.c[name] for name in _Origin.__slots__)
+
+
+def record(databases: Databases, imported: Iterable[Imported]) -> int:
     """Give imported submissions their final state; return how many had none before."""
-    if not imported:
+    found = {each.submission_id: each for each in imported}
+    if not found:
         return 0
-    ids = [each.submission_id for each in imported]
     with databases.engine("ingest").connect() as connection:
-        stored = {each.id: each for each in submissions.load(connection, ids)}
+        origins = _origins(connection, found)
     with databases.engine("app").begin() as connection:
-        source_ids = sources.source_ids(connection, map(_submitter, stored.values()))
-    known = [each for each in imported if each.submission_id in stored]
+        source_ids = sources.source_ids(connection, {each.submitter for each in origins})
+    known = [(found[origin.id], origin) for origin in origins]
     with databases.engine("ingest").begin() as connection:
         for table, column in _CONFIRMED.items():
-            _insert_once(connection, table, _source_rows(known, column, stored, source_ids))
-        results = [_result_row(each, stored[each.submission_id]) for each in known]
-        _insert_once(connection, ingest_tables.submission_result, results)
-        return submissions.finish(connection, ids, "imported", None)
+            rows = _source_rows(known, column, source_ids)
+            insert_missing(connection, table, rows, "submission_id")
+        results = [_result_row(each, origin) for each, origin in known]
+        insert_missing(connection, ingest_tables.submission_result, results, "submission_id")
+        return submissions.finish(connection, list(found), "imported", None)
 
 
-def _submitter(stored: StoredSubmission) -> sources.Submitter:
-    return stored.application_id, stored.account_id, stored.application_version
+def _origins(connection: sa.Connection, ids: Iterable[int]) -> list[_Origin]:
+    wanted = submission.c.id == sa.any_(sa.cast(list(ids), sa.ARRAY(sa.Integer)))
+    statement = sa.select(*_COLUMNS).where(wanted).order_by(submission.c.id)
+    return [_Origin(*row) for row in connection.execute(statement)]
 
 
 def _source_rows(
-    imported: Iterable[Imported],
+    known: Iterable[tuple[Imported, _Origin]],
     column: str,
-    stored: Mapping[int, StoredSubmission],
     source_ids: Mapping[sources.Submitter, int],
 ) -> list[dict[str, Any]]:
     return [
         {
-            column: getattr(each, column),
-            "submission_id": each.submission_id,
-            "source_id": source_ids[_submitter(stored[each.submission_id])],
+            column: getattr(imported, column),
+            "submission_id": origin.id,
+            "source_id": source_ids[origin.submitter],
         }
-        for each in imported
-        if getattr(each, column) is not None
+        for imported, origin in known
+        if getattr(imported, column) is not None
     ]
 
 
-def _result_row(imported: Imported, stored: StoredSubmission) -> dict[str, Any]:
+def _result_row(imported: Imported, origin: _Origin) -> dict[str, Any]:
     return {
-        "submission_id": stored.id,
-        "created": stored.created,
-        "account_id": stored.account_id,
-        "application_id": stored.application_id,
-        "application_version": stored.application_version,
+        "submission_id": origin.id,
+        "created": origin.created,
+        "account_id": origin.account_id,
+        "application_id": origin.application_id,
+        "application_version": origin.application_version,
         "fingerprint_id": imported.fingerprint_id,
         "track_id": imported.track_id,
-        "meta_gid": meta_gid(fields) if (fields := clean(stored.meta or {})) else None,
-        "mbid": stored.mbid,
-        "puid": stored.puid,
-        "foreignid": stored.foreignid,
+        "meta_gid": meta_gid(fields) if (fields := clean(origin.meta or {})) else None,
+        "mbid": origin.mbid,
+        "puid": origin.puid,
+        "foreignid": origin.foreignid,
     }
-
-
-def _insert_once(
-    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]
-) -> None:
-    if rows:
-        connection.execute(
-            insert(table).on_conflict_do_nothing(index_elements=["submission_id"]), rows
-        )

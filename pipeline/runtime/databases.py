@@ -45,6 +45,10 @@ class Databases:
             ("musicbrainz", False): settings.database_musicbrainz,
             ("musicbrainz", True): settings.database_musicbrainz_ro,
         }
+        # Telling settings apart takes longer than many a statement, so it is done once.
+        self._identities = {
+            key: tuple(database.model_dump().items()) for key, database in self._databases.items()
+        }
         self._application = f"acoustid-{component}"
         self._start()
 
@@ -58,10 +62,10 @@ class Databases:
         """
         if self._pid != os.getpid():
             self._forget()
-        database = self._databases[name, read_only]
-        identity = tuple(database.model_dump().items())
+        identity = self._identities[name, read_only]
         with self._lock:
             if identity not in self._engines:
+                database = self._databases[name, read_only]
                 self._engines[identity] = _create_engine(database, self._application)
             return self._engines[identity]
 

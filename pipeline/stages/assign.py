@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pipeline.catalog.submissions import StoredSubmission
-from pipeline.stages.match import Pair
 from pipeline.stages.messages import Candidate, Match, TrackFit
+from pipeline.stages.pairs import Pair
 from pipeline.stages.rules import (
     FINGERPRINT_MERGE_THRESHOLD,
     MAX_LENGTH_DIFF,
@@ -52,9 +52,16 @@ class Assigner:
         scores: Mapping[Pair, float],
         fit: Callable[[StoredSubmission, int], TrackFit],
     ) -> None:
-        self._newcomers = list(newcomers)
+        self._newcomers: dict[int, Newcomer] = {}
+        self._by_track: dict[int, list[Newcomer]] = {}
         self._scores = scores
+        self._like: dict[int, list[int]] = {}
         self._fit = fit
+        for newcomer in newcomers:
+            self._add(newcomer)
+        for (submission_id, fingerprint_id), score in scores.items():
+            if score > TRACK_MERGE_THRESHOLD:
+                self._like.setdefault(submission_id, []).append(fingerprint_id)
 
     def place(self, submission: StoredSubmission, candidate: Candidate) -> Placement:
         """Decide what a submission becomes.
@@ -67,18 +74,21 @@ class Assigner:
         target = next((match for match in matches if can_join(fits[match.track_id])), None)
         placement = _placement(submission, target)
         if placement.fingerprint_id < 0:
-            self._newcomers.append(
-                Newcomer(placement.fingerprint_id, placement.track_id, submission.length)
-            )
+            self._add(Newcomer(placement.fingerprint_id, placement.track_id, submission.length))
         return placement
 
+    def _add(self, newcomer: Newcomer) -> None:
+        self._newcomers[newcomer.id] = newcomer
+        self._by_track.setdefault(newcomer.track_id, []).append(newcomer)
+
     def _all_matches(self, submission: StoredSubmission, candidate: Candidate) -> list[Match]:
-        matches = list(candidate.matches)
-        for newcomer in self._newcomers:
-            score = self._scores.get((submission.id, newcomer.id), 0.0)
-            if score > TRACK_MERGE_THRESHOLD:
-                matches.append(Match(newcomer.id, newcomer.track_id, score))
-        return sorted(matches, key=_rank)
+        like = (self._newcomers.get(key) for key in self._like.get(submission.id, ()))
+        found = [
+            Match(each.id, each.track_id, self._scores[submission.id, each.id])
+            for each in like
+            if each is not None  # else it became a fingerprint that was there
+        ]
+        return sorted([*candidate.matches, *found], key=_rank)
 
     def _all_fits(
         self, submission: StoredSubmission, candidate: Candidate, matches: Iterable[Match]
@@ -87,18 +97,17 @@ class Assigner:
         for match in matches:
             if match.track_id not in fits:
                 fits[match.track_id] = self._stored_fit(submission, match.track_id)
-        for newcomer in self._newcomers:
-            if newcomer.track_id in fits:
-                fits[newcomer.track_id] = self._with(fits[newcomer.track_id], submission, newcomer)
-        return fits
+        return {track_id: self._with_newcomers(fit, submission) for track_id, fit in fits.items()}
 
     def _stored_fit(self, submission: StoredSubmission, track_id: int) -> TrackFit:
         return self._fit(submission, track_id) if track_id > 0 else TrackFit(track_id)
 
-    def _with(self, fit: TrackFit, submission: StoredSubmission, newcomer: Newcomer) -> TrackFit:
-        score = self._scores.get((submission.id, newcomer.id), fit.min_score)
-        distance = abs(newcomer.length - submission.length)
-        return TrackFit(fit.track_id, min(fit.min_score, score), max(fit.max_length_diff, distance))
+    def _with_newcomers(self, fit: TrackFit, submission: StoredSubmission) -> TrackFit:
+        min_score, max_length_diff = fit.min_score, fit.max_length_diff
+        for newcomer in self._by_track.get(fit.track_id, ()):
+            min_score = min(min_score, self._scores.get((submission.id, newcomer.id), min_score))
+            max_length_diff = max(max_length_diff, abs(newcomer.length - submission.length))
+        return TrackFit(fit.track_id, min_score, max_length_diff)
 
 
 def can_join(fit: TrackFit) -> bool:

@@ -1,20 +1,18 @@
 """The third stage for submissions: which stored fingerprints and tracks each one resembles."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 
 from pipeline.catalog import changelog, fingerprints, submissions
 from pipeline.catalog.fingerprints import StoredFingerprint
 from pipeline.catalog.submissions import StoredSubmission
-from pipeline.fingerprint.compare import compare2_batch
 from pipeline.fingerprint.query import extract_query
 from pipeline.index.interface import FingerprintIndex
 from pipeline.runtime.databases import Databases
 from pipeline.stages.messages import Candidate, Match, SubmissionBatch, TrackFit
+from pipeline.stages.pairs import Joining, Pair, fit_tracks, near, near_pairs, score_pairs
 from pipeline.stages.rules import MAX_LENGTH_DIFF, TRACK_MERGE_THRESHOLD
 
 INDEX_LIMIT: Final = 40
@@ -24,8 +22,6 @@ INDEX_SCORE_PCT: Final = 10  # of the best candidate's terms
 # Entries that the index has not applied are compared one by one; more of them than this means
 # that it is not keeping up, and comparing them all would only make it later.
 MAX_TAIL: Final = 10_000
-
-Pair = tuple[int, int]  # submission id, fingerprint id
 
 
 class IndexBehindError(Exception):
@@ -53,15 +49,20 @@ def match_submissions(
     wanted = {stored.id: stored for stored in found}
     # The position is read before the search: what the index gains in between is in both.
     position = index.position()
-    searched = _search([c for c in batch.submissions if not c.twins], wanted, index)
+    searched = _search(batch.submissions, wanted, index)
     with databases.engine("fingerprint").connect() as connection:
         check_position(position, connection)
         tail, batch.seen = fingerprints.logged_after(connection, position, MAX_TAIL + 1)
         if len(tail) > MAX_TAIL:
             raise IndexBehindError(f"the index is more than {MAX_TAIL} fingerprints behind")
-        nearby = _nearby(batch.submissions, wanted, searched, tail, connection)
-        _fill_matches(batch.submissions, wanted, nearby)
-        _fill_fits(batch.submissions, wanted, connection)
+        stored, pairs = _nearby(searched, wanted, connection)
+        stored |= {each.id: each for each in tail}
+        pairs = list(dict.fromkeys((*pairs, *near_pairs(found, tail))))
+        scores = score_pairs(wanted, stored, pairs)
+        matches = _matches(scores, stored)
+        joinings = {(key, match.track_id) for key, each in matches.items() for match in each}
+        members = fingerprints.of_tracks(connection, {track_id for _, track_id in joinings})
+    _fill(batch.submissions, matches, fit_tracks(wanted, joinings, members, scores))
     return batch
 
 
@@ -79,108 +80,71 @@ def check_position(position: int, connection: sa.Connection) -> None:
         )
 
 
-def compare_pairs(
-    wanted: Mapping[int, StoredSubmission],
-    stored: Mapping[int, StoredFingerprint],
-    pairs: Sequence[Pair],
-) -> NDArray[np.float32]:
-    """Return compare2 of each (submission id, fingerprint id), float32 of shape (pairs,)."""
-    rows = {fingerprint_id: row for row, fingerprint_id in enumerate(stored)}
-    columns = {submission_id: column for column, submission_id in enumerate(wanted)}
-    return compare2_batch(
-        [fingerprint.words for fingerprint in stored.values()],
-        [submission.words for submission in wanted.values()],
-        ([rows[key] for _, key in pairs], [columns[key] for key, _ in pairs]),
-    )
-
-
-def near(one: int, other: int) -> bool:
-    """Return whether two lengths (seconds) are close enough for one recording."""
-    return abs(one - other) <= MAX_LENGTH_DIFF
-
-
-def fit_to_track(
-    submission: StoredSubmission, track_id: int, members: Iterable[StoredFingerprint]
-) -> TrackFit:
-    """Return how a submission stands to all fingerprints of a track."""
-    stored = {member.id: member for member in members}
-    pairs = [(submission.id, member_id) for member_id in stored]
-    scores = compare_pairs({submission.id: submission}, stored, pairs)
-    lengths = [abs(member.length - submission.length) for member in stored.values()]
-    return TrackFit(track_id, float(scores.min(initial=1.0)), max(lengths, default=0))
-
-
 def _search(
     candidates: Sequence[Candidate],
     wanted: Mapping[int, StoredSubmission],
     index: FingerprintIndex,
 ) -> dict[int, list[int]]:
+    """Return the fingerprints worth comparing, by submission id: its twins, or what is found."""
+    asking = [candidate for candidate in candidates if not candidate.twins]
     hits = index.search(
-        [extract_query(wanted[candidate.id].words) for candidate in candidates],
+        [extract_query(wanted[candidate.id].words) for candidate in asking],
         limit=INDEX_LIMIT,
         min_score=INDEX_MIN_SCORE,
         score_pct=INDEX_SCORE_PCT,
     )
-    return {
-        candidate.id: found.ids.tolist() for candidate, found in zip(candidates, hits, strict=True)
+    searched = {candidate.id: candidate.twins for candidate in candidates}
+    searched |= {
+        candidate.id: found.ids.tolist() for candidate, found in zip(asking, hits, strict=True)
     }
+    return searched
 
 
 def _nearby(
-    candidates: Sequence[Candidate],
-    wanted: Mapping[int, StoredSubmission],
     searched: Mapping[int, list[int]],
-    tail: Sequence[StoredFingerprint],
+    wanted: Mapping[int, StoredSubmission],
     connection: sa.Connection,
-) -> dict[int, dict[int, StoredFingerprint]]:
-    """Return for each submission id the fingerprints of its length that it may resemble, by id."""
-    lengths = [submission.length for submission in wanted.values()]
-    ids = {c.id: [*searched.get(c.id, ()), *c.twins] for c in candidates}
-    known = fingerprints.by_ids(
+) -> tuple[dict[int, StoredFingerprint], list[Pair]]:
+    """Return the found fingerprints of lengths near those of who found them, and who did."""
+    spans: dict[int, tuple[int, int]] = {}
+    for submission_id, ids in searched.items():
+        length = wanted[submission_id].length
+        for key in ids:
+            shortest, longest = spans.get(key, (length, length))
+            spans[key] = min(shortest, length), max(longest, length)
+    stored = fingerprints.within(
         connection,
-        {fingerprint_id for each in ids.values() for fingerprint_id in each},
-        min(lengths, default=0) - MAX_LENGTH_DIFF,
-        max(lengths, default=0) + MAX_LENGTH_DIFF,
+        {key: (low - MAX_LENGTH_DIFF, up + MAX_LENGTH_DIFF) for key, (low, up) in spans.items()},
     )
-    return {
-        submission_id: {
-            stored.id: stored
-            for stored in (*(known[one] for one in each if one in known), *tail)
-            if near(stored.length, wanted[submission_id].length)
-        }
-        for submission_id, each in ids.items()
-    }
+    pairs = [
+        (submission_id, key)
+        for submission_id, ids in searched.items()
+        for key in ids
+        if key in stored and near(stored[key].length, wanted[submission_id].length)
+    ]
+    return stored, pairs
 
 
-def _fill_matches(
-    candidates: Sequence[Candidate],
-    wanted: Mapping[int, StoredSubmission],
-    nearby: Mapping[int, Mapping[int, StoredFingerprint]],
-) -> None:
-    stored = {key: value for each in nearby.values() for key, value in each.items()}
-    pairs = [(submission_id, key) for submission_id, each in nearby.items() for key in each]
-    matches: dict[int, list[Match]] = {candidate.id: [] for candidate in candidates}
-    scores = compare_pairs(wanted, stored, pairs).tolist()
-    for (submission_id, key), score in zip(pairs, scores, strict=True):
+def _matches(
+    scores: Mapping[Pair, float], stored: Mapping[int, StoredFingerprint]
+) -> dict[int, list[Match]]:
+    """Return the matches of each submission that has any, best first."""
+    matches: dict[int, list[Match]] = {}
+    for (submission_id, key), score in scores.items():
         if score > TRACK_MERGE_THRESHOLD:
-            matches[submission_id].append(Match(key, stored[key].track_id, score))
-    for candidate in candidates:
-        candidate.matches = sorted(
-            matches[candidate.id], key=lambda match: (-match.score, match.fingerprint_id)
-        )
+            match = Match(key, stored[key].track_id, score)
+            matches.setdefault(submission_id, []).append(match)
+    for found in matches.values():
+        found.sort(key=lambda match: (-match.score, match.fingerprint_id))
+    return matches
 
 
-def _fill_fits(
+def _fill(
     candidates: Sequence[Candidate],
-    wanted: Mapping[int, StoredSubmission],
-    connection: sa.Connection,
+    matches: Mapping[int, list[Match]],
+    fits: Mapping[Joining, TrackFit],
 ) -> None:
-    track_ids = {match.track_id for candidate in candidates for match in candidate.matches}
-    members: dict[int, list[StoredFingerprint]] = {track_id: [] for track_id in track_ids}
-    for stored in fingerprints.of_tracks(connection, track_ids):
-        members[stored.track_id].append(stored)
     for candidate in candidates:
+        candidate.matches = matches.get(candidate.id, [])
         tracks = dict.fromkeys(match.track_id for match in candidate.matches)
-        candidate.fits = [
-            fit_to_track(wanted[candidate.id], track_id, members[track_id]) for track_id in tracks
-        ]
+        candidate.fits = [fits[candidate.id, track_id] for track_id in tracks]

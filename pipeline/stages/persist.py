@@ -15,8 +15,9 @@ from pipeline.catalog.fingerprints import StoredFingerprint
 from pipeline.catalog.submissions import StoredSubmission
 from pipeline.runtime.databases import Databases
 from pipeline.stages.assign import Assigner, Newcomer, Placement
-from pipeline.stages.match import Pair, compare_pairs, fit_to_track, near
 from pipeline.stages.messages import Candidate, SubmissionBatch, TrackFit
+from pipeline.stages.pairs import Joining, Pair, fit_tracks, near_pairs, score_pairs
+from pipeline.stages.rules import TRACK_MERGE_THRESHOLD
 from pipeline.stages.store import store_placements
 
 
@@ -56,19 +57,8 @@ def _scores_within(wanted: Mapping[int, StoredSubmission]) -> dict[Pair, float]:
         -stored.id: StoredFingerprint(-stored.id, 0, stored.length, stored.words)
         for stored in wanted.values()
     }
-    return _score_pairs(wanted, provisional)
-
-
-def _score_pairs(
-    wanted: Mapping[int, StoredSubmission], stored: Mapping[int, StoredFingerprint]
-) -> dict[Pair, float]:
-    pairs = [
-        (submission.id, other.id)
-        for submission in wanted.values()
-        for other in stored.values()
-        if near(submission.length, other.length) and other.id > -submission.id
-    ]
-    return dict(zip(pairs, compare_pairs(wanted, stored, pairs).tolist(), strict=True))
+    pairs = near_pairs(wanted.values(), provisional.values())
+    return score_pairs(wanted, provisional, [(key, other) for key, other in pairs if other > -key])
 
 
 def _place(
@@ -80,15 +70,37 @@ def _place(
     candidates = [candidate for candidate in batch.submissions if candidate.id in wanted]
     _check_matches(candidates, connection)
     newcomers, _ = fingerprints.logged_after(connection, batch.seen)
-    scores |= _score_pairs(wanted, {stored.id: stored for stored in newcomers})
+    stored = {newcomer.id: newcomer for newcomer in newcomers}
+    fresh = score_pairs(wanted, stored, near_pairs(wanted.values(), newcomers))
+    fits = _fits_of_newcomers(wanted, stored, fresh, connection)
 
     def fit(submission: StoredSubmission, track_id: int) -> TrackFit:
-        return fit_to_track(submission, track_id, fingerprints.of_tracks(connection, [track_id]))
+        joining = (submission.id, track_id)
+        if joining not in fits:  # a track that one like it of the same batch has just joined
+            members = fingerprints.of_tracks(connection, [track_id])
+            fits.update(fit_tracks(wanted, [joining], members, fresh))
+        return fits[joining]
 
     assigner = Assigner(
-        (Newcomer(stored.id, stored.track_id, stored.length) for stored in newcomers), scores, fit
+        (Newcomer(each.id, each.track_id, each.length) for each in newcomers), scores | fresh, fit
     )
     return [assigner.place(wanted[candidate.id], candidate) for candidate in candidates]
+
+
+def _fits_of_newcomers(
+    wanted: Mapping[int, StoredSubmission],
+    newcomers: Mapping[int, StoredFingerprint],
+    scores: Mapping[Pair, float],
+    connection: sa.Connection,
+) -> dict[Joining, TrackFit]:
+    """Return how submissions stand to the tracks of the newcomers that they match."""
+    joinings = {
+        (submission_id, newcomers[key].track_id)
+        for (submission_id, key), score in scores.items()
+        if score > TRACK_MERGE_THRESHOLD
+    }
+    members = fingerprints.of_tracks(connection, {track_id for _, track_id in joinings})
+    return fit_tracks(wanted, joinings, members, scores)
 
 
 def _check_matches(candidates: Sequence[Candidate], connection: sa.Connection) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from pipeline.catalog import accounts, ingest_tables, provenance
 from pipeline.catalog import fingerprint_tables as tables
-from pipeline.catalog import ingest_tables, provenance
+from pipeline.catalog.sources import source_ids
 from pipeline.fingerprint.compare import compare2
 from pipeline.fingerprint.identity import meta_gid
 from pipeline.runtime.databases import Databases
@@ -201,3 +202,24 @@ def test_the_index_need_not_keep_up(importer: Importer) -> None:
     importer.run(importer.receipt(fingerprint(2)), index=False)
     importer.run(importer.receipt(near_copy(fingerprint(2), 5, 0.08)), index=False)
     assert importer.tracks() == 2
+
+
+def test_an_empty_version_and_none_are_one_source(databases: Databases) -> None:
+    with databases.engine("app").begin() as connection:
+        account = accounts.create_account(connection, "Tester")
+        application = accounts.create_application(connection, "Tests", account_id=account.id)
+        versions = ("1.0", "", None)
+        first = source_ids(connection, {(application.id, account.id, each) for each in versions})
+        again = source_ids(connection, {(application.id, account.id, each) for each in versions})
+    assert first == again
+    assert first[application.id, account.id, ""] == first[application.id, account.id, None]
+    assert len(set(first.values())) == 2
+
+
+def test_foreign_ids_of_one_vendor_are_told_apart(importer: Importer) -> None:
+    names = ("shop:a", "shop:b", "archive:a", "shop:a")
+    importer.run(*(importer.receipt(fingerprint(1), foreignid=name) for name in names))
+    assert len(importer.rows(tables.foreignid_vendor)) == 2
+    assert len(importer.rows(tables.foreignid)) == 3
+    counts = sorted(row.submission_count for row in importer.rows(tables.track_foreignid))
+    assert counts == [1, 1, 2]
