@@ -1,0 +1,64 @@
+"""The WSGI application of the index server: paths, and what becomes of errors."""
+
+from typing import Any
+
+import falcon
+import structlog
+
+from api.fpindex import resources
+from api.fpindex.errors import (
+    BadRequestError,
+    IndexServerError,
+    InternalError,
+    MethodNotAllowedError,
+    NotFoundError,
+)
+from api.fpindex.exchange import write_error
+from api.fpindex.indexes import Indexes
+from api.fpindex.metrics import Metrics
+
+logger = structlog.get_logger("acoustid.fpindex.app")
+
+App = falcon.App[falcon.Request, falcon.Response]
+
+
+def create_app(indexes: Indexes, metrics: Metrics) -> App:
+    """Return the application on the indexes of this process."""
+    app = falcon.App()
+    app.add_error_handler(Exception, _handle)
+    app.add_error_handler(falcon.HTTPError, _handle)
+    app.add_route("/_health", resources.Health())
+    app.add_route("/_metrics", resources.MetricsText(metrics))
+    app.add_route("/{index}", resources.Index(indexes))
+    app.add_route("/{index}/_health", resources.IndexHealth(indexes))
+    app.add_route("/{index}/_update", resources.Updates(indexes))
+    app.add_route("/{index}/_search", resources.Searches(indexes))
+    app.add_route("/{index}/_status", resources.Status(indexes))
+    app.add_route("/{index}/_snapshot", resources.Snapshot(indexes))
+    app.add_route("/{index}/{document}", resources.Fingerprint(indexes))
+    return app
+
+
+def _handle(
+    req: falcon.Request,
+    resp: falcon.Response,
+    error: Exception,
+    params: dict[str, Any],  # noqa: ARG001 - Falcon's signature
+) -> None:
+    """Write the error that a client is told; log it where it is ours."""
+    write_error(req, resp, _shown(req, error))
+    if isinstance(error, falcon.HTTPMethodNotAllowed):
+        resp.set_headers(error.headers or {})
+
+
+def _shown(req: falcon.Request, error: Exception) -> IndexServerError:
+    if isinstance(error, IndexServerError):
+        return error
+    if isinstance(error, falcon.HTTPNotFound):
+        return NotFoundError()
+    if isinstance(error, falcon.HTTPMethodNotAllowed):
+        return MethodNotAllowedError()
+    if isinstance(error, falcon.HTTPError) and error.status_code < 500:
+        return BadRequestError()
+    logger.error("unhandled exception", method=req.method, path=req.path, exc_info=error)
+    return InternalError()

@@ -1,0 +1,99 @@
+"""One index as the server offers it: searched by many threads, changed by many threads."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from api.fpindex.commits import Commits
+from api.fpindex.errors import SearchTimeoutError
+from api.fpindex.metrics import Metrics
+from api.fpindex.requests import SearchRequest, Update
+from pipeline.index import Hits, IndexReader, IndexStats, SearchTimeout, open_reader
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What is told of an index.
+
+    Attributes:
+        metadata: what clients keep with it.
+        stats: its version, as position, and its size.
+    """
+
+    metadata: dict[str, str]
+    stats: IndexStats
+
+
+class ServedIndex:
+    """A named index in one of its generations.
+
+    Args:
+        name: what clients call it.
+        generation: which index of that name it is.
+        folder: the engine's; it is created if there is none.
+        metrics: count what happens to it.
+
+    Raises:
+        FingerprintIndexError: it cannot be opened.
+    """
+
+    def __init__(self, name: str, generation: int, folder: Path, metrics: Metrics) -> None:
+        self.name = name
+        self.generation = generation
+        self._commits = Commits(folder, metrics.checkpoints.inc)
+        self._reader: IndexReader = open_reader(folder)
+        self._metrics = metrics.for_index(name)
+
+    def search(self, request: SearchRequest) -> Hits:
+        """Return the fingerprints that share the most terms with the query.
+
+        Raises:
+            SearchTimeoutError: it was not done in time.
+        """
+        began = time.perf_counter()
+        try:
+            (hits,) = self._reader.search(
+                [request.query],
+                limit=request.limit,
+                min_score=request.min_score,
+                score_pct=request.score_pct,
+                timeout=request.timeout,
+            )
+        except SearchTimeout:
+            raise SearchTimeoutError from None
+        self._metrics.searched(time.perf_counter() - began, hit=bool(hits.ids.size))
+        return hits
+
+    def update(self, update: Update) -> int:
+        """Apply an update, durably, and return its version.
+
+        Raises:
+            VersionMismatchError: the index is at another version than expected.
+            IndexNotFoundError: the index is deleted.
+            OSError: the disk is full or failing.
+        """
+        began = time.perf_counter()
+        version = self._commits.commit(update)
+        self._metrics.updated(time.perf_counter() - began)
+        return version
+
+    def version(self) -> int:
+        """Return the version of the last update."""
+        return self._reader.position()
+
+    def version_of(self, document: int) -> int | None:
+        """Return a version that has the newest content of a fingerprint, None if there is none."""
+        return self._reader.version_of(document)
+
+    def info(self) -> IndexInfo:
+        """Return metadata and size."""
+        return IndexInfo(self._reader.metadata(), self._reader.stats())
+
+    def files(self) -> list[tuple[str, memoryview]]:
+        """Return name and content of each file of the state in force; see `IndexReader.files`."""
+        return self._reader.files()
+
+    def close(self) -> None:
+        """Let the update under way end, and refuse all later ones."""
+        self._commits.close()
+        self._reader.close()

@@ -1,0 +1,107 @@
+"""An index as one stream of bytes: written while the index changes, read back into a folder.
+
+A MessagePack map ``{"f": 1, "g": generation, "s": [{"i": name, "s": bytes}, …]}``, then the files
+that it lists, one after the other, without anything between them. The files are those of the
+engine's folder, the manifest among them: with those names in a folder they are the index.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgpack
+
+from pipeline.index import files
+
+FORMAT: Final = 1
+
+_CHUNK: Final = 1 << 20
+_MAX_HEADER: Final = 1 << 20
+_FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+
+
+class SnapshotDamagedError(Exception):
+    """What should be a snapshot is none, or ends early; the text says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a snapshot says of itself.
+
+    Attributes:
+        generation: of the index it was taken from.
+        sizes: bytes of each file by its name, in the order in which they follow.
+    """
+
+    generation: int
+    sizes: dict[str, int]
+
+
+def write_snapshot(generation: int, contents: list[tuple[str, memoryview]]) -> Iterator[bytes]:
+    """Yield a snapshot in pieces of bounded size.
+
+    Args:
+        generation: of the index.
+        contents: name and content of each file of one consistent state.
+    """
+    sizes = [{"i": name, "s": data.nbytes} for name, data in contents]
+    yield msgpack.packb({"f": FORMAT, "g": generation, "s": sizes})
+    for _, data in contents:
+        octets = data.cast("B")
+        for start in range(0, len(octets), _CHUNK):
+            yield bytes(octets[start : start + _CHUNK])
+
+
+def read_snapshot(stream: BinaryIO, folder: Path) -> Header:
+    """Write the files of a snapshot into a folder, durably, and return what it said.
+
+    Args:
+        stream: the snapshot, positioned at its beginning, seekable.
+        folder: it exists and is empty.
+
+    Raises:
+        SnapshotDamagedError: it is no snapshot, of another format, ends early, or has more in it
+            than it lists.
+    """
+    header = _read_header(stream)
+    for name, size in header.sizes.items():
+        _write_file(stream, folder / name, size)
+    if stream.read(1):
+        raise SnapshotDamagedError("bytes follow the last file of the snapshot")
+    files.sync_directory(folder)
+    return header
+
+
+def _read_header(stream: BinaryIO) -> Header:
+    unpacker = msgpack.Unpacker()
+    unpacker.feed(stream.read(_MAX_HEADER))
+    try:
+        stored = unpacker.unpack()
+        if stored["f"] != FORMAT:
+            raise SnapshotDamagedError(f"format {stored['f']} is not known here, only {FORMAT}")
+        header = Header(stored["g"], {entry["i"]: entry["s"] for entry in stored["s"]})
+        named = all(_FILE_NAME.fullmatch(name) for name in header.sizes)
+        sized = all(type(size) is int and size >= 0 for size in header.sizes.values())
+    except (ValueError, TypeError, KeyError, msgpack.OutOfData):
+        raise SnapshotDamagedError("it does not begin as a snapshot does") from None
+    if not (named and sized and len(header.sizes) == len(stored["s"])):
+        raise SnapshotDamagedError("it lists files that no snapshot has")
+    stream.seek(unpacker.tell())
+    return header
+
+
+def _write_file(stream: BinaryIO, path: Path, size: int) -> None:
+    descriptor = files.create(path)
+    try:
+        written = 0
+        while written < size:
+            piece = stream.read(min(_CHUNK, size - written))
+            if not piece:
+                raise SnapshotDamagedError(f"it ends within the file {path.name}")
+            files.write_at(descriptor, piece, written)
+            written += len(piece)
+        files.sync(descriptor)
+    finally:
+        files.close(descriptor)

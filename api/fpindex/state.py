@@ -1,0 +1,65 @@
+"""What the server knows of an index by name: its generation, and whether it is deleted.
+
+It outlives the index, so that a later one of the same name has a later generation.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pipeline.index import files
+
+NAME: Final = "state"
+_NEW_NAME: Final = "state.new"
+
+
+class StateDamagedError(Exception):
+    """A state file cannot be read; the text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Generation of the latest index of a name."""
+
+    generation: int
+    deleted: bool
+
+
+def read_state(folder: Path) -> State | None:
+    """Return the state that a folder holds, None if there is none.
+
+    Raises:
+        StateDamagedError: it is not what `write_state` writes.
+    """
+    path = folder / NAME
+    try:
+        stored = json.loads(path.read_bytes())
+        generation, deleted = stored["generation"], stored["deleted"]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError, KeyError):
+        raise _damaged(path) from None
+    if type(generation) is not int or generation < 0 or type(deleted) is not bool:
+        raise _damaged(path)
+    return State(generation, deleted)
+
+
+def write_state(folder: Path, state: State) -> None:
+    """Put a state in force, durably: after a crash the folder holds the old one or this."""
+    content = json.dumps({"generation": state.generation, "deleted": state.deleted}).encode()
+    new = folder / _NEW_NAME
+    descriptor = files.create(new)
+    try:
+        files.write_at(descriptor, content, 0)
+        files.sync(descriptor)
+    finally:
+        files.close(descriptor)
+    files.replace(new, folder / NAME)
+    files.sync_directory(folder)
+
+
+def _damaged(path: Path) -> StateDamagedError:
+    return StateDamagedError(
+        f"{path} is damaged: restore its folder, or move the folder away to begin without it"
+    )
