@@ -13,6 +13,7 @@ from tqdm import tqdm
 from cli import datadir
 from cli.effective import settings_here
 from cli.errors import StackError
+from cli.index_serve import serve
 from pipeline.catalog import changelog
 from pipeline.index import (
     FingerprintIndexError,
@@ -31,6 +32,9 @@ LOCK_PATIENCE: Final = 30.0  # seconds
 @click.group()
 def index() -> None:
     """Look after the inverted index; all that is in it comes from the fingerprint database."""
+
+
+index.add_command(serve)
 
 
 @index.command()
