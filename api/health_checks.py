@@ -4,15 +4,15 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Final, Literal
 
 import redis
 import sqlalchemy as sa
 import structlog
 
-from pipeline.index import open_reader
+from pipeline.indexes import open_index
 from pipeline.runtime.databases import Databases, limit_statements
+from pipeline.runtime.settings import FingerprintIndexSettings
 from tasks import heartbeats
 
 Name = Literal["database", "database_ro", "redis", "index", "worker"]
@@ -42,12 +42,16 @@ class HealthChecks:
     Args:
         databases: the four, of which the ``app`` database is tried.
         client: to Redis, with a short time-out.
-        index: the index's folder.
+        index: where the index is.
         deadline: seconds that a check may take.
     """
 
     def __init__(
-        self, databases: Databases, client: redis.Redis, index: Path, deadline: float = DEADLINE
+        self,
+        databases: Databases,
+        client: redis.Redis,
+        index: FingerprintIndexSettings,
+        deadline: float = DEADLINE,
     ) -> None:
         self._databases = databases
         self._client = client
@@ -109,8 +113,8 @@ class HealthChecks:
         self._client.ping()
 
     def _read_index(self) -> None:
-        with open_reader(self._index) as reader:
-            reader.position()
+        with open_index(self._index) as index:
+            index.position()
 
     def _find_worker(self) -> None:
         if not heartbeats.alive(self._client):

@@ -79,6 +79,6 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
         batcher=LookupBatcher(settings.api, blocking, dispatch.send_lookups, metrics),
         background=BackgroundLookups(client, settings.api.lookup_timeout),
         counters=Counters(client),
-        health=HealthChecks(databases, client, settings.fingerprint_index.path),
+        health=HealthChecks(databases, client, settings.fingerprint_index),
         dispatch=dispatch,
     )

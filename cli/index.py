@@ -15,15 +15,11 @@ from cli.effective import settings_here
 from cli.errors import StackError
 from cli.index_serve import serve
 from pipeline.catalog import changelog
-from pipeline.index import (
-    FingerprintIndexError,
-    IndexLocked,
-    IndexWriter,
-    open_reader,
-    open_writer,
-    verify,
-)
+from pipeline.index import FingerprintIndexError, verify
+from pipeline.index_http import HttpIndexReader, IndexServer
+from pipeline.indexes import IndexBusy, IndexUpdater, open_index, open_updater
 from pipeline.runtime.databases import Databases
+from pipeline.runtime.settings import FingerprintIndexSettings
 from pipeline.stages.update_index import rebuild_index
 
 LOCK_PATIENCE: Final = 30.0  # seconds
@@ -50,10 +46,10 @@ def rebuild(data_dir: Path) -> None:
         with databases.engine("fingerprint").connect() as connection:
             total = changelog.count_fingerprints(connection)
         with (
-            _writer(settings.fingerprint_index.path) as writer,
+            _updater(settings.fingerprint_index, databases) as updater,
             tqdm(total=total, unit=" fingerprints", disable=None) as bar,
         ):
-            position = rebuild_index(writer, databases, bar.update)
+            position = rebuild_index(updater, databases, bar.update)
     except (FingerprintIndexError, SQLAlchemyError) as error:
         raise StackError(f"the index was not rebuilt: {error}") from error
     click.echo(f"index rebuilt: {total} fingerprints, position {position}")
@@ -62,8 +58,15 @@ def rebuild(data_dir: Path) -> None:
 @index.command()
 @datadir.option
 def check(data_dir: Path) -> None:
-    """Read the whole index and name every file that is damaged."""
-    problems = verify(settings_here(data_dir).fingerprint_index.path)
+    """Read the whole index and name every file that is damaged.
+
+    Of an index on servers it asks each one for its position: their files are their own.
+    """
+    settings = settings_here(data_dir).fingerprint_index
+    if settings.protocol == "http":
+        _check_servers(settings)
+        return
+    problems = verify(settings.path)
     for problem in problems:
         click.echo(problem)
     if problems:
@@ -74,18 +77,44 @@ def check(data_dir: Path) -> None:
 @index.command()
 @datadir.option
 def stats(data_dir: Path) -> None:
-    """Print the size of the index as JSON."""
-    reader = open_reader(settings_here(data_dir).fingerprint_index.path)
-    click.echo(json.dumps(asdict(reader.stats())))
+    """Print the size of the index as JSON.
+
+    A server tells no bytes, and may count documents that were deleted or replaced.
+    """
+    settings = settings_here(data_dir).fingerprint_index
+    try:
+        with open_index(settings) as index:
+            found = asdict(index.stats())
+    except FingerprintIndexError as error:
+        raise StackError(f"the index cannot be read: {error}") from error
+    if settings.protocol == "http":
+        found["bytes"] = None
+    click.echo(json.dumps(found))
 
 
-def _writer(path: Path) -> IndexWriter:
+def _check_servers(settings: FingerprintIndexSettings) -> None:
+    failed = False
+    for host, port in settings.servers():
+        server = IndexServer(host, port, settings.name)
+        try:
+            with HttpIndexReader([server], timeout=settings.timeout) as reader:
+                found = reader.stats()
+            click.echo(f"{server}: position {found.position}, {found.documents} documents")
+        except FingerprintIndexError as error:
+            click.echo(str(error))
+            failed = True
+    if failed:
+        raise StackError("not every server of the index answers as it should")
+    click.echo("every server answers; their files are for them to check")
+
+
+def _updater(settings: FingerprintIndexSettings, databases: Databases) -> IndexUpdater:
     """Open the index for writing once the workers' current update is through."""
     deadline = time.monotonic() + LOCK_PATIENCE
     while True:
         try:
-            return open_writer(path, clear_damaged=True)
-        except IndexLocked:
+            return open_updater(settings, databases, clear_damaged=True)
+        except IndexBusy:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)

@@ -20,7 +20,8 @@ from cli.runstate import RunState
 from pipeline.catalog import changelog
 from pipeline.catalog.fingerprint_tables import fingerprint, track
 from pipeline.catalog.ingest_tables import submission
-from pipeline.index import FingerprintIndexError, open_reader
+from pipeline.index import FingerprintIndexError
+from pipeline.indexes import open_index
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import DatabaseSettings, RedisSettings, Settings
@@ -90,8 +91,8 @@ def queue_lengths(settings: RedisSettings) -> dict[str, int]:
 
 def index_positions(settings: Settings, databases: Databases) -> dict[str, int]:
     """Return how far the index is, and how far the changelog that it follows is."""
-    with open_reader(settings.fingerprint_index.path) as reader:
-        position = reader.position()
+    with open_index(settings.fingerprint_index) as index:
+        position = index.position()
     with databases.engine("fingerprint").connect() as connection:
         return {"position": position, "database_position": changelog.position(connection)}
 

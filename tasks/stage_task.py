@@ -10,12 +10,14 @@ import sqlalchemy.exc
 import structlog
 from celery.exceptions import Retry
 
-from pipeline.index import IndexCorrupt
+from pipeline.index import IndexCorrupt, SearchTimeout
+from pipeline.index_http import IndexUnavailable
 from pipeline.stages.match import IndexAheadError, IndexBehindError
 from tasks.services import services
 
 # What passes by itself: a server that restarts, a deadlock, a lost connection, an index that is
-# behind, or waits for its rebuilding. Anything else would fail again, so it is not tried again.
+# behind, waits for its rebuilding, or is on servers that are away. Anything else would fail again,
+# so it is not tried again.
 TRANSIENT: Final = (
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.InterfaceError,
@@ -25,6 +27,8 @@ TRANSIENT: Final = (
     IndexBehindError,
     IndexAheadError,
     IndexCorrupt,
+    IndexUnavailable,
+    SearchTimeout,
 )
 
 logger = structlog.get_logger("acoustid.tasks")

@@ -17,7 +17,9 @@ from pipeline.catalog.musicbrainz_load import load_dump
 from pipeline.catalog.submission_status import TaskStatus, task_status
 from pipeline.catalog.submissions import Receipt, insert_receipts
 from pipeline.fingerprint.codec import decode
-from pipeline.index.reader import open_reader
+from pipeline.index import SearchTimeout
+from pipeline.index_http import IndexUnavailable
+from pipeline.indexes import OpenIndex, open_index
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.settings import Settings
 
@@ -146,11 +148,18 @@ def _check(status: TaskStatus) -> None:
 def _wait_for_index(settings: Settings, databases: Databases, deadline: float) -> None:
     with databases.engine("fingerprint").connect() as connection:
         wanted = changelog.position(connection)
-    with open_reader(settings.fingerprint_index.path) as reader:
-        while reader.position() < wanted:
+    with open_index(settings.fingerprint_index) as index:
+        while not _reaches(index, wanted):
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"the index in {settings.fingerprint_index.path} is not up to date: see "
-                    "`acoustid status` whether the index worker runs"
+                    "the index is not up to date: see `acoustid status` whether the index worker "
+                    "runs, and `acoustid config check` where the index is"
                 )
             time.sleep(POLL_INTERVAL)
+
+
+def _reaches(index: OpenIndex, wanted: int) -> bool:
+    try:
+        return index.position() >= wanted
+    except (IndexUnavailable, SearchTimeout):
+        return False  # a server that starts as well is worth waiting for

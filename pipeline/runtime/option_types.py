@@ -33,10 +33,25 @@ def _refuse_bridge(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-def _refuse_remote_index(value: str) -> str:
-    if value == "http":
-        raise ValueError("protocol = http is not part of this version: use protocol = local")
+def _checked_servers(value: tuple[str, ...]) -> tuple[str, ...]:
+    for server in value:
+        try:
+            split_server(server, default_port=1)
+        except ValueError:  # its message may quote what was given
+            raise ValueError("must be host or host:port, several separated by commas") from None
     return value
+
+
+def split_server(text: str, default_port: int) -> tuple[str, int]:
+    """Return host and port of ``host``, ``host:port``, ``[address]`` or ``[address]:port``.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    parts = urlsplit(f"//{_checked_host(text)}")
+    if not parts.hostname or parts.netloc != text or parts.port == 0:
+        raise ValueError("must be host or host:port")
+    return parts.hostname, parts.port or default_port
 
 
 def _refuse_store(value: bool) -> bool:  # noqa: FBT001 - a pydantic validator takes the bare value
@@ -87,5 +102,8 @@ Dsn = Annotated[SecretStr, AfterValidator(_checked_dsn)]
 MetricPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
 WebAddress = Annotated[str, AfterValidator(_checked_web_address)]
 Servers = Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_refuse_bridge)]
-IndexProtocol = Annotated[Literal["local", "http"], AfterValidator(_refuse_remote_index)]
+IndexName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")]
+Replicas = Annotated[
+    tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_checked_servers)
+]
 StoreEnabled = Annotated[bool, AfterValidator(_refuse_store)]

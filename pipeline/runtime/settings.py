@@ -15,15 +15,17 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pipeline.runtime.option_types import (
     Dsn,
     Host,
-    IndexProtocol,
+    IndexName,
     Level,
     MetricPrefix,
     Name,
     Port,
     RateLimit,
+    Replicas,
     Servers,
     StoreEnabled,
     WebAddress,
+    split_server,
 )
 
 if TYPE_CHECKING:
@@ -132,13 +134,28 @@ class NatsSettings(Section):
 
 
 class FingerprintIndexSettings(Section):
-    """The inverted index: a directory of this machine (`local`) or a server (`http`)."""
+    """The inverted index: a directory of this machine (`local`) or a server (`http`).
 
-    protocol: IndexProtocol = "local"
+    Attributes:
+        replicas: further servers of the same index, ``host`` or ``host:port``; searched, not
+            written.
+        timeout: seconds that a server, or one after the other, may take for a batch of searches.
+        connections: searches that a process has under way at once.
+    """
+
+    protocol: Literal["local", "http"] = "local"
     path: Path = Path("data/index")
     host: Host = "localhost"
     port: Port = 6081
-    name: Name = "main"
+    name: IndexName = "main"
+    replicas: Replicas = ()
+    timeout: Annotated[float, Field(gt=0)] = 5.0
+    connections: Annotated[int, Field(ge=1)] = 4
+
+    def servers(self) -> list[tuple[str, int]]:
+        """Return host and port of every server, first the one that is written."""
+        further = [split_server(each, default_port=self.port) for each in self.replicas]
+        return [(self.host, self.port), *further]
 
 
 class FingerprintStoreSettings(Section):

@@ -9,14 +9,16 @@ from pipeline.catalog import changelog
 from pipeline.catalog.changelog import LoggedFingerprint
 from pipeline.fingerprint.query import extract_query
 from pipeline.index.changes import Change, Delete, Insert
-from pipeline.index.writer import IndexWriter
+from pipeline.indexes import IndexUpdater
 from pipeline.runtime.databases import Databases
 from pipeline.stages.match import check_position
 
 BATCH: Final = 5_000  # changes applied in one commit of the index
 
 
-def update_index(writer: IndexWriter, databases: Databases, *, batches: int | None = None) -> int:
+def update_index(
+    writer: IndexUpdater, databases: Databases, *, batches: int | None = None
+) -> int:
     """Apply what the changelog holds beyond the index's position; return the new position.
 
     The position is stored in the index's own commit, so that a run which died is simply repeated.
@@ -43,7 +45,7 @@ def update_index(writer: IndexWriter, databases: Databases, *, batches: int | No
 
 
 def rebuild_index(
-    writer: IndexWriter, databases: Databases, progress: Callable[[int], object]
+    writer: IndexUpdater, databases: Databases, progress: Callable[[int], object]
 ) -> int:
     """Build the index anew from the fingerprints; return its position.
 

@@ -14,7 +14,7 @@ from cli.servers.ports import free_port
 from pipeline.index import open_writer
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
-from pipeline.runtime.settings import RedisSettings, Settings
+from pipeline.runtime.settings import FingerprintIndexSettings, RedisSettings, Settings
 from tasks import heartbeats
 from tests.scratch_redis import scratch_redis
 
@@ -28,6 +28,11 @@ def client(settings: Settings) -> Iterator[redis.Redis]:
         yield client
 
 
+@pytest.fixture
+def index(index_path: Path) -> FingerprintIndexSettings:
+    return FingerprintIndexSettings(path=index_path)
+
+
 def failed(checks: HealthChecks) -> list[str]:
     found = checks.run(ALL)
     assert set(found) == set(ALL)
@@ -35,18 +40,18 @@ def failed(checks: HealthChecks) -> list[str]:
     return [name for name, state in found.items() if state == "failed"]
 
 
-def test_all_is_well(databases, client, index_path) -> None:
-    with open_writer(index_path):
-        checks = HealthChecks(databases, client, index_path)
+def test_all_is_well(databases, client, index) -> None:
+    with open_writer(index.path):
+        checks = HealthChecks(databases, client, index)
         assert checks.run(ALL) == dict.fromkeys(ALL, "ok")
         assert failed(checks) == []
 
 
 def test_the_write_is_a_write_but_leaves_no_trace_in_the_catalogue(
-    databases, client, index_path
+    databases, client, index
 ) -> None:
     churn = sa.text("SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_sys_tables")
-    checks = HealthChecks(databases, client, index_path)
+    checks = HealthChecks(databases, client, index)
     with databases.engine("app").connect() as connection:
         connection.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
         before = connection.execute(churn).scalar_one()
@@ -62,49 +67,52 @@ def test_the_write_is_a_write_but_leaves_no_trace_in_the_catalogue(
     checks.close()
 
 
-def test_a_read_only_database_is_found_out(settings, client, index_path) -> None:
+def test_a_read_only_database_is_found_out(settings, client, index) -> None:
     databases = Databases(settings, component="tests")
     sa.event.listen(
         databases.engine("app"),
         "begin",
         lambda connection: connection.execute(sa.text("SET TRANSACTION READ ONLY")),
     )
-    assert failed(HealthChecks(databases, client, index_path)) == ["database"]
+    assert failed(HealthChecks(databases, client, index)) == ["database"]
     databases.dispose()
 
 
-def test_a_database_that_is_away(settings, client, index_path) -> None:
+def test_a_database_that_is_away(settings, client, index) -> None:
     away = settings.database.model_copy(update={"port": free_port()})
     databases = Databases(settings.model_copy(update={"database": away}), component="tests")
     with structlog.testing.capture_logs() as logs:
-        assert failed(HealthChecks(databases, client, index_path)) == ["database"]
+        assert failed(HealthChecks(databases, client, index)) == ["database"]
     assert [entry["check"] for entry in logs] == ["database"]
     databases.dispose()
 
 
-def test_a_redis_that_is_away(databases, index_path) -> None:
+def test_a_redis_that_is_away(databases, index) -> None:
     with connect(RedisSettings(host="127.0.0.1", port=free_port())) as away:
-        assert failed(HealthChecks(databases, away, index_path)) == ["redis", "worker"]
+        assert failed(HealthChecks(databases, away, index)) == ["redis", "worker"]
 
 
-def test_a_broken_index(databases, client, index_path: Path) -> None:
-    with open_writer(index_path):
+def test_a_broken_index(databases, client, index) -> None:
+    with open_writer(index.path):
         pass
-    for file in index_path.iterdir():
+    for file in index.path.iterdir():
         if file.is_file():
             file.write_bytes(b"rubbish")
-    assert failed(HealthChecks(databases, client, index_path)) == ["index"]
+    assert failed(HealthChecks(databases, client, index)) == ["index"]
 
 
-def test_no_worker_has_left_a_heartbeat(databases, client, index_path) -> None:
+def test_an_index_server_that_is_away(databases, client) -> None:
+    away = FingerprintIndexSettings(protocol="http", host="127.0.0.1", port=free_port())
+    assert failed(HealthChecks(databases, client, away)) == ["index"]
+
+
+def test_no_worker_has_left_a_heartbeat(databases, client, index) -> None:
     client.flushdb()
-    assert failed(HealthChecks(databases, client, index_path)) == ["worker"]
+    assert failed(HealthChecks(databases, client, index)) == ["worker"]
 
 
-def test_a_check_that_hangs_fails_in_time_and_keeps_one_thread(
-    databases, client, index_path
-) -> None:
-    checks = HealthChecks(databases, client, index_path, deadline=0.2)
+def test_a_check_that_hangs_fails_in_time_and_keeps_one_thread(databases, client, index) -> None:
+    checks = HealthChecks(databases, client, index, deadline=0.2)
     go_on = threading.Event()
     checks._checks["redis"] = lambda: go_on.wait(30) and None  # type: ignore[func-returns-value]
     for _ in range(5):

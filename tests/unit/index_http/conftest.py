@@ -1,0 +1,24 @@
+"""What the tests of the room share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.index_http.plain_server import PlainServer, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def server() -> Iterator[PlainServer]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def other() -> Iterator[PlainServer]:
+    with serving() as server:
+        yield server

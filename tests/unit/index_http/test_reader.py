@@ -1,0 +1,237 @@
+"""Searches on one server and on several, and what they make of its faults."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import msgpack
+import numpy as np
+import pytest
+
+from cli.servers.ports import free_port
+from pipeline.index import FingerprintIndex, IndexStats, SearchTimeout
+from pipeline.index_http import HttpIndexReader, IndexServer, IndexUnavailable, RequestRefused
+from pipeline.index_http.wire import POSITION_KEY
+from tests.unit.index.model import answer, pairs, terms
+from tests.unit.index_http.plain_server import INDEX, Broken, PlainServer, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+QUERY = terms(1, 2, 3)
+FOUND = [(5, 2)]
+
+
+@pytest.fixture(autouse=True)
+def _filled(server: PlainServer, other: PlainServer) -> None:
+    for each in (server, other):
+        each.documents = {5: frozenset({1, 2}), 6: frozenset({9})}
+        each.metadata = {POSITION_KEY: "10"}
+
+
+@pytest.fixture
+def one(server: PlainServer) -> Iterator[HttpIndexReader]:
+    with HttpIndexReader([server.client()]) as reader:
+        yield reader
+
+
+@pytest.fixture
+def both(server: PlainServer, other: PlainServer) -> Iterator[HttpIndexReader]:
+    with HttpIndexReader([server.client(), other.client()]) as reader:
+        yield reader
+
+
+def away() -> IndexServer:
+    return IndexServer("127.0.0.1", free_port(), INDEX)
+
+
+def at(server: PlainServer, position: int) -> None:
+    server.metadata = {POSITION_KEY: str(position)}
+
+
+def test_it_is_a_fingerprint_index(one: HttpIndexReader) -> None:
+    index: FingerprintIndex = one
+    assert index.position() == 10
+    assert index.stats() == IndexStats(10, 2, 1, 0, 5, 6)
+
+
+def test_a_batch_is_answered_in_order(server: PlainServer) -> None:
+    random = np.random.default_rng(1)
+    server.documents = {
+        id_: frozenset(random.integers(0, 50, 20).tolist()) for id_ in range(1, 200)
+    }
+    queries = [random.integers(0, 60, random.integers(0, 20), np.uint32) for _ in range(60)]
+    with HttpIndexReader([server.client(3)], connections=3) as reader:
+        hits = reader.search(queries, limit=7, min_score=3, score_pct=40)
+    expected = [answer(server.documents, query.tolist(), 7, 3, 40) for query in queries]
+    assert [pairs(each) for each in hits] == expected
+
+
+def test_no_queries_and_empty_ones_cost_no_request(
+    one: HttpIndexReader, server: PlainServer
+) -> None:
+    assert one.search([]) == []
+    assert [pairs(hits) for hits in one.search([terms(), terms()])] == [[], []]
+    assert server.requests == []
+
+
+def test_the_server_is_told_how_long_it_may_take(one: HttpIndexReader, server: PlainServer) -> None:
+    one.search([QUERY], timeout=0.75)
+    one.search([QUERY], timeout=60)
+    assert 700 < server.searches[0]["t"] <= 750
+    assert server.searches[1]["t"] == 10_000
+
+
+def test_connections_are_kept(server: PlainServer) -> None:
+    opened = []
+    accept = server.get_request
+    server.get_request = lambda: opened.append(1) or accept()  # type: ignore[func-returns-value]
+    with HttpIndexReader([server.client(2)], connections=2) as reader:
+        for _ in range(5):
+            reader.search([QUERY] * 10)
+    assert len(opened) <= 2
+
+
+def test_an_index_that_is_not_there_is_empty(one: HttpIndexReader, server: PlainServer) -> None:
+    server.exists = False
+    assert pairs(one.search([QUERY])[0]) == []
+    assert one.position() == 0
+    assert one.stats() == IndexStats(0, 0, 0, 0)
+
+
+def hang_up(_line: str) -> None:
+    raise Broken
+
+
+FAULTS: dict[str, Callable[[str], tuple[int, bytes] | None]] = {
+    "reset": hang_up,
+    "not ready": lambda _: (503, msgpack.packb({"e": "IndexNotReady"})),
+    "too slow": lambda _: (503, msgpack.packb({"e": "SearchTimeout"})),
+    "failing": lambda _: (500, msgpack.packb({"e": "OutOfMemory"})),
+    "no error of the protocol": lambda _: (404, b"<h1>Not Found</h1>"),
+    "garbage": lambda _: (200, b"<h1>Welcome</h1>"),
+    "another reply": lambda _: (200, msgpack.packb({"x": 1})),
+    "elsewhere": lambda _: (302, b""),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+def test_a_server_that_fails_is_stood_in_for(
+    fault, both: HttpIndexReader, server: PlainServer, other: PlainServer
+) -> None:
+    server.before = fault
+    assert [pairs(hits) for hits in both.search([QUERY] * 3)] == [FOUND] * 3
+    assert both.position() == 10
+    assert len(other.searches) == 3
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+def test_where_nobody_stands_in_the_failure_is_one_that_passes(
+    fault, one: HttpIndexReader, server: PlainServer
+) -> None:
+    server.before = fault
+    with pytest.raises(IndexUnavailable, match=f"127.0.0.1:{server.server_port}: "):
+        one.search([QUERY] * 8)
+    with pytest.raises(IndexUnavailable):
+        one.position()
+    server.before = lambda _: None
+    assert pairs(one.search([QUERY])[0]) == FOUND
+
+
+def test_a_server_that_is_away_is_stood_in_for_and_left_alone(server: PlainServer) -> None:
+    gone = away()
+    with HttpIndexReader([gone, server.client()]) as reader:
+        assert pairs(reader.search([QUERY])[0]) == FOUND
+        with serving(int(gone.address.rpartition(":")[2])) as back:
+            assert pairs(reader.search([QUERY])[0]) == FOUND
+            assert back.requests == []
+
+
+def test_one_that_was_passed_over_is_asked_when_all_others_fail(
+    both: HttpIndexReader, server: PlainServer, other: PlainServer
+) -> None:
+    server.before = hang_up
+    both.search([QUERY])
+    server.before, other.before = other.before, hang_up
+    assert pairs(both.search([QUERY])[0]) == FOUND
+
+
+def test_a_server_that_hangs_costs_its_share_of_the_time(
+    both: HttpIndexReader, server: PlainServer
+) -> None:
+    go_on = threading.Event()
+    server.before = lambda _: go_on.wait(30) and None  # type: ignore[func-returns-value]
+    assert pairs(both.search([QUERY], timeout=0.4)[0]) == FOUND
+    go_on.set()
+
+
+def test_a_server_that_takes_connections_and_says_nothing_is_given_up_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        silent = IndexServer("127.0.0.1", mute.getsockname()[1], INDEX)
+        with (
+            HttpIndexReader([silent], timeout=0.2) as reader,
+            pytest.raises(IndexUnavailable, match="did not answer in time"),
+        ):
+            reader.search([QUERY])
+
+
+def test_without_time_nobody_is_asked(one: HttpIndexReader, server: PlainServer) -> None:
+    with pytest.raises(SearchTimeout):
+        one.search([QUERY], timeout=0)
+    assert server.requests == []
+
+
+def test_a_refusal_is_told_and_not_tried_elsewhere(
+    both: HttpIndexReader, server: PlainServer, other: PlainServer
+) -> None:
+    server.before = lambda _: (400, msgpack.packb({"e": "InvalidIndexName"}))
+    with pytest.raises(RequestRefused, match="InvalidIndexName"):
+        both.search([QUERY])
+    assert other.requests == []
+
+
+def test_a_search_finds_what_the_position_promised_whoever_answers(
+    both: HttpIndexReader, server: PlainServer, other: PlainServer
+) -> None:
+    """A replica that lags is not asked, until it has caught up."""
+    at(other, 9)
+    other.documents = {}
+    assert both.position() == 10
+    server.before = hang_up
+    with pytest.raises(IndexUnavailable, match="at position 9, behind"):
+        both.search([QUERY])
+    at(other, 11)
+    other.documents = {7: frozenset({1})}
+    assert pairs(both.search([QUERY])[0]) == [(7, 1)]
+    assert both.position() == 11
+
+
+def test_the_position_never_goes_back_by_asking_another_server(
+    both: HttpIndexReader, server: PlainServer, other: PlainServer
+) -> None:
+    at(other, 9)
+    assert both.position() == 10
+    server.before = hang_up
+    with pytest.raises(IndexUnavailable):
+        both.position()
+
+
+def test_lookups_that_asked_for_no_position_take_what_a_replica_has(
+    both: HttpIndexReader, server: PlainServer, other: PlainServer
+) -> None:
+    at(other, 3)
+    server.before = hang_up
+    assert pairs(both.search([QUERY])[0]) == FOUND
+
+
+def test_an_index_that_vanished_after_its_position_was_told_is_not_taken_for_empty(
+    one: HttpIndexReader, server: PlainServer
+) -> None:
+    assert one.position() == 10
+    server.exists = False
+    with pytest.raises(IndexUnavailable, match="no more"):
+        one.search([QUERY])
+    assert one.position() == 0
+    assert pairs(one.search([QUERY])[0]) == []
