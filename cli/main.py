@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "index": "cli.index:index",
         "tracks": "cli.tracks:tracks",
         "musicbrainz": "cli.musicbrainz:musicbrainz",
+        "bench": "bench.command:bench",
         "ready": "cli.ready:ready",
     }
 )

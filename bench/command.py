@@ -1,0 +1,16 @@
+"""``acoustid bench``: what the service does in a second, and what that costs.
+
+`cli.main` names this group as it names every subcommand; nothing of `cli` imports it.
+"""
+
+import click
+
+from bench.lookup_command import lookup
+
+
+@click.group()
+def bench() -> None:
+    """Measure the service on a stack and a catalogue of its own; the figures are JSON."""
+
+
+bench.add_command(lookup)

@@ -1,0 +1,62 @@
+-- The requests of a load window for wrk: one line of a file each, from one place to another.
+-- Arguments: the file, the first byte, the byte after the last.
+
+local host, path
+
+function setup(thread)
+   window = thread
+end
+
+function init(arguments)
+   host = wrk.headers["Host"]
+   path = wrk.path
+   first, last = tonumber(arguments[2]), tonumber(arguments[3])
+   queries = assert(io.open(arguments[1], "rb"))
+   queries:seek("set", first)
+   place = first
+   asked, known, rounds = 0, 0, 0
+   found, none, refused = 0, 0, 0
+   head = "POST " .. path .. " HTTP/1.1\r\nHost: " .. host ..
+      "\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: "
+end
+
+function request()
+   if place >= last then -- all have been asked: begin again, and say so at the end
+      queries:seek("set", first)
+      place, rounds = first, rounds + 1
+   end
+   local line = queries:read("*l")
+   place = place + #line + 1
+   asked = asked + 1
+   if line:byte(1) == 49 then known = known + 1 end
+   return head .. (#line - 1) .. "\r\n\r\n" .. line:sub(2)
+end
+
+function response(status, headers, body)
+   if status ~= 200 then
+      refused = refused + 1
+   elseif body:find('"score"', 1, true) then
+      found = found + 1
+   else
+      none = none + 1
+   end
+end
+
+local function milliseconds(microseconds)
+   return string.format("%.3f", microseconds / 1000)
+end
+
+function done(summary, latency, requests)
+   local errors = summary.errors
+   io.write("\n", string.format(
+      '{"requests": %d, "seconds": %.6f, "asked": %d, "known": %d, "rounds": %d, ' ..
+      '"found": %d, "none": %d, "refused": %d, ',
+      summary.requests, summary.duration / 1e6, window:get("asked"), window:get("known"),
+      window:get("rounds"), window:get("found"), window:get("none"), window:get("refused")))
+   io.write(string.format(
+      '"errors": {"connect": %d, "read": %d, "write": %d, "timeout": %d}, ',
+      errors.connect, errors.read, errors.write, errors.timeout))
+   io.write(string.format('"latency_ms": {"p50": %s, "p95": %s, "p99": %s, "max": %s}}\n',
+      milliseconds(latency:percentile(50)), milliseconds(latency:percentile(95)),
+      milliseconds(latency:percentile(99)), milliseconds(latency.max)))
+end

@@ -1,0 +1,132 @@
+"""What benchmarks read: a worker's log, a driver's output, the service's answers, options."""
+
+import io
+import logging
+from contextlib import redirect_stdout
+from uuid import UUID
+
+import click
+import pytest
+import structlog
+
+from bench import batches
+from bench.accounting import part_of, per_request
+from bench.checks import judge
+from bench.drivers import Load, parse
+from bench.options import Numbers, read_settings_options
+from bench.queries import Asked
+from cli.errors import StackError
+from cli.roles import Layout, roles
+from pipeline.runtime import logs
+from pipeline.runtime.logs import configure_logging
+from pipeline.runtime.settings import LoggingSettings
+
+TRACK = UUID("11111111-2222-4333-8444-555555555555")
+
+
+@pytest.fixture
+def log():
+    """What a worker's log lines look like, without a worker."""
+    root = logging.getLogger()
+    level = root.level
+    with redirect_stdout(io.StringIO()) as written:
+        configure_logging(LoggingSettings(), component="worker")
+        yield written
+    logs._remove_own_handlers(root)
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+
+
+def test_batch_sizes_are_read_from_the_workers_log(log):
+    logger = structlog.get_logger("acoustid.tasks.lookup")
+    logger.info("lookup batch", batch="a-1", lookups=17)
+    logger.info("something else", lookups=5)
+    logger.info("lookup batch", batch="a-2", lookups=3)
+    assert batches.parse(log.getvalue().encode()) == [17, 3]
+
+
+def test_batches_are_summed_up():
+    assert batches.summary([1, 2, 3, 10]) == {
+        "count": 4,
+        "mean": 4.0,
+        "p50": 2,
+        "p95": 9,
+        "max": 10,
+    }
+    assert batches.summary([]) == {"count": 0}
+
+
+def test_every_process_of_a_stack_plays_a_part():
+    layout = Layout("127.0.0.1", 5000, 5555, workers=2)
+    parts = {each.name: part_of(each.name) for each in roles(layout)}
+    assert parts == {
+        "worker-lookup-1": "lookup_workers",
+        "worker-lookup-2": "lookup_workers",
+        "worker-submission": "import_workers",
+        "worker-index": "import_workers",
+        "beat": "rest",
+        "api": "front_end",
+        "flower": "rest",
+    }
+    assert (part_of("postgres"), part_of("valkey")) == ("postgres", "redis")
+
+
+def test_cpu_is_shared_among_the_requests():
+    before = dict.fromkeys(("front_end", "lookup_workers", "import_workers"), 1.0)
+    before |= dict.fromkeys(("postgres", "redis", "rest"), 1.0)
+    after = {**before, "front_end": 2.0, "redis": 1.5}
+    found = per_request(before, after, 100)
+    assert (found["front_end"], found["redis"], found["total"]) == (10.0, 5.0, 15.0)
+
+
+def test_a_drivers_last_line_is_its_report():
+    report = '{"requests": 3, "seconds": 1.0}'
+    assert parse(f"Running 1s test\n\n{report}\n", "") == {"requests": 3, "seconds": 1.0}
+
+
+def test_a_driver_that_fails_is_quoted():
+    with pytest.raises(StackError, match="unable to connect"):
+        parse("", "unable to connect to 127.0.0.1")
+
+
+def test_a_load_is_what_both_drivers_report():
+    assert set(Load.__slots__) == {
+        *("requests", "seconds", "asked", "known", "rounds", "found", "none", "refused"),
+        *("errors", "latency_ms", "driver_cpu"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("results", "verdict"),
+    [
+        ([{"id": str(TRACK), "score": 0.9}], "right"),
+        ([{"id": str(TRACK), "score": 0.5}], "low_score"),
+        ([{"id": str(UUID(int=1)), "score": 0.9}, {"id": str(TRACK), "score": 0.9}], "wrong_track"),
+        ([], "missed"),
+    ],
+)
+def test_an_answer_to_a_known_query_is_judged(results, verdict):
+    assert judge(Asked("", TRACK, 0.85), {"results": results}) == verdict
+
+
+def test_an_answer_to_an_unknown_query_is_judged():
+    assert judge(Asked("", None), {"results": []}) == "right"
+    assert judge(Asked("", None), {"results": [{"id": str(TRACK), "score": 0.5}]}) == "false_hit"
+
+
+def test_settings_become_variables():
+    given = ("celery.fuse_lookup_stages=true", "cluster.rate_limiter.ip_limit=0", "sentry.dsn=a=b")
+    assert read_settings_options(None, None, given) == {
+        "ACOUSTID_CELERY_FUSE_LOOKUP_STAGES": "true",
+        "ACOUSTID_CLUSTER_RATE_LIMITER_IP_LIMIT": "0",
+        "ACOUSTID_SENTRY_DSN": "a=b",
+    }
+    with pytest.raises(click.BadParameter, match="SECTION"):
+        read_settings_options(None, None, ("fuse=true",))
+
+
+def test_numbers_are_separated_by_commas():
+    assert Numbers(1).convert("1,4,32", None, None) == (1, 4, 32)
+    for wrong in ("1,,2", "one", "0"):
+        with pytest.raises(click.BadParameter):
+            Numbers(1).convert(wrong, None, None)
