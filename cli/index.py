@@ -13,6 +13,7 @@ from tqdm import tqdm
 from cli import datadir
 from cli.effective import settings_here
 from cli.errors import StackError
+from cli.index_restore import restore
 from cli.index_serve import serve
 from pipeline.catalog import changelog
 from pipeline.index import FingerprintIndexError, verify
@@ -31,6 +32,7 @@ def index() -> None:
 
 
 index.add_command(serve)
+index.add_command(restore)
 
 
 @index.command()

@@ -25,10 +25,10 @@ class _Waiting:
     def __init__(self, update: Update) -> None:
         self.update = update
         self.version = 0
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.decided = False
 
-    def decide(self, error: Exception | None = None) -> None:
+    def decide(self, error: BaseException | None = None) -> None:
         self.error = error
         self.decided = True
 
@@ -91,7 +91,7 @@ class Commits:
     def _commit_together(self, taken: list[_Waiting]) -> None:
         try:
             self._apply(taken)
-        except Exception as error:  # noqa: BLE001 - each thread raises its own share of it
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it raises it
             for each in taken:
                 if not each.decided:
                     each.decide(error)

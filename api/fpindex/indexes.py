@@ -30,7 +30,7 @@ from api.fpindex.errors import (
 from api.fpindex.metrics import Metrics
 from api.fpindex.requests import CreateRequest
 from api.fpindex.served_index import ServedIndex
-from api.fpindex.state import State, read_state, write_state
+from api.fpindex.state import ENGINE_PREFIX, State, engine_folder, read_state, write_state
 from pipeline.index import IndexStats, files
 
 FIRST_GENERATION: Final = 1
@@ -114,11 +114,12 @@ class Indexes:
                 if expect_exists:
                     raise IndexNotFoundError
                 return False
-            write_state(self._directory / name, State(index.generation, deleted=True))
+            folder = self._directory / name
+            write_state(folder, State(index.generation, deleted=True))
             del self._indexes[name]
             index.close()
             self._metrics.forget(name)
-            shutil.rmtree(self._engine_folder(name, index.generation), ignore_errors=True)
+            shutil.rmtree(engine_folder(folder, index.generation), ignore_errors=True)
         logger.info("index deleted", index=name, generation=index.generation)
         return True
 
@@ -141,14 +142,14 @@ class Indexes:
             state = read_state(folder) if _NAME.fullmatch(folder.name) else None
             if state is None:
                 continue
-            live = None if state.deleted else self._engine_folder(folder.name, state.generation)
-            for leftover in set(folder.glob("v*")) - {live}:
+            live = None if state.deleted else engine_folder(folder, state.generation)
+            for leftover in set(folder.glob(f"{ENGINE_PREFIX}*")) - {live}:
                 shutil.rmtree(leftover)
             if live is not None:
                 yield folder.name, state.generation
 
     def _open(self, name: str, generation: int) -> ServedIndex:
-        folder = self._engine_folder(name, generation)
+        folder = engine_folder(self._directory / name, generation)
         if not folder.is_dir():
             raise IndexMissingError(
                 f"{folder} is missing: restore it, or remove {folder.parent} to begin without it"
@@ -157,7 +158,7 @@ class Indexes:
 
     def _create(self, name: str, generation: int) -> ServedIndex:
         """Make the engine's folder, then the state that brings the index into being."""
-        folder = self._engine_folder(name, generation)
+        folder = engine_folder(self._directory / name, generation)
         shutil.rmtree(folder, ignore_errors=True)  # of an attempt that failed
         index = ServedIndex(name, generation, folder, self._metrics)
         try:
@@ -170,16 +171,12 @@ class Indexes:
 
     def _next_generation(self, name: str, wanted: int | None) -> int:
         former = read_state(self._directory / name)
-        if former is None:
-            return FIRST_GENERATION if wanted is None else wanted
+        least = FIRST_GENERATION if former is None else former.generation + 1
         if wanted is None:
-            return former.generation + 1
-        if wanted <= former.generation:
+            return least
+        if former is not None and wanted < least:
             raise OlderIndexAlreadyExistsError
         return wanted
-
-    def _engine_folder(self, name: str, generation: int) -> Path:
-        return self._directory / name / f"v{generation:06}"
 
     def _sizes(self) -> Iterator[tuple[str, IndexStats]]:
         for name, index in list(self._indexes.items()):

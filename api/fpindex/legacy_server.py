@@ -19,6 +19,8 @@ MAX_LINE: Final = 256 * 1024
 MAX_CONNECTIONS: Final = 512
 """Connections at a time; each has a thread."""
 
+_POLL: Final = 0.05  # seconds between looks at whether to stop
+
 _Request: TypeAlias = socket.socket | tuple[bytes, socket.socket]
 
 logger = structlog.get_logger("acoustid.fpindex.legacy")
@@ -40,7 +42,7 @@ class LegacyServer:
         indexes.create(name, CreateRequest())
         self._listener = _Listener(address, indexes, name)
         self._thread = threading.Thread(
-            target=self._listener.serve_forever, name="legacy", daemon=True
+            target=self._listener.serve_forever, args=(_POLL,), name="legacy", daemon=True
         )
         self._thread.start()
         logger.info("line protocol", index=name, host=address[0], port=self.port)

@@ -54,42 +54,54 @@ def write_snapshot(generation: int, contents: list[tuple[str, memoryview]]) -> I
             yield bytes(octets[start : start + _CHUNK])
 
 
-def read_snapshot(stream: BinaryIO, folder: Path) -> Header:
-    """Write the files of a snapshot into a folder, durably, and return what it said.
+def read_header(stream: BinaryIO) -> Header:
+    """Read what a snapshot says of itself, and leave the stream at its first file.
 
     Args:
-        stream: the snapshot, positioned at its beginning, seekable.
-        folder: it exists and is empty.
+        stream: the snapshot, at its beginning, seekable.
 
     Raises:
-        SnapshotDamagedError: it is no snapshot, of another format, ends early, or has more in it
-            than it lists.
+        SnapshotDamagedError: it does not begin as a snapshot does, or is of another format.
     """
-    header = _read_header(stream)
-    for name, size in header.sizes.items():
-        _write_file(stream, folder / name, size)
-    if stream.read(1):
-        raise SnapshotDamagedError("bytes follow the last file of the snapshot")
-    files.sync_directory(folder)
-    return header
-
-
-def _read_header(stream: BinaryIO) -> Header:
     unpacker = msgpack.Unpacker()
     unpacker.feed(stream.read(_MAX_HEADER))
     try:
         stored = unpacker.unpack()
         if stored["f"] != FORMAT:
-            raise SnapshotDamagedError(f"format {stored['f']} is not known here, only {FORMAT}")
+            raise SnapshotDamagedError(f"its format is {stored['f']!r}, only {FORMAT} is known")
         header = Header(stored["g"], {entry["i"]: entry["s"] for entry in stored["s"]})
-        named = all(_FILE_NAME.fullmatch(name) for name in header.sizes)
-        sized = all(type(size) is int and size >= 0 for size in header.sizes.values())
+        sound = _is_sound(header) and len(header.sizes) == len(stored["s"])
     except (ValueError, TypeError, KeyError, msgpack.OutOfData):
-        raise SnapshotDamagedError("it does not begin as a snapshot does") from None
-    if not (named and sized and len(header.sizes) == len(stored["s"])):
-        raise SnapshotDamagedError("it lists files that no snapshot has")
+        sound = False
+    if not sound:
+        raise SnapshotDamagedError("it does not begin as a snapshot does")
     stream.seek(unpacker.tell())
     return header
+
+
+def read_files(header: Header, stream: BinaryIO, folder: Path) -> None:
+    """Write the files of a snapshot into a folder, durably.
+
+    Args:
+        header: what `read_header` returned.
+        stream: where that left it.
+        folder: it exists and is empty.
+
+    Raises:
+        SnapshotDamagedError: the snapshot ends early, or has more in it than it lists.
+    """
+    for name, size in header.sizes.items():
+        _write_file(stream, folder / name, size)
+    if stream.read(1):
+        raise SnapshotDamagedError("bytes follow the last of its files")
+    files.sync_directory(folder)
+
+
+def _is_sound(header: Header) -> bool:
+    numbers = (header.generation, *header.sizes.values())
+    return all(type(number) is int and number >= 0 for number in numbers) and all(
+        _FILE_NAME.fullmatch(name) for name in header.sizes
+    )
 
 
 def _write_file(stream: BinaryIO, path: Path, size: int) -> None:

@@ -12,6 +12,7 @@ from pipeline.index import files
 
 NAME: Final = "state"
 _NEW_NAME: Final = "state.new"
+ENGINE_PREFIX: Final = "v"
 
 
 class StateDamagedError(Exception):
@@ -24,6 +25,11 @@ class State:
 
     generation: int
     deleted: bool
+
+
+def engine_folder(folder: Path, generation: int) -> Path:
+    """Return where the engine keeps one generation of the index in `folder`."""
+    return folder / f"{ENGINE_PREFIX}{generation:06}"
 
 
 def read_state(folder: Path) -> State | None:

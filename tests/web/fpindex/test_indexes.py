@@ -1,0 +1,118 @@
+"""Paths of an index as a whole."""
+
+from typing import Any
+
+import pytest
+from falcon import testing
+
+Http = testing.TestClient
+EMPTY = {"min_doc_id": 0, "max_doc_id": 0, "num_segments": 0, "num_docs": 0}
+
+
+def test_an_index_is_created_once(http: Http) -> None:
+    created = {"version": 0, "ready": True, "generation": 1}
+    for _ in range(2):
+        reply = http.simulate_put("/a")
+        assert (reply.status_code, reply.json) == (200, created)
+    assert http.simulate_get("/a").json == {"version": 0, "metadata": {}, "stats": EMPTY}
+
+
+def test_an_index_tells_version_metadata_and_size(http: Http) -> None:
+    http.simulate_put("/a")
+    changes = [{"insert": {"id": id_, "hashes": [1, 2]}} for id_ in (7, 90)]
+    http.simulate_post("/a/_update", json={"changes": changes, "metadata": {"foo": "1234"}})
+    assert http.simulate_get("/a").json == {
+        "version": 1,
+        "metadata": {"foo": "1234"},
+        "stats": {"min_doc_id": 7, "max_doc_id": 90, "num_segments": 1, "num_docs": 2},
+    }
+    status = {"generation": 1, "version": 1, "file_version": 1}
+    assert http.simulate_get("/a/_status").json == status
+
+
+def test_generations_only_grow(http: Http) -> None:
+    def put(**given: Any) -> tuple[int, Any]:
+        reply = http.simulate_put("/a", json=given)
+        return reply.status_code, reply.json.get("error") or reply.json["generation"]
+
+    assert put(generation=5) == (200, 5)
+    assert put(generation=5) == (200, 5)
+    assert put(generation=4) == (409, "OlderIndexAlreadyExists")
+    assert put(generation=6) == (409, "NewerIndexAlreadyExists")
+    assert put(expect_does_not_exist=True) == (409, "IndexAlreadyExists")
+    http.simulate_delete("/a")
+    assert put(generation=5) == (409, "OlderIndexAlreadyExists")
+    assert put(generation=9, expect_does_not_exist=True) == (200, 9)
+    http.simulate_delete("/a")
+    assert put() == (200, 10)
+
+
+def test_an_index_is_deleted_once(http: Http) -> None:
+    http.simulate_put("/a")
+    assert http.simulate_delete("/a").json == {"deleted": True}
+    assert http.simulate_delete("/a").json == {"deleted": False}
+    missing = http.simulate_delete("/a", json={"expect_exists": True})
+    assert (missing.status_code, missing.json) == (404, {"error": "IndexNotFound"})
+
+
+def test_a_new_index_has_nothing_of_a_deleted_one(http: Http) -> None:
+    http.simulate_put("/a")
+    http.simulate_put("/a/1", json={"hashes": [1]})
+    http.simulate_delete("/a")
+    http.simulate_put("/a")
+    assert http.simulate_get("/a").json["version"] == 0
+    assert http.simulate_post("/a/_search", json={"query": [1]}).json == {"results": []}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/a", None),
+        ("GET", "/a/1", None),
+        ("GET", "/a/_status", None),
+        ("GET", "/a/_snapshot", None),
+        ("PUT", "/a/1", {"hashes": []}),
+        ("DELETE", "/a/1", None),
+        ("POST", "/a/_update", {"changes": []}),
+        ("POST", "/a/_search", {"query": []}),
+    ],
+)
+def test_an_unknown_index_is_not_found(http: Http, method: str, path: str, body: Any) -> None:
+    reply = (
+        http.simulate_request(method, path, json=body)
+        if body is not None
+        else (http.simulate_request(method, path))
+    )
+    assert (reply.status_code, reply.json) == (404, {"error": "IndexNotFound"})
+
+
+@pytest.mark.parametrize("path", ["/a", "/a/1", "/a/_health"])
+def test_head_and_health_tell_by_the_status(http: Http, path: str) -> None:
+    missing = http.simulate_head(path)
+    assert (missing.status_code, missing.content) == (404, b"")
+    http.simulate_put("/a")
+    http.simulate_put("/a/1", json={"hashes": []})
+    found = http.simulate_head(path)
+    assert (found.status_code, found.content) == (200, b"")
+
+
+def test_health_is_plain_text(http: Http) -> None:
+    assert http.simulate_get("/_health").text == "OK\n"
+    http.simulate_put("/a")
+    assert http.simulate_get("/a/_health").text == "OK\n"
+    missing = http.simulate_get("/b/_health")
+    assert (missing.status_code, missing.content) == (404, b"")
+
+
+@pytest.mark.parametrize("path", ["/a.b", "/%C3%A4", "/" + "a" * 256, "/a%20b/1"])
+def test_an_impossible_name_is_refused(http: Http, path: str) -> None:
+    reply = http.simulate_get(path)
+    assert (reply.status_code, reply.json) == (400, {"error": "InvalidIndexName"})
+
+
+def test_a_snapshot_is_a_stream_of_bytes(http: Http) -> None:
+    http.simulate_put("/a")
+    http.simulate_put("/a/1", json={"hashes": [1]})
+    reply = http.simulate_get("/a/_snapshot")
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "application/octet-stream")
+    assert reply.content[:5] == b"\x83\xa1f\x01\xa1"

@@ -1,0 +1,73 @@
+"""What Prometheus is told."""
+
+from falcon import testing
+from prometheus_client.parser import text_string_to_metric_families
+
+Http = testing.TestClient
+
+
+def samples(http: Http) -> dict[tuple[str, str], float]:
+    """Return the values by name and index; the histograms' buckets are left out."""
+    reply = http.simulate_get("/_metrics")
+    assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return {
+        (sample.name, sample.labels.get("index", "")): sample.value
+        for family in text_string_to_metric_families(reply.text)
+        for sample in family.samples
+        if not sample.name.endswith("_bucket")
+    }
+
+
+def test_every_metric_is_named_from_the_start(http: Http) -> None:
+    families = text_string_to_metric_families(http.simulate_get("/_metrics").text)
+    assert {(family.name, family.type) for family in families} == {
+        ("fpindex_searches", "counter"),
+        ("fpindex_search_hits", "counter"),
+        ("fpindex_search_misses", "counter"),
+        ("fpindex_search_duration_seconds", "histogram"),
+        ("fpindex_updates", "counter"),
+        ("fpindex_insert_duration_seconds", "histogram"),
+        ("fpindex_checkpoints", "counter"),
+        ("fpindex_docs", "gauge"),
+        ("fpindex_version", "gauge"),
+        ("fpindex_segment_count", "gauge"),
+        ("fpindex_memory_segment_size_bytes", "gauge"),
+        ("fpindex_file_segment_size_bytes", "gauge"),
+    }
+
+
+def test_searches_and_updates_are_counted(http: Http) -> None:
+    http.simulate_put("/a")
+    http.simulate_put("/a/1", json={"hashes": [1]})
+    http.simulate_put("/a/2", json={"hashes": [1]})
+    for term in (1, 2, 3):
+        http.simulate_post("/a/_search", json={"query": [term]})
+    found = samples(http)
+    expected = {
+        "fpindex_searches_total": 3,
+        "fpindex_search_hits_total": 1,
+        "fpindex_search_misses_total": 2,
+        "fpindex_search_duration_seconds_count": 3,
+        "fpindex_updates_total": 2,
+        "fpindex_insert_duration_seconds_count": 2,
+        "fpindex_docs": 2,
+        "fpindex_version": 2,
+        "fpindex_segment_count": 2,
+        "fpindex_memory_segment_size_bytes": 0,
+    }
+    assert {name: found[name, "a"] for name in expected} == expected
+    assert found["fpindex_checkpoints_total", ""] == 2
+    assert found["fpindex_file_segment_size_bytes", "a"] > 0
+
+
+def test_a_deleted_index_leaves_no_series(http: Http) -> None:
+    http.simulate_put("/a")
+    http.simulate_put("/b")
+    http.simulate_delete("/a")
+    assert {index for _, index in samples(http)} == {"", "b"}
+
+
+def test_a_search_that_is_refused_is_none(http: Http) -> None:
+    http.simulate_put("/a")
+    http.simulate_post("/a/_search", json={"query": [-1]})
+    assert samples(http)["fpindex_searches_total", "a"] == 0
