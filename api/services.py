@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import redis
+from redis.exceptions import RedisError
 
 from api.background import BackgroundLookups
 from api.batcher import POLL, LookupBatcher
 from api.health_checks import HealthChecks
+from api.imports import ImportSender
 from api.keys import Keys
 from api.rate_limit import RateLimiter
+from api.receipts import ReceiptWriter
 from api.redis_watch import RedisWatch
 from pipeline.runtime.counters import Counters
 from pipeline.runtime.databases import Databases
@@ -17,6 +21,7 @@ from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import Settings
 from pipeline.stages.messages import LookupBatch
+from tasks import submission_queue
 
 REDIS_TIMEOUT = 1.0
 """Seconds to wait for Redis where somebody waits for us."""
@@ -28,11 +33,11 @@ class Dispatch:
 
     Attributes:
         send_lookups: publishes a batch.
-        send_submissions: publishes the receipts of a task, by its id and theirs.
+        send_submissions: publishes receipts, by their ids.
     """
 
     send_lookups: Callable[[LookupBatch], None]
-    send_submissions: Callable[[str, Sequence[int]], None]
+    send_submissions: Callable[[Sequence[int]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +52,17 @@ class Services:
     limiter: RateLimiter
     batcher: LookupBatcher
     background: BackgroundLookups
+    receipts: ReceiptWriter
+    imports: ImportSender
     counters: Counters
     health: HealthChecks
-    dispatch: Dispatch
 
     def close(self) -> None:
         """Let whoever waits go, then close every connection."""
         self.batcher.close()
         self.background.close()
+        self.receipts.close()
+        self.imports.close()
         self.health.close()
         self.counters.close()
         self.databases.dispose()
@@ -78,7 +86,15 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
         limiter=RateLimiter(client, watch, settings.cluster.rate_limiter, metrics),
         batcher=LookupBatcher(settings.api, blocking, dispatch.send_lookups, metrics),
         background=BackgroundLookups(client, settings.api.lookup_timeout),
+        receipts=ReceiptWriter(databases),
+        imports=ImportSender(dispatch.send_submissions, partial(_is_busy, client)),
         counters=Counters(client),
         health=HealthChecks(databases, client, settings.fingerprint_index),
-        dispatch=dispatch,
     )
+
+
+def _is_busy(client: redis.Redis) -> bool:
+    try:
+        return submission_queue.waiting(client) > 0
+    except RedisError:
+        return False  # publishing will tell

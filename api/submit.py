@@ -5,23 +5,17 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
-import structlog
-from kombu.exceptions import OperationalError
-
 from api.endpoint import Endpoint
 from api.exchange import Exchange
 from api.parameters import Parameters
 from api.submission_view import show_submission
 from api.submit_request import NumberedReceipt, Sender, parse_submissions
 from pipeline.catalog.submission_status import SubmissionStatus, statuses
-from pipeline.catalog.submissions import insert_receipts
 
 MAX_WAIT: Final = 10
 """Seconds that a client may have its request wait for final states."""
 
 _PAUSES: Final = (0.05, 0.1, 0.25)  # seconds between two looks, the last one again and again
-
-logger = structlog.get_logger("acoustid.api.submit")
 
 
 class SubmitEndpoint(Endpoint):
@@ -48,7 +42,7 @@ class SubmitEndpoint(Endpoint):
             return {"submissions": []}
         task_id = uuid.uuid4()
         ids = self._store(received, task_id)
-        self._dispatch(str(task_id), ids)
+        self.services.imports.add(ids)
         known = self._wait(ids, parameters.get_int("wait") or 0)
         return {"submissions": _show(received, ids, known), "task": {"id": str(task_id)}}
 
@@ -62,23 +56,9 @@ class SubmitEndpoint(Endpoint):
 
     def _store(self, received: Sequence[NumberedReceipt], task_id: uuid.UUID) -> list[int]:
         """Write the receipts; from the commit on they survive whatever happens."""
-        receipts = [each.receipt for each in received]
-        with self.services.databases.engine("ingest").begin() as connection:
-            ids = insert_receipts(connection, receipts, task_id)
+        ids = self.services.receipts.write([each.receipt for each in received], task_id)
         self.services.metrics.new_submissions(len(ids))
         return ids
-
-    def _dispatch(self, task_id: str, ids: Sequence[int]) -> None:
-        try:
-            self.services.dispatch.send_submissions(task_id, ids)
-        except OperationalError as error:
-            # The receipts are written: the sweeper starts them when the broker is back.
-            logger.warning(
-                "the broker is away: submissions are left to the sweeper",
-                task=task_id,
-                submissions=len(ids),
-                error=type(error).__name__,
-            )
 
     def _wait(self, ids: Sequence[int], seconds: int) -> dict[int, SubmissionStatus]:
         """Return what became of the submissions, as soon as all is done or the time is over."""

@@ -25,10 +25,10 @@ def send_lookups(batch: LookupBatch) -> None:
     chain(*(stage.set(expires=batch.deadline) for stage in stages)).apply_async()
 
 
-def send_submissions(task_id: str, submission_ids: Sequence[int]) -> None:
-    """Publish one chain for the receipts of a request.
+def send_submissions(submission_ids: Sequence[int]) -> None:
+    """Publish one chain for receipts, of one request or of several.
 
     Raises:
         kombu.exceptions.OperationalError: the broker is away; the sweeper does it later.
     """
-    submission.send(task_id, submission_ids)
+    submission.send(submission_ids)

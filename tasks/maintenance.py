@@ -1,13 +1,12 @@
 """The beats' tasks: overdue receipts, queue lengths."""
 
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
 from pipeline.catalog import submissions
-from tasks import submission
+from tasks import submission, submission_queue
 from tasks.celery import app
 from tasks.services import services
 
@@ -16,6 +15,7 @@ logger = structlog.get_logger("acoustid.tasks.maintenance")
 QUEUES: Final = ("lookup", "submission", "index", "maintenance")
 
 _SWEEP: Final = 1_000  # receipts a sweep starts again at most
+_BATCH: Final = 200  # receipts that are started again together
 _BUSY: Final = 200  # messages; receipts behind a longer queue are waiting, not lost
 _ALONE_AFTER: Final = 2  # attempts, after which a receipt no longer travels with others
 _GIVE_UP_AFTER: Final = 12  # attempts, about eight hours
@@ -27,7 +27,7 @@ def sweep_receipts() -> int:
 
     Returns how many receipts were started.
     """
-    if services().redis.llen("submission") > _BUSY:
+    if submission_queue.waiting(services().redis) > _BUSY:
         return 0
     with services().databases.engine("ingest").begin() as connection:
         overdue = submissions.claim_unfinished(connection, _SWEEP)
@@ -36,23 +36,19 @@ def sweep_receipts() -> int:
         failed = submissions.finish(connection, hopeless, "failed", reason)
     services().metrics.submissions_ended("failed", failed)
     lively = [each for each in overdue if each.attempts <= _GIVE_UP_AFTER]
-    for task_id, ids in _groups(lively):
-        submission.send(task_id, ids)
+    for ids in _groups(lively):
+        submission.send(ids)
     if overdue:
         logger.warning("overdue receipts", started=len(lively), given_up=failed)
     return len(lively)
 
 
-def _groups(overdue: list[submissions.Unfinished]) -> list[tuple[str, list[int]]]:
-    """Return the receipts by request, those that were tried more than once each by itself."""
-    alone = [(each.task_id, [each.id]) for each in overdue if each.attempts > _ALONE_AFTER]
-    together = sorted(
-        (each for each in overdue if each.attempts <= _ALONE_AFTER), key=attrgetter("task_id")
-    )
-    return alone + [
-        (task_id, [each.id for each in group])
-        for task_id, group in groupby(together, key=attrgetter("task_id"))
-    ]
+def _groups(overdue: Sequence[submissions.Unfinished]) -> list[list[int]]:
+    """Return the receipts in batches, those that were tried more than once each by itself."""
+    alone = [[each.id] for each in overdue if each.attempts > _ALONE_AFTER]
+    together = [each.id for each in overdue if each.attempts <= _ALONE_AFTER]
+    starts = range(0, len(together), _BATCH)
+    return alone + [together[start : start + _BATCH] for start in starts]
 
 
 @app.task(name="maintenance.measure_queues")

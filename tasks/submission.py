@@ -1,4 +1,4 @@
-"""The chain of a request's submissions: validate → dedupe → score → persist → index update."""
+"""The chain of a batch of submissions: validate → dedupe → score → persist → index update."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
@@ -26,9 +26,9 @@ _REMATCHES: Final = 3
 class SubmissionTask(StageTask):
     """A stage of submissions: one that can't be imported never holds back the others.
 
-    When a batch fails for a reason that doesn't pass, its submissions go on alone; one that then
-    fails gets the final state `failed`. When the reason does pass but outlasted the retries, the
-    receipts stay pending and the sweeper starts them again.
+    When a batch fails for a reason that doesn't pass, its halves go on apart, so that soon the one
+    at fault is alone; it gets the final state `failed`. When the reason does pass but outlasted
+    the retries, the receipts stay pending and the sweeper starts them again.
     """
 
     abstract = True
@@ -46,10 +46,11 @@ class SubmissionTask(StageTask):
         super().on_failure(exc, task_id, args, kwargs, einfo)
         if isinstance(exc, TRANSIENT):
             return
-        request_id, ids = _subject(args)
+        ids = _subject(args)
         if len(ids) > 1:
-            for submission_id in ids:
-                send(request_id, [submission_id])
+            middle = len(ids) // 2
+            send(ids[:middle])
+            send(ids[middle:])
             return
         reason = f"internal error in {self.name} (trace {current_trace_id()})"
         with services().databases.engine("ingest").begin() as connection:
@@ -57,14 +58,14 @@ class SubmissionTask(StageTask):
         services().metrics.submissions_ended("failed", failed)
 
 
-def send(task_id: str, submission_ids: Sequence[int]) -> None:
-    """Publish one chain for a request's submissions.
+def send(submission_ids: Sequence[int]) -> None:
+    """Publish one chain for submissions.
 
     Raises:
         kombu.exceptions.OperationalError: the broker is away; the sweeper will do it.
     """
     chain = (
-        validate.s(task_id, list(submission_ids))
+        validate.s(list(submission_ids))
         | dedupe.s()
         | score.s()
         | persist.s()
@@ -74,11 +75,11 @@ def send(task_id: str, submission_ids: Sequence[int]) -> None:
 
 
 @app.task(name="submission.validate", base=SubmissionTask, bind=True)
-def validate(self: SubmissionTask, task_id: str, submission_ids: list[int]) -> Message:
+def validate(self: SubmissionTask, submission_ids: list[int]) -> Message:
     """Reject what may not be imported."""
-    note_stage(services().redis, task_id, "validate")
     services().metrics.batch_size("submission", len(submission_ids))
-    batch = validate_submissions(task_id, submission_ids, services().databases)
+    batch = validate_submissions(submission_ids, services().databases)
+    note_stage(services().redis, batch.task_ids, "validate")
     refused = len(submission_ids) - len(batch.submissions)
     services().metrics.submissions_ended("rejected", refused)
     logger.info("submission batch", submissions=len(submission_ids), refused=refused)
@@ -110,14 +111,14 @@ def persist(message: Message) -> int:
             batch = match_submissions(batch, services().index, services().databases)
         else:
             services().metrics.imported_submissions(len(batch.submissions))
-            note_stage(services().redis, batch.task_id, "index")
+            note_stage(services().redis, batch.task_ids, "index")
             return position
     raise StaleMatchesError
 
 
 def _enter(message: Message, stage: str) -> SubmissionBatch:
     batch = from_message(SubmissionBatch, message)
-    note_stage(services().redis, batch.task_id, stage)
+    note_stage(services().redis, batch.task_ids, stage)
     return batch
 
 
@@ -128,9 +129,9 @@ def _go_on(task: SubmissionTask, batch: SubmissionBatch) -> Message:
     return to_message(batch)
 
 
-def _subject(args: Sequence[Any]) -> tuple[str, list[int]]:
-    """Return the task id and submission ids that a stage's arguments are about."""
-    if len(args) > 1:
-        return args[0], list(args[1])
-    batch = from_message(SubmissionBatch, args[0])
-    return batch.task_id, [candidate.id for candidate in batch.submissions]
+def _subject(args: Sequence[Any]) -> list[int]:
+    """Return the ids of the submissions that a stage's arguments are about."""
+    [subject] = args
+    if isinstance(subject, list):
+        return subject
+    return [candidate.id for candidate in from_message(SubmissionBatch, subject).submissions]

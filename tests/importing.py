@@ -54,9 +54,9 @@ class Importer:
         with self.databases.engine("ingest").begin() as connection:
             return task_id, submissions.insert_receipts(connection, receipts, task_id)
 
-    def match(self, task_id: UUID, ids: Sequence[int]) -> SubmissionBatch:
+    def match(self, ids: Sequence[int]) -> SubmissionBatch:
         """Run the stages before `persist`, each on what a message carries."""
-        batch = validate_submissions(str(task_id), ids, self.databases)
+        batch = validate_submissions(ids, self.databases)
         batch = dedupe_submissions(through_a_message(batch), self.databases)
         return match_submissions(
             through_a_message(batch), open_reader(self.index_path), self.databases
@@ -73,8 +73,8 @@ class Importer:
 
     def run(self, *receipts: Receipt, index: bool = True) -> list[SubmissionStatus]:
         """Import one request, wholly; return what became of its submissions."""
-        task_id, ids = self.receive(receipts)
-        self.persist(self.match(task_id, ids))
+        _, ids = self.receive(receipts)
+        self.persist(self.match(ids))
         if index:
             self.update_index()
         return self.statuses(ids)

@@ -117,7 +117,7 @@ def _dispatch(submission_ids: list[int], progress: Progress) -> None:
     from tasks import dispatch  # noqa: PLC0415 - it reads the configuration
 
     try:
-        dispatch.send_submissions(str(TASK_ID), submission_ids)
+        dispatch.send_submissions(submission_ids)
     except OperationalError:
         progress("the broker is away: the sweeper will submit the sample")
 

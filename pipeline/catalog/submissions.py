@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -40,6 +41,7 @@ class StoredSubmission:
     """A submission as the stages read it."""
 
     id: int
+    task_id: UUID  # of the request that it came with
     created: datetime
     state: str
     account_id: int
@@ -61,7 +63,6 @@ class Unfinished:
     """A receipt whose chain is overdue."""
 
     id: int
-    task_id: str
     attempts: int  # how often it was dispatched anew
 
 
@@ -75,12 +76,28 @@ def insert_receipts(
 
     The caller commits; from then on nothing of them may be lost.
     """
-    if not receipts:
-        return []
+    [ids] = insert_requests(connection, [(task_id, receipts)])
+    return ids
+
+
+def insert_requests(
+    connection: sa.Connection, requests: Sequence[tuple[UUID, Sequence[Receipt]]]
+) -> list[list[int]]:
+    """Write the receipts of several requests and return the ids of each, in order.
+
+    Args:
+        connection: on the ingest database; the caller commits.
+        requests: the task id and the receipts of each.
+    """
+    rows = [
+        _receipt_row(receipt, task_id) for task_id, receipts in requests for receipt in receipts
+    ]
+    if not rows:
+        return [[] for _ in requests]
     retry_at = sa.func.now() + FIRST_RETRY
     statement = sa.insert(submission).returning(submission.c.id, sort_by_parameter_order=True)
-    rows = [_receipt_row(receipt, task_id) for receipt in receipts]
-    return list(connection.execute(statement.values(retry_at=retry_at), rows).scalars())
+    ids = connection.execute(statement.values(retry_at=retry_at), rows).scalars()
+    return [list(islice(ids, len(receipts))) for _, receipts in requests]
 
 
 def load(connection: sa.Connection, ids: Iterable[int]) -> list[StoredSubmission]:
@@ -159,7 +176,7 @@ def claim_unfinished(connection: sa.Connection, limit: int) -> list[Unfinished]:
         sa.update(submission)
         .where(submission.c.id.in_(due))
         .values(attempts=submission.c.attempts + 1, retry_at=sa.func.now() + pause)
-        .returning(submission.c.id, sa.cast(submission.c.task_id, sa.Text), submission.c.attempts)
+        .returning(submission.c.id, submission.c.attempts)
     )
     return [Unfinished(*row) for row in connection.execute(statement)]
 

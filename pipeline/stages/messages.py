@@ -86,6 +86,7 @@ class Candidate:
     """A submission on its way through the stages."""
 
     id: int
+    task_id: str = ""  # of the request that it came with
     twins: list[int] = field(default_factory=list)  # fingerprint ids with the same words
     matches: list[Match] = field(default_factory=list)  # best first
     fits: list[TrackFit] = field(default_factory=list)  # one for each track among the matches
@@ -93,11 +94,15 @@ class Candidate:
 
 @dataclass(slots=True)
 class SubmissionBatch:
-    """The submissions of one request; their data is in the ingest database."""
+    """The submissions of several requests; their data is in the ingest database."""
 
-    task_id: str
     submissions: list[Candidate]
     seen: int = 0  # changelog position up to which `score` has compared them
+
+    @property
+    def task_ids(self) -> list[str]:
+        """The requests that they came with, each once."""
+        return list(dict.fromkeys(candidate.task_id for candidate in self.submissions))
 
 
 # Making one costs milliseconds, so each kind of batch has its own for good.

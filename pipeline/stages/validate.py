@@ -28,7 +28,7 @@ def validate_lookups(batch: LookupBatch) -> LookupBatch:
     return batch
 
 
-def validate_submissions(task_id: str, ids: Sequence[int], databases: Databases) -> SubmissionBatch:
+def validate_submissions(ids: Sequence[int], databases: Databases) -> SubmissionBatch:
     """Return a batch of the pending submissions that may be imported; reject the others.
 
     A rejected submission gets its final state, with the reason, in the ingest database.
@@ -41,12 +41,12 @@ def validate_submissions(task_id: str, ids: Sequence[int], databases: Databases)
                 continue
             reason = rejection(stored)
             if reason is None:
-                accepted.append(Candidate(stored.id))
+                accepted.append(Candidate(stored.id, str(stored.task_id)))
             else:
                 rejected.setdefault(reason, []).append(stored.id)
         for reason, refused in rejected.items():
             submissions.finish(connection, refused, "rejected", reason)
-    return SubmissionBatch(task_id, accepted)
+    return SubmissionBatch(accepted)
 
 
 def rejection(stored: StoredSubmission) -> str | None:

@@ -34,8 +34,8 @@ def test_killed_submission_workers_lose_nothing(
             for seed in range(RECORDINGS)
         ]
         for receipt in receipts:
-            task_id, ids = importer.receive([receipt])
-            dispatch.send_submissions(str(task_id), ids)
+            _, ids = importer.receive([receipt])
+            dispatch.send_submissions(ids)
 
     submission, index = (role for role in worker_roles() if role.node in {"submission", "index"})
     with running_worker(index, config, tmp_path / "index.log", settings):

@@ -31,7 +31,7 @@ def test_near_copies_at_the_same_time_found_one_track(
 
     def work(number: int) -> None:
         mine = [importer.receive(request) for request in requests[number::THREADS]]
-        batches = [importer.match(*request) for request in mine]
+        batches = [importer.match(ids) for _, ids in mine]
         barrier.wait(timeout=60)
         for each in batches:
             importer.persist(each)

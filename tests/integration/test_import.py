@@ -140,11 +140,11 @@ def test_what_may_not_be_imported_is_rejected_with_a_reason(
 
 
 def test_every_stage_run_twice_changes_nothing(importer: Importer) -> None:
-    task_id, ids = importer.receive([importer.receipt(fingerprint(1))])
-    batch = importer.match(task_id, ids)
+    _, ids = importer.receive([importer.receipt(fingerprint(1))])
+    batch = importer.match(ids)
     importer.persist(batch)
     importer.persist(batch)
-    importer.persist(importer.match(task_id, ids))
+    importer.persist(importer.match(ids))
     importer.update_index()
     importer.update_index()
     [stored] = importer.rows(tables.fingerprint)
@@ -155,8 +155,8 @@ def test_every_stage_run_twice_changes_nothing(importer: Importer) -> None:
 def test_a_run_that_died_between_the_databases_is_completed(
     importer: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task_id, ids = importer.receive([importer.receipt(fingerprint(1))])
-    batch = importer.match(task_id, ids)
+    _, ids = importer.receive([importer.receipt(fingerprint(1))])
+    batch = importer.match(ids)
 
     def die(*_: object) -> None:
         raise ConnectionError
@@ -167,7 +167,7 @@ def test_a_run_that_died_between_the_databases_is_completed(
             importer.persist(batch)
     assert [status.state for status in importer.statuses(ids)] == ["pending"]
 
-    importer.persist(importer.match(task_id, ids))
+    importer.persist(importer.match(ids))
     [status] = importer.statuses(ids)
     [stored] = importer.rows(tables.fingerprint)
     assert status.state == "imported"
@@ -181,8 +181,8 @@ def test_a_run_that_died_between_the_databases_is_completed(
 
 def test_matches_that_moved_since_are_noticed(importer: Importer) -> None:
     importer.run(importer.receipt(fingerprint(1)), importer.receipt(fingerprint(2)))
-    task_id, ids = importer.receive([importer.receipt(near_copy(fingerprint(1), 3, 0.02))])
-    batch = importer.match(task_id, ids)
+    _, ids = importer.receive([importer.receipt(near_copy(fingerprint(1), 3, 0.02))])
+    batch = importer.match(ids)
     one, two = importer.rows(tables.fingerprint)
     with importer.databases.engine("fingerprint").begin() as connection:
         connection.execute(
@@ -192,7 +192,7 @@ def test_matches_that_moved_since_are_noticed(importer: Importer) -> None:
         )
     with pytest.raises(StaleMatchesError):
         importer.persist(batch)
-    importer.persist(importer.match(task_id, ids))
+    importer.persist(importer.match(ids))
     assert [status.state for status in importer.statuses(ids)] == ["imported"]
 
 

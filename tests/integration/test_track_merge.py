@@ -229,8 +229,8 @@ def test_an_import_that_is_not_recorded_yet_names_the_links_that_stay(
 ) -> None:
     """It died after its first commit; or it is just about to go on, knowing the old links."""
     target = submit(importer, 1, **ALL_LINKS)
-    task_id, ids = importer.receive([importer.receipt(fingerprint(2), **ALL_LINKS)])
-    batch = importer.match(task_id, ids)
+    _, ids = importer.receive([importer.receipt(fingerprint(2), **ALL_LINKS)])
+    batch = importer.match(ids)
     goes_on: list[Callable[[], int]] = []
     with monkeypatch.context() as patched:
         patched.setattr(
@@ -243,7 +243,7 @@ def test_an_import_that_is_not_recorded_yet_names_the_links_that_stay(
     source = next(gid for gid in track_ids(importer) if gid != target)
     merge_tracks(importer.databases, target, [source])
     goes_on[0]()
-    importer.persist(importer.match(task_id, ids))
+    importer.persist(importer.match(ids))
     assert_one_track(importer, target)
     assert [(each.state, each.track_gid) for each in importer.statuses(ids)] == [
         ("imported", target)
@@ -272,8 +272,8 @@ def test_lookups_by_fingerprint_find_the_target(importer: Importer) -> None:
 
 def test_submissions_are_told_the_target(importer: Importer) -> None:
     target = submit(importer, 1)
-    task_id, ids = importer.receive([importer.receipt(fingerprint(2))])
-    importer.persist(importer.match(task_id, ids))
+    _, ids = importer.receive([importer.receipt(fingerprint(2))])
+    importer.persist(importer.match(ids))
     [before] = importer.statuses(ids)
     assert before.track_gid is not None
     merge_tracks(importer.databases, target, [before.track_gid])
@@ -295,12 +295,12 @@ def test_imports_after_a_merge_go_to_the_target(importer: Importer, share: float
 
 def test_an_import_that_had_matched_before_a_merge_looks_again(importer: Importer) -> None:
     target, source = submit(importer, 1), submit(importer, 2)
-    task_id, ids = importer.receive([importer.receipt(fingerprint(2), mbid=OTHER)])
-    batch = importer.match(task_id, ids)
+    _, ids = importer.receive([importer.receipt(fingerprint(2), mbid=OTHER)])
+    batch = importer.match(ids)
     merge_tracks(importer.databases, target, [source])
     with pytest.raises(StaleMatchesError):
         importer.persist(batch)
-    importer.persist(importer.match(task_id, ids))
+    importer.persist(importer.match(ids))
     [status] = importer.statuses(ids)
     assert status.state == "imported"
     assert status.track_gid not in (source, None)

@@ -38,7 +38,7 @@ class Stack:
 
     def submit(self, *words: Words) -> UUID:
         task_id, ids = self.importer.receive([self.importer.receipt(each) for each in words])
-        dispatch.send_submissions(str(task_id), ids)
+        dispatch.send_submissions(ids)
         return task_id
 
     def finished(self, task_id: UUID) -> TaskStatus:
@@ -126,13 +126,24 @@ def test_one_submission_that_breaks_a_stage_never_holds_back_the_others(stack: S
             .where(ingest_tables.submission.c.id == ids[1])
             .values(words=b"abc")
         )
-    dispatch.send_submissions(str(task_id), ids)
+    dispatch.send_submissions(ids)
     good, bad, also_good = stack.finished(task_id).submissions
     assert (good.state, also_good.state) == ("imported", "imported")
     assert bad.state == "failed"
     assert bad.reason is not None
     assert "submission.validate" in bad.reason
     assert "buffer" not in bad.reason
+
+
+def test_requests_that_share_a_chain_end_each_by_itself(stack: Stack) -> None:
+    receive, receipt = stack.importer.receive, stack.importer.receipt
+    one, first = receive([receipt(fingerprint(1)), receipt(fingerprint(2))])
+    other, second = receive([receipt(fingerprint(1)), receipt(fingerprint(3), mbid=None)])
+    dispatch.send_submissions([*first, *second])
+    states = [[each.state for each in stack.finished(task).submissions] for task in (one, other)]
+    assert states == [["imported", "imported"], ["imported", "rejected"]]
+    for task in (one, other):
+        assert stack.redis.hget(progress_key(str(task)), "started") is not None
 
 
 def test_a_receipt_whose_chain_was_lost_is_swept_up(stack: Stack) -> None:
@@ -146,7 +157,7 @@ def test_a_receipt_whose_chain_was_lost_is_swept_up(stack: Stack) -> None:
 def test_a_chain_that_is_sent_twice_imports_once(stack: Stack) -> None:
     task_id, ids = stack.importer.receive([stack.importer.receipt(fingerprint(1))])
     for _ in range(4):
-        dispatch.send_submissions(str(task_id), ids)
+        dispatch.send_submissions(ids)
     stack.finished(task_id)
     eventually(lambda: stack.redis.llen("submission") == 0)
     [stored] = stack.importer.rows(fingerprint_tables.fingerprint)

@@ -1,7 +1,7 @@
 """A client of the application, in process, and what stands behind it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -14,6 +14,7 @@ from api.services import Dispatch, open_services
 from pipeline.catalog import accounts, ingest_tables
 from pipeline.runtime.settings import Settings
 from tests.answering import Answering
+from tests.workers import eventually
 
 FORM: Final = "application/x-www-form-urlencoded"
 WORD: Final = "AQAAAQcZ"  # the fingerprint of the one word 0x80000000
@@ -36,15 +37,17 @@ class Web:
     Attributes:
         http: sends any request.
         worker: answers the lookups.
-        submitted: task id and submission ids of what was handed to the workers.
+        submitted: submission ids of what was handed to the workers, chain by chain.
+        send_submissions: takes what is handed to the workers.
     """
 
     def __init__(self, settings: Settings, client: redis.Redis) -> None:
         self.settings = settings
         self.redis = client
         self.worker = Answering(client)
-        self.submitted: list[tuple[str, list[int]]] = []
-        self.services = open_services(settings, Dispatch(self.worker.send, self.receive))
+        self.submitted: list[list[int]] = []
+        self.send_submissions: Callable[[Sequence[int]], None] = self.receive
+        self.services = open_services(settings, Dispatch(self.worker.send, self._forward))
         self.app = create_app(self.services)
         self.http = _Client(self.app)
         with self.services.databases.engine("app").begin() as connection:
@@ -52,9 +55,12 @@ class Web:
             made = accounts.create_application(connection, "tests")
         self.application, self.application_id = made.key, made.id
 
-    def receive(self, task_id: str, ids: Sequence[int]) -> None:
+    def receive(self, ids: Sequence[int]) -> None:
         """Take submissions as `tasks.dispatch.send_submissions` does."""
-        self.submitted.append((task_id, list(ids)))
+        self.submitted.append(list(ids))
+
+    def _forward(self, ids: Sequence[int]) -> None:
+        self.send_submissions(ids)
 
     def get(self, path: str, **parameters: Any) -> testing.Result:
         """Send a GET; a list becomes one pair for each item."""
@@ -74,12 +80,18 @@ class Web:
         return self.post("/v2/submit", **{"client": self.application, "user": self.user, **form})
 
     def receipts(self) -> list[dict[str, Any]]:
-        """Return the rows of what was handed to the workers, by id."""
-        ids = [number for _, numbers in self.submitted for number in numbers]
+        """Return the receipts of the application, by id."""
         table = ingest_tables.submission
-        query = sa.select(table).where(table.c.id.in_(ids)).order_by(table.c.id)
+        wanted = table.c.application_id == self.application_id
+        query = sa.select(table).where(wanted).order_by(table.c.id)
         with self.services.databases.engine("ingest").connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def handed_on(self) -> list[int]:
+        """Return the ids of what was handed to the workers, as soon as all receipts were."""
+        received = {row["id"] for row in self.receipts()}
+        eventually(lambda: received == {number for ids in self.submitted for number in ids})
+        return [number for ids in self.submitted for number in ids]
 
     def finish(self, submission_id: int, state: str, reason: str | None = None) -> None:
         """Give a submission its final state, as the workers do."""

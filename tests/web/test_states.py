@@ -16,8 +16,8 @@ from tests.web.client import MBID, WORD, code_of
 def submit(web, count: int = 1) -> tuple[str, list[int]]:
     form = {f"fingerprint.{n}": WORD for n in range(count)}
     form |= {f"duration.{n}": "3" for n in range(count)}
-    web.submit(**form, **{f"mbid.{n}": MBID for n in range(count)})
-    return web.submitted[-1]
+    reply = web.submit(**form, **{f"mbid.{n}": MBID for n in range(count)}).json
+    return reply["task"]["id"], [entry["id"] for entry in reply["submissions"]]
 
 
 def import_(web, submission_id: int) -> str:
@@ -106,7 +106,7 @@ def test_a_task_from_its_beginning_to_its_end(web) -> None:
             ]
         },
     }
-    note_stage(web.redis, task_id, "score")
+    note_stage(web.redis, [task_id], "score")
     task = web.get(path).json["task"]
     assert (task["state"], task["stage"]) == ("running", "score")
     assert task["created"] == created

@@ -2,12 +2,16 @@
 
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import structlog
 from kombu.exceptions import OperationalError
 
+from api import imports
+from tasks.submission_queue import QUEUE
 from tests.web.client import MBID, WORD, code_of, error_of
+from tests.workers import eventually
 
 OTHER = "5d1f0c5e-1111-4aaa-8aaa-000000000002"
 NIL = "00000000-0000-0000-0000-000000000000"
@@ -15,22 +19,19 @@ NIL = "00000000-0000-0000-0000-000000000000"
 
 def test_a_submission_is_received_before_it_is_handed_on(web) -> None:
     rows = []
-    object.__setattr__(
-        web.services.dispatch,
-        "send_submissions",
-        lambda task_id, ids: (web.receive(task_id, ids), rows.extend(web.receipts())),
-    )
+    web.send_submissions = lambda ids: (rows.extend(web.receipts()), web.receive(ids))
     result = web.submit(
         fingerprint=WORD, duration=241, mbid=MBID, bitrate=320, fileformat="MP3", clientversion="1"
     )
     assert result.status_code == 200
+    (submission_id,) = web.handed_on()
     (row,) = rows
     task_id = result.json["task"]["id"]
     assert result.text == (
         f'{{"status": "ok", "submissions": [{{"id": {row["id"]}, "status": "pending"}}], '
         f'"task": {{"id": "{task_id}"}}}}'
     )
-    assert web.submitted == [(task_id, [row["id"]])]
+    assert row["id"] == submission_id
     assert row["task_id"] == uuid.UUID(task_id)
     assert row["words"] == b"\0\0\0\x80"
     assert row["mbid"] == uuid.UUID(MBID)
@@ -56,7 +57,7 @@ def test_the_index_is_a_text_and_only_of_items_that_have_one(web) -> None:
     first, *others = result.json["submissions"]
     assert set(first) == {"id", "status"}
     assert [entry["index"] for entry in others] == ["0", "0", "3"]
-    assert [entry["id"] for entry in result.json["submissions"]] == web.submitted[0][1]
+    assert [entry["id"] for entry in result.json["submissions"]] == web.handed_on()
     assert [row["length"] for row in web.receipts()] == [5, 241, 241, 3]
     assert len({row["task_id"] for row in web.receipts()}) == 1
 
@@ -112,17 +113,51 @@ def test_a_missing_user_is_named(web) -> None:
 
 
 def test_a_broker_that_is_away_changes_nothing_for_the_client(web) -> None:
-    def fail(task_id: str, ids: list[int]) -> None:
-        web.receive(task_id, ids)
+    def fail(_: list[int]) -> None:
         raise OperationalError("refused")
 
-    object.__setattr__(web.services.dispatch, "send_submissions", fail)
+    web.send_submissions = fail
     with structlog.testing.capture_logs() as logs:
         result = web.submit(fingerprint=WORD, duration=3, track="x")
+        eventually(lambda: logs)
     assert result.status_code == 200
     assert [entry["status"] for entry in result.json["submissions"]] == ["pending"]
     assert [row["state"] for row in web.receipts()] == ["pending"]
     assert [entry["log_level"] for entry in logs] == ["warning"]
+
+
+def test_requests_that_come_together_are_imported_together(web) -> None:
+    first, going = threading.Event(), threading.Event()
+
+    def hold(ids: list[int]) -> None:
+        web.receive(ids)
+        first.set()
+        assert going.wait(30)
+
+    web.send_submissions = hold
+    web.submit(fingerprint=WORD, duration=1, track="x")
+    assert first.wait(30)
+    with ThreadPoolExecutor(20) as pool:
+        replies = [
+            pool.submit(web.submit, fingerprint=WORD, duration=n, track="x") for n in range(2, 22)
+        ]
+    tasks = {reply.result().json["task"]["id"] for reply in replies}
+    going.set()
+    web.handed_on()
+    assert len(tasks) == 20
+    assert [len(ids) for ids in web.submitted] == [1, 20]
+
+
+def test_what_comes_while_messages_wait_is_held_back(make_web, monkeypatch) -> None:
+    monkeypatch.setattr(imports, "PATIENCE", 60.0)
+    web = make_web()
+    web.redis.rpush(QUEUE, "waiting", "too")
+    for duration in (1, 2, 3):
+        web.submit(fingerprint=WORD, duration=duration, track="x")
+    assert web.submitted == []
+    web.redis.delete(QUEUE)
+    assert len(web.handed_on()) == 3
+    assert len(web.submitted) == 1
 
 
 def test_without_wait_nobody_waits(web) -> None:
@@ -132,17 +167,12 @@ def test_without_wait_nobody_waits(web) -> None:
 def test_who_waits_sees_the_final_states(web) -> None:
     ended = threading.Event()
 
-    def work(task_id: str, ids: list[int]) -> None:
-        web.receive(task_id, ids)
+    def work(ids: list[int]) -> None:
+        web.finish(ids[0], "rejected", "too short")
+        web.finish(ids[1], "failed", "no room")
+        ended.set()
 
-        def finish() -> None:
-            web.finish(ids[0], "rejected", "too short")
-            web.finish(ids[1], "failed", "no room")
-            ended.set()
-
-        threading.Thread(target=finish).start()
-
-    object.__setattr__(web.services.dispatch, "send_submissions", work)
+    web.send_submissions = work
     result = web.submit(
         wait=10,
         **{f"fingerprint.{n}": WORD for n in (0, 1)},

@@ -130,7 +130,7 @@ def test_a_submission(web) -> None:
     assert result.status_code == 200
     (row,) = web.receipts()
     assert (row["length"], row["format"], row["state"]) == (241, "MP3", "pending")
-    task_id = web.submitted[0][0]
+    task_id = row["task_id"]
     assert result.text == (
         f"{XML}<response><status>ok</status><submissions><submission><id>{row['id']}</id>"
         f"<status>pending</status></submission></submissions><task><id>{task_id}</id></task>"

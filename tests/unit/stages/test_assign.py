@@ -14,6 +14,7 @@ from pipeline.stages.messages import Candidate, Match, TrackFit
 def submission(number: int, length: int = 200) -> StoredSubmission:
     return StoredSubmission(
         id=number,
+        task_id=UUID(int=1),
         created=datetime(2026, 1, 1, tzinfo=UTC),
         state="pending",
         account_id=1,
