@@ -90,16 +90,25 @@ class Commits:
 
     def _commit_together(self, taken: list[_Waiting]) -> None:
         try:
-            self._apply(taken)
+            self._commit(taken)
         except BaseException as error:  # noqa: BLE001 - whoever waits for it raises it
             for each in taken:
                 if not each.decided:
                     each.decide(error)
 
-    def _apply(self, taken: list[_Waiting]) -> None:
+    def _commit(self, taken: list[_Waiting]) -> None:
         if self._closed:
             raise IndexNotFoundError
-        version = self._version()
+        try:
+            self._apply(taken)
+        except WriterUnusable:
+            # An earlier failure left it unsure of what the disk holds; a new one reads it there.
+            self._writer.close()
+            self._writer = open_writer(self._folder)
+            self._apply([each for each in taken if not each.decided])
+
+    def _apply(self, taken: list[_Waiting]) -> None:
+        version = self._writer.position()
         changes: list[Change] = []
         metadata: dict[str, str] = {}
         accepted: list[_Waiting] = []
@@ -117,15 +126,6 @@ class Commits:
             self._committed()
         for each in accepted:
             each.decide()
-
-    def _version(self) -> int:
-        """Return the version of the last commit, of a new writer where the old one gave up."""
-        try:
-            return self._writer.position()
-        except WriterUnusable:
-            self._writer.close()
-            self._writer = open_writer(self._folder)
-            return self._writer.position()
 
 
 def _weight(update: Update) -> int:
