@@ -1,14 +1,23 @@
 """One index as the server offers it: searched by many threads, changed by many threads."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from api.fpindex.commits import Commits
-from api.fpindex.errors import SearchTimeoutError
+from api.fpindex.errors import IndexNotFoundError, SearchTimeoutError
 from api.fpindex.metrics import Metrics
 from api.fpindex.requests import SearchRequest, Update
-from pipeline.index import Hits, IndexReader, IndexStats, SearchTimeout, open_reader
+from pipeline.index import (
+    FingerprintIndexError,
+    Hits,
+    IndexReader,
+    IndexStats,
+    SearchTimeout,
+    open_reader,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +50,8 @@ class ServedIndex:
         self.name = name
         self.generation = generation
         self._commits = Commits(folder, metrics.checkpoints.inc)
-        self._reader: IndexReader = open_reader(folder)
+        self._reader = open_reader(folder)
+        self._closed = False
         self._metrics = metrics.for_index(name)
 
     def search(self, request: SearchRequest) -> Hits:
@@ -49,16 +59,18 @@ class ServedIndex:
 
         Raises:
             SearchTimeoutError: it was not done in time.
+            IndexNotFoundError: the index is deleted.
         """
         began = time.perf_counter()
         try:
-            (hits,) = self._reader.search(
-                [request.query],
-                limit=request.limit,
-                min_score=request.min_score,
-                score_pct=request.score_pct,
-                timeout=request.timeout,
-            )
+            with self._reading() as reader:
+                (hits,) = reader.search(
+                    [request.query],
+                    limit=request.limit,
+                    min_score=request.min_score,
+                    score_pct=request.score_pct,
+                    timeout=request.timeout,
+                )
         except SearchTimeout:
             raise SearchTimeoutError from None
         self._metrics.searched(time.perf_counter() - began, hit=bool(hits.ids.size))
@@ -79,21 +91,38 @@ class ServedIndex:
 
     def version(self) -> int:
         """Return the version of the last update."""
-        return self._reader.position()
+        with self._reading() as reader:
+            return reader.position()
 
     def version_of(self, document: int) -> int | None:
         """Return a version that has the newest content of a fingerprint, None if there is none."""
-        return self._reader.version_of(document)
+        with self._reading() as reader:
+            return reader.version_of(document)
 
     def info(self) -> IndexInfo:
         """Return metadata and size."""
-        return IndexInfo(self._reader.metadata(), self._reader.stats())
+        with self._reading() as reader:
+            return IndexInfo(reader.metadata(), reader.stats())
 
     def files(self) -> list[tuple[str, memoryview]]:
         """Return name and content of each file of the state in force; see `IndexReader.files`."""
-        return self._reader.files()
+        with self._reading() as reader:
+            return reader.files()
 
     def close(self) -> None:
         """Let the update under way end, and refuse all later ones."""
         self._commits.close()
+        self._closed = True
         self._reader.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[IndexReader]:
+        """Read, unless the index is deleted meanwhile: then its files may be half gone."""
+        if self._closed:
+            raise IndexNotFoundError
+        try:
+            yield self._reader
+        except (FingerprintIndexError, OSError):
+            if self._closed:
+                raise IndexNotFoundError from None
+            raise

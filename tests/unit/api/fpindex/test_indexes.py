@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from api.fpindex.errors import InvalidIndexNameError
+from api.fpindex.errors import IndexNotFoundError, InvalidIndexNameError
 from api.fpindex.indexes import Indexes, IndexMissingError
 from api.fpindex.metrics import Metrics
-from api.fpindex.requests import CreateRequest, Update
+from api.fpindex.requests import CreateRequest, SearchRequest, Update
 from api.fpindex.state import State, StateDamagedError, read_state
 from pipeline.index import IndexCorrupt, Insert
 from tests.faults.index.failing_files import Killed, disk_error_at, failing, killed_at, never
@@ -103,6 +103,24 @@ def test_a_failing_disk_is_told_and_the_server_goes_on(
         act(indexes)
     assert indexes.get("a").version() == 1
     act(indexes)
+    indexes.close()
+
+
+def test_an_index_that_is_deleted_in_use_is_not_found(tmp_path: Path) -> None:
+    with_one_index(tmp_path)
+    indexes = opened(tmp_path)
+    index = indexes.get("a")
+    indexes.delete("a")
+    request = SearchRequest(terms(5))
+    uses = (
+        index.info,
+        index.version,
+        lambda: index.search(request),
+        lambda: index.update(Update()),
+    )
+    for use in uses:
+        with pytest.raises(IndexNotFoundError):
+            use()
     indexes.close()
 
 
