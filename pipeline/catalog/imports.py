@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from pipeline.catalog.bulk import listed
 from pipeline.catalog.fingerprint_tables import fingerprint, submission_import, track
 from pipeline.catalog.submissions import StoredSubmission
-from pipeline.fingerprint.simhash import simhash
-from pipeline.fingerprint.words import signed_word
+from pipeline.fingerprint.simhash import simhash_batch
+from pipeline.fingerprint.words import signed
 
 # The lock that the changelog's trigger takes, so whoever holds it sees all that was committed.
 _CHANGELOG_LOCK: Final = 7723016524936704001
@@ -79,7 +79,11 @@ def insert_fingerprints(
     """
     if not placed:
         return []
-    rows = [_fingerprint_row(submission, track_id, formats) for submission, track_id in placed]
+    hashes = signed(simhash_batch([submission.words for submission, _ in placed])).tolist()
+    rows = [
+        _fingerprint_row(submission, track_id, formats) | {"simhash": number}
+        for (submission, track_id), number in zip(placed, hashes, strict=True)
+    ]
     statement = sa.insert(fingerprint).returning(fingerprint.c.id, sort_by_parameter_order=True)
     return list(connection.execute(statement, rows).scalars())
 
@@ -108,7 +112,6 @@ def _fingerprint_row(
     return {
         "words": submission.words.tobytes(),
         "gid": submission.gid,
-        "simhash": signed_word(simhash(submission.words)),
         "length": submission.length,
         "bitrate": submission.bitrate,
         "format_id": formats.get(submission.format) if submission.format else None,

@@ -16,9 +16,7 @@ from pipeline.stages.match import check_position
 BATCH: Final = 5_000  # changes applied in one commit of the index
 
 
-def update_index(
-    writer: IndexUpdater, databases: Databases, *, batches: int | None = None
-) -> int:
+def update_index(writer: IndexUpdater, databases: Databases, *, batches: int | None = None) -> int:
     """Apply what the changelog holds beyond the index's position; return the new position.
 
     The position is stored in the index's own commit, so that a run which died is simply repeated.

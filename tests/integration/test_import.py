@@ -12,6 +12,7 @@ from pipeline.catalog import fingerprint_tables as tables
 from pipeline.catalog.sources import source_ids
 from pipeline.fingerprint.compare import compare2
 from pipeline.fingerprint.identity import meta_gid
+from pipeline.fingerprint.words import SILENCE
 from pipeline.runtime.databases import Databases
 from pipeline.stages.persist import StaleMatchesError
 from tests.importing import MBID, Importer
@@ -125,6 +126,7 @@ def test_a_disabled_link_stays_disabled(importer: Importer) -> None:
         ({"mbid": None}, "names no recording"),
         ({"mbid": UUID(int=0)}, "names no recording"),
         ({"words": np.arange(79, dtype=np.uint32) << np.uint32(5)}, "79 distinct words"),
+        ({"words": np.full(948, SILENCE, np.uint32)}, "1 distinct words"),
     ],
 )
 def test_what_may_not_be_imported_is_rejected_with_a_reason(
