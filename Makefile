@@ -11,11 +11,12 @@ VENV ?= .venv
 DATA ?= .acoustid
 UV ?= uv
 ARGS ?=
+BENCH ?= lookup
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
-.PHONY: help install install-dev run test check format secrets lock clean
+.PHONY: help install install-dev run test bench check format secrets lock clean
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +30,9 @@ run: install ## Run the whole service until Ctrl-C (ARGS="--port 5001" for optio
 
 test: install-dev ## Run all tests, on servers and ports of their own (ARGS="-k lookup")
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: install ## Measure lookups on a stack of its own (BENCH=submit, BENCH=stages; ARGS for options)
+	@$(BIN)/acoustid bench $(BENCH) $(ARGS)
 
 check: install-dev ## Lint, format, types, and who may import whom
 	$(BIN)/ruff check .

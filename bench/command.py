@@ -6,6 +6,8 @@
 import click
 
 from bench.lookup_command import lookup
+from bench.stages_command import stages
+from bench.submit_command import submit
 
 
 @click.group()
@@ -14,3 +16,5 @@ def bench() -> None:
 
 
 bench.add_command(lookup)
+bench.add_command(submit)
+bench.add_command(stages)

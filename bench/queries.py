@@ -48,7 +48,7 @@ class QuerySource:
 
     def ask(self, number: int) -> Asked:
         """Return a query."""
-        return self._asked(self._query(number % self.distinct if self.distinct else number))
+        return self._asked(self.query(number))
 
     def real(self) -> Iterator[Asked]:
         """Yield a query for each real recording, as a bad conversion made it."""
@@ -64,7 +64,10 @@ class QuerySource:
         }
         return Asked(urlencode(form), query.track, query.least_score)
 
-    def _query(self, number: int) -> Query:
+    def query(self, number: int) -> Query:
+        """Return what a query asks."""
+        if self.distinct:
+            number %= self.distinct
         random = self.catalogue.random("queries", number)
         if random.random() < KNOWN_SHARE:
             wanted = int(random.integers(0, self.catalogue.fingerprints))

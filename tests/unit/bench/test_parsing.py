@@ -12,7 +12,7 @@ import structlog
 from bench import batches
 from bench.accounting import part_of, per_request
 from bench.checks import judge
-from bench.drivers import Load, parse
+from bench.drivers import Load, find_wrk, parse
 from bench.options import Numbers, read_settings_options
 from bench.queries import Asked
 from cli.errors import StackError
@@ -87,6 +87,12 @@ def test_a_drivers_last_line_is_its_report():
 def test_a_driver_that_fails_is_quoted():
     with pytest.raises(StackError, match="unable to connect"):
         parse("", "unable to connect to 127.0.0.1")
+
+
+def test_a_missing_wrk_is_named_with_what_to_do(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(StackError, match="apt-get install wrk"):
+        find_wrk()
 
 
 def test_a_load_is_what_both_drivers_report():
