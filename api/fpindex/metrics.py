@@ -82,6 +82,9 @@ class Metrics:
             "fpindex_checkpoints", "Commits, each of one update or of several that came together."
         )
 
+        # No segment is in memory alone, so none is merged; dashboards ask for it all the same.
+        self._counter("fpindex_memory_merges", "Merges of segments that are only in memory.")
+
     def for_index(self, name: str) -> IndexMetrics:
         """Return the series of an index, which begin at zero."""
         return IndexMetrics(

@@ -28,6 +28,7 @@ def test_every_metric_is_named_from_the_start(http: Http) -> None:
         ("fpindex_updates", "counter"),
         ("fpindex_insert_duration_seconds", "histogram"),
         ("fpindex_checkpoints", "counter"),
+        ("fpindex_memory_merges", "counter"),
         ("fpindex_docs", "gauge"),
         ("fpindex_version", "gauge"),
         ("fpindex_segment_count", "gauge"),
