@@ -70,6 +70,14 @@ class Accounting:
             used[part] += _bytes(process) / _MEGABYTE
         return {part: round(size, 1) for part, size in used.items()}
 
+    def rss(self, part: str) -> list[float]:
+        """Return the resident memory of each process of a part in MB, shared pages included."""
+        return [
+            round(process.memory_info().rss / _MEGABYTE, 1)
+            for found, process in self._processes()
+            if found == part
+        ]
+
     def _processes(self) -> Iterator[tuple[str, psutil.Process]]:
         """Yield every process with its part: each role's own one last, after its children."""
         for role, root in self._roots.items():

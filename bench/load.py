@@ -30,6 +30,7 @@ from pipeline.runtime.settings import FingerprintIndexSettings, Settings
 from pipeline.stages.update_index import rebuild_index
 
 CHUNK: Final = 5_000  # fingerprints of one transaction
+REPORT_EVERY: Final = 20 * CHUNK
 PATIENCE: Final = 30.0  # seconds that the index worker may hold the index
 
 Progress = Callable[[str], None]
@@ -44,10 +45,12 @@ def load(catalogue: Catalogue, settings: Settings, progress: Progress) -> None:
     databases = Databases(settings, component="bench")
     try:
         with _updater(settings.fingerprint_index, databases) as updater:
+            progress(f"loading {catalogue.fingerprints} fingerprints")
             for first in range(0, catalogue.fingerprints, CHUNK):
                 numbers = range(first, min(first + CHUNK, catalogue.fingerprints))
                 _load_chunk(catalogue, numbers, databases)
-                progress(f"loaded {numbers.stop} of {catalogue.fingerprints} fingerprints")
+                if numbers.stop % REPORT_EVERY == 0:
+                    progress(f"loaded {numbers.stop} of {catalogue.fingerprints} fingerprints")
             _finish(databases)
             progress("loading what MusicBrainz knows of them")
             _load_musicbrainz(catalogue, databases)

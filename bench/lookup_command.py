@@ -51,7 +51,7 @@ MOST_WRONG: Final = 0.01  # share of them beyond which the figures are not to be
     type=Numbers(1),
     default=(),
     metavar="N,N",
-    help="Tell the memory after so many lookups of the stack's life, at 32 connections.",
+    help="Tell the memory after so many lookups of the stack's life, before the windows.",
 )
 def lookup(
     *,
@@ -75,13 +75,13 @@ def lookup(
         figures: dict[str, Any] = {
             "queries": {"known_share": KNOWN_SHARE, "meta": meta, "distinct": distinct},
             "checks": check_answers(stack, source, queries),
-            "windows": [lookups.saturated(each) for each in connections],
         }
+        if memory_after:  # first, since the windows ask more
+            figures["memory_after"] = [lookups.memory_after(each) for each in sorted(memory_after)]
+        figures["windows"] = [lookups.saturated(each) for each in connections]
         if at_share:
             highest = max(each["requests_per_second"] for each in figures["windows"])
             figures["at_share"] = {"share": at_share, **lookups.at_rate(at_share * highest)}
-        if memory_after:
-            figures["memory_after"] = [lookups.memory_after(each) for each in sorted(memory_after)]
     plan.report("lookup", figures)
 
 

@@ -81,7 +81,11 @@ class Lookups:
             seconds = min(MOST_SECONDS, (lookups - self.answered) / self._rate)
             load = self._drive(drive, max(1.0, seconds), self._rate)
             self._rate = load.requests / load.seconds
-        return {"lookups": self.answered, "memory_mb": self._accounting.memory()}
+        return {
+            "lookups": self.answered,
+            "lookup_workers_rss_mb": self._accounting.rss("lookup_workers"),
+            "memory_mb": self._accounting.memory(),
+        }
 
     def _drive(self, drive: Drive, seconds: float, rate: float) -> Load:
         load = drive(self.queries.provide(round(rate * seconds * RESERVE) + 100), seconds=seconds)

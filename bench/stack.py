@@ -93,6 +93,9 @@ def running_stack(
 ) -> Iterator[Stack]:
     """Run a stack that holds a catalogue, loaded at the first time; end it at the exit.
 
+    A stack that is bound to some cores has them to itself: meanwhile this process, and the load
+    drivers that it starts, use the others, if there are any.
+
     Raises:
         StackError: it doesn't start, or the directory holds another catalogue.
     """
@@ -106,7 +109,8 @@ def running_stack(
         if not (data.root / CONTENT).exists():
             load(catalogue, settings, progress)
             write_private(data.root / CONTENT, json.dumps(_content(catalogue)))
-        yield Stack(data, settings, _port(data), _make_keys(settings))
+        with pinned(_other_cpus(options.cpus)):
+            yield Stack(data, settings, _port(data), _make_keys(settings))
     finally:
         progress("stopping the stack")
         end(child, STOP)
@@ -173,6 +177,13 @@ def pinned(cpus: Sequence[int]) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def _other_cpus(cpus: Sequence[int]) -> tuple[int, ...]:
+    """Return the cores that a stack on some leaves to what drives it; none if it may use all."""
+    if not cpus:
+        return ()
+    return tuple(sorted(os.sched_getaffinity(0).difference(cpus)))
 
 
 def _wait(data: DataDir, child: Child) -> None:
