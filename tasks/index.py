@@ -1,6 +1,6 @@
 """The index follows the changelog: nudged by every import and, for what was missed, by a beat."""
 
-from pipeline.index import IndexLocked, open_writer
+from pipeline.indexes import IndexBusy
 from pipeline.stages.update_index import update_index
 from tasks.celery import app
 from tasks.services import services
@@ -21,9 +21,8 @@ def update(position: int = 0) -> int:
     if 0 < position <= here:
         return here
     try:
-        writer = open_writer(services().settings.fingerprint_index.path)
-    except IndexLocked:
+        with services().index_lease.borrow(here) as updater:
+            return update_index(updater, services().databases, batches=_BATCHES)
+    except IndexBusy:
         # Whoever writes (another worker, a rebuild) reads the changelog to its end.
         return here
-    with writer:
-        return update_index(writer, services().databases, batches=_BATCHES)

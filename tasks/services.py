@@ -6,12 +6,13 @@ from functools import cached_property
 
 import redis
 
-from pipeline.index.reader import IndexReader, open_reader
+from pipeline.indexes import OpenIndex, open_index, open_updater
 from pipeline.runtime.config import load_settings
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import Settings
+from tasks.index_lease import IndexLease
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,14 @@ class Services:
     metrics: Metrics
 
     @cached_property
-    def index(self) -> IndexReader:
+    def index(self) -> OpenIndex:
         """The index, opened by the first task that needs it: a damaged one stops no other."""
-        return open_reader(self.settings.fingerprint_index.path)
+        return open_index(self.settings.fingerprint_index)
+
+    @cached_property
+    def index_lease(self) -> IndexLease:
+        """The index for writing, opened by the task that borrows it."""
+        return IndexLease(lambda: open_updater(self.settings.fingerprint_index, self.databases))
 
 
 _by_process: dict[int, Services] = {}
