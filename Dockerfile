@@ -7,6 +7,7 @@ RUN python -m venv /opt/acoustid \
     && /opt/acoustid/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY pyproject.toml README.md celeryconfig.py flowerconfig.py ./
 COPY api api
+COPY bench bench
 COPY cli cli
 COPY pipeline pipeline
 COPY tasks tasks

@@ -46,6 +46,14 @@ class Load:
     latency_ms: dict[str, float]
     driver_cpu: float
 
+    def unexpected(self) -> int:
+        """Return how many answers at least name a track, or none, where they should not.
+
+        A request that was under way at the end has no answer that could be missing.
+        """
+        under_way = max(0, self.asked - self.requests)
+        return max(0, self.found - self.known, self.known - self.found - self.refused - under_way)
+
 
 def find_wrk() -> str:
     """Return wrk's path.

@@ -127,6 +127,7 @@ def _figures(load: Load) -> dict[str, Any]:
             "asked_known": load.known,
             "found": load.found,
             "none": load.none,
+            "unexpected": load.unexpected(),
             "refused": load.refused,
             "errors": sum(load.errors.values()),
         },

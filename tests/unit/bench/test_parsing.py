@@ -95,6 +95,33 @@ def test_a_missing_wrk_is_named_with_what_to_do(monkeypatch):
         find_wrk()
 
 
+@pytest.mark.parametrize(
+    ("asked", "found", "none", "refused", "unexpected"),
+    [
+        (100, 80, 20, 0, 0),
+        (104, 76, 24, 0, 0),  # four were under way
+        (104, 70, 30, 0, 6),
+        (100, 81, 19, 0, 1),
+        (100, 70, 20, 10, 0),  # refused ones may have been known
+    ],
+)
+def test_answers_that_should_be_others_are_counted(asked, found, none, refused, unexpected):
+    load = Load(
+        requests=100,
+        seconds=1.0,
+        asked=asked,
+        known=80,
+        rounds=0,
+        found=found,
+        none=none,
+        refused=refused,
+        errors={},
+        latency_ms={},
+        driver_cpu=0.0,
+    )
+    assert load.unexpected() == unexpected
+
+
 def test_a_load_is_what_both_drivers_report():
     assert set(Load.__slots__) == {
         *("requests", "seconds", "asked", "known", "rounds", "found", "none", "refused"),
