@@ -6,6 +6,7 @@ synthetic fingerprint in five is a copy of the one before it, on the same track.
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import gcd
 from typing import Final
 from uuid import UUID
 
@@ -112,6 +113,8 @@ class Catalogue:
     def described(self) -> list[SampleRecording]:
         """Return the recordings of which MusicBrainz knows more: all linked ones, or a part."""
         step = -(-self.fingerprints // MOST_DESCRIBED)
+        while gcd(step, COPY_EVERY * UNLINKED_EVERY) > 1:  # or it would meet the same kinds alone
+            step += 1
         made_up = [
             self._describe(number, mbid)
             for number in range(self.real, self.fingerprints, step)

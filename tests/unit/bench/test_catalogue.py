@@ -69,5 +69,15 @@ def test_musicbrainz_knows_the_linked_tracks(catalogue):
     assert described == {str(mbid) for track in tracks if (mbid := catalogue.mbid(track))}
 
 
+@pytest.mark.parametrize("most", [20, 30, 60])
+def test_of_a_large_catalogue_musicbrainz_knows_a_part(catalogue, monkeypatch, most):
+    monkeypatch.setattr("bench.catalogue.MOST_DESCRIBED", most)
+    described = catalogue.described()
+    made_up = {each.mbid for each in described[catalogue.real :]}
+    assert len(described) == catalogue.real + len(made_up)
+    assert most * 0.2 < len(made_up) <= most
+    assert made_up <= {str(catalogue.mbid(track)) for track in range(catalogue.real, 200)}
+
+
 def test_words_are_the_same_whichever_catalogue_holds_them(catalogue):
     assert np.array_equal(catalogue.words(150), Catalogue(fingerprints=1000).words(150))
