@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from pipeline.catalog.bulk import listed
+from pipeline.catalog.bulk import insert_listed, insert_numbered, listed
 from pipeline.catalog.fingerprint_tables import fingerprint, submission_import, track
 from pipeline.catalog.submissions import StoredSubmission
 from pipeline.fingerprint.simhash import simhash_batch
@@ -54,15 +54,12 @@ def insert_imports(connection: sa.Connection, imported: Sequence[Imported]) -> N
     """Write what became of submissions."""
     rows = [{name: getattr(each, name) for name in Imported.__slots__} for each in imported]
     if rows:
-        connection.execute(sa.insert(submission_import), rows)
+        connection.execute(insert_listed(submission_import, rows))
 
 
 def insert_tracks(connection: sa.Connection, count: int) -> list[int]:
     """Add tracks with random public ids; return their ids."""
-    if not count:
-        return []
-    statement = sa.insert(track).returning(track.c.id, sort_by_parameter_order=True)
-    return list(connection.execute(statement, [{"gid": uuid4()} for _ in range(count)]).scalars())
+    return insert_numbered(connection, track, [{"gid": uuid4()} for _ in range(count)])
 
 
 def insert_fingerprints(
@@ -77,15 +74,12 @@ def insert_fingerprints(
         placed: each submission with the id of the track it goes to.
         formats: ids of the audio formats by name.
     """
-    if not placed:
-        return []
     hashes = signed(simhash_batch([submission.words for submission, _ in placed])).tolist()
     rows = [
         _fingerprint_row(submission, track_id, formats) | {"simhash": number}
         for (submission, track_id), number in zip(placed, hashes, strict=True)
     ]
-    statement = sa.insert(fingerprint).returning(fingerprint.c.id, sort_by_parameter_order=True)
-    return list(connection.execute(statement, rows).scalars())
+    return insert_numbered(connection, fingerprint, rows)
 
 
 def confirm_fingerprints(connection: sa.Connection, ids: Iterable[int]) -> None:

@@ -6,9 +6,8 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
-from pipeline.catalog.bulk import insert_missing
+from pipeline.catalog.bulk import insert_listed, insert_missing
 from pipeline.catalog.fingerprint_tables import (
     foreignid,
     foreignid_vendor,
@@ -49,7 +48,7 @@ def confirm(
         {"track_id": track_id, value: named, "submission_count": count}
         for (track_id, named), count in counts.items()
     ]
-    added = insert(table)
+    added = insert_listed(table, rows)
     statement = added.on_conflict_do_update(
         index_elements=["track_id", value],
         set_={
@@ -57,7 +56,7 @@ def confirm(
             "updated": sa.func.now(),
         },
     ).returning(table.c.track_id, table.c[value], table.c.id)
-    found = connection.execute(statement, rows).all()
+    found = connection.execute(statement).all()
     return {(track_id, named): link_id for track_id, named, link_id in found}
 
 

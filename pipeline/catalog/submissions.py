@@ -11,6 +11,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from pipeline.catalog.bulk import insert_numbered
 from pipeline.catalog.ingest_tables import submission
 from pipeline.fingerprint.identity import fingerprint_gid
 
@@ -92,11 +93,7 @@ def insert_requests(
     rows = [
         _receipt_row(receipt, task_id) for task_id, receipts in requests for receipt in receipts
     ]
-    if not rows:
-        return [[] for _ in requests]
-    retry_at = sa.func.now() + FIRST_RETRY
-    statement = sa.insert(submission).returning(submission.c.id, sort_by_parameter_order=True)
-    ids = connection.execute(statement.values(retry_at=retry_at), rows).scalars()
+    ids = iter(insert_numbered(connection, submission, rows, retry_at=sa.func.now() + FIRST_RETRY))
     return [list(islice(ids, len(receipts))) for _, receipts in requests]
 
 
