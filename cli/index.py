@@ -23,7 +23,9 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.settings import FingerprintIndexSettings
 from pipeline.stages.update_index import rebuild_index
 
-LOCK_PATIENCE: Final = 30.0  # seconds
+LOCK_PATIENCE: Final = 120.0  # seconds; the workers give the index up once merges are through
+TELL_AFTER: Final = 5.0  # seconds
+POLL_INTERVAL: Final = 0.05  # seconds
 
 
 @click.group()
@@ -111,12 +113,17 @@ def _check_servers(settings: FingerprintIndexSettings) -> None:
 
 
 def _updater(settings: FingerprintIndexSettings, databases: Databases) -> IndexUpdater:
-    """Open the index for writing once the workers' current update is through."""
-    deadline = time.monotonic() + LOCK_PATIENCE
+    """Open the index for writing once the workers have let go of it."""
+    begun = time.monotonic()
+    is_told = False
     while True:
         try:
             return open_updater(settings, databases, clear_damaged=True)
         except IndexBusy:
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - begun
+            if waited > LOCK_PATIENCE:
                 raise
-            time.sleep(0.05)
+            if waited > TELL_AFTER and not is_told:
+                click.echo("waiting until the index worker's merges are through", err=True)
+                is_told = True
+            time.sleep(POLL_INTERVAL)
