@@ -9,9 +9,9 @@ import numpy as np
 
 from pipeline.index.errors import IndexCorrupt
 from pipeline.index.manifest import NAME, read_manifest
-from pipeline.index.postings import pack
+from pipeline.index.postings import documents_of
 from pipeline.index.segment import Segment
-from pipeline.index.sorted_ids import contains, without
+from pipeline.index.sorted_ids import contains
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,24 +83,23 @@ def _entry_problems(directory: Path, entry: SegmentEntry, next_segment: int) -> 
 
 
 def _content_problems(segment: Segment) -> Iterator[str]:
-    for name, ids in (("ids", segment.ids), ("tombstones", segment.tombstones)):
+    for name, ids in (("documents", segment.documents), ("tombstones", segment.tombstones)):
         if not _ascending(ids):
             yield f"its {name} are not sorted and distinct"
     if segment.ids.size and segment.ids[0] == 0:
         yield "it holds a document with id 0"
-    if not contains(segment.ids, segment.tombstones).all():
-        yield "it holds tombstones of documents that are not among its ids"
-    if not segment.heads_agree():
-        yield "its heads are not the first terms of its blocks"
-    documents = without(segment.ids, segment.tombstones)
+    if contains(segment.documents, segment.tombstones).any():
+        yield "it holds tombstones of documents that it holds"
+    if not segment.directory_agrees():
+        yield "its directory does not agree with its terms"
     last = np.empty(0, dtype=np.uint64)
     for part in segment.parts():
-        keys = np.concatenate([last, pack(*part)])
+        keys = np.concatenate([last, part])
         if not _ascending(keys):
             yield "its postings are not sorted and distinct"
             return
-        if not contains(documents, part.documents).all():
-            yield "it holds postings of documents that are not among its ids"
+        if (documents_of(part) >= segment.documents.size).any():
+            yield "it holds postings of documents that it does not hold"
             return
         last = keys[-1:]
 

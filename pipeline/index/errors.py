@@ -59,5 +59,9 @@ class SearchTimeout(FingerprintIndexError):  # noqa: N818 - named for what it re
     """A search was not done in the time it was given."""
 
 
+class MergeStopped(FingerprintIndexError):  # noqa: N818 - named for what it reports
+    """A merge gave up because its writer is closing."""
+
+
 class WriterUnusable(FingerprintIndexError):  # noqa: N818 - named for the state it reports
     """The writer is closed, or a failure left it unsure of what the disk holds."""

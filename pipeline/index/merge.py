@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipeline.index.postings import Postings, pack, unpack
+from pipeline.index.errors import MergeStopped
 from pipeline.index.segment_format import SegmentEntry
 from pipeline.index.segment_writer import SegmentWriter
 from pipeline.index.sorted_ids import Ids, contains, no_ids, union, without
+from pipeline.index.term_codes import DROPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from pipeline.index.postings import Keys
     from pipeline.index.segment import Segment
     from pipeline.index.segment_set import SegmentSet
 
@@ -23,18 +27,42 @@ SLICE_POSTINGS = 1 << 18
 
 
 class _Input(NamedTuple):
+    """A segment to merge.
+
+    Attributes:
+        segment: the segment.
+        numbers: what its documents are numbered in the merged one, or `DROPPED`, uint32.
+    """
+
     segment: Segment
-    shadowed: Ids
+    numbers: NDArray[np.uint32]
 
-    def between(self, low: int, high: int | None) -> Postings:
-        postings = self.segment.between(low, high)
-        if not self.shadowed.size:
-            return postings
-        keep = ~contains(self.shadowed, postings.documents)
-        return Postings(postings.terms[keep], postings.documents[keep])
+    def between(self, low: int, high: int | None) -> Keys:
+        """Return the postings with low <= term < high, or to the end if `high` is None."""
+        last = self.segment.entry.postings if high is None else self.segment.seek(high)
+        return self.segment.keys(self.segment.seek(low), last, self.numbers)
+
+    def postings(self) -> int:
+        """Return how many postings it adds to the merged segment."""
+        if not (self.numbers == DROPPED).any():
+            return self.segment.entry.postings
+        step = SLICE_POSTINGS
+        ends = range(step, self.segment.entry.postings + step, step)
+        return sum(
+            self.segment.keys(end - step, self._within(end), self.numbers).size for end in ends
+        )
+
+    def _within(self, posting: int) -> int:
+        return min(posting, self.segment.entry.postings)
 
 
-def merge(directory: Path, number: int, segments: SegmentSet, run: slice) -> SegmentEntry | None:
+def merge(
+    directory: Path,
+    number: int,
+    segments: SegmentSet,
+    run: slice,
+    stopped: Callable[[], bool] = lambda: False,
+) -> SegmentEntry | None:
     """Write the segment that takes the place of `segments.segments[run]`.
 
     Every version but the newest is dropped; tombstones too if the run holds the oldest segment,
@@ -42,47 +70,78 @@ def merge(directory: Path, number: int, segments: SegmentSet, run: slice) -> Seg
 
     Memory is a few times `SLICE_POSTINGS`, unless a single term has more postings than that.
 
+    Args:
+        directory: the folder of the index.
+        number: the number of the new segment.
+        segments: all segments.
+        run: which of them to merge.
+        stopped: asked now and then whether to give up.
+
     Returns:
         The new segment, written and synced, or None if nothing is left to write.
 
     Raises:
         OSError: the disk is full or failing; no file is left.
+        MergeStopped: `stopped` said so; no file is left.
     """
-    inputs = [
-        _Input(*pair) for pair in zip(segments.segments[run], segments.shadowed[run], strict=True)
+    chosen = segments.segments[run]
+    alive = [
+        without(segment.documents, shadowed)
+        for segment, shadowed in zip(chosen, segments.shadowed[run], strict=True)
     ]
-    ids = union([without(each.segment.ids, each.shadowed) for each in inputs])
-    tombstones = union([without(each.segment.tombstones, each.shadowed) for each in inputs])
-    if run.start == 0:
-        ids, tombstones = without(ids, tombstones), no_ids()
-    if not ids.size:
+    documents = union(alive)
+    tombstones = _tombstones(segments, run)
+    if not documents.size and not tombstones.size:
         return None
-    cuts = _cuts(inputs)
-    postings = sum(_count(each, cuts) for each in inputs)
-    position = max(each.segment.entry.position for each in inputs)
-    entry = SegmentEntry(number, ids.size, tombstones.size, postings, position)
-    with SegmentWriter(directory, entry, ids, tombstones) as writer:
-        for low, high in _spans(cuts):
-            parts = [each.between(low, high) for each in inputs]
-            keys = np.concatenate([pack(*part) for part in parts])
-            keys.sort()
-            writer.add(unpack(keys))
+    inputs = [
+        _Input(segment, _numbers(segment.documents, kept, documents))
+        for segment, kept in zip(chosen, alive, strict=True)
+    ]
+    entry = SegmentEntry(
+        number,
+        documents=documents.size,
+        tombstones=tombstones.size,
+        postings=sum(each.postings() for each in inputs),
+        top_term=max(segment.entry.top_term for segment in chosen),
+        shift=min(segment.entry.shift for segment in chosen),
+        position=max(segment.entry.position for segment in chosen),
+    )
+    with SegmentWriter(directory, entry, documents, tombstones) as writer:
+        for low, high in _spans(inputs):
+            if stopped():
+                raise MergeStopped
+            keys = np.concatenate([each.between(low, high) for each in inputs])
+            # Of the kinds there are, this one makes use of runs that are sorted already.
+            keys.sort(kind="stable")
+            writer.add(keys)
         return writer.finish()
 
 
-def _cuts(inputs: list[_Input]) -> list[int]:
-    """Return terms that cut the merge into spans of about `SLICE_POSTINGS` postings."""
+def _tombstones(segments: SegmentSet, run: slice) -> Ids:
+    if run.start == 0:
+        return no_ids()
+    return union(
+        [
+            without(segment.tombstones, shadowed)
+            for segment, shadowed in zip(
+                segments.segments[run], segments.shadowed[run], strict=True
+            )
+        ]
+    )
+
+
+def _numbers(documents: Ids, alive: Ids, merged: Ids) -> NDArray[np.uint32]:
+    """Return what each of a segment's documents is numbered in the merged one."""
+    numbers = np.searchsorted(merged, documents).astype(np.uint32)
+    if alive.size < documents.size:
+        numbers[~contains(alive, documents)] = DROPPED
+    return numbers
+
+
+def _spans(inputs: list[_Input]) -> Iterator[tuple[int, int | None]]:
+    """Return half-open ranges of terms that hold about `SLICE_POSTINGS` postings each."""
     step = max(1, SLICE_POSTINGS // (2 * len(inputs)))
     samples = np.concatenate([each.segment.split_terms(step) for each in inputs])
     samples.sort()
-    return [0, *(int(term) for term in np.unique(samples[len(inputs) :: len(inputs)]) if term)]
-
-
-def _spans(cuts: list[int]) -> Iterator[tuple[int, int | None]]:
+    cuts = [0, *(int(term) for term in np.unique(samples[len(inputs) :: len(inputs)]) if term)]
     yield from zip(cuts, [*cuts[1:], None], strict=True)
-
-
-def _count(each: _Input, cuts: list[int]) -> int:
-    if not each.shadowed.size:
-        return each.segment.entry.postings
-    return sum(each.between(low, high).terms.size for low, high in _spans(cuts))

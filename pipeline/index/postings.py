@@ -1,32 +1,26 @@
-"""Postings: (term, document id) pairs in order, and their form as one sortable number."""
+"""Postings as sortable numbers: the term in the upper half, the document in the lower."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-
-class Postings(NamedTuple):
-    """Pairs sorted by term, then document; no pair twice.
-
-    Attributes:
-        terms: uint32, shape (n,).
-        documents: uint32, shape (n,).
-    """
-
-    terms: NDArray[np.uint32]
-    documents: NDArray[np.uint32]
+Keys: TypeAlias = NDArray[np.uint64]
+"""term << 32 | document, sorted, none twice."""
 
 
-def pack(high: NDArray[np.uint32], low: NDArray[np.uint32]) -> NDArray[np.uint64]:
-    """Return `high << 32 | low`, so that one sort orders pairs."""
-    return (high.astype(np.uint64) << np.uint64(32)) | low
+def pack(terms: NDArray[np.uint32], documents: NDArray[np.uint32]) -> Keys:
+    """Return `terms << 32 | documents`, so that one sort orders pairs."""
+    return (terms.astype(np.uint64) << np.uint64(32)) | documents
 
 
-def unpack(keys: NDArray[np.uint64]) -> Postings:
-    """Undo `pack`."""
-    return Postings((keys >> np.uint64(32)).astype(np.uint32), keys.astype(np.uint32))
+def terms_of(keys: Keys) -> NDArray[np.uint32]:
+    """Return the upper halves."""
+    return (keys >> np.uint64(32)).astype(np.uint32)
+
+
+def documents_of(keys: Keys) -> NDArray[np.uint32]:
+    """Return the lower halves."""
+    return keys.astype(np.uint32)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.index.interface import Hits, IndexStats
+from pipeline.index.limits import Limits
 from pipeline.index.manifest import NAME as MANIFEST_NAME
 from pipeline.index.manifest import encode
-from pipeline.index.search import Limits, search
+from pipeline.index.search import search
 from pipeline.index.snapshot import Snapshot, load_snapshot
 from pipeline.index.sorted_ids import contains
 
@@ -144,10 +145,12 @@ class IndexReader:
         Returns:
             None if no search can find the document.
         """
+        wanted = np.array([document], dtype=np.uint32)
         for segment in reversed(self._current().segments.segments):
-            if contains(segment.ids, np.array([document], dtype=np.uint32))[0]:
-                deleted = contains(segment.tombstones, np.array([document], dtype=np.uint32))[0]
-                return None if deleted else segment.entry.position
+            if contains(segment.documents, wanted)[0]:
+                return segment.entry.position
+            if contains(segment.tombstones, wanted)[0]:
+                return None
         return None
 
     def files(self) -> list[tuple[str, memoryview]]:

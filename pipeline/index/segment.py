@@ -1,35 +1,36 @@
-"""A segment, mapped for reading.
-
-Searching and merging know a segment by `find`, `gather`, `between` and `split_terms` alone, so
-the arrangement of its postings can change behind them.
-"""
+"""A segment, mapped for reading."""
 
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.index import files
+from pipeline.index import files, term_codes
 from pipeline.index.errors import IndexCorrupt
-from pipeline.index.postings import Postings
 from pipeline.index.segment_format import (
+    BIT_SECTIONS,
     FOOTER_BYTES,
     HEADER_BYTES,
     SegmentEntry,
     check_footer,
     check_header,
+    directory_entries,
     file_size,
     section_bounds,
 )
-from pipeline.index.term_blocks import BLOCK_TERMS, Found, find
+from pipeline.index.sorted_ids import Ids, no_ids, union
+from pipeline.index.term_codes import Found, Sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from pipeline.index.postings import Keys
 
 PART_POSTINGS = 1 << 20
 
@@ -40,9 +41,11 @@ class Segment:
     Attributes:
         path: its file.
         entry: what the manifest says of it.
+        layout: how its bits are arranged.
         data: the whole file.
-        ids: sorted ids of the documents it speaks for, tombstones among them.
-        tombstones: sorted ids of those that are deleted.
+        documents: sorted ids of the documents it holds; their places are the document numbers.
+        tombstones: sorted ids of documents it says are deleted.
+        code: its postings.
     """
 
     def __init__(self, directory: Path, entry: SegmentEntry) -> None:
@@ -54,21 +57,26 @@ class Segment:
         """
         self.path = directory / entry.file_name
         self.entry = entry
+        self.layout = entry.layout
         data = self.data = _map(self.path, entry.size)
         if entry.size != file_size(entry):
             raise IndexCorrupt(self.path, "has counts that don't add up to its length")
         check_header(bytes(data[:HEADER_BYTES]), entry, self.path)
         self._checksums = check_footer(bytes(data[-FOOTER_BYTES:]), entry, self.path)
         self._sections = {
-            name: np.frombuffer(data[start:end], dtype=np.uint32)
-            for name, (start, end) in section_bounds(entry).items()
+            name: data[start:end] for name, (start, end) in section_bounds(entry).items()
         }
-        self.ids = self._sections["ids"]
-        self.tombstones = self._sections["tombstones"]
-        self._blocks = self._sections["terms"].reshape(-1, BLOCK_TERMS)
-        self._heads = self._sections["heads"]
-        self._terms = self._sections["terms"][: entry.postings]
-        self._documents = self._sections["documents"]
+        self.documents = self._words("documents", np.uint32)[: entry.documents]
+        self.tombstones = self._words("tombstones", np.uint32)[: entry.tombstones]
+        self.code = Sections(
+            self._words("directory", np.uint32)[: directory_entries(self.layout)],
+            *(self._words(name, np.uint64) for name in BIT_SECTIONS),
+        )
+
+    @cached_property
+    def ids(self) -> Ids:
+        """Sorted ids of all documents it speaks for, tombstones among them."""
+        return union([self.documents, self.tombstones]) if self.tombstones.size else self.documents
 
     def find(self, terms: NDArray[np.uint32]) -> Found:
         """Find the postings of many terms at once.
@@ -76,38 +84,48 @@ class Segment:
         Args:
             terms: uint32; sorted terms are found faster, since neighbours share cache lines.
         """
-        return find(self._blocks, self._heads, self.entry.postings, terms)
+        found = Found(np.empty(terms.size, np.int64), np.empty(terms.size, np.int64))
+        term_codes.locate(terms, self.layout, self.code, found)
+        return found
 
-    def gather(self, found: Found) -> NDArray[np.uint32]:
-        """Return the documents of what `find` found, one term's after the other's.
+    def seek(self, term: int) -> int:
+        """Return the first posting whose term is not below `term`."""
+        return term_codes.seek(term, self.layout, self.code)
 
-        Returns:
-            uint32, shape (found.lengths.sum(),).
+    def keys(self, first: int, last: int, numbers: NDArray[np.uint32] | None = None) -> Keys:
+        """Return postings as sortable numbers.
+
+        Args:
+            first: the first posting.
+            last: the posting to stop before.
+            numbers: for each document number the one to give instead, or `DROPPED`.
         """
-        ends = np.cumsum(found.lengths)
-        total = int(ends[-1]) if ends.size else 0
-        shifts = np.repeat(found.starts - (ends - found.lengths), found.lengths)
-        return self._documents[shifts + np.arange(total)]
-
-    def between(self, low: int, high: int | None) -> Postings:
-        """Return the postings with low <= term < high, or to the end if `high` is None."""
-        start = int(np.searchsorted(self._terms, np.uint32(low)))
-        end = None if high is None else int(np.searchsorted(self._terms, np.uint32(high)))
-        return Postings(self._terms[start:end], self._documents[start:end])
+        keys = np.empty(max(0, last - first), dtype=np.uint64)
+        given = no_ids() if numbers is None else numbers
+        count = term_codes.decode(first, last, self.layout, self.code, given, keys)
+        return keys[:count]
 
     def split_terms(self, step: int) -> NDArray[np.uint32]:
-        """Return the term of every `step`-th posting, for cutting a merge into equal parts."""
-        return self._terms[::step].copy()
+        """Return terms with about `step` postings between them, for cutting a merge into parts."""
+        wanted = np.arange(0, self.entry.postings, step, dtype=np.uint32)
+        blocks = np.searchsorted(self.code.directory, wanted, side="right") - 1
+        width = term_codes.BLOCK_BITS + self.layout.low_bits + self.layout.shift
+        split: NDArray[np.uint32] = np.minimum(blocks << width, self.entry.top_term).astype(
+            np.uint32
+        )
+        return split
 
-    def heads_agree(self) -> bool:
-        """Tell whether the heads are the first terms of the blocks; reads all of them."""
-        return np.array_equal(self._heads, self._blocks[:, 0])
-
-    def parts(self) -> Iterator[Postings]:
+    def parts(self) -> Iterator[Keys]:
         """Return all postings as they lie in the file, some at a time, sorted or not."""
         for start in range(0, self.entry.postings, PART_POSTINGS):
-            part = slice(start, start + PART_POSTINGS)
-            yield Postings(self._terms[part], self._documents[part])
+            yield self.keys(start, min(start + PART_POSTINGS, self.entry.postings))
+
+    def directory_agrees(self) -> bool:
+        """Tell whether the directory is that of the terms; reads all of them."""
+        counted = np.empty_like(self.code.directory)
+        counted[-1] = self.entry.postings
+        found = term_codes.count_blocks(self.code.unary, self.layout.highs, counted)
+        return found == self.entry.postings and np.array_equal(counted, self.code.directory)
 
     def check(self) -> None:
         """Read the whole segment.
@@ -115,9 +133,12 @@ class Segment:
         Raises:
             IndexCorrupt: a section's CRC-32 is not the one in the footer.
         """
-        for (name, words), expected in zip(self._sections.items(), self._checksums, strict=True):
-            if zlib.crc32(words.data) != expected:
+        for (name, section), expected in zip(self._sections.items(), self._checksums, strict=True):
+            if zlib.crc32(section) != expected:
                 raise IndexCorrupt(self.path, f"has damaged {name} (CRC-32 does not match)")
+
+    def _words(self, section: str, kind: type) -> NDArray[Any]:
+        return np.frombuffer(self._sections[section], dtype=kind)
 
 
 def _map(path: Path, size: int) -> memoryview:

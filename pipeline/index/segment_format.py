@@ -1,16 +1,18 @@
-"""The segment file, byte by byte (version 1, little-endian).
+"""The segment file, byte by byte (version 2, little-endian); `docs/index-format.md` explains it.
 
 | part | content |
 |---|---|
-| header, 64 bytes | magic, version, header length, segment number, counts, CRC-32 of the header |
-| ids | u32, sorted: every document the segment speaks for, tombstones among them |
-| tombstones | u32, sorted: those of `ids` that are deleted |
-| heads | u32: every 64th of the terms that follow |
-| terms | u32, sorted: one for each posting, the last block of 64 filled with 2**32 - 1 |
-| documents | u32, ascending within a term: one for each posting |
-| footer, 40 bytes | CRC-32 of each section, file length, magic, CRC-32 of the footer |
+| header, 64 bytes | magic, version, header length, number, counts, top term, CRC-32 |
+| documents | u32, sorted: ids of the documents it holds; their places are the document numbers |
+| tombstones | u32, sorted: ids of documents that are deleted |
+| directory | u32: postings before every 128th upper part |
+| unary | bits: the upper parts of the terms, in unary |
+| low | bits: the lower parts, a fixed width each |
+| postings | bits: the document number of each posting, a fixed width each |
+| footer, 48 bytes | CRC-32 of each section, file length, magic, CRC-32 of the footer |
 
-A CRC covers every byte.
+Sections begin at multiples of eight bytes, and those of bits end with a spare word. A CRC covers
+every byte.
 """
 
 from __future__ import annotations
@@ -21,23 +23,26 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from pipeline.index.bits import words_for
 from pipeline.index.errors import IndexCorrupt
-from pipeline.index.term_blocks import BLOCK_TERMS
+from pipeline.index.term_codes import BLOCK_BITS, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 SUFFIX = ".segment"
 MAGIC = b"AcoustSg"
-SECTIONS = ("ids", "tombstones", "heads", "terms", "documents")
-_HEADER = struct.Struct("<8sIIQQQQ12x")
-_FOOTER = struct.Struct("<5IQ8s")
+BIT_SECTIONS = ("unary", "low", "postings")
+SECTIONS = ("documents", "tombstones", "directory", *BIT_SECTIONS)
+MAX_POSTINGS = 2**32 - 1  # the directory counts them in 32 bits
+_HEADER = struct.Struct("<8sIIQQQQII4x")
+_FOOTER = struct.Struct("<6I4xQ8s")
 _CRC = struct.Struct("<I")
 HEADER_BYTES = _HEADER.size + _CRC.size
 FOOTER_BYTES = _FOOTER.size + _CRC.size
-_WORD = 4
+_WORD = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +51,22 @@ class SegmentEntry:
 
     Attributes:
         number: its number, never given twice in the life of an index.
-        ids: documents it speaks for, tombstones among them.
-        tombstones: how many of those are deleted.
+        documents: documents it holds.
+        tombstones: documents it says are deleted.
         postings: how many postings it holds.
-        position: the highest changelog position that its documents come from.
+        top_term: no term of it is higher.
+        shift: so many low bits are 0 in every term of it.
+        position: the highest changelog position that its content comes from.
         size: length of the file in bytes.
         checksum: CRC-32 of the footer, and through it of every section.
     """
 
     number: int
-    ids: int
+    documents: int
     tombstones: int
     postings: int
+    top_term: int = 0
+    shift: int = 0
     position: int = 0
     size: int = 0
     checksum: int = 0
@@ -67,13 +76,37 @@ class SegmentEntry:
         """The name of the segment's file."""
         return f"{self.number:016x}{SUFFIX}"
 
+    @property
+    def layout(self) -> Layout:
+        """How its terms and documents are cut into bits.
+
+        The width of the lower parts is the one with which an Elias-Fano code is smallest.
+        """
+        universe = (self.top_term >> self.shift) + 1
+        low_bits = max(0, (universe // max(1, self.postings)).bit_length() - 1)
+        highs = ((universe - 1) >> low_bits) + 1
+        document_bits = max(1, (self.documents - 1).bit_length())
+        return Layout(self.shift, low_bits, highs, document_bits, self.postings)
+
 
 def section_bounds(entry: SegmentEntry) -> dict[str, tuple[int, int]]:
     """Return where each section begins and ends, in bytes."""
-    blocks = -(-entry.postings // BLOCK_TERMS)
-    words = (entry.ids, entry.tombstones, blocks, blocks * BLOCK_TERMS, entry.postings)
+    layout = entry.layout
+    words = (
+        -(-entry.documents // 2),
+        -(-entry.tombstones // 2),
+        -(-directory_entries(layout) // 2),
+        words_for(entry.postings + layout.highs),
+        words_for(entry.postings * layout.low_bits),
+        words_for(entry.postings * layout.document_bits),
+    )
     ends = [HEADER_BYTES + _WORD * end for end in accumulate(words)]
     return dict(zip(SECTIONS, zip([HEADER_BYTES, *ends], ends, strict=False), strict=True))
+
+
+def directory_entries(layout: Layout) -> int:
+    """Return how many entries the directory has; the last counts all postings."""
+    return ((layout.highs - 1) >> BLOCK_BITS) + 2
 
 
 def file_size(entry: SegmentEntry) -> int:
@@ -83,8 +116,12 @@ def file_size(entry: SegmentEntry) -> int:
 
 def encode_header(entry: SegmentEntry) -> bytes:
     """Return the header of a segment."""
-    counts = entry.ids, entry.tombstones, entry.postings
-    return _seal(_HEADER.pack(MAGIC, VERSION, HEADER_BYTES, entry.number, *counts))
+    counts = entry.documents, entry.tombstones, entry.postings
+    return _seal(
+        _HEADER.pack(
+            MAGIC, VERSION, HEADER_BYTES, entry.number, *counts, entry.top_term, entry.shift
+        )
+    )
 
 
 def encode_footer(checksums: Sequence[int], size: int) -> bytes:

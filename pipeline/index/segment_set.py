@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pipeline.index.segment import Segment
 from pipeline.index.sorted_ids import Ids, Mask, contains, intersection, no_ids, union, without
 
@@ -24,6 +26,7 @@ class SegmentSet:
         shadowed: for each segment, the sorted ids a newer one speaks for: their postings there
             are out of date.
         live: for each segment, how many of its documents a search can find.
+        dead: for each segment, which of its document numbers are out of date; empty if none is.
     """
 
     def __init__(self, segments: Iterable[Segment] = (), overlaps: Overlaps | None = None) -> None:
@@ -37,11 +40,27 @@ class SegmentSet:
         self.segments = tuple(segments)
         self._overlaps = self._pairs(overlaps or {})
         self.shadowed = tuple(self._shadowed(segment) for segment in self.segments)
-        self.live = tuple(map(_count_live, self.segments, self.shadowed))
+        self.dead = tuple(map(_dead, self.segments, self.shadowed))
+        self.live = tuple(
+            segment.documents.size - int(np.count_nonzero(dead))
+            for segment, dead in zip(self.segments, self.dead, strict=True)
+        )
 
     def with_segments(self, segments: Iterable[Segment]) -> SegmentSet:
         """Return another list of segments, keeping what is known of those in both."""
         return SegmentSet(segments, self._overlaps)
+
+    def replaced(self, run: tuple[Segment, ...], merged: Segment | None) -> SegmentSet:
+        """Return the segments with `merged`, if any, in the place of `run`.
+
+        If the run is no longer among them the segments stay as they are.
+        """
+        segments = list(self.segments)
+        if run[0] not in segments:
+            return self
+        start = segments.index(run[0])
+        segments[start : start + len(run)] = [merged] if merged else []
+        return self.with_segments(segments)
 
     def with_entries(self, directory: Path, entries: Iterable[SegmentEntry]) -> SegmentSet:
         """Return the segments of a manifest, opening only those that are new.
@@ -71,7 +90,7 @@ class SegmentSet:
         """Return lowest and highest id of each segment's documents that a search can find."""
         found = []
         for segment, shadowed in zip(self.segments, self.shadowed, strict=True):
-            alive = without(without(segment.ids, segment.tombstones), shadowed)
+            alive = without(segment.documents, shadowed)
             found += [int(alive[0]), int(alive[-1])] if alive.size else []
         return found
 
@@ -95,6 +114,8 @@ class SegmentSet:
         return union([ids for (older, _), ids in self._overlaps.items() if older == segment.entry])
 
 
-def _count_live(segment: Segment, shadowed: Ids) -> int:
-    alive = segment.ids.size - segment.tombstones.size
-    return alive - shadowed.size + int(contains(segment.tombstones, shadowed).sum())
+def _dead(segment: Segment, shadowed: Ids) -> Mask:
+    return contains(shadowed, segment.documents) if shadowed.size else _NONE
+
+
+_NONE = np.empty(0, dtype=np.bool_)

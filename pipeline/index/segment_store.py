@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pipeline.index import files
 from pipeline.index.manifest import TEMPORARY_NAME
 from pipeline.index.merge import merge
+from pipeline.index.postings import terms_of
 from pipeline.index.segment import Segment
 from pipeline.index.segment_format import SUFFIX, SegmentEntry
 from pipeline.index.segment_writer import SegmentWriter
-from pipeline.index.sorted_ids import union
+from pipeline.index.term_codes import common_shift
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from pipeline.index.changes import FoldedChanges
@@ -33,6 +35,7 @@ class SegmentStore:
     def __init__(self, directory: Path, next_number: int) -> None:
         """Manage a folder, `next_number` being what its manifest says."""
         self._directory = directory
+        self._numbering = threading.Lock()
         taken = [int(path.stem, 16) for path in directory.glob(f"*{SUFFIX}")]
         self.next_number = max([next_number, *(number + 1 for number in taken)])
 
@@ -50,29 +53,38 @@ class SegmentStore:
             OSError: the disk is full or failing; no file is left.
         """
         tombstones = changes.deleted[segments.speaks_for(changes.deleted)]
-        ids = union([changes.inserted, tombstones])
-        if not ids.size:
+        if not changes.inserted.size and not tombstones.size:
             return segments
-        count = changes.postings.terms.size
-        entry = SegmentEntry(self._number(), ids.size, tombstones.size, count, position)
-        with SegmentWriter(self._directory, entry, ids, tombstones) as writer:
-            writer.add(changes.postings)
+        keys = changes.keys
+        terms = terms_of(keys)
+        entry = SegmentEntry(
+            self._number(),
+            documents=changes.inserted.size,
+            tombstones=tombstones.size,
+            postings=keys.size,
+            top_term=int(terms[-1]) if terms.size else 0,
+            shift=common_shift(terms),
+            position=position,
+        )
+        with SegmentWriter(self._directory, entry, changes.inserted, tombstones) as writer:
+            writer.add(keys)
             entry = writer.finish()
         return segments.with_segments([*segments.segments, self._open(entry)])
 
-    def merged(self, segments: SegmentSet, run: slice) -> SegmentSet:
+    def merged(
+        self, segments: SegmentSet, run: slice, stopped: Callable[[], bool] = lambda: False
+    ) -> Segment | None:
         """Write the merge of a run of segments.
 
         Returns:
-            The segments with the merged one in place of the run.
+            The segment to put in the place of the run, None if nothing is left of it.
 
         Raises:
             OSError: the disk is full or failing; no file is left.
+            MergeStopped: `stopped` said so; no file is left.
         """
-        entry = merge(self._directory, self._number(), segments, run)
-        replaced = list(segments.segments)
-        replaced[run] = [self._open(entry)] if entry else []
-        return segments.with_segments(replaced)
+        entry = merge(self._directory, self._number(), segments, run, stopped)
+        return self._open(entry) if entry else None
 
     def discard(self, segments: SegmentSet, kept: SegmentSet) -> None:
         """Delete the files of segments that are not in `kept`; what fails is swept later."""
@@ -91,8 +103,9 @@ class SegmentStore:
         self._remove([self._directory / TEMPORARY_NAME, *stray])
 
     def _number(self) -> int:
-        self.next_number += 1
-        return self.next_number - 1
+        with self._numbering:
+            self.next_number += 1
+            return self.next_number - 1
 
     def _open(self, entry: SegmentEntry) -> Segment:
         try:

@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.index import files
+from pipeline.index.bits import WORD_BITS
 from pipeline.index.segment_format import (
+    BIT_SECTIONS,
     FOOTER_BYTES,
+    SECTIONS,
     SegmentEntry,
+    directory_entries,
     encode_footer,
     encode_header,
     file_size,
     footer_checksum,
     section_bounds,
 )
-from pipeline.index.term_blocks import BLOCK_TERMS, PADDING
+from pipeline.index.term_codes import BLOCK_BITS, Sections, encode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.index.postings import Postings
+    from pipeline.index.postings import Keys
     from pipeline.index.sorted_ids import Ids
 
 
@@ -38,32 +42,32 @@ class SegmentWriter:
     """
 
     def __init__(
-        self,
-        directory: Path,
-        entry: SegmentEntry,
-        ids: Ids,
-        tombstones: Ids,
+        self, directory: Path, entry: SegmentEntry, documents: Ids, tombstones: Ids
     ) -> None:
         """Create the file and write all but the postings.
 
         Args:
             directory: the folder of the index.
             entry: what the segment will hold; its size and checksum are found here.
-            ids: sorted ids, tombstones among them.
-            tombstones: sorted ids.
+            documents: sorted ids of the documents, numbered by their places.
+            tombstones: sorted ids of deleted documents.
         """
         self._entry = entry
-        bounds = section_bounds(self._entry)
-        self._next = {name: start for name, (start, _) in bounds.items()}
+        self._layout = entry.layout
+        bounds = section_bounds(entry)
+        self._starts = {name: start for name, (start, _) in bounds.items()}
+        self._next = dict(self._starts)
         self._ends = {name: end for name, (_, end) in bounds.items()}
         self._checksums = dict.fromkeys(bounds, 0)
         self._added = 0
+        self._block = 0
+        self._partial = dict.fromkeys(BIT_SECTIONS, np.zeros(1, dtype=np.uint64))
         self._finished = False
-        self._path = directory / self._entry.file_name
+        self._path = directory / entry.file_name
         self._descriptor = files.create(self._path)
         try:
-            files.write_at(self._descriptor, encode_header(self._entry), 0)
-            self._append("ids", ids)
+            files.write_at(self._descriptor, encode_header(entry), 0)
+            self._append("documents", documents)
             self._append("tombstones", tombstones)
         except BaseException:
             self._abandon()
@@ -81,12 +85,37 @@ class SegmentWriter:
         if not self._finished:
             self._abandon()
 
-    def add(self, postings: Postings) -> None:
-        """Add postings that follow all that were added before."""
-        self._append("heads", postings.terms[-self._added % BLOCK_TERMS :: BLOCK_TERMS])
-        self._append("terms", postings.terms)
-        self._append("documents", postings.documents)
-        self._added += postings.terms.size
+    def add(self, keys: Keys) -> None:
+        """Add postings that follow all that were added before.
+
+        Args:
+            keys: term << 32 | document number, sorted, uint64.
+
+        Raises:
+            ValueError: there are more than were announced.
+        """
+        if self._added + keys.size > self._entry.postings:
+            raise ValueError(f"{self._path}: more postings than were announced")
+        if not keys.size:
+            return
+        layout = self._layout
+        high = int(keys[-1]) >> (32 + layout.shift + layout.low_bits)
+        # The bit that follows the last of these postings in each section.
+        last = self._added + keys.size
+        bits = (last + high, last * layout.low_bits, last * layout.document_bits)
+        origins = [(self._next[name] - self._starts[name]) * 8 for name in BIT_SECTIONS]
+        parts = Sections(
+            np.empty((high >> BLOCK_BITS) + 1 - self._block, dtype=np.uint32),
+            *map(self._words, BIT_SECTIONS, origins, bits),
+        )
+        places = np.array(origins, dtype=np.int64)
+        self._block = encode(keys, self._added, layout, parts, places, self._block)
+        self._added = last
+        self._append("directory", parts.directory)
+        for name, origin, bit, each in zip(BIT_SECTIONS, origins, bits, parts[1:], strict=True):
+            whole = (bit - origin) // WORD_BITS
+            self._partial[name] = each[whole : whole + 1]
+            self._append(name, each[:whole])
 
     def finish(self) -> SegmentEntry:
         """Write the footer, wait for the disk, and describe the segment.
@@ -98,7 +127,12 @@ class SegmentWriter:
             raise ValueError(
                 f"{self._path}: {self._added} postings added, {self._entry.postings} announced"
             )
-        self._append("terms", np.full(-self._added % BLOCK_TERMS, PADDING))
+        missing = directory_entries(self._layout) - self._block
+        self._append("directory", np.full(missing, self._added, dtype=np.uint32))
+        for name in BIT_SECTIONS:
+            self._append(name, self._partial[name])
+        for name in SECTIONS:
+            self._append(name, np.zeros(self._ends[name] - self._next[name], dtype=np.uint8))
         size = file_size(self._entry)
         footer = encode_footer(tuple(self._checksums.values()), size)
         files.write_at(self._descriptor, footer, size - FOOTER_BYTES)
@@ -107,10 +141,16 @@ class SegmentWriter:
         self._finished = True
         return replace(self._entry, size=size, checksum=footer_checksum(footer))
 
-    def _append(self, section: str, words: NDArray[np.uint32]) -> None:
-        if not words.size:
+    def _words(self, section: str, origin: int, last: int) -> NDArray[np.uint64]:
+        """Return room for a section's bits up to `last`, with what is known of the first word."""
+        words = np.zeros((last - origin) // WORD_BITS + 2, dtype=np.uint64)
+        words[:1] = self._partial[section]
+        return words
+
+    def _append(self, section: str, values: NDArray[np.uint64 | np.uint32 | np.uint8]) -> None:
+        if not values.size:
             return
-        data = np.ascontiguousarray(words, dtype="<u4").data
+        data = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).data
         if self._next[section] + data.nbytes > self._ends[section]:
             raise ValueError(f"{self._path}: more {section} than were announced")
         files.write_at(self._descriptor, data, self._next[section])

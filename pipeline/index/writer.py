@@ -9,15 +9,21 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pipeline.index import files
+from pipeline.index.background import BackgroundWork
 from pipeline.index.changes import fold, group
 from pipeline.index.check import check_once
-from pipeline.index.errors import IndexCorrupt, IndexLocked, StalePosition, WriterUnusable
+from pipeline.index.committed import CommittedState
+from pipeline.index.errors import (
+    IndexCorrupt,
+    IndexLocked,
+    MergeStopped,
+    StalePosition,
+    WriterUnusable,
+)
 from pipeline.index.manifest import NAME as MANIFEST_NAME
-from pipeline.index.manifest import Manifest, read_manifest, write_manifest
 from pipeline.index.merge_policy import choose_merge
 from pipeline.index.segment_format import SUFFIX
 from pipeline.index.segment_set import SegmentSet
-from pipeline.index.segment_store import SegmentStore
 from pipeline.index.snapshot import load_snapshot
 
 if TYPE_CHECKING:
@@ -29,11 +35,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger("acoustid.index.writer")
 
 LOCK_NAME = "lock"
+# Segments that may wait for a merge in the background.
+MOST_SEGMENTS = 24
 # Terms that a rebuild holds before it writes a segment: about 50 MB with all copies.
 REBUILD_TERMS = 1 << 21
 
 
-def open_writer(path: str | Path, *, clear_damaged: bool = False) -> IndexWriter:
+def open_writer(
+    path: str | Path, *, clear_damaged: bool = False, merge_in_background: bool = True
+) -> IndexWriter:
     """Open an index for writing, creating it empty at position 0 if there is none.
 
     Every segment's CRC is checked the first time this process opens it for writing.
@@ -41,6 +51,7 @@ def open_writer(path: str | Path, *, clear_damaged: bool = False) -> IndexWriter
     Args:
         path: the folder of the index.
         clear_damaged: begin an empty index in the place of a damaged one, to rebuild it.
+        merge_in_background: merge in a thread of its own, and not within `apply`.
 
     Raises:
         IndexLocked: another writer holds the index.
@@ -52,24 +63,28 @@ def open_writer(path: str | Path, *, clear_damaged: bool = False) -> IndexWriter
     if lock is None:
         raise IndexLocked(directory)
     try:
-        return _load(directory, lock, clear_damaged=clear_damaged)
+        if clear_damaged:
+            _clear_damaged(directory)
+        return IndexWriter(directory, lock, merge_in_background=merge_in_background)
     except BaseException:
         files.unlock(lock)
         raise
 
 
-def _load(directory: Path, lock: int, *, clear_damaged: bool) -> IndexWriter:
+def _clear_damaged(directory: Path) -> None:
     try:
-        return IndexWriter(directory, lock)
+        snapshot = load_snapshot(directory)
+        snapshot.close()
+        for segment in snapshot.segments.segments:
+            check_once(segment)
     except IndexCorrupt as error:
-        if not clear_damaged:
-            raise
         log.warning("a damaged index is cleared", file=str(error.path), problem=error.problem)
+    else:
+        return
     # The segments go first: a manifest without them is as damaged as the index was.
     for path in [*directory.glob(f"*{SUFFIX}"), directory / MANIFEST_NAME]:
         files.remove(path)
     files.sync_directory(directory)
-    return IndexWriter(directory, lock)
 
 
 class IndexWriter:
@@ -78,25 +93,20 @@ class IndexWriter:
     A call that fails leaves the old state in force, on the disk and here, and may be repeated.
     """
 
-    def __init__(self, directory: Path, lock: int) -> None:
+    def __init__(self, directory: Path, lock: int, *, merge_in_background: bool = True) -> None:
         """Load the index in `directory`; use `open_writer`.
 
         Args:
             directory: the folder of the index.
             lock: the descriptor that holds its lock.
+            merge_in_background: see `open_writer`.
         """
         self._directory = directory
         self._process = os.getpid()
-        self._unusable: str | None = None
-        snapshot = load_snapshot(directory)
-        if snapshot.is_missing():
-            write_manifest(directory, snapshot.manifest)
-        snapshot.close()
-        self._manifest, self._segments = snapshot.manifest, snapshot.segments
-        for segment in self._segments.segments:
-            check_once(segment)
-        self._store = SegmentStore(directory, self._manifest.next_segment)
-        self._store.sweep(self._segments)
+        self._state = CommittedState(directory)
+        self._store = self._state.store
+        self._in_background = merge_in_background
+        self._merges = BackgroundWork(self._merge_once)
         self._lock: int | None = lock
 
     def __enter__(self) -> IndexWriter:
@@ -117,7 +127,15 @@ class IndexWriter:
             WriterUnusable: the writer is closed, or a failed commit could not be taken back.
         """
         self._require_usable()
-        return self._manifest.position
+        return self._state.manifest.position
+
+    def merging(self) -> bool:
+        """Tell whether segments are being merged in the background."""
+        return self._merges.busy()
+
+    def finish_merges(self) -> None:
+        """Wait until the segments may rest."""
+        self._merges.wait(lambda: False)
 
     def metadata(self) -> dict[str, str]:
         """Return what the owner keeps with the index.
@@ -126,7 +144,7 @@ class IndexWriter:
             WriterUnusable: see `position`.
         """
         self._require_usable()
-        return dict(self._manifest.metadata)
+        return dict(self._state.manifest.metadata)
 
     def apply(
         self,
@@ -156,8 +174,12 @@ class IndexWriter:
             raise StalePosition(position, current)
         if position == current and not changes and not metadata:
             return
-        segments = self._store.appended(self._segments, fold(changes), position)
-        self._commit(segments, position, {**self._manifest.metadata, **(metadata or {})})
+        folded = fold(changes)
+        self._state.commit(
+            lambda segments: self._store.appended(segments, folded, position),
+            position,
+            {**self._state.manifest.metadata, **(metadata or {})},
+        )
         self._merge()
 
     def rebuild(
@@ -190,67 +212,56 @@ class IndexWriter:
             for changes in group(batches, REBUILD_TERMS):
                 segments = self._store.appended(segments, fold(changes), position)
                 while run := choose_merge(segments):
-                    unmerged, segments = segments, self._store.merged(segments, run)
+                    unmerged = segments
+                    merged = self._store.merged(segments, run)
+                    segments = segments.replaced(segments.segments[run], merged)
                     self._store.discard(unmerged, kept=segments)
         except BaseException:
-            self._store.discard(segments, kept=self._segments)
+            self._store.discard(segments, kept=self._state.segments)
             raise
-        self._commit(segments, position, self._manifest.metadata if metadata is None else metadata)
+        self._state.commit(lambda _: segments, position, metadata)
 
     def close(self) -> None:
-        """Give the lock back. Closing twice is no error."""
+        """Stop merging and give the lock back. Closing twice is no error."""
+        if os.getpid() == self._process:
+            self._merges.stop()
         if self._lock is not None:
             # A forked process shares the lock: it may only let go of its own descriptor.
             release = files.unlock if os.getpid() == self._process else files.close
             release(self._lock)
         self._lock = None
-        self._unusable = "this writer is closed; open another"
-        self._segments = SegmentSet()
+        self._state.unusable = "this writer is closed; open another"
+        self._state.segments = SegmentSet()
 
     def _merge(self) -> None:
         """Merge until the segments may rest. The changes are committed: a failure can wait."""
+        if self._in_background:
+            if choose_merge(self._state.segments):
+                self._merges.wake()
+                # Where merges can't follow, the writer waits: every segment slows every search.
+                self._merges.wait(lambda: len(self._state.segments.segments) < MOST_SEGMENTS)
+            return
         try:
-            while run := choose_merge(self._segments):
-                merged = self._store.merged(self._segments, run)
-                self._commit(merged, self._manifest.position, self._manifest.metadata)
+            while self._merge_once():
+                pass
         except OSError as error:
             log.warning("merge failed; the next commit tries again", error=str(error))
 
-    def _commit(self, segments: SegmentSet, position: int, metadata: Mapping[str, str]) -> None:
-        """Put a state in force, on the disk and here, and delete the files it no longer needs."""
-        old = self._manifest, self._segments
-        manifest = Manifest(
-            self._manifest.generation + 1,
-            position,
-            self._store.next_number,
-            segments.entries(),
-            dict(metadata),
-        )
+    def _merge_once(self) -> bool:
+        """Merge the run that needs it most; return whether there was one."""
+        segments = self._state.segments
+        run = choose_merge(segments)
+        if run is None:
+            return False
         try:
-            # First here, then on the disk: wherever this is interrupted, both are taken back.
-            self._manifest, self._segments = manifest, segments
-            write_manifest(self._directory, manifest)
-        except BaseException:
-            self._manifest, self._segments = old
-            self._restore_manifest()
-            self._store.discard(segments, kept=self._segments)
-            raise
-        self._store.discard(old[1], kept=segments)
-
-    def _restore_manifest(self) -> None:
-        """Put the manifest of `self._manifest` back in force if a failed commit replaced it.
-
-        If that fails too, nobody knows which one a crash would leave: the writer gives up, and
-        whoever opens the index next reads it from the disk.
-        """
-        self._unusable = "a commit failed and could not be taken back; open the index again"
-        if read_manifest(self._directory) != self._manifest:
-            write_manifest(self._directory, self._manifest)
-        self._unusable = None
+            merged = self._store.merged(segments, run, self._merges.stopping)
+        except MergeStopped:
+            return False
+        self._state.commit(lambda current: current.replaced(segments.segments[run], merged))
+        return True
 
     def _require_usable(self) -> None:
-        if self._unusable:
-            raise WriterUnusable(f"{self._directory}: {self._unusable}")
+        self._state.require_usable()
         if os.getpid() != self._process:
             raise WriterUnusable(
                 f"{self._directory}: this writer belongs to process {self._process}; "

@@ -66,7 +66,7 @@ OPERATIONS = [apply, move, delete_all, rebuild]
 def base(tmp_path: Path) -> Path:
     """An index with as many segments as may rest."""
     path = tmp_path / "base"
-    with open_writer(path) as opened:
+    with open_writer(path, merge_in_background=False) as opened:
         for number in range(1, MAX_SEGMENTS + 1):
             opened.apply([Insert(number, terms(16, 16 * number))], number)
     return path
@@ -86,7 +86,7 @@ def copied(base: Path, number: int) -> Path:
 def uncut(base: Path, operation: Operation) -> tuple[int, State]:
     """Return how many calls an operation makes, and what it leads to."""
     path = copied(base, -1)
-    with open_writer(path) as opened, failing(never) as calls:
+    with open_writer(path, merge_in_background=False) as opened, failing(never) as calls:
         operation(opened)
     return calls.count, state(path)
 
@@ -94,7 +94,7 @@ def uncut(base: Path, operation: Operation) -> tuple[int, State]:
 def check_reopened(path: Path, allowed: list[State]) -> None:
     """Open an index after a failure: it is whole, tidy and in one of the allowed states."""
     assert state(path) in allowed
-    open_writer(path).close()
+    open_writer(path, merge_in_background=False).close()
     assert state(path) in allowed
     assert verify(path) == []
     with open_reader(path) as reader:
@@ -110,7 +110,7 @@ def test_killed_at_any_call(base: Path, operation: Operation) -> None:
     seen = []
     for number in range(count):
         path = copied(base, number)
-        opened = open_writer(path)
+        opened = open_writer(path, merge_in_background=False)
         with failing(killed_at(number)), pytest.raises(Killed):
             operation(opened)
         opened.close()
@@ -128,7 +128,7 @@ def test_one_call_fails(base: Path, operation: Operation) -> None:
     failures = 0
     for number in range(count):
         path = copied(base, number)
-        with open_writer(path) as opened:
+        with open_writer(path, merge_in_background=False) as opened:
             with failing(disk_error_at(number)):
                 try:
                     operation(opened)
@@ -154,7 +154,7 @@ def test_the_disk_fails_for_good(
     count, new = uncut(base, operation)
     for number in range(count):
         path = copied(base, number)
-        with open_writer(path) as opened:
+        with open_writer(path, merge_in_background=False) as opened:
             with failing(fails(number)):
                 try:
                     operation(opened)
@@ -180,7 +180,7 @@ def test_creation_cut_at_any_call(tmp_path: Path) -> None:
         path = tmp_path / str(number)
         try:
             with failing(killed_at(number)):
-                open_writer(path).close()
+                open_writer(path, merge_in_background=False).close()
         except Killed:
             assert state(path) == (0, {})
             check_reopened(path, [(0, {})])
@@ -196,9 +196,9 @@ def test_opening_cut_at_any_call(base: Path) -> None:
     for name in ("00000000000000f0.segment", "00000000000000f1.segment", "manifest.tmp"):
         (base / name).write_bytes(b"left by a crash")
     with failing(never) as calls:
-        open_writer(copied(base, -1)).close()
+        open_writer(copied(base, -1), merge_in_background=False).close()
     for number in range(calls.count):
         path = copied(base, number)
         with failing(killed_at(number)), pytest.raises(Killed):
-            open_writer(path)
+            open_writer(path, merge_in_background=False)
         check_reopened(path, [old])

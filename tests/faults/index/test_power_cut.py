@@ -169,7 +169,7 @@ class Misfortune:
         self.dying = False
         writer = None
         try:
-            writer = open_writer(self.disk.folder)
+            writer = open_writer(self.disk.folder, merge_in_background=False)
             self.committed = writer.position()
             for _ in range(steps):
                 self.committed = step(writer)
@@ -197,7 +197,7 @@ def open_unfollowed(path: Path) -> Iterator[int]:
     with pytest.MonkeyPatch.context() as patch:
         for name, call in REAL.items():
             patch.setattr(files, name, call)
-        with open_writer(path) as writer:
+        with open_writer(path, merge_in_background=False) as writer:
             yield writer.position()
 
 

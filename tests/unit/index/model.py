@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from pipeline.index import Hits, Insert
+from pipeline.index.postings import documents_of, terms_of
 from pipeline.index.snapshot import load_snapshot
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.index import Change
+    from pipeline.index.postings import Keys
+    from pipeline.index.segment import Segment
 
 Documents: TypeAlias = dict[int, frozenset[int]]
 Answer: TypeAlias = list[tuple[int, int]]
@@ -60,6 +63,12 @@ def pairs(hits: Hits) -> Answer:
     return list(zip(hits.ids.tolist(), hits.scores.tolist(), strict=True))
 
 
+def postings(segment: Segment, keys: Keys) -> list[tuple[int, int]]:
+    """Return postings of a segment as (term, id)."""
+    ids = segment.documents[documents_of(keys)]
+    return list(zip(terms_of(keys).tolist(), ids.tolist(), strict=True))
+
+
 def contents(path: Path) -> Documents:
     """Return every document that the index on the disk holds, read posting by posting."""
     snapshot = load_snapshot(path)
@@ -67,10 +76,10 @@ def contents(path: Path) -> Documents:
     documents: dict[int, set[int]] = {}
     segments = snapshot.segments
     for segment, shadowed in zip(segments.segments, segments.shadowed, strict=True):
-        hidden = {*shadowed.tolist(), *segment.tombstones.tolist()}
-        documents.update({id_: set() for id_ in segment.ids.tolist() if id_ not in hidden})
+        hidden = set(shadowed.tolist())
+        documents.update({id_: set() for id_ in segment.documents.tolist() if id_ not in hidden})
         for part in segment.parts():
-            for term, id_ in zip(part.terms.tolist(), part.documents.tolist(), strict=True):
+            for term, id_ in postings(segment, part):
                 if id_ not in hidden:
                     documents[id_].add(term)
     assert len(documents) == segments.documents()

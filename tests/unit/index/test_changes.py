@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 
 from pipeline.index import Delete, Insert
-from pipeline.index.changes import MAX_ID, fold, group
+from pipeline.index.changes import MAX_ID, FoldedChanges, fold, group
+from pipeline.index.postings import documents_of, terms_of
 from tests.unit.index.model import terms
+
+
+def postings(folded: FoldedChanges) -> list[tuple[int, int]]:
+    """Return (term, id) of each posting."""
+    ids = folded.inserted[documents_of(folded.keys)]
+    return list(zip(terms_of(folded.keys).tolist(), ids.tolist(), strict=True))
 
 
 def test_the_last_change_of_an_id_wins() -> None:
@@ -17,20 +24,18 @@ def test_the_last_change_of_an_id_wins() -> None:
     )  # fmt: skip
     assert folded.inserted.tolist() == [2, 3]
     assert folded.deleted.tolist() == [1, 4]
-    assert folded.postings.terms.tolist() == [48, 64]
-    assert folded.postings.documents.tolist() == [3, 2]
+    assert postings(folded) == [(48, 3), (64, 2)]
 
 
 def test_a_term_counts_once_and_postings_are_sorted() -> None:
     folded = fold([Insert(9, terms(32, 16, 32)), Insert(2, terms(32))])
-    assert folded.postings.terms.tolist() == [16, 32, 32]
-    assert folded.postings.documents.tolist() == [9, 2, 9]
+    assert postings(folded) == [(16, 9), (32, 2), (32, 9)]
 
 
 def test_the_highest_id_and_term_fit() -> None:
     folded = fold([Insert(MAX_ID, terms(2**32 - 1))])
-    assert folded.inserted.tolist() == folded.postings.documents.tolist() == [2**32 - 1]
-    assert folded.postings.terms.tolist() == [2**32 - 1]
+    assert folded.inserted.tolist() == [2**32 - 1]
+    assert postings(folded) == [(2**32 - 1, 2**32 - 1)]
 
 
 @pytest.mark.parametrize("id_", [0, -1, 2**32])

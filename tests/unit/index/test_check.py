@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline.index import Insert, open_writer, segment, verify
-from pipeline.index.manifest import Manifest, write_manifest
-from pipeline.index.postings import Postings
-from pipeline.index.segment_format import SegmentEntry
+from pipeline.index.manifest import Manifest, read_manifest, write_manifest
+from pipeline.index.postings import pack
+from pipeline.index.segment_format import (
+    FOOTER_BYTES,
+    SegmentEntry,
+    encode_footer,
+    footer_checksum,
+    section_bounds,
+)
 from pipeline.index.segment_writer import SegmentWriter
 from tests.unit.index.model import terms
 
@@ -19,19 +27,21 @@ if TYPE_CHECKING:
     from numpy import uint32
     from numpy.typing import NDArray
 
+    from pipeline.index.postings import Keys
+
 
 def make_index(
     path: Path,
-    ids: NDArray[uint32],
+    documents: NDArray[uint32],
     tombstones: NDArray[uint32],
-    postings: Postings,
+    keys: Keys,
     next_: int = 2,
 ) -> str:
     """Write an index of one segment without asking whether it makes sense."""
     path.mkdir()
-    planned = SegmentEntry(1, ids.size, tombstones.size, postings.terms.size)
-    with SegmentWriter(path, planned, ids, tombstones) as writer:
-        writer.add(postings)
+    planned = SegmentEntry(1, documents.size, tombstones.size, keys.size, top_term=32, shift=4)
+    with SegmentWriter(path, planned, documents, tombstones) as writer:
+        writer.add(keys)
         entry = writer.finish()
     write_manifest(path, Manifest(1, 1, next_, (entry,)))
     return str(path / entry.file_name)
@@ -49,49 +59,65 @@ def test_no_index_is_a_problem(path: Path) -> None:
     assert verify(path) == [f"{path}/manifest: is missing; there is no index here"]
 
 
-NO_POSTINGS = Postings(terms(), terms())
-ONE_POSTING = Postings(terms(16), terms(1))
+NO_POSTINGS = pack(terms(), terms())
+ONE_POSTING = pack(terms(16), terms(0))
 
 
 @pytest.mark.parametrize(
-    ("ids", "tombstones", "postings", "problem"),
+    ("documents", "tombstones", "keys", "problem"),
     [
-        (terms(2, 1), terms(), NO_POSTINGS, "its ids are not sorted and distinct"),
-        (terms(1, 1), terms(), NO_POSTINGS, "its ids are not sorted and distinct"),
-        (terms(1, 2), terms(2, 2), NO_POSTINGS, "its tombstones are not sorted and distinct"),
-        (terms(1), terms(2), NO_POSTINGS, "it holds tombstones of documents that are not among"),
+        (terms(2, 1), terms(), NO_POSTINGS, "its documents are not sorted and distinct"),
+        (terms(1, 1), terms(), NO_POSTINGS, "its documents are not sorted and distinct"),
+        (terms(1), terms(2, 2), NO_POSTINGS, "its tombstones are not sorted and distinct"),
+        (terms(1, 2), terms(2), NO_POSTINGS, "it holds tombstones of documents that it holds"),
         (terms(0, 1), terms(), ONE_POSTING, "it holds a document with id 0"),
-        (terms(2), terms(), ONE_POSTING, "it holds postings of documents that are not among"),
-        (terms(1, 2), terms(1), ONE_POSTING, "it holds postings of documents that are not among"),
+        (terms(1), terms(0), ONE_POSTING, "it holds a document with id 0"),
+        (terms(), terms(1), ONE_POSTING, "it holds postings of documents that it does not hold"),
     ],
 )
 def test_senseless_content_is_named(
     path: Path,
-    ids: NDArray[uint32],
+    documents: NDArray[uint32],
     tombstones: NDArray[uint32],
-    postings: Postings,
+    keys: Keys,
     problem: str,
 ) -> None:
-    name = make_index(path, ids, tombstones, postings)
+    name = make_index(path, documents, tombstones, keys)
     [found] = verify(path)
     assert found.startswith(f"{name}: {problem}")
 
 
 @pytest.mark.parametrize("part", [1, 2, 100])
-@pytest.mark.parametrize(
-    "postings",
-    [
-        Postings(terms(32, 16), terms(1, 1)),
-        Postings(terms(16, 16), terms(2, 1)),
-        Postings(terms(16, 16), terms(1, 1)),
-    ],
-)
+@pytest.mark.parametrize("documents", [(1, 0), (0, 0)])
 def test_unsorted_postings_are_found_across_parts(
-    path: Path, postings: Postings, part: int, monkeypatch: pytest.MonkeyPatch
+    path: Path, documents: tuple[int, int], part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(segment, "PART_POSTINGS", part)
-    name = make_index(path, terms(1, 2), terms(), postings)
+    name = make_index(path, terms(1, 2), terms(), pack(terms(16, 16), terms(*documents)))
     assert verify(path) == [f"{name}: its postings are not sorted and distinct"]
+
+
+def test_a_directory_that_does_not_agree_with_the_terms_is_found(path: Path) -> None:
+    with open_writer(path) as writer:
+        writer.apply([Insert(1, terms(*range(0, 2**20, 2**12)))], 1)
+    [file] = path.glob("*.segment")
+    manifest = read_manifest(path)
+    assert manifest
+    [entry] = manifest.segments
+    start, _ = section_bounds(entry)["directory"]
+    data = bytearray(file.read_bytes())
+    data[start + 4] ^= 1
+    sealed = reseal(data, entry)
+    file.write_bytes(sealed)
+    checksum = footer_checksum(sealed[-FOOTER_BYTES:])
+    write_manifest(path, replace(manifest, segments=(replace(entry, checksum=checksum),)))
+    assert verify(path) == [f"{file}: its directory does not agree with its terms"]
+
+
+def reseal(data: bytearray, entry: SegmentEntry) -> bytes:
+    """Return a segment's file with the checksums that its content should have."""
+    crcs = [zlib.crc32(data[start:end]) for start, end in section_bounds(entry).values()]
+    return bytes(data[:-FOOTER_BYTES]) + encode_footer(crcs, entry.size)
 
 
 def test_a_segment_number_to_be_given_again_is_a_problem(path: Path) -> None:
@@ -106,10 +132,10 @@ def test_every_damaged_segment_is_listed(path: Path) -> None:
     first, second, third = sorted(path.glob("*.segment"))
     first.unlink()
     data = bytearray(third.read_bytes())
-    data[-45] ^= 1
+    data[-60] ^= 1
     third.write_bytes(data)
     problems = verify(path)
     assert len(problems) == 2
     assert problems[0] == f"{first}: is missing"
-    assert problems[1].startswith(f"{third}: has damaged documents")
+    assert problems[1].startswith(f"{third}: has damaged postings")
     assert second.exists()

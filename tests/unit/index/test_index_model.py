@@ -52,7 +52,7 @@ class IndexMachine(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         """Create the index."""
-        self.writer = open_writer(self.path)
+        self.writer = open_writer(self.path, merge_in_background=False)
 
     @rule(changes=CHANGES, step=st.integers(0, 3))
     def apply(self, changes: list[Change], step: int) -> None:
@@ -80,7 +80,7 @@ class IndexMachine(RuleBasedStateMachine):
         """Open the index anew, for writing and for reading."""
         self.writer.close()
         self.reader.close()
-        self.writer = open_writer(self.path)
+        self.writer = open_writer(self.path, merge_in_background=False)
         self.reader = open_reader(self.path)
 
     @rule(

@@ -41,10 +41,10 @@ def test_every_shorter_file_is_noticed() -> None:
 
 
 def test_a_newer_format_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifest, "VERSION", 2)
+    monkeypatch.setattr(manifest, "VERSION", 3)
     data = encode(EXAMPLE)
     monkeypatch.undo()
-    with pytest.raises(IndexCorrupt, match="manifest format 2, this software reads 1"):
+    with pytest.raises(IndexCorrupt, match="manifest format 3, this software reads 2"):
         decode(data, PATH)
 
 

@@ -13,12 +13,12 @@ from pipeline.index.changes import fold
 from pipeline.index.segment_set import SegmentSet
 from pipeline.index.segment_store import SegmentStore
 from pipeline.index.segment_writer import SegmentWriter
-from tests.unit.index.model import terms
+from tests.unit.index.model import postings, terms
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.index.postings import Postings
+    from pipeline.index.postings import Keys
 
 ID = st.integers(1, 12)
 CHANGE = st.builds(
@@ -40,14 +40,17 @@ def stacked(store: SegmentStore, batches: list[list[Change]]) -> SegmentSet:
     return segments
 
 
+def merged(store: SegmentStore, segments: SegmentSet, run: slice) -> SegmentSet:
+    return segments.replaced(segments.segments[run], store.merged(segments, run))
+
+
 def alive(segments: SegmentSet) -> dict[int, set[int]]:
     """Return what a search could find: id to terms."""
     found: dict[int, set[int]] = {}
     for segment, shadowed in zip(segments.segments, segments.shadowed, strict=True):
-        hidden = {*shadowed.tolist(), *segment.tombstones.tolist()}
-        found.update({id_: set() for id_ in segment.ids.tolist() if id_ not in hidden})
-        postings = segment.between(0, None)
-        for term, id_ in zip(postings.terms.tolist(), postings.documents.tolist(), strict=True):
+        hidden = set(shadowed.tolist())
+        found.update({id_: set() for id_ in segment.documents.tolist() if id_ not in hidden})
+        for term, id_ in postings(segment, segment.keys(0, segment.entry.postings)):
             if id_ not in hidden:
                 found[id_].add(term)
     return found
@@ -68,21 +71,20 @@ def test_merging_any_run_changes_no_content(
     run = slice(start, data.draw(st.integers(start + 2, count)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merge, "SLICE_POSTINGS", data.draw(st.sampled_from([1, 8, 1 << 18])))
-        after = store.merged(before, run)
+        after = merged(store, before, run)
     assert alive(after) == alive(before)
     assert after.documents() == before.documents()
     for segment in after.segments:
         segment.check()
-        assert segment.heads_agree()
+        assert segment.directory_agrees()
 
 
 def test_superseded_versions_are_dropped(store: SegmentStore) -> None:
     segments = stacked(
         store, [[Insert(1, terms(16)), Insert(2, terms(16))], [Insert(1, terms(32))]]
     )
-    merged = store.merged(segments, slice(0, 2))
-    [segment] = merged.segments
-    assert segment.between(0, None).documents.tolist() == [2, 1]
+    [segment] = merged(store, segments, slice(0, 2)).segments
+    assert postings(segment, segment.keys(0, 2)) == [(16, 2), (32, 1)]
     assert segment.ids.tolist() == [1, 2]
 
 
@@ -90,17 +92,17 @@ def test_what_a_segment_outside_the_run_supersedes_is_dropped_too(store: Segment
     segments = stacked(
         store, [[Insert(1, terms(16))], [Insert(2, terms(16))], [Insert(1, terms(32))]]
     )
-    merged = store.merged(segments, slice(0, 2))
-    assert merged.segments[0].ids.tolist() == [2]
+    after = merged(store, segments, slice(0, 2))
+    assert after.segments[0].ids.tolist() == [2]
 
 
 def test_tombstones_stay_while_an_older_segment_may_hold_the_document(store: SegmentStore) -> None:
     first: list[Change] = [Insert(1, terms(16)), Insert(2, terms(16))]
     segments = stacked(store, [first, [Delete(1)], [Insert(3, terms(16))]])
-    newer = store.merged(segments, slice(1, 3))
+    newer = merged(store, segments, slice(1, 3))
     assert newer.segments[1].tombstones.tolist() == [1]
     assert newer.segments[1].ids.tolist() == [1, 3]
-    whole = store.merged(newer, slice(0, 2))
+    whole = merged(store, newer, slice(0, 2))
     assert whole.segments[0].tombstones.tolist() == []
     assert whole.segments[0].ids.tolist() == [2, 3]
 
@@ -120,13 +122,13 @@ def test_a_slice_of_a_merge_holds_about_as_many_postings_as_asked(
     sizes: list[int] = []
     add = SegmentWriter.add
 
-    def counted(writer: SegmentWriter, postings: Postings) -> None:
-        sizes.append(postings.terms.size)
-        add(writer, postings)
+    def counted(writer: SegmentWriter, keys: Keys) -> None:
+        sizes.append(keys.size)
+        add(writer, keys)
 
     monkeypatch.setattr(SegmentWriter, "add", counted)
     monkeypatch.setattr(merge, "SLICE_POSTINGS", 1000)
-    store.merged(segments, slice(0, 3))
+    merged(store, segments, slice(0, 3))
     assert sum(sizes) == sum(segment.entry.postings for segment in segments.segments)
     assert max(sizes) <= 1000 + 27  # every document may hold the term at a cut
     assert len(sizes) <= 3 * sum(sizes) / 1000

@@ -57,7 +57,7 @@ def test_stats_count_what_a_search_can_find(path: Path) -> None:
         writer.apply([Insert(1, terms(16)), Delete(11), Delete(3)], 3)
         stats = reader.stats()
         on_disk = sum(file.stat().st_size for file in path.glob("*.segment"))
-    assert stats == IndexStats(position=3, documents=9, segments=3, bytes=on_disk)
+    assert stats == IndexStats(3, 9, 3, on_disk, min_document_id=1, max_document_id=10)
 
 
 def test_an_index_that_is_deleted_and_made_again_is_followed(path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_mapped_segment_outlives_its_file(path: Path) -> None:
         old = reader._snapshot.segments
         writer.rebuild([[Insert(2, terms(16))]], 2)
         assert not old.segments[0].path.exists()
-        assert old.segments[0].between(0, None).documents.tolist() == [1]
+        assert old.segments[0].documents.tolist() == [1]
 
 
 def test_segments_that_stay_are_not_mapped_again(path: Path) -> None:

@@ -6,12 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pipeline.index import Delete, Insert, open_reader, open_writer, search
-from pipeline.index.search import Limits, rank
-from tests.unit.index.model import answer, pairs, terms
+from tests.unit.index.model import pairs, terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,19 +101,3 @@ def test_batches_larger_than_memory_allows_are_gathered_in_parts(
     for budget in (1, 5, 12):
         monkeypatch.setattr(search, "GATHER_POSTINGS", budget)
         assert [pairs(hits) for hits in reader.search(queries)] == whole
-
-
-@given(
-    st.lists(st.integers(1, 30), max_size=80),
-    st.integers(1, 12),
-    st.integers(1, 6),
-    st.integers(0, 100),
-)
-@settings(deadline=None)
-def test_ranking_agrees_with_the_rules(
-    found: list[int], limit: int, min_score: int, score_pct: int
-) -> None:
-    documents = {id_: frozenset(range(found.count(id_))) for id_ in found}
-    expected = answer(documents, range(80), limit, min_score, score_pct)
-    hits = rank(np.array(found, dtype=np.uint32), Limits(limit, min_score, score_pct))
-    assert pairs(hits) == expected

@@ -1,0 +1,338 @@
+"""The loops of a search: gather the documents of terms, count them, complete the best scores.
+
+Documents of all segments are counted together, so each has one number: that in its segment plus
+the segment's base, the number of documents in the segments before it. Query q has the (query, term)
+pairs from `bounds[q]` to before `bounds[q + 1]`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pipeline.index.bits import read_field
+from pipeline.index.compiled import compiled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipeline.index.term_codes import Found, Sections
+
+    Words = NDArray[np.uint64]
+    Numbers = NDArray[np.uint32]
+    Places = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+
+
+class Cutoff(NamedTuple):
+    """Which candidates are worth returning.
+
+    Attributes:
+        limit: most hits of a query.
+        min_score: the lowest score of a hit.
+        score_pct: percentage of the best score below which another is no hit.
+        completed: most candidates whose score is completed by terms that brought in none, unless
+            more than that share the best count.
+    """
+
+    limit: int
+    min_score: int
+    score_pct: int
+    completed: int
+
+
+_LOAD = 2  # slots of the counting table for each posting, so that few of them collide
+
+
+@compiled
+def distinct(terms: Numbers, ends: Places, bounds: Places) -> int:
+    """Sort the terms of each query and leave out what it repeats, in place.
+
+    Args:
+        terms: terms of all queries, uint32, query q's up to `ends[q]`; those that are left move to
+            the front.
+        ends: int64, shape (queries,).
+        bounds: int64, shape (queries + 1,); receives where the terms of each query are now.
+
+    Returns:
+        How many terms are left.
+    """
+    begin = 0
+    kept = 0
+    for query in range(ends.size):
+        own = np.sort(terms[begin : ends[query]])
+        begin = ends[query]
+        bounds[query] = kept
+        for i in range(own.size):
+            if i == 0 or own[i] != own[i - 1]:
+                terms[kept] = own[i]
+                kept += 1
+    bounds[ends.size] = kept
+    return kept
+
+
+@compiled
+def choose(bounds: Places, totals: Places, budget: int, brings: Mask) -> None:
+    """Decide which terms bring documents into the answers: the rarest, within a budget.
+
+    Args:
+        bounds: int64, shape (queries + 1,).
+        totals: postings of each pair in all segments, int64.
+        budget: most postings for one query; its rarest term is taken whatever it costs.
+        brings: receives the decision for each pair.
+    """
+    for query in range(bounds.size - 1):
+        first, last = bounds[query], bounds[query + 1]
+        rest = budget
+        taken = False
+        for pair in first + np.argsort(totals[first:last]):
+            rest -= totals[pair]
+            brings[pair] = rest >= 0 or not taken
+            taken = taken or totals[pair] > 0
+
+
+@compiled
+def gather(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
+    bounds: Places,
+    brings: Mask,
+    found: Found,
+    code: Sections,
+    document_bits: int,
+    base: int,
+    dead: Mask,
+    documents: Numbers,
+    ends: Places,
+) -> None:
+    """Append the documents that the pairs of each query find in one segment.
+
+    Args:
+        bounds: int64, shape (queries + 1,).
+        brings: which pairs to follow.
+        found: where the postings of each pair lie in the segment.
+        code: the segment's sections.
+        document_bits: width of a document number.
+        base: the segment's base.
+        dead: which of the segment's documents are out of date; empty if none is.
+        documents: receives base + document number, uint32.
+        ends: where those of each query end, int64; moved.
+    """
+    mask = (np.uint64(1) << np.uint64(document_bits)) - np.uint64(1)
+    for query in range(bounds.size - 1):
+        end = ends[query]
+        for pair in range(bounds[query], bounds[query + 1]):
+            if not brings[pair]:
+                continue
+            bit = found.starts[pair] * document_bits
+            for _ in range(found.lengths[pair]):
+                number = np.int64(read_field(code.documents, bit, mask))
+                bit += document_bits
+                if dead.size and dead[min(number, dead.size - 1)]:
+                    continue
+                documents[end] = base + number
+                end += 1
+        ends[query] = end
+
+
+@compiled
+def _count(found: Numbers, first: int, last: int, table: Words, counts: Places) -> int:
+    """Count each document of one query in a hash table; return the highest count.
+
+    Args:
+        found: documents, any order.
+        first: the first of them that counts.
+        last: the one to stop before.
+        table: zeros, a power of two of them, more than there are documents; receives
+            document << 32 | count.
+        counts: zeros; receives how many documents were counted 0, 1, 2... times.
+    """
+    mask = np.uint64(table.size - 1)
+    best = 0
+    for i in range(first, last):
+        document = np.uint64(found[i])
+        slot = ((document * np.uint64(0x9E3779B1)) >> np.uint64(7)) & mask
+        while table[slot] and (table[slot] >> np.uint64(32)) != document:
+            slot = (slot + np.uint64(1)) & mask
+        entry = (document << np.uint64(32)) | (table[slot] & np.uint64(0xFFFFFFFF))
+        table[slot] = entry + np.uint64(1)
+        count = np.int64(entry & np.uint64(0xFFFFFFFF))
+        counts[count] -= 1
+        counts[count + 1] += 1
+        best = max(best, count + 1)
+    return best
+
+
+@compiled
+def _cut(counts: Places, best: int, cutoff: Cutoff, kept_back: int) -> int:
+    """Return the lowest count of a document that may be among the hits.
+
+    Without terms that were kept back, those that share the lowest count are all returned: their
+    ids decide. With them every document could rise, so the number that is completed is bounded.
+    """
+    if not kept_back:
+        floor = max(cutoff.min_score, best * cutoff.score_pct // 100)
+        rest = cutoff.limit
+        while best > floor and rest > counts[best]:
+            rest -= counts[best]
+            best -= 1
+        return max(best, floor)
+    floor = max(cutoff.min_score, best * cutoff.score_pct // 100) - kept_back
+    rest = cutoff.completed - counts[best]
+    while best > max(floor, 1) and rest >= counts[best - 1]:
+        best -= 1
+        rest -= counts[best]
+    return best
+
+
+@compiled
+def tally(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
+    found: Numbers,
+    begins: Places,
+    ends: Places,
+    kept_back: Places,
+    cutoff: Cutoff,
+    owners: Numbers,
+    documents: Numbers,
+    scores: NDArray[np.int32],
+) -> int:
+    """Count the documents that each query found, and return those that may be among its best.
+
+    Args:
+        found: what `gather` found, uint32.
+        begins: where the documents of each query begin, int64.
+        ends: where they end.
+        kept_back: how many terms of each query brought in no documents, int64.
+        cutoff: which counts are worth returning.
+        owners: receives the number of the query, uint32.
+        documents: receives the document.
+        scores: receives its count. These three have room for as many as were found.
+
+    Returns:
+        How many were returned.
+    """
+    most = 1
+    for query in range(begins.size):
+        most = max(most, ends[query] - begins[query])
+    room = 64
+    while room < _LOAD * most:
+        room *= 2
+    slots = np.empty(room, dtype=np.uint64)
+    counts = np.empty(most + 2, dtype=np.int64)
+    total = 0
+    for query in range(begins.size):
+        size = 64
+        while size < _LOAD * (ends[query] - begins[query]):
+            size *= 2
+        table = slots[:size]
+        table[:] = np.uint64(0)
+        counts[: ends[query] - begins[query] + 2] = 0
+        best = _count(found, begins[query], ends[query], table, counts)
+        cut = _cut(counts, best, cutoff, kept_back[query])
+        if best < cut:
+            continue
+        for entry in table:
+            count = np.int64(entry & np.uint64(0xFFFFFFFF))
+            if count >= cut:
+                owners[total] = query
+                documents[total] = np.uint32(entry >> np.uint64(32))
+                scores[total] = count
+                total += 1
+    return total
+
+
+@compiled
+def complete(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
+    owners: Numbers,
+    candidates: Numbers,
+    scores: NDArray[np.int32],
+    bounds: Places,
+    brings: Mask,
+    found: Found,
+    code: Sections,
+    document_bits: int,
+    base: int,
+    size: int,
+) -> None:
+    """Add to the scores of candidates in one segment the terms that brought in no documents.
+
+    Args:
+        owners: the query of each candidate.
+        candidates: documents, base included.
+        scores: their scores, int32; raised.
+        bounds: int64, shape (queries + 1,).
+        brings: the pairs that are counted already.
+        found: where the postings of each pair lie in the segment.
+        code: the segment's sections.
+        document_bits: width of a document number.
+        base: the segment's base.
+        size: how many documents the segment has.
+    """
+    mask = (np.uint64(1) << np.uint64(document_bits)) - np.uint64(1)
+    for i in range(candidates.size):
+        number = np.int64(candidates[i]) - base
+        if number < 0 or number >= size:
+            continue
+        for pair in range(bounds[owners[i]], bounds[owners[i] + 1]):
+            if brings[pair] or not found.lengths[pair]:
+                continue
+            first = found.starts[pair]
+            last = first + found.lengths[pair]
+            while first < last:
+                middle = (first + last) >> 1
+                if np.int64(read_field(code.documents, middle * document_bits, mask)) < number:
+                    first = middle + 1
+                else:
+                    last = middle
+            if first < found.starts[pair] + found.lengths[pair]:
+                held = np.int64(read_field(code.documents, first * document_bits, mask))
+                scores[i] += held == number
+
+
+@compiled
+def resolve(candidates: Numbers, base: int, documents: Numbers, keys: Words) -> None:
+    """Put the ids of the candidates of one segment into their keys.
+
+    Args:
+        candidates: documents, base included, uint32.
+        base: the segment's base.
+        documents: ids of the segment's documents.
+        keys: the keys of the candidates; those of this segment receive their ids in the lower half.
+    """
+    for i in range(candidates.size):
+        number = np.int64(candidates[i]) - base
+        if 0 <= number < documents.size:
+            keys[i] |= np.uint64(documents[number])
+
+
+@compiled
+def rank(keys: Words, owners: Numbers, cutoff: Cutoff, bounds: Places) -> int:
+    """Sort the candidates of each query and drop those that are no hits, in place.
+
+    Args:
+        keys: ~score << 32 | id, uint64, a query's beside each other; hits move to the front.
+        owners: the query of each, ascending.
+        cutoff: which of them are hits.
+        bounds: int64, shape (queries + 1,); receives where the hits of each query are.
+
+    Returns:
+        How many hits there are.
+    """
+    begin = 0
+    kept = 0
+    for query in range(bounds.size - 1):
+        end = begin
+        while end < owners.size and owners[end] == query:
+            end += 1
+        own = np.sort(keys[begin:end])
+        begin = end
+        bounds[query] = kept
+        for i in range(min(own.size, cutoff.limit)):
+            score = np.int64(np.uint32(~(own[i] >> np.uint64(32))))
+            if i == 0:
+                floor = max(cutoff.min_score, score * cutoff.score_pct // 100)
+            if score < floor:
+                break
+            keys[kept] = own[i]
+            kept += 1
+    bounds[bounds.size - 1] = kept
+    return kept

@@ -1,0 +1,310 @@
+"""The sorted terms of a segment's postings as an Elias-Fano code.
+
+A term, without the low bits that are 0 in every term, is cut in two. Its lower part is stored as it
+is. The upper parts, which never fall from posting to posting, are stored as counts in unary: for
+each possible upper part one 1 for each of its postings, then a 0. So posting j with upper part h is
+the 1 at bit j + h, and which is which follows from the position alone: with n postings of terms
+below u that takes about 2 + log2(u / n) bits each (P. Elias, 1974; R. Fano, 1971). The directory
+holds the number of postings before every 128th upper part, from which a term is found by counting a
+few words of ones.
+
+What a damaged segment makes these functions return is wrong but in range.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pipeline.index.bits import count_ones, lowest_one, or_field, read_field
+from pipeline.index.compiled import compiled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Words = NDArray[np.uint64]
+
+BLOCK_BITS = 7
+"""An entry of the directory for every 2**7 upper parts."""
+DROPPED = 2**32 - 1
+"""In place of a document's new number: leave its postings out."""
+
+
+class Layout(NamedTuple):
+    """How terms and documents are cut into bits.
+
+    Attributes:
+        shift: low bits that are 0 in every term.
+        low_bits: width of a term's lower part.
+        highs: how many upper parts are possible.
+        document_bits: width of a document number.
+        postings: how many postings there are.
+    """
+
+    shift: int
+    low_bits: int
+    highs: int
+    document_bits: int
+    postings: int
+
+
+class Sections(NamedTuple):
+    """The postings of a segment, or those parts of them that are being written.
+
+    Attributes:
+        directory: postings before every 128th upper part, and all of them at the end, uint32.
+        unary: the upper parts, uint64 words with a spare one at the end.
+        low: the lower parts, uint64 words with a spare one.
+        documents: the document numbers, uint64 words with a spare one.
+    """
+
+    directory: NDArray[np.uint32]
+    unary: Words
+    low: Words
+    documents: Words
+
+
+class Found(NamedTuple):
+    """Where the postings of some terms lie.
+
+    Attributes:
+        starts: the first posting of each term, int64.
+        lengths: how many it has, int64.
+    """
+
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+
+def common_shift(terms: NDArray[np.uint32]) -> int:
+    """Return how many low bits are 0 in every term."""
+    held = int(np.bitwise_or.reduce(terms)) if terms.size else 0
+    return (held & -held).bit_length() - 1 if held else 0
+
+
+@compiled
+def encode(
+    keys: Words, first: int, layout: Layout, parts: Sections, origins: NDArray[np.int64], block: int
+) -> int:
+    """Add postings to the sections of a segment.
+
+    Args:
+        keys: term << 32 | document number, sorted, uint64, shape (n,).
+        first: number of the first of these postings in the segment.
+        layout: the segment's layout.
+        parts: the directory from entry `block` on, and the bits from `origins` on, 0 where no
+            posting is yet.
+        origins: the first bits of unary, low and documents, multiples of 64, int64, shape (3,).
+        block: the first entry of the directory that is not yet known.
+
+    Returns:
+        The first entry that is not yet known now.
+    """
+    shift, low_bits, document_bits = layout.shift, layout.low_bits, layout.document_bits
+    low_mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
+    begin = block
+    for i in range(keys.size):
+        posting = first + i
+        term = (keys[i] >> np.uint64(32)) >> np.uint64(shift)
+        high = np.int64(term >> np.uint64(low_bits))
+        while block << BLOCK_BITS <= high:
+            parts.directory[block - begin] = posting
+            block += 1
+        bit = posting + high - origins[0]
+        parts.unary[bit >> 6] |= np.uint64(1) << np.uint64(bit & 63)
+        if low_bits:
+            or_field(parts.low, posting * low_bits - origins[1], term & low_mask)
+        document = keys[i] & np.uint64(0xFFFFFFFF)
+        or_field(parts.documents, posting * document_bits - origins[2], document)
+    return block
+
+
+@compiled
+def _seek_high(directory: NDArray[np.uint32], unary: Words, high: int) -> int:
+    """Return the bit at which the postings of an upper part begin, or its 0 if it has none."""
+    block = high >> BLOCK_BITS
+    bit = np.int64(directory[block]) + (block << BLOCK_BITS)
+    zeros = high - (block << BLOCK_BITS)
+    if not zeros:
+        return bit
+    word = min(bit >> 6, unary.size - 1)
+    rest = ~unary[word] & (~np.uint64(0) << np.uint64(bit & 63))
+    count = count_ones(rest)
+    while count < zeros and word + 1 < unary.size:
+        zeros -= count
+        word += 1
+        rest = ~unary[word]
+        count = count_ones(rest)
+    for _ in range(zeros - 1):
+        rest &= rest - np.uint64(1)
+    return (word << 6) + lowest_one(rest) + 1
+
+
+@compiled
+def _run_of_ones(unary: Words, bit: int) -> int:
+    """Return how many ones follow from a bit on."""
+    word = min(bit >> 6, unary.size - 1)
+    ones = lowest_one(~(unary[word] >> np.uint64(bit & 63)))
+    inside = 64 - (bit & 63)
+    if ones < inside:
+        return ones
+    ones = inside
+    word += 1
+    while word < unary.size:
+        more = lowest_one(~unary[word])
+        ones += more
+        if more < 64:
+            break
+        word += 1
+    return ones
+
+
+@compiled
+def _first_at_least(low: Words, low_bits: int, first: int, last: int, wanted: np.uint64) -> int:
+    """Return the first posting from `first` to before `last` whose lower part is not below."""
+    mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
+    while first < last:
+        middle = (first + last) >> 1
+        if read_field(low, middle * low_bits, mask) < wanted:
+            first = middle + 1
+        else:
+            last = middle
+    return first
+
+
+@compiled
+def locate(terms: NDArray[np.uint32], layout: Layout, code: Sections, found: Found) -> None:
+    """Find the postings of many terms.
+
+    Args:
+        terms: uint32, shape (n,); sorted ones are found faster, as neighbours share cache lines.
+        layout: the segment's layout.
+        code: its sections.
+        found: receives the place of each term's postings.
+    """
+    shift, low_bits, highs = layout.shift, layout.low_bits, layout.highs
+    starts, lengths = found
+    directory, unary = code.directory, code.unary
+    low_mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
+    # Reading ahead what the loop below needs: these reads don't wait for each other.
+    for i in range(terms.size):
+        high = np.int64(terms[i] >> np.uint32(shift)) >> low_bits
+        block = min(high, highs - 1) >> BLOCK_BITS
+        starts[i] = np.int64(directory[block]) + (block << BLOCK_BITS)
+    for i in range(terms.size):
+        lengths[i] = np.int64(unary[min(starts[i] >> 6, unary.size - 1)])
+    for i in range(terms.size):
+        starts[i] = 0
+        lengths[i] = 0
+        term = np.uint64(terms[i]) >> np.uint64(shift)
+        high = np.int64(term >> np.uint64(low_bits))
+        if high >= highs or (term << np.uint64(shift)) != np.uint64(terms[i]):
+            continue
+        bit = _seek_high(code.directory, code.unary, high)
+        first = bit - high
+        last = first + _run_of_ones(code.unary, bit)
+        if first < 0 or last > layout.postings:
+            continue  # a damaged segment: `verify` says so
+        if low_bits:
+            wanted = term & low_mask
+            first = _first_at_least(code.low, low_bits, first, last, wanted)
+            last = _first_at_least(code.low, low_bits, first, last, wanted + np.uint64(1))
+        starts[i] = first
+        lengths[i] = last - first
+
+
+@compiled
+def seek(term: int, layout: Layout, code: Sections) -> int:
+    """Return the first posting whose term is not below `term`."""
+    shift, low_bits, highs, _, postings = layout
+    wanted = np.uint64((term + (1 << shift) - 1) >> shift)
+    high = np.int64(wanted >> np.uint64(low_bits))
+    if high >= highs:
+        return postings
+    bit = _seek_high(code.directory, code.unary, high)
+    first = bit - high
+    if low_bits:
+        low_mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
+        last = first + _run_of_ones(code.unary, bit)
+        first = _first_at_least(code.low, low_bits, first, last, wanted & low_mask)
+    return min(max(first, 0), postings)
+
+
+@compiled
+def decode(
+    first: int, last: int, layout: Layout, code: Sections, numbers: NDArray[np.uint32], keys: Words
+) -> int:
+    """Return postings to the form `encode` takes them in.
+
+    Args:
+        first: the first posting.
+        last: the posting to stop before.
+        layout: the segment's layout.
+        code: its sections.
+        numbers: for each document number the one to give, or `DROPPED`, uint32; if empty, the
+            documents keep theirs.
+        keys: receives term << 32 | document number, uint64, at least last - first of them.
+
+    Returns:
+        How many keys were written.
+    """
+    shift, low_bits, document_bits = layout.shift, layout.low_bits, layout.document_bits
+    directory, unary, low, documents = code
+    low_mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
+    document_mask = (np.uint64(1) << np.uint64(document_bits)) - np.uint64(1)
+    # The last block that begins at or before the first posting, and then one by one.
+    block = np.searchsorted(directory, np.uint32(first), side="right") - 1
+    posting = np.int64(directory[block])
+    bit = posting + (block << BLOCK_BITS)
+    word = min(bit >> 6, unary.size - 1)
+    ones = unary[word] & (~np.uint64(0) << np.uint64(bit & 63))
+    count = 0
+    while posting < last:
+        while not ones:
+            word += 1
+            if word >= unary.size:
+                return count
+            ones = unary[word]
+        if posting >= first:
+            high = np.uint64((word << 6) + lowest_one(ones) - posting)
+            term = high << np.uint64(low_bits)
+            if low_bits:
+                term |= read_field(low, posting * low_bits, low_mask)
+            number = read_field(documents, posting * document_bits, document_mask)
+            if numbers.size:
+                number = np.uint64(numbers[min(np.int64(number), numbers.size - 1)])
+            if number != np.uint64(DROPPED):
+                keys[count] = (term << np.uint64(32 + shift)) | number
+                count += 1
+        ones &= ones - np.uint64(1)
+        posting += 1
+    return count
+
+
+@compiled
+def count_blocks(unary: Words, highs: int, directory: NDArray[np.uint32]) -> int:
+    """Work the directory out anew from the unary part alone, to compare.
+
+    Args:
+        unary: see `Sections`.
+        highs: see `Layout`.
+        directory: receives all entries but the last, uint32.
+
+    Returns:
+        How many postings there are.
+    """
+    high = np.int64(0)
+    ones = np.int64(0)
+    directory[0] = 0
+    for word in unary:
+        for place in range(64):
+            if high >= highs:
+                return ones
+            if (word >> np.uint64(place)) & np.uint64(1):
+                ones += 1
+                continue
+            high += 1
+            if high < highs and high & ((1 << BLOCK_BITS) - 1) == 0:
+                directory[high >> BLOCK_BITS] = ones
+    return -1
