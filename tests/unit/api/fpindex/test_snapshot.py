@@ -16,10 +16,10 @@ from pipeline.index import Insert
 from tests.unit.index.model import terms
 
 
-@pytest.fixture
-def snapshot(tmp_path: Path) -> bytes:
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """An index of generation 4 with documents 1 to 50 and metadata."""
-    indexes = Indexes(tmp_path / "source", Metrics())
+    indexes = Indexes(tmp_path_factory.mktemp("source"), Metrics())
     index = indexes.create("a", CreateRequest(generation=4))
     for document in range(1, 51):
         index.update(Update([Insert(document, terms(5, document + 100))], {"last": str(document)}))
