@@ -18,6 +18,7 @@ from tests.workers import eventually, point_celery_at, running_worker, worker_ro
 
 RECORDINGS = 15
 COPIES = 6
+TOGETHER = 2  # requests in a chain
 KILLS = 4
 
 
@@ -33,9 +34,9 @@ def test_killed_submission_workers_lose_nothing(
             importer.receipt(near_copy(fingerprint(seed), copy, 0.03), 200 + seed)
             for seed in range(RECORDINGS)
         ]
-        for receipt in receipts:
-            _, ids = importer.receive([receipt])
-            dispatch.send_submissions(ids)
+        ids = [submission_id for each in receipts for submission_id in importer.receive([each])[1]]
+        for start in range(0, RECORDINGS, TOGETHER):
+            dispatch.send_submissions(ids[start : start + TOGETHER])
 
     submission, index = (role for role in worker_roles() if role.node in {"submission", "index"})
     with running_worker(index, config, tmp_path / "index.log", settings):

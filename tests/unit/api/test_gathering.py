@@ -1,5 +1,6 @@
 """Items of many threads are worked on in groups, each once."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -130,6 +131,28 @@ def test_the_end_works_off_what_waits_and_takes_no_more(make, work) -> None:
     assert work.groups == [[1, 2], [3]]
     with pytest.raises(ServiceUnavailableError):
         gatherer.add(4)
+
+
+def test_a_forked_process_begins_afresh(make, work) -> None:
+    gatherer = make()
+    work.going.clear()
+    gatherer.add(1)
+    work.wait_for(1)
+    gatherer.add(2)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            work.going.set()
+            gatherer.add(3)
+            work.wait_for(1)
+            status = int(work.groups != [[1], [3]])
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    work.going.set()
+    work.wait_for(1)
+    assert work.groups == [[1], [2]]
 
 
 def test_every_item_of_many_threads_is_worked_on_once(make, work) -> None:
