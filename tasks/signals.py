@@ -6,6 +6,7 @@ from typing import Any, Final
 from celery import signals
 from redis.exceptions import RedisError
 
+from pipeline.index.warm_up import warm_up
 from pipeline.runtime import trace
 from pipeline.runtime.config import load_settings
 from pipeline.runtime.logs import configure_logging
@@ -20,6 +21,7 @@ def connect() -> None:
     """Connect the handlers; more than once changes nothing."""
     signals.setup_logging.connect(_configure_logging)
     signals.celeryd_init.connect(_report_errors)
+    signals.celeryd_init.connect(_compile_index)
     signals.beat_init.connect(_report_errors)
     signals.before_task_publish.connect(_send_trace_id)
     signals.task_prerun.connect(_bind_trace_id)
@@ -33,6 +35,12 @@ def _configure_logging(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
 
 def _report_errors(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
     init_sentry(load_settings(), component="worker")
+
+
+def _compile_index(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    # An installation's first search compiles the index's loops, for longer than a lookup may take.
+    if load_settings().fingerprint_index.protocol == "local":
+        warm_up()
 
 
 def _send_trace_id(headers: dict[str, Any], **_: Any) -> None:  # noqa: ANN401 - what Celery sends

@@ -39,16 +39,20 @@ class Commits:
     Args:
         folder: the index's; it is created if there is none.
         committed: called after each commit of the engine.
+        merged: told of every merge how many seconds it took.
 
     Raises:
         IndexLocked: another process writes the index.
         IndexCorrupt: a file is damaged; it is named.
     """
 
-    def __init__(self, folder: Path, committed: Callable[[], None]) -> None:
+    def __init__(
+        self, folder: Path, committed: Callable[[], None], merged: Callable[[float], None]
+    ) -> None:
         self._folder = folder
         self._committed = committed
-        self._writer = open_writer(folder)
+        self._merged = merged
+        self._writer = open_writer(folder, merged=merged)
         self._waiting: deque[_Waiting] = deque()
         self._committing = threading.Lock()
         self._closed = False
@@ -104,7 +108,7 @@ class Commits:
         except WriterUnusable:
             # An earlier failure left it unsure of what the disk holds; a new one reads it there.
             self._writer.close()
-            self._writer = open_writer(self._folder)
+            self._writer = open_writer(self._folder, merged=self._merged)
             self._apply([each for each in taken if not each.decided])
 
     def _apply(self, taken: list[_Waiting]) -> None:

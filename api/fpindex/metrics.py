@@ -82,6 +82,13 @@ class Metrics:
             "fpindex_checkpoints", "Commits, each of one update or of several that came together."
         )
 
+        self._file_merges = self._counter("fpindex_file_merges", "Merges of segment files.")
+        self._merge_duration = Histogram(
+            "fpindex_merge_duration_seconds",
+            "Seconds a merge of segment files took.",
+            registry=self._registry,
+            buckets=_MERGE_SECONDS,
+        )
         # No segment is in memory alone, so none is merged; dashboards ask for it all the same.
         self._counter("fpindex_memory_merges", "Merges of segments that are only in memory.")
 
@@ -95,6 +102,11 @@ class Metrics:
             self._updates.labels(name),
             self._insert_duration.labels(name),
         )
+
+    def merged(self, seconds: float) -> None:
+        """Count a merge of segments."""
+        self._file_merges.inc()
+        self._merge_duration.observe(seconds)
 
     def forget(self, name: str) -> None:
         """Remove the series of an index that is deleted."""

@@ -49,7 +49,7 @@ class ServedIndex:
     def __init__(self, name: str, generation: int, folder: Path, metrics: Metrics) -> None:
         self.name = name
         self.generation = generation
-        self._commits = Commits(folder, metrics.checkpoints.inc)
+        self._commits = Commits(folder, metrics.checkpoints.inc, metrics.merged)
         self._reader = open_reader(folder)
         self._closed = False
         self._metrics = metrics.for_index(name)

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing.util import Finalize
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
-import numpy as np
 import structlog
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
@@ -24,7 +22,8 @@ from api.fpindex.indexes import Indexes, IndexMissingError
 from api.fpindex.legacy_server import LegacyServer
 from api.fpindex.metrics import Metrics
 from api.fpindex.state import StateDamagedError
-from pipeline.index import FingerprintIndexError, Insert, files, open_reader, open_writer
+from pipeline.index import FingerprintIndexError, files
+from pipeline.index.warm_up import warm_up
 from pipeline.runtime.logs import configure_logging, granian_log_config
 from pipeline.runtime.settings import LoggingSettings
 
@@ -110,7 +109,7 @@ def _open(options: ServerOptions) -> App:
     """Return the application, in the process that granian has made for it."""
     _end_with_parent()
     configure_logging(options.logging, component="fpindex")
-    _warm_up()
+    warm_up()
     metrics = Metrics()
     try:
         indexes = Indexes(options.directory, metrics, load_concurrency=options.load_concurrency)
@@ -124,15 +123,6 @@ def _open(options: ServerOptions) -> App:
         logger.error("the server cannot start", reason=str(error))  # noqa: TRY400
         sys.exit(1)
     return create_app(indexes, metrics)
-
-
-def _warm_up() -> None:
-    """Use the engine once: an installation's first use compiles it, longer than a search may."""
-    terms = np.arange(120, dtype=np.uint32)
-    with TemporaryDirectory() as folder, open_writer(folder) as writer:
-        writer.apply([Insert(document, terms) for document in (1, 2)], 1)
-        with open_reader(folder) as reader:
-            reader.search([terms])
 
 
 def _end_with_parent() -> None:

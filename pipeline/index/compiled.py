@@ -1,7 +1,7 @@
 """Compiles the loops that NumPy can't vectorise.
 
 Numba compiles a function when it is first called and keeps the machine code beside its source, so
-only the first process of an installation pays for it (`acoustid up` and `make install` warm it up).
+only the first process of an installation pays for it (`make install` does, see `warm_up`).
 Compiled loops run without the interpreter's lock: merges and searches go on side by side.
 
 They do not check bounds. Whoever calls one has checked its arrays, or reads them from a segment,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ from pipeline.index.segment_set import SegmentSet
 from pipeline.index.snapshot import load_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from pipeline.index.changes import Change
@@ -42,7 +43,11 @@ REBUILD_TERMS = 1 << 21
 
 
 def open_writer(
-    path: str | Path, *, clear_damaged: bool = False, merge_in_background: bool = True
+    path: str | Path,
+    *,
+    clear_damaged: bool = False,
+    merge_in_background: bool = True,
+    merged: Callable[[float], object] = lambda _seconds: None,
 ) -> IndexWriter:
     """Open an index for writing, creating it empty at position 0 if there is none.
 
@@ -52,6 +57,7 @@ def open_writer(
         path: the folder of the index.
         clear_damaged: begin an empty index in the place of a damaged one, to rebuild it.
         merge_in_background: merge in a thread of its own, and not within `apply`.
+        merged: told of every merge how many seconds it took.
 
     Raises:
         IndexLocked: another writer holds the index.
@@ -65,7 +71,7 @@ def open_writer(
     try:
         if clear_damaged:
             _clear_damaged(directory)
-        return IndexWriter(directory, lock, merge_in_background=merge_in_background)
+        return IndexWriter(directory, lock, merge_in_background=merge_in_background, merged=merged)
     except BaseException:
         files.unlock(lock)
         raise
@@ -93,13 +99,21 @@ class IndexWriter:
     A call that fails leaves the old state in force, on the disk and here, and may be repeated.
     """
 
-    def __init__(self, directory: Path, lock: int, *, merge_in_background: bool = True) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        lock: int,
+        *,
+        merge_in_background: bool,
+        merged: Callable[[float], object],
+    ) -> None:
         """Load the index in `directory`; use `open_writer`.
 
         Args:
             directory: the folder of the index.
             lock: the descriptor that holds its lock.
             merge_in_background: see `open_writer`.
+            merged: see `open_writer`.
         """
         self._directory = directory
         self._process = os.getpid()
@@ -107,6 +121,7 @@ class IndexWriter:
         self._store = self._state.store
         self._in_background = merge_in_background
         self._merges = BackgroundWork(self._merge_once)
+        self._merged = merged
         self._lock: int | None = lock
 
     def __enter__(self) -> IndexWriter:
@@ -253,11 +268,13 @@ class IndexWriter:
         run = choose_merge(segments)
         if run is None:
             return False
+        start = time.perf_counter()
         try:
             merged = self._store.merged(segments, run, self._merges.stopping)
         except MergeStopped:
             return False
         self._state.commit(lambda current: current.replaced(segments.segments[run], merged))
+        self._merged(time.perf_counter() - start)
         return True
 
     def _require_usable(self) -> None:

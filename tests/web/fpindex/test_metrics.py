@@ -1,5 +1,7 @@
 """What Prometheus is told."""
 
+import time
+
 from falcon import testing
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -29,6 +31,8 @@ def test_every_metric_is_named_from_the_start(http: Http) -> None:
         ("fpindex_insert_duration_seconds", "histogram"),
         ("fpindex_checkpoints", "counter"),
         ("fpindex_memory_merges", "counter"),
+        ("fpindex_file_merges", "counter"),
+        ("fpindex_merge_duration_seconds", "histogram"),
         ("fpindex_docs", "gauge"),
         ("fpindex_version", "gauge"),
         ("fpindex_segment_count", "gauge"),
@@ -72,3 +76,14 @@ def test_a_search_that_is_refused_is_none(http: Http) -> None:
     http.simulate_put("/a")
     http.simulate_post("/a/_search", json={"query": [-1]})
     assert samples(http)["fpindex_searches_total", "a"] == 0
+
+
+def test_merges_in_the_background_are_counted(http: Http) -> None:
+    http.simulate_put("/main")
+    for document in range(1, 12):
+        http.simulate_put(f"/main/{document}", json={"hashes": [1, document]})
+    deadline = time.monotonic() + 30
+    while not samples(http)["fpindex_file_merges_total", ""]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert samples(http)["fpindex_merge_duration_seconds_count", ""] >= 1

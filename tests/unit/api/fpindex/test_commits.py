@@ -40,7 +40,7 @@ def counted() -> Counted:
 @pytest.fixture
 def commits(tmp_path: Path, counted: Counted) -> Iterator[Commits]:
     """An index of its own, empty."""
-    commits = Commits(tmp_path / "index", counted)
+    commits = Commits(tmp_path / "index", counted, merged=lambda _seconds: None)
     yield commits
     commits.close()
 
