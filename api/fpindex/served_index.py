@@ -18,6 +18,7 @@ from pipeline.index import (
     SearchTimeout,
     open_reader,
 )
+from pipeline.stages.rules import INDEX_MAX_POSTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class ServedIndex:
                     limit=request.limit,
                     min_score=request.min_score,
                     score_pct=request.score_pct,
+                    max_postings=INDEX_MAX_POSTINGS,
                     timeout=request.timeout,
                 )
         except SearchTimeout:

@@ -13,7 +13,7 @@ from pipeline.index.interface import FingerprintIndex
 from pipeline.runtime.databases import Databases
 from pipeline.stages.messages import Candidate, Match, SubmissionBatch, TrackFit
 from pipeline.stages.pairs import Joining, Pair, fit_tracks, near, near_pairs, score_pairs
-from pipeline.stages.rules import MAX_LENGTH_DIFF, TRACK_MERGE_THRESHOLD
+from pipeline.stages.rules import INDEX_MAX_POSTINGS, MAX_LENGTH_DIFF, TRACK_MERGE_THRESHOLD
 
 INDEX_LIMIT: Final = 40
 INDEX_MIN_SCORE: Final = 1
@@ -92,6 +92,7 @@ def _search(
         limit=INDEX_LIMIT,
         min_score=INDEX_MIN_SCORE,
         score_pct=INDEX_SCORE_PCT,
+        max_postings=INDEX_MAX_POSTINGS,
     )
     searched = {candidate.id: candidate.twins for candidate in candidates}
     searched |= {

@@ -16,7 +16,7 @@ from pipeline.fingerprint.query import extract_query
 from pipeline.index.interface import FingerprintIndex
 from pipeline.runtime.databases import Databases
 from pipeline.stages.messages import Lookup, LookupBatch, TrackHit
-from pipeline.stages.rules import MAX_RESULTS, TRACK_GROUP_THRESHOLD
+from pipeline.stages.rules import INDEX_MAX_POSTINGS, MAX_RESULTS, TRACK_GROUP_THRESHOLD
 
 # The index knows no lengths, so it gives more candidates than are compared word by word.
 INDEX_LIMIT: Final = 40
@@ -63,6 +63,7 @@ def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Questio
         limit=INDEX_LIMIT,
         min_score=INDEX_MIN_SCORE,
         score_pct=INDEX_SCORE_PCT,
+        max_postings=INDEX_MAX_POSTINGS,
     )
     return [
         _Question(lookup, each, found.ids.tolist())
