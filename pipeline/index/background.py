@@ -1,4 +1,4 @@
-"""A thread that repeats a step of work for as long as there is some."""
+"""A thread that works in steps while there is work, and does more when nobody calls."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ log = structlog.get_logger("acoustid.index.background")
 class BackgroundWork:
     """Calls `step` until it says that nothing is left, and again whenever it is woken."""
 
-    def __init__(self, step: Callable[[], bool]) -> None:
+    def __init__(
+        self, step: Callable[[], bool], settle: Callable[[], bool], pause: float = 1.0
+    ) -> None:
         """Start nothing yet; the thread begins with the first `wake`.
 
         Args:
             step: does a piece of work and returns whether there was any. It should look at
                 `stopping` now and then. What it raises is logged, and tried again when woken.
+            settle: the same for work that can wait until nobody has called for a while.
+            pause: seconds without a call before that.
         """
         self._step = step
+        self._settle = settle
+        self._pause = pause
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._woken = False
@@ -35,6 +41,7 @@ class BackgroundWork:
             if self._stopping:
                 return
             self._woken = True
+            self._changed.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="index-merges", daemon=True)
                 self._thread.start()
@@ -56,15 +63,18 @@ class BackgroundWork:
         """End the thread, after the step under way; waking it is in vain from here on."""
         with self._changed:
             self._stopping = True
+            self._changed.notify_all()
             thread = self._thread
         if thread is not None:
             thread.join()
 
     def _run(self) -> None:
         while self._takes_turn():
-            while not self._stopping and self._try_step():
-                with self._changed:
-                    self._changed.notify_all()
+            while self._does(self._step):
+                self._tell()
+            if self._is_left_alone():
+                while not self._woken and self._does(self._settle):
+                    self._tell()
 
     def _takes_turn(self) -> bool:
         """Tell whether the thread was woken since the last turn; if not, it ends."""
@@ -76,9 +86,19 @@ class BackgroundWork:
                 self._changed.notify_all()
             return turn
 
-    def _try_step(self) -> bool:
+    def _is_left_alone(self) -> bool:
+        with self._changed:
+            return not self._changed.wait_for(lambda: self._woken or self._stopping, self._pause)
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _does(self, work: Callable[[], bool]) -> bool:
+        if self._stopping:
+            return False
         try:
-            return self._step()
+            return work()
         except Exception as error:  # noqa: BLE001 - the thread's boundary: nobody else would see it
             log.warning("merge failed; the next commit tries again", error=repr(error))
             return False

@@ -108,7 +108,7 @@ def gather(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
     dead: Mask,
     documents: Numbers,
     ends: Places,
-) -> None:
+) -> np.uint64:
     """Append the documents that the pairs of each query find in one segment.
 
     Args:
@@ -121,7 +121,16 @@ def gather(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
         dead: which of the segment's documents are out of date; empty if none is.
         documents: receives base + document number, uint32.
         ends: where those of each query end, int64; moved.
+
+    Returns:
+        A number without meaning.
     """
+    # Reading ahead where each list begins: these reads don't wait for each other, and are only
+    # done because the result goes somewhere.
+    touched = np.uint64(0)
+    for pair in range(bounds[0], bounds[-1]):
+        if brings[pair] and found.lengths[pair]:
+            touched ^= code.documents[(found.starts[pair] * document_bits) >> 6]
     mask = (np.uint64(1) << np.uint64(document_bits)) - np.uint64(1)
     for query in range(bounds.size - 1):
         end = ends[query]
@@ -137,34 +146,46 @@ def gather(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
                 documents[end] = base + number
                 end += 1
         ends[query] = end
+    return touched
 
 
 @compiled
-def _count(found: Numbers, first: int, last: int, table: Words, counts: Places) -> int:
-    """Count each document of one query in a hash table; return the highest count.
+def _count(found: Numbers, table: Words, counts: Places, repeated: Places) -> int:
+    """Count each document of one query in a hash table.
 
     Args:
         found: documents, any order.
-        first: the first of them that counts.
-        last: the one to stop before.
         table: zeros, a power of two of them, more than there are documents; receives
             document << 32 | count.
         counts: zeros; receives how many documents were counted 0, 1, 2... times.
+        repeated: receives the slots of documents that were counted more than once.
+
+    Returns:
+        How many documents were counted more than once.
     """
     mask = np.uint64(table.size - 1)
-    best = 0
-    for i in range(first, last):
+    top = counts.size - 1
+    once = 0
+    more = 0
+    for i in range(found.size):
         document = np.uint64(found[i])
         slot = ((document * np.uint64(0x9E3779B1)) >> np.uint64(7)) & mask
         while table[slot] and (table[slot] >> np.uint64(32)) != document:
             slot = (slot + np.uint64(1)) & mask
-        entry = (document << np.uint64(32)) | (table[slot] & np.uint64(0xFFFFFFFF))
-        table[slot] = entry + np.uint64(1)
-        count = np.int64(entry & np.uint64(0xFFFFFFFF))
+        # Most documents are counted once: what else there is to do is left out for those.
+        if not table[slot]:
+            table[slot] = (document << np.uint64(32)) | np.uint64(1)
+            once += 1
+            continue
+        count = min(np.int64(table[slot] & np.uint64(0xFFFFFFFF)), top - 1)
+        table[slot] += np.uint64(1)
+        if count == 1:
+            repeated[more] = np.int64(slot)
+            more += 1
         counts[count] -= 1
         counts[count + 1] += 1
-        best = max(best, count + 1)
-    return best
+    counts[1] += once
+    return more
 
 
 @compiled
@@ -194,6 +215,7 @@ def tally(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
     found: Numbers,
     begins: Places,
     ends: Places,
+    terms: Places,
     kept_back: Places,
     cutoff: Cutoff,
     owners: Numbers,
@@ -206,7 +228,8 @@ def tally(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
         found: what `gather` found, uint32.
         begins: where the documents of each query begin, int64.
         ends: where they end.
-        kept_back: how many terms of each query brought in no documents, int64.
+        terms: how many terms each query has, int64.
+        kept_back: how many of them brought in no documents, int64.
         cutoff: which counts are worth returning.
         owners: receives the number of the query, uint32.
         documents: receives the document.
@@ -222,7 +245,7 @@ def tally(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
     while room < _LOAD * most:
         room *= 2
     slots = np.empty(room, dtype=np.uint64)
-    counts = np.empty(most + 2, dtype=np.int64)
+    repeated = np.empty(most, dtype=np.int64)
     total = 0
     for query in range(begins.size):
         size = 64
@@ -230,14 +253,19 @@ def tally(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
             size *= 2
         table = slots[:size]
         table[:] = np.uint64(0)
-        counts[: ends[query] - begins[query] + 2] = 0
-        best = _count(found, begins[query], ends[query], table, counts)
+        counts = np.zeros(terms[query] + 2, dtype=np.int64)
+        more = _count(found[begins[query] : ends[query]], table, counts, repeated)
+        best = counts.size - 1
+        while best > 0 and not counts[best]:
+            best -= 1
         cut = _cut(counts, best, cutoff, kept_back[query])
-        if best < cut:
+        if best < max(cut, 1):
             continue
-        for entry in table:
+        # The table is only searched for documents that were counted once.
+        for i in range(more if cut > 1 else size):
+            entry = table[repeated[i]] if cut > 1 else table[i]
             count = np.int64(entry & np.uint64(0xFFFFFFFF))
-            if count >= cut:
+            if count >= max(cut, 1):
                 owners[total] = query
                 documents[total] = np.uint32(entry >> np.uint64(32))
                 scores[total] = count

@@ -1,7 +1,8 @@
 """Which segments to merge, and when.
 
 Tiered, after Lucene's TieredMergePolicy, but for neighbours only: the order of segments says which
-version of a document is the newest. Up to `MAX_SEGMENTS` segments rest as they are; past that, the
+version of a document is the newest. Up to `MAX_SEGMENTS` segments rest while changes come, and
+`REST_SEGMENTS` once they have stopped, since every segment costs every search; past that, the
 run of neighbours with the lowest score is merged. The score is skew * total ** 0.05, the skew being
 the largest segment's share of the total: equal sizes are worth merging, a large one with a small
 one is not, and of equals the smaller run goes first. By simulation a document is written 6.2 times
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
     from pipeline.index.segment_set import SegmentSet
 
 MAX_SEGMENTS = 6
+REST_SEGMENTS = 3
 _SIZE_EXPONENT = 0.05
 
 
-def choose_merge(segments: SegmentSet) -> slice | None:
+def choose_merge(segments: SegmentSet, most: int | None = None) -> slice | None:
     """Return the segments to merge next, or None if all may rest.
+
+    Args:
+        segments: the segments, oldest first.
+        most: how many may rest, `MAX_SEGMENTS` by default.
 
     An index of which more than half is out of date is merged whole, so deletions and replaced
     versions can at most double its size.
@@ -28,7 +34,7 @@ def choose_merge(segments: SegmentSet) -> slice | None:
     stored = [segment.ids.size for segment in segments.segments]
     if sum(stored) > 2 * segments.documents():
         return slice(0, len(stored))
-    if len(stored) <= MAX_SEGMENTS:
+    if len(stored) <= (most or MAX_SEGMENTS):
         return None
     shares = zip(segments.segments, segments.live, stored, strict=True)
     # Out-of-date postings are dropped on the way, so they cost nothing to write.

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Postings gathered at a time: bounds the memory of a batch, and keeps it in the processor's cache.
 GATHER_POSTINGS = 1 << 18
 # Scores of so many candidates, times the limit, are completed by the terms that brought in none.
-COMPLETED = 4
+COMPLETED = 2
 
 
 def search(
@@ -102,10 +102,10 @@ class _Question:
         owners, documents, scores = self._tallied(first, last, *self._gathered(first, last))
         bounds = self._bounds[first : last + 1]
         if self._kept_back[first:last].any():
-            for place, base in self._bases():
+            for place, base in enumerate(self._segments.bases):
                 self._complete(place, base, bounds, (owners, documents, scores))
         keys = (~scores.astype(np.uint64)) << np.uint64(32)
-        for place, base in self._bases():
+        for place, base in enumerate(self._segments.bases):
             candidates.resolve(documents, base, self._segments.segments[place].documents, keys)
         hits: Places = np.empty(last - first + 1, dtype=np.int64)
         candidates.rank(keys, owners, self._cutoff, hits)
@@ -113,19 +113,12 @@ class _Question:
         ends = hits.tolist()
         return [Hits(ids[i:j], totals[i:j]) for i, j in pairwise(ends)]
 
-    def _bases(self) -> Iterator[tuple[int, int]]:
-        """Return the place of each segment and the documents in those before it."""
-        base = 0
-        for place, segment in enumerate(self._segments.segments):
-            yield place, base
-            base += segment.entry.documents
-
     def _gathered(self, first: int, last: int) -> tuple[Numbers, Places, Places]:
         """Return the documents that were found, where those of each query begin, and where end."""
         begins = self._postings[first:last] - self._postings[first]
         found = np.empty(int(self._postings[last] - self._postings[first]), dtype=np.uint32)
         ends = begins.copy()
-        for place, base in self._bases():
+        for place, base in enumerate(self._segments.bases):
             segment = self._segments.segments[place]
             candidates.gather(
                 self._bounds[first : last + 1],
@@ -150,6 +143,7 @@ class _Question:
             found,
             begins,
             ends,
+            np.diff(self._bounds[first : last + 1]),
             self._kept_back[first:last],
             self._cutoff,
             owners,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,7 @@ class SegmentSet:
         shadowed: for each segment, the sorted ids a newer one speaks for: their postings there
             are out of date.
         live: for each segment, how many of its documents a search can find.
+        bases: for each segment, how many documents are in those before it.
         dead: for each segment, which of its document numbers are out of date; empty if none is.
     """
 
@@ -40,6 +42,8 @@ class SegmentSet:
         self.segments = tuple(segments)
         self._overlaps = self._pairs(overlaps or {})
         self.shadowed = tuple(self._shadowed(segment) for segment in self.segments)
+        sizes = [segment.documents.size for segment in self.segments]
+        self.bases = tuple(accumulate(sizes, initial=0))[: len(sizes)]
         self.dead = tuple(map(_dead, self.segments, self.shadowed))
         self.live = tuple(
             segment.documents.size - int(np.count_nonzero(dead))

@@ -22,7 +22,7 @@ from pipeline.index.errors import (
     WriterUnusable,
 )
 from pipeline.index.manifest import NAME as MANIFEST_NAME
-from pipeline.index.merge_policy import choose_merge
+from pipeline.index.merge_policy import REST_SEGMENTS, choose_merge
 from pipeline.index.segment_format import SUFFIX
 from pipeline.index.segment_set import SegmentSet
 from pipeline.index.snapshot import load_snapshot
@@ -120,7 +120,7 @@ class IndexWriter:
         self._state = CommittedState(directory)
         self._store = self._state.store
         self._in_background = merge_in_background
-        self._merges = BackgroundWork(self._merge_once)
+        self._merges = BackgroundWork(self._merge_once, lambda: self._merge_once(REST_SEGMENTS))
         self._merged = merged
         self._lock: int | None = lock
 
@@ -251,7 +251,7 @@ class IndexWriter:
     def _merge(self) -> None:
         """Merge until the segments may rest. The changes are committed: a failure can wait."""
         if self._in_background:
-            if choose_merge(self._state.segments):
+            if choose_merge(self._state.segments, REST_SEGMENTS):
                 self._merges.wake()
                 # Where merges can't follow, the writer waits: every segment slows every search.
                 self._merges.wait(lambda: len(self._state.segments.segments) < MOST_SEGMENTS)
@@ -262,10 +262,10 @@ class IndexWriter:
         except OSError as error:
             log.warning("merge failed; the next commit tries again", error=str(error))
 
-    def _merge_once(self) -> bool:
+    def _merge_once(self, most: int | None = None) -> bool:
         """Merge the run that needs it most; return whether there was one."""
         segments = self._state.segments
-        run = choose_merge(segments)
+        run = choose_merge(segments, most)
         if run is None:
             return False
         start = time.perf_counter()
