@@ -17,8 +17,10 @@ FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent acoustid \
     && install -d -o acoustid -g acoustid /var/lib/acoustid/index
 COPY --from=build /opt/acoustid /opt/acoustid
+# The index's loops are compiled for the processor they run on, when a container first needs them.
 ENV PATH=/opt/acoustid/bin:$PATH \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    NUMBA_CACHE_DIR=/tmp/acoustid-compiled
 WORKDIR /var/lib/acoustid
 USER acoustid
 EXPOSE 5000
