@@ -1,9 +1,10 @@
 """The chain of a batch of lookups: validate → dedupe → score → describe, which also replies."""
 
 import time
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final
 
+import celery
 import structlog
 
 from pipeline.stages.dedupe import dedupe_lookups
@@ -21,16 +22,19 @@ from tasks import replies
 from tasks.celery import app
 from tasks.mbids import note_missing
 from tasks.services import services
-from tasks.stage_task import TRANSIENT, StageTask
+from tasks.stage_task import TRANSIENT, StageTask, measured
 
 logger = structlog.get_logger("acoustid.tasks.lookup")
+
+Stage = Callable[[LookupBatch], LookupBatch]
 
 
 class LookupTask(StageTask):
     """A stage of a lookup: quick to try again, and never silent when it gives up.
 
-    With `[celery] fuse_lookup_stages` the worker goes on with the next stage itself instead of
-    sending a message to the queue that it serves.
+    With `[celery] fuse_lookup_stages` the worker goes on with the stages that follow in the chain
+    instead of sending messages to the queue that it serves. A stage that fails for a reason that
+    passes is tried again with what came before it in the same task.
     """
 
     abstract = True
@@ -40,12 +44,29 @@ class LookupTask(StageTask):
     retry_jitter: ClassVar = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any task's arguments
-        """Run the stage, and with fused stages those that follow."""
-        result = super().__call__(*args, **kwargs)
-        following = self.request.chain
-        while following and services().settings.celery.fuse_lookup_stages:
-            result = app.tasks[following.pop()["task"]](result)
-        return result
+        """Run the task; `work` measures each stage by itself."""
+        return celery.Task.__call__(self, *args, **kwargs)
+
+    def work(self, message: Message) -> Message | None:
+        """Run the stage, and with fused stages those that follow.
+
+        Returns:
+            What the next task of the chain is given, None where the chain ends here.
+        """
+        batch = from_message(LookupBatch, message)
+        following = self.request.chain or []
+        names = [self.name]
+        if services().settings.celery.fuse_lookup_stages:
+            names += [each["task"] for each in reversed(following)]
+        for name in names:
+            if time.time() > batch.deadline:
+                logger.warning("lookup batch is late", batch=batch.id, lookups=len(batch.lookups))
+                following.clear()
+                return None
+            with measured(name):
+                batch = STAGES[name](batch)
+        del following[len(following) - len(names) + 1 :]
+        return to_message(batch) if following else None
 
     def on_failure(
         self,
@@ -62,37 +83,41 @@ class LookupTask(StageTask):
         replies.push(services().redis, batch.reply_to, reply)
 
 
-@app.task(name="lookup.validate", base=LookupTask)
-def validate(message: Message) -> Message:
+@app.task(name="lookup.validate", base=LookupTask, bind=True)
+def validate(self: LookupTask, message: Message) -> Message | None:
     """Decode the fingerprints."""
-    batch = from_message(LookupBatch, message)
+    return self.work(message)
+
+
+@app.task(name="lookup.dedupe", base=LookupTask, bind=True)
+def dedupe(self: LookupTask, message: Message) -> Message | None:
+    """Find lookups that are asked twice."""
+    return self.work(message)
+
+
+@app.task(name="lookup.score", base=LookupTask, bind=True)
+def score(self: LookupTask, message: Message) -> Message | None:
+    """Search the index and score the candidates."""
+    return self.work(message)
+
+
+@app.task(name="lookup.describe", base=LookupTask, bind=True)
+def describe(self: LookupTask, message: Message) -> Message | None:
+    """Add the metadata that was asked for and send the answers to the front end."""
+    return self.work(message)
+
+
+def _validate(batch: LookupBatch) -> LookupBatch:
     services().metrics.batch_size("lookup", len(batch.lookups))
     logger.info("lookup batch", batch=batch.id, lookups=len(batch.lookups))
-    return to_message(validate_lookups(batch))
+    return validate_lookups(batch)
 
 
-@app.task(name="lookup.dedupe", base=LookupTask)
-def dedupe(message: Message) -> Message:
-    """Find lookups that are asked twice."""
-    return to_message(dedupe_lookups(from_message(LookupBatch, message)))
+def _score(batch: LookupBatch) -> LookupBatch:
+    return score_lookups(batch, services().index, services().databases)
 
 
-@app.task(name="lookup.score", base=LookupTask)
-def score(message: Message) -> Message:
-    """Search the index and score the candidates."""
-    batch = score_lookups(
-        from_message(LookupBatch, message), services().index, services().databases
-    )
-    return to_message(batch)
-
-
-@app.task(name="lookup.describe", base=LookupTask)
-def reply(message: Message) -> None:
-    """Add the metadata that was asked for and send the answers to the front end."""
-    batch = from_message(LookupBatch, message)
-    if time.time() > batch.deadline:
-        logger.warning("lookup batch is late", batch=batch.id, lookups=len(batch.lookups))
-        return
+def _describe(batch: LookupBatch) -> LookupBatch:
     for lookup in batch.lookups:
         services().metrics.lookup_search(hit=bool(lookup.hits))
     described = describe_lookups(batch, services().databases)
@@ -100,3 +125,13 @@ def reply(message: Message) -> None:
         services().metrics.metadata_unavailable()
     replies.push(services().redis, batch.reply_to, described.reply)
     note_missing(services().redis, described.missing_mbids)
+    return batch
+
+
+STAGES: Final[Mapping[str, Stage]] = {
+    validate.name: _validate,
+    dedupe.name: dedupe_lookups,
+    score.name: _score,
+    describe.name: _describe,
+}
+"""What each task does, by its name, in the order of the chain."""

@@ -1,7 +1,8 @@
 """The base of all tasks: what is retried, and what is measured and logged of each."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Final
 
 import celery
@@ -34,6 +35,24 @@ TRANSIENT: Final = (
 logger = structlog.get_logger("acoustid.tasks")
 
 
+@contextmanager
+def measured(name: str) -> Iterator[None]:
+    """Count and time what runs under the name of a task; a retry is neither end of it."""
+    metrics = services().metrics
+    metrics.task_started(name)
+    begun = time.perf_counter()
+    try:
+        yield
+    except Retry:
+        raise
+    except Exception:
+        metrics.task_failed(name, time.perf_counter() - begun)
+        raise
+    seconds = time.perf_counter() - begun
+    metrics.task_finished(name, seconds)
+    logger.debug("task finished", task=name, seconds=round(seconds, 4))
+
+
 class StageTask(celery.Task):
     """A task that is measured, logged, and tried again when the reason for failing passes."""
 
@@ -46,20 +65,8 @@ class StageTask(celery.Task):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any task's arguments
         """Run the task, counting and timing it."""
-        metrics = services().metrics
-        metrics.task_started(self.name)
-        begun = time.perf_counter()
-        try:
-            result = super().__call__(*args, **kwargs)
-        except Retry:
-            raise
-        except Exception:
-            metrics.task_failed(self.name, time.perf_counter() - begun)
-            raise
-        seconds = time.perf_counter() - begun
-        metrics.task_finished(self.name, seconds)
-        logger.debug("task finished", task=self.name, seconds=round(seconds, 4))
-        return result
+        with measured(self.name):
+            return super().__call__(*args, **kwargs)
 
     def apply_async(
         self,

@@ -248,7 +248,7 @@ class CelerySettings(Section):
         lookup_pool: Celery's pool for the workers of the lookup queue.
     """
 
-    fuse_lookup_stages: bool = False
+    fuse_lookup_stages: bool = True
     lookup_pool: Literal["solo", "prefork", "threads"] = "solo"
 
 

@@ -1,7 +1,9 @@
-"""With fused stages a lookup is one message, and the answer is the same."""
+"""With fused stages a lookup is one message, without four; the answer is the same."""
 
 import time
 from pathlib import Path
+
+import pytest
 
 from pipeline.fingerprint.codec import compress
 from pipeline.runtime.databases import Databases
@@ -15,21 +17,25 @@ from tests.synthetic import fingerprint
 from tests.workers import point_celery_at, running_worker, worker_roles, write_config
 
 
-def test_fused_stages_answer_as_the_chain_does(
-    settings: Settings, databases: Databases, tmp_path: Path
+STAGES = ("lookup.validate", "lookup.dedupe", "lookup.score", "lookup.describe")
+
+
+@pytest.mark.parametrize(("fused", "tasks"), [("true", STAGES[:1]), ("false", STAGES)])
+def test_fused_or_not_a_lookup_has_the_same_answer(
+    settings: Settings, databases: Databases, tmp_path: Path, fused: str, tasks: tuple[str, ...]
 ) -> None:
     importer = Importer(databases, settings.fingerprint_index.path)
     [status] = importer.run(importer.receipt(fingerprint(1)))
     config = write_config(settings, tmp_path / "acoustid.conf")
     point_celery_at(config, settings)
     [role] = [role for role in worker_roles() if role.name.startswith("worker-lookup")]
-    fused = {"ACOUSTID_CELERY_FUSE_LOOKUP_STAGES": "true"}
+    environ = {"ACOUSTID_CELERY_FUSE_LOOKUP_STAGES": fused}
     key = replies.reply_key()
     lookup = Lookup(request=0, duration=200, fingerprint=compress(fingerprint(1)))
-    with running_worker(role, config, tmp_path / "log", settings, fused):
+    with running_worker(role, config, tmp_path / "log", settings, environ):
         dispatch.send_lookups(LookupBatch("b", key, time.time() + 30, [""], [lookup]))
         reply = replies.pop(connect(settings.redis, blocking=True), key, 30)
         [stats] = app.control.inspect(timeout=10, limit=1).stats().values()
     assert reply is not None
     assert reply.answers == [{"results": [{"id": str(status.track_gid), "score": 1.0}]}]
-    assert stats["total"] == {"lookup.validate": 1}
+    assert stats["total"] == dict.fromkeys(tasks, 1)
