@@ -23,6 +23,23 @@ class StoredFingerprint:
     words: NDArray[np.uint32]  # shape (n,), read-only
 
 
+@dataclass(frozen=True, slots=True)
+class TrackName:
+    """A track by its two ids."""
+
+    id: int
+    gid: str  # in lower case, with hyphens
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A fingerprint that a lookup may have asked for."""
+
+    length: int  # seconds of audio
+    words: NDArray[np.uint32]  # shape (n,), read-only
+    track: TrackName
+
+
 _COLUMNS: Final = tuple(fingerprint.c[name] for name in StoredFingerprint.__slots__)
 
 
@@ -38,6 +55,29 @@ def by_ids(
         fingerprint.c.length.between(shortest, longest),
     )
     return {row.id: _stored(row) for row in connection.execute(statement)}
+
+
+def candidates(
+    connection: sa.Connection, ids: Iterable[int], shortest: int, longest: int
+) -> dict[int, Candidate]:
+    """Return what scoring needs of the fingerprints with a length within the bounds, by id."""
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    statement = (
+        sa.select(*_COLUMNS, sa.cast(track.c.gid, sa.Text).label("gid"))
+        .join_from(fingerprint, track, fingerprint.c.track_id == track.c.id)
+        .where(
+            fingerprint.c.id == sa.any_(sa.cast(wanted, sa.ARRAY(sa.Integer))),
+            fingerprint.c.length.between(shortest, longest),
+        )
+    )
+    return {
+        row.id: Candidate(
+            row.length, np.frombuffer(row.words, dtype="<u4"), TrackName(row.track_id, row.gid)
+        )
+        for row in connection.execute(statement)
+    }
 
 
 def within(

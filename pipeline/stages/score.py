@@ -10,11 +10,12 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from pipeline.catalog import fingerprints
-from pipeline.catalog.fingerprints import StoredFingerprint
+from pipeline.catalog.fingerprints import TrackName
 from pipeline.fingerprint.compare import compare2_batch
 from pipeline.fingerprint.query import extract_query
 from pipeline.index.interface import FingerprintIndex
 from pipeline.runtime.databases import Databases
+from pipeline.stages.fetch import Comparable, Fetched, fetch
 from pipeline.stages.messages import Lookup, LookupBatch, TrackHit
 from pipeline.stages.rules import INDEX_MAX_POSTINGS, MAX_RESULTS, TRACK_GROUP_THRESHOLD
 
@@ -42,17 +43,13 @@ def score_lookups(batch: LookupBatch, index: FingerprintIndex, databases: Databa
     """Fill in the tracks that each lookup finds, best first, at most ten."""
     questions = _search([lookup for lookup in batch.lookups if lookup.words], index)
     with databases.engine("fingerprint", read_only=True).connect() as connection:
-        stored = _fetch(questions, connection)
-        answers = _score(questions, stored)
-        gids = fingerprints.track_gids(
-            connection, {track_id for answer in answers for track_id, _ in answer}
-        )
+        fetched = _fetch(questions, connection)
+        ranked = _score(questions, fetched.found)
+        tracks = fetched.tracks({key for found in ranked for _, key in found})
         _resolve_track_ids([look for look in batch.lookups if look.track_gid], connection)
-    for question, answer in zip(questions, answers, strict=True):
+    for question, found in zip(questions, ranked, strict=True):
         question.lookup.words = b""
-        question.lookup.hits = [
-            TrackHit(track_id, str(gids[track_id]), _shortest(score)) for track_id, score in answer
-        ]
+        question.lookup.hits = _best_tracks(found, tracks)
     return batch
 
 
@@ -71,22 +68,19 @@ def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Questio
     ]
 
 
-def _fetch(
-    questions: Sequence[_Question], connection: sa.Connection
-) -> Mapping[int, StoredFingerprint]:
-    """Return the candidates of all questions whose length any of them could accept, by id."""
-    if not questions:
-        return {}
-    shortest = min(q.lookup.duration - q.lookup.max_duration_diff for q in questions)
-    longest = max(q.lookup.duration + q.lookup.max_duration_diff for q in questions)
+def _fetch(questions: Sequence[_Question], connection: sa.Connection) -> Fetched:
+    """Fetch the candidates of all questions whose length any of them could accept."""
+    lookups = [question.lookup for question in questions]
+    shortest = min((each.duration - each.max_duration_diff for each in lookups), default=0)
+    longest = max((each.duration + each.max_duration_diff for each in lookups), default=0)
     wanted = {fingerprint_id for question in questions for fingerprint_id in question.candidates}
-    return fingerprints.by_ids(connection, wanted, shortest, longest)
+    return fetch(connection, wanted, shortest, longest)
 
 
 def _score(
-    questions: Sequence[_Question], stored: Mapping[int, StoredFingerprint]
-) -> list[list[tuple[int, float]]]:
-    """Return for each question the (track id, score) pairs, best first, each track once."""
+    questions: Sequence[_Question], stored: Mapping[int, Comparable]
+) -> list[list[tuple[float, int]]]:
+    """Return for each question the (negated score, fingerprint id) of its hits, best first."""
     order = {fingerprint_id: position for position, fingerprint_id in enumerate(stored)}
     pairs = [
         (number, fingerprint_id)
@@ -102,10 +96,10 @@ def _score(
     for (number, fingerprint_id), score in zip(pairs, scores.tolist(), strict=True):
         if score > TRACK_GROUP_THRESHOLD:
             ranked[number].append((-score, fingerprint_id))
-    return [_best_tracks(sorted(found), stored) for found in ranked]
+    return [sorted(found) for found in ranked]
 
 
-def _compared(question: _Question, stored: Mapping[int, StoredFingerprint]) -> list[int]:
+def _compared(question: _Question, stored: Mapping[int, Comparable]) -> list[int]:
     """Return the candidates of a fitting length that are worth comparing."""
     return [
         fingerprint_id
@@ -115,12 +109,17 @@ def _compared(question: _Question, stored: Mapping[int, StoredFingerprint]) -> l
 
 
 def _best_tracks(
-    ranked: Iterable[tuple[float, int]], stored: Mapping[int, StoredFingerprint]
-) -> list[tuple[int, float]]:
-    best: dict[int, float] = {}
+    ranked: Iterable[tuple[float, int]], tracks: Mapping[int, TrackName]
+) -> list[TrackHit]:
+    """Return the tracks of the best fingerprints, each once, with its best score."""
+    best: dict[int, TrackHit] = {}
     for negated, fingerprint_id in ranked:
-        best.setdefault(stored[fingerprint_id].track_id, -negated)
-    return list(best.items())[:MAX_RESULTS]
+        track = tracks.get(fingerprint_id)
+        if track and track.id not in best:
+            best[track.id] = TrackHit(track.id, track.gid, _shortest(-negated))
+            if len(best) == MAX_RESULTS:
+                break
+    return list(best.values())
 
 
 def _shortest(score: float) -> float:
