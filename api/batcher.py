@@ -9,7 +9,6 @@ import os
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -20,6 +19,7 @@ from redis.exceptions import RedisError
 
 from api.errors import ApiError, InternalError, ServiceUnavailableError
 from api.flight import Answer, Flight, Ticket
+from api.turns import Turns
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.settings import ApiSettings
 from pipeline.runtime.trace import current_trace_id, trace
@@ -28,6 +28,12 @@ from tasks import replies
 
 STALLED_AFTER: Final = 1.0
 """Seconds after which an unanswered batch no longer holds others back."""
+
+LOST_AFTER: Final = 2.0
+"""Seconds after which an unanswered batch is sent once more.
+
+The broker hands a killed worker's batch to another one too, but after its clients have gone.
+"""
 
 BACKLOG: Final = 20
 """Full batches' worth of unanswered lookups beyond which further ones are refused at once."""
@@ -55,6 +61,7 @@ class LookupBatcher:
         send: publishes a batch; raises `kombu.exceptions.OperationalError` without a broker.
         metrics: where batches are counted.
         stalled_after: seconds after which an unanswered batch no longer holds others back.
+        lost_after: seconds after which an unanswered batch is sent once more.
     """
 
     def __init__(
@@ -65,6 +72,7 @@ class LookupBatcher:
         metrics: Metrics,
         *,
         stalled_after: float = STALLED_AFTER,
+        lost_after: float = LOST_AFTER,
     ) -> None:
         self._size = settings.lookup_batch_size
         self._in_flight = settings.lookup_batches_in_flight
@@ -72,24 +80,29 @@ class LookupBatcher:
         self._send = send
         self._metrics = metrics
         self._stalled_after = stalled_after
+        self._lost_after = lost_after
         self._begin()
         begin = weakref.WeakMethod(self._begin)
         os.register_at_fork(after_in_child=lambda: (again := begin()) and again())
 
-    def run(self, lookups: Sequence[Lookup], meta: str, timeout: float) -> list[Answer]:
+    def run(
+        self, lookups: Sequence[Lookup], meta: str, timeout: float, client: str = ""
+    ) -> list[Answer]:
         """Return the answers to a request's lookups, in their order.
 
         Args:
             lookups: at least one; their `request` is set here.
             meta: the words of the request's ``meta`` parameter.
             timeout: seconds to wait for the answers.
+            client: who asks; where more waits than fits, clients take turns.
 
         Raises:
             ServiceUnavailableError: the broker is away, too much waits already, or no answer
                 came in time.
             InternalError: the batch could not be answered.
         """
-        ticket = Ticket(lookups, meta, time.monotonic() + timeout, current_trace_id())
+        deadline = time.monotonic() + timeout
+        ticket = Ticket(lookups, meta, deadline, current_trace_id(), client)
         self._queue(ticket)
         if not ticket.done.wait(timeout):
             ticket.fail(ServiceUnavailableError())
@@ -120,7 +133,7 @@ class LookupBatcher:
         self._work = threading.Condition(self._lock)  # for the sender
         self._flying = threading.Condition(self._lock)  # for the reader
         self._wake = threading.Event()  # cuts the reader's rest short
-        self._waiting: deque[Ticket] = deque()
+        self._waiting = Turns()
         self._flights: dict[str, Flight] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._unanswered = 0
@@ -132,14 +145,15 @@ class LookupBatcher:
                 raise ServiceUnavailableError
             self._ensure_thread("sender", self._send_batches)
             self._ensure_thread("reader", self._read_replies)
-            self._waiting.append(ticket)
+            self._waiting.add(ticket)
             self._unanswered += len(ticket.lookups)
-            self._work.notify()
+            if len(self._flights) < self._in_flight:  # else the sender can do nothing yet
+                self._work.notify()
 
     def _leave(self, ticket: Ticket) -> None:
         with self._lock:
             self._unanswered -= len(ticket.lookups)
-            if ticket.error is not None and ticket in self._waiting:
+            if ticket.error is not None:
                 self._waiting.remove(ticket)
 
     def _ensure_thread(self, role: str, run: Callable[[], None]) -> None:
@@ -157,10 +171,10 @@ class LookupBatcher:
     def _send_batches(self) -> None:
         while True:
             with self._lock:
-                while (flight := self._next_flight()) is None:
+                while (flight := self._next_flight() or self._lost_flight()) is None:
                     if self._closing:
                         return
-                    self._work.wait(self._until_stalled())
+                    self._work.wait(self._until_next())
                 self._flights[flight.id] = flight
                 self._flying.notify()
             self._publish(flight)
@@ -170,23 +184,30 @@ class LookupBatcher:
         now = time.monotonic()
         if not self._waiting or len(self._fresh(now)) >= self._in_flight:
             return None
-        tickets = [self._waiting.popleft()]  # alone even where it has more than a batch may carry
-        room = self._size - len(tickets[0].lookups)
-        while self._waiting and len(self._waiting[0].lookups) <= room:
-            tickets.append(self._waiting.popleft())
-            room -= len(tickets[-1].lookups)
-        return Flight(tickets, now)
+        return Flight(self._waiting.take(self._size), now)
+
+    def _lost_flight(self) -> Flight | None:
+        """Return a batch that is to be sent once more; it keeps its id, so one answer counts."""
+        lost_before = time.monotonic() - self._lost_after
+        for flight in self._flights.values():
+            if not flight.repeated and flight.sent <= lost_before:
+                flight.repeated = True
+                return flight
+        return None
 
     def _fresh(self, now: float) -> list[Flight]:
         return [f for f in self._flights.values() if now - f.sent < self._stalled_after]
 
-    def _until_stalled(self) -> float | None:
-        """Return the seconds until a place gets free by itself, None where nothing waits for it."""
+    def _until_next(self) -> float | None:
+        """Return the seconds until there is something to do unasked, None where nothing is out."""
         now = time.monotonic()
-        fresh = self._fresh(now)
-        if not self._waiting or not fresh:
-            return None
-        return min(flight.sent for flight in fresh) + self._stalled_after - now
+        moments = [flight.sent + self._stalled_after for flight in self._fresh(now)]
+        moments += [
+            flight.sent + self._lost_after
+            for flight in self._flights.values()
+            if not flight.repeated
+        ]
+        return min(moments) - now if moments else None
 
     def _publish(self, flight: Flight) -> None:
         trace_ids = flight.trace_ids
@@ -203,9 +224,14 @@ class LookupBatcher:
                 self._note(flight)
 
     def _note(self, flight: Flight) -> None:
+        if flight.repeated:
+            logger.warning("a batch is sent once more", batch=flight.id, lookups=flight.size)
+            return
         self._metrics.batch_size("front_end", flight.size)
-        log = logger.info if flight.size > 1 else logger.debug
-        log("lookups sent", batch=flight.id, lookups=flight.size, requests=flight.trace_ids)
+        # The worker logs each batch; naming its requests too costs half as much as sending it.
+        logger.debug(
+            "lookups sent", batch=flight.id, lookups=flight.size, requests=flight.trace_ids
+        )
 
     def _give_up(self, flight: Flight, error: ApiError) -> None:
         with self._lock:

@@ -19,6 +19,7 @@ class Ticket:
 
     Attributes:
         deadline: when the request gives up, on the monotonic clock.
+        client: whose request it is; where many wait, clients take turns.
         done: set once there are answers or an error.
     """
 
@@ -26,6 +27,7 @@ class Ticket:
     meta: str
     deadline: float
     trace_id: str | None
+    client: str = ""
     done: threading.Event = field(default_factory=threading.Event)
     answers: list[Answer] = field(default_factory=list)
     error: ApiError | None = None
@@ -46,11 +48,13 @@ class Flight:
     """The tickets of one batch.
 
     Attributes:
-        sent: when it was sent, on the monotonic clock.
+        sent: when it was sent first, on the monotonic clock.
+        repeated: whether it was sent once more.
     """
 
     tickets: list[Ticket]
     sent: float
+    repeated: bool = False
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property

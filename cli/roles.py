@@ -20,6 +20,9 @@ BRIEF: Escalation = ((Signals.SIGTERM, 15.0), (Signals.SIGKILL, 5.0))
 
 FLOWER_USER = "acoustid"
 
+API_THREADS = 256
+"""Requests that the front end has in hand at once: those beyond wait where no batch sees them."""
+
 
 class Stage(IntEnum):
     """The order in which processes end: who gives work, who does it, who keeps it."""
@@ -113,7 +116,7 @@ def _api(host: str, port: int) -> Role:
     command = _python(
         *("granian", "--interface", "wsgi", "--factory", "api.wsgi:create_application"),
         *("--host", host, "--port", str(port)),
-        *("--workers", "1", "--blocking-threads", "64", "--no-ws", "--http", "1"),
+        *("--workers", "1", "--blocking-threads", str(API_THREADS), "--no-ws", "--http", "1"),
         *("--respawn-failed-workers", "--workers-kill-timeout", "10"),
     )
     return Role("api", Stage.FRONT, command, port=port, host=host)

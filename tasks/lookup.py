@@ -129,9 +129,9 @@ def _describe(batch: LookupBatch) -> LookupBatch:
 
 
 STAGES: Final[Mapping[str, Stage]] = {
-    validate.name: _validate,
-    dedupe.name: dedupe_lookups,
-    score.name: _score,
-    describe.name: _describe,
+    "lookup.validate": _validate,
+    "lookup.dedupe": dedupe_lookups,
+    "lookup.score": _score,
+    "lookup.describe": _describe,
 }
 """What each task does, by its name, in the order of the chain."""

@@ -1,5 +1,6 @@
 """Lookups of many threads travel in few batches through a real Redis, and everybody is answered."""
 
+import dataclasses
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -38,7 +39,7 @@ class Front:
     """A batcher, the worker that answers it, and threads that ask."""
 
     def __init__(self, redis_settings: RedisSettings, **options: Any) -> None:
-        stalled_after = options.pop("stalled_after", LONG)
+        patience = {name: options.pop(name, LONG) for name in ("stalled_after", "lost_after")}
         self.metrics = Counted()
         self.worker = Answering(connect(redis_settings))
         self.batcher = LookupBatcher(
@@ -46,7 +47,7 @@ class Front:
             connect(redis_settings, blocking=True, wait=POLL),
             self._forward,
             self.metrics,
-            stalled_after=stalled_after,
+            **patience,
         )
         self.send: Callable[[LookupBatch], None] = self.worker.send
         self.threads = ThreadPoolExecutor(256)
@@ -54,8 +55,10 @@ class Front:
     def _forward(self, batch: LookupBatch) -> None:
         self.send(batch)
 
-    def ask(self, *durations: int, timeout: float = LONG, meta: str = "") -> "Future[list[Answer]]":
-        return self.threads.submit(self.batcher.run, asking(*durations), meta, timeout)
+    def ask(
+        self, *durations: int, timeout: float = LONG, meta: str = "", client: str = ""
+    ) -> "Future[list[Answer]]":
+        return self.threads.submit(self.batcher.run, asking(*durations), meta, timeout, client)
 
     def close(self) -> None:
         self.batcher.close()
@@ -117,7 +120,7 @@ def test_what_comes_while_batches_are_out_travels_together(make) -> None:
     assert front.metrics.counts["pipeline.batch_items_total.front_end"] == 42
     assert front.metrics.counts["pipeline.batches_total.front_end"] == 3
     sent = [entry for entry in logs if entry["event"] == "lookups sent"]
-    assert [(entry["log_level"], entry["lookups"]) for entry in sent] == [("info", 40)]
+    assert [(entry["log_level"], entry["lookups"]) for entry in sent] == [("debug", 40)]
 
 
 def waiting_for(front: Front, count: int) -> None:
@@ -156,6 +159,34 @@ def test_a_batch_that_stalls_does_not_hold_back_the_others(make) -> None:
     assert not stalled.done()
     front.worker.reply(kept)
     assert stalled.result() == expected(1)
+
+
+def test_a_batch_whose_worker_is_killed_is_sent_once_more(make) -> None:
+    front = make(lost_after=0.05)
+    front.worker.held = True
+    future = front.ask(1)
+    lost, again = front.worker.wait_for(2)
+    assert again == dataclasses.replace(lost, deadline=again.deadline)
+    front.worker.reply(again)
+    assert future.result() == expected(1)
+    front.worker.reply(lost)  # found again by the broker, and nobody's
+    front.worker.release([])
+    assert front.ask(2).result() == expected(2)
+    assert len(front.worker.batches) == 3
+
+
+def test_clients_take_turns(make) -> None:
+    front = make(lookup_batches_in_flight=1, lookup_batch_size=4)
+    front.worker.held = True
+    futures = [front.ask(1)]
+    front.worker.wait_for(1)
+    futures += [front.ask(number, client="eager") for number in range(2, 9)]
+    waiting_for(front, 7)
+    futures.append(front.ask(9, client="modest"))
+    waiting_for(front, 8)
+    front.worker.release()
+    assert [future.result() for future in futures] == [expected(n) for n in range(1, 10)]
+    assert 9 in [lookup.duration for lookup in front.worker.batches[1].lookups]
 
 
 def test_who_is_not_answered_in_time_is_told_to_come_again(make) -> None:
@@ -345,7 +376,7 @@ def test_a_shared_batch_has_a_trace_of_its_own_and_names_the_requests(make) -> N
         front.worker.release()
         for future in [first, *futures]:
             future.result()
-    (entry,) = [entry for entry in logs if entry["log_level"] == "info"]
+    (entry,) = [entry for entry in logs if entry["event"] == "lookups sent"]
     assert sorted(entry["requests"]) == ["T2", "T3"]
     assert seen[0] not in {None, "T2", "T3"}
 

@@ -16,7 +16,6 @@ from tests.importing import Importer
 from tests.synthetic import fingerprint
 from tests.workers import point_celery_at, running_worker, worker_roles, write_config
 
-
 STAGES = ("lookup.validate", "lookup.dedupe", "lookup.score", "lookup.describe")
 
 
