@@ -16,7 +16,7 @@ BENCH ?= lookup
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
-.PHONY: help install install-dev run test bench check format secrets lock clean
+.PHONY: help install install-dev run test bench bench-index check format secrets lock clean
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: install-dev ## Run all tests, on servers and ports of their own (ARGS="-k 
 
 bench: install ## Measure lookups on a stack of its own (BENCH=submit, BENCH=stages; ARGS for options)
 	@$(BIN)/acoustid bench $(BENCH) $(ARGS)
+
+bench-index: install ## Measure the index alone (ARGS="--documents 1000000" and more)
+	@$(BIN)/acoustid bench index $(ARGS)
 
 check: install-dev ## Lint, format, types, and who may import whom
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@
 
 import click
 
+from bench.index_command import index
 from bench.lookup_command import lookup
 from bench.stages_command import stages
 from bench.submit_command import submit
@@ -18,3 +19,4 @@ def bench() -> None:
 bench.add_command(lookup)
 bench.add_command(submit)
 bench.add_command(stages)
+bench.add_command(index)

@@ -3,7 +3,7 @@
 A fingerprint is a walk: each word is the one before with a mask of changed bits. The masks are
 those of the sample catalogue's real recordings, so that bits change together as they do in music,
 thinned to `CHANGED_BITS` in the mean. Walks meet by chance only, so hardly two of them share a
-query term; how an index fares with common terms is what ``python -m bench.index`` measures.
+query term; how an index fares with common terms is what ``acoustid bench index`` measures.
 """
 
 from dataclasses import dataclass
