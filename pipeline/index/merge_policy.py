@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.index.segment_format import MAX_POSTINGS
+
 if TYPE_CHECKING:
     from pipeline.index.segment_set import SegmentSet
 
@@ -21,35 +23,50 @@ REST_SEGMENTS = 3
 _SIZE_EXPONENT = 0.05
 
 
-def choose_merge(segments: SegmentSet, most: int | None = None) -> slice | None:
+def choose_merge(segments: SegmentSet, most: int | None = None, first: int = 0) -> slice | None:
     """Return the segments to merge next, or None if all may rest.
+
+    An index of which more than half is out of date is merged whole, so deletions and replaced
+    versions can at most double its size.
 
     Args:
         segments: the segments, oldest first.
         most: how many may rest, `MAX_SEGMENTS` by default.
-
-    An index of which more than half is out of date is merged whole, so deletions and replaced
-    versions can at most double its size.
+        first: leave those before this place alone.
     """
     stored = [segment.ids.size for segment in segments.segments]
-    if sum(stored) > 2 * segments.documents():
+    if not first and sum(stored) > 2 * segments.documents():
         return slice(0, len(stored))
-    if len(stored) <= (most or MAX_SEGMENTS):
+    if len(stored) - first <= (most or MAX_SEGMENTS):
         return None
     shares = zip(segments.segments, segments.live, stored, strict=True)
     # Out-of-date postings are dropped on the way, so they cost nothing to write.
-    return cheapest_run([segment.entry.size * live / known for segment, live, known in shares])
+    alive = [live / known for _, live, known in shares]
+    entries = segments.entries()[first:]
+    sizes = [entry.size * share for entry, share in zip(entries, alive[first:], strict=True)]
+    run = cheapest_run(sizes, [entry.postings for entry in entries])
+    return run and slice(first + run.start, first + run.stop)
 
 
-def cheapest_run(sizes: list[float]) -> slice:
+def cheapest_run(sizes: list[float], postings: list[int]) -> slice | None:
     """Return the run of at least two neighbours with the lowest score.
 
     Args:
-        sizes: bytes that each segment, oldest first, would add to the merged one; two at least.
+        sizes: bytes that each segment, oldest first, would add to the merged one.
+        postings: postings of each.
+
+    Returns:
+        None if no two neighbours fit into one segment.
     """
     count = len(sizes)
-    runs = [(i, j) for i in range(count - 1) for j in range(i + 2, count + 1)]
-    return slice(*min(runs, key=lambda run: _score(sizes[run[0] : run[1]])))
+    runs = [
+        (i, j)
+        for i in range(count - 1)
+        for j in range(i + 2, count + 1)
+        if sum(postings[i:j]) <= MAX_POSTINGS
+    ]
+    best = min(runs, key=lambda run: _score(sizes[run[0] : run[1]]), default=None)
+    return best and slice(*best)
 
 
 def _score(sizes: list[float]) -> float:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.index import candidates
+from pipeline.index import candidates, tally
 from pipeline.index.changes import check_terms
 from pipeline.index.errors import SearchTimeout
 from pipeline.index.interface import Hits
@@ -68,7 +68,7 @@ class _Question:
     ) -> None:
         """Find the postings of all distinct (query, term) pairs."""
         self._segments = segments
-        self._cutoff = candidates.Cutoff(
+        self._cutoff = tally.Cutoff(
             limits.limit, limits.min_score, limits.score_pct, COMPLETED * limits.limit
         )
         terms = np.concatenate(queries)
@@ -108,7 +108,7 @@ class _Question:
         for place, base in enumerate(self._segments.bases):
             candidates.resolve(documents, base, self._segments.segments[place].documents, keys)
         hits: Places = np.empty(last - first + 1, dtype=np.int64)
-        candidates.rank(keys, owners, self._cutoff, hits)
+        tally.rank(keys, owners, self._cutoff, hits)
         ids, totals = documents_of(keys), (~terms_of(keys)).astype(np.int32)
         ends = hits.tolist()
         return [Hits(ids[i:j], totals[i:j]) for i, j in pairwise(ends)]
@@ -139,7 +139,7 @@ class _Question:
         """Count the documents that were found; return owners, documents and scores of the best."""
         owners, documents = np.empty_like(found), np.empty_like(found)
         scores = np.empty(found.size, dtype=np.int32)
-        count = candidates.tally(
+        count = tally.tally(
             found,
             begins,
             ends,

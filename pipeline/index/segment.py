@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.index import files, term_codes
 from pipeline.index.errors import IndexCorrupt
+from pipeline.index.sections import Found, Sections
 from pipeline.index.segment_format import (
     BIT_SECTIONS,
     FOOTER_BYTES,
@@ -22,7 +23,6 @@ from pipeline.index.segment_format import (
     section_bounds,
 )
 from pipeline.index.sorted_ids import Ids, no_ids, union
-from pipeline.index.term_codes import Found, Sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.index.bits import words_for
 from pipeline.index.errors import IndexCorrupt
-from pipeline.index.term_codes import BLOCK_BITS, Layout
+from pipeline.index.sections import Layout
+from pipeline.index.term_codes import BLOCK_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.index import files
 from pipeline.index.bits import WORD_BITS
+from pipeline.index.sections import Sections
 from pipeline.index.segment_format import (
     BIT_SECTIONS,
     FOOTER_BYTES,
@@ -23,7 +24,7 @@ from pipeline.index.segment_format import (
     footer_checksum,
     section_bounds,
 )
-from pipeline.index.term_codes import BLOCK_BITS, Sections, encode
+from pipeline.index.term_codes import BLOCK_BITS, encode
 
 if TYPE_CHECKING:
     from pathlib import Path

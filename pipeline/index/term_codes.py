@@ -13,7 +13,7 @@ What a damaged segment makes these functions return is wrong but in range.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,58 +23,14 @@ from pipeline.index.compiled import compiled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pipeline.index.sections import Found, Layout, Sections
+
     Words = NDArray[np.uint64]
 
 BLOCK_BITS = 7
 """An entry of the directory for every 2**7 upper parts."""
 DROPPED = 2**32 - 1
 """In place of a document's new number: leave its postings out."""
-
-
-class Layout(NamedTuple):
-    """How terms and documents are cut into bits.
-
-    Attributes:
-        shift: low bits that are 0 in every term.
-        low_bits: width of a term's lower part.
-        highs: how many upper parts are possible.
-        document_bits: width of a document number.
-        postings: how many postings there are.
-    """
-
-    shift: int
-    low_bits: int
-    highs: int
-    document_bits: int
-    postings: int
-
-
-class Sections(NamedTuple):
-    """The postings of a segment, or those parts of them that are being written.
-
-    Attributes:
-        directory: postings before every 128th upper part, and all of them at the end, uint32.
-        unary: the upper parts, uint64 words with a spare one at the end.
-        low: the lower parts, uint64 words with a spare one.
-        documents: the document numbers, uint64 words with a spare one.
-    """
-
-    directory: NDArray[np.uint32]
-    unary: Words
-    low: Words
-    documents: Words
-
-
-class Found(NamedTuple):
-    """Where the postings of some terms lie.
-
-    Attributes:
-        starts: the first posting of each term, int64.
-        lengths: how many it has, int64.
-    """
-
-    starts: NDArray[np.int64]
-    lengths: NDArray[np.int64]
 
 
 def common_shift(terms: NDArray[np.uint32]) -> int:

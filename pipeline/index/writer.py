@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from pipeline.index import files
-from pipeline.index.background import BackgroundWork
 from pipeline.index.changes import fold, group
 from pipeline.index.check import check_once
 from pipeline.index.committed import CommittedState
 from pipeline.index.errors import (
     IndexCorrupt,
     IndexLocked,
-    MergeStopped,
     StalePosition,
     WriterUnusable,
 )
 from pipeline.index.manifest import NAME as MANIFEST_NAME
-from pipeline.index.merge_policy import REST_SEGMENTS, choose_merge
+from pipeline.index.merge_policy import choose_merge
+from pipeline.index.merging import Merges
 from pipeline.index.segment_format import SUFFIX
 from pipeline.index.segment_set import SegmentSet
 from pipeline.index.snapshot import load_snapshot
@@ -36,8 +34,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger("acoustid.index.writer")
 
 LOCK_NAME = "lock"
-# Segments that may wait for a merge in the background.
-MOST_SEGMENTS = 24
 # Terms that a rebuild holds before it writes a segment: about 50 MB with all copies.
 REBUILD_TERMS = 1 << 21
 
@@ -119,9 +115,7 @@ class IndexWriter:
         self._process = os.getpid()
         self._state = CommittedState(directory)
         self._store = self._state.store
-        self._in_background = merge_in_background
-        self._merges = BackgroundWork(self._merge_once, lambda: self._merge_once(REST_SEGMENTS))
-        self._merged = merged
+        self._merges = Merges(self._state, merged, in_background=merge_in_background)
         self._lock: int | None = lock
 
     def __enter__(self) -> IndexWriter:
@@ -150,7 +144,7 @@ class IndexWriter:
 
     def finish_merges(self) -> None:
         """Wait until the segments may rest."""
-        self._merges.wait(lambda: False)
+        self._merges.finish()
 
     def metadata(self) -> dict[str, str]:
         """Return what the owner keeps with the index.
@@ -195,7 +189,7 @@ class IndexWriter:
             position,
             {**self._state.manifest.metadata, **(metadata or {})},
         )
-        self._merge()
+        self._merges.follow()
 
     def rebuild(
         self,
@@ -247,35 +241,6 @@ class IndexWriter:
         self._lock = None
         self._state.unusable = "this writer is closed; open another"
         self._state.segments = SegmentSet()
-
-    def _merge(self) -> None:
-        """Merge until the segments may rest. The changes are committed: a failure can wait."""
-        if self._in_background:
-            if choose_merge(self._state.segments, REST_SEGMENTS):
-                self._merges.wake()
-                # Where merges can't follow, the writer waits: every segment slows every search.
-                self._merges.wait(lambda: len(self._state.segments.segments) < MOST_SEGMENTS)
-            return
-        try:
-            while self._merge_once():
-                pass
-        except OSError as error:
-            log.warning("merge failed; the next commit tries again", error=str(error))
-
-    def _merge_once(self, most: int | None = None) -> bool:
-        """Merge the run that needs it most; return whether there was one."""
-        segments = self._state.segments
-        run = choose_merge(segments, most)
-        if run is None:
-            return False
-        start = time.perf_counter()
-        try:
-            merged = self._store.merged(segments, run, self._merges.stopping)
-        except MergeStopped:
-            return False
-        self._state.commit(lambda current: current.replaced(segments.segments[run], merged))
-        self._merged(time.perf_counter() - start)
-        return True
 
     def _require_usable(self) -> None:
         self._state.require_usable()

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.index import Delete, Insert, open_reader, open_writer
 from pipeline.index.merge_policy import MAX_SEGMENTS, cheapest_run
+from pipeline.index.segment_format import MAX_POSTINGS
 from tests.unit.index.model import contents, terms
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ def simulated(batches: list[float]) -> tuple[list[float], float]:
         sizes.append(batch)
         written += batch
         if len(sizes) > MAX_SEGMENTS:
-            run = cheapest_run(sizes)
+            run = cheapest_run(sizes, [1] * len(sizes))
+            assert run
             total = sum(sizes[run])
             sizes[run] = [total]
             written += total
@@ -43,11 +45,16 @@ def test_small_batches_do_not_rewrite_a_large_segment() -> None:
 
 
 def test_equal_neighbours_are_merged_first() -> None:
-    assert cheapest_run([900, 100, 90, 3, 3, 3]) == slice(3, 6)
+    assert cheapest_run([900, 100, 90, 3, 3, 3], [1] * 6) == slice(3, 6)
 
 
 def test_a_run_without_anything_alive_is_merged_first() -> None:
-    assert cheapest_run([10, 0, 0, 10, 10]) == slice(1, 3)
+    assert cheapest_run([10, 0, 0, 10, 10], [1] * 5) == slice(1, 3)
+
+
+def test_no_segment_gets_more_postings_than_its_format_can_count() -> None:
+    assert cheapest_run([1.0, 1, 8, 8], [MAX_POSTINGS, 1, 5, 5]) == slice(1, 4)
+    assert cheapest_run([1.0, 1], [MAX_POSTINGS, 1]) is None
 
 
 def test_an_index_at_rest_has_few_segments(path: Path) -> None:

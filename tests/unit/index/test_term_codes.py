@@ -11,11 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.index.bits import lowest_one, or_field, read_field, words_for
+from pipeline.index.sections import Found, Layout, Sections
 from pipeline.index.segment_format import SegmentEntry, directory_entries
 from pipeline.index.term_codes import (
-    Found,
-    Layout,
-    Sections,
     common_shift,
     count_blocks,
     decode,
