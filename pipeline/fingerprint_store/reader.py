@@ -1,0 +1,139 @@
+"""Readers: any number of processes that read fingerprints while the store is written."""
+
+import threading
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.fingerprint_store.manifest import Manifest
+from pipeline.fingerprint_store.rows import StoreRow
+from pipeline.fingerprint_store.segment import Segment, places
+from pipeline.fingerprint_store.snapshot import Snapshot, load_snapshot
+
+_LONGEST: Final = (1 << 32) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the store holds of some fingerprints.
+
+    Attributes:
+        rows: those with a length within the bounds, by id; their words are views of the map.
+        missing: ids that the store doesn't hold, or no longer.
+    """
+
+    rows: dict[int, StoreRow]
+    missing: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStats:
+    """The size of a store.
+
+    Attributes:
+        position: the changelog position that it has reached.
+        fingerprints: how many it holds; replaced ones count until a merge drops them.
+        segments: files of fingerprints.
+        bytes: of these files.
+    """
+
+    position: int
+    fingerprints: int
+    segments: int
+    bytes: int
+
+
+class FingerprintStore:
+    """Reads the newest committed state; for use by several threads."""
+
+    def __init__(self, directory: Path) -> None:
+        """Load the store in `directory`; use `open_store`."""
+        self._directory = directory
+        self._refreshing = threading.Lock()
+        self._snapshot = load_snapshot(directory)
+
+    def find(self, ids: Collection[int], shortest: int = 0, longest: int = _LONGEST) -> Found:
+        """Return the fingerprints with these ids and a length within the bounds (seconds).
+
+        Raises:
+            StoreCorrupt: a file is missing or damaged; it is named.
+        """
+        return _find(self._current().segments, ids, shortest, longest)
+
+    def position(self) -> int:
+        """Return the position of the last commit, 0 where there is no store."""
+        return self._current().manifest.position
+
+    def stats(self) -> StoreStats:
+        """Return the size of the store."""
+        manifest = self._current().manifest
+        return StoreStats(
+            position=manifest.position,
+            fingerprints=sum(each.fingerprints - each.tombstones for each in manifest.segments),
+            segments=len(manifest.segments),
+            bytes=sum(each.size for each in manifest.segments),
+        )
+
+    def close(self) -> None:
+        """Let the files go; a later call would load them again."""
+        with self._refreshing:
+            self._snapshot.close()
+            self._snapshot = Snapshot(Manifest(), (), None)
+
+    def _current(self) -> Snapshot:
+        """Follow the manifest: one `stat` while it stays the same."""
+        snapshot = self._snapshot
+        if snapshot.is_current(self._directory):
+            return snapshot
+        with self._refreshing:
+            old = self._snapshot
+            if not old.is_current(self._directory):
+                self._snapshot = load_snapshot(self._directory, old.segments)
+                old.close()
+            return self._snapshot
+
+
+def open_store(path: Path) -> FingerprintStore:
+    """Open a store for reading; where there is none yet it is empty, and found when it appears.
+
+    Raises:
+        StoreCorrupt: a file is missing or damaged; it is named.
+    """
+    return FingerprintStore(path)
+
+
+def _find(segments: Sequence[Segment], ids: Collection[int], shortest: int, longest: int) -> Found:
+    rest = np.unique(np.fromiter(ids, np.uint32, len(ids)))
+    rows: dict[int, StoreRow] = {}
+    missing: list[int] = []
+    for segment in reversed(segments):
+        if not rest.size:
+            break
+        if segment.spans(rest):
+            found = places(segment.ids, rest)
+            deleted = places(segment.tombstones, rest) >= 0
+            missing += rest[deleted].tolist()
+            rest = rest[(found < 0) & ~deleted]
+            rows |= _rows(segment, found[found >= 0], shortest, longest)
+    return Found(rows, missing + rest.tolist())
+
+
+def _rows(
+    segment: Segment, found: NDArray[np.intp], shortest: int, longest: int
+) -> dict[int, StoreRow]:
+    lengths = segment.lengths[found]
+    columns = segment.columns(found[(lengths >= max(shortest, 0)) & (lengths <= longest)])
+    return {
+        key: StoreRow(length, gid, words)
+        for key, length, gid, words in zip(
+            columns.ids.tolist(),
+            columns.lengths.tolist(),
+            columns.gids.tolist(),
+            columns.words,
+            strict=True,
+        )
+    }

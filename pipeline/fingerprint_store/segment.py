@@ -1,0 +1,94 @@
+"""A segment, mapped: its tables as arrays, its words wherever they are asked for."""
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.fingerprint_store.errors import StoreCorrupt
+from pipeline.fingerprint_store.rows import Columns
+from pipeline.fingerprint_store.segment_format import HEADER_SIZE, SegmentEntry, header
+from pipeline.index import files
+
+
+class Segment:
+    """An immutable file of fingerprints.
+
+    The arrays are views of the mapping, which lives as long as any of them.
+
+    Attributes:
+        path: the file.
+        entry: what the manifest says of it.
+        ids: uint32[n], ascending.
+        lengths: uint32[n], seconds.
+        gids: V16[n].
+        tombstones: uint32[m], ascending.
+        starts: uint64[n + 1], where in `words` each fingerprint begins.
+        words: uint32[total].
+    """
+
+    def __init__(self, directory: Path, entry: SegmentEntry) -> None:
+        """Map a segment and check its tables; the words are read only when they are asked for.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            StoreCorrupt: it has another size, header or checksum than the manifest says.
+        """
+        self.path = directory / entry.file_name
+        self.entry = entry
+        if self.path.stat().st_size != entry.size:
+            raise StoreCorrupt(self.path, f"does not have the {entry.size} bytes it should have")
+        self._data = memoryview(files.map_read_only(self.path))
+        self._place = HEADER_SIZE
+        if self._data[:HEADER_SIZE] != header(entry.number):
+            raise StoreCorrupt(self.path, "does not begin as a segment of this number")
+        if zlib.crc32(self._data[HEADER_SIZE : entry.words_start]) != entry.table_crc:
+            raise StoreCorrupt(self.path, "is damaged (the checksum of its tables does not match)")
+        count = entry.fingerprints
+        self.starts: NDArray[np.uint64] = self._column("<u8", count + 1)
+        self.gids: NDArray[np.void] = self._column("V16", count)
+        self.ids: NDArray[np.uint32] = self._column("<u4", count)
+        self.lengths: NDArray[np.uint32] = self._column("<u4", count)
+        self.tombstones: NDArray[np.uint32] = self._column("<u4", entry.tombstones)
+        self.words: NDArray[np.uint32] = self._column("<u4", entry.words)
+
+    def _column(self, kind: str, count: int) -> NDArray[Any]:
+        column: NDArray[Any] = np.frombuffer(self._data, kind, count, self._place)
+        self._place += column.nbytes
+        return column
+
+    def check_words(self) -> None:
+        """Read all words and compare their checksum.
+
+        Raises:
+            StoreCorrupt: it doesn't match.
+        """
+        if zlib.crc32(self._data[self.entry.words_start :]) != self.entry.words_crc:
+            raise StoreCorrupt(self.path, "is damaged (the checksum of its words does not match)")
+
+    def spans(self, keys: NDArray[np.uint32]) -> bool:
+        """Tell whether the segment may say anything of ascending ids."""
+        return any(
+            bool(own.size) and own[0] <= keys[-1] and keys[0] <= own[-1]
+            for own in (self.ids, self.tombstones)
+        )
+
+    def columns(self, rows: NDArray[np.intp]) -> Columns:
+        """Return some of its fingerprints, by ascending row."""
+        bounds = zip(self.starts[rows].tolist(), self.starts[rows + 1].tolist(), strict=True)
+        return Columns(
+            ids=self.ids[rows],
+            lengths=self.lengths[rows],
+            gids=self.gids[rows],
+            words=[self.words[start:end] for start, end in bounds],
+        )
+
+
+def places(column: NDArray[np.uint32], keys: NDArray[np.uint32]) -> NDArray[np.intp]:
+    """Return where in an ascending column each key is, -1 for those that are not in it."""
+    if not column.size:
+        return np.full(keys.size, -1, np.intp)
+    found = np.minimum(column.searchsorted(keys), column.size - 1)
+    return np.where(column[found] == keys, found, -1)

@@ -1,0 +1,56 @@
+"""How a segment lies in its file.
+
+Little-endian: a header (magic, number), then where each fingerprint's words begin and the last
+ones end (uint64[n + 1], counted in words), gids (16 bytes each), ids (uint32[n], ascending),
+lengths (uint32[n]), tombstones (uint32[m], ascending), and the words of all (uint32). The
+manifest's entry says how many there are, so a file that is cut short shows by its size.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+MAGIC: Final = b"AIDFPS01"
+HEADER_SIZE: Final = 16
+ROW_SIZE: Final = 8 + 16 + 4 + 4
+SUFFIX: Final = ".fingerprints"
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentEntry:
+    """What the manifest says of a segment.
+
+    Attributes:
+        number: names the file; never used twice.
+        fingerprints: how many it holds.
+        tombstones: how many ids it says to be deleted, of which older segments hold each.
+        words: of all its fingerprints together.
+        table_crc: CRC-32 of everything between the header and the words.
+        words_crc: CRC-32 of the words.
+    """
+
+    number: int
+    fingerprints: int
+    tombstones: int
+    words: int
+    table_crc: int
+    words_crc: int
+
+    @property
+    def file_name(self) -> str:
+        """The name of the segment's file."""
+        return f"{self.number:016x}{SUFFIX}"
+
+    @property
+    def words_start(self) -> int:
+        """Byte at which the words begin."""
+        return HEADER_SIZE + 8 + ROW_SIZE * self.fingerprints + 4 * self.tombstones
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.words_start + 4 * self.words
+
+
+def header(number: int) -> bytes:
+    """Return the first bytes of a segment's file."""
+    return MAGIC + number.to_bytes(HEADER_SIZE - len(MAGIC), "little")

@@ -1,0 +1,77 @@
+"""Files that are damaged are named, and a rebuild mends them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.fingerprint_store import (
+    StoreCorrupt,
+    StoreLocked,
+    StoreUnusable,
+    open_store,
+    open_store_writer,
+    verify_store,
+)
+from tests.unit.fingerprint_store.model import contents, plain, row
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-4])
+
+
+def flip(place: int) -> Callable[[Path], None]:
+    def flipped(file: Path) -> None:
+        data = bytearray(file.read_bytes())
+        data[place] ^= 1
+        file.write_bytes(data)
+
+    return flipped
+
+
+def written(path: Path) -> Path:
+    """Write a store of one segment, and return that."""
+    with open_store_writer(path) as writer:
+        writer.apply({5: row(1), 7: row(2)}, 1)
+    [segment] = path.glob("*.fingerprints")
+    return segment
+
+
+@pytest.mark.parametrize("damage", [cut, flip(3), flip(20), Path.unlink])
+def test_damaged_tables_are_refused_and_rebuilt(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    segment = written(tmp_path)
+    damage(segment)
+    with pytest.raises(StoreCorrupt, match=segment.name):
+        open_store(tmp_path)
+    with pytest.raises(StoreCorrupt, match="store rebuild"):
+        open_store_writer(tmp_path)
+    assert segment.name in verify_store(tmp_path)[0]
+    with open_store_writer(tmp_path, clear_damaged=True) as writer:
+        writer.rebuild([{5: row(1)}], 2)
+    assert contents(tmp_path) == {5: plain(row(1))}
+
+
+def test_damaged_words_are_found_by_the_check(tmp_path: Path) -> None:
+    flip(-1)(written(tmp_path))
+    assert "checksum of its words" in verify_store(tmp_path)[0]
+
+
+def test_a_damaged_manifest_is_refused(tmp_path: Path) -> None:
+    written(tmp_path)
+    flip(40)(tmp_path / "manifest")
+    with pytest.raises(StoreCorrupt, match="manifest"):
+        open_store(tmp_path)
+
+
+def test_there_is_one_writer(tmp_path: Path) -> None:
+    with open_store_writer(tmp_path) as writer:
+        with pytest.raises(StoreLocked):
+            open_store_writer(tmp_path)
+        writer.apply({}, 4)
+        with pytest.raises(ValueError, match="position 3"):
+            writer.apply({}, 3)
+    with pytest.raises(StoreUnusable):
+        writer.apply({}, 5)
+    assert open_store(tmp_path).position() == 4
