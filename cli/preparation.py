@@ -1,16 +1,19 @@
-"""What the databases need before the processes of a stack can work on them."""
+"""What the databases and the index need before the processes of a stack can work on them."""
 
 from collections.abc import Callable
 
 from cli.prepared import Demo, Prepared
 from pipeline.catalog.accounts import ensure_demo
 from pipeline.catalog.migrate import create_missing, upgrade_all
+from pipeline.index import IndexCorrupt
+from pipeline.indexes import IndexBusy, open_index, open_updater
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.settings import Settings
+from pipeline.stages.update_index import rebuild_index
 
 
 def prepare(settings: Settings, progress: Callable[[str], None]) -> Prepared:
-    """Create missing databases, their tables, and the demo keys.
+    """Create missing databases, their tables, and the demo keys; mend the index.
 
     What is there already stays as it is, so that this may be run at every start.
 
@@ -22,11 +25,30 @@ def prepare(settings: Settings, progress: Callable[[str], None]) -> Prepared:
     create_missing(settings)
     progress("running migrations")
     upgrade_all(settings)
+    _mend_index(settings, progress)
     demo = None
     if settings.features.demo_key:
         progress("making the demo keys")
         demo = _make_demo(settings)
     return Prepared(demo)
+
+
+def _mend_index(settings: Settings, progress: Callable[[str], None]) -> None:
+    """Build the index anew where its files are damaged or those of an earlier version."""
+    try:
+        open_index(settings.fingerprint_index).close()
+    except IndexCorrupt as error:
+        progress(f"building the index anew, since {error.path} {error.problem}")
+    else:
+        return
+    databases = Databases(settings, component="migrate")
+    try:
+        with open_updater(settings.fingerprint_index, databases, clear_damaged=True) as updater:
+            rebuild_index(updater, databases, progress=lambda _count: None)
+    except IndexBusy:
+        progress("another process is at it")
+    finally:
+        databases.dispose()
 
 
 def _make_demo(settings: Settings) -> Demo:
