@@ -70,6 +70,11 @@ class DataDir:
         return self.root / "index"
 
     @property
+    def store(self) -> Path:
+        """The fingerprint store."""
+        return self.root / "fingerprints"
+
+    @property
     def valkey(self) -> Path:
         """Valkey's own directory."""
         return self.root / "valkey"

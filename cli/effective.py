@@ -143,6 +143,7 @@ def write_effective(data: DataDir, user: UserConfig, record: StackRecord) -> Set
 def _embedded_sections(data: DataDir, user: UserConfig, record: StackRecord) -> Sections:
     sections: Sections = {
         "fingerprint_index": {"path": str(data.index)},
+        "fingerprint_store": {"path": str(data.store)},
         "cluster": {"secret": record.cluster_secret},
         "cluster.rate_limiter": {"ip_limit": LOCAL_IP_LIMIT},
         "features": {"demo_key": "true"},

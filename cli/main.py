@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "submissions": "cli.submissions:submissions",
         "keys": "cli.keys:keys",
         "index": "cli.index:index",
+        "store": "cli.store:store",
         "tracks": "cli.tracks:tracks",
         "musicbrainz": "cli.musicbrainz:musicbrainz",
         "bench": "bench.command:bench",

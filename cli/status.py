@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from cli.runstate import RunState
 from pipeline.catalog import changelog
 from pipeline.catalog.fingerprint_tables import fingerprint, track
 from pipeline.catalog.ingest_tables import submission
+from pipeline.fingerprint_store import FingerprintStoreError, open_store
 from pipeline.index import FingerprintIndexError
 from pipeline.indexes import open_index
 from pipeline.runtime.databases import Databases
@@ -31,7 +33,13 @@ Answer = TypeVar("Answer")
 NOT_RUNNING = 3
 """Exit status where no stack runs, as service managers have it."""
 
-UNREACHABLE = (RedisError, sa.exc.SQLAlchemyError, FingerprintIndexError, OSError)
+UNREACHABLE = (
+    RedisError,
+    sa.exc.SQLAlchemyError,
+    FingerprintIndexError,
+    FingerprintStoreError,
+    OSError,
+)
 
 
 @click.command()
@@ -65,6 +73,7 @@ def collect(data: DataDir, environ: Mapping[str, str] = os.environ) -> dict[str,
         "processes": _processes(state),
         "queues": None,
         "index": None,
+        "store": None,
         "counts": None,
         "demo": {"client": demo.client, "user": demo.user} if demo else None,
         "databases": None,
@@ -78,6 +87,8 @@ def collect(data: DataDir, environ: Mapping[str, str] = os.environ) -> dict[str,
         found["databases"] = embedded_urls(settings, state)
         databases = Databases(settings, component="status")
         found["index"] = _or_none(lambda: index_positions(settings, databases))
+        if settings.fingerprint_store.enabled:
+            found["store"] = _or_none(lambda: store_size(settings))
         found["counts"] = _or_none(lambda: counts(databases))
         databases.dispose()
     return found
@@ -95,6 +106,11 @@ def index_positions(settings: Settings, databases: Databases) -> dict[str, int]:
         position = index.position()
     with databases.engine("fingerprint").connect() as connection:
         return {"position": position, "database_position": changelog.position(connection)}
+
+
+def store_size(settings: Settings) -> dict[str, int]:
+    """Return the size of the fingerprint store and how far it is."""
+    return asdict(open_store(settings.fingerprint_store.path).stats())
 
 
 def counts(databases: Databases) -> dict[str, Any]:
@@ -132,6 +148,8 @@ def describe(found: Mapping[str, Any]) -> str:
         port = f"port {each['port']}" if each["port"] else ""
         lines.append(f"  {each['role']:<20} pid {each['pid']:<8} {port}".rstrip())
     lines += ["", f"queues    {_figures(found['queues'])}", f"index     {_figures(found['index'])}"]
+    if found["store"]:
+        lines.append(f"store     {_figures(found['store'])}")
     totals = dict(found["counts"] or {})
     submissions = totals.pop("submissions", None)
     lines.append(f"catalogue {_figures(totals or None)}")

@@ -21,8 +21,11 @@ def update(position: int = 0) -> int:
     if 0 < position <= here:
         return here
     try:
-        with services().index_lease.borrow(here) as updater:
-            return update_index(updater, services().databases, batches=_BATCHES)
+        with (
+            services().index_lease.borrow(here) as updater,
+            services().store_writer() as store,
+        ):
+            return update_index(updater, services().databases, store=store, batches=_BATCHES)
     except IndexBusy:
         # Whoever writes (another worker, a rebuild) reads the changelog to its end.
         return here

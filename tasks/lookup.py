@@ -114,7 +114,7 @@ def _validate(batch: LookupBatch) -> LookupBatch:
 
 
 def _score(batch: LookupBatch) -> LookupBatch:
-    return score_lookups(batch, services().index, services().databases)
+    return score_lookups(batch, services().index, services().databases, services().store)
 
 
 def _describe(batch: LookupBatch) -> LookupBatch:

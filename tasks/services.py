@@ -1,17 +1,27 @@
 """What the tasks of a worker process share: settings, databases, Redis, metrics, the index."""
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 import redis
 
+from pipeline.fingerprint_store import (
+    FingerprintStore,
+    StoreLocked,
+    StoreWriter,
+    open_store,
+    open_store_writer,
+)
 from pipeline.indexes import OpenIndex, open_index, open_updater
 from pipeline.runtime.config import load_settings
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import Settings
+from pipeline.stages.update_store import store_may_fail
 from tasks.index_lease import IndexLease
 
 
@@ -28,6 +38,28 @@ class Services:
     def index(self) -> OpenIndex:
         """The index, opened by the first task that needs it: a damaged one stops no other."""
         return open_index(self.settings.fingerprint_index)
+
+    @cached_property
+    def store(self) -> FingerprintStore | None:
+        """The fingerprint store, if there is to be one."""
+        settings = self.settings.fingerprint_store
+        return open_store(settings.path) if settings.enabled else None
+
+    @contextmanager
+    def store_writer(self) -> Iterator[StoreWriter | None]:
+        """Lend the store for writing, or None: the index must not wait for it.
+
+        There is none to write if the settings want none, while it is built anew, which reads the
+        changelog to its end, and when it is damaged, which is told in the log.
+        """
+        with ExitStack() as stack:
+            writer = None
+            if self.settings.fingerprint_store.enabled:
+                with suppress(StoreLocked), store_may_fail():
+                    writer = stack.enter_context(
+                        open_store_writer(self.settings.fingerprint_store.path)
+                    )
+            yield writer
 
     @cached_property
     def index_lease(self) -> IndexLease:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import sqlalchemy as sa
@@ -13,10 +13,26 @@ from pipeline.catalog.fingerprint_tables import fingerprint, fpindex_changelog
 
 @dataclass(frozen=True, slots=True)
 class LoggedFingerprint:
-    """A fingerprint that an index should now hold, or with no words, no longer hold."""
+    """A fingerprint that an index should now hold, or with no words, no longer hold.
+
+    Attributes:
+        id: the fingerprint's.
+        words: uint32[n], read-only.
+        length: seconds of audio; 0 without words.
+        gid: the 16 bytes that follow from the words; empty without.
+    """
 
     id: int
     words: NDArray[np.uint32] | None
+    length: int = 0
+    gid: bytes = b""
+
+
+_CONTENT: Final = (
+    fingerprint.c.words,
+    fingerprint.c.length,
+    sa.cast(fingerprint.c.gid, sa.Text).label("gid"),
+)
 
 
 def position(connection: sa.Connection) -> int:
@@ -38,7 +54,7 @@ def read(connection: sa.Connection, after: int, limit: int) -> tuple[list[Logged
     which that entry then repeats.
     """
     statement = (
-        sa.select(fpindex_changelog.c.id, fpindex_changelog.c.fingerprint_id, fingerprint.c.words)
+        sa.select(fpindex_changelog.c.id, fpindex_changelog.c.fingerprint_id, *_CONTENT)
         .outerjoin_from(
             fpindex_changelog, fingerprint, fpindex_changelog.c.fingerprint_id == fingerprint.c.id
         )
@@ -47,7 +63,7 @@ def read(connection: sa.Connection, after: int, limit: int) -> tuple[list[Logged
         .limit(limit)
     )
     rows = connection.execute(statement).all()
-    changes = [_logged(row.fingerprint_id, row.words) for row in rows]
+    changes = [_logged(row.fingerprint_id, row) for row in rows]
     return changes, rows[-1].id if rows else after
 
 
@@ -62,7 +78,7 @@ def all_fingerprints(
     last = 0
     while True:
         statement = (
-            sa.select(fingerprint.c.id, fingerprint.c.words)
+            sa.select(fingerprint.c.id, *_CONTENT)
             .where(fingerprint.c.id > last)
             .order_by(fingerprint.c.id)
             .limit(chunk)
@@ -72,10 +88,12 @@ def all_fingerprints(
         if not rows:
             return
         last = rows[-1].id
-        yield [_logged(row.id, row.words) for row in rows]
+        yield [_logged(row.id, row) for row in rows]
 
 
-def _logged(fingerprint_id: int, words: Any) -> LoggedFingerprint:  # noqa: ANN401 - the driver's buffer
-    if words is None:
+def _logged(fingerprint_id: int, row: sa.Row[Any]) -> LoggedFingerprint:
+    if row.words is None:
         return LoggedFingerprint(fingerprint_id, None)
-    return LoggedFingerprint(fingerprint_id, np.frombuffer(words, dtype="<u4"))
+    words = np.frombuffer(row.words, dtype="<u4")
+    gid = bytes.fromhex(row.gid.replace("-", ""))
+    return LoggedFingerprint(fingerprint_id, words, row.length, gid)

@@ -40,6 +40,15 @@ class Candidate:
     track: TrackName
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a fingerprint of the catalogue is, without its words."""
+
+    length: int  # seconds of audio
+    gid: bytes  # 16 bytes that follow from the words
+    track: TrackName
+
+
 _COLUMNS: Final = tuple(fingerprint.c[name] for name in StoredFingerprint.__slots__)
 
 
@@ -75,6 +84,32 @@ def candidates(
     return {
         row.id: Candidate(
             row.length, np.frombuffer(row.words, dtype="<u4"), TrackName(row.track_id, row.gid)
+        )
+        for row in connection.execute(statement)
+    }
+
+
+def identities(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Identity]:
+    """Return what tells whether a copy of a fingerprint is true, and its track, by id."""
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    statement = (
+        sa.select(
+            fingerprint.c.id,
+            fingerprint.c.length,
+            sa.cast(fingerprint.c.gid, sa.Text).label("gid"),
+            fingerprint.c.track_id,
+            sa.cast(track.c.gid, sa.Text).label("track_gid"),
+        )
+        .join_from(fingerprint, track, fingerprint.c.track_id == track.c.id)
+        .where(fingerprint.c.id == sa.any_(sa.cast(wanted, sa.ARRAY(sa.Integer))))
+    )
+    return {
+        row.id: Identity(
+            row.length,
+            bytes.fromhex(row.gid.replace("-", "")),
+            TrackName(row.track_id, row.track_gid),
         )
         for row in connection.execute(statement)
     }

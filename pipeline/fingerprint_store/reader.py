@@ -51,10 +51,10 @@ class FingerprintStore:
     """Reads the newest committed state; for use by several threads."""
 
     def __init__(self, directory: Path) -> None:
-        """Load the store in `directory`; use `open_store`."""
+        """Read the store in `directory`, from the first call on; use `open_store`."""
         self._directory = directory
         self._refreshing = threading.Lock()
-        self._snapshot = load_snapshot(directory)
+        self._snapshot = Snapshot(Manifest(), (), None)
 
     def find(self, ids: Collection[int], shortest: int = 0, longest: int = _LONGEST) -> Found:
         """Return the fingerprints with these ids and a length within the bounds (seconds).
@@ -100,8 +100,7 @@ class FingerprintStore:
 def open_store(path: Path) -> FingerprintStore:
     """Open a store for reading; where there is none yet it is empty, and found when it appears.
 
-    Raises:
-        StoreCorrupt: a file is missing or damaged; it is named.
+    The files are first looked at when something is asked of them: a damaged store fails then.
     """
     return FingerprintStore(path)
 

@@ -12,6 +12,9 @@ from pipeline.fingerprint_store.rows import Columns
 from pipeline.fingerprint_store.segment_format import HEADER_SIZE, SegmentEntry, header
 from pipeline.index import files
 
+# Segments never change, so a process that opens a writer for every batch reads them once.
+_checked: set[tuple[int, int, int, SegmentEntry]] = set()
+
 
 class Segment:
     """An immutable file of fingerprints.
@@ -38,14 +41,17 @@ class Segment:
         """
         self.path = directory / entry.file_name
         self.entry = entry
-        if self.path.stat().st_size != entry.size:
+        file = self.path.stat()
+        if file.st_size != entry.size:
             raise StoreCorrupt(self.path, f"does not have the {entry.size} bytes it should have")
         self._data = memoryview(files.map_read_only(self.path))
         self._place = HEADER_SIZE
         if self._data[:HEADER_SIZE] != header(entry.number):
             raise StoreCorrupt(self.path, "does not begin as a segment of this number")
-        if zlib.crc32(self._data[HEADER_SIZE : entry.words_start]) != entry.table_crc:
-            raise StoreCorrupt(self.path, "is damaged (the checksum of its tables does not match)")
+        identity = (file.st_dev, file.st_ino, file.st_mtime_ns, entry)
+        if identity not in _checked:
+            self._check_tables()
+            _checked.add(identity)
         count = entry.fingerprints
         self.starts: NDArray[np.uint64] = self._column("<u8", count + 1)
         self.gids: NDArray[np.void] = self._column("V16", count)
@@ -58,6 +64,10 @@ class Segment:
         column: NDArray[Any] = np.frombuffer(self._data, kind, count, self._place)
         self._place += column.nbytes
         return column
+
+    def _check_tables(self) -> None:
+        if zlib.crc32(self._data[HEADER_SIZE : self.entry.words_start]) != self.entry.table_crc:
+            raise StoreCorrupt(self.path, "is damaged (the checksum of its tables does not match)")
 
     def check_words(self) -> None:
         """Read all words and compare their checksum.

@@ -168,9 +168,9 @@ class StoreWriter:
 
     def _commit(self, segments: list[Segment], position: int) -> None:
         entries = tuple(segment.entry for segment in segments)
-        self._manifest = Manifest(position, self._next, entries)
-        write_manifest(self._directory, self._manifest)
-        self._segments = segments
+        manifest = Manifest(position, self._next, entries)
+        write_manifest(self._directory, manifest)
+        self._manifest, self._segments = manifest, segments
         self._sweep_files()
 
     def _sweep(self) -> None:

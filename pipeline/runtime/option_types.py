@@ -54,12 +54,6 @@ def split_server(text: str, default_port: int) -> tuple[str, int]:
     return parts.hostname, parts.port or default_port
 
 
-def _refuse_store(value: bool) -> bool:  # noqa: FBT001 - a pydantic validator takes the bare value
-    if value:
-        raise ValueError("the fingerprint store is not part of this version: set enabled = false")
-    return value
-
-
 def _checked_dsn(value: SecretStr) -> SecretStr:
     if not _is_dsn(value.get_secret_value()):
         raise ValueError("must be a Sentry DSN: https://KEY@HOST/PROJECT")
@@ -106,4 +100,3 @@ IndexName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")]
 Replicas = Annotated[
     tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_checked_servers)
 ]
-StoreEnabled = Annotated[bool, AfterValidator(_refuse_store)]

@@ -23,7 +23,6 @@ from pipeline.runtime.option_types import (
     RateLimit,
     Replicas,
     Servers,
-    StoreEnabled,
     WebAddress,
     split_server,
 )
@@ -159,9 +158,9 @@ class FingerprintIndexSettings(Section):
 
 
 class FingerprintStoreSettings(Section):
-    """A memory-mapped copy of the fingerprints; no part of this version."""
+    """A memory-mapped copy of the fingerprints, from which lookups read without SQL."""
 
-    enabled: StoreEnabled = False
+    enabled: bool = False
     path: Path = Path("data/fingerprints")
 
 

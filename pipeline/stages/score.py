@@ -13,6 +13,7 @@ from pipeline.catalog import fingerprints
 from pipeline.catalog.fingerprints import TrackName
 from pipeline.fingerprint.compare import compare2_batch
 from pipeline.fingerprint.query import extract_query
+from pipeline.fingerprint_store import FingerprintStore
 from pipeline.index.interface import FingerprintIndex
 from pipeline.runtime.databases import Databases
 from pipeline.stages.fetch import Comparable, Fetched, fetch
@@ -39,11 +40,23 @@ class _Question:
         return abs(length - self.lookup.duration) <= self.lookup.max_duration_diff
 
 
-def score_lookups(batch: LookupBatch, index: FingerprintIndex, databases: Databases) -> LookupBatch:
-    """Fill in the tracks that each lookup finds, best first, at most ten."""
+def score_lookups(
+    batch: LookupBatch,
+    index: FingerprintIndex,
+    databases: Databases,
+    store: FingerprintStore | None = None,
+) -> LookupBatch:
+    """Fill in the tracks that each lookup finds, best first, at most ten.
+
+    Args:
+        batch: of lookups.
+        index: to search for candidates.
+        databases: of which the fingerprint database has the candidates and their tracks.
+        store: where to look for the candidates first.
+    """
     questions = _search([lookup for lookup in batch.lookups if lookup.words], index)
     with databases.engine("fingerprint", read_only=True).connect() as connection:
-        fetched = _fetch(questions, connection)
+        fetched = _fetch(questions, connection, store)
         ranked = _score(questions, fetched.found)
         tracks = fetched.tracks({key for found in ranked for _, key in found})
         _resolve_track_ids([look for look in batch.lookups if look.track_gid], connection)
@@ -68,13 +81,15 @@ def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Questio
     ]
 
 
-def _fetch(questions: Sequence[_Question], connection: sa.Connection) -> Fetched:
+def _fetch(
+    questions: Sequence[_Question], connection: sa.Connection, store: FingerprintStore | None
+) -> Fetched:
     """Fetch the candidates of all questions whose length any of them could accept."""
     lookups = [question.lookup for question in questions]
     shortest = min((each.duration - each.max_duration_diff for each in lookups), default=0)
     longest = max((each.duration + each.max_duration_diff for each in lookups), default=0)
     wanted = {fingerprint_id for question in questions for fingerprint_id in question.candidates}
-    return fetch(connection, wanted, shortest, longest)
+    return fetch(connection, store, wanted, shortest, longest)
 
 
 def _score(

@@ -8,22 +8,32 @@ import sqlalchemy as sa
 from pipeline.catalog import changelog
 from pipeline.catalog.changelog import LoggedFingerprint
 from pipeline.fingerprint.query import extract_query
+from pipeline.fingerprint_store import StoreWriter
 from pipeline.index.changes import Change, Delete, Insert
 from pipeline.indexes import IndexUpdater
 from pipeline.runtime.databases import Databases
 from pipeline.stages.match import check_position
+from pipeline.stages.update_store import apply_to_store, follow, store_may_fail
 
 BATCH: Final = 5_000  # changes applied in one commit of the index
 
 
-def update_index(writer: IndexUpdater, databases: Databases, *, batches: int | None = None) -> int:
+def update_index(
+    writer: IndexUpdater,
+    databases: Databases,
+    *,
+    store: StoreWriter | None = None,
+    batches: int | None = None,
+) -> int:
     """Apply what the changelog holds beyond the index's position; return the new position.
 
     The position is stored in the index's own commit, so that a run which died is simply repeated.
+    A store at the same position gets the same changes, one that is behind follows by itself.
 
     Args:
         writer: of the index to bring up to date.
         databases: of which the fingerprint database holds the changelog.
+        store: the fingerprint store, to bring up to date as well.
         batches: stop after so many, all that there are by default.
 
     Raises:
@@ -37,8 +47,15 @@ def update_index(writer: IndexUpdater, databases: Databases, *, batches: int | N
             if not logged:
                 check_position(writer.position(), connection)
                 break
+            beside = store if store and store.position() == writer.position() else None
             writer.apply(_changes(logged), position)
+            if beside:
+                with store_may_fail():
+                    apply_to_store(beside, logged, position)
             done += 1
+        if store and store.position() != writer.position():
+            with store_may_fail():
+                follow(store, connection, BATCH, batches)
     return writer.position()
 
 

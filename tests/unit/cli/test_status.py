@@ -66,6 +66,7 @@ def test_the_text_tells_what_the_json_tells() -> None:
             "processes": [{"role": "api", "pid": 12, "port": 5000}],
             "queues": {"lookup": 3, "index": 0},
             "index": {"position": 7, "database_position": 9},
+            "store": {"position": 7, "fingerprints": 5, "segments": 1, "bytes": 4000},
             "counts": {"tracks": 1, "fingerprints": 2, "submissions": {"failed": 4}},
             "demo": {"client": "8XaBELgH", "user": "abc"},
         }

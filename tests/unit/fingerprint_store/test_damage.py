@@ -44,7 +44,7 @@ def test_damaged_tables_are_refused_and_rebuilt(
     segment = written(tmp_path)
     damage(segment)
     with pytest.raises(StoreCorrupt, match=segment.name):
-        open_store(tmp_path)
+        open_store(tmp_path).find([5])
     with pytest.raises(StoreCorrupt, match="store rebuild"):
         open_store_writer(tmp_path)
     assert segment.name in verify_store(tmp_path)[0]
@@ -62,7 +62,7 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path) -> None:
     written(tmp_path)
     flip(40)(tmp_path / "manifest")
     with pytest.raises(StoreCorrupt, match="manifest"):
-        open_store(tmp_path)
+        open_store(tmp_path).position()
 
 
 def test_there_is_one_writer(tmp_path: Path) -> None:
