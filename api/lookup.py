@@ -1,17 +1,21 @@
 """``/v2/lookup``: which tracks sound like this fingerprint?"""
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
 from api.endpoint import Endpoint
 from api.errors import InvalidFingerprintError, NotAllowedError
 from api.exchange import Exchange
+from api.flight import Answer
 from api.lookup_request import MAX_FINGERPRINTS, Item, LookupRequest, parse_lookup, raise_last
 from api.parameters import Parameters, suffixed
 from pipeline.catalog.accounts import Application
 from pipeline.stages.messages import Lookup
 from tasks.counters import count_lookups, count_user_agent
+
+Ask = Callable[[list[Lookup]], list[Answer]]
 
 
 class LookupEndpoint(Endpoint):
@@ -37,9 +41,9 @@ class LookupEndpoint(Endpoint):
         )
         request.check_size()
         if in_background:
-            run = partial(self.run, request, application)
+            run = partial(self.run, request, application, exchange.address)
             return {"task": {"id": self.services.background.start(run)}}
-        return self.run(request, application)
+        return self.run(request, application, exchange.address)
 
     def parse(self, parameters: Parameters) -> LookupRequest:
         """Return what is asked for.
@@ -49,53 +53,61 @@ class LookupEndpoint(Endpoint):
         """
         return parse_lookup(parameters)
 
-    def run(self, request: LookupRequest, application: Application) -> dict[str, Any]:
+    def run(self, request: LookupRequest, application: Application, address: str) -> dict[str, Any]:
         """Look up, count, and return the body of the reply.
+
+        Args:
+            request: what is asked for.
+            application: who counts it.
+            address: the client's; where many wait, addresses of an application take turns.
 
         Raises:
             ApiError: nothing could be looked up, or no worker answered.
         """
         deadline = time.monotonic() + self.services.settings.api.lookup_timeout
-        run = self._run_batch if request.batch else self._run_first
-        body = run(request, deadline)
+        ask = partial(self._ask, f"{application.id} {address}", request.meta, deadline)
+        body = _run_batch(request, ask) if request.batch else _run_first(request, ask)
         hits = [bool(each["results"]) for each in body.get("fingerprints", [body])]
         count_lookups(self.services.counters, application.id, hits)
         return body
 
-    def _run_batch(self, request: LookupRequest, deadline: float) -> dict[str, Any]:
-        """Look all items up at once; those that turn out to be invalid are left out."""
-        asked = list(request.lookups())
-        answers = self._ask([lookup for _, lookup in asked], request.meta, deadline)
-        errors = {
-            index: _refusal(index, answer)
+    def _ask(self, client: str, meta: str, deadline: float, lookups: list[Lookup]) -> list[Answer]:
+        timeout = max(0.0, deadline - time.monotonic())
+        return self.services.answers.run(lookups, meta, timeout, client)
+
+
+def _run_batch(request: LookupRequest, ask: Ask) -> dict[str, Any]:
+    """Look all items up at once; those that turn out to be invalid are left out."""
+    asked = list(request.lookups())
+    answers = ask([lookup for _, lookup in asked])
+    errors = {
+        index: _refusal(index, answer)
+        for (index, _), answer in zip(asked, answers, strict=True)
+        if "error" in answer
+    }
+    raise_last([Item(index, errors.get(index, query)) for index, query in request.items])
+    return {
+        "fingerprints": [
+            {"index": index, "results": answer["results"]}
             for (index, _), answer in zip(asked, answers, strict=True)
-            if "error" in answer
-        }
-        raise_last([Item(index, errors.get(index, query)) for index, query in request.items])
-        return {
-            "fingerprints": [
-                {"index": index, "results": answer["results"]}
-                for (index, _), answer in zip(asked, answers, strict=True)
-                if index not in errors
-            ]
-        }
+            if index not in errors
+        ]
+    }
 
-    def _run_first(self, request: LookupRequest, deadline: float) -> dict[str, Any]:
-        """Look the first item up, and the next one only where that was invalid."""
-        items = list(request.items)
-        tries = 0
-        for at, (index, query) in enumerate(items):
-            if isinstance(query, Lookup) and tries < MAX_FINGERPRINTS:
-                tries += 1
-                answer = self._ask([query], request.meta, deadline)[0]
-                if "error" not in answer:
-                    return {"results": answer["results"]}
-                items[at] = Item(index, _refusal(index, answer))
-        raise_last(items[: _last_tried(items)])
-        return {"results": []}
 
-    def _ask(self, lookups: list[Lookup], meta: str, deadline: float) -> list[dict[str, Any]]:
-        return self.services.batcher.run(lookups, meta, max(0.0, deadline - time.monotonic()))
+def _run_first(request: LookupRequest, ask: Ask) -> dict[str, Any]:
+    """Look the first item up, and the next one only where that was invalid."""
+    items = list(request.items)
+    tries = 0
+    for at, (index, query) in enumerate(items):
+        if isinstance(query, Lookup) and tries < MAX_FINGERPRINTS:
+            tries += 1
+            answer = ask([query])[0]
+            if "error" not in answer:
+                return {"results": answer["results"]}
+            items[at] = Item(index, _refusal(index, answer))
+    raise_last(items[: _last_tried(items)])
+    return {"results": []}
 
 
 def _refusal(index: int | None, answer: dict[str, Any]) -> InvalidFingerprintError:

@@ -7,8 +7,10 @@ from functools import partial
 import redis
 from redis.exceptions import RedisError
 
+from api.answers import Answers
 from api.background import BackgroundLookups
 from api.batcher import POLL, LookupBatcher
+from api.generations import Generations
 from api.health_checks import HealthChecks
 from api.imports import ImportSender
 from api.keys import Keys
@@ -51,6 +53,7 @@ class Services:
     keys: Keys
     limiter: RateLimiter
     batcher: LookupBatcher
+    answers: Answers
     background: BackgroundLookups
     receipts: ReceiptWriter
     imports: ImportSender
@@ -77,6 +80,8 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
     metrics = connect_metrics(settings.statsd)
     watch = RedisWatch()
     blocking = connect(settings.redis, blocking=True, wait=POLL)
+    batcher = LookupBatcher(settings.api, blocking, dispatch.send_lookups, metrics)
+    generations = Generations(client, watch)
     return Services(
         settings=settings,
         databases=databases,
@@ -84,7 +89,10 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
         metrics=metrics,
         keys=Keys(databases, client, watch, demo=settings.features.demo_key),
         limiter=RateLimiter(client, watch, settings.cluster.rate_limiter, metrics),
-        batcher=LookupBatcher(settings.api, blocking, dispatch.send_lookups, metrics),
+        batcher=batcher,
+        answers=Answers(
+            batcher.run, generations.current if settings.api.answer_cache else lambda: None
+        ),
         background=BackgroundLookups(client, settings.api.lookup_timeout),
         receipts=ReceiptWriter(databases),
         imports=ImportSender(dispatch.send_submissions, partial(_is_busy, client)),

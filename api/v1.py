@@ -32,9 +32,9 @@ class LookupV1Endpoint(LookupEndpoint):
         wanted = parameters.get("meta") not in {None, "", "0"}
         return replace(parse_lookup(parameters, V1), meta="recordingids" if wanted else "")
 
-    def run(self, request: LookupRequest, application: Application) -> dict[str, Any]:
+    def run(self, request: LookupRequest, application: Application, address: str) -> dict[str, Any]:
         """Look up, and give the recordings their old name."""
-        body = super().run(request, application)
+        body = super().run(request, application, address)
         if "fingerprints" in body:
             batch = [
                 {**each, "results": _renamed(each["results"])} for each in body["fingerprints"]

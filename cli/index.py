@@ -22,6 +22,7 @@ from pipeline.indexes import IndexBusy, IndexUpdater, open_index, open_updater
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.settings import FingerprintIndexSettings
 from pipeline.stages.update_index import rebuild_index
+from tasks import generation
 
 LOCK_PATIENCE: Final = 120.0  # seconds; the workers give the index up once merges are through
 TELL_AFTER: Final = 5.0  # seconds
@@ -56,6 +57,7 @@ def rebuild(data_dir: Path) -> None:
             position = rebuild_index(updater, databases, bar.update)
     except (FingerprintIndexError, SQLAlchemyError) as error:
         raise StackError(f"the index was not rebuilt: {error}") from error
+    generation.renew_at(settings.redis)
     click.echo(f"index rebuilt: {total} fingerprints, position {position}")
 
 

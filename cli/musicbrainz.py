@@ -13,6 +13,7 @@ from pipeline.catalog.musicbrainz_dump import OPTIONAL, Dump, DumpError, open_du
 from pipeline.catalog.musicbrainz_load import load_dump
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.settings import Settings
+from tasks import generation
 
 
 @click.group()
@@ -42,6 +43,7 @@ def load(directory: Path, data_dir: Path) -> None:
         reason = str(error.orig).partition("\n")[0]
         name = settings.database_musicbrainz.name
         raise StackError(f"database {name} can't take the dump: {reason}") from error
+    generation.renew_at(settings.redis)
     click.echo(f"loaded {sum(counts.values())} rows, {counts['recording']} of them recordings")
 
 

@@ -24,6 +24,7 @@ from pipeline.catalog.track_merge import (
 from pipeline.catalog.track_merge_links import KINDS
 from pipeline.runtime.databases import Databases
 from pipeline.stages.mbid_duplicates import find_duplicates
+from tasks import generation
 
 
 class TrackParameter(click.ParamType[TrackName]):
@@ -68,6 +69,7 @@ def merge(data_dir: Path, target: TrackName, source: Sequence[TrackName], *, dry
                 plan = plan_merge(connection, target, source)
         else:
             plan = merge_tracks(databases, target, source)
+            generation.renew_at(settings_here(data_dir).redis)
     click.echo(json.dumps({"dry_run": dry_run, **_described(plan)}, indent=2))
 
 

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import Any, Final
 
-from celery import signals
+from celery import signals, states
 from redis.exceptions import RedisError
 
 from pipeline.index.warm_up import warm_up
@@ -11,7 +11,7 @@ from pipeline.runtime import trace
 from pipeline.runtime.config import load_settings
 from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.sentry import init_sentry
-from tasks import heartbeats
+from tasks import generation, heartbeats
 from tasks.services import services
 
 TRACE_HEADER: Final = "acoustid_trace_id"
@@ -26,6 +26,8 @@ def connect() -> None:
     signals.before_task_publish.connect(_send_trace_id)
     signals.task_prerun.connect(_bind_trace_id)
     signals.task_postrun.connect(_clear_trace_id)
+    signals.task_prerun.connect(_begin_change)
+    signals.task_postrun.connect(_end_change)
     signals.heartbeat_sent.connect(_leave_heartbeat)
 
 
@@ -53,6 +55,15 @@ def _bind_trace_id(task: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery s
 
 def _clear_trace_id(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
     trace.clear_trace_id()
+
+
+def _begin_change(task: Any, task_id: str, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    generation.task_begins(services().redis, task.name, task_id)
+
+
+def _end_change(task: Any, task_id: str, state: str, retval: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    succeeded = state == states.SUCCESS
+    generation.task_ended(services().redis, task.name, task_id, retval, succeeded=succeeded)
 
 
 def _leave_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends

@@ -229,6 +229,7 @@ class ApiSettings(Section):
         lookup_timeout: seconds a lookup may take before the client is told to come again.
         lookup_batch_size: most lookups that travel in one chain.
         lookup_batches_in_flight: chains a front-end process keeps under way at once.
+        answer_cache: whether a lookup that was asked before is answered from memory.
         musicbrainz_userinfo_url: whom to ask whose a MusicBrainz access token is.
     """
 
@@ -236,6 +237,7 @@ class ApiSettings(Section):
     lookup_timeout: Annotated[float, Field(gt=0)] = 10.0
     lookup_batch_size: Annotated[int, Field(ge=1)] = 100
     lookup_batches_in_flight: Annotated[int, Field(ge=1)] = 2
+    answer_cache: bool = True
     musicbrainz_userinfo_url: WebAddress = "https://musicbrainz.org/oauth2/userinfo"
 
 

@@ -10,6 +10,10 @@ import pytest
 import redis
 import sqlalchemy as sa
 
+from api.answers import Answers
+from api.batcher import POLL, LookupBatcher
+from api.generations import Generations
+from api.redis_watch import RedisWatch
 from pipeline.catalog import changelog, fingerprint_tables, ingest_tables
 from pipeline.catalog.submission_status import TaskStatus, task_status
 from pipeline.fingerprint.codec import compress
@@ -23,6 +27,7 @@ from tasks import dispatch, replies
 from tasks.celery import app
 from tasks.maintenance import QUEUES, sweep_receipts
 from tasks.progress import progress_key
+from tests.counting import Counted
 from tests.importing import Importer
 from tests.synthetic import Words, fingerprint, near_copy
 from tests.workers import eventually, point_celery_at, running_workers, write_config
@@ -68,6 +73,11 @@ class Stack:
         assert reply.id == batch.id
         return reply
 
+    def recordings(self, words: Words) -> set[str]:
+        """Return the MBIDs that a lookup finds."""
+        [answer] = self.look_up(words).answers
+        return {each["id"] for hit in answer["results"] for each in hit.get("recordings", ())}
+
 
 @pytest.fixture(scope="module")
 def logs(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
@@ -102,6 +112,38 @@ def test_a_request_is_imported_and_found(stack: Stack) -> None:
         ]
 
     assert eventually(all_found)
+
+
+def test_what_is_imported_shows_at_once_where_answers_are_kept(
+    stack: Stack, settings: Settings
+) -> None:
+    client, metrics = connect(settings.redis), Counted()
+    blocking = connect(settings.redis, blocking=True, wait=POLL)
+    batcher = LookupBatcher(settings.api, blocking, dispatch.send_lookups, metrics)
+    answers = Answers(batcher.run, Generations(client, RedisWatch()).current)
+    question = Lookup(request=0, duration=200, fingerprint=compress(fingerprint(1)))
+
+    def ask() -> list[str]:
+        [answer] = answers.run([question], "recordingids", 30)
+        return [recording["id"] for hit in answer["results"] for recording in hit["recordings"]]
+
+    def sent() -> int:
+        return metrics.counts["pipeline.batches_total.front_end"]
+
+    try:
+        assert ask() == []
+        eventually(lambda: (before := sent()) and ask() == [] and sent() == before)
+        first, second = uuid4(), uuid4()
+        for mbids in ([first], [first, second]):
+            receipt = stack.importer.receipt(fingerprint(1), mbid=str(mbids[-1]))
+            dispatch.send_submissions(stack.importer.receive([receipt])[1])
+            # Past the answers that are kept, a lookup shows the import; so they must, from then on.
+            eventually(
+                lambda wanted=mbids: stack.recordings(fingerprint(1)) == set(map(str, wanted))
+            )
+            assert set(ask()) == set(map(str, mbids))
+    finally:
+        batcher.close()
 
 
 def test_an_invalid_fingerprint_spoils_only_its_own_answer(stack: Stack) -> None:

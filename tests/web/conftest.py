@@ -22,6 +22,8 @@ def make_web(servers: Servers, settings: Settings) -> Iterator[Callable[..., Web
         def make(**sections: Any) -> Web:
             sections.setdefault("cluster", {"rate_limiter": NO_LIMITS})
             sections.setdefault("features", {"demo_key": True})
+            # A test's worker changes its answers without a word; `test_answers.py` has the cache.
+            sections["api"] = {"answer_cache": False, **sections.get("api", {})}
             made.append(Web(on_scratch(servers.settings(**sections)), client))
             return made[-1]
 

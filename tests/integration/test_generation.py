@@ -1,0 +1,107 @@
+"""A generation ends before a change can be seen, and the next begins after it."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from api.generations import Generations
+from api.redis_watch import RedisWatch
+from pipeline.runtime.redis_client import connect
+from pipeline.runtime.settings import Settings
+from tasks import generation
+from tests.scratch_redis import on_scratch, scratch_redis
+
+PERSIST = "submission.persist"
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[redis.Redis]:
+    with scratch_redis(settings):
+        yield connect(on_scratch(settings).redis)
+
+
+def end(client: redis.Redis, name: str, outcome: object, *, succeeded: bool = True) -> None:
+    generation.task_ended(client, name, "1", outcome, succeeded=succeeded)
+
+
+def test_before_anything_has_changed_there_is_a_generation(client: redis.Redis) -> None:
+    assert generation.read(client) is not None
+
+
+@pytest.mark.parametrize("name", sorted(generation.CHANGING))
+def test_there_is_none_while_a_task_may_change_it(client: redis.Redis, name: str) -> None:
+    before = generation.read(client)
+    generation.task_begins(client, name, "1")
+    assert generation.read(client) is None
+    end(client, name, 17)
+    assert generation.read(client) not in (None, before)
+
+
+def test_every_change_has_a_generation_of_its_own(client: redis.Redis) -> None:
+    seen = set()
+    for _ in range(3):
+        end(client, PERSIST, 17)
+        seen.add(generation.read(client))
+        generation.renew(client)
+        seen.add(generation.read(client))
+    assert len(seen) == 6
+
+
+def test_a_task_that_finds_nothing_to_do_changes_nothing(client: redis.Redis) -> None:
+    end(client, generation.INDEXING, 17)
+    before = generation.read(client)
+    for name, outcome in ((generation.INDEXING, 17), ("maintenance.merge_missing_mbids", {})):
+        generation.task_begins(client, name, "1")
+        end(client, name, outcome)
+        assert generation.read(client) == before
+
+
+def test_a_task_that_failed_may_have_committed(client: redis.Redis) -> None:
+    for name in generation.CHANGING:
+        before = generation.read(client)
+        end(client, name, ValueError("late"), succeeded=False)
+        assert generation.read(client) != before
+
+
+def test_other_tasks_leave_it_alone(client: redis.Redis) -> None:
+    before = generation.read(client)
+    generation.task_begins(client, "lookup.validate", "1")
+    end(client, "lookup.validate", None)
+    assert generation.read(client) == before
+
+
+def test_one_of_two_tasks_that_ends_leaves_the_others_mark(client: redis.Redis) -> None:
+    generation.task_begins(client, PERSIST, "1")
+    generation.task_begins(client, PERSIST, "2")
+    end(client, PERSIST, 17)
+    assert generation.read(client) is None
+
+
+def test_a_mark_that_nobody_takes_away_is_forgotten(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generation.task_begins(client, PERSIST, "lost")
+    assert generation.read(client) is None
+    monkeypatch.setattr(generation, "LONGEST", 0.0)
+    assert generation.read(client) is not None
+
+
+def test_a_command_renews_it_too(client: redis.Redis, settings: Settings) -> None:
+    before = generation.read(client)
+    generation.renew_at(on_scratch(settings).redis)
+    assert generation.read(client) != before
+
+
+def test_a_front_end_reads_what_was_in_force_when_it_asked(client: redis.Redis) -> None:
+    generations = Generations(client, RedisWatch())
+    assert generations.current() == generation.read(client)
+    generation.renew(client)
+    assert generations.current() == generation.read(client)
+
+
+def test_a_front_end_without_redis_knows_no_generation(client: redis.Redis) -> None:
+    def fail(_: redis.Redis) -> bytes:
+        raise redis.exceptions.ConnectionError
+
+    assert Generations(client, RedisWatch(), fail).current() is None
