@@ -21,7 +21,7 @@ BATCH: Final = 20  # fingerprints that one request may ask for
 @click.option("--meta", default="recordings", show_default=True, help="What to tell of each hit.")
 @click.option("--json", "as_json", is_flag=True, help="Print the server's answer as it is.")
 @web.options
-def lookup(  # noqa: PLR0913 - one for each option
+def lookup(
     *,
     fingerprint: str,
     duration: int | None,

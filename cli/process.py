@@ -142,7 +142,7 @@ def find_marked(pid: int, mark: str) -> Stray | None:
     return None
 
 
-def spawn(  # noqa: PLR0913 - each is one trait of the new process
+def spawn(
     command: Sequence[str],
     *,
     log: Path,

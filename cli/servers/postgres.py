@@ -61,7 +61,7 @@ class PostgresServer:
     role = "postgres"
     escalation = FAST_STOP
 
-    def __init__(  # noqa: PLR0913 - each is one trait of the server
+    def __init__(
         self,
         place: Place,
         programs: Path,

@@ -44,7 +44,7 @@ class ValkeyServer:
     role = "valkey"
     escalation = POLITE
 
-    def __init__(  # noqa: PLR0913 - each is one trait of the server
+    def __init__(
         self,
         folder: Path,
         program: Path,

@@ -117,7 +117,7 @@ def create_account(
     return NewKey(row.id, name, key)
 
 
-def create_application(  # noqa: PLR0913 - one for each column
+def create_application(
     connection: sa.Connection,
     name: str,
     *,
