@@ -5,7 +5,7 @@
 
 import click
 
-from bench.index_command import index
+from bench.index_command import index, index_kills
 from bench.lookup_command import lookup
 from bench.stages_command import stages
 from bench.submit_command import submit
@@ -20,3 +20,4 @@ bench.add_command(lookup)
 bench.add_command(submit)
 bench.add_command(stages)
 bench.add_command(index)
+bench.add_command(index_kills, "index-kills")

@@ -10,9 +10,11 @@ from typing import Any, Final
 import click
 
 from bench.index import measure
+from bench.index_kills import kill_often
 from bench.index_plot import plot as draw
 from bench.index_plot import require_plotting
 from bench.options import Numbers, machine, progress
+from cli.errors import StackError
 
 SWEEP: Final = "10000,100000,1000000,10000000"
 
@@ -69,6 +71,32 @@ def index(
     if plot:
         draw(figures, plot)
     report("index", {"batch": batch, "sizes": figures} if sizes else figures[0], output)
+
+
+@click.command()
+@click.option(
+    "--kills", type=click.IntRange(1, 10_000), default=200, show_default=True, help="How many."
+)
+@click.option(
+    "--batch", type=click.IntRange(1), default=1000, show_default=True, help="Documents a commit."
+)
+@click.option("--seed", default=1, show_default=True, help="Of the moments of the kills.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="File for the report.  [default: standard output]",
+)
+def index_kills(*, kills: int, batch: int, seed: int, output: Path | None) -> None:
+    """Kill a process that loads an index, again and again, and count what is lost.
+
+    Each time the next start must find every batch whose commit had returned, with every term, no
+    damaged file, and as many documents as its position says.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        figures = kill_often(Path(folder) / "index", kills, batch, seed, progress)
+    report("index-kills", {"batch": batch, "seed": seed, **figures}, output)
+    if figures["lost_batches"] or figures["corrupt_starts"]:
+        raise StackError("the index did not survive every kill")
 
 
 def report(name: str, figures: dict[str, Any], output: Path | None) -> None:

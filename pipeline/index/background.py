@@ -33,6 +33,7 @@ class BackgroundWork:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._woken = False
+        self._hurried = False
         self._stopping = False
 
     def wake(self) -> None:
@@ -58,6 +59,14 @@ class BackgroundWork:
         """Wait until `done()`, asked after every step, or until no work is left."""
         with self._changed:
             self._changed.wait_for(lambda: done() or not self.busy())
+
+    def finish(self) -> None:
+        """Wait until no work is left, what can wait included; who asks makes no calls meanwhile."""
+        with self._changed:
+            self._hurried = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self.busy())
+            self._hurried = False
 
     def stop(self) -> None:
         """End the thread, after the step under way; waking it is in vain from here on."""
@@ -88,7 +97,10 @@ class BackgroundWork:
 
     def _is_left_alone(self) -> bool:
         with self._changed:
-            return not self._changed.wait_for(lambda: self._woken or self._stopping, self._pause)
+            self._changed.wait_for(
+                lambda: self._woken or self._stopping or self._hurried, self._pause
+            )
+            return not (self._woken or self._stopping)
 
     def _tell(self) -> None:
         with self._changed:

@@ -31,20 +31,47 @@ def read_field(words: NDArray[np.uint64], bit: int, mask: np.uint64) -> np.uint6
         bit: where the field begins.
         mask: 2**width - 1, the width at most 32.
     """
-    word = bit >> 6
-    shift = np.uint64(bit & 63)
+    # Places without a sign: the compiler looks whether others are counted from the end.
+    word = np.uint64(bit) >> np.uint64(6)
+    shift = np.uint64(bit) & np.uint64(63)
     # Two shifts for the upper part: one by 64 is undefined, and happens where `shift` is 0.
-    upper = (words[word + 1] << np.uint64(1)) << (np.uint64(63) - shift)
+    upper = (words[word + np.uint64(1)] << np.uint64(1)) << (np.uint64(63) - shift)
     return ((words[word] >> shift) | upper) & mask
 
 
 @compiled
-def or_field(words: NDArray[np.uint64], bit: int, value: np.uint64) -> None:
-    """Set the bits of `value`, of at most 32 bits, from a bit on."""
-    word = bit >> 6
-    shift = np.uint64(bit & 63)
-    words[word] |= value << shift
-    words[word + 1] |= (value >> np.uint64(1)) >> (np.uint64(63) - shift)
+def write_fields(
+    values: NDArray[np.uint64],
+    shift: np.uint64,
+    mask: np.uint64,
+    width: int,
+    words: NDArray[np.uint64],
+    bit: int,
+) -> None:
+    """Write a part of each value as a field, one after the other.
+
+    Args:
+        values: uint64, shape (n,).
+        shift: where in a value the part begins.
+        mask: of the part's bits once it is shifted down; none of them is above `width`.
+        width: of a field, 1 to 32.
+        words: receives the fields, 0 from `bit` on before.
+        bit: where the first field begins.
+    """
+    at = np.uint64(bit) >> np.uint64(6)
+    filled = np.uint64(bit) & np.uint64(63)
+    step = np.uint64(width)
+    word = words[at]
+    for value in values:
+        field = (value >> shift) & mask
+        word |= field << filled
+        filled += step
+        if filled >= np.uint64(64):
+            words[at] = word
+            at += np.uint64(1)
+            filled -= np.uint64(64)
+            word = field >> (step - filled)
+    words[at] = word
 
 
 @compiled

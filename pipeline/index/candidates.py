@@ -1,8 +1,7 @@
 """Loops of a search: which documents the terms of a query find.
 
 Documents of all segments are counted together, so each has one number: that in its segment plus
-the segment's base, the number of documents in the segments before it. Query q has the (query, term)
-pairs from `bounds[q]` to before `bounds[q + 1]`.
+the segment's base, the number of documents in the segments before it.
 """
 
 from __future__ import annotations
@@ -17,177 +16,218 @@ from pipeline.index.compiled import compiled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.index.sections import Found, Sections
+    from pipeline.index.sections import Found
 
     Words = NDArray[np.uint64]
     Numbers = NDArray[np.uint32]
     Places = NDArray[np.int64]
     Mask = NDArray[np.bool_]
 
+_FIRST_STEP = 16
+"""Postings from where one is expected to where it is looked for first."""
+
 
 @compiled
-def distinct(terms: Numbers, ends: Places, bounds: Places) -> int:
-    """Sort the terms of each query and leave out what it repeats, in place.
+def distinct(terms: Numbers) -> Numbers:
+    """Return the terms of a query, sorted and each once."""
+    sorted_terms = np.sort(terms.astype(np.uint64))
+    kept = np.empty(terms.size, dtype=np.uint32)
+    count = 0
+    for i in range(sorted_terms.size):
+        if i == 0 or sorted_terms[i] != sorted_terms[i - 1]:
+            kept[count] = np.uint32(sorted_terms[i])
+            count += 1
+    return kept[:count]
+
+
+@compiled
+def choose(totals: Places, budget: int, brings: Mask) -> None:
+    """Decide which terms bring documents into the answer: the rarest, within a budget.
 
     Args:
-        terms: terms of all queries, uint32, query q's up to `ends[q]`; those that are left move to
-            the front.
-        ends: int64, shape (queries,).
-        bounds: int64, shape (queries + 1,); receives where the terms of each query are now.
+        totals: postings of each term in all segments, int64.
+        budget: most postings; the rarest term is taken whatever it costs.
+        brings: receives the decision for each term.
+    """
+    # Sorted as numbers, the place in the lower half: the compiler then needs but one sort.
+    order = np.empty(totals.size, dtype=np.uint64)
+    for i in range(order.size):
+        order[i] = (np.uint64(totals[i]) << np.uint64(24)) | np.uint64(i)
+    taken = False
+    for key in np.sort(order):
+        term = np.int64(key & np.uint64(0xFFFFFF))
+        budget -= totals[term]
+        brings[term] = budget >= 0 or not taken
+        taken = taken or totals[term] > 0
+
+
+@compiled
+def touch(brings: Mask, found: Found, documents: Words, document_bits: int) -> np.uint64:
+    """Read ahead where each list of `gather` begins: these reads don't wait for each other.
 
     Returns:
-        How many terms are left.
+        A number without meaning, for which the reads are done.
     """
-    begin = 0
-    kept = 0
-    for query in range(ends.size):
-        own = np.sort(terms[begin : ends[query]].astype(np.uint64))
-        begin = ends[query]
-        bounds[query] = kept
-        for i in range(own.size):
-            if i == 0 or own[i] != own[i - 1]:
-                terms[kept] = np.uint32(own[i])
-                kept += 1
-    bounds[ends.size] = kept
-    return kept
-
-
-@compiled
-def choose(bounds: Places, totals: Places, budget: int, brings: Mask) -> None:
-    """Decide which terms bring documents into the answers: the rarest, within a budget.
-
-    Args:
-        bounds: int64, shape (queries + 1,).
-        totals: postings of each pair in all segments, int64.
-        budget: most postings for one query; its rarest term is taken whatever it costs.
-        brings: receives the decision for each pair.
-    """
-    for query in range(bounds.size - 1):
-        first, last = bounds[query], bounds[query + 1]
-        rest = budget
-        taken = False
-        # Sorted as numbers, the place in the lower half: the compiler then needs but one sort.
-        order = np.empty(last - first, dtype=np.uint64)
-        for i in range(order.size):
-            order[i] = (np.uint64(totals[first + i]) << np.uint64(24)) | np.uint64(i)
-        for key in np.sort(order):
-            pair = first + np.int64(key & np.uint64(0xFFFFFF))
-            rest -= totals[pair]
-            brings[pair] = rest >= 0 or not taken
-            taken = taken or totals[pair] > 0
-
-
-@compiled
-def gather(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
-    bounds: Places,
-    brings: Mask,
-    found: Found,
-    code: Sections,
-    document_bits: int,
-    base: int,
-    dead: Mask,
-    documents: Numbers,
-    ends: Places,
-) -> np.uint64:
-    """Append the documents that the pairs of each query find in one segment.
-
-    Args:
-        bounds: int64, shape (queries + 1,).
-        brings: which pairs to follow.
-        found: where the postings of each pair lie in the segment.
-        code: the segment's sections.
-        document_bits: width of a document number.
-        base: the segment's base.
-        dead: which of the segment's documents are out of date; empty if none is.
-        documents: receives base + document number, uint32.
-        ends: where those of each query end, int64; moved.
-
-    Returns:
-        A number without meaning.
-    """
-    # Reading ahead where each list begins: these reads don't wait for each other, and are only
-    # done because the result goes somewhere.
     touched = np.uint64(0)
-    for pair in range(bounds[0], bounds[-1]):
-        if brings[pair] and found.lengths[pair]:
-            touched ^= code.documents[(found.starts[pair] * document_bits) >> 6]
-    mask = (np.uint64(1) << np.uint64(document_bits)) - np.uint64(1)
-    for query in range(bounds.size - 1):
-        end = ends[query]
-        for pair in range(bounds[query], bounds[query + 1]):
-            if not brings[pair]:
-                continue
-            bit = found.starts[pair] * document_bits
-            for _ in range(found.lengths[pair]):
-                number = np.int64(read_field(code.documents, bit, mask))
-                bit += document_bits
-                if dead.size and dead[min(number, dead.size - 1)]:
-                    continue
-                documents[end] = base + number
-                end += 1
-        ends[query] = end
+    for term in range(brings.size):
+        if brings[term] and found.lengths[term]:
+            touched ^= documents[(found.starts[term] * document_bits) >> 6]
     return touched
 
 
 @compiled
-def complete(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
-    owners: Numbers,
-    candidates: Numbers,
-    scores: NDArray[np.int32],
-    bounds: Places,
+def gather(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
     brings: Mask,
     found: Found,
-    code: Sections,
+    documents: Words,
+    document_bits: int,
+    base: int,
+    dead: NDArray[np.uint8],
+    gathered: Numbers,
+    end: int,
+) -> int:
+    """Append the documents that the terms of a query find in one segment.
+
+    Args:
+        brings: which terms to follow.
+        found: where the postings of each term lie in the segment.
+        documents: the document numbers of the segment's postings.
+        document_bits: width of a document number.
+        base: the segment's base.
+        dead: which of the segment's documents are out of date; empty if none is.
+        gathered: receives base + document number, uint32.
+        end: how many are there already.
+
+    Returns:
+        How many are there now.
+    """
+    mask = (np.uint64(1) << np.uint64(document_bits)) - np.uint64(1)
+    for term in range(brings.size):
+        if not brings[term]:
+            continue
+        bit = found.starts[term] * document_bits
+        length = found.lengths[term]
+        for place in range(length):
+            number = read_field(documents, bit + place * document_bits, mask)
+            gathered[end + place] = np.uint32(number) + np.uint32(base)
+        end = _alive(gathered, end, length, base, dead) if dead.size else end + length
+    return end
+
+
+@compiled
+def _alive(gathered: Numbers, end: int, length: int, base: int, dead: NDArray[np.uint8]) -> int:
+    """Drop the documents that are out of date from those behind `end`; return where they end."""
+    for place in range(end, end + length):
+        document = gathered[place]
+        if not dead[min(np.int64(document) - base, dead.size - 1)]:
+            gathered[end] = document
+            end += 1
+    return end
+
+
+@compiled
+def complete(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
+    candidates: Numbers,
+    scores: NDArray[np.int32],
+    brings: Mask,
+    found: Found,
+    documents: Words,
     document_bits: int,
     base: int,
     size: int,
-) -> None:
+) -> np.uint64:
     """Add to the scores of candidates in one segment the terms that brought in no documents.
 
     Args:
-        owners: the query of each candidate.
         candidates: documents, base included.
         scores: their scores, int32; raised.
-        bounds: int64, shape (queries + 1,).
-        brings: the pairs that are counted already.
-        found: where the postings of each pair lie in the segment.
-        code: the segment's sections.
+        brings: the terms that are counted already.
+        found: where the postings of each term lie in the segment.
+        documents: the document numbers of the segment's postings.
         document_bits: width of a document number.
         base: the segment's base.
         size: how many documents the segment has.
+
+    Returns:
+        A number without meaning, for which it is read ahead.
     """
     mask = (np.uint64(1) << np.uint64(document_bits)) - np.uint64(1)
+    touched = np.uint64(0)
     for i in range(candidates.size):
         number = np.int64(candidates[i]) - base
         if number < 0 or number >= size:
             continue
-        for pair in range(bounds[owners[i]], bounds[owners[i] + 1]):
-            if brings[pair] or not found.lengths[pair]:
+        # Most terms are as frequent among early documents as among late ones.
+        share = number / size
+        for term in range(brings.size):
+            if not brings[term]:
+                near = found.starts[term] + np.int64(share * found.lengths[term])
+                touched ^= documents[(near * document_bits) >> 6]
+        for term in range(brings.size):
+            first, length = found.starts[term], found.lengths[term]
+            if brings[term] or not length:
                 continue
-            first = found.starts[pair]
-            last = first + found.lengths[pair]
-            while first < last:
-                middle = (first + last) >> 1
-                if np.int64(read_field(code.documents, middle * document_bits, mask)) < number:
-                    first = middle + 1
-                else:
-                    last = middle
-            if first < found.starts[pair] + found.lengths[pair]:
-                held = np.int64(read_field(code.documents, first * document_bits, mask))
+            near = first + np.int64(share * length)
+            place = _seek_document(
+                documents, document_bits, mask, (first, near, first + length), number
+            )
+            if place < first + length:
+                held = np.int64(read_field(documents, place * document_bits, mask))
                 scores[i] += held == number
+    return touched
 
 
 @compiled
-def resolve(candidates: Numbers, base: int, documents: Numbers, keys: Words) -> None:
+def _seek_document(
+    documents: Words, document_bits: int, mask: np.uint64, bounds: tuple[int, int, int], number: int
+) -> int:
+    """Return the first posting of a term whose document is not below `number`.
+
+    Args:
+        documents: the document numbers of all postings.
+        document_bits: their width.
+        mask: 2**document_bits - 1.
+        bounds: the term's first posting, where the wanted one is expected, and the one behind.
+        number: what is wanted.
+    """
+    first, near, last = bounds
+    step = _FIRST_STEP
+    if np.int64(read_field(documents, near * document_bits, mask)) < number:
+        first = near + 1
+        while first + step < last:
+            if np.int64(read_field(documents, (first + step) * document_bits, mask)) >= number:
+                last = first + step
+                break
+            first += step + 1
+            step *= 2
+    else:
+        last = near
+        while last - step >= first:
+            if np.int64(read_field(documents, (last - step) * document_bits, mask)) < number:
+                first = last - step + 1
+                break
+            last -= step
+            step *= 2
+    while first < last:
+        middle = (first + last) >> 1
+        if np.int64(read_field(documents, middle * document_bits, mask)) < number:
+            first = middle + 1
+        else:
+            last = middle
+    return first
+
+
+@compiled
+def resolve(candidates: Numbers, base: int, ids: Numbers, keys: Words) -> None:
     """Put the ids of the candidates of one segment into their keys.
 
     Args:
         candidates: documents, base included, uint32.
         base: the segment's base.
-        documents: ids of the segment's documents.
+        ids: ids of the segment's documents.
         keys: the keys of the candidates; those of this segment receive their ids in the lower half.
     """
     for i in range(candidates.size):
         number = np.int64(candidates[i]) - base
-        if 0 <= number < documents.size:
-            keys[i] |= np.uint64(documents[number])
+        if 0 <= number < ids.size:
+            keys[i] |= np.uint64(ids[number])

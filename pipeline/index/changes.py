@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from pipeline.index.sorted_ids import Ids
 
 MAX_ID = 2**32 - 1
+_TERMS = np.dtype(np.uint32)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Insert:
+class Insert(NamedTuple):
     """Put a document into the index, in place of any older version of it.
 
     Attributes:
@@ -33,8 +33,7 @@ class Insert:
     terms: NDArray[np.uint32]
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(NamedTuple):
     """Take a document out of the index; one that isn't there is no error.
 
     Attributes:
@@ -73,10 +72,11 @@ def fold(changes: Iterable[Change]) -> FoldedChanges:
     inserts = [change for change in last.values() if isinstance(change, Insert)]
     inserts.sort(key=attrgetter("id"))
     deleted = [change.id for change in last.values() if isinstance(change, Delete)]
-    for change in last.values():
-        _check_id(change.id)
+    for extreme in (min(last, default=1), max(last, default=1)):
+        _check_id(extreme)
     for insert in inserts:
-        check_terms(insert.terms, f"the terms of document {insert.id}")
+        if not are_terms(insert.terms):
+            check_terms(insert.terms, f"the terms of document {insert.id}")
     return FoldedChanges(
         np.array([insert.id for insert in inserts], dtype=np.uint32),
         np.sort(np.array(deleted, dtype=np.uint32)),
@@ -101,6 +101,11 @@ def group(batches: Iterable[Sequence[Change]], weight: int) -> Iterator[list[Cha
             pending, pending_weight = [], 0
     if pending:
         yield pending
+
+
+def are_terms(terms: object) -> bool:
+    """Tell whether `terms` is a one-dimensional uint32 array."""
+    return isinstance(terms, np.ndarray) and terms.dtype == _TERMS and terms.ndim == 1
 
 
 def check_terms(terms: NDArray[np.uint32], what: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.index import files
@@ -48,8 +48,15 @@ class Manifest:
 
 def encode(manifest: Manifest) -> bytes:
     """Return the manifest as the bytes of its file."""
-    body = json.dumps({"version": VERSION, **asdict(manifest)}, indent=1).encode() + b"\n"
-    return _seal(body)
+    content = {
+        "version": VERSION,
+        "generation": manifest.generation,
+        "position": manifest.position,
+        "next_segment": manifest.next_segment,
+        "segments": [entry._asdict() for entry in manifest.segments],
+        "metadata": dict(manifest.metadata),
+    }
+    return _seal(json.dumps(content).encode() + b"\n")
 
 
 def decode(data: bytes, path: Path) -> Manifest:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pipeline.index.errors import MergeStopped
+from pipeline.index.runs import merge_runs
+from pipeline.index.sections import Numbers
 from pipeline.index.segment_format import SegmentEntry
 from pipeline.index.segment_writer import SegmentWriter
 from pipeline.index.sorted_ids import Ids, contains, no_ids, union, without
@@ -15,8 +17,6 @@ from pipeline.index.term_codes import DROPPED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from pipeline.index.postings import Keys
     from pipeline.index.segment import Segment
@@ -31,11 +31,11 @@ class _Input(NamedTuple):
 
     Attributes:
         segment: the segment.
-        numbers: what its documents are numbered in the merged one, or `DROPPED`, uint32.
+        numbers: what its documents are numbered in the merged one.
     """
 
     segment: Segment
-    numbers: NDArray[np.uint32]
+    numbers: Numbers
 
     def between(self, low: int, high: int | None) -> Keys:
         """Return the postings with low <= term < high, or to the end if `high` is None."""
@@ -44,7 +44,7 @@ class _Input(NamedTuple):
 
     def postings(self) -> int:
         """Return how many postings it adds to the merged segment."""
-        if not (self.numbers == DROPPED).any():
+        if not (self.numbers.table == DROPPED).any():
             return self.segment.entry.postings
         step = SLICE_POSTINGS
         ends = range(step, self.segment.entry.postings + step, step)
@@ -110,10 +110,9 @@ def merge(
         for low, high in _spans(inputs):
             if stopped():
                 raise MergeStopped
-            keys = np.concatenate([each.between(low, high) for each in inputs])
-            # Of the kinds there are, this one makes use of runs that are sorted already.
-            keys.sort(kind="stable")
-            writer.add(keys)
+            runs = [each.between(low, high) for each in inputs]
+            ends = np.cumsum([run.size for run in runs])
+            writer.add(merge_runs(np.concatenate(runs), ends))
         return writer.finish()
 
 
@@ -130,12 +129,15 @@ def _tombstones(segments: SegmentSet, run: slice) -> Ids:
     )
 
 
-def _numbers(documents: Ids, alive: Ids, merged: Ids) -> NDArray[np.uint32]:
+def _numbers(documents: Ids, alive: Ids, merged: Ids) -> Numbers:
     """Return what each of a segment's documents is numbered in the merged one."""
     numbers = np.searchsorted(merged, documents).astype(np.uint32)
     if alive.size < documents.size:
         numbers[~contains(alive, documents)] = DROPPED
-    return numbers
+    elif documents.size and numbers[-1] - numbers[0] == documents.size - 1:
+        # No other segment's are among them, as when ids only grow: nothing to look up.
+        return Numbers(no_ids(), int(numbers[0]))
+    return Numbers(numbers)
 
 
 def _spans(inputs: list[_Input]) -> Iterator[tuple[int, int | None]]:

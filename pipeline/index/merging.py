@@ -9,7 +9,7 @@ import structlog
 
 from pipeline.index.background import BackgroundWork
 from pipeline.index.errors import MergeStopped
-from pipeline.index.merge_policy import REST_SEGMENTS, choose_merge
+from pipeline.index.merge_policy import BUSY_SEGMENTS, REST_SEGMENTS, choose_merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,9 @@ class Merges:
         self._merged = merged
         self._in_background = in_background
         self._running: tuple[Segment, ...] = ()
-        self._background = BackgroundWork(self._merge_once, lambda: self._merge_once(REST_SEGMENTS))
+        self._background = BackgroundWork(
+            lambda: self._merge_once(BUSY_SEGMENTS), lambda: self._merge_once(REST_SEGMENTS)
+        )
 
     def follow(self) -> None:
         """Merge what a commit has made necessary. It is done: a failure can wait."""
@@ -72,7 +74,7 @@ class Merges:
 
     def finish(self) -> None:
         """Wait until the segments may rest."""
-        self._background.wait(lambda: False)
+        self._background.finish()
 
     def stop(self) -> None:
         """Give up the merge that runs, and begin no other."""

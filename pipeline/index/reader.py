@@ -46,6 +46,7 @@ class IndexReader:
     def __init__(self, directory: Path) -> None:
         """Load the index in `directory`; use `open_reader`."""
         self._directory = directory
+        self._manifest = directory / MANIFEST_NAME  # looked at in every call
         self._refreshing = threading.Lock()
         self._snapshot = load_snapshot(directory)
 
@@ -69,11 +70,11 @@ class IndexReader:
         Raises:
             IndexCorrupt: see `open_reader`.
         """
-        if self._snapshot.is_current(self._directory):
+        if self._snapshot.is_current(self._manifest):
             return False
         with self._refreshing:
             old = self._snapshot
-            if old.is_current(self._directory):
+            if old.is_current(self._manifest):
                 return True  # another thread was first
             self._snapshot = load_snapshot(self._directory, old.segments)
             old.close()

@@ -12,25 +12,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.index import candidates, tally
+from pipeline.index.answering import NO_BUDGET, answer
 from pipeline.index.changes import check_terms
 from pipeline.index.errors import SearchTimeout
 from pipeline.index.interface import Hits
-from pipeline.index.postings import documents_of, terms_of
+from pipeline.index.tally import Cutoff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from pipeline.index.limits import Limits
     from pipeline.index.segment_set import SegmentSet
 
-    Numbers = NDArray[np.uint32]
-    Places = NDArray[np.int64]
-
-# Postings gathered at a time: bounds the memory of a batch, and keeps it in the processor's cache.
-GATHER_POSTINGS = 1 << 18
+# Hits that there is room for at a time, and queries between two looks at the clock.
+HITS_AT_ONCE = 1 << 18
+QUERIES_AT_ONCE = 16
 # Scores of so many candidates, times the limit, are completed by the terms that brought in none.
 COMPLETED = 2
 
@@ -49,125 +47,29 @@ def search(
     deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
     for place, query in enumerate(queries):
         check_terms(query, f"query {place}")
-    if not queries:
-        return []
-    question = _Question(segments, queries, limits)
+    limit = min(limits.limit, max(1, segments.documents()))
+    size = max(1, min(QUERIES_AT_ONCE, HITS_AT_ONCE // limit))
     hits: list[Hits] = []
-    for first, last in question.parts():
+    for first in range(0, len(queries), size):
         if deadline is not None and time.monotonic() > deadline:
             raise SearchTimeout(f"the search was not done in {limits.timeout} s")
-        hits += question.answer(first, last)
+        hits += _search_some(segments, queries[first : first + size], limits, limit)
     return hits
 
 
-class _Question:
-    """All queries of a search, looked up in all segments."""
-
-    def __init__(
-        self, segments: SegmentSet, queries: Sequence[NDArray[np.uint32]], limits: Limits
-    ) -> None:
-        """Find the postings of all distinct (query, term) pairs."""
-        self._segments = segments
-        self._cutoff = tally.Cutoff(
-            limits.limit, limits.min_score, limits.score_pct, COMPLETED * limits.limit
-        )
-        terms = np.concatenate(queries)
-        self._bounds: Places = np.empty(len(queries) + 1, dtype=np.int64)
-        ends = np.cumsum([query.size for query in queries])
-        terms = terms[: candidates.distinct(terms, ends, self._bounds)]
-        self._found = [segment.find(terms) for segment in segments.segments]
-        totals = np.zeros(terms.size, dtype=np.int64)
-        for found in self._found:
-            totals += found.lengths
-        self._brings = np.ones(terms.size, dtype=np.bool_)
-        if limits.max_postings is not None:
-            candidates.choose(self._bounds, totals, limits.max_postings, self._brings)
-        brought = np.concatenate([[0], np.cumsum(totals * self._brings)])
-        self._postings: Places = brought[self._bounds]
-        kept_back = np.concatenate([[0], np.cumsum(~self._brings & (totals > 0))])
-        self._kept_back: Places = np.diff(kept_back[self._bounds])
-
-    def parts(self) -> Iterator[tuple[int, int]]:
-        """Cut the queries into runs of about `GATHER_POSTINGS` postings, or one query each."""
-        first, count = 0, self._bounds.size - 1
-        while first < count:
-            budget = self._postings[first] + GATHER_POSTINGS
-            behind = int(np.searchsorted(self._postings, budget, side="right"))
-            last = min(max(first + 1, behind - 1), count)
-            yield first, last
-            first = last
-
-    def answer(self, first: int, last: int) -> list[Hits]:
-        """Return the hits of the queries `first` to `last`."""
-        owners, documents, scores = self._tallied(first, last, *self._gathered(first, last))
-        bounds = self._bounds[first : last + 1]
-        if self._kept_back[first:last].any():
-            for place, base in enumerate(self._segments.bases):
-                self._complete(place, base, bounds, (owners, documents, scores))
-        keys = (~scores.astype(np.uint64)) << np.uint64(32)
-        for place, base in enumerate(self._segments.bases):
-            candidates.resolve(documents, base, self._segments.segments[place].documents, keys)
-        hits: Places = np.empty(last - first + 1, dtype=np.int64)
-        tally.rank(keys, owners, self._cutoff, hits)
-        ids, totals = documents_of(keys), (~terms_of(keys)).astype(np.int32)
-        ends = hits.tolist()
-        return [Hits(ids[i:j], totals[i:j]) for i, j in pairwise(ends)]
-
-    def _gathered(self, first: int, last: int) -> tuple[Numbers, Places, Places]:
-        """Return the documents that were found, where those of each query begin, and where end."""
-        begins = self._postings[first:last] - self._postings[first]
-        found = np.empty(int(self._postings[last] - self._postings[first]), dtype=np.uint32)
-        ends = begins.copy()
-        for place, base in enumerate(self._segments.bases):
-            segment = self._segments.segments[place]
-            candidates.gather(
-                self._bounds[first : last + 1],
-                self._brings,
-                self._found[place],
-                segment.code,
-                segment.layout.document_bits,
-                base,
-                self._segments.dead[place],
-                found,
-                ends,
-            )
-        return found, begins, ends
-
-    def _tallied(
-        self, first: int, last: int, found: Numbers, begins: Places, ends: Places
-    ) -> tuple[Numbers, Numbers, NDArray[np.int32]]:
-        """Count the documents that were found; return owners, documents and scores of the best."""
-        owners, documents = np.empty_like(found), np.empty_like(found)
-        scores = np.empty(found.size, dtype=np.int32)
-        count = tally.tally(
-            found,
-            begins,
-            ends,
-            np.diff(self._bounds[first : last + 1]),
-            self._kept_back[first:last],
-            self._cutoff,
-            owners,
-            documents,
-            scores,
-        )
-        return owners[:count], documents[:count], scores[:count]
-
-    def _complete(
-        self,
-        place: int,
-        base: int,
-        bounds: Places,
-        scored: tuple[Numbers, Numbers, NDArray[np.int32]],
-    ) -> None:
-        """Add the terms that brought in no documents to the scores in one segment."""
-        segment = self._segments.segments[place]
-        candidates.complete(
-            *scored,
-            bounds,
-            self._brings,
-            self._found[place],
-            segment.code,
-            segment.layout.document_bits,
-            base,
-            segment.entry.documents,
-        )
+def _search_some(
+    segments: SegmentSet, queries: Sequence[NDArray[np.uint32]], limits: Limits, limit: int
+) -> list[Hits]:
+    """Answer queries of which all hits find room."""
+    ids = np.empty(len(queries) * limit, dtype=np.uint32)
+    scores = np.empty(ids.size, dtype=np.int32)
+    ends = answer(
+        segments.table,
+        np.concatenate(queries),
+        np.array([query.size for query in queries]),
+        Cutoff(limit, limits.min_score, limits.score_pct, COMPLETED * limit),
+        NO_BUDGET if limits.max_postings is None else limits.max_postings,
+        ids,
+        scores,
+    )
+    return [Hits(ids[i:j], scores[i:j]) for i, j in pairwise(ends.tolist())]

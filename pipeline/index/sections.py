@@ -53,3 +53,16 @@ class Found(NamedTuple):
 
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
+
+
+class Numbers(NamedTuple):
+    """What the documents of a segment are numbered elsewhere.
+
+    Attributes:
+        table: for each document number the other one, or `DROPPED`, uint32; empty where all
+            are moved alike.
+        offset: how far they are moved then.
+    """
+
+    table: NDArray[np.uint32]
+    offset: int = 0

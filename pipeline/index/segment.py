@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.index import files, term_codes
 from pipeline.index.errors import IndexCorrupt
-from pipeline.index.sections import Found, Sections
+from pipeline.index.sections import Found, Numbers, Sections
 from pipeline.index.segment_format import (
     BIT_SECTIONS,
     FOOTER_BYTES,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pipeline.index.postings import Keys
 
 PART_POSTINGS = 1 << 20
+AS_THEY_ARE = Numbers(no_ids())
 
 
 class Segment:
@@ -92,17 +93,16 @@ class Segment:
         """Return the first posting whose term is not below `term`."""
         return term_codes.seek(term, self.layout, self.code)
 
-    def keys(self, first: int, last: int, numbers: NDArray[np.uint32] | None = None) -> Keys:
+    def keys(self, first: int, last: int, numbers: Numbers = AS_THEY_ARE) -> Keys:
         """Return postings as sortable numbers.
 
         Args:
             first: the first posting.
             last: the posting to stop before.
-            numbers: for each document number the one to give instead, or `DROPPED`.
+            numbers: what to give instead of the document numbers.
         """
         keys = np.empty(max(0, last - first), dtype=np.uint64)
-        given = no_ids() if numbers is None else numbers
-        count = term_codes.decode(first, last, self.layout, self.code, given, keys)
+        count = term_codes.decode(first, last, self.layout, self.code, numbers, keys)
         return keys[:count]
 
     def split_terms(self, step: int) -> NDArray[np.uint32]:

@@ -19,9 +19,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.index.bits import words_for
 from pipeline.index.errors import IndexCorrupt
@@ -46,8 +45,7 @@ FOOTER_BYTES = _FOOTER.size + _CRC.size
 _WORD = 8
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentEntry:
+class SegmentEntry(NamedTuple):
     """A segment as the manifest names it.
 
     Attributes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.index.segment import Segment
+from pipeline.index.segment_table import segment_table
 from pipeline.index.sorted_ids import Ids, Mask, contains, intersection, no_ids, union, without
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class SegmentSet:
         live: for each segment, how many of its documents a search can find.
         bases: for each segment, how many documents are in those before it.
         dead: for each segment, which of its document numbers are out of date; empty if none is.
+        table: all that compiled loops need of them, see `segment_table`.
     """
 
     def __init__(self, segments: Iterable[Segment] = (), overlaps: Overlaps | None = None) -> None:
@@ -41,10 +43,11 @@ class SegmentSet:
         """
         self.segments = tuple(segments)
         self._overlaps = self._pairs(overlaps or {})
-        self.shadowed = tuple(self._shadowed(segment) for segment in self.segments)
+        self.shadowed = tuple(self._shadowed(place) for place in range(len(self.segments)))
         sizes = [segment.documents.size for segment in self.segments]
         self.bases = tuple(accumulate(sizes, initial=0))[: len(sizes)]
         self.dead = tuple(map(_dead, self.segments, self.shadowed))
+        self.table = segment_table(self.segments, self.bases, self.dead)
         self.live = tuple(
             segment.documents.size - int(np.count_nonzero(dead))
             for segment, dead in zip(self.segments, self.dead, strict=True)
@@ -114,8 +117,10 @@ class SegmentSet:
                 pairs[key] = intersection(older.ids, newer.ids) if common is None else common
         return pairs
 
-    def _shadowed(self, segment: Segment) -> Ids:
-        return union([ids for (older, _), ids in self._overlaps.items() if older == segment.entry])
+    def _shadowed(self, place: int) -> Ids:
+        older = self.segments[place].entry
+        newer = self.segments[place + 1 :]
+        return union([self._overlaps[older, segment.entry] for segment in newer])
 
 
 def _dead(segment: Segment, shadowed: Ids) -> Mask:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -140,7 +139,7 @@ class SegmentWriter:
         files.sync(self._descriptor)
         files.close(self._descriptor)
         self._finished = True
-        return replace(self._entry, size=size, checksum=footer_checksum(footer))
+        return self._entry._replace(size=size, checksum=footer_checksum(footer))
 
     def _words(self, section: str, origin: int, last: int) -> NDArray[np.uint64]:
         """Return room for a section's bits up to `last`, with what is known of the first word."""

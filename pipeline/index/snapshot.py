@@ -43,10 +43,10 @@ class Snapshot:
         """Tell whether there was no index."""
         return self._file is None
 
-    def is_current(self, directory: Path) -> bool:
-        """Tell whether this is still the state in force: one `stat`, no reading."""
+    def is_current(self, manifest: Path) -> bool:
+        """Tell whether this is still the state in force: one `stat` of the manifest, no reading."""
         try:
-            found = (directory / NAME).stat()
+            found = manifest.stat()
         except FileNotFoundError:
             return self._identity is None
         return _identity(found) == self._identity
@@ -91,7 +91,7 @@ def _load(directory: Path, file: BinaryIO, known: SegmentSet) -> Snapshot | None
         manifest = decode(file.read(), directory / NAME)
         return Snapshot(manifest, known.with_entries(directory, manifest.segments), file)
     except FileNotFoundError as error:
-        current = Snapshot(Manifest(), SegmentSet(), file).is_current(directory)
+        current = Snapshot(Manifest(), SegmentSet(), file).is_current(directory / NAME)
         file.close()
         if current:
             raise IndexCorrupt(Path(error.filename), "is missing") from error

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Places = NDArray[np.int64]
 
 _LOAD = 2  # slots of the counting table for each posting, so that few of them collide
+_SIEVE_LOAD = 4  # bytes of the sieve for each posting; more would leave the processor's cache
 
 
 class Cutoff(NamedTuple):
@@ -36,6 +37,44 @@ class Cutoff(NamedTuple):
 
 
 @compiled
+def _room(documents: int, load: int) -> int:
+    """Return the size of a table for so many documents: a power of two."""
+    room = 64
+    while room < load * documents:
+        room *= 2
+    return room
+
+
+@compiled
+def _slot(document: np.uint64, mask: np.uint64) -> np.uint64:
+    """Return the place of a document in a table of mask + 1 slots."""
+    return ((document * np.uint64(0x9E3779B1)) >> np.uint64(7)) & mask
+
+
+@compiled
+def _sift(found: Numbers, slots: NDArray[np.uint8], sifted: Numbers) -> int:
+    """Leave out documents that were certainly found once: those that have a slot to themselves.
+
+    Args:
+        found: documents of one query, any order.
+        slots: zeros, a power of two of them; receives how often each was hit, 255 at most.
+        sifted: receives the documents of slots that were hit more than once; has room for all.
+
+    Returns:
+        How many they are.
+    """
+    mask = np.uint64(slots.size - 1)
+    for document in found:
+        slot = _slot(np.uint64(document), mask)
+        slots[slot] += np.uint8(slots[slot] < 255)
+    count = np.uint64(0)
+    for document in found:
+        sifted[count] = document
+        count += np.uint64(slots[_slot(np.uint64(document), mask)] > 1)
+    return np.int64(count)
+
+
+@compiled
 def _count(found: Numbers, table: Words, counts: Places, repeated: Places) -> int:
     """Count each document of one query in a hash table.
 
@@ -43,7 +82,7 @@ def _count(found: Numbers, table: Words, counts: Places, repeated: Places) -> in
         found: documents, any order.
         table: zeros, a power of two of them, more than there are documents; receives
             document << 32 | count.
-        counts: zeros; receives how many documents were counted 0, 1, 2... times.
+        counts: how many documents were counted 0, 1, 2... times; raised.
         repeated: receives the slots of documents that were counted more than once.
 
     Returns:
@@ -55,7 +94,7 @@ def _count(found: Numbers, table: Words, counts: Places, repeated: Places) -> in
     more = 0
     for i in range(found.size):
         document = np.uint64(found[i])
-        slot = ((document * np.uint64(0x9E3779B1)) >> np.uint64(7)) & mask
+        slot = _slot(document, mask)
         while table[slot] and (table[slot] >> np.uint64(32)) != document:
             slot = (slot + np.uint64(1)) & mask
         # Most documents are counted once: what else there is to do is left out for those.
@@ -97,97 +136,70 @@ def _cut(counts: Places, best: int, cutoff: Cutoff, kept_back: int) -> int:
 
 
 @compiled
-def tally(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
-    found: Numbers,
-    begins: Places,
-    ends: Places,
-    terms: Places,
-    kept_back: Places,
-    cutoff: Cutoff,
-    owners: Numbers,
-    documents: Numbers,
-    scores: NDArray[np.int32],
-) -> int:
-    """Count the documents that each query found, and return those that may be among its best.
+def tally(
+    found: Numbers, terms: int, kept_back: int, cutoff: Cutoff
+) -> tuple[Numbers, NDArray[np.int32]]:
+    """Count the documents that a query found, and return those that may be among its best.
 
     Args:
         found: what `gather` found, uint32.
-        begins: where the documents of each query begin, int64.
-        ends: where they end.
-        terms: how many terms each query has, int64.
-        kept_back: how many of them brought in no documents, int64.
+        terms: how many terms the query has.
+        kept_back: how many of them brought in no documents.
         cutoff: which counts are worth returning.
-        owners: receives the number of the query, uint32.
-        documents: receives the document.
-        scores: receives its count. These three have room for as many as were found.
 
     Returns:
-        How many were returned.
+        The documents and their counts, int32, in no order.
     """
-    most = 1
-    for query in range(begins.size):
-        most = max(most, ends[query] - begins[query])
-    room = 64
-    while room < _LOAD * most:
-        room *= 2
-    slots = np.empty(room, dtype=np.uint64)
-    repeated = np.empty(most, dtype=np.int64)
+    slots = np.zeros(_room(found.size, _SIEVE_LOAD), dtype=np.uint8)
+    doubtful = np.empty(found.size + 1, dtype=np.uint32)
+    doubtful = doubtful[: _sift(found, slots, doubtful)]
+    table = np.zeros(_room(doubtful.size, _LOAD), dtype=np.uint64)
+    repeated = np.empty(doubtful.size, dtype=np.int64)
+    counts = np.zeros(terms + 2, dtype=np.int64)
+    counts[1] = found.size - doubtful.size
+    more = _count(doubtful, table, counts, repeated)
+    best = counts.size - 1
+    while best > 0 and not counts[best]:
+        best -= 1
+    cut = max(_cut(counts, best, cutoff, kept_back), 1)
+    total = counts[cut:].sum()
+    documents = np.empty(total, dtype=np.uint32)
+    scores = np.empty(total, dtype=np.int32)
     total = 0
-    for query in range(begins.size):
-        size = 64
-        while size < _LOAD * (ends[query] - begins[query]):
-            size *= 2
-        table = slots[:size]
-        table[:] = np.uint64(0)
-        counts = np.zeros(terms[query] + 2, dtype=np.int64)
-        more = _count(found[begins[query] : ends[query]], table, counts, repeated)
-        best = counts.size - 1
-        while best > 0 and not counts[best]:
-            best -= 1
-        cut = _cut(counts, best, cutoff, kept_back[query])
-        if best < max(cut, 1):
-            continue
-        # The table is only searched for documents that were counted once.
-        for i in range(more if cut > 1 else size):
-            entry = table[repeated[i]] if cut > 1 else table[i]
-            count = np.int64(entry & np.uint64(0xFFFFFFFF))
-            if count >= max(cut, 1):
-                owners[total] = query
-                documents[total] = np.uint32(entry >> np.uint64(32))
-                scores[total] = count
+    # The table is only searched for documents that were counted once.
+    for i in range(more if cut > 1 else table.size):
+        entry = table[repeated[i]] if cut > 1 else table[i]
+        count = np.int64(entry & np.uint64(0xFFFFFFFF))
+        if count >= cut:
+            documents[total] = np.uint32(entry >> np.uint64(32))
+            scores[total] = count
+            total += 1
+    if cut == 1:
+        mask = np.uint64(slots.size - 1)
+        for document in found:
+            if slots[_slot(np.uint64(document), mask)] == 1:
+                documents[total] = document
+                scores[total] = 1
                 total += 1
-    return total
+    return documents, scores
 
 
 @compiled
-def rank(keys: Words, owners: Numbers, cutoff: Cutoff, bounds: Places) -> int:
-    """Sort the candidates of each query and drop those that are no hits, in place.
+def rank(keys: Words, cutoff: Cutoff) -> Words:
+    """Return the keys of a query's hits, the best first.
 
     Args:
-        keys: ~score << 32 | id, uint64, a query's beside each other; hits move to the front.
-        owners: the query of each, ascending.
+        keys: ~score << 32 | id of each candidate, uint64.
         cutoff: which of them are hits.
-        bounds: int64, shape (queries + 1,); receives where the hits of each query are.
-
-    Returns:
-        How many hits there are.
     """
-    begin = 0
-    kept = 0
-    for query in range(bounds.size - 1):
-        end = begin
-        while end < owners.size and owners[end] == query:
-            end += 1
-        own = np.sort(keys[begin:end])
-        begin = end
-        bounds[query] = kept
-        for i in range(min(own.size, cutoff.limit)):
-            score = np.int64(np.uint32(~(own[i] >> np.uint64(32))))
-            if i == 0:
-                floor = max(cutoff.min_score, score * cutoff.score_pct // 100)
-            if score < floor:
-                break
-            keys[kept] = own[i]
-            kept += 1
-    bounds[bounds.size - 1] = kept
-    return kept
+    ranked = np.sort(keys)
+    count = 0
+    floor = 0
+    while count < min(ranked.size, cutoff.limit):
+        score = np.int64(np.uint32(~(ranked[count] >> np.uint64(32))))
+        if count == 0:
+            floor = max(cutoff.min_score, score * cutoff.score_pct // 100)
+        if score < floor:
+            break
+        count += 1
+    return ranked[:count]

@@ -17,18 +17,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.index.bits import count_ones, lowest_one, or_field, read_field
+from pipeline.index.bits import count_ones, lowest_one, read_field, write_fields
 from pipeline.index.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.index.sections import Found, Layout, Sections
+    from pipeline.index.sections import Found, Layout, Numbers, Sections
 
     Words = NDArray[np.uint64]
 
 BLOCK_BITS = 7
 """An entry of the directory for every 2**7 upper parts."""
+_AHEAD = 3
+"""Words from the first of a block of upper parts to its last, mostly."""
 DROPPED = 2**32 - 1
 """In place of a document's new number: leave its postings out."""
 
@@ -57,22 +59,23 @@ def encode(
     Returns:
         The first entry that is not yet known now.
     """
-    shift, low_bits, document_bits = layout.shift, layout.low_bits, layout.document_bits
-    low_mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
+    shift, low_bits = np.uint64(32 + layout.shift), np.uint64(layout.low_bits)
+    low_mask = (np.uint64(1) << low_bits) - np.uint64(1)
+    document_mask = np.uint64(0xFFFFFFFF)
     begin = block
     for i in range(keys.size):
         posting = first + i
-        term = (keys[i] >> np.uint64(32)) >> np.uint64(shift)
-        high = np.int64(term >> np.uint64(low_bits))
+        high = np.int64(keys[i] >> shift >> low_bits)
         while block << BLOCK_BITS <= high:
             parts.directory[block - begin] = posting
             block += 1
-        bit = posting + high - origins[0]
-        parts.unary[bit >> 6] |= np.uint64(1) << np.uint64(bit & 63)
-        if low_bits:
-            or_field(parts.low, posting * low_bits - origins[1], term & low_mask)
-        document = keys[i] & np.uint64(0xFFFFFFFF)
-        or_field(parts.documents, posting * document_bits - origins[2], document)
+        bit = np.uint64(posting + high - origins[0])
+        parts.unary[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
+    if low_bits:
+        bit = first * layout.low_bits - origins[1]
+        write_fields(keys, shift, low_mask, layout.low_bits, parts.low, bit)
+    bit = first * layout.document_bits - origins[2]
+    write_fields(keys, np.uint64(0), document_mask, layout.document_bits, parts.documents, bit)
     return block
 
 
@@ -130,7 +133,7 @@ def _first_at_least(low: Words, low_bits: int, first: int, last: int, wanted: np
 
 
 @compiled
-def locate(terms: NDArray[np.uint32], layout: Layout, code: Sections, found: Found) -> None:
+def locate(terms: NDArray[np.uint32], layout: Layout, code: Sections, found: Found) -> np.uint64:
     """Find the postings of many terms.
 
     Args:
@@ -138,36 +141,53 @@ def locate(terms: NDArray[np.uint32], layout: Layout, code: Sections, found: Fou
         layout: the segment's layout.
         code: its sections.
         found: receives the place of each term's postings.
+
+    Returns:
+        A number without meaning, which keeps the reads ahead in the program.
     """
     shift, low_bits, highs = layout.shift, layout.low_bits, layout.highs
     starts, lengths = found
     directory, unary = code.directory, code.unary
     low_mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
-    # Reading ahead what the loop below needs: these reads don't wait for each other.
+    # In steps, each for all terms: what a step reads from afar doesn't wait for other terms' steps.
     for i in range(terms.size):
-        high = np.int64(terms[i] >> np.uint32(shift)) >> low_bits
-        block = min(high, highs - 1) >> BLOCK_BITS
+        block = min(np.int64(terms[i] >> np.uint32(shift)) >> low_bits, highs - 1) >> BLOCK_BITS
         starts[i] = np.int64(directory[block]) + (block << BLOCK_BITS)
+    touched = np.uint64(0)
     for i in range(terms.size):
-        lengths[i] = np.int64(unary[min(starts[i] >> 6, unary.size - 1)])
+        word = min(starts[i] >> 6, unary.size - 1)
+        touched ^= unary[word] ^ unary[min(word + _AHEAD, unary.size - 1)]
     for i in range(terms.size):
-        starts[i] = 0
-        lengths[i] = 0
-        term = np.uint64(terms[i]) >> np.uint64(shift)
-        high = np.int64(term >> np.uint64(low_bits))
-        if high >= highs or (term << np.uint64(shift)) != np.uint64(terms[i]):
-            continue
-        bit = _seek_high(code.directory, code.unary, high)
-        first = bit - high
-        last = first + _run_of_ones(code.unary, bit)
-        if first < 0 or last > layout.postings:
-            continue  # a damaged segment: `verify` says so
-        if low_bits:
-            wanted = term & low_mask
-            first = _first_at_least(code.low, low_bits, first, last, wanted)
-            last = _first_at_least(code.low, low_bits, first, last, wanted + np.uint64(1))
-        starts[i] = first
-        lengths[i] = last - first
+        starts[i], lengths[i] = _postings_of_high(terms[i], layout, code)
+    if not low_bits:
+        return touched
+    for i in range(terms.size):
+        if lengths[i]:
+            touched ^= code.low[(starts[i] * low_bits) >> 6]
+    for i in range(terms.size):
+        if lengths[i]:
+            first, last = starts[i], starts[i] + lengths[i]
+            wanted = (np.uint64(terms[i]) >> np.uint64(shift)) & low_mask
+            starts[i] = _first_at_least(code.low, low_bits, first, last, wanted)
+            behind = _first_at_least(code.low, low_bits, starts[i], last, wanted + np.uint64(1))
+            lengths[i] = behind - starts[i]
+    return touched
+
+
+@compiled
+def _postings_of_high(term: np.uint32, layout: Layout, code: Sections) -> tuple[int, int]:
+    """Return the first posting with the upper part of a term, and how many there are."""
+    shift, low_bits, highs = layout.shift, layout.low_bits, layout.highs
+    cut = np.uint64(term) >> np.uint64(shift)
+    high = np.int64(cut >> np.uint64(low_bits))
+    if high >= highs or (cut << np.uint64(shift)) != np.uint64(term):
+        return 0, 0
+    bit = _seek_high(code.directory, code.unary, high)
+    first = bit - high
+    length = _run_of_ones(code.unary, bit)
+    if first < 0 or first + length > layout.postings:
+        return 0, 0  # a damaged segment: `verify` says so
+    return first, length
 
 
 @compiled
@@ -189,7 +209,7 @@ def seek(term: int, layout: Layout, code: Sections) -> int:
 
 @compiled
 def decode(
-    first: int, last: int, layout: Layout, code: Sections, numbers: NDArray[np.uint32], keys: Words
+    first: int, last: int, layout: Layout, code: Sections, numbers: Numbers, keys: Words
 ) -> int:
     """Return postings to the form `encode` takes them in.
 
@@ -198,8 +218,8 @@ def decode(
         last: the posting to stop before.
         layout: the segment's layout.
         code: its sections.
-        numbers: for each document number the one to give, or `DROPPED`, uint32; if empty, the
-            documents keep theirs.
+        numbers: what to give instead of the document numbers; postings of `DROPPED` ones are
+            left out.
         keys: receives term << 32 | document number, uint64, at least last - first of them.
 
     Returns:
@@ -207,6 +227,7 @@ def decode(
     """
     shift, low_bits, document_bits = layout.shift, layout.low_bits, layout.document_bits
     directory, unary, low, documents = code
+    table, offset = numbers.table, np.uint64(numbers.offset)
     low_mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
     document_mask = (np.uint64(1) << np.uint64(document_bits)) - np.uint64(1)
     # The last block that begins at or before the first posting, and then one by one.
@@ -228,8 +249,10 @@ def decode(
             if low_bits:
                 term |= read_field(low, posting * low_bits, low_mask)
             number = read_field(documents, posting * document_bits, document_mask)
-            if numbers.size:
-                number = np.uint64(numbers[min(np.int64(number), numbers.size - 1)])
+            if table.size:
+                number = np.uint64(table[min(np.int64(number), table.size - 1)])
+            else:
+                number += offset
             if number != np.uint64(DROPPED):
                 keys[count] = (term << np.uint64(32 + shift)) | number
                 count += 1

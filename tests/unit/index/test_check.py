@@ -110,7 +110,7 @@ def test_a_directory_that_does_not_agree_with_the_terms_is_found(path: Path) -> 
     sealed = reseal(data, entry)
     file.write_bytes(sealed)
     checksum = footer_checksum(sealed[-FOOTER_BYTES:])
-    write_manifest(path, replace(manifest, segments=(replace(entry, checksum=checksum),)))
+    write_manifest(path, replace(manifest, segments=(entry._replace(checksum=checksum),)))
     assert verify(path) == [f"{file}: its directory does not agree with its terms"]
 
 

@@ -93,11 +93,11 @@ def test_a_query_must_be_a_flat_uint32_array(reader: IndexReader) -> None:
         reader.search([np.array(16, dtype=np.uint32)])
 
 
-def test_batches_larger_than_memory_allows_are_gathered_in_parts(
+def test_batches_larger_than_memory_allows_are_answered_in_parts(
     reader: IndexReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queries = [terms(16, 32), terms(48), terms(), terms(32, 48, 64)] * 3
     whole = [pairs(hits) for hits in reader.search(queries)]
-    for budget in (1, 5, 12):
-        monkeypatch.setattr(search, "GATHER_POSTINGS", budget)
+    for room in (1, 50, 150):
+        monkeypatch.setattr(search, "HITS_AT_ONCE", room)
         assert [pairs(hits) for hits in reader.search(queries)] == whole

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.index import IndexCorrupt
 from pipeline.index.postings import documents_of, pack, terms_of
+from pipeline.index.sections import Numbers
 from pipeline.index.segment import Segment
 from pipeline.index.segment_format import VERSION, SegmentEntry, file_size
 from pipeline.index.segment_writer import SegmentWriter
@@ -73,7 +74,7 @@ def test_terms_are_found(tmp_path: Path) -> None:
 
 def test_documents_can_be_numbered_anew_and_dropped(tmp_path: Path) -> None:
     segment = Segment(tmp_path, written(tmp_path, some_keys(30), 30))
-    keys = segment.keys(segment.seek(32), segment.seek(64), terms(5, DROPPED, 7))
+    keys = segment.keys(segment.seek(32), segment.seek(64), Numbers(terms(5, DROPPED, 7)))
     assert keys.tolist() == pack(terms(32, 32, 48, 48), terms(5, 7, 5, 7)).tolist()
 
 
