@@ -83,7 +83,7 @@ $(VENV)/bin/pip:
 $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/pip
 	$(PIP) --require-hashes -r requirements.lock
 	$(PIP) --no-deps --no-build-isolation -e .
-	$(BIN)/python -m pipeline.index.warm_up
+	$(BIN)/python -m pipeline.warm_up
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed

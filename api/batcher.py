@@ -104,8 +104,7 @@ class LookupBatcher:
         deadline = time.monotonic() + timeout
         ticket = Ticket(lookups, meta, deadline, current_trace_id(), client)
         self._queue(ticket)
-        if not ticket.done.wait(timeout):
-            ticket.fail(ServiceUnavailableError())
+        ticket.wait(timeout)
         self._leave(ticket)
         if ticket.error is not None:
             raise ticket.error

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 UNKNOWN: Final = "0.0.0.0"  # noqa: S104 - the public service's word for it; nothing binds to it
@@ -44,6 +45,7 @@ def is_secure(environ: Mapping[str, Any], trusted_proxies: int) -> bool:
     return bool(scheme.lower() == "https")
 
 
+@lru_cache(maxsize=4096)  # a client asks more than once
 def _parse(text: str) -> str | None:
     """Return an address without port, brackets and zone; None where it is none."""
     bare = text.strip()

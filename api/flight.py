@@ -1,13 +1,19 @@
-"""A batch of lookups under way: whose they are, and how the answers are shared out."""
+"""A batch of lookups under way: whose they are, and how the answers are shared out.
+
+The requests of a batch are woken one after the other, each by the one before: a hundred threads
+that are woken at once only stand in each other's way, since one at a time can run.
+"""
 
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from api.errors import ApiError
+from api.errors import ApiError, ServiceUnavailableError
 from pipeline.stages.messages import Lookup, LookupBatch
 
 Answer = dict[str, Any]
@@ -21,6 +27,8 @@ class Ticket:
         deadline: when the request gives up, on the monotonic clock.
         client: whose request it is; where many wait, clients take turns.
         done: set once there are answers or an error.
+        left: whether the request has stopped waiting.
+        relay: the tickets to wake after this one.
     """
 
     lookups: Sequence[Lookup]
@@ -31,11 +39,21 @@ class Ticket:
     done: threading.Event = field(default_factory=threading.Event)
     answers: list[Answer] = field(default_factory=list)
     error: ApiError | None = None
+    left: bool = False
+    relay: deque["Ticket"] = field(default_factory=deque)
 
-    def succeed(self, answers: list[Answer]) -> None:
-        """Wake the request with its answers."""
-        self.answers = answers
-        self.done.set()
+    def wait(self, timeout: float) -> None:
+        """Wait until there are answers or an error; having waited in vain is one.
+
+        Args:
+            timeout: seconds.
+        """
+        self.done.wait(timeout)
+        self.left = True
+        if self.done.is_set():
+            wake_next(self.relay)
+        else:
+            self.error = ServiceUnavailableError()
 
     def fail(self, error: ApiError) -> None:
         """Wake the request with an error."""
@@ -90,11 +108,24 @@ class Flight:
     def settle(self, answers: list[Answer]) -> None:
         """Give each request its share of the answers, which are as many as lookups."""
         start = 0
+        relay = deque(self.tickets)
         for ticket in self.tickets:
-            ticket.succeed(answers[start : start + len(ticket.lookups)])
+            ticket.answers = answers[start : start + len(ticket.lookups)]
+            ticket.relay = relay
             start += len(ticket.lookups)
+        wake_next(relay)
 
     def fail(self, error: ApiError) -> None:
         """Give every request the same error."""
         for ticket in self.tickets:
             ticket.fail(error)
+
+
+def wake_next(relay: deque[Ticket]) -> None:
+    """Wake the first of some tickets whose request still waits; it will wake the next."""
+    with suppress(IndexError):  # all are awake
+        ticket = relay.popleft()
+        ticket.done.set()
+        while ticket.left:
+            ticket = relay.popleft()
+            ticket.done.set()

@@ -11,6 +11,7 @@ from api.app import create_app
 from api.services import Dispatch, open_services
 from pipeline.runtime.config import load_settings
 from pipeline.runtime.logs import configure_logging
+from pipeline.runtime.memory import settle
 from pipeline.runtime.sentry import init_sentry
 from tasks import dispatch
 
@@ -31,7 +32,9 @@ def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
     services = open_services(settings, Dispatch(dispatch.send_lookups, dispatch.send_submissions))
     # A worker of granian is a child of multiprocessing, which runs no atexit functions, but these.
     Finalize(None, services.close, exitpriority=10)
-    return create_app(services)
+    application = create_app(services)
+    settle()
+    return application
 
 
 def __getattr__(name: str) -> object:

@@ -8,6 +8,7 @@ percent-encoded, slashes excepted.
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -102,6 +103,7 @@ def _parse_id(text: bytes) -> int | None:
     return int(text) if int(text) <= _LARGEST else None
 
 
+@lru_cache(maxsize=4096)  # a client asks more than once
 def _quoted(text: str) -> str:
     # A header may hold anything, half a surrogate pair included.
     return quote(text, errors="replace")

@@ -22,6 +22,7 @@ from tasks import replies
 from tasks.celery import app
 from tasks.mbids import note_missing
 from tasks.services import services
+from tasks.stage_events import StageRun, show_stages
 from tasks.stage_task import TRANSIENT, StageTask, measured
 
 logger = structlog.get_logger("acoustid.tasks.lookup")
@@ -33,8 +34,8 @@ class LookupTask(StageTask):
     """A stage of a lookup: quick to try again, and never silent when it gives up.
 
     With `[celery] fuse_lookup_stages` the worker goes on with the stages that follow in the chain
-    instead of sending messages to the queue that it serves. A stage that fails for a reason that
-    passes is tried again with what came before it in the same task.
+    instead of sending messages to the queue that it serves, and shows them as tasks. A stage that
+    fails for a reason that passes is tried again with what came before it in the same task.
     """
 
     abstract = True
@@ -58,13 +59,17 @@ class LookupTask(StageTask):
         names = [self.name]
         if services().settings.celery.fuse_lookup_stages:
             names += [each["task"] for each in reversed(following)]
+        runs = []
         for name in names:
             if time.time() > batch.deadline:
                 logger.warning("lookup batch is late", batch=batch.id, lookups=len(batch.lookups))
                 following.clear()
                 return None
+            begun = time.perf_counter()
             with measured(name):
                 batch = STAGES[name](batch)
+            runs.append(StageRun(name, time.perf_counter() - begun))
+        show_stages(self.app, self.request, f"({len(batch.lookups)} lookups)", runs[1:])
         del following[len(following) - len(names) + 1 :]
         return to_message(batch) if following else None
 

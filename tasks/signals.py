@@ -6,11 +6,12 @@ from typing import Any, Final
 from celery import signals, states
 from redis.exceptions import RedisError
 
-from pipeline.index.warm_up import warm_up
 from pipeline.runtime import trace
 from pipeline.runtime.config import load_settings
 from pipeline.runtime.logs import configure_logging
+from pipeline.runtime.memory import settle
 from pipeline.runtime.sentry import init_sentry
+from pipeline.warm_up import warm_up
 from tasks import generation, heartbeats
 from tasks.services import services
 
@@ -21,7 +22,8 @@ def connect() -> None:
     """Connect the handlers; more than once changes nothing."""
     signals.setup_logging.connect(_configure_logging)
     signals.celeryd_init.connect(_report_errors)
-    signals.celeryd_init.connect(_compile_index)
+    signals.celeryd_init.connect(_compile)
+    signals.worker_ready.connect(_settle)
     signals.beat_init.connect(_report_errors)
     signals.before_task_publish.connect(_send_trace_id)
     signals.task_prerun.connect(_bind_trace_id)
@@ -39,10 +41,13 @@ def _report_errors(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
     init_sentry(load_settings(), component="worker")
 
 
-def _compile_index(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
-    # An installation's first search compiles the index's loops, for longer than a lookup may take.
-    if load_settings().fingerprint_index.protocol == "local":
-        warm_up()
+def _compile(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    # An installation's first lookup compiles loops, for longer than it may take.
+    warm_up(index=load_settings().fingerprint_index.protocol == "local")
+
+
+def _settle(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    settle()
 
 
 def _send_trace_id(headers: dict[str, Any], **_: Any) -> None:  # noqa: ANN401 - what Celery sends

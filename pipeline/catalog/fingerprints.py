@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -73,20 +74,28 @@ def candidates(
     wanted = list(ids)
     if not wanted:
         return {}
-    statement = (
-        sa.select(*_COLUMNS, sa.cast(track.c.gid, sa.Text).label("gid"))
-        .join_from(fingerprint, track, fingerprint.c.track_id == track.c.id)
-        .where(
-            fingerprint.c.id == sa.any_(sa.cast(wanted, sa.ARRAY(sa.Integer))),
-            fingerprint.c.length.between(shortest, longest),
-        )
+    found = connection.execute(
+        _candidates(), {"ids": wanted, "shortest": shortest, "longest": longest}
     )
     return {
         row.id: Candidate(
             row.length, np.frombuffer(row.words, dtype="<u4"), TrackName(row.track_id, row.gid)
         )
-        for row in connection.execute(statement)
+        for row in found
     }
+
+
+@cache
+def _candidates() -> sa.Select[Any]:
+    """Return the statement of every lookup: putting it together takes as long as its execution."""
+    return (
+        sa.select(*_COLUMNS, sa.cast(track.c.gid, sa.Text).label("gid"))
+        .join_from(fingerprint, track, fingerprint.c.track_id == track.c.id)
+        .where(
+            fingerprint.c.id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Integer))),
+            fingerprint.c.length.between(sa.bindparam("shortest"), sa.bindparam("longest")),
+        )
+    )
 
 
 def identities(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Identity]:

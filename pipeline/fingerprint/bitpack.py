@@ -1,13 +1,11 @@
 """Areas of 3-bit or 5-bit codes, the two halves of a compressed fingerprint.
 
 Code k of an area occupies the bits width * k ... width * k + width - 1, where bit 0 is the least
-significant bit of the first byte. So `width` bytes hold exactly 8 codes: such a group is spread
-over the 8 bytes of one uint64, and gathered from it, by three halvings that are the same for all
-groups. The bytes of a uint64 are looked at in place, lowest first: as in all of this room, on a
-little-endian machine.
+significant bit of the first byte. So `width` bytes hold exactly 8 codes: such a group is gathered
+from the 8 bytes of one uint64 by three halvings that are the same for all groups. The bytes of a
+uint64 are looked at in place, lowest first: as in all of this room, on a little-endian machine.
 """
 
-from collections.abc import Sequence
 from functools import cache
 from typing import TypeAlias
 
@@ -28,48 +26,13 @@ def area_bytes(codes: int, width: int) -> int:
     return (codes * width + 7) // 8
 
 
-def unpack_areas(areas: Sequence[Bytes], width: int) -> tuple[Codes, list[int]]:
-    """Unpack the codes of many areas at once.
-
-    Args:
-        areas: each is read to its end, and its last group filled up with zero bits.
-        width: bits in a code, 3 or 5.
-
-    Returns:
-        The codes of all areas, uint8[8 * groups], writable; and where each area starts among
-        them (a multiple of 8), followed by the end of the last.
-    """
-    pieces: list[Bytes] = []
-    starts = [0]
-    for area in areas:
-        fill = -len(area) % width
-        pieces += (area, bytes(fill))
-        starts.append(starts[-1] + (len(area) + fill) // width * GROUP)
-    pieces.append(bytes(GROUP))  # every group is read as 8 bytes, the last one too
-    packed: NDArray[np.uint64] = np.ndarray(
-        (starts[-1] // GROUP,), "<u8", b"".join(pieces), strides=(width,)
-    )
-    return _spread(packed, width).view(np.uint8), starts
-
-
 def pack_area(codes: Codes, width: int) -> bytes:
-    """Pack codes into one area, the inverse of `unpack_areas`."""
+    """Pack codes into one area, in which code k takes the bits from width * k on."""
     lanes = np.zeros(-(-codes.size // GROUP), np.uint64)
     lanes.view(np.uint8)[: codes.size] = codes
     _gather(lanes, width)
     groups = lanes.view(np.uint8).reshape(-1, GROUP)[:, :width]
     return groups.tobytes()[: area_bytes(codes.size, width)]
-
-
-def _spread(packed: NDArray[np.uint64], width: int) -> NDArray[np.uint64]:
-    lanes = packed & np.uint64((1 << GROUP * width) - 1)
-    high = np.empty_like(lanes)
-    for mask, distance in _halvings(width):
-        np.bitwise_and(lanes, mask, out=high)
-        lanes ^= high
-        high <<= distance
-        lanes |= high
-    return lanes
 
 
 def _gather(lanes: NDArray[np.uint64], width: int) -> None:

@@ -3,7 +3,7 @@
 The text form is that in URL-safe Base64, which is what clients send and what fpcalc prints.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +36,6 @@ MAX_WORDS = 2**24 - 1
 """The most words that the header can count."""
 
 _HEADER = 4
-_CHUNK = 32 * 1024  # bytes decoded together: their codes and words stay in a core's cache
 
 
 class Fingerprint(NamedTuple):
@@ -98,20 +97,17 @@ def decompress_batch(items: Sequence[Bytes]) -> list[Fingerprint | InvalidFinger
 
     Returns:
         For each item its fingerprint, or what `decompress` would raise (not raised). Words are
-        views of arrays that a few neighbours share: copy those that are to be kept alone.
+        views of one array that all share: copy those that are to be kept alone.
     """
     results = [_read_header(item) for item in items]
     filled = [i for i, result in enumerate(results) if _is_promising(result, items[i])]
-    for chunk in _chunks(filled, items):
-        decoded = _decode_each(
-            [items[i][_HEADER:] for i in chunk], [_count(items[i]) for i in chunk]
+    decoded = decode_areas([items[i][_HEADER:] for i in filled], [_count(items[i]) for i in filled])
+    for i, words in zip(filled, decoded, strict=True):
+        results[i] = (
+            words
+            if isinstance(words, InvalidFingerprint)
+            else Fingerprint(_version(items[i]), words)
         )
-        for i, words in zip(chunk, decoded, strict=True):
-            results[i] = (
-                words
-                if isinstance(words, InvalidFingerprint)
-                else Fingerprint(_version(items[i]), words)
-            )
     return results
 
 
@@ -140,34 +136,3 @@ def _count(item: Bytes) -> int:
 
 def _is_promising(result: Fingerprint | InvalidFingerprint, item: Bytes) -> bool:
     return isinstance(result, Fingerprint) and _count(item) > 0
-
-
-def _chunks(indexes: Sequence[int], items: Sequence[Bytes]) -> Iterator[list[int]]:
-    """Yield the indexes in runs of items that add up to about `_CHUNK` bytes."""
-    chunk: list[int] = []
-    size = 0
-    for index in indexes:
-        if chunk and size + len(items[index]) > _CHUNK:
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(index)
-        size += len(items[index])
-    if chunk:
-        yield chunk
-
-
-def _decode_each(
-    bodies: Sequence[Bytes], counts: Sequence[int]
-) -> Sequence[Words | InvalidFingerprint]:
-    """Decode together what can be; where something is wrong, find it by halving."""
-    try:
-        return decode_areas(bodies, counts)
-    except InvalidFingerprint as error:
-        if len(bodies) == 1:
-            # Its traceback would keep all arrays of the attempt alive.
-            return [error.with_traceback(None)]
-    half = len(bodies) // 2
-    return [
-        *_decode_each(bodies[:half], counts[:half]),
-        *_decode_each(bodies[half:], counts[half:]),
-    ]

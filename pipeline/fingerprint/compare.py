@@ -4,15 +4,12 @@ It gives what the PostgreSQL extension's `acoustid_compare2` gives, its 16-bit p
 single-precision stores included.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.fingerprint.alignment import Pairs, align
-from pipeline.fingerprint.overlap import Overlaps, bit_errors, count_unique, find_overlaps
-from pipeline.fingerprint.profiles import profile
-from pipeline.fingerprint.ragged import Rows, lengths_of, take_rows
+from pipeline.fingerprint.ragged import Ragged
+from pipeline.fingerprint.ragged import Rows as RowsOfWords
+from pipeline.fingerprint.scoring import COLUMNS, Rows, measure
 from pipeline.fingerprint.words import Words
 
 MAX_OFFSET = 80
@@ -20,12 +17,6 @@ MAX_OFFSET = 80
 
 _MAX_POSITION = 65535
 _VOTES_PER_UNIQUE = 0.02
-# Words and histogram bins worked on together, about 5 MB. With much more, the allocator would
-# fetch and return the pages of each array anew, which takes longer than the work.
-_CHUNK = 1 << 17
-# Where all are compared with all, so many rows of the side with fewer fingerprints go together:
-# in about square chunks each fingerprint is met often for what is found out about it.
-_TILE = 8
 
 
 def compare2(a: Words, b: Words, max_offset: int = MAX_OFFSET) -> float:
@@ -35,7 +26,7 @@ def compare2(a: Words, b: Words, max_offset: int = MAX_OFFSET) -> float:
 
 
 def compare2_within(
-    batch: Rows, max_offset: int = MAX_OFFSET
+    batch: RowsOfWords, max_offset: int = MAX_OFFSET
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
     """Score every fingerprint of a batch with every later one.
 
@@ -47,8 +38,8 @@ def compare2_within(
 
 
 def compare2_batch(
-    left: Rows,
-    right: Rows,
+    left: RowsOfWords,
+    right: RowsOfWords,
     pairs: tuple[ArrayLike, ArrayLike],
     max_offset: int = MAX_OFFSET,
 ) -> NDArray[np.float32]:
@@ -67,7 +58,7 @@ def compare2_batch(
 
     Returns:
         float32[n], each in [0, 1]: `acoustid_compare2(left, right, max_offset)`. The working
-        memory doesn't grow with the number of pairs, only with the longest two fingerprints.
+        memory is about 100 bytes a pair, and what one pair of the longest fingerprints takes.
 
     Raises:
         ValueError: `pairs` isn't two rows of equal length, or `max_offset` is negative.
@@ -75,60 +66,48 @@ def compare2_batch(
     """
     if max_offset < 0:
         raise ValueError(f"max_offset must be 0 (any offset) or more, not {max_offset}")
-    wanted = _check_pairs(pairs, len(left), len(right))
-    lengths, others = lengths_of(left), lengths_of(right)
-    longest = int(max(lengths.max(initial=0), others.max(initial=0)))
-    window = min(max_offset or _MAX_POSITION, longest)
-    costs = lengths[wanted.left] + others[wanted.right] + 2 * window + 1
-    scores = np.zeros(len(wanted), np.float32)
-    for chunk in _chunks(wanted, costs):
-        part = Pairs(wanted.left[chunk], wanted.right[chunk])
-        scores[chunk] = _score(left, right, part, window)
+    lefts, rights = _check_pairs(pairs, len(left), len(right))
+    a, b = Ragged.of(left), Ragged.of(right)
+    longest = int(max(a.lengths.max(initial=0), b.lengths.max(initial=0)))
+    # The side with fewer fingerprints is met in runs: its table is laid out once for each.
+    order = np.argsort(lefts, kind="stable")
+    found = np.empty((len(lefts), COLUMNS), np.int64)
+    measure(
+        Rows(a.values, a.offsets),
+        Rows(b.values, b.offsets),
+        lefts[order],
+        rights[order],
+        min(max_offset or _MAX_POSITION, longest),
+        found,
+    )
+    scores = np.empty(len(lefts), np.float32)
+    scores[order] = _scores(found, np.minimum(a.lengths[lefts], b.lengths[rights])[order] & ~1)
     return scores
 
 
-def _check_pairs(pairs: tuple[ArrayLike, ArrayLike], lefts: int, rights: int) -> Pairs:
-    left, right = (np.asarray(side, np.intp) for side in pairs)
+def _check_pairs(
+    pairs: tuple[ArrayLike, ArrayLike], lefts: int, rights: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    left, right = (np.asarray(side, np.int64) for side in pairs)
     if left.ndim != 1 or left.shape != right.shape:
         raise ValueError(f"pairs must be two rows of equal length: {left.shape}, {right.shape}")
     for rows, size in ((left, lefts), (right, rights)):
         if rows.size and not 0 <= rows.min() <= rows.max() < size:
             raise IndexError(f"pairs names rows outside a batch of {size} fingerprints")
-    return Pairs(left, right)
+    return left, right
 
 
-def _chunks(pairs: Pairs, costs: NDArray[np.int64]) -> Iterator[NDArray[np.intp]]:
-    """Yield which pairs to score together, so that they share fingerprints if they can."""
-    scarce, plenty = sorted((pairs.left, pairs.right), key=_count_different)
-    order = np.lexsort((plenty, scarce // _TILE))
-    totals = np.cumsum(costs[order])
-    start = done = 0
-    while start < len(order):
-        stop = max(start + 1, int(totals.searchsorted(done + _CHUNK, side="right")))
-        chunk = order[start:stop]
-        yield chunk[scarce[chunk].argsort(kind="stable")]
-        start, done = stop, int(totals[stop - 1])
-
-
-def _count_different(rows: NDArray[np.intp]) -> int:
-    return int(np.count_nonzero(np.bincount(rows)))
-
-
-def _score(left: Rows, right: Rows, pairs: Pairs, window: int) -> NDArray[np.float32]:
-    rows, columns = (np.flatnonzero(np.bincount(side)) for side in (pairs.left, pairs.right))
-    a, b = profile(take_rows(left, rows)), profile(take_rows(right, columns))
-    local = Pairs(rows.searchsorted(pairs.left), columns.searchsorted(pairs.right))
-    aligned = align(a, b, local, window)
-    overlaps = find_overlaps(a, b, local, aligned.offsets)
-    unique_a, unique_b = count_unique(a, b, local, overlaps)
-    enough = aligned.votes >= _VOTES_PER_UNIQUE * np.maximum(unique_a, unique_b)
-    alive = np.flatnonzero(enough & (aligned.votes > 0) & (overlaps.sizes > 0))
+def _scores(found: NDArray[np.int64], shorter: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return what the measures of pairs come to; `shorter` as in `_likeness`."""
+    votes, unique_a, unique_b, lengths_a, lengths_b, sizes, errors = found.T
+    enough = votes >= _VOTES_PER_UNIQUE * np.maximum(unique_a, unique_b)
+    alive = np.flatnonzero(enough & (votes > 0) & (sizes > 0))
     diversity = np.minimum(
-        _diversity(unique_a[alive], overlaps.lengths_a[alive]),
-        _diversity(unique_b[alive], overlaps.lengths_b[alive]),
+        _diversity(unique_a[alive], lengths_a[alive]),
+        _diversity(unique_b[alive], lengths_b[alive]),
     )
-    likeness = _likeness(bit_errors(a, b, overlaps, alive), overlaps, alive)
-    scores = np.zeros(len(pairs), np.float32)
+    likeness = _likeness(errors[alive], sizes[alive], shorter[alive])
+    scores = np.zeros(len(found), np.float32)
     scores[alive] = likeness.astype(np.float64) ** (8 - 7 * diversity.astype(np.float64))
     return scores
 
@@ -144,9 +123,14 @@ def _diversity(unique: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray
 
 
 def _likeness(
-    errors: NDArray[np.int64], overlaps: Overlaps, rows: NDArray[np.intp]
+    errors: NDArray[np.int64], sizes: NDArray[np.int64], shorter: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Return the share of the shorter side that overlaps, times its bits' likeness over chance."""
-    sizes = overlaps.sizes[rows]
-    likeness = sizes / overlaps.shorter[rows] * (1 - 2 * errors / (32 * sizes))
+    """Return the share of the shorter side that overlaps, times its bits' likeness over chance.
+
+    Args:
+        errors: bits that differ.
+        sizes: words that face each other.
+        shorter: words of the shorter side as it was, rounded down to an even number.
+    """
+    likeness = sizes / shorter * (1 - 2 * errors / (32 * sizes))
     return np.maximum(likeness, 0).astype(np.float32)

@@ -1,143 +1,188 @@
-"""From code areas to words, for a whole batch at once.
+"""From code areas to words, one fingerprint after the other, in compiled loops.
 
-The codes of a fingerprint are distances from one set bit to the next. So the bit that a code sets
-is a running sum that starts again at each word's terminator (code 0), and a word is the XOR of
-all bits up to its terminator, since it was stored as the XOR with its predecessor. Both run over
-the whole batch without a look at single words. The running sums stay in bytes: eight of them
-are one multiplication of a uint64 by 0x0101010101010101.
+A fingerprint's body is an area of 3-bit codes, then one of 5-bit codes. The codes of a word are
+the distances from one set bit to the next, ended by a 0; the code 7 stands for "7 and what the next
+5-bit code says". A word is stored as the XOR with its predecessor. Code k of an area occupies the
+bits width * k to width * k + width - 1, where bit 0 is the least significant of the first byte.
 """
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.fingerprint.bitpack import Bytes, Codes, area_bytes, unpack_areas
+from pipeline.fingerprint.bitpack import Bytes
 from pipeline.fingerprint.errors import InvalidFingerprint, Reason
+from pipeline.fingerprint.ragged import bounds_of
 from pipeline.fingerprint.words import Words
+from pipeline.loops.bit_counts import count_ones
+from pipeline.loops.compiled import compiled
 
-NORMAL_BITS = 3
-EXCEPTION_BITS = 5
-ESCAPE = 7
+NORMAL_BITS: Final = 3
+EXCEPTION_BITS: Final = 5
+ESCAPE: Final = 7
 """The normal code that stands for "7 and what the next exception code says"."""
 
-_WORD_BITS = 32
-_ONES = np.uint64(0x0101010101010101)
-_TO_LAST_BYTE = np.uint64(56)
-_BYTE = np.uint64(0xFF)
+_WORD_BITS: Final = 32
+_LOWEST: Final = np.uint64(0o11111111)  # of each code in a group
+_CODE: Final = np.uint64(0o7)
+_ONE: Final = np.uint64(1)
+_TWO: Final = np.uint64(2)
+_SOUND: Final = 0
+_FEW_WORDS: Final = 1
+_FEW_EXCEPTIONS: Final = 2
+_HIGH_BIT: Final = 3
 
 
-def decode_areas(bodies: Sequence[Bytes], counts: Sequence[int]) -> list[Words]:
-    """Decode what follows the headers of a few fingerprints.
+def decode_areas(
+    bodies: Sequence[Bytes], counts: Sequence[int]
+) -> list[Words | InvalidFingerprint]:
+    """Decode what follows the headers of fingerprints; a bad one doesn't spoil the others.
 
     Args:
         bodies: normal codes, exception codes, and any bytes after them.
-        counts: how many words each header promises, at least 1.
+        counts: how many words each header promises; no more than a body has normal codes.
 
     Returns:
-        Each fingerprint's words, uint32[count], all views of one array.
-
-    Raises:
-        InvalidFingerprint: one of them, not said which, is truncated or malformed.
+        Each fingerprint's words, uint32[count], all views of one array, or what is wrong with it.
     """
-    codes, starts = unpack_areas(bodies, NORMAL_BITS)
-    runs = _terminators(codes, starts, [len(body) * 8 // NORMAL_BITS for body in bodies], counts)
-    lengths = [int(run[-1]) + 1 - start for run, start in zip(runs, starts, strict=False)]
-    _add_exceptions(codes, starts, bodies, lengths)
-    terminators = np.concatenate(runs)
-    _sum_distances(codes, terminators)
-    words = _collect(codes, terminators, counts)
-    return [words[start:end] for start, end in pairwise(accumulate(counts, initial=0))]
-
-
-def _terminators(
-    codes: Codes, starts: Sequence[int], available: Sequence[int], counts: Sequence[int]
-) -> list[NDArray[np.intp]]:
-    """Return where the terminators of each fingerprint are, and clear all codes after its last."""
-    zeros = np.flatnonzero(codes == 0)
-    lows = zeros.searchsorted(starts)
-    highs = zeros.searchsorted([s + n for s, n in zip(starts, available, strict=False)])
-    runs = []
-    for low, high, count, end in zip(
-        lows.tolist(), highs.tolist(), counts, starts[1:], strict=False
-    ):
-        if high - low < count:
-            raise InvalidFingerprint(
-                Reason.TRUNCATED,
-                f"the fingerprint says it has {count} words, but ends after {high - low}",
-            )
-        run = zeros[low : low + count]
-        codes[run[-1] + 1 : end] = 0
-        runs.append(run)
-    return runs
-
-
-def _add_exceptions(
-    codes: Codes, starts: Sequence[int], bodies: Sequence[Bytes], lengths: Sequence[int]
-) -> None:
-    """Add to each code 7 its exception code, from the area behind the normal codes."""
-    escapes = np.flatnonzero(codes == ESCAPE)
-    wanted = [high - low for low, high in pairwise(escapes.searchsorted(starts).tolist())]
-    areas = [
-        _exception_area(body, area_bytes(length, NORMAL_BITS), count)
-        for body, length, count in zip(bodies, lengths, wanted, strict=True)
+    data = np.frombuffer(b"".join(bodies), np.uint8)
+    ends = bounds_of(counts)
+    words = np.empty(ends[-1], np.uint32)
+    outcomes = np.empty((len(bodies), 3), np.int64)
+    _decode_all(data, bounds_of([len(body) for body in bodies]), ends, words, outcomes)
+    places = pairwise(accumulate(counts, initial=0))
+    return [
+        words[start:end] if state == _SOUND else _error(state, end - start, wanted, found)
+        for (start, end), (state, wanted, found) in zip(places, outcomes.tolist(), strict=True)
     ]
-    values, firsts = unpack_areas(areas, EXCEPTION_BITS)
-    rows = [values[first : first + count] for first, count in zip(firsts, wanted, strict=False)]
-    codes[escapes] = np.concatenate(rows) + np.uint8(ESCAPE)
 
 
-def _exception_area(body: Bytes, start: int, count: int) -> Bytes:
-    size = area_bytes(count, EXCEPTION_BITS)
-    area = body[start : start + size]
-    if len(area) < size:
-        raise InvalidFingerprint(
+def _error(state: int, count: int, wanted: int, found: int) -> InvalidFingerprint:
+    if state == _FEW_WORDS:
+        return InvalidFingerprint(
             Reason.TRUNCATED,
-            f"the fingerprint needs {size} bytes of exception codes, but only {len(area)} follow",
+            f"the fingerprint says it has {count} words, but ends after {found}",
         )
-    return area
+    if state == _FEW_EXCEPTIONS:
+        return InvalidFingerprint(
+            Reason.TRUNCATED,
+            f"the fingerprint needs {wanted} bytes of exception codes, but only {found} follow",
+        )
+    return InvalidFingerprint(
+        Reason.MALFORMED, "a word of the fingerprint has a bit above the 32nd"
+    )
 
 
-def _sum_distances(codes: Codes, terminators: NDArray[np.intp]) -> None:
-    """Turn distances into bit numbers in place: 1 to 32, and 0 at terminators.
+@compiled
+def _decode_all(
+    data: NDArray[np.uint8],
+    bounds: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    words: Words,
+    outcomes: NDArray[np.int64],
+) -> None:
+    """Decode one body after the other.
 
-    The number is the sum of all distances so far less the sums of the words that ended. A group
-    of 8 distances from well-formed words, or up to the first bit above 32, adds up to less than
-    256, so no sum carries over into its neighbour before that bit is seen.
+    Args:
+        data: all bodies.
+        bounds: where each begins, and where the last one ends.
+        ends: where each one's words begin, and where the last one's end.
+        words: receives them.
+        outcomes: receives for each what came of it, and two numbers for the message.
     """
-    sums = codes.view(np.uint64)
-    sums *= _ONES
-    totals = sums >> _TO_LAST_BYTE
-    before = np.add.accumulate(totals)
-    before -= totals
-    at_ends = codes[terminators] + before.astype(np.uint8)[terminators >> 3]
-    ended_sums = np.zeros_like(sums)
-    ended = ended_sums.view(np.uint8)
-    ended[terminators] = at_ends
-    ended[terminators[1:]] -= at_ends[:-1]
-    ended_sums *= _ONES
-    totals -= ended_sums >> _TO_LAST_BYTE
-    np.add.accumulate(totals, out=before)
-    before -= totals
-    before &= _BYTE
-    before *= _ONES
-    sums += before
-    sums -= ended_sums
-    if codes.max() > _WORD_BITS:
-        raise InvalidFingerprint(
-            Reason.MALFORMED, "a word of the fingerprint has a bit above the 32nd"
-        )
+    for row in range(bounds.size - 1):
+        body = data[bounds[row] : bounds[row + 1]]
+        own = words[ends[row] : ends[row + 1]]
+        length, escapes, found = _measure(body, own.size)
+        start = (length * NORMAL_BITS + 7) // 8
+        wanted = (escapes * EXCEPTION_BITS + 7) // 8
+        outcomes[row, 1] = wanted
+        if found < own.size:
+            outcomes[row, 0], outcomes[row, 2] = _FEW_WORDS, found
+        elif body.size - start < wanted:
+            outcomes[row, 0], outcomes[row, 2] = _FEW_EXCEPTIONS, max(0, body.size - start)
+        else:
+            outcomes[row, 0] = _fill(body, length, body[start:], own)
 
 
-def _collect(bit_numbers: Codes, terminators: NDArray[np.intp], counts: Sequence[int]) -> Words:
-    """XOR the numbered bits into words; the numbers are overwritten."""
-    bit_numbers -= np.uint8(1)  # a terminator's becomes 255: shifted out, it sets no bit
-    bits = np.left_shift(np.uint32(1), bit_numbers, dtype=np.uint32)
-    np.bitwise_xor.accumulate(bits, out=bits)
-    words: Words = bits[terminators]
-    if len(counts) > 1:
-        # The sum runs on from one fingerprint to the next: take out what was there before.
-        ends = np.cumsum(counts)[:-1]
-        words[ends[0] :] ^= np.repeat(words[ends - 1], counts[1:])
-    return words
+@compiled
+def _measure(body: NDArray[np.uint8], count: int) -> tuple[int, int, int]:
+    """Return how many normal codes so many words take, how many of them escape, words found.
+
+    Eight codes are counted at a time: a code is 0 where none of its bits is set, and escapes
+    where all are.
+    """
+    escapes = 0
+    found = 0
+    length = 0
+    available = body.size * 8 // NORMAL_BITS
+    while length + 8 <= available:
+        group = _group(body, length // 8)
+        zeros = count_ones(~(group | group >> _ONE | group >> _TWO) & _LOWEST)
+        if found + zeros >= count:
+            break
+        found += zeros
+        escapes += count_ones(group & group >> _ONE & group >> _TWO & _LOWEST)
+        length += 8
+    while found < count and length < available:
+        code = _code(body, length, NORMAL_BITS)
+        found += code == 0
+        escapes += code == ESCAPE
+        length += 1
+    return length, escapes, found
+
+
+@compiled
+def _fill(body: NDArray[np.uint8], length: int, exceptions: NDArray[np.uint8], words: Words) -> int:
+    """Decode the words of one body; return `_SOUND`, or `_HIGH_BIT`.
+
+    What a code does is calculated, not branched upon: which code comes next cannot be guessed,
+    and a wrong guess costs more than the rest.
+    """
+    word = np.uint32(0)  # the XOR of all bits so far, and so of all words so far
+    bit = np.uint64(0)
+    highest = np.uint64(0)
+    place = np.uint64(0)
+    exception = 0
+    group = np.uint64(0)
+    for at in range(length):
+        if at & 7 == 0:
+            group = _group(body, at >> 3)
+        code = group & _CODE
+        group >>= np.uint64(NORMAL_BITS)
+        bit += code
+        if code == _CODE:
+            bit += np.uint64(_code(exceptions, exception, EXCEPTION_BITS))
+            exception += 1
+        highest = max(highest, bit)
+        is_bit = np.uint64(code != np.uint64(0))
+        word ^= np.uint32(is_bit << ((bit - np.uint64(1)) & np.uint64(31)))
+        words[min(place, np.uint64(words.size - 1))] = word
+        place += np.uint64(1) - is_bit
+        bit *= is_bit
+    return _SOUND if highest <= np.uint64(_WORD_BITS) else _HIGH_BIT
+
+
+@compiled
+def _group(body: NDArray[np.uint8], number: int) -> np.uint64:
+    """Return eight normal codes, the first one lowest; the bytes behind the body count as 0."""
+    at = np.uint64(3 * number)
+    group = np.uint64(0)
+    for place in range(np.uint64(3)):
+        if at + np.uint64(place) < np.uint64(body.size):
+            group |= np.uint64(body[at + np.uint64(place)]) << np.uint64(8 * place)
+    return group
+
+
+@compiled
+def _code(area: NDArray[np.uint8], number: int, width: int) -> int:
+    """Return a code; the bytes behind the area count as 0."""
+    bit = np.uint64(number * width)
+    at = bit >> np.uint64(3)
+    value = np.uint64(area[at])
+    if at + np.uint64(1) < np.uint64(area.size):
+        value |= np.uint64(area[at + np.uint64(1)]) << np.uint64(8)
+    return np.int64((value >> (bit & np.uint64(7))) & np.uint64((1 << width) - 1))

@@ -67,22 +67,12 @@ class Ragged(Sequence[Words]):
     def _run(self, index: slice) -> "Ragged":
         start, stop, step = index.indices(len(self))
         if step != 1:
-            raise ValueError("only adjacent rows can be a view; use take_rows")
+            raise ValueError("only adjacent rows can be a view")
         offsets = self.offsets[start : max(start, stop) + 1]
         return Ragged(self.values[offsets[0] : offsets[-1]], offsets - offsets[0])
 
 
 Rows: TypeAlias = Ragged | Sequence[Words]
-
-
-def lengths_of(rows: Rows) -> NDArray[np.int64]:
-    """Return the number of words in each row: int64[rows]."""
-    return rows.lengths if isinstance(rows, Ragged) else np.array([*map(len, rows)], np.int64)
-
-
-def take_rows(rows: Rows, wanted: NDArray[np.intp]) -> Ragged:
-    """Return a copy of the wanted rows, in the order given."""
-    return Ragged.of([rows[index] for index in wanted.tolist()])
 
 
 def sum_rows(numbers: NDArray[np.generic], offsets: NDArray[np.int64]) -> NDArray[np.int64]:

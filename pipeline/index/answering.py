@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.index import candidates
-from pipeline.index.compiled import compiled
 from pipeline.index.sections import Found
 from pipeline.index.segment_table import base_of, code_of, dead_of, ids_of, layout_of
 from pipeline.index.tally import Cutoff, rank, tally
 from pipeline.index.term_codes import locate
+from pipeline.loops.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

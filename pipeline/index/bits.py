@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.index.compiled import compiled
+from pipeline.loops.bit_counts import count_ones
+from pipeline.loops.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,17 +73,6 @@ def write_fields(
             filled -= np.uint64(64)
             word = field >> (step - filled)
     words[at] = word
-
-
-@compiled
-def count_ones(word: np.uint64) -> int:
-    """Return how many bits of a word are set; one instruction where the processor has it."""
-    pairs = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    fours = (pairs & np.uint64(0x3333333333333333)) + (
-        (pairs >> np.uint64(2)) & np.uint64(0x3333333333333333)
-    )
-    bytes_ = (fours + (fours >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((bytes_ * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 @compiled

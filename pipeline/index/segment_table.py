@@ -14,8 +14,8 @@ import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
-from pipeline.index.compiled import compiled
 from pipeline.index.sections import Layout, Sections
+from pipeline.loops.compiled import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.index.bits import count_ones, lowest_one, read_field, write_fields
-from pipeline.index.compiled import compiled
+from pipeline.index.bits import lowest_one, read_field, write_fields
+from pipeline.loops.bit_counts import count_ones
+from pipeline.loops.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

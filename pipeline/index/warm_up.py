@@ -1,9 +1,4 @@
-"""Uses every loop of the index once, so that whoever comes first needn't wait for the compiler.
-
-    python -m pipeline.index.warm_up
-
-The machine code stays beside the sources (or in the user's cache, where they can't be written).
-"""
+"""Uses every loop of the index once; `pipeline.warm_up` says why."""
 
 from __future__ import annotations
 
@@ -31,7 +26,3 @@ def warm_up() -> None:
             for budget in (None, 1):
                 reader.search([terms], max_postings=budget)
         verify(path)
-
-
-if __name__ == "__main__":
-    warm_up()

@@ -8,6 +8,8 @@ drops the parent's engines untouched and makes its own.
 import math
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import sqlalchemy
@@ -68,6 +70,12 @@ class Databases:
                 database = self._databases[name, read_only]
                 self._engines[identity] = _create_engine(database, self._application)
             return self._engines[identity]
+
+    @contextmanager
+    def reading(self, name: DatabaseName) -> Iterator[sqlalchemy.Connection]:
+        """Lend a connection to a read-only twin on which each statement stands for itself."""
+        with self.engine(name, read_only=True).connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def dispose(self) -> None:
         """Close every connection that is not in use; engines are made anew when asked for."""

@@ -98,6 +98,8 @@ class Metrics:
             status: the HTTP status of the reply, 500 after an unexpected exception.
             seconds: from the request's arrival to its reply.
         """
+        if self._client is None:
+            return
         verb = method.lower() if method.lower() in _METHODS else OTHER
         self._count("api.requests_total", label(endpoint), verb, str(int(status)))
         self._time(f"api.request_duration_seconds.{label(endpoint)}.{verb}", seconds)

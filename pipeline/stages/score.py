@@ -55,7 +55,8 @@ def score_lookups(
         store: where to look for the candidates first.
     """
     questions = _search([lookup for lookup in batch.lookups if lookup.words], index)
-    with databases.engine("fingerprint", read_only=True).connect() as connection:
+    # One statement mostly: without a transaction, nothing else travels to the server and back.
+    with databases.reading("fingerprint") as connection:
         fetched = _fetch(questions, connection, store)
         ranked = _score(questions, fetched.found)
         tracks = fetched.tracks({key for found in ranked for _, key in found})

@@ -1,8 +1,9 @@
 """A batch tells each lookup whose it is, and each request gets its own answers."""
 
 import time
+from threading import Thread
 
-from api.errors import InternalError
+from api.errors import InternalError, ServiceUnavailableError
 from api.flight import Answer, Flight, Ticket
 from pipeline.stages.messages import Lookup, LookupBatch, from_message, to_message
 
@@ -34,8 +35,51 @@ def test_answers_are_shared_out() -> None:
     tickets = [ticket(1, 2), ticket(3)]
     answers: list[Answer] = [{"results": [number]} for number in range(3)]
     Flight(tickets, sent=0).settle(answers)
+    for each in tickets:
+        each.wait(0)
     assert [each.answers for each in tickets] == [answers[:2], answers[2:]]
     assert all(each.done.is_set() and each.error is None for each in tickets)
+
+
+def test_who_is_woken_wakes_the_next() -> None:
+    first, second, third = tickets = [ticket(1), ticket(2), ticket(3)]
+    Flight(tickets, sent=0).settle([{} for _ in tickets])
+    assert [each.done.is_set() for each in tickets] == [True, False, False]
+    first.wait(0)
+    assert [each.done.is_set() for each in tickets] == [True, True, False]
+    second.wait(0)
+    assert third.done.is_set()
+
+
+def test_who_has_gone_is_passed_over() -> None:
+    first, second, third = tickets = [ticket(1), ticket(2), ticket(3)]
+    first.wait(0)
+    second.wait(0)
+    assert isinstance(first.error, ServiceUnavailableError)
+    Flight(tickets, sent=0).settle([{} for _ in tickets])
+    assert third.done.is_set()
+    third.wait(0)
+    assert third.error is None
+
+
+def test_all_of_many_requests_are_woken_though_some_give_up_meanwhile() -> None:
+    tickets = [ticket(number) for number in range(1, 81)]
+    patience = [
+        0.0 if number % 7 == 0 else 0.05 if number % 5 == 0 else 30.0 for number in range(80)
+    ]
+    threads = [
+        Thread(target=each.wait, args=(most,)) for each, most in zip(tickets, patience, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.05)
+    Flight(tickets, sent=0).settle([{"results": [number]} for number in range(80)])
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
+    assert all(
+        each.error is None for each, most in zip(tickets, patience, strict=True) if most == 30.0
+    )
 
 
 def test_a_failure_is_everybodys() -> None:

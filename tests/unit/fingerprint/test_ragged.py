@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.fingerprint.ragged import Ragged, bounds_of, lengths_of, sum_rows, take_rows
+from pipeline.fingerprint.ragged import Ragged, bounds_of, sum_rows
 from pipeline.fingerprint.words import as_words
 
 tables = st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=6)
@@ -28,7 +28,6 @@ def test_rows_come_back(table: list[list[int]]):
     assert as_table(rows) == table
     assert [rows[i].tolist() for i in range(-len(table), len(table))] == table * 2
     assert rows.lengths.tolist() == [len(row) for row in table]
-    assert lengths_of(list(rows)).tolist() == lengths_of(rows).tolist()
     assert len(rows) == len(table)
 
 
@@ -46,17 +45,6 @@ def test_rows_and_runs_are_views():
     assert np.shares_memory(rows[1], rows.values)
     assert np.shares_memory(rows[1:].values, rows.values)
     assert Ragged.of(rows) is rows
-
-
-@given(tables, st.data())
-def test_rows_can_be_taken_in_any_order(table: list[list[int]], data: st.DataObject):
-    """From a Ragged or from a list of arrays."""
-    places = st.integers(0, len(table) - 1) if table else st.nothing()
-    wanted = data.draw(st.lists(places, max_size=5)) if table else []
-    expected = [table[place] for place in wanted]
-    rows = ragged(table)
-    assert as_table(take_rows(rows, np.array(wanted, np.intp))) == expected
-    assert as_table(take_rows(list(rows), np.array(wanted, np.intp))) == expected
 
 
 @given(tables)
@@ -85,8 +73,8 @@ def test_only_words_make_rows():
 
 
 def test_rows_that_are_not_neighbours_are_no_view():
-    """They have to be asked for as a copy."""
-    with pytest.raises(ValueError, match="take_rows"):
+    """They have to be asked for one by one."""
+    with pytest.raises(ValueError, match="only adjacent rows"):
         ragged([[1], [2], [3]])[::2]
     with pytest.raises(IndexError):
         ragged([[1]])[1]

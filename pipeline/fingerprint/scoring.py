@@ -1,0 +1,174 @@
+"""The loops of compare2: align two fingerprints, trim them to that, count what differs.
+
+They follow the PostgreSQL extension's `acoustid_compare2` step by step, its tables of 16 bits
+included; `pipeline.fingerprint.compare` turns their counts into scores.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.fingerprint.words import Words
+from pipeline.loops.bit_counts import count_ones
+from pipeline.loops.compiled import compiled
+
+KEYS: Final = 1 << 14
+"""Number of keys: a word's key is its top 14 bits."""
+
+_KEY_SHIFT: Final = np.uint32(18)
+# The key of all ones, which never votes.
+_TOP_KEY: Final = KEYS - 1
+# The reference implementation keeps positions in 16 bits, and reuses the bytes of that table as
+# its flags "key seen", of which it clears all but the last. So the top key counts as seen from the
+# start where the upper byte of key 8191's position is set.
+_POSITION_MASK: Final = (1 << 16) - 1
+_SHADOW_KEY: Final = 8191
+_SHADOW_FROM: Final = 256
+
+Counts = NDArray[np.int64]
+
+
+class Tables(NamedTuple):
+    """Working memory of `measure`, used for one pair after the other.
+
+    Attributes:
+        last: int32[KEYS], the position of each key's last word in the left fingerprint, -1 where
+            it has none.
+        seen: uint8[KEYS], zero between two uses.
+        votes: int64[2 * window + 1], of each offset, zero between two pairs.
+        highest: int64[2 * window + 1], the highest key that voted for it.
+    """
+
+    last: NDArray[np.int32]
+    seen: NDArray[np.uint8]
+    votes: Counts
+    highest: Counts
+
+
+class Rows(NamedTuple):
+    """Fingerprints laid end to end, as in `Ragged`."""
+
+    values: Words
+    offsets: Counts
+
+
+COLUMNS: Final = 7
+"""What `measure` finds of a pair: votes, unique keys of both trimmed sides, lengths of both, words
+that face each other (an even number), bits that differ between those."""
+
+
+@compiled
+def measure(
+    left: Rows, right: Rows, lefts: Counts, rights: Counts, window: int, found: Counts
+) -> None:
+    """Align and measure pairs of fingerprints.
+
+    Args:
+        left: the stored fingerprints.
+        right: the others.
+        lefts: the row of each pair on the left, int64[n]; equal ones are best side by side.
+        rights: its row on the right.
+        window: the widest alignment, in words.
+        found: receives the measures of each pair, int64[n, COLUMNS].
+    """
+    tables = Tables(
+        np.full(KEYS, -1, np.int32),
+        np.zeros(KEYS, np.uint8),
+        np.zeros(2 * window + 1, np.int64),
+        np.zeros(2 * window + 1, np.int64),
+    )
+    loaded = -1
+    for pair in range(lefts.size):
+        row = lefts[pair]
+        a = left.values[left.offsets[row] : left.offsets[row + 1]]
+        if row != loaded:
+            if loaded >= 0:
+                _unload(left.values[left.offsets[loaded] : left.offsets[loaded + 1]], tables)
+            for place in range(a.size):
+                tables.last[np.int64(a[place] >> _KEY_SHIFT)] = place
+            loaded = row
+        row = rights[pair]
+        b = right.values[right.offsets[row] : right.offsets[row + 1]]
+        _measure_pair(a, b, window, tables, found[pair])
+
+
+@compiled
+def _unload(a: Words, tables: Tables) -> None:
+    for word in a:
+        tables.last[np.int64(word >> _KEY_SHIFT)] = -1
+
+
+@compiled
+def _measure_pair(a: Words, b: Words, window: int, tables: Tables, found: Counts) -> None:
+    """Measure one pair, of which the left side is in `tables.last`."""
+    offset, votes = _align(b, window, tables)
+    left, right = a[max(offset, 0) :], b[max(-offset, 0) :]
+    size = min(left.size, right.size) & ~1
+    found[0] = votes
+    if not votes or not size:
+        found[1:] = 0
+        return
+    stored = tables.last[_SHADOW_KEY]
+    top_is_seen = stored >= 0 and (stored & _POSITION_MASK) >= _SHADOW_FROM
+    found[1], top_is_seen = _count_keys(left, top_is_seen, tables.seen)
+    found[2], _ = _count_keys(right, top_is_seen, tables.seen)
+    found[3], found[4], found[5] = left.size, right.size, size
+    errors = 0
+    for place in range(np.uint64(size)):
+        errors += count_ones(np.uint64(left[place] ^ right[place]))
+    found[6] = errors
+
+
+@compiled
+def _align(b: Words, window: int, tables: Tables) -> tuple[int, int]:
+    """Return the offset that most keys vote for, and how many do; 0 and 0 where none does.
+
+    Each key that both sides have votes for the difference of its last positions. A position of 0
+    can't be told from absence. The reference implementation scans the keys upwards and keeps the
+    first offset that reaches the highest count: among offsets with equally many votes, that whose
+    highest voting key is the lowest.
+    """
+    width = np.uint64(2 * window + 1)
+    for place in range(b.size - 1, -1, -1):
+        key = np.int64(b[place] >> _KEY_SHIFT)
+        if tables.seen[key]:
+            continue
+        tables.seen[key] = 1
+        first = tables.last[key] & _POSITION_MASK if tables.last[key] >= 0 else 0
+        second = place & _POSITION_MASK
+        column = np.uint64(first - second + window)
+        if first and second and key != _TOP_KEY and column < width:
+            tables.votes[column] += 1
+            tables.highest[column] = max(tables.highest[column], key)
+    for word in b:
+        tables.seen[np.int64(word >> _KEY_SHIFT)] = 0
+    best = -1
+    for column in range(2 * window + 1):
+        count = tables.votes[column]
+        if count and (
+            best < 0
+            or count > tables.votes[best]
+            or (count == tables.votes[best] and tables.highest[column] < tables.highest[best])
+        ):
+            best = column
+    votes = tables.votes[best] if best >= 0 else 0
+    tables.votes[:] = 0
+    tables.highest[:] = 0
+    return (best - window if votes else 0), votes
+
+
+@compiled
+def _count_keys(words: Words, top_is_seen: bool, seen: NDArray[np.uint8]) -> tuple[int, bool]:  # noqa: FBT001
+    """Return how many different keys words have, and whether the top key counts as seen now."""
+    count = 0
+    seen[_TOP_KEY] = top_is_seen
+    for word in words:
+        key = np.int64(word >> _KEY_SHIFT)
+        count += 1 - seen[key]
+        seen[key] = 1
+    top_is_seen = seen[_TOP_KEY] == 1
+    for word in words:
+        seen[np.int64(word >> _KEY_SHIFT)] = 0
+    seen[_TOP_KEY] = 0
+    return count, top_is_seen

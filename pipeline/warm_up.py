@@ -1,0 +1,30 @@
+"""Uses every compiled loop once, so that whoever comes first needn't wait for the compiler.
+
+    python -m pipeline.warm_up
+
+The machine code stays beside the sources (or in the user's cache, where they can't be written).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.fingerprint.codec import compress, decompress
+from pipeline.fingerprint.compare import compare2
+from pipeline.index.warm_up import warm_up as warm_index_up
+
+
+def warm_up(*, index: bool = True) -> None:
+    """Decode and compare a fingerprint, and use an index: 0.5 s, or half a minute at first.
+
+    Args:
+        index: whether the index is used too; a worker whose index is on servers has no need to.
+    """
+    words = decompress(compress(np.arange(100, dtype=np.uint32) << np.uint32(16))).words
+    compare2(words, words)
+    if index:
+        warm_index_up()
+
+
+if __name__ == "__main__":
+    warm_up()
