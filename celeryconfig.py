@@ -10,6 +10,7 @@ _redis = _settings.redis.url()
 
 # Redis carries the messages and keeps the results.
 broker_url = _redis
+broker_transport = "tasks.transport:Transport"  # what kombu's does, with fewer objects on the way
 result_backend = _redis
 
 # Fingerprints travel as bytes, which JSON has not; the remote control of workers speaks JSON.

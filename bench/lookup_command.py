@@ -13,6 +13,7 @@ from bench.queries import KNOWN_SHARE, QueryFile, QuerySource
 from bench.stack import Stack
 from cli.errors import StackError
 
+CACHE: Final = "ACOUSTID_API_ANSWER_CACHE"
 CHECKED: Final = 300  # queries whose answers are compared, besides those of real recordings
 MOST_WRONG: Final = 0.01  # share of them beyond which the figures are not to be trusted
 
@@ -68,12 +69,15 @@ def lookup(
     80 % of the queries are degraded copies of fingerprints of the catalogue, 20 % are of none.
     """
     find_wrk()
-    with plan.data() as data, plan.stack(data) as stack:
+    # Queries that do not repeat gain nothing from kept answers, and should not pay for the keeping.
+    caching = plan.options.settings.get(CACHE, "true" if distinct else "false")
+    with plan.data() as data, plan.stack(data, {CACHE: caching}) as stack:
         source = QuerySource(plan.catalogue, meta, distinct)
         queries = QueryFile(source, data.root / "queries.txt")
         lookups = Lookups(stack, queries, seconds, progress)
         figures: dict[str, Any] = {
             "queries": {"known_share": KNOWN_SHARE, "meta": meta, "distinct": distinct},
+            "answer_cache": caching,
             "checks": check_answers(stack, source, queries),
         }
         if memory_after:  # first, since the windows ask more

@@ -10,13 +10,15 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
+from api.fpindex.verification import verify_below
 from cli import datadir
 from cli.effective import settings_here
 from cli.errors import StackError
 from cli.index_restore import restore
 from cli.index_serve import serve
 from pipeline.catalog import changelog
-from pipeline.index import FingerprintIndexError, verify
+from pipeline.index import FingerprintIndexError
+from pipeline.index import verify as verify_index
 from pipeline.index_http import HttpIndexReader, IndexServer
 from pipeline.indexes import IndexBusy, IndexUpdater, open_index, open_updater
 from pipeline.runtime.databases import Databases
@@ -63,21 +65,37 @@ def rebuild(data_dir: Path) -> None:
 
 @index.command()
 @datadir.option
-def check(data_dir: Path) -> None:
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of `acoustid index serve`, or of one index, in place of the stack's index.",
+)
+def verify(data_dir: Path, directory: Path | None) -> None:
     """Read the whole index and name every file that is damaged.
 
-    Of an index on servers it asks each one for its position: their files are their own.
+    Of an index on servers it asks each one for its position: their files are their own. With --dir
+    no configuration is read, and a server may go on meanwhile.
     """
+    if directory:
+        _verify_folder(directory)
+        return
     settings = settings_here(data_dir).fingerprint_index
     if settings.protocol == "http":
         _check_servers(settings)
         return
-    problems = verify(settings.path)
+    problems = verify_index(settings.path)
     for problem in problems:
         click.echo(problem)
     if problems:
         raise StackError("the index is damaged: `acoustid index rebuild` mends it")
     click.echo("the index is sound")
+
+
+# Its former name, which scripts may still use.
+index.add_command(
+    click.Command("check", callback=verify.callback, params=verify.params, hidden=True)
+)
 
 
 @index.command()
@@ -96,6 +114,25 @@ def stats(data_dir: Path) -> None:
     if settings.protocol == "http":
         found["bytes"] = None
     click.echo(json.dumps(found))
+
+
+def _verify_folder(directory: Path) -> None:
+    """Check the files of all indexes in a folder."""
+    verdicts = []
+    try:
+        for folder, problems in verify_below(directory):
+            for line in problems or [f"{folder}: sound"]:
+                click.echo(line)
+            verdicts.append(not problems)
+    except OSError as error:
+        raise StackError(f"the files cannot be read: {error}") from error
+    if not verdicts:
+        raise StackError(f"{directory} holds no index")
+    if not all(verdicts):
+        raise StackError(
+            f"damaged: {verdicts.count(False)} of {len(verdicts)}; what is damaged must be deleted "
+            "and rebuilt, or restored from a snapshot"
+        )
 
 
 def _check_servers(settings: FingerprintIndexSettings) -> None:

@@ -1,10 +1,11 @@
 """Shows stages that ran inside another task as the tasks that they would else have been.
 
-A worker that goes on with the next stages of a chain by itself saves their messages, and with them
-Flower would lose sight of the stages. So their events are sent as if they had come one by one: all
-of a batch in one message, after its answers.
+A worker that goes on with the next stages of a chain by itself saves their messages, and with
+them Flower would lose sight of the stages. So their events are sent as if they had come one by
+one, all of a batch in one message.
 """
 
+import os
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
@@ -15,6 +16,8 @@ from kombu.exceptions import OperationalError
 
 GROUP: Final = "task"
 """Celery's word for the kind of these events; those of a kind travel together."""
+
+_consumers: dict[int, Any] = {}
 
 logger = structlog.get_logger("acoustid.tasks.events")
 
@@ -47,6 +50,11 @@ def show_stages(
     """
     if not stages or not app.conf.worker_send_task_events:
         return
+    consumer = _consumers.get(os.getpid())
+    if consumer is not None and consumer.event_dispatcher is not None:
+        # The worker sends what it gathers once the task has ended.
+        _send(consumer.event_dispatcher, request, shown, stages)
+        return
     try:
         with app.amqp.producer_pool.acquire(block=True) as producer:
             dispatcher = app.events.Dispatcher(
@@ -60,6 +68,14 @@ def show_stages(
             dispatcher.flush(errors=False)
     except (OperationalError, OSError) as error:
         logger.warning("stages are not shown: the broker is away", error=type(error).__name__)
+
+
+def attach(consumer: Any) -> None:  # noqa: ANN401 - Celery's consumer of messages
+    """Send further events of this process as its worker sends its own.
+
+    A worker whose pool is of processes runs no task in this one; its children send by themselves.
+    """
+    _consumers[os.getpid()] = consumer
 
 
 def _send(dispatcher: Any, request: Any, shown: str, stages: Sequence[StageRun]) -> None:  # noqa: ANN401

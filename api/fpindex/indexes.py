@@ -15,6 +15,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -30,10 +31,16 @@ from api.fpindex.errors import (
 from api.fpindex.metrics import Metrics
 from api.fpindex.requests import CreateRequest
 from api.fpindex.served_index import ServedIndex
-from api.fpindex.state import ENGINE_PREFIX, State, engine_folder, read_state, write_state
+from api.fpindex.state import (
+    ENGINE_PREFIX,
+    MAX_GENERATION,
+    State,
+    engine_folder,
+    least_generation,
+    read_state,
+    write_state,
+)
 from pipeline.index import IndexStats, files
-
-FIRST_GENERATION: Final = 1
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
 
@@ -85,7 +92,8 @@ class Indexes:
             InvalidIndexNameError: no index can have the name.
             IndexAlreadyExistsError: it exists and should not.
             OlderIndexAlreadyExistsError: it exists in a later generation than the one asked for,
-                or a deleted one of its name had that generation or a later one.
+                or a deleted one of its name had that generation or a later one, or the last
+                that there can be.
             NewerIndexAlreadyExistsError: it exists in an earlier generation.
         """
         check_name(name)
@@ -171,7 +179,9 @@ class Indexes:
 
     def _next_generation(self, name: str, wanted: int | None) -> int:
         former = read_state(self._directory / name)
-        least = FIRST_GENERATION if former is None else former.generation + 1
+        least = least_generation(former)
+        if least > MAX_GENERATION:
+            raise OlderIndexAlreadyExistsError
         if wanted is None:
             return least
         if former is not None and wanted < least:
@@ -180,7 +190,8 @@ class Indexes:
 
     def _sizes(self) -> Iterator[tuple[str, IndexStats]]:
         for name, index in list(self._indexes.items()):
-            yield name, index.info().stats
+            with suppress(IndexNotFoundError):  # it is deleted meanwhile
+                yield name, index.info().stats
 
 
 def check_name(name: str) -> None:

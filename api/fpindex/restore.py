@@ -5,9 +5,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 from api.fpindex.errors import IndexAlreadyExistsError
-from api.fpindex.indexes import FIRST_GENERATION, check_name
+from api.fpindex.indexes import check_name
 from api.fpindex.snapshot import Header, SnapshotDamagedError, read_files, read_header
-from api.fpindex.state import State, engine_folder, read_state, write_state
+from api.fpindex.state import (
+    MAX_GENERATION,
+    NAME,
+    State,
+    StateDamagedError,
+    engine_folder,
+    least_generation,
+    read_state,
+    write_state,
+)
 from pipeline.index import files, verify
 
 
@@ -25,14 +34,20 @@ def restore(directory: Path, name: str, stream: BinaryIO) -> int:
         InvalidIndexNameError: no index can have the name.
         IndexAlreadyExistsError: there is an index of that name.
         SnapshotDamagedError: the text says what is wrong with the snapshot.
-        StateDamagedError: what is left of an earlier index of that name cannot be read.
+        StateDamagedError: what is left of an earlier index of that name cannot be read, or no
+            later generation is left.
     """
     check_name(name)
     former = read_state(directory / name)
     if former is not None and not former.deleted:
         raise IndexAlreadyExistsError
     header = read_header(stream)
-    least = FIRST_GENERATION if former is None else former.generation + 1
+    least = least_generation(former)
+    if least > MAX_GENERATION:
+        raise StateDamagedError(
+            f"{directory / name / NAME} has the last generation that there can be: "
+            "choose another name"
+        )
     generation = max(header.generation, least)
     folder = engine_folder(directory / name, generation)
     shutil.rmtree(folder, ignore_errors=True)  # of an attempt that failed

@@ -125,6 +125,7 @@ class ServedIndex:
         try:
             yield self._reader
         except (FingerprintIndexError, OSError):
-            if self._closed:
-                raise IndexNotFoundError from None
-            raise
+            if not self._closed:
+                raise
+        if self._closed:
+            raise IndexNotFoundError

@@ -32,7 +32,7 @@ THREADS: Final = 32
 
 LOCK_NAME: Final = ".lock"  # no index can have this name
 LOCK_PATIENCE: Final = 10.0  # seconds; what a killed server left of itself is gone sooner
-STOP_PATIENCE: Final = 10  # seconds that requests under way have when the server is stopped
+STOP_PATIENCE: Final = 30  # seconds that requests under way have when the server is stopped
 
 logger = structlog.get_logger("acoustid.fpindex.server")
 

@@ -14,9 +14,12 @@ NAME: Final = "state"
 _NEW_NAME: Final = "state.new"
 ENGINE_PREFIX: Final = "v"
 
+FIRST_GENERATION: Final = 1
+MAX_GENERATION: Final = 2**64 - 1  # messages have no larger numbers
+
 
 class StateDamagedError(Exception):
-    """A state file cannot be read; the text names it."""
+    """A state file cannot be read, or leaves no later generation; the text names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,15 @@ class State:
 def engine_folder(folder: Path, generation: int) -> Path:
     """Return where the engine keeps one generation of the index in `folder`."""
     return folder / f"{ENGINE_PREFIX}{generation:06}"
+
+
+def least_generation(former: State | None) -> int:
+    """Return the earliest generation of a new index; past `MAX_GENERATION` there can be none.
+
+    Args:
+        former: the state that the last index of its name has left, if any.
+    """
+    return FIRST_GENERATION if former is None else former.generation + 1
 
 
 def read_state(folder: Path) -> State | None:

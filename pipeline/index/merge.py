@@ -103,7 +103,8 @@ def merge(
         tombstones=tombstones.size,
         postings=sum(each.postings() for each in inputs),
         top_term=max(segment.entry.top_term for segment in chosen),
-        shift=min(segment.entry.shift for segment in chosen),
+        # A segment of deletions alone has no terms, and so nothing to say about their bits.
+        shift=min((each.entry.shift for each in chosen if each.entry.postings), default=0),
         position=max(segment.entry.position for segment in chosen),
     )
     with SegmentWriter(directory, entry, documents, tombstones) as writer:

@@ -196,7 +196,7 @@ def test_a_rebuilt_index_gives_the_same_answers(
     before = service.find(*asked)
     done = service.acoustid("index", "rebuild")
     assert done.returncode == 0, done.stderr
-    assert service.acoustid("index", "check").returncode == 0
+    assert service.acoustid("index", "verify").returncode == 0
     assert service.find(*asked) == before
 
 

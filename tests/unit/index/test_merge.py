@@ -132,3 +132,10 @@ def test_a_slice_of_a_merge_holds_about_as_many_postings_as_asked(
     assert sum(sizes) == sum(segment.entry.postings for segment in segments.segments)
     assert max(sizes) <= 1000 + 27  # every document may hold the term at a cut
     assert len(sizes) <= 3 * sum(sizes) / 1000
+
+
+def test_deletions_alone_do_not_widen_the_terms(store: SegmentStore) -> None:
+    """A segment without terms has none with low bits set."""
+    segments = stacked(store, [[Insert(1, terms(16, 32)), Insert(2, terms(48))], [Delete(1)]])
+    [entry] = merged(store, segments, slice(0, 2)).entries()
+    assert entry.shift == 4

@@ -95,16 +95,50 @@ def test_a_body_has_16_mib_at_most(http: Http) -> None:
     assert (reply.status_code, reply.json) == (413, {"error": "BodyTooLarge"})
 
 
-@pytest.mark.parametrize("path", ["/a/b/c", "/_health/x/y", "/a/_search/1"])
-def test_other_paths_are_not_found(http: Http, path: str) -> None:
-    reply = http.simulate_get(path)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("PUT", "/"),
+        ("OPTIONS", "/"),
+        ("GET", "/a/b/c"),
+        ("GET", "/_health/x/y"),
+        ("GET", "/a/_search/1"),
+        ("OPTIONS", "/a/_search/1"),
+        ("POST", "/a/_nope"),
+        ("OPTIONS", "/a/_nope"),
+    ],
+)
+def test_other_paths_are_not_found(http: Http, method: str, path: str) -> None:
+    reply = http.simulate_request(method, path)
     assert (reply.status_code, reply.json) == (404, {"error": "NotFound"})
 
 
-def test_a_path_has_its_methods(http: Http) -> None:
-    reply = http.simulate_get("/a/_search")
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/a/_search", "POST"),
+        ("OPTIONS", "/a/_search", "POST"),
+        ("OPTIONS", "/a", "GET, HEAD, PUT, DELETE"),
+        ("PATCH", "/a", "GET, HEAD, PUT, DELETE"),
+        ("POST", "/a/1", "GET, HEAD, PUT, DELETE"),
+        ("OPTIONS", "/_metrics", "GET"),
+        ("POST", "/_health", "GET, HEAD"),
+    ],
+)
+def test_a_path_has_its_methods(http: Http, method: str, path: str, allowed: str) -> None:
+    reply = http.simulate_request(method, path)
     assert (reply.status_code, reply.json) == (405, {"error": "MethodNotAllowed"})
-    assert "POST" in reply.headers["allow"]
+    assert reply.headers["allow"] == allowed
+
+
+def test_a_type_without_a_body_is_of_no_account(http: Http) -> None:
+    headers = {"Content-Type": "text/plain"}
+    for method, path in (("GET", "/a"), ("GET", "/a/1"), ("PUT", "/b"), ("DELETE", "/b")):
+        reply = http.simulate_request(method, path, headers=headers)
+        assert (reply.status_code, reply.headers["content-type"]) == (200, JSON)
+    reply = http.simulate_put("/b", headers=headers, body=b"{}")
+    assert (reply.status_code, reply.json) == (415, {"error": "UnsupportedMediaType"})
 
 
 def test_what_fails_here_is_told_without_its_reason(

@@ -47,6 +47,17 @@ def test_generations_only_grow(http: Http) -> None:
     assert put() == (200, 10)
 
 
+def test_after_the_last_generation_a_name_is_used_up(http: Http) -> None:
+    last = 2**64 - 1
+    assert http.simulate_put("/a", json={"generation": last}).json["generation"] == last
+    http.simulate_delete("/a")
+    for body in (None, {}, {"generation": last}, {"expect_does_not_exist": True}):
+        reply = http.simulate_put("/a", json=body)
+        assert (reply.status_code, reply.json) == (409, {"error": "OlderIndexAlreadyExists"})
+    assert http.simulate_get("/a").status_code == 404
+    assert http.simulate_put("/b").status_code == 200
+
+
 def test_an_index_is_deleted_once(http: Http) -> None:
     http.simulate_put("/a")
     assert http.simulate_delete("/a").json == {"deleted": True}

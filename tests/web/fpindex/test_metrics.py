@@ -5,6 +5,8 @@ import time
 from falcon import testing
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.fpindex.indexes import Indexes
+
 Http = testing.TestClient
 
 
@@ -70,6 +72,15 @@ def test_a_deleted_index_leaves_no_series(http: Http) -> None:
     http.simulate_put("/b")
     http.simulate_delete("/a")
     assert {index for _, index in samples(http)} == {"", "b"}
+
+
+def test_an_index_that_ends_during_a_scrape_is_left_out(http: Http, indexes: Indexes) -> None:
+    for name in ("a", "b"):
+        http.simulate_put(f"/{name}")
+    indexes.get("a").close()
+    found = samples(http)
+    assert ("fpindex_docs", "a") not in found
+    assert found["fpindex_docs", "b"] == 0
 
 
 def test_a_search_that_is_refused_is_none(http: Http) -> None:

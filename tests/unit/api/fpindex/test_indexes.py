@@ -11,7 +11,7 @@ from api.fpindex.indexes import Indexes, IndexMissingError
 from api.fpindex.metrics import Metrics
 from api.fpindex.requests import CreateRequest, SearchRequest, Update
 from api.fpindex.state import State, StateDamagedError, read_state
-from pipeline.index import IndexCorrupt, Insert
+from pipeline.index import IndexCorrupt, IndexReader, Insert
 from tests.faults.index.failing_files import Killed, disk_error_at, failing, killed_at, never
 from tests.unit.index.model import terms
 
@@ -121,6 +121,25 @@ def test_an_index_that_is_deleted_in_use_is_not_found(tmp_path: Path) -> None:
     for use in uses:
         with pytest.raises(IndexNotFoundError):
             use()
+    indexes.close()
+
+
+def test_an_index_that_is_deleted_during_a_use_is_not_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its files the reader would take it for one that is empty."""
+    with_one_index(tmp_path)
+    indexes = opened(tmp_path)
+    index = indexes.get("a")
+    position = IndexReader.position
+
+    def late(reader: IndexReader) -> int:
+        indexes.delete("a")
+        return position(reader)
+
+    monkeypatch.setattr(IndexReader, "position", late)
+    with pytest.raises(IndexNotFoundError):
+        index.version()
     indexes.close()
 
 

@@ -12,6 +12,7 @@ from api.fpindex.metrics import Metrics
 from api.fpindex.requests import CreateRequest, SearchRequest, Update
 from api.fpindex.restore import restore
 from api.fpindex.snapshot import SnapshotDamagedError, write_snapshot
+from api.fpindex.state import State, StateDamagedError, read_state, write_state
 from pipeline.index import Insert
 from tests.unit.index.model import terms
 
@@ -56,6 +57,15 @@ def test_a_name_that_was_used_before_gets_a_later_generation(
     indexes.delete("b")
     indexes.close()
     assert restore(tmp_path, "b", io.BytesIO(snapshot)) == 10
+
+
+def test_after_the_last_generation_a_name_is_used_up(snapshot: bytes, tmp_path: Path) -> None:
+    last = State(2**64 - 1, deleted=True)
+    (tmp_path / "b").mkdir()
+    write_state(tmp_path / "b", last)
+    with pytest.raises(StateDamagedError, match="b/state has the last generation"):
+        restore(tmp_path, "b", io.BytesIO(snapshot))
+    assert read_state(tmp_path / "b") == last
 
 
 def test_an_index_that_exists_is_kept(snapshot: bytes, tmp_path: Path) -> None:
