@@ -11,7 +11,7 @@ from api.app import create_app
 from api.services import Dispatch, open_services
 from pipeline.runtime.config import load_settings
 from pipeline.runtime.logs import configure_logging
-from pipeline.runtime.memory import settle
+from pipeline.runtime.process import settle, stay_on_one_core
 from pipeline.runtime.sentry import init_sentry
 from tasks import dispatch
 
@@ -29,6 +29,8 @@ def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
     settings = load_settings()
     configure_logging(settings.logging, component="api")
     init_sentry(settings, "api")
+    if settings.api.one_core:  # before there are threads
+        stay_on_one_core()
     services = open_services(settings, Dispatch(dispatch.send_lookups, dispatch.send_submissions))
     # A worker of granian is a child of multiprocessing, which runs no atexit functions, but these.
     Finalize(None, services.close, exitpriority=10)

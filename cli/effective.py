@@ -147,6 +147,7 @@ def _embedded_sections(data: DataDir, user: UserConfig, record: StackRecord) -> 
         "cluster": {"secret": record.cluster_secret},
         "cluster.rate_limiter": {"ip_limit": LOCAL_IP_LIMIT},
         "features": {"demo_key": "true"},
+        "api": {"one_core": "true"},
     }
     for name in user.embedded_databases:
         sections[name] = {

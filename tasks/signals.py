@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from pipeline.runtime import trace
 from pipeline.runtime.config import load_settings
 from pipeline.runtime.logs import configure_logging
-from pipeline.runtime.memory import settle
+from pipeline.runtime.process import settle
 from pipeline.runtime.sentry import init_sentry
 from pipeline.warm_up import warm_up
 from tasks import generation, heartbeats, stage_events

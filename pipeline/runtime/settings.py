@@ -230,6 +230,7 @@ class ApiSettings(Section):
         lookup_batch_size: most lookups that travel in one chain.
         lookup_batches_in_flight: chains a front-end process keeps under way at once.
         answer_cache: whether a lookup that was asked before is answered from memory.
+        one_core: whether a front-end process keeps to one core.
         musicbrainz_userinfo_url: whom to ask whose a MusicBrainz access token is.
     """
 
@@ -238,6 +239,7 @@ class ApiSettings(Section):
     lookup_batch_size: Annotated[int, Field(ge=1)] = 100
     lookup_batches_in_flight: Annotated[int, Field(ge=1)] = 2
     answer_cache: bool = True
+    one_core: bool = False
     musicbrainz_userinfo_url: WebAddress = "https://musicbrainz.org/oauth2/userinfo"
 
 

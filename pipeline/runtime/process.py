@@ -1,0 +1,32 @@
+"""How a process that serves sets itself up: its garbage, its core."""
+
+import gc
+import os
+from typing import Final
+
+YOUNG: Final = 20_000
+"""Objects that are made beyond those that are gone before the collector looks at them."""
+
+
+def settle() -> None:
+    """Leave what is loaded out of garbage collection, and collect less often.
+
+    Most of what a service has at its start stays until its end, and what a request makes goes with
+    it by reference counting. Looking through all of it at the default pace costs a tenth of the
+    time and now and then holds every request up for tens of milliseconds.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, 20, 20)
+
+
+def stay_on_one_core() -> None:
+    """Let the threads that this one starts run on a single core of those it may use.
+
+    Python runs one thread at a time. Where the next one runs on the other core, all that the last
+    one touched has to follow it there, which takes longer than the work of a request. Systems
+    without such a setting are left as they are.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[os.getpid() % len(cores)]})
