@@ -7,6 +7,7 @@ import click
 
 from bench.index_command import index, index_kills
 from bench.lookup_command import lookup
+from bench.lookup_plot import lookup_plot
 from bench.stages_command import stages
 from bench.submit_command import submit
 
@@ -21,3 +22,4 @@ bench.add_command(submit)
 bench.add_command(stages)
 bench.add_command(index)
 bench.add_command(index_kills, "index-kills")
+bench.add_command(lookup_plot, "lookup-plot")

@@ -47,8 +47,8 @@ def plot(sizes: Sequence[dict[str, Any]], path: Path) -> None:
             for place in zip(documents, values, strict=True):
                 axes.annotate(f"{place[1]:,.0f}", place, (0, 6), textcoords="offset points")
         axes.set(title=title, xlabel="documents", xscale="log")
-        axes.set_ylim(bottom=0)
         axes.margins(0.15)
+        axes.set_ylim(bottom=0)
         axes.grid(visible=True, alpha=0.3)
         if any(series):
             axes.legend()
