@@ -42,7 +42,7 @@ def plot(sizes: Sequence[dict[str, Any]], path: Path) -> None:
     documents = [each["documents"] for each in sizes]
     for axes, (title, series) in zip(figure.subplots(2, 2).flat, PANELS.items(), strict=True):
         for label, keys in series.items():
-            values = [_value(each, keys) for each in sizes]
+            values = [value_at(each, keys) for each in sizes]
             axes.plot(documents, values, marker="o", label=label)
             for place in zip(documents, values, strict=True):
                 axes.annotate(f"{place[1]:,.0f}", place, (0, 6), textcoords="offset points")
@@ -55,7 +55,8 @@ def plot(sizes: Sequence[dict[str, Any]], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _value(figures: dict[str, Any], keys: Sequence[str]) -> float:
+def value_at(figures: dict[str, Any], keys: Sequence[str]) -> float:
+    """Return a figure of a report by its path."""
     found: Any = figures
     for key in keys:
         found = found[key]

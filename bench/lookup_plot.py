@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from bench.index_plot import require_plotting
+from bench.index_plot import require_plotting, value_at
 
 PANELS: Final = {
     "lookups a second": ("requests_per_second",),
@@ -43,7 +43,7 @@ def draw(reports: Sequence[dict[str, Any]], path: Path) -> None:
         for report in reports:
             windows = report["windows"]
             connections = [window["connections"] for window in windows]
-            values = [_value(window, keys) for window in windows]
+            values = [value_at(window, keys) for window in windows]
             axes.plot(
                 connections,
                 values,
@@ -57,10 +57,3 @@ def draw(reports: Sequence[dict[str, Any]], path: Path) -> None:
         axes.grid(visible=True, alpha=0.3)
         axes.legend()
     figure.savefig(path, dpi=110)
-
-
-def _value(window: dict[str, Any], keys: Sequence[str]) -> float:
-    found: Any = window
-    for key in keys:
-        found = found[key]
-    return float(found)
