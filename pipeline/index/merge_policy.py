@@ -53,6 +53,9 @@ def choose_merge(segments: SegmentSet, most: int | None = None, first: int = 0) 
 def cheapest_run(sizes: list[float], postings: list[int]) -> slice | None:
     """Return the run of at least two neighbours with the lowest score.
 
+    Of more than two segments one is always left: a whole index is not written anew for the sake of
+    its last few documents.
+
     Args:
         sizes: bytes that each segment, oldest first, would add to the merged one.
         postings: postings of each.
@@ -65,7 +68,7 @@ def cheapest_run(sizes: list[float], postings: list[int]) -> slice | None:
         (i, j)
         for i in range(count - 1)
         for j in range(i + 2, count + 1)
-        if sum(postings[i:j]) <= MAX_POSTINGS
+        if (j - i < count or count == 2) and sum(postings[i:j]) <= MAX_POSTINGS
     ]
     best = min(runs, key=lambda run: _score(sizes[run[0] : run[1]]), default=None)
     return best and slice(*best)

@@ -44,6 +44,11 @@ def test_small_batches_do_not_rewrite_a_large_segment() -> None:
     assert sizes[0] == 1e9
 
 
+def test_the_last_few_documents_do_not_rewrite_all() -> None:
+    assert cheapest_run([36, 30, 23, 5, 4, 2], [1] * 6) == slice(0, 5)
+    assert cheapest_run([30, 20], [1] * 2) == slice(0, 2)
+
+
 def test_equal_neighbours_are_merged_first() -> None:
     assert cheapest_run([900, 100, 90, 3, 3, 3], [1] * 6) == slice(3, 6)
 
