@@ -2,7 +2,7 @@
 
 Neighbours are merged in pairs until one run is left. Two runs are merged from both ends at once,
 without a branch that depends on the keys: which run is next cannot be guessed, and a wrong guess
-costs more than all else. That takes a third of the time of the best sort that knows of runs.
+costs more than all else.
 """
 
 from __future__ import annotations

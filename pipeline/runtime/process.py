@@ -12,8 +12,8 @@ def settle() -> None:
     """Leave what is loaded out of garbage collection, and collect less often.
 
     Most of what a service has at its start stays until its end, and what a request makes goes with
-    it by reference counting. Looking through all of it at the default pace costs a tenth of the
-    time and now and then holds every request up for tens of milliseconds.
+    it by reference counting. Looking through all of it at the default pace takes time, and now
+    and then holds every request up.
     """
     gc.collect()
     gc.freeze()
