@@ -10,10 +10,11 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy
 
+from pipeline.runtime.liveness import replace_dead_connections
 from pipeline.runtime.settings import DatabaseSettings, Settings
 
 if TYPE_CHECKING:
@@ -62,20 +63,17 @@ class Databases:
             read_only: take the read-only twin, which is the main database unless it has settings
                 of its own. A twin may lag behind.
         """
-        if self._pid != os.getpid():
-            self._forget()
-        identity = self._identities[name, read_only]
-        with self._lock:
-            if identity not in self._engines:
-                database = self._databases[name, read_only]
-                self._engines[identity] = _create_engine(database, self._application)
-            return self._engines[identity]
+        return self._engine(name, read_only=read_only)
 
     @contextmanager
     def reading(self, name: DatabaseName) -> Iterator[sqlalchemy.Connection]:
-        """Lend a connection to a read-only twin on which each statement stands for itself."""
-        with self.engine(name, read_only=True).connect() as connection:
-            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+        """Lend a connection to a read-only twin on which each statement stands for itself.
+
+        They have a pool of their own: to switch a connection to and fro takes as long as a
+        statement.
+        """
+        with self._engine(name, read_only=True, autocommit=True).connect() as connection:
+            yield connection
 
     def dispose(self) -> None:
         """Close every connection that is not in use; engines are made anew when asked for."""
@@ -85,10 +83,23 @@ class Databases:
         for engine in engines:
             engine.dispose()
 
+    def _engine(
+        self, name: DatabaseName, *, read_only: bool, autocommit: bool = False
+    ) -> sqlalchemy.Engine:
+        if self._pid != os.getpid():
+            self._forget()
+        key = (self._identities[name, read_only], autocommit)
+        with self._lock:
+            if key not in self._engines:
+                self._engines[key] = _create_engine(
+                    self._databases[name, read_only], self._application, autocommit=autocommit
+                )
+            return self._engines[key]
+
     def _start(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._engines: dict[tuple[object, ...], sqlalchemy.Engine] = {}
+        self._engines: dict[tuple[tuple[object, ...], bool], sqlalchemy.Engine] = {}
 
     def _forget(self) -> None:
         """After a fork: leave the parent's connections open, for they are still the parent's."""
@@ -116,13 +127,17 @@ def limit_statements(connection: "sqlalchemy.Connection | Session", seconds: flo
     connection.execute(sqlalchemy.text(f"SET LOCAL statement_timeout = {milliseconds}"))
 
 
-def _create_engine(database: DatabaseSettings, application: str) -> sqlalchemy.Engine:
-    return sqlalchemy.create_engine(
+def _create_engine(
+    database: DatabaseSettings, application: str, *, autocommit: bool
+) -> sqlalchemy.Engine:
+    options: dict[str, Any] = {}
+    if autocommit:  # then there is nothing to roll back when a connection comes back
+        options = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+    engine = sqlalchemy.create_engine(
         database.url(),
         pool_size=database.pool_size,
         max_overflow=0,
         pool_recycle=-1 if database.pool_recycle is None else database.pool_recycle,
-        pool_pre_ping=database.pool_pre_ping,
         pool_timeout=database.pool_timeout,
         hide_parameters=True,
         connect_args={
@@ -130,4 +145,8 @@ def _create_engine(database: DatabaseSettings, application: str) -> sqlalchemy.E
             "connect_timeout": CONNECT_TIMEOUT,
             **_KEEPALIVE,
         },
+        **options,
     )
+    if database.pool_pre_ping:
+        replace_dead_connections(engine)
+    return engine

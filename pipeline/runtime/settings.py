@@ -43,9 +43,11 @@ class DatabaseSettings(Section):
     """One PostgreSQL database and the connection pool that each process keeps to it.
 
     Attributes:
-        pool_size: most connections a process opens; there is no overflow beyond it.
+        pool_size: most connections a process opens, without overflow; what only reads (lookups, in
+            a worker) may have as many of its own.
         pool_recycle: seconds after which a connection is replaced, None for never.
-        pool_pre_ping: test a pooled connection before use, so that a restarted server is not seen.
+        pool_pre_ping: test a pooled connection before use, so that a restarted server goes
+            unnoticed: whether it was closed, and after 10 s of rest whether the server answers.
         pool_timeout: seconds to wait for a free connection before giving up.
     """
 

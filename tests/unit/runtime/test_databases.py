@@ -1,17 +1,22 @@
 """Engines on a real PostgreSQL."""
 
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import sqlalchemy
 from sqlalchemy.orm import Session
 
 from pipeline.runtime.databases import DatabaseName, Databases, limit_statements
+from pipeline.runtime.liveness import RESTED
 from pipeline.runtime.settings import Settings
 from tests.servers import Servers
+
+IDENTITY = sqlalchemy.text("SELECT pg_backend_pid()")
 
 
 @pytest.fixture
@@ -90,17 +95,73 @@ def test_pool_options_are_used(settings: Settings) -> None:
             engine.connect()
 
 
-def test_a_connection_that_the_server_closed_is_replaced(settings: Settings) -> None:
-    """The ping before use finds a dead connection, and the caller sees nothing."""
-    identity = sqlalchemy.text("SELECT pg_backend_pid()")
+@pytest.mark.parametrize("reading", [False, True])
+def test_a_connection_that_the_server_closed_is_replaced(settings: Settings, reading: bool) -> None:
+    """A dead connection is found before it is lent, and the caller sees nothing."""
     with opened(settings, "victim") as victims, opened(settings, "killer") as killers:
-        with victims.engine("app").connect() as connection:
-            before = connection.scalar(identity)
-        with killers.engine("app").connect() as connection:
-            kill = sqlalchemy.text("SELECT pg_terminate_backend(:pid, 5000)")
-            assert connection.scalar(kill, {"pid": before})
-        with victims.engine("app").connect() as connection:
-            assert connection.scalar(identity) != before
+        connect = partial(victims.reading, "app") if reading else victims.engine("app").connect
+        with connect() as connection:
+            before = connection.scalar(IDENTITY)
+        kill(killers, before)
+        with connect() as connection:
+            assert connection.scalar(IDENTITY) != before
+
+
+def kill(killers: Databases, pid: int) -> None:
+    """End a connection from the server's side."""
+    statement = sqlalchemy.text("SELECT pg_terminate_backend(:pid, 5000)")
+    with killers.engine("app").connect() as connection:
+        assert connection.scalar(statement, {"pid": pid})
+
+
+@pytest.mark.parametrize("rest", [0.0, RESTED + 1])
+def test_only_a_connection_that_has_rested_is_asked_whether_it_lives(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, rest: float
+) -> None:
+    """What is used again at once costs no round trip more."""
+    asked: list[object] = []
+    with opened(settings) as databases:
+        engine = databases.engine("app")
+        ping = engine.dialect.do_ping
+        monkeypatch.setattr(
+            engine.dialect,
+            "do_ping",
+            lambda connection: asked.append(connection) or ping(connection),
+        )
+        engine.connect().close()
+        later = time.monotonic() + rest
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        engine.connect().close()
+    assert len(asked) == (1 if rest else 0)
+
+
+def test_without_the_ping_a_dead_connection_is_seen(settings: Settings) -> None:
+    """The option switches the test off."""
+    plain = settings.database.model_copy(update={"pool_pre_ping": False})
+    with (
+        opened(settings.model_copy(update={"database": plain})) as databases,
+        opened(settings) as killers,
+    ):
+        with databases.engine("app").connect() as connection:
+            pid = connection.scalar(IDENTITY)
+        kill(killers, pid)
+        with (
+            databases.engine("app").connect() as connection,
+            pytest.raises(sqlalchemy.exc.OperationalError),
+        ):
+            connection.scalar(IDENTITY)
+
+
+def test_each_statement_of_a_reader_stands_for_itself(settings: Settings) -> None:
+    """No transaction is begun, and the connection is kept for the next reader."""
+    state = sqlalchemy.text("SELECT pg_backend_pid(), now(), pg_sleep(0.001)")
+    with opened(settings) as databases:
+        with databases.reading("app") as connection:
+            first, second = connection.execute(state).one(), connection.execute(state).one()
+        with databases.reading("app") as connection:
+            third = connection.execute(state).one()
+    assert first.now < second.now
+    assert first.pg_backend_pid == second.pg_backend_pid == third.pg_backend_pid
 
 
 def test_a_statement_over_its_limit_is_cancelled(settings: Settings) -> None:

@@ -2,6 +2,8 @@
 
 import re
 import threading
+from base64 import b32decode
+from uuid import RFC_4122, UUID
 
 import pytest
 
@@ -14,11 +16,13 @@ from pipeline.runtime.trace import (
 )
 
 
-def test_it_is_base32_of_16_bytes_and_never_the_same() -> None:
+def test_it_is_base32_of_a_random_uuid_and_never_the_same() -> None:
     """A trace id is 26 characters of Base32, new each time."""
     ids = {new_trace_id() for _ in range(100)}
     assert len(ids) == 100
     assert all(re.fullmatch(r"[A-Z2-7]{26}", each) for each in ids)
+    uuids = {UUID(bytes=b32decode(f"{each}======")) for each in ids}
+    assert {(each.version, each.variant) for each in uuids} == {(4, RFC_4122)}
 
 
 def test_it_is_bound_until_cleared() -> None:
