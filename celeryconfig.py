@@ -19,9 +19,10 @@ result_serializer = "msgpack"
 accept_content = ["msgpack", "json"]
 
 # One queue for each kind of work, so that a long one never holds up a short one. A name that is
-# not here is an error rather than a new queue that no worker serves.
+# not here is an error rather than a new queue that no worker serves. Lookups are not kept until
+# they are acknowledged: the front end waits, and sends a batch again long before Redis would.
 task_queues = [
-    Queue(name, Exchange(name), routing_key=name)
+    Queue(name, Exchange(name), routing_key=name, no_ack=name == "lookup")
     for name in ("lookup", "submission", "index", "maintenance")
 ]
 task_default_queue = "maintenance"
