@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import click
 
+from bench.batches import watched_batches
 from bench.checks import VERDICTS, check
 from bench.drivers import find_wrk
 from bench.lookups import Lookups
@@ -71,10 +72,14 @@ def lookup(
     find_wrk()
     # Queries that do not repeat gain nothing from kept answers, and should not pay for the keeping.
     caching = plan.options.settings.get(CACHE, "true" if distinct else "false")
-    with plan.data() as data, plan.stack(data, {CACHE: caching}) as stack:
+    with (
+        plan.data() as data,
+        plan.stack(data, {CACHE: caching}) as stack,
+        watched_batches(stack.settings) as batches,
+    ):
         source = QuerySource(plan.catalogue, meta, distinct)
         queries = QueryFile(source, data.root / "queries.txt")
-        lookups = Lookups(stack, queries, seconds, progress)
+        lookups = Lookups(stack, queries, batches, seconds, progress)
         figures: dict[str, Any] = {
             "queries": {"known_share": KNOWN_SHARE, "meta": meta, "distinct": distinct},
             "answer_cache": caching,

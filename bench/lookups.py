@@ -9,7 +9,7 @@ import psutil
 
 from bench import batches
 from bench.accounting import PARTS, Accounting, per_request
-from bench.batches import BatchLog
+from bench.batches import BatchSizes
 from bench.drivers import Load, Span, closed_loop, open_loop
 from bench.queries import QueryFile
 from bench.stack import Progress, Stack
@@ -37,6 +37,7 @@ class Lookups:
     Attributes:
         stack: whom to ask.
         queries: what; each window takes the next ones.
+        batches: in which they travel.
         seconds: of a window.
         progress: called with one line for each window.
         answered: lookups so far, warm-ups included.
@@ -44,6 +45,7 @@ class Lookups:
 
     stack: Stack
     queries: QueryFile
+    batches: BatchSizes
     seconds: float
     progress: Progress
     answered: int = 0
@@ -51,7 +53,6 @@ class Lookups:
     def __post_init__(self) -> None:
         """Open the books."""
         self._accounting = Accounting(self.stack.data)
-        self._log = BatchLog(self.stack.data)
         self._rate = FIRST_RATE
         self._url = f"http://{LOOPBACK}:{self.stack.port}/v2/lookup"
 
@@ -96,7 +97,7 @@ class Lookups:
     def _window(self, drive: Drive) -> dict[str, Any]:
         """Measure one window; what is measured of the stack begins and ends with it."""
         span = self.queries.provide(round(self._rate * self.seconds * RESERVE) + 100)
-        self._log.read()
+        self.batches.read()
         cpu, machine, start = self._accounting.cpu(), _busy(), time.perf_counter()
         load = drive(span, seconds=self.seconds)
         took = time.perf_counter() - start
@@ -106,7 +107,7 @@ class Lookups:
         stack = sum(used[part] - cpu[part] for part in PARTS)
         return {
             **_figures(load),
-            "batches": batches.summary(self._log.read()),
+            "batches": batches.summary(self.batches.read()),
             "cpu_ms_per_request": per_request(cpu, used, load.requests),
             "cores_busy": {
                 "stack": round(stack / took, 2),

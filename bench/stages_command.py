@@ -6,6 +6,7 @@ from typing import Any, Final
 import click
 
 from bench import stage_costs
+from bench.batches import watched_batches
 from bench.drivers import find_wrk
 from bench.lookup_command import check_answers
 from bench.lookups import Lookups
@@ -47,5 +48,6 @@ def _windows(
 ) -> list[dict[str, Any]]:
     queries = QueryFile(source, data.root / "queries.txt")
     check_answers(stack, source, queries)
-    lookups = Lookups(stack, queries, seconds, progress)
-    return [lookups.saturated(each) for each in connections]
+    with watched_batches(stack.settings) as batches:
+        lookups = Lookups(stack, queries, batches, seconds, progress)
+        return [lookups.saturated(each) for each in connections]

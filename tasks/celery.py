@@ -4,6 +4,7 @@ from celery import Celery
 
 from tasks import signals
 from tasks.stage_task import StageTask
+from tasks.worker_events import GatherEvents
 
 app = Celery(
     "acoustid",
@@ -18,4 +19,5 @@ app = Celery(
     ],
 )
 app.config_from_object("celeryconfig")
+app.steps["consumer"].add(GatherEvents)
 signals.connect()

@@ -61,14 +61,14 @@ class LookupTask(StageTask):
             names += [each["task"] for each in reversed(following)]
         runs = []
         for name in names:
-            if time.time() > batch.deadline:
+            now, begun = time.time(), time.perf_counter()
+            if now > batch.deadline:
                 logger.warning("lookup batch is late", batch=batch.id, lookups=len(batch.lookups))
                 following.clear()
                 return None
-            begun = time.perf_counter()
             with measured(name):
                 batch = STAGES[name](batch)
-            runs.append(StageRun(name, time.perf_counter() - begun))
+            runs.append(StageRun(name, now, time.perf_counter() - begun))
         show_stages(self.app, self.request, f"({len(batch.lookups)} lookups)", runs[1:])
         del following[len(following) - len(names) + 1 :]
         return to_message(batch) if following else None
@@ -114,7 +114,7 @@ def describe(self: LookupTask, message: Message) -> Message | None:
 
 def _validate(batch: LookupBatch) -> LookupBatch:
     services().metrics.batch_size("lookup", len(batch.lookups))
-    logger.info("lookup batch", batch=batch.id, lookups=len(batch.lookups))
+    logger.debug("lookup batch", batch=batch.id, lookups=len(batch.lookups))
     return validate_lookups(batch)
 
 

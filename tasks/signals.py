@@ -12,7 +12,7 @@ from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.process import settle
 from pipeline.runtime.sentry import init_sentry
 from pipeline.warm_up import warm_up
-from tasks import generation, heartbeats, stage_events
+from tasks import generation, heartbeats
 from tasks.services import services
 
 TRACE_HEADER: Final = "acoustid_trace_id"
@@ -46,8 +46,7 @@ def _compile(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
     warm_up(index=load_settings().fingerprint_index.protocol == "local")
 
 
-def _settle(sender: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
-    stage_events.attach(sender)
+def _settle(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
     settle()
 
 

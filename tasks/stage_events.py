@@ -5,7 +5,6 @@ them Flower would lose sight of the stages. So their events are sent as if they 
 one, all of a batch in one message.
 """
 
-import os
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
@@ -14,10 +13,10 @@ import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from tasks.worker_events import own_dispatcher
+
 GROUP: Final = "task"
 """Celery's word for the kind of these events; those of a kind travel together."""
-
-_consumers: dict[int, Any] = {}
 
 logger = structlog.get_logger("acoustid.tasks.events")
 
@@ -27,10 +26,12 @@ class StageRun(NamedTuple):
 
     Attributes:
         name: of its task.
+        begun: when, in seconds since the epoch.
         seconds: that it took.
     """
 
     name: str
+    begun: float
     seconds: float
 
 
@@ -40,7 +41,7 @@ def show_stages(
     shown: str,
     stages: Sequence[StageRun],
 ) -> None:
-    """Send what a worker sends of each task, but that it has started: received, succeeded.
+    """Send of each task that it has succeeded, with all that a worker tells when it receives one.
 
     Args:
         app: the application, which may want no events.
@@ -50,10 +51,9 @@ def show_stages(
     """
     if not stages or not app.conf.worker_send_task_events:
         return
-    consumer = _consumers.get(os.getpid())
-    if consumer is not None and consumer.event_dispatcher is not None:
-        # The worker sends what it gathers once the task has ended.
-        _send(consumer.event_dispatcher, request, shown, stages)
+    own = own_dispatcher()
+    if own is not None:
+        _send(own, request, shown, stages)
         return
     try:
         with app.amqp.producer_pool.acquire(block=True) as producer:
@@ -70,20 +70,12 @@ def show_stages(
         logger.warning("stages are not shown: the broker is away", error=type(error).__name__)
 
 
-def attach(consumer: Any) -> None:  # noqa: ANN401 - Celery's consumer of messages
-    """Send further events of this process as its worker sends its own.
-
-    A worker whose pool is of processes runs no task in this one; its children send by themselves.
-    """
-    _consumers[os.getpid()] = consumer
-
-
 def _send(dispatcher: Any, request: Any, shown: str, stages: Sequence[StageRun]) -> None:  # noqa: ANN401
     parent = request.id
     for stage in stages:
         uuid = str(uuid4())
         dispatcher.send(
-            "task-received",
+            "task-succeeded",
             uuid=uuid,
             name=stage.name,
             args=shown,
@@ -91,8 +83,9 @@ def _send(dispatcher: Any, request: Any, shown: str, stages: Sequence[StageRun])
             root_id=request.root_id or request.id,
             parent_id=parent,
             retries=0,
-            eta=None,
-            expires=None,
+            received=stage.begun,
+            started=stage.begun,
+            result="None",
+            runtime=stage.seconds,
         )
-        dispatcher.send("task-succeeded", uuid=uuid, result="None", runtime=stage.seconds)
         parent = uuid

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.batches import watched_batches
 from pipeline.fingerprint.codec import compress
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
@@ -14,7 +15,7 @@ from tasks import dispatch, replies
 from tasks.celery import app
 from tests.importing import Importer
 from tests.synthetic import fingerprint
-from tests.workers import point_celery_at, running_worker, worker_roles, write_config
+from tests.workers import eventually, point_celery_at, running_worker, worker_roles, write_config
 
 STAGES = ("lookup.validate", "lookup.dedupe", "lookup.score", "lookup.describe")
 
@@ -31,9 +32,13 @@ def test_fused_or_not_a_lookup_has_the_same_answer(
     environ = {"ACOUSTID_CELERY_FUSE_LOOKUP_STAGES": fused}
     key = replies.reply_key()
     lookup = Lookup(request=0, duration=200, fingerprint=compress(fingerprint(1)))
-    with running_worker(role, config, tmp_path / "log", settings, environ):
+    with (
+        watched_batches(settings) as batches,
+        running_worker(role, config, tmp_path / "log", settings, environ),
+    ):
         dispatch.send_lookups(LookupBatch("b", key, time.time() + 30, [""], [lookup]))
         reply = replies.pop(connect(settings.redis, blocking=True), key, 30)
+        assert eventually(batches.read) == [1]
         [stats] = app.control.inspect(timeout=10, limit=1).stats().values()
     assert reply is not None
     assert reply.answers == [{"results": [{"id": str(status.track_gid), "score": 1.0}]}]

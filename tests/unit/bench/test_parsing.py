@@ -1,13 +1,9 @@
 """What benchmarks read: a worker's log, a driver's output, the service's answers, options."""
 
-import io
-import logging
-from contextlib import redirect_stdout
 from uuid import UUID
 
 import click
 import pytest
-import structlog
 
 from bench import batches
 from bench.accounting import part_of, per_request
@@ -17,32 +13,22 @@ from bench.options import Numbers, read_settings_options
 from bench.queries import Asked
 from cli.errors import StackError
 from cli.roles import Layout, roles
-from pipeline.runtime import logs
-from pipeline.runtime.logs import configure_logging
-from pipeline.runtime.settings import LoggingSettings
 
 TRACK = UUID("11111111-2222-4333-8444-555555555555")
 
 
-@pytest.fixture
-def log():
-    """What a worker's log lines look like, without a worker."""
-    root = logging.getLogger()
-    level = root.level
-    with redirect_stdout(io.StringIO()) as written:
-        configure_logging(LoggingSettings(), component="worker")
-        yield written
-    logs._remove_own_handlers(root)
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-
-
-def test_batch_sizes_are_read_from_the_workers_log(log):
-    logger = structlog.get_logger("acoustid.tasks.lookup")
-    logger.info("lookup batch", batch="a-1", lookups=17)
-    logger.info("something else", lookups=5)
-    logger.info("lookup batch", batch="a-2", lookups=3)
-    assert batches.parse(log.getvalue().encode()) == [17, 3]
+def test_batch_sizes_are_read_from_what_the_workers_tell():
+    sizes = batches.BatchSizes()
+    for name, args in [
+        ("lookup.validate", "(17 lookups: validate → dedupe)"),
+        ("lookup.score", "(17 lookups)"),
+        ("submission.validate", "(3 items)"),
+        (None, None),
+        ("lookup.validate", "(1 lookups: validate)"),
+    ]:
+        sizes.note({"name": name, "args": args})
+    assert sizes.read() == [17, 1]
+    assert sizes.read() == []
 
 
 def test_batches_are_summed_up():
