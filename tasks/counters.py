@@ -6,6 +6,7 @@ percent-encoded, slashes excepted.
 """
 
 import re
+import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -23,12 +24,8 @@ _ID: Final = rb"([0-9]{1,10})"
 _LOOKUP: Final = re.compile(_DATE + rb":([01][0-9]|2[0-3]):" + _ID + rb":(hit|miss)")
 _USER_AGENT: Final = re.compile(_DATE + rb":" + _ID + rb":([^:]*):([^:]+)")
 _NUMBER: Final = re.compile(rb"[0-9]{1,10}")
+_HOUR: Final = 3600  # seconds
 _LARGEST: Final = 2**31 - 1  # PostgreSQL's integer
-
-
-def utc_now() -> datetime:
-    """Return the present moment."""
-    return datetime.now(UTC)
 
 
 def count_lookups(
@@ -36,7 +33,7 @@ def count_lookups(
     application_id: int,
     hits: Iterable[bool],
     *,
-    now: Callable[[], datetime] = utc_now,
+    now: Callable[[], float] = time.time,
 ) -> None:
     """Count the lookups of one request.
 
@@ -44,9 +41,9 @@ def count_lookups(
         counters: where to.
         application_id: who asked.
         hits: of each lookup, whether anything was found.
-        now: the clock.
+        now: the clock, in seconds since the epoch.
     """
-    hour = f"{now().astimezone(UTC):%Y-%m-%d:%H}:{application_id}"
+    hour = f"{_hour(int(now() // _HOUR))}:{application_id}"
     for hit in hits:
         counters.add(LOOKUPS, f"{hour}:{'hit' if hit else 'miss'}")
 
@@ -57,11 +54,11 @@ def count_user_agent(
     user_agent: str,
     address: str,
     *,
-    now: Callable[[], datetime] = utc_now,
+    now: Callable[[], float] = time.time,
 ) -> None:
     """Count one request by its sender's program and address."""
     agent = _quoted(user_agent[:LONGEST_USER_AGENT])
-    day = f"{now().astimezone(UTC):%Y-%m-%d}"
+    day, _, _ = _hour(int(now() // _HOUR)).partition(":")
     counters.add(USER_AGENTS, f"{day}:{application_id}:{agent}:{_quoted(address)}")
 
 
@@ -101,6 +98,12 @@ def _parse_date(text: bytes) -> date | None:
 
 def _parse_id(text: bytes) -> int | None:
     return int(text) if int(text) <= _LARGEST else None
+
+
+@lru_cache(maxsize=2)  # every request asks
+def _hour(number: int) -> str:
+    """Return the day and the hour that is so many hours after the epoch."""
+    return f"{datetime.fromtimestamp(number * _HOUR, UTC):%Y-%m-%d:%H}"
 
 
 @lru_cache(maxsize=4096)  # a client asks more than once

@@ -43,10 +43,10 @@ def app(databases: Databases) -> int:
 
 def test_what_the_front_end_counts_arrives(client, databases, app) -> None:
     counters = Counters(client)
-    count_lookups(counters, app, [True, False, True], now=lambda: NOON)
-    count_lookups(counters, app, [False], now=lambda: NOON + timedelta(hours=12))
-    count_user_agent(counters, app, "a/1 (b)", "::1", now=lambda: NOON)
-    count_user_agent(counters, app, "a/1 (b)", "::1", now=lambda: NOON)
+    count_lookups(counters, app, [True, False, True], now=NOON.timestamp)
+    count_lookups(counters, app, [False], now=(NOON + timedelta(hours=12)).timestamp)
+    count_user_agent(counters, app, "a/1 (b)", "::1", now=NOON.timestamp)
+    count_user_agent(counters, app, "a/1 (b)", "::1", now=NOON.timestamp)
     counters.close()
     assert fold(client, databases, LOOKUPS) == 3
     assert fold(client, databases, USER_AGENTS) == 1
@@ -189,8 +189,8 @@ def test_many_folders_and_front_ends_at_once_count_exactly(client, databases) ->
         counters = Counters(client, every=0.002)
         for _ in range(200):
             for at, each in enumerate(apps):
-                count_lookups(counters, each, [at % 2 == 0], now=lambda: NOON)
-                count_user_agent(counters, each, "agent", f"10.0.0.{at}", now=lambda: NOON)
+                count_lookups(counters, each, [at % 2 == 0], now=NOON.timestamp)
+                count_user_agent(counters, each, "agent", f"10.0.0.{at}", now=NOON.timestamp)
             counters.flush()
         counters.close()
 
