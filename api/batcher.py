@@ -2,7 +2,8 @@
 
 A chain of tasks costs the same whether it carries one lookup or a hundred. While fewer batches
 are out than may be, a lookup that comes is sent at once; otherwise it waits, and the next batch
-takes all that waited. At low load nothing is ever held back, at high load the batches grow.
+takes all that waited. At low load nothing is ever held back, at high load the batches grow: while
+the requests of an answered batch are woken, new ones are on their way, and travel together.
 """
 
 import os
@@ -18,7 +19,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from api.errors import ApiError, InternalError, ServiceUnavailableError
-from api.flight import Answer, Flight, Ticket
+from api.flight import Answer, Flight, Relay, Ticket
 from api.turns import Turns
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.settings import ApiSettings
@@ -34,6 +35,9 @@ LOST_AFTER: Final = 2.0
 
 The broker hands a killed worker's batch to another one too, but after its clients have gone.
 """
+
+HELD: Final = 0.05
+"""Seconds that a batch waits, at most, for the requests that are being woken."""
 
 BACKLOG: Final = 20
 """Full batches' worth of unanswered lookups beyond which further ones are refused at once."""
@@ -134,6 +138,7 @@ class LookupBatcher:
         self._wake = threading.Event()  # cuts the reader's rest short
         self._waiting = Turns()
         self._flights: dict[str, Flight] = {}
+        self._relays: dict[Relay, float] = {}  # until when each holds back what waits
         self._threads: dict[str, threading.Thread] = {}
         self._unanswered = 0
         self._closing = False
@@ -179,9 +184,11 @@ class LookupBatcher:
             self._publish(flight)
 
     def _next_flight(self) -> Flight | None:
-        """Return a batch of what waits, None where nothing does or enough batches are out."""
+        """Return a batch of what waits, None where nothing does or it is not yet its time."""
         now = time.monotonic()
         if not self._waiting or len(self._fresh(now)) >= self._in_flight:
+            return None
+        if len(self._waiting) < self._size and any(end > now for end in self._relays.values()):
             return None
         return Flight(self._waiting.take(self._size), now)
 
@@ -206,6 +213,7 @@ class LookupBatcher:
             for flight in self._flights.values()
             if not flight.repeated
         ]
+        moments += [end for end in self._relays.values() if end > now]
         return min(moments) - now if moments else None
 
     def _publish(self, flight: Flight) -> None:
@@ -265,16 +273,29 @@ class LookupBatcher:
     def _settle(self, reply: LookupReply) -> None:
         with self._lock:
             flight = self._flights.pop(reply.id, None)
-            self._work.notify()
         if flight is None:
             return  # all who asked have gone
         if reply.failed or len(reply.answers) != flight.size:
             logger.error(
                 "a batch was not answered", batch=reply.id, failed=reply.failed, lookups=flight.size
             )
-            flight.fail(ServiceUnavailableError() if reply.transient else InternalError())
+            self._give_up(flight, ServiceUnavailableError() if reply.transient else InternalError())
         else:
-            flight.settle(reply.answers)
+            self._hand_out(flight, reply.answers)
+
+    def _hand_out(self, flight: Flight, answers: list[Answer]) -> None:
+        relay = flight.settle(answers, self._all_are_awake)
+        with self._lock:
+            self._relays[relay] = time.monotonic() + HELD
+            if len(self._waiting) >= self._size:
+                self._work.notify()
+        relay.wake_next()
+
+    def _all_are_awake(self, relay: Relay) -> None:
+        with self._lock:
+            self._relays.pop(relay, None)
+            if self._waiting:
+                self._work.notify()
 
     def _forget_overdue(self) -> None:
         now = time.monotonic()

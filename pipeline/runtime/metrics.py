@@ -9,6 +9,7 @@ word (a path, an address, a made-up HTTP method) becomes ``other``.
 """
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 import statsd
@@ -69,6 +70,7 @@ def connect_metrics(settings: StatsdSettings) -> "Metrics":
         return Metrics()
 
 
+@lru_cache(maxsize=1024)  # there are few names, and each is counted again and again
 def label(text: str) -> str:
     """Return `text` as a label of ``[a-z0-9_]``, or ``other`` when it is no plain word.
 

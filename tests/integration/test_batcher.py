@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 import structlog
 from kombu.exceptions import OperationalError
 
-from api.batcher import BACKLOG, POLL, LookupBatcher
+from api.batcher import BACKLOG, HELD, POLL, LookupBatcher
 from api.errors import InternalError, ServiceUnavailableError
+from api.flight import Relay
 from cli.servers.ports import LOOPBACK
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import ApiSettings, RedisSettings, Settings
@@ -106,8 +108,10 @@ def test_answers_find_their_askers(make) -> None:
 def test_what_comes_while_batches_are_out_travels_together(make) -> None:
     front = make(lookup_batches_in_flight=2)
     front.worker.held = True
-    futures = [front.ask(1), front.ask(2)]
-    front.worker.wait_for(2)
+    futures = []
+    for number in (1, 2):  # together they might share one
+        futures.append(front.ask(number))
+        front.worker.wait_for(number)
     with structlog.testing.capture_logs() as logs:
         futures += [front.ask(number) for number in range(3, 43)]
         waiting_for(front, 40)
@@ -128,6 +132,32 @@ def waiting_for(front: Front, count: int) -> None:
     pause = threading.Event()
     while len(front.batcher._waiting) < count:
         pause.wait(0.01)
+
+
+def test_what_comes_while_others_are_woken_waits_for_the_last_of_them(make) -> None:
+    front = make(lookup_batches_in_flight=2)
+    asleep = Relay([], front.batcher._all_are_awake)
+    front.batcher._relays[asleep] = time.monotonic() + LONG
+    futures = [front.ask(number) for number in range(3)]
+    waiting_for(front, 3)
+    assert not front.worker.batches
+    asleep.wake_next()
+    assert [future.result() for future in futures] == [expected(number) for number in range(3)]
+    assert [len(batch.lookups) for batch in front.worker.batches] == [3]
+    assert not front.batcher._relays
+
+
+def test_a_full_batch_waits_for_nobody_to_be_woken(make) -> None:
+    front = make(lookup_batch_size=3)
+    front.batcher._relays[Relay([], lambda _: None)] = time.monotonic() + LONG
+    futures = [front.ask(number) for number in range(3)]
+    assert [future.result() for future in futures] == [expected(number) for number in range(3)]
+
+
+def test_requests_that_are_woken_hold_nobody_back_for_long(make) -> None:
+    front = make()
+    front.batcher._relays[Relay([], lambda _: None)] = time.monotonic() + HELD
+    assert front.ask(1).result() == expected(1)
 
 
 def test_a_full_batch_leaves_the_rest_for_the_next(make) -> None:

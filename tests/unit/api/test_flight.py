@@ -4,13 +4,20 @@ import time
 from threading import Thread
 
 from api.errors import InternalError, ServiceUnavailableError
-from api.flight import Answer, Flight, Ticket
+from api.flight import Answer, Flight, Relay, Ticket
 from pipeline.stages.messages import Lookup, LookupBatch, from_message, to_message
 
 
 def ticket(*durations: int, meta: str = "", seconds: float = 10) -> Ticket:
     lookups = [Lookup(request=0, duration=duration) for duration in durations]
     return Ticket(lookups, meta, time.monotonic() + seconds, trace_id=f"T{durations[0]}")
+
+
+def settle(tickets: list[Ticket], answers: list[Answer]) -> list[Relay]:
+    """Share answers out and wake the first ticket; return the list of relays that have ended."""
+    ended: list[Relay] = []
+    Flight(tickets, sent=0).settle(answers, ended.append).wake_next()
+    return ended
 
 
 def test_the_message_of_a_flight() -> None:
@@ -34,7 +41,7 @@ def test_a_batch_lives_as_long_as_its_last_request() -> None:
 def test_answers_are_shared_out() -> None:
     tickets = [ticket(1, 2), ticket(3)]
     answers: list[Answer] = [{"results": [number]} for number in range(3)]
-    Flight(tickets, sent=0).settle(answers)
+    settle(tickets, answers)
     for each in tickets:
         each.wait(0)
     assert [each.answers for each in tickets] == [answers[:2], answers[2:]]
@@ -43,12 +50,15 @@ def test_answers_are_shared_out() -> None:
 
 def test_who_is_woken_wakes_the_next() -> None:
     first, second, third = tickets = [ticket(1), ticket(2), ticket(3)]
-    Flight(tickets, sent=0).settle([{} for _ in tickets])
+    ended = settle(tickets, [{} for _ in tickets])
     assert [each.done.is_set() for each in tickets] == [True, False, False]
     first.wait(0)
     assert [each.done.is_set() for each in tickets] == [True, True, False]
     second.wait(0)
     assert third.done.is_set()
+    assert not ended
+    third.wait(0)
+    assert len(ended) == 1
 
 
 def test_who_has_gone_is_passed_over() -> None:
@@ -56,10 +66,11 @@ def test_who_has_gone_is_passed_over() -> None:
     first.wait(0)
     second.wait(0)
     assert isinstance(first.error, ServiceUnavailableError)
-    Flight(tickets, sent=0).settle([{} for _ in tickets])
+    ended = settle(tickets, [{} for _ in tickets])
     assert third.done.is_set()
     third.wait(0)
     assert third.error is None
+    assert len(ended) == 1
 
 
 def test_all_of_many_requests_are_woken_though_some_give_up_meanwhile() -> None:
@@ -73,13 +84,20 @@ def test_all_of_many_requests_are_woken_though_some_give_up_meanwhile() -> None:
     for thread in threads:
         thread.start()
     time.sleep(0.05)
-    Flight(tickets, sent=0).settle([{"results": [number]} for number in range(80)])
+    ended = settle(tickets, [{"results": [number]} for number in range(80)])
     for thread in threads:
         thread.join(10)
     assert not any(thread.is_alive() for thread in threads)
+    assert ended
     assert all(
         each.error is None for each, most in zip(tickets, patience, strict=True) if most == 30.0
     )
+
+
+def test_a_relay_whose_requests_have_all_gone_ends_at_once() -> None:
+    alone = ticket(1)
+    alone.wait(0)
+    assert len(settle([alone], [{}])) == 1
 
 
 def test_a_failure_is_everybodys() -> None:
