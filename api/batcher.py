@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import redis
@@ -18,9 +19,9 @@ import structlog
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from api.departures import Departures
 from api.errors import ApiError, InternalError, ServiceUnavailableError
 from api.flight import Answer, Flight, Relay, Ticket
-from api.turns import Turns
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.settings import ApiSettings
 from pipeline.runtime.trace import current_trace_id, trace
@@ -35,9 +36,6 @@ LOST_AFTER: Final = 2.0
 
 The broker hands a killed worker's batch to another one too, but after its clients have gone.
 """
-
-HELD: Final = 0.05
-"""Seconds that a batch waits, at most, for the requests that are being woken."""
 
 BACKLOG: Final = 20
 """Full batches' worth of unanswered lookups beyond which further ones are refused at once."""
@@ -79,12 +77,16 @@ class LookupBatcher:
         lost_after: float = LOST_AFTER,
     ) -> None:
         self._size = settings.lookup_batch_size
-        self._in_flight = settings.lookup_batches_in_flight
+        self._departures = partial(
+            Departures,
+            self._size,
+            settings.lookup_batches_in_flight,
+            stalled_after=stalled_after,
+            lost_after=lost_after,
+        )
         self._client = client
         self._send = send
         self._metrics = metrics
-        self._stalled_after = stalled_after
-        self._lost_after = lost_after
         self._begin()
         begin = weakref.WeakMethod(self._begin)
         os.register_at_fork(after_in_child=lambda: (again := begin()) and again())
@@ -118,9 +120,8 @@ class LookupBatcher:
         """Stop both threads; whoever still waits is told to come again."""
         with self._lock:
             self._closing = True
-            tickets = [*self._waiting, *(t for f in self._flights.values() for t in f.tickets)]
-            self._waiting.clear()
-            self._flights.clear()
+            tickets = list(self._timetable.tickets())
+            self._timetable.clear()
             self._work.notify_all()
             self._flying.notify_all()
             threads = [thread for thread in self._threads.values() if thread.is_alive()]
@@ -136,9 +137,7 @@ class LookupBatcher:
         self._work = threading.Condition(self._lock)  # for the sender
         self._flying = threading.Condition(self._lock)  # for the reader
         self._wake = threading.Event()  # cuts the reader's rest short
-        self._waiting = Turns()
-        self._flights: dict[str, Flight] = {}
-        self._relays: dict[Relay, float] = {}  # until when each holds back what waits
+        self._timetable = self._departures()
         self._threads: dict[str, threading.Thread] = {}
         self._unanswered = 0
         self._closing = False
@@ -149,16 +148,16 @@ class LookupBatcher:
                 raise ServiceUnavailableError
             self._ensure_thread("sender", self._send_batches)
             self._ensure_thread("reader", self._read_replies)
-            self._waiting.add(ticket)
+            self._timetable.add(ticket)
             self._unanswered += len(ticket.lookups)
-            if len(self._flights) < self._in_flight:  # else the sender can do nothing yet
-                self._work.notify()
+            if self._timetable.waiting == 1 or self._timetable.is_time(time.monotonic()):
+                self._work.notify()  # to send, or to look up until when the first one is held back
 
     def _leave(self, ticket: Ticket) -> None:
         with self._lock:
             self._unanswered -= len(ticket.lookups)
             if ticket.error is not None:
-                self._waiting.remove(ticket)
+                self._timetable.remove(ticket)
 
     def _ensure_thread(self, role: str, run: Callable[[], None]) -> None:
         thread = self._threads.get(role)
@@ -175,46 +174,15 @@ class LookupBatcher:
     def _send_batches(self) -> None:
         while True:
             with self._lock:
-                while (flight := self._next_flight() or self._lost_flight()) is None:
+                while (flight := self._next_flight(time.monotonic())) is None:
                     if self._closing:
                         return
-                    self._work.wait(self._until_next())
-                self._flights[flight.id] = flight
+                    self._work.wait(self._timetable.until_next(time.monotonic()))
                 self._flying.notify()
             self._publish(flight)
 
-    def _next_flight(self) -> Flight | None:
-        """Return a batch of what waits, None where nothing does or it is not yet its time."""
-        now = time.monotonic()
-        if not self._waiting or len(self._fresh(now)) >= self._in_flight:
-            return None
-        if len(self._waiting) < self._size and any(end > now for end in self._relays.values()):
-            return None
-        return Flight(self._waiting.take(self._size), now)
-
-    def _lost_flight(self) -> Flight | None:
-        """Return a batch that is to be sent once more; it keeps its id, so one answer counts."""
-        lost_before = time.monotonic() - self._lost_after
-        for flight in self._flights.values():
-            if not flight.repeated and flight.sent <= lost_before:
-                flight.repeated = True
-                return flight
-        return None
-
-    def _fresh(self, now: float) -> list[Flight]:
-        return [f for f in self._flights.values() if now - f.sent < self._stalled_after]
-
-    def _until_next(self) -> float | None:
-        """Return the seconds until there is something to do unasked, None where nothing is out."""
-        now = time.monotonic()
-        moments = [flight.sent + self._stalled_after for flight in self._fresh(now)]
-        moments += [
-            flight.sent + self._lost_after
-            for flight in self._flights.values()
-            if not flight.repeated
-        ]
-        moments += [end for end in self._relays.values() if end > now]
-        return min(moments) - now if moments else None
+    def _next_flight(self, now: float) -> Flight | None:
+        return self._timetable.take(now) or self._timetable.take_lost(now)
 
     def _publish(self, flight: Flight) -> None:
         trace_ids = flight.trace_ids
@@ -242,8 +210,8 @@ class LookupBatcher:
 
     def _give_up(self, flight: Flight, error: ApiError) -> None:
         with self._lock:
-            self._flights.pop(flight.id, None)
-            self._work.notify()
+            self._timetable.land(flight.id)
+            self._send_if_it_is_time()
         flight.fail(error)
 
     # The reader
@@ -266,13 +234,13 @@ class LookupBatcher:
     def _wait_for_flights(self) -> bool:
         """Wait until a batch is out; return whether to go on."""
         with self._lock:
-            while not self._flights and not self._closing:
+            while not self._timetable.any_out and not self._closing:
                 self._flying.wait()
             return not self._closing
 
     def _settle(self, reply: LookupReply) -> None:
         with self._lock:
-            flight = self._flights.pop(reply.id, None)
+            flight = self._timetable.land(reply.id)
         if flight is None:
             return  # all who asked have gone
         if reply.failed or len(reply.answers) != flight.size:
@@ -286,24 +254,24 @@ class LookupBatcher:
     def _hand_out(self, flight: Flight, answers: list[Answer]) -> None:
         relay = flight.settle(answers, self._all_are_awake)
         with self._lock:
-            self._relays[relay] = time.monotonic() + HELD
-            if len(self._waiting) >= self._size:
+            self._timetable.hold_for(relay, time.monotonic())
+            if self._timetable.waiting:
                 self._work.notify()
         relay.wake_next()
 
     def _all_are_awake(self, relay: Relay) -> None:
         with self._lock:
-            self._relays.pop(relay, None)
-            if self._waiting:
-                self._work.notify()
+            self._timetable.release(relay)
+            self._send_if_it_is_time()
+
+    def _send_if_it_is_time(self) -> None:
+        """Wake the sender where there is something for it to do; with the lock held."""
+        if self._timetable.is_time(time.monotonic()):
+            self._work.notify()
 
     def _forget_overdue(self) -> None:
-        now = time.monotonic()
         with self._lock:
-            overdue = [flight.id for flight in self._flights.values() if flight.deadline < now]
-            for flight_id in overdue:
-                del self._flights[flight_id]
-            if overdue:
-                self._work.notify()
+            overdue = self._timetable.drop_overdue(time.monotonic())
+            self._send_if_it_is_time()
         if overdue:
-            logger.warning("batches were not answered in time", batches=len(overdue))
+            logger.warning("batches were not answered in time", batches=overdue)

@@ -63,6 +63,9 @@ class Ticket:
 class Relay:
     """Wakes tickets one after the other.
 
+    Attributes:
+        size: how many tickets.
+
     Args:
         tickets: to wake.
         ended: called, perhaps more than once, when all are awake or have left.
@@ -70,6 +73,7 @@ class Relay:
 
     def __init__(self, tickets: Iterable[Ticket], ended: Callable[["Relay"], None]) -> None:
         self._tickets = deque(tickets)
+        self.size = len(self._tickets)
         self._ended = ended
 
     def wake_next(self) -> None:

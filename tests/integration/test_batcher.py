@@ -12,9 +12,9 @@ import pytest
 import structlog
 from kombu.exceptions import OperationalError
 
-from api.batcher import BACKLOG, HELD, POLL, LookupBatcher
+from api.batcher import BACKLOG, POLL, LookupBatcher
 from api.errors import InternalError, ServiceUnavailableError
-from api.flight import Relay
+from api.flight import Relay, Ticket
 from cli.servers.ports import LOOPBACK
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import ApiSettings, RedisSettings, Settings
@@ -130,34 +130,17 @@ def test_what_comes_while_batches_are_out_travels_together(make) -> None:
 def waiting_for(front: Front, count: int) -> None:
     """Wait until so many requests wait for a place."""
     pause = threading.Event()
-    while len(front.batcher._waiting) < count:
+    while front.batcher._timetable.waiting < count:
         pause.wait(0.01)
 
 
-def test_what_comes_while_others_are_woken_waits_for_the_last_of_them(make) -> None:
-    front = make(lookup_batches_in_flight=2)
-    asleep = Relay([], front.batcher._all_are_awake)
-    front.batcher._relays[asleep] = time.monotonic() + LONG
-    futures = [front.ask(number) for number in range(3)]
-    waiting_for(front, 3)
-    assert not front.worker.batches
-    asleep.wake_next()
-    assert [future.result() for future in futures] == [expected(number) for number in range(3)]
-    assert [len(batch.lookups) for batch in front.worker.batches] == [3]
-    assert not front.batcher._relays
-
-
-def test_a_full_batch_waits_for_nobody_to_be_woken(make) -> None:
-    front = make(lookup_batch_size=3)
-    front.batcher._relays[Relay([], lambda _: None)] = time.monotonic() + LONG
-    futures = [front.ask(number) for number in range(3)]
-    assert [future.result() for future in futures] == [expected(number) for number in range(3)]
-
-
-def test_requests_that_are_woken_hold_nobody_back_for_long(make) -> None:
+def test_a_request_that_is_never_woken_holds_nobody_back_for_long(make) -> None:
     front = make()
-    front.batcher._relays[Relay([], lambda _: None)] = time.monotonic() + HELD
     assert front.ask(1).result() == expected(1)
+    asleep = [Ticket([], "", LONG, None, left=True) for _ in range(100)]
+    relay = Relay(asleep, lambda _: None)
+    front.batcher._timetable.hold_for(relay, time.monotonic())
+    assert front.ask(2).result() == expected(2)
 
 
 def test_a_full_batch_leaves_the_rest_for_the_next(make) -> None:
