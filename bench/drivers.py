@@ -1,11 +1,9 @@
-"""Runs a load driver, a process of its own, and returns what it saw: `wrk` or `bench.open_loop`."""
+"""Runs the load driver, a process of its own that costs little: `wrk`; returns what it saw."""
 
 import json
 import resource
 import shutil
 import subprocess
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +27,7 @@ class Load:
         asked: requests that were sent, of which `known` are in the catalogue.
         rounds: how often the queries began again, 0 where none was repeated.
         found: answers that name a track; `none` don't, `refused` have another status than 200.
+        late: requests that should have been sent earlier, but no connection was free.
         errors: what failed below HTTP, by kind.
         latency_ms: ``p50``, ``p95``, ``p99``, ``max``.
         driver_cpu: seconds of CPU that the driver used itself.
@@ -42,6 +41,7 @@ class Load:
     found: int
     none: int
     refused: int
+    late: int
     errors: dict[str, int]
     latency_ms: dict[str, float]
     driver_cpu: float
@@ -73,30 +73,31 @@ def closed_loop(url: str, queries: Path, span: Span, *, connections: int, second
     Raises:
         StackError: wrk fails; the text quotes it.
     """
-    command = [
-        *(find_wrk(), "-t", "1", "-c", str(connections), "-d", f"{max(1, round(seconds))}s"),
-        *("--timeout", f"{TIMEOUT}s", "-s", str(SCRIPT), url, "--"),
-        *(str(queries), str(span[0]), str(span[1])),
-    ]
-    return _drive(command)
+    return _drive(url, queries, span, connections, seconds)
 
 
 def open_loop(
     url: str, queries: Path, span: Span, *, connections: int, seconds: float, rate: float
 ) -> Load:
-    """Ask `rate` times a second, whether or not the last ones are answered.
+    """Ask `rate` times a second at random moments, whether or not the last ones are answered.
+
+    Who asks next only when answered asks less where the service is slow, and so never sees a queue:
+    its p99 flatters.
 
     Raises:
-        StackError: the driver fails; the text quotes it.
+        StackError: wrk fails; the text quotes it.
     """
+    return _drive(url, queries, span, connections, seconds, str(rate))
+
+
+def _drive(
+    url: str, queries: Path, span: Span, connections: int, seconds: float, *arguments: str
+) -> Load:
     command = [
-        *(sys.executable, "-m", "bench.open_loop", url, str(queries), str(span[0]), str(span[1])),
-        *("--connections", str(connections), "--seconds", str(seconds), "--rate", str(rate)),
+        *(find_wrk(), "-t", "1", "-c", str(connections), "-d", f"{max(1, round(seconds))}s"),
+        *("--timeout", f"{TIMEOUT}s", "-s", str(SCRIPT), url, "--"),
+        *(str(queries), str(span[0]), str(span[1]), *arguments),
     ]
-    return _drive(command)
-
-
-def _drive(command: Sequence[str]) -> Load:
     before = _children_cpu()
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     used = _children_cpu() - before

@@ -1,7 +1,30 @@
 -- The requests of a load window for wrk: one line of a file each, from one place to another.
--- Arguments: the file, the first byte, the byte after the last.
+-- Arguments: the file, the first byte, the byte after the last; and where requests are to be sent
+-- whether or not the last ones are answered, how many a second.
+
+local ffi = require("ffi")
+ffi.cdef("typedef struct { long seconds; long nanoseconds; } moment; int clock_gettime(int, moment *);")
 
 local host, path
+
+local function now()
+   local moment = ffi.new("moment")
+   ffi.C.clock_gettime(1, moment)
+   return tonumber(moment.seconds) + tonumber(moment.nanoseconds) * 1e-9
+end
+
+-- Arrivals are a Poisson process: each connection that is free takes the next one and waits for it.
+-- One that comes free only after its arrival sends at once, and is counted as late: its latency
+-- lacks what it was late by.
+local function arrive_at(rate)
+   local arrival = now()
+   return function()
+      arrival = arrival - math.log(1 - math.random()) / rate
+      local wait = 1000 * (arrival - now())
+      if wait < -1 then late = late + 1 end
+      return math.max(0, math.floor(wait + 0.5))
+   end
+end
 
 function setup(thread)
    window = thread
@@ -16,6 +39,11 @@ function init(arguments)
    place = first
    asked, known, rounds = 0, 0, 0
    found, none, refused = 0, 0, 0
+   late = 0
+   if arguments[4] then
+      math.randomseed(1)
+      delay = arrive_at(tonumber(arguments[4]))
+   end
    head = "POST " .. path .. " HTTP/1.1\r\nHost: " .. host ..
       "\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: "
 end
@@ -50,9 +78,10 @@ function done(summary, latency, requests)
    local errors = summary.errors
    io.write("\n", string.format(
       '{"requests": %d, "seconds": %.6f, "asked": %d, "known": %d, "rounds": %d, ' ..
-      '"found": %d, "none": %d, "refused": %d, ',
+      '"found": %d, "none": %d, "refused": %d, "late": %d, ',
       summary.requests, summary.duration / 1e6, window:get("asked"), window:get("known"),
-      window:get("rounds"), window:get("found"), window:get("none"), window:get("refused")))
+      window:get("rounds"), window:get("found"), window:get("none"), window:get("refused"),
+      window:get("late")))
    io.write(string.format(
       '"errors": {"connect": %d, "read": %d, "write": %d, "timeout": %d}, ',
       errors.connect, errors.read, errors.write, errors.timeout))

@@ -131,6 +131,7 @@ def _figures(load: Load) -> dict[str, Any]:
             "unexpected": load.unexpected(),
             "refused": load.refused,
             "errors": sum(load.errors.values()),
+            "late": load.late,
         },
         "repeated": load.rounds > 0,
         "driver_cpu_ms_per_request": round(1000 * load.driver_cpu / max(1, load.requests), 3),

@@ -101,6 +101,7 @@ def test_answers_that_should_be_others_are_counted(asked, found, none, refused, 
         found=found,
         none=none,
         refused=refused,
+        late=0,
         errors={},
         latency_ms={},
         driver_cpu=0.0,
@@ -108,10 +109,10 @@ def test_answers_that_should_be_others_are_counted(asked, found, none, refused, 
     assert load.unexpected() == unexpected
 
 
-def test_a_load_is_what_both_drivers_report():
+def test_a_load_is_what_the_driver_reports():
     assert set(Load.__slots__) == {
         *("requests", "seconds", "asked", "known", "rounds", "found", "none", "refused"),
-        *("errors", "latency_ms", "driver_cpu"),
+        *("late", "errors", "latency_ms", "driver_cpu"),
     }
 
 
