@@ -17,13 +17,14 @@ from api.keys import Keys
 from api.rate_limit import RateLimiter
 from api.receipts import ReceiptWriter
 from api.redis_watch import RedisWatch
+from api.tracked_hash import TrackedHash
 from pipeline.runtime.counters import Counters
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import Settings
 from pipeline.stages.messages import LookupBatch
-from tasks import submission_queue
+from tasks import generation, submission_queue
 
 REDIS_TIMEOUT = 1.0
 """Seconds to wait for Redis where somebody waits for us."""
@@ -81,7 +82,7 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
     watch = RedisWatch()
     blocking = connect(settings.redis, blocking=True, wait=POLL)
     batcher = LookupBatcher(settings.api, blocking, dispatch.send_lookups, metrics)
-    generations = Generations(client, watch)
+    generations = Generations(TrackedHash(client, generation.KEY).read, watch)
     return Services(
         settings=settings,
         databases=databases,

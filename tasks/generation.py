@@ -10,6 +10,7 @@ from before it, and a task that is killed leaves its mark until it has run again
 """
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, cast
 from uuid import uuid4
@@ -51,15 +52,19 @@ def read(connection: redis.Redis) -> bytes | None:
     Raises:
         redis.exceptions.RedisError: Redis is away.
     """
-    fields = cast("dict[bytes, bytes]", connection.hgetall(KEY))
+    return state(cast("dict[bytes, bytes]", connection.hgetall(KEY)))
+
+
+def state(fields: Mapping[bytes, bytes]) -> bytes | None:
+    """Return the generation that the hash's fields tell; None while it may be changing."""
     since = time.time() - LONGEST
-    state = []
+    lasting = []
     for name, value in sorted(fields.items()):
         if not name.startswith(_MARK):
-            state.append(name + b"=" + value)
+            lasting.append(name + b"=" + value)
         elif float(value) > since:
             return None
-    return b" ".join(state)
+    return b" ".join(lasting)
 
 
 def renew(connection: redis.Redis) -> None:

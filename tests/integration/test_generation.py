@@ -1,12 +1,13 @@
 """A generation ends before a change can be seen, and the next begins after it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 import redis
 
 from api.generations import Generations
 from api.redis_watch import RedisWatch
+from api.tracked_hash import TrackedHash
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import Settings
 from tasks import generation
@@ -94,14 +95,20 @@ def test_a_command_renews_it_too(client: redis.Redis, settings: Settings) -> Non
 
 
 def test_a_front_end_reads_what_was_in_force_when_it_asked(client: redis.Redis) -> None:
-    generations = Generations(client, RedisWatch())
+    generations = Generations(TrackedHash(client, generation.KEY).read, RedisWatch())
     assert generations.current() == generation.read(client)
     generation.renew(client)
     assert generations.current() == generation.read(client)
+    generation.task_begins(client, PERSIST, "1")
+    client.ping()
+    assert generations.current() is None
+    end(client, PERSIST, [])
+    client.ping()
+    assert generations.current() == generation.read(client)
 
 
-def test_a_front_end_without_redis_knows_no_generation(client: redis.Redis) -> None:
-    def fail(_: redis.Redis) -> bytes:
+def test_a_front_end_without_redis_knows_no_generation() -> None:
+    def fail() -> Mapping[bytes, bytes]:
         raise redis.exceptions.ConnectionError
 
-    assert Generations(client, RedisWatch(), fail).current() is None
+    assert Generations(fail, RedisWatch()).current() is None

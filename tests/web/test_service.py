@@ -1,7 +1,6 @@
 """The whole service, as `acoustid up` runs it: unmodified clients, real recordings, load."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -162,9 +161,14 @@ def test_lookups_at_the_same_time_share_a_batch(service: Service) -> None:
     words = [encode(fingerprint(seed)) for seed in range(64)]
     with ThreadPoolExecutor(32) as pool:
         list(pool.map(lambda text: service.find((text, 200)), words * 4))
-    lines = "".join(path.read_text() for path in service.data.root.glob("logs/worker-lookup*"))
-    sizes = Counter(word for word in lines.split() if word.startswith("lookups="))
-    assert set(sizes) - {"lookups=1", "lookups=20"}
+    record = StackRecord.load(service.data)
+
+    def shared() -> set[str]:
+        tasks = service.flower("/api/tasks?taskname=lookup.validate", record.flower_password)
+        sizes = {each["args"].partition(" ")[0] for each in tasks.values()}
+        return sizes - {"(1", "(20"}  # one lookup, and a request with twenty
+
+    assert eventually(shared)
 
 
 def test_status_agrees_with_the_databases(service: Service, submitted: list[Recording]) -> None:

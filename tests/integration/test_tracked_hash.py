@@ -1,0 +1,148 @@
+"""A hash that is kept in memory is what Redis holds, however many change and read it."""
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from api.tracked_hash import TrackedHash
+from cli.servers.ports import LOOPBACK
+from pipeline.runtime.redis_client import connect
+from pipeline.runtime.settings import RedisSettings, Settings
+from tests.scratch_redis import on_scratch, scratch_redis
+from tests.servers import PASSWORD, Servers, make_valkey, running
+
+KEY = "tracked"
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[redis.Redis]:
+    with scratch_redis(settings):
+        yield connect(on_scratch(settings).redis)
+
+
+def change(client: redis.Redis, value: int) -> None:
+    """Change the hash; with the reply to a second command, all have been told."""
+    client.hset(KEY, "value", value)
+    client.ping()
+
+
+def readings(client: redis.Redis) -> int:
+    """Return how often the hash has been read from the server."""
+    return int(client.info("commandstats").get("cmdstat_hgetall", {"calls": 0})["calls"])
+
+
+def test_every_change_is_seen_by_the_next_reading(client: redis.Redis) -> None:
+    tracked = TrackedHash(client, KEY)
+    assert tracked.read() == {}
+    for value in range(200):
+        change(client, value)
+        assert tracked.read() == {b"value": b"%d" % value}
+    client.delete(KEY)
+    client.ping()
+    assert tracked.read() == {}
+
+
+def test_redis_is_asked_only_when_something_has_changed(client: redis.Redis) -> None:
+    tracked = TrackedHash(client, KEY, longest=60)
+    before = readings(client)
+    for value in range(3):
+        change(client, value)
+        for _ in range(100):
+            tracked.read()
+    assert readings(client) == before + 3
+
+
+def test_after_some_time_redis_is_asked_again(client: redis.Redis) -> None:
+    tracked = TrackedHash(client, KEY, longest=0)
+    before = readings(client)
+    for _ in range(3):
+        tracked.read()
+    assert readings(client) == before + 3
+
+
+def test_no_thread_reads_what_was_before_it_asked(client: redis.Redis) -> None:
+    tracked = TrackedHash(client, KEY)
+    change(client, 0)
+    told, stale, end = [0], [], threading.Event()
+
+    def read() -> None:
+        while not end.is_set():
+            least = told[0]
+            value = int(tracked.read()[b"value"])
+            if value < least:
+                stale.append((value, least))
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for value in range(1, 1000):
+        change(client, value)
+        told[0] = value
+    end.set()
+    for thread in threads:
+        thread.join()
+    assert not stale
+
+
+def test_a_lost_connection_is_made_again(client: redis.Redis) -> None:
+    tracked = TrackedHash(client, KEY, longest=60)
+    change(client, 1)
+    tracked.read()
+    for number in range(2, 5):
+        for each in client.client_list():
+            if each["cmd"] == "hgetall":
+                client.client_kill_filter(_id=each["id"])
+        client.hset(KEY, "value", number)
+        assert tracked.read() == {b"value": b"%d" % number}
+
+
+def test_a_server_that_cannot_tell_is_asked_each_time(client: redis.Redis) -> None:
+    user = "untracked"
+    client.acl_setuser(
+        user,
+        enabled=True,
+        nopass=True,
+        categories=["+@all"],
+        commands=["-client|tracking"],
+        keys="*",
+    )
+    try:
+        options = {**client.connection_pool.connection_kwargs, "username": user, "password": "x"}
+        pool = redis.ConnectionPool(**options)
+        tracked = TrackedHash(redis.Redis(connection_pool=pool), KEY)
+        for value in range(3):
+            client.hset(KEY, "value", value)
+            assert tracked.read() == {b"value": b"%d" % value}
+    finally:
+        client.acl_deluser(user)
+
+
+def test_without_redis_nothing_is_known(servers: Servers) -> None:
+    valkey = make_valkey(servers.folder / "tracked")
+    valkey.log.parent.mkdir()
+    here = RedisSettings.model_validate(
+        {"host": LOOPBACK, "port": valkey.port, "password": PASSWORD}
+    )
+    tracked = TrackedHash(connect(here, timeout=1), KEY)
+    with running(valkey):
+        assert tracked.read() == {}
+    for _ in range(2):
+        with pytest.raises(redis.exceptions.RedisError):
+            tracked.read()
+
+
+def test_a_forked_process_has_a_connection_of_its_own(client: redis.Redis) -> None:
+    tracked = TrackedHash(client, KEY)
+    change(client, 1)
+    tracked.read()
+    child = os.fork()
+    if child == 0:
+        client.connection_pool.reset()
+        change(client, 2)
+        os._exit(0 if tracked.read() == {b"value": b"2"} else 1)
+    _, status = os.waitpid(child, 0)
+    assert status == 0
+    assert tracked.read() == {b"value": b"2"}
