@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 LONGEST: Final = 1.0
@@ -38,7 +37,10 @@ class _Kept:
         if time.monotonic() >= self.until:
             return False
         poll = select.poll()
-        poll.register(self.socket, select.POLLIN)
+        try:
+            poll.register(self.socket, select.POLLIN)
+        except ValueError:  # closed by a thread that reads anew
+            return False
         return not poll.poll(0)
 
 
@@ -89,17 +91,18 @@ class TrackedHash:
         self._tracking = False
 
     def _read_anew(self) -> _Kept:
-        if self._connection is not None:
+        """Read on the connection that there is, and if that fails, once on another."""
+        while True:
+            is_new = self._connection is None
             try:
+                if is_new:
+                    self._connect()
                 return self._ask()
-            except RedisConnectionError:
-                self._drop()  # closed meanwhile, perhaps by a server that is back by now
-        try:
-            self._connect()
-            return self._ask()
-        except (RedisError, OSError):
-            self._drop()
-            raise
+            except (RedisError, OSError):
+                # Used again, it would connect by itself, and nothing would be told on it.
+                self._drop()
+                if is_new:
+                    raise
 
     def _connect(self) -> None:
         # Protocol 3 has messages that nobody asked for; reading a reply skips them.

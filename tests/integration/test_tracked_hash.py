@@ -99,6 +99,38 @@ def test_a_lost_connection_is_made_again(client: redis.Redis) -> None:
         assert tracked.read() == {b"value": b"%d" % number}
 
 
+def test_after_an_error_changes_are_told_again(client: redis.Redis) -> None:
+    tracked = TrackedHash(client, KEY, longest=60)
+    change(client, 1)
+    tracked.read()
+    client.set(KEY, "no hash")
+    with pytest.raises(redis.exceptions.ResponseError):
+        tracked.read()
+    client.delete(KEY)
+    for value in range(3):
+        change(client, value)
+        assert tracked.read() == {b"value": b"%d" % value}
+
+
+def test_a_server_that_is_too_slow_is_given_up_and_asked_again(client: redis.Redis) -> None:
+    slow = redis.Redis(
+        connection_pool=redis.ConnectionPool(
+            **{**client.connection_pool.connection_kwargs, "socket_timeout": 0.2}
+        )
+    )
+    tracked = TrackedHash(slow, KEY, longest=60)
+    change(client, 1)
+    tracked.read()
+    client.hset(KEY, "value", 2)
+    client.client_pause(1000)
+    with pytest.raises(redis.exceptions.RedisError):
+        tracked.read()
+    client.client_unpause()
+    for value in range(3, 6):
+        change(client, value)
+        assert tracked.read() == {b"value": b"%d" % value}
+
+
 def test_a_server_that_cannot_tell_is_asked_each_time(client: redis.Redis) -> None:
     user = "untracked"
     client.acl_setuser(
