@@ -14,6 +14,7 @@ from api.answers import Answers
 from api.batcher import POLL, LookupBatcher
 from api.generations import Generations
 from api.redis_watch import RedisWatch
+from api.tracked_hash import TrackedHash
 from pipeline.catalog import changelog, fingerprint_tables, ingest_tables
 from pipeline.catalog.submission_status import TaskStatus, task_status
 from pipeline.fingerprint.codec import compress
@@ -23,7 +24,7 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import Settings
 from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
-from tasks import dispatch, replies
+from tasks import dispatch, generation, replies
 from tasks.celery import app
 from tasks.maintenance import QUEUES, sweep_receipts
 from tasks.progress import progress_key
@@ -120,7 +121,8 @@ def test_what_is_imported_shows_at_once_where_answers_are_kept(
     client, metrics = connect(settings.redis), Counted()
     blocking = connect(settings.redis, blocking=True, wait=POLL)
     batcher = LookupBatcher(settings.api, blocking, dispatch.send_lookups, metrics)
-    answers = Answers(batcher.run, Generations(client, RedisWatch()).current)
+    tracked = TrackedHash(client, generation.KEY)
+    answers = Answers(batcher.run, Generations(tracked.read, RedisWatch()).current)
     question = Lookup(request=0, duration=200, fingerprint=compress(fingerprint(1)))
 
     def ask() -> list[str]:
