@@ -11,7 +11,7 @@ from pipeline.stages.messages import LookupReply, from_message, to_message
 # A front end that is gone never reads its list again, so the list goes too.
 _LIFETIME: Final = 60  # seconds
 
-# One command takes a worker two thirds of the time of a pipeline with two.
+# One command costs a worker less than a pipeline of two.
 _PUSH: Final = "redis.call('RPUSH', KEYS[1], ARGV[1]); redis.call('EXPIRE', KEYS[1], ARGV[2])"
 
 
