@@ -3,10 +3,8 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
-# The first Python on the PATH that is new enough; PYTHON=... names another.
-PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
-	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
-	done)
+# Looked for when it is needed, and once; PYTHON=... names one.
+PYTHON ?= $(eval PYTHON := $(shell sh cli/choose_python.sh))$(PYTHON)
 VENV ?= .venv
 DATA ?= .acoustid
 UV ?= uv
@@ -71,7 +69,7 @@ clean: ## Delete .venv and caches; never the data
 # pip comes last into a new environment: with it, nothing is missing.
 $(VENV)/bin/pip:
 	@test -n "$(PYTHON)" || { \
-		echo "Python 3.11 or newer is needed, and there is none on the PATH ($$(python3 -V 2>&1))."; \
+		echo "Python 3.11 to 3.14 is needed, and there is none on the PATH ($$(python3 -V 2>&1))."; \
 		echo "Install it, or say: make PYTHON=/path/to/python3.11"; exit 1; } >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "$(PYTHON) is no Python 3.11 or newer ($$($(PYTHON) -V 2>&1))."; exit 1; } >&2

@@ -257,7 +257,7 @@ class LookupBatcher:
             self._timetable.hold_for(relay, time.monotonic())
             if self._timetable.waiting:
                 self._work.notify()
-        relay.wake_next()
+        relay.start()
 
     def _all_are_awake(self, relay: Relay) -> None:
         with self._lock:

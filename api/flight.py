@@ -1,7 +1,7 @@
 """A batch of lookups under way: whose they are, and how the answers are shared out.
 
-The requests of a batch are woken one after the other, each by the one before: a hundred threads
-that are woken at once only stand in each other's way, since one at a time can run.
+The requests of a batch are woken a few at a time, each by one before it: a hundred threads that are
+woken at once only stand in each other's way, since one at a time can run.
 """
 
 import threading
@@ -10,10 +10,16 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from api.errors import ApiError, ServiceUnavailableError
 from pipeline.stages.messages import Lookup, LookupBatch
+
+ABREAST: Final = 4
+"""Requests of a batch that are on their way to wake up at a time.
+
+One alone waits for its turn among the requests that arrive, and so does the one after it.
+"""
 
 Answer = dict[str, Any]
 
@@ -61,7 +67,7 @@ class Ticket:
 
 
 class Relay:
-    """Wakes tickets one after the other.
+    """Wakes tickets a few at a time.
 
     Attributes:
         size: how many tickets.
@@ -76,8 +82,13 @@ class Relay:
         self.size = len(self._tickets)
         self._ended = ended
 
+    def start(self) -> None:
+        """Wake the first tickets, each of which will wake another."""
+        for _ in range(min(ABREAST, self.size)):
+            self.wake_next()
+
     def wake_next(self) -> None:
-        """Wake the first ticket whose request still waits; it will wake the next."""
+        """Wake the first ticket whose request still waits; it will wake another."""
         try:
             while True:
                 ticket = self._tickets.popleft()
@@ -136,7 +147,7 @@ class Flight:
         """Give each request its share of the answers, which are as many as lookups.
 
         Returns:
-            What wakes the requests, once its `Relay.wake_next` is called.
+            What wakes the requests, once its `Relay.start` is called.
         """
         start = 0
         relay = Relay(self.tickets, ended)

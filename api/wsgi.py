@@ -11,7 +11,7 @@ from api.app import create_app
 from api.services import Dispatch, open_services
 from pipeline.runtime.config import load_settings
 from pipeline.runtime.logs import configure_logging
-from pipeline.runtime.process import settle, stay_on_one_core
+from pipeline.runtime.process import hand_over_rarely, settle, stay_on_one_core
 from pipeline.runtime.sentry import init_sentry
 from tasks import dispatch
 
@@ -36,6 +36,7 @@ def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
     Finalize(None, services.close, exitpriority=10)
     application = create_app(services)
     settle()
+    hand_over_rarely()
     return application
 
 

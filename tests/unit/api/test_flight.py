@@ -4,7 +4,7 @@ import time
 from threading import Thread
 
 from api.errors import InternalError, ServiceUnavailableError
-from api.flight import Answer, Flight, Relay, Ticket
+from api.flight import ABREAST, Answer, Flight, Relay, Ticket
 from pipeline.stages.messages import Lookup, LookupBatch, from_message, to_message
 
 
@@ -14,9 +14,9 @@ def ticket(*durations: int, meta: str = "", seconds: float = 10) -> Ticket:
 
 
 def settle(tickets: list[Ticket], answers: list[Answer]) -> list[Relay]:
-    """Share answers out and wake the first ticket; return the list of relays that have ended."""
+    """Share answers out and wake the first tickets; return the list of relays that have ended."""
     ended: list[Relay] = []
-    Flight(tickets, sent=0).settle(answers, ended.append).wake_next()
+    Flight(tickets, sent=0).settle(answers, ended.append).start()
     return ended
 
 
@@ -49,16 +49,15 @@ def test_answers_are_shared_out() -> None:
 
 
 def test_who_is_woken_wakes_the_next() -> None:
-    first, second, third = tickets = [ticket(1), ticket(2), ticket(3)]
+    tickets = [ticket(number) for number in range(1, ABREAST + 3)]
     ended = settle(tickets, [{} for _ in tickets])
-    assert [each.done.is_set() for each in tickets] == [True, False, False]
-    first.wait(0)
-    assert [each.done.is_set() for each in tickets] == [True, True, False]
-    second.wait(0)
-    assert third.done.is_set()
-    assert not ended
-    third.wait(0)
-    assert len(ended) == 1
+    for awake in range(ABREAST, len(tickets) + 1):
+        assert [each.done.is_set() for each in tickets] == [
+            number < awake for number in range(len(tickets))
+        ]
+        assert not ended
+        tickets[awake - ABREAST].wait(0)
+    assert ended
 
 
 def test_who_has_gone_is_passed_over() -> None:
@@ -70,7 +69,7 @@ def test_who_has_gone_is_passed_over() -> None:
     assert third.done.is_set()
     third.wait(0)
     assert third.error is None
-    assert len(ended) == 1
+    assert ended
 
 
 def test_all_of_many_requests_are_woken_though_some_give_up_meanwhile() -> None:

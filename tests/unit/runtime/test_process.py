@@ -4,7 +4,9 @@ import gc
 import subprocess
 import sys
 
-from pipeline.runtime.process import YOUNG, settle
+import pytest
+
+from pipeline.runtime.process import PATIENCE, YOUNG, hand_over_rarely, settle
 
 
 def test_what_is_loaded_is_left_out_of_collections() -> None:
@@ -16,6 +18,15 @@ def test_what_is_loaded_is_left_out_of_collections() -> None:
     finally:
         gc.unfreeze()
         gc.set_threshold(*thresholds)
+
+
+def test_threads_have_patience() -> None:
+    before = sys.getswitchinterval()
+    try:
+        hand_over_rarely()
+        assert sys.getswitchinterval() == pytest.approx(PATIENCE)
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_threads_that_are_started_later_stay_on_one_core() -> None:
