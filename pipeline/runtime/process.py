@@ -27,8 +27,8 @@ def settle() -> None:
 def hand_over_rarely() -> None:
     """Let threads wait longer for the interpreter before they ask for it.
 
-    Where many threads do little each, whoever has it lets go long before; and each of a hundred that
-    ask every 5 ms, Python's default, wakes up to do so.
+    Where many threads do little each, whoever has it lets go long before; and each of a hundred
+    that ask every 5 ms, Python's default, wakes up to do so.
     """
     sys.setswitchinterval(PATIENCE)
 
