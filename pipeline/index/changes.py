@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from pipeline.index.postings import Keys, pack
+from pipeline.index.postings import Keys, drop_repeated, pack_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -125,9 +125,8 @@ def _check_id(document: int) -> None:
 def _keys(documents: list[NDArray[np.uint32]]) -> Keys:
     if not documents:
         return np.empty(0, dtype=np.uint64)
-    numbers = np.arange(len(documents), dtype=np.uint32)
-    keys = pack(np.concatenate(documents), np.repeat(numbers, [terms.size for terms in documents]))
+    terms = np.concatenate(documents)
+    keys = np.empty(terms.size, dtype=np.uint64)
+    pack_documents(terms, np.array([each.size for each in documents], dtype=np.int64), keys)
     keys.sort()
-    # Twice as fast as np.unique, which can't know that keys are nearly always distinct.
-    again = keys[1:] == keys[:-1]
-    return keys[np.concatenate([[True], ~again])] if again.any() else keys
+    return keys[: drop_repeated(keys)]

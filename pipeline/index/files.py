@@ -7,14 +7,20 @@ calls, and durability is argued here alone: a file is durable after `sync`, its 
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import mmap
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+SYNC_FILE_RANGE_WRITE: Final = 2
+"""Linux's name for writing out what is changed, without waiting for it."""
 
 
 def create(path: Path) -> int:
@@ -38,6 +44,16 @@ def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
         written = os.pwrite(descriptor, rest, offset)
         rest = rest[written:]
         offset += written
+
+
+def begin_sync(descriptor: int) -> None:
+    """Let the system begin to write an open file to the disk, so that `sync` has less to wait for.
+
+    Where it can't be told to, nothing happens.
+    """
+    start = _sync_file_range()
+    if start is not None:
+        start(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE)
 
 
 def sync(descriptor: int) -> None:
@@ -115,3 +131,11 @@ def unlock(descriptor: int) -> None:
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
+
+
+@cache
+def _sync_file_range() -> Callable[[int, int, int, int], int] | None:
+    function = getattr(ctypes.CDLL(None), "sync_file_range", None)
+    if function is not None:
+        function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    return cast("Callable[[int, int, int, int], int] | None", function)

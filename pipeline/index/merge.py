@@ -1,7 +1,12 @@
-"""Merges neighbouring segments into one, a slice of the term range at a time."""
+"""Merges neighbouring segments into one, a slice of the term range at a time.
+
+While one slice is encoded and written, another thread decodes and sorts the next: both are compiled
+loops, which run side by side.
+"""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -108,13 +113,29 @@ def merge(
         position=max(segment.entry.position for segment in chosen),
     )
     with SegmentWriter(directory, entry, documents, tombstones) as writer:
-        for low, high in _spans(inputs):
+        for keys in _merged(inputs):
             if stopped():
                 raise MergeStopped
-            runs = [each.between(low, high) for each in inputs]
-            ends = np.cumsum([run.size for run in runs])
-            writer.add(merge_runs(np.concatenate(runs), ends))
+            writer.add(keys)
+            writer.begin_sync()
         return writer.finish()
+
+
+def _merged(inputs: list[_Input]) -> Iterator[Keys]:
+    """Return the postings of the merged segment in slices, one of them made ahead."""
+    with ThreadPoolExecutor(1, "index-merge") as ahead:
+        slices = (ahead.submit(_slice, inputs, *span) for span in _spans(inputs))
+        coming = next(slices)
+        for following in slices:
+            keys, coming = coming.result(), following
+            yield keys
+        yield coming.result()
+
+
+def _slice(inputs: list[_Input], low: int, high: int | None) -> Keys:
+    runs = [each.between(low, high) for each in inputs]
+    ends = np.cumsum([run.size for run in runs])
+    return merge_runs(np.concatenate(runs), ends)
 
 
 def _tombstones(segments: SegmentSet, run: slice) -> Ids:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.index.segment_format import SegmentEntry
+    from pipeline.index.segment_table import Table
 
 Overlaps = dict[tuple["SegmentEntry", "SegmentEntry"], Ids]
 
@@ -30,7 +32,6 @@ class SegmentSet:
         live: for each segment, how many of its documents a search can find.
         bases: for each segment, how many documents are in those before it.
         dead: for each segment, which of its document numbers are out of date; empty if none is.
-        table: all that compiled loops need of them, see `segment_table`.
     """
 
     def __init__(self, segments: Iterable[Segment] = (), overlaps: Overlaps | None = None) -> None:
@@ -47,11 +48,15 @@ class SegmentSet:
         sizes = [segment.documents.size for segment in self.segments]
         self.bases = tuple(accumulate(sizes, initial=0))[: len(sizes)]
         self.dead = tuple(map(_dead, self.segments, self.shadowed))
-        self.table = segment_table(self.segments, self.bases, self.dead)
         self.live = tuple(
             segment.documents.size - int(np.count_nonzero(dead))
             for segment, dead in zip(self.segments, self.dead, strict=True)
         )
+
+    @cached_property
+    def table(self) -> Table:
+        """All that compiled loops need of the segments, see `segment_table`."""
+        return segment_table(self.segments, self.bases, self.dead)
 
     def with_segments(self, segments: Iterable[Segment]) -> SegmentSet:
         """Return another list of segments, keeping what is known of those in both."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.index import files
 from pipeline.index.manifest import TEMPORARY_NAME
 from pipeline.index.merge import merge
-from pipeline.index.postings import terms_of
+from pipeline.index.postings import TERM_SHIFT
 from pipeline.index.segment import Segment
 from pipeline.index.segment_format import SUFFIX, SegmentEntry
 from pipeline.index.segment_writer import SegmentWriter
@@ -56,14 +56,13 @@ class SegmentStore:
         if not changes.inserted.size and not tombstones.size:
             return segments
         keys = changes.keys
-        terms = terms_of(keys)
         entry = SegmentEntry(
             self._number(),
             documents=changes.inserted.size,
             tombstones=tombstones.size,
             postings=keys.size,
-            top_term=int(terms[-1]) if terms.size else 0,
-            shift=common_shift(terms),
+            top_term=int(keys[-1] >> TERM_SHIFT) if keys.size else 0,
+            shift=common_shift(keys),
             position=position,
         )
         with SegmentWriter(self._directory, entry, changes.inserted, tombstones) as writer:

@@ -117,6 +117,10 @@ class SegmentWriter:
             self._partial[name] = each[whole : whole + 1]
             self._append(name, each[:whole])
 
+    def begin_sync(self) -> None:
+        """Let the disk begin with what was added."""
+        files.begin_sync(self._descriptor)
+
     def finish(self) -> SegmentEntry:
         """Write the footer, wait for the disk, and describe the segment.
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.index.bits import lowest_one, read_field, write_fields
+from pipeline.index.postings import TERM_SHIFT
 from pipeline.loops.bit_counts import count_ones
 from pipeline.loops.compiled import compiled
 
@@ -36,9 +37,9 @@ DROPPED = 2**32 - 1
 """In place of a document's new number: leave its postings out."""
 
 
-def common_shift(terms: NDArray[np.uint32]) -> int:
-    """Return how many low bits are 0 in every term."""
-    held = int(np.bitwise_or.reduce(terms)) if terms.size else 0
+def common_shift(keys: Words) -> int:
+    """Return how many low bits are 0 in the term of every posting (term << 32 | document)."""
+    held = int(np.bitwise_or.reduce(keys) >> TERM_SHIFT) if keys.size else 0
     return (held & -held).bit_length() - 1 if held else 0
 
 

@@ -30,6 +30,8 @@ def test_the_last_change_of_an_id_wins() -> None:
 def test_a_term_counts_once_and_postings_are_sorted() -> None:
     folded = fold([Insert(9, terms(32, 16, 32)), Insert(2, terms(32))])
     assert postings(folded) == [(16, 9), (32, 2), (32, 9)]
+    folded = fold([Insert(2, terms()), Insert(1, terms(16)), Insert(3, terms(16, 16, 16, 48))])
+    assert postings(folded) == [(16, 1), (16, 3), (48, 3)]
 
 
 def test_the_highest_id_and_term_fit() -> None:

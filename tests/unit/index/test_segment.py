@@ -32,7 +32,7 @@ def written(directory: Path, keys: Keys, part: int) -> SegmentEntry:
         tombstones=1,
         postings=keys.size,
         top_term=int(held.max(initial=0)),
-        shift=common_shift(held),
+        shift=common_shift(keys),
         position=12,
     )
     with SegmentWriter(directory, planned, documents, terms(1000)) as writer:

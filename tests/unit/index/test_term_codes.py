@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.index.bits import lowest_one, read_field, words_for, write_fields
+from pipeline.index.postings import pack
 from pipeline.index.sections import Found, Layout, Numbers, Sections
 from pipeline.index.segment_format import SegmentEntry, directory_entries
 from pipeline.index.term_codes import (
@@ -36,7 +37,7 @@ def encoded(postings: list[tuple[int, int]]) -> tuple[Keys, Layout, Sections]:
     keys = np.array([(term << 32) | number for term, number in postings], dtype=np.uint64)
     held = terms(*(term for term, _ in postings))
     layout = SegmentEntry(
-        1, 301, 0, len(postings), top_term=int(held.max(initial=0)), shift=common_shift(held)
+        1, 301, 0, len(postings), top_term=int(held.max(initial=0)), shift=common_shift(keys)
     ).layout
     sizes = (layout.postings + layout.highs, layout.postings * layout.low_bits)
     words = [words_for(bits) for bits in (*sizes, layout.postings * layout.document_bits)]
@@ -102,7 +103,12 @@ def test_the_lowest_one_is_found() -> None:
     assert lowest_one(np.uint64(2**64 - 8)) == 3
 
 
+def shift_of(*held: int) -> int:
+    """Return the common shift of terms that an odd document has."""
+    return common_shift(pack(terms(*held), np.full(len(held), 5, dtype=np.uint32)))
+
+
 def test_zeros_that_all_terms_end_with_are_left_out() -> None:
-    assert common_shift(terms(16, 48, 2**31)) == 4
-    assert common_shift(terms(1, 16)) == 0
-    assert common_shift(terms(0)) == common_shift(terms()) == 0
+    assert shift_of(16, 48, 2**31) == 4
+    assert shift_of(1, 16) == 0
+    assert shift_of(0) == shift_of() == 0
