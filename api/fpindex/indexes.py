@@ -40,7 +40,7 @@ from api.fpindex.state import (
     read_state,
     write_state,
 )
-from pipeline.index import IndexStats, files
+from pipeline.index import FingerprintIndexError, IndexStats, files
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
 
@@ -191,7 +191,10 @@ class Indexes:
     def _sizes(self) -> Iterator[tuple[str, IndexStats]]:
         for name, index in list(self._indexes.items()):
             with suppress(IndexNotFoundError):  # it is deleted meanwhile
-                yield name, index.info().stats
+                try:
+                    yield name, index.info().stats
+                except FingerprintIndexError as error:
+                    logger.warning("an index cannot be measured", index=name, error=str(error))
 
 
 def check_name(name: str) -> None:

@@ -1,6 +1,7 @@
 """What Prometheus is told."""
 
 import time
+from pathlib import Path
 
 from falcon import testing
 from prometheus_client.parser import text_string_to_metric_families
@@ -81,6 +82,18 @@ def test_an_index_that_ends_during_a_scrape_is_left_out(http: Http, indexes: Ind
     found = samples(http)
     assert ("fpindex_docs", "a") not in found
     assert found["fpindex_docs", "b"] == 0
+
+
+def test_an_index_that_is_damaged_hides_no_other(http: Http, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        http.simulate_put(f"/{name}")
+        http.simulate_put(f"/{name}/1", json={"hashes": [1]})
+    (manifest,) = (tmp_path / "a").glob("*/manifest")
+    manifest.write_bytes(b"damaged")
+    found = samples(http)
+    assert ("fpindex_docs", "a") not in found
+    assert found["fpindex_updates_total", "a"] == 1
+    assert found["fpindex_docs", "b"] == 1
 
 
 def test_a_search_that_is_refused_is_none(http: Http) -> None:
