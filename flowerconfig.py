@@ -9,6 +9,5 @@ address = "127.0.0.1"
 # Tasks that are remembered; lookups at full speed are a thousand a second.
 max_tasks = 10_000
 
-# Those tasks are many objects that stay: looking through them at Python's default pace took two
-# fifths of Flower's time.
+# Those tasks are many objects that stay: to look through them at Python's default pace takes long.
 settle()

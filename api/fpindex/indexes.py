@@ -15,7 +15,6 @@ import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -190,11 +189,12 @@ class Indexes:
 
     def _sizes(self) -> Iterator[tuple[str, IndexStats]]:
         for name, index in list(self._indexes.items()):
-            with suppress(IndexNotFoundError):  # it is deleted meanwhile
-                try:
-                    yield name, index.info().stats
-                except FingerprintIndexError as error:
-                    logger.warning("an index cannot be measured", index=name, error=str(error))
+            try:
+                yield name, index.info().stats
+            except IndexNotFoundError:
+                continue  # it is deleted meanwhile
+            except FingerprintIndexError as error:
+                logger.warning("an index cannot be measured", index=name, error=str(error))
 
 
 def check_name(name: str) -> None:

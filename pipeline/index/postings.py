@@ -33,7 +33,7 @@ def pack_documents(terms: NDArray[np.uint32], lengths: NDArray[np.int64], keys: 
     place = 0
     for document in range(lengths.size):
         for _ in range(lengths[document]):
-            keys[place] = (np.uint64(terms[place]) << np.uint64(32)) | np.uint64(document)
+            keys[place] = (np.uint64(terms[place]) << TERM_SHIFT) | np.uint64(document)
             place += 1
 
 
