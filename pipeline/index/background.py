@@ -1,4 +1,4 @@
-"""A thread that works in steps while there is work, and does more when nobody calls."""
+"""Threads that work in steps while there is work, and do more when nobody calls."""
 
 from __future__ import annotations
 
@@ -17,21 +17,29 @@ class BackgroundWork:
     """Calls `step` until it says that nothing is left, and again whenever it is woken."""
 
     def __init__(
-        self, step: Callable[[], bool], settle: Callable[[], bool], pause: float = 1.0
+        self,
+        step: Callable[[], bool],
+        settle: Callable[[], bool],
+        *,
+        threads: int = 1,
+        pause: float = 1.0,
     ) -> None:
-        """Start nothing yet; the thread begins with the first `wake`.
+        """Start nothing yet; the first thread begins with the first `wake`.
 
         Args:
             step: does a piece of work and returns whether there was any. It should look at
                 `stopping` now and then. What it raises is logged, and tried again when woken.
             settle: the same for work that can wait until nobody has called for a while.
-            pause: seconds without a call before that.
+            threads: how many steps may be under way.
+            pause: seconds without a call before `settle`.
         """
         self._step = step
         self._settle = settle
+        self._most_threads = threads
         self._pause = pause
         self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
+        self._waiting = 0
         self._woken = False
         self._hurried = False
         self._stopping = False
@@ -43,9 +51,10 @@ class BackgroundWork:
                 return
             self._woken = True
             self._changed.notify_all()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="index-merges", daemon=True)
-                self._thread.start()
+            if not self._waiting and len(self._threads) < self._most_threads:
+                thread = threading.Thread(target=self._run, name="index-merges", daemon=True)
+                self._threads.append(thread)
+                thread.start()
 
     def stopping(self) -> bool:
         """Tell whether a step under way should give up."""
@@ -53,7 +62,7 @@ class BackgroundWork:
 
     def busy(self) -> bool:
         """Tell whether there is or may be work."""
-        return self._thread is not None
+        return bool(self._threads)
 
     def wait(self, done: Callable[[], bool]) -> None:
         """Wait until `done()`, asked after every step, or until no work is left."""
@@ -69,12 +78,12 @@ class BackgroundWork:
             self._hurried = False
 
     def stop(self) -> None:
-        """End the thread, after the step under way; waking it is in vain from here on."""
+        """End the threads, after the steps under way; waking them is in vain from here on."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-            thread = self._thread
-        if thread is not None:
+            threads = list(self._threads)
+        for thread in threads:
             thread.join()
 
     def _run(self) -> None:
@@ -86,20 +95,22 @@ class BackgroundWork:
                     self._tell()
 
     def _takes_turn(self) -> bool:
-        """Tell whether the thread was woken since the last turn; if not, it ends."""
+        """Tell whether there was a call since any thread's last turn; if not, this one ends."""
         with self._changed:
             turn = self._woken and not self._stopping
             self._woken = False
             if not turn:
-                self._thread = None
+                self._threads.remove(threading.current_thread())
                 self._changed.notify_all()
             return turn
 
     def _is_left_alone(self) -> bool:
         with self._changed:
+            self._waiting += 1
             self._changed.wait_for(
                 lambda: self._woken or self._stopping or self._hurried, self._pause
             )
+            self._waiting -= 1
             return not (self._woken or self._stopping)
 
     def _tell(self) -> None:

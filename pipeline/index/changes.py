@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from pipeline.index.postings import Keys, drop_repeated, pack_documents
+from pipeline.index.radix_sort import sort_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from pipeline.index.postings import Keys
     from pipeline.index.sorted_ids import Ids
 
 MAX_ID = 2**32 - 1
@@ -125,8 +126,5 @@ def _check_id(document: int) -> None:
 def _keys(documents: list[NDArray[np.uint32]]) -> Keys:
     if not documents:
         return np.empty(0, dtype=np.uint64)
-    terms = np.concatenate(documents)
-    keys = np.empty(terms.size, dtype=np.uint64)
-    pack_documents(terms, np.array([each.size for each in documents], dtype=np.int64), keys)
-    keys.sort()
-    return keys[: drop_repeated(keys)]
+    lengths = np.array([each.size for each in documents], dtype=np.int64)
+    return sort_documents(np.concatenate(documents), lengths)

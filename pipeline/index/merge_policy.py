@@ -1,13 +1,12 @@
 """Which segments to merge, and when.
 
 Tiered, after Lucene's TieredMergePolicy, but for neighbours only: the order of segments says which
-version of a document is the newest. Up to `MAX_SEGMENTS` segments may rest (`BUSY_SEGMENTS` while
-changes come and are merged in the background, `REST_SEGMENTS` once they have stopped, since every
-segment costs every search); past that, the run of neighbours with the lowest score is merged. The
-score is skew * total ** 0.05, the skew being the largest segment's share of the total: equal sizes
-are worth merging, a large one with a small one is not, and of equals the smaller run goes first. By
-simulation, with `MAX_SEGMENTS`, a document is written 4.5 times over 1,000 equal batches and 6.8
-times over 10,000.
+version of a document is the newest. Up to `MAX_SEGMENTS` segments may rest (`REST_SEGMENTS` once
+changes have stopped, since every segment costs every search); past that, the run of neighbours with
+the lowest score is merged. The score is skew * total ** 0.05, the skew being the largest segment's
+share of the total: equal sizes are worth merging, a large one with a small one is not, and of
+equals the smaller run goes first. By simulation a document is written 4.5 times over 1,000 equal
+batches and 6.8 times over 10,000.
 """
 
 from __future__ import annotations
@@ -17,15 +16,21 @@ from typing import TYPE_CHECKING
 from pipeline.index.segment_format import MAX_POSTINGS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pipeline.index.segment import Segment
     from pipeline.index.segment_set import SegmentSet
 
 MAX_SEGMENTS = 8
-BUSY_SEGMENTS = 12
 REST_SEGMENTS = 3
 _SIZE_EXPONENT = 0.05
 
 
-def choose_merge(segments: SegmentSet, most: int | None = None, first: int = 0) -> slice | None:
+def choose_merge(
+    segments: SegmentSet,
+    most: int | None = None,
+    under_way: Collection[tuple[Segment, ...]] = (),
+) -> slice | None:
     """Return the segments to merge next, or None if all may rest.
 
     An index of which more than half is out of date is merged whole, so deletions and replaced
@@ -34,23 +39,26 @@ def choose_merge(segments: SegmentSet, most: int | None = None, first: int = 0) 
     Args:
         segments: the segments, oldest first.
         most: how many may rest, `MAX_SEGMENTS` by default.
-        first: leave those before this place alone.
+        under_way: runs of them that are being merged: each counts as the one it will be.
     """
     stored = [segment.ids.size for segment in segments.segments]
-    if not first and sum(stored) > 2 * segments.documents():
+    if not under_way and sum(stored) > 2 * segments.documents():
         return slice(0, len(stored))
-    if len(stored) - first <= (most or MAX_SEGMENTS):
+    if len(stored) - sum(len(run) - 1 for run in under_way) <= (most or MAX_SEGMENTS):
         return None
     shares = zip(segments.segments, segments.live, stored, strict=True)
     # Out-of-date postings are dropped on the way, so they cost nothing to write.
     alive = [live / known for _, live, known in shares]
-    entries = segments.entries()[first:]
-    sizes = [entry.size * share for entry, share in zip(entries, alive[first:], strict=True)]
-    run = cheapest_run(sizes, [entry.postings for entry in entries])
-    return run and slice(first + run.start, first + run.stop)
+    entries = segments.entries()
+    sizes = [entry.size * share for entry, share in zip(entries, alive, strict=True)]
+    being_merged = {segment.entry for run in under_way for segment in run}
+    taken = {place for place, entry in enumerate(entries) if entry in being_merged}
+    return cheapest_run(sizes, [entry.postings for entry in entries], taken)
 
 
-def cheapest_run(sizes: list[float], postings: list[int]) -> slice | None:
+def cheapest_run(
+    sizes: list[float], postings: list[int], taken: Collection[int] = ()
+) -> slice | None:
     """Return the run of at least two neighbours with the lowest score.
 
     Of more than two segments one is always left: a whole index is not written anew for the sake of
@@ -59,6 +67,7 @@ def cheapest_run(sizes: list[float], postings: list[int]) -> slice | None:
     Args:
         sizes: bytes that each segment, oldest first, would add to the merged one.
         postings: postings of each.
+        taken: places of segments to leave alone.
 
     Returns:
         None if no two neighbours fit into one segment.
@@ -68,7 +77,9 @@ def cheapest_run(sizes: list[float], postings: list[int]) -> slice | None:
         (i, j)
         for i in range(count - 1)
         for j in range(i + 2, count + 1)
-        if (j - i < count or count == 2) and sum(postings[i:j]) <= MAX_POSTINGS
+        if (j - i < count or count == 2)
+        and sum(postings[i:j]) <= MAX_POSTINGS
+        and not any(i <= place < j for place in taken)
     ]
     best = min(runs, key=lambda run: _score(sizes[run[0] : run[1]]), default=None)
     return best and slice(*best)

@@ -65,14 +65,16 @@ class SegmentSet:
     def replaced(self, run: tuple[Segment, ...], merged: Segment | None) -> SegmentSet:
         """Return the segments with `merged`, if any, in the place of `run`.
 
-        If the run is no longer among them the segments stay as they are.
+        If the run is no longer whole among them the segments stay as they are.
         """
-        segments = list(self.segments)
-        if run[0] not in segments:
+        if run[0] not in self.segments:
             return self
-        start = segments.index(run[0])
-        segments[start : start + len(run)] = [merged] if merged else []
-        return self.with_segments(segments)
+        start = self.segments.index(run[0])
+        end = start + len(run)
+        if self.segments[start:end] != run:
+            return self
+        put = [merged] if merged else []
+        return self.with_segments([*self.segments[:start], *put, *self.segments[end:]])
 
     def with_entries(self, directory: Path, entries: Iterable[SegmentEntry]) -> SegmentSet:
         """Return the segments of a manifest, opening only those that are new.

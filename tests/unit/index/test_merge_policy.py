@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.index import Delete, Insert, open_reader, open_writer
 from pipeline.index.merge_policy import MAX_SEGMENTS, cheapest_run
@@ -60,6 +62,19 @@ def test_a_run_without_anything_alive_is_merged_first() -> None:
 def test_no_segment_gets_more_postings_than_its_format_can_count() -> None:
     assert cheapest_run([1.0, 1, 8, 8], [MAX_POSTINGS, 1, 5, 5]) == slice(1, 4)
     assert cheapest_run([1.0, 1], [MAX_POSTINGS, 1]) is None
+
+
+@given(
+    sizes=st.lists(st.floats(1, 9), min_size=2, max_size=12),
+    taken=st.sets(st.integers(0, 11)),
+)
+def test_what_is_being_merged_is_left_alone(sizes: list[float], taken: set[int]) -> None:
+    run = cheapest_run(sizes, [0] * len(sizes), taken)
+    places = range(len(sizes))
+    if run is None:
+        assert all({place, place + 1} & taken for place in places[:-1])
+    else:
+        assert not taken & set(places[run])
 
 
 def test_an_index_at_rest_has_few_segments(path: Path) -> None:
