@@ -178,7 +178,6 @@ class LookupBatcher:
                     if self._closing:
                         return
                     self._work.wait(self._timetable.until_next(time.monotonic()))
-                self._flying.notify()
             self._publish(flight)
 
     def _next_flight(self, now: float) -> Flight | None:
@@ -196,6 +195,9 @@ class LookupBatcher:
                 logger.exception("a batch could not be sent", lookups=flight.size)
                 self._give_up(flight, InternalError())
             else:
+                # Not before: the reader would take the interpreter from who sends.
+                with self._lock:
+                    self._flying.notify()
                 self._note(flight)
 
     def _note(self, flight: Flight) -> None:
