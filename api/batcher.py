@@ -195,10 +195,10 @@ class LookupBatcher:
                 logger.exception("a batch could not be sent", lookups=flight.size)
                 self._give_up(flight, InternalError())
             else:
+                self._note(flight)
                 # Not before: the reader would take the interpreter from who sends.
                 with self._lock:
                     self._flying.notify()
-                self._note(flight)
 
     def _note(self, flight: Flight) -> None:
         if flight.repeated:
