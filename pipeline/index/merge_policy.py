@@ -1,12 +1,13 @@
 """Which segments to merge, and when.
 
 Tiered, after Lucene's TieredMergePolicy, but for neighbours only: the order of segments says which
-version of a document is the newest. Up to `MAX_SEGMENTS` segments may rest (`REST_SEGMENTS` once
-changes have stopped, since every segment costs every search); past that, the run of neighbours with
-the lowest score is merged. The score is skew * total ** 0.05, the skew being the largest segment's
-share of the total: equal sizes are worth merging, a large one with a small one is not, and of
-equals the smaller run goes first. By simulation a document is written 4.5 times over 1,000 equal
-batches and 6.8 times over 10,000.
+version of a document is the newest. Up to `MAX_SEGMENTS` segments may rest (`BUSY_SEGMENTS` while
+changes come and are merged in the background, `REST_SEGMENTS` once they have stopped, since every
+segment costs every search); past that, the run of neighbours with the lowest score is merged. The
+score is skew * total ** 0.05, the skew being the largest segment's share of the total: equal sizes
+are worth merging, a large one with a small one is not, and of equals the smaller run goes first. By
+simulation, with `MAX_SEGMENTS`, a document is written 4.5 times over 1,000 equal batches and 6.8
+times over 10,000.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.index.segment_set import SegmentSet
 
 MAX_SEGMENTS = 8
+BUSY_SEGMENTS = 12
 REST_SEGMENTS = 3
 _SIZE_EXPONENT = 0.05
 

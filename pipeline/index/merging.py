@@ -10,7 +10,7 @@ import structlog
 
 from pipeline.index.background import BackgroundWork
 from pipeline.index.errors import MergeStopped
-from pipeline.index.merge_policy import REST_SEGMENTS, choose_merge
+from pipeline.index.merge_policy import BUSY_SEGMENTS, REST_SEGMENTS, choose_merge
 from pipeline.index.segment_set import SegmentSet
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Merges:
         self._choosing = threading.Lock()
         self._under_way: list[tuple[Segment, ...]] = []
         self._background = BackgroundWork(
-            self._merge_once,
+            lambda: self._merge_once(BUSY_SEGMENTS),
             lambda: not self._under_way and self._merge_once(REST_SEGMENTS),
             threads=THREADS,
         )
