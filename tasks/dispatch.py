@@ -32,7 +32,7 @@ def send_lookups(batch: LookupBatch) -> None:
         kwargsrepr="{}",
     )
     with app.amqp.producer_pool.acquire(block=True) as producer:
-        # The queue is there since a worker came; to make sure of it is a seventh of the work here.
+        # A queue in Redis comes with its first message: there is nothing to declare.
         app.amqp.send_task_message(producer, name, message, queue=_QUEUE, declare=())
 
 

@@ -112,8 +112,12 @@ class Merges:
     def _merge(self, segments: SegmentSet, run: slice) -> None:
         start = time.perf_counter()
         merged = self._state.store.merged(segments, run, self._background.stopping)
-        self._state.commit(lambda current: current.replaced(segments.segments[run], merged))
-        if merged:
-            # A rebuild may have put other segments in the place of all that were merged.
-            self._state.store.discard(SegmentSet([merged]), kept=self._state.segments)
+
+        def replace(current: SegmentSet) -> SegmentSet:
+            replaced = current.replaced(segments.segments[run], merged)
+            if merged and replaced is current:  # a rebuild has put others in their place
+                self._state.store.discard(SegmentSet([merged]), kept=current)
+            return replaced
+
+        self._state.commit(replace)
         self._merged(time.perf_counter() - start)

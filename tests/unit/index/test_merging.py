@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.index import Insert, open_reader, open_writer
-from pipeline.index.merge_policy import MAX_SEGMENTS
+from pipeline.index.merge_policy import BUSY_SEGMENTS, REST_SEGMENTS
 from pipeline.index.merging import MOST_SEGMENTS
 from pipeline.index.segment_store import SegmentStore
 from pipeline.index.snapshot import load_snapshot
@@ -59,7 +59,7 @@ def test_small_merges_go_on_while_a_large_one_is_under_way(path: Path, gate: Gat
         for number in range(1, 100):
             writer.apply([Insert(number, terms(16, 16 * number))], number)
             assert reader.stats().segments <= MOST_SEGMENTS
-            if number > MAX_SEGMENTS:
+            if number > BUSY_SEGMENTS:
                 assert gate.reached.wait(PATIENCE)
         assert gate.others
         gate.opened.set()
@@ -70,7 +70,7 @@ def test_small_merges_go_on_while_a_large_one_is_under_way(path: Path, gate: Gat
 
 def test_a_rebuild_has_the_last_word(path: Path, gate: Gate) -> None:
     with open_writer(path) as writer, open_reader(path) as reader:
-        for number in range(1, MAX_SEGMENTS + 2):
+        for number in range(1, BUSY_SEGMENTS + 2):
             writer.apply([Insert(number, terms(16))], number)
         assert gate.reached.wait(PATIENCE)
         writer.rebuild([[Insert(100, terms(32))]], 200)
@@ -97,7 +97,7 @@ def test_a_failed_merge_leaves_its_segments_to_the_next(
         for number in range(1, 30):
             writer.apply([Insert(number, terms(16))], number)
         writer.finish_merges()
-        assert reader.stats().segments <= MAX_SEGMENTS
+        assert reader.stats().segments <= REST_SEGMENTS
     assert len(contents(path)) == 29
 
 
