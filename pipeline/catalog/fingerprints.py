@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.catalog.bulk import listed
 from pipeline.catalog.fingerprint_tables import fingerprint, fpindex_changelog, track
+from pipeline.catalog.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Identity:
 
 
 _COLUMNS: Final = tuple(fingerprint.c[name] for name in StoredFingerprint.__slots__)
+_IDS: Final = sa.bindparam("ids", type_=sa.ARRAY(sa.Integer))
 
 
 def by_ids(
@@ -74,28 +76,30 @@ def candidates(
     wanted = list(ids)
     if not wanted:
         return {}
-    found = connection.execute(
-        _candidates(), {"ids": wanted, "shortest": shortest, "longest": longest}
-    )
     return {
         row.id: Candidate(
             row.length, np.frombuffer(row.words, dtype="<u4"), TrackName(row.track_id, row.gid)
         )
-        for row in found
+        for row in _candidates().execute(connection, ids=wanted, shortest=shortest, longest=longest)
     }
 
 
 @cache
-def _candidates() -> sa.Select[Any]:
-    """Return the statement of every lookup: putting it together takes as long as its execution."""
-    return (
+def _candidates() -> Prepared:
+    """Return the statement of every lookup."""
+    statement = (
         sa.select(*_COLUMNS, sa.cast(track.c.gid, sa.Text).label("gid"))
         .join_from(fingerprint, track, fingerprint.c.track_id == track.c.id)
         .where(
-            fingerprint.c.id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Integer))),
-            fingerprint.c.length.between(sa.bindparam("shortest"), sa.bindparam("longest")),
+            fingerprint.c.id == sa.any_(_IDS),
+            # Lengths are 16 bits wide, bounds may be wider.
+            fingerprint.c.length.between(
+                sa.bindparam("shortest", type_=sa.Integer),
+                sa.bindparam("longest", type_=sa.Integer),
+            ),
         )
     )
+    return Prepared("lookup_candidates", statement)
 
 
 def identities(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Identity]:
@@ -103,6 +107,18 @@ def identities(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Ident
     wanted = list(ids)
     if not wanted:
         return {}
+    return {
+        row.id: Identity(
+            row.length,
+            bytes.fromhex(row.gid.replace("-", "")),
+            TrackName(row.track_id, row.track_gid),
+        )
+        for row in _identities().execute(connection, ids=wanted)
+    }
+
+
+@cache
+def _identities() -> Prepared:
     statement = (
         sa.select(
             fingerprint.c.id,
@@ -112,16 +128,9 @@ def identities(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Ident
             sa.cast(track.c.gid, sa.Text).label("track_gid"),
         )
         .join_from(fingerprint, track, fingerprint.c.track_id == track.c.id)
-        .where(fingerprint.c.id == sa.any_(sa.cast(wanted, sa.ARRAY(sa.Integer))))
+        .where(fingerprint.c.id == sa.any_(_IDS))
     )
-    return {
-        row.id: Identity(
-            row.length,
-            bytes.fromhex(row.gid.replace("-", "")),
-            TrackName(row.track_id, row.track_gid),
-        )
-        for row in connection.execute(statement)
-    }
+    return Prepared("lookup_identities", statement)
 
 
 def within(

@@ -84,12 +84,12 @@ def _chosen(requests: Sequence[Request], with_text: Sequence[bool]) -> set[int]:
 def _read_links(track_ids: set[int], databases: Databases) -> Links:
     if not track_ids:
         return {}
-    with databases.engine("fingerprint", read_only=True).connect() as connection:
+    with databases.reading("fingerprint") as connection:
         return track_links.enabled_links(connection, track_ids)
 
 
 def _read_texts(track_ids: set[int], databases: Databases) -> Texts:
     if not track_ids:
         return {}
-    with databases.engine("fingerprint", read_only=True).connect() as connection:
+    with databases.reading("fingerprint") as connection:
         return track_links.user_texts(connection, track_ids, MAX_TEXTS)
