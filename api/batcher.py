@@ -14,15 +14,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-import redis
 import structlog
-from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from api.departures import Departures
 from api.errors import ApiError, InternalError, ServiceUnavailableError
 from api.flight import Answer, Flight, Relay, Ticket
 from pipeline.runtime.metrics import Metrics
+from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import ApiSettings
 from pipeline.runtime.trace import current_trace_id, trace
 from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
@@ -59,8 +58,8 @@ class LookupBatcher:
 
     Args:
         settings: batch size, batches in flight.
-        client: to Redis, for commands that wait `POLL` seconds.
-        send: publishes a batch; raises `kombu.exceptions.OperationalError` without a broker.
+        line: to Redis, for commands that wait `POLL` seconds; it sends none again.
+        send: publishes a batch; raises `redis.RedisError` without a broker.
         metrics: where batches are counted.
         stalled_after: seconds after which an unanswered batch no longer holds others back.
         lost_after: seconds after which an unanswered batch is sent once more.
@@ -69,7 +68,7 @@ class LookupBatcher:
     def __init__(
         self,
         settings: ApiSettings,
-        client: redis.Redis,
+        line: RedisLine,
         send: Send,
         metrics: Metrics,
         *,
@@ -84,7 +83,7 @@ class LookupBatcher:
             stalled_after=stalled_after,
             lost_after=lost_after,
         )
-        self._client = client
+        self._line = line
         self._send = send
         self._metrics = metrics
         self._begin()
@@ -130,6 +129,7 @@ class LookupBatcher:
         self._wake.set()
         for thread in threads:
             thread.join(POLL + AFTER_FAILURE + 1)
+        self._line.close()
 
     def _begin(self) -> None:
         self.reply_to = replies.reply_key()
@@ -188,7 +188,7 @@ class LookupBatcher:
         with trace(trace_ids[0] if len(trace_ids) == 1 else None):
             try:
                 self._send(flight.batch(self.reply_to))
-            except OperationalError as error:
+            except RedisError as error:
                 logger.error("the broker is away", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
                 self._give_up(flight, ServiceUnavailableError())
             except Exception:
@@ -221,7 +221,7 @@ class LookupBatcher:
     def _read_replies(self) -> None:
         while self._wait_for_flights():
             try:
-                reply = replies.pop(self._client, self.reply_to, POLL)
+                reply = replies.pop(self._line, self.reply_to, POLL)
             except RedisError as error:
                 logger.error("redis is away: no replies", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
                 self._wake.wait(AFTER_FAILURE)

@@ -22,6 +22,7 @@ from pipeline.runtime.counters import Counters
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
+from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import Settings
 from pipeline.stages.messages import LookupBatch
 from tasks import generation, submission_queue
@@ -80,7 +81,7 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
     client = connect(settings.redis, timeout=REDIS_TIMEOUT)
     metrics = connect_metrics(settings.statsd)
     watch = RedisWatch()
-    blocking = connect(settings.redis, blocking=True, wait=POLL)
+    blocking = RedisLine(connect(settings.redis, blocking=True, wait=POLL), again=False)
     batcher = LookupBatcher(settings.api, blocking, dispatch.send_lookups, metrics)
     generations = Generations(TrackedHash(client, generation.KEY).read, watch)
     return Services(

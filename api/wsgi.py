@@ -3,7 +3,7 @@
 ``api.wsgi:application`` works too; it is made when the server asks for it, and not at import.
 """
 
-from functools import cache
+from functools import cache, partial
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ from api.services import Dispatch, open_services
 from pipeline.runtime.config import load_settings
 from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.process import hand_over_rarely, settle, stay_on_one_core
+from pipeline.runtime.redis_client import connect
+from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.sentry import init_sentry
 from tasks import dispatch
 
@@ -31,7 +33,8 @@ def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
     init_sentry(settings, "api")
     if settings.api.one_core:  # before there are threads
         stay_on_one_core()
-    services = open_services(settings, Dispatch(dispatch.send_lookups, dispatch.send_submissions))
+    lookups = partial(dispatch.send_lookups, RedisLine(connect(settings.redis)))
+    services = open_services(settings, Dispatch(lookups, dispatch.send_submissions))
     # A worker of granian is a child of multiprocessing, which runs no atexit functions, but these.
     Finalize(None, services.close, exitpriority=10)
     application = create_app(services)

@@ -85,7 +85,7 @@ class LookupTask(StageTask):
         super().on_failure(exc, task_id, args, kwargs, einfo)
         batch = from_message(LookupBatch, args[0])
         reply = LookupReply(batch.id, [], failed=True, transient=isinstance(exc, TRANSIENT))
-        replies.push(services().redis, batch.reply_to, reply)
+        replies.push(services().redis_line, batch.reply_to, reply)
 
 
 @app.task(name="lookup.validate", base=LookupTask, bind=True)
@@ -128,7 +128,7 @@ def _describe(batch: LookupBatch) -> LookupBatch:
     described = describe_lookups(batch, services().databases)
     if described.degraded:
         services().metrics.metadata_unavailable()
-    replies.push(services().redis, batch.reply_to, described.reply)
+    replies.push(services().redis_line, batch.reply_to, described.reply)
     note_missing(services().redis, described.missing_mbids)
     return batch
 

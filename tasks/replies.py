@@ -4,8 +4,8 @@ from typing import Final
 from uuid import uuid4
 
 import msgpack
-import redis
 
+from pipeline.runtime.redis_line import RedisLine
 from pipeline.stages.messages import LookupReply, from_message, to_message
 
 # A front end that is gone never reads its list again, so the list goes too.
@@ -20,20 +20,20 @@ def reply_key() -> str:
     return f"lookup:replies:{uuid4().hex}"
 
 
-def push(connection: redis.Redis, key: str, reply: LookupReply) -> None:
+def push(line: RedisLine, key: str, reply: LookupReply) -> None:
     """Append a reply to a front end's list."""
-    connection.eval(_PUSH, 1, key, msgpack.packb(to_message(reply)), _LIFETIME)
+    line.ask("EVAL", _PUSH, 1, key, msgpack.packb(to_message(reply)), _LIFETIME)
 
 
-def pop(connection: redis.Redis, key: str, timeout: float) -> LookupReply | None:
+def pop(line: RedisLine, key: str, timeout: float) -> LookupReply | None:
     """Wait up to `timeout` seconds for the next reply on a list; None when none came.
 
     Args:
-        connection: a client for blocking commands.
+        line: of a client for blocking commands, which sends none again.
         key: the list.
         timeout: seconds, above 0.
     """
-    popped = connection.blpop([key], timeout=timeout)
+    popped = line.ask("BLPOP", key, timeout)
     if popped is None:
         return None
     return from_message(LookupReply, msgpack.unpackb(popped[1]))

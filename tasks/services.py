@@ -20,6 +20,7 @@ from pipeline.runtime.config import load_settings
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
+from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import Settings
 from pipeline.stages.update_store import store_may_fail
 from tasks.index_lease import IndexLease
@@ -33,6 +34,11 @@ class Services:
     databases: Databases
     redis: redis.Redis
     metrics: Metrics
+
+    @cached_property
+    def redis_line(self) -> RedisLine:
+        """A connection for what somebody waits for."""
+        return RedisLine(self.redis)
 
     @cached_property
     def index(self) -> OpenIndex:

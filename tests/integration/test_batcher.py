@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 import structlog
-from kombu.exceptions import OperationalError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from api.batcher import BACKLOG, POLL, LookupBatcher
 from api.errors import InternalError, ServiceUnavailableError
 from api.flight import Relay, Ticket
 from cli.servers.ports import LOOPBACK
 from pipeline.runtime.redis_client import connect
+from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import ApiSettings, RedisSettings, Settings
 from pipeline.runtime.trace import current_trace_id, trace
 from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
@@ -46,7 +47,7 @@ class Front:
         self.worker = Answering(connect(redis_settings))
         self.batcher = LookupBatcher(
             ApiSettings.model_validate(options),
-            connect(redis_settings, blocking=True, wait=POLL),
+            RedisLine(connect(redis_settings, blocking=True, wait=POLL), again=False),
             self._forward,
             self.metrics,
             **patience,
@@ -232,7 +233,7 @@ def test_a_reply_of_the_wrong_length_is_nobodys(make) -> None:
     front.worker.held = True
     future = front.ask(1, 2)
     (batch,) = front.worker.wait_for(1)
-    replies.push(front.worker.client, batch.reply_to, LookupReply(batch.id, expected(1)))
+    replies.push(front.worker.line, batch.reply_to, LookupReply(batch.id, expected(1)))
     with pytest.raises(InternalError):
         future.result()
 
@@ -243,7 +244,7 @@ def test_a_reply_that_cannot_be_read_does_not_stop_the_reader(make) -> None:
     future = front.ask(1)
     front.worker.wait_for(1)
     with structlog.testing.capture_logs() as logs:
-        front.worker.client.rpush(front.batcher.reply_to, b"\xc1")
+        front.worker.line.ask("RPUSH", front.batcher.reply_to, b"\xc1")
         front.worker.release()
         assert future.result() == expected(1)
     assert "a reply could not be read" in [entry["event"] for entry in logs]
@@ -251,7 +252,7 @@ def test_a_reply_that_cannot_be_read_does_not_stop_the_reader(make) -> None:
 
 @pytest.mark.parametrize(
     ("error", "told"),
-    [(OperationalError("refused"), ServiceUnavailableError), (KeyError("bug"), InternalError)],
+    [(RedisConnectionError("refused"), ServiceUnavailableError), (KeyError("bug"), InternalError)],
 )
 def test_what_cannot_be_sent_fails_at_once_and_the_next_one_does_not(make, error, told) -> None:
     front = make()

@@ -11,8 +11,9 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import Settings
 from pipeline.stages.messages import Lookup, LookupBatch
-from tasks import dispatch, replies
+from tasks import replies
 from tasks.celery import app
+from tests.asking import ask
 from tests.importing import Importer
 from tests.synthetic import fingerprint
 from tests.workers import eventually, point_celery_at, running_worker, worker_roles, write_config
@@ -36,10 +37,9 @@ def test_fused_or_not_a_lookup_has_the_same_answer(
         watched_batches(settings) as batches,
         running_worker(role, config, tmp_path / "log", settings, environ),
     ):
-        dispatch.send_lookups(LookupBatch("b", key, time.time() + 30, [""], [lookup]))
-        reply = replies.pop(connect(settings.redis, blocking=True), key, 30)
+        batch = LookupBatch("b", key, time.time() + 30, [""], [lookup])
+        reply = ask(connect(settings.redis, blocking=True), batch)
         assert eventually(batches.read) == [1]
         [stats] = app.control.inspect(timeout=10, limit=1).stats().values()
-    assert reply is not None
     assert reply.answers == [{"results": [{"id": str(status.track_gid), "score": 1.0}]}]
     assert stats["total"] == dict.fromkeys(tasks, 1)

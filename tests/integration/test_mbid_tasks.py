@@ -14,7 +14,7 @@ from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import Settings
 from pipeline.stages.mbid_missing import unknown_key
 from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
-from tasks import dispatch, replies
+from tasks import replies
 from tasks.mbids import (
     MISSING_KEY,
     MOST_MISSING,
@@ -23,6 +23,7 @@ from tasks.mbids import (
     merge_missing_mbids,
     note_missing,
 )
+from tests.asking import ask
 from tests.importing import Importer
 from tests.mbids import ELSEWHERE, NEW, NEWER, OLD, Links, MusicBrainz
 from tests.scratch_redis import scratch_redis
@@ -70,10 +71,7 @@ def look_up(connection: redis.Redis) -> LookupReply:
     key = replies.reply_key()
     lookup = Lookup(request=0, duration=200, fingerprint=compress(fingerprint(1)))
     batch = LookupBatch(uuid4().hex, key, time.time() + 30, ["recordings"], [lookup])
-    dispatch.send_lookups(batch)
-    reply = replies.pop(connection, key, 30)
-    assert reply is not None
-    return reply
+    return ask(connection, batch)
 
 
 def test_a_lookup_reports_and_the_beat_merges(

@@ -20,7 +20,8 @@ from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import Settings
 from pipeline.stages.describe import describe_lookups
 from pipeline.stages.messages import Lookup, LookupBatch, TrackHit
-from tasks import dispatch, replies
+from tasks import replies
+from tests.asking import ask
 from tests.servers import Servers
 from tests.workers import point_celery_at, running_workers, write_config
 
@@ -135,9 +136,8 @@ def test_the_demonstration_finds_its_recording(loaded: Settings):
     )
     key = replies.reply_key()
     deadline = time.time() + 30
-    dispatch.send_lookups(LookupBatch(uuid4().hex, key, deadline, [form["meta"]], [lookup]))
-    reply = replies.pop(connect(loaded.redis, blocking=True), key, 30)
-    assert reply is not None
+    batch = LookupBatch(uuid4().hex, key, deadline, [form["meta"]], [lookup])
+    reply = ask(connect(loaded.redis, blocking=True), batch)
     best = reply.answers[0]["results"][0]
     assert best["score"] > 0.9
     assert [each["title"] for each in best["recordings"]] == [demo_recording().title]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -22,12 +23,14 @@ from pipeline.index import open_reader
 from pipeline.runtime import trace
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
+from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import Settings
 from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
 from tasks import dispatch, generation, replies
 from tasks.celery import app
 from tasks.maintenance import QUEUES, sweep_receipts
 from tasks.progress import progress_key
+from tests.asking import ask
 from tests.counting import Counted
 from tests.importing import Importer
 from tests.synthetic import Words, fingerprint, near_copy
@@ -68,9 +71,7 @@ class Stack:
         asked = [compress(each) for each in words] + ([compressed] if compressed else [])
         lookups = [Lookup(request=0, duration=200, fingerprint=each) for each in asked]
         batch = LookupBatch(uuid4().hex, key, time.time() + 30, ["recordingids"], lookups)
-        dispatch.send_lookups(batch)
-        reply = replies.pop(self.redis, key, 30)
-        assert reply is not None
+        reply = ask(self.redis, batch)
         assert reply.id == batch.id
         return reply
 
@@ -119,8 +120,9 @@ def test_what_is_imported_shows_at_once_where_answers_are_kept(
     stack: Stack, settings: Settings
 ) -> None:
     client, metrics = connect(settings.redis), Counted()
-    blocking = connect(settings.redis, blocking=True, wait=POLL)
-    batcher = LookupBatcher(settings.api, blocking, dispatch.send_lookups, metrics)
+    waiting = RedisLine(connect(settings.redis, blocking=True, wait=POLL), again=False)
+    send = partial(dispatch.send_lookups, RedisLine(client))
+    batcher = LookupBatcher(settings.api, waiting, send, metrics)
     tracked = TrackedHash(client, generation.KEY)
     answers = Answers(batcher.run, Generations(tracked.read, RedisWatch()).current)
     question = Lookup(request=0, duration=200, fingerprint=compress(fingerprint(1)))
