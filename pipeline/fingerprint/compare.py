@@ -4,19 +4,20 @@ It gives what the PostgreSQL extension's `acoustid_compare2` gives, its 16-bit p
 single-precision stores included.
 """
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.fingerprint.ragged import Ragged
 from pipeline.fingerprint.ragged import Rows as RowsOfWords
-from pipeline.fingerprint.scoring import COLUMNS, Rows, measure
+from pipeline.fingerprint.scoring import Rows, score_pairs
 from pipeline.fingerprint.words import Words
 
 MAX_OFFSET = 80
 """The widest alignment that matching and import allow, in words (about 10 s)."""
 
-_MAX_POSITION = 65535
-_VOTES_PER_UNIQUE = 0.02
+_MAX_POSITION: Final = 65535
 
 
 def compare2(a: Words, b: Words, max_offset: int = MAX_OFFSET) -> float:
@@ -69,19 +70,11 @@ def compare2_batch(
     lefts, rights = _check_pairs(pairs, len(left), len(right))
     a, b = Ragged.of(left), Ragged.of(right)
     longest = int(max(a.lengths.max(initial=0), b.lengths.max(initial=0)))
-    # The side with fewer fingerprints is met in runs: its table is laid out once for each.
+    window = min(max_offset or _MAX_POSITION, longest)
+    scores = np.empty(lefts.size, np.float32)
     order = np.argsort(lefts, kind="stable")
-    found = np.empty((len(lefts), COLUMNS), np.int64)
-    measure(
-        Rows(a.values, a.offsets),
-        Rows(b.values, b.offsets),
-        lefts[order],
-        rights[order],
-        min(max_offset or _MAX_POSITION, longest),
-        found,
-    )
-    scores = np.empty(len(lefts), np.float32)
-    scores[order] = _scores(found, np.minimum(a.lengths[lefts], b.lengths[rights])[order] & ~1)
+    sides = Rows(a.values, a.offsets), Rows(b.values, b.offsets)
+    score_pairs(*sides, lefts, rights, order, window, scores)
     return scores
 
 
@@ -95,42 +88,3 @@ def _check_pairs(
         if rows.size and not 0 <= rows.min() <= rows.max() < size:
             raise IndexError(f"pairs names rows outside a batch of {size} fingerprints")
     return left, right
-
-
-def _scores(found: NDArray[np.int64], shorter: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return what the measures of pairs come to; `shorter` as in `_likeness`."""
-    votes, unique_a, unique_b, lengths_a, lengths_b, sizes, errors = found.T
-    enough = votes >= _VOTES_PER_UNIQUE * np.maximum(unique_a, unique_b)
-    alive = np.flatnonzero(enough & (votes > 0) & (sizes > 0))
-    diversity = np.minimum(
-        _diversity(unique_a[alive], lengths_a[alive]),
-        _diversity(unique_b[alive], lengths_b[alive]),
-    )
-    likeness = _likeness(errors[alive], sizes[alive], shorter[alive])
-    scores = np.zeros(len(found), np.float32)
-    scores[alive] = likeness.astype(np.float64) ** (8 - 7 * diversity.astype(np.float64))
-    return scores
-
-
-# Where the reference implementation calculates in single precision, so do these two: the
-# scores come out equal to the last bit.
-
-
-def _diversity(unique: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return how little a side repeats itself, at most 1."""
-    share = (unique + 10).astype(np.float32) / lengths.astype(np.float32)
-    return np.minimum(share + np.float32(0.5), np.float32(1))
-
-
-def _likeness(
-    errors: NDArray[np.int64], sizes: NDArray[np.int64], shorter: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Return the share of the shorter side that overlaps, times its bits' likeness over chance.
-
-    Args:
-        errors: bits that differ.
-        sizes: words that face each other.
-        shorter: words of the shorter side as it was, rounded down to an even number.
-    """
-    likeness = sizes / shorter * (1 - 2 * errors / (32 * sizes))
-    return np.maximum(likeness, 0).astype(np.float32)

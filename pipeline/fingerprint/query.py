@@ -1,18 +1,20 @@
 """Which of a fingerprint's words the index is asked for, and gets."""
 
-from itertools import islice
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.fingerprint.ragged import Ragged, Rows, sum_rows
+from pipeline.fingerprint.ragged import Ragged, Rows
 from pipeline.fingerprint.words import SILENCE, Words
+from pipeline.loops.compiled import compiled
 
-MAX_TERMS = 120
+MAX_TERMS: Final = 120
 """The most terms taken from one fingerprint."""
 
-_START = 80  # words skipped at the front of a fingerprint long enough for it
-_TERM_MASK = np.uint32(0xFFFFFFF0)
-_FIRST_LOOK = 160  # words that nearly always hold all terms
+_START: Final = 80  # words skipped at the front of a fingerprint long enough for it
+_TERM_MASK: Final = np.uint32(0xFFFFFFF0)
+_SLOTS: Final = 512  # of the table of terms seen: a power of two, several times as many as terms
 
 
 def extract_query(words: Words) -> Words:
@@ -27,25 +29,62 @@ def extract_query(words: Words) -> Words:
         uint32[at most 120], different from each other, in the order of first appearance. Empty
         for silence alone: such a fingerprint can't be found.
     """
-    return _terms(words, int(np.count_nonzero(words != SILENCE)))
+    return extract_query_batch([words]).values
 
 
 def extract_query_batch(batch: Rows) -> Ragged:
     """Return the query terms of each fingerprint of a batch, row by row."""
     rows = Ragged.of(batch)
-    clean = sum_rows(rows.values != SILENCE, rows.offsets).tolist()
-    return Ragged.of([_terms(words, count) for words, count in zip(rows, clean, strict=True)])
+    terms = np.empty(MAX_TERMS * len(rows), np.uint32)
+    bounds = np.zeros(len(rows) + 1, np.int64)
+    _extract(rows.values, rows.offsets, terms, bounds)
+    return Ragged(terms[: bounds[-1]], bounds)
 
 
-def _terms(words: Words, clean: int) -> Words:
-    # The count is that of the words without silence, the index that among all words: so the
-    # public index was filled, and so it must be asked.
-    start = max(0, min(clean - MAX_TERMS, _START))
-    terms: dict[int, None] = {}
-    size = _FIRST_LOOK
-    while start < len(words) and len(terms) < MAX_TERMS:
-        piece = words[start : start + size]
-        terms.update(dict.fromkeys((piece[piece != SILENCE] & _TERM_MASK).tolist()))
-        start += size
-        size *= 2
-    return np.fromiter(islice(terms, MAX_TERMS), np.uint32)
+@compiled
+def _extract(
+    values: Words, offsets: NDArray[np.int64], terms: Words, bounds: NDArray[np.int64]
+) -> None:
+    """Extract the terms of one fingerprint after the other.
+
+    Args:
+        values: all words.
+        offsets: where each fingerprint begins, and where the last one ends.
+        terms: receives the terms.
+        bounds: receives where those of each begin, and where the last one's end; starts with 0.
+    """
+    # Which fingerprint a term was seen in, plus 1, and the term.
+    seen = np.zeros(_SLOTS, np.uint64)
+    end = 0
+    for row in range(offsets.size - 1):
+        words = values[offsets[row] : offsets[row + 1]]
+        clean = 0
+        for word in words:
+            clean += word != SILENCE
+        # The count is that of the words without silence, the index that among all words: so the
+        # public index was filled, and so it must be asked.
+        place = max(0, min(clean - MAX_TERMS, _START))
+        most = end + MAX_TERMS
+        while place < words.size and end < most:
+            word = words[place]
+            place += 1
+            if word == SILENCE:
+                continue
+            term = word & _TERM_MASK
+            if _is_new(np.uint64(row + 1) << np.uint64(32) | np.uint64(term), seen):
+                terms[end] = term
+                end += 1
+        bounds[row + 1] = end
+
+
+@compiled
+def _is_new(key: np.uint64, seen: NDArray[np.uint64]) -> bool:
+    """Note a term of a fingerprint; return whether it had not been seen there."""
+    owner = key >> np.uint64(32)
+    slot = (key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(55)
+    while seen[slot] >> np.uint64(32) == owner:
+        if seen[slot] == key:
+            return False
+        slot = (slot + np.uint64(1)) & np.uint64(_SLOTS - 1)
+    seen[slot] = key
+    return True

@@ -1,7 +1,7 @@
-"""The loops of compare2: align two fingerprints, trim them to that, count what differs.
+"""The loops of compare2: align two fingerprints, trim them to that, count and rate what differs.
 
-They follow the PostgreSQL extension's `acoustid_compare2` step by step, its tables of 16 bits
-included; `pipeline.fingerprint.compare` turns their counts into scores.
+They follow the PostgreSQL extension's `acoustid_compare2` step by step, its tables of 16 bits and
+its single precision included.
 """
 
 from typing import Final, NamedTuple
@@ -25,8 +25,10 @@ _TOP_KEY: Final = KEYS - 1
 _POSITION_MASK: Final = (1 << 16) - 1
 _SHADOW_KEY: Final = 8191
 _SHADOW_FROM: Final = 256
+_VOTES_PER_UNIQUE: Final = 0.02
 
 Counts = NDArray[np.int64]
+Scores = NDArray[np.float32]
 
 
 class Tables(NamedTuple):
@@ -53,24 +55,49 @@ class Rows(NamedTuple):
     offsets: Counts
 
 
-COLUMNS: Final = 7
-"""What `measure` finds of a pair: votes, unique keys of both trimmed sides, lengths of both, words
-that face each other (an even number), bits that differ between those."""
+class Overlap(NamedTuple):
+    """What two fingerprints, trimmed to their alignment, have in common.
+
+    Attributes:
+        votes: keys that vote for the alignment.
+        unique_left: different keys of the left side.
+        unique_right: different keys of the right side.
+        left: words of the left side.
+        right: words of the right side.
+        size: words that face each other, an even number.
+        errors: bits that differ between those.
+    """
+
+    votes: int
+    unique_left: int
+    unique_right: int
+    left: int
+    right: int
+    size: int
+    errors: int
 
 
 @compiled
-def measure(
-    left: Rows, right: Rows, lefts: Counts, rights: Counts, window: int, found: Counts
+def score_pairs(
+    left: Rows,
+    right: Rows,
+    lefts: Counts,
+    rights: Counts,
+    order: Counts,
+    window: int,
+    scores: Scores,
 ) -> None:
-    """Align and measure pairs of fingerprints.
+    """Align and score pairs of fingerprints.
 
     Args:
         left: the stored fingerprints.
         right: the others.
-        lefts: the row of each pair on the left, int64[n]; equal ones are best side by side.
+        lefts: the row of each pair on the left, int64[n].
         rights: its row on the right.
+        order: in which the pairs are scored, int64[n]: best with equal rows on the left side by
+            side, for each is laid out once for a run of them.
         window: the widest alignment, in words.
-        found: receives the measures of each pair, int64[n, COLUMNS].
+        scores: receives the score of each pair, float32[n].
     """
     tables = Tables(
         np.full(KEYS, -1, np.int32),
@@ -79,7 +106,7 @@ def measure(
         np.zeros(2 * window + 1, np.int64),
     )
     loaded = -1
-    for pair in range(lefts.size):
+    for pair in order:
         row = lefts[pair]
         a = left.values[left.offsets[row] : left.offsets[row + 1]]
         if row != loaded:
@@ -90,7 +117,7 @@ def measure(
             loaded = row
         row = rights[pair]
         b = right.values[right.offsets[row] : right.offsets[row + 1]]
-        _measure_pair(a, b, window, tables, found[pair])
+        scores[pair] = _score(_overlap(a, b, window, tables), min(a.size, b.size))
 
 
 @compiled
@@ -100,24 +127,50 @@ def _unload(a: Words, tables: Tables) -> None:
 
 
 @compiled
-def _measure_pair(a: Words, b: Words, window: int, tables: Tables, found: Counts) -> None:
-    """Measure one pair, of which the left side is in `tables.last`."""
+def _overlap(a: Words, b: Words, window: int, tables: Tables) -> Overlap:
+    """Align and measure one pair, of which the left side is in `tables.last`."""
     offset, votes = _align(b, window, tables)
     left, right = a[max(offset, 0) :], b[max(-offset, 0) :]
     size = min(left.size, right.size) & ~1
-    found[0] = votes
     if not votes or not size:
-        found[1:] = 0
-        return
+        return Overlap(0, 0, 0, 0, 0, 0, 0)
     stored = tables.last[_SHADOW_KEY]
     top_is_seen = stored >= 0 and (stored & _POSITION_MASK) >= _SHADOW_FROM
-    found[1], top_is_seen = _count_keys(left, top_is_seen, tables.seen)
-    found[2], _ = _count_keys(right, top_is_seen, tables.seen)
-    found[3], found[4], found[5] = left.size, right.size, size
+    unique_left, top_is_seen = _count_keys(left, top_is_seen, tables.seen)
+    unique_right, _ = _count_keys(right, top_is_seen, tables.seen)
     errors = 0
     for place in range(np.uint64(size)):
         errors += count_ones(np.uint64(left[place] ^ right[place]))
-    found[6] = errors
+    return Overlap(votes, unique_left, unique_right, left.size, right.size, size, errors)
+
+
+@compiled
+def _score(found: Overlap, shorter: int) -> np.float32:
+    """Return what an overlap comes to, from 0 to 1.
+
+    Half of the bits different, which is chance, is 0; so is an alignment for which too few keys
+    vote. The share of the shorter side that overlaps counts, and a side that repeats itself does.
+
+    Args:
+        found: the overlap.
+        shorter: words of the shorter side before they were trimmed.
+    """
+    unique = max(found.unique_left, found.unique_right)
+    if not found.votes or found.votes < _VOTES_PER_UNIQUE * unique:
+        return np.float32(0)
+    share = found.size / (shorter & ~1)
+    likeness = np.float32(max(share * (1 - 2 * found.errors / (32 * found.size)), 0.0))
+    diversity = min(
+        _diversity(found.unique_left, found.left), _diversity(found.unique_right, found.right)
+    )
+    return np.float32(np.float64(likeness) ** (8 - 7 * np.float64(diversity)))
+
+
+@compiled
+def _diversity(unique: int, length: int) -> np.float32:
+    """Return how little a side repeats itself, at most 1."""
+    share = np.float32(unique + 10) / np.float32(length)
+    return min(share + np.float32(0.5), np.float32(1))
 
 
 @compiled

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from pipeline.catalog import changelog, fingerprints, submissions
 from pipeline.catalog.fingerprints import StoredFingerprint
 from pipeline.catalog.submissions import StoredSubmission
-from pipeline.fingerprint.query import extract_query
+from pipeline.fingerprint.query import extract_query_batch
 from pipeline.index.interface import FingerprintIndex
 from pipeline.runtime.databases import Databases
 from pipeline.stages.messages import Candidate, Match, SubmissionBatch, TrackFit
@@ -88,7 +88,7 @@ def _search(
     """Return the fingerprints worth comparing, by submission id: its twins, or what is found."""
     asking = [candidate for candidate in candidates if not candidate.twins]
     hits = index.search(
-        [extract_query(wanted[candidate.id].words) for candidate in asking],
+        list(extract_query_batch([wanted[each.id].words for each in asking])),
         limit=INDEX_LIMIT,
         min_score=INDEX_MIN_SCORE,
         score_pct=INDEX_SCORE_PCT,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.catalog import fingerprints
 from pipeline.catalog.fingerprints import TrackName
 from pipeline.fingerprint.compare import compare2_batch
-from pipeline.fingerprint.query import extract_query
+from pipeline.fingerprint.query import extract_query_batch
 from pipeline.fingerprint_store import FingerprintStore
 from pipeline.index.interface import FingerprintIndex
 from pipeline.runtime.databases import Databases
@@ -70,7 +70,7 @@ def score_lookups(
 def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Question]:
     words = [np.frombuffer(lookup.words, dtype="<u4") for lookup in lookups]
     hits = index.search(
-        [extract_query(each) for each in words],
+        list(extract_query_batch(words)),
         limit=INDEX_LIMIT,
         min_score=INDEX_MIN_SCORE,
         score_pct=INDEX_SCORE_PCT,
