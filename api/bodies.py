@@ -22,6 +22,7 @@ MAX_PARTS: Final = 1000
 MAX_MEMBERS: Final = 16
 """Members that a gzip body may consist of; each costs a copy of what follows it."""
 
+_FORM: Final = "application/x-www-form-urlencoded"
 _CHUNK: Final = 64 * 1024
 _GZIP: Final = zlib.MAX_WBITS | 16
 _TOO_LARGE: Final = f"a body may have {MAX_BODY} bytes"
@@ -44,8 +45,9 @@ def read_form(environ: dict[str, Any]) -> list[Pair]:
             than `api.parameters.MAX_PAIRS`.
         InvalidBodyError: it ends early, is no gzip although it says so, or is a broken form.
     """
-    kind, options = falcon.parse_header(environ.get("CONTENT_TYPE") or "")
-    if kind.lower() == "application/x-www-form-urlencoded":
+    header = environ.get("CONTENT_TYPE") or ""
+    kind, options = (header, {}) if header == _FORM else falcon.parse_header(header)
+    if kind.lower() == _FORM:
         return parse_pairs(read_body(environ).decode("utf-8", "replace"))
     if kind.lower() == "multipart/form-data":
         if not options.get("boundary"):

@@ -71,6 +71,7 @@ class Endpoint(ABC):
         if self._is_cluster(parameters):
             exchange.unlimited = True
             return
+        exchange.counted = True
         decision = self.services.limiter.count(exchange.address, application)
         exchange.decision = decision
         if decision is not None and not decision.passes:

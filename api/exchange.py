@@ -25,6 +25,7 @@ class Exchange:
         style: how to reply, as far as it is known.
         endpoint: the handler's name, for metrics.
         decision: what the rate limiter said.
+        counted: whether the rate limiter was asked, if only to learn that there is no limit.
         unlimited: whether the cluster's own secret came with it, so that no limit holds.
         started: when it came, on the performance counter.
     """
@@ -36,6 +37,7 @@ class Exchange:
     style: ReplyStyle = JSON
     endpoint: str = "other"
     decision: Decision | None = None
+    counted: bool = False
     unlimited: bool = False
     started: float = field(default_factory=time.perf_counter)
 

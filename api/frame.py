@@ -81,7 +81,9 @@ class Frame:
     def _add_limits(self, exchange: Exchange, resp: falcon.Response) -> None:
         if exchange.unlimited:
             return
-        decision = exchange.decision or self._services.limiter.look(exchange.address)
+        decision = exchange.decision
+        if not exchange.counted:
+            decision = self._services.limiter.look(exchange.address)
         if decision is not None:
             headers = decision.standing.headers()
             resp.set_headers(headers)

@@ -92,9 +92,14 @@ def parse_pairs(text: str) -> list[Pair]:
     Raises:
         RequestTooLargeError: more pairs than `MAX_PAIRS`.
     """
-    if text.count("&") >= MAX_PAIRS:
+    pieces = text.split("&", MAX_PAIRS)
+    if len(pieces) > MAX_PAIRS:
         raise RequestTooLargeError(f"a request may have {MAX_PAIRS} parameters")
-    return parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="replace")
+    if "%" in text:
+        return parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="replace")
+    # The same for a text without escapes, as most are: a fingerprint needs none.
+    split = (piece.replace("+", " ").partition("=") for piece in pieces if piece)
+    return [(name, value) for name, _, value in split]
 
 
 def suffixed(stem: str, index: int | None) -> str:

@@ -6,12 +6,12 @@ where the contents belong.
 """
 
 import json
-from base64 import b64encode
 from functools import cache
 from typing import Any, Final
 from uuid import uuid4
 
 import msgpack
+import pybase64
 
 from pipeline.runtime import trace
 from pipeline.stages.messages import LookupBatch, to_message
@@ -38,7 +38,7 @@ def lookup_message(batch: LookupBatch) -> str:
         .replace(_ID, str(uuid4()))
         .replace(_TRACE, trace.current_trace_id() or trace.new_trace_id())
         .replace(_COUNT, str(len(batch.lookups)))
-        .replace(_BODY, b64encode(packed).decode("ascii"))
+        .replace(_BODY, pybase64.b64encode_as_string(packed))
     )
 
 

@@ -1,6 +1,9 @@
 """Chromaprint's lenient URL-safe Base64: what its decoder accepts is accepted here."""
 
 import binascii
+from contextlib import suppress
+
+import pybase64
 
 from pipeline.fingerprint.errors import InvalidFingerprint, Reason
 
@@ -28,6 +31,10 @@ def unpack_text(text: str) -> bytes:
         raise InvalidFingerprint(
             Reason.LEADING_SPACE, "the fingerprint starts with white space: remove it"
         )
+    if not any(each in text for each in "+/="):
+        with suppress(ValueError):  # most texts are regular, which takes a tenth of the time
+            padding = "=" * (-len(text) % 4)
+            return pybase64.b64decode(text + padding, altchars=b"-_", validate=True)
     standard = text.encode(errors="replace").translate(_TO_STANDARD)
     if len(standard) % 4 == 1:
         standard = standard[:-1]

@@ -1,6 +1,6 @@
 """Parameters are read as leniently as in public, and never make anything fail."""
 
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 from uuid import UUID
 
 import pytest
@@ -117,6 +117,11 @@ def test_pairs_keep_empty_values_and_mend_what_is_no_utf8() -> None:
 def test_pairs_are_read_back(pairs: list[tuple[str, str]]) -> None:
     text = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
     assert parse_pairs(text) == pairs
+
+
+@given(st.text(alphabet="ab=&+%1é ;"))
+def test_pairs_are_those_of_the_standard_library(text: str) -> None:
+    assert parse_pairs(text) == parse_qsl(text, keep_blank_values=True, errors="replace")
 
 
 def test_more_pairs_than_any_client_sends_are_refused() -> None:

@@ -1,6 +1,7 @@
 """The lenient Base64 of fingerprints."""
 
 import base64
+import string
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from pipeline.fingerprint.errors import InvalidFingerprint, Reason
 from pipeline.fingerprint.text import pack_text, unpack_text
+
+ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 
 
 @given(st.binary())
@@ -24,6 +27,16 @@ def test_the_standard_alphabet_and_padding_are_read_too(data: bytes):
     unpacked = unpack_text(base64.b64encode(data).decode())
     assert unpacked[: len(data)] == data
     assert not any(unpacked[len(data) :])
+
+
+@given(st.text(alphabet="AQz09-_+/=\n é", min_size=1).filter(lambda text: not text[0].isspace()))
+def test_irregular_texts_are_read_as_chromaprint_reads_them(text: str):
+    """Character by character, six bits each."""
+    values = {code: at for at, code in enumerate(ALPHABET)} | {"+": 62, "/": 63}
+    codes = [values.get(chr(code), 0) for code in text.encode()]
+    bits = "".join(f"{code:06b}" for code in codes[: len(codes) - (len(codes) % 4 == 1)])
+    expected = bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits) // 8 * 8, 8))
+    assert unpack_text(text) == expected
 
 
 @pytest.mark.parametrize("stranger", ["=", "\n", " ", "%", "\0", "\x7f"])
