@@ -11,17 +11,19 @@ import numpy as np
 
 from pipeline.fingerprint.codec import compress, decompress
 from pipeline.fingerprint.compare import compare2
+from pipeline.fingerprint.query import extract_query
 from pipeline.index.warm_up import warm_up as warm_index_up
 
 
 def warm_up(*, index: bool = True) -> None:
-    """Decode and compare a fingerprint, and use an index: 0.5 s, or half a minute at first.
+    """Use a fingerprint as lookups do, and an index: 0.5 s, or half a minute at first.
 
     Args:
         index: whether the index is used too; a worker whose index is on servers has no need to.
     """
     words = decompress(compress(np.arange(100, dtype=np.uint32) << np.uint32(16))).words
     compare2(words, words)
+    extract_query(words)
     if index:
         warm_index_up()
 

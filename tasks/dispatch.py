@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from pipeline.runtime.redis_line import RedisLine
 from pipeline.stages.messages import LookupBatch
-from tasks import submission
+from tasks import lookup, submission
 from tasks.lookup_message import QUEUE, lookup_message
+from tasks.services import services
 
 
 def send_lookups(line: RedisLine, batch: LookupBatch) -> None:
@@ -17,6 +18,7 @@ def send_lookups(line: RedisLine, batch: LookupBatch) -> None:
         redis.RedisError: the broker is away.
     """
     line.ask("LPUSH", QUEUE, lookup_message(batch))
+    services().metrics.task_enqueued(lookup.validate.name)
 
 
 def send_submissions(submission_ids: Sequence[int]) -> None:

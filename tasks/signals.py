@@ -26,6 +26,7 @@ def connect() -> None:
     signals.worker_ready.connect(_settle)
     signals.beat_init.connect(_report_errors)
     signals.before_task_publish.connect(_send_trace_id)
+    signals.after_task_publish.connect(_count_publishing)
     signals.task_prerun.connect(_bind_trace_id)
     signals.task_postrun.connect(_clear_trace_id)
     signals.task_prerun.connect(_begin_change)
@@ -52,6 +53,10 @@ def _settle(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
 
 def _send_trace_id(headers: dict[str, Any], **_: Any) -> None:  # noqa: ANN401 - what Celery sends
     headers[TRACE_HEADER] = trace.current_trace_id() or trace.new_trace_id()
+
+
+def _count_publishing(sender: str, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    services().metrics.task_enqueued(sender)
 
 
 def _bind_trace_id(task: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends

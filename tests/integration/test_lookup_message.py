@@ -1,8 +1,10 @@
 """The message of lookups is what Celery and kombu would have published."""
 
 import json
+import os
 import time
 from base64 import b64decode
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,9 +17,10 @@ from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.trace import trace
 from pipeline.stages.messages import Lookup, LookupBatch, from_message, to_message
-from tasks import dispatch, lookup
+from tasks import dispatch, lookup, services
 from tasks.celery import app
 from tasks.signals import TRACE_HEADER
+from tests.counting import Counted
 from tests.workers import point_celery_at, write_config
 
 # One for each message; of Celery's own both tags are random.
@@ -31,6 +34,15 @@ def queue(settings: Settings, tmp_path: Path) -> redis.Redis:
     client = connect(settings.redis)
     client.delete("lookup")
     return client
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    """The metrics of this process."""
+    counting = Counted()
+    own = replace(services.services(), metrics=counting)
+    monkeypatch.setitem(services._by_process, os.getpid(), own)
+    return counting
 
 
 def batch_of(count: int) -> LookupBatch:
@@ -89,3 +101,13 @@ def test_marks_among_the_contents_are_left_alone(queue: redis.Redis) -> None:
     batch.reply_to = batch.metas[0] = "<id> <trace> <count> <body>"
     dispatch.send_lookups(RedisLine(queue), batch)
     assert carried(published(queue)) == batch
+
+
+def test_what_is_published_is_counted(queue: redis.Redis, counted: Counted) -> None:
+    dispatch.send_lookups(RedisLine(queue), batch_of(2))
+    dispatch.send_submissions([1, 2])
+    queue.delete("lookup", "submission")
+    assert counted.counts == {
+        "tasks_enqueued_total.lookup_validate": 1,
+        "tasks_enqueued_total.submission_validate": 1,
+    }
