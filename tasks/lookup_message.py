@@ -6,6 +6,7 @@ where the contents belong.
 """
 
 import json
+import time
 from functools import cache
 from typing import Any, Final
 from uuid import uuid4
@@ -17,6 +18,7 @@ from pipeline.runtime import trace
 from pipeline.stages.messages import LookupBatch, to_message
 from tasks import lookup
 from tasks.celery import app
+from tasks.queues import SENT_HEADER
 from tasks.signals import TRACE_HEADER
 
 QUEUE: Final = "lookup"
@@ -25,6 +27,7 @@ QUEUE: Final = "lookup"
 _ID: Final = "<id>"
 _TRACE: Final = "<trace>"
 _COUNT: Final = "<count>"
+_SENT: Final = "<sent>"
 _BODY: Final = "<body>"
 
 _STAGES: Final = " → ".join(name.removeprefix("lookup.") for name in lookup.STAGES)
@@ -37,6 +40,7 @@ def lookup_message(batch: LookupBatch) -> str:
         _message()
         .replace(_ID, str(uuid4()))
         .replace(_TRACE, trace.current_trace_id() or trace.new_trace_id())
+        .replace(f'"{_SENT}"', repr(time.time()))
         .replace(_COUNT, str(len(batch.lookups)))
         .replace(_BODY, pybase64.b64encode_as_string(packed))
     )
@@ -57,7 +61,7 @@ def _message() -> str:
             "body": _BODY,
             "content-encoding": "binary",
             "content-type": "application/x-msgpack",
-            "headers": {**headers, TRACE_HEADER: _TRACE},
+            "headers": {**headers, TRACE_HEADER: _TRACE, SENT_HEADER: _SENT},
             "properties": {
                 **properties,
                 "delivery_mode": 2,

@@ -6,13 +6,11 @@ from typing import Final
 import structlog
 
 from pipeline.catalog import submissions
-from tasks import submission, submission_queue
+from tasks import queues, submission, submission_queue
 from tasks.celery import app
 from tasks.services import services
 
 logger = structlog.get_logger("acoustid.tasks.maintenance")
-
-QUEUES: Final = ("lookup", "submission", "index", "maintenance")
 
 _SWEEP: Final = 1_000  # receipts a sweep starts again at most
 _BATCH: Final = 200  # receipts that are started again together
@@ -53,8 +51,9 @@ def _groups(overdue: Sequence[submissions.Unfinished]) -> list[list[int]]:
 
 @app.task(name="maintenance.measure_queues")
 def measure_queues() -> dict[str, int]:
-    """Measure how many messages wait in each queue."""
-    depths = {queue: services().redis.llen(queue) for queue in QUEUES}
-    for queue, depth in depths.items():
-        services().metrics.queue_depth(queue, depth)
-    return depths
+    """Measure how many messages wait in each queue, and for how long."""
+    found = {queue: queues.backlog(services().redis, queue) for queue in queues.NAMES}
+    for queue, each in found.items():
+        services().metrics.queue_depth(queue, each.messages)
+        services().metrics.queue_age(queue, each.age)
+    return {queue: each.messages for queue, each in found.items()}

@@ -1,5 +1,6 @@
 """What happens around tasks: logs and error reports set up, trace ids carried, heartbeats left."""
 
+import time
 from contextlib import suppress
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from pipeline.runtime.process import settle
 from pipeline.runtime.sentry import init_sentry
 from pipeline.warm_up import warm_up
 from tasks import generation, heartbeats
+from tasks.queues import SENT_HEADER
 from tasks.services import services
 
 TRACE_HEADER: Final = "acoustid_trace_id"
@@ -26,6 +28,7 @@ def connect() -> None:
     signals.worker_ready.connect(_settle)
     signals.beat_init.connect(_report_errors)
     signals.before_task_publish.connect(_send_trace_id)
+    signals.before_task_publish.connect(_send_time)
     signals.after_task_publish.connect(_count_publishing)
     signals.task_prerun.connect(_bind_trace_id)
     signals.task_postrun.connect(_clear_trace_id)
@@ -53,6 +56,10 @@ def _settle(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
 
 def _send_trace_id(headers: dict[str, Any], **_: Any) -> None:  # noqa: ANN401 - what Celery sends
     headers[TRACE_HEADER] = trace.current_trace_id() or trace.new_trace_id()
+
+
+def _send_time(headers: dict[str, Any], **_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    headers[SENT_HEADER] = time.time()
 
 
 def _count_publishing(sender: str, **_: Any) -> None:  # noqa: ANN401 - what Celery sends

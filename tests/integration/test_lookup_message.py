@@ -19,12 +19,13 @@ from pipeline.runtime.trace import trace
 from pipeline.stages.messages import Lookup, LookupBatch, from_message, to_message
 from tasks import dispatch, lookup, services
 from tasks.celery import app
+from tasks.queues import SENT_HEADER
 from tasks.signals import TRACE_HEADER
 from tests.counting import Counted
 from tests.workers import point_celery_at, write_config
 
 # One for each message; of Celery's own both tags are random.
-NAMES = {"id", "root_id", "correlation_id", "delivery_tag", "reply_to"}
+NAMES = {"id", "root_id", "correlation_id", "delivery_tag", "reply_to", SENT_HEADER}
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ from pipeline.runtime.redis_client import connect
 from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import Settings
 from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
-from tasks import dispatch, generation, replies
+from tasks import dispatch, generation, queues, replies
 from tasks.celery import app
-from tasks.maintenance import QUEUES, sweep_receipts
+from tasks.maintenance import sweep_receipts
 from tasks.progress import progress_key
 from tests.asking import ask
 from tests.counting import Counted
@@ -64,7 +64,7 @@ class Stack:
             newest = changelog.position(connection)
         with open_reader(self.importer.index_path) as index:
             is_current = index.position() == newest
-        return not running and is_current and not any(map(self.redis.llen, QUEUES))
+        return not running and is_current and not any(map(self.redis.llen, queues.NAMES))
 
     def look_up(self, *words: Words, compressed: bytes | None = None) -> LookupReply:
         key = replies.reply_key()
