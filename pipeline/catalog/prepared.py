@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 # A pooler between here and the server may lend another server process to each transaction, which
-# knows the name not yet, or already.
-_CONFUSED: Final = frozenset({"26000", "42P05"})  # no such prepared statement; it exists
+# knows the name not yet, or already. And a migration may have given a column another type.
+_NO_SUCH: Final = "26000"
+_EXISTS: Final = "42P05"
+_OUTDATED: Final = "0A000"
 
 
 class Prepared:
@@ -50,7 +52,7 @@ class Prepared:
             ordered = tuple(given[name] for name in self._compiled.positiontup)
             return connection.exec_driver_sql(self._call, ordered).all()
         except sa.exc.DBAPIError as error:
-            if getattr(error.orig, "pgcode", None) not in _CONFUSED:
+            if getattr(error.orig, "pgcode", None) not in (_NO_SUCH, _EXISTS, _OUTDATED):
                 raise
         return connection.execute(self._statement, values).all()
 
@@ -61,4 +63,5 @@ class Prepared:
 
     @cached_property
     def _call(self) -> str:
-        return f"EXECUTE {self._name} ({', '.join(['%s'] * len(self._compiled.positiontup))})"
+        places = ", ".join(["%s"] * len(self._compiled.positiontup))
+        return f"EXECUTE {self._name} ({places})" if places else f"EXECUTE {self._name}"

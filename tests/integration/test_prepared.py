@@ -60,6 +60,15 @@ def test_a_server_that_has_it_already_answers(connection: sa.Connection, between
     assert [row.number for row in between.execute(connection, least=3, most=5)] == [3, 4, 5]
 
 
+def test_a_column_of_another_type_is_read(connection: sa.Connection) -> None:
+    connection.execute(sa.text("CREATE TEMPORARY TABLE shaped AS SELECT 1 AS number"))
+    column = Prepared("shape", sa.select(sa.column("number")).select_from(sa.table("shaped")))
+    assert [row.number for row in column.execute(connection)] == [1]
+    connection.execute(sa.text("ALTER TABLE shaped ALTER number TYPE text"))
+    assert [row.number for row in column.execute(connection)] == ["1"]
+    connection.execute(sa.text("DROP TABLE shaped"))
+
+
 def test_other_errors_are_told(connection: sa.Connection, between: Prepared) -> None:
     with pytest.raises(sa.exc.DataError):
         between.execute(connection, least="three", most=5)
