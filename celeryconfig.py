@@ -3,6 +3,7 @@
 from kombu import Exchange, Queue
 
 from pipeline.runtime.config import load_settings
+from tasks import queues
 from tasks.schedule import SCHEDULE
 
 _settings = load_settings()
@@ -22,8 +23,8 @@ accept_content = ["msgpack", "json"]
 # not here is an error rather than a new queue that no worker serves. Lookups are not kept until
 # they are acknowledged: the front end waits, and sends a batch again long before Redis would.
 task_queues = [
-    Queue(name, Exchange(name), routing_key=name, no_ack=name == "lookup")
-    for name in ("lookup", "submission", "index", "maintenance")
+    Queue(name, Exchange(name), routing_key=name, no_ack=name == queues.LOOKUP)
+    for name in queues.NAMES
 ]
 task_default_queue = "maintenance"
 task_create_missing_queues = False

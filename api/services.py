@@ -25,7 +25,7 @@ from pipeline.runtime.redis_client import connect
 from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import Settings
 from pipeline.stages.messages import LookupBatch
-from tasks import generation, submission_queue
+from tasks import generation, queues
 
 REDIS_TIMEOUT = 1.0
 """Seconds to wait for Redis where somebody waits for us."""
@@ -105,6 +105,6 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
 
 def _is_busy(client: redis.Redis) -> bool:
     try:
-        return submission_queue.waiting(client) > 0
+        return queues.waiting(client, queues.SUBMISSION) > 0
     except RedisError:
         return False  # publishing will tell

@@ -9,8 +9,6 @@ from signal import Signals
 from cli.ending import Escalation
 from cli.servers.ports import LOOPBACK
 
-QUEUES = ("lookup", "submission", "index", "maintenance")
-
 WARM: Escalation = (
     (Signals.SIGTERM, 30.0),  # Celery finishes the tasks it has
     (Signals.SIGQUIT, 12.0),  # and here, after a soft shutdown, gives them back

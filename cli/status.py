@@ -16,7 +16,7 @@ from cli.datadir import DataDir
 from cli.effective import CONFIG_VARIABLE, DATABASES, read_settings
 from cli.prepared import Prepared
 from cli.record import StackRecord
-from cli.roles import FLOWER_USER, QUEUES
+from cli.roles import FLOWER_USER
 from cli.runstate import RunState
 from pipeline.catalog import changelog
 from pipeline.catalog.fingerprint_tables import fingerprint, track
@@ -27,6 +27,7 @@ from pipeline.indexes import open_index
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import DatabaseSettings, RedisSettings, Settings
+from tasks import queues
 
 Answer = TypeVar("Answer")
 
@@ -97,7 +98,7 @@ def collect(data: DataDir, environ: Mapping[str, str] = os.environ) -> dict[str,
 def queue_lengths(settings: RedisSettings) -> dict[str, int]:
     """Return the number of messages that wait in each queue."""
     with connect(settings) as client:
-        return {queue: int(client.llen(queue)) for queue in QUEUES}
+        return {queue: queues.waiting(client, queue) for queue in queues.NAMES}
 
 
 def index_positions(settings: Settings, databases: Databases) -> dict[str, int]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pipeline.runtime.redis_line import RedisLine
 from pipeline.stages.messages import LookupBatch
-from tasks import lookup, submission
-from tasks.lookup_message import QUEUE, lookup_message
+from tasks import lookup, queues, submission
+from tasks.lookup_message import lookup_message
 from tasks.services import services
 
 
@@ -17,7 +17,7 @@ def send_lookups(line: RedisLine, batch: LookupBatch) -> None:
     Raises:
         redis.RedisError: the broker is away.
     """
-    line.ask("LPUSH", QUEUE, lookup_message(batch))
+    line.ask("LPUSH", queues.LOOKUP, lookup_message(batch))
     services().metrics.task_enqueued(lookup.validate.name)
 
 

@@ -18,11 +18,8 @@ from pipeline.runtime import trace
 from pipeline.stages.messages import LookupBatch, to_message
 from tasks import lookup
 from tasks.celery import app
-from tasks.queues import SENT_HEADER
+from tasks.queues import LOOKUP, SENT_HEADER
 from tasks.signals import TRACE_HEADER
-
-QUEUE: Final = "lookup"
-"""The queue, and kombu's name in Redis for its messages of ordinary priority."""
 
 _ID: Final = "<id>"
 _TRACE: Final = "<trace>"
@@ -65,7 +62,7 @@ def _message() -> str:
             "properties": {
                 **properties,
                 "delivery_mode": 2,
-                "delivery_info": {"exchange": "", "routing_key": QUEUE},
+                "delivery_info": {"exchange": "", "routing_key": LOOKUP},
                 "priority": 0,
                 "body_encoding": "base64",
                 "delivery_tag": _ID,

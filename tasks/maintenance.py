@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from pipeline.catalog import submissions
-from tasks import queues, submission, submission_queue
+from tasks import queues, submission
 from tasks.celery import app
 from tasks.services import services
 
@@ -25,7 +25,7 @@ def sweep_receipts() -> int:
 
     Returns how many receipts were started.
     """
-    if submission_queue.waiting(services().redis) > _BUSY:
+    if queues.waiting(services().redis, queues.SUBMISSION) > _BUSY:
         return 0
     with services().databases.engine("ingest").begin() as connection:
         overdue = submissions.claim_unfinished(connection, _SWEEP)

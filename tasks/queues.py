@@ -7,7 +7,9 @@ from typing import Final, cast
 
 import redis
 
-NAMES: Final = ("lookup", "submission", "index", "maintenance")
+LOOKUP: Final = "lookup"
+SUBMISSION: Final = "submission"
+NAMES: Final = (LOOKUP, SUBMISSION, "index", "maintenance")
 """Every queue; kombu's name in Redis for its messages of ordinary priority."""
 
 SENT_HEADER: Final = "acoustid_sent_at"
@@ -27,15 +29,24 @@ class Backlog:
     age: float
 
 
+def waiting(client: redis.Redis, queue: str) -> int:
+    """Return how many messages wait in a queue.
+
+    Raises:
+        redis.exceptions.RedisError: Redis is away.
+    """
+    return int(client.llen(queue))
+
+
 def backlog(client: redis.Redis, queue: str) -> Backlog:
     """Return what waits in a queue.
 
     Raises:
         redis.exceptions.RedisError: Redis is away.
     """
-    messages = client.llen(queue)
+    messages = waiting(client, queue)
     oldest = cast("bytes | None", client.lindex(queue, -1))
-    return Backlog(int(messages), 0.0 if oldest is None else _age(oldest))
+    return Backlog(messages, 0.0 if oldest is None else _age(oldest))
 
 
 def _age(message: bytes) -> float:

@@ -9,7 +9,7 @@ import structlog
 from kombu.exceptions import OperationalError
 
 from api import imports
-from tasks.submission_queue import QUEUE
+from tasks.queues import SUBMISSION
 from tests.web.client import MBID, WORD, code_of, error_of
 from tests.workers import eventually
 
@@ -151,11 +151,11 @@ def test_requests_that_come_together_are_imported_together(web) -> None:
 def test_what_comes_while_messages_wait_is_held_back(make_web, monkeypatch) -> None:
     monkeypatch.setattr(imports, "PATIENCE", 60.0)
     web = make_web()
-    web.redis.rpush(QUEUE, "waiting", "too")
+    web.redis.rpush(SUBMISSION, "waiting", "too")
     for duration in (1, 2, 3):
         web.submit(fingerprint=WORD, duration=duration, track="x")
     assert web.submitted == []
-    web.redis.delete(QUEUE)
+    web.redis.delete(SUBMISSION)
     assert len(web.handed_on()) == 3
     assert len(web.submitted) == 1
 

@@ -1,6 +1,7 @@
 """The table of processes."""
 
-from cli.roles import QUEUES, Layout, Role, Stage, roles
+from cli.roles import Layout, Role, Stage, roles
+from tasks import queues
 from tasks.celery import app
 
 LAYOUT = Layout(
@@ -30,8 +31,8 @@ def test_every_role_is_there_once() -> None:
 
 def test_every_queue_has_a_worker_and_every_worker_a_queue() -> None:
     workers = [role for role in roles(LAYOUT) if role.stage == Stage.WORKER]
-    assert set().union(*map(served, workers)) == set(QUEUES)
-    assert {queue.name for queue in app.conf.task_queues} == set(QUEUES)
+    assert set().union(*map(served, workers)) == set(queues.NAMES)
+    assert {queue.name for queue in app.conf.task_queues} == set(queues.NAMES)
 
 
 def test_workers_answer_by_names_of_their_own() -> None:
