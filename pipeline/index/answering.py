@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.index import candidates
 from pipeline.index.sections import Found
 from pipeline.index.segment_table import base_of, code_of, dead_of, ids_of, layout_of
-from pipeline.index.tally import Cutoff, rank, tally
+from pipeline.index.tally import Cutoff, lowest_score, rank, tally
 from pipeline.index.term_codes import locate
 from pipeline.loops.compiled import compiled
 
@@ -96,13 +96,14 @@ def _answer_one(table: Table, terms: Numbers, cutoff: Cutoff, budget: int) -> Wo
             brings, found, documents, bits, base_of(row), dead_of(row), gathered, end
         )
     best, scores = tally(gathered[:end], terms.size, kept_back, cutoff)
+    floor = lowest_score(scores.max(), cutoff) if best.size else 0
     keys = np.zeros(best.size, dtype=np.uint64)
     for place in range(segments):
         row, found = table[place], Found(starts[place], lengths[place])
         base, ids = base_of(row), ids_of(row)
         bits, documents = layout_of(row).document_bits, code_of(row).documents
         if kept_back:
-            candidates.complete(best, scores, brings, found, documents, bits, base, ids.size)
+            candidates.complete(best, scores, brings, found, documents, bits, base, ids.size, floor)
         candidates.resolve(best, base, ids, keys)
     for i in range(keys.size):
         keys[i] |= np.uint64(~np.uint32(scores[i])) << np.uint64(32)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.loops.bit_counts import count_ones
-from pipeline.loops.compiled import compiled
+from pipeline.loops.compiled import compiled, inlined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ def words_for(bits: int) -> int:
     return -(-bits // WORD_BITS) + 1
 
 
-@compiled
+@inlined
 def read_field(words: NDArray[np.uint64], bit: int, mask: np.uint64) -> np.uint64:
     """Return the field that begins at a bit.
 
@@ -75,7 +75,26 @@ def write_fields(
     words[at] = word
 
 
-@compiled
+@inlined
 def lowest_one(word: np.uint64) -> int:
     """Return the place of the lowest set bit, 64 if there is none."""
     return count_ones(~word & (word - np.uint64(1)))
+
+
+@inlined
+def place_of_one(word: np.uint64, number: int) -> int:
+    """Return the place of a set bit, 63 if there is none.
+
+    Args:
+        word: the bits.
+        number: how many set bits are below it, 0 to 63.
+    """
+    place = np.int64(0)
+    # No branches: which half it is in could not be predicted.
+    for half in (32, 16, 8, 4, 2, 1):
+        below = count_ones(word & ((np.uint64(1) << np.uint64(half)) - np.uint64(1)))
+        skipped = np.int64(number >= below)
+        number -= skipped * below
+        place += skipped * half
+        word >>= np.uint64(skipped * half)
+    return place

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.index.bits import read_field
-from pipeline.loops.compiled import compiled
+from pipeline.loops.compiled import compiled, inlined
+from pipeline.loops.read_ahead import read_ahead
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,17 +63,11 @@ def choose(totals: Places, budget: int, brings: Mask) -> None:
 
 
 @compiled
-def touch(brings: Mask, found: Found, documents: Words, document_bits: int) -> np.uint64:
-    """Read ahead where each list of `gather` begins: these reads don't wait for each other.
-
-    Returns:
-        A number without meaning, for which the reads are done.
-    """
-    touched = np.uint64(0)
+def touch(brings: Mask, found: Found, documents: Words, document_bits: int) -> None:
+    """Read ahead where each list of `gather` begins: these reads don't wait for each other."""
     for term in range(brings.size):
         if brings[term] and found.lengths[term]:
-            touched ^= documents[(found.starts[term] * document_bits) >> 6]
-    return touched
+            read_ahead(documents, (found.starts[term] * document_bits) >> 6)
 
 
 @compiled
@@ -135,49 +130,64 @@ def complete(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
     document_bits: int,
     base: int,
     size: int,
-) -> np.uint64:
+    floor: int,
+) -> None:
     """Add to the scores of candidates in one segment the terms that brought in no documents.
 
     Args:
         candidates: documents, base included.
-        scores: their scores, int32; raised.
+        scores: their scores, int32; raised, unless what is left could not raise them to the floor.
         brings: the terms that are counted already.
         found: where the postings of each term lie in the segment.
         documents: the document numbers of the segment's postings.
         document_bits: width of a document number.
         base: the segment's base.
         size: how many documents the segment has.
-
-    Returns:
-        A number without meaning, for which it is read ahead.
+        floor: a score below which a document is no hit, whatever the others' are.
     """
     mask = (np.uint64(1) << np.uint64(document_bits)) - np.uint64(1)
-    touched = np.uint64(0)
+    firsts, behind = _lists_left(brings, found)
+    near = np.empty(firsts.size, dtype=np.int64)
     for i in range(candidates.size):
         number = np.int64(candidates[i]) - base
         if number < 0 or number >= size:
             continue
-        # Most terms are as frequent among early documents as among late ones.
-        share = number / size
-        for term in range(brings.size):
-            if not brings[term]:
-                near = found.starts[term] + np.int64(share * found.lengths[term])
-                touched ^= documents[(near * document_bits) >> 6]
-        for term in range(brings.size):
-            first, length = found.starts[term], found.lengths[term]
-            if brings[term] or not length:
-                continue
-            near = first + np.int64(share * length)
+        # Most terms are as frequent among early documents as among late ones. In steps, each for
+        # all terms: what is read from afar for one doesn't wait for what is for another.
+        for term in range(near.size):
+            share = number / size * (behind[term] - firsts[term])
+            near[term] = firsts[term] + np.int64(share)
+            read_ahead(documents, (near[term] * document_bits) >> 6)
+        for term in range(near.size):
+            held = np.int64(read_field(documents, near[term] * document_bits, mask))
+            share = (number - held) / size * (behind[term] - firsts[term])
+            near[term] = min(max(near[term] + np.int64(share), firsts[term]), behind[term] - 1)
+            read_ahead(documents, (near[term] * document_bits) >> 6)
+        for term in range(near.size):
+            if scores[i] + near.size - term < floor:
+                break
             place = _seek_document(
-                documents, document_bits, mask, (first, near, first + length), number
+                documents, document_bits, mask, (firsts[term], near[term], behind[term]), number
             )
-            if place < first + length:
+            if place < behind[term]:
                 held = np.int64(read_field(documents, place * document_bits, mask))
                 scores[i] += held == number
-    return touched
 
 
 @compiled
+def _lists_left(brings: Mask, found: Found) -> tuple[Places, Places]:
+    """Return the first posting, and the one behind, of each term that brought in no documents."""
+    firsts, behind = np.empty_like(found.starts), np.empty_like(found.starts)
+    count = 0
+    for term in range(brings.size):
+        if not brings[term] and found.lengths[term]:
+            firsts[count] = found.starts[term]
+            behind[count] = found.starts[term] + found.lengths[term]
+            count += 1
+    return firsts[:count], behind[:count]
+
+
+@inlined
 def _seek_document(
     documents: Words, document_bits: int, mask: np.uint64, bounds: tuple[int, int, int], number: int
 ) -> int:

@@ -2,12 +2,12 @@
 
 Tiered, after Lucene's TieredMergePolicy, but for neighbours only: the order of segments says which
 version of a document is the newest. Up to `MAX_SEGMENTS` segments may rest (`BUSY_SEGMENTS` while
-changes come and are merged in the background, `REST_SEGMENTS` once they have stopped, since every
-segment costs every search); past that, the run of neighbours with the lowest score is merged. The
-score is skew * total ** 0.05, the skew being the largest segment's share of the total: equal sizes
-are worth merging, a large one with a small one is not, and of equals the smaller run goes first. By
-simulation, with `MAX_SEGMENTS`, a document is written 4.5 times over 1,000 equal batches and 6.8
-times over 10,000.
+changes come and are merged in the background, `REST_SEGMENTS` once they have stopped, one if the
+index is small, since every segment costs every search); past that, the run of neighbours with the
+lowest score is merged. The score is skew * total ** 0.05, the skew being the largest segment's
+share of the total: equal sizes are worth merging, a large one with a small one is not, and of
+equals the smaller run goes first. By simulation, with `MAX_SEGMENTS`, a document is written 4.5
+times over 1,000 equal batches and 6.8 times over 10,000.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from typing import TYPE_CHECKING
 from pipeline.index.segment_format import MAX_POSTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from pipeline.index.segment import Segment
+    from pipeline.index.segment_format import SegmentEntry
     from pipeline.index.segment_set import SegmentSet
 
 MAX_SEGMENTS = 8
 BUSY_SEGMENTS = 12
 REST_SEGMENTS = 3
+_SMALL_POSTINGS = 1 << 25  # written anew in less than a second
+_WHOLE_SHARE = 0.8
 _SIZE_EXPONENT = 0.05
 
 
@@ -56,6 +59,30 @@ def choose_merge(
     being_merged = {segment.entry for run in under_way for segment in run}
     taken = {place for place, entry in enumerate(entries) if entry in being_merged}
     return cheapest_run(sizes, [entry.postings for entry in entries], taken)
+
+
+def choose_rest_merge(
+    segments: SegmentSet, under_way: Collection[tuple[Segment, ...]] = ()
+) -> slice | None:
+    """Return the segments to merge next where changes have stopped, or None if all may rest.
+
+    A small index that lies in pieces becomes one segment. It has grown by a quarter since it was
+    one the last time, so that costs four writes a document, on the average.
+
+    Args:
+        segments: the segments, oldest first.
+        under_way: runs of them that are being merged.
+    """
+    run = choose_merge(segments, REST_SEGMENTS, under_way)
+    if run is None and not under_way and _small_in_pieces(segments.entries()):
+        return slice(0, len(segments.segments))
+    return run
+
+
+def _small_in_pieces(entries: Sequence[SegmentEntry]) -> bool:
+    postings = [entry.postings for entry in entries]
+    total = sum(postings)
+    return 0 < total <= _SMALL_POSTINGS and max(postings) < _WHOLE_SHARE * total
 
 
 def cheapest_run(

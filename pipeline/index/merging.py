@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from pipeline.index.background import BackgroundWork
 from pipeline.index.errors import MergeStopped
-from pipeline.index.merge_policy import BUSY_SEGMENTS, REST_SEGMENTS, choose_merge
+from pipeline.index.merge_policy import BUSY_SEGMENTS, choose_merge, choose_rest_merge
 from pipeline.index.segment_set import SegmentSet
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ class Merges:
         self._choosing = threading.Lock()
         self._under_way: list[tuple[Segment, ...]] = []
         self._background = BackgroundWork(
-            lambda: self._merge_once(BUSY_SEGMENTS),
-            lambda: not self._under_way and self._merge_once(REST_SEGMENTS),
+            lambda: self._merge_once(partial(choose_merge, most=BUSY_SEGMENTS)),
+            lambda: not self._under_way and self._merge_once(choose_rest_merge),
             threads=THREADS,
         )
 
@@ -67,7 +68,7 @@ class Merges:
                     pass
             except OSError as error:
                 log.warning("merge failed; the next commit tries again", error=str(error))
-        elif choose_merge(self._state.segments, REST_SEGMENTS):
+        elif choose_rest_merge(self._state.segments):
             self._background.wake()
             # Every segment slows every search: where merges can't follow, the writer waits.
             if self._too_many():
@@ -88,15 +89,15 @@ class Merges:
     def _too_many(self) -> bool:
         return len(self._state.segments.segments) >= MOST_SEGMENTS
 
-    def _merge_once(self, most: int | None = None) -> bool:
-        """Merge the run that needs it most; return whether there was one.
+    def _merge_once(self, choose: Callable[..., slice | None] = choose_merge) -> bool:
+        """Merge the run that is chosen; return whether there was one.
 
         Raises:
             OSError: the disk is full or failing; the old segments are in force.
         """
         with self._choosing:
             segments = self._state.segments
-            run = choose_merge(segments, most, self._under_way)
+            run = choose(segments, under_way=self._under_way)
             if run is None:
                 return False
             self._under_way.append(segments.segments[run])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Places = NDArray[np.int64]
 
 _LOAD = 2  # slots of the counting table for each posting, so that few of them collide
-_SIEVE_LOAD = 4  # bytes of the sieve for each posting; more would leave the processor's cache
+_SIEVE_LOAD = 8  # slots of the sieve for each posting; more would leave the processor's cache
 
 
 class Cutoff(NamedTuple):
@@ -37,6 +37,12 @@ class Cutoff(NamedTuple):
 
 
 @compiled
+def lowest_score(best: int, cutoff: Cutoff) -> int:
+    """Return the lowest score of a hit where the best one is `best`."""
+    return max(cutoff.min_score, best * cutoff.score_pct // 100)
+
+
+@compiled
 def _room(documents: int, load: int) -> int:
     """Return the size of a table for so many documents: a power of two."""
     room = 64
@@ -52,26 +58,36 @@ def _slot(document: np.uint64, mask: np.uint64) -> np.uint64:
 
 
 @compiled
-def _sift(found: Numbers, slots: NDArray[np.uint8], sifted: Numbers) -> int:
+def _sift(found: Numbers, once: Words, again: Words, sifted: Numbers) -> int:
     """Leave out documents that were certainly found once: those that have a slot to themselves.
 
     Args:
         found: documents of one query, any order.
-        slots: zeros, a power of two of them; receives how often each was hit, 255 at most.
-        sifted: receives the documents of slots that were hit more than once; has room for all.
+        once: a bit for each slot, a power of two of them, all 0; receives which were hit.
+        again: the same; receives which were hit more than once.
+        sifted: receives the documents of those; has room for all.
 
     Returns:
         How many they are.
     """
-    mask = np.uint64(slots.size - 1)
+    mask = _slots(once)
     for document in found:
-        slot = _slot(np.uint64(document), mask)
-        slots[slot] += np.uint8(slots[slot] < 255)
+        slot = np.uint64(document) & mask
+        word, bit = slot >> np.uint64(6), np.uint64(1) << (slot & np.uint64(63))
+        again[word] |= once[word] & bit
+        once[word] |= bit
     count = np.uint64(0)
     for document in found:
+        slot = np.uint64(document) & mask
         sifted[count] = document
-        count += np.uint64(slots[_slot(np.uint64(document), mask)] > 1)
+        count += (again[slot >> np.uint64(6)] >> (slot & np.uint64(63))) & np.uint64(1)
     return np.int64(count)
+
+
+@compiled
+def _slots(bits: Words) -> np.uint64:
+    """Return the bits of a document's number that say its place among a power of two of bits."""
+    return np.uint64(bits.size * 64 - 1)
 
 
 @compiled
@@ -121,13 +137,13 @@ def _cut(counts: Places, best: int, cutoff: Cutoff, kept_back: int) -> int:
     ids decide. With them every document could rise, so the number that is completed is bounded.
     """
     if not kept_back:
-        floor = max(cutoff.min_score, best * cutoff.score_pct // 100)
+        floor = lowest_score(best, cutoff)
         rest = cutoff.limit
         while best > floor and rest > counts[best]:
             rest -= counts[best]
             best -= 1
         return max(best, floor)
-    floor = max(cutoff.min_score, best * cutoff.score_pct // 100) - kept_back
+    floor = lowest_score(best, cutoff) - kept_back
     rest = cutoff.completed - counts[best]
     while best > max(floor, 1) and rest >= counts[best - 1]:
         best -= 1
@@ -150,9 +166,10 @@ def tally(
     Returns:
         The documents and their counts, int32, in no order.
     """
-    slots = np.zeros(_room(found.size, _SIEVE_LOAD), dtype=np.uint8)
+    words = _room(found.size, _SIEVE_LOAD) >> 6
+    once, again = np.zeros(words, dtype=np.uint64), np.zeros(words, dtype=np.uint64)
     doubtful = np.empty(found.size + 1, dtype=np.uint32)
-    doubtful = doubtful[: _sift(found, slots, doubtful)]
+    doubtful = doubtful[: _sift(found, once, again, doubtful)]
     table = np.zeros(_room(doubtful.size, _LOAD), dtype=np.uint64)
     repeated = np.empty(doubtful.size, dtype=np.int64)
     counts = np.zeros(terms + 2, dtype=np.int64)
@@ -175,9 +192,10 @@ def tally(
             scores[total] = count
             total += 1
     if cut == 1:
-        mask = np.uint64(slots.size - 1)
+        mask = _slots(once)
         for document in found:
-            if slots[_slot(np.uint64(document), mask)] == 1:
+            slot = np.uint64(document) & mask
+            if not (again[slot >> np.uint64(6)] >> (slot & np.uint64(63))) & np.uint64(1):
                 documents[total] = document
                 scores[total] = 1
                 total += 1
@@ -198,7 +216,7 @@ def rank(keys: Words, cutoff: Cutoff) -> Words:
     while count < min(ranked.size, cutoff.limit):
         score = np.int64(np.uint32(~(ranked[count] >> np.uint64(32))))
         if count == 0:
-            floor = max(cutoff.min_score, score * cutoff.score_pct // 100)
+            floor = lowest_score(score, cutoff)
         if score < floor:
             break
         count += 1

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.index.bits import lowest_one, read_field, write_fields
+from pipeline.index.bits import lowest_one, place_of_one, read_field, write_fields
 from pipeline.index.postings import TERM_SHIFT
 from pipeline.loops.bit_counts import count_ones
-from pipeline.loops.compiled import compiled
+from pipeline.loops.compiled import compiled, inlined
+from pipeline.loops.read_ahead import WORDS_OF_LINE, read_ahead
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 BLOCK_BITS = 7
 """An entry of the directory for every 2**7 upper parts."""
-_AHEAD = 3
-"""Words from the first of a block of upper parts to its last, mostly."""
+_NEAR = 4
+"""Postings at each end of those with an upper part that are looked at one by one."""
 DROPPED = 2**32 - 1
 """In place of a document's new number: leave its postings out."""
 
@@ -81,7 +82,7 @@ def encode(
     return block
 
 
-@compiled
+@inlined
 def _seek_high(directory: NDArray[np.uint32], unary: Words, high: int) -> int:
     """Return the bit at which the postings of an upper part begin, or its 0 if it has none."""
     block = high >> BLOCK_BITS
@@ -97,12 +98,10 @@ def _seek_high(directory: NDArray[np.uint32], unary: Words, high: int) -> int:
         word += 1
         rest = ~unary[word]
         count = count_ones(rest)
-    for _ in range(zeros - 1):
-        rest &= rest - np.uint64(1)
-    return (word << 6) + lowest_one(rest) + 1
+    return (word << 6) + place_of_one(rest, zeros - 1) + 1
 
 
-@compiled
+@inlined
 def _run_of_ones(unary: Words, bit: int) -> int:
     """Return how many ones follow from a bit on."""
     word = min(bit >> 6, unary.size - 1)
@@ -121,7 +120,7 @@ def _run_of_ones(unary: Words, bit: int) -> int:
     return ones
 
 
-@compiled
+@inlined
 def _first_at_least(low: Words, low_bits: int, first: int, last: int, wanted: np.uint64) -> int:
     """Return the first posting from `first` to before `last` whose lower part is not below."""
     mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
@@ -134,8 +133,30 @@ def _first_at_least(low: Words, low_bits: int, first: int, last: int, wanted: np
     return first
 
 
+@inlined
+def _postings_of_low(
+    low: Words, low_bits: int, first: int, last: int, wanted: np.uint64
+) -> tuple[int, int]:
+    """Return the first posting with a lower part from `first` to before `last`, and the one behind.
+
+    Few terms share an upper part, so what is not wanted is mostly a posting or two at each end.
+    """
+    mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
+    near = min(first + _NEAR, last)
+    while first < near and read_field(low, first * low_bits, mask) < wanted:
+        first += 1
+    if first == near:
+        first = _first_at_least(low, low_bits, first, last, wanted)
+    near = max(last - _NEAR, first)
+    while last > near and read_field(low, (last - 1) * low_bits, mask) > wanted:
+        last -= 1
+    if last == near:
+        last = _first_at_least(low, low_bits, first, last, wanted + np.uint64(1))
+    return first, last
+
+
 @compiled
-def locate(terms: NDArray[np.uint32], layout: Layout, code: Sections, found: Found) -> np.uint64:
+def locate(terms: NDArray[np.uint32], layout: Layout, code: Sections, found: Found) -> None:
     """Find the postings of many terms.
 
     Args:
@@ -143,40 +164,36 @@ def locate(terms: NDArray[np.uint32], layout: Layout, code: Sections, found: Fou
         layout: the segment's layout.
         code: its sections.
         found: receives the place of each term's postings.
-
-    Returns:
-        A number without meaning, which keeps the reads ahead in the program.
     """
     shift, low_bits, highs = layout.shift, layout.low_bits, layout.highs
     starts, lengths = found
     directory, unary = code.directory, code.unary
     low_mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
+    words_of_block = (layout.postings // highs + 1 << BLOCK_BITS) >> 6
     # In steps, each for all terms: what a step reads from afar doesn't wait for other terms' steps.
     for i in range(terms.size):
-        block = min(np.int64(terms[i] >> np.uint32(shift)) >> low_bits, highs - 1) >> BLOCK_BITS
-        starts[i] = np.int64(directory[block]) + (block << BLOCK_BITS)
-    touched = np.uint64(0)
+        starts[i] = min(np.int64(terms[i] >> np.uint32(shift)) >> low_bits, highs - 1) >> BLOCK_BITS
+        read_ahead(directory, starts[i])
     for i in range(terms.size):
-        word = min(starts[i] >> 6, unary.size - 1)
-        touched ^= unary[word] ^ unary[min(word + _AHEAD, unary.size - 1)]
+        block = starts[i]
+        word = (np.int64(directory[block]) + (block << BLOCK_BITS)) >> 6
+        for ahead in range(0, words_of_block, WORDS_OF_LINE):
+            read_ahead(unary, word + ahead)
+        read_ahead(unary, word + words_of_block - 1)
     for i in range(terms.size):
         starts[i], lengths[i] = _postings_of_high(terms[i], layout, code)
+        read_ahead(code.low, (starts[i] * low_bits) >> 6)
     if not low_bits:
-        return touched
-    for i in range(terms.size):
-        if lengths[i]:
-            touched ^= code.low[(starts[i] * low_bits) >> 6]
+        return
     for i in range(terms.size):
         if lengths[i]:
             first, last = starts[i], starts[i] + lengths[i]
             wanted = (np.uint64(terms[i]) >> np.uint64(shift)) & low_mask
-            starts[i] = _first_at_least(code.low, low_bits, first, last, wanted)
-            behind = _first_at_least(code.low, low_bits, starts[i], last, wanted + np.uint64(1))
+            starts[i], behind = _postings_of_low(code.low, low_bits, first, last, wanted)
             lengths[i] = behind - starts[i]
-    return touched
 
 
-@compiled
+@inlined
 def _postings_of_high(term: np.uint32, layout: Layout, code: Sections) -> tuple[int, int]:
     """Return the first posting with the upper part of a term, and how many there are."""
     shift, low_bits, highs = layout.shift, layout.low_bits, layout.highs

@@ -85,6 +85,18 @@ def test_an_index_at_rest_has_few_segments(path: Path) -> None:
     assert len(contents(path)) == 59
 
 
+def test_a_small_index_in_pieces_becomes_one_segment_when_it_rests(path: Path) -> None:
+    with open_writer(path) as writer, open_reader(path) as reader:
+        for first in (1, 301):
+            writer.apply([Insert(number, terms(number)) for number in range(first, first + 70)], 1)
+            writer.finish_merges()
+            assert reader.stats().segments == 1
+        writer.apply([Insert(number, terms(number)) for number in range(601, 620)], 1)
+        writer.finish_merges()
+        assert reader.stats().segments == 2
+    assert len(contents(path)) == 159
+
+
 def test_deleting_everything_gives_the_space_back(path: Path) -> None:
     with open_writer(path, merge_in_background=False) as writer, open_reader(path) as reader:
         writer.apply([Insert(number, terms(16)) for number in range(1, 100)], 1)

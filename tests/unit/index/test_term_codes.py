@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.index.bits import lowest_one, read_field, words_for, write_fields
+from pipeline.index.bits import lowest_one, place_of_one, read_field, words_for, write_fields
 from pipeline.index.postings import pack
 from pipeline.index.sections import Found, Layout, Numbers, Sections
 from pipeline.index.segment_format import SegmentEntry, directory_entries
@@ -101,6 +101,12 @@ def test_the_lowest_one_is_found() -> None:
     assert [lowest_one(np.uint64(1 << place)) for place in range(64)] == list(range(64))
     assert lowest_one(np.uint64(0)) == 64
     assert lowest_one(np.uint64(2**64 - 8)) == 3
+
+
+@given(word=st.integers(1, 2**64 - 1))
+def test_every_one_is_found_by_its_number(word: int) -> None:
+    places = [place for place in range(64) if word >> place & 1]
+    assert [place_of_one(np.uint64(word), number) for number in range(len(places))] == places
 
 
 def shift_of(*held: int) -> int:
