@@ -11,11 +11,19 @@ whose loops hold every position within the section it points into.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from contextlib import suppress
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
 
 import numba
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+ROOMS: Final = ("fingerprint", "index", "loops")
+"""Folders beside this one whose modules have loops, or say what those are given."""
 
 
 def compiled(function: Function) -> Function:
@@ -33,8 +41,34 @@ def inlined(function: Function) -> Function:
 
 
 def _compiled(function: Function, *, inline: bool) -> Function:
-    try:
-        return cast("Function", numba.njit(function, cache=True, nogil=True, forceinline=inline))
-    except RuntimeError:
-        # Neither the source's folder nor the user's cache can be written: compile in each process.
-        return cast("Function", numba.njit(function, nogil=True, forceinline=inline))
+    dispatcher: Any = numba.njit(function, nogil=True, forceinline=inline)
+    # Where neither the source's folder nor the user's cache can be written nothing is kept.
+    with suppress(RuntimeError):
+        dispatcher._cache = _MachineCode(function)  # noqa: SLF001 - `cache=True` knows one kind
+    return cast("Function", dispatcher)
+
+
+class _MachineCode(FunctionCache):
+    """Keeps machine code until any module with loops changes.
+
+    Numba asks for the function's own module alone. But what a function calls is compiled into it,
+    and would stay as it was before an upgrade.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file = IndexDataCacheFile(
+            cache_path=self.cache_path,
+            filename_base=self._impl.filename_base,
+            source_stamp=_sources(),
+        )
+
+
+@lru_cache(maxsize=1)
+def _sources() -> str:
+    """Return a digest of all modules that machine code may come from."""
+    digest = sha256()
+    for room in ROOMS:
+        for path in sorted(Path(__file__).parents[1].joinpath(room).glob("*.py")):
+            digest.update(b"%s\0%s\0" % (path.name.encode(), path.read_bytes()))
+    return digest.hexdigest()
