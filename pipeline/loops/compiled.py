@@ -8,6 +8,8 @@ They do not check bounds. Whoever calls one has checked its arrays, or reads the
 whose loops hold every position within the section it points into.
 """
 
+# ruff: noqa: SLF001 - `njit(cache=True)` can't be told what else machine code depends on
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -44,24 +46,23 @@ def _compiled(function: Function, *, inline: bool) -> Function:
     dispatcher: Any = numba.njit(function, nogil=True, forceinline=inline)
     # Where neither the source's folder nor the user's cache can be written nothing is kept.
     with suppress(RuntimeError):
-        dispatcher._cache = _MachineCode(function)  # noqa: SLF001 - `cache=True` knows one kind
+        dispatcher._cache = _kept_code(function)
     return cast("Function", dispatcher)
 
 
-class _MachineCode(FunctionCache):
-    """Keeps machine code until any module with loops changes.
+def _kept_code(function: Callable[..., Any]) -> FunctionCache:
+    """Return what keeps the machine code of a function until any module with loops changes.
 
-    Numba asks for the function's own module alone. But what a function calls is compiled into it,
+    Numba's own asks for the function's module alone. But what a function calls is compiled into it,
     and would stay as it was before an upgrade.
     """
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function)
-        self._cache_file = IndexDataCacheFile(
-            cache_path=self.cache_path,
-            filename_base=self._impl.filename_base,
-            source_stamp=_sources(),
-        )
+    cache = FunctionCache(function)
+    cache._cache_file = IndexDataCacheFile(
+        cache_path=cache.cache_path,
+        filename_base=cache._impl.filename_base,
+        source_stamp=_sources(),
+    )
+    return cache
 
 
 @lru_cache(maxsize=1)
