@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 BLOCK_BITS = 7
 """An entry of the directory for every 2**7 upper parts."""
+_MOST_AHEAD = 4 * WORDS_OF_LINE
+"""Words of a block of upper parts that are read ahead; a few terms with many postings have more."""
 _NEAR = 4
 """Postings at each end of those with an upper part that are looked at one by one."""
 DROPPED = 2**32 - 1
@@ -169,7 +171,7 @@ def locate(terms: NDArray[np.uint32], layout: Layout, code: Sections, found: Fou
     starts, lengths = found
     directory, unary = code.directory, code.unary
     low_mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
-    words_of_block = (layout.postings // highs + 1 << BLOCK_BITS) >> 6
+    words_of_block = min((layout.postings // highs + 1 << BLOCK_BITS) >> 6, _MOST_AHEAD)
     # In steps, each for all terms: what a step reads from afar doesn't wait for other terms' steps.
     for i in range(terms.size):
         starts[i] = min(np.int64(terms[i] >> np.uint32(shift)) >> low_bits, highs - 1) >> BLOCK_BITS

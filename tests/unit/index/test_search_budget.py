@@ -42,12 +42,15 @@ def test_documents_with_a_rare_term_get_their_whole_score(
     random = np.random.default_rng([seed, budget, bits])
     common = random.integers(0, 2**bits, 12, dtype=np.uint32) << np.uint32(2)
     documents: Documents = {}
+    changes = []
+    for number in range(1, DOCUMENTS + 1):
+        own = random.integers(0, 2**bits, 6, dtype=np.uint32) << np.uint32(2)
+        held = np.unique(np.concatenate([own, random.choice(common, 5)]))
+        documents[number] = frozenset(held.tolist())
+        changes.append(Insert(number, held))
     with open_writer(path, merge_in_background=False) as writer:
-        for number in range(1, DOCUMENTS + 1):
-            own = random.integers(0, 2**bits, 6, dtype=np.uint32) << np.uint32(2)
-            held = np.unique(np.concatenate([own, random.choice(common, 5)]))
-            documents[number] = frozenset(held.tolist())
-            writer.apply([Insert(number, held)], number)
+        for first in range(0, DOCUMENTS, 20):
+            writer.apply(changes[first : first + 20], first + 1)
     asked = [documents[1], documents[DOCUMENTS // 2], frozenset(common.tolist())]
     queries = [sorted(document | documents[7]) for document in asked]
     with open_reader(path) as reader:
