@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipeline.loops.compiled import compiled
+from pipeline.loops.compiled import compiled, inlined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Places = NDArray[np.int64]
 
 _LOAD = 2  # slots of the counting table for each posting, so that few of them collide
-_SIEVE_LOAD = 8  # slots of the sieve for each posting; more would leave the processor's cache
+_SIEVE_LOAD = 8  # places of the sieve for each posting; more would leave the processor's cache
 
 
 class Cutoff(NamedTuple):
@@ -57,37 +57,41 @@ def _slot(document: np.uint64, mask: np.uint64) -> np.uint64:
     return ((document * np.uint64(0x9E3779B1)) >> np.uint64(7)) & mask
 
 
+@inlined
+def _place(document: np.uint32, bits: Words) -> np.uint64:
+    """Return the place of a document among a power of two of bits: the low bits of its number."""
+    return np.uint64(document) & np.uint64(bits.size * 64 - 1)
+
+
+@inlined
+def _bit(bits: Words, place: np.uint64) -> np.uint64:
+    """Return a bit, 0 or 1."""
+    return (bits[place >> np.uint64(6)] >> (place & np.uint64(63))) & np.uint64(1)
+
+
 @compiled
 def _sift(found: Numbers, once: Words, again: Words, sifted: Numbers) -> int:
-    """Leave out documents that were certainly found once: those that have a slot to themselves.
+    """Leave out documents that were certainly found once: those that have a place to themselves.
 
     Args:
         found: documents of one query, any order.
-        once: a bit for each slot, a power of two of them, all 0; receives which were hit.
+        once: a bit for each place, a power of two of them, all 0; receives which were hit.
         again: the same; receives which were hit more than once.
         sifted: receives the documents of those; has room for all.
 
     Returns:
         How many they are.
     """
-    mask = _slots(once)
     for document in found:
-        slot = np.uint64(document) & mask
-        word, bit = slot >> np.uint64(6), np.uint64(1) << (slot & np.uint64(63))
+        place = _place(document, once)
+        word, bit = place >> np.uint64(6), np.uint64(1) << (place & np.uint64(63))
         again[word] |= once[word] & bit
         once[word] |= bit
     count = np.uint64(0)
     for document in found:
-        slot = np.uint64(document) & mask
         sifted[count] = document
-        count += (again[slot >> np.uint64(6)] >> (slot & np.uint64(63))) & np.uint64(1)
+        count += _bit(again, _place(document, again))
     return np.int64(count)
-
-
-@compiled
-def _slots(bits: Words) -> np.uint64:
-    """Return the bits of a document's number that say its place among a power of two of bits."""
-    return np.uint64(bits.size * 64 - 1)
 
 
 @compiled
@@ -192,10 +196,8 @@ def tally(
             scores[total] = count
             total += 1
     if cut == 1:
-        mask = _slots(once)
         for document in found:
-            slot = np.uint64(document) & mask
-            if not (again[slot >> np.uint64(6)] >> (slot & np.uint64(63))) & np.uint64(1):
+            if not _bit(again, _place(document, again)):
                 documents[total] = document
                 scores[total] = 1
                 total += 1
