@@ -39,9 +39,10 @@ def is_secure(environ: Mapping[str, Any], trusted_proxies: int) -> bool:
         trusted_proxies: how many proxies stand before this server.
     """
     scheme = environ.get("wsgi.url_scheme") or ""
-    seen = [each.strip() for each in (environ.get("HTTP_X_FORWARDED_PROTO") or "").split(",")]
-    if trusted_proxies and seen != [""]:
-        scheme = seen[-min(trusted_proxies, len(seen))]
+    if trusted_proxies:
+        seen = [each.strip() for each in (environ.get("HTTP_X_FORWARDED_PROTO") or "").split(",")]
+        if seen != [""]:
+            scheme = seen[-min(trusted_proxies, len(seen))]
     return bool(scheme.lower() == "https")
 
 

@@ -43,9 +43,10 @@ class Endpoint(ABC):
     def on_request(self, req: falcon.Request, resp: falcon.Response, **fields: str) -> None:
         """Answer a request of any method."""
         exchange = exchange_of(req)
-        form = [] if req.method == "GET" else read_form(req.env)
-        parameters = Parameters([*exchange.query, *form])
-        exchange.style = known_style(parameters)
+        parameters = exchange.query
+        if req.method != "GET":
+            parameters = parameters.followed_by(read_form(req.env))
+            exchange.style = known_style(parameters)
         self.prepare(parameters, exchange)
         body = self.answer(parameters, exchange, **fields)
         write_reply(resp, exchange.style, {"status": "ok", **body})

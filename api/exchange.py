@@ -8,7 +8,7 @@ from typing import Any
 import falcon
 
 from api.client_address import UNKNOWN
-from api.parameters import Pair
+from api.parameters import Parameters
 from api.rate_limit import Decision
 from api.serialisation import JSON, ReplyStyle
 
@@ -18,7 +18,7 @@ class Exchange:
     """One request and its reply.
 
     Attributes:
-        query: the pairs of the query string.
+        query: what the query string says.
         address: the client's.
         secure: whether it came encrypted.
         user_agent: what the client calls itself, empty where it does not.
@@ -30,7 +30,7 @@ class Exchange:
         started: when it came, on the performance counter.
     """
 
-    query: list[Pair] = field(default_factory=list)
+    query: Parameters = field(default_factory=Parameters)
     address: str = UNKNOWN
     secure: bool = False
     user_agent: str = ""

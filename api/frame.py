@@ -38,10 +38,10 @@ class Frame:
             user_agent=_as_sent(req.user_agent or ""),
         )
         req.path = _SLASHES.sub("/", req.path).rstrip("/") or "/"
-        exchange.query = parse_pairs(_as_sent(req.query_string))
+        exchange.query = Parameters(parse_pairs(_as_sent(req.query_string)))
         # The endpoint complains of an unknown format; no other error gets lost.
         is_v1 = req.path in V1_ROUTES
-        exchange.style = XML if is_v1 else known_style(Parameters(exchange.query))
+        exchange.style = XML if is_v1 else known_style(exchange.query)
         if req.method not in falcon.COMBINED_METHODS:
             raise MethodNotAllowedError(METHODS)
         if req.method == "OPTIONS" and req.get_header("Access-Control-Request-Method"):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, Self
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -42,6 +42,11 @@ class Parameters:
         self._values: dict[str, list[str]] = {}
         for name, value in pairs:
             self._values.setdefault(name, []).append(value)
+
+    def followed_by(self, pairs: Iterable[Pair]) -> Self:
+        """Return these and others after them."""
+        own = [(name, value) for name, values in self._values.items() for value in values]
+        return type(self)([*own, *pairs])
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names, each once."""

@@ -133,13 +133,13 @@ class RateLimiter:
         An application with a rate of its own has that one, and its clients' addresses none.
         """
         own = None if application is None else application.rate_limit
-        tiers = [Tier("global", "", self._limits.global_limit)]
+        limits: list[tuple[Bucket, str, float]] = [("global", "", self._limits.global_limit)]
         if application is not None:
             rate = self._limits.app_limit if own is None else own
-            tiers.insert(0, Tier("app", str(application.id), rate))
+            limits.insert(0, ("app", str(application.id), rate))
         if own is None:
-            tiers.append(Tier("ip", address, self._limits.ip_limit))
-        return [tier for tier in tiers if tier.rate > 0]
+            limits.append(("ip", address, self._limits.ip_limit))
+        return [Tier(*limit) for limit in limits if limit[2] > 0]
 
     def _decide(self, tiers: Sequence[Tier], *, counting: bool) -> Decision | None:
         now = self._clock()

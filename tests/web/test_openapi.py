@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from api import endpoint
+from api import frame
 from api.openapi import openapi_document
 from api.openapi.operations import OPERATIONS
 from api.openapi.parameters import COMMON, PARAMETERS
@@ -76,7 +76,7 @@ def test_a_path_takes_the_parameters_that_the_document_names(
     make_web, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Recorder.asked = set()
-    monkeypatch.setattr(endpoint, "Parameters", Recorder)
+    monkeypatch.setattr(frame, "Parameters", Recorder)
     service = make_web(cluster={"secret": SECRET}, features={"demo_key": True, "async_api": True})
     url = path.replace("{task_id}", UUID)
     everything = {name: valid(service, name) for name in PARAMETERS}
