@@ -36,6 +36,12 @@ LOST_AFTER: Final = 2.0
 The broker hands a killed worker's batch to another one too, but after its clients have gone.
 """
 
+STAYS_WARM: Final = 0.1
+"""Seconds for which the worker that answered last is asked again, where no other batch is out.
+
+It has nothing else to do, and still finds in the processor's caches what another one would miss.
+"""
+
 BACKLOG: Final = 20
 """Full batches' worth of unanswered lookups beyond which further ones are refused at once."""
 
@@ -140,6 +146,7 @@ class LookupBatcher:
         self._timetable = self._departures()
         self._threads: dict[str, threading.Thread] = {}
         self._unanswered = 0
+        self._warm = "", -STAYS_WARM  # the worker that answered last, and when
         self._closing = False
 
     def _queue(self, ticket: Ticket) -> None:
@@ -187,7 +194,7 @@ class LookupBatcher:
         trace_ids = flight.trace_ids
         with trace(trace_ids[0] if len(trace_ids) == 1 else None):
             try:
-                self._send(flight.batch(self.reply_to))
+                self._send(flight.batch(self.reply_to, self._worker_for(flight)))
             except RedisError as error:
                 logger.error("the broker is away", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
                 self._give_up(flight, ServiceUnavailableError())
@@ -199,6 +206,12 @@ class LookupBatcher:
                 # Not before: the reader would take the interpreter from who sends.
                 with self._lock:
                     self._flying.notify()
+
+    def _worker_for(self, flight: Flight) -> str:
+        """Return the queue of the worker to ask, empty for whichever is free."""
+        queue, answered = self._warm
+        is_warm = time.monotonic() - answered < STAYS_WARM
+        return queue if is_warm and flight.alone and not flight.repeated else ""
 
     def _note(self, flight: Flight) -> None:
         if flight.repeated:
@@ -241,6 +254,7 @@ class LookupBatcher:
             return not self._closing
 
     def _settle(self, reply: LookupReply) -> None:
+        self._warm = reply.worker, time.monotonic()
         with self._lock:
             flight = self._timetable.land(reply.id)
         if flight is None:

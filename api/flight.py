@@ -4,7 +4,6 @@ The requests of a batch are woken a few at a time, each by one before it: a hund
 woken at once only stand in each other's way, since one at a time can run.
 """
 
-import threading
 import time
 import uuid
 from collections import deque
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from api.errors import ApiError, ServiceUnavailableError
+from api.latch import Latch
 from pipeline.stages.messages import Lookup, LookupBatch
 
 ABREAST: Final = 4
@@ -31,7 +31,7 @@ class Ticket:
     Attributes:
         deadline: when the request gives up, on the monotonic clock.
         client: whose request it is; where many wait, clients take turns.
-        done: set once there are answers or an error.
+        done: opened once there are answers or an error.
         left: whether the request has stopped waiting.
         relay: which has this one and wakes the next.
     """
@@ -41,7 +41,7 @@ class Ticket:
     deadline: float
     trace_id: str | None
     client: str = ""
-    done: threading.Event = field(default_factory=threading.Event)
+    done: Latch = field(default_factory=Latch)
     answers: list[Answer] = field(default_factory=list)
     error: ApiError | None = None
     left: bool = False
@@ -53,9 +53,9 @@ class Ticket:
         Args:
             timeout: seconds.
         """
-        self.done.wait(timeout)
+        done = self.done.wait(timeout)
         self.left = True
-        if not self.done.is_set():
+        if not (done or self.done.wait(0)):  # opened before it was seen to have left
             self.error = ServiceUnavailableError()
         elif self.relay is not None:
             self.relay.wake_next()
@@ -63,7 +63,7 @@ class Ticket:
     def fail(self, error: ApiError) -> None:
         """Wake the request with an error."""
         self.error = error
-        self.done.set()
+        self.done.open()
 
 
 class Relay:
@@ -92,7 +92,7 @@ class Relay:
         try:
             while True:
                 ticket = self._tickets.popleft()
-                ticket.done.set()
+                ticket.done.open()
                 if not ticket.left:
                     return
         except IndexError:
@@ -105,11 +105,13 @@ class Flight:
 
     Attributes:
         sent: when it was sent first, on the monotonic clock.
+        alone: whether no other batch was out then.
         repeated: whether it was sent once more.
     """
 
     tickets: list[Ticket]
     sent: float
+    alone: bool = False
     repeated: bool = False
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
@@ -128,8 +130,13 @@ class Flight:
         """The trace id of each request."""
         return [ticket.trace_id for ticket in self.tickets]
 
-    def batch(self, reply_to: str) -> LookupBatch:
-        """Return the message; each lookup learns which request it belongs to."""
+    def batch(self, reply_to: str, worker: str = "") -> LookupBatch:
+        """Return the message; each lookup learns which request it belongs to.
+
+        Args:
+            reply_to: list of this front end.
+            worker: queue of the worker to ask; empty for any.
+        """
         lookups: list[Lookup] = []
         for request, ticket in enumerate(self.tickets):
             for lookup in ticket.lookups:
@@ -141,6 +148,7 @@ class Flight:
             deadline=time.time() + self.deadline - time.monotonic(),
             metas=[ticket.meta for ticket in self.tickets],
             lookups=lookups,
+            worker=worker,
         )
 
     def settle(self, answers: list[Answer], ended: Callable[[Relay], None]) -> Relay:

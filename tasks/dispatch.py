@@ -10,14 +10,16 @@ from tasks.services import services
 
 
 def send_lookups(line: RedisLine, batch: LookupBatch) -> None:
-    """Publish one chain for a batch of lookups; its reply goes to `batch.reply_to`.
+    """Publish one chain for a batch of lookups, to any worker or the one that it names.
+
+    Its reply goes to `batch.reply_to`.
 
     No stage is begun after the batch's deadline.
 
     Raises:
         redis.RedisError: the broker is away.
     """
-    line.ask("LPUSH", queues.LOOKUP, lookup_message(batch))
+    line.ask("LPUSH", batch.worker or queues.LOOKUP, lookup_message(batch))
     services().metrics.task_enqueued(lookup.validate.name)
 
 

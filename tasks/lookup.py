@@ -18,7 +18,7 @@ from pipeline.stages.messages import (
 )
 from pipeline.stages.score import score_lookups
 from pipeline.stages.validate import validate_lookups
-from tasks import replies
+from tasks import own_queue, replies
 from tasks.celery import app
 from tasks.mbids import note_missing
 from tasks.services import services
@@ -128,6 +128,7 @@ def _describe(batch: LookupBatch) -> LookupBatch:
     described = describe_lookups(batch, services().databases)
     if described.degraded:
         services().metrics.metadata_unavailable()
+    described.reply.worker = own_queue.name()
     replies.push(services().redis_line, batch.reply_to, described.reply)
     note_missing(services().redis, described.missing_mbids)
     return batch

@@ -13,7 +13,7 @@ from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.process import settle
 from pipeline.runtime.sentry import init_sentry
 from pipeline.warm_up import warm_up
-from tasks import generation, heartbeats
+from tasks import generation, heartbeats, own_queue
 from tasks.queues import SENT_HEADER
 from tasks.services import services
 
@@ -25,6 +25,7 @@ def connect() -> None:
     signals.setup_logging.connect(_configure_logging)
     signals.celeryd_init.connect(_report_errors)
     signals.celeryd_init.connect(_compile)
+    signals.celeryd_after_setup.connect(_serve_own_queue)
     signals.worker_ready.connect(_settle)
     signals.beat_init.connect(_report_errors)
     signals.before_task_publish.connect(_send_trace_id)
@@ -48,6 +49,10 @@ def _report_errors(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
 def _compile(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
     # An installation's first lookup compiles loops, for longer than it may take.
     warm_up(index=load_settings().fingerprint_index.protocol == "local")
+
+
+def _serve_own_queue(sender: str, instance: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    own_queue.serve(instance.app.amqp.queues, sender)
 
 
 def _settle(**_: Any) -> None:  # noqa: ANN401 - what Celery sends

@@ -26,6 +26,7 @@ class Answering:
         answer: what a lookup is answered with.
         batches: what was sent.
         held: while it is set, replies are kept back until `release`.
+        worker: what replies name as this worker's own queue.
     """
 
     def __init__(self, client: redis.Redis) -> None:
@@ -35,6 +36,7 @@ class Answering:
         self.batches: list[LookupBatch] = []
         self.arrived = threading.Condition()
         self.held = False
+        self.worker = ""
         self._kept: list[LookupBatch] = []
 
     def send(self, batch: LookupBatch) -> None:
@@ -50,7 +52,8 @@ class Answering:
     def reply(self, batch: LookupBatch, *, failed: bool = False) -> None:
         """Answer a batch."""
         answers = [] if failed else [self.answer(lookup) for lookup in batch.lookups]
-        replies.push(self.line, batch.reply_to, LookupReply(batch.id, answers, failed))
+        reply = LookupReply(batch.id, answers, failed, worker=self.worker)
+        replies.push(self.line, batch.reply_to, reply)
 
     def wait_for(self, count: int) -> list[LookupBatch]:
         """Wait until so many batches have come, and return them."""

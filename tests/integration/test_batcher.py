@@ -12,6 +12,7 @@ import pytest
 import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from api import batcher
 from api.batcher import BACKLOG, POLL, LookupBatcher
 from api.errors import InternalError, ServiceUnavailableError
 from api.flight import Relay, Ticket
@@ -89,6 +90,28 @@ def test_a_lookup_is_answered(make) -> None:
     (batch,) = front.worker.batches
     assert [lookup.request for lookup in batch.lookups] == [0]
     assert batch.reply_to == front.batcher.reply_to
+
+
+def test_who_answered_is_asked_again_while_nothing_else_is_out(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batcher, "STAYS_WARM", 60.0)
+    front = make(lookup_batches_in_flight=2)
+    front.worker.worker = "lookup.one"
+    for number in (1, 2):
+        front.ask(number).result()
+    front.worker.held = True
+    futures = [front.ask(3)]
+    front.worker.wait_for(3)
+    futures.append(front.ask(4))
+    front.worker.wait_for(4)
+    front.worker.release()
+    for future in futures:
+        future.result()
+    assert [each.worker for each in front.worker.batches] == ["", "lookup.one", "lookup.one", ""]
+    monkeypatch.setattr(batcher, "STAYS_WARM", 0.0)
+    front.ask(5).result()
+    assert front.worker.batches[-1].worker == ""
 
 
 def test_answers_find_their_askers(make) -> None:
