@@ -15,7 +15,7 @@ RUN /opt/acoustid/bin/pip install --no-cache-dir --no-deps --no-build-isolation 
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent acoustid \
-    && install -d -o acoustid -g acoustid /var/lib/acoustid/index
+    && install -d -o acoustid -g acoustid /var/lib/acoustid/index /var/lib/acoustid/fingerprints
 COPY --from=build /opt/acoustid /opt/acoustid
 # The index's loops are compiled for the processor they run on, when a container first needs them.
 ENV PATH=/opt/acoustid/bin:$PATH \

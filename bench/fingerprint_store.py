@@ -1,10 +1,10 @@
-"""Measures where a batch of lookups gets its candidates from: rows, or the mapped store.
+"""Measures where a batch of lookups gets its candidates from: rows, or the fingerprint store.
 
     python -m bench.fingerprint_store [--fingerprints 20000] [--data-dir DIRECTORY]
 
 For batches of 100 lookups it tells the median µs of a lookup's share, once as this process's CPU
-and once by the clock, which has PostgreSQL's work in it. ``fetch`` gets the words, ``tracks`` those
-of the hits, ``pack`` lays the words end to end as comparing does, ``compare`` includes that.
+and once by the clock, which has PostgreSQL's work in it. ``fetch`` gets words and tracks, ``pack``
+lays the words end to end as comparing does, ``compare`` includes that.
 ``cold`` is the first batch of a reader that has just been opened, its files dropped from memory.
 """
 
@@ -12,8 +12,8 @@ import os
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -21,21 +21,22 @@ from typing import Any, Final, TypeVar
 
 import click
 import numpy as np
-import sqlalchemy as sa
 
 from bench.options import Plan, plan_options, progress
 from bench.queries import QuerySource
+from pipeline.catalog.fingerprints import Candidate
 from pipeline.fingerprint.compare import compare2_batch
 from pipeline.fingerprint.query import extract_query
 from pipeline.fingerprint.ragged import Ragged
 from pipeline.fingerprint.words import Words
-from pipeline.fingerprint_store import FingerprintStore, open_store, open_store_writer
+from pipeline.fingerprint_store import open_store, open_store_writer
 from pipeline.indexes import open_index
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.settings import Settings
-from pipeline.stages.fetch import Fetched, fetch
+from pipeline.stages.fetch import fetch
 from pipeline.stages.rules import INDEX_MAX_POSTINGS
 from pipeline.stages.score import INDEX_LIMIT, INDEX_MIN_SCORE, INDEX_SCORE_PCT
+from pipeline.stages.trusted_store import TrustedStore
 from pipeline.stages.update_index import BATCH
 from pipeline.stages.update_store import rebuild_store
 
@@ -97,7 +98,7 @@ def ask(settings: Settings, source: QuerySource) -> list[Asked]:
 
 
 def run(
-    batches: Sequence[Asked], connection: sa.Connection, store: FingerprintStore | None
+    batches: Sequence[Asked], databases: Databases, store: TrustedStore | None
 ) -> dict[str, Any]:
     """Fetch and compare the candidates of all batches; return the times."""
     clock = Clock()
@@ -107,16 +108,14 @@ def run(
             clock.times.clear()
         wanted = {key for each in asked.candidates for key in each}
         counts.append(len(wanted))
-        fetched: Fetched = clock.time(
-            "fetch", partial(fetch, connection, store, wanted, *EVERY_LENGTH)
-        )
+        fetched = clock.time("fetch", partial(fetch, databases, store, wanted, *EVERY_LENGTH))
         _compare(clock, asked, fetched)
     return {"candidates_in_a_batch": float(np.median(counts)), "us_per_lookup": clock.medians()}
 
 
-def _compare(clock: Clock, asked: Asked, fetched: Fetched) -> None:
-    rows = [each.words for each in fetched.found.values()]
-    order = {key: place for place, key in enumerate(fetched.found)}
+def _compare(clock: Clock, asked: Asked, fetched: Mapping[int, Candidate]) -> None:
+    rows = [each.words for each in fetched.values()]
+    order = {key: place for place, key in enumerate(fetched)}
     pairs = [
         (order[key], number)
         for number, keys in enumerate(asked.candidates)
@@ -125,13 +124,10 @@ def _compare(clock: Clock, asked: Asked, fetched: Fetched) -> None:
     ]
     left, right = ([pair[side] for pair in pairs] for side in (0, 1))
     clock.time("pack", lambda: Ragged.of(rows))
-    scores = clock.time("compare", lambda: compare2_batch(rows, asked.words, (left, right)))
-    keys = list(fetched.found)
-    hits = {keys[row] for row, score in zip(left, scores.tolist(), strict=True) if score > 0.4}
-    clock.time("tracks", lambda: fetched.tracks(hits))
+    clock.time("compare", lambda: compare2_batch(rows, asked.words, (left, right)))
 
 
-def cold(path: Path, asked: Asked, connection: sa.Connection) -> dict[str, float]:
+def cold(path: Path, asked: Asked, databases: Databases) -> dict[str, float]:
     """Return what the first batch costs a reader whose files are on the disk alone."""
     for file in path.iterdir():
         descriptor = os.open(file, os.O_RDONLY)
@@ -139,10 +135,8 @@ def cold(path: Path, asked: Asked, connection: sa.Connection) -> dict[str, float
         os.close(descriptor)
     clock = Clock()
     wanted = {key for each in asked.candidates for key in each}
-    store = open_store(path)
-    fetched = clock.time("fetch", lambda: fetch(connection, store, wanted, *EVERY_LENGTH))
-    # The words are views: only reading them brings them into memory.
-    clock.time("pack", lambda: Ragged.of([each.words for each in fetched.found.values()]))
+    with closing(TrustedStore(open_store(path), databases)) as store:
+        clock.time("fetch", lambda: fetch(databases, store, wanted, *EVERY_LENGTH))
     return {name: times["clock"] for name, times in clock.medians().items()}
 
 
@@ -162,14 +156,17 @@ def measure(settings: Settings, source: QuerySource) -> dict[str, Any]:
     batches = ask(settings, source)
     try:
         start = time.perf_counter()
-        with built(databases) as path, databases.engine("fingerprint").connect() as connection:
+        with (
+            built(databases) as path,
+            closing(TrustedStore(open_store(path), databases)) as store,
+        ):
             seconds = time.perf_counter() - start
             return {
                 "build_seconds": round(seconds, 2),
-                "store": asdict(open_store(path).stats()),
-                "cold_us_per_lookup": cold(path, batches[0], connection),
-                "rows": run(batches, connection, None),
-                "mapped": run(batches, connection, open_store(path)),
+                "size": asdict(open_store(path).stats()),
+                "rows": run(batches, databases, None),
+                "store": run(batches, databases, store),
+                "cold_us_per_lookup": cold(path, batches[0], databases),  # last: it empties caches
             }
     finally:
         databases.dispose()
@@ -178,7 +175,7 @@ def measure(settings: Settings, source: QuerySource) -> dict[str, Any]:
 @click.command()
 @plan_options
 def fingerprint_store(*, plan: Plan) -> None:
-    """Compare candidates from rows with candidates from the mapped store."""
+    """Compare candidates from rows with candidates from the fingerprint store."""
     with plan.data() as data, plan.stack(data) as stack:
         progress("measuring")
         figures = measure(stack.settings, QuerySource(plan.catalogue))

@@ -1,4 +1,4 @@
-"""Puts a benchmark's catalogue into the databases of a running stack, and builds the index.
+"""Puts a benchmark's catalogue into the databases of a running stack, and builds index and store.
 
 Submitting a million recordings would take hours, so the rows are copied into the tables as an
 import leaves them: tracks, fingerprints, links to MBIDs; the changelog is written by its trigger.
@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import sqlalchemy as sa
@@ -24,27 +24,31 @@ from pipeline.catalog.musicbrainz_tables import METADATA
 from pipeline.fingerprint.codec import ALGORITHM_TEST2
 from pipeline.fingerprint.identity import fingerprint_gid
 from pipeline.fingerprint.simhash import simhash_batch
-from pipeline.indexes import IndexBusy, IndexUpdater, open_updater
+from pipeline.fingerprint_store import StoreLocked, open_store_writer
+from pipeline.indexes import IndexBusy, open_updater
 from pipeline.runtime.databases import Databases
-from pipeline.runtime.settings import FingerprintIndexSettings, Settings
-from pipeline.stages.update_index import rebuild_index
+from pipeline.runtime.settings import Settings
+from pipeline.stages.update_index import BATCH, rebuild_index
+from pipeline.stages.update_store import rebuild_store
 
 CHUNK: Final = 5_000  # fingerprints of one transaction
 REPORT_EVERY: Final = 20 * CHUNK
-PATIENCE: Final = 30.0  # seconds that the index worker may hold the index
+PATIENCE: Final = 30.0  # seconds that the index worker may hold the index, or the store
 
 Progress = Callable[[str], None]
+Opened = TypeVar("Opened")
 
 
 def load(catalogue: Catalogue, settings: Settings, progress: Progress) -> None:
-    """Fill the empty databases of a stack and build its index.
+    """Fill the empty databases of a stack, and build its index and its fingerprint store.
 
     The index's lock is held all the time, so that the stack's own worker doesn't index the
     fingerprints one by one meanwhile.
     """
     databases = Databases(settings, component="bench")
     try:
-        with _updater(settings.fingerprint_index, databases) as updater:
+        index, path = settings.fingerprint_index, settings.fingerprint_store.path
+        with _free(lambda: open_updater(index, databases), IndexBusy) as updater:
             progress(f"loading {catalogue.fingerprints} fingerprints")
             for first in range(0, catalogue.fingerprints, CHUNK):
                 numbers = range(first, min(first + CHUNK, catalogue.fingerprints))
@@ -56,17 +60,20 @@ def load(catalogue: Catalogue, settings: Settings, progress: Progress) -> None:
             _load_musicbrainz(catalogue, databases)
             progress("building the index")
             rebuild_index(updater, databases, lambda _: None)
+            progress("building the fingerprint store")
+            with _free(lambda: open_store_writer(path), StoreLocked) as store:
+                rebuild_store(store, databases, BATCH, lambda _: None)
     finally:
         databases.dispose()
 
 
-def _updater(settings: FingerprintIndexSettings, databases: Databases) -> IndexUpdater:
-    """Open the index for writing once the stack's own worker has let go of it."""
+def _free(open_it: Callable[[], Opened], busy: type[Exception]) -> Opened:
+    """Open what the stack's own worker writes, once that has let go of it."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            return open_updater(settings, databases)
-        except IndexBusy:
+            return open_it()
+        except busy:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)

@@ -7,6 +7,7 @@ its CPU and the clock, as far as the machine is otherwise idle.
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from bench.queries import QuerySource
 from pipeline.fingerprint.codec import compress
+from pipeline.fingerprint_store import open_store
 from pipeline.indexes import OpenIndex, open_index
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.settings import Settings
@@ -21,6 +23,7 @@ from pipeline.stages.dedupe import dedupe_lookups
 from pipeline.stages.describe import describe_lookups
 from pipeline.stages.messages import Lookup, LookupBatch, from_message, to_message
 from pipeline.stages.score import score_lookups
+from pipeline.stages.trusted_store import TrustedStore
 from pipeline.stages.validate import validate_lookups
 
 SIZES: Final = (1, 10, 100)  # lookups in a batch
@@ -37,6 +40,7 @@ class Stages:
 
     index: OpenIndex
     databases: Databases
+    store: TrustedStore | None
 
     def __post_init__(self) -> None:
         """Open the books."""
@@ -46,7 +50,9 @@ class Stages:
         """Take one batch from what the front end sends to the answers."""
         batch = self._time("validate", lambda: validate_lookups(batch))
         batch = self._time("dedupe", lambda: dedupe_lookups(batch))
-        batch = self._time("score", lambda: score_lookups(batch, self.index, self.databases))
+        batch = self._time(
+            "score", lambda: score_lookups(batch, self.index, self.databases, self.store)
+        )
         self._time("describe", lambda: describe_lookups(batch, self.databases))
         self._time("message", lambda: from_message(LookupBatch, to_message(batch)))
 
@@ -65,8 +71,14 @@ def measure(settings: Settings, source: QuerySource) -> list[dict[str, Any]]:
     databases = Databases(settings, component="bench")
     numbers = iter(range(1 << 30))
     try:
-        with open_index(settings.fingerprint_index) as index:
-            return [_measure(Stages(index, databases), source, numbers, size) for size in SIZES]
+        with ExitStack() as stack:
+            index = stack.enter_context(open_index(settings.fingerprint_index))
+            store = TrustedStore(open_store(settings.fingerprint_store.path), databases)
+            stack.callback(store.close)
+            used = store if settings.fingerprint_store.enabled else None
+            return [
+                _measure(Stages(index, databases, used), source, numbers, size) for size in SIZES
+            ]
     finally:
         databases.dispose()
 

@@ -1,19 +1,27 @@
 """What the databases and the index need before the processes of a stack can work on them."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from cli.prepared import Demo, Prepared
 from pipeline.catalog.accounts import ensure_demo
 from pipeline.catalog.migrate import create_missing, upgrade_all
+from pipeline.fingerprint_store import (
+    FingerprintStoreError,
+    StoreLocked,
+    open_store,
+    open_store_writer,
+)
 from pipeline.index import IndexCorrupt
 from pipeline.indexes import IndexBusy, open_index, open_updater
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.settings import Settings
 from pipeline.stages.update_index import rebuild_index
+from pipeline.stages.update_store import check_own
 
 
 def prepare(settings: Settings, progress: Callable[[str], None]) -> Prepared:
-    """Create missing databases, their tables, and the demo keys; mend the index.
+    """Create missing databases, their tables, and the demo keys; mend what was built from them.
 
     What is there already stays as it is, so that this may be run at every start.
 
@@ -26,6 +34,7 @@ def prepare(settings: Settings, progress: Callable[[str], None]) -> Prepared:
     progress("running migrations")
     upgrade_all(settings)
     _mend_index(settings, progress)
+    _mend_store(settings, progress)
     demo = None
     if settings.features.demo_key:
         progress("making the demo keys")
@@ -47,6 +56,23 @@ def _mend_index(settings: Settings, progress: Callable[[str], None]) -> None:
             rebuild_index(updater, databases, progress=lambda _count: None)
     except IndexBusy:
         progress("another process is at it")
+    finally:
+        databases.dispose()
+
+
+def _mend_store(settings: Settings, progress: Callable[[str], None]) -> None:
+    """Empty the fingerprint store where it can't be used; then the index worker fills it."""
+    path = settings.fingerprint_store.path
+    if not settings.fingerprint_store.enabled:
+        return
+    databases = Databases(settings, component="migrate")
+    try:
+        with databases.engine("fingerprint").connect() as connection:
+            check_own(open_store(path), connection)
+    except FingerprintStoreError as error:
+        progress(f"emptying the fingerprint store, to be filled again in the background: {error}")
+        with suppress(StoreLocked), open_store_writer(path, clear_damaged=True) as writer:
+            writer.rebuild([], 0, 0)
     finally:
         databases.dispose()
 

@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.fingerprint.codec import compress, decompress
 from pipeline.fingerprint.compare import compare2
 from pipeline.fingerprint.query import extract_query
+from pipeline.fingerprint_store.locating import locate, store_table
 from pipeline.index.warm_up import warm_up as warm_index_up
 
 
@@ -24,6 +25,7 @@ def warm_up(*, index: bool = True) -> None:
     words = decompress(compress(np.arange(100, dtype=np.uint32) << np.uint32(16))).words
     compare2(words, words)
     extract_query(words)
+    locate(store_table(()), np.empty(0, np.uint32))
     if index:
         warm_index_up()
 

@@ -9,7 +9,6 @@ from functools import cached_property
 import redis
 
 from pipeline.fingerprint_store import (
-    FingerprintStore,
     StoreLocked,
     StoreWriter,
     open_store,
@@ -22,6 +21,7 @@ from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import Settings
+from pipeline.stages.trusted_store import TrustedStore
 from pipeline.stages.update_store import store_may_fail
 from tasks.index_lease import IndexLease
 
@@ -46,10 +46,10 @@ class Services:
         return open_index(self.settings.fingerprint_index)
 
     @cached_property
-    def store(self) -> FingerprintStore | None:
+    def store(self) -> TrustedStore | None:
         """The fingerprint store, if there is to be one."""
         settings = self.settings.fingerprint_store
-        return open_store(settings.path) if settings.enabled else None
+        return TrustedStore(open_store(settings.path), self.databases) if settings.enabled else None
 
     @contextmanager
     def store_writer(self) -> Iterator[StoreWriter | None]:

@@ -39,8 +39,9 @@ def settings(servers: Servers) -> Settings:
 
 @pytest.fixture
 def databases(settings: Settings) -> Iterator[Databases]:
-    """The four databases and the settings' index, emptied."""
-    empty_index(settings.fingerprint_index.path)
+    """The four databases and the settings' index and store, emptied."""
+    empty(settings.fingerprint_index.path)
+    empty(settings.fingerprint_store.path)
     databases = Databases(settings, component="tests")
     for name, metadata in migrate.METADATA.items():
         with databases.engine(name).begin() as connection:  # type: ignore[arg-type]
@@ -50,8 +51,8 @@ def databases(settings: Settings) -> Iterator[Databases]:
     databases.dispose()
 
 
-def empty_index(path: Path) -> None:
-    """Delete an index: its positions mean nothing to databases that begin anew."""
+def empty(path: Path) -> None:
+    """Delete an index or a store: its positions mean nothing to databases that begin anew."""
     for file in path.glob("*"):
         if file.name != LOCK_NAME:
             file.unlink()

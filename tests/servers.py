@@ -44,6 +44,7 @@ class Servers:
         tree: dict[str, Any] = {
             "redis": {"host": LOOPBACK, "port": self.valkey.port, "password": PASSWORD},
             "fingerprint_index": {"path": self.folder / f"index{suffix}"},
+            "fingerprint_store": {"path": self.folder / f"fingerprints{suffix}"},
         }
         for name in names:
             section = "database" if name == "app" else f"database_{name}"

@@ -8,7 +8,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from pipeline.catalog.fingerprint_tables import fingerprint, fpindex_changelog
+from pipeline.catalog.fingerprint_tables import fingerprint, fpindex_changelog, track
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +19,22 @@ class LoggedFingerprint:
         id: the fingerprint's.
         words: uint32[n], read-only.
         length: seconds of audio; 0 without words.
-        gid: the 16 bytes that follow from the words; empty without.
+        track_id: the number of its track; 0 without words.
+        track_gid: the 16 bytes of its track's public id; empty without words.
     """
 
     id: int
     words: NDArray[np.uint32] | None
     length: int = 0
-    gid: bytes = b""
+    track_id: int = 0
+    track_gid: bytes = b""
 
 
 _CONTENT: Final = (
     fingerprint.c.words,
     fingerprint.c.length,
-    sa.cast(fingerprint.c.gid, sa.Text).label("gid"),
+    fingerprint.c.track_id,
+    sa.cast(track.c.gid, sa.Text).label("track_gid"),
 )
 
 
@@ -39,6 +42,16 @@ def position(connection: sa.Connection) -> int:
     """Return the newest position: the changelog id of the newest commit, 0 before the first."""
     newest = sa.select(sa.func.max(fpindex_changelog.c.id))
     return connection.execute(newest).scalar() or 0
+
+
+def stamp(connection: sa.Connection, position: int) -> int:
+    """Return when the entry at a position was written, in µs since the epoch; 0 without one.
+
+    Two databases may have got as far, but not at the same moment.
+    """
+    micros = sa.func.extract("epoch", fpindex_changelog.c.created) * 1_000_000
+    statement = sa.select(sa.cast(micros, sa.BigInteger)).where(fpindex_changelog.c.id == position)
+    return connection.execute(statement).scalar() or 0
 
 
 def count_fingerprints(connection: sa.Connection) -> int:
@@ -50,7 +63,7 @@ def count_fingerprints(connection: sa.Connection) -> int:
 def read(connection: sa.Connection, after: int, limit: int) -> tuple[list[LoggedFingerprint], int]:
     """Return the changes after a position, oldest first, and the position of the last.
 
-    The words are those of now: a fingerprint that a later entry deletes is deleted here already,
+    Their content is that of now: a fingerprint that a later entry deletes is deleted here already,
     which that entry then repeats.
     """
     statement = (
@@ -58,6 +71,7 @@ def read(connection: sa.Connection, after: int, limit: int) -> tuple[list[Logged
         .outerjoin_from(
             fpindex_changelog, fingerprint, fpindex_changelog.c.fingerprint_id == fingerprint.c.id
         )
+        .outerjoin(track, fingerprint.c.track_id == track.c.id)
         .where(fpindex_changelog.c.id > after)
         .order_by(fpindex_changelog.c.id)
         .limit(limit)
@@ -79,6 +93,7 @@ def all_fingerprints(
     while True:
         statement = (
             sa.select(fingerprint.c.id, *_CONTENT)
+            .join_from(fingerprint, track, fingerprint.c.track_id == track.c.id)
             .where(fingerprint.c.id > last)
             .order_by(fingerprint.c.id)
             .limit(chunk)
@@ -95,5 +110,5 @@ def _logged(fingerprint_id: int, row: sa.Row[Any]) -> LoggedFingerprint:
     if row.words is None:
         return LoggedFingerprint(fingerprint_id, None)
     words = np.frombuffer(row.words, dtype="<u4")
-    gid = bytes.fromhex(row.gid.replace("-", ""))
-    return LoggedFingerprint(fingerprint_id, words, row.length, gid)
+    track_gid = bytes.fromhex(row.track_gid.replace("-", ""))
+    return LoggedFingerprint(fingerprint_id, words, row.length, row.track_id, track_gid)

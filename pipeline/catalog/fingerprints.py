@@ -42,15 +42,6 @@ class Candidate:
     track: TrackName
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What a fingerprint of the catalogue is, without its words."""
-
-    length: int  # seconds of audio
-    gid: bytes  # 16 bytes that follow from the words
-    track: TrackName
-
-
 _COLUMNS: Final = tuple(fingerprint.c[name] for name in StoredFingerprint.__slots__)
 _IDS: Final = sa.bindparam("ids", type_=sa.ARRAY(sa.Integer))
 
@@ -100,37 +91,6 @@ def _candidates() -> Prepared:
         )
     )
     return Prepared("lookup_candidates", statement)
-
-
-def identities(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Identity]:
-    """Return what tells whether a copy of a fingerprint is true, and its track, by id."""
-    wanted = list(ids)
-    if not wanted:
-        return {}
-    return {
-        row.id: Identity(
-            row.length,
-            bytes.fromhex(row.gid.replace("-", "")),
-            TrackName(row.track_id, row.track_gid),
-        )
-        for row in _identities().execute(connection, ids=wanted)
-    }
-
-
-@cache
-def _identities() -> Prepared:
-    statement = (
-        sa.select(
-            fingerprint.c.id,
-            fingerprint.c.length,
-            sa.cast(fingerprint.c.gid, sa.Text).label("gid"),
-            fingerprint.c.track_id,
-            sa.cast(track.c.gid, sa.Text).label("track_gid"),
-        )
-        .join_from(fingerprint, track, fingerprint.c.track_id == track.c.id)
-        .where(fingerprint.c.id == sa.any_(_IDS))
-    )
-    return Prepared("lookup_identities", statement)
 
 
 def within(

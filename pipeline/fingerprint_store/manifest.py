@@ -14,7 +14,7 @@ from pipeline.fingerprint_store.errors import StoreCorrupt
 from pipeline.fingerprint_store.segment_format import SegmentEntry
 from pipeline.index import files
 
-VERSION: Final = 1
+VERSION: Final = 2
 NAME: Final = "manifest"
 TEMPORARY_NAME: Final = "manifest.tmp"
 _MAGIC: Final = "acoustid-fingerprint-store"
@@ -26,11 +26,14 @@ class Manifest:
 
     Attributes:
         position: the changelog position that this state has reached.
+        stamp: when the database wrote that entry of its changelog, in µs since the epoch; tells
+            its own store from that of another database which got as far. 0 at position 0.
         next_segment: the lowest segment number never used.
         segments: oldest first; what a later one says of an id replaces what earlier ones say.
     """
 
     position: int = 0
+    stamp: int = 0
     next_segment: int = 1
     segments: tuple[SegmentEntry, ...] = ()
 

@@ -82,6 +82,7 @@ def _joined(parts: Sequence[Columns]) -> Columns:
     return Columns(
         ids=ids[order],
         lengths=np.concatenate([part.lengths for part in parts])[order],
-        gids=np.concatenate([part.gids for part in parts])[order],
+        track_ids=np.concatenate([part.track_ids for part in parts])[order],
+        track_gids=np.concatenate([part.track_gids for part in parts])[order],
         words=[words[place] for place in order.tolist()],
     )

@@ -1,17 +1,16 @@
 """Readers: any number of processes that read fingerprints while the store is written."""
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pipeline.fingerprint_store.locating import MISSING, locate
 from pipeline.fingerprint_store.manifest import Manifest
 from pipeline.fingerprint_store.rows import StoreRow
-from pipeline.fingerprint_store.segment import Segment, places
 from pipeline.fingerprint_store.snapshot import Snapshot, load_snapshot
 
 _LONGEST: Final = (1 << 32) - 1
@@ -22,7 +21,7 @@ class Found:
     """What the store holds of some fingerprints.
 
     Attributes:
-        rows: those with a length within the bounds, by id; their words are views of the map.
+        rows: those with a length within the bounds, by id.
         missing: ids that the store doesn't hold, or no longer.
     """
 
@@ -62,11 +61,25 @@ class FingerprintStore:
         Raises:
             StoreCorrupt: a file is missing or damaged; it is named.
         """
-        return _find(self._current().segments, ids, shortest, longest)
+        snapshot = self._current()
+        found = Found({}, [])
+        places = locate(snapshot.table, np.fromiter(ids, np.uint32, len(ids))).tolist()
+        for key, (segment, row, length, track_id, start, end) in zip(ids, places, strict=True):
+            if segment == MISSING:
+                found.missing.append(key)
+            elif shortest <= length <= longest:
+                place = snapshot.segments[segment]
+                found.rows[key] = place.row(row, length, track_id, start, end)
+        return found
 
     def position(self) -> int:
         """Return the position of the last commit, 0 where there is no store."""
         return self._current().manifest.position
+
+    def reached(self) -> tuple[int, int]:
+        """Return the position of the last commit, and its stamp (see `Manifest`)."""
+        manifest = self._current().manifest
+        return manifest.position, manifest.stamp
 
     def stats(self) -> StoreStats:
         """Return the size of the store."""
@@ -103,36 +116,3 @@ def open_store(path: Path) -> FingerprintStore:
     The files are first looked at when something is asked of them: a damaged store fails then.
     """
     return FingerprintStore(path)
-
-
-def _find(segments: Sequence[Segment], ids: Collection[int], shortest: int, longest: int) -> Found:
-    rest = np.unique(np.fromiter(ids, np.uint32, len(ids)))
-    rows: dict[int, StoreRow] = {}
-    missing: list[int] = []
-    for segment in reversed(segments):
-        if not rest.size:
-            break
-        if segment.spans(rest):
-            found = places(segment.ids, rest)
-            deleted = places(segment.tombstones, rest) >= 0
-            missing += rest[deleted].tolist()
-            rest = rest[(found < 0) & ~deleted]
-            rows |= _rows(segment, found[found >= 0], shortest, longest)
-    return Found(rows, missing + rest.tolist())
-
-
-def _rows(
-    segment: Segment, found: NDArray[np.intp], shortest: int, longest: int
-) -> dict[int, StoreRow]:
-    lengths = segment.lengths[found]
-    columns = segment.columns(found[(lengths >= max(shortest, 0)) & (lengths <= longest)])
-    return {
-        key: StoreRow(length, gid, words)
-        for key, length, gid, words in zip(
-            columns.ids.tolist(),
-            columns.lengths.tolist(),
-            columns.gids.tolist(),
-            columns.words,
-            strict=True,
-        )
-    }

@@ -15,12 +15,14 @@ class StoreRow:
 
     Attributes:
         length: seconds of audio.
-        gid: 16 bytes that follow from the words: who knows the gid knows whether they are right.
+        track_id: the number of its track.
+        track_gid: the 16 bytes of its track's public id.
         words: uint32[n], read-only.
     """
 
     length: int
-    gid: bytes
+    track_id: int
+    track_gid: bytes
     words: Words
 
 
@@ -31,13 +33,15 @@ class Columns:
     Attributes:
         ids: uint32[n], distinct.
         lengths: uint32[n], seconds.
-        gids: V16[n].
+        track_ids: uint32[n].
+        track_gids: V16[n].
         words: uint32[...] each, n of them.
     """
 
     ids: NDArray[np.uint32]
     lengths: NDArray[np.uint32]
-    gids: NDArray[np.void]
+    track_ids: NDArray[np.uint32]
+    track_gids: NDArray[np.void]
     words: list[Words]
 
     @classmethod
@@ -47,6 +51,7 @@ class Columns:
         return cls(
             ids=np.array([key for key, _ in ordered], np.uint32),
             lengths=np.array([row.length for _, row in ordered], np.uint32),
-            gids=np.frombuffer(b"".join(row.gid for _, row in ordered), "V16"),
+            track_ids=np.array([row.track_id for _, row in ordered], np.uint32),
+            track_gids=np.frombuffer(b"".join(row.track_gid for _, row in ordered), "V16"),
             words=[row.words for _, row in ordered],
         )

@@ -1,16 +1,20 @@
-"""A segment, mapped: its tables as arrays, its words wherever they are asked for."""
+"""A segment: its tables as arrays in the mapped file, its words wherever they are asked for."""
 
+import os
+import weakref
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.fingerprint_store.errors import StoreCorrupt
-from pipeline.fingerprint_store.rows import Columns
+from pipeline.fingerprint_store.rows import Columns, StoreRow
 from pipeline.fingerprint_store.segment_format import HEADER_SIZE, SegmentEntry, header
 from pipeline.index import files
+
+GID_SIZE: Final = 16  # bytes
 
 # Segments never change, so a process that opens a writer for every batch reads them once.
 _checked: set[tuple[int, int, int, SegmentEntry]] = set()
@@ -26,7 +30,8 @@ class Segment:
         entry: what the manifest says of it.
         ids: uint32[n], ascending.
         lengths: uint32[n], seconds.
-        gids: V16[n].
+        track_ids: uint32[n].
+        track_gids: V16[n].
         tombstones: uint32[m], ascending.
         starts: uint64[n + 1], where in `words` each fingerprint begins.
         words: uint32[total].
@@ -45,6 +50,8 @@ class Segment:
         if file.st_size != entry.size:
             raise StoreCorrupt(self.path, f"does not have the {entry.size} bytes it should have")
         self._data = memoryview(files.map_read_only(self.path))
+        self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._file)
         self._place = HEADER_SIZE
         if self._data[:HEADER_SIZE] != header(entry.number):
             raise StoreCorrupt(self.path, "does not begin as a segment of this number")
@@ -54,11 +61,14 @@ class Segment:
             _checked.add(identity)
         count = entry.fingerprints
         self.starts: NDArray[np.uint64] = self._column("<u8", count + 1)
-        self.gids: NDArray[np.void] = self._column("V16", count)
+        self._gids = self._data[self._place : self._place + GID_SIZE * count]
+        self.track_gids: NDArray[np.void] = self._column("V16", count)
         self.ids: NDArray[np.uint32] = self._column("<u4", count)
         self.lengths: NDArray[np.uint32] = self._column("<u4", count)
+        self.track_ids: NDArray[np.uint32] = self._column("<u4", count)
         self.tombstones: NDArray[np.uint32] = self._column("<u4", entry.tombstones)
         self.words: NDArray[np.uint32] = self._column("<u4", entry.words)
+        self._words_start = entry.words_start
 
     def _column(self, kind: str, count: int) -> NDArray[Any]:
         column: NDArray[Any] = np.frombuffer(self._data, kind, count, self._place)
@@ -78,12 +88,21 @@ class Segment:
         if zlib.crc32(self._data[self.entry.words_start :]) != self.entry.words_crc:
             raise StoreCorrupt(self.path, "is damaged (the checksum of its words does not match)")
 
-    def spans(self, keys: NDArray[np.uint32]) -> bool:
-        """Tell whether the segment may say anything of ascending ids."""
-        return any(
-            bool(own.size) and own[0] <= keys[-1] and keys[0] <= own[-1]
-            for own in (self.ids, self.tombstones)
-        )
+    def row(self, place: int, length: int, track_id: int, start: int, end: int) -> StoreRow:
+        """Return the fingerprint at a place, of which `locate` has told the rest.
+
+        Its words are read and not mapped: else a process would seem to grow to the size of the
+        store, and a file that is cut short meanwhile would end it.
+
+        Raises:
+            StoreCorrupt: the file ends before them.
+        """
+        size = 4 * (end - start)
+        data = os.pread(self._file, size, self._words_start + 4 * start)
+        if len(data) != size:
+            raise StoreCorrupt(self.path, "is cut short")
+        gid = bytes(self._gids[GID_SIZE * place : GID_SIZE * (place + 1)])
+        return StoreRow(length, track_id, gid, np.frombuffer(data, "<u4"))
 
     def columns(self, rows: NDArray[np.intp]) -> Columns:
         """Return some of its fingerprints, by ascending row."""
@@ -91,7 +110,8 @@ class Segment:
         return Columns(
             ids=self.ids[rows],
             lengths=self.lengths[rows],
-            gids=self.gids[rows],
+            track_ids=self.track_ids[rows],
+            track_gids=self.track_gids[rows],
             words=[self.words[start:end] for start, end in bounds],
         )
 

@@ -1,17 +1,18 @@
 """How a segment lies in its file.
 
 Little-endian: a header (magic, number), then where each fingerprint's words begin and the last
-ones end (uint64[n + 1], counted in words), gids (16 bytes each), ids (uint32[n], ascending),
-lengths (uint32[n]), tombstones (uint32[m], ascending), and the words of all (uint32). The
-manifest's entry says how many there are, so a file that is cut short shows by its size.
+ones end (uint64[n + 1], counted in words), the public ids of their tracks (16 bytes each), ids
+(uint32[n], ascending), lengths (uint32[n]), numbers of their tracks (uint32[n]), tombstones
+(uint32[m], ascending), and the words of all (uint32). The manifest's entry says how many there are,
+so a file that is cut short shows by its size.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-MAGIC: Final = b"AIDFPS01"
+MAGIC: Final = b"AIDFPS02"
 HEADER_SIZE: Final = 16
-ROW_SIZE: Final = 8 + 16 + 4 + 4
+ROW_SIZE: Final = 8 + 16 + 4 + 4 + 4
 SUFFIX: Final = ".fingerprints"
 
 

@@ -35,9 +35,10 @@ def write_segment(
     table = b"".join(
         (
             starts.tobytes(),
-            columns.gids.tobytes(),
+            columns.track_gids.tobytes(),
             columns.ids.astype("<u4", copy=False).tobytes(),
             columns.lengths.astype("<u4", copy=False).tobytes(),
+            columns.track_ids.astype("<u4", copy=False).tobytes(),
             tombstones.astype("<u4", copy=False).tobytes(),
         )
     )

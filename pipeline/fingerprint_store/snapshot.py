@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.fingerprint_store.errors import StoreCorrupt
+from pipeline.fingerprint_store.locating import store_table
 from pipeline.fingerprint_store.manifest import NAME, Manifest, decode
 from pipeline.fingerprint_store.segment import Segment
 from pipeline.fingerprint_store.segment_format import SegmentEntry
@@ -20,6 +21,7 @@ class Snapshot:
     Attributes:
         manifest: the manifest.
         segments: the segments it names, oldest first.
+        table: the segments for `locate`.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class Snapshot:
         """Hold a state; `file` is the open manifest, None where there is no store."""
         self.manifest = manifest
         self.segments = segments
+        self.table = store_table(segments)
         self._file = file
         self._identity = _identity(os.fstat(file.fileno())) if file else None
 

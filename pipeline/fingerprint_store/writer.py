@@ -77,8 +77,17 @@ class StoreWriter:
         """Return the changelog position of the last commit."""
         return self._manifest.position
 
-    def apply(self, changes: Changes, position: int) -> None:
+    def reached(self) -> tuple[int, int]:
+        """Return the position of the last commit, and its stamp (see `Manifest`)."""
+        return self._manifest.position, self._manifest.stamp
+
+    def apply(self, changes: Changes, position: int, stamp: int) -> None:
         """Commit changes together with the position they lead up to.
+
+        Args:
+            changes: what is held from now on.
+            position: the changelog position.
+            stamp: when that entry was written, in µs since the epoch.
 
         Raises:
             OSError: the disk is full or failing.
@@ -95,15 +104,16 @@ class StoreWriter:
         segments = list(self._segments)
         if columns.ids.size or tombstones.size:
             segments.append(self._write(columns, tombstones))
-        self._commit(self._settled(segments), position)
+        self._commit(self._settled(segments), position, stamp)
         self._usable = True
 
-    def rebuild(self, batches: Iterable[Changes], position: int) -> None:
+    def rebuild(self, batches: Iterable[Changes], position: int, stamp: int) -> None:
         """Make the content what `batches` come to; readers go on in the old one meanwhile.
 
         Args:
             batches: what to hold; of an id that occurs again the last counts.
             position: the changelog position that this leads up to; it may lie before the old one.
+            stamp: when that entry was written, in µs since the epoch.
         """
         self._begin()
         segments: list[Segment] = []
@@ -111,7 +121,7 @@ class StoreWriter:
             rows = Columns.of((key, row) for key, row in batch.items() if row is not None)
             if rows.ids.size:
                 segments = self._settled([*segments, self._write(rows, np.empty(0, np.uint32))])
-        self._commit(segments, position)
+        self._commit(segments, position, stamp)
         self._usable = True
 
     def close(self) -> None:
@@ -166,9 +176,9 @@ class StoreWriter:
             if segment.entry.number not in named:
                 files.remove(segment.path)
 
-    def _commit(self, segments: list[Segment], position: int) -> None:
+    def _commit(self, segments: list[Segment], position: int, stamp: int) -> None:
         entries = tuple(segment.entry for segment in segments)
-        manifest = Manifest(position, self._next, entries)
+        manifest = Manifest(position, stamp, self._next, entries)
         write_manifest(self._directory, manifest)
         self._manifest, self._segments = manifest, segments
         self._sweep_files()

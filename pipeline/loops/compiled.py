@@ -24,7 +24,7 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-ROOMS: Final = ("fingerprint", "index", "loops")
+ROOMS: Final = ("fingerprint", "fingerprint_store", "index", "loops")
 """Folders beside this one whose modules have loops, or say what those are given."""
 
 

@@ -162,7 +162,7 @@ class FingerprintIndexSettings(Section):
 class FingerprintStoreSettings(Section):
     """A memory-mapped copy of the fingerprints, from which lookups read without SQL."""
 
-    enabled: bool = False
+    enabled: bool = True
     path: Path = Path("data/fingerprints")
 
 

@@ -6,19 +6,18 @@ from typing import Final
 from uuid import UUID
 
 import numpy as np
-import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from pipeline.catalog import fingerprints
-from pipeline.catalog.fingerprints import TrackName
+from pipeline.catalog.fingerprints import Candidate
 from pipeline.fingerprint.compare import compare2_batch
 from pipeline.fingerprint.query import extract_query_batch
-from pipeline.fingerprint_store import FingerprintStore
 from pipeline.index.interface import FingerprintIndex
 from pipeline.runtime.databases import Databases
-from pipeline.stages.fetch import Comparable, Fetched, fetch
+from pipeline.stages.fetch import fetch
 from pipeline.stages.messages import Lookup, LookupBatch, TrackHit
 from pipeline.stages.rules import INDEX_MAX_POSTINGS, MAX_RESULTS, TRACK_GROUP_THRESHOLD
+from pipeline.stages.trusted_store import TrustedStore
 
 # The index knows no lengths, so it gives more candidates than are compared word by word.
 INDEX_LIMIT: Final = 40
@@ -44,7 +43,7 @@ def score_lookups(
     batch: LookupBatch,
     index: FingerprintIndex,
     databases: Databases,
-    store: FingerprintStore | None = None,
+    store: TrustedStore | None = None,
 ) -> LookupBatch:
     """Fill in the tracks that each lookup finds, best first, at most ten.
 
@@ -55,15 +54,12 @@ def score_lookups(
         store: where to look for the candidates first.
     """
     questions = _search([lookup for lookup in batch.lookups if lookup.words], index)
-    # One statement mostly: without a transaction, nothing else travels to the server and back.
-    with databases.reading("fingerprint") as connection:
-        fetched = _fetch(questions, connection, store)
-        ranked = _score(questions, fetched.found)
-        tracks = fetched.tracks({key for found in ranked for _, key in found})
-        _resolve_track_ids([look for look in batch.lookups if look.track_gid], connection)
+    stored = _fetch(questions, databases, store)
+    ranked = _score(questions, stored)
+    _resolve_track_ids([lookup for lookup in batch.lookups if lookup.track_gid], databases)
     for question, found in zip(questions, ranked, strict=True):
         question.lookup.words = b""
-        question.lookup.hits = _best_tracks(found, tracks)
+        question.lookup.hits = _best_tracks(found, stored)
     return batch
 
 
@@ -83,18 +79,18 @@ def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Questio
 
 
 def _fetch(
-    questions: Sequence[_Question], connection: sa.Connection, store: FingerprintStore | None
-) -> Fetched:
+    questions: Sequence[_Question], databases: Databases, store: TrustedStore | None
+) -> dict[int, Candidate]:
     """Fetch the candidates of all questions whose length any of them could accept."""
     lookups = [question.lookup for question in questions]
     shortest = min((each.duration - each.max_duration_diff for each in lookups), default=0)
     longest = max((each.duration + each.max_duration_diff for each in lookups), default=0)
     wanted = {fingerprint_id for question in questions for fingerprint_id in question.candidates}
-    return fetch(connection, store, wanted, shortest, longest)
+    return fetch(databases, store, wanted, shortest, longest)
 
 
 def _score(
-    questions: Sequence[_Question], stored: Mapping[int, Comparable]
+    questions: Sequence[_Question], stored: Mapping[int, Candidate]
 ) -> list[list[tuple[float, int]]]:
     """Return for each question the (negated score, fingerprint id) of its hits, best first."""
     order = {fingerprint_id: position for position, fingerprint_id in enumerate(stored)}
@@ -115,7 +111,7 @@ def _score(
     return [sorted(found) for found in ranked]
 
 
-def _compared(question: _Question, stored: Mapping[int, Comparable]) -> list[int]:
+def _compared(question: _Question, stored: Mapping[int, Candidate]) -> list[int]:
     """Return the candidates of a fitting length that are worth comparing."""
     return [
         fingerprint_id
@@ -125,13 +121,13 @@ def _compared(question: _Question, stored: Mapping[int, Comparable]) -> list[int
 
 
 def _best_tracks(
-    ranked: Iterable[tuple[float, int]], tracks: Mapping[int, TrackName]
+    ranked: Iterable[tuple[float, int]], stored: Mapping[int, Candidate]
 ) -> list[TrackHit]:
     """Return the tracks of the best fingerprints, each once, with its best score."""
     best: dict[int, TrackHit] = {}
     for negated, fingerprint_id in ranked:
-        track = tracks.get(fingerprint_id)
-        if track and track.id not in best:
+        track = stored[fingerprint_id].track
+        if track.id not in best:
             best[track.id] = TrackHit(track.id, track.gid, _shortest(-negated))
             if len(best) == MAX_RESULTS:
                 break
@@ -143,10 +139,13 @@ def _shortest(score: float) -> float:
     return float(str(np.float32(score)))
 
 
-def _resolve_track_ids(lookups: Sequence[Lookup], connection: sa.Connection) -> None:
+def _resolve_track_ids(lookups: Sequence[Lookup], databases: Databases) -> None:
     """Answer the lookups by track id: the track itself, under the id that was asked for."""
+    if not lookups:
+        return
     gids = {lookup.track_gid: UUID(lookup.track_gid) for lookup in lookups}
-    tracks = fingerprints.resolve_tracks(connection, gids.values())
+    with databases.reading("fingerprint") as connection:
+        tracks = fingerprints.resolve_tracks(connection, gids.values())
     for lookup in lookups:
         track_id = tracks.get(gids[lookup.track_gid])
         lookup.hits = [] if track_id is None else [TrackHit(track_id, lookup.track_gid, 1.0)]

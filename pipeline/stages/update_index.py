@@ -13,7 +13,12 @@ from pipeline.index.changes import Change, Delete, Insert
 from pipeline.indexes import IndexUpdater
 from pipeline.runtime.databases import Databases
 from pipeline.stages.match import check_position
-from pipeline.stages.update_store import apply_to_store, follow, store_may_fail
+from pipeline.stages.update_store import (
+    apply_to_store,
+    check_own,
+    follow,
+    store_may_fail,
+)
 
 BATCH: Final = 5_000  # changes applied in one commit of the index
 
@@ -41,6 +46,7 @@ def update_index(
     """
     done = 0
     with databases.engine("fingerprint").connect() as connection:
+        store = _own(store, connection)
         while batches is None or done < batches:
             logged, position = changelog.read(connection, writer.position(), BATCH)
             connection.commit()
@@ -51,12 +57,21 @@ def update_index(
             writer.apply(_changes(logged), position)
             if beside:
                 with store_may_fail():
-                    apply_to_store(beside, logged, position)
+                    apply_to_store(beside, connection, logged, position)
             done += 1
         if store and store.position() != writer.position():
             with store_may_fail():
                 follow(store, connection, BATCH, batches)
     return writer.position()
+
+
+def _own(store: StoreWriter | None, connection: sa.Connection) -> StoreWriter | None:
+    """Return the store if it may be written, None if it is another database's."""
+    if store:
+        with store_may_fail():
+            check_own(store, connection)
+            return store
+    return None
 
 
 def rebuild_index(

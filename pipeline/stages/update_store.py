@@ -8,14 +8,19 @@ import structlog
 
 from pipeline.catalog import changelog
 from pipeline.catalog.changelog import LoggedFingerprint
-from pipeline.fingerprint_store import FingerprintStoreError, StoreRow, StoreWriter
+from pipeline.fingerprint_store import (
+    FingerprintStore,
+    FingerprintStoreError,
+    StoreRow,
+    StoreWriter,
+)
 from pipeline.runtime.databases import Databases
 
 logger = structlog.get_logger("acoustid.stages.update_store")
 
 
-class StoreAheadError(FingerprintStoreError):
-    """The store knows changes that the database doesn't: it belongs to another database."""
+class ForeignStoreError(FingerprintStoreError):
+    """The store follows another database, or this one from before it was restored."""
 
 
 @contextmanager
@@ -31,9 +36,28 @@ def store_may_fail() -> Iterator[None]:
         logger.exception("the fingerprint store was not written", error=str(error))
 
 
-def apply_to_store(store: StoreWriter, logged: Sequence[LoggedFingerprint], position: int) -> None:
+def check_own(store: StoreWriter | FingerprintStore, connection: sa.Connection) -> None:
+    """Check that a store follows the changelog of this database.
+
+    Raises:
+        ForeignStoreError: it doesn't.
+    """
+    position, stamp = store.reached()
+    if changelog.stamp(connection, position) != stamp:
+        raise ForeignStoreError(
+            f"the fingerprint store is at position {position} of another database's changelog, "
+            "or of this one's before it was restored: run `acoustid store rebuild`"
+        )
+
+
+def apply_to_store(
+    store: StoreWriter,
+    connection: sa.Connection,
+    logged: Sequence[LoggedFingerprint],
+    position: int,
+) -> None:
     """Commit changes of the changelog with the position they lead up to."""
-    store.apply(_changes(logged), position)
+    store.apply(_changes(logged), position, changelog.stamp(connection, position))
 
 
 def follow(store: StoreWriter, connection: sa.Connection, batch: int, batches: int | None) -> None:
@@ -46,16 +70,16 @@ def follow(store: StoreWriter, connection: sa.Connection, batch: int, batches: i
         batches: stop after so many; None for all that there are.
 
     Raises:
-        StoreAheadError: the database was restored from before the store's position.
+        ForeignStoreError: it follows another database.
     """
+    check_own(store, connection)
     done = 0
     while batches is None or done < batches:
         logged, position = changelog.read(connection, store.position(), batch)
         connection.commit()
         if not logged:
-            _check_position(store, connection)
             return
-        apply_to_store(store, logged, position)
+        apply_to_store(store, connection, logged, position)
         done += 1
 
 
@@ -75,8 +99,9 @@ def rebuild_store(
     """
     with databases.engine("fingerprint").connect() as connection:
         position = changelog.position(connection)
+        stamp = changelog.stamp(connection, position)
         connection.commit()
-        store.rebuild(_everything(connection, progress), position)
+        store.rebuild(_everything(connection, progress), position, stamp)
         follow(store, connection, batch, None)
     return store.position()
 
@@ -91,15 +116,8 @@ def _everything(
 
 def _changes(logged: Sequence[LoggedFingerprint]) -> dict[int, StoreRow | None]:
     return {
-        each.id: None if each.words is None else StoreRow(each.length, each.gid, each.words)
+        each.id: None
+        if each.words is None
+        else StoreRow(each.length, each.track_id, each.track_gid, each.words)
         for each in logged
     }
-
-
-def _check_position(store: StoreWriter, connection: sa.Connection) -> None:
-    newest = changelog.position(connection)
-    if newest < store.position():
-        raise StoreAheadError(
-            f"the fingerprint store is at position {store.position()} and the database at "
-            f"{newest}: run `acoustid store rebuild`"
-        )

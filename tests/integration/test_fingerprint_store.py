@@ -1,7 +1,9 @@
 """Lookups read from the fingerprint store what they would read from the database."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -20,8 +22,9 @@ from pipeline.runtime.databases import Databases
 from pipeline.stages import update_index as stage
 from pipeline.stages.messages import Lookup, LookupBatch, TrackHit
 from pipeline.stages.score import score_lookups
+from pipeline.stages.trusted_store import TrustedStore
 from pipeline.stages.update_index import update_index
-from pipeline.stages.update_store import StoreAheadError, follow, rebuild_store
+from pipeline.stages.update_store import ForeignStoreError, follow, rebuild_store
 from pipeline.stages.validate import validate_lookups
 from tests.importing import Importer
 from tests.synthetic import Words, fingerprint, near_copy
@@ -50,8 +53,11 @@ def update(importer: Importer, place: Path) -> None:
 def find(importer: Importer, place: Path | None, asked: Sequence[Words]) -> list[list[TrackHit]]:
     lookups = [Lookup(0, 200, 7, fingerprint=compress(words)) for words in asked]
     batch = validate_lookups(LookupBatch("id", "reply", 0.0, [""] * len(asked), lookups))
-    store = open_store(place) if place else None
-    with open_reader(importer.index_path) as index:
+    with ExitStack() as stack:
+        store = place and stack.enter_context(
+            closing(TrustedStore(open_store(place), importer.databases))
+        )
+        index = stack.enter_context(open_reader(importer.index_path))
         scored = score_lookups(batch, index, importer.databases, store)
     return [lookup.hits for lookup in scored.lookups]
 
@@ -64,6 +70,25 @@ def change_words(importer: Importer, key: int, words: Words) -> None:
             .where(tables.fingerprint.c.id == key)
             .values(words=words.tobytes())
         )
+
+
+@contextmanager
+def counted_statements(databases: Databases) -> Iterator[list[str]]:
+    """Collect the statements that the fingerprint database is asked meanwhile."""
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        statements.append(statement)
+
+    with databases.reading("fingerprint") as lent:
+        engines = {databases.engine("fingerprint"), lent.engine}
+    for engine in engines:
+        sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        for engine in engines:
+            sa.event.remove(engine, "before_cursor_execute", note)
 
 
 def test_the_answers_are_the_same_with_and_without_it(importer: Importer, place: Path) -> None:
@@ -110,12 +135,28 @@ def test_a_store_that_is_behind_is_made_up_for_and_catches_up(
     assert find(importer, place, [fingerprint(50)]) == [hits]
 
 
+def test_answers_from_the_store_need_no_statement(importer: Importer, place: Path) -> None:
+    update(importer, place)
+    expected = find(importer, None, COPIES)
+    with counted_statements(importer.databases) as statements:
+        assert find(importer, place, COPIES) == expected
+    assert not [each for each in statements if "words" in each]
+    with counted_statements(importer.databases) as statements:
+        assert find(importer, None, COPIES) == expected
+    assert [each for each in statements if "lookup_candidates" in each]
+
+
 def test_a_merged_track_is_named_at_once(importer: Importer, place: Path) -> None:
     update(importer, place)
     [[old], [new]] = find(importer, place, [fingerprint(1), fingerprint(2)])
     merge_tracks(importer.databases, new.track_id, [old.track_id])
-    assert find(importer, place, [fingerprint(1)]) == [[new]]
     assert find(importer, None, [fingerprint(1)]) == [[new]]
+    assert find(importer, place, [fingerprint(1)]) == [[new]]
+    update(importer, place)
+    assert open_store(place).position() == 8
+    [row] = open_store(place).find([1]).rows.values()
+    assert (row.track_id, str(UUID(bytes=row.track_gid))) == (new.track_id, new.gid)
+    assert find(importer, place, [fingerprint(1)]) == [[new]]
 
 
 def test_a_deleted_fingerprint_is_no_hit_before_and_after_the_store_knows(
@@ -127,18 +168,31 @@ def test_a_deleted_fingerprint_is_no_hit_before_and_after_the_store_knows(
     assert find(importer, place, COPIES)[2] == []
     update(importer, place)
     assert open_store(place).find([3]).missing == [3]
+    assert find(importer, place, COPIES)[2] == []
 
 
 def test_a_store_of_another_database_gives_no_wrong_track(importer: Importer, place: Path) -> None:
     importer.update_index()
+    row = StoreRow(200, 99, bytes(16), fingerprint(1))
+    for position in (7, 1000):  # as far as this database, and farther
+        with open_store_writer(place) as writer:
+            writer.apply({1: row}, position, 1)
+            with (
+                importer.databases.engine("fingerprint").connect() as connection,
+                pytest.raises(ForeignStoreError, match="store rebuild"),
+            ):
+                follow(writer, connection, 100, None)
+        assert find(importer, place, COPIES) == find(importer, None, COPIES)
+
+
+def test_a_store_of_another_database_is_not_written(importer: Importer, place: Path) -> None:
     with open_store_writer(place) as writer:
-        writer.apply({1: StoreRow(200, bytes(16), fingerprint(1))}, 1000)
-        with (
-            importer.databases.engine("fingerprint").connect() as connection,
-            pytest.raises(StoreAheadError, match="store rebuild"),
-        ):
-            follow(writer, connection, 100, None)
-    assert find(importer, place, [fingerprint(1)]) == [[]]
+        writer.apply({}, 3, 1)
+    update(importer, place)
+    assert open_store(place).reached() == (3, 1)
+    with open_store_writer(place) as writer:
+        rebuild_store(writer, importer.databases, 100, lambda _: None)
+    assert find(importer, place, COPIES) == find(importer, None, COPIES)
 
 
 def test_a_damaged_store_stops_neither_lookups_nor_the_index(

@@ -26,23 +26,24 @@ from tests.faults.index.failing_files import (
 )
 from tests.unit.fingerprint_store.model import Model, contents, row
 
-State: TypeAlias = tuple[int, Model]
+State: TypeAlias = tuple[tuple[int, int], Model]
 Operation: TypeAlias = Callable[[StoreWriter], None]
 
 
 def apply(opened: StoreWriter) -> None:
     """Commit a batch, after which segments must be merged."""
-    opened.apply({3: row(30), 50: row(50), 4: None}, 20)
+    opened.apply({3: row(30), 50: row(50), 4: None}, 20, 20_000)
 
 
 def delete_all(opened: StoreWriter) -> None:
     """Delete every fingerprint, after which no segment is left."""
-    opened.apply(dict.fromkeys(range(1, merge.FAN_IN)), 20)
+    opened.apply(dict.fromkeys(range(1, merge.FAN_IN)), 20, 20_000)
 
 
 def rebuild(opened: StoreWriter) -> None:
     """Rebuild from batches that are merged as it goes."""
-    opened.rebuild([{number: row(number + 100)} for number in range(1, merge.FAN_IN + 3)], 20)
+    batches = [{number: row(number + 100)} for number in range(1, merge.FAN_IN + 3)]
+    opened.rebuild(batches, 20, 20_000)
 
 
 OPERATIONS = [apply, delete_all, rebuild]
@@ -54,12 +55,12 @@ def base(tmp_path: Path) -> Path:
     path = tmp_path / "base"
     with open_store_writer(path) as opened:
         for number in range(1, merge.FAN_IN):
-            opened.apply({number: row(number)}, number)
+            opened.apply({number: row(number)}, number, number * 1000)
     return path
 
 
 def state(path: Path) -> State:
-    return open_store(path).position(), contents(path)
+    return open_store(path).reached(), contents(path)
 
 
 def copied(base: Path, number: int) -> Path:
@@ -119,7 +120,7 @@ def test_the_disk_fails(
             except OSError:
                 failures += 1
                 with pytest.raises(StoreUnusable):
-                    opened.apply({}, 30)
+                    opened.apply({}, 30, 30_000)
         check_reopened(path, [old, new])
         with open_store_writer(path) as opened:
             operation(opened)
@@ -136,7 +137,7 @@ def test_creation_cut_at_any_call(tmp_path: Path) -> None:
             with failing(killed_at(number)):
                 open_store_writer(path).close()
         except Killed:
-            check_reopened(path, [(0, {})])
+            check_reopened(path, [((0, 0), {})])
             number += 1
         else:
             break

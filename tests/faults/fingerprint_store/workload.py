@@ -33,12 +33,12 @@ def step(writer: StoreWriter) -> int:
     """Commit the next position, now and then by a rebuild, and return it."""
     position = writer.position() + 1
     if position % REBUILD_EVERY:
-        writer.apply(changes_at(position), position)
+        writer.apply(changes_at(position), position, position)
     else:
         content: dict[int, StoreRow | None] = {}
         for passed in range(1, position + 1):
             content |= changes_at(passed)
-        writer.rebuild([content], position)
+        writer.rebuild([content], position, position)
     return position
 
 

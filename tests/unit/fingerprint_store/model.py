@@ -8,15 +8,16 @@ import numpy as np
 
 from pipeline.fingerprint_store import StoreRow, open_store
 
-Model: TypeAlias = dict[int, tuple[int, bytes, bytes]]
-"""Length, gid and the words' bytes by id."""
+Model: TypeAlias = dict[int, tuple[int, int, bytes, bytes]]
+"""Length, track id, track gid and the words' bytes by id."""
 
 
 def row(number: int) -> StoreRow:
     """Return a fingerprint of up to 50 words; the same for the same number."""
     draw = np.random.default_rng(number)
     words = draw.integers(0, 1 << 32, draw.integers(0, 50), np.uint32)
-    return StoreRow(int(draw.integers(1, 32767)), draw.bytes(16), words)
+    length, track_id = (int(draw.integers(1, most)) for most in (32767, 1 << 31))
+    return StoreRow(length, track_id, draw.bytes(16), words)
 
 
 def applied(model: Model, changes: Mapping[int, StoreRow | None]) -> Model:
@@ -25,9 +26,9 @@ def applied(model: Model, changes: Mapping[int, StoreRow | None]) -> Model:
     return after | {key: plain(each) for key, each in changes.items() if each is not None}
 
 
-def plain(each: StoreRow) -> tuple[int, bytes, bytes]:
+def plain(each: StoreRow) -> tuple[int, int, bytes, bytes]:
     """Return a row as values that can be compared."""
-    return each.length, each.gid, each.words.tobytes()
+    return each.length, each.track_id, each.track_gid, each.words.tobytes()
 
 
 def contents(path: Path, ids: range = range(1, 100)) -> Model:

@@ -32,7 +32,7 @@ def flip(place: int) -> Callable[[Path], None]:
 def written(path: Path) -> Path:
     """Write a store of one segment, and return that."""
     with open_store_writer(path) as writer:
-        writer.apply({5: row(1), 7: row(2)}, 1)
+        writer.apply({5: row(1), 7: row(2)}, 1, 1000)
     [segment] = path.glob("*.fingerprints")
     return segment
 
@@ -49,8 +49,17 @@ def test_damaged_tables_are_refused_and_rebuilt(
         open_store_writer(tmp_path)
     assert segment.name in verify_store(tmp_path)[0]
     with open_store_writer(tmp_path, clear_damaged=True) as writer:
-        writer.rebuild([{5: row(1)}], 2)
+        writer.rebuild([{5: row(1)}], 2, 2000)
     assert contents(tmp_path) == {5: plain(row(1))}
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    segment = written(tmp_path)
+    store = open_store(tmp_path)
+    assert store.find([5, 7]).missing == []
+    cut(segment)
+    with pytest.raises(StoreCorrupt, match="cut short"):
+        store.find([5, 7])
 
 
 def test_damaged_words_are_found_by_the_check(tmp_path: Path) -> None:
@@ -69,9 +78,9 @@ def test_there_is_one_writer(tmp_path: Path) -> None:
     with open_store_writer(tmp_path) as writer:
         with pytest.raises(StoreLocked):
             open_store_writer(tmp_path)
-        writer.apply({}, 4)
+        writer.apply({}, 4, 4000)
         with pytest.raises(ValueError, match="position 3"):
-            writer.apply({}, 3)
+            writer.apply({}, 3, 3000)
     with pytest.raises(StoreUnusable):
-        writer.apply({}, 5)
+        writer.apply({}, 5, 5000)
     assert open_store(tmp_path).position() == 4
