@@ -16,10 +16,6 @@ class Latch:
         self._lock = threading.Lock()
         self._lock.acquire()
 
-    def is_open(self) -> bool:
-        """Tell whether the latch was opened; for a moment not, while someone passes."""
-        return not self._lock.locked()
-
     def open(self) -> None:
         """Let all pass who wait and who come; a second time changes nothing."""
         try:

@@ -1,4 +1,4 @@
-"""What the databases and the index need before the processes of a stack can work on them."""
+"""What a stack's databases, index and fingerprint store need before its processes can work."""
 
 from collections.abc import Callable
 from contextlib import suppress

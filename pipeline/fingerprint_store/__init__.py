@@ -1,4 +1,4 @@
-"""The fingerprint store: a memory-mapped copy of the fingerprints, for scoring without SQL.
+"""The fingerprint store: a copy of the fingerprints in files, for scoring without SQL.
 
 Immutable segments named by a manifest that is replaced atomically together with the changelog
 position. One writer, any number of readers in other processes; see `open_store_writer` and

@@ -55,13 +55,28 @@ class FingerprintStore:
         self._refreshing = threading.Lock()
         self._snapshot = Snapshot(Manifest(), (), None)
 
-    def find(self, ids: Collection[int], shortest: int = 0, longest: int = _LONGEST) -> Found:
+    def find(
+        self,
+        ids: Collection[int],
+        shortest: int = 0,
+        longest: int = _LONGEST,
+        *,
+        reached: int = 0,
+    ) -> Found:
         """Return the fingerprints with these ids and a length within the bounds (seconds).
+
+        Args:
+            ids: of the fingerprints, each once.
+            shortest: the least length of interest, in seconds.
+            longest: the greatest.
+            reached: position that the store must have reached; all are missing before that.
 
         Raises:
             StoreCorrupt: a file is missing or damaged; it is named.
         """
         snapshot = self._current()
+        if snapshot.manifest.position < reached:
+            return Found({}, list(ids))
         found = Found({}, [])
         places = locate(snapshot.table, np.fromiter(ids, np.uint32, len(ids))).tolist()
         for key, (segment, row, length, track_id, start, end) in zip(ids, places, strict=True):

@@ -61,6 +61,7 @@ class Segment:
             _checked.add(identity)
         count = entry.fingerprints
         self.starts: NDArray[np.uint64] = self._column("<u8", count + 1)
+        # Bytes of an element of `track_gids` would take several times as long.
         self._gids = self._data[self._place : self._place + GID_SIZE * count]
         self.track_gids: NDArray[np.void] = self._column("V16", count)
         self.ids: NDArray[np.uint32] = self._column("<u4", count)

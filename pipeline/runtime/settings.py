@@ -160,7 +160,7 @@ class FingerprintIndexSettings(Section):
 
 
 class FingerprintStoreSettings(Section):
-    """A memory-mapped copy of the fingerprints, from which lookups read without SQL."""
+    """A copy of the fingerprints in files, from which lookups read without SQL."""
 
     enabled: bool = True
     path: Path = Path("data/fingerprints")

@@ -19,6 +19,7 @@ from pipeline.catalog import changelog
 from pipeline.catalog.changelog_watch import ChangelogWatch
 from pipeline.fingerprint_store import FingerprintStore, FingerprintStoreError, Found
 from pipeline.runtime.databases import Databases
+from pipeline.stages.update_store import is_own
 
 CHECK_EVERY: Final = 5.0
 """Seconds after which the database is asked, though it gave no notice."""
@@ -65,8 +66,8 @@ class TrustedStore:
         All are missing while the store must not be used, or can't be read.
         """
         try:
-            if self._is_right():
-                return self._store.find(ids, shortest, longest)
+            if self._may_be_used():
+                return self._store.find(ids, shortest, longest, reached=self._needed)
         except (FingerprintStoreError, OSError) as error:
             logger.warning("the fingerprint store cannot be read", error=str(error))
         return Found({}, list(ids))
@@ -77,12 +78,13 @@ class TrustedStore:
             self._watch.close()
         self._store.close()
 
-    def _is_right(self) -> bool:
+    def _may_be_used(self) -> bool:
+        """Tell whether to read the store, if it has reached the position that is needed."""
         with self._asking:
             # News of a store that isn't used need not be heard: the next question settles it.
             if self._clock() >= self._due or (self._is_own and self._has_news()):
                 self._ask()
-            return self._is_own and self._store.position() >= self._needed
+            return self._is_own
 
     def _has_news(self) -> bool:
         try:
@@ -93,12 +95,11 @@ class TrustedStore:
     def _ask(self) -> None:
         self._is_own = False  # whatever fails below
         self._due = self._clock() + CHECK_EVERY
-        position, stamp = self._store.reached()
         try:
             self._watch.heard()  # before the question, or news after it would be missed
             with self._databases.engine("fingerprint").connect() as connection:
                 self._needed = changelog.position(connection)
-                self._is_own = changelog.stamp(connection, position) == stamp
+                self._is_own = is_own(self._store, connection)
         except AWAY as error:
             logger.warning("the database cannot be asked", error=type(error).__name__)
             self._due = self._clock() + REST

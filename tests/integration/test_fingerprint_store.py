@@ -140,7 +140,7 @@ def test_answers_from_the_store_need_no_statement(importer: Importer, place: Pat
     expected = find(importer, None, COPIES)
     with counted_statements(importer.databases) as statements:
         assert find(importer, place, COPIES) == expected
-    assert not [each for each in statements if "words" in each]
+    assert not [each for each in statements if "lookup_candidates" in each]
     with counted_statements(importer.databases) as statements:
         assert find(importer, None, COPIES) == expected
     assert [each for each in statements if "lookup_candidates" in each]

@@ -45,14 +45,14 @@ def test_answers_are_shared_out() -> None:
     for each in tickets:
         each.wait(0)
     assert [each.answers for each in tickets] == [answers[:2], answers[2:]]
-    assert all(each.done.is_open() and each.error is None for each in tickets)
+    assert all(each.done.wait(0) and each.error is None for each in tickets)
 
 
 def test_who_is_woken_wakes_the_next() -> None:
     tickets = [ticket(number) for number in range(1, ABREAST + 3)]
     ended = settle(tickets, [{} for _ in tickets])
     for awake in range(ABREAST, len(tickets) + 1):
-        assert [each.done.is_open() for each in tickets] == [
+        assert [each.done.wait(0) for each in tickets] == [
             number < awake for number in range(len(tickets))
         ]
         assert not ended
@@ -66,7 +66,7 @@ def test_who_has_gone_is_passed_over() -> None:
     second.wait(0)
     assert isinstance(first.error, ServiceUnavailableError)
     ended = settle(tickets, [{} for _ in tickets])
-    assert third.done.is_open()
+    assert third.done.wait(0)
     third.wait(0)
     assert third.error is None
     assert ended
@@ -104,4 +104,4 @@ def test_a_failure_is_everybodys() -> None:
     error = InternalError()
     Flight(tickets, sent=0).fail(error)
     assert [each.error for each in tickets] == [error, error]
-    assert all(each.done.is_open() for each in tickets)
+    assert all(each.done.wait(0) for each in tickets)
