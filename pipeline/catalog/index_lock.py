@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
@@ -32,12 +34,21 @@ def try_lock_index(engine: sa.Engine, index: str) -> Callable[[], None] | None:
     taken = sa.select(sa.func.pg_try_advisory_lock(_LOCK, sa.cast(_key(index), sa.Integer)))
     try:
         if connection.scalar(taken):
-            return connection.close
+            return partial(_release, connection)
     except BaseException:
         connection.close()
         raise
     connection.close()
     return None
+
+
+def _release(connection: sa.Connection) -> None:
+    """Give the lock back before the connection: the server ends a closed one a moment later."""
+    try:
+        with suppress(sa.exc.DBAPIError):  # a lost connection has lost its locks
+            connection.scalar(sa.select(sa.func.pg_advisory_unlock_all()))
+    finally:
+        connection.close()
 
 
 def _key(index: str) -> int:

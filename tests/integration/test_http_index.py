@@ -14,6 +14,7 @@ from cli.main import main
 from cli.servers.ports import LOOPBACK, free_port
 from pipeline.catalog import changelog
 from pipeline.catalog import fingerprint_tables as tables
+from pipeline.catalog.index_lock import _LOCK, try_lock_index
 from pipeline.catalog.submission_status import task_status
 from pipeline.fingerprint.query import extract_query
 from pipeline.index import Change, Delete, Hits, Insert
@@ -157,6 +158,21 @@ def test_one_process_writes_at_a_time(
     ):
         open_updater(place, databases)
     open_updater(place, databases).close()
+
+
+def test_the_next_one_may_write_as_soon_as_the_last_one_has_closed(databases: Databases) -> None:
+    """Not only when the database has noticed that the connection is gone."""
+    engine = databases.engine("fingerprint")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        held = sa.text(
+            "SELECT count(*) FROM pg_locks"
+            " WHERE (locktype, classid, objsubid) = ('advisory', :key, 2)"  # of two numbers
+        ).bindparams(key=_LOCK)
+        for _ in range(300):
+            release = try_lock_index(engine, "fpindex")
+            assert release is not None
+            release()
+            assert connection.scalar(held) == 0
 
 
 def test_a_rebuild_mends_what_does_not_belong_and_has_what_came_meanwhile(
