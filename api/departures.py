@@ -9,13 +9,21 @@ from api.turns import Turns
 HELD: Final = 0.05
 """Seconds that what waits is held back, at most, for the requests that are being woken."""
 
+SECOND: Final = 0.25
+"""Share of a full batch that is worth a batch beside one that has just left."""
+
+PATIENCE: Final = 0.025
+"""Seconds after which a batch that is out makes nobody wait for that share any more."""
+
 
 class Departures:
     """The timetable of a batcher; not safe among threads.
 
-    While fewer batches are out than may be, what waits leaves at once. But who has just been
-    answered is the likeliest to ask again, so while the requests of a batch are woken, what waits
-    stays until as many have come; where workers have nothing to do, a quarter is enough.
+    While no batch is out, what waits leaves at once. Beside one that is out, a few requests would
+    pay for a batch of their own, and have the one before them wait for the same cores: they stay
+    for a moment, unless enough come. And who has just been answered is the likeliest to ask again,
+    so while the requests of a batch are woken, what waits stays until as many have come; where
+    workers have nothing to do, a quarter is enough.
 
     Args:
         size: lookups that a batch may carry.
@@ -66,11 +74,10 @@ class Departures:
 
     def is_time(self, now: float) -> bool:
         """Tell whether what waits may leave, by the monotonic clock."""
-        out = len(self._fresh(now))
-        if not self._waiting or out >= self._in_flight:
+        fresh = self._fresh(now)
+        if not self._waiting or len(fresh) >= self._in_flight:
             return False
-        woken = sum(relay.size for relay, end in self._relays.items() if end > now)
-        return len(self._waiting) >= min(self._size, woken if out else woken // 4)
+        return len(self._waiting) >= min(self._size, self._enough(fresh, now))
 
     def take(self, now: float) -> Flight | None:
         """Return the next batch, which is out from now on, None where it is not its time."""
@@ -109,12 +116,23 @@ class Departures:
 
     def until_next(self, now: float) -> float | None:
         """Return the seconds until something may be due unasked, None where nothing is out."""
-        moments = [flight.sent + self._stalled_after for flight in self._fresh(now)]
+        fresh = self._fresh(now)
+        moments = [flight.sent + self._stalled_after for flight in fresh]
         moments += [
             flight.sent + self._lost_after for flight in self._out.values() if not flight.repeated
         ]
         moments += [end for end in self._relays.values() if end > now]
+        if 0 < len(fresh) < self._in_flight and (end := fresh[-1].sent + PATIENCE) > now:
+            moments.append(end)
         return min(moments) - now if moments else None
+
+    def _enough(self, fresh: list[Flight], now: float) -> int:
+        """Return how many requests are worth a batch, beside those that are out."""
+        woken = sum(relay.size for relay, end in self._relays.items() if end > now)
+        if not fresh:
+            return woken // 4
+        is_recent = now < fresh[-1].sent + PATIENCE
+        return max(woken, round(self._size * SECOND) if is_recent else 0)
 
     def _fresh(self, now: float) -> list[Flight]:
         return [f for f in self._out.values() if now - f.sent < self._stalled_after]

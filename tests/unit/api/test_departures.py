@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.departures import HELD, Departures
+from api.departures import HELD, PATIENCE, Departures
 from api.flight import Flight, Relay, Ticket
 from pipeline.stages.messages import Lookup
 
@@ -53,6 +53,37 @@ def test_who_comes_while_enough_are_out_waits_for_one_to_land(make) -> None:
     assert departures.take(0) is None
     assert departures.land(out.id) is out
     assert leave(departures).size == 3
+
+
+def test_beside_a_batch_that_has_just_left_a_few_wait_for_more(make) -> None:
+    departures = make(size=20, in_flight=3)
+    arrive(departures, 1)
+    leave(departures)
+    arrive(departures, 4)
+    assert departures.take(0) is None
+    arrive(departures, 1)
+    assert leave(departures).size == 5
+
+
+def test_beside_a_batch_that_has_just_left_nobody_waits_for_long(make) -> None:
+    departures = make(size=20, in_flight=3)
+    for now in (0, PATIENCE):
+        arrive(departures, 1)
+        leave(departures, now)
+        arrive(departures, 1)
+        assert departures.until_next(now) == PATIENCE
+        assert departures.take(now + 0.99 * PATIENCE) is None
+    assert leave(departures, 2 * PATIENCE).size == 1
+
+
+def test_those_who_wait_beside_a_batch_leave_when_it_lands(make) -> None:
+    departures = make(size=20)
+    arrive(departures, 1)
+    out = leave(departures)
+    arrive(departures, 1)
+    assert departures.take(0) is None
+    departures.land(out.id)
+    assert leave(departures).size == 1
 
 
 @pytest.mark.parametrize(("out", "enough"), [(True, 8), (False, 2)])
