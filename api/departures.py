@@ -7,23 +7,17 @@ from api.flight import Flight, Relay, Ticket
 from api.turns import Turns
 
 HELD: Final = 0.05
-"""Seconds that what waits is held back, at most, for the requests that are being woken."""
-
-SECOND: Final = 0.25
-"""Share of a full batch that is worth a batch beside one that has just left."""
-
-PATIENCE: Final = 0.025
-"""Seconds after which a batch that is out makes nobody wait for that share any more."""
+"""Seconds that what waits is held back, at most, for others to come."""
 
 
 class Departures:
     """The timetable of a batcher; not safe among threads.
 
     While no batch is out, what waits leaves at once. Beside one that is out, a few requests would
-    pay for a batch of their own, and have the one before them wait for the same cores: they stay
-    for a moment, unless enough come. And who has just been answered is the likeliest to ask again,
-    so while the requests of a batch are woken, what waits stays until as many have come; where
-    workers have nothing to do, a quarter is enough.
+    pay for a batch of their own, and have the one before them share the cores: they stay for a
+    moment, unless a full batch has come. And who has just been answered is the likeliest to ask
+    again, so while the requests of a batch are woken, what waits stays until a quarter as many have
+    come: workers have nothing else to do.
 
     Args:
         size: lookups that a batch may carry.
@@ -77,7 +71,12 @@ class Departures:
         fresh = self._fresh(now)
         if not self._waiting or len(fresh) >= self._in_flight:
             return False
-        return len(self._waiting) >= min(self._size, self._enough(fresh, now))
+        if self._waiting.lookups >= self._size:
+            return True
+        if fresh and now < fresh[-1].sent + HELD:
+            return False
+        woken = sum(relay.size for relay, end in self._relays.items() if end > now)
+        return len(self._waiting) >= woken // 4
 
     def take(self, now: float) -> Flight | None:
         """Return the next batch, which is out from now on, None where it is not its time."""
@@ -121,18 +120,11 @@ class Departures:
         moments += [
             flight.sent + self._lost_after for flight in self._out.values() if not flight.repeated
         ]
-        moments += [end for end in self._relays.values() if end > now]
-        if 0 < len(fresh) < self._in_flight and (end := fresh[-1].sent + PATIENCE) > now:
-            moments.append(end)
+        held = list(self._relays.values())
+        if 0 < len(fresh) < self._in_flight:
+            held.append(fresh[-1].sent + HELD)
+        moments += [end for end in held if end > now]
         return min(moments) - now if moments else None
-
-    def _enough(self, fresh: list[Flight], now: float) -> int:
-        """Return how many requests are worth a batch, beside those that are out."""
-        woken = sum(relay.size for relay, end in self._relays.items() if end > now)
-        if not fresh:
-            return woken // 4
-        is_recent = now < fresh[-1].sent + PATIENCE
-        return max(woken, round(self._size * SECOND) if is_recent else 0)
 
     def _fresh(self, now: float) -> list[Flight]:
         return [f for f in self._out.values() if now - f.sent < self._stalled_after]

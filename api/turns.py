@@ -11,11 +11,15 @@ class Turns:
 
     While all that waits fits into a batch, this is a plain queue. When it doesn't, a client with
     hundreds of tickets gets one place in each round, as one with a single ticket does.
+
+    Attributes:
+        lookups: that the waiting tickets have.
     """
 
     def __init__(self) -> None:
         self._clients: OrderedDict[str, deque[Ticket]] = OrderedDict()
         self._count = 0
+        self.lookups = 0
 
     def __len__(self) -> int:
         return self._count
@@ -28,6 +32,7 @@ class Turns:
         """Let a ticket wait behind its client's others."""
         self._clients.setdefault(ticket.client, deque()).append(ticket)
         self._count += 1
+        self.lookups += len(ticket.lookups)
 
     def remove(self, ticket: Ticket) -> None:
         """Let a ticket go that may wait here."""
@@ -39,6 +44,7 @@ class Turns:
         """Let all tickets go."""
         self._clients.clear()
         self._count = 0
+        self.lookups = 0
 
     def take(self, room: int) -> list[Ticket]:
         """Take tickets in turns for a batch.
@@ -67,3 +73,4 @@ class Turns:
         if not tickets:
             del self._clients[ticket.client]
         self._count -= 1
+        self.lookups -= len(ticket.lookups)

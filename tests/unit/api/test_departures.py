@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.departures import HELD, PATIENCE, Departures
+from api.departures import HELD, Departures
 from api.flight import Flight, Relay, Ticket
 from pipeline.stages.messages import Lookup
 
@@ -55,29 +55,30 @@ def test_who_comes_while_enough_are_out_waits_for_one_to_land(make) -> None:
     assert leave(departures).size == 3
 
 
-def test_beside_a_batch_that_has_just_left_a_few_wait_for_more(make) -> None:
-    departures = make(size=20, in_flight=3)
+def test_beside_a_batch_that_has_just_left_only_a_full_one_leaves(make) -> None:
+    departures = make(size=5)
     arrive(departures, 1)
     leave(departures)
-    arrive(departures, 4)
+    arrive(departures, 1)
+    departures.add(ticket(lookups=3))
     assert departures.take(0) is None
     arrive(departures, 1)
     assert leave(departures).size == 5
 
 
 def test_beside_a_batch_that_has_just_left_nobody_waits_for_long(make) -> None:
-    departures = make(size=20, in_flight=3)
-    for now in (0, PATIENCE):
+    departures = make(in_flight=3)
+    for now in (0, HELD):
         arrive(departures, 1)
         leave(departures, now)
         arrive(departures, 1)
-        assert departures.until_next(now) == PATIENCE
-        assert departures.take(now + 0.99 * PATIENCE) is None
-    assert leave(departures, 2 * PATIENCE).size == 1
+        assert departures.until_next(now) == HELD
+        assert departures.take(now + 0.99 * HELD) is None
+    assert leave(departures, 2 * HELD).size == 1
 
 
 def test_those_who_wait_beside_a_batch_leave_when_it_lands(make) -> None:
-    departures = make(size=20)
+    departures = make()
     arrive(departures, 1)
     out = leave(departures)
     arrive(departures, 1)
@@ -86,17 +87,13 @@ def test_those_who_wait_beside_a_batch_leave_when_it_lands(make) -> None:
     assert leave(departures).size == 1
 
 
-@pytest.mark.parametrize(("out", "enough"), [(True, 8), (False, 2)])
-def test_what_waits_stays_until_those_who_are_woken_have_come(make, out: bool, enough: int) -> None:
+def test_what_waits_stays_until_a_quarter_of_those_who_are_woken_have_come(make) -> None:
     departures = make()
-    if out:
-        arrive(departures, 1)
-        leave(departures)
     departures.hold_for(relay(8), 0)
-    arrive(departures, enough - 1)
+    arrive(departures, 1)
     assert departures.take(0) is None
     arrive(departures, 1)
-    assert leave(departures).size == enough
+    assert leave(departures).size == 2
 
 
 def test_a_full_batch_waits_for_nobody(make) -> None:

@@ -25,6 +25,19 @@ def test_one_clients_tickets_keep_their_order() -> None:
     assert turns.take(3) == []
 
 
+def test_it_counts_the_lookups_that_wait() -> None:
+    first, *others = [ticket("a", 5), ticket("b", 2), ticket("a"), ticket("c", 3)]
+    turns = waiting(first, *others)
+    assert turns.lookups == 11
+    turns.remove(first)
+    turns.remove(first)
+    assert turns.lookups == 6
+    turns.take(3)
+    assert turns.lookups == 3
+    turns.clear()
+    assert turns.lookups == 0
+
+
 def test_a_client_with_one_ticket_is_in_the_next_batch() -> None:
     eager = [ticket("eager") for _ in range(100)]
     modest = ticket("modest")
