@@ -7,7 +7,10 @@ from api.flight import Flight, Relay, Ticket
 from api.turns import Turns
 
 HELD: Final = 0.05
-"""Seconds that what waits is held back, at most, for others to come."""
+"""Seconds that what waits is held back, at most, for the requests that are being woken."""
+
+BESIDE: Final = 0.025
+"""Seconds that what waits is held back, at most, where a batch has just left."""
 
 
 class Departures:
@@ -15,7 +18,7 @@ class Departures:
 
     While no batch is out, what waits leaves at once. Beside one that is out, a few requests would
     pay for a batch of their own, and have the one before them share the cores: they stay for a
-    moment, unless a full batch has come. And who has just been answered is the likeliest to ask
+    moment, unless half a batch has come. And who has just been answered is the likeliest to ask
     again, so while the requests of a batch are woken, what waits stays until a quarter as many have
     come: workers have nothing else to do.
 
@@ -71,9 +74,9 @@ class Departures:
         fresh = self._fresh(now)
         if not self._waiting or len(fresh) >= self._in_flight:
             return False
-        if self._waiting.lookups >= self._size:
+        if self._waiting.lookups >= self._size / 2:
             return True
-        if fresh and now < fresh[-1].sent + HELD:
+        if fresh and now < fresh[-1].sent + BESIDE:
             return False
         woken = sum(relay.size for relay, end in self._relays.items() if end > now)
         return len(self._waiting) >= woken // 4
@@ -122,7 +125,7 @@ class Departures:
         ]
         held = list(self._relays.values())
         if 0 < len(fresh) < self._in_flight:
-            held.append(fresh[-1].sent + HELD)
+            held.append(fresh[-1].sent + BESIDE)
         moments += [end for end in held if end > now]
         return min(moments) - now if moments else None
 

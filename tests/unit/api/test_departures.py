@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.departures import HELD, Departures
+from api.departures import BESIDE, HELD, Departures
 from api.flight import Flight, Relay, Ticket
 from pipeline.stages.messages import Lookup
 
@@ -55,8 +55,8 @@ def test_who_comes_while_enough_are_out_waits_for_one_to_land(make) -> None:
     assert leave(departures).size == 3
 
 
-def test_beside_a_batch_that_has_just_left_only_a_full_one_leaves(make) -> None:
-    departures = make(size=5)
+def test_beside_a_batch_that_has_just_left_half_a_batch_leaves(make) -> None:
+    departures = make(size=10)
     arrive(departures, 1)
     leave(departures)
     arrive(departures, 1)
@@ -68,13 +68,13 @@ def test_beside_a_batch_that_has_just_left_only_a_full_one_leaves(make) -> None:
 
 def test_beside_a_batch_that_has_just_left_nobody_waits_for_long(make) -> None:
     departures = make(in_flight=3)
-    for now in (0, HELD):
+    for now in (0, BESIDE):
         arrive(departures, 1)
         leave(departures, now)
         arrive(departures, 1)
-        assert departures.until_next(now) == HELD
-        assert departures.take(now + 0.99 * HELD) is None
-    assert leave(departures, 2 * HELD).size == 1
+        assert departures.until_next(now) == BESIDE
+        assert departures.take(now + 0.99 * BESIDE) is None
+    assert leave(departures, 2 * BESIDE).size == 1
 
 
 def test_those_who_wait_beside_a_batch_leave_when_it_lands(make) -> None:
