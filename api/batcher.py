@@ -1,9 +1,9 @@
 """Group commit for lookups: what waits together travels together.
 
-A chain of tasks costs the same whether it carries one lookup or a hundred. While fewer batches
-are out than may be, a lookup that comes is sent at once; otherwise it waits, and the next batch
-takes all that waited. At low load nothing is ever held back, at high load the batches grow: while
-the requests of an answered batch are woken, new ones are on their way, and travel together.
+A chain of tasks costs the same whether it carries one lookup or a hundred. While no batch is out, a
+lookup that comes is sent at once; otherwise it waits, and the next batch takes all that waited. A
+lone client is never held back, at high load the batches grow: while the requests of an answered
+batch are woken, new ones are on their way, and travel together.
 """
 
 import os

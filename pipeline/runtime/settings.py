@@ -230,7 +230,7 @@ class ApiSettings(Section):
             X-Forwarded-For and X-Forwarded-Proto.
         lookup_timeout: seconds a lookup may take before the client is told to come again.
         lookup_batch_size: most lookups that travel in one chain.
-        lookup_batches_in_flight: chains a front-end process keeps under way at once.
+        lookup_batches_in_flight: most chains a front-end process has under way at once.
         answer_cache: whether a lookup that was asked before is answered from memory.
         one_core: whether a front-end process keeps to one core.
         musicbrainz_userinfo_url: whom to ask whose a MusicBrainz access token is.
