@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -54,14 +55,14 @@ def load_sample(settings: Settings, progress: Progress, *, timeout: float = TIME
     databases = Databases(settings, component="sample")
     try:
         _load_musicbrainz(databases, progress)
-        if _is_imported(task_status(databases, TASK_ID)):
-            return
-        submitted = _insert_missing(databases)
-        if submitted:
-            progress(f"submitting {len(submitted)} sample recordings")
-            _dispatch(submitted, progress)
-        _check(_wait_for_import(databases, deadline))
-        _wait_for_index(settings, databases, deadline)
+        imported = _imported(databases)
+        if imported is None:
+            submitted = _insert_missing(databases)
+            if submitted:
+                progress(f"submitting {len(submitted)} sample recordings")
+                _dispatch(submitted, progress)
+            imported = _wait_for_import(databases, deadline)
+        _wait_for_index(settings, databases, imported, deadline)
     finally:
         databases.dispose()
 
@@ -75,8 +76,17 @@ def _load_musicbrainz(databases: Databases, progress: Progress) -> None:
         load_dump(engine, open_dump(MUSICBRAINZ), lambda _table, _size: None)
 
 
-def _is_imported(status: TaskStatus | None) -> bool:
-    return status is not None and status.finished is not None
+def _imported(databases: Databases) -> datetime | None:
+    """Return when the last recording was imported, None as long as any is not.
+
+    Raises:
+        StackError: a recording was refused.
+    """
+    status = task_status(databases, TASK_ID)
+    if status is None or status.finished is None:
+        return None
+    _check(status)
+    return status.finished
 
 
 def _insert_missing(databases: Databases) -> list[int]:
@@ -122,17 +132,15 @@ def _dispatch(submission_ids: list[int], progress: Progress) -> None:
         progress("the broker is away: the sweeper will submit the sample")
 
 
-def _wait_for_import(databases: Databases, deadline: float) -> TaskStatus:
-    while True:
-        status = task_status(databases, TASK_ID)
-        if status is not None and _is_imported(status):
-            return status
+def _wait_for_import(databases: Databases, deadline: float) -> datetime:
+    while (imported := _imported(databases)) is None:
         if time.monotonic() > deadline:
             raise StackError(
                 "the sample recordings are not imported yet: see `acoustid status` whether the "
                 "workers run; they are imported as soon as they do"
             )
         time.sleep(POLL_INTERVAL)
+    return imported
 
 
 def _check(status: TaskStatus) -> None:
@@ -145,9 +153,12 @@ def _check(status: TaskStatus) -> None:
         )
 
 
-def _wait_for_index(settings: Settings, databases: Databases, deadline: float) -> None:
+def _wait_for_index(
+    settings: Settings, databases: Databases, imported: datetime, deadline: float
+) -> None:
+    """Wait until the index has what was imported by then; what came later is not the sample."""
     with databases.engine("fingerprint").connect() as connection:
-        wanted = changelog.position(connection)
+        wanted = changelog.position(connection, until=imported)
     with open_index(settings.fingerprint_index) as index:
         while not _reaches(index, wanted):
             if time.monotonic() > deadline:

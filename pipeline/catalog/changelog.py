@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -38,9 +39,16 @@ _CONTENT: Final = (
 )
 
 
-def position(connection: sa.Connection) -> int:
-    """Return the newest position: the changelog id of the newest commit, 0 before the first."""
+def position(connection: sa.Connection, *, until: datetime | None = None) -> int:
+    """Return the newest position: the changelog id of the newest commit, 0 before the first.
+
+    Args:
+        connection: to the fingerprint database.
+        until: leave out what was written after this moment.
+    """
     newest = sa.select(sa.func.max(fpindex_changelog.c.id))
+    if until is not None:
+        newest = newest.where(fpindex_changelog.c.created <= until)
     return connection.execute(newest).scalar() or 0
 
 

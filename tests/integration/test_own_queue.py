@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from tasks.celery import app
 from tests.asking import ask
 from tests.counting import Counted
 from tests.synthetic import fingerprint
-from tests.workers import point_celery_at, running_worker, write_config
+from tests.workers import eventually, point_celery_at, running_worker, write_config
 
 LOOKUPS = 30
 
@@ -56,9 +57,15 @@ def question() -> Lookup:
 
 
 def answered() -> list[int]:
-    """Return how many batches each worker of lookups has answered, the fewest first."""
-    stats = app.control.inspect(timeout=10, limit=2).stats()
+    """Return how many batches each of both workers has answered, the fewest first."""
+    # Nothing keeps a question for a worker that does not listen yet.
+    stats = eventually(both_stats)
     return sorted(each["total"].get("lookup.validate", 0) for each in stats.values())
+
+
+def both_stats() -> dict[str, Any]:
+    found = app.control.inspect(timeout=1, limit=2).stats() or {}
+    return found if len(found) == 2 else {}
 
 
 @pytest.mark.usefixtures("workers")

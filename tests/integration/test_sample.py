@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import uuid4
@@ -117,6 +118,14 @@ def test_loading_again_changes_nothing(loaded: Settings, databases: Databases):
     load_sample(loaded, steps.append)
     assert counts(databases) == before
     assert steps == []
+
+
+def test_imported_but_not_in_the_index_is_not_loaded(loaded: Settings, tmp_path: Path):
+    """As where a start was cut short between the two."""
+    index = loaded.fingerprint_index.model_copy(update={"path": tmp_path / "index"})
+    behind = loaded.model_copy(update={"fingerprint_index": index})
+    with pytest.raises(StackError, match="the index is not up to date"):
+        load_sample(behind, lambda _line: None, timeout=0.5)
 
 
 def test_a_musicbrainz_of_ones_own_is_left_alone(loaded: Settings, databases: Databases):
