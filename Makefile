@@ -9,9 +9,11 @@ VENV ?= .venv
 DATA ?= .acoustid
 UV ?= uv
 ARGS ?=
+TESTERS ?= 2
 BENCH ?= lookup
 
 BIN := $(VENV)/bin
+LOOPS := $(wildcard $(patsubst %,pipeline/%/*.py,fingerprint fingerprint_store index loops))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
 .PHONY: help install install-dev run test bench bench-index check format secrets lock clean
@@ -19,15 +21,15 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-inp
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(VENV)/.installed ## Create .venv with exactly what requirements.lock names
+install: $(VENV)/.compiled ## Create .venv with exactly what requirements.lock names
 
-install-dev: $(VENV)/.installed-dev ## The same, with the tools for tests and checks
+install-dev: $(VENV)/.installed-dev $(VENV)/.compiled ## The same, with the tools for tests and checks
 
 run: install ## Run the whole service until Ctrl-C (ARGS="--port 5001" for options)
 	@exec $(BIN)/acoustid up --data-dir $(DATA) $(ARGS)
 
-test: install-dev ## Run all tests, on servers and ports of their own (ARGS="-k lookup")
-	$(BIN)/python -m pytest $(ARGS)
+test: install-dev ## Run all tests, on servers and ports of their own (ARGS="-k lookup", TESTERS=1)
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile $(ARGS)
 
 bench: install ## Measure lookups on a stack of its own (BENCH=submit, BENCH=stages; ARGS for options)
 	@$(BIN)/acoustid bench $(BENCH) $(ARGS)
@@ -81,6 +83,10 @@ $(VENV)/bin/pip:
 $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/pip
 	$(PIP) --require-hashes -r requirements.lock
 	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+# After an upgrade too: left to the next start, all workers would compile at once.
+$(VENV)/.compiled: $(VENV)/.installed $(LOOPS)
 	$(BIN)/python -m pipeline.warm_up
 	@touch $@
 
