@@ -138,7 +138,9 @@ def test_a_task_in_xml(web) -> None:
     assert "<submissions><submission><id>" in text
 
 
-@pytest.mark.parametrize("task_id", ["f4b1c2d3-0000-4000-8000-0123456789ab", "x", "1", "%00", "a" * 500])
+@pytest.mark.parametrize(
+    "task_id", ["f4b1c2d3-0000-4000-8000-0123456789ab", "x", "1", "%00", "a" * 500]
+)
 def test_a_task_that_there_is_not(web, task_id) -> None:
     result = web.get(f"/v2/task/{task_id}")
     assert (result.status_code, code_of(result)) == (404, 100)
