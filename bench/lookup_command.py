@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import click
 
+from bench import steadiness
 from bench.batches import watched_batches
 from bench.checks import VERDICTS, check
 from bench.drivers import find_wrk
@@ -70,6 +71,8 @@ def lookup(
     80 % of the queries are degraded copies of fingerprints of the catalogue, 20 % are of none.
     """
     find_wrk()
+    progress("looking how steadily the machine works")
+    steady = steadiness.measure()
     # Queries that do not repeat gain nothing from kept answers, and should not pay for the keeping.
     caching = plan.options.settings.get(CACHE, "true" if distinct else "false")
     with (
@@ -81,6 +84,7 @@ def lookup(
         queries = QueryFile(source, data.root / "queries.txt")
         lookups = Lookups(stack, queries, batches, seconds, progress)
         figures: dict[str, Any] = {
+            "steadiness": steady,
             "queries": {"known_share": KNOWN_SHARE, "meta": meta, "distinct": distinct},
             "answer_cache": caching,
             "checks": check_answers(stack, source, queries),

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cli.roles import Layout, Role, roles
 from pipeline.runtime.redis_client import connect
@@ -91,6 +91,19 @@ def running_workers(
             logs[role.name] = folder / f"{role.name}.log"
             stack.enter_context(running_worker(role, config, logs[role.name], settings, environ))
         yield logs
+
+
+def task_counts(workers: int) -> list[dict[str, int]]:
+    """Return how many tasks of each name each of so many workers has run.
+
+    Nothing keeps a question for a worker that does not listen yet, so it is asked again.
+    """
+
+    def ask() -> dict[str, Any]:
+        found = app.control.inspect(timeout=1, limit=workers).stats() or {}
+        return found if len(found) == workers else {}
+
+    return [each["total"] for each in eventually(ask).values()]
 
 
 def eventually(ask: Callable[[], T], seconds: float = 60.0) -> T:

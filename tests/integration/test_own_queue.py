@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,7 +22,7 @@ from tasks.celery import app
 from tests.asking import ask
 from tests.counting import Counted
 from tests.synthetic import fingerprint
-from tests.workers import eventually, point_celery_at, running_worker, write_config
+from tests.workers import point_celery_at, running_worker, task_counts, write_config
 
 LOOKUPS = 30
 
@@ -58,14 +57,7 @@ def question() -> Lookup:
 
 def answered() -> list[int]:
     """Return how many batches each of both workers has answered, the fewest first."""
-    # Nothing keeps a question for a worker that does not listen yet.
-    stats = eventually(both_stats)
-    return sorted(each["total"].get("lookup.validate", 0) for each in stats.values())
-
-
-def both_stats() -> dict[str, Any]:
-    found = app.control.inspect(timeout=1, limit=2).stats() or {}
-    return found if len(found) == 2 else {}
+    return sorted(each.get("lookup.validate", 0) for each in task_counts(2))
 
 
 @pytest.mark.usefixtures("workers")

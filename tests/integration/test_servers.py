@@ -56,6 +56,7 @@ def listening_addresses(pid: int) -> set[str]:
     return {each.laddr.ip for each in found if each.status == psutil.CONN_LISTEN}
 
 
+@pytest.mark.usefixtures("databases")
 def test_the_four_databases_are_migrated(settings: Settings) -> None:
     """The session's settings lead to four databases with tables."""
     database = settings.database_fingerprint

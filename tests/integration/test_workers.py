@@ -59,12 +59,13 @@ class Stack:
 
     def is_idle(self) -> bool:
         """Return whether nothing is queued or running, and the index has all that there is."""
-        running = [tasks for tasks in (app.control.inspect().active() or {}).values() if tasks]
+        active = app.control.inspect().active()  # None where no worker has heard the question
         with self.importer.databases.engine("fingerprint").connect() as connection:
             newest = changelog.position(connection)
         with open_reader(self.importer.index_path) as index:
             is_current = index.position() == newest
-        return not running and is_current and not any(map(self.redis.llen, queues.NAMES))
+        is_resting = active is not None and not any(active.values())
+        return is_resting and is_current and not any(map(self.redis.llen, queues.NAMES))
 
     def look_up(self, *words: Words, compressed: bytes | None = None) -> LookupReply:
         key = replies.reply_key()
