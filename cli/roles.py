@@ -18,8 +18,12 @@ BRIEF: Escalation = ((Signals.SIGTERM, 15.0), (Signals.SIGKILL, 5.0))
 
 FLOWER_USER = "acoustid"
 
-API_THREADS = 256
-"""Requests that the front end has in hand at once: those beyond wait where no batch sees them."""
+API_THREADS = 128
+"""Requests that the front end has in hand at once.
+
+Those beyond wait where no batch sees them. But the server wakes its threads in turn, however many
+are idle, so the more there are, the colder each finds the processor's caches.
+"""
 
 
 class Stage(IntEnum):
