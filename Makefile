@@ -13,6 +13,7 @@ TESTERS ?= 2
 BENCH ?= lookup
 
 BIN := $(VENV)/bin
+# In the folders that ROOMS of pipeline/loops/compiled.py names.
 LOOPS := $(wildcard $(patsubst %,pipeline/%/*.py,fingerprint fingerprint_store index loops))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 

@@ -1,7 +1,7 @@
 """How steadily the machine works while nothing else does.
 
 A core that is shared with strangers may work at two thirds of its speed for a tenth of a second.
-Whoever loads it by more than that finds a queue afterwards, so no p99 is steadier than this.
+Whoever loads it by more than that finds a queue afterwards, which a p99 shows.
 """
 
 import multiprocessing

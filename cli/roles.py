@@ -21,8 +21,8 @@ FLOWER_USER = "acoustid"
 API_THREADS = 128
 """Requests that the front end has in hand at once.
 
-Those beyond wait where no batch sees them. But the server wakes its threads in turn, however many
-are idle, so the more there are, the colder each finds the processor's caches.
+Those beyond wait where no batch sees them. But the server gives requests to its idle threads in
+turn, and with fewer of them it is faster: see decision 5.
 """
 
 
