@@ -155,6 +155,7 @@ def test_gzip_may_have_members_and_padding() -> None:
 @pytest.mark.parametrize(
     "body",
     [b"client=x", b"\x1f\x8b", gzip.compress(b"a" * 1000)[:-5], gzip.compress(b"a") + b"junk"],
+    ids=["a form", "its first bytes", "cut short", "followed by junk"],
 )
 def test_what_is_no_gzip_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidBodyError, match="gzip"):
