@@ -1,17 +1,18 @@
 """The WSGI application by name, for any server: ``api.wsgi:create_application`` is a factory.
 
 ``api.wsgi:application`` works too; it is made when the server asks for it, and not at import.
+`acoustid serve` runs the same application on the HTTP server of this project.
 """
 
+import atexit
 from functools import cache, partial
-from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
 
 from api.app import create_app
-from api.services import Dispatch, open_services
+from api.services import Dispatch, Services, open_services
 from pipeline.runtime.config import load_settings
 from pipeline.runtime.logs import configure_logging
-from pipeline.runtime.process import hand_over_rarely, settle, stay_on_one_core
+from pipeline.runtime.process import stay_on_one_core
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.sentry import init_sentry
@@ -28,19 +29,24 @@ def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
     Raises:
         pipeline.runtime.config.ConfigError: they cannot be used.
     """
+    services = open_front_end()
+    atexit.register(services.close)
+    return create_app(services)
+
+
+def open_front_end() -> Services:
+    """Return the resources of a front-end process, with logging and error reports set up.
+
+    Raises:
+        pipeline.runtime.config.ConfigError: the settings cannot be used.
+    """
     settings = load_settings()
     configure_logging(settings.logging, component="api")
     init_sentry(settings, "api")
     if settings.api.one_core:  # before there are threads
         stay_on_one_core()
     lookups = partial(dispatch.send_lookups, RedisLine(connect(settings.redis)))
-    services = open_services(settings, Dispatch(lookups, dispatch.send_submissions))
-    # A worker of granian is a child of multiprocessing, which runs no atexit functions, but these.
-    Finalize(None, services.close, exitpriority=10)
-    application = create_app(services)
-    settle()
-    hand_over_rarely()
-    return application
+    return open_services(settings, Dispatch(lookups, dispatch.send_submissions))
 
 
 def __getattr__(name: str) -> object:

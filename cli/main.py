@@ -14,7 +14,9 @@ import click
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "up": "cli.up:up",
+        "serve": "cli.serve:serve",
         "down": "cli.down:down",
+        "restart": "cli.restart:restart",
         "status": "cli.status:status",
         "config": "cli.config:config",
         "migrate": "cli.migrate:migrate",

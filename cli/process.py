@@ -150,10 +150,12 @@ def spawn(
     cwd: Path | None = None,
     account: Account | None = None,
     death_signal: signal.Signals = signal.SIGTERM,
+    files: Sequence[int] = (),
 ) -> Child:
     """Start a process in a session of its own, its output appended to `log`.
 
-    On Linux it is sent `death_signal` when this process dies, however it dies.
+    On Linux it is sent `death_signal` when this process dies, however it dies. It inherits the open
+    `files`, under the same numbers.
 
     Raises:
         ProcessError: the command cannot be run.
@@ -169,6 +171,7 @@ def spawn(
                     env=dict(env),
                     cwd=cwd,
                     start_new_session=True,
+                    pass_fds=files,
                     preexec_fn=_tie_to_parent(death_signal),  # noqa: PLW1509 - no threads here
                     **(account.as_popen() if account else {}),
                 )

@@ -17,13 +17,8 @@ WARM: Escalation = (
 BRIEF: Escalation = ((Signals.SIGTERM, 15.0), (Signals.SIGKILL, 5.0))
 
 FLOWER_USER = "acoustid"
-
-API_THREADS = 128
-"""Requests that the front end has in hand at once.
-
-Those beyond wait where no batch sees them. But the server gives requests to its idle threads in
-turn, and with fewer of them it is faster: see decision 5.
-"""
+API = "api"
+"""The role of the front end."""
 
 
 class Stage(IntEnum):
@@ -45,6 +40,8 @@ class Role:
         port: where it listens, None for nowhere.
         host: the address on which it does.
         node: its Celery node name without the host, for a worker.
+        shares_listener: whether it serves a listening socket of the supervisor's, which the options
+            ``--fd`` and ``--ready-fd`` hand over. It can be replaced without a refused connection.
         environ: what it gets beside the stack's environment.
     """
 
@@ -55,6 +52,7 @@ class Role:
     port: int | None = None
     host: str = LOOPBACK
     node: str | None = None
+    shares_listener: bool = False
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -115,13 +113,8 @@ def _flower(port: int, password: str) -> Role:
 
 
 def _api(host: str, port: int) -> Role:
-    command = _python(
-        *("granian", "--interface", "wsgi", "--factory", "api.wsgi:create_application"),
-        *("--host", host, "--port", str(port)),
-        *("--workers", "1", "--blocking-threads", str(API_THREADS), "--no-ws", "--http", "1"),
-        *("--respawn-failed-workers", "--workers-kill-timeout", "10"),
-    )
-    return Role("api", Stage.FRONT, command, port=port, host=host)
+    command = _python("cli.main", "serve", "--host", host, "--port", str(port))
+    return Role(API, Stage.FRONT, command, port=port, host=host, shares_listener=True)
 
 
 def _celery(*arguments: str) -> tuple[str, ...]:

@@ -35,11 +35,15 @@ class RunState:
     Attributes:
         supervisor: the process that looks after the others.
         ready: whether the stack has been ready to answer.
+        restarts: how often somebody asked for a new front end, as far as that is decided.
+        restart_problem: why the last one did not come, empty where it did.
     """
 
     supervisor: Identity
     processes: tuple[Running, ...] = ()
     ready: bool = False
+    restarts: int = 0
+    restart_problem: str = ""
 
     @classmethod
     def load(cls, data: DataDir) -> "RunState | None":
@@ -50,7 +54,13 @@ class RunState:
                 Running(**{**each, "identity": Identity(**each["identity"])})
                 for each in found["processes"]
             )
-            return cls(Identity(**found["supervisor"]), processes, found["ready"])
+            return cls(
+                Identity(**found["supervisor"]),
+                processes,
+                found["ready"],
+                found.get("restarts", 0),
+                found.get("restart_problem", ""),
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -1,5 +1,6 @@
 """Puts a stack together: servers, databases, processes, in this order."""
 
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -7,19 +8,21 @@ from pathlib import Path
 
 from cli.datadir import DataDir
 from cli.effective import CONFIG_VARIABLE, UserConfig, write_effective
+from cli.errors import StackError
 from cli.record import StackRecord
-from cli.roles import Layout, roles
+from cli.roles import Layout, Role, roles
 from cli.runstate import RunState, end_strays
 from cli.servers import place, ports
 from cli.servers.binaries import find_postgres, find_valkey
 from cli.servers.postgres import PostgresServer
 from cli.servers.valkey import ValkeyServer
 from cli.supervisor import CommandError, StopRequested, Supervisor
+from http_server.listening import listen
 from pipeline.runtime.settings import Settings
 
 Report = Callable[[str], None]
 
-FOREIGN = ("FLOWER_", "GRANIAN_", "CELERY_")
+FOREIGN = ("FLOWER_", "CELERY_", "UVICORN_")
 """Starts of variables that would change what `cli.roles` asks for."""
 
 LIBPQ = "PG"
@@ -143,10 +146,18 @@ def _start_processes(supervisor: Supervisor, layout: Layout, environ: Mapping[st
     """Start the API, the workers and the rest; return when they answer."""
     wanted = roles(layout)
     for role in wanted:
-        supervisor.start_role(role, environ)
+        supervisor.start_role(role, environ, _listener(role) if role.shares_listener else None)
     nodes = [f"--node={role.node}" for role in wanted if role.node]
     api = ("--api", ports.web_address(layout.host, layout.port))
     supervisor.run_once("ready", _acoustid("ready", *api, *nodes), environ)
+
+
+def _listener(role: Role) -> socket.socket:
+    """Return the socket that a role listens on, so that it stays open between two processes."""
+    try:
+        return listen(role.host, role.port or 0)
+    except OSError as error:
+        raise StackError(f"port {role.port} cannot be used: {error.strerror}") from error
 
 
 def _load_sample(

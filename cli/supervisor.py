@@ -7,10 +7,10 @@ half way: a request to stop is raised where the supervisor waits, and nowhere el
 import os
 import select
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from types import FrameType
 
 import psutil
@@ -18,8 +18,9 @@ import psutil
 from cli.charge import Charge
 from cli.datadir import DataDir
 from cli.ending import end_together
-from cli.process import Child, Identity, ProcessError, describe_exit, read_tail, spawn
-from cli.roles import Role, Stage
+from cli.process import Identity, ProcessError, describe_exit, read_tail, spawn
+from cli.restarts import Restarts, RoleStarter
+from cli.roles import BRIEF, Role, Stage
 from cli.runstate import RunState
 from cli.servers.launch import EmbeddedServer, start
 from cli.servers.ports import LOOPBACK
@@ -28,6 +29,8 @@ HOPELESS = 3
 """Ends of one process before the stack was ever ready after which it never will be."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+RESTART_SIGNAL = signal.SIGUSR1
+"""Asks for a new front end."""
 
 
 class CommandError(ProcessError):
@@ -53,6 +56,7 @@ class Supervisor:
         self._stops = 0
         self._stopping = False
         self._ready = False
+        self._restarts = Restarts()
         self._wake, self._woken = os.pipe()
         for end in (self._wake, self._woken):
             os.set_blocking(end, False)
@@ -60,7 +64,7 @@ class Supervisor:
     @contextmanager
     def on_duty(self) -> Iterator[None]:
         """Take the signals; at the exit end every process, whatever the reason for it."""
-        handled = (*STOP_SIGNALS, signal.SIGCHLD)
+        handled = (*STOP_SIGNALS, RESTART_SIGNAL, signal.SIGCHLD)
         before = {number: signal.signal(number, self._on_signal) for number in handled}
         wakeup = signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
         try:
@@ -95,18 +99,29 @@ class Supervisor:
         self._save()
         self._report(f"{server.role} answers on port {server.port} (pid {child.pid})")
 
-    def start_role(self, role: Role, environ: Mapping[str, str]) -> None:
-        """Start a process and keep it running."""
+    def start_role(
+        self, role: Role, environ: Mapping[str, str], listener: socket.socket | None = None
+    ) -> None:
+        """Start a process and keep it running.
+
+        Args:
+            role: which process.
+            environ: its environment.
+            listener: for a role that shares one; closed when the processes end.
+        """
+        starter = RoleStarter(self._data, role, environ, listener)
         charge = Charge(
             role.name,
             role.stage,
-            partial(self._spawn_role, role, environ),
+            starter.start,
             role.escalation,
             role.port,
             role.host,
             str(self._data.config),
         )
         self._charges.append(charge)
+        if listener is not None:
+            self._restarts.follow(charge, starter)
         self._start(charge)
 
     def run_once(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
@@ -139,6 +154,9 @@ class Supervisor:
         self._save()
         while True:
             self._tend()
+            if self._restarts.is_wanted():
+                self._restarts.run(self._report, self._tend, self.pause)
+                self._save()
             self.pause(self._until_next_start())
 
     def pause(self, seconds: float) -> None:
@@ -157,10 +175,8 @@ class Supervisor:
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if number in STOP_SIGNALS:
             self._stops += 1
-
-    def _spawn_role(self, role: Role, environ: Mapping[str, str]) -> Child:
-        self._data.set_aside_log(role.name)
-        return spawn(role.command, log=self._data.log(role.name), env={**environ, **role.environ})
+        elif number == RESTART_SIGNAL:
+            self._restarts.wanted += 1
 
     def _start(self, charge: Charge) -> None:
         charge.adopt(charge.start())
@@ -202,12 +218,15 @@ class Supervisor:
         """End the processes stage by stage; a second request to stop cuts the waits short."""
         self._stopping = True
         first = self._stops
+        leaving = self._restarts.close()
         for stage in Stage:
             living = [
                 (each.name, each.child, each.escalation)
                 for each in self._charges
                 if each.stage == stage and each.child and each.child.runs()
             ]
+            if stage == Stage.FRONT:
+                living += [(name, child, BRIEF) for name, child in leaving if child.runs()]
             if living:
                 self._report(f"stopping {', '.join(name for name, _, _ in living)}")
                 ending = [(child, escalation) for _, child, escalation in living]
@@ -219,7 +238,13 @@ class Supervisor:
     def _save(self) -> None:
         process = psutil.Process()
         running = tuple(filter(None, (each.as_running() for each in self._charges)))
-        state = RunState(Identity(process.pid, process.create_time()), running, self._ready)
+        state = RunState(
+            Identity(process.pid, process.create_time()),
+            running,
+            self._ready,
+            self._restarts.done,
+            self._restarts.problem,
+        )
         try:
             state.save(self._data)
         except OSError as error:  # a full disk is no reason to end what runs

@@ -4,6 +4,7 @@ import socket
 import socketserver
 import sys
 import threading
+from collections import Counter
 from contextlib import suppress
 from typing import ClassVar, Final, TypeAlias
 
@@ -12,12 +13,16 @@ import structlog
 from api.fpindex.indexes import Indexes
 from api.fpindex.legacy_session import Session
 from api.fpindex.requests import CreateRequest
+from http_server.connections import EXEMPT, client_of
 
 MAX_LINE: Final = 256 * 1024
 """Bytes that a line may have, its end included."""
 
 MAX_CONNECTIONS: Final = 512
 """Connections at a time; each has a thread."""
+
+MAX_CONNECTIONS_PER_CLIENT: Final = 128
+"""The same of one client address, but for those of this machine."""
 
 _POLL: Final = 0.05  # seconds between looks at whether to stop
 
@@ -66,7 +71,7 @@ class _Connection(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         session = Session(self.server.indexes, self.server.index_name)
-        with suppress(ConnectionError):
+        with suppress(OSError):  # the client has gone, or reads no replies
             while self._answer_one(session):
                 pass
 
@@ -103,11 +108,12 @@ class _Listener(socketserver.ThreadingTCPServer):
     def __init__(self, address: tuple[str, int], indexes: Indexes, index_name: str) -> None:
         self.indexes = indexes
         self.index_name = index_name
-        self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._lock = threading.Lock()
+        self._open: Counter[str] = Counter()
         super().__init__(address, _Connection)
 
     def process_request(self, request: _Request, client_address: object) -> None:
-        if not self._free.acquire(blocking=False):
+        if not self._take_place(client_address):
             if isinstance(request, socket.socket):
                 with suppress(OSError):
                     request.sendall(b"ERR too many connections\r\n")
@@ -119,8 +125,24 @@ class _Listener(socketserver.ThreadingTCPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._free.release()
+            with self._lock:
+                self._open -= Counter([_client(client_address)])  # drops those at zero
+
+    def _take_place(self, client_address: object) -> bool:
+        client = _client(client_address)
+        with self._lock:
+            full = self._open.total() >= MAX_CONNECTIONS
+            if full or (client and self._open[client] >= MAX_CONNECTIONS_PER_CLIENT):
+                return False
+            self._open[client] += 1
+            return True
 
     def handle_error(self, request: _Request, client_address: object) -> None:
         del request, client_address
         logger.error("unhandled exception", exc_info=sys.exception())
+
+
+def _client(address: object) -> str:
+    """Return the client that an address of a socket belongs to, empty for this machine."""
+    host = str(address[0]) if isinstance(address, tuple) else ""
+    return "" if host in EXEMPT else client_of(host)

@@ -1,38 +1,51 @@
-"""Runs the index server: one process that has the indexes, and one that looks after it."""
+"""Runs the index server: the indexes of one folder, behind the HTTP server."""
 
-import multiprocessing
-import os
+import json
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Final
 
 import structlog
-from granian import Granian
-from granian.constants import HTTPModes, Interfaces
 
-from api.fpindex.app import App, create_app
+from api.fpindex.app import create_app
+from api.fpindex.exchange import MAX_BODY
 from api.fpindex.indexes import Indexes, IndexMissingError
 from api.fpindex.legacy_server import LegacyServer
 from api.fpindex.metrics import Metrics
 from api.fpindex.state import StateDamagedError
+from http_server.limits import Limits
+from http_server.listening import listen
+from http_server.server import ServerOptions as HttpOptions
+from http_server.server import run
 from pipeline.index import FingerprintIndexError, files
 from pipeline.index.warm_up import warm_up
-from pipeline.runtime.logs import configure_logging, granian_log_config
+from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.settings import LoggingSettings
 
 THREADS: Final = 32
 """Requests worked on at a time. A search holds a processor, an update waits for the disk."""
 
+LIMITS: Final = Limits(
+    connections=1024,
+    half_read_bodies=128,
+    half_read_bodies_per_client=32,
+    buffered_bytes=256 * 2**20,
+    buffered_bytes_per_client=64 * 2**20,
+    body_bytes=MAX_BODY,
+    body_time=120.0,
+)
+"""Clients are front ends and importers: fewer than those of the web service, with larger bodies."""
+
+NAMES: Final[Mapping[int, str]] = {503: "TooManyRequests", 408: "RequestTimeout"}
+"""The names of errors that are told without the application."""
+
 LOCK_NAME: Final = ".lock"  # no index can have this name
 LOCK_PATIENCE: Final = 10.0  # seconds; what a killed server left of itself is gone sooner
-STOP_PATIENCE: Final = 30  # seconds that requests under way have when the server is stopped
+STOP_PATIENCE: Final = 30.0  # seconds that requests under way have when the server is stopped
 
 logger = structlog.get_logger("acoustid.fpindex.server")
 
@@ -66,7 +79,7 @@ class ServerOptions:
 
 @contextmanager
 def exclusive(directory: Path) -> Iterator[None]:
-    """Have the folder to ourselves, and to the processes that are forked meanwhile.
+    """Have the folder to ourselves.
 
     Raises:
         DirectoryInUseError: another server has it, and keeps it.
@@ -89,50 +102,33 @@ def serve(options: ServerOptions) -> None:
 
     Raises:
         SystemExit: with status 1 where the indexes cannot be opened; the log says why.
+        OSError: it cannot listen.
     """
     configure_logging(options.logging, component="fpindex")
-    Granian(
-        "api.fpindex",
-        address=options.host,
-        port=options.port,
-        interface=Interfaces.WSGI,
-        http=HTTPModes.http1,
-        websockets=False,
-        workers=1,
-        blocking_threads=THREADS,
-        workers_kill_timeout=STOP_PATIENCE,
-        log_dictconfig=granian_log_config(),
-    ).serve(target_loader=partial(_open, options), wrap_loader=False)
-
-
-def _open(options: ServerOptions) -> App:
-    """Return the application, in the process that granian has made for it."""
-    _end_with_parent()
-    configure_logging(options.logging, component="fpindex")
+    listener = listen(options.host, options.port)
     warm_up()
     metrics = Metrics()
+    with ExitStack() as opened:
+        indexes = _open(options, metrics, opened)
+        http = HttpOptions(LIMITS, THREADS, describe_error, stop_time=STOP_PATIENCE)
+        run(create_app(indexes, metrics), listener, http)
+
+
+def describe_error(status: int, message: str) -> bytes:
+    """Return the body of an error that the HTTP server tells by itself: a name, as all have."""
+    del message
+    return json.dumps({"error": NAMES.get(status, "BadRequest")}).encode("ascii")
+
+
+def _open(options: ServerOptions, metrics: Metrics, opened: ExitStack) -> Indexes:
+    """Return the indexes; what is opened is closed with `opened`."""
     try:
         indexes = Indexes(options.directory, metrics, load_concurrency=options.load_concurrency)
-        # A child of multiprocessing runs no atexit functions, but these.
-        Finalize(None, indexes.close, exitpriority=10)
+        opened.callback(indexes.close)
         if options.legacy_port:
             address = options.host, options.legacy_port
-            legacy = LegacyServer(indexes, options.legacy_index, address)
-            Finalize(None, legacy.close, exitpriority=20)
+            opened.callback(LegacyServer(indexes, options.legacy_index, address).close)
     except (FingerprintIndexError, StateDamagedError, IndexMissingError, OSError) as error:
         logger.error("the server cannot start", reason=str(error))  # noqa: TRY400
         sys.exit(1)
-    return create_app(indexes, metrics)
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that looks after it is killed: a successor needs the folder."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
+    return indexes

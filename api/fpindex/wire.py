@@ -11,7 +11,11 @@ from typing import Any, Final
 
 import msgpack
 
-from api.fpindex.errors import BadRequestError, UnsupportedMediaTypeError
+from api.fpindex.errors import (
+    BadRequestError,
+    BodyTooLargeError,
+    UnsupportedMediaTypeError,
+)
 
 Message = Mapping[str, object]
 """A reply by full names. Messages in its lists are abbreviated as it is; maps in it are data."""
@@ -23,6 +27,12 @@ class Format(Enum):
     JSON = "application/json"
     MSGPACK = "application/vnd.msgpack"
 
+
+MAX_CONTAINERS: Final = 300_000
+"""Maps and lists that a message may have. Each takes 60 to 240 bytes, and one byte of a body."""
+
+MAX_ITEMS: Final = 2**20
+"""Items that a list or a map may have."""
 
 _FORMATS: Final = {form.value: form for form in Format}
 
@@ -57,13 +67,39 @@ def decode(body: bytes, form: Format) -> object:
 
     Raises:
         BadRequestError: it is not of that format.
+        BodyTooLargeError: it has more maps and lists than `MAX_CONTAINERS`.
     """
     try:
-        if form is Format.JSON:
-            return json.loads(body)
-        value: object = msgpack.unpackb(body, strict_map_key=False)
-    except (ValueError, TypeError, RecursionError):
+        return _decode_json(body) if form is Format.JSON else _decode_msgpack(body)
+    except (ValueError, TypeError, RecursionError, MemoryError):
         raise BadRequestError from None
+
+
+def _decode_json(body: bytes) -> object:
+    if body.count(b"{") + body.count(b"[") > MAX_CONTAINERS:
+        raise BodyTooLargeError
+    return json.loads(body)
+
+
+def _decode_msgpack(body: bytes) -> object:
+    room = MAX_CONTAINERS
+
+    def count(container: object) -> object:
+        nonlocal room
+        room -= 1
+        if room < 0:
+            raise BodyTooLargeError
+        return container
+
+    most = min(len(body), MAX_ITEMS)
+    value: object = msgpack.unpackb(
+        body,
+        strict_map_key=False,
+        object_hook=count,
+        list_hook=count,
+        max_array_len=most,
+        max_map_len=most,
+    )
     return value
 
 

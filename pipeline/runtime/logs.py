@@ -5,7 +5,7 @@ Our code logs with ``structlog.get_logger("acoustid.<room>.<module>")``, so the 
 handler on the root logger, whose formatter adds the trace id, masks secrets and renders.
 
 Celery leaves the loggers alone once its ``setup_logging`` signal has a receiver: connect one
-that calls `configure_logging`. Granian takes `granian_log_config`.
+that calls `configure_logging`.
 """
 
 import json
@@ -23,10 +23,18 @@ from pipeline.runtime.settings import LoggingSettings
 from pipeline.runtime.trace import current_trace_id
 
 LINE = "%(asctime)s [%(process)d] [%(levelname)s] %(name)s: %(message)s"
-QUIET = {"celery.app.trace": "WARNING", "celery.worker.strategy": "WARNING"}
-"""Levels unless configured: at INFO these log the arguments and results of every task."""
+QUIET = {
+    "celery.app.trace": "WARNING",
+    "celery.worker.strategy": "WARNING",
+    "uvicorn.error": "ERROR",
+}
+"""Levels unless configured.
 
-_FOREIGN_LOGGERS = ("_granian", "granian.access", "celery", "celery.task", "sqlalchemy")
+At INFO the first two log the arguments and results of every task. The third logs a warning for
+every malformed request.
+"""
+
+_FOREIGN_LOGGERS = ("uvicorn", "uvicorn.error", "celery", "celery.task", "sqlalchemy")
 _OWN_FIELDS = ("time", "level", "message", "logger", "trace_id", "process", "component")
 
 
@@ -58,18 +66,6 @@ def configure_logging(settings: LoggingSettings, *, component: str) -> None:
         _send_to_root(logging.getLogger(name))
     logging.captureWarnings(capture=True)
     _configure_structlog()
-
-
-def granian_log_config() -> dict[str, Any]:
-    """Return granian's ``log_dictconfig``: its loggers without handlers of their own."""
-    through_root = {"handlers": [], "level": "INFO", "propagate": True}
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {},
-        "handlers": {},
-        "loggers": {"_granian": dict(through_root), "granian.access": dict(through_root)},
-    }
 
 
 def _remove_own_handlers(root: logging.Logger) -> None:

@@ -245,6 +245,38 @@ class ApiSettings(Section):
     musicbrainz_userinfo_url: WebAddress = "https://musicbrainz.org/oauth2/userinfo"
 
 
+class HttpSettings(Section):
+    """What a client may use of the front end. Times are in seconds, sizes in bytes.
+
+    Attributes:
+        threads: requests that a front-end process works on at a time.
+        connections: open connections.
+        connections_per_client: the same of one client address.
+        half_read_bodies: requests whose body has arrived in part.
+        half_read_bodies_per_client: the same of one client address.
+        buffered_bytes: bytes of all request bodies in memory.
+        buffered_bytes_per_client: the same of one client address.
+        header_timeout: time for the headers of a request, from their first byte.
+        idle_timeout: time that a connection may be open without a request.
+        body_timeout: time for the body of a request.
+        body_rate: bytes per second that a body must arrive at, after its first 5 seconds.
+        reply_timeout: time in which the client must read the next 64 KiB of a reply.
+    """
+
+    threads: Annotated[int, Field(ge=1)] = 128
+    connections: Annotated[int, Field(ge=1)] = 4096
+    connections_per_client: Annotated[int, Field(ge=1)] = 100
+    half_read_bodies: Annotated[int, Field(ge=1)] = 512
+    half_read_bodies_per_client: Annotated[int, Field(ge=1)] = 64
+    buffered_bytes: Annotated[int, Field(ge=2**20)] = 268_435_456
+    buffered_bytes_per_client: Annotated[int, Field(ge=2**20)] = 33_554_432
+    header_timeout: Annotated[float, Field(gt=0)] = 10.0
+    idle_timeout: Annotated[float, Field(gt=0)] = 60.0
+    body_timeout: Annotated[float, Field(gt=0)] = 30.0
+    body_rate: Annotated[float, Field(ge=0)] = 1024.0
+    reply_timeout: Annotated[float, Field(gt=0)] = 30.0
+
+
 class CelerySettings(Section):
     """How the workers run.
 
@@ -285,5 +317,6 @@ class Settings(Section):
     statsd: StatsdSettings = StatsdSettings()
     features: FeatureSettings = FeatureSettings()
     api: ApiSettings = ApiSettings()
+    http: HttpSettings = HttpSettings()
     celery: CelerySettings = CelerySettings()
     sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)

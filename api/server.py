@@ -1,0 +1,67 @@
+"""Runs the front end on the HTTP server: the application, its limits, its end."""
+
+import json
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from api.app import create_app
+from api.bodies import MAX_BODY
+from api.errors import InvalidBodyError, ServiceUnavailableError
+from api.services import Services
+from http_server.limits import Limits
+from http_server.replies import Reply, json_reply
+from http_server.server import ServerOptions, run
+from pipeline.runtime.settings import Settings
+
+LIVENESS: Final = "/_health_docker"
+"""Answered without a thread, so that it is answered however many requests wait."""
+
+
+def serve(services: Services, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Serve the web service until SIGTERM or SIGINT.
+
+    Args:
+        services: of this process; closed by the caller afterwards.
+        listener: a socket that listens.
+        on_ready: called once connections are accepted.
+    """
+    options = ServerOptions(
+        limits=limits_of(services.settings),
+        threads=services.settings.http.threads,
+        describe=describe_error,
+        fixed={LIVENESS: alive()},
+    )
+    run(create_app(services), listener, options, on_ready)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the limits of the HTTP server."""
+    http = settings.http
+    return Limits(
+        connections=http.connections,
+        connections_per_client=http.connections_per_client,
+        half_read_bodies=http.half_read_bodies,
+        half_read_bodies_per_client=http.half_read_bodies_per_client,
+        buffered_bytes=http.buffered_bytes,
+        buffered_bytes_per_client=http.buffered_bytes_per_client,
+        body_bytes=MAX_BODY,
+        header_time=http.header_timeout,
+        idle_time=http.idle_timeout,
+        body_time=http.body_timeout,
+        body_rate=http.body_rate,
+        reply_time=http.reply_timeout,
+        per_client=settings.api.trusted_proxies == 0,
+    )
+
+
+def describe_error(status: int, message: str) -> bytes:
+    """Return the body of an error that the HTTP server tells by itself."""
+    kind = ServiceUnavailableError if status == 503 else InvalidBodyError
+    error = {"code": kind.code, "message": message}
+    return json.dumps({"status": "error", "error": error}).encode("ascii")
+
+
+def alive() -> Reply:
+    """Return the reply to the liveness check: this process runs, and its event loop too."""
+    return json_reply(200, b'{"status": "ok", "checks": {}}')

@@ -1,0 +1,243 @@
+"""The open connections: whose they are, what they wait for, and which of them have to go.
+
+Nothing here does I/O. The protocol reports what happens on a connection, and asks.
+"""
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import lru_cache
+from itertools import islice
+from typing import Final
+
+from http_server.limits import Limits
+
+EXEMPT: Final = frozenset({"127.0.0.1", "::1"})
+"""Addresses without limits of their own: proxies and tools on this machine."""
+
+SEARCHED: Final = 256
+"""Connections that are looked at for one to close when there are too many."""
+
+
+class Reading(Enum):
+    """What the server is reading from a connection."""
+
+    NOTHING = "nothing"
+    HEADERS = "headers"
+    BODY = "body"
+
+
+class Overdue(Enum):
+    """Why a connection has to be closed."""
+
+    HEADERS = "the headers did not arrive in time"
+    BODY = "the body did not arrive in time"
+    REPLY = "the reply was not read in time"
+    IDLE = "no request arrived"
+
+
+@dataclass(eq=False, slots=True)
+class Connection:
+    """One connection. Times are on the event loop's clock, in seconds.
+
+    Attributes:
+        client: the client as limits count it; empty where only the limits of all apply.
+        close: closes the connection at once.
+        since: when `reading` last changed, or a request last ended.
+        reading: what arrives now.
+        received: bytes that have arrived in this state of `reading`.
+        requests: requests with complete headers whose reply is not complete.
+        writing_since: when the part of a reply that is being written was handed over.
+        buffered: bytes of bodies in memory.
+        is_half_read: whether the body of its request has arrived in part.
+        cancel: takes back the request that waits for a thread, when the connection is lost.
+    """
+
+    client: str
+    close: Callable[[], None]
+    since: float
+    reading: Reading = Reading.NOTHING
+    received: int = 0
+    requests: int = 0
+    writing_since: float | None = None
+    buffered: int = 0
+    is_half_read: bool = False
+    cancel: Callable[[], object] = lambda: None
+
+    def read(self, reading: Reading, now: float) -> None:
+        """Note that something else arrives from now on."""
+        self.reading = reading
+        self.since = now
+        self.received = 0
+
+    def end_request(self, now: float) -> None:
+        """Note that the reply to a request is complete; what arrives now has its time from here."""
+        self.requests -= 1
+        self.writing_since = None
+        self.since = now
+        self.received = 0
+
+    def is_waiting(self) -> bool:
+        """Tell whether no request of it is under way: it may be closed for another one."""
+        return not self.requests and self.reading is not Reading.BODY
+
+    def overdue(self, now: float, limits: Limits) -> Overdue | None:
+        """Return why the connection has to be closed, None while it may stay.
+
+        A client is not to blame while an earlier request of it is under way: nothing is read then.
+        """
+        if self.writing_since is not None and now - self.writing_since > limits.reply_time:
+            return Overdue.REPLY
+        waited = now - self.since
+        if self.reading is Reading.BODY:
+            if self.requests > (1 if self.is_half_read else 0):
+                return None
+            return self._body_overdue(waited, limits)
+        if self.requests:
+            return None
+        if self.reading is Reading.HEADERS:
+            return Overdue.HEADERS if waited > limits.header_time else None
+        return Overdue.IDLE if waited > limits.idle_time else None
+
+    def _body_overdue(self, waited: float, limits: Limits) -> Overdue | None:
+        longest = limits.body_time if self.requests else limits.discard_time
+        expected = limits.body_rate * (waited - limits.body_grace)
+        return Overdue.BODY if waited > longest or self.received < expected else None
+
+
+@dataclass(slots=True)
+class _Use:
+    """What one client, or all of them, use."""
+
+    connections: dict[Connection, None] = field(default_factory=dict)  # the oldest first
+    half_read: int = 0
+    buffered: int = 0
+
+
+class Connections:
+    """All open connections of a server, counted in all and by client. For one thread.
+
+    Attributes:
+        is_stopping: whether the server is about to end.
+
+    Args:
+        limits: of the server.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.is_stopping = False
+        self._all = _Use()
+        self._clients: dict[str, _Use] = {}
+
+    def __len__(self) -> int:
+        return len(self._all.connections)
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(list(self._all.connections))
+
+    def client(self, address: str) -> str:
+        """Return the client that an address belongs to, empty where only all are limited."""
+        if not self.limits.per_client or address in EXEMPT:
+            return ""
+        return client_of(address)
+
+    def add(self, connection: Connection) -> bool:
+        """Take a new connection; return whether there is room for it.
+
+        Where there are too many, the oldest one without a request is closed for it, of the same
+        client where that one has too many.
+        """
+        if connection.client:
+            own = self._clients.get(connection.client)
+            if own and len(own.connections) >= self.limits.connections_per_client:
+                self._close_one(own)
+                if len(own.connections) >= self.limits.connections_per_client:
+                    return False
+        if len(self) >= self.limits.connections:
+            self._close_one(self._all)
+            if len(self) >= self.limits.connections:
+                return False
+        for use in self._uses(connection):
+            use.connections[connection] = None
+        return True
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection; a second time changes nothing."""
+        if connection not in self._all.connections:
+            return
+        self.end_body(connection)
+        self.release(connection)
+        for use in self._uses(connection):
+            del use.connections[connection]
+        if connection.client and not self._clients[connection.client].connections:
+            del self._clients[connection.client]
+
+    def begin_body(self, connection: Connection) -> bool:
+        """Note that the body of a request is there in part; return whether there is room for it."""
+        if connection not in self._all.connections:
+            return False
+        if self._all.half_read >= self.limits.half_read_bodies:
+            return False
+        own = self._clients.get(connection.client)
+        if own and own.half_read >= self.limits.half_read_bodies_per_client:
+            return False
+        connection.is_half_read = True
+        for use in self._uses(connection):
+            use.half_read += 1
+        return True
+
+    def end_body(self, connection: Connection) -> None:
+        """Note that a body is complete, or that it never will be."""
+        if connection.is_half_read:
+            connection.is_half_read = False
+            for use in self._uses(connection):
+                use.half_read -= 1
+
+    def buffer(self, connection: Connection, size: int) -> bool:
+        """Note bytes of a body in memory; return whether there is room for them."""
+        if connection not in self._all.connections:
+            return False
+        if self._all.buffered + size > self.limits.buffered_bytes:
+            return False
+        own = self._clients.get(connection.client)
+        if own and own.buffered + size > self.limits.buffered_bytes_per_client:
+            return False
+        connection.buffered += size
+        for use in self._uses(connection):
+            use.buffered += size
+        return True
+
+    def release(self, connection: Connection) -> None:
+        """Note that no body of a connection is in memory any more."""
+        if connection.buffered:
+            for use in self._uses(connection):
+                use.buffered -= connection.buffered
+            connection.buffered = 0
+
+    def _uses(self, connection: Connection) -> Iterator[_Use]:
+        yield self._all
+        if connection.client:
+            yield self._clients.setdefault(connection.client, _Use())
+
+    def _close_one(self, use: _Use) -> None:
+        for connection in islice(list(use.connections), SEARCHED):
+            if connection.is_waiting():
+                self.remove(connection)
+                connection.close()
+                return
+
+
+@lru_cache(maxsize=4096)
+def client_of(address: str) -> str:
+    """Return what limits count as one client: an IPv4 address, or a network of 64 bits in IPv6."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)

@@ -1,0 +1,72 @@
+"""What a client may use of the server, and the limit on open files behind it."""
+
+import resource
+from dataclasses import dataclass
+from typing import Final
+
+RESERVED_FILES: Final = 512
+"""Open files that are kept for everything but connections: databases, Redis, mapped files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one server. Times are in seconds, sizes in bytes.
+
+    Attributes:
+        connections: open connections.
+        connections_per_client: the same of one client address.
+        half_read_bodies: requests whose body has arrived in part.
+        half_read_bodies_per_client: the same of one client address.
+        buffered_bytes: bytes of all bodies in memory, from their arrival to the end of the request.
+        buffered_bytes_per_client: the same of one client address.
+        body_bytes: bytes of one body. The application refuses a longer one.
+        header_bytes: bytes of the request line and the headers of one request.
+        header_time: time for the request line and the headers, from their first byte.
+        idle_time: time that a connection may be open without a request.
+        body_time: time for a body.
+        body_rate: bytes per second that a body must arrive at, once `body_grace` is over.
+        body_grace: see `body_rate`.
+        discard_time: time for the rest of a body after its request was refused.
+        reply_time: time in which the client must read the next 64 KiB of a reply.
+        per_client: whether the limits of one client address apply. They can't behind a proxy.
+    """
+
+    connections: int = 4096
+    connections_per_client: int = 100
+    half_read_bodies: int = 512
+    half_read_bodies_per_client: int = 64
+    buffered_bytes: int = 256 * 2**20
+    buffered_bytes_per_client: int = 32 * 2**20
+    body_bytes: int = 2**20
+    header_bytes: int = 64 * 2**10
+    header_time: float = 10.0
+    idle_time: float = 60.0
+    body_time: float = 30.0
+    body_rate: float = 1024.0
+    body_grace: float = 5.0
+    discard_time: float = 600.0
+    reply_time: float = 30.0
+    per_client: bool = True
+
+
+def raise_file_limit() -> int:
+    """Raise this process's limit on open files as far as the system allows, and return it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError):  # macOS refuses "unlimited"
+            return int(soft)
+    return int(hard)
+
+
+def connections_for(files: int, wanted: int) -> int:
+    """Return how many connections a process may accept.
+
+    Args:
+        files: its limit on open files; negative for no limit.
+        wanted: the configured number of connections.
+    """
+    if files < 0:
+        return wanted
+    return max(1, min(wanted, files - RESERVED_FILES))

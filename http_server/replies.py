@@ -1,0 +1,70 @@
+"""Replies that the server gives without the application."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+Describe = Callable[[int, str], bytes]
+"""Returns the JSON body of an error, given its HTTP status and a message in ASCII."""
+
+JSON: Final = b"application/json; charset=UTF-8"
+
+
+class Reply(NamedTuple):
+    """A complete reply.
+
+    Attributes:
+        headers: pairs of name and value, ``Content-Length`` among them.
+    """
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+def json_reply(status: int, body: bytes, *further: tuple[bytes, bytes]) -> Reply:
+    """Return a reply in JSON that any web page may read."""
+    headers = [
+        (b"content-type", JSON),
+        (b"content-length", str(len(body)).encode("ascii")),
+        (b"access-control-allow-origin", b"*"),
+        *further,
+    ]
+    return Reply(status, headers, body)
+
+
+class Refusals:
+    """The errors that the server tells a client by itself.
+
+    Those as bytes end the connection.
+
+    Attributes:
+        busy: there is no room for the request.
+        full: there are too many connections.
+        slow: a request did not arrive in time.
+        incomplete: the client ended the connection within a request.
+        long_headers: the headers are too long.
+        malformed: what arrived is no HTTP.
+
+    Args:
+        describe: the application's form of an error.
+    """
+
+    def __init__(self, describe: Describe) -> None:
+        def refusal(status: int, message: str) -> bytes:
+            return _closing(json_reply(status, describe(status, message)))
+
+        message = "the server is receiving too many requests: try again later"
+        self.busy = json_reply(503, describe(503, message), (b"retry-after", b"1"))
+        self.full = _closing(self.busy)
+        self.slow = refusal(408, "the request did not arrive in time")
+        self.incomplete = refusal(400, "the request ends before it is complete")
+        self.long_headers = refusal(431, "the headers are too long")
+        self.malformed = refusal(400, "this is no valid HTTP request")
+
+
+def _closing(reply: Reply) -> bytes:
+    """Return a reply as bytes, for a connection that ends with it."""
+    lines = [b"HTTP/1.1 %d %s\r\n" % (reply.status, HTTPStatus(reply.status).phrase.encode())]
+    lines += [b"%s: %s\r\n" % header for header in reply.headers]
+    return b"".join([*lines, b"connection: close\r\n\r\n", reply.body])

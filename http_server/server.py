@@ -1,0 +1,155 @@
+"""Runs a WSGI application on a listening socket until SIGTERM or SIGINT."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
+
+import structlog
+import uvicorn
+import uvloop
+
+from http_server.connections import Connections
+from http_server.limits import Limits, connections_for, raise_file_limit
+from http_server.listening import BACKLOG
+from http_server.protocol import LimitedProtocol
+from http_server.replies import Describe, Refusals, Reply
+from http_server.wsgi import Application, WsgiBridge
+
+SWEEP: Final = 0.5
+"""Seconds between two looks at the connections for those that are overdue."""
+
+STOP_TIME: Final = 12.0
+"""Seconds that requests have to be answered when the server stops."""
+
+logger = structlog.get_logger("acoustid.http_server")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How a server is run.
+
+    Attributes:
+        limits: of clients.
+        threads: requests that the application works on at a time.
+        describe: returns the body of an error that the server tells by itself.
+        fixed: replies by path that need no thread.
+        stop_time: seconds that requests have to be answered when the server stops.
+    """
+
+    limits: Limits
+    threads: int
+    describe: Describe
+    fixed: Mapping[str, Reply] = field(default_factory=dict)
+    stop_time: float = STOP_TIME
+
+
+def run(
+    application: Application,
+    listener: socket.socket,
+    options: ServerOptions,
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then answer the requests under way.
+
+    Args:
+        application: to serve; closed by the caller afterwards.
+        listener: a socket that listens; closed in the end.
+        options: how.
+        on_ready: called once connections are accepted.
+    """
+    limits = _within_file_limit(options.limits)
+    connections = Connections(limits)
+    refusals = Refusals(options.describe)
+    bridge = WsgiBridge(
+        application,
+        connections,
+        busy=refusals.busy,
+        fixed=options.fixed,
+        threads=options.threads,
+    )
+    config = uvicorn.Config(
+        bridge,
+        http=_protocol_factory(connections, refusals),  # type: ignore[arg-type] # a factory will do
+        ws="none",
+        lifespan="off",
+        backlog=BACKLOG,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=round(limits.idle_time),
+        timeout_graceful_shutdown=round(options.stop_time),
+    )
+    server = uvicorn.Server(config)
+    _stop_on_signals(server)
+    try:
+        uvloop.run(_serve(server, listener, on_ready))
+    finally:
+        bridge.close()
+
+
+async def _serve(
+    server: uvicorn.Server, listener: socket.socket, on_ready: Callable[[], None]
+) -> None:
+    sweeping = asyncio.create_task(_sweep(server))
+    telling = asyncio.create_task(_tell_when_ready(server, on_ready))
+    await server.serve(sockets=[listener])
+    sweeping.cancel()
+    telling.cancel()
+
+
+async def _sweep(server: uvicorn.Server) -> None:
+    """Close the connections that are overdue, again and again."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(SWEEP)
+        for protocol in list(server.server_state.connections):
+            if isinstance(protocol, LimitedProtocol):
+                protocol.enforce(loop.time())
+
+
+async def _tell_when_ready(server: uvicorn.Server, on_ready: Callable[[], None]) -> None:
+    while not server.started:
+        await asyncio.sleep(0.01)
+    on_ready()
+
+
+def _protocol_factory(
+    connections: Connections, refusals: Refusals
+) -> Callable[..., LimitedProtocol]:
+    make = partial(LimitedProtocol, connections, refusals)
+
+    def protocol(
+        config: uvicorn.Config,
+        server_state: uvicorn.server.ServerState,
+        app_state: dict[str, object],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> LimitedProtocol:
+        return make(config, server_state, app_state)
+
+    return protocol
+
+
+def _within_file_limit(limits: Limits) -> Limits:
+    files = raise_file_limit()
+    connections = connections_for(files, limits.connections)
+    logger.info("limits of the server", open_files=files, connections=connections)
+    return replace(limits, connections=connections)
+
+
+def _stop_on_signals(server: uvicorn.Server) -> None:
+    """Let a signal stop the server at any moment.
+
+    uvicorn has handlers of its own while it serves. It raises the signals that it handled once
+    more at its end, which must not end the process before the application is closed.
+    """
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)

@@ -1,0 +1,85 @@
+"""A server of a plain application, as a process of its own."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from cli.servers.ports import LOOPBACK, free_port
+from tests.workers import eventually
+
+PATIENCE = 30.0
+
+
+class PlainServer:
+    """A server, and raw connections to it.
+
+    Attributes:
+        process: of the server.
+    """
+
+    def __init__(self, log: Path, limits: dict[str, float]) -> None:
+        self.port = free_port()
+        command = (sys.executable, "-m", "tests.plain_application", str(self.port))
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                (*command, json.dumps(limits)), stdout=output, stderr=output
+            )
+        eventually(self._answers, PATIENCE)
+
+    def connect(self, source: str = LOOPBACK) -> socket.socket:
+        """Open a connection from an address of this machine."""
+        return socket.create_connection(
+            (LOOPBACK, self.port), timeout=PATIENCE, source_address=(source, 0)
+        )
+
+    def ask(self, data: bytes, *, source: str = LOOPBACK, half_close: bool = False) -> bytes:
+        """Send bytes, and return what comes until the server closes the connection."""
+        with self.connect(source) as client:
+            client.sendall(data)
+            if half_close:
+                client.shutdown(socket.SHUT_WR)
+            return read_all(client)
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None
+        with suppress(OSError), self.connect():
+            return True
+        return False
+
+
+def read_all(client: socket.socket) -> bytes:
+    """Return what comes until the connection ends, in whatever way."""
+    received = b""
+    with suppress(ConnectionError):
+        while part := client.recv(1 << 20):
+            received += part
+    return received
+
+
+def seconds_until_closed(client: socket.socket) -> float:
+    """Return how long it takes until the server closes a connection."""
+    begun = time.monotonic()
+    read_all(client)
+    return time.monotonic() - begun
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[Callable[..., PlainServer]]:
+    """Return a function that starts a server with limits; they end with the test."""
+    made: list[PlainServer] = []
+
+    def make(**limits: float) -> PlainServer:
+        made.append(PlainServer(tmp_path / "server.log", limits))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.process.kill()
+        each.process.wait(PATIENCE)

@@ -1,0 +1,141 @@
+"""Requests as they arrive: complete ones reach the application, all others don't."""
+
+import json
+import socket
+from collections.abc import Callable
+from urllib.request import urlopen
+
+import pytest
+
+from tests.integration.http_server.conftest import PlainServer, read_all
+from tests.plain_application import LARGE
+
+Make = Callable[..., PlainServer]
+CLOSE = b"Host: x\r\nConnection: close\r\n"
+HOST = b"Host: x\r\n"
+ALIVE = b"GET /alive HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+def parts(reply: bytes) -> tuple[int, dict[str, object]]:
+    """Return status and body of the first reply in JSON."""
+    head, _, body = reply.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)
+
+
+def test_paths_and_headers_arrive_as_wsgi_has_them(make_server: Make) -> None:
+    server = make_server()
+    request = b"GET //a%ff//b?c=%20d HTTP/1.1\r\n" + CLOSE + b"X-A: 1\r\nX_B: 2\r\nX-A: 3\r\n\r\n"
+    status, body = parts(server.ask(request))
+    environ = body["environ"]
+    assert status == 200
+    assert environ["PATH_INFO"] == "//a\xff//b"
+    assert environ["QUERY_STRING"] == "c=%20d"
+    assert environ["HTTP_X_A"] == "1,3"
+    assert environ["REMOTE_ADDR"] == "127.0.0.1"
+    assert "HTTP_X_B" not in environ
+
+
+@pytest.mark.parametrize(
+    ("body", "size"),
+    [
+        (b"Content-Length: 3\r\n\r\nabc", 3),
+        (b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", 5),
+        (b"Content-Length: 0\r\n\r\n", 0),
+        (b"\r\n", 0),
+    ],
+)
+def test_a_complete_body_reaches_the_application(make_server: Make, body, size) -> None:
+    status, seen = parts(make_server().ask(b"POST / HTTP/1.1\r\n" + CLOSE + body))
+    assert (status, seen["size"]) == (200, size)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Content-Length: 10\r\n\r\nabc",
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n9\r\nabc",
+        b"Content-Length: 10\r\n",
+    ],
+)
+def test_a_request_that_breaks_off_is_refused_as_a_whole(make_server: Make, rest) -> None:
+    reply = make_server().ask(b"POST / HTTP/1.1\r\n" + HOST + rest, half_close=True)
+    assert parts(reply)[0] == 400
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"BREW / HTTP/1.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+    ],
+)
+def test_what_is_no_http_is_refused(make_server: Make, request_) -> None:
+    assert parts(make_server().ask(request_))[0] == 400
+
+
+def test_headers_that_are_too_long_are_refused(make_server: Make) -> None:
+    lines = b"".join(b"X-%d: y\r\n" % number for number in range(20_000))
+    assert parts(make_server().ask(b"GET / HTTP/1.1\r\n" + HOST + lines))[0] == 431
+
+
+@pytest.mark.parametrize("size", [1001, 20_000_000])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_application_refuses_a_long_body_and_the_client_reads_so(
+    make_server: Make, size, chunked
+) -> None:
+    server = make_server(body_bytes=1000)
+    if chunked:
+        body = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % size + b"x" * size + b"\r\n0\r\n\r\n"
+    else:
+        body = b"Content-Length: %d\r\n\r\n" % size + b"x" * size
+    reply = server.ask(b"POST / HTTP/1.1\r\n" + HOST + body + ALIVE)
+    expected = 1001 if chunked else 0  # more than allowed, or a length that is
+    assert b'{"size": %d,' % expected in reply
+    assert reply.endswith(b"\r\n\r\n{}")  # the connection goes on behind the body
+
+
+def test_a_head_has_no_body(make_server: Make) -> None:
+    reply = make_server().ask(b"HEAD / HTTP/1.1\r\n" + CLOSE + b"\r\n")
+    assert reply.endswith(b"\r\n\r\n")
+    assert b"content-length:" in reply
+
+
+def test_a_client_is_told_to_go_on(make_server: Make) -> None:
+    with make_server().connect() as client:
+        expect = b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+        client.sendall(b"POST / HTTP/1.1\r\n" + CLOSE + expect)
+        assert client.recv(1000).startswith(b"HTTP/1.1 100 Continue")
+        client.sendall(b"abc")
+        assert parts(read_all(client))[1]["size"] == 3
+
+
+def test_pipelined_requests_are_answered_in_order(make_server: Make) -> None:
+    requests = b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(50))
+    reply = make_server().ask(requests + ALIVE).decode()
+    places = [reply.index(f'"PATH_INFO": "/{number}"') for number in range(50)]
+    assert places == sorted(places)
+
+
+def test_too_many_requests_ahead_of_the_replies_end_the_connection(make_server: Make) -> None:
+    server = make_server()
+    assert server.ask(b"GET /sleep?1 HTTP/1.1\r\nHost: x\r\n\r\n" * 400) == b""
+    assert parts(server.ask(ALIVE))[0] == 200
+
+
+def test_a_large_reply_is_read_whole(make_server: Make) -> None:
+    with urlopen(f"http://127.0.0.1:{make_server().port}/large", timeout=30) as reply:
+        assert len(reply.read()) == LARGE
+
+
+def test_a_client_that_leaves_gives_its_place_back(make_server: Make) -> None:
+    server = make_server(connections=4)
+    for _ in range(20):
+        client = server.connect("127.0.0.2")
+        client.sendall(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 10\r\n\r\nabc")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.close()
+        assert parts(server.ask(ALIVE))[0] == 200

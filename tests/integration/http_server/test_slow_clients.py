@@ -1,0 +1,120 @@
+"""Clients that are slow, silent or many: each kind has its limit, and others are answered."""
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from tests.integration.http_server.conftest import PlainServer, read_all, seconds_until_closed
+
+Make = Callable[..., PlainServer]
+ALIVE = b"GET /alive HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+HALF_BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabcd"
+
+
+def test_headers_have_a_time(make_server: Make) -> None:
+    with make_server(header_time=1).connect() as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n")
+        assert b" 408 " in read_all(client)
+
+
+def test_headers_that_drip_have_the_same_time(make_server: Make) -> None:
+    with make_server(header_time=1).connect() as client:
+        client.sendall(b"POST / HTTP/1.1\r\n")
+        begun = time.monotonic()
+        with suppress(ConnectionError):
+            while time.monotonic() < begun + 10:
+                client.sendall(b"X-A: b\r\n")
+                time.sleep(0.1)
+        assert time.monotonic() < begun + 5
+
+
+def test_a_body_has_a_rate(make_server: Make) -> None:
+    with make_server(body_grace=0.5, body_rate=1000).connect() as client:
+        client.sendall(HALF_BODY)
+        assert b" 408 " in read_all(client)
+
+
+def test_a_body_has_a_time(make_server: Make) -> None:
+    with make_server(body_time=1, body_rate=0).connect() as client:
+        client.sendall(HALF_BODY)
+        assert b" 408 " in read_all(client)
+
+
+def test_a_connection_without_a_request_has_a_time(make_server: Make) -> None:
+    with make_server(idle_time=1).connect() as client:
+        assert seconds_until_closed(client) < 5
+
+
+def test_a_kept_connection_has_the_same_time(make_server: Make) -> None:
+    with make_server(idle_time=1).connect() as client:
+        client.sendall(b"GET /alive HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert 0.5 < seconds_until_closed(client) < 5
+
+
+def test_a_reply_that_is_not_read_is_dropped(make_server: Make) -> None:
+    with make_server(reply_time=1).connect() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(3)
+        assert len(read_all(client)) < 2**21
+
+
+def test_a_request_that_works_has_its_time(make_server: Make) -> None:
+    limits = {"header_time": 0.5, "idle_time": 0.5, "body_time": 0.5, "reply_time": 0.5}
+    request = b"GET /sleep?2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert b" 200 OK" in make_server(**limits).ask(request)
+
+
+def test_half_read_bodies_hold_no_thread(make_server: Make) -> None:
+    server = make_server()
+    clients = [server.connect() for _ in range(50)]  # there are 8 threads
+    for client in clients:
+        client.sendall(HALF_BODY)
+    assert b" 200 OK" in server.ask(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    for client in clients:
+        client.close()
+
+
+def test_a_client_with_too_many_half_read_bodies_is_refused(make_server: Make) -> None:
+    server = make_server(half_read_bodies_per_client=2)
+    clients = [server.connect("127.0.0.2") for _ in range(2)]
+    for client in clients:
+        client.sendall(HALF_BODY)
+    time.sleep(0.3)
+    with server.connect("127.0.0.2") as third:
+        third.sendall(HALF_BODY)
+        reply = third.recv(1000)
+    assert b" 503 " in reply
+    assert b"retry-after: 1" in reply
+    for client in clients:
+        client.close()
+
+
+def test_bodies_in_memory_have_a_limit(make_server: Make) -> None:
+    server = make_server(body_bytes=10**6, buffered_bytes_per_client=10**5)
+    with server.connect("127.0.0.2") as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n")
+        client.sendall(b"x" * 500_000)
+        assert b" 503 " in client.recv(1000)
+
+
+def test_the_liveness_reply_needs_no_thread(make_server: Make) -> None:
+    server = make_server()
+    sleeping = [server.connect() for _ in range(20)]  # there are 8 threads
+    for client in sleeping:
+        client.sendall(b"GET /sleep?3 HTTP/1.1\r\nHost: x\r\n\r\n")
+    begun = time.monotonic()
+    assert b" 200 OK" in server.ask(ALIVE)
+    assert time.monotonic() - begun < 1
+    for client in sleeping:
+        client.close()
+
+
+def test_idle_connections_of_one_client_leave_room(make_server: Make) -> None:
+    server = make_server(connections_per_client=10)
+    idle = [server.connect("127.0.0.2") for _ in range(100)]
+    assert b" 200 OK" in server.ask(ALIVE, source="127.0.0.2")
+    assert b" 200 OK" in server.ask(ALIVE)
+    for client in idle:
+        client.close()

@@ -1,0 +1,69 @@
+"""SIGTERM: requests under way are answered, and nothing is reset."""
+
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from tests.integration.http_server.conftest import PlainServer, read_all
+
+Make = Callable[..., PlainServer]
+SLEEP = b"GET /sleep?%s HTTP/1.1\r\nHost: x\r\n\r\n"
+PATIENCE = 30
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_under_way_is_answered(make_server: Make, number) -> None:
+    server = make_server()
+    with server.connect() as client:
+        client.sendall(SLEEP % b"2")
+        time.sleep(0.5)
+        server.process.send_signal(number)
+        reply = read_all(client)
+    assert b" 200 OK" in reply
+    assert b"connection: close" in reply
+    assert server.process.wait(PATIENCE) == 0
+
+
+def test_no_new_connection_is_accepted(make_server: Make) -> None:
+    server = make_server()
+    with server.connect() as client:
+        client.sendall(SLEEP % b"3")
+        time.sleep(0.5)
+        server.process.terminate()
+        time.sleep(1)
+        with pytest.raises(ConnectionRefusedError):
+            server.connect()
+        assert b" 200 OK" in read_all(client)
+
+
+def test_a_request_that_arrives_on_a_kept_connection_is_answered(make_server: Make) -> None:
+    server = make_server()
+    with server.connect() as client:
+        client.sendall(SLEEP % b"0")
+        client.recv(10_000)
+        server.process.terminate()
+        time.sleep(0.7)
+        client.sendall(SLEEP % b"0")
+        reply = read_all(client)
+    assert b" 200 OK" in reply
+    assert b"connection: close" in reply
+    assert server.process.wait(PATIENCE) == 0
+
+
+def test_idle_and_half_sent_requests_hold_nothing_up(make_server: Make) -> None:
+    server = make_server()
+    idle, half = server.connect(), server.connect()
+    half.sendall(b"GET / HTTP/1.1\r\n")
+    time.sleep(0.3)
+    begun = time.monotonic()
+    server.process.terminate()
+    assert server.process.wait(PATIENCE) == 0
+    assert time.monotonic() - begun < 6
+    for client in (idle, half):
+        with suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
+        client.close()

@@ -1,0 +1,54 @@
+"""A WSGI application for tests of the HTTP server, run by this module as a process.
+
+Arguments: a port, and limits as JSON.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from http_server.limits import Limits
+from http_server.listening import listen
+from http_server.replies import json_reply
+from http_server.server import ServerOptions, run
+
+LARGE = 32 * 2**20
+THREADS = 8
+
+
+def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer by path; by default with what was received."""
+    path = environ["PATH_INFO"]
+    if path == "/sleep":
+        time.sleep(float(environ["QUERY_STRING"]))
+    if path == "/large":
+        start("200 OK", [("Content-Type", "application/octet-stream")])
+        return iter_large()
+    body = environ["wsgi.input"].read()
+    seen = {name: value for name, value in environ.items() if isinstance(value, str)}
+    reply = json.dumps({"size": len(body), "environ": seen}).encode()
+    start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(reply)))])
+    return [reply]
+
+
+def iter_large() -> Iterator[bytes]:
+    """Yield `LARGE` bytes."""
+    for _ in range(LARGE // 2**20):
+        yield b"x" * 2**20
+
+
+def describe(status: int, message: str) -> bytes:
+    """Return an error's body."""
+    return json.dumps({"status": status, "message": message}).encode()
+
+
+if __name__ == "__main__":
+    options = ServerOptions(
+        Limits(**json.loads(sys.argv[2])),
+        THREADS,
+        describe,
+        fixed={"/alive": json_reply(200, b"{}")},
+    )
+    run(application, listen("127.0.0.1", int(sys.argv[1])), options)
