@@ -45,17 +45,17 @@ MEASURES: Final[Mapping[str, Callable[[Sample], float]]] = MappingProxyType(
 def ratios(samples: Sequence[Sample], of: str, to: str) -> dict[str, Any]:
     """Compare a variant with another one: the median, least and greatest ratio over the rounds.
 
-    Each ratio is of two windows of the same round, which had the most similar machine.
+    Each ratio is of two windows of the same round, since the machine's speed changes with time.
 
     Args:
         samples: one of each variant for each round and number of connections.
-        of: name of the variant above the fraction bar.
-        to: name of the one below it.
+        of: name of the variant that is the numerator.
+        to: name of the one that is the denominator.
     """
     windows = []
     for connections in _connections(samples):
-        above = {each.turn: each for each in _of(samples, of, connections)}
-        pairs = [(above[each.turn], each) for each in _of(samples, to, connections)]
+        numerators = {each.turn: each for each in _of(samples, of, connections)}
+        pairs = [(numerators[each.turn], each) for each in _of(samples, to, connections)]
         found = {
             name: _spread(measure(one) / measure(other) for one, other in pairs)
             for name, measure in MEASURES.items()

@@ -26,11 +26,12 @@ from bench.options import (
     workers_option,
 )
 from bench.queries import KNOWN_SHARE, QueryFile, QuerySource
-from bench.ratios import medians, ratios, table
+from bench.ratios import Sample, medians, ratios, table
 from bench.stack import StackOptions
 from bench.turns import take_turns
 from bench.variants import (
     NO_ANSWER_CACHE,
+    Variant,
     comparisons,
     make_variants,
     progress_of,
@@ -96,9 +97,9 @@ def turns(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Compare this checkout with another one, or settings with the defaults, by lookups.
 
-    All variants are stacks that run side by side and take turns, so that an hour in which the
-    machine is slow is one for each of them. The ratios are of windows of the same round: this
-    checkout to the other one, a setting to the defaults.
+    Each variant is a stack of its own. All run side by side, and one is measured at a time. Ratios
+    are of windows of the same round, so that a change of the machine's speed hardly enters them:
+    this checkout to the other one, a setting to the defaults.
     """
     find_wrk()
     if not against and not switches:
@@ -114,7 +115,10 @@ def turns(  # noqa: PLR0913 - one for each option
         running_variants(variants, plan.catalogue, options, data_root) as started,
     ):
         queries = QueryFile(source, Path(folder) / "queries.txt")
-        checks = {name: check_answers(each, source, queries) for name, each in started.items()}
+        checks = {}
+        for name, stack in started.items():
+            queries.rewind()
+            checks[name] = check_answers(stack, source, queries)
         lookups = {
             name: Lookups(each, queries, BatchSizes(), seconds, progress_of(name))
             for name, each in started.items()
@@ -126,17 +130,20 @@ def turns(  # noqa: PLR0913 - one for each option
         "rounds": rounds,
         "seconds": seconds,
         "ratios": [ratios(samples, of, to) for of, to in comparisons(variants)],
-        "variants": [
-            {
-                "name": each.name,
-                "commit": each.commit,
-                "settings": each.settings,
-                "checks": checks[each.name],
-                "windows": medians(samples, each.name),
-            }
-            for each in variants
-        ],
+        "variants": [_describe(each, checks[each.name], samples) for each in variants],
         "samples": [asdict(each) for each in samples],
     }
     plan.report("turns", figures)
     click.echo(f"\n{table(figures)}", err=True)
+
+
+def _describe(
+    variant: Variant, checks: Mapping[str, Any], samples: Sequence[Sample]
+) -> dict[str, Any]:
+    return {
+        "name": variant.name,
+        "commit": variant.commit,
+        "settings": variant.settings,
+        "checks": checks,
+        "windows": medians(samples, variant.name),
+    }
