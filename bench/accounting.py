@@ -6,15 +6,15 @@ from typing import Final
 
 import psutil
 
+from bench.run_file import API, read_run_file
 from cli.datadir import DataDir
 from cli.errors import StackError
-from cli.runstate import RunState
 
 PARTS: Final = ("front_end", "lookup_workers", "import_workers", "postgres", "redis", "rest")
 SUPERVISOR: Final = "supervisor"
 
 _PARTS_BY_ROLE: Final = {
-    "api": "front_end",
+    API: "front_end",
     "worker-submission": "import_workers",
     "worker-index": "import_workers",
     "postgres": "postgres",
@@ -24,7 +24,10 @@ _MEGABYTE: Final = 1e6
 
 
 def part_of(role: str) -> str:
-    """Return the part that a process of the stack plays; ``rest`` is beat, Flower, supervisor."""
+    """Return the part that a process of the stack plays.
+
+    ``rest`` is beat, Flower, the supervisor, and what another version may run beside them.
+    """
     if role.startswith("worker-lookup"):
         return "lookup_workers"
     return _PARTS_BY_ROLE.get(role, "rest")
@@ -41,11 +44,10 @@ class Accounting:
     """
 
     def __init__(self, data: DataDir) -> None:
-        state = RunState.load(data)
-        if state is None:
+        found = read_run_file(data)
+        if found is None:
             raise StackError(f"no stack runs on {data.root}")
-        pids = {each.role: each.identity.pid for each in state.processes}
-        pids[SUPERVISOR] = state.supervisor.pid
+        pids = {**found.pids, SUPERVISOR: found.supervisor}
         self._roots = {role: psutil.Process(pid) for role, pid in pids.items()}
 
     def cpu(self) -> dict[str, float]:

@@ -10,6 +10,7 @@ from bench.lookup_command import lookup
 from bench.lookup_plot import lookup_plot
 from bench.stages_command import stages
 from bench.submit_command import submit
+from bench.turns_command import turns
 
 
 @click.group()
@@ -20,6 +21,7 @@ def bench() -> None:
 bench.add_command(lookup)
 bench.add_command(submit)
 bench.add_command(stages)
+bench.add_command(turns)
 bench.add_command(index)
 bench.add_command(index_kills, "index-kills")
 bench.add_command(lookup_plot, "lookup-plot")

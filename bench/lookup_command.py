@@ -12,7 +12,7 @@ from bench.drivers import find_wrk
 from bench.lookups import Lookups
 from bench.options import Numbers, Plan, plan_options, progress
 from bench.queries import KNOWN_SHARE, QueryFile, QuerySource
-from bench.stack import Stack
+from bench.stack import Started
 from cli.errors import StackError
 
 CACHE: Final = "ACOUSTID_API_ANSWER_CACHE"
@@ -98,7 +98,7 @@ def lookup(
     plan.report("lookup", figures)
 
 
-def check_answers(stack: Stack, source: QuerySource, queries: QueryFile) -> dict[str, Any]:
+def check_answers(stack: Started, source: QuerySource, queries: QueryFile) -> dict[str, Any]:
     """Compare the answers to a sample of the queries, and to all real ones, with the right ones.
 
     Raises:

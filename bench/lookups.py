@@ -12,7 +12,7 @@ from bench.accounting import PARTS, Accounting, per_request
 from bench.batches import BatchSizes
 from bench.drivers import Load, Span, closed_loop, open_loop
 from bench.queries import QueryFile
-from bench.stack import Progress, Stack
+from bench.stack import Progress, Started
 from cli.servers.ports import LOOPBACK
 
 WARM_UP: Final = 2.0  # seconds, at the window's own number of connections
@@ -43,7 +43,7 @@ class Lookups:
         answered: lookups so far, warm-ups included.
     """
 
-    stack: Stack
+    stack: Started
     queries: QueryFile
     batches: BatchSizes
     seconds: float

@@ -158,21 +158,32 @@ def read_settings_options(
     return found
 
 
+fingerprints_option: Final = click.option(
+    "--fingerprints",
+    type=click.IntRange(60),
+    default=DEFAULT_FINGERPRINTS,
+    show_default=True,
+    help="How many the catalogue holds.",
+)
+seed_option: Final = click.option(
+    "--seed", default=1, show_default=True, help="Of all that is made up."
+)
+workers_option: Final = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    show_default="one per core",
+    help="Number of lookup workers.",
+)
+output_option: Final = click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="File for the report.  [default: standard output]",
+)
+
 _OPTIONS: Final = (
-    click.option(
-        "--fingerprints",
-        type=click.IntRange(60),
-        default=DEFAULT_FINGERPRINTS,
-        show_default=True,
-        help="How many the catalogue holds.",
-    ),
-    click.option("--seed", default=1, show_default=True, help="Of all that is made up."),
-    click.option(
-        "--workers",
-        type=click.IntRange(1),
-        show_default="one per core",
-        help="Number of lookup workers.",
-    ),
+    fingerprints_option,
+    seed_option,
+    workers_option,
     click.option(
         "--cpus",
         type=Numbers(0),
@@ -193,9 +204,5 @@ _OPTIONS: Final = (
         type=click.Path(path_type=Path, file_okay=False),
         help="Keep the loaded catalogue here, and use it again.  [default: a temporary directory]",
     ),
-    click.option(
-        "--output",
-        type=click.Path(path_type=Path, dir_okay=False, writable=True),
-        help="File for the report.  [default: standard output]",
-    ),
+    output_option,
 )

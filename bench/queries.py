@@ -108,6 +108,10 @@ class QueryFile:
         """Mark the next `count` queries as asked."""
         self._next = min(self._next + count, self._written)
 
+    def rewind(self) -> None:
+        """Begin again: the next queries are the first ones of the file."""
+        self._next = 0
+
     def sample(self, count: int) -> list[Asked]:
         """Return the next `count` queries with their answers, and mark them as asked."""
         self.provide(count)

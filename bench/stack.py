@@ -14,14 +14,15 @@ from signal import Signals
 from typing import Final
 
 from bench.catalogue import Catalogue
+from bench.checkouts import Checkout, clean_environment
 from bench.load import load
+from bench.run_file import read_run_file
 from cli.datadir import DataDir
-from cli.effective import CONFIG_VARIABLE, read_settings
+from cli.effective import read_settings
 from cli.ending import Escalation, end
 from cli.errors import StackError
 from cli.files import write_private
 from cli.process import Child, read_tail, spawn
-from cli.runstate import RunState
 from cli.servers import place
 from cli.servers.ports import LOOPBACK, free_port
 from pipeline.catalog.accounts import create_account, create_application, find_application
@@ -57,17 +58,26 @@ class StackOptions:
 
 
 @dataclass(frozen=True)
-class Stack:
-    """A stack that runs.
+class Started:
+    """A stack that runs, of this checkout or another one.
 
     Attributes:
         port: of its API, on the loopback address.
-        user: key of the user who submits.
     """
 
     data: DataDir
-    settings: Settings
     port: int
+
+
+@dataclass(frozen=True)
+class Stack(Started):
+    """A stack of this checkout that runs and holds a catalogue.
+
+    Attributes:
+        user: key of the user who submits.
+    """
+
+    settings: Settings
     user: str
 
 
@@ -99,28 +109,40 @@ def running_stack(
     Raises:
         StackError: it doesn't start, or the directory holds another catalogue.
     """
-    check_content(data, catalogue)
-    data.create()
-    progress("starting a stack")
-    child = _start(data, options)
-    try:
-        _wait(data, child)
+    is_loaded = check_content(data, catalogue)
+    with started_stack(data, options, Checkout.own(), progress) as started:
         settings = read_settings(data.config, {})
-        if not (data.root / CONTENT).exists():
+        if not is_loaded:
             load(catalogue, settings, progress)
             write_private(data.root / CONTENT, json.dumps(_content(catalogue)))
         with pinned(_other_cpus(options.cpus)):
-            yield Stack(data, settings, _port(data), _make_keys(settings))
+            yield Stack(data, started.port, settings, _make_keys(settings))
+
+
+@contextmanager
+def started_stack(
+    data: DataDir, options: StackOptions, checkout: Checkout, progress: Progress
+) -> Iterator[Started]:
+    """Run a stack of a checkout's code on a data directory of its; end it at the exit.
+
+    Raises:
+        StackError: it doesn't start; the text quotes its log.
+    """
+    data.create()
+    progress("starting a stack")
+    child = _start(data, options, checkout)
+    try:
+        yield Started(data, _wait(data, child))
     finally:
         progress("stopping the stack")
         end(child, STOP)
 
 
-def check_content(data: DataDir, catalogue: Catalogue) -> None:
-    """Refuse a data directory that holds anything but this catalogue.
+def check_content(data: DataDir, catalogue: Catalogue) -> bool:
+    """Say whether a data directory holds this catalogue, or nothing yet.
 
     Raises:
-        StackError: it does; the text says what to change.
+        StackError: it holds anything else; the text says what to change.
     """
     try:
         held = json.loads((data.root / CONTENT).read_bytes())
@@ -130,30 +152,28 @@ def check_content(data: DataDir, catalogue: Catalogue) -> None:
                 f"{data.root} is no benchmark's, or its loading was cut short: delete it, or "
                 "choose another --data-dir"
             ) from None
-        return
+        return False
     if held != _content(catalogue):
         raise StackError(
             f"{data.root} holds {held['fingerprints']} fingerprints of seed {held['seed']}: ask "
             "for those, or choose another --data-dir"
         )
+    return True
 
 
 def _content(catalogue: Catalogue) -> dict[str, int]:
     return {"fingerprints": catalogue.fingerprints, "seed": catalogue.seed}
 
 
-def _start(data: DataDir, options: StackOptions) -> Child:
+def _start(data: DataDir, options: StackOptions, checkout: Checkout) -> Child:
     """Start ``acoustid up``; it ends with this process, however that ends."""
-    command = [
-        *(sys.executable, "-m", "cli.main", "up", "--data-dir", str(data.root)),
-        *("--detached", "--no-sample", "--workers", str(options.workers)),
-        *("--port", "0", "--flower-port", str(free_port())),
-    ]
-    own = {name: text for name, text in os.environ.items() if not name.startswith("ACOUSTID_")}
-    # Nor is an acoustid.conf of the user's read.
-    environ = {**own, CONFIG_VARIABLE: os.devnull, **NO_LIMITS, **options.settings}
+    command = checkout.command(
+        *("up", "--data-dir", str(data.root), "--detached", "--no-sample"),
+        *("--workers", str(options.workers), "--port", "0", "--flower-port", str(free_port())),
+    )
+    environ = {**clean_environment(), **NO_LIMITS, **options.settings}
     with pinned(options.cpus):
-        return spawn(command, log=data.log("bench"), env=environ)
+        return spawn(command, log=data.log("bench"), env=environ, cwd=checkout.root)
 
 
 @contextmanager
@@ -186,23 +206,19 @@ def _other_cpus(cpus: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(os.sched_getaffinity(0).difference(cpus)))
 
 
-def _wait(data: DataDir, child: Child) -> None:
+def _wait(data: DataDir, child: Child) -> int:
+    """Wait until a stack is ready; return the port of its API."""
     while True:
-        state = RunState.load(data)
-        if state and state.ready and state.supervisor.pid == child.pid:
-            return
+        found = read_run_file(data)
+        if found and found.ready and found.supervisor == child.pid:
+            break
         if not child.runs():
             log = data.log("bench")
             raise StackError(f"the stack did not start; the end of {log}:\n{read_tail(log)}")
         time.sleep(0.1)
-
-
-def _port(data: DataDir) -> int:
-    state = RunState.load(data)
-    api = state.find("api") if state else None
-    if api is None or api.port is None:
+    if found.api_port is None:
         raise StackError(f"{data.run} names no API at {LOOPBACK}")
-    return api.port
+    return found.api_port
 
 
 def _make_keys(settings: Settings) -> str:

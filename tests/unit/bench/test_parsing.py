@@ -55,6 +55,7 @@ def test_every_process_of_a_stack_plays_a_part():
         "flower": "rest",
     }
     assert (part_of("postgres"), part_of("valkey")) == ("postgres", "redis")
+    assert part_of("a-role-of-another-version") == "rest"
 
 
 def test_cpu_is_shared_among_the_requests():

@@ -28,6 +28,14 @@ def test_each_window_asks_the_next_queries(queries):
     assert [line[1:] for line in lines(queries, (0, 1 << 20))[:3]] == [each.body for each in sample]
 
 
+def test_after_a_rewind_the_same_queries_are_asked_again(queries):
+    first = lines(queries, queries.provide(5))
+    queries.used(5)
+    queries.rewind()
+    assert lines(queries, queries.provide(7))[:5] == first
+    assert len(set(first)) == 5
+
+
 def test_a_line_tells_whether_the_query_is_known(queries):
     sample = queries.sample(30)
     marks = [line[0] for line in lines(queries, (0, 1 << 20))]
