@@ -9,6 +9,7 @@ COPY pyproject.toml README.md celeryconfig.py flowerconfig.py ./
 COPY api api
 COPY bench bench
 COPY cli cli
+COPY http_server http_server
 COPY pipeline pipeline
 COPY tasks tasks
 RUN /opt/acoustid/bin/pip install --no-cache-dir --no-deps --no-build-isolation .

@@ -41,6 +41,7 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(
         connections=http.connections,
         connections_per_client=http.connections_per_client,
+        requests_per_client=http.requests_per_client,
         half_read_bodies=http.half_read_bodies,
         half_read_bodies_per_client=http.half_read_bodies_per_client,
         buffered_bytes=http.buffered_bytes,

@@ -3,8 +3,10 @@
 Nothing here does I/O. The protocol reports what happens on a connection, and asks.
 """
 
+import asyncio
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
@@ -113,6 +115,7 @@ class _Use:
     connections: dict[Connection, None] = field(default_factory=dict)  # the oldest first
     half_read: int = 0
     buffered: int = 0
+    turns: asyncio.Semaphore | None = None
 
 
 class Connections:
@@ -208,6 +211,18 @@ class Connections:
         for use in self._uses(connection):
             use.buffered += size
         return True
+
+    @asynccontextmanager
+    async def turn(self, connection: Connection) -> AsyncIterator[bool]:
+        """Wait until a request may be worked on; yield whether its connection is still open."""
+        own = self._clients.get(connection.client)
+        if own is None:
+            yield connection in self._all.connections
+            return
+        if own.turns is None:
+            own.turns = asyncio.Semaphore(self.limits.requests_per_client)
+        async with own.turns:
+            yield connection in self._all.connections
 
     def release(self, connection: Connection) -> None:
         """Note that no body of a connection is in memory any more."""

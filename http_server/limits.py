@@ -15,6 +15,8 @@ class Limits:
     Attributes:
         connections: open connections.
         connections_per_client: the same of one client address.
+        requests_per_client: requests of one client address that are worked on at a time. Others of
+            it wait, so that it cannot fill the queue before everybody else's requests.
         half_read_bodies: requests whose body has arrived in part.
         half_read_bodies_per_client: the same of one client address.
         buffered_bytes: bytes of all bodies in memory, from their arrival to the end of the request.
@@ -33,6 +35,7 @@ class Limits:
 
     connections: int = 4096
     connections_per_client: int = 100
+    requests_per_client: int = 32
     half_read_bodies: int = 512
     half_read_bodies_per_client: int = 64
     buffered_bytes: int = 256 * 2**20

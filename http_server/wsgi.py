@@ -105,7 +105,10 @@ class WsgiBridge:
         if declared is None and body:
             environ["CONTENT_LENGTH"] = str(len(body))
         environ["wsgi.input"] = io.BytesIO(body)
-        response = await self._in_thread(environ, connection)
+        async with self._connections.turn(connection) as is_open:
+            if not is_open:
+                raise DisconnectedError
+            response = await self._in_thread(environ, connection)
         loop = asyncio.get_running_loop()
         try:
             await _send(response, send, connection, self._next)

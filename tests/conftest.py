@@ -15,6 +15,13 @@ from pipeline.runtime.settings import Settings
 from tests.servers import Servers, running_servers
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the attack on the HTTP servers last longer than in an ordinary run."""
+    parser.addoption(
+        "--attack-seconds", type=float, default=15.0, help="length of the attack on a server"
+    )
+
+
 def pytest_configure() -> None:
     """Forget the configuration of whoever runs the tests: they bring their own."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:

@@ -23,6 +23,12 @@ class IndexServerProcess:
         self._log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The id of its process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         command = ("index", "serve", "--dir", str(self._folder / "data"), "--port", str(self.port))

@@ -72,9 +72,10 @@ S = TypeVar("S", bound=WholeStack)
 
 
 @contextmanager
-def running_stack(data: DataDir, kind: type[S]) -> Iterator[S]:
-    """Run a stack without the sample and without limits; end it and delete what it left."""
-    options = ("--detach", "--no-sample", "--workers", "1", "--port", "0")
+def running_stack(data: DataDir, kind: type[S], *, sample: bool = False) -> Iterator[S]:
+    """Run a stack without limits; end it and delete what it left."""
+    contents = "--sample" if sample else "--no-sample"
+    options = ("--detach", contents, "--workers", "1", "--port", "0")
     try:
         started = acoustid(
             "up", *options, "--flower-port", str(free_port()), data=data, environ=NO_LIMITS

@@ -252,6 +252,7 @@ class HttpSettings(Section):
         threads: requests that a front-end process works on at a time.
         connections: open connections.
         connections_per_client: the same of one client address.
+        requests_per_client: requests of one client address that are worked on at a time.
         half_read_bodies: requests whose body has arrived in part.
         half_read_bodies_per_client: the same of one client address.
         buffered_bytes: bytes of all request bodies in memory.
@@ -266,6 +267,7 @@ class HttpSettings(Section):
     threads: Annotated[int, Field(ge=1)] = 128
     connections: Annotated[int, Field(ge=1)] = 4096
     connections_per_client: Annotated[int, Field(ge=1)] = 100
+    requests_per_client: Annotated[int, Field(ge=1)] = 32
     half_read_bodies: Annotated[int, Field(ge=1)] = 512
     half_read_bodies_per_client: Annotated[int, Field(ge=1)] = 64
     buffered_bytes: Annotated[int, Field(ge=2**20)] = 268_435_456

@@ -118,3 +118,16 @@ def test_idle_connections_of_one_client_leave_room(make_server: Make) -> None:
     assert b" 200 OK" in server.ask(ALIVE)
     for client in idle:
         client.close()
+
+
+def test_the_requests_of_one_client_leave_threads_to_others(make_server: Make) -> None:
+    server = make_server(requests_per_client=4)
+    many = [server.connect("127.0.0.2") for _ in range(20)]  # there are 8 threads
+    for client in many:
+        client.sendall(b"GET /sleep?1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    time.sleep(0.3)
+    begun = time.monotonic()
+    assert b" 200 OK" in server.ask(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert time.monotonic() - begun < 0.9
+    assert all(b" 200 OK" in read_all(client) for client in many)
+    assert 4 < time.monotonic() - begun < 15

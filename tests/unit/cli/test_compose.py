@@ -6,7 +6,6 @@ one line, written so that it is JSON too.
 
 import json
 import re
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -38,7 +37,8 @@ def command(service: str) -> list[str]:
 
 def up_command(role: str) -> list[str]:
     """Return what `acoustid up` runs, as a container says it: by the program's name."""
-    return next(list(each.command[2:]) for each in roles(LAYOUT) if each.name == role)
+    words = next(list(each.command[2:]) for each in roles(LAYOUT) if each.name == role)
+    return ["acoustid", *words[1:]] if words[0] == "cli.main" else words
 
 
 def test_every_service_is_there() -> None:
@@ -73,8 +73,7 @@ def test_flower_takes_its_password_from_a_file() -> None:
 
 
 def test_what_the_commands_name_exists() -> None:
-    module, attribute = command("api")[command("api").index("--factory") + 1].split(":")
-    assert callable(getattr(import_module(module), attribute))
+    assert command("api")[1] in COMMANDS
     assert command("migrate")[1] in COMMANDS
     assert app.main == "acoustid"
 
@@ -103,6 +102,7 @@ def test_health_is_checked_with_what_the_image_has(service: str) -> None:
 def test_the_image_holds_every_room() -> None:
     copied = " ".join(re.findall(r"^COPY (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     allowed = (ROOT / ".dockerignore").read_text().splitlines()
-    for name in ("api", "cli", "pipeline", "tasks", "celeryconfig.py", "flowerconfig.py"):
+    rooms = ("api", "cli", "http_server", "pipeline", "tasks")
+    for name in (*rooms, "celeryconfig.py", "flowerconfig.py"):
         assert name in copied.split()
         assert f"!{name}" in allowed

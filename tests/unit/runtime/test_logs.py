@@ -14,14 +14,13 @@ from typing import Any
 
 import celery
 import celery.signals
-import granian.log
 import pytest
 import sqlalchemy
 import structlog
 from celery.utils.log import get_task_logger
 
 from pipeline.runtime import logs
-from pipeline.runtime.logs import configure_logging, granian_log_config
+from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.settings import LoggingSettings
 from pipeline.runtime.trace import trace
 
@@ -185,7 +184,7 @@ def test_secrets_are_masked_in_both_forms(form: str) -> None:
     with logging_to(format=form) as out:
         LOG.info("x", password="hunter2", nested={"apikey": "hunter2"}, url="redis://:hunter2@h")
         LOG.info("at https://hunter2@sentry.example/1")
-        logging.getLogger("granian.access").info("GET /v2/lookup?client=%s", "hunter2")
+        logging.getLogger("uvicorn.error").error("GET /v2/lookup?client=%s", "hunter2")
         logging.getLogger("x").info("extra", extra={"user_key": "hunter2"})
     assert "hunter2" not in out.getvalue()
     assert out.getvalue().count("***") == 6
@@ -263,28 +262,12 @@ def test_warnings_go_the_same_way() -> None:
     assert lines_of(out)[0][:2] == ("WARNING", "py.warnings")
 
 
-def test_granian_goes_the_same_way() -> None:
-    """Granian, configured as it configures itself, reaches the one handler."""
+def test_uvicorn_goes_the_same_way() -> None:
+    """Uvicorn's errors reach the one handler; its warnings, one for each bad request, don't."""
     with logging_to() as out:
-        granian.log.configure_logging(granian.log.LogLevels.info, granian_log_config())
-        logging.getLogger("_granian").info("Starting")
-        logging.getLogger("granian.access").info("GET /")
-    assert [name for _, name, _ in lines_of(out)] == ["_granian", "granian.access"]
-
-
-def test_granian_configured_first_goes_the_same_way() -> None:
-    """Handlers that granian made before are taken down."""
-    granian.log.configure_logging(granian.log.LogLevels.info)
-    with logging_to() as out:
-        logging.getLogger("_granian").info("Starting")
-    assert [name for _, name, _ in lines_of(out)] == ["_granian"]
-    assert logging.getLogger("_granian").handlers == []
-
-
-def test_granian_log_config_is_fresh_each_time() -> None:
-    """Granian writes into what it is given, so each call makes its own."""
-    granian_log_config()["loggers"]["_granian"]["level"] = "CHANGED"
-    assert granian_log_config()["loggers"]["_granian"]["level"] == "INFO"
+        logging.getLogger("uvicorn.error").error("an error")
+        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    assert [name for _, name, _ in lines_of(out)] == ["uvicorn.error"]
 
 
 def test_loggers_can_be_captured_after_any_number_of_configurations() -> None:

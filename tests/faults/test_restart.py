@@ -1,0 +1,106 @@
+"""`acoustid restart` under load: no request is refused, reset or answered wrongly."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from cli.datadir import DataDir
+from cli.runstate import RunState
+from tests.servers import temporary_folder
+from tests.whole_stack import WholeStack, acoustid, running_stack
+
+CLIENTS = 8
+RESTARTS = 2
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[WholeStack]:
+    """A whole stack."""
+    with (
+        temporary_folder() as folder,
+        running_stack(DataDir.at(folder / "data"), WholeStack) as started,
+    ):
+        yield started
+
+
+class Load:
+    """Clients that ask without a pause: half on kept connections, half on new ones."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._ends = threading.Event()
+        self.answered = 0
+        self.wrong: list[str] = []
+        self._threads = [
+            threading.Thread(target=self._run, args=(bool(number % 2),))
+            for number in range(CLIENTS)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> None:
+        """Wait until all clients have ended."""
+        self._ends.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def _run(self, keep: bool) -> None:
+        session = requests.Session()
+        headers = {} if keep else {"Connection": "close"}
+        while not self._ends.is_set():
+            try:
+                reply = session.post(self._url, headers=headers, timeout=30)
+                if reply.status_code != 401:  # there is no key
+                    self.wrong.append(f"{reply.status_code} {reply.text[:100]}")
+            except requests.RequestException as error:
+                self.wrong.append(repr(error))
+            self.answered += 1
+
+
+def api_pid(stack: WholeStack) -> int:
+    state = RunState.load(stack.data)
+    found = state.find("api") if state else None
+    assert found
+    return found.identity.pid
+
+
+def test_no_request_is_lost(stack: WholeStack) -> None:
+    load = Load(f"http://127.0.0.1:{stack.port('api')}/v2/lookup")
+    pids = {api_pid(stack)}
+    try:
+        for _ in range(RESTARTS):
+            time.sleep(0.5)
+            done = stack.acoustid("restart")
+            assert done.returncode == 0, done.stderr
+            pids.add(api_pid(stack))
+        time.sleep(0.5)
+    finally:
+        load.end()
+    assert load.wrong == []
+    assert load.answered > 100
+    assert len(pids) == RESTARTS + 1
+
+
+def test_a_front_end_that_cannot_start_replaces_none(stack: WholeStack) -> None:
+    before = api_pid(stack)
+    config = stack.data.config.read_text()
+    stack.data.config.write_text(config + "\n[nonsense]\n")
+    try:
+        done = stack.acoustid("restart")
+    finally:
+        stack.data.config.write_text(config)
+    assert done.returncode != 0
+    assert "the old front end goes on" in done.stderr
+    assert api_pid(stack) == before
+    url = f"http://127.0.0.1:{stack.port('api')}/_health_docker"
+    assert requests.get(url, timeout=30).status_code == 200
+
+
+def test_without_a_stack_the_command_says_so(stack: WholeStack) -> None:
+    other = DataDir.at(stack.data.root.parent / "other")
+    done = acoustid("restart", data=other)
+    assert done.returncode != 0
+    assert "start one with `acoustid up`" in done.stderr
