@@ -40,6 +40,11 @@ class Item(NamedTuple):
     number: int | None
     query: Lookup | ApiError
 
+    @property
+    def is_fingerprint(self) -> bool:
+        """Whether a fingerprint is to be looked up, and no track id."""
+        return isinstance(self.query, Lookup) and not self.query.track_gid
+
 
 @dataclass(frozen=True, slots=True)
 class LookupRequest:
@@ -93,7 +98,13 @@ def parse_lookup(parameters: Parameters, dialect: Dialect = V2) -> LookupRequest
     indexes = parameters.suffixes("fingerprint", "trackid")
     if not indexes:
         raise MissingParameterError("fingerprint", 'or "trackid" in its place')
-    items = [Item(index, _parse_item(parameters, index, difference, dialect)) for index in indexes]
+    items: list[Item] = []
+    fingerprints = 0
+    for index in indexes:
+        items.append(Item(index, _parse_item(parameters, index, difference, dialect)))
+        fingerprints += items[-1].is_fingerprint
+        if fingerprints > MAX_FINGERPRINTS:
+            break  # a batch is refused by now, and without one no more are tried
     raise_last(items)
     return LookupRequest(items, meta, batch)
 
