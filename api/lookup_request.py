@@ -41,6 +41,11 @@ class Item(NamedTuple):
     query: Lookup | ApiError
 
     @property
+    def is_bad(self) -> bool:
+        """Whether there is nothing to look up."""
+        return isinstance(self.query, ApiError)
+
+    @property
     def is_fingerprint(self) -> bool:
         """Whether a fingerprint is to be looked up, and no track id."""
         return isinstance(self.query, Lookup) and not self.query.track_gid
@@ -51,7 +56,8 @@ class LookupRequest:
     """A lookup as the client asks for it.
 
     Attributes:
-        items: by ascending index, at least one, of which at least one is to be looked up.
+        items: by ascending index, at least one of them to be looked up. Of several in a row that
+            can't be, only the last is here: it is the one that may be reported.
         meta: the words of ``meta``, each once, sorted.
         batch: whether all items are wanted, or only the first that is valid.
     """
@@ -101,8 +107,11 @@ def parse_lookup(parameters: Parameters, dialect: Dialect = V2) -> LookupRequest
     items: list[Item] = []
     fingerprints = 0
     for index in indexes:
-        items.append(Item(index, _parse_item(parameters, index, difference, dialect)))
-        fingerprints += items[-1].is_fingerprint
+        item = Item(index, _parse_item(parameters, index, difference, dialect))
+        if items and item.is_bad and items[-1].is_bad:
+            items.pop()  # it is never reported, and there may be thousands
+        items.append(item)
+        fingerprints += item.is_fingerprint
         if fingerprints > MAX_FINGERPRINTS:
             break  # a batch is refused by now, and without one no more are tried
     raise_last(items)
