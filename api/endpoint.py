@@ -128,6 +128,6 @@ class KeyedEndpoint(Endpoint):
         Raises:
             ApiError: its key is missing or not valid.
         """
-        application = self.services.keys.application(parameters)
+        application = self.services.keys.application(parameters, exchange.deadline)
         exchange.application_id = application.id
         return application

@@ -9,11 +9,12 @@ from typing import Final
 
 import sqlalchemy as sa
 import sqlalchemy.exc
+import structlog
 
-from api.errors import ServiceUnavailableError
+from api.errors import ApiError, ServiceUnavailableError
 from api.gathering import Gatherer
 from pipeline.catalog.submissions import Receipt, insert_requests
-from pipeline.runtime.databases import Databases, limit_statements
+from pipeline.runtime.databases import SHORTEST_LIMIT, Databases, limit_statements
 
 MOST: Final = 500
 """Receipts in one transaction; a request with more has its own."""
@@ -26,7 +27,9 @@ AWAY: Final = (
 """What is raised when a database is away, has no connection free, or takes too long."""
 
 _SHARE: Final = 0.9  # of the time left, for each statement: who waits learns that it was cancelled
-_SHORTEST: Final = 0.001  # seconds, the shortest time limit that PostgreSQL knows
+
+
+logger = structlog.get_logger("acoustid.api.receipts")
 
 
 @dataclass(eq=False, slots=True)
@@ -71,8 +74,8 @@ class ReceiptWriter:
         """Return the ids of a request's receipts, in order, once they are committed.
 
         A request whose deadline passes before its transaction begins is withdrawn: nothing of it
-        is ever written. Later it is not known what becomes of it, and the error says so: should
-        the receipts be committed after all, the sweeper has them imported.
+        is ever written. Where it is not known what becomes of it, the error says so: should the
+        receipts be committed after all, the sweeper has them imported.
 
         Args:
             receipts: at least one.
@@ -92,9 +95,7 @@ class ReceiptWriter:
                 raise ServiceUnavailableError from None
             if request.written.done():
                 return request.written.result()
-            raise ServiceUnavailableError(
-                hint="the submissions may have been received all the same"
-            ) from None
+            raise _unsure() from None
 
     def close(self) -> None:
         """Write what waits."""
@@ -103,12 +104,13 @@ class ReceiptWriter:
     def _write_all(self, requests: list[_Request]) -> None:
         """Write requests together; where one of them can't be written, each by itself."""
         try:
-            with self._databases.engine("ingest").begin() as connection:
+            with self._databases.engine("ingest").connect() as connection:
                 begun = [each for each in requests if each.begin()]  # not before it is connected
                 written = _insert(connection, begun)
+                _commit(connection)
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits must learn of it
             failed = [each for each in requests if each.begin()]
-            if len(failed) == 1 or isinstance(error, AWAY):
+            if len(failed) == 1 or isinstance(error, (*AWAY, ApiError)):
                 for request in failed:
                     request.written.set_exception(error)
                 return
@@ -125,5 +127,17 @@ def _insert(connection: sa.Connection, requests: Sequence[_Request]) -> list[lis
         return []
     left = max(request.deadline for request in requests) - time.monotonic()
     # A statement that takes longer is cancelled, and nothing of its transaction remains.
-    limit_statements(connection, max(_SHARE * left, _SHORTEST))
+    limit_statements(connection, max(_SHARE * left, SHORTEST_LIMIT))
     return insert_requests(connection, [(each.task_id, each.receipts) for each in requests])
+
+
+def _commit(connection: sa.Connection) -> None:
+    try:
+        connection.commit()
+    except AWAY as error:
+        logger.error("receipts may be committed or not", error=str(error))  # noqa: TRY400 - an outage, not a bug
+        raise _unsure() from None
+
+
+def _unsure() -> ServiceUnavailableError:
+    return ServiceUnavailableError(hint="the submissions may have been received all the same")

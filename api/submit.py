@@ -41,7 +41,8 @@ class SubmitEndpoint(KeyedEndpoint):
             ApiError: a key is missing or not valid.
         """
         application = super().identify(parameters, exchange)
-        exchange.account_id = self.services.keys.account(parameters).id
+        account = self.services.keys.account(parameters, exchange.deadline)
+        exchange.account_id = account.id
         return application
 
     def answer(

@@ -177,3 +177,31 @@ def test_who_leaves_while_its_receipts_are_written_is_told_that_they_may_be_rece
         assert not patient.done()
     assert len(patient.result(30)) == 1
     assert written(databases) == [2, 3]
+
+
+@pytest.fixture
+def breaking_commits(databases: Databases) -> Iterator[None]:
+    """Have the server end the connection of who commits receipts of 1 s."""
+    break_connection = """
+        CREATE FUNCTION break_connection() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER breaking AFTER INSERT ON submission
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.length = 1)
+        EXECUTE FUNCTION break_connection()
+    """
+    with databases.engine("ingest").begin() as connection:
+        connection.execute(sa.text(break_connection))
+    yield
+    with databases.engine("ingest").begin() as connection:
+        connection.execute(sa.text("DROP FUNCTION break_connection CASCADE"))
+
+
+@pytest.mark.usefixtures("breaking_commits")
+def test_where_a_commit_has_no_reply_the_receipts_may_have_been_received(
+    databases: Databases, writer: ReceiptWriter
+) -> None:
+    importer = Importer(databases, Path("unused"))
+    with pytest.raises(ServiceUnavailableError, match="may have been received"):
+        writer.write([importer.receipt(fingerprint(1), 1)], uuid.uuid4(), later())
+    assert len(writer.write([importer.receipt(fingerprint(2), 2)], uuid.uuid4(), later())) == 1
+    assert written(databases) == [2]

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import sqlalchemy as sa
@@ -34,7 +34,7 @@ def locked(web: Web) -> Iterator[None]:
 def keys_take(web: Web, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     found = web.services.keys.applications.find(web.application)
 
-    def find(_: str) -> object:
+    def find(*_: object) -> object:
         time.sleep(seconds)
         return found
 
@@ -63,6 +63,29 @@ def test_what_finding_the_key_takes_is_not_left_for_the_receipt(
     assert result.headers["Retry-After"] == "1"
     assert web.receipts() == []
     assert web.submitted == []
+
+
+@pytest.mark.parametrize("path", ["/v2/lookup", "/v2/submit", "/v2/submission_status"])
+def test_a_key_is_not_looked_for_past_the_deadline(make_web: MakeWeb, path: str) -> None:
+    web = make_web(api={"lookup_timeout": 1.0, "submit_timeout": 1.0})
+    with web.services.databases.engine("app").begin() as connection:
+        connection.execute(sa.text("LOCK TABLE application IN ACCESS EXCLUSIVE MODE"))
+        with at_most(5.0):
+            result = web.post(path, **MINIMAL, client="a key that no cache knows", user=web.user)
+    assert (result.status_code, code_of(result)) == (503, 13)
+
+
+def test_without_a_free_connection_a_submission_is_withdrawn(make_web: MakeWeb) -> None:
+    web = make_web(api={"submit_timeout": 0.5})
+    engine = web.services.databases.engine("ingest")
+    with ExitStack() as held:
+        for _ in range(web.settings.database_ingest.pool_size):
+            held.enter_context(engine.connect())
+        with at_most(web.settings.database_ingest.pool_timeout - 0.1):
+            result = web.submit(**MINIMAL)
+    assert error_of(result)["message"] == "service currently unavailable, try again later"
+    assert web.submit(**MINIMAL).status_code == 200
+    assert len(web.receipts()) == 1
 
 
 def test_a_submission_whose_time_is_over_leaves_nothing(make_web: MakeWeb) -> None:

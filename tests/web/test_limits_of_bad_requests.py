@@ -209,7 +209,7 @@ def test_a_batch_decodes_no_more_than_it_may_have(
 def test_a_database_that_is_away_does_not_make_a_request_free(
     limited: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def find(_: str) -> None:
+    def find(*_: object) -> None:
         raise OSError("away")
 
     monkeypatch.setattr(limited.services.keys.applications, "find", find)
