@@ -12,11 +12,12 @@ from api.errors import (
     ApiError,
     InternalError,
     InvalidBodyError,
+    MethodNotAllowedError,
     NotFoundError,
     ServiceUnavailableError,
 )
 from api.exchange import exchange_of, write_reply
-from api.frame import Frame
+from api.frame import METHODS, Frame, is_method
 from api.health import Health
 from api.routes import ROUTES, V1_ROUTES
 from api.services import Services
@@ -77,6 +78,8 @@ class _Errors:
         if isinstance(error, ApiError):
             return error
         if isinstance(error, falcon.HTTPNotFound):
+            if not is_method(req.method):
+                return MethodNotAllowedError(METHODS)
             return NotFoundError("there is no such path here; the web service is under /v2/")
         if isinstance(error, falcon.HTTPError) and error.status_code < 500:
             return InvalidBodyError(f"{error.title or 'it cannot be understood'}")

@@ -118,13 +118,16 @@ def parse_multipart(body: bytes, boundary: str) -> list[Pair]:
 
     Raises:
         RequestTooLargeError: more than `MAX_PARTS` parts.
-        InvalidBodyError: it does not end with its boundary, or a part has no header.
+        InvalidBodyError: it does not end with its closing boundary, goes on after it, or a part
+            has no header. Nothing may be lost of a form without anybody noticing.
     """
     delimiter = b"\r\n--" + boundary.encode("utf-8", "replace")
     _, *parts = (b"\r\n" + body).split(delimiter, MAX_PARTS + 2)
     fields: list[Pair] = []
     for number, part in enumerate(parts):
         if part.startswith(b"--"):
+            if number + 1 < len(parts) or part[2:].strip(b" \t\r\n"):
+                raise InvalidBodyError("the multipart form goes on after its closing boundary")
             return fields
         if number == MAX_PARTS:
             raise RequestTooLargeError(f"a form may have {MAX_PARTS} parts")
@@ -175,7 +178,7 @@ def _declared_length(environ: dict[str, Any]) -> int | None:
         return None
     if not (text.isascii() and text.isdigit()):
         raise InvalidBodyError("the Content-Length is no number")
-    return int(text[:20])
+    return int(text.lstrip("0")[:20] or "0")
 
 
 def _read_at_most(stream: Readable, size: int) -> bytes:

@@ -1,4 +1,7 @@
-"""The base of all endpoints: parameters in, a body out, whatever the method."""
+"""The base of all endpoints: parameters in, a body out, whatever the method.
+
+A request is read, its keys are checked, it is counted, and only then anything is done for it.
+"""
 
 import hmac
 from abc import ABC, abstractmethod
@@ -19,6 +22,8 @@ class Endpoint(ABC):
     """One path of the web service.
 
     Every method is answered alike: GET reads the query string alone, any other the body too.
+    Every request is counted once, before `answer`. One that can't be read, or whose keys are not
+    valid, counts for its address and for the whole service.
     """
 
     name: ClassVar[str]
@@ -27,9 +32,16 @@ class Endpoint(ABC):
     def __init__(self, services: Services) -> None:
         self.services = services
 
+    @property
+    def timeout(self) -> float:
+        """Seconds that a request may take."""
+        return self.services.settings.api.lookup_timeout
+
     @abstractmethod
     def answer(self, parameters: Parameters, exchange: Exchange, **fields: str) -> dict[str, Any]:
         """Return the body of a successful reply, without its ``status``.
+
+        The request has been counted.
 
         Args:
             parameters: from the query string and the body.
@@ -44,10 +56,16 @@ class Endpoint(ABC):
         """Answer a request of any method."""
         exchange = exchange_of(req)
         parameters = exchange.query
-        if req.method != "GET":
-            parameters = parameters.followed_by(read_form(req.env))
-            exchange.style = known_style(parameters)
-        self.prepare(parameters, exchange)
+        try:
+            if req.method != "GET":
+                parameters = parameters.followed_by(read_form(req.env))
+                exchange.style = known_style(parameters)
+            self.prepare(parameters, exchange)
+            application = self.identify(parameters, exchange)
+        except Exception:
+            self.limit(parameters, exchange)
+            raise
+        self.limit(parameters, exchange, application)
         body = self.answer(parameters, exchange, **fields)
         write_reply(resp, exchange.style, {"status": "ok", **body})
 
@@ -61,6 +79,18 @@ class Endpoint(ABC):
         """
         exchange.style = reply_style(parameters)
 
+    def identify(
+        self,
+        parameters: Parameters,  # noqa: ARG002 - most endpoints need no key
+        exchange: Exchange,  # noqa: ARG002 - see above
+    ) -> Application | None:
+        """Return the application that asks, None where no key is needed.
+
+        Raises:
+            ApiError: a key is missing or not valid.
+        """
+        return None
+
     def limit(
         self, parameters: Parameters, exchange: Exchange, application: Application | None = None
     ) -> None:
@@ -69,7 +99,7 @@ class Endpoint(ABC):
         Raises:
             TooManyRequestsError: a limit is reached.
         """
-        if self._is_cluster(parameters):
+        if self.is_cluster(parameters):
             exchange.unlimited = True
             return
         exchange.counted = True
@@ -78,7 +108,8 @@ class Endpoint(ABC):
         if decision is not None and not decision.passes:
             raise TooManyRequestsError(decision.standing.tier.rate, decision.retry_after)
 
-    def _is_cluster(self, parameters: Parameters) -> bool:
+    def is_cluster(self, parameters: Parameters) -> bool:
+        """Tell whether the cluster's secret came with a request."""
         secret = self.services.settings.cluster.secret
         given = parameters.get("secret")
         if secret is None or not secret.get_secret_value() or not given:
@@ -86,3 +117,17 @@ class Endpoint(ABC):
         return hmac.compare_digest(
             given.encode("utf-8", "replace"), secret.get_secret_value().encode()
         )
+
+
+class KeyedEndpoint(Endpoint):
+    """A path that needs the key of an application."""
+
+    def identify(self, parameters: Parameters, exchange: Exchange) -> Application:
+        """Return the application that asks, and note it.
+
+        Raises:
+            ApiError: its key is missing or not valid.
+        """
+        application = self.services.keys.application(parameters, exchange.deadline)
+        exchange.application_id = application.id
+        return application

@@ -173,9 +173,10 @@ class ServiceUnavailableError(ApiError):
 
     code, status = 13, 503
 
-    def __init__(self, retry_after: int = 1) -> None:
+    def __init__(self, retry_after: int = 1, hint: str = "") -> None:
         super().__init__(
-            "service currently unavailable, try again later", {"Retry-After": str(retry_after)}
+            "service currently unavailable, try again later" + (f": {hint}" if hint else ""),
+            {"Retry-After": str(retry_after)},
         )
 
 

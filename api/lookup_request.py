@@ -40,13 +40,24 @@ class Item(NamedTuple):
     number: int | None
     query: Lookup | ApiError
 
+    @property
+    def is_bad(self) -> bool:
+        """Whether there is nothing to look up."""
+        return isinstance(self.query, ApiError)
+
+    @property
+    def is_fingerprint(self) -> bool:
+        """Whether a fingerprint is to be looked up, and no track id."""
+        return isinstance(self.query, Lookup) and not self.query.track_gid
+
 
 @dataclass(frozen=True, slots=True)
 class LookupRequest:
     """A lookup as the client asks for it.
 
     Attributes:
-        items: by ascending index, at least one, of which at least one is to be looked up.
+        items: by ascending index, at least one of them to be looked up. Of several in a row that
+            can't be, only the last is here: it is the one that may be reported.
         meta: the words of ``meta``, each once, sorted.
         batch: whether all items are wanted, or only the first that is valid.
     """
@@ -93,7 +104,16 @@ def parse_lookup(parameters: Parameters, dialect: Dialect = V2) -> LookupRequest
     indexes = parameters.suffixes("fingerprint", "trackid")
     if not indexes:
         raise MissingParameterError("fingerprint", 'or "trackid" in its place')
-    items = [Item(index, _parse_item(parameters, index, difference, dialect)) for index in indexes]
+    items: list[Item] = []
+    fingerprints = 0
+    for index in indexes:
+        item = Item(index, _parse_item(parameters, index, difference, dialect))
+        if items and item.is_bad and items[-1].is_bad:
+            items.pop()  # it is never reported, and there may be thousands
+        items.append(item)
+        fingerprints += item.is_fingerprint
+        if fingerprints > MAX_FINGERPRINTS:
+            break  # a batch is refused by now, and without one no more are tried
     raise_last(items)
     return LookupRequest(items, meta, batch)
 

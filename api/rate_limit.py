@@ -1,18 +1,25 @@
 """The rate limiter: three tiers over a sliding window of 20 s, decided by one Redis script.
 
-The window has four steps of 5 s. A request passes where in every tier fewer have passed within
+The window has 4 steps of 5 s. A request passes where in every tier fewer have passed within
 the window than the tier's rate allows; it is then counted in all of them, and otherwise in none.
+
+The counts are as durable as Redis is. Where a restart loses them, the window begins anew: at most a
+window's requests pass on top. A request that is sent again, since the connection broke before the
+reply, is counted once: the script remembers it.
 """
 
+import hashlib
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 import redis
+from redis.exceptions import NoScriptError
 
 from api.redis_watch import RedisWatch
 from pipeline.catalog.accounts import Application
@@ -26,6 +33,9 @@ STEPS: Final = 4
 WINDOW: Final = STEP * STEPS
 KEPT: Final = WINDOW + STEP
 """Seconds for which Redis keeps a step."""
+
+REMEMBERED: Final = 10
+"""Seconds for which Redis remembers a request; a client that sends it again does so before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +113,9 @@ class RateLimiter:
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        script = files("api").joinpath("rate_limit.lua").read_text(encoding="utf-8")
-        self._script = client.register_script(script)
+        self._client = client
+        self._script = files("api").joinpath("rate_limit.lua").read_text(encoding="utf-8")
+        self._digest = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
         self._watch = watch
         self._limits = limits
         self._metrics = metrics
@@ -147,12 +158,21 @@ class RateLimiter:
         keys = [
             f"rl:{tier.bucket}:{tier.key}:{step - age}" for tier in tiers for age in range(STEPS)
         ]
-        args = [int(counting), KEPT, *(tier.limit for tier in tiers)]
-        reply: list[int] | None = self._watch.ask(lambda: self._script(keys=keys, args=args), None)
+        if counting:
+            keys.append(f"rl:request:{os.urandom(8).hex()}")
+        args = [STEPS, KEPT, REMEMBERED, *(tier.limit for tier in tiers)]
+        reply: list[int] | None = self._watch.ask(lambda: self._run(keys, args), None)
         if reply is None:
             return None
         counts = [reply[1 + STEPS * at : 1 + STEPS * (at + 1)] for at in range(len(tiers))]
         return decide(tiers, counts, now, counted=counting and bool(reply[0]))
+
+    def _run(self, keys: Sequence[str], args: Sequence[int]) -> Any:  # noqa: ANN401 - as Redis replies
+        try:
+            return self._client.evalsha(self._digest, len(keys), *keys, *args)
+        except NoScriptError:
+            # Loading it and calling it again would be two commands, between which it can go again.
+            return self._client.eval(self._script, len(keys), *keys, *args)
 
 
 def decide(
@@ -162,7 +182,7 @@ def decide(
 
     Args:
         tiers: the limits, at least one.
-        counts: for each tier the requests of its four steps before this one, newest first.
+        counts: for each tier the requests of its steps before this one, newest first.
         now: seconds since the epoch.
         counted: whether this request was counted on top of them.
     """

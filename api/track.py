@@ -20,7 +20,7 @@ class ListByMbidEndpoint(Endpoint):
     def answer(
         self,
         parameters: Parameters,
-        exchange: Exchange,
+        exchange: Exchange,  # noqa: ARG002 - it has been counted
         **fields: str,  # noqa: ARG002 - the path has none
     ) -> dict[str, Any]:
         """Return the tracks of the first MBID, or with ``batch`` those of each.
@@ -30,7 +30,6 @@ class ListByMbidEndpoint(Endpoint):
         mbids = _parse_mbids(parameters)
         batch = bool(parameters.get_int("batch"))
         disabled = bool(parameters.get_int("disabled"))
-        self.limit(parameters, exchange)
         if not batch:
             mbids = dict(islice(mbids.items(), 1))
         found = self._find(mbids, disabled=disabled)
@@ -53,7 +52,7 @@ class ListByPuidEndpoint(Endpoint):
     def answer(
         self,
         parameters: Parameters,
-        exchange: Exchange,
+        exchange: Exchange,  # noqa: ARG002 - it has been counted
         **fields: str,  # noqa: ARG002 - the path has none
     ) -> dict[str, Any]:
         """Return no tracks."""
@@ -62,7 +61,6 @@ class ListByPuidEndpoint(Endpoint):
             raise MissingParameterError("puid")
         if parse_uuid(puid) is None:
             raise InvalidUUIDError("puid")
-        self.limit(parameters, exchange)
         return {"tracks": []}
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from api.endpoint import Endpoint
+from api.endpoint import Endpoint, KeyedEndpoint
 from api.errors import InvalidUserApiKeyError, MissingParameterError
 from api.exchange import Exchange
 from api.parameters import Parameters
@@ -19,20 +19,19 @@ class UserLookupEndpoint(Endpoint):
     def answer(
         self,
         parameters: Parameters,
-        exchange: Exchange,
+        exchange: Exchange,  # noqa: ARG002 - it has been counted
         **fields: str,  # noqa: ARG002 - the path has none
     ) -> dict[str, Any]:
         """Return the key that was asked for."""
         key = parameters.get("user")
         if not key:
             raise MissingParameterError("user")
-        self.limit(parameters, exchange)
         if self.services.keys.accounts.find_now(key) is None:
             raise InvalidUserApiKeyError('"user" must be the key of a user of this server')
         return {"user": {"apikey": key}}
 
 
-class CreateAnonymousEndpoint(Endpoint):
+class CreateAnonymousEndpoint(KeyedEndpoint):
     """Makes an account for a user whom only an application knows."""
 
     name: ClassVar[str] = "user_create_anonymous"
@@ -44,13 +43,11 @@ class CreateAnonymousEndpoint(Endpoint):
         **fields: str,  # noqa: ARG002 - the path has none
     ) -> dict[str, Any]:
         """Return the new account's key."""
-        application = self.services.keys.application(parameters)
-        self.limit(parameters, exchange, application)
         with self.services.databases.engine("app").begin() as connection:
             created = create_account(
                 connection,
                 ANONYMOUS,
-                application_id=application.id,
+                application_id=exchange.application_id,
                 application_version=parameters.get_text("clientversion"),
                 created_from=exchange.address,
             )

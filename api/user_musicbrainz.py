@@ -34,7 +34,6 @@ class CreateMusicbrainzEndpoint(Endpoint):
         token = parameters.get("access_token")
         if not token:
             raise MissingParameterError("access_token", "an OAuth token of MusicBrainz")
-        self.limit(parameters, exchange)
         if not exchange.secure:
             raise InsecureRequestError
         mbuser = self._users.name(token)

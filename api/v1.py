@@ -15,7 +15,6 @@ from api.parameters import Parameters, parse_int
 from api.serialisation import XML
 from api.submit import SubmitEndpoint
 from api.submit_request import NumberedReceipt, Sender, parse_submissions
-from pipeline.catalog.accounts import Application
 
 
 class LookupV1Endpoint(LookupEndpoint):
@@ -32,9 +31,9 @@ class LookupV1Endpoint(LookupEndpoint):
         wanted = parameters.get("meta") not in {None, "", "0"}
         return replace(parse_lookup(parameters, V1), meta="recordingids" if wanted else "")
 
-    def run(self, request: LookupRequest, application: Application, address: str) -> dict[str, Any]:
+    def run(self, request: LookupRequest, exchange: Exchange, deadline: float) -> dict[str, Any]:
         """Look up, and give the recordings their old name."""
-        body = super().run(request, application, address)
+        body = super().run(request, exchange, deadline)
         if "fingerprints" in body:
             batch = [
                 {**each, "results": _renamed(each["results"])} for each in body["fingerprints"]

@@ -16,8 +16,9 @@ Every path answers GET and POST alike: GET reads the query string, POST the quer
 (gzip allowed) of up to 1 MiB. Where parameters are numbered, `fingerprint.0`, `duration.0`,
 `fingerprint.1` and so on ask many questions at once; numbers may have gaps.
 
-Limits are per second, averaged over 20 s. Every reply tells how it stands in `X-RateLimit-Limit`,
-`X-RateLimit-Remaining` and `X-RateLimit-Reset`; a refusal tells in `Retry-After` how long to wait.
+Limits are per second, averaged over 20 s. Every request counts, a bad one too. Every reply tells
+how it stands in `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`; a refusal
+tells in `Retry-After` how long to wait.
 """
 
 _REFUSALS: Final = {

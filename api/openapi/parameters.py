@@ -74,7 +74,10 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
     "trackno": Parameter("Its number on the medium.", NUMBER, is_numbered=True),
     "discno": Parameter("The medium's number.", NUMBER, is_numbered=True),
     "year": Parameter("Of the release.", NUMBER, is_numbered=True),
-    "wait": Parameter("Seconds to wait for final states, 10 at most.", _between(0, 10, default=0)),
+    "wait": Parameter(
+        "Seconds to wait for final states, 10 at most, or until the request's deadline.",
+        _between(0, 10, default=0),
+    ),
     "id": Parameter("Number of what is asked for; of several, each once.", listed(NUMBER)),
     "disabled": Parameter("1: show links that were disabled, too.", _FLAG),
     "access_token": Parameter("OAuth token of a MusicBrainz user."),

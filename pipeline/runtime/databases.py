@@ -25,6 +25,9 @@ DatabaseName = Literal["app", "fingerprint", "ingest", "musicbrainz"]
 CONNECT_TIMEOUT = 5
 """Seconds to wait for a new connection."""
 
+SHORTEST_LIMIT = 0.001
+"""Seconds, the shortest time limit of a statement that PostgreSQL knows."""
+
 _KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """A server that vanished without a word is noticed after a minute."""
 

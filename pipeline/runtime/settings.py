@@ -228,7 +228,8 @@ class ApiSettings(Section):
     Attributes:
         trusted_proxies: how many proxies stand before it, whose entries count in
             X-Forwarded-For and X-Forwarded-Proto.
-        lookup_timeout: seconds a lookup may take before the client is told to come again.
+        lookup_timeout: seconds from a request's arrival until the client is told to come again.
+        submit_timeout: the same for a submission.
         lookup_batch_size: most lookups that travel in one chain.
         lookup_batches_in_flight: most chains a front-end process has under way at once.
         answer_cache: whether a lookup that was asked before is answered from memory.
@@ -238,6 +239,7 @@ class ApiSettings(Section):
 
     trusted_proxies: Annotated[int, Field(ge=0)] = 0
     lookup_timeout: Annotated[float, Field(gt=0)] = 10.0
+    submit_timeout: Annotated[float, Field(gt=0)] = 10.0
     lookup_batch_size: Annotated[int, Field(ge=1)] = 100
     lookup_batches_in_flight: Annotated[int, Field(ge=1)] = 2
     answer_cache: bool = True

@@ -153,13 +153,15 @@ def test_a_look_counts_nothing(client: redis.Redis) -> None:
 def test_the_counts_go_away_by_themselves_and_name_no_key(client: redis.Redis) -> None:
     limiter = Limiter(client, global_limit=2, app_limit=1, ip_limit=1)
     limiter.decide(application=APP)
-    keys = sorted(key.decode() for key in client.scan_iter())
+    *keys, request = sorted(key.decode() for key in client.scan_iter())
     assert keys == [
         f"rl:app:1:{200_000_000}",
         f"rl:global::{200_000_000}",
         f"rl:ip:{HERE}:200000000",
     ]
     assert all(0 < client.ttl(key) <= 25 for key in keys)
+    assert request.startswith("rl:request:")
+    assert 0 < client.ttl(request) <= 10
 
 
 def test_many_threads_never_exceed_a_limit(client: redis.Redis) -> None:
@@ -187,10 +189,3 @@ def test_without_redis_all_pass_and_the_log_says_so_once() -> None:
         assert [limiter.limiter.count(HERE, APP) for _ in range(50)] == [None] * 50
     assert limiter.metrics.counts == {"api.rate_limit_unavailable_total": 50}
     assert len(logs) == 1
-
-
-def test_a_redis_that_forgot_the_script_is_told_again(client: redis.Redis) -> None:
-    limiter = Limiter(client, ip_limit=1)
-    assert limiter.decide().passes
-    client.script_flush()
-    assert limiter.decide().standing.remaining == 18

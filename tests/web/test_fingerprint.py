@@ -73,7 +73,7 @@ def test_a_fingerprint_that_there_is_not(web, number) -> None:
 
 
 def test_no_key_is_needed_but_the_address_is_limited(make_web) -> None:
-    rates = {"global_limit": 0, "app_limit": 0, "ip_limit": 0.05}
+    rates = {"global_limit": 0, "app_limit": 0, "ip_limit": 0.1}
     web = make_web(cluster={"rate_limiter": rates})
     number = store(web, [1])
     assert web.get("/v2/fingerprint").status_code == 400

@@ -26,20 +26,21 @@ def test_every_reply_tells_what_is_left(make_web) -> None:
     assert shown(web.get("/v2/submission_status", client=web.application)) == ["20", "14"]
 
 
-@pytest.mark.parametrize(
-    ("path", "query"),
-    [
-        ("/v2/lookup", {}),
-        ("/v2/lookup", {"client": "nobodys"}),
-        ("/v2/lookup", {"format": "yaml"}),
-        ("/v2/nothing", {}),
-    ],
-)
-def test_errors_before_the_limit_tell_it_and_cost_nothing(make_web, path, query) -> None:
+def test_a_path_that_there_is_not_tells_the_limit_and_costs_nothing(make_web) -> None:
     web = limited(make_web, ip_limit=1)
-    for _ in range(3):
-        assert shown(web.get(path, **query)) == ["20", "20"]
-    assert shown(web.http.simulate_request("BREW", path)) == ["20", "20"]
+    for method in ("GET", "POST", "BREW"):
+        assert shown(web.http.simulate_request(method, "/v2/nothing")) == ["20", "20"]
+    assert shown(web.get("/v2/openapi.json")) == ["20", "20"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2/lookup", "/submit", "/v2/task/x", "/v2/internal/check_application"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "BREW"])
+def test_every_request_of_a_limited_path_costs_one(make_web, path, method) -> None:
+    web = limited(make_web, ip_limit=1)
+    for left in ("19", "18"):
+        assert shown(web.http.simulate_request(method, path)) == ["20", left]
 
 
 def test_a_refusal(make_web) -> None:

@@ -1,8 +1,10 @@
 """``/v2/submit``: the receipt, the reply, and what is handed to the workers."""
 
+import io
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode
 
 import pytest
 import structlog
@@ -10,7 +12,7 @@ from kombu.exceptions import OperationalError
 
 from api import imports
 from tasks.queues import SUBMISSION
-from tests.web.client import MBID, WORD, code_of, error_of
+from tests.web.client import FORM, MBID, WORD, code_of, error_of
 from tests.workers import eventually
 
 OTHER = "5d1f0c5e-1111-4aaa-8aaa-000000000002"
@@ -187,6 +189,51 @@ def test_who_waits_sees_the_final_states(web) -> None:
 def test_who_waits_in_vain_is_told_that_it_is_pending(web) -> None:
     result = web.submit(fingerprint=WORD, duration=3, track="x", wait=1)
     assert [entry["status"] for entry in result.json["submissions"]] == ["pending"]
+
+
+def several(web, count: int = 3) -> bytes:
+    """Return the multipart form of submissions with suffixes."""
+    fields = {"client": web.application, "user": web.user}
+    for number in range(count):
+        fields |= {f"fingerprint.{number}": WORD, f"duration.{number}": "3", f"track.{number}": "x"}
+    parts = "".join(
+        f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    )
+    return f"{parts}--B--\r\n".encode()
+
+
+def post_multipart(web, body: bytes, **headers: str):
+    kind = "multipart/form-data; boundary=B"
+    return web.http.simulate_post(
+        "/v2/submit", body=body, headers={"Content-Type": kind, **headers}
+    )
+
+
+def test_of_a_form_without_its_end_nothing_is_received(web) -> None:
+    whole = several(web)
+    last_parts = [at for at in range(len(whole)) if whole.startswith(b"--B", at)][-7:]
+    for length in [*last_parts, last_parts[-1] + 3, last_parts[-1] + 4, len(whole) // 2]:
+        result = post_multipart(web, whole[:length])
+        assert (result.status_code, code_of(result)) == (400, 102)
+    hidden = several(web).replace(b"\r\n\r\nx\r\n", b"\r\n\r\nx\r\n--B--x\r\n", 1)
+    assert code_of(post_multipart(web, hidden)) == 102
+    assert web.receipts() == []
+    assert web.submitted == []
+    assert len(post_multipart(web, whole).json["submissions"]) == 3
+
+
+def test_of_a_body_shorter_than_its_length_nothing_is_received(web) -> None:
+    form = {"client": web.application, "user": web.user}
+    form |= {"fingerprint.0": WORD, "duration.0": "3", "track.0": "x"}
+    form |= {"fingerprint.1": WORD, "duration.1": "3", "track.1": "x"}
+    body = urlencode(form)
+    for kind, sent in ((FORM, body.encode()), ("multipart/form-data; boundary=B", several(web))):
+        extras = {"CONTENT_TYPE": kind, "CONTENT_LENGTH": str(len(sent) + 1)}
+        extras["wsgi.input"] = io.BytesIO(sent)
+        result = web.http.simulate_post("/v2/submit", extras=extras)
+        assert (result.status_code, code_of(result)) == (400, 102)
+    assert web.receipts() == []
 
 
 def test_many_submissions_in_one_request(web) -> None:

@@ -159,7 +159,7 @@ def test_a_puid_is_needed(web, query, code, text) -> None:
 
 @pytest.mark.parametrize("name", ["mbid", "puid"])
 def test_no_key_is_needed_but_the_address_is_limited(make_web, name) -> None:
-    rates = {"global_limit": 0, "app_limit": 0, "ip_limit": 0.05}
+    rates = {"global_limit": 0, "app_limit": 0, "ip_limit": 0.1}
     web = make_web(cluster={"rate_limiter": rates})
     path, query = f"/v2/track/list_by_{name}", {name: str(uuid.uuid4())}
     assert web.get(path).status_code == 400

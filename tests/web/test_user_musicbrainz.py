@@ -194,7 +194,7 @@ def test_no_log_has_the_token(behind, musicbrainz, status, caplog) -> None:
 
 
 def test_the_address_is_limited(make_web, musicbrainz) -> None:
-    rates = {"global_limit": 0, "app_limit": 0, "ip_limit": 0.05}
+    rates = {"global_limit": 0, "app_limit": 0, "ip_limit": 0.1}
     api = {"trusted_proxies": 1, "musicbrainz_userinfo_url": musicbrainz.url}
     web = make_web(cluster={"rate_limiter": rates}, api=api)
     assert code_of(create(web, access_token="")) == 2

@@ -127,6 +127,43 @@ def test_a_body_that_ends_early_is_refused() -> None:
         read_form(request(b"a=1", CONTENT_LENGTH="4"))
 
 
+def test_zeros_before_a_length_do_not_hide_it() -> None:
+    assert read_form(request(b"a=1", CONTENT_LENGTH="0" * 30 + "3")) == [("a", "1")]
+    with pytest.raises(InvalidBodyError, match="ends before"):
+        read_form(request(b"a=1", CONTENT_LENGTH="0" * 30 + "4"))
+
+
+def test_a_chunked_body_that_breaks_off_is_refused() -> None:
+    class Breaking(Reader):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.taken:
+                raise OSError("the chunk ends early")
+            return super().read(size)
+
+    for kind in (FORM, f"multipart/form-data; boundary={BOUNDARY}"):
+        environ = request(b"", kind, CONTENT_LENGTH=None, **{"wsgi.input_terminated": True})
+        environ["wsgi.input"] = Breaking(WHOLE)
+        with pytest.raises(InvalidBodyError, match="to its end"):
+            read_form(environ)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("ä=%C3%A9".encode(), ("ä", "é")),
+        ("a=é%20ü".encode(), ("a", "é ü")),
+        (b"a=%E9", ("a", "\ufffd")),
+        (b"a=\xe9", ("a", "\ufffd")),
+        (b"a=%C3", ("a", "\ufffd")),
+        (b"a=%", ("a", "%")),
+    ],
+)
+def test_a_form_is_utf_8_and_no_pair_is_lost_of_one_that_is_not(
+    body: bytes, text: tuple[str, str]
+) -> None:
+    assert read_form(request(b"x=1&" + body + b"&y=2")) == [("x", "1"), text, ("y", "2")]
+
+
 def test_a_client_that_goes_away_is_no_error_of_ours() -> None:
     class Broken(Reader):
         def read(self, _: int | None = -1, /) -> bytes:
@@ -227,6 +264,49 @@ def test_a_form_may_have_so_many_parts_and_no_more() -> None:
 def test_a_broken_form_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidBodyError, match="multipart"):
         parse_multipart(body, BOUNDARY)
+
+
+WHOLE = multipart(part("a", "1"), part("b", "2"), part("c", "3"))
+
+
+def test_a_form_that_ends_anywhere_before_its_end_is_refused_as_a_whole() -> None:
+    end = WHOLE.rindex(b"--") + 2
+    assert len(parse_multipart(WHOLE[:end], BOUNDARY)) == 3
+    for length in range(end):
+        with pytest.raises(InvalidBodyError, match="multipart"):
+            parse_multipart(WHOLE[:length], BOUNDARY)
+
+
+LOOKALIKES = (
+    f"x--{BOUNDARY}--\r\n",
+    f"\n--{BOUNDARY}--\r\n",
+    f"\r\n--{BOUNDARY[1:]}--\r\n",
+    f"\r\n-{BOUNDARY}--\r\n",
+)
+
+
+@pytest.mark.parametrize("text", LOOKALIKES)
+def test_text_that_looks_like_the_end_is_text(text: str) -> None:
+    whole = multipart(part("a", "1"), part("b", f"{text}2"), part("c", "3"))
+    assert parse_multipart(whole, BOUNDARY) == [("a", "1"), ("b", f"{text}2"), ("c", "3")]
+    cut = whole[: whole.index(b"2\r\n")]
+    with pytest.raises(InvalidBodyError, match="multipart"):
+        parse_multipart(cut, BOUNDARY)
+
+
+@pytest.mark.parametrize("after", ["2", "\r\n2", "--", "\r\n" + part("c", "3").decode()])
+def test_nothing_may_come_after_the_end_of_a_form(after: str) -> None:
+    with pytest.raises(InvalidBodyError, match="after its closing boundary"):
+        parse_multipart(f"--{BOUNDARY}--{after}".encode(), BOUNDARY)
+    whole = multipart(part("a", "1"), part("b", f"\r\n--{BOUNDARY}--{after}"), part("d", "4"))
+    with pytest.raises(InvalidBodyError, match="after its closing boundary"):
+        parse_multipart(whole, BOUNDARY)
+
+
+@pytest.mark.parametrize("after", ["", "\r\n", " \t\r\n", "\r\n\r\n", "\n"])
+def test_white_space_may_come_after_the_end_of_a_form(after: str) -> None:
+    end = WHOLE.rindex(b"--") + 2
+    assert len(parse_multipart(WHOLE[:end] + after.encode(), BOUNDARY)) == 3
 
 
 def test_a_form_must_name_its_boundary() -> None:

@@ -122,6 +122,12 @@ def test_of_only_bad_items_the_last_one_is_reported() -> None:
         parse(fingerprint_3="!", duration_3=3, fingerprint_9=WORD, duration_9=-1)
 
 
+def test_of_bad_items_in_a_row_only_the_one_that_may_be_reported_is_kept() -> None:
+    bad = {f"fingerprint_{number}": "" for number in (*range(5), *range(6, 9))}
+    request = parse(**bad, fingerprint_5=WORD, duration_5=3)
+    assert [number for number, _ in request.items] == [4, 5, 8]
+
+
 def test_suffixes_have_gaps_and_the_bare_name_comes_first() -> None:
     form = {"fingerprint_7": WORD, "duration_7": 3, "trackid_2": GID}
     request = parse(fingerprint=WORD, duration=3, batch=1, **form)

@@ -1,0 +1,124 @@
+"""A request has one deadline from its arrival on, and every wait takes what is left."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+import sqlalchemy as sa
+import sqlalchemy.exc
+
+from api import submit
+from tests.web.client import GID, WORD, Web, code_of, error_of
+
+MINIMAL = {"fingerprint": WORD, "duration": 3, "track": "x"}
+
+MakeWeb = Callable[..., Web]
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    assert time.monotonic() - begun < seconds
+
+
+@contextmanager
+def locked(web: Web) -> Iterator[None]:
+    """Let nobody write receipts meanwhile."""
+    with web.services.databases.engine("ingest").begin() as connection:
+        connection.execute(sa.text("LOCK TABLE submission IN SHARE ROW EXCLUSIVE MODE"))
+        yield
+
+
+def keys_take(web: Web, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = web.services.keys.applications.find(web.application)
+
+    def find(*_: object) -> object:
+        time.sleep(seconds)
+        return found
+
+    monkeypatch.setattr(web.services.keys.applications, "find", find)
+
+
+def test_what_finding_the_key_takes_is_not_left_for_the_workers(
+    make_web: MakeWeb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web = make_web(api={"lookup_timeout": 2.5})
+    web.worker.held = True
+    keys_take(web, 2.0, monkeypatch)
+    with at_most(4.0):
+        result = web.lookup(trackid=GID)
+    assert (result.status_code, code_of(result)) == (503, 13)
+
+
+def test_what_finding_the_key_takes_is_not_left_for_the_receipt(
+    make_web: MakeWeb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web = make_web(api={"submit_timeout": 2.5})
+    keys_take(web, 2.0, monkeypatch)
+    with locked(web), at_most(4.0):
+        result = web.submit(**MINIMAL)
+    assert (result.status_code, code_of(result)) == (503, 13)
+    assert result.headers["Retry-After"] == "1"
+    assert web.receipts() == []
+    assert web.submitted == []
+
+
+@pytest.mark.parametrize("path", ["/v2/lookup", "/v2/submit", "/v2/submission_status"])
+def test_a_key_is_not_looked_for_past_the_deadline(make_web: MakeWeb, path: str) -> None:
+    web = make_web(api={"lookup_timeout": 1.0, "submit_timeout": 1.0})
+    with web.services.databases.engine("app").begin() as connection:
+        connection.execute(sa.text("LOCK TABLE application IN ACCESS EXCLUSIVE MODE"))
+        with at_most(5.0):
+            result = web.post(path, **MINIMAL, client="a key that no cache knows", user=web.user)
+    assert (result.status_code, code_of(result)) == (503, 13)
+
+
+def test_without_a_free_connection_a_submission_is_withdrawn(make_web: MakeWeb) -> None:
+    web = make_web(api={"submit_timeout": 0.5})
+    engine = web.services.databases.engine("ingest")
+    with ExitStack() as held:
+        for _ in range(web.settings.database_ingest.pool_size):
+            held.enter_context(engine.connect())
+        with at_most(web.settings.database_ingest.pool_timeout - 0.1):
+            result = web.submit(**MINIMAL)
+    assert error_of(result)["message"] == "service currently unavailable, try again later"
+    assert web.submit(**MINIMAL).status_code == 200
+    assert len(web.receipts()) == 1
+
+
+def test_a_submission_whose_time_is_over_leaves_nothing(make_web: MakeWeb) -> None:
+    web = make_web(api={"submit_timeout": 1.0})
+    with locked(web):
+        result = web.submit(**MINIMAL)
+    assert error_of(result)["message"] == "service currently unavailable, try again later"
+    assert web.submit(**MINIMAL).status_code == 200
+    assert len(web.receipts()) == 1
+
+
+def test_nobody_waits_past_the_deadline_for_final_states(make_web: MakeWeb) -> None:
+    web = make_web(api={"submit_timeout": 1.0})
+    with at_most(5.0):
+        result = web.submit(**MINIMAL, wait=10)
+    assert [each["status"] for each in result.json["submissions"]] == ["pending"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlalchemy.exc.TimeoutError("no connection"),
+        sqlalchemy.exc.OperationalError("", {}, OSError()),
+    ],
+)
+def test_states_that_nobody_can_tell_are_pending(
+    web: Web, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def statuses(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(submit, "statuses", statuses)
+    result = web.submit(**MINIMAL, wait=10)
+    assert result.status_code == 200
+    assert [each["status"] for each in result.json["submissions"]] == ["pending"]
+    assert len(web.handed_on()) == 1
