@@ -14,6 +14,7 @@ from api.parameters import Parameters, parse_pairs
 from api.routes import V1_ROUTES
 from api.serialisation import XML, known_style
 from api.services import Services
+from http_server.wsgi import ARRIVED
 from pipeline.runtime.trace import bind_trace_id, clear_trace_id
 
 METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
@@ -37,6 +38,7 @@ class Frame:
             address=client_address(req.env, proxies),
             secure=is_secure(req.env, proxies),
             user_agent=_as_sent(req.user_agent or ""),
+            arrived=req.env.get(ARRIVED) or time.monotonic(),
         )
         req.path = _SLASHES.sub("/", req.path).rstrip("/") or "/"
         exchange.query = Parameters(parse_pairs(_as_sent(req.query_string)))

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+ARRIVED: Final = "http_server.arrived"
+"""Key of the environment: when the request was complete, on the monotonic clock."""
 
 PART: Final = 64 * 1024
 """Bytes of a reply that are handed to the connection at a time."""
@@ -105,6 +109,7 @@ class WsgiBridge:
         if declared is None and body:
             environ["CONTENT_LENGTH"] = str(len(body))
         environ["wsgi.input"] = io.BytesIO(body)
+        environ[ARRIVED] = time.monotonic()
         async with self._connections.turn(connection) as is_open:
             if not is_open:
                 raise DisconnectedError
