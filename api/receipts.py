@@ -8,7 +8,7 @@ from typing import Final
 
 import sqlalchemy.exc
 
-from api.gathering import Gatherer
+from api.group_commit import GroupCommit
 from pipeline.catalog.submissions import Receipt, insert_requests
 from pipeline.runtime.databases import Databases
 
@@ -43,8 +43,8 @@ class ReceiptWriter:
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
-        self._gatherer = Gatherer(
-            "receipts", self._write_all, most=MOST, size=lambda request: len(request.receipts)
+        self._group_commit = GroupCommit(
+            "receipts", self._write_all, max_size=MOST, size=lambda request: len(request.receipts)
         )
 
     def write(self, receipts: Sequence[Receipt], task_id: uuid.UUID) -> list[int]:
@@ -55,12 +55,12 @@ class ReceiptWriter:
             ServiceUnavailableError: the process is about to end.
         """
         request = _Request(task_id, receipts)
-        self._gatherer.add(request)
+        self._group_commit.add(request)
         return request.written.result()
 
     def close(self) -> None:
         """Write what waits."""
-        self._gatherer.close()
+        self._group_commit.close()
 
     def _write_all(self, requests: list[_Request]) -> None:
         """Write requests together; where one of them can't be written, each by itself."""
