@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from api.endpoint import Endpoint
 from api.errors import InvalidFingerprintError, NotAllowedError
 from api.exchange import Exchange
-from api.flight import Answer
 from api.lookup_request import MAX_FINGERPRINTS, Item, LookupRequest, parse_lookup, raise_last
+from api.lookups.requests import Answer
 from api.parameters import Parameters, suffixed
 from pipeline.catalog.accounts import Application
 from pipeline.stages.messages import Lookup
@@ -65,15 +65,15 @@ class LookupEndpoint(Endpoint):
             ApiError: nothing could be looked up, or no worker answered.
         """
         deadline = time.monotonic() + self.services.settings.api.lookup_timeout
-        ask = partial(self._ask, f"{application.id} {address}", request.meta, deadline)
+
+        def ask(lookups: list[Lookup]) -> list[Answer]:
+            client = f"{application.id} {address}"
+            return self.services.answers.run(lookups, request.meta, deadline, client)
+
         body = _run_batch(request, ask) if request.batch else _run_first(request, ask)
         hits = [bool(each["results"]) for each in body.get("fingerprints", [body])]
         count_lookups(self.services.counters, application.id, hits)
         return body
-
-    def _ask(self, client: str, meta: str, deadline: float, lookups: list[Lookup]) -> list[Answer]:
-        timeout = max(0.0, deadline - time.monotonic())
-        return self.services.answers.run(lookups, meta, timeout, client)
 
 
 def _run_batch(request: LookupRequest, ask: Ask) -> dict[str, Any]:

@@ -7,13 +7,14 @@ from functools import partial
 import redis
 from redis.exceptions import RedisError
 
-from api.answers import Answers
 from api.background import BackgroundLookups
-from api.batcher import POLL, LookupBatcher
 from api.generations import Generations
 from api.health_checks import HealthChecks
 from api.imports import ImportSender
 from api.keys import Keys
+from api.lookups.answer_cache import AnswerCache
+from api.lookups.batch_policy import BatchPolicy
+from api.lookups.batcher import POLL, LookupBatcher
 from api.rate_limit import RateLimiter
 from api.receipts import ReceiptWriter
 from api.redis_watch import RedisWatch
@@ -55,7 +56,7 @@ class Services:
     keys: Keys
     limiter: RateLimiter
     batcher: LookupBatcher
-    answers: Answers
+    answers: AnswerCache
     background: BackgroundLookups
     receipts: ReceiptWriter
     imports: ImportSender
@@ -82,7 +83,8 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
     metrics = connect_metrics(settings.statsd)
     watch = RedisWatch()
     blocking = RedisLine(connect(settings.redis, blocking=True, wait=POLL), again=False)
-    batcher = LookupBatcher(settings.api, blocking, dispatch.send_lookups, metrics)
+    policy = BatchPolicy(settings.api.lookup_batch_size, settings.api.lookup_batches_in_flight)
+    batcher = LookupBatcher(policy, blocking, dispatch.send_lookups, metrics)
     generations = Generations(TrackedHash(client, generation.KEY).read, watch)
     return Services(
         settings=settings,
@@ -92,7 +94,7 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
         keys=Keys(databases, client, watch, demo=settings.features.demo_key),
         limiter=RateLimiter(client, watch, settings.cluster.rate_limiter, metrics),
         batcher=batcher,
-        answers=Answers(
+        answers=AnswerCache(
             batcher.run, generations.current if settings.api.answer_cache else lambda: None
         ),
         background=BackgroundLookups(client, settings.api.lookup_timeout),
