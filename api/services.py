@@ -25,7 +25,7 @@ from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import Settings
-from pipeline.stages.messages import LookupBatch
+from pipeline.stages.messages import BackgroundLookup, LookupBatch
 from tasks import generation, queues
 
 REDIS_TIMEOUT = 1.0
@@ -34,14 +34,16 @@ REDIS_TIMEOUT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """How work is handed to the workers; `tasks.dispatch` has both.
+    """How work is handed to the workers; `tasks.dispatch` has all of it.
 
     Attributes:
         send_lookups: publishes a batch.
+        send_background: publishes a background lookup, under a task id.
         send_submissions: publishes receipts, by their ids.
     """
 
     send_lookups: Callable[[LookupBatch], None]
+    send_background: Callable[[str, BackgroundLookup], None]
     send_submissions: Callable[[Sequence[int]], None]
 
 
@@ -66,7 +68,6 @@ class Services:
     def close(self) -> None:
         """Let whoever waits go, then close every connection."""
         self.batcher.close()
-        self.background.close()
         self.receipts.close()
         self.imports.close()
         self.health.close()
@@ -97,7 +98,7 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
         answers=AnswerCache(
             batcher.run, generations.current if settings.api.answer_cache else lambda: None
         ),
-        background=BackgroundLookups(client, settings.api.lookup_timeout),
+        background=BackgroundLookups(client, dispatch.send_background),
         receipts=ReceiptWriter(databases),
         imports=ImportSender(dispatch.send_submissions, partial(_is_busy, client)),
         counters=Counters(client),

@@ -34,7 +34,9 @@ def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
     if settings.api.one_core:  # before there are threads
         stay_on_one_core()
     lookups = partial(dispatch.send_lookups, RedisLine(connect(settings.redis)))
-    services = open_services(settings, Dispatch(lookups, dispatch.send_submissions))
+    services = open_services(
+        settings, Dispatch(lookups, dispatch.send_background, dispatch.send_submissions)
+    )
     # A worker of granian is a child of multiprocessing, which runs no atexit functions, but these.
     Finalize(None, services.close, exitpriority=10)
     application = create_app(services)
