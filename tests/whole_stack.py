@@ -15,6 +15,7 @@ from cli.servers import place
 from cli.servers.ports import free_port
 
 NO_LIMITS = {f"ACOUSTID_CLUSTER_RATE_LIMITER_{tier}_LIMIT": "0" for tier in ("GLOBAL", "APP", "IP")}
+ENVIRON = {**NO_LIMITS, "ACOUSTID_FEATURES_ASYNC_API": "true"}
 
 
 class WholeStack:
@@ -73,11 +74,11 @@ S = TypeVar("S", bound=WholeStack)
 
 @contextmanager
 def running_stack(data: DataDir, kind: type[S]) -> Iterator[S]:
-    """Run a stack without the sample and without limits; end it and delete what it left."""
+    """Run a stack without the sample, without limits and with background lookups; end it then."""
     options = ("--detach", "--no-sample", "--workers", "1", "--port", "0")
     try:
         started = acoustid(
-            "up", *options, "--flower-port", str(free_port()), data=data, environ=NO_LIMITS
+            "up", *options, "--flower-port", str(free_port()), data=data, environ=ENVIRON
         )
         assert started.returncode == 0, started.stderr
         yield kind(data)
