@@ -29,6 +29,7 @@ task_queues = [
 task_default_queue = "maintenance"
 task_create_missing_queues = False
 task_routes = {
+    "lookup.background": {"queue": "background"},  # a name comes before a pattern
     "lookup.*": {"queue": "lookup"},
     "submission.*": {"queue": "submission"},
     "index.*": {"queue": "index"},

@@ -1,4 +1,4 @@
-"""Hands written receipts to the workers: what comes while they are busy is imported together."""
+"""Publishes written receipts for the workers: those that come while they are busy share a chain."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -8,16 +8,16 @@ import structlog
 from kombu.exceptions import OperationalError
 
 from api.errors import ServiceUnavailableError
-from api.gathering import Gatherer
+from api.group_commit import GroupCommit
 from pipeline.runtime.trace import current_trace_id, trace
 
 BATCH: Final = 200
 """Submissions in one chain."""
 
-PAUSE: Final = 0.02
+POLL: Final = 0.02
 """Seconds between two looks whether the workers are busy."""
 
-PATIENCE: Final = 1.0
+MAX_WAIT: Final = 1.0
 """Seconds after which submissions join the queue, however long it is."""
 
 logger = structlog.get_logger("acoustid.api.imports")
@@ -43,24 +43,24 @@ class ImportSender:
 
     def __init__(self, send: Callable[[Sequence[int]], None], is_busy: Callable[[], bool]) -> None:
         self._send = send
-        self._gatherer = Gatherer(
+        self._group_commit = GroupCommit(
             "imports",
             self._publish,
-            most=BATCH,
+            max_size=BATCH,
             is_early=is_busy,
-            pause=PAUSE,
-            patience=PATIENCE,
+            poll=POLL,
+            max_wait=MAX_WAIT,
         )
 
     def add(self, submission_ids: Sequence[int]) -> None:
         """Have submissions imported soon; when the process is about to end, by the sweeper."""
         trace_id = current_trace_id()
         with suppress(ServiceUnavailableError):
-            self._gatherer.add(*(_Written(each, trace_id) for each in submission_ids))
+            self._group_commit.add(*(_Written(each, trace_id) for each in submission_ids))
 
     def close(self) -> None:
         """Publish what waits."""
-        self._gatherer.close()
+        self._group_commit.close()
 
     def _publish(self, written: list[_Written]) -> None:
         ids = [each.submission_id for each in written]

@@ -1,20 +1,17 @@
 """``/v2/lookup``: which tracks sound like this fingerprint?"""
 
-import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
 from api.endpoint import KeyedEndpoint
-from api.errors import InvalidFingerprintError, NotAllowedError
+from api.errors import NotAllowedError
 from api.exchange import Exchange
-from api.flight import Answer
-from api.lookup_request import MAX_FINGERPRINTS, Item, LookupRequest, parse_lookup, raise_last
-from api.parameters import Parameters, suffixed
-from pipeline.stages.messages import Lookup
+from api.lookup_request import LookupRequest, parse_lookup
+from api.lookups.reply_plan import ReplyPlan
+from api.lookups.requests import Answer
+from api.parameters import Parameters
+from pipeline.stages.messages import BackgroundLookup
 from tasks.counters import count_lookups, count_user_agent
-
-Ask = Callable[[list[Lookup]], list[Answer]]
 
 
 class LookupEndpoint(KeyedEndpoint):
@@ -40,10 +37,16 @@ class LookupEndpoint(KeyedEndpoint):
             exchange.address,
         )
         request.check_size()
+        plan = ReplyPlan.of(request)
         if in_background:
-            run = partial(self._run_later, request, exchange)
-            return {"task": {"id": self.services.background.start(run)}}
-        return self.run(request, exchange, exchange.deadline)
+            question = BackgroundLookup(
+                request.to_look_up(), request.meta, request.batch, exchange.application_id
+            )
+            return {"task": {"id": self.services.background.start(question, plan)}}
+        answers = self._look_up(request, exchange)
+        hits = [bool(answer["results"]) for answer in answers if "error" not in answer]
+        count_lookups(self.services.counters, exchange.application_id, hits)
+        return plan.compose(answers)
 
     def parse(self, parameters: Parameters) -> LookupRequest:
         """Return what is asked for.
@@ -53,72 +56,28 @@ class LookupEndpoint(KeyedEndpoint):
         """
         return parse_lookup(parameters)
 
-    def run(self, request: LookupRequest, exchange: Exchange, deadline: float) -> dict[str, Any]:
-        """Look up, count, and return the body of the reply.
+    def _look_up(self, request: LookupRequest, exchange: Exchange) -> list[Answer]:
+        """Return the answers of a batch; otherwise those up to the first that is no error.
 
         Args:
             request: what is asked for.
-            exchange: who asks; where many wait, addresses of an application take turns.
-            deadline: when the answer is needed, on the monotonic clock.
+            exchange: who asks; the fair queue takes the addresses of an application in turn.
 
         Raises:
-            ApiError: nothing could be looked up, or no worker answered.
+            ApiError: no worker answered in time.
         """
-        client = f"{exchange.application_id} {exchange.address}"
-        ask = partial(self._ask, client, request.meta, deadline)
-        body = _run_batch(request, ask) if request.batch else _run_first(request, ask)
-        hits = [bool(each["results"]) for each in body.get("fingerprints", [body])]
-        count_lookups(self.services.counters, exchange.application_id, hits)
-        return body
-
-    def _run_later(self, request: LookupRequest, exchange: Exchange) -> dict[str, Any]:
-        """Look up for nobody who waits: the time begins when the lookup does."""
-        return self.run(request, exchange, time.monotonic() + self.timeout)
-
-    def _ask(self, client: str, meta: str, deadline: float, lookups: list[Lookup]) -> list[Answer]:
-        timeout = max(0.0, deadline - time.monotonic())
-        return self.services.answers.run(lookups, meta, timeout, client)
-
-
-def _run_batch(request: LookupRequest, ask: Ask) -> dict[str, Any]:
-    """Look all items up at once; those that turn out to be invalid are left out."""
-    asked = list(request.lookups())
-    answers = ask([lookup for _, lookup in asked])
-    errors = {
-        index: _refusal(index, answer)
-        for (index, _), answer in zip(asked, answers, strict=True)
-        if "error" in answer
-    }
-    raise_last([Item(index, errors.get(index, query)) for index, query in request.items])
-    return {
-        "fingerprints": [
-            {"index": index, "results": answer["results"]}
-            for (index, _), answer in zip(asked, answers, strict=True)
-            if index not in errors
-        ]
-    }
-
-
-def _run_first(request: LookupRequest, ask: Ask) -> dict[str, Any]:
-    """Look the first item up, and the next one only where that was invalid."""
-    items = list(request.items)
-    tries = 0
-    for at, (index, query) in enumerate(items):
-        if isinstance(query, Lookup) and tries < MAX_FINGERPRINTS:
-            tries += 1
-            answer = ask([query])[0]
-            if "error" not in answer:
-                return {"results": answer["results"]}
-            items[at] = Item(index, _refusal(index, answer))
-    raise_last(items[: _last_tried(items)])
-    return {"results": []}
-
-
-def _refusal(index: int | None, answer: dict[str, Any]) -> InvalidFingerprintError:
-    return InvalidFingerprintError(suffixed("fingerprint", index), f"it is {answer['error']}")
-
-
-def _last_tried(items: list[Item]) -> int:
-    """Return how many items stand before the first that nobody looked at."""
-    untried = (at for at, item in enumerate(items) if isinstance(item.query, Lookup))
-    return next(untried, len(items))
+        ask = partial(
+            self.services.answers.run,
+            meta=request.meta,
+            deadline=exchange.deadline,
+            client=f"{exchange.application_id} {exchange.address}",
+        )
+        lookups = request.to_look_up()
+        if request.batch:
+            return ask(lookups)
+        answers: list[Answer] = []
+        for lookup in lookups:
+            answers += ask([lookup])
+            if "error" not in answers[-1]:
+                break
+        return answers

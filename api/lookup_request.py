@@ -60,17 +60,24 @@ class LookupRequest:
             can't be, only the last is here: it is the one that may be reported.
         meta: the words of ``meta``, each once, sorted.
         batch: whether all items are wanted, or only the first that is valid.
+        old_names: whether the reply calls recordings tracks, as in version 1 of the protocol.
     """
 
     items: list[Item]
     meta: str
     batch: bool
+    old_names: bool = False
 
     def lookups(self) -> Iterator[tuple[int | None, Lookup]]:
         """Iterate over the items that have passed so far, with their indexes."""
         for index, query in self.items:
             if isinstance(query, Lookup):
                 yield index, query
+
+    def to_look_up(self) -> list[Lookup]:
+        """Return the lookups of a batch; otherwise those that are tried until one is valid."""
+        lookups = [lookup for _, lookup in self.lookups()]
+        return lookups if self.batch else lookups[:MAX_FINGERPRINTS]
 
     def check_size(self) -> None:
         """Refuse a batch of too many lookups.

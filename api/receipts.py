@@ -12,7 +12,7 @@ import sqlalchemy.exc
 import structlog
 
 from api.errors import ApiError, ServiceUnavailableError
-from api.gathering import Gatherer
+from api.group_commit import GroupCommit
 from pipeline.catalog.submissions import Receipt, insert_requests
 from pipeline.runtime.databases import SHORTEST_LIMIT, Databases, limit_statements
 
@@ -66,8 +66,8 @@ class ReceiptWriter:
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
-        self._gatherer = Gatherer(
-            "receipts", self._write_all, most=MOST, size=lambda request: len(request.receipts)
+        self._group_commit = GroupCommit(
+            "receipts", self._write_all, max_size=MOST, size=lambda request: len(request.receipts)
         )
 
     def write(self, receipts: Sequence[Receipt], task_id: uuid.UUID, deadline: float) -> list[int]:
@@ -87,7 +87,7 @@ class ReceiptWriter:
             ServiceUnavailableError: the deadline passed, or the process is about to end.
         """
         request = _Request(task_id, receipts, deadline)
-        self._gatherer.add(request)
+        self._group_commit.add(request)
         try:
             return request.written.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
@@ -99,7 +99,7 @@ class ReceiptWriter:
 
     def close(self) -> None:
         """Write what waits."""
-        self._gatherer.close()
+        self._group_commit.close()
 
     def _write_all(self, requests: list[_Request]) -> None:
         """Write requests together; where one of them can't be written, each by itself."""

@@ -7,13 +7,14 @@ from functools import partial
 import redis
 from redis.exceptions import RedisError
 
-from api.answers import Answers
 from api.background import BackgroundLookups
-from api.batcher import POLL, LookupBatcher
 from api.generations import Generations
 from api.health_checks import HealthChecks
 from api.imports import ImportSender
 from api.keys import Keys
+from api.lookups.answer_cache import AnswerCache
+from api.lookups.batch_policy import BatchPolicy
+from api.lookups.batcher import POLL, LookupBatcher
 from api.rate_limit import RateLimiter
 from api.receipts import ReceiptWriter
 from api.redis_watch import RedisWatch
@@ -24,7 +25,7 @@ from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import Settings
-from pipeline.stages.messages import LookupBatch
+from pipeline.stages.messages import BackgroundLookup, LookupBatch
 from tasks import generation, queues
 
 REDIS_TIMEOUT = 1.0
@@ -33,14 +34,16 @@ REDIS_TIMEOUT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """How work is handed to the workers; `tasks.dispatch` has both.
+    """How work is handed to the workers; `tasks.dispatch` has all of it.
 
     Attributes:
         send_lookups: publishes a batch.
+        send_background: publishes a background lookup, under a task id.
         send_submissions: publishes receipts, by their ids.
     """
 
     send_lookups: Callable[[LookupBatch], None]
+    send_background: Callable[[str, BackgroundLookup], None]
     send_submissions: Callable[[Sequence[int]], None]
 
 
@@ -55,7 +58,7 @@ class Services:
     keys: Keys
     limiter: RateLimiter
     batcher: LookupBatcher
-    answers: Answers
+    answers: AnswerCache
     background: BackgroundLookups
     receipts: ReceiptWriter
     imports: ImportSender
@@ -65,7 +68,6 @@ class Services:
     def close(self) -> None:
         """Let whoever waits go, then close every connection."""
         self.batcher.close()
-        self.background.close()
         self.receipts.close()
         self.imports.close()
         self.health.close()
@@ -82,7 +84,8 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
     metrics = connect_metrics(settings.statsd)
     watch = RedisWatch()
     blocking = RedisLine(connect(settings.redis, blocking=True, wait=POLL), again=False)
-    batcher = LookupBatcher(settings.api, blocking, dispatch.send_lookups, metrics)
+    policy = BatchPolicy(settings.api.lookup_batch_size, settings.api.lookup_batches_in_flight)
+    batcher = LookupBatcher(policy, blocking, dispatch.send_lookups, metrics)
     generations = Generations(TrackedHash(client, generation.KEY).read, watch)
     return Services(
         settings=settings,
@@ -92,10 +95,10 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
         keys=Keys(databases, client, watch, demo=settings.features.demo_key),
         limiter=RateLimiter(client, watch, settings.cluster.rate_limiter, metrics),
         batcher=batcher,
-        answers=Answers(
+        answers=AnswerCache(
             batcher.run, generations.current if settings.api.answer_cache else lambda: None
         ),
-        background=BackgroundLookups(client, settings.api.lookup_timeout),
+        background=BackgroundLookups(client, dispatch.send_background),
         receipts=ReceiptWriter(databases),
         imports=ImportSender(dispatch.send_submissions, partial(_is_busy, client)),
         counters=Counters(client),

@@ -3,9 +3,8 @@
 Replies are XML whatever is asked for, since ``format`` is the audio file's.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from api.dialect import V1
 from api.exchange import Exchange
@@ -29,17 +28,9 @@ class LookupV1Endpoint(LookupEndpoint):
     def parse(self, parameters: Parameters) -> LookupRequest:
         """Take any ``meta`` for the wish to know the MBIDs."""
         wanted = parameters.get("meta") not in {None, "", "0"}
-        return replace(parse_lookup(parameters, V1), meta="recordingids" if wanted else "")
-
-    def run(self, request: LookupRequest, exchange: Exchange, deadline: float) -> dict[str, Any]:
-        """Look up, and give the recordings their old name."""
-        body = super().run(request, exchange, deadline)
-        if "fingerprints" in body:
-            batch = [
-                {**each, "results": _renamed(each["results"])} for each in body["fingerprints"]
-            ]
-            return {"fingerprints": batch}
-        return {"results": _renamed(body["results"])}
+        return replace(
+            parse_lookup(parameters, V1), meta="recordingids" if wanted else "", old_names=True
+        )
 
 
 class SubmitV1Endpoint(SubmitEndpoint):
@@ -60,11 +51,6 @@ class SubmitV1Endpoint(SubmitEndpoint):
             if not (name.partition(".")[0] == V1.duration and _counts_as_none(value))
         )
         return parse_submissions(kept, sender, V1)
-
-
-def _renamed(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    names = {"recordings": "tracks"}
-    return [{names.get(key, key): value for key, value in each.items()} for each in results]
 
 
 def _counts_as_none(length: str) -> bool:

@@ -46,7 +46,9 @@ def open_front_end() -> Services:
     if settings.api.one_core:  # before there are threads
         stay_on_one_core()
     lookups = partial(dispatch.send_lookups, RedisLine(connect(settings.redis)))
-    return open_services(settings, Dispatch(lookups, dispatch.send_submissions))
+    return open_services(
+        settings, Dispatch(lookups, dispatch.send_background, dispatch.send_submissions)
+    )
 
 
 def __getattr__(name: str) -> object:

@@ -85,7 +85,7 @@ def roles(layout: Layout) -> list[Role]:
 def _workers(layout: Layout) -> Iterator[Role]:
     for number in range(1, layout.workers + 1):
         name = f"lookup-{number}"
-        yield _worker(name, "lookup", "-P", layout.lookup_pool)
+        yield _worker(name, "lookup,background", "-P", layout.lookup_pool)
     yield _worker("submission", "submission", "-P", "prefork", "-c", "1")
     yield _worker("index", "index,maintenance", "-P", "prefork", "-c", "1")
 

@@ -11,6 +11,7 @@ app = Celery(
     task_cls=StageTask,
     include=[
         "tasks.lookup",
+        "tasks.background",
         "tasks.submission",
         "tasks.index",
         "tasks.maintenance",

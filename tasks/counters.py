@@ -43,9 +43,14 @@ def count_lookups(
         hits: of each lookup, whether anything was found.
         now: the clock, in seconds since the epoch.
     """
-    hour = f"{_hour(int(now() // _HOUR))}:{application_id}"
     for hit in hits:
-        counters.add(LOOKUPS, f"{hour}:{'hit' if hit else 'miss'}")
+        counters.add(LOOKUPS, lookup_field(application_id, hit=hit, now=now))
+
+
+def lookup_field(application_id: int, *, hit: bool, now: Callable[[], float] = time.time) -> str:
+    """Return the field of `LOOKUPS` that counts a lookup of this hour."""
+    hour = _hour(int(now() // _HOUR))
+    return f"{hour}:{application_id}:{'hit' if hit else 'miss'}"
 
 
 def count_user_agent(

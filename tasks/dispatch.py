@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from pipeline.runtime.redis_line import RedisLine
-from pipeline.stages.messages import LookupBatch
-from tasks import lookup, queues, submission
+from pipeline.stages.messages import BackgroundLookup, LookupBatch
+from tasks import background, lookup, queues, submission
 from tasks.lookup_message import lookup_message
 from tasks.services import services
 
@@ -21,6 +21,15 @@ def send_lookups(line: RedisLine, batch: LookupBatch) -> None:
     """
     line.ask("LPUSH", batch.worker or queues.LOOKUP, lookup_message(batch))
     services().metrics.task_enqueued(lookup.validate.name)
+
+
+def send_background(task_id: str, question: BackgroundLookup) -> None:
+    """Publish a background lookup, whose record exists.
+
+    Raises:
+        kombu.exceptions.OperationalError: the broker is away.
+    """
+    background.send(task_id, question)
 
 
 def send_submissions(submission_ids: Sequence[int]) -> None:

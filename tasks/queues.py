@@ -8,8 +8,9 @@ from typing import Final, cast
 import redis
 
 LOOKUP: Final = "lookup"
+BACKGROUND: Final = "background"
 SUBMISSION: Final = "submission"
-NAMES: Final = (LOOKUP, SUBMISSION, "index", "maintenance")
+NAMES: Final = (LOOKUP, BACKGROUND, SUBMISSION, "index", "maintenance")
 """Every queue; kombu's name in Redis for its messages of ordinary priority."""
 
 SENT_HEADER: Final = "acoustid_sent_at"

@@ -26,7 +26,6 @@ class Answering:
         answer: what a lookup is answered with.
         batches: what was sent.
         held: while it is set, replies are kept back until `release`.
-        worker: what replies name as this worker's own queue.
     """
 
     def __init__(self, client: redis.Redis) -> None:
@@ -36,7 +35,6 @@ class Answering:
         self.batches: list[LookupBatch] = []
         self.arrived = threading.Condition()
         self.held = False
-        self.worker = ""
         self._kept: list[LookupBatch] = []
 
     def send(self, batch: LookupBatch) -> None:
@@ -52,7 +50,7 @@ class Answering:
     def reply(self, batch: LookupBatch, *, failed: bool = False) -> None:
         """Answer a batch."""
         answers = [] if failed else [self.answer(lookup) for lookup in batch.lookups]
-        reply = LookupReply(batch.id, answers, failed, worker=self.worker)
+        reply = LookupReply(batch.id, answers, failed)
         replies.push(self.line, batch.reply_to, reply)
 
     def wait_for(self, count: int) -> list[LookupBatch]:

@@ -15,6 +15,7 @@ from cli.servers import place
 from cli.servers.ports import free_port
 
 NO_LIMITS = {f"ACOUSTID_CLUSTER_RATE_LIMITER_{tier}_LIMIT": "0" for tier in ("GLOBAL", "APP", "IP")}
+ENVIRON = {**NO_LIMITS, "ACOUSTID_FEATURES_ASYNC_API": "true"}
 
 
 class WholeStack:
@@ -73,12 +74,12 @@ S = TypeVar("S", bound=WholeStack)
 
 @contextmanager
 def running_stack(data: DataDir, kind: type[S], *, sample: bool = False) -> Iterator[S]:
-    """Run a stack without limits; end it and delete what it left."""
+    """Run a stack without limits and with background lookups; end it and delete what it left."""
     contents = "--sample" if sample else "--no-sample"
     options = ("--detach", contents, "--workers", "1", "--port", "0")
     try:
         started = acoustid(
-            "up", *options, "--flower-port", str(free_port()), data=data, environ=NO_LIMITS
+            "up", *options, "--flower-port", str(free_port()), data=data, environ=ENVIRON
         )
         assert started.returncode == 0, started.stderr
         yield kind(data)

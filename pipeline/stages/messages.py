@@ -67,6 +67,16 @@ class LookupReply:
 
 
 @dataclass(slots=True)
+class BackgroundLookup:
+    """The lookups of one request whose answers are kept for later."""
+
+    lookups: list[Lookup]
+    meta: str  # the words of the request's `meta` parameter, separated by spaces
+    batch: bool  # whether all lookups are answered, or those up to the first valid one
+    application_id: int  # for which they are counted
+
+
+@dataclass(slots=True)
 class Match:
     """A stored fingerprint that a submission resembles."""
 
@@ -110,7 +120,8 @@ class SubmissionBatch:
 
 # Making one costs milliseconds, so each kind of batch has its own for good.
 _ADAPTERS: Final[dict[type, TypeAdapter[Any]]] = {
-    kind: TypeAdapter(kind) for kind in (LookupBatch, LookupReply, SubmissionBatch)
+    kind: TypeAdapter(kind)
+    for kind in (LookupBatch, LookupReply, BackgroundLookup, SubmissionBatch)
 }
 
 

@@ -1,22 +1,32 @@
-"""Lookups that nobody waits for: their records in Redis, from the first to the last."""
+"""Background lookups as a front end begins and shows them: their records in a real Redis."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
-import structlog
+from kombu.exceptions import OperationalError
 
 from api import background
 from api.background import BackgroundLookups
-from api.errors import InvalidDurationError, ServiceUnavailableError
+from api.errors import InvalidUUIDError, ServiceUnavailableError
+from api.lookups.reply_plan import PlannedItem, ReplyPlan
 from cli.servers.ports import free_port
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import RedisSettings, Settings
-from pipeline.runtime.trace import current_trace_id, trace
-from tests.scratch_redis import scratch_redis
+from pipeline.stages.messages import BackgroundLookup, Lookup
+from tasks import lookup_records, queues
+from tests.scratch_redis import NUMBER, scratch_redis
+from tests.servers import PASSWORD
+from tests.workers import write_config
+
+QUESTION = BackgroundLookup([Lookup(request=0, track_gid="x")], "m2", batch=False, application_id=7)
+PLAN = ReplyPlan([PlannedItem(None, None)], batch=False)
+FOUND = {"results": [{"id": "1", "score": 1.0}]}
 
 
 @pytest.fixture
@@ -26,105 +36,126 @@ def client(settings: Settings) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def lookups(client: redis.Redis) -> Iterator[BackgroundLookups]:
-    lookups = BackgroundLookups(client, timeout=30)
-    yield lookups
-    lookups.close()
+def published() -> dict[str, BackgroundLookup]:
+    return {}
 
 
-def ended(lookups: BackgroundLookups, task_id: str) -> dict[str, Any]:
-    """Wait until a lookup has ended, and return its record."""
-    pause = threading.Event()
-    while True:
-        record = lookups.find(task_id)
-        assert record is not None
-        if "finished" in record:
-            return record
-        pause.wait(0.01)
+@pytest.fixture
+def lookups(client: redis.Redis, published: dict[str, BackgroundLookup]) -> BackgroundLookups:
+    return BackgroundLookups(client, published.__setitem__)
 
 
-def test_a_lookup_ends_with_its_result(lookups, client) -> None:
-    task_id = lookups.start(lambda: {"results": [{"score": 1.0}]})
-    record = ended(lookups, task_id)
-    assert record["state"] == "finished"
-    assert record["result"] == {"results": [{"score": 1.0}]}
-    assert record["created"] <= record["started"] <= record["finished"]
-    assert 0 < client.ttl(f"lookup:task:{task_id}") <= background.KEPT
-
-
-def test_a_lookup_is_seen_while_it_runs(lookups) -> None:
-    begun, go_on = threading.Event(), threading.Event()
-
-    def work() -> dict[str, Any]:
-        begun.set()
-        assert go_on.wait(30)
-        return {}
-
-    task_id = lookups.start(work)
-    assert begun.wait(30)
+def test_a_lookup_is_published_and_pending(lookups, published, client) -> None:
+    task_id = lookups.start(QUESTION, PLAN)
+    assert published == {task_id: QUESTION}
     record = lookups.find(task_id)
-    assert record is not None
-    assert record["state"] == "running"
-    go_on.set()
-    assert ended(lookups, task_id)["state"] == "finished"
+    assert set(record) == {"state", "created"}
+    assert record["state"] == "pending"
+    assert 0 < client.ttl(lookup_records.key_of(task_id)) <= lookup_records.KEPT
 
 
-def fail(error: Exception) -> Callable[[], dict[str, Any]]:
-    def work() -> dict[str, Any]:
-        raise error
+def test_its_record_exists_before_it_is_published(client) -> None:
+    states = []
+    lookups = BackgroundLookups(client, lambda task_id, _: states.append(lookups.find(task_id)))
+    lookups.start(QUESTION, PLAN)
+    assert [each["state"] for each in states] == ["pending"]
 
-    return work
+
+def test_its_states_and_its_result(lookups, client) -> None:
+    task_id = lookups.start(QUESTION, PLAN)
+    lookup_records.begin(client, task_id)
+    running = lookups.find(task_id)
+    assert (running["state"], set(running)) == ("running", {"state", "created", "started"})
+    lookup_records.finish(client, task_id, [FOUND], {})
+    finished = lookups.find(task_id)
+    assert (finished["state"], finished["result"]) == ("finished", FOUND)
+    assert finished["created"] <= finished["started"] <= finished["finished"]
 
 
-def test_a_lookup_that_fails_says_why_but_not_too_much(lookups) -> None:
-    record = ended(lookups, lookups.start(fail(InvalidDurationError("duration"))))
+def test_a_lookup_that_fails_says_why(lookups, client) -> None:
+    task_id = lookups.start(QUESTION, PLAN)
+    lookup_records.fail(client, task_id, "internal error")
+    record = lookups.find(task_id)
+    assert (record["state"], record["reason"]) == ("failed", "internal error")
+    assert "result" not in record
+
+
+def test_a_lookup_of_nothing_valid_fails_with_the_reason(lookups, client) -> None:
+    plan = ReplyPlan(
+        [PlannedItem(1, None), PlannedItem(2, InvalidUUIDError("trackid.2"))], batch=True
+    )
+    task_id = lookups.start(QUESTION, plan)
+    lookup_records.finish(client, task_id, [{"error": "too short"}], {})
+    record = lookups.find(task_id)
     assert record["state"] == "failed"
-    assert record["reason"].startswith('parameter "duration" must be')
-    with structlog.testing.capture_logs() as logs:
-        record = ended(lookups, lookups.start(fail(KeyError("password=hunter2"))))
-    assert record["reason"] == "internal error"
-    assert [entry["log_level"] for entry in logs] == ["error"]
+    assert record["reason"].startswith('parameter "trackid.2" is not a valid UUID')
 
 
-def test_a_lookup_whose_process_died_has_failed(lookups, client) -> None:
-    record = {"state": "running", "created": "2026-01-01", "started": "2026-01-01", "asked": 0}
-    client.set("lookup:task:x", json.dumps(record))
-    found = lookups.find("x")
-    assert found is not None
-    assert found["state"] == "failed"
-    assert "stopped" in found["reason"]
-
-
-def test_nobody_knows_other_tasks(lookups) -> None:
+def test_there_is_no_other_task(lookups) -> None:
     assert lookups.find("nothing") is None
 
 
-def test_the_trace_goes_on_in_the_background(lookups) -> None:
-    with trace("REQUEST"):
-        task_id = lookups.start(lambda: {"trace": current_trace_id()})
-    assert ended(lookups, task_id)["result"] == {"trace": "REQUEST"}
-
-
-def test_there_may_be_so_many_at_once(lookups) -> None:
-    go_on = threading.Event()
-    started = [lookups.start(lambda: {"done": go_on.wait(30)}) for _ in range(background.MOST)]
+def test_only_so_many_may_wait(lookups, published, client) -> None:
+    client.lpush(queues.BACKGROUND, *range(background.MOST_WAITING))
     with pytest.raises(ServiceUnavailableError):
-        lookups.start(dict)
-    go_on.set()
-    for task_id in started:
-        assert ended(lookups, task_id)["state"] == "finished"
+        lookups.start(QUESTION, PLAN)
+    assert not published
+    assert client.keys() == [queues.BACKGROUND.encode()]
+    client.lpop(queues.BACKGROUND)
+    assert lookups.find(lookups.start(QUESTION, PLAN))["state"] == "pending"
 
 
-def test_without_redis_no_lookup_is_begun() -> None:
-    with connect(RedisSettings(host="127.0.0.1", port=free_port())) as away:
-        lookups = BackgroundLookups(away, timeout=1)
-        for _ in range(2):
-            with pytest.raises(ServiceUnavailableError):
-                lookups.start(dict)
+def test_a_lookup_that_cannot_be_published_leaves_no_record(client) -> None:
+    def refuse(task_id: str, _: BackgroundLookup) -> None:
+        assert lookup_records.find(client, task_id)
+        raise OperationalError("the broker is away")
 
-
-def test_after_the_end_none_is_begun(lookups) -> None:
-    ended(lookups, lookups.start(dict))
-    lookups.close()
     with pytest.raises(ServiceUnavailableError):
-        lookups.start(dict)
+        BackgroundLookups(client, refuse).start(QUESTION, PLAN)
+    assert client.keys() == []
+
+
+PUBLISH = """
+import sys
+from api.background import BackgroundLookups
+from api.errors import ServiceUnavailableError
+from pipeline.runtime.redis_client import connect
+from pipeline.runtime.settings import RedisSettings
+from tasks import dispatch
+from tests.integration.test_background import PLAN, QUESTION
+client = connect(RedisSettings.model_validate_json(sys.argv[1]))
+try:
+    BackgroundLookups(client, dispatch.send_background).start(QUESTION, PLAN)
+except ServiceUnavailableError:
+    print("refused")
+"""
+
+
+def test_without_a_broker_it_is_refused_and_leaves_no_record(
+    settings: Settings, client: redis.Redis, tmp_path: Path
+) -> None:
+    away = settings.redis.model_copy(update={"port": free_port()})
+    config = write_config(settings.model_copy(update={"redis": away}), tmp_path / "acoustid.conf")
+    records = {
+        "host": settings.redis.host,
+        "port": settings.redis.port,
+        "password": PASSWORD,
+        "db": NUMBER,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PUBLISH, json.dumps(records)],
+        env={**os.environ, "ACOUSTID_CONFIG": str(config)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "refused"
+    assert client.keys() == []
+
+
+def test_without_redis_no_lookup_is_begun(published) -> None:
+    away = connect(RedisSettings(host="127.0.0.1", port=free_port()))
+    with away, pytest.raises(ServiceUnavailableError):
+        BackgroundLookups(away, published.__setitem__).start(QUESTION, PLAN)
+    assert not published

@@ -122,7 +122,7 @@ def test_status_shows_every_process(state: State) -> None:
 
 
 def test_status_shows_queues_positions_and_counts(state: State) -> None:
-    assert set(state["queues"]) == {"lookup", "submission", "index", "maintenance"}
+    assert set(state["queues"]) == {"lookup", "background", "submission", "index", "maintenance"}
     assert all(length >= 0 for length in state["queues"].values())
     size = len(sample_recordings())
     assert state["index"] == {"position": size, "database_position": size}

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -11,9 +10,8 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from api.answers import Answers
-from api.batcher import POLL, LookupBatcher
 from api.generations import Generations
+from api.lookups.answer_cache import AnswerCache
 from api.redis_watch import RedisWatch
 from api.tracked_hash import TrackedHash
 from pipeline.catalog import changelog, fingerprint_tables, ingest_tables
@@ -23,7 +21,6 @@ from pipeline.index import open_reader
 from pipeline.runtime import trace
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
-from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import Settings
 from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
 from tasks import dispatch, generation, queues, replies
@@ -31,6 +28,7 @@ from tasks.celery import app
 from tasks.maintenance import sweep_receipts
 from tasks.progress import progress_key
 from tests.asking import ask
+from tests.batchers import batcher_for_workers
 from tests.counting import Counted
 from tests.importing import Importer
 from tests.synthetic import Words, fingerprint, near_copy
@@ -120,35 +118,33 @@ def test_a_request_is_imported_and_found(stack: Stack) -> None:
 def test_what_is_imported_shows_at_once_where_answers_are_kept(
     stack: Stack, settings: Settings
 ) -> None:
-    client, metrics = connect(settings.redis), Counted()
-    waiting = RedisLine(connect(settings.redis, blocking=True, wait=POLL), again=False)
-    send = partial(dispatch.send_lookups, RedisLine(client))
-    batcher = LookupBatcher(settings.api, waiting, send, metrics)
-    tracked = TrackedHash(client, generation.KEY)
-    answers = Answers(batcher.run, Generations(tracked.read, RedisWatch()).current)
+    metrics = Counted()
+    with batcher_for_workers(settings.redis, metrics) as batcher:
+        tracked = TrackedHash(connect(settings.redis), generation.KEY)
+        generations = Generations(tracked.read, RedisWatch())
+        answers = AnswerCache(batcher.run, generations.current)
+        _check_that_imports_show(stack, answers, metrics)
+
+
+def _check_that_imports_show(stack: Stack, answers: AnswerCache, metrics: Counted) -> None:
     question = Lookup(request=0, duration=200, fingerprint=compress(fingerprint(1)))
 
     def ask() -> list[str]:
-        [answer] = answers.run([question], "recordingids", 30)
+        [answer] = answers.run([question], "recordingids", time.monotonic() + 30)
         return [recording["id"] for hit in answer["results"] for recording in hit["recordings"]]
 
     def sent() -> int:
         return metrics.counts["pipeline.batches_total.front_end"]
 
-    try:
-        assert ask() == []
-        eventually(lambda: (before := sent()) and ask() == [] and sent() == before)
-        first, second = uuid4(), uuid4()
-        for mbids in ([first], [first, second]):
-            receipt = stack.importer.receipt(fingerprint(1), mbid=str(mbids[-1]))
-            dispatch.send_submissions(stack.importer.receive([receipt])[1])
-            # Past the answers that are kept, a lookup shows the import; so they must, from then on.
-            eventually(
-                lambda wanted=mbids: stack.recordings(fingerprint(1)) == set(map(str, wanted))
-            )
-            assert set(ask()) == set(map(str, mbids))
-    finally:
-        batcher.close()
+    assert ask() == []
+    eventually(lambda: (before := sent()) and ask() == [] and sent() == before)
+    first, second = uuid4(), uuid4()
+    for mbids in ([first], [first, second]):
+        receipt = stack.importer.receipt(fingerprint(1), mbid=str(mbids[-1]))
+        dispatch.send_submissions(stack.importer.receive([receipt])[1])
+        # Past the answers that are kept, a lookup shows the import; so they must, from then on.
+        eventually(lambda wanted=mbids: stack.recordings(fingerprint(1)) == set(map(str, wanted)))
+        assert set(ask()) == set(map(str, mbids))
 
 
 def test_an_invalid_fingerprint_spoils_only_its_own_answer(stack: Stack) -> None:

@@ -13,6 +13,8 @@ from api.app import create_app
 from api.services import Dispatch, open_services
 from pipeline.catalog import accounts, ingest_tables
 from pipeline.runtime.settings import Settings
+from pipeline.stages.messages import BackgroundLookup, LookupBatch
+from tasks import lookup_records
 from tests.answering import Answering
 from tests.workers import eventually
 
@@ -38,6 +40,8 @@ class Web:
         http: sends any request.
         worker: answers the lookups.
         submitted: submission ids of what was handed to the workers, chain by chain.
+        background: the background lookups that were handed to the workers, by task id.
+        send_lookups: takes the batches of lookups.
         send_submissions: takes what is handed to the workers.
     """
 
@@ -46,8 +50,13 @@ class Web:
         self.redis = client
         self.worker = Answering(client)
         self.submitted: list[list[int]] = []
+        self.background: dict[str, BackgroundLookup] = {}
+        self.send_lookups: Callable[[LookupBatch], None] = self.worker.send
         self.send_submissions: Callable[[Sequence[int]], None] = self.receive
-        self.services = open_services(settings, Dispatch(self.worker.send, self._forward))
+        self.services = open_services(
+            settings,
+            Dispatch(self._forward_lookups, self.background.__setitem__, self._forward_ids),
+        )
         self.app = create_app(self.services)
         self.http = _Client(self.app)
         with self.services.databases.engine("app").begin() as connection:
@@ -59,7 +68,10 @@ class Web:
         """Take submissions as `tasks.dispatch.send_submissions` does."""
         self.submitted.append(list(ids))
 
-    def _forward(self, ids: Sequence[int]) -> None:
+    def _forward_lookups(self, batch: LookupBatch) -> None:
+        self.send_lookups(batch)
+
+    def _forward_ids(self, ids: Sequence[int]) -> None:
         self.send_submissions(ids)
 
     def get(self, path: str, **parameters: Any) -> testing.Result:
@@ -78,6 +90,13 @@ class Web:
     def submit(self, **form: Any) -> testing.Result:
         """Submit with both keys."""
         return self.post("/v2/submit", **{"client": self.application, "user": self.user, **form})
+
+    def finish_lookup(self, task_id: str) -> None:
+        """Answer a background lookup, as the workers do."""
+        question = self.background[task_id]
+        answers = [self.worker.answer(lookup) for lookup in question.lookups]
+        assert lookup_records.begin(self.redis, task_id)
+        assert lookup_records.finish(self.redis, task_id, answers, {})
 
     def receipts(self) -> list[dict[str, Any]]:
         """Return the receipts of the application, by id."""

@@ -1,12 +1,11 @@
 """``/v2/lookup`` from the parameters to the reply, with a worker of a few lines behind it."""
 
-import json
-
 import pytest
 
+from cli.servers.ports import LOOPBACK, free_port
 from pipeline.stages.messages import Lookup
-from tests.answering import Answer
-from tests.web.client import GID, WORD, code_of, error_of
+from tests.answering import Answer, echo
+from tests.web.client import GID, MBID, WORD, code_of, error_of
 
 XML = "<?xml version='1.0' encoding='UTF-8'?>\n"
 
@@ -201,7 +200,7 @@ def test_a_worker_that_does_not_answer_in_time(make_web) -> None:
 
 
 def test_a_worker_that_fails(web) -> None:
-    web.services.batcher._send = lambda batch: web.worker.reply(batch, failed=True)
+    web.send_lookups = lambda batch: web.worker.reply(batch, failed=True)
     result = web.lookup(fingerprint=WORD, duration=3)
     assert (result.status_code, code_of(result)) == (500, 5)
 
@@ -213,21 +212,70 @@ def test_async_is_off_unless_switched_on(web) -> None:
 
 def test_async_answers_with_a_task(make_web) -> None:
     web = make_web(features={"async_api": True})
-    web.worker.held = True
     result = web.lookup(**{"trackid": GID, "async": 1})
     assert result.status_code == 200
     assert set(result.json) == {"status", "task"}
-    path = f"/v2/task/{result.json['task']['id']}"
-    web.worker.wait_for(1)
-    task = web.get(path).json["task"]
-    assert (task["kind"], task["state"], task["finished"]) == ("lookup", "running", None)
-    web.worker.release()
-    while (task := web.get(path).json["task"])["state"] == "running":
-        pass
+    task_id = result.json["task"]["id"]
+    task = web.get(f"/v2/task/{task_id}").json["task"]
+    assert (task["kind"], task["state"], task["finished"]) == ("lookup", "pending", None)
+    web.finish_lookup(task_id)
+    task = web.get(f"/v2/task/{task_id}").json["task"]
     assert task["state"] == "finished"
     assert task["result"] == {"results": [{"id": GID, "score": 1.0}]}
     assert set(task) == {"id", "kind", "state", "stage", "created", "started", "finished", "result"}
-    assert json.loads(web.lookup(trackid=GID).text)["results"]
+    assert not web.worker.batches
+
+
+@pytest.mark.parametrize(
+    ("answers", "form"),
+    [
+        ({}, {"trackid": GID}),
+        ({}, {"trackid": GID, "batch": 1}),
+        ({}, {"trackid.1": GID, "trackid.7": MBID, "trackid.9": "x", "batch": 1}),
+        ({"3": "it is short"}, {"fingerprint.0": WORD, "duration.0": 3, "trackid.1": GID}),
+        ({"3": "short"}, {"fingerprint.0": WORD, "duration.0": 3, "trackid.1": GID, "batch": 1}),
+    ],
+)
+def test_an_async_lookup_has_the_result_of_one_that_is_waited_for(make_web, answers, form) -> None:
+    web = make_web(features={"async_api": True})
+    web.worker.answer = lambda lookup: (
+        {"error": answers[str(lookup.duration)]}
+        if str(lookup.duration) in answers
+        else echo(lookup)
+    )
+    expected = web.lookup(**form).json
+    assert expected.pop("status") == "ok"
+    task_id = web.lookup(**form, **{"async": 1}).json["task"]["id"]
+    web.finish_lookup(task_id)
+    assert web.get(f"/v2/task/{task_id}").json["task"]["result"] == expected
+
+
+def test_an_async_lookup_of_nothing_valid_fails_with_the_last_reason(make_web) -> None:
+    web = make_web(features={"async_api": True})
+    web.worker.answer = lambda _: {"error": "too short"}
+    form = {"fingerprint.4": WORD, "duration.4": 3, "trackid.5": "x"}
+    refused = error_of(web.lookup(**form))["message"]
+    task_id = web.lookup(**form, **{"async": 1}).json["task"]["id"]
+    web.finish_lookup(task_id)
+    task = web.get(f"/v2/task/{task_id}").json["task"]
+    assert (task["state"], task["reason"]) == ("failed", refused)
+    assert "result" not in task
+
+
+def test_another_front_end_knows_the_task_of_one_that_is_gone(make_web) -> None:
+    gone, other = (make_web(features={"async_api": True}) for _ in range(2))
+    task_id = gone.lookup(**{"trackid": GID, "async": 1}).json["task"]["id"]
+    gone.close()
+    assert other.get(f"/v2/task/{task_id}").json["task"]["state"] == "pending"
+    gone.finish_lookup(task_id)
+    assert other.get(f"/v2/task/{task_id}").json["task"]["state"] == "finished"
+
+
+def test_without_a_broker_an_async_lookup_is_refused(make_web) -> None:
+    web = make_web(features={"async_api": True}, redis={"host": LOOPBACK, "port": free_port()})
+    result = web.lookup(**{"trackid": GID, "async": 1})
+    assert (result.status_code, code_of(result)) == (503, 13)
+    assert result.headers["Retry-After"] == "1"
 
 
 def test_a_bad_async_lookup_is_refused_at_once(make_web) -> None:

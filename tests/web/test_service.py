@@ -171,6 +171,26 @@ def test_lookups_at_the_same_time_share_a_batch(service: Service) -> None:
     assert eventually(shared)
 
 
+def test_a_background_lookup_is_answered_and_flower_shows_its_task(service: Service) -> None:
+    asked = ("trackid", "0a1b2c3d-0000-4000-8000-000000000001")
+    task_id = service.post("/v2/lookup", asked, ("async", 1))["task"]["id"]
+
+    def finished() -> Reply | None:
+        task: Reply = service.post(f"/v2/task/{task_id}")["task"]
+        return task if task["state"] == "finished" else None
+
+    task = eventually(finished)
+    assert task is not None
+    assert task["result"] == {"results": []}
+    password = StackRecord.load(service.data).flower_password
+
+    def shown() -> bool:
+        tasks = service.flower("/api/tasks?taskname=lookup.background", password)
+        return [(key, each["state"]) for key, each in tasks.items()] == [(task_id, "SUCCESS")]
+
+    assert eventually(shown)
+
+
 def test_status_agrees_with_the_databases(service: Service, submitted: list[Recording]) -> None:
     del submitted
     state = service.status()

@@ -151,7 +151,7 @@ def test_requests_that_come_together_are_imported_together(web) -> None:
 
 
 def test_what_comes_while_messages_wait_is_held_back(make_web, monkeypatch) -> None:
-    monkeypatch.setattr(imports, "PATIENCE", 60.0)
+    monkeypatch.setattr(imports, "MAX_WAIT", 60.0)
     web = make_web()
     web.redis.rpush(SUBMISSION, "waiting", "too")
     for duration in (1, 2, 3):

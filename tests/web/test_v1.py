@@ -55,6 +55,16 @@ def test_recordings_are_called_tracks(web) -> None:
     )
 
 
+def test_a_background_lookup_calls_recordings_tracks_too(make_web) -> None:
+    web = make_web(features={"async_api": True})
+    web.worker.answer = lambda _: {"results": [{"id": GID, "recordings": [{"id": MBID}]}]}
+    reply = ET.fromstring(lookup(web, trackid=GID, **{"async": 1}).content)  # noqa: S314 - our own
+    task_id = reply.findtext("task/id") or ""
+    web.finish_lookup(task_id)
+    task = web.get(f"/v2/task/{task_id}").json["task"]
+    assert task["result"] == {"results": [{"id": GID, "tracks": [{"id": MBID}]}]}
+
+
 @pytest.mark.parametrize(
     ("meta", "words"),
     [

@@ -26,8 +26,18 @@ def test_there_are_the_tasks_of_both_chains() -> None:
 
 @pytest.mark.parametrize("name", own_tasks())
 def test_every_task_has_a_route_of_its_own(name: str) -> None:
-    patterns = [key for key in app.conf.task_routes if name.startswith(key.removesuffix("*"))]
-    assert len(patterns) == 1
+    routes = app.conf.task_routes
+    patterns = [key for key in routes if name.startswith(key.removesuffix("*"))]
+    assert len(patterns) == 1 or name in routes
+    expected = routes[name if name in routes else patterns[0]]["queue"]
+    assert app.amqp.router.route({}, name)["queue"].name == expected
+
+
+def test_a_lookup_that_nobody_waits_for_is_acknowledged_and_the_others_are_not() -> None:
+    queue_of = {name: app.amqp.router.route({}, name)["queue"] for name in own_tasks()}
+    assert queue_of["lookup.background"].name == "background"
+    assert not queue_of["lookup.background"].no_ack
+    assert queue_of["lookup.validate"].no_ack
 
 
 def test_every_queue_has_a_worker_and_every_worker_a_queue() -> None:

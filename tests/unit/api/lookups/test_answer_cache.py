@@ -1,14 +1,15 @@
-"""Answers are kept for one generation and some seconds; who asks at the same time shares one."""
+"""Answers are kept for one generation and some seconds; equal questions at one time share one."""
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from api.answers import LIFETIME, Answers
 from api.errors import ServiceUnavailableError
-from api.flight import Answer
+from api.lookups.answer_cache import LIFETIME, OVERHEAD, AnswerCache
+from api.lookups.requests import Answer
 from pipeline.stages.messages import Lookup
 
 TIMEOUT = 30.0
@@ -23,12 +24,13 @@ class LookingUp:
         self.go_on = threading.Event()
         self.go_on.set()
         self.error: Exception | None = None
+        self.padding = ""
 
     def __call__(
         self,
         lookups: Sequence[Lookup],
         meta: str,  # noqa: ARG002 - whatever is asked for
-        timeout: float,  # noqa: ARG002 - it takes no time
+        deadline: float,  # noqa: ARG002 - it takes no time
         client: str,
     ) -> list[Answer]:
         number = len(self.asked)
@@ -37,21 +39,24 @@ class LookingUp:
         assert self.go_on.wait(TIMEOUT)
         if number == 0 and self.error is not None:
             raise self.error
-        return [{"results": [number]} for _ in lookups]
+        results = [number, self.padding] if self.padding else [number]
+        return [{"results": results} for _ in lookups]
 
 
 class Front:
-    """Answers under test, their clock and generation."""
+    """A cache under test, its clock and generation."""
 
-    def __init__(self) -> None:
+    def __init__(self, capacity: int = 2**20) -> None:
         self.look_up = LookingUp()
         self.generation: bytes | None = b"1"
         self.now = 0.0
-        self.answers = Answers(self.look_up, lambda: self.generation, clock=lambda: self.now)
+        self.answers = AnswerCache(
+            self.look_up, lambda: self.generation, capacity=capacity, clock=lambda: self.now
+        )
 
     def ask(self, meta: str = "", **question: object) -> list[Answer]:
         asked = {"request": 0, "duration": 200, "fingerprint": b"\x02\x00", **question}
-        return self.answers.run([Lookup(**asked)], meta, TIMEOUT, "client")  # type: ignore[arg-type]
+        return self.answers.run([Lookup(**asked)], meta, time.monotonic() + TIMEOUT, "client")  # type: ignore[arg-type]
 
 
 def answer(number: int) -> list[Answer]:
@@ -85,8 +90,8 @@ def test_another_question_has_an_answer_of_its_own(other: dict[str, object]) -> 
 def test_questions_of_one_request_are_kept_together() -> None:
     front = Front()
     lookups = [Lookup(request=0, track_gid="a"), Lookup(request=0, track_gid="b")]
-    assert len(front.answers.run(lookups, "", TIMEOUT)) == 2
-    assert front.answers.run(lookups[:1], "", TIMEOUT) == answer(1)
+    assert len(front.answers.run(lookups, "", time.monotonic() + TIMEOUT)) == 2
+    assert front.answers.run(lookups[:1], "", time.monotonic() + TIMEOUT) == answer(1)
 
 
 def test_a_new_generation_has_new_answers() -> None:
@@ -148,3 +153,38 @@ def test_a_failure_is_not_kept_and_not_shared() -> None:
             first.result()
         assert other.result() == answer(1)
     assert front.ask() in (answer(1), answer(2))
+
+
+def test_the_least_recently_used_answer_goes_first() -> None:
+    front = Front(capacity=20 * (OVERHEAD + 12))
+    for number in range(20):
+        front.ask(str(number))
+    assert front.ask("0") == answer(0)
+    for number in range(20, 24):
+        front.ask(str(number))
+    assert front.ask("0") == answer(0)
+    assert front.ask("1") == answer(24)
+
+
+def test_an_answer_of_a_tenth_of_the_capacity_is_not_kept() -> None:
+    front = Front(capacity=20_000)
+    assert front.ask() == answer(0)
+    front.look_up.padding = "x" * 2_000
+    front.ask("large")
+    front.ask("large")
+    assert len(front.look_up.asked) == 3
+    front.look_up.padding = ""
+    assert front.ask() == answer(0)
+
+
+def test_a_request_waits_for_another_one_only_until_its_own_deadline() -> None:
+    front = Front()
+    front.look_up.go_on.clear()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(front.ask)
+        assert front.look_up.begun.acquire(timeout=TIMEOUT)
+        lookup = Lookup(request=0, duration=200, fingerprint=b"\x02\x00")
+        other = pool.submit(front.answers.run, [lookup], "", time.monotonic() + 0.05)
+        assert front.look_up.begun.acquire(timeout=TIMEOUT)  # it asks by itself
+        front.look_up.go_on.set()
+        assert [first.result(), other.result()] == [answer(0), answer(1)]

@@ -1,7 +1,6 @@
 """Lookups of many threads travel in few batches through a real Redis, and everybody is answered."""
 
 import dataclasses
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,23 +9,24 @@ from typing import Any
 
 import pytest
 import structlog
+from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from api import batcher
-from api.batcher import BACKLOG, POLL, LookupBatcher
 from api.errors import InternalError, ServiceUnavailableError
-from api.flight import Relay, Ticket
+from api.lookups.batch_policy import BatchPolicy
+from api.lookups.batcher import BACKLOG
 from cli.servers.ports import LOOPBACK
 from pipeline.runtime.redis_client import connect
-from pipeline.runtime.redis_line import RedisLine
-from pipeline.runtime.settings import ApiSettings, RedisSettings, Settings
+from pipeline.runtime.settings import RedisSettings, Settings
 from pipeline.runtime.trace import current_trace_id, trace
 from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
 from tasks import replies
 from tests.answering import Answer, Answering
+from tests.batchers import make_batcher
 from tests.counting import Counted
 from tests.scratch_redis import on_scratch, scratch_redis
 from tests.servers import PASSWORD, Servers, make_valkey, running
+from tests.workers import eventually
 
 LONG = 30.0
 
@@ -42,16 +42,24 @@ def expected(*durations: int) -> list[Answer]:
 class Front:
     """A batcher, the worker that answers it, and threads that ask."""
 
-    def __init__(self, redis_settings: RedisSettings, **options: Any) -> None:
-        patience = {name: options.pop(name, LONG) for name in ("stalled_after", "lost_after")}
+    def __init__(
+        self,
+        redis_settings: RedisSettings,
+        size: int = 100,
+        in_flight: int = 2,
+        *,
+        hold_back: float = 0.025,
+        stalled_after: float = LONG,
+        lost_after: float = LONG,
+    ) -> None:
         self.metrics = Counted()
         self.worker = Answering(connect(redis_settings))
-        self.batcher = LookupBatcher(
-            ApiSettings.model_validate(options),
-            RedisLine(connect(redis_settings, blocking=True, wait=POLL), again=False),
+        self.batcher = make_batcher(
+            redis_settings,
+            BatchPolicy(size, in_flight, hold_back, stalled_after),
             self._forward,
             self.metrics,
-            **patience,
+            lost_after,
         )
         self.send: Callable[[LookupBatch], None] = self.worker.send
         self.threads = ThreadPoolExecutor(256)
@@ -62,7 +70,8 @@ class Front:
     def ask(
         self, *durations: int, timeout: float = LONG, meta: str = "", client: str = ""
     ) -> "Future[list[Answer]]":
-        return self.threads.submit(self.batcher.run, asking(*durations), meta, timeout, client)
+        deadline = time.monotonic() + timeout
+        return self.threads.submit(self.batcher.run, asking(*durations), meta, deadline, client)
 
     def close(self) -> None:
         self.batcher.close()
@@ -92,30 +101,8 @@ def test_a_lookup_is_answered(make) -> None:
     assert batch.reply_to == front.batcher.reply_to
 
 
-def test_who_answered_is_asked_again_while_nothing_else_is_out(
-    make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batcher, "STAYS_WARM", 60.0)
-    front = make(lookup_batches_in_flight=2)
-    front.worker.worker = "lookup.one"
-    for number in (1, 2):
-        front.ask(number).result()
-    front.worker.held = True
-    futures = [front.ask(3)]
-    front.worker.wait_for(3)
-    futures.append(front.ask(4))
-    front.worker.wait_for(4)
-    front.worker.release()
-    for future in futures:
-        future.result()
-    assert [each.worker for each in front.worker.batches] == ["", "lookup.one", "lookup.one", ""]
-    monkeypatch.setattr(batcher, "STAYS_WARM", 0.0)
-    front.ask(5).result()
-    assert front.worker.batches[-1].worker == ""
-
-
 def test_answers_find_their_askers(make) -> None:
-    front = make(lookup_batch_size=40)
+    front = make(size=40)
     futures = {
         number: front.ask(*range(number, number + 1 + number % 5), meta=str(number))
         for number in range(200)
@@ -130,7 +117,7 @@ def test_answers_find_their_askers(make) -> None:
 
 
 def test_what_comes_while_batches_are_out_travels_together(make) -> None:
-    front = make(lookup_batches_in_flight=2)
+    front = make(in_flight=2)
     front.worker.held = True
     futures = []
     for number in (1, 2):  # together they might share one
@@ -151,24 +138,51 @@ def test_what_comes_while_batches_are_out_travels_together(make) -> None:
     assert [(entry["log_level"], entry["lookups"]) for entry in sent] == [("debug", 40)]
 
 
+def running_threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate()}
+
+
 def waiting_for(front: Front, count: int) -> None:
-    """Wait until so many requests wait for a place."""
-    pause = threading.Event()
-    while front.batcher._timetable.waiting < count:
-        pause.wait(0.01)
+    """Wait until so many requests are in the queue."""
+    eventually(lambda: front.batcher.waiting == count)
 
 
-def test_a_request_that_is_never_woken_holds_nobody_back_for_long(make) -> None:
-    front = make()
-    assert front.ask(1).result() == expected(1)
-    asleep = [Ticket([], "", LONG, None, left=True) for _ in range(100)]
-    relay = Relay(asleep, lambda _: None)
-    front.batcher._timetable.hold_for(relay, time.monotonic())
-    assert front.ask(2).result() == expected(2)
+@pytest.mark.parametrize(("hold_back", "sizes"), [(0.0, [1, 1]), (LONG, [1])])
+def test_a_batch_beside_another_is_held_back_for_a_time(make, hold_back, sizes) -> None:
+    front = make(hold_back=hold_back)
+    front.worker.held = True
+    futures = [front.ask(1)]
+    front.worker.wait_for(1)
+    futures.append(front.ask(2))
+    if hold_back:
+        waiting_for(front, 1)
+    else:
+        front.worker.wait_for(2)
+    assert [len(batch.lookups) for batch in front.worker.batches] == sizes
+    front.worker.release()
+    assert [future.result() for future in futures] == [expected(1), expected(2)]
+
+
+def test_of_many_requests_only_those_that_gave_up_have_no_answer(make) -> None:
+    front = make(size=20, in_flight=1)
+    front.worker.held = True
+    timeouts = [
+        0.0 if number % 7 == 0 else 0.1 if number % 5 == 0 else LONG for number in range(80)
+    ]
+    futures = [front.ask(number, timeout=timeout) for number, timeout in enumerate(timeouts)]
+    for future, timeout in zip(futures, timeouts, strict=True):
+        if timeout != LONG:
+            with pytest.raises(ServiceUnavailableError):
+                future.result()
+    front.worker.release()
+    for number, (future, timeout) in enumerate(zip(futures, timeouts, strict=True)):
+        if timeout == LONG:
+            assert future.result() == expected(number)
+    assert front.batcher.waiting == 0
 
 
 def test_a_full_batch_leaves_the_rest_for_the_next(make) -> None:
-    front = make(lookup_batches_in_flight=1, lookup_batch_size=10)
+    front = make(in_flight=1, size=10)
     front.worker.held = True
     first = front.ask(1)
     front.worker.wait_for(1)
@@ -181,13 +195,13 @@ def test_a_full_batch_leaves_the_rest_for_the_next(make) -> None:
 
 
 def test_a_request_larger_than_a_batch_travels_alone(make) -> None:
-    front = make(lookup_batch_size=10)
+    front = make(size=10)
     assert front.ask(*range(120)).result() == expected(*range(120))
     assert [len(batch.lookups) for batch in front.worker.batches] == [120]
 
 
 def test_a_batch_that_stalls_does_not_hold_back_the_others(make) -> None:
-    front = make(lookup_batches_in_flight=1, stalled_after=0.05)
+    front = make(in_flight=1, stalled_after=0.05)
     front.worker.held = True
     stalled = front.ask(1)
     (kept,) = front.worker.wait_for(1)
@@ -212,8 +226,8 @@ def test_a_batch_whose_worker_is_killed_is_sent_once_more(make) -> None:
     assert len(front.worker.batches) == 3
 
 
-def test_clients_take_turns(make) -> None:
-    front = make(lookup_batches_in_flight=1, lookup_batch_size=4)
+def test_clients_are_taken_in_turn(make) -> None:
+    front = make(in_flight=1, size=4)
     front.worker.held = True
     futures = [front.ask(1)]
     front.worker.wait_for(1)
@@ -227,7 +241,7 @@ def test_clients_take_turns(make) -> None:
 
 
 def test_who_is_not_answered_in_time_is_told_to_come_again(make) -> None:
-    front = make(lookup_batches_in_flight=1)
+    front = make(in_flight=1)
     front.worker.held = True
     patient = front.ask(1, timeout=0.3)
     (kept,) = front.worker.wait_for(1)
@@ -275,7 +289,11 @@ def test_a_reply_that_cannot_be_read_does_not_stop_the_reader(make) -> None:
 
 @pytest.mark.parametrize(
     ("error", "told"),
-    [(RedisConnectionError("refused"), ServiceUnavailableError), (KeyError("bug"), InternalError)],
+    [
+        (RedisConnectionError("refused"), ServiceUnavailableError),
+        (OperationalError("refused"), ServiceUnavailableError),
+        (KeyError("bug"), InternalError),
+    ],
 )
 def test_what_cannot_be_sent_fails_at_once_and_the_next_one_does_not(make, error, told) -> None:
     front = make()
@@ -292,12 +310,12 @@ def test_what_cannot_be_sent_fails_at_once_and_the_next_one_does_not(make, error
 
 
 def test_too_much_at_once_is_refused_at_once(make) -> None:
-    front = make(lookup_batch_size=1, lookup_batches_in_flight=1)
+    front = make(size=1, in_flight=1)
     front.worker.held = True
     future = front.ask(*range(BACKLOG))
     front.worker.wait_for(1)
     with pytest.raises(ServiceUnavailableError):
-        front.batcher.run(asking(1), "", LONG)
+        front.batcher.run(asking(1), "", time.monotonic() + LONG)
     front.worker.release()
     future.result()
     assert front.ask(1).result() == expected(1)
@@ -305,7 +323,7 @@ def test_too_much_at_once_is_refused_at_once(make) -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_died_is_started_again(make) -> None:
-    front = make(lookup_batches_in_flight=2)
+    front = make(in_flight=2)
 
     class Fatal(BaseException):
         """What no handler catches."""
@@ -316,7 +334,7 @@ def test_a_thread_that_died_is_started_again(make) -> None:
     front.send = die
     with pytest.raises(ServiceUnavailableError):
         front.ask(1, timeout=0.05).result()
-    front.batcher._threads["sender"].join()
+    eventually(lambda: "lookup-sender" not in running_threads())
     front.send = front.worker.send
     with structlog.testing.capture_logs() as logs:
         assert front.ask(2).result() == expected(2)
@@ -339,7 +357,7 @@ def test_an_outage_of_redis_passes(servers: Servers, make) -> None:
 
 
 def test_at_the_end_nobody_is_left_waiting(make) -> None:
-    front = make(lookup_batches_in_flight=1)
+    front = make(in_flight=1)
     front.worker.held = True
     futures = [front.ask(1)]
     front.worker.wait_for(1)
@@ -350,31 +368,12 @@ def test_at_the_end_nobody_is_left_waiting(make) -> None:
         with pytest.raises(ServiceUnavailableError):
             future.result()
     with pytest.raises(ServiceUnavailableError):
-        front.batcher.run(asking(3), "", LONG)
-    assert not any(thread.is_alive() for thread in front.batcher._threads.values())
+        front.batcher.run(asking(3), "", time.monotonic() + LONG)
+    assert not running_threads() & {"lookup-sender", "lookup-reader"}
 
 
 def test_a_batcher_that_was_never_used_ends_too(make) -> None:
     make().batcher.close()
-
-
-def test_a_forked_process_has_a_reply_list_of_its_own(make) -> None:
-    front = make()
-    assert front.ask(1).result() == expected(1)
-    mine = front.batcher.reply_to
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            status = int(
-                front.batcher.run(asking(2), "", LONG) != expected(2)
-                or front.batcher.reply_to == mine
-            )
-        finally:
-            os._exit(status)
-    assert os.waitpid(child, 0)[1] == 0
-    assert front.ask(3).result() == expected(3)
-    assert front.batcher.reply_to == mine
 
 
 def test_the_trace_of_a_request_goes_with_its_batch(make) -> None:
@@ -387,12 +386,12 @@ def test_the_trace_of_a_request_goes_with_its_batch(make) -> None:
 
     front.send = send
     with trace("REQUEST"):
-        front.batcher.run(asking(1), "", LONG)
+        front.batcher.run(asking(1), "", time.monotonic() + LONG)
     assert seen == ["REQUEST"]
 
 
 def test_a_shared_batch_has_a_trace_of_its_own_and_names_the_requests(make) -> None:
-    front = make(lookup_batches_in_flight=1)
+    front = make(in_flight=1)
     front.worker.held = True
     first = front.ask(1)
     front.worker.wait_for(1)
@@ -404,7 +403,7 @@ def test_a_shared_batch_has_a_trace_of_its_own_and_names_the_requests(make) -> N
 
     def run(number: int) -> list[Answer]:
         with trace(f"T{number}"):
-            return front.batcher.run(asking(number), "", LONG)
+            return front.batcher.run(asking(number), "", time.monotonic() + LONG)
 
     front.send = send
     with structlog.testing.capture_logs() as logs:
@@ -413,7 +412,7 @@ def test_a_shared_batch_has_a_trace_of_its_own_and_names_the_requests(make) -> N
         front.worker.release()
         for future in [first, *futures]:
             future.result()
-    # The first batch may be noted late: who sends it does so after the worker has it.
+    # The first batch may be noted late: the sender does so after the worker has it.
     sent = [entry for entry in logs if entry["event"] == "lookups sent"]
     (entry,) = [entry for entry in sent if entry["lookups"] > 1]
     assert sorted(entry["requests"]) == ["T2", "T3"]

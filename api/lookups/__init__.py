@@ -1,0 +1,1 @@
+"""How lookups reach the workers: answer cache, fair queue, batch policy and batcher."""

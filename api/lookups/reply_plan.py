@@ -1,0 +1,97 @@
+"""How the reply to a lookup request is composed of its answers, now or from a task's record."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from api.errors import ApiError, InternalError, InvalidFingerprintError
+from api.lookup_request import LookupRequest
+from api.lookups.requests import Answer
+from api.parameters import suffixed
+
+
+class PlannedItem(NamedTuple):
+    """One item of a request.
+
+    Attributes:
+        number: what stands after the dot, None for the parameters without one.
+        error: why it is not looked up, None where it is.
+    """
+
+    number: int | None
+    error: ApiError | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPlan:
+    """What the reply depends on beside the answers.
+
+    Attributes:
+        items: of the request, by ascending number.
+        batch: whether all items are answered, or only the first valid one.
+        old_names: whether recordings are called tracks, as in version 1 of the protocol.
+    """
+
+    items: Sequence[PlannedItem]
+    batch: bool
+    old_names: bool = False
+
+    @classmethod
+    def of(cls, request: LookupRequest) -> "ReplyPlan":
+        """Return the plan of a request."""
+        items = [
+            PlannedItem(number, query if isinstance(query, ApiError) else None)
+            for number, query in request.items
+        ]
+        return cls(items, request.batch, request.old_names)
+
+    @classmethod
+    def from_json(cls, text: str) -> "ReplyPlan":
+        """Return the plan of `to_json`; of its errors only the messages are left."""
+        fields = json.loads(text)
+        items = [
+            PlannedItem(number, None if message is None else ApiError(message))
+            for number, message in fields["items"]
+        ]
+        return cls(items, fields["batch"], fields["old_names"])
+
+    def to_json(self) -> str:
+        """Return the plan as text."""
+        items = [(number, None if error is None else error.message) for number, error in self.items]
+        return json.dumps({"items": items, "batch": self.batch, "old_names": self.old_names})
+
+    def compose(self, answers: Sequence[Answer]) -> dict[str, Any]:
+        """Return the body of the reply.
+
+        Args:
+            answers: of the items that were looked up, in their order; where not all items are
+                answered, they may end with the first that is no error.
+
+        Raises:
+            ApiError: no item has an answer; it is the error of the last item that was tried.
+        """
+        remaining = iter(answers)
+        found: list[dict[str, Any]] = []
+        last_error: ApiError = InternalError()
+        for number, error in self.items:
+            if error is not None:
+                last_error = error
+                continue
+            answer = next(remaining, None)
+            if answer is None:
+                break
+            if "error" in answer:
+                name = suffixed("fingerprint", number)
+                last_error = InvalidFingerprintError(name, f"it is {answer['error']}")
+            else:
+                found.append({"index": number, "results": self._named(answer["results"])})
+        if not found:
+            raise last_error
+        return {"fingerprints": found} if self.batch else {"results": found[0]["results"]}
+
+    def _named(self, results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if not self.old_names:
+            return results
+        names = {"recordings": "tracks"}
+        return [{names.get(key, key): value for key, value in each.items()} for each in results]

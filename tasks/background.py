@@ -1,0 +1,115 @@
+"""The task of a background lookup (``async=1``): its answers stay in Redis until they are fetched.
+
+Unlike the lookups that somebody waits for, it is acknowledged when it has ended: the message of a
+killed worker is delivered again, and a task that runs twice stores and counts its answers once.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import structlog
+from redis.exceptions import RedisError
+
+from pipeline.stages.dedupe import dedupe_lookups
+from pipeline.stages.describe import describe_lookups
+from pipeline.stages.messages import (
+    BackgroundLookup,
+    Lookup,
+    LookupBatch,
+    Message,
+    from_message,
+    to_message,
+)
+from pipeline.stages.score import score_lookups
+from pipeline.stages.validate import validate_lookups
+from tasks import lookup_records
+from tasks.celery import app
+from tasks.counters import lookup_field
+from tasks.lookup_records import Answer
+from tasks.mbids import note_missing
+from tasks.services import services
+from tasks.stage_task import TRANSIENT, StageTask
+
+LONGEST: Final = 15.0
+"""Seconds after which MusicBrainz is no longer waited for."""
+
+logger = structlog.get_logger("acoustid.tasks.background")
+
+
+class BackgroundTask(StageTask):
+    """A task whose record says so when it gives up."""
+
+    abstract = True
+
+    def on_failure(
+        self,
+        exc: Exception,
+        task_id: str,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        einfo: Any,  # noqa: ANN401 - Celery's signature
+    ) -> None:
+        """Note in the record that no answer will come."""
+        super().on_failure(exc, task_id, args, kwargs, einfo)
+        passes = isinstance(exc, TRANSIENT)
+        reason = "service currently unavailable, try again later" if passes else "internal error"
+        with suppress(RedisError):  # without Redis there is nobody to tell
+            lookup_records.fail(services().redis, task_id, reason)
+
+
+@app.task(name="lookup.background", base=BackgroundTask, bind=True)
+def look_up(self: BackgroundTask, message: Message) -> None:
+    """Answer one request's lookups, and store and count the answers."""
+    task_id = self.request.id
+    question = from_message(BackgroundLookup, message)
+    if not lookup_records.begin(services().redis, task_id):
+        logger.info("a background lookup has ended before", task_id=task_id)
+        return
+    answers = find_answers(question)
+    counts = Counter(
+        lookup_field(question.application_id, hit=bool(answer["results"]))
+        for answer in answers
+        if "error" not in answer
+    )
+    lookup_records.finish(services().redis, task_id, answers, counts)
+
+
+def send(task_id: str, question: BackgroundLookup) -> None:
+    """Publish a background lookup, whose record exists.
+
+    Raises:
+        kombu.exceptions.OperationalError: the broker is away.
+    """
+    look_up.apply_async((to_message(question),), task_id=task_id)
+
+
+def find_answers(question: BackgroundLookup) -> list[Answer]:
+    """Return the answers of a batch; otherwise those up to the first that is no error."""
+    if question.batch:
+        return run_stages(question.lookups, question.meta)
+    answers: list[Answer] = []
+    for lookup in question.lookups:
+        answers += run_stages([lookup], question.meta)
+        if "error" not in answers[-1]:
+            break
+    return answers
+
+
+def run_stages(lookups: list[Lookup], meta: str) -> list[Answer]:
+    """Run the stages of a lookup in this process; return an answer for each lookup."""
+    found = services()
+    found.metrics.batch_size("background", len(lookups))
+    deadline = time.time() + LONGEST
+    batch = LookupBatch(id="", reply_to="", deadline=deadline, metas=[meta], lookups=lookups)
+    batch = dedupe_lookups(validate_lookups(batch))
+    batch = score_lookups(batch, found.index, found.databases, found.store)
+    for lookup in batch.lookups:
+        found.metrics.lookup_search(hit=bool(lookup.hits))
+    described = describe_lookups(batch, found.databases)
+    if described.degraded:
+        found.metrics.metadata_unavailable()
+    note_missing(found.redis, described.missing_mbids)
+    return described.reply.answers

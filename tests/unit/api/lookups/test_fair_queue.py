@@ -1,0 +1,94 @@
+"""Requests are taken round robin among the clients, first in first out for each client."""
+
+from time import perf_counter
+
+from api.lookups.fair_queue import FairQueue
+from api.lookups.requests import PendingRequest
+from pipeline.stages.messages import Lookup
+
+
+def request(client: str, lookups: int = 1) -> PendingRequest:
+    return PendingRequest([Lookup(request=0)] * lookups, "", 0.0, client)
+
+
+def waiting(*requests: PendingRequest) -> FairQueue:
+    queue = FairQueue()
+    for each in requests:
+        queue.add(each)
+    return queue
+
+
+def test_one_clients_requests_keep_their_order() -> None:
+    requests = [request("a") for _ in range(5)]
+    queue = waiting(*requests)
+    assert queue.take(3) == requests[:3]
+    assert len(queue) == 2
+    assert queue.take(3) == requests[3:]
+    assert queue.take(3) == []
+
+
+def test_it_counts_the_lookups_that_wait() -> None:
+    first, *others = [request("a", 5), request("b", 2), request("a"), request("c", 3)]
+    queue = waiting(first, *others)
+    assert queue.lookups == 11
+    queue.remove(first)
+    queue.remove(first)
+    assert queue.lookups == 6
+    queue.take(3)
+    assert queue.lookups == 3
+    queue.clear()
+    assert queue.lookups == 0
+
+
+def test_a_client_with_one_request_is_in_the_next_batch() -> None:
+    eager = [request("eager") for _ in range(100)]
+    modest = request("modest")
+    queue = waiting(*eager, modest)
+    assert queue.take(4) == [eager[0], modest, *eager[1:3]]
+
+
+def test_the_round_goes_on_where_the_last_batch_ended() -> None:
+    requests = {client: [request(client), request(client)] for client in "abc"}
+    queue = waiting(*requests["a"], *requests["b"], *requests["c"])
+    taken = [each.client for _ in range(3) for each in queue.take(2)]
+    assert "".join(taken) == "abcabc"
+
+
+def test_the_first_request_is_taken_however_large_it_is() -> None:
+    large, small = request("a", 120), request("b")
+    queue = waiting(large, small)
+    assert queue.take(100) == [large]
+    assert queue.take(100) == [small]
+
+
+def test_a_request_that_does_not_fit_is_the_first_of_the_next_batch() -> None:
+    small, large, later = request("a", 6), request("b", 8), request("c")
+    queue = waiting(small, large, later)
+    assert queue.take(10) == [small]
+    assert queue.take(10) == [large, later]
+
+
+def test_a_request_that_gives_up_is_removed() -> None:
+    first, second, stranger = request("a"), request("a"), request("b")
+    queue = waiting(first, second)
+    queue.remove(first)
+    queue.remove(stranger)
+    assert list(queue) == [second]
+    queue.clear()
+    assert len(queue) == 0
+    assert queue.take(1) == []
+
+
+def test_removing_takes_the_same_time_however_many_wait() -> None:
+    def seconds(count: int) -> float:
+        """Return the time to remove a hundred requests from the middle of so many."""
+        requests = [request("a") for _ in range(count)]
+        queue = waiting(*requests)
+        begun = perf_counter()
+        for each in requests[count // 2 : count // 2 + 100]:
+            queue.remove(each)
+        return perf_counter() - begun
+
+    few = min(seconds(200) for _ in range(5))
+    many = min(seconds(20_000) for _ in range(5))
+    assert many < 20 * few
