@@ -5,8 +5,8 @@ Nothing here does I/O. The protocol reports what happens on a connection, and as
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
@@ -20,6 +20,9 @@ EXEMPT: Final = frozenset({"127.0.0.1", "::1"})
 
 SEARCHED: Final = 256
 """Connections that are looked at for one to close when there are too many."""
+
+
+_NO_WAITING: Final[AbstractAsyncContextManager[object]] = nullcontext()
 
 
 class Reading(Enum):
@@ -168,7 +171,7 @@ class Connections:
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection; a second time changes nothing."""
-        if connection not in self._all.connections:
+        if not self.is_open(connection):
             return
         self.end_body(connection)
         self.release(connection)
@@ -177,9 +180,13 @@ class Connections:
         if connection.client and not self._clients[connection.client].connections:
             del self._clients[connection.client]
 
+    def is_open(self, connection: Connection) -> bool:
+        """Tell whether a connection is still counted."""
+        return connection in self._all.connections
+
     def begin_body(self, connection: Connection) -> bool:
         """Note that the body of a request is there in part; return whether there is room for it."""
-        if connection not in self._all.connections:
+        if not self.is_open(connection):
             return False
         if self._all.half_read >= self.limits.half_read_bodies:
             return False
@@ -200,7 +207,7 @@ class Connections:
 
     def buffer(self, connection: Connection, size: int) -> bool:
         """Note bytes of a body in memory; return whether there is room for them."""
-        if connection not in self._all.connections:
+        if not self.is_open(connection):
             return False
         if self._all.buffered + size > self.limits.buffered_bytes:
             return False
@@ -212,17 +219,14 @@ class Connections:
             use.buffered += size
         return True
 
-    @asynccontextmanager
-    async def turn(self, connection: Connection) -> AsyncIterator[bool]:
-        """Wait until a request may be worked on; yield whether its connection is still open."""
+    def turns(self, connection: Connection) -> AbstractAsyncContextManager[object]:
+        """Return what a request of a connection waits in until it may be worked on."""
         own = self._clients.get(connection.client)
         if own is None:
-            yield connection in self._all.connections
-            return
+            return _NO_WAITING
         if own.turns is None:
             own.turns = asyncio.Semaphore(self.limits.requests_per_client)
-        async with own.turns:
-            yield connection in self._all.connections
+        return own.turns
 
     def release(self, connection: Connection) -> None:
         """Note that no body of a connection is in memory any more."""

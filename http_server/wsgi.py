@@ -110,9 +110,7 @@ class WsgiBridge:
             environ["CONTENT_LENGTH"] = str(len(body))
         environ["wsgi.input"] = io.BytesIO(body)
         environ[ARRIVED] = time.monotonic()
-        async with self._connections.turn(connection) as is_open:
-            if not is_open:
-                raise DisconnectedError
+        async with self._connections.turns(connection):
             response = await self._in_thread(environ, connection)
         loop = asyncio.get_running_loop()
         try:
@@ -127,6 +125,8 @@ class WsgiBridge:
         Raises:
             DisconnectedError: the client left before a thread was free.
         """
+        if not self._connections.is_open(connection):
+            raise DisconnectedError
         future = self._threads.submit(self._call, environ)
         connection.cancel = future.cancel
         try:
