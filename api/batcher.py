@@ -14,14 +14,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+import redis
 import structlog
+from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from api.departures import Departures
 from api.errors import ApiError, InternalError, ServiceUnavailableError
 from api.flight import Answer, Flight, Relay, Ticket
 from pipeline.runtime.metrics import Metrics
-from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import ApiSettings
 from pipeline.runtime.trace import current_trace_id, trace
 from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
@@ -34,12 +35,6 @@ LOST_AFTER: Final = 2.0
 """Seconds after which an unanswered batch is sent once more.
 
 The broker hands a killed worker's batch to another one too, but after its clients have gone.
-"""
-
-STAYS_WARM: Final = 0.1
-"""Seconds for which the worker that answered last is asked again, where no other batch is out.
-
-It has nothing else to do, and still finds in the processor's caches what another one would miss.
 """
 
 BACKLOG: Final = 20
@@ -64,8 +59,8 @@ class LookupBatcher:
 
     Args:
         settings: batch size, batches in flight.
-        line: to Redis, for commands that wait `POLL` seconds; it sends none again.
-        send: publishes a batch; raises `redis.RedisError` without a broker.
+        client: to Redis, for commands that wait `POLL` seconds; it sends none again.
+        send: publishes a batch; raises `kombu.exceptions.OperationalError` without a broker.
         metrics: where batches are counted.
         stalled_after: seconds after which an unanswered batch no longer holds others back.
         lost_after: seconds after which an unanswered batch is sent once more.
@@ -74,7 +69,7 @@ class LookupBatcher:
     def __init__(
         self,
         settings: ApiSettings,
-        line: RedisLine,
+        client: redis.Redis,
         send: Send,
         metrics: Metrics,
         *,
@@ -89,7 +84,7 @@ class LookupBatcher:
             stalled_after=stalled_after,
             lost_after=lost_after,
         )
-        self._line = line
+        self._client = client
         self._send = send
         self._metrics = metrics
         self._begin()
@@ -135,7 +130,7 @@ class LookupBatcher:
         self._wake.set()
         for thread in threads:
             thread.join(POLL + AFTER_FAILURE + 1)
-        self._line.close()
+        self._client.close()
 
     def _begin(self) -> None:
         self.reply_to = replies.reply_key()
@@ -146,7 +141,6 @@ class LookupBatcher:
         self._timetable = self._departures()
         self._threads: dict[str, threading.Thread] = {}
         self._unanswered = 0
-        self._warm = "", -STAYS_WARM  # the worker that answered last, and when
         self._closing = False
 
     def _queue(self, ticket: Ticket) -> None:
@@ -194,8 +188,8 @@ class LookupBatcher:
         trace_ids = flight.trace_ids
         with trace(trace_ids[0] if len(trace_ids) == 1 else None):
             try:
-                self._send(flight.batch(self.reply_to, self._worker_for(flight)))
-            except RedisError as error:
+                self._send(flight.batch(self.reply_to))
+            except OperationalError as error:
                 logger.error("the broker is away", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
                 self._give_up(flight, ServiceUnavailableError())
             except Exception:
@@ -206,12 +200,6 @@ class LookupBatcher:
                 # Not before: the reader would take the interpreter from who sends.
                 with self._lock:
                     self._flying.notify()
-
-    def _worker_for(self, flight: Flight) -> str:
-        """Return the queue of the worker to ask, empty for whichever is free."""
-        queue, answered = self._warm
-        is_warm = time.monotonic() - answered < STAYS_WARM
-        return queue if is_warm and flight.alone and not flight.repeated else ""
 
     def _note(self, flight: Flight) -> None:
         if flight.repeated:
@@ -234,7 +222,7 @@ class LookupBatcher:
     def _read_replies(self) -> None:
         while self._wait_for_flights():
             try:
-                reply = replies.pop(self._line, self.reply_to, POLL)
+                reply = replies.pop(self._client, self.reply_to, POLL)
             except RedisError as error:
                 logger.error("redis is away: no replies", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
                 self._wake.wait(AFTER_FAILURE)
@@ -254,7 +242,6 @@ class LookupBatcher:
             return not self._closing
 
     def _settle(self, reply: LookupReply) -> None:
-        self._warm = reply.worker, time.monotonic()
         with self._lock:
             flight = self._timetable.land(reply.id)
         if flight is None:

@@ -85,7 +85,7 @@ class Departures:
         """Return the next batch, which is out from now on, None where it is not its time."""
         if not self.is_time(now):
             return None
-        flight = Flight(self._waiting.take(self._size), now, alone=not self._out)
+        flight = Flight(self._waiting.take(self._size), now)
         self._out[flight.id] = flight
         return flight
 

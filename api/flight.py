@@ -105,13 +105,11 @@ class Flight:
 
     Attributes:
         sent: when it was sent first, on the monotonic clock.
-        alone: whether no other batch was out then.
         repeated: whether it was sent once more.
     """
 
     tickets: list[Ticket]
     sent: float
-    alone: bool = False
     repeated: bool = False
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
@@ -130,12 +128,11 @@ class Flight:
         """The trace id of each request."""
         return [ticket.trace_id for ticket in self.tickets]
 
-    def batch(self, reply_to: str, worker: str = "") -> LookupBatch:
+    def batch(self, reply_to: str) -> LookupBatch:
         """Return the message; each lookup learns which request it belongs to.
 
         Args:
             reply_to: list of this front end.
-            worker: queue of the worker to ask; empty for any.
         """
         lookups: list[Lookup] = []
         for request, ticket in enumerate(self.tickets):
@@ -148,7 +145,6 @@ class Flight:
             deadline=time.time() + self.deadline - time.monotonic(),
             metas=[ticket.meta for ticket in self.tickets],
             lookups=lookups,
-            worker=worker,
         )
 
     def settle(self, answers: list[Answer], ended: Callable[[Relay], None]) -> Relay:

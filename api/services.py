@@ -10,22 +10,21 @@ from redis.exceptions import RedisError
 from api.answers import Answers
 from api.background import BackgroundLookups
 from api.batcher import POLL, LookupBatcher
-from api.generations import Generations
 from api.health_checks import HealthChecks
 from api.imports import ImportSender
 from api.keys import Keys
+from api.lookups.catalogue_generation import CatalogueGeneration
 from api.rate_limit import RateLimiter
 from api.receipts import ReceiptWriter
 from api.redis_watch import RedisWatch
-from api.tracked_hash import TrackedHash
 from pipeline.runtime.counters import Counters
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
-from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import Settings
 from pipeline.stages.messages import LookupBatch
-from tasks import generation, queues
+from tasks import queues
+from tasks.fast_path.paths import FastPath
 
 REDIS_TIMEOUT = 1.0
 """Seconds to wait for Redis where somebody waits for us."""
@@ -81,9 +80,10 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
     client = connect(settings.redis, timeout=REDIS_TIMEOUT)
     metrics = connect_metrics(settings.statsd)
     watch = RedisWatch()
-    blocking = RedisLine(connect(settings.redis, blocking=True, wait=POLL), again=False)
+    blocking = connect(settings.redis, blocking=True, wait=POLL)
     batcher = LookupBatcher(settings.api, blocking, dispatch.send_lookups, metrics)
-    generations = Generations(TrackedHash(client, generation.KEY).read, watch)
+    caches = FastPath.of(settings).caches_generation
+    generation = CatalogueGeneration(client, watch, caches=caches)
     return Services(
         settings=settings,
         databases=databases,
@@ -93,7 +93,7 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
         limiter=RateLimiter(client, watch, settings.cluster.rate_limiter, metrics),
         batcher=batcher,
         answers=Answers(
-            batcher.run, generations.current if settings.api.answer_cache else lambda: None
+            batcher.run, generation.current if settings.api.answer_cache else lambda: None
         ),
         background=BackgroundLookups(client, settings.api.lookup_timeout),
         receipts=ReceiptWriter(databases),

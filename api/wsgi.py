@@ -3,7 +3,7 @@
 ``api.wsgi:application`` works too; it is made when the server asks for it, and not at import.
 """
 
-from functools import cache, partial
+from functools import cache
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,7 @@ from api.app import create_app
 from api.services import Dispatch, open_services
 from pipeline.runtime.config import load_settings
 from pipeline.runtime.logs import configure_logging
-from pipeline.runtime.process import hand_over_rarely, settle, stay_on_one_core
-from pipeline.runtime.redis_client import connect
-from pipeline.runtime.redis_line import RedisLine
+from pipeline.runtime.process import stay_on_one_core
 from pipeline.runtime.sentry import init_sentry
 from tasks import dispatch
 
@@ -33,14 +31,11 @@ def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
     init_sentry(settings, "api")
     if settings.api.one_core:  # before there are threads
         stay_on_one_core()
-    lookups = partial(dispatch.send_lookups, RedisLine(connect(settings.redis)))
-    services = open_services(settings, Dispatch(lookups, dispatch.send_submissions))
+    senders = Dispatch(dispatch.send_lookups, dispatch.send_submissions)
+    services = open_services(settings, senders)
     # A worker of granian is a child of multiprocessing, which runs no atexit functions, but these.
     Finalize(None, services.close, exitpriority=10)
-    application = create_app(services)
-    settle()
-    hand_over_rarely()
-    return application
+    return create_app(services)
 
 
 def __getattr__(name: str) -> object:

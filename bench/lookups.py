@@ -9,7 +9,7 @@ import psutil
 
 from bench import batches
 from bench.accounting import PARTS, Accounting, per_request
-from bench.batches import BatchSizes
+from bench.batches import BatchCount
 from bench.drivers import Load, Span, closed_loop, open_loop
 from bench.queries import QueryFile
 from bench.stack import Progress, Stack
@@ -37,7 +37,7 @@ class Lookups:
     Attributes:
         stack: whom to ask.
         queries: what; each window takes the next ones.
-        batches: in which they travel.
+        batches: counts those that they travel in.
         seconds: of a window.
         progress: called with one line for each window.
         answered: lookups so far, warm-ups included.
@@ -45,7 +45,7 @@ class Lookups:
 
     stack: Stack
     queries: QueryFile
-    batches: BatchSizes
+    batches: BatchCount
     seconds: float
     progress: Progress
     answered: int = 0
@@ -107,7 +107,7 @@ class Lookups:
         stack = sum(used[part] - cpu[part] for part in PARTS)
         return {
             **_figures(load),
-            "batches": batches.summary(self.batches.read()),
+            "batches": batches.summary(self.batches.read(), load.requests),
             "cpu_ms_per_request": per_request(cpu, used, load.requests),
             "cores_busy": {
                 "stack": round(stack / took, 2),

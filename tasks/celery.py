@@ -4,13 +4,13 @@ from celery import Celery
 
 from tasks import signals
 from tasks.stage_task import StageTask
-from tasks.worker_events import GatherEvents
 
 app = Celery(
     "acoustid",
     task_cls=StageTask,
     include=[
         "tasks.lookup",
+        "tasks.fast_path.fused",
         "tasks.submission",
         "tasks.index",
         "tasks.maintenance",
@@ -19,5 +19,4 @@ app = Celery(
     ],
 )
 app.config_from_object("celeryconfig")
-app.steps["consumer"].add(GatherEvents)
 signals.connect()

@@ -6,7 +6,6 @@ from typing import Any
 
 import redis
 
-from pipeline.runtime.redis_line import RedisLine
 from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
 from tasks import replies
 
@@ -26,17 +25,14 @@ class Answering:
         answer: what a lookup is answered with.
         batches: what was sent.
         held: while it is set, replies are kept back until `release`.
-        worker: what replies name as this worker's own queue.
     """
 
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
-        self.line = RedisLine(client)
         self.answer: Callable[[Lookup], Answer] = echo
         self.batches: list[LookupBatch] = []
         self.arrived = threading.Condition()
         self.held = False
-        self.worker = ""
         self._kept: list[LookupBatch] = []
 
     def send(self, batch: LookupBatch) -> None:
@@ -52,8 +48,7 @@ class Answering:
     def reply(self, batch: LookupBatch, *, failed: bool = False) -> None:
         """Answer a batch."""
         answers = [] if failed else [self.answer(lookup) for lookup in batch.lookups]
-        reply = LookupReply(batch.id, answers, failed, worker=self.worker)
-        replies.push(self.line, batch.reply_to, reply)
+        replies.push(self.client, batch.reply_to, LookupReply(batch.id, answers, failed))
 
     def wait_for(self, count: int) -> list[LookupBatch]:
         """Wait until so many batches have come, and return them."""

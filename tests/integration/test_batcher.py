@@ -10,15 +10,13 @@ from typing import Any
 
 import pytest
 import structlog
-from redis.exceptions import ConnectionError as RedisConnectionError
+from kombu.exceptions import OperationalError
 
-from api import batcher
 from api.batcher import BACKLOG, POLL, LookupBatcher
 from api.errors import InternalError, ServiceUnavailableError
 from api.flight import Relay, Ticket
 from cli.servers.ports import LOOPBACK
 from pipeline.runtime.redis_client import connect
-from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import ApiSettings, RedisSettings, Settings
 from pipeline.runtime.trace import current_trace_id, trace
 from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
@@ -48,7 +46,7 @@ class Front:
         self.worker = Answering(connect(redis_settings))
         self.batcher = LookupBatcher(
             ApiSettings.model_validate(options),
-            RedisLine(connect(redis_settings, blocking=True, wait=POLL), again=False),
+            connect(redis_settings, blocking=True, wait=POLL),
             self._forward,
             self.metrics,
             **patience,
@@ -90,28 +88,6 @@ def test_a_lookup_is_answered(make) -> None:
     (batch,) = front.worker.batches
     assert [lookup.request for lookup in batch.lookups] == [0]
     assert batch.reply_to == front.batcher.reply_to
-
-
-def test_who_answered_is_asked_again_while_nothing_else_is_out(
-    make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batcher, "STAYS_WARM", 60.0)
-    front = make(lookup_batches_in_flight=2)
-    front.worker.worker = "lookup.one"
-    for number in (1, 2):
-        front.ask(number).result()
-    front.worker.held = True
-    futures = [front.ask(3)]
-    front.worker.wait_for(3)
-    futures.append(front.ask(4))
-    front.worker.wait_for(4)
-    front.worker.release()
-    for future in futures:
-        future.result()
-    assert [each.worker for each in front.worker.batches] == ["", "lookup.one", "lookup.one", ""]
-    monkeypatch.setattr(batcher, "STAYS_WARM", 0.0)
-    front.ask(5).result()
-    assert front.worker.batches[-1].worker == ""
 
 
 def test_answers_find_their_askers(make) -> None:
@@ -256,7 +232,7 @@ def test_a_reply_of_the_wrong_length_is_nobodys(make) -> None:
     front.worker.held = True
     future = front.ask(1, 2)
     (batch,) = front.worker.wait_for(1)
-    replies.push(front.worker.line, batch.reply_to, LookupReply(batch.id, expected(1)))
+    replies.push(front.worker.client, batch.reply_to, LookupReply(batch.id, expected(1)))
     with pytest.raises(InternalError):
         future.result()
 
@@ -267,7 +243,7 @@ def test_a_reply_that_cannot_be_read_does_not_stop_the_reader(make) -> None:
     future = front.ask(1)
     front.worker.wait_for(1)
     with structlog.testing.capture_logs() as logs:
-        front.worker.line.ask("RPUSH", front.batcher.reply_to, b"\xc1")
+        front.worker.client.rpush(front.batcher.reply_to, b"\xc1")
         front.worker.release()
         assert future.result() == expected(1)
     assert "a reply could not be read" in [entry["event"] for entry in logs]
@@ -275,7 +251,7 @@ def test_a_reply_that_cannot_be_read_does_not_stop_the_reader(make) -> None:
 
 @pytest.mark.parametrize(
     ("error", "told"),
-    [(RedisConnectionError("refused"), ServiceUnavailableError), (KeyError("bug"), InternalError)],
+    [(OperationalError("refused"), ServiceUnavailableError), (KeyError("bug"), InternalError)],
 )
 def test_what_cannot_be_sent_fails_at_once_and_the_next_one_does_not(make, error, told) -> None:
     front = make()

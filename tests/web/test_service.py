@@ -164,7 +164,7 @@ def test_lookups_at_the_same_time_share_a_batch(service: Service) -> None:
     record = StackRecord.load(service.data)
 
     def shared() -> set[str]:
-        tasks = service.flower("/api/tasks?taskname=lookup.validate", record.flower_password)
+        tasks = service.flower("/api/tasks?taskname=lookup.sampled_batch", record.flower_password)
         sizes = {each["args"].partition(" ")[0] for each in tasks.values()}
         return sizes - {"(1", "(20"}  # one lookup, and a request with twenty
 

@@ -36,18 +36,6 @@ def test_factory_and_name_are_one_application(tmp_path: Path) -> None:
     assert done.stdout == "True\n", done.stderr
 
 
-def test_the_threads_of_a_front_end_have_patience(tmp_path: Path) -> None:
-    code = """
-import sys
-from api import wsgi
-before = sys.getswitchinterval()
-wsgi.create_application()
-print(sys.getswitchinterval() > before)
-"""
-    done = run(code, tmp_path)
-    assert done.stdout == "True\n", done.stderr
-
-
 def test_a_worker_process_closes_what_it_opened(tmp_path: Path) -> None:
     code = """
 import multiprocessing
