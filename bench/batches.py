@@ -23,6 +23,7 @@ class BatchCount:
 
     def __init__(self, settings: Settings) -> None:
         self._app = Celery(broker=settings.redis.url(), set_as_current=False)
+        self._app.conf.accept_content = ["json", "msgpack"]  # as workers send results
         self._before = 0
 
     def read(self) -> int:
