@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
+from cli.roles import Layout, roles
 from pipeline.fingerprint.codec import compress
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
@@ -26,7 +28,6 @@ from tests.workers import (
     point_celery_at,
     running_worker,
     task_counts,
-    worker_roles,
     write_config,
 )
 
@@ -58,12 +59,13 @@ def make(settings: Settings, databases: Databases, tmp_path: Path) -> Iterator[o
     del databases
     with ExitStack() as stack:
 
-        def make(**options: object) -> Worker:
+        def make(pool: str = "solo", **options: object) -> Worker:
             celery = settings.celery.model_copy(update=options)
             here = settings.model_copy(update={"celery": celery})
             config = write_config(here, tmp_path / "acoustid.conf")
             point_celery_at(config, here)
-            [role] = [role for role in worker_roles() if role.name.startswith("worker-lookup")]
+            layout = Layout("127.0.0.1", 0, None, workers=1, lookup_pool=pool)
+            role = roles(layout)[0]
             stack.enter_context(running_worker(role, config, tmp_path / "log", here))
             sender = LookupSender(FastPath.of(here))
             return Worker(sender, connect(here.redis, blocking=True), tmp_path / "log")
@@ -79,10 +81,12 @@ def make(settings: Settings, databases: Databases, tmp_path: Path) -> Iterator[o
         ({"acknowledge_lookups": True}, FUSED),
         ({"fuse_lookup_stages": False}, CHAIN),
         ({"fast_path": False}, CHAIN),
+        ({"pool": "prefork"}, FUSED),
+        ({"pool": "threads", "fast_path": False}, CHAIN),
     ],
 )
 def test_fused_or_not_a_lookup_has_the_same_answer(
-    make, settings: Settings, databases: Databases, options: dict[str, bool], tasks: tuple[str, ...]
+    make, settings: Settings, databases: Databases, options: dict[str, Any], tasks: tuple[str, ...]
 ) -> None:
     importer = Importer(databases, settings.fingerprint_index.path)
     [status] = importer.run(importer.receipt(fingerprint(1)))
