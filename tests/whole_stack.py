@@ -72,13 +72,18 @@ S = TypeVar("S", bound=WholeStack)
 
 
 @contextmanager
-def running_stack(data: DataDir, kind: type[S]) -> Iterator[S]:
-    """Run a stack without the sample and without limits; end it and delete what it left."""
+def running_stack(data: DataDir, kind: type[S], **environ: str) -> Iterator[S]:
+    """Run a stack without the sample and without limits; end it and delete what it left.
+
+    Args:
+        data: its data directory.
+        kind: what to return.
+        environ: further settings.
+    """
     options = ("--detach", "--no-sample", "--workers", "1", "--port", "0")
     try:
-        started = acoustid(
-            "up", *options, "--flower-port", str(free_port()), data=data, environ=NO_LIMITS
-        )
+        flower = ("--flower-port", str(free_port()))
+        started = acoustid("up", *options, *flower, data=data, environ={**NO_LIMITS, **environ})
         assert started.returncode == 0, started.stderr
         yield kind(data)
     finally:
