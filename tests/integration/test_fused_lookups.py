@@ -12,6 +12,7 @@ import redis
 
 from cli.roles import Layout, roles
 from pipeline.fingerprint.codec import compress
+from pipeline.index import manifest
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import Settings
@@ -119,6 +120,31 @@ def test_a_front_end_is_told_of_a_batch_that_fails(make, fast_path: bool) -> Non
     reply = ask(worker.client, batch, worker.sender.send)
     assert (reply.failed, reply.transient, reply.answers) == (True, False, [])
     assert not worker.ask().failed
+
+
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_what_may_pass_is_tried_again_before_a_front_end_is_told(
+    make, settings: Settings, fast_path: bool
+) -> None:
+    index = settings.fingerprint_index.path
+    index.mkdir(exist_ok=True)
+    (index / manifest.NAME).write_bytes(b"damaged")
+    worker = make(fast_path=fast_path)
+    reply = worker.ask()
+    assert (reply.failed, reply.transient, reply.answers) == (True, True, [])
+    [counts] = task_counts(1)
+    assert sum(counts.values()) == (3 if fast_path else 5)  # three tries of one task
+    (index / manifest.NAME).unlink()
+
+
+def test_a_worker_leaves_nothing_in_redis_that_has_its_name(make) -> None:
+    worker = make()
+    worker.ask()
+
+    def named() -> list[bytes]:
+        return [key for key in worker.client.scan_iter("_kombu.binding*") if b"lookup-1@" in key]
+
+    assert named() == []
 
 
 @pytest.mark.parametrize("acknowledge", [False, True])
