@@ -3,8 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
-# Looked for when it is needed, and once; PYTHON=... names one.
-PYTHON ?= $(eval PYTHON := $(shell sh cli/choose_python.sh))$(PYTHON)
+PYTHON ?= python3
 VENV ?= .venv
 DATA ?= .acoustid
 UV ?= uv
@@ -71,11 +70,12 @@ clean: ## Delete .venv and caches; never the data
 
 # pip comes last into a new environment: with it, nothing is missing.
 $(VENV)/bin/pip:
-	@test -n "$(PYTHON)" || { \
-		echo "Python 3.11 to 3.14 is needed, and there is none on the PATH ($$(python3 -V 2>&1))."; \
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "Python 3.11 to 3.14 is needed, and there is no $(PYTHON) on the PATH."; \
 		echo "Install it, or say: make PYTHON=/path/to/python3.11"; exit 1; } >&2
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "$(PYTHON) is no Python 3.11 or newer ($$($(PYTHON) -V 2>&1))."; exit 1; } >&2
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || { \
+		echo "Python 3.11 to 3.14 is needed, and $(PYTHON) is $$($(PYTHON) -V 2>&1)."; \
+		echo "Name another one: make PYTHON=/path/to/python3.11"; exit 1; } >&2
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make virtual environments: on Debian and Ubuntu that takes"; \
 		echo "  apt install python3-venv"; exit 1; } >&2

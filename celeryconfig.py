@@ -4,6 +4,7 @@ from kombu import Exchange, Queue
 
 from pipeline.runtime.config import load_settings
 from tasks import queues
+from tasks.fast_path.paths import FastPath
 from tasks.schedule import SCHEDULE
 
 _settings = load_settings()
@@ -11,7 +12,6 @@ _redis = _settings.redis.url()
 
 # Redis carries the messages and keeps the results.
 broker_url = _redis
-broker_transport = "tasks.transport:Transport"  # what kombu's does, with fewer objects on the way
 result_backend = _redis
 
 # Fingerprints travel as bytes, which JSON has not; the remote control of workers speaks JSON.
@@ -20,10 +20,11 @@ result_serializer = "msgpack"
 accept_content = ["msgpack", "json"]
 
 # One queue for each kind of work, so that a long one never holds up a short one. A name that is
-# not here is an error rather than a new queue that no worker serves. Lookups are not kept until
+# not here is an error rather than a new queue that no worker serves. Lookups need not be kept until
 # they are acknowledged: the front end waits, and sends a batch again long before Redis would.
+_unacknowledged = () if FastPath.of(_settings).acknowledges else (queues.LOOKUP,)
 task_queues = [
-    Queue(name, Exchange(name), routing_key=name, no_ack=name == queues.LOOKUP)
+    Queue(name, Exchange(name), routing_key=name, no_ack=name in _unacknowledged)
     for name in queues.NAMES
 ]
 task_default_queue = "maintenance"

@@ -8,25 +8,24 @@ import redis
 from redis.exceptions import RedisError
 
 from api.background import BackgroundLookups
-from api.generations import Generations
 from api.health_checks import HealthChecks
 from api.imports import ImportSender
 from api.keys import Keys
 from api.lookups.answer_cache import AnswerCache
 from api.lookups.batch_policy import BatchPolicy
 from api.lookups.batcher import POLL, LookupBatcher
+from api.lookups.catalogue_generation import CatalogueGeneration
 from api.rate_limit import RateLimiter
 from api.receipts import ReceiptWriter
 from api.redis_watch import RedisWatch
-from api.tracked_hash import TrackedHash
 from pipeline.runtime.counters import Counters
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
-from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import Settings
 from pipeline.stages.messages import BackgroundLookup, LookupBatch
-from tasks import generation, queues
+from tasks import queues
+from tasks.fast_path.paths import FastPath
 
 REDIS_TIMEOUT = 1.0
 """Seconds to wait for Redis where somebody waits for us."""
@@ -83,10 +82,13 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
     client = connect(settings.redis, timeout=REDIS_TIMEOUT)
     metrics = connect_metrics(settings.statsd)
     watch = RedisWatch()
-    blocking = RedisLine(connect(settings.redis, blocking=True, wait=POLL), again=False)
+    paths = FastPath.of(settings)
+    waiting = partial(
+        connect, settings.redis, blocking=True, wait=POLL, keeps_connection=paths.keeps_connection
+    )
     policy = BatchPolicy(settings.api.lookup_batch_size, settings.api.lookup_batches_in_flight)
-    batcher = LookupBatcher(policy, blocking, dispatch.send_lookups, metrics)
-    generations = Generations(TrackedHash(client, generation.KEY).read, watch)
+    batcher = LookupBatcher(policy, waiting, dispatch.send_lookups, metrics)
+    generation = CatalogueGeneration(client, watch, caches=paths.caches_generation)
     return Services(
         settings=settings,
         databases=databases,
@@ -96,7 +98,7 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
         limiter=RateLimiter(client, watch, settings.cluster.rate_limiter, metrics),
         batcher=batcher,
         answers=AnswerCache(
-            batcher.run, generations.current if settings.api.answer_cache else lambda: None
+            batcher.run, generation.current if settings.api.answer_cache else lambda: None
         ),
         background=BackgroundLookups(client, dispatch.send_background),
         receipts=ReceiptWriter(databases),

@@ -5,7 +5,7 @@
 """
 
 import atexit
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 from api.app import create_app
@@ -13,8 +13,6 @@ from api.services import Dispatch, Services, open_services
 from pipeline.runtime.config import load_settings
 from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.process import stay_on_one_core
-from pipeline.runtime.redis_client import connect
-from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.sentry import init_sentry
 from tasks import dispatch
 
@@ -45,10 +43,8 @@ def open_front_end() -> Services:
     init_sentry(settings, "api")
     if settings.api.one_core:  # before there are threads
         stay_on_one_core()
-    lookups = partial(dispatch.send_lookups, RedisLine(connect(settings.redis)))
-    return open_services(
-        settings, Dispatch(lookups, dispatch.send_background, dispatch.send_submissions)
-    )
+    senders = Dispatch(dispatch.send_lookups, dispatch.send_background, dispatch.send_submissions)
+    return open_services(settings, senders)
 
 
 def __getattr__(name: str) -> object:

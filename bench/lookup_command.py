@@ -6,7 +6,7 @@ from typing import Any, Final
 import click
 
 from bench import steadiness
-from bench.batches import watched_batches
+from bench.batches import BatchCount
 from bench.checks import VERDICTS, check
 from bench.drivers import find_wrk
 from bench.lookups import Lookups
@@ -78,11 +78,10 @@ def lookup(
     with (
         plan.data() as data,
         plan.stack(data, {CACHE: caching}) as stack,
-        watched_batches(stack.settings) as batches,
     ):
         source = QuerySource(plan.catalogue, meta, distinct)
         queries = QueryFile(source, data.root / "queries.txt")
-        lookups = Lookups(stack, queries, batches, seconds, progress)
+        lookups = Lookups(stack, queries, BatchCount(stack.settings), seconds, progress)
         figures: dict[str, Any] = {
             "steadiness": steady,
             "queries": {"known_share": KNOWN_SHARE, "meta": meta, "distinct": distinct},

@@ -9,7 +9,7 @@ import psutil
 
 from bench import batches
 from bench.accounting import PARTS, Accounting, per_request
-from bench.batches import BatchSizes
+from bench.batches import BatchCount
 from bench.drivers import Load, Span, closed_loop, open_loop
 from bench.queries import QueryFile
 from bench.stack import Progress, Started
@@ -37,7 +37,7 @@ class Lookups:
     Attributes:
         stack: whom to ask.
         queries: what; each window takes the next ones.
-        batches: in which they travel.
+        batches: counts the batches that carry them; None where that is of no interest.
         seconds: of a window.
         progress: called with one line for each window.
         answered: lookups so far, warm-ups included.
@@ -45,7 +45,7 @@ class Lookups:
 
     stack: Started
     queries: QueryFile
-    batches: BatchSizes
+    batches: BatchCount | None
     seconds: float
     progress: Progress
     answered: int = 0
@@ -97,7 +97,8 @@ class Lookups:
     def _window(self, drive: Drive) -> dict[str, Any]:
         """Measure one window; what is measured of the stack begins and ends with it."""
         span = self.queries.provide(round(self._rate * self.seconds * RESERVE) + 100)
-        self.batches.read()
+        if self.batches is not None:
+            self.batches.read()
         cpu, machine, start = self._accounting.cpu(), _busy(), time.perf_counter()
         load = drive(span, seconds=self.seconds)
         took = time.perf_counter() - start
@@ -107,7 +108,7 @@ class Lookups:
         stack = sum(used[part] - cpu[part] for part in PARTS)
         return {
             **_figures(load),
-            "batches": batches.summary(self.batches.read()),
+            **self._batches(load.requests),
             "cpu_ms_per_request": per_request(cpu, used, load.requests),
             "cores_busy": {
                 "stack": round(stack / took, 2),
@@ -116,6 +117,11 @@ class Lookups:
             },
             "memory_mb": self._accounting.memory(),
         }
+
+    def _batches(self, requests: int) -> dict[str, Any]:
+        if self.batches is None:
+            return {}
+        return {"batches": batches.summary(self.batches.read(), requests)}
 
 
 def _figures(load: Load) -> dict[str, Any]:

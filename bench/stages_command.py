@@ -6,7 +6,7 @@ from typing import Any, Final
 import click
 
 from bench import stage_costs
-from bench.batches import watched_batches
+from bench.batches import BatchCount
 from bench.drivers import find_wrk
 from bench.lookup_command import check_answers
 from bench.lookups import Lookups
@@ -48,6 +48,5 @@ def _windows(
 ) -> list[dict[str, Any]]:
     queries = QueryFile(source, data.root / "queries.txt")
     check_answers(stack, source, queries)
-    with watched_batches(stack.settings) as batches:
-        lookups = Lookups(stack, queries, batches, seconds, progress)
-        return [lookups.saturated(each) for each in connections]
+    lookups = Lookups(stack, queries, BatchCount(stack.settings), seconds, progress)
+    return [lookups.saturated(each) for each in connections]

@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from bench import steadiness
-from bench.batches import BatchSizes
 from bench.catalogue import Catalogue
 from bench.checkouts import Checkout
 from bench.drivers import find_wrk
@@ -120,7 +119,7 @@ def turns(  # noqa: PLR0913 - one for each option
             queries.rewind()
             checks[name] = check_answers(stack, source, queries)
         lookups = {
-            name: Lookups(each, queries, BatchSizes(), seconds, progress_of(name))
+            name: Lookups(each, queries, None, seconds, progress_of(name))
             for name, each in started.items()
         }
         samples = take_turns(lookups, queries, connections, rounds)

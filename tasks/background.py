@@ -14,7 +14,6 @@ import structlog
 from redis.exceptions import RedisError
 
 from pipeline.stages.dedupe import dedupe_lookups
-from pipeline.stages.describe import describe_lookups
 from pipeline.stages.messages import (
     BackgroundLookup,
     Lookup,
@@ -23,11 +22,11 @@ from pipeline.stages.messages import (
     from_message,
     to_message,
 )
-from pipeline.stages.score import score_lookups
 from pipeline.stages.validate import validate_lookups
 from tasks import lookup_records
 from tasks.celery import app
 from tasks.counters import lookup_field
+from tasks.lookup import describe_batch, score_batch
 from tasks.lookup_records import Answer
 from tasks.mbids import note_missing
 from tasks.services import services
@@ -100,16 +99,9 @@ def find_answers(question: BackgroundLookup) -> list[Answer]:
 
 def run_stages(lookups: list[Lookup], meta: str) -> list[Answer]:
     """Run the stages of a lookup in this process; return an answer for each lookup."""
-    found = services()
-    found.metrics.batch_size("background", len(lookups))
+    services().metrics.batch_size("background", len(lookups))
     deadline = time.time() + LONGEST
     batch = LookupBatch(id="", reply_to="", deadline=deadline, metas=[meta], lookups=lookups)
-    batch = dedupe_lookups(validate_lookups(batch))
-    batch = score_lookups(batch, found.index, found.databases, found.store)
-    for lookup in batch.lookups:
-        found.metrics.lookup_search(hit=bool(lookup.hits))
-    described = describe_lookups(batch, found.databases)
-    if described.degraded:
-        found.metrics.metadata_unavailable()
-    note_missing(found.redis, described.missing_mbids)
+    described = describe_batch(score_batch(dedupe_lookups(validate_lookups(batch))))
+    note_missing(services().redis, described.missing_mbids)
     return described.reply.answers

@@ -4,7 +4,6 @@ from celery import Celery
 
 from tasks import signals
 from tasks.stage_task import StageTask
-from tasks.worker_events import GatherEvents
 
 app = Celery(
     "acoustid",
@@ -12,6 +11,7 @@ app = Celery(
     include=[
         "tasks.lookup",
         "tasks.background",
+        "tasks.fast_path.fused",
         "tasks.submission",
         "tasks.index",
         "tasks.maintenance",
@@ -20,5 +20,4 @@ app = Celery(
     ],
 )
 app.config_from_object("celeryconfig")
-app.steps["consumer"].add(GatherEvents)
 signals.connect()

@@ -2,25 +2,25 @@
 
 from collections.abc import Sequence
 
-from pipeline.runtime.redis_line import RedisLine
+from pipeline.runtime.forks import PerProcess
 from pipeline.stages.messages import BackgroundLookup, LookupBatch
-from tasks import background, lookup, queues, submission
-from tasks.lookup_message import lookup_message
+from tasks import background, submission
+from tasks.fast_path.paths import FastPath
+from tasks.fast_path.sender import LookupSender
 from tasks.services import services
 
+_sender = PerProcess(lambda: LookupSender(FastPath.of(services().settings)))
 
-def send_lookups(line: RedisLine, batch: LookupBatch) -> None:
-    """Publish one chain for a batch of lookups, to any worker or the one that it names.
 
-    Its reply goes to `batch.reply_to`.
+def send_lookups(batch: LookupBatch) -> None:
+    """Publish a batch of lookups; one thread at a time may.
 
-    No stage is begun after the batch's deadline.
+    Its reply goes to `batch.reply_to`. No stage is begun after the batch's deadline.
 
     Raises:
-        redis.RedisError: the broker is away.
+        kombu.exceptions.OperationalError: the broker is away or refuses the message.
     """
-    line.ask("LPUSH", batch.worker or queues.LOOKUP, lookup_message(batch))
-    services().metrics.task_enqueued(lookup.validate.name)
+    _sender.get().send(batch)
 
 
 def send_background(task_id: str, question: BackgroundLookup) -> None:

@@ -1,4 +1,7 @@
-"""The chain of a batch of lookups: validate → dedupe → score → describe, which also replies."""
+"""The stages of a batch of lookups: validate → dedupe → score → describe, which also replies.
+
+They run as the chain of four tasks that is here, or all in one task: see `tasks.fast_path.fused`.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -6,9 +9,10 @@ from typing import Any, ClassVar, Final
 
 import celery
 import structlog
+from celery.exceptions import Ignore
 
 from pipeline.stages.dedupe import dedupe_lookups
-from pipeline.stages.describe import describe_lookups
+from pipeline.stages.describe import Described, describe_lookups
 from pipeline.stages.messages import (
     LookupBatch,
     LookupReply,
@@ -18,11 +22,10 @@ from pipeline.stages.messages import (
 )
 from pipeline.stages.score import score_lookups
 from pipeline.stages.validate import validate_lookups
-from tasks import own_queue, replies
+from tasks import replies
 from tasks.celery import app
 from tasks.mbids import note_missing
 from tasks.services import services
-from tasks.stage_events import StageRun, show_stages
 from tasks.stage_task import TRANSIENT, StageTask, measured
 
 logger = structlog.get_logger("acoustid.tasks.lookup")
@@ -31,47 +34,18 @@ Stage = Callable[[LookupBatch], LookupBatch]
 
 
 class LookupTask(StageTask):
-    """A stage of a lookup: quick to try again, and never silent when it gives up.
-
-    With `[celery] fuse_lookup_stages` the worker goes on with the stages that follow in the chain
-    instead of sending messages to the queue that it serves, and shows them as tasks. A stage that
-    fails for a reason that passes is tried again with what came before it in the same task.
-    """
+    """A task of lookups: quick to try again, and never silent when it gives up."""
 
     abstract = True
+    Request = "tasks.fast_path.unacknowledged:LookupRequest"
     max_retries: ClassVar = 2
     retry_backoff: ClassVar = False
     default_retry_delay: ClassVar = 0.2  # seconds; somebody is waiting
     retry_jitter: ClassVar = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any task's arguments
-        """Run the task; `work` measures each stage by itself."""
+        """Run the task; `run_stage` measures each stage by itself."""
         return celery.Task.__call__(self, *args, **kwargs)
-
-    def work(self, message: Message) -> Message | None:
-        """Run the stage, and with fused stages those that follow.
-
-        Returns:
-            What the next task of the chain is given, None where the chain ends here.
-        """
-        batch = from_message(LookupBatch, message)
-        following = self.request.chain or []
-        names = [self.name]
-        if services().settings.celery.fuse_lookup_stages:
-            names += [each["task"] for each in reversed(following)]
-        runs = []
-        for name in names:
-            now, begun = time.time(), time.perf_counter()
-            if now > batch.deadline:
-                logger.warning("lookup batch is late", batch=batch.id, lookups=len(batch.lookups))
-                following.clear()
-                return None
-            with measured(name):
-                batch = STAGES[name](batch)
-            runs.append(StageRun(name, now, time.perf_counter() - begun))
-        show_stages(self.app, self.request, f"({len(batch.lookups)} lookups)", runs[1:])
-        del following[len(following) - len(names) + 1 :]
-        return to_message(batch) if following else None
 
     def on_failure(
         self,
@@ -85,31 +59,58 @@ class LookupTask(StageTask):
         super().on_failure(exc, task_id, args, kwargs, einfo)
         batch = from_message(LookupBatch, args[0])
         reply = LookupReply(batch.id, [], failed=True, transient=isinstance(exc, TRANSIENT))
-        replies.push(services().redis_line, batch.reply_to, reply)
+        replies.push(services().reply_client, batch.reply_to, reply)
 
 
-@app.task(name="lookup.validate", base=LookupTask, bind=True)
-def validate(self: LookupTask, message: Message) -> Message | None:
+def send_chain(batch: LookupBatch) -> None:
+    """Publish the chain for a batch.
+
+    Raises:
+        kombu.exceptions.OperationalError: the broker is away.
+    """
+    chain = validate.s(to_message(batch)) | dedupe.s() | score.s() | describe.s()
+    chain.apply_async()
+
+
+@app.task(name="lookup.validate", base=LookupTask)
+def validate(message: Message) -> Message:
     """Decode the fingerprints."""
-    return self.work(message)
+    return _run("lookup.validate", message)
 
 
-@app.task(name="lookup.dedupe", base=LookupTask, bind=True)
-def dedupe(self: LookupTask, message: Message) -> Message | None:
+@app.task(name="lookup.dedupe", base=LookupTask)
+def dedupe(message: Message) -> Message:
     """Find lookups that are asked twice."""
-    return self.work(message)
+    return _run("lookup.dedupe", message)
 
 
-@app.task(name="lookup.score", base=LookupTask, bind=True)
-def score(self: LookupTask, message: Message) -> Message | None:
+@app.task(name="lookup.score", base=LookupTask)
+def score(message: Message) -> Message:
     """Search the index and score the candidates."""
-    return self.work(message)
+    return _run("lookup.score", message)
 
 
-@app.task(name="lookup.describe", base=LookupTask, bind=True)
-def describe(self: LookupTask, message: Message) -> Message | None:
+@app.task(name="lookup.describe", base=LookupTask)
+def describe(message: Message) -> None:
     """Add the metadata that was asked for and send the answers to the front end."""
-    return self.work(message)
+    _run("lookup.describe", message)
+
+
+def run_stage(name: str, batch: LookupBatch) -> LookupBatch:
+    """Run one stage of a batch, measured under its name; return the batch for the next one.
+
+    Raises:
+        celery.exceptions.Ignore: the batch is late, so the task and its chain end here.
+    """
+    if time.time() > batch.deadline:
+        logger.warning("lookup batch is late", batch=batch.id, lookups=len(batch.lookups))
+        raise Ignore
+    with measured(name):
+        return STAGES[name](batch)
+
+
+def _run(name: str, message: Message) -> Message:
+    return to_message(run_stage(name, from_message(LookupBatch, message)))
 
 
 def _validate(batch: LookupBatch) -> LookupBatch:
@@ -118,18 +119,24 @@ def _validate(batch: LookupBatch) -> LookupBatch:
     return validate_lookups(batch)
 
 
-def _score(batch: LookupBatch) -> LookupBatch:
+def score_batch(batch: LookupBatch) -> LookupBatch:
+    """Search the index and score the candidates, with this process's resources."""
     return score_lookups(batch, services().index, services().databases, services().store)
 
 
-def _describe(batch: LookupBatch) -> LookupBatch:
+def describe_batch(batch: LookupBatch) -> Described:
+    """Count the hits and add the metadata, with this process's resources."""
     for lookup in batch.lookups:
         services().metrics.lookup_search(hit=bool(lookup.hits))
     described = describe_lookups(batch, services().databases)
     if described.degraded:
         services().metrics.metadata_unavailable()
-    described.reply.worker = own_queue.name()
-    replies.push(services().redis_line, batch.reply_to, described.reply)
+    return described
+
+
+def _describe(batch: LookupBatch) -> LookupBatch:
+    described = describe_batch(batch)
+    replies.push(services().reply_client, batch.reply_to, described.reply)
     note_missing(services().redis, described.missing_mbids)
     return batch
 
@@ -137,7 +144,7 @@ def _describe(batch: LookupBatch) -> LookupBatch:
 STAGES: Final[Mapping[str, Stage]] = {
     "lookup.validate": _validate,
     "lookup.dedupe": dedupe_lookups,
-    "lookup.score": _score,
+    "lookup.score": score_batch,
     "lookup.describe": _describe,
 }
-"""What each task does, by its name, in the order of the chain."""
+"""What each stage does, by the name of its task, in their order."""

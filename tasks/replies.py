@@ -1,11 +1,11 @@
 """How the answers of a batch of lookups travel back: a Redis list for each front-end process."""
 
-from typing import Final
+from typing import Final, cast
 from uuid import uuid4
 
 import msgpack
+import redis
 
-from pipeline.runtime.redis_line import RedisLine
 from pipeline.stages.messages import LookupReply, from_message, to_message
 
 # A front end that is gone never reads its list again, so the list goes too.
@@ -20,20 +20,27 @@ def reply_key() -> str:
     return f"lookup:replies:{uuid4().hex}"
 
 
-def push(line: RedisLine, key: str, reply: LookupReply) -> None:
-    """Append a reply to a front end's list."""
-    line.ask("EVAL", _PUSH, 1, key, msgpack.packb(to_message(reply)), _LIFETIME)
+def push(client: redis.Redis, key: str, reply: LookupReply) -> None:
+    """Append a reply to a front end's list.
+
+    Raises:
+        redis.exceptions.RedisError: Redis is away.
+    """
+    client.eval(_PUSH, 1, key, msgpack.packb(to_message(reply)), _LIFETIME)
 
 
-def pop(line: RedisLine, key: str, timeout: float) -> LookupReply | None:
+def pop(client: redis.Redis, key: str, timeout: float) -> LookupReply | None:
     """Wait up to `timeout` seconds for the next reply on a list; None when none came.
 
     Args:
-        line: of a client for blocking commands, which sends none again.
+        client: for blocking commands, which sends none again.
         key: the list.
         timeout: seconds, above 0.
+
+    Raises:
+        redis.exceptions.RedisError: Redis is away.
     """
-    popped = line.ask("BLPOP", key, timeout)
+    popped = cast("tuple[bytes, bytes] | None", client.blpop([key], timeout))
     if popped is None:
         return None
     return from_message(LookupReply, msgpack.unpackb(popped[1]))

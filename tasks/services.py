@@ -1,12 +1,11 @@
 """What the tasks of a worker process share: settings, databases, Redis, metrics, the index."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-import redis
+from redis import Redis
 
 from pipeline.fingerprint_store import (
     StoreLocked,
@@ -17,12 +16,13 @@ from pipeline.fingerprint_store import (
 from pipeline.indexes import OpenIndex, open_index, open_updater
 from pipeline.runtime.config import load_settings
 from pipeline.runtime.databases import Databases
+from pipeline.runtime.forks import PerProcess
 from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
-from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import Settings
 from pipeline.stages.trusted_store import TrustedStore
 from pipeline.stages.update_store import store_may_fail
+from tasks.fast_path.paths import FastPath
 from tasks.index_lease import IndexLease
 
 
@@ -32,13 +32,14 @@ class Services:
 
     settings: Settings
     databases: Databases
-    redis: redis.Redis
+    redis: Redis
     metrics: Metrics
 
     @cached_property
-    def redis_line(self) -> RedisLine:
-        """A connection for what somebody waits for."""
-        return RedisLine(self.redis)
+    def reply_client(self) -> Redis:
+        """The client for what a front end waits for; it may connect when it is first asked for."""
+        keeps = FastPath.of(self.settings).keeps_connection
+        return connect(self.settings.redis, keeps_connection=True) if keeps else self.redis
 
     @cached_property
     def index(self) -> OpenIndex:
@@ -73,24 +74,19 @@ class Services:
         return IndexLease(lambda: open_updater(self.settings.fingerprint_index, self.databases))
 
 
-_by_process: dict[int, Services] = {}
-
-
 def services() -> Services:
-    """Return this process's resources, opened when they are first asked for.
-
-    A process that was forked opens its own: connections can't be shared with the parent.
-    """
-    found = _by_process.get(os.getpid())
-    if found is None:
-        found = _by_process[os.getpid()] = _open(load_settings())
-    return found
+    """Return this process's resources, opened when they are first asked for."""
+    return _own.get()
 
 
-def _open(settings: Settings) -> Services:
+def _open() -> Services:
+    settings = load_settings()
     return Services(
         settings=settings,
         databases=Databases(settings, component="worker"),
         redis=connect(settings.redis),
         metrics=connect_metrics(settings.statsd),
     )
+
+
+_own = PerProcess(_open)

@@ -10,10 +10,9 @@ from redis.exceptions import RedisError
 from pipeline.runtime import trace
 from pipeline.runtime.config import load_settings
 from pipeline.runtime.logs import configure_logging
-from pipeline.runtime.process import settle
 from pipeline.runtime.sentry import init_sentry
 from pipeline.warm_up import warm_up
-from tasks import generation, heartbeats, own_queue
+from tasks import generation, heartbeats
 from tasks.queues import SENT_HEADER
 from tasks.services import services
 
@@ -25,8 +24,6 @@ def connect() -> None:
     signals.setup_logging.connect(_configure_logging)
     signals.celeryd_init.connect(_report_errors)
     signals.celeryd_init.connect(_compile)
-    signals.celeryd_after_setup.connect(_serve_own_queue)
-    signals.worker_ready.connect(_settle)
     signals.beat_init.connect(_report_errors)
     signals.before_task_publish.connect(_send_trace_id)
     signals.before_task_publish.connect(_send_time)
@@ -49,14 +46,6 @@ def _report_errors(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
 def _compile(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
     # An installation's first lookup compiles loops, for longer than it may take.
     warm_up(index=load_settings().fingerprint_index.protocol == "local")
-
-
-def _serve_own_queue(sender: str, instance: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
-    own_queue.serve(instance.app.amqp.queues, sender)
-
-
-def _settle(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
-    settle()
 
 
 def _send_trace_id(headers: dict[str, Any], **_: Any) -> None:  # noqa: ANN401 - what Celery sends

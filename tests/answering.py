@@ -6,7 +6,6 @@ from typing import Any
 
 import redis
 
-from pipeline.runtime.redis_line import RedisLine
 from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
 from tasks import replies
 
@@ -30,7 +29,6 @@ class Answering:
 
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
-        self.line = RedisLine(client)
         self.answer: Callable[[Lookup], Answer] = echo
         self.batches: list[LookupBatch] = []
         self.arrived = threading.Condition()
@@ -50,8 +48,7 @@ class Answering:
     def reply(self, batch: LookupBatch, *, failed: bool = False) -> None:
         """Answer a batch."""
         answers = [] if failed else [self.answer(lookup) for lookup in batch.lookups]
-        reply = LookupReply(batch.id, answers, failed)
-        replies.push(self.line, batch.reply_to, reply)
+        replies.push(self.client, batch.reply_to, LookupReply(batch.id, answers, failed))
 
     def wait_for(self, count: int) -> list[LookupBatch]:
         """Wait until so many batches have come, and return them."""

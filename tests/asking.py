@@ -1,22 +1,24 @@
 """A front end in a few lines: sends a batch of lookups to the workers, and waits for the reply."""
 
+from collections.abc import Callable
+
 import redis
 
-from pipeline.runtime.redis_line import RedisLine
 from pipeline.stages.messages import LookupBatch, LookupReply
 from tasks import dispatch, replies
 
+Send = Callable[[LookupBatch], None]
 
-def ask(client: redis.Redis, batch: LookupBatch) -> LookupReply:
+
+def ask(client: redis.Redis, batch: LookupBatch, send: Send = dispatch.send_lookups) -> LookupReply:
     """Return the workers' reply.
 
     Args:
         client: to Redis, for commands that wait.
         batch: what to ask.
+        send: publishes it.
     """
-    line = RedisLine(client, again=False)
-    dispatch.send_lookups(line, batch)
-    reply = replies.pop(line, batch.reply_to, 30)
-    line.close()
+    send(batch)
+    reply = replies.pop(client, batch.reply_to, 30)
     assert reply is not None
     return reply

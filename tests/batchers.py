@@ -8,7 +8,6 @@ from api.lookups.batch_policy import BatchPolicy
 from api.lookups.batcher import LOST_AFTER, POLL, LookupBatcher
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.redis_client import connect
-from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import RedisSettings
 from pipeline.stages.messages import LookupBatch
 from tasks import dispatch
@@ -22,14 +21,17 @@ def make_batcher(
     lost_after: float = LOST_AFTER,
 ) -> LookupBatcher:
     """Return a batcher that reads replies from a Redis."""
-    replies_from = RedisLine(connect(settings, blocking=True, wait=POLL), again=False)
-    return LookupBatcher(policy, replies_from, send, metrics, lost_after=lost_after)
+    waiting = partial(connect, settings, blocking=True, wait=POLL, keeps_connection=True)
+    return LookupBatcher(policy, waiting, send, metrics, lost_after=lost_after)
 
 
 @contextmanager
-def batcher_for_workers(settings: RedisSettings, metrics: Metrics) -> Iterator[LookupBatcher]:
+def batcher_for_workers(
+    settings: RedisSettings,
+    metrics: Metrics,
+    send: Callable[[LookupBatch], None] = dispatch.send_lookups,
+) -> Iterator[LookupBatcher]:
     """Return a batcher that sends to the workers; close it at the end of the block."""
-    send = partial(dispatch.send_lookups, RedisLine(connect(settings)))
     batcher = make_batcher(settings, BatchPolicy(100, 2), send, metrics)
     try:
         yield batcher

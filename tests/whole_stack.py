@@ -73,14 +73,22 @@ S = TypeVar("S", bound=WholeStack)
 
 
 @contextmanager
-def running_stack(data: DataDir, kind: type[S], *, sample: bool = False) -> Iterator[S]:
-    """Run a stack without limits and with background lookups; end it and delete what it left."""
+def running_stack(
+    data: DataDir, kind: type[S], *, sample: bool = False, **environ: str
+) -> Iterator[S]:
+    """Run a stack without limits and with background lookups; end it and delete what it left.
+
+    Args:
+        data: its data directory.
+        kind: what to return.
+        sample: whether it holds the sample catalogue.
+        environ: further settings.
+    """
     contents = "--sample" if sample else "--no-sample"
     options = ("--detach", contents, "--workers", "1", "--port", "0")
     try:
-        started = acoustid(
-            "up", *options, "--flower-port", str(free_port()), data=data, environ=ENVIRON
-        )
+        flower = ("--flower-port", str(free_port()))
+        started = acoustid("up", *options, *flower, data=data, environ={**ENVIRON, **environ})
         assert started.returncode == 0, started.stderr
         yield kind(data)
     finally:

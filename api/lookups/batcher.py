@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import redis
 import structlog
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -20,7 +21,6 @@ from api.lookups.batch_policy import BatchPolicy
 from api.lookups.fair_queue import FairQueue
 from api.lookups.requests import Answer, Batch, PendingRequest
 from pipeline.runtime.metrics import Metrics
-from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.trace import current_trace_id, trace
 from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
 from tasks import replies
@@ -50,7 +50,8 @@ class LookupBatcher:
 
     Args:
         policy: when batches are sent, and how large they are.
-        replies_from: a connection for a command that waits `POLL` seconds and is not repeated.
+        connect: returns a client for commands that wait `POLL` seconds and are not repeated. It is
+            called by the thread that reads replies: a client may connect at once.
         send: publishes a batch; raises `kombu.exceptions.OperationalError` or `redis.RedisError`
             without a broker.
         metrics: where batches are counted.
@@ -60,14 +61,15 @@ class LookupBatcher:
     def __init__(
         self,
         policy: BatchPolicy,
-        replies_from: RedisLine,
+        connect: Callable[[], redis.Redis],
         send: Callable[[LookupBatch], None],
         metrics: Metrics,
         *,
         lost_after: float = LOST_AFTER,
     ) -> None:
         self._policy = policy
-        self._replies_from = replies_from
+        self._connect = connect
+        self._client: redis.Redis | None = None
         self._send = send
         self._metrics = metrics
         self._lost_after = lost_after
@@ -126,7 +128,8 @@ class LookupBatcher:
             batch.fail(ServiceUnavailableError)
         for thread in threads:
             thread.join(POLL + PAUSE + 1)
-        self._replies_from.close()
+        if self._client is not None:
+            self._client.close()
 
     def _add(self, request: PendingRequest) -> None:
         with self._lock:
@@ -224,7 +227,7 @@ class LookupBatcher:
     def _read_replies(self) -> None:
         while self._wait_for_batch():
             try:
-                reply = replies.pop(self._replies_from, self.reply_to, POLL)
+                reply = self._pop()
             except RedisError as error:
                 logger.error("redis is away: no replies", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
                 self._closing.wait(PAUSE)
@@ -235,6 +238,11 @@ class LookupBatcher:
                 if reply is not None:
                     self._take(reply)
             self._drop_overdue()
+
+    def _pop(self) -> LookupReply | None:
+        if self._client is None:
+            self._client = self._connect()
+        return replies.pop(self._client, self.reply_to, POLL)
 
     def _wait_for_batch(self) -> bool:
         """Wait until a batch is in flight; return whether to go on."""

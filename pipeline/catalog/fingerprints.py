@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from pipeline.catalog.bulk import listed
 from pipeline.catalog.fingerprint_tables import fingerprint, fpindex_changelog, track
-from pipeline.catalog.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +70,16 @@ def candidates(
         row.id: Candidate(
             row.length, np.frombuffer(row.words, dtype="<u4"), TrackName(row.track_id, row.gid)
         )
-        for row in _candidates().execute(connection, ids=wanted, shortest=shortest, longest=longest)
+        for row in connection.execute(
+            _candidates(), {"ids": wanted, "shortest": shortest, "longest": longest}
+        )
     }
 
 
 @cache
-def _candidates() -> Prepared:
+def _candidates() -> sa.Select[Any]:
     """Return the statement of every lookup."""
-    statement = (
+    return (
         sa.select(*_COLUMNS, sa.cast(track.c.gid, sa.Text).label("gid"))
         .join_from(fingerprint, track, fingerprint.c.track_id == track.c.id)
         .where(
@@ -90,7 +91,6 @@ def _candidates() -> Prepared:
             ),
         )
     )
-    return Prepared("lookup_candidates", statement)
 
 
 def within(

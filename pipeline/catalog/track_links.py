@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from pipeline.catalog.fingerprint_tables import meta, track_mbid, track_meta
-from pipeline.catalog.prepared import Prepared
 
 
 class RecordingLink(NamedTuple):
@@ -36,13 +35,13 @@ def enabled_links(
     """Return the enabled links of tracks, by track id; those of one track by MBID.
 
     Args:
-        connection: to the ``fingerprint`` database, in autocommit mode.
+        connection: to the ``fingerprint`` database.
         track_ids: the tracks; one without a link is not in the answer.
     """
     wanted = list(track_ids)
     found: dict[int, list[RecordingLink]] = {}
     if wanted:
-        for track_id, mbid, sources in _links().execute(connection, ids=wanted):
+        for track_id, mbid, sources in connection.execute(_links(), {"ids": wanted}):
             found.setdefault(track_id, []).append(RecordingLink(mbid, sources))
     return found
 
@@ -53,14 +52,15 @@ def user_texts(
     """Return the most confirmed text metadata of tracks, by track id, at most `limit` each.
 
     Args:
-        connection: to the ``fingerprint`` database, in autocommit mode.
+        connection: to the ``fingerprint`` database.
         track_ids: the tracks; one without text is not in the answer.
         limit: most texts of one track.
     """
     wanted = list(track_ids)
     found: dict[int, list[UserText]] = {}
     if wanted:
-        for track_id, *text in _texts().execute(connection, ids=wanted, most=limit):
+        values = {"ids": wanted, "most": limit}
+        for track_id, *text in connection.execute(_texts(), values):
             found.setdefault(track_id, []).append(UserText(*text))
     return found
 
@@ -70,8 +70,8 @@ def _ids() -> sa.ColumnElement[Any]:
 
 
 @cache
-def _links() -> Prepared:
-    statement = (
+def _links() -> sa.Select[Any]:
+    return (
         sa.select(
             track_mbid.c.track_id,
             sa.cast(track_mbid.c.mbid, sa.Text),
@@ -80,11 +80,10 @@ def _links() -> Prepared:
         .where(track_mbid.c.track_id == sa.any_(_ids()), track_mbid.c.disabled.is_(False))
         .order_by(track_mbid.c.track_id, track_mbid.c.mbid)
     )
-    return Prepared("lookup_links", statement)
 
 
 @cache
-def _texts() -> Prepared:
+def _texts() -> sa.Select[Any]:
     """Return the statement: one short index scan for each track, however many links it has."""
     wanted = (
         sa.func.unnest(_ids())
@@ -110,9 +109,8 @@ def _texts() -> Prepared:
         .lateral("best")
     )
     shown = [column for column in best.c if column.name != "submission_count"]
-    statement = (
+    return (
         sa.select(wanted.c.track_id, *shown)
         .select_from(wanted.join(best, sa.true()))
         .order_by(wanted.c.track_id, best.c.submission_count.desc(), best.c.id)
     )
-    return Prepared("lookup_texts", statement)

@@ -37,6 +37,10 @@ class IndexCorrupt(FingerprintIndexError):  # noqa: N818 - named for the state i
         self.path = path
         self.problem = problem
 
+    def __reduce__(self) -> tuple[type[IndexCorrupt], tuple[Path, str]]:
+        """Return how to pickle it: of what can't be pickled, Celery passes on the base class."""
+        return IndexCorrupt, (self.path, self.problem)
+
 
 class StalePosition(FingerprintIndexError, ValueError):  # noqa: N818 - named for what it reports
     """Changes were offered for a position that the index has already passed.

@@ -6,10 +6,8 @@ sent again, unchanged and under the same number, and Redis, which remembers the 
 one, adds it once.
 """
 
-import os
 import threading
 import uuid
-import weakref
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
@@ -64,8 +62,7 @@ class _Parcel:
 class Counters:
     """Adds to fields of Redis hashes, from any thread and without waiting for Redis.
 
-    The thread that sends is started with the first count. A child process that inherits counters
-    begins afresh: what was gathered before the fork is the parent's to send.
+    The thread that sends is started with the first count.
 
     Args:
         client: to Redis.
@@ -77,9 +74,16 @@ class Counters:
         self._script = client.register_script(_ADD)
         self._every = every
         self._most = most
-        self._begin()
-        begin = weakref.WeakMethod(self._begin)
-        os.register_at_fork(after_in_child=lambda: (again := begin()) and again())
+        self._marker = f"counted:{uuid.uuid4().hex}"
+        self._lock = threading.Lock()  # for what is gathered
+        self._sending = threading.Lock()  # for the parcels
+        self._gathered: dict[str, dict[str, int]] = {}
+        self._dropped = 0
+        self._parcels: deque[_Parcel] = deque()
+        self._number = 0
+        self._away = False
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def add(self, key: str, field: str, count: int = 1) -> None:
         """Add to a field; nothing is raised, whatever becomes of it.
@@ -114,18 +118,6 @@ class Counters:
             thread.join(CLOSING)
         if self._gathered or self._parcels:
             logger.warning("counts are lost: redis was away until the end")
-
-    def _begin(self) -> None:
-        self._marker = f"counted:{uuid.uuid4().hex}"
-        self._lock = threading.Lock()  # for what is gathered
-        self._sending = threading.Lock()  # for the parcels
-        self._gathered: dict[str, dict[str, int]] = {}
-        self._dropped = 0
-        self._parcels: deque[_Parcel] = deque()
-        self._number = 0
-        self._away = False
-        self._closing = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def _ensure_thread(self) -> None:
         if self._closing.is_set() or (self._thread is not None and self._thread.is_alive()):

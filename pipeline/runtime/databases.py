@@ -1,12 +1,10 @@
 """The four databases and their connection pools.
 
 An engine is made when it is first asked for. A process that forks must not share connections with
-its children: make `Databases` after the fork. Should one be carried over all the same, the child
-drops the parent's engines untouched and makes its own.
+its children: make `Databases` after the fork, as `pipeline.runtime.forks` does.
 """
 
 import math
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,7 +54,8 @@ class Databases:
             key: tuple(database.model_dump().items()) for key, database in self._databases.items()
         }
         self._application = f"acoustid-{component}"
-        self._start()
+        self._lock = threading.Lock()
+        self._engines: dict[tuple[tuple[object, ...], bool], sqlalchemy.Engine] = {}
 
     def engine(self, name: DatabaseName, *, read_only: bool = False) -> sqlalchemy.Engine:
         """Return the engine of a database.
@@ -89,8 +88,6 @@ class Databases:
     def _engine(
         self, name: DatabaseName, *, read_only: bool, autocommit: bool = False
     ) -> sqlalchemy.Engine:
-        if self._pid != os.getpid():
-            self._forget()
         key = (self._identities[name, read_only], autocommit)
         with self._lock:
             if key not in self._engines:
@@ -98,18 +95,6 @@ class Databases:
                     self._databases[name, read_only], self._application, autocommit=autocommit
                 )
             return self._engines[key]
-
-    def _start(self) -> None:
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._engines: dict[tuple[tuple[object, ...], bool], sqlalchemy.Engine] = {}
-
-    def _forget(self) -> None:
-        """After a fork: leave the parent's connections open, for they are still the parent's."""
-        inherited = list(self._engines.values())
-        self._start()
-        for engine in inherited:
-            engine.dispose(close=False)
 
 
 def limit_statements(connection: "sqlalchemy.Connection | Session", seconds: float) -> None:

@@ -31,8 +31,13 @@ def connect(
     db: int | None = None,
     wait: float = LONGEST_WAIT,
     timeout: float = REPLY_TIMEOUT,
+    keeps_connection: bool = False,
 ) -> redis.Redis:
-    """Return a client; it connects with the first command, and is safe among threads.
+    """Return a client; it is safe among threads.
+
+    It takes a connection from a pool for each command, and connects with the first one. With
+    `keeps_connection` it has one connection, which saves going to the pool; it connects at once,
+    and threads wait for each other.
 
     A command that found its connection lost is sent once more. One whose reply did not come in
     time is not, since it may have run; nor is anything by a blocking client, for a ``BLPOP`` sent
@@ -44,6 +49,10 @@ def connect(
         db: another database number of the same server.
         wait: the longest that a blocking command asks for, in seconds.
         timeout: seconds for a reply, for a blocking client in addition to `wait`.
+        keeps_connection: whether the client has one connection of its own.
+
+    Raises:
+        redis.exceptions.RedisError: with `keeps_connection`, Redis is away.
     """
     return redis.Redis(
         host=settings.host,
@@ -57,6 +66,7 @@ def connect(
         retry=_retry(blocking=blocking),
         max_connections=MAX_CONNECTIONS,
         decode_responses=False,
+        single_connection_client=keeps_connection,
     )
 
 

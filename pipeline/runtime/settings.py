@@ -233,6 +233,8 @@ class ApiSettings(Section):
         lookup_batch_size: most lookups that travel in one chain.
         lookup_batches_in_flight: most chains a front-end process has under way at once.
         answer_cache: whether a lookup that was asked before is answered from memory.
+        cache_generation: whether the catalogue's generation is kept until Redis tells that it has
+            changed.
         one_core: whether a front-end process keeps to one core.
         musicbrainz_userinfo_url: whom to ask whose a MusicBrainz access token is.
     """
@@ -243,6 +245,7 @@ class ApiSettings(Section):
     lookup_batch_size: Annotated[int, Field(ge=1)] = 100
     lookup_batches_in_flight: Annotated[int, Field(ge=1)] = 2
     answer_cache: bool = True
+    cache_generation: bool = True
     one_core: bool = False
     musicbrainz_userinfo_url: WebAddress = "https://musicbrainz.org/oauth2/userinfo"
 
@@ -285,11 +288,17 @@ class CelerySettings(Section):
     """How the workers run.
 
     Attributes:
-        fuse_lookup_stages: run a lookup's next stage in the worker that ran the last one.
+        fast_path: whether any part of the fast path of lookups is on.
+        fuse_lookup_stages: run all stages of a batch of lookups in one task.
+        keep_producer: publish batches of lookups on a connection that is kept for them.
+        acknowledge_lookups: keep messages of lookups at the broker until their task has ended.
         lookup_pool: Celery's pool for the workers of the lookup queue.
     """
 
+    fast_path: bool = True
     fuse_lookup_stages: bool = True
+    keep_producer: bool = True
+    acknowledge_lookups: bool = False
     lookup_pool: Literal["solo", "prefork", "threads"] = "solo"
 
 

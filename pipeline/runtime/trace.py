@@ -4,28 +4,18 @@ It is the Base32 form of a random UUID (version 4) without padding: 26 character
 Celery messages carry it in a header, so that each stage can bind it again.
 """
 
-import os
+import base64
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import product
-from typing import Final
-
-_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-# Every request gets an id, and two characters at a time is ten times as fast as `base64`.
-_PAIRS: Final = tuple(map("".join, product(_ALPHABET, repeat=2)))
-_SHIFTS: Final = range(120, -1, -10)
-_RANDOM: Final = ~(0xF << 76 | 0x3 << 62)  # what is random in a UUID,
-_VERSION_4: Final = 0x4 << 76 | 0x2 << 62  # and what says that it is
 
 _TRACE_ID: ContextVar[str | None] = ContextVar("acoustid_trace_id", default=None)
 
 
 def new_trace_id() -> str:
     """Return a fresh trace id of 26 characters."""
-    number = int.from_bytes(os.urandom(16), "big") & _RANDOM | _VERSION_4
-    bits = number << 2  # padded to 26 digits of five bits
-    return "".join([_PAIRS[bits >> shift & 0x3FF] for shift in _SHIFTS])
+    return base64.b32encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
 
 
 def current_trace_id() -> str | None:

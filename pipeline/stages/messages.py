@@ -46,7 +46,6 @@ class LookupBatch:
     deadline: float  # seconds since the epoch; nobody waits for an answer after it
     metas: list[str]  # per request: the words of its `meta` parameter, separated by spaces
     lookups: list[Lookup]
-    worker: str = ""  # queue of the one worker that is asked; empty: whichever comes first
 
 
 @dataclass(slots=True)
@@ -55,15 +54,13 @@ class LookupReply:
 
     Each answer is ``{"results": [...]}`` as the web service shows it, or ``{"error": reason}``;
     with ``failed`` set the batch as a whole could not be answered, with ``transient`` set for a
-    reason that passes. ``worker`` is the queue of the one worker that answers, empty where it has
-    none.
+    reason that passes.
     """
 
     id: str
     answers: list[dict[str, Any]]
     failed: bool = False
     transient: bool = False
-    worker: str = ""
 
 
 @dataclass(slots=True)

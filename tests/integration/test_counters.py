@@ -14,7 +14,7 @@ from pipeline.runtime import counters
 from pipeline.runtime.counters import Counters
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import RedisSettings, Settings
-from tests.interrupted import in_a_child, watch_redis
+from tests.interrupted import watch_redis
 from tests.scratch_redis import on_scratch, scratch_redis
 from tests.servers import PASSWORD, make_valkey, running, temporary_folder
 from tests.workers import eventually
@@ -203,21 +203,6 @@ def test_what_is_no_number_is_refused_alone(make: Make, client: redis.Redis) -> 
         assert counters.flush()
     assert client.hgetall("hash") == {b"a": b"many", b"b": b"1", b"c": b"1"}
     assert [entry["fields"] for entry in logs] == [2]
-
-
-def test_a_child_leaves_its_parents_counts_alone(make: Make, client: redis.Redis) -> None:
-    counters = make()
-    counters.add("hash", "parent")
-
-    def child() -> None:
-        counters.add("hash", "child")
-        assert counters.flush()
-        counters.close()
-
-    assert in_a_child(child) == 0
-    assert stored(client) == {"child": 1}
-    assert counters.flush()
-    assert stored(client) == {"child": 1, "parent": 1}
 
 
 def test_counting_never_raises(

@@ -140,10 +140,10 @@ def test_answers_from_the_store_need_no_statement(importer: Importer, place: Pat
     expected = find(importer, None, COPIES)
     with counted_statements(importer.databases) as statements:
         assert find(importer, place, COPIES) == expected
-    assert not [each for each in statements if "lookup_candidates" in each]
+    assert not [each for each in statements if "JOIN track" in each]
     with counted_statements(importer.databases) as statements:
         assert find(importer, None, COPIES) == expected
-    assert [each for each in statements if "lookup_candidates" in each]
+    assert [each for each in statements if "JOIN track" in each]
 
 
 def test_a_merged_track_is_named_at_once(importer: Importer, place: Path) -> None:

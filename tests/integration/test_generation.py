@@ -1,15 +1,15 @@
 """A generation ends before a change can be seen, and the next begins after it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 import redis
 
-from api.generations import Generations
+from api.lookups.catalogue_generation import CatalogueGeneration
 from api.redis_watch import RedisWatch
-from api.tracked_hash import TrackedHash
+from cli.servers.ports import LOOPBACK, free_port
 from pipeline.runtime.redis_client import connect
-from pipeline.runtime.settings import Settings
+from pipeline.runtime.settings import RedisSettings, Settings
 from tasks import generation
 from tests.scratch_redis import on_scratch, scratch_redis
 
@@ -94,8 +94,11 @@ def test_a_command_renews_it_too(client: redis.Redis, settings: Settings) -> Non
     assert generation.read(client) != before
 
 
-def test_a_front_end_reads_what_was_in_force_when_it_asked(client: redis.Redis) -> None:
-    generations = Generations(TrackedHash(client, generation.KEY).read, RedisWatch())
+@pytest.mark.parametrize("caches", [True, False])
+def test_a_front_end_reads_what_was_in_force_when_it_asked(
+    client: redis.Redis, caches: bool
+) -> None:
+    generations = CatalogueGeneration(client, RedisWatch(), caches=caches)
     assert generations.current() == generation.read(client)
     generation.renew(client)
     assert generations.current() == generation.read(client)
@@ -107,8 +110,8 @@ def test_a_front_end_reads_what_was_in_force_when_it_asked(client: redis.Redis) 
     assert generations.current() == generation.read(client)
 
 
-def test_a_front_end_without_redis_knows_no_generation() -> None:
-    def fail() -> Mapping[bytes, bytes]:
-        raise redis.exceptions.ConnectionError
-
-    assert Generations(fail, RedisWatch()).current() is None
+@pytest.mark.parametrize("caches", [True, False])
+def test_a_front_end_without_redis_knows_no_generation(caches: bool) -> None:
+    nowhere = RedisSettings.model_validate({"host": LOOPBACK, "port": free_port()})
+    client = connect(nowhere, timeout=1)
+    assert CatalogueGeneration(client, RedisWatch(), caches=caches).current() is None

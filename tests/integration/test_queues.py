@@ -8,7 +8,6 @@ import pytest
 import redis
 
 from pipeline.runtime.redis_client import connect
-from pipeline.runtime.redis_line import RedisLine
 from pipeline.runtime.settings import Settings
 from pipeline.stages.messages import LookupBatch
 from tasks import dispatch
@@ -35,7 +34,7 @@ def test_the_oldest_message_tells_the_age(client: redis.Redis, queue: str) -> No
     before = time.time()
     for _ in range(3):
         if queue == "lookup":
-            dispatch.send_lookups(RedisLine(client), LookupBatch("b", "r", before, [], []))
+            dispatch.send_lookups(LookupBatch("b", "r", before, [], []))
         else:
             dispatch.send_submissions([1])
         time.sleep(0.1)

@@ -10,10 +10,9 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from api.generations import Generations
 from api.lookups.answer_cache import AnswerCache
+from api.lookups.catalogue_generation import CatalogueGeneration
 from api.redis_watch import RedisWatch
-from api.tracked_hash import TrackedHash
 from pipeline.catalog import changelog, fingerprint_tables, ingest_tables
 from pipeline.catalog.submission_status import TaskStatus, task_status
 from pipeline.fingerprint.codec import compress
@@ -23,8 +22,10 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import Settings
 from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
-from tasks import dispatch, generation, queues, replies
+from tasks import dispatch, queues, replies
 from tasks.celery import app
+from tasks.fast_path.paths import FastPath
+from tasks.fast_path.sender import LookupSender
 from tasks.maintenance import sweep_receipts
 from tasks.progress import progress_key
 from tests.asking import ask
@@ -42,6 +43,10 @@ class Stack:
     importer: Importer
     redis: redis.Redis
     logs: dict[str, Path]
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        self.sender = LookupSender(FastPath.of(self.settings))
 
     def submit(self, *words: Words) -> UUID:
         task_id, ids = self.importer.receive([self.importer.receipt(each) for each in words])
@@ -70,7 +75,7 @@ class Stack:
         asked = [compress(each) for each in words] + ([compressed] if compressed else [])
         lookups = [Lookup(request=0, duration=200, fingerprint=each) for each in asked]
         batch = LookupBatch(uuid4().hex, key, time.time() + 30, ["recordingids"], lookups)
-        reply = ask(self.redis, batch)
+        reply = ask(self.redis, batch, self.sender.send)
         assert reply.id == batch.id
         return reply
 
@@ -80,19 +85,28 @@ class Stack:
         return {each["id"] for hit in answer["results"] for each in hit.get("recordings", ())}
 
 
+@pytest.fixture(scope="module", params=[True, False], ids=["fast path", "without"])
+def fast_path(request: pytest.FixtureRequest, settings: Settings) -> Settings:
+    """Settings with the fast path of lookups on, and with it off."""
+    celery = settings.celery.model_copy(update={"fast_path": request.param})
+    return settings.model_copy(update={"celery": celery})
+
+
 @pytest.fixture(scope="module")
-def logs(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+def logs(
+    fast_path: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Path]]:
     folder = tmp_path_factory.mktemp("workers")
-    config = write_config(settings, folder / "acoustid.conf")
-    point_celery_at(config, settings)
-    with running_workers(config, folder, settings) as logs:
+    config = write_config(fast_path, folder / "acoustid.conf")
+    point_celery_at(config, fast_path)
+    with running_workers(config, folder, fast_path) as logs:
         yield logs
 
 
 @pytest.fixture
-def stack(logs: dict[str, Path], settings: Settings, databases: Databases) -> Iterator[Stack]:
-    importer = Importer(databases, settings.fingerprint_index.path)
-    stack = Stack(importer, connect(settings.redis, blocking=True), logs)
+def stack(logs: dict[str, Path], fast_path: Settings, databases: Databases) -> Iterator[Stack]:
+    importer = Importer(databases, fast_path.fingerprint_index.path)
+    stack = Stack(importer, connect(fast_path.redis, blocking=True), logs, fast_path)
     yield stack
     # What still runs would write into the databases and the index of the next test.
     eventually(stack.is_idle)
@@ -119,10 +133,10 @@ def test_what_is_imported_shows_at_once_where_answers_are_kept(
     stack: Stack, settings: Settings
 ) -> None:
     metrics = Counted()
-    with batcher_for_workers(settings.redis, metrics) as batcher:
-        tracked = TrackedHash(connect(settings.redis), generation.KEY)
-        generations = Generations(tracked.read, RedisWatch())
-        answers = AnswerCache(batcher.run, generations.current)
+    caches = FastPath.of(stack.settings).caches_generation
+    generation = CatalogueGeneration(connect(settings.redis), RedisWatch(), caches=caches)
+    with batcher_for_workers(settings.redis, metrics, stack.sender.send) as batcher:
+        answers = AnswerCache(batcher.run, generation.current)
         _check_that_imports_show(stack, answers, metrics)
 
 

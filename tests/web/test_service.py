@@ -19,6 +19,7 @@ from cli.datadir import DataDir
 from cli.record import StackRecord
 from pipeline.fingerprint.codec import decode, encode
 from pipeline.fingerprint.compare import compare2_within
+from tasks.lookup import STAGES
 from tests.recordings import KINDS, Recording, recordings
 from tests.synthetic import fingerprint, near_copy
 from tests.whole_stack import WholeStack, running_stack
@@ -159,12 +160,13 @@ def test_near_copies_from_many_clients_found_one_track_each(service: Service) ->
 
 def test_lookups_at_the_same_time_share_a_batch(service: Service) -> None:
     words = [encode(fingerprint(seed)) for seed in range(64)]
-    with ThreadPoolExecutor(32) as pool:
-        list(pool.map(lambda text: service.find((text, 200)), words * 4))
     record = StackRecord.load(service.data)
 
     def shared() -> set[str]:
-        tasks = service.flower("/api/tasks?taskname=lookup.validate", record.flower_password)
+        with ThreadPoolExecutor(32) as pool:
+            list(pool.map(lambda text: service.find((text, 200)), words * 4))
+        # Of these batches one a second shows.
+        tasks = service.flower("/api/tasks?taskname=lookup.sampled_batch", record.flower_password)
         sizes = {each["args"].partition(" ")[0] for each in tasks.values()}
         return sizes - {"(1", "(20"}  # one lookup, and a request with twenty
 
@@ -189,6 +191,26 @@ def test_a_background_lookup_is_answered_and_flower_shows_its_task(service: Serv
         return [(key, each["state"]) for key, each in tasks.items()] == [(task_id, "SUCCESS")]
 
     assert eventually(shown)
+
+
+def test_without_the_fast_path_all_is_the_same_and_flower_shows_each_stage(tmp_path: Path) -> None:
+    data = DataDir.at(tmp_path / "data")
+    text = encode(fingerprint(5))
+    with running_stack(data, Service, ACOUSTID_CELERY_FAST_PATH="false") as plain:
+        record = StackRecord.load(plain.data)
+        submitted = plain.post(
+            "/v2/submit", ("fingerprint", text), ("duration", 200), ("track", "One"), ("wait", 10)
+        )
+        assert [each["status"] for each in submitted["submissions"]] == ["imported"]
+        [found] = eventually(lambda: [each for each in plain.find((text, 200)) if each])
+        assert [each["score"] for each in found] == [1.0]
+
+        def shown() -> bool:
+            tasks = plain.flower("/api/tasks", record.flower_password)
+            names = {each["name"] for each in tasks.values() if each["state"] == "SUCCESS"}
+            return set(STAGES) <= names
+
+        assert eventually(shown)
 
 
 def test_status_agrees_with_the_databases(service: Service, submitted: list[Recording]) -> None:
@@ -232,8 +254,9 @@ def test_flower_knows_workers_and_tasks_by_name(service: Service) -> None:
         tasks = service.flower("/api/tasks", record.flower_password)
         return {each["name"] for each in tasks.values()}
 
-    wanted = {f"lookup.{stage}" for stage in ("validate", "dedupe", "score", "describe")}
+    wanted = {"lookup.sampled_batch", "submission.persist", "index.update"}
     assert eventually(lambda: wanted <= names())
+    assert "lookup.batch" not in names()
     workers = service.flower("/workers?json=1", record.flower_password)["data"]
     hosts = {each["hostname"].split("@")[0] for each in workers}
     assert hosts == {"lookup-1", "submission", "index"}

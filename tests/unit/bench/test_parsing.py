@@ -17,29 +17,18 @@ from cli.roles import Layout, roles
 TRACK = UUID("11111111-2222-4333-8444-555555555555")
 
 
-def test_batch_sizes_are_read_from_what_the_workers_tell():
-    sizes = batches.BatchSizes()
-    for name, args in [
-        ("lookup.validate", "(17 lookups: validate → dedupe)"),
-        ("lookup.score", "(17 lookups)"),
-        ("submission.validate", "(3 items)"),
-        (None, None),
-        ("lookup.validate", "(1 lookups: validate)"),
-    ]:
-        sizes.note({"name": name, "args": args})
-    assert sizes.read() == [17, 1]
-    assert sizes.read() == []
+def test_batches_are_counted_by_what_the_workers_answer():
+    stats = {
+        "lookup-1@here": {"total": {"lookup.batch": 17, "lookup.sampled_batch": 2}},
+        "lookup-2@here": {"total": {"lookup.validate": 3, "lookup.dedupe": 3}},
+        "index@here": {"total": {"index.update": 5}},
+    }
+    assert batches.count_batches(stats) == 22
 
 
 def test_batches_are_summed_up():
-    assert batches.summary([1, 2, 3, 10]) == {
-        "count": 4,
-        "mean": 4.0,
-        "p50": 2,
-        "p95": 9,
-        "max": 10,
-    }
-    assert batches.summary([]) == {"count": 0}
+    assert batches.summary(4, 16) == {"count": 4, "mean": 4.0}
+    assert batches.summary(0, 0) == {"count": 0}
 
 
 def test_every_process_of_a_stack_plays_a_part():

@@ -1,6 +1,5 @@
 """Engines on a real PostgreSQL."""
 
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -212,25 +211,3 @@ def test_disposed_databases_can_be_used_again(settings: Settings) -> None:
         before = databases.engine("app")
         databases.dispose()
         assert databases.engine("app") is not before
-
-
-def test_a_child_process_leaves_its_parents_connections_alone(settings: Settings) -> None:
-    """Carried over a fork, the databases make engines of their own, and both sides work."""
-    identity = sqlalchemy.text("SELECT pg_backend_pid()")
-    with opened(settings) as databases:
-        with databases.engine("app").connect() as connection:
-            before = connection.scalar(identity)
-        read_end, write_end = os.pipe()
-        child = os.fork()
-        if child == 0:
-            with databases.engine("app").connect() as connection:
-                os.write(write_end, str(connection.scalar(identity)).encode())
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        of_child = int(os.read(read_end, 20))
-        os.close(read_end)
-        os.close(write_end)
-        with databases.engine("app").connect() as connection:
-            after = connection.scalar(identity)
-    assert status == 0
-    assert before == after != of_child

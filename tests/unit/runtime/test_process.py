@@ -1,32 +1,7 @@
 """A process that serves sets itself up."""
 
-import gc
 import subprocess
 import sys
-
-import pytest
-
-from pipeline.runtime.process import PATIENCE, YOUNG, hand_over_rarely, settle
-
-
-def test_what_is_loaded_is_left_out_of_collections() -> None:
-    thresholds = gc.get_threshold()
-    try:
-        settle()
-        assert gc.get_freeze_count() > 0
-        assert gc.get_threshold()[0] == YOUNG
-    finally:
-        gc.unfreeze()
-        gc.set_threshold(*thresholds)
-
-
-def test_threads_have_patience() -> None:
-    before = sys.getswitchinterval()
-    try:
-        hand_over_rarely()
-        assert sys.getswitchinterval() == pytest.approx(PATIENCE)
-    finally:
-        sys.setswitchinterval(before)
 
 
 def test_threads_that_are_started_later_stay_on_one_core() -> None:

@@ -18,9 +18,10 @@ def served_queues() -> set[str]:
     return {queue for c in commands for queue in c[c.index("-Q") + 1].split(",")}
 
 
-def test_there_are_the_tasks_of_both_chains() -> None:
+def test_there_are_the_tasks_of_both_chains_and_the_fused_ones() -> None:
     stages = ["validate", "dedupe", "score"]
     assert {f"lookup.{stage}" for stage in [*stages, "describe"]} <= set(own_tasks())
+    assert {"lookup.batch", "lookup.sampled_batch"} <= set(own_tasks())
     assert {f"submission.{stage}" for stage in [*stages, "persist"]} <= set(own_tasks())
 
 

@@ -1,20 +1,19 @@
-"""A hash that is kept in memory is what Redis holds, however many change and read it."""
+"""A generation that is kept in memory is what Redis holds, however many change and read it."""
 
-import os
 import threading
 from collections.abc import Iterator
 
 import pytest
 import redis
 
-from api.tracked_hash import TrackedHash
+from api.lookups.catalogue_generation import CatalogueGeneration
+from api.redis_watch import RedisWatch
 from cli.servers.ports import LOOPBACK
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.settings import RedisSettings, Settings
+from tasks.generation import KEY
 from tests.scratch_redis import on_scratch, scratch_redis
 from tests.servers import PASSWORD, Servers, make_valkey, running
-
-KEY = "tracked"
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def readings(client: redis.Redis) -> int:
 
 
 def test_every_change_is_seen_by_the_next_reading(client: redis.Redis) -> None:
-    tracked = TrackedHash(client, KEY)
+    tracked = CatalogueGeneration(client, RedisWatch())
     assert tracked.read() == {}
     for value in range(200):
         change(client, value)
@@ -46,7 +45,7 @@ def test_every_change_is_seen_by_the_next_reading(client: redis.Redis) -> None:
 
 
 def test_redis_is_asked_only_when_something_has_changed(client: redis.Redis) -> None:
-    tracked = TrackedHash(client, KEY, longest=60)
+    tracked = CatalogueGeneration(client, RedisWatch(), longest=60)
     before = readings(client)
     for value in range(3):
         change(client, value)
@@ -56,7 +55,7 @@ def test_redis_is_asked_only_when_something_has_changed(client: redis.Redis) -> 
 
 
 def test_after_some_time_redis_is_asked_again(client: redis.Redis) -> None:
-    tracked = TrackedHash(client, KEY, longest=0)
+    tracked = CatalogueGeneration(client, RedisWatch(), longest=0)
     before = readings(client)
     for _ in range(3):
         tracked.read()
@@ -64,7 +63,7 @@ def test_after_some_time_redis_is_asked_again(client: redis.Redis) -> None:
 
 
 def test_no_thread_reads_what_was_before_it_asked(client: redis.Redis) -> None:
-    tracked = TrackedHash(client, KEY)
+    tracked = CatalogueGeneration(client, RedisWatch())
     change(client, 0)
     told, stale, end = [0], [], threading.Event()
 
@@ -88,7 +87,7 @@ def test_no_thread_reads_what_was_before_it_asked(client: redis.Redis) -> None:
 
 
 def test_a_lost_connection_is_made_again(client: redis.Redis) -> None:
-    tracked = TrackedHash(client, KEY, longest=60)
+    tracked = CatalogueGeneration(client, RedisWatch(), longest=60)
     change(client, 1)
     tracked.read()
     for number in range(2, 5):
@@ -100,7 +99,7 @@ def test_a_lost_connection_is_made_again(client: redis.Redis) -> None:
 
 
 def test_after_an_error_changes_are_told_again(client: redis.Redis) -> None:
-    tracked = TrackedHash(client, KEY, longest=60)
+    tracked = CatalogueGeneration(client, RedisWatch(), longest=60)
     change(client, 1)
     tracked.read()
     client.set(KEY, "no hash")
@@ -118,7 +117,7 @@ def test_a_server_that_is_too_slow_is_given_up_and_asked_again(client: redis.Red
             **{**client.connection_pool.connection_kwargs, "socket_timeout": 0.2}
         )
     )
-    tracked = TrackedHash(slow, KEY, longest=60)
+    tracked = CatalogueGeneration(slow, RedisWatch(), longest=60)
     change(client, 1)
     tracked.read()
     client.hset(KEY, "value", 2)
@@ -144,7 +143,7 @@ def test_a_server_that_cannot_tell_is_asked_each_time(client: redis.Redis) -> No
     try:
         options = {**client.connection_pool.connection_kwargs, "username": user, "password": "x"}
         pool = redis.ConnectionPool(**options)
-        tracked = TrackedHash(redis.Redis(connection_pool=pool), KEY)
+        tracked = CatalogueGeneration(redis.Redis(connection_pool=pool), RedisWatch())
         for value in range(3):
             client.hset(KEY, "value", value)
             assert tracked.read() == {b"value": b"%d" % value}
@@ -158,23 +157,9 @@ def test_without_redis_nothing_is_known(servers: Servers) -> None:
     here = RedisSettings.model_validate(
         {"host": LOOPBACK, "port": valkey.port, "password": PASSWORD}
     )
-    tracked = TrackedHash(connect(here, timeout=1), KEY)
+    tracked = CatalogueGeneration(connect(here, timeout=1), RedisWatch())
     with running(valkey):
         assert tracked.read() == {}
     for _ in range(2):
         with pytest.raises(redis.exceptions.RedisError):
             tracked.read()
-
-
-def test_a_forked_process_has_a_connection_of_its_own(client: redis.Redis) -> None:
-    tracked = TrackedHash(client, KEY)
-    change(client, 1)
-    tracked.read()
-    child = os.fork()
-    if child == 0:
-        client.connection_pool.reset()
-        change(client, 2)
-        os._exit(0 if tracked.read() == {b"value": b"2"} else 1)
-    _, status = os.waitpid(child, 0)
-    assert status == 0
-    assert tracked.read() == {b"value": b"2"}

@@ -1,0 +1,62 @@
+"""A worker of lookups that is killed with a batch in hand: the batch is answered all the same."""
+
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import redis
+from api.batcher import POLL, LookupBatcher
+
+from pipeline.fingerprint.codec import compress
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.redis_client import connect
+from pipeline.runtime.settings import Settings
+from pipeline.stages.messages import Lookup, LookupBatch
+from tasks.fast_path.paths import FastPath
+from tasks.fast_path.sender import LookupSender
+from tests.counting import Counted
+from tests.synthetic import fingerprint
+from tests.workers import eventually, point_celery_at, running_worker, worker_roles, write_config
+
+PATIENCE = 60.0  # seconds; a worker takes some to start
+
+
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_a_killed_workers_batch_is_answered_by_another(
+    settings: Settings, databases: Databases, tmp_path: Path, fast_path: bool
+) -> None:
+    del databases
+    celery = settings.celery.model_copy(update={"fast_path": fast_path})
+    here = settings.model_copy(update={"celery": celery})
+    config = write_config(here, tmp_path / "acoustid.conf")
+    point_celery_at(config, here)
+    [role] = [role for role in worker_roles() if role.name.startswith("worker-lookup")]
+    sender, sent = LookupSender(FastPath.of(here)), []
+
+    def send(batch: LookupBatch) -> None:
+        sender.send(batch)
+        sent.append(batch.id)
+
+    client = connect(here.redis)
+    waiting = connect(here.redis, blocking=True, wait=POLL)
+    batcher = LookupBatcher(here.api, waiting, send, Counted(), stalled_after=60, lost_after=1.0)
+    question = Lookup(request=0, duration=200, fingerprint=compress(fingerprint(1)))
+    with ThreadPoolExecutor(1) as threads:
+        with running_worker(role, config, tmp_path / "log", here) as process:
+            assert batcher.run([question], "", PATIENCE) == [{"results": []}]
+            eventually(lambda: waits_for_messages(client))
+            process.send_signal(signal.SIGSTOP)
+            asked = threads.submit(batcher.run, [question], "", PATIENCE)
+            # Redis gives the message to the connection of the worker, which never reads it.
+            eventually(lambda: len(sent) > 1 and not waits_for_messages(client))
+            process.kill()
+        with running_worker(role, config, tmp_path / "log", here):
+            assert asked.result(PATIENCE) == [{"results": []}]
+    batcher.close()
+    assert sent[1] == sent[2] != sent[0]
+
+
+def waits_for_messages(client: redis.Redis) -> bool:
+    """Return whether a worker has asked Redis for a message and got none yet."""
+    return any(each["cmd"] == "brpop" and "b" in each["flags"] for each in client.client_list())

@@ -1,0 +1,38 @@
+"""`make` says which Python it needs where it has none that will do."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+def make(folder: Path, python: Path | str) -> subprocess.CompletedProcess[str]:
+    """Have `make` create an environment with a Python."""
+    venv = folder / "venv"
+    command = ["make", f"PYTHON={python}", f"VENV={venv}", f"{venv}/bin/pip"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_python_that_is_not_there(tmp_path: Path) -> None:
+    done = make(tmp_path, "no-such-python")
+    assert done.returncode != 0
+    assert "there is no no-such-python on the PATH" in done.stderr
+    assert "make PYTHON=" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("echo Python 3.9.2; exit 1", "is Python 3.9.2"),
+        ('case "$2" in *ensurepip*) exit 1;; esac', "apt install python3-venv"),
+    ],
+)
+def test_a_python_that_will_not_do(tmp_path: Path, program: str, told: str) -> None:
+    python = tmp_path / "python3"
+    python.write_text(f"#!/bin/sh\n{program}\n")
+    python.chmod(0o755)
+    done = make(tmp_path, python)
+    assert done.returncode != 0
+    assert told in done.stderr
