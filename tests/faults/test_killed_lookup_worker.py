@@ -1,13 +1,14 @@
 """A worker of lookups that is killed with a batch in hand: the batch is answered all the same."""
 
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import redis
-from api.batcher import POLL, LookupBatcher
 
+from api.lookups.batch_policy import BatchPolicy
 from pipeline.fingerprint.codec import compress
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
@@ -15,6 +16,7 @@ from pipeline.runtime.settings import Settings
 from pipeline.stages.messages import Lookup, LookupBatch
 from tasks.fast_path.paths import FastPath
 from tasks.fast_path.sender import LookupSender
+from tests.batchers import make_batcher
 from tests.counting import Counted
 from tests.synthetic import fingerprint
 from tests.workers import eventually, point_celery_at, running_worker, worker_roles, write_config
@@ -39,15 +41,15 @@ def test_a_killed_workers_batch_is_answered_by_another(
         sent.append(batch.id)
 
     client = connect(here.redis)
-    waiting = connect(here.redis, blocking=True, wait=POLL)
-    batcher = LookupBatcher(here.api, waiting, send, Counted(), stalled_after=60, lost_after=1.0)
+    policy = BatchPolicy(size=100, in_flight=2, stalled_after=60)
+    batcher = make_batcher(here.redis, policy, send, Counted(), lost_after=1.0)
     question = Lookup(request=0, duration=200, fingerprint=compress(fingerprint(1)))
     with ThreadPoolExecutor(1) as threads:
         with running_worker(role, config, tmp_path / "log", here) as process:
-            assert batcher.run([question], "", PATIENCE) == [{"results": []}]
+            assert batcher.run([question], "", soon()) == [{"results": []}]
             eventually(lambda: waits_for_messages(client))
             process.send_signal(signal.SIGSTOP)
-            asked = threads.submit(batcher.run, [question], "", PATIENCE)
+            asked = threads.submit(batcher.run, [question], "", soon())
             # Redis gives the message to the connection of the worker, which never reads it.
             eventually(lambda: len(sent) > 1 and not waits_for_messages(client))
             process.kill()
@@ -55,6 +57,11 @@ def test_a_killed_workers_batch_is_answered_by_another(
             assert asked.result(PATIENCE) == [{"results": []}]
     batcher.close()
     assert sent[1] == sent[2] != sent[0]
+
+
+def soon() -> float:
+    """Return a deadline on the monotonic clock."""
+    return time.monotonic() + PATIENCE
 
 
 def waits_for_messages(client: redis.Redis) -> bool:
