@@ -54,6 +54,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._limits = connections
         self._refusals = refusals
         self._connection = Connection("", self._abort, self.loop.time())
+        self._now = self._connection.since
         self._unanswered: deque[RequestResponseCycle] = deque()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -91,13 +92,13 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Note the first byte of a request."""
-        self._connection.read(Reading.HEADERS, self.loop.time())
+        self._connection.read(Reading.HEADERS, self._now)
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Note that a request is under way."""
         self._connection.requests += 1
-        self._connection.read(Reading.BODY, self.loop.time())
+        self._connection.read(Reading.BODY, self._now)
         super().on_headers_complete()
         while self._unanswered and self._unanswered[0].response_complete:
             self._unanswered.popleft()
@@ -107,7 +108,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note the last byte of a request."""
-        self._connection.read(Reading.NOTHING, self.loop.time())
+        self._connection.read(Reading.NOTHING, self._now)
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -137,6 +138,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _receive(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
+        self._now = self.loop.time()  # one look at the clock for all that the parser calls
         super().data_received(data)
         connection = self._connection
         if connection.reading is not Reading.NOTHING:

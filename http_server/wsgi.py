@@ -5,7 +5,6 @@ import io
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -13,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 from http_server.bodies import DisconnectedError, NoRoomError, Receive, read_body
 from http_server.connections import Connection, Connections
 from http_server.replies import Reply
+from http_server.threads import LoopThreads
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -78,31 +78,33 @@ class WsgiBridge:
         self._connections = connections
         self._busy = busy
         self._fixed = fixed
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._threads: LoopThreads[Any] = LoopThreads(threads, "request")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         connection: Connection = scope["state"]["connection"]
-        reply = self._fixed.get(scope["path"])
+        loop = asyncio.get_running_loop()
+        writer = _Writer(send, connection, loop)
         try:
-            if reply is None:
-                await self._run(scope, receive, send, connection)
+            fixed = self._fixed.get(scope["path"])
+            if fixed is not None:
+                await writer.reply(fixed)
             else:
-                await _send_reply(reply, send, connection)
+                await self._run(scope, receive, writer, connection)
         except NoRoomError:
-            await _send_reply(self._busy, send, connection)
+            await writer.reply(self._busy)
         except DisconnectedError:
             return
         finally:
             self._connections.release(connection)
-            connection.end_request(_now())
+            connection.end_request(loop.time())
 
     def close(self) -> None:
         """End the threads once they have no request."""
-        self._threads.shutdown()
+        self._threads.close()
 
     async def _run(
-        self, scope: Scope, receive: Receive, send: Send, connection: Connection
+        self, scope: Scope, receive: Receive, writer: "_Writer", connection: Connection
     ) -> None:
         environ, declared = _environ(scope)
         body = await read_body(receive, self._connections, connection, declared)
@@ -111,15 +113,19 @@ class WsgiBridge:
         environ["wsgi.input"] = io.BytesIO(body)
         environ[ARRIVED] = time.monotonic()
         async with self._connections.turns(connection):
-            response = await self._in_thread(environ, connection)
-        loop = asyncio.get_running_loop()
+            response = await self._in_thread(environ, connection, writer.loop)
         try:
-            await _send(response, send, connection, self._next)
+            await writer.start(response.status, response.headers)
+            await writer.body(response.body, more=response.rest is not None)
+            if response.rest is not None:
+                await self._send_rest(response.rest, writer)
         finally:
             if response.close is not None:
-                await loop.run_in_executor(self._threads, response.close)
+                await self._threads.submit(writer.loop, response.close)
 
-    async def _in_thread(self, environ: Environ, connection: Connection) -> _Response:
+    async def _in_thread(
+        self, environ: Environ, connection: Connection, loop: asyncio.AbstractEventLoop
+    ) -> _Response:
         """Return the application's response.
 
         Raises:
@@ -127,14 +133,20 @@ class WsgiBridge:
         """
         if not self._connections.is_open(connection):
             raise DisconnectedError
-        future = self._threads.submit(self._call, environ)
+        future: asyncio.Future[_Response] = self._threads.submit(loop, self._call, environ)
         connection.cancel = future.cancel
         try:
-            return await asyncio.wrap_future(future)
+            return await future
         except asyncio.CancelledError:
-            if future.cancelled():
+            if not self._connections.is_open(connection):
                 raise DisconnectedError from None
             raise
+
+    async def _send_rest(self, rest: Iterator[bytes], writer: "_Writer") -> None:
+        """Send the parts of a reply as a thread makes them."""
+        while (part := await self._threads.submit(writer.loop, next, rest, None)) is not None:
+            await writer.body(part, more=True)
+        await writer.body(b"", more=False)
 
     def _call(self, environ: Environ) -> _Response:
         response = _Response()
@@ -146,54 +158,37 @@ class WsgiBridge:
             response.rest = iter(parts)
         return response
 
-    async def _next(self, parts: Iterator[bytes]) -> bytes | None:
-        """Return the next part of a reply, None after the last."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, next, parts, None)
 
+@dataclass(slots=True)
+class _Writer:
+    """Writes a reply; the client has its time anew for each part."""
 
-async def _send_reply(reply: Reply, send: Send, connection: Connection) -> None:
-    connection.writing_since = _now()
-    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-    await send({"type": "http.response.body", "body": reply.body})
+    send: Send
+    connection: Connection
+    loop: asyncio.AbstractEventLoop
 
+    async def reply(self, reply: Reply) -> None:
+        """Write a complete reply."""
+        await self.start(reply.status, reply.headers)
+        await self.body(reply.body, more=False)
 
-async def _send(
-    response: _Response,
-    send: Send,
-    connection: Connection,
-    advance: Callable[[Iterator[bytes]], Awaitable[bytes | None]],
-) -> None:
-    connection.writing_since = _now()
-    await send(
-        {"type": "http.response.start", "status": response.status, "headers": response.headers}
-    )
-    if response.rest is None:
-        await _send_body(response.body, send, connection, more=False)
-        return
-    await _send_body(response.body, send, connection, more=True)
-    connection.writing_since = None
-    while (part := await advance(response.rest)) is not None:
-        await _send_body(part, send, connection, more=True)
-        connection.writing_since = None
-    await send({"type": "http.response.body", "body": b""})
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Write the headers."""
+        self.connection.writing_since = self.loop.time()
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
+    async def body(self, body: bytes, *, more: bool) -> None:
+        """Write a part of the body, which more of it may follow."""
+        while len(body) > PART:
+            await self._write(body[:PART], more=True)
+            body = body[PART:]
+        if body or not more:
+            await self._write(body, more=more)
+        self.connection.writing_since = None  # what follows is not there yet
 
-async def _send_body(body: bytes, send: Send, connection: Connection, *, more: bool) -> None:
-    """Send bytes; the client has its time anew for each part."""
-    start = 0
-    while len(body) - start > PART:
-        connection.writing_since = _now()
-        part = body[start : start + PART]
-        await send({"type": "http.response.body", "body": part, "more_body": True})
-        start += PART
-    if start < len(body) or not more:
-        connection.writing_since = _now()
-        await send({"type": "http.response.body", "body": body[start:], "more_body": more})
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+    async def _write(self, part: bytes, *, more: bool) -> None:
+        self.connection.writing_since = self.loop.time()
+        await self.send({"type": "http.response.body", "body": part, "more_body": more})
 
 
 def _environ(scope: Scope) -> tuple[Environ, int | None]:
