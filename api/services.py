@@ -86,7 +86,11 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
     waiting = partial(
         connect, settings.redis, blocking=True, wait=POLL, keeps_connection=paths.keeps_connection
     )
-    policy = BatchPolicy(settings.api.lookup_batch_size, settings.api.lookup_batches_in_flight)
+    policy = BatchPolicy(
+        settings.api.lookup_batch_size,
+        settings.api.lookup_batches_in_flight,
+        settings.api.lookup_hold_back,
+    )
     batcher = LookupBatcher(policy, waiting, dispatch.send_lookups, metrics)
     generation = CatalogueGeneration(client, watch, caches=paths.caches_generation)
     return Services(

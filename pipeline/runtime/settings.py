@@ -232,6 +232,7 @@ class ApiSettings(Section):
         submit_timeout: the same for a submission.
         lookup_batch_size: most lookups that travel in one chain.
         lookup_batches_in_flight: most chains a front-end process has under way at once.
+        lookup_hold_back: seconds that a batch waits beside one in flight, unless it is half full.
         answer_cache: whether a lookup that was asked before is answered from memory.
         cache_generation: whether the catalogue's generation is kept until Redis tells that it has
             changed.
@@ -244,6 +245,7 @@ class ApiSettings(Section):
     submit_timeout: Annotated[float, Field(gt=0)] = 10.0
     lookup_batch_size: Annotated[int, Field(ge=1)] = 100
     lookup_batches_in_flight: Annotated[int, Field(ge=1)] = 2
+    lookup_hold_back: Annotated[float, Field(ge=0)] = 0.025
     answer_cache: bool = True
     cache_generation: bool = True
     one_core: bool = False
