@@ -38,12 +38,13 @@ task_routes = {
 }
 
 # A task is done when it has ended, not when it was handed out: a worker killed in the middle loses
-# nothing, and every task may run twice.
+# nothing, and every task may run twice. Lookups are the exception: see `no_ack` above.
 task_acks_late = True
 task_reject_on_worker_lost = True
 
-# No task takes longer (a worker that hangs is killed and its task tried again), so after this
-# time Redis hands a lost worker's messages to another one; it looks every second.
+# No task takes longer, so after this time Redis hands a lost worker's messages to another one; it
+# looks every second. In a pool of processes a task that hangs is killed and tried again; the pool
+# `solo`, which lookups use, has no such limit.
 task_soft_time_limit = 20
 task_time_limit = 25
 broker_transport_options = {

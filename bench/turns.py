@@ -1,4 +1,4 @@
-"""Stacks that run side by side take turns: each is measured while the others have nothing to do."""
+"""Stacks that run side by side take turns: each is measured while the others are idle."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar

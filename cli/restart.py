@@ -20,7 +20,8 @@ PATIENCE = 90.0
 def restart(data_dir: Path) -> None:
     """Start a new front end, then end the old one: no request is lost.
 
-    The new process reads the configuration and the installed code anew. Workers stay as they are.
+    The new process runs the code that is installed now, with the settings that `acoustid up` found.
+    Workers stay as they are.
     """
     data = DataDir.at(data_dir)
     before = RunState.load(data)

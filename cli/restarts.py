@@ -1,4 +1,4 @@
-"""Replaces a process that shares its listening socket, without a moment in which none serves."""
+"""Replaces a process without downtime: the old and the new one share a listening socket."""
 
 import os
 import select
@@ -82,7 +82,7 @@ class Restarts:
     def run(self, report: Callable[[str], None], tend: Callable[[], None], pause: Pause) -> None:
         """Start a new process, wait until it is ready, then end the old one.
 
-        All restarts that are wanted by now are done by this one.
+        One run completes all restarts that were requested so far.
 
         Args:
             report: told what became of it.
@@ -94,18 +94,18 @@ class Restarts:
         wanted = self.wanted
         try:
             old, new = self._start_new(self._charge, self._starter, tend, pause)
-        except ProcessError as error:
+        except (ProcessError, OSError) as error:
             self.problem = str(error)
             report(f"{error}; the old process goes on")
         else:
             report(f"{self._charge.name} is replaced (pid {new.pid})")
             if old is not None:
-                self._end(self._charge.name, old, pause)
+                self._end(self._charge.name, old, tend, pause)
             self.problem = ""
         self.done = wanted
 
     def close(self) -> list[tuple[str, Child]]:
-        """Listen no more; return the processes that were about to be replaced or to replace one."""
+        """Close the listening socket; return the processes of an unfinished restart."""
         if self._starter is not None and self._starter.listener is not None:
             self._starter.listener.close()
         return self._leaving
@@ -143,9 +143,13 @@ class Restarts:
             pause(0.05)
             tend()
 
-    def _end(self, name: str, old: Child, pause: Pause) -> None:
+    def _end(self, name: str, old: Child, tend: Callable[[], None], pause: Pause) -> None:
+        def pause_and_tend(seconds: float) -> None:
+            pause(seconds)
+            tend()
+
         self._leaving.append((name, old))
-        end_together([(old, BRIEF)], pause)
+        end_together([(old, BRIEF)], pause_and_tend)
         self._leaving.remove((name, old))
 
 

@@ -157,6 +157,7 @@ class Supervisor:
             if self._restarts.is_wanted():
                 self._restarts.run(self._report, self._tend, self.pause)
                 self._save()
+                continue  # what has ended or was asked for meanwhile has woken nobody
             self.pause(self._until_next_start())
 
     def pause(self, seconds: float) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from http_server.connections import Connection, Connections
+from http_server.connections import Connection, Connections, Reading
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -21,8 +21,8 @@ async def read_body(
 ) -> bytes:
     """Return a request's body.
 
-    Of one that is too long it is empty if its length was declared, and else its first bytes, one
-    more than allowed. The application refuses both. uvicorn drops the rest as it arrives.
+    For a body over the limit it is empty if ``Content-Length`` declared it, and otherwise the first
+    ``body_bytes + 1`` bytes. The application refuses both. uvicorn drops the rest as it arrives.
 
     Args:
         receive: the request's, of ASGI.
@@ -37,29 +37,27 @@ async def read_body(
     longest = connections.limits.body_bytes
     if declared is not None and declared > longest:
         return b""
-    body, is_complete = await _receive_part(receive, connections, connection)
-    if is_complete:
+    if connection.reading is Reading.NOTHING:  # all of it has arrived
+        body, _ = await _receive_part(receive, connection)
         return body[: longest + 1]
     if not connections.begin_body(connection):
         raise NoRoomError
     try:
-        parts, size = [body], len(body)
+        parts: list[bytes] = []
+        size, is_complete = 0, False
         while not is_complete and size <= longest:
-            body, is_complete = await _receive_part(receive, connections, connection)
-            parts.append(body)
-            size += len(body)
+            part, is_complete = await _receive_part(receive, connection)
+            parts.append(part)
+            size += len(part)
     finally:
         connections.end_body(connection)
     return b"".join(parts)[: longest + 1]
 
 
-async def _receive_part(
-    receive: Receive, connections: Connections, connection: Connection
-) -> tuple[bytes, bool]:
+async def _receive_part(receive: Receive, connection: Connection) -> tuple[bytes, bool]:
     message = await receive()
     if message["type"] != "http.request":
         raise DisconnectedError
-    body: bytes = message["body"]
-    if body and not connections.buffer(connection, len(body)):
+    if connection.has_no_room:
         raise NoRoomError
-    return body, not message["more_body"]
+    return message["body"], not message["more_body"]

@@ -1,4 +1,4 @@
-"""The open connections: whose they are, what they wait for, and which of them have to go.
+"""Counts the open connections by client, and finds those that are overdue.
 
 Nothing here does I/O. The protocol reports what happens on a connection, and asks.
 """
@@ -42,6 +42,10 @@ class Overdue(Enum):
     IDLE = "no request arrived"
 
 
+def _nothing() -> None:
+    """Cancel nothing."""
+
+
 @dataclass(eq=False, slots=True)
 class Connection:
     """One connection. Times are on the event loop's clock, in seconds.
@@ -54,8 +58,11 @@ class Connection:
         received: bytes that have arrived in this state of `reading`.
         requests: requests with complete headers whose reply is not complete.
         writing_since: when the part of a reply that is being written was handed over.
-        buffered: bytes of bodies in memory.
         is_half_read: whether the body of its request has arrived in part.
+        is_active: whether the application, or what hands requests to it, has a request of it.
+        buffered: bytes of bodies in memory.
+        ahead: those of them that belong to requests behind the active one.
+        has_no_room: whether a limit kept bytes of the active request out.
         cancel: takes back the request that waits for a thread, when the connection is lost.
     """
 
@@ -66,11 +73,14 @@ class Connection:
     received: int = 0
     requests: int = 0
     writing_since: float | None = None
-    buffered: int = 0
     is_half_read: bool = False
-    cancel: Callable[[], object] = lambda: None
+    is_active: bool = False
+    buffered: int = 0
+    ahead: int = 0
+    has_no_room: bool = False
+    cancel: Callable[[], object] = _nothing
 
-    def read(self, reading: Reading, now: float) -> None:
+    def begin_reading(self, reading: Reading, now: float) -> None:
         """Note that something else arrives from now on."""
         self.reading = reading
         self.since = now
@@ -82,10 +92,18 @@ class Connection:
         self.writing_since = None
         self.since = now
         self.received = 0
+        self.has_no_room = False
+        self.cancel = _nothing
 
     def is_waiting(self) -> bool:
         """Tell whether no request of it is under way: it may be closed for another one."""
-        return not self.requests and self.reading is not Reading.BODY
+        return not self.requests
+
+    def may_be_refused(self) -> bool:
+        """Tell whether a refusal would be read as the reply to the request that arrives."""
+        if self.reading is Reading.BODY:
+            return self.requests == 1 and self.is_half_read
+        return not self.requests
 
     def overdue(self, now: float, limits: Limits) -> Overdue | None:
         """Return why the connection has to be closed, None while it may stay.
@@ -116,9 +134,10 @@ class _Use:
     """What one client, or all of them, use."""
 
     connections: dict[Connection, None] = field(default_factory=dict)  # the oldest first
+    active: int = 0
     half_read: int = 0
     buffered: int = 0
-    turns: asyncio.Semaphore | None = None
+    slots: asyncio.Semaphore | None = None
 
 
 class Connections:
@@ -145,9 +164,10 @@ class Connections:
 
     def client(self, address: str) -> str:
         """Return the client that an address belongs to, empty where only all are limited."""
-        if not self.limits.per_client or address in EXEMPT:
+        client = client_of(address)
+        if not self.limits.per_client or address in EXEMPT or client in EXEMPT:
             return ""
-        return client_of(address)
+        return client
 
     def add(self, connection: Connection) -> bool:
         """Take a new connection; return whether there is room for it.
@@ -170,19 +190,39 @@ class Connections:
         return True
 
     def remove(self, connection: Connection) -> None:
-        """Forget a connection; a second time changes nothing."""
+        """Forget a connection; a second time changes nothing.
+
+        The bytes of its active request stay counted until that ends.
+        """
         if not self.is_open(connection):
             return
         self.end_body(connection)
-        self.release(connection)
         for use in self._uses(connection):
             del use.connections[connection]
-        if connection.client and not self._clients[connection.client].connections:
-            del self._clients[connection.client]
+        if not connection.is_active:
+            self._release(connection, connection.buffered)
+        self._forget_unused(connection.client)
 
     def is_open(self, connection: Connection) -> bool:
         """Tell whether a connection is still counted."""
         return connection in self._all.connections
+
+    def begin_request(self, connection: Connection) -> None:
+        """Note that a request is handed over."""
+        connection.is_active = True
+        for use in self._uses(connection):
+            use.active += 1
+
+    def end_request(self, connection: Connection, now: float) -> None:
+        """Note that the request handed over has ended, and that its body is no longer in memory."""
+        connection.is_active = False
+        connection.end_request(now)
+        rest = connection.ahead if self.is_open(connection) else 0
+        self._release(connection, connection.buffered - rest)
+        connection.ahead = 0
+        for use in self._uses(connection):
+            use.active -= 1
+        self._forget_unused(connection.client)
 
     def begin_body(self, connection: Connection) -> bool:
         """Note that the body of a request is there in part; return whether there is room for it."""
@@ -206,7 +246,7 @@ class Connections:
                 use.half_read -= 1
 
     def buffer(self, connection: Connection, size: int) -> bool:
-        """Note bytes of a body in memory; return whether there is room for them."""
+        """Note bytes of a body that have arrived; return whether there is room for them."""
         if not self.is_open(connection):
             return False
         if self._all.buffered + size > self.limits.buffered_bytes:
@@ -215,30 +255,35 @@ class Connections:
         if own and own.buffered + size > self.limits.buffered_bytes_per_client:
             return False
         connection.buffered += size
+        if connection.requests > 1:
+            connection.ahead += size
         for use in self._uses(connection):
             use.buffered += size
         return True
 
-    def turns(self, connection: Connection) -> AbstractAsyncContextManager[object]:
-        """Return what a request of a connection waits in until it may be worked on."""
+    def slots(self, connection: Connection) -> AbstractAsyncContextManager[object]:
+        """Return the semaphore that limits the requests of a client that are worked on."""
         own = self._clients.get(connection.client)
         if own is None:
             return _NO_WAITING
-        if own.turns is None:
-            own.turns = asyncio.Semaphore(self.limits.requests_per_client)
-        return own.turns
+        if own.slots is None:
+            own.slots = asyncio.Semaphore(self.limits.requests_per_client)
+        return own.slots
 
-    def release(self, connection: Connection) -> None:
-        """Note that no body of a connection is in memory any more."""
-        if connection.buffered:
-            for use in self._uses(connection):
-                use.buffered -= connection.buffered
-            connection.buffered = 0
+    def _release(self, connection: Connection, size: int) -> None:
+        connection.buffered -= size
+        for use in self._uses(connection):
+            use.buffered -= size
 
     def _uses(self, connection: Connection) -> Iterator[_Use]:
         yield self._all
         if connection.client:
             yield self._clients.setdefault(connection.client, _Use())
+
+    def _forget_unused(self, client: str) -> None:
+        own = self._clients.get(client)
+        if own and not own.connections and not own.active:
+            del self._clients[client]
 
     def _close_one(self, use: _Use) -> None:
         for connection in islice(list(use.connections), SEARCHED):

@@ -1,11 +1,15 @@
 """What a client may use of the server, and the limit on open files behind it."""
 
 import resource
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 RESERVED_FILES: Final = 512
 """Open files that are kept for everything but connections: databases, Redis, mapped files."""
+
+ENOUGH_FILES: Final = 10_240
+"""A limit on open files that macOS accepts, where it refuses "unlimited"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +59,13 @@ class Limits:
 def raise_file_limit() -> int:
     """Raise this process's limit on open files as far as the system allows, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (OSError, ValueError):  # macOS refuses "unlimited"
-            return int(soft)
-    return int(hard)
+    for wanted in (hard, ENOUGH_FILES):
+        if soft == wanted:
+            break
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            break
+    return int(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def connections_for(files: int, wanted: int) -> int:
@@ -72,4 +77,4 @@ def connections_for(files: int, wanted: int) -> int:
     """
     if files < 0:
         return wanted
-    return max(1, min(wanted, files - RESERVED_FILES))
+    return max(1, min(wanted, files - min(RESERVED_FILES, files // 2)))

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with limits: which connections may stay, and what each of them may send.
+"""uvicorn's HTTP protocol with limits on connections and requests.
 
 The overridden methods are those of `asyncio.Protocol`, the callbacks of httptools' parser,
 `shutdown`, which uvicorn's server calls, and `send_400_response`, which sends uvicorn's refusal.
@@ -21,6 +21,9 @@ SLICE: Final = 16 * 1024
 
 MOST_PIPELINED: Final = 100
 """Requests that a client may send ahead of the replies."""
+
+MOST_HEADERS: Final = 100
+"""Headers that a request may have."""
 
 LINGER: Final = 2.0
 """Seconds that a connection without a request stays open when the server stops.
@@ -51,35 +54,42 @@ class LimitedProtocol(HttpToolsProtocol):
         app_state: dict[str, Any],
     ) -> None:
         super().__init__(config, server_state, dict(app_state))
-        self._limits = connections
+        self._connections = connections
         self._refusals = refusals
         self._connection = Connection("", self._abort, self.loop.time())
         self._now = self._connection.since
+        self._headers_left = MOST_HEADERS
+        self._since_body = 0
         self._unanswered: deque[RequestResponseCycle] = deque()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection; refuse it where there are too many."""
         super().connection_made(transport)
         address = transport.get_extra_info("peername")
-        self._connection.client = self._limits.client(address[0] if address else "")
+        self._connection.client = self._connections.client(address[0] if address else "")
         self.app_state["connection"] = self._connection
-        if not self._limits.add(self._connection):
+        if not self._connections.add(self._connection):
             transport.write(self._refusals.full)
             transport.close()
-        elif self._limits.is_stopping:
+        elif self._connections.is_stopping:
             self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Free the place of the connection."""
-        self._limits.remove(self._connection)
+        del exc  # however it ended
+        self._connections.remove(self._connection)
         self._connection.cancel()
-        super().connection_lost(exc)
+        # Given an exception, uvicorn leaves its timer running, and with it this object.
+        super().connection_lost(None)
         for cycle in self._unanswered:  # uvicorn tells the last one alone
             cycle.disconnected = True
 
     def eof_received(self) -> None:
         """Refuse a request that will never be complete; uvicorn closes the connection."""
-        if self._connection.reading is not Reading.NOTHING and not self.transport.is_closing():
+        connection = self._connection
+        if connection.reading is Reading.NOTHING or self.transport.is_closing():
+            return
+        if connection.may_be_refused():
             self.transport.write(self._refusals.incomplete)
 
     def data_received(self, data: bytes) -> None:
@@ -92,23 +102,45 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Note the first byte of a request."""
-        self._connection.read(Reading.HEADERS, self._now)
+        self._connection.begin_reading(Reading.HEADERS, self._now)
+        self._headers_left = MOST_HEADERS
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; drop those behind a chunked body, and those that are too many."""
+        if self._connection.reading is Reading.BODY:
+            self._since_body += len(name) + len(value)
+            return
+        self._headers_left -= 1
+        if self._headers_left >= 0:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Note that a request is under way."""
         self._connection.requests += 1
-        self._connection.read(Reading.BODY, self._now)
+        self._connection.begin_reading(Reading.BODY, self._now)
+        self._since_body = 0
         super().on_headers_complete()
         while self._unanswered and self._unanswered[0].response_complete:
             self._unanswered.popleft()
         self._unanswered.append(self.cycle)
-        if self._limits.is_stopping:
+        if self._connections.is_stopping:
             self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Count a part of a body; of a refused one it is dropped."""
+        self._since_body = 0
+        connection = self._connection
+        if connection.requests and not self._connections.buffer(connection, len(body)):
+            if connection.requests > 1:
+                self._abort()
+                return
+            connection.has_no_room = True
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Note the last byte of a request."""
-        self._connection.read(Reading.NOTHING, self._now)
+        self._connection.begin_reading(Reading.NOTHING, self._now)
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -118,21 +150,20 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Answer what is under way, and what arrives within `LINGER` seconds, then close."""
-        self._limits.is_stopping = True
+        self._connections.is_stopping = True
         if self._connection.requests:
             self.cycle.keep_alive = False
         self.loop.call_later(LINGER, self._close_if_waiting)
 
     def enforce(self, now: float) -> None:
         """Close the connection if its client takes too long for anything."""
-        overdue = self._connection.overdue(now, self._limits.limits)
+        overdue = self._connection.overdue(now, self._connections.limits)
         if overdue is None:
             return
-        connection = self._connection
-        logger.debug("a connection is closed", client=connection.client, reason=overdue.value)
-        if overdue is Overdue.HEADERS or connection.is_half_read:
+        logger.debug("a connection is closed", client=self._connection.client, reason=overdue.value)
+        if overdue in (Overdue.HEADERS, Overdue.BODY):
             self._refuse(self._refusals.slow)
-        else:  # its request has had a reply
+        else:
             self._abort()
 
     def _receive(self, data: bytes) -> None:
@@ -143,25 +174,37 @@ class LimitedProtocol(HttpToolsProtocol):
         connection = self._connection
         if connection.reading is not Reading.NOTHING:
             connection.received += len(data)
+            self._since_body += len(data)
         if connection.requests > MOST_PIPELINED:
             self._abort()
-        elif connection.reading is Reading.HEADERS and self._has_long_headers():
+        elif self._has_long_headers():
             self._refuse(self._refusals.long_headers)
 
     def _has_long_headers(self) -> bool:
-        return self._connection.received > self._limits.limits.header_bytes
+        longest = self._connections.limits.header_bytes
+        if self._headers_left < 0:
+            return True
+        if self._connection.reading is Reading.HEADERS:
+            return self._connection.received > longest
+        # Between two parts of a body stand the sizes of chunks, and behind the last one trailers.
+        return self._connection.reading is Reading.BODY and self._since_body > longest + SLICE
 
     def _refuse(self, reply: bytes) -> None:
-        """Tell the client why, and close; what it does not read is dropped with the connection."""
-        self._limits.remove(self._connection)
+        """Tell the client why, where it would not take that for another reply; and close."""
+        connection = self._connection
+        is_first = connection.requests == 1 and not connection.is_active
+        if self.transport.is_closing() or not (connection.may_be_refused() or is_first):
+            self._abort()
+            return
+        self._connections.remove(connection)
         self.transport.write(reply)
-        self.transport.close()
-        self.loop.call_later(1.0, self._abort)
+        self.transport.close()  # the next look at the connection ends it, read or not
+        self.loop.call_later(LINGER, self._abort)
 
     def _close_if_waiting(self) -> None:
         if self._connection.is_waiting():
             self.transport.close()
 
     def _abort(self) -> None:
-        self._limits.remove(self._connection)
+        self._connections.remove(self._connection)
         self.transport.abort()

@@ -24,7 +24,7 @@ SWEEP: Final = 0.5
 """Seconds between two looks at the connections for those that are overdue."""
 
 YOUNG_OBJECTS: Final = 20_000
-"""New objects after which Python looks for garbage among them. Its default is 700."""
+"""New objects after which Python looks for garbage among them. Python 3.11's own is 700."""
 
 STOP_TIME: Final = 12.0
 """Seconds that requests have to be answered when the server stops."""
@@ -114,7 +114,14 @@ async def _sweep(server: uvicorn.Server) -> None:
         await asyncio.sleep(SWEEP)
         for protocol in list(server.server_state.connections):
             if isinstance(protocol, LimitedProtocol):
-                protocol.enforce(loop.time())
+                _enforce(protocol, loop.time())
+
+
+def _enforce(protocol: LimitedProtocol, now: float) -> None:
+    try:
+        protocol.enforce(now)
+    except Exception:  # one connection must not end the limits of all
+        logger.exception("the limits of a connection could not be enforced")
 
 
 async def _tell_when_ready(server: uvicorn.Server, on_ready: Callable[[], None]) -> None:

@@ -22,6 +22,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ARRIVED: Final = "http_server.arrived"
 """Key of the environment: when the request was complete, on the monotonic clock."""
 
+CLOSE: Final = (b"connection", b"close")
+
 PART: Final = 64 * 1024
 """Bytes of a reply that are handed to the connection at a time."""
 
@@ -30,7 +32,7 @@ _PLAIN: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENG
 
 @dataclass(slots=True)
 class _Response:
-    """What the application answers; `rest` yields what follows `body`, if anything does."""
+    """The application's response; `rest` yields the parts after `body`."""
 
     status: int = 500
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -78,26 +80,26 @@ class WsgiBridge:
         self._connections = connections
         self._busy = busy
         self._fixed = fixed
-        self._threads: LoopThreads[Any] = LoopThreads(threads, "request")
+        self._threads = LoopThreads(threads, "request")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         connection: Connection = scope["state"]["connection"]
         loop = asyncio.get_running_loop()
         writer = _Writer(send, connection, loop)
+        self._connections.begin_request(connection)
         try:
             fixed = self._fixed.get(scope["path"])
             if fixed is not None:
-                await writer.reply(fixed)
+                await writer.reply(fixed, close=_expects(scope))
             else:
                 await self._run(scope, receive, writer, connection)
         except NoRoomError:
-            await writer.reply(self._busy)
+            await writer.reply(self._busy, close=_expects(scope))
         except DisconnectedError:
             return
         finally:
-            self._connections.release(connection)
-            connection.end_request(loop.time())
+            self._connections.end_request(connection, loop.time())
 
     def close(self) -> None:
         """End the threads once they have no request."""
@@ -108,12 +110,15 @@ class WsgiBridge:
     ) -> None:
         environ, declared = _environ(scope)
         body = await read_body(receive, self._connections, connection, declared)
+        is_left = declared is not None and len(body) < declared
         if declared is None and body:
             environ["CONTENT_LENGTH"] = str(len(body))
         environ["wsgi.input"] = io.BytesIO(body)
         environ[ARRIVED] = time.monotonic()
-        async with self._connections.turns(connection):
+        async with self._connections.slots(connection):
             response = await self._in_thread(environ, connection, writer.loop)
+        if is_left and _expects(scope):
+            response.headers.append(CLOSE)
         try:
             await writer.start(response.status, response.headers)
             await writer.body(response.body, more=response.rest is not None)
@@ -121,7 +126,9 @@ class WsgiBridge:
                 await self._send_rest(response.rest, writer)
         finally:
             if response.close is not None:
-                await self._threads.submit(writer.loop, response.close)
+                await self._threads.submit(writer.loop, response.close).future
+        if response.rest is not None:
+            await writer.body(b"", more=False)
 
     async def _in_thread(
         self, environ: Environ, connection: Connection, loop: asyncio.AbstractEventLoop
@@ -133,43 +140,48 @@ class WsgiBridge:
         """
         if not self._connections.is_open(connection):
             raise DisconnectedError
-        future: asyncio.Future[_Response] = self._threads.submit(loop, self._call, environ)
-        connection.cancel = future.cancel
+        call = self._threads.submit(loop, self._call, environ)
+        connection.cancel = call.cancel
         try:
-            return await future
+            return await call.future
         except asyncio.CancelledError:
             if not self._connections.is_open(connection):
                 raise DisconnectedError from None
             raise
 
     async def _send_rest(self, rest: Iterator[bytes], writer: "_Writer") -> None:
-        """Send the parts of a reply as a thread makes them."""
-        while (part := await self._threads.submit(writer.loop, next, rest, None)) is not None:
+        """Send the parts of a reply as a thread makes them, while the client is there."""
+        while self._connections.is_open(writer.connection):
+            part = await self._threads.submit(writer.loop, next, rest, None).future
+            if part is None:
+                return
             await writer.body(part, more=True)
-        await writer.body(b"", more=False)
 
     def _call(self, environ: Environ) -> _Response:
         response = _Response()
         parts = self._application(environ, response.start)
-        response.close = getattr(parts, "close", None)
+        close = getattr(parts, "close", None)
         if isinstance(parts, list | tuple):
             response.body += parts[0] if len(parts) == 1 else b"".join(parts)
+            if close is not None:
+                close()
         else:
-            response.rest = iter(parts)
+            response.rest, response.close = iter(parts), close
         return response
 
 
 @dataclass(slots=True)
 class _Writer:
-    """Writes a reply; the client has its time anew for each part."""
+    """Writes a reply; the reply timeout begins again with each part."""
 
     send: Send
     connection: Connection
     loop: asyncio.AbstractEventLoop
 
-    async def reply(self, reply: Reply) -> None:
-        """Write a complete reply."""
-        await self.start(reply.status, reply.headers)
+    async def reply(self, reply: Reply, *, close: bool) -> None:
+        """Write a complete reply; `close` ends the connection with it."""
+        headers = [*reply.headers, CLOSE] if close else reply.headers
+        await self.start(reply.status, headers)
         await self.body(reply.body, more=False)
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
@@ -178,7 +190,7 @@ class _Writer:
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def body(self, body: bytes, *, more: bool) -> None:
-        """Write a part of the body, which more of it may follow."""
+        """Write a part of the body; `more` tells whether further parts follow."""
         while len(body) > PART:
             await self._write(body[:PART], more=True)
             body = body[PART:]
@@ -189,6 +201,11 @@ class _Writer:
     async def _write(self, part: bytes, *, more: bool) -> None:
         self.connection.writing_since = self.loop.time()
         await self.send({"type": "http.response.body", "body": part, "more_body": more})
+
+
+def _expects(scope: Scope) -> bool:
+    """Tell whether the client waits for word before it sends a body, and may then not send it."""
+    return any(name == b"expect" for name, _ in scope["headers"])
 
 
 def _environ(scope: Scope) -> tuple[Environ, int | None]:

@@ -1,7 +1,7 @@
-"""The task of a background lookup (``async=1``): its answers stay in Redis until they are fetched.
+"""The task of a background lookup (``async=1``): Redis keeps its answers for an hour.
 
-Unlike the lookups that somebody waits for, it is acknowledged when it has ended: the message of a
-killed worker is delivered again, and a task that runs twice stores and counts its answers once.
+Its message is acknowledged when the task has ended. If the worker is killed, Redis delivers the
+message again. A task that runs twice stores and counts its answers once.
 """
 
 import time
@@ -33,7 +33,7 @@ from tasks.services import services
 from tasks.stage_task import TRANSIENT, StageTask
 
 LONGEST: Final = 15.0
-"""Seconds after which MusicBrainz is no longer waited for."""
+"""Seconds to wait for MusicBrainz, at most."""
 
 logger = structlog.get_logger("acoustid.tasks.background")
 
@@ -88,16 +88,16 @@ def send(task_id: str, question: BackgroundLookup) -> None:
 def find_answers(question: BackgroundLookup) -> list[Answer]:
     """Return the answers of a batch; otherwise those up to the first that is no error."""
     if question.batch:
-        return run_stages(question.lookups, question.meta)
+        return answer_lookups(question.lookups, question.meta)
     answers: list[Answer] = []
     for lookup in question.lookups:
-        answers += run_stages([lookup], question.meta)
+        answers += answer_lookups([lookup], question.meta)
         if "error" not in answers[-1]:
             break
     return answers
 
 
-def run_stages(lookups: list[Lookup], meta: str) -> list[Answer]:
+def answer_lookups(lookups: list[Lookup], meta: str) -> list[Answer]:
     """Run the stages of a lookup in this process; return an answer for each lookup."""
     services().metrics.batch_size("background", len(lookups))
     deadline = time.time() + LONGEST

@@ -37,7 +37,7 @@ class LookupTask(StageTask):
     """A task of lookups: quick to try again, and never silent when it gives up."""
 
     abstract = True
-    Request = "tasks.fast_path.unacknowledged:LookupRequest"
+    Request = "tasks.fast_path.unacknowledged:UnacknowledgedRequest"
     max_retries: ClassVar = 2
     retry_backoff: ClassVar = False
     default_retry_delay: ClassVar = 0.2  # seconds; somebody is waiting
@@ -57,9 +57,10 @@ class LookupTask(StageTask):
     ) -> None:
         """Tell the front end that no answer will come."""
         super().on_failure(exc, task_id, args, kwargs, einfo)
-        batch = from_message(LookupBatch, args[0])
-        reply = LookupReply(batch.id, [], failed=True, transient=isinstance(exc, TRANSIENT))
-        replies.push(services().reply_client, batch.reply_to, reply)
+        message = args[0]  # as it came: its form may be the reason
+        transient = isinstance(exc, TRANSIENT)
+        reply = LookupReply(message["id"], [], failed=True, transient=transient)
+        replies.push(services().reply_client, message["reply_to"], reply)
 
 
 def send_chain(batch: LookupBatch) -> None:

@@ -2,7 +2,7 @@
 
 Fields: ``state`` (``pending``, ``running``, ``finished`` or ``failed``), ``created``, ``started``
 and ``finished`` (ISO 8601, UTC), ``plan`` (what the front end needs to compose the reply),
-``answers`` (JSON) and ``reason``.
+``answers`` (JSON), ``reason`` and ``attempts``.
 """
 
 import json
@@ -17,12 +17,18 @@ from tasks.counters import LOOKUPS
 KEPT: Final = 3600
 """Seconds for which a record is kept after the request, and again after its end."""
 
-# KEYS: the record. ARGV: the time. Only a record that has not ended is begun, and a second start
-# does not hide the first. The record's lifetime stays: a message that kills every worker is given
-# up when the record is gone.
+ATTEMPTS: Final = 10
+"""Attempts at a lookup, retries included; one that kills every worker is then given up."""
+
+# KEYS: the record. ARGV: the time, the number of attempts, the reason to give up. Only a record
+# that has not ended is begun, and a second start does not hide the first.
 _BEGIN: Final = """
 local state = redis.call('HGET', KEYS[1], 'state')
 if state ~= 'pending' and state ~= 'running' then
+    return 0
+end
+if redis.call('HINCRBY', KEYS[1], 'attempts', 1) > tonumber(ARGV[2]) then
+    redis.call('HSET', KEYS[1], 'state', 'failed', 'finished', ARGV[1], 'reason', ARGV[3])
     return 0
 end
 redis.call('HSET', KEYS[1], 'state', 'running')
@@ -82,12 +88,14 @@ def withdraw(client: redis.Redis, task_id: str) -> None:
 
 
 def begin(client: redis.Redis, task_id: str) -> bool:
-    """Note that a lookup runs; return False where it has ended before, or has no record any more.
+    """Note that a lookup runs; return False where it has ended, or has no record.
 
     Raises:
         redis.exceptions.RedisError: Redis is away.
     """
-    return bool(client.register_script(_BEGIN)(keys=[key_of(task_id)], args=[_now()]))
+    reason = f"the lookup did not end in {ATTEMPTS} attempts"
+    args: list[str | int] = [_now(), ATTEMPTS, reason]
+    return bool(client.register_script(_BEGIN)(keys=[key_of(task_id)], args=args))
 
 
 def finish(

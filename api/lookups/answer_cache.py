@@ -1,9 +1,8 @@
 """The answer cache: an answer is kept for seconds, and equal questions at one time share a lookup.
 
 The key of an answer is all that it depends on: the fingerprints or track ids of the request, their
-durations, the words of ``meta``, and the generation of the catalogue when it was asked for. What
-changes the catalogue without a new generation, such as the replication of a MusicBrainz mirror,
-shows once an answer is too old.
+durations, the words of ``meta``, and the generation of the catalogue when it was asked for. A
+change without a new generation, such as replication of a MusicBrainz mirror, shows after 10 s.
 """
 
 import threading
@@ -33,7 +32,7 @@ LookUp = Callable[[Sequence[Lookup], str, float, str], list[Answer]]
 
 
 class AnswerCache:
-    """Answers from memory what was asked before, and has everything else looked up.
+    """Answers repeated lookups from memory, and passes all others to `look_up`.
 
     Args:
         look_up: finds answers; as `LookupBatcher.run`.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 HOLD_BACK: Final = 0.025
-"""Seconds between two batches, unless half a batch waits."""
+"""Seconds between two batches while one is in flight, unless half a batch waits."""
 
 STALLED_AFTER: Final = 1.0
 """Seconds after which an unanswered batch no longer holds back others."""

@@ -92,7 +92,7 @@ class LookupBatcher:
             lookups: at least one; their `request` is set here.
             meta: the words of the request's ``meta`` parameter.
             deadline: when the request gives up, on the monotonic clock.
-            client: who asks; the fair queue takes clients in turn.
+            client: the client's id in the fair queue.
 
         Raises:
             ServiceUnavailableError: the broker is away, too many lookups wait already, or no
@@ -204,16 +204,21 @@ class LookupBatcher:
                 self._send(batch.message(self.reply_to))
             except _BROKER_AWAY as error:
                 logger.error("the broker is away", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
-                self._fail(batch, ServiceUnavailableError)
+                self._fail_unless_resent(batch, ServiceUnavailableError)
             except Exception:
                 logger.exception("a batch could not be sent", lookups=batch.size)
-                self._fail(batch, InternalError)
+                self._fail_unless_resent(batch, InternalError)
             else:
                 self._note_sent(batch)
                 # Only now: a reader that wakes earlier competes with this thread for the
                 # interpreter while the message is made.
                 with self._lock:
                     self._is_in_flight.notify()
+
+    def _fail_unless_resent(self, batch: Batch, make_error: Callable[[], ApiError]) -> None:
+        """Fail a batch that could not be sent; the first copy of a resent one may be answered."""
+        if not batch.resent:
+            self._fail(batch, make_error)
 
     def _note_sent(self, batch: Batch) -> None:
         if batch.resent:
@@ -253,7 +258,7 @@ class LookupBatcher:
 
     def _take(self, reply: LookupReply) -> None:
         """Wake the requests of an answered batch."""
-        batch = self._land(reply.id)
+        batch = self._take_out(reply.id)
         if batch is None:
             return  # it was answered before, or all its requests gave up
         if reply.failed or len(reply.answers) != batch.size:
@@ -269,21 +274,21 @@ class LookupBatcher:
         now = time.monotonic()
         with self._lock:
             overdue = [each.id for each in self._in_flight.values() if each.deadline < now]
-        dropped = [each for each in overdue if self._land(each) is not None]
+        dropped = [each for each in overdue if self._take_out(each) is not None]
         if dropped:
             logger.warning("batches were not answered in time", batches=len(dropped))
 
     def _fail(self, batch: Batch, make_error: Callable[[], ApiError]) -> None:
-        if self._land(batch.id) is not None:
+        if self._take_out(batch.id) is not None:
             batch.fail(make_error)
 
-    def _land(self, batch_id: str) -> Batch | None:
+    def _take_out(self, batch_id: str) -> Batch | None:
         """Return a batch that is no longer in flight; None where another thread took it before.
 
         Only the thread that gets it here wakes its requests, so each is woken once.
         """
         with self._lock:
             batch = self._in_flight.pop(batch_id, None)
-            if batch is not None:
-                self._wake_sender()
+            if batch is not None and len(self._queue):
+                self._may_send.notify()  # perhaps too early: it has to learn until when to wait
         return batch

@@ -1,4 +1,4 @@
-"""The generation of the catalogue as a request sees it: as it was after the request came.
+"""Reads the generation of the catalogue. The value was valid at some moment after the call.
 
 It is a hash of Redis, kept in memory until Redis tells that it may have changed. Redis remembers
 who has read a key, and sends word on the same connection when it changes (``CLIENT TRACKING``),

@@ -230,9 +230,10 @@ class ApiSettings(Section):
             X-Forwarded-For and X-Forwarded-Proto.
         lookup_timeout: seconds from a request's arrival until the client is told to come again.
         submit_timeout: the same for a submission.
-        lookup_batch_size: most lookups that travel in one chain.
-        lookup_batches_in_flight: most chains a front-end process has under way at once.
-        lookup_hold_back: seconds that a batch waits beside one in flight, unless it is half full.
+        lookup_batch_size: most lookups in one batch.
+        lookup_batches_in_flight: most unanswered batches of a front-end process.
+        lookup_hold_back: least seconds between two batches while one is unanswered, unless half a
+            batch waits.
         answer_cache: whether a lookup that was asked before is answered from memory.
         cache_generation: whether the catalogue's generation is kept until Redis tells that it has
             changed.

@@ -12,7 +12,7 @@ from pipeline.stages.messages import LookupBatch, Message, from_message
 from tasks.celery import app
 from tasks.lookup import STAGES, LookupTask, run_stage
 
-EVERY: Final = 1.0
+SAMPLE_INTERVAL: Final = 1.0
 """Seconds from one batch with events to the next, of each sender."""
 
 
@@ -53,4 +53,4 @@ def is_sampled(now: float, last: float) -> bool:
         now: seconds on a clock that never goes back.
         last: when the last one that had events was sent.
     """
-    return now >= last + EVERY
+    return now >= last + SAMPLE_INTERVAL

@@ -75,7 +75,6 @@ class KeptProducer:
         )
 
     def _open(self) -> None:
-        connection = self._app.connection_for_write(transport_options=OPTIONS)
+        self._connection = connection = self._app.connection_for_write(transport_options=OPTIONS)
         connection.ensure_connection(max_retries=0)
-        self._connection = connection
         self._producer = self._app.amqp.Producer(connection.channel())

@@ -25,7 +25,7 @@ class LookupSender:
     def __init__(self, paths: FastPath, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._paths = paths
         self._clock = clock
-        self._sampled = -fused.EVERY
+        self._sampled = -fused.SAMPLE_INTERVAL
         self._producer = KeptProducer(app)
 
     def send(self, batch: LookupBatch) -> None:

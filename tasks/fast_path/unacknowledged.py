@@ -2,9 +2,9 @@
 
 Redis has no acknowledgement, so kombu copies a message that a worker takes, and deletes the copy
 when the task has ended. A queue that is declared with ``no_ack`` has no copies. Celery acknowledges
-its messages all the same, which sends a transaction that deletes nothing, and leaves the message's
-tag behind in a set that grows for as long as the worker lives: kombu empties it when it takes a
-message that it copies, and of these there are none.
+its messages all the same. That sends a transaction that deletes nothing, and kombu keeps the
+message's tag in a set. It clears the set only when it takes a message that it copies. A worker of
+lookups alone takes none, so the set would grow without limit.
 """
 
 from celery.worker.request import Request
@@ -13,7 +13,7 @@ from tasks.fast_path.paths import FastPath
 from tasks.services import services
 
 
-class LookupRequest(Request):
+class UnacknowledgedRequest(Request):
     """A worker's request of a lookup, which may have nothing to acknowledge."""
 
     def acknowledge(self) -> None:

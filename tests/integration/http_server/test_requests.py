@@ -139,3 +139,40 @@ def test_a_client_that_leaves_gives_its_place_back(make_server: Make) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         client.close()
         assert parts(server.ask(ALIVE))[0] == 200
+
+
+def test_too_many_headers_are_refused(make_server: Make) -> None:
+    server = make_server()
+    for lines in (b"a:\r\n" * 101, b"a:\r\n" * 3000):
+        reply = server.ask(b"GET / HTTP/1.1\r\n" + HOST + lines + b"\r\n")
+        assert parts(reply)[0] == 431
+    assert parts(server.ask(ALIVE))[0] == 200
+
+
+def test_trailers_are_dropped(make_server: Make) -> None:
+    body = b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n"
+    status, seen = parts(make_server().ask(b"POST / HTTP/1.1\r\n" + CLOSE + body))
+    assert (status, seen["size"]) == (200, 3)
+    assert "HTTP_X_FORWARDED_FOR" not in seen["environ"]
+
+
+@pytest.mark.parametrize("trailer", [b"a: b\r\n", b"x"])
+def test_endless_trailers_end_the_connection(make_server: Make, trailer) -> None:
+    server = make_server()
+    head = b"POST /alive HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+    server.ask(head + b"0\r\n" + (b"" if trailer == b"a: b\r\n" else b"a: ") + trailer * 300_000)
+    assert parts(server.ask(ALIVE))[0] == 200
+
+
+def test_a_refused_body_that_was_not_sent_ends_the_connection(make_server: Make) -> None:
+    server = make_server(body_bytes=1000)
+    expect = b"Expect: 100-continue\r\nContent-Length: 5000\r\n\r\n"
+    reply = server.ask(b"POST / HTTP/1.1\r\n" + HOST + expect)
+    assert b"connection: close" in reply
+    assert b'{"size": 0,' in reply
+
+
+def test_no_refusal_is_taken_for_a_reply(make_server: Make) -> None:
+    server = make_server()
+    reply = server.ask(b"GET /sleep?1 HTTP/1.1\r\nHost: x\r\n\r\nno http\r\n\r\n")
+    assert b" 400 " not in reply

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+import pytest
+
 from tests.integration.http_server.conftest import PlainServer, read_all, seconds_until_closed
 
 Make = Callable[..., PlainServer]
@@ -39,6 +41,35 @@ def test_a_body_has_a_time(make_server: Make) -> None:
     with make_server(body_time=1, body_rate=0).connect() as client:
         client.sendall(HALF_BODY)
         assert b" 408 " in read_all(client)
+
+
+@pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"])
+@pytest.mark.parametrize("length", [b"Content-Length: 4", b"Transfer-Encoding: chunked"])
+def test_a_body_that_never_begins_has_a_time(make_server: Make, expect, length) -> None:
+    with make_server(body_time=1).connect() as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + expect + length + b"\r\n\r\n")
+        assert b" 408 " in read_all(client)
+
+
+def test_a_body_that_never_begins_counts_as_half_read(make_server: Make) -> None:
+    server = make_server(half_read_bodies_per_client=1)
+    request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
+    with server.connect("127.0.0.2") as first, server.connect("127.0.0.2") as second:
+        first.sendall(request)
+        time.sleep(0.3)
+        second.sendall(request)
+        assert b" 503 " in second.recv(1000)
+
+
+def test_a_client_that_leaves_keeps_its_threads_counted(make_server: Make) -> None:
+    server = make_server(requests_per_client=4)
+    for _ in range(20):  # there are 8 threads
+        with server.connect("127.0.0.2") as client:
+            client.sendall(b"GET /sleep?2 HTTP/1.1\r\nHost: x\r\n\r\n")
+            time.sleep(0.02)
+    begun = time.monotonic()
+    assert b" 200 OK" in server.ask(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert time.monotonic() - begun < 1
 
 
 def test_a_connection_without_a_request_has_a_time(make_server: Make) -> None:

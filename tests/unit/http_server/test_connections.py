@@ -51,13 +51,13 @@ def test_the_limit_of_all_closes_the_oldest_waiting_one() -> None:
     second = opened.add("10.0.0.2")
     opened.add("10.0.0.3")
     assert opened.closed == [first]
-    second.reading = Reading.BODY
+    second.reading, second.requests = Reading.BODY, 1
     third = next(each for each in opened.connections if each is not second)
     third.requests = 1
     assert not opened.connections.add(opened.make("10.0.0.4"))
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
 def test_this_machine_has_no_limit_of_its_own(address) -> None:
     opened = Opened(connections_per_client=1)
     opened.add(address)
@@ -89,8 +89,24 @@ def test_buffered_bytes_have_limits() -> None:
     assert not opened.connections.buffer(second, 11)
     assert opened.connections.buffer(third, 50)
     assert not opened.connections.buffer(third, 1)
-    opened.connections.release(first)
+    opened.connections.begin_request(first)
+    opened.connections.remove(first)
+    assert not opened.connections.buffer(second, 50)  # the request of the first still has them
+    opened.connections.end_request(first, 0.0)
     assert opened.connections.buffer(second, 50)
+
+
+def test_bytes_of_the_next_request_stay_counted() -> None:
+    opened = Opened(buffered_bytes_per_client=60)
+    first, second = opened.add(), opened.add()
+    first.requests = 1
+    opened.connections.begin_request(first)
+    assert opened.connections.buffer(first, 10)
+    first.requests = 2
+    assert opened.connections.buffer(first, 50)
+    opened.connections.end_request(first, 0.0)
+    assert not opened.connections.buffer(second, 11)
+    assert opened.connections.buffer(second, 10)
 
 
 def test_a_connection_that_is_gone_takes_nothing() -> None:
@@ -104,7 +120,7 @@ def test_a_connection_that_is_gone_takes_nothing() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["add", "remove", "buffer", "release", "begin", "end"]),
+            st.sampled_from(["add", "remove", "buffer", "request", "ended", "begin", "end"]),
             st.integers(0, 7),
             st.sampled_from(["10.0.0.1", "10.0.0.2", "127.0.0.1"]),
         ),
@@ -130,6 +146,8 @@ def test_whatever_happens_everything_is_given_back(steps) -> None:
             _do(opened.connections, step, made[number % len(made)])
     for each in made:
         opened.connections.remove(each)
+        if each.is_active:
+            opened.connections.end_request(each, 0.0)
     assert len(opened.connections) == 0
     for number in range(3):
         client = opened.add(f"10.0.0.{number}")
@@ -142,8 +160,10 @@ def _do(connections: Connections, step: str, connection: Connection) -> None:
         connections.remove(connection)
     elif step == "buffer":
         connections.buffer(connection, 7)
-    elif step == "release":
-        connections.release(connection)
+    elif step == "request" and not connection.is_active:
+        connections.begin_request(connection)
+    elif step == "ended" and connection.is_active:
+        connections.end_request(connection, 0.0)
     elif step == "begin" and not connection.is_half_read:
         connections.begin_body(connection)
     elif step == "end":
@@ -165,7 +185,7 @@ def test_a_client_is_an_address_or_a_network(address, client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "expected"), [(-1, 4096), (1024, 512), (100_000, 4096), (100, 1)]
+    ("files", "expected"), [(-1, 4096), (1024, 512), (100_000, 4096), (256, 128), (1, 1)]
 )
 def test_connections_leave_files_for_the_rest(files, expected) -> None:
     assert connections_for(files, 4096) == expected
