@@ -69,6 +69,7 @@ class BackgroundLookups:
         if record is None:
             return None
         plan, answers = record.pop("plan"), record.pop("answers", None)
+        record.pop("attempts", None)
         if answers is None:
             return record
         try:

@@ -42,8 +42,8 @@ class Overdue(Enum):
     IDLE = "no request arrived"
 
 
-def _nothing() -> None:
-    """Cancel nothing."""
+def nothing() -> None:
+    """Do nothing, in place of something that has become pointless."""
 
 
 @dataclass(eq=False, slots=True)
@@ -78,7 +78,7 @@ class Connection:
     buffered: int = 0
     ahead: int = 0
     has_no_room: bool = False
-    cancel: Callable[[], object] = _nothing
+    cancel: Callable[[], object] = nothing
 
     def begin_reading(self, reading: Reading, now: float) -> None:
         """Note that something else arrives from now on."""
@@ -93,7 +93,7 @@ class Connection:
         self.since = now
         self.received = 0
         self.has_no_room = False
-        self.cancel = _nothing
+        self.cancel = nothing
 
     def is_waiting(self) -> bool:
         """Tell whether no request of it is under way: it may be closed for another one."""

@@ -13,7 +13,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from http_server.connections import Connection, Connections, Overdue, Reading
+from http_server.connections import Connection, Connections, Overdue, Reading, nothing
 from http_server.replies import Refusals
 
 SLICE: Final = 16 * 1024
@@ -83,6 +83,10 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(None)
         for cycle in self._unanswered:  # uvicorn tells the last one alone
             cycle.disconnected = True
+        # Nothing refers to this object from below: it goes at once, without garbage collection.
+        self._unanswered.clear()
+        self.app_state.clear()
+        self._connection.close = nothing
 
     def eof_received(self) -> None:
         """Refuse a request that will never be complete; uvicorn closes the connection."""
@@ -146,7 +150,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""
         del msg  # uvicorn's, in plain text
-        self._refuse(self._refusals.malformed)
+        is_body = self._connection.reading is Reading.BODY
+        self._refuse(self._refusals.malformed, is_new=is_body and self._is_new())
 
     def shutdown(self) -> None:
         """Answer what is under way, and what arrives within `LINGER` seconds, then close."""
@@ -178,7 +183,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if connection.requests > MOST_PIPELINED:
             self._abort()
         elif self._has_long_headers():
-            self._refuse(self._refusals.long_headers)
+            self._refuse(self._refusals.long_headers, is_new=self._is_new())
 
     def _has_long_headers(self) -> bool:
         longest = self._connections.limits.header_bytes
@@ -189,11 +194,19 @@ class LimitedProtocol(HttpToolsProtocol):
         # Between two parts of a body stand the sizes of chunks, and behind the last one trailers.
         return self._connection.reading is Reading.BODY and self._since_body > longest + SLICE
 
-    def _refuse(self, reply: bytes) -> None:
-        """Tell the client why, where it would not take that for another reply; and close."""
+    def _is_new(self) -> bool:
+        """Tell whether the only request has just arrived: nothing has begun to answer it."""
+        return self._connection.requests == 1 and not self._connection.is_active
+
+    def _refuse(self, reply: bytes, *, is_new: bool = False) -> None:
+        """Tell the client why, where it would not take that for another reply; and close.
+
+        Args:
+            reply: to send.
+            is_new: whether it is the reply to a request that has just arrived.
+        """
         connection = self._connection
-        is_first = connection.requests == 1 and not connection.is_active
-        if self.transport.is_closing() or not (connection.may_be_refused() or is_first):
+        if self.transport.is_closing() or not (connection.may_be_refused() or is_new):
             self._abort()
             return
         self._connections.remove(connection)

@@ -8,7 +8,7 @@ import redis
 
 from pipeline.runtime.settings import Settings
 from tasks import lookup_records
-from tasks.lookup_records import KEPT, begin, create, fail, find, finish, key_of, withdraw
+from tasks.lookup_records import ATTEMPTS, KEPT, begin, create, fail, find, finish, key_of, withdraw
 from tests.scratch_redis import scratch_redis
 
 ANSWERS = [{"results": []}, {"error": "it is short"}]
@@ -53,7 +53,8 @@ def test_two_workers_that_have_both_begun_count_once(client) -> None:
     assert begin(client, "a")
     started = find(client, "a")
     assert begin(client, "a")
-    assert find(client, "a") == started
+    assert started is not None
+    assert find(client, "a") == {**started, "attempts": "2"}
     assert finish(client, "a", ANSWERS, COUNTS)
     assert not finish(client, "a", ANSWERS, COUNTS)
     assert counted(client) == COUNTS
@@ -87,3 +88,14 @@ def test_a_counter_that_holds_no_number_loses_no_answer(client) -> None:
     create(client, "a", "")
     assert finish(client, "a", ANSWERS, COUNTS)
     assert client.hget("lookups", "2026-01-01:00:7:miss") == b"1"
+
+
+def test_a_lookup_that_never_ends_is_given_up(client) -> None:
+    create(client, "a", "")
+    for _ in range(ATTEMPTS):
+        assert begin(client, "a")
+    assert not begin(client, "a")
+    record = find(client, "a")
+    assert record is not None
+    assert record["state"] == "failed"
+    assert "attempts" in record["reason"]
