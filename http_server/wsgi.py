@@ -191,11 +191,11 @@ class _Writer:
 
     async def body(self, body: bytes, *, more: bool) -> None:
         """Write a part of the body; `more` tells whether further parts follow."""
-        while len(body) > PART:
-            await self._write(body[:PART], more=True)
-            body = body[PART:]
+        last = max(0, len(body) - 1) // PART * PART
+        for start in range(0, last, PART):
+            await self._write(body[start : start + PART], more=True)
         if body or not more:
-            await self._write(body, more=more)
+            await self._write(body[last:], more=more)
         self.connection.writing_since = None  # what follows is not there yet
 
     async def _write(self, part: bytes, *, more: bool) -> None:
