@@ -1,9 +1,9 @@
 """Reads the generation of the catalogue. The value was valid at some moment after the call.
 
-It is a hash of Redis, kept in memory until Redis tells that it may have changed. Redis remembers
-who has read a key, and sends word on the same connection when it changes (``CLIENT TRACKING``),
-before whoever changed it can send another command. So as long as that connection has nothing to
-read, what was read is still so, and no command is needed.
+It is a hash of Redis, kept in memory until Redis tells that it may have changed. Redis sends an
+invalidation message on the connection that has read the hash (``CLIENT TRACKING``), before the
+writer can send its next command. While the connection has nothing to read, the value in memory is
+valid, and no command is needed.
 
 redis-py has client-side caching of its own, which serves Redis alone: it refuses Valkey.
 """
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from api.redis_watch import RedisWatch
@@ -53,7 +54,8 @@ class CatalogueGeneration:
         self._connection: Any = None
         self._is_told = False  # whether changes are told on the connection
         self._fields: Fields = {}
-        self._holds_until = 0.0  # on the monotonic clock
+        self._holds_until = 0.0  # on the monotonic clock, as the next one
+        self._failed = 0.0
 
     def current(self) -> bytes | None:
         """Return the generation as it was after the call; None if it changes, or without Redis."""
@@ -68,7 +70,10 @@ class CatalogueGeneration:
         """
         if not self._caches:
             return cast("Fields", self._client.hgetall(generation.KEY))
+        asked = time.monotonic()
         with self._lock:
+            if self._failed > asked:  # each thread that waits would wait for Redis once more
+                raise RedisConnectionError("Redis was away while this thread waited")
             if not self._still_holds():
                 self._read_anew()
             return self._fields
@@ -96,6 +101,7 @@ class CatalogueGeneration:
                 # Used again, it would connect by itself, and nothing would be told on it.
                 self._drop()
                 if is_new:
+                    self._failed = time.monotonic()
                     raise
             else:
                 return
