@@ -7,6 +7,7 @@ connections of each kind were opened and how many attempts failed.
 
 import asyncio
 import json
+import os
 import socket
 import sys
 from collections import Counter
@@ -17,7 +18,7 @@ CLIENTS = 200
 """Clients of each kind."""
 
 SOURCE = "127.0.0.2"
-PAUSE = 0.25
+PAUSE = 1.0
 """Seconds between two connections of a client."""
 
 Kind = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -42,7 +43,7 @@ def kinds(path: bytes, large_path: bytes) -> dict[str, Kind]:
         while True:
             writer.write(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path * 20)
             await writer.drain()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
 
     async def idle(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
         await asyncio.sleep(3600)
@@ -113,5 +114,6 @@ async def attack(port: int, seconds: float, path: bytes, large_path: bytes) -> C
 
 if __name__ == "__main__":
     _, port, seconds, path, large_path = sys.argv
+    os.nice(10)  # hostile clients have machines of their own
     found = asyncio.run(attack(int(port), float(seconds), path.encode(), large_path.encode()))
     sys.stdout.write(json.dumps(found))
