@@ -60,9 +60,13 @@ async def _drip(writer: asyncio.StreamWriter, piece: bytes) -> None:
         writer.write(piece)
 
 
-async def _client(port: int, name: str, act: Kind, counts: Counter[str]) -> None:
-    """Connect again and again; each connection lasts until the server closes it."""
-    while True:
+async def _client(port: int, name: str, act: Kind, until: float, counts: Counter[str]) -> None:
+    """Connect again and again; each connection lasts until the server closes it.
+
+    It ends at `until`, on the event loop's clock, even where a connection's end has taken its
+    cancellation for its own.
+    """
+    while asyncio.get_running_loop().time() < until:
         try:
             await _one_connection(port, name, act, counts)
         except OSError:
@@ -100,8 +104,9 @@ async def _until_closed(writer: asyncio.StreamWriter) -> None:
 async def attack(port: int, seconds: float, path: bytes, large_path: bytes) -> Counter[str]:
     """Attack for some seconds; return what was counted."""
     counts: Counter[str] = Counter()
+    until = asyncio.get_running_loop().time() + seconds
     clients = [
-        asyncio.ensure_future(_client(port, name, act, counts))
+        asyncio.ensure_future(_client(port, name, act, until, counts))
         for name, act in kinds(path, large_path).items()
         for _ in range(CLIENTS)
     ]

@@ -109,7 +109,7 @@ def attacked(
     try:
         seen = watch(port, questions, seconds)
         memory = psutil.Process(pid).memory_info().rss
-        output, _ = attack.communicate(timeout=60)
+        output, _ = attack.communicate(timeout=90)
     finally:
         attack.kill()
         attack.wait(30)
