@@ -87,7 +87,7 @@ class Connection:
         self.received = 0
 
     def end_request(self, now: float) -> None:
-        """Note that the reply to a request is complete; what arrives now has its time from here."""
+        """Note that a reply is complete. The time limits of what arrives begin again now."""
         self.requests -= 1
         self.writing_since = None
         self.since = now

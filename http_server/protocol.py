@@ -83,7 +83,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(None)
         for cycle in self._unanswered:  # uvicorn tells the last one alone
             cycle.disconnected = True
-        # Nothing refers to this object from below: it goes at once, without garbage collection.
+        # These refer back to this object. Without them it is freed now, not by garbage collection.
         self._unanswered.clear()
         self.app_state.clear()
         self._connection.close = nothing
@@ -132,7 +132,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        """Count a part of a body; of a refused one it is dropped."""
+        """Count a part of a body. uvicorn drops it where the request has had its reply."""
         self._since_body = 0
         connection = self._connection
         if connection.requests and not self._connections.buffer(connection, len(body)):
@@ -199,7 +199,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return self._connection.requests == 1 and not self._connection.is_active
 
     def _refuse(self, reply: bytes, *, is_new: bool = False) -> None:
-        """Tell the client why, where it would not take that for another reply; and close.
+        """Send a refusal and close, or only close if the client could take it for another reply.
 
         Args:
             reply: to send.

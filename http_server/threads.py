@@ -56,7 +56,7 @@ class Call(Generic[T]):
             _tell(self.future, self.future.set_result, result)
 
     def _take(self) -> tuple[Callable[..., T], tuple[object, ...]] | None:
-        """Return the function and its arguments to the first who asks; a list's pop is atomic."""
+        """Return the function and its arguments to the first caller; a list's pop is atomic."""
         try:
             return self._work.pop()
         except IndexError:
@@ -115,7 +115,7 @@ class LoopThreads:
 
 def _tell(future: "asyncio.Future[T]", tell: Callable[[Any], None], outcome: object) -> None:
     """Have the event loop set the outcome of a future."""
-    with suppress(RuntimeError):  # the loop has ended, and with it whatever waited
+    with suppress(RuntimeError):  # the loop has ended, so nothing waits for the outcome
         future.get_loop().call_soon_threadsafe(_set, future, tell, outcome)
 
 
