@@ -2,9 +2,9 @@
 
 from kombu import Exchange, Queue
 
-from pipeline.runtime.config import load_settings
-from tasks import queues
+from pipeline.settings.load import load_settings
 from tasks.fast_path.paths import FastPath
+from tasks.redis_state import queue_lengths
 from tasks.schedule import SCHEDULE
 
 _settings = load_settings()
@@ -22,10 +22,10 @@ accept_content = ["msgpack", "json"]
 # One queue for each kind of work, so that a long one never holds up a short one. A name that is
 # not here is an error rather than a new queue that no worker serves. Lookups need not be kept until
 # they are acknowledged: the front end waits, and sends a batch again long before Redis would.
-_unacknowledged = () if FastPath.of(_settings).acknowledges else (queues.LOOKUP,)
+_unacknowledged = () if FastPath.of(_settings).acknowledges else (queue_lengths.LOOKUP,)
 task_queues = [
     Queue(name, Exchange(name), routing_key=name, no_ack=name in _unacknowledged)
-    for name in queues.NAMES
+    for name in queue_lengths.NAMES
 ]
 task_default_queue = "maintenance"
 task_create_missing_queues = False

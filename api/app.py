@@ -7,8 +7,8 @@ import sqlalchemy.exc
 import structlog
 from redis.exceptions import RedisError
 
-from api.docs_page import ASSETS, DocsAsset, DocsPage, OpenApiResource
-from api.errors import (
+from api.health import Health
+from api.http.errors import (
     ApiError,
     InternalError,
     InvalidBodyError,
@@ -16,9 +16,9 @@ from api.errors import (
     NotFoundError,
     ServiceUnavailableError,
 )
-from api.exchange import exchange_of, write_reply
-from api.frame import METHODS, Frame, is_method
-from api.health import Health
+from api.http.exchange import exchange_of, write_reply
+from api.http.middleware import METHODS, Frame, is_method
+from api.openapi.page import ASSETS, DocsAsset, DocsPage, OpenApiResource
 from api.routes import ROUTES, V1_ROUTES
 from api.services import Services
 

@@ -1,10 +1,127 @@
 """``/_health``, ``/_health_ro``, ``/_health_docker``: may this process be sent requests?"""
 
-import falcon
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, Literal
 
-from api.exchange import exchange_of, write_reply
-from api.health_checks import HealthChecks, Name
-from api.serialisation import JSON
+import falcon
+import redis
+import sqlalchemy as sa
+import structlog
+
+from api.http.exchange import exchange_of, write_reply
+from api.http.serialisation import JSON
+from pipeline.following.open_index import open_index
+from pipeline.runtime.databases import Databases, limit_statements
+from pipeline.settings.sections import FingerprintIndexSettings
+from tasks.redis_state import heartbeats
+
+Name = Literal["database", "database_ro", "redis", "index", "worker"]
+State = Literal["ok", "failed"]
+
+DEADLINE: Final = 2.0
+"""Seconds that a check may take."""
+
+# A message in the write-ahead log: a real write, flushed at the commit and refused by a server
+# that is read only or has no room, but no table and no catalogue row is touched.
+_WRITE: Final = sa.text("SELECT pg_logical_emit_message(true, 'acoustid', 'health')")
+_READ_ONLY: Final = sa.text("SELECT current_setting('transaction_read_only') = 'on'")
+
+logger = structlog.get_logger("acoustid.api.health_checks")
+
+
+class UnhealthyError(Exception):
+    """A check found something wrong; the text is for the log alone."""
+
+
+class HealthChecks:
+    """The checks of one process.
+
+    A check that hangs keeps one thread, however often it is asked for: who comes meanwhile waits
+    for the same one.
+
+    Args:
+        databases: the four, of which the ``app`` database is tried.
+        client: to Redis, with a short time-out.
+        index: where the index is.
+        deadline: seconds that a check may take.
+    """
+
+    def __init__(
+        self,
+        databases: Databases,
+        client: redis.Redis,
+        index: FingerprintIndexSettings,
+        deadline: float = DEADLINE,
+    ) -> None:
+        self._databases = databases
+        self._client = client
+        self._index = index
+        self._deadline = deadline
+        self._lock = threading.Lock()
+        self._executor: ThreadPoolExecutor | None = None
+        self._running: dict[Name, Future[None]] = {}
+        self._checks: dict[Name, Callable[[], None]] = {
+            "database": self._write_database,
+            "database_ro": self._read_database,
+            "redis": self._ping_redis,
+            "index": self._read_index,
+            "worker": self._find_worker,
+        }
+
+    def run(self, names: Iterable[Name]) -> dict[str, State]:
+        """Run checks at once and return what each found."""
+        until = time.monotonic() + self._deadline
+        futures = {name: self._start(name) for name in names}
+        return {name: self._outcome(name, future, until) for name, future in futures.items()}
+
+    def close(self) -> None:
+        """Start no more checks."""
+        with self._lock:
+            if self._executor is not None:
+                self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self, name: Name) -> Future[None]:
+        with self._lock:
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(len(self._checks), thread_name_prefix="health")
+            future = self._running.get(name)
+            if future is None or future.done():
+                future = self._running[name] = self._executor.submit(self._checks[name])
+            return future
+
+    def _outcome(self, name: Name, future: Future[None], until: float) -> State:
+        try:
+            future.result(max(0.0, until - time.monotonic()))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the check has failed
+            logger.warning("a health check failed", check=name, error=repr(error))
+            return "failed"
+        return "ok"
+
+    def _write_database(self) -> None:
+        with self._databases.engine("app").begin() as connection:
+            limit_statements(connection, self._deadline)
+            if connection.scalar(_READ_ONLY):
+                raise UnhealthyError("the app database is read only")
+            connection.execute(_WRITE)
+
+    def _read_database(self) -> None:
+        with self._databases.engine("app", read_only=True).begin() as connection:
+            limit_statements(connection, self._deadline)
+            connection.execute(sa.text("SELECT 1"))
+
+    def _ping_redis(self) -> None:
+        self._client.ping()
+
+    def _read_index(self) -> None:
+        with open_index(self._index) as index:
+            index.position()
+
+    def _find_worker(self) -> None:
+        if not heartbeats.alive(self._client):
+            raise UnhealthyError("no worker has left a heartbeat")
 
 
 class Health:

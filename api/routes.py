@@ -3,26 +3,29 @@
 from collections.abc import Mapping
 from typing import Final
 
-from api.endpoint import Endpoint
-from api.fingerprint import FingerprintEndpoint
-from api.internal_keys import (
+from api.fingerprints import FingerprintEndpoint
+from api.http.endpoint import Endpoint
+from api.internal.applications import (
     CheckApplicationEndpoint,
     CreateAccountEndpoint,
     CreateApplicationEndpoint,
     UpdateApplicationStatusEndpoint,
 )
-from api.internal_stats import (
+from api.internal.lookup_statistics import (
     LookupStatsEndpoint,
     UpdateLookupStatsEndpoint,
     UpdateUserAgentStatsEndpoint,
 )
-from api.lookup import LookupEndpoint
-from api.submission_status import SubmissionStatusEndpoint
-from api.submit import SubmitEndpoint
-from api.task import TaskEndpoint
-from api.track import ListByMbidEndpoint, ListByPuidEndpoint
-from api.user import CreateAnonymousEndpoint, UserLookupEndpoint
-from api.user_musicbrainz import CreateMusicbrainzEndpoint
+from api.lookups.endpoint import LookupEndpoint
+from api.submissions.endpoint import SubmitEndpoint
+from api.submissions.status import SubmissionStatusEndpoint
+from api.task_status import TaskEndpoint
+from api.tracks import ListByMbidEndpoint, ListByPuidEndpoint
+from api.users.accounts import (
+    CreateAnonymousEndpoint,
+    CreateMusicbrainzEndpoint,
+    UserLookupEndpoint,
+)
 from api.v1 import LookupV1Endpoint, SubmitV1Endpoint
 
 ROUTES: Final[Mapping[str, type[Endpoint]]] = {

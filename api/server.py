@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 from api.app import create_app
-from api.bodies import MAX_BODY
-from api.errors import InvalidBodyError, ServiceUnavailableError
+from api.http.bodies import MAX_BODY
+from api.http.errors import InvalidBodyError, ServiceUnavailableError
 from api.services import Services
 from http_server.limits import Limits
 from http_server.replies import Reply, json_reply
 from http_server.server import ServerOptions, run
-from pipeline.runtime.settings import Settings
+from pipeline.settings.sections import Settings
 
 LIVENESS: Final = "/_health_docker"
 """Answered without a thread, so that it is answered however many requests wait."""

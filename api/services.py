@@ -7,25 +7,25 @@ from functools import partial
 import redis
 from redis.exceptions import RedisError
 
-from api.background import BackgroundLookups
-from api.health_checks import HealthChecks
-from api.imports import ImportSender
-from api.keys import Keys
+from api.access.keys import Keys
+from api.access.rate_limit import RateLimiter
+from api.access.redis_outage import RedisWatch
+from api.health import HealthChecks
 from api.lookups.answer_cache import AnswerCache
+from api.lookups.background import BackgroundLookups
 from api.lookups.batch_policy import BatchPolicy
 from api.lookups.batcher import POLL, LookupBatcher
 from api.lookups.catalogue_generation import CatalogueGeneration
-from api.rate_limit import RateLimiter
-from api.receipts import ReceiptWriter
-from api.redis_watch import RedisWatch
-from pipeline.runtime.counters import Counters
+from api.submissions.publisher import ImportSender
+from api.submissions.receipts import ReceiptWriter
+from pipeline.messages import BackgroundLookup, LookupBatch
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
-from pipeline.runtime.settings import Settings
-from pipeline.stages.messages import BackgroundLookup, LookupBatch
-from tasks import queues
+from pipeline.runtime.redis_counters import Counters
+from pipeline.settings.sections import Settings
 from tasks.fast_path.paths import FastPath
+from tasks.redis_state import queue_lengths
 
 REDIS_TIMEOUT = 1.0
 """Seconds to wait for Redis where somebody waits for us."""
@@ -114,6 +114,6 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
 
 def _is_busy(client: redis.Redis) -> bool:
     try:
-        return queues.waiting(client, queues.SUBMISSION) > 0
+        return queue_lengths.waiting(client, queue_lengths.SUBMISSION) > 0
     except RedisError:
         return False  # publishing will tell

@@ -6,14 +6,13 @@ Replies are XML whatever is asked for, since ``format`` is the audio file's.
 from dataclasses import replace
 from typing import ClassVar
 
-from api.dialect import V1
-from api.exchange import Exchange
-from api.lookup import LookupEndpoint
-from api.lookup_request import MAX_DURATION, LookupRequest, parse_lookup
-from api.parameters import Parameters, parse_int
-from api.serialisation import XML
-from api.submit import SubmitEndpoint
-from api.submit_request import NumberedReceipt, Sender, parse_submissions
+from api.http.exchange import Exchange
+from api.http.parameters import V1, Parameters, parse_int
+from api.http.serialisation import XML
+from api.lookups.endpoint import LookupEndpoint
+from api.lookups.request import MAX_DURATION, LookupRequest, parse_lookup
+from api.submissions.endpoint import SubmitEndpoint
+from api.submissions.request import NumberedReceipt, Sender, parse_submissions
 
 
 class LookupV1Endpoint(LookupEndpoint):

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from api.app import create_app
 from api.services import Dispatch, Services, open_services
-from pipeline.runtime.config import load_settings
 from pipeline.runtime.logs import configure_logging
-from pipeline.runtime.process import stay_on_one_core
+from pipeline.runtime.processes import stay_on_one_core
 from pipeline.runtime.sentry import init_sentry
+from pipeline.settings.load import load_settings
 from tasks import dispatch
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
     """Return the application of this process, on the settings that ``ACOUSTID_CONFIG`` names.
 
     Raises:
-        pipeline.runtime.config.ConfigError: they cannot be used.
+        pipeline.settings.load.ConfigError: they cannot be used.
     """
     services = open_front_end()
     atexit.register(services.close)
@@ -36,7 +36,7 @@ def open_front_end() -> Services:
     """Return the resources of a front-end process, with logging and error reports set up.
 
     Raises:
-        pipeline.runtime.config.ConfigError: the settings cannot be used.
+        pipeline.settings.load.ConfigError: the settings cannot be used.
     """
     settings = load_settings()
     configure_logging(settings.logging, component="api")

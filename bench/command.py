@@ -5,12 +5,12 @@
 
 import click
 
-from bench.index_command import index, index_kills
-from bench.lookup_command import lookup
-from bench.lookup_plot import lookup_plot
-from bench.stages_command import stages
-from bench.submit_command import submit
-from bench.turns_command import turns
+from bench.index.command import index, index_kills
+from bench.lookup.command import lookup
+from bench.lookup.plot import lookup_plot
+from bench.stages.command import stages
+from bench.submit.command import submit
+from bench.turns.command import turns
 
 
 @click.group()

@@ -22,23 +22,22 @@ from typing import Any, Final, TypeVar
 import click
 import numpy as np
 
-from bench.options import Plan, plan_options, progress
-from bench.queries import QuerySource
-from pipeline.catalog.fingerprints import Candidate
+from bench.lookup.queries import QuerySource
+from bench.stack.options import Plan, plan_options, progress
+from pipeline.catalog.fingerprint.fingerprints import Candidate
 from pipeline.fingerprint.compare import compare2_batch
 from pipeline.fingerprint.query import extract_query
 from pipeline.fingerprint.ragged import Ragged
 from pipeline.fingerprint.words import Words
 from pipeline.fingerprint_store import open_store, open_store_writer
-from pipeline.indexes import open_index
+from pipeline.following.open_index import open_index
+from pipeline.following.update_index import BATCH
+from pipeline.following.update_store import rebuild_store
+from pipeline.lookups.score import INDEX_LIMIT, INDEX_MIN_SCORE, INDEX_SCORE_PCT, fetch
+from pipeline.lookups.trusted_store import TrustedStore
+from pipeline.rules import INDEX_MAX_POSTINGS
 from pipeline.runtime.databases import Databases
-from pipeline.runtime.settings import Settings
-from pipeline.stages.fetch import fetch
-from pipeline.stages.rules import INDEX_MAX_POSTINGS
-from pipeline.stages.score import INDEX_LIMIT, INDEX_MIN_SCORE, INDEX_SCORE_PCT
-from pipeline.stages.trusted_store import TrustedStore
-from pipeline.stages.update_index import BATCH
-from pipeline.stages.update_store import rebuild_store
+from pipeline.settings.sections import Settings
 
 LOOKUPS: Final = 100  # in a batch
 BATCHES: Final = 30

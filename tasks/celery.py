@@ -3,19 +3,19 @@
 from celery import Celery
 
 from tasks import signals
-from tasks.stage_task import StageTask
+from tasks.base import StageTask
 
 app = Celery(
     "acoustid",
     task_cls=StageTask,
     include=[
         "tasks.lookup",
-        "tasks.background",
+        "tasks.background_lookup",
         "tasks.fast_path.fused",
         "tasks.submission",
         "tasks.index",
         "tasks.maintenance",
-        "tasks.mbids",
+        "tasks.upkeep",
         "tasks.statistics",
     ],
 )

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from pipeline.runtime.forks import PerProcess
-from pipeline.stages.messages import BackgroundLookup, LookupBatch
-from tasks import background, submission
+from pipeline.messages import BackgroundLookup, LookupBatch
+from pipeline.runtime.processes import PerProcess
+from tasks import background_lookup, submission
 from tasks.fast_path.paths import FastPath
 from tasks.fast_path.sender import LookupSender
-from tasks.services import services
+from tasks.worker import services
 
 _sender = PerProcess(lambda: LookupSender(FastPath.of(services().settings)))
 
@@ -29,7 +29,7 @@ def send_background(task_id: str, question: BackgroundLookup) -> None:
     Raises:
         kombu.exceptions.OperationalError: the broker is away.
     """
-    background.send(task_id, question)
+    background_lookup.send(task_id, question)
 
 
 def send_submissions(submission_ids: Sequence[int]) -> None:

@@ -1,9 +1,9 @@
 """The index follows the changelog: nudged by every import and, for what was missed, by a beat."""
 
-from pipeline.indexes import IndexBusy
-from pipeline.stages.update_index import update_index
+from pipeline.following.open_index import IndexBusy
+from pipeline.following.update_index import update_index
 from tasks.celery import app
-from tasks.services import services
+from tasks.worker import services
 
 # A commit of the index takes well under a second, so this stays below the time limit; what is
 # left waits for the next nudge.

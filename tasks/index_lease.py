@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from pipeline.indexes import IndexBusy, IndexUpdater
+from pipeline.following.open_index import IndexBusy, IndexUpdater
 
 IDLE: Final = 2.0
 """Seconds without a task after which the index is closed."""

@@ -11,22 +11,16 @@ import celery
 import structlog
 from celery.exceptions import Ignore
 
-from pipeline.stages.dedupe import dedupe_lookups
-from pipeline.stages.describe import Described, describe_lookups
-from pipeline.stages.messages import (
-    LookupBatch,
-    LookupReply,
-    Message,
-    from_message,
-    to_message,
-)
-from pipeline.stages.score import score_lookups
-from pipeline.stages.validate import validate_lookups
-from tasks import replies
+from pipeline.lookups.dedupe import dedupe_lookups
+from pipeline.lookups.describe import Described, describe_lookups
+from pipeline.lookups.score import score_lookups
+from pipeline.lookups.validate import validate_lookups
+from pipeline.messages import LookupBatch, LookupReply, Message, from_message, to_message
+from tasks.base import TRANSIENT, StageTask, measured
 from tasks.celery import app
-from tasks.mbids import note_missing
-from tasks.services import services
-from tasks.stage_task import TRANSIENT, StageTask, measured
+from tasks.redis_state import lookup_replies
+from tasks.upkeep import note_missing
+from tasks.worker import services
 
 logger = structlog.get_logger("acoustid.tasks.lookup")
 
@@ -60,7 +54,7 @@ class LookupTask(StageTask):
         message = args[0]  # as it came: its form may be the reason
         transient = isinstance(exc, TRANSIENT)
         reply = LookupReply(message["id"], [], failed=True, transient=transient)
-        replies.push(services().reply_client, message["reply_to"], reply)
+        lookup_replies.push(services().reply_client, message["reply_to"], reply)
 
 
 def send_chain(batch: LookupBatch) -> None:
@@ -137,7 +131,7 @@ def describe_batch(batch: LookupBatch) -> Described:
 
 def _describe(batch: LookupBatch) -> LookupBatch:
     described = describe_batch(batch)
-    replies.push(services().reply_client, batch.reply_to, described.reply)
+    lookup_replies.push(services().reply_client, batch.reply_to, described.reply)
     note_missing(services().redis, described.missing_mbids)
     return batch
 

@@ -5,10 +5,11 @@ from typing import Final
 
 import structlog
 
-from pipeline.catalog import submissions
-from tasks import queues, submission
+from pipeline.catalog.ingest import submissions
+from tasks import submission
 from tasks.celery import app
-from tasks.services import services
+from tasks.redis_state import queue_lengths
+from tasks.worker import services
 
 logger = structlog.get_logger("acoustid.tasks.maintenance")
 
@@ -25,7 +26,7 @@ def sweep_receipts() -> int:
 
     Returns how many receipts were started.
     """
-    if queues.waiting(services().redis, queues.SUBMISSION) > _BUSY:
+    if queue_lengths.waiting(services().redis, queue_lengths.SUBMISSION) > _BUSY:
         return 0
     with services().databases.engine("ingest").begin() as connection:
         overdue = submissions.claim_unfinished(connection, _SWEEP)
@@ -52,7 +53,7 @@ def _groups(overdue: Sequence[submissions.Unfinished]) -> list[list[int]]:
 @app.task(name="maintenance.measure_queues")
 def measure_queues() -> dict[str, int]:
     """Measure how many messages wait in each queue, and for how long."""
-    found = {queue: queues.backlog(services().redis, queue) for queue in queues.NAMES}
+    found = {queue: queue_lengths.backlog(services().redis, queue) for queue in queue_lengths.NAMES}
     for queue, each in found.items():
         services().metrics.queue_depth(queue, each.messages)
         services().metrics.queue_age(queue, each.age)

@@ -8,13 +8,13 @@ from celery import signals, states
 from redis.exceptions import RedisError
 
 from pipeline.runtime import trace
-from pipeline.runtime.config import load_settings
 from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.sentry import init_sentry
+from pipeline.settings.load import load_settings
 from pipeline.warm_up import warm_up
-from tasks import generation, heartbeats
-from tasks.queues import SENT_HEADER
-from tasks.services import services
+from tasks.redis_state import catalogue_generation, heartbeats
+from tasks.redis_state.queue_lengths import SENT_HEADER
+from tasks.worker import services
 
 TRACE_HEADER: Final = "acoustid_trace_id"
 
@@ -69,12 +69,14 @@ def _clear_trace_id(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
 
 
 def _begin_change(task: Any, task_id: str, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
-    generation.task_begins(services().redis, task.name, task_id)
+    catalogue_generation.task_begins(services().redis, task.name, task_id)
 
 
 def _end_change(task: Any, task_id: str, state: str, retval: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
     succeeded = state == states.SUCCESS
-    generation.task_ended(services().redis, task.name, task_id, retval, succeeded=succeeded)
+    catalogue_generation.task_ended(
+        services().redis, task.name, task_id, retval, succeeded=succeeded
+    )
 
 
 def _leave_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends

@@ -5,17 +5,17 @@ from typing import Any, ClassVar, Final
 
 import structlog
 
-from pipeline.catalog import submissions
+from pipeline.catalog.ingest import submissions
+from pipeline.imports.dedupe import dedupe_submissions
+from pipeline.imports.persist import StaleMatchesError, persist_submissions
+from pipeline.imports.score import match_submissions
+from pipeline.imports.validate import validate_submissions
+from pipeline.messages import Message, SubmissionBatch, from_message, to_message
 from pipeline.runtime.trace import current_trace_id
-from pipeline.stages.dedupe import dedupe_submissions
-from pipeline.stages.match import match_submissions
-from pipeline.stages.messages import Message, SubmissionBatch, from_message, to_message
-from pipeline.stages.persist import StaleMatchesError, persist_submissions
-from pipeline.stages.validate import validate_submissions
+from tasks.base import TRANSIENT, StageTask
 from tasks.celery import app
-from tasks.progress import note_stage
-from tasks.services import services
-from tasks.stage_task import TRANSIENT, StageTask
+from tasks.redis_state.task_progress import note_stage
+from tasks.worker import services
 
 logger = structlog.get_logger("acoustid.tasks.submission")
 

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from pipeline.catalog import migrate
 from pipeline.index.writer import LOCK_NAME
 from pipeline.runtime.databases import Databases
-from pipeline.runtime.options import PREFIX
-from pipeline.runtime.settings import Settings
-from tests.servers import Servers, running_servers
+from pipeline.settings.options import PREFIX
+from pipeline.settings.sections import Settings
+from tests.support.servers import Servers, running_servers
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -15,9 +15,9 @@ from typing import Final
 import msgpack
 from cachetools import TTLCache
 
-from api.errors import ServiceUnavailableError
-from api.lookups.requests import Answer
-from pipeline.stages.messages import Lookup
+from api.http.errors import ServiceUnavailableError
+from api.lookups.pending import Answer
+from pipeline.messages import Lookup
 
 LIFETIME: Final = 10.0
 """Seconds for which an answer is kept."""

@@ -16,14 +16,14 @@ import structlog
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from api.errors import ApiError, InternalError, ServiceUnavailableError
+from api.http.errors import ApiError, InternalError, ServiceUnavailableError
 from api.lookups.batch_policy import BatchPolicy
 from api.lookups.fair_queue import FairQueue
-from api.lookups.requests import Answer, Batch, PendingRequest
+from api.lookups.pending import Answer, Batch, PendingRequest
+from pipeline.messages import Lookup, LookupBatch, LookupReply
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.trace import current_trace_id, trace
-from pipeline.stages.messages import Lookup, LookupBatch, LookupReply
-from tasks import replies
+from tasks.redis_state import lookup_replies
 
 LOST_AFTER: Final = 2.0
 """Seconds after which an unanswered batch is sent once more: its worker may have been killed."""
@@ -73,7 +73,7 @@ class LookupBatcher:
         self._send = send
         self._metrics = metrics
         self._lost_after = lost_after
-        self.reply_to = replies.reply_key()
+        self.reply_to = lookup_replies.reply_key()
         self._lock = threading.Lock()
         self._may_send = threading.Condition(self._lock)  # the sender waits for it
         self._is_in_flight = threading.Condition(self._lock)  # the reader waits for it
@@ -247,7 +247,7 @@ class LookupBatcher:
     def _pop(self) -> LookupReply | None:
         if self._client is None:
             self._client = self._connect()
-        return replies.pop(self._client, self.reply_to, POLL)
+        return lookup_replies.pop(self._client, self.reply_to, POLL)
 
     def _wait_for_batch(self) -> bool:
         """Wait until a batch is in flight; return whether to go on."""

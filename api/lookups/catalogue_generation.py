@@ -17,8 +17,8 @@ import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
-from api.redis_watch import RedisWatch
-from tasks import generation
+from api.access.redis_outage import RedisWatch
+from tasks.redis_state import catalogue_generation
 
 LONGEST: Final = 1.0
 """Seconds after which the hash is read again: a network may lose a connection in silence."""
@@ -60,7 +60,7 @@ class CatalogueGeneration:
     def current(self) -> bytes | None:
         """Return the generation as it was after the call; None if it changes, or without Redis."""
         fields = self._watch.ask(self.read, None)
-        return None if fields is None else generation.state(fields)
+        return None if fields is None else catalogue_generation.state(fields)
 
     def read(self) -> Fields:
         """Return the fields of the hash as they were at some moment after the call.
@@ -69,7 +69,7 @@ class CatalogueGeneration:
             redis.exceptions.RedisError: Redis is away.
         """
         if not self._caches:
-            return cast("Fields", self._client.hgetall(generation.KEY))
+            return cast("Fields", self._client.hgetall(catalogue_generation.KEY))
         asked = time.monotonic()
         with self._lock:
             if self._failed > asked:  # each thread that waits would wait for Redis once more
@@ -94,7 +94,7 @@ class CatalogueGeneration:
             try:
                 if is_new:
                     self._connect()
-                self._connection.send_command("HGETALL", generation.KEY)
+                self._connection.send_command("HGETALL", catalogue_generation.KEY)
                 self._fields = self._connection.read_response()
                 self._holds_until = time.monotonic() + self._longest
             except (RedisError, OSError):

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from api.lookups.requests import PendingRequest
+from api.lookups.pending import PendingRequest
 
 
 class FairQueue:

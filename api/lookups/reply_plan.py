@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from api.errors import ApiError, InternalError, InvalidFingerprintError
-from api.lookup_request import LookupRequest
-from api.lookups.requests import Answer
-from api.parameters import suffixed
+from api.http.errors import ApiError, InternalError, InvalidFingerprintError
+from api.http.parameters import suffixed
+from api.lookups.pending import Answer
+from api.lookups.request import LookupRequest
 
 
 class PlannedItem(NamedTuple):

@@ -19,7 +19,7 @@ import click
 
 from cli.sample.recordings import MUSICBRAINZ, PATH, SampleRecording
 from cli.sample.rows import sample_rows
-from pipeline.catalog.musicbrainz_tables import METADATA
+from pipeline.catalog.musicbrainz.tables import METADATA
 
 SOURCES: Final = frozenset(
     {"wesnoth-1.16-music", "singularity-music", "marsshooter-data", "lincity-ng-data"}

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from cli.errors import StackError
 from cli.sample.recordings import SampleRecording, sample_recordings
-from pipeline.catalog.accounts import DEMO_API_KEY
+from pipeline.catalog.app.accounts import DEMO_API_KEY
 
 DEMO_TITLE: Final = "The King is Dead"
 

@@ -11,18 +11,18 @@ from kombu.exceptions import OperationalError
 
 from cli.errors import StackError
 from cli.sample.recordings import MUSICBRAINZ, SampleRecording, sample_recordings
-from pipeline.catalog import changelog, musicbrainz
-from pipeline.catalog.accounts import create_account, create_application
-from pipeline.catalog.musicbrainz_dump import open_dump
-from pipeline.catalog.musicbrainz_load import load_dump
-from pipeline.catalog.submission_status import TaskStatus, task_status
-from pipeline.catalog.submissions import Receipt, insert_receipts
+from pipeline.catalog.app.accounts import create_account, create_application
+from pipeline.catalog.fingerprint import changelog
+from pipeline.catalog.ingest.submission_status import TaskStatus, task_status
+from pipeline.catalog.ingest.submissions import Receipt, insert_receipts
+from pipeline.catalog.musicbrainz import metadata
+from pipeline.catalog.musicbrainz.load import load_dump, open_dump
 from pipeline.fingerprint.codec import decode
+from pipeline.following.open_index import OpenIndex, open_index
 from pipeline.index import SearchTimeout
 from pipeline.index_http import IndexUnavailable
-from pipeline.indexes import OpenIndex, open_index
 from pipeline.runtime.databases import Databases
-from pipeline.runtime.settings import Settings
+from pipeline.settings.sections import Settings
 
 Progress = Callable[[str], None]
 
@@ -70,7 +70,7 @@ def load_sample(settings: Settings, progress: Progress, *, timeout: float = TIME
 def _load_musicbrainz(databases: Databases, progress: Progress) -> None:
     engine = databases.engine("musicbrainz")
     with engine.connect() as connection:
-        is_empty = musicbrainz.is_empty(connection)
+        is_empty = metadata.is_empty(connection)
     if is_empty:
         progress("loading the sample of MusicBrainz")
         load_dump(engine, open_dump(MUSICBRAINZ), lambda _table, _size: None)

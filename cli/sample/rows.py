@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 import sqlalchemy as sa
 
 from cli.sample.recordings import SampleRecording
-from pipeline.catalog.musicbrainz_tables import METADATA
+from pipeline.catalog.musicbrainz.tables import METADATA
 
 NAMESPACE: Final = UUID("a3c0f6c4-8f0b-5f2e-9b39-5d6d0c5a8d11")
 MOMENT: Final = "2026-01-01 00:00:00+00"

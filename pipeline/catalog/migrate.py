@@ -9,8 +9,11 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from pipeline.catalog import app_tables, fingerprint_tables, ingest_tables, musicbrainz_tables
-from pipeline.runtime.settings import DatabaseSettings, Settings
+from pipeline.catalog.app import tables as app_tables
+from pipeline.catalog.fingerprint import tables as fingerprint_tables
+from pipeline.catalog.ingest import tables as ingest_tables
+from pipeline.catalog.musicbrainz import tables as musicbrainz_tables
+from pipeline.settings.sections import DatabaseSettings, Settings
 
 METADATA: Final[Mapping[str, sa.MetaData]] = MappingProxyType(
     {

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pipeline.fingerprint_store.errors import StoreCorrupt
 from pipeline.fingerprint_store.segment_format import SegmentEntry
-from pipeline.index import files
+from pipeline.storage import files
 
 VERSION: Final = 2
 NAME: Final = "manifest"

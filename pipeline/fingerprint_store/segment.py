@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.fingerprint_store.errors import StoreCorrupt
 from pipeline.fingerprint_store.rows import Columns, StoreRow
 from pipeline.fingerprint_store.segment_format import HEADER_SIZE, SegmentEntry, header
-from pipeline.index import files
+from pipeline.storage import files
 
 GID_SIZE: Final = 16  # bytes
 

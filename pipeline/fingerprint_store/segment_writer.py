@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.fingerprint.words import Words
 from pipeline.fingerprint_store.rows import Columns
 from pipeline.fingerprint_store.segment_format import SegmentEntry, header
-from pipeline.index import files
+from pipeline.storage import files
 
 _CHUNK: Final = 1 << 20  # words written at once
 

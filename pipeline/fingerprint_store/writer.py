@@ -16,7 +16,7 @@ from pipeline.fingerprint_store.segment import Segment
 from pipeline.fingerprint_store.segment_format import SUFFIX
 from pipeline.fingerprint_store.segment_writer import write_segment
 from pipeline.fingerprint_store.snapshot import Snapshot, load_snapshot
-from pipeline.index import files
+from pipeline.storage import files
 
 LOCK_NAME: Final = "lock"
 

@@ -11,9 +11,9 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pipeline.index import files
 from pipeline.index.errors import IndexCorrupt
 from pipeline.index.segment_format import SegmentEntry
+from pipeline.storage import files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.index import files, term_codes
+from pipeline.index import term_codes
 from pipeline.index.errors import IndexCorrupt
 from pipeline.index.sections import Found, Numbers, Sections
 from pipeline.index.segment_format import (
@@ -23,6 +23,7 @@ from pipeline.index.segment_format import (
     section_bounds,
 )
 from pipeline.index.sorted_ids import Ids, no_ids, union
+from pipeline.storage import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,6 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pipeline.index import files
 from pipeline.index.manifest import TEMPORARY_NAME
 from pipeline.index.merge import merge
 from pipeline.index.postings import TERM_SHIFT
@@ -14,6 +13,7 @@ from pipeline.index.segment import Segment
 from pipeline.index.segment_format import SUFFIX, SegmentEntry
 from pipeline.index.segment_writer import SegmentWriter
 from pipeline.index.term_codes import common_shift
+from pipeline.storage import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

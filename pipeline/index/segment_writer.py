@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.index import files
 from pipeline.index.bits import WORD_BITS
 from pipeline.index.sections import Sections
 from pipeline.index.segment_format import (
@@ -24,6 +23,7 @@ from pipeline.index.segment_format import (
     section_bounds,
 )
 from pipeline.index.term_codes import BLOCK_BITS, encode
+from pipeline.storage import files
 
 if TYPE_CHECKING:
     from pathlib import Path

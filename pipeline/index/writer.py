@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from pipeline.index import files
 from pipeline.index.changes import fold, group
 from pipeline.index.check import check_once
 from pipeline.index.committed import CommittedState
@@ -24,6 +23,7 @@ from pipeline.index.merging import Merges
 from pipeline.index.segment_format import SUFFIX
 from pipeline.index.segment_set import SegmentSet
 from pipeline.index.snapshot import load_snapshot
+from pipeline.storage import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -19,8 +19,8 @@ from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.typing import EventDict, Processor, ProcessorReturnValue, WrappedLogger
 
 from pipeline.runtime.redact import redact_fields
-from pipeline.runtime.settings import LoggingSettings
 from pipeline.runtime.trace import current_trace_id
+from pipeline.settings.sections import LoggingSettings
 
 LINE = "%(asctime)s [%(process)d] [%(levelname)s] %(name)s: %(message)s"
 QUIET = {

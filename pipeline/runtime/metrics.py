@@ -15,7 +15,7 @@ from typing import Literal
 import statsd
 import structlog
 
-from pipeline.runtime.settings import StatsdSettings
+from pipeline.settings.sections import StatsdSettings
 
 Bucket = Literal["global", "app", "ip"]
 Outcome = Literal["imported", "rejected", "failed"]

@@ -9,7 +9,7 @@ from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
-from pipeline.runtime.settings import RedisSettings
+from pipeline.settings.sections import RedisSettings
 
 CONNECT_TIMEOUT = 2.0
 """Seconds to wait for a connection."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import sentry_sdk
 
 from pipeline.runtime.redact import MASK, is_secret_name, redact_text
-from pipeline.runtime.settings import Settings
 from pipeline.runtime.trace import current_trace_id
+from pipeline.settings.sections import Settings
 
 if TYPE_CHECKING:
     from sentry_sdk._types import DataCollectionUserOptions

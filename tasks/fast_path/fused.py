@@ -8,7 +8,7 @@ of its CPU. So that Flower shows lookups all the same, each front end sends one 
 
 from typing import ClassVar, Final
 
-from pipeline.stages.messages import LookupBatch, Message, from_message
+from pipeline.messages import LookupBatch, Message, from_message
 from tasks.celery import app
 from tasks.lookup import STAGES, LookupTask, run_stage
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from pipeline.runtime.settings import Settings
+from pipeline.settings.sections import Settings
 
 
 @dataclass(frozen=True, slots=True)

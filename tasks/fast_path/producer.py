@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from tasks.queues import LOOKUP
+from tasks.redis_state.queue_lengths import LOOKUP
 
 OPTIONS: Final = {
     "socket_connect_timeout": 1,

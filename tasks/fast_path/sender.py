@@ -6,7 +6,7 @@ from collections.abc import Callable
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from pipeline.stages.messages import LookupBatch, to_message
+from pipeline.messages import LookupBatch, to_message
 from tasks import lookup
 from tasks.celery import app
 from tasks.fast_path import fused

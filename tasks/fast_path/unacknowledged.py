@@ -10,7 +10,7 @@ lookups alone takes none, so the set would grow without limit.
 from celery.worker.request import Request
 
 from tasks.fast_path.paths import FastPath
-from tasks.services import services
+from tasks.worker import services
 
 
 class UnacknowledgedRequest(Request):

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from cli.datadir import DataDir
-from cli.runstate import RunState
 from cli.sample.demo import demo_lookup
-from tests.faults.under_attack import FORM, Outcome, Question, attacked
-from tests.index_server import running_index_server
-from tests.servers import temporary_folder
-from tests.whole_stack import WholeStack, running_stack
+from cli.stack.data_directory import DataDir
+from cli.stack.run_state import RunState
+from tests.support.index_server import running_index_server
+from tests.support.servers import temporary_folder
+from tests.support.under_attack import FORM, Outcome, Question, attacked
+from tests.support.whole_stack import WholeStack, running_stack
 
 MOST_MEMORY = 800e6
 """Bytes that a server's process may hold, its idle 150 to 250 MB included."""

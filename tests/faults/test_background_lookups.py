@@ -17,17 +17,17 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from cli.roles import Layout, Role, roles
-from cli.servers.ports import LOOPBACK, free_port
-from pipeline.catalog import accounts
+from cli.stack.roles import Layout, Role, roles
+from cli.stack.servers.ports import LOOPBACK, free_port
+from pipeline.catalog.app import accounts
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
-from pipeline.runtime.settings import Settings
-from tasks import queues
-from tests.importing import Importer
-from tests.servers import Servers
-from tests.synthetic import fingerprint
-from tests.workers import eventually, running_worker, write_config
+from pipeline.settings.sections import Settings
+from tasks.redis_state import queue_lengths
+from tests.support.imports import Importer
+from tests.support.servers import Servers
+from tests.support.synthetic import fingerprint
+from tests.support.workers import eventually, running_worker, write_config
 
 LAYOUT = Layout(host=LOOPBACK, port=free_port(), flower_port=None, workers=1)
 
@@ -71,7 +71,7 @@ class Stack:
     @contextmanager
     def worker(self) -> Iterator[subprocess.Popen[bytes]]:
         """Run a worker of lookups that soon gets the messages of one that was killed."""
-        chosen = role("worker-lookup-1", "tests.short_visibility")
+        chosen = role("worker-lookup-1", "tests.support.short_visibility")
         with running_worker(chosen, self.config, self.folder / "log", self.settings) as process:
             yield process
 
@@ -134,7 +134,7 @@ def stack(
     sections = {"features": {"async_api": True}, "cluster": {"rate_limiter": no_limits}}
     config = write_config(servers.settings(**sections), tmp_path / "acoustid.conf")
     client = connect(settings.redis)
-    client.delete("lookups", queues.BACKGROUND)
+    client.delete("lookups", queue_lengths.BACKGROUND)
     yield Stack(settings, config, tmp_path, client, str(status.track_gid), made.key, made.id)
     client.delete("lookups")
 
@@ -177,4 +177,4 @@ def test_a_worker_that_is_killed_in_the_middle_loses_no_lookup(
     assert task is not None
     assert task["result"] == {"results": [{"id": stack.track, "score": 1.0}]}
     assert stack.hits() == 1
-    assert stack.redis.llen(queues.BACKGROUND) == 0
+    assert stack.redis.llen(queue_lengths.BACKGROUND) == 0

@@ -9,10 +9,10 @@ import redis
 
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
-from pipeline.runtime.settings import Settings
-from tasks.folding import LOOKUPS, USER_AGENTS, Kind, fold
-from tests.counted_lookups import Totals, left, lookups, make_applications, put, user_agents
-from tests.interrupted import (
+from pipeline.settings.sections import Settings
+from tasks.statistics import LOOKUPS, USER_AGENTS, Kind, fold
+from tests.support.counted_lookups import Totals, left, lookups, make_applications, put, user_agents
+from tests.support.interruptions import (
     DIED,
     At,
     Dying,
@@ -22,7 +22,7 @@ from tests.interrupted import (
     watch_redis,
     watch_sql,
 )
-from tests.scratch_redis import on_scratch, scratch_redis
+from tests.support.scratch_redis import on_scratch, scratch_redis
 
 DAY = "2026-01-31"
 BATCH = 2  # so that three fields are two batches

@@ -10,16 +10,22 @@ import redis
 
 from api.lookups.batch_policy import BatchPolicy
 from pipeline.fingerprint.codec import compress
+from pipeline.messages import Lookup, LookupBatch
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
-from pipeline.runtime.settings import Settings
-from pipeline.stages.messages import Lookup, LookupBatch
+from pipeline.settings.sections import Settings
 from tasks.fast_path.paths import FastPath
 from tasks.fast_path.sender import LookupSender
-from tests.batchers import make_batcher
-from tests.counting import Counted
-from tests.synthetic import fingerprint
-from tests.workers import eventually, point_celery_at, running_worker, worker_roles, write_config
+from tests.support.batchers import make_batcher
+from tests.support.metrics import Counted
+from tests.support.synthetic import fingerprint
+from tests.support.workers import (
+    eventually,
+    point_celery_at,
+    running_worker,
+    worker_roles,
+    write_config,
+)
 
 PATIENCE = 60.0  # seconds; a worker takes some to start
 

@@ -6,15 +6,22 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from pipeline.catalog import fingerprint_tables, ingest_tables
-from pipeline.catalog.submissions import count_by_state
+from pipeline.catalog.fingerprint import tables as fingerprint_tables
+from pipeline.catalog.ingest import tables as ingest_tables
+from pipeline.catalog.ingest.submissions import count_by_state
 from pipeline.runtime.databases import Databases
-from pipeline.runtime.settings import Settings
+from pipeline.settings.sections import Settings
 from tasks import dispatch
 from tasks.maintenance import sweep_receipts
-from tests.importing import Importer
-from tests.synthetic import fingerprint, near_copy
-from tests.workers import eventually, point_celery_at, running_worker, worker_roles, write_config
+from tests.support.imports import Importer
+from tests.support.synthetic import fingerprint, near_copy
+from tests.support.workers import (
+    eventually,
+    point_celery_at,
+    running_worker,
+    worker_roles,
+    write_config,
+)
 
 RECORDINGS = 15
 COPIES = 6

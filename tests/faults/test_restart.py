@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from cli.datadir import DataDir
-from cli.runstate import RunState
-from tests.servers import temporary_folder
-from tests.whole_stack import WholeStack, acoustid, running_stack
+from cli.stack.data_directory import DataDir
+from cli.stack.run_state import RunState
+from tests.support.servers import temporary_folder
+from tests.support.whole_stack import WholeStack, acoustid, running_stack
 
 CLIENTS = 8
 RESTARTS = 2

@@ -12,11 +12,11 @@ import psutil
 import pytest
 import redis
 
-from cli.datadir import DataDir
-from cli.process import Identity
-from cli.roles import Stage
-from cli.runstate import Running, RunState
-from tests.faults.small_stack import PASSWORD
+from cli.stack.data_directory import DataDir
+from cli.stack.processes import Identity
+from cli.stack.roles import Stage
+from cli.stack.run_state import Running, RunState
+from tests.support.small_stack import PASSWORD
 
 SLEEPER = "import time; time.sleep(600)"
 OBSTINATE = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
@@ -32,7 +32,7 @@ class Stack:
         self.data = data
         arguments = [f"{name}={text}" for name, text in programs.items()]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.small_stack", str(data.root), *arguments],
+            [sys.executable, "-m", "tests.support.small_stack", str(data.root), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.runtime.settings import Settings
-from tests.scratch_redis import on_scratch, scratch_redis
-from tests.servers import Servers
-from tests.web.client import Web
+from pipeline.settings.sections import Settings
+from tests.support.scratch_redis import on_scratch, scratch_redis
+from tests.support.servers import Servers
+from tests.support.web_client import Web
 
 NO_LIMITS = {"global_limit": 0, "app_limit": 0, "ip_limit": 0}
 

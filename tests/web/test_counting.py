@@ -1,6 +1,6 @@
 """What a front end counts of lookups: hits and misses, programs and addresses."""
 
-from tests.web.client import FORM, GID, MBID, WORD
+from tests.support.web_client import FORM, GID, MBID, WORD
 
 ASKED = {"fingerprint": WORD, "duration": 241}
 

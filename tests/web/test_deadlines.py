@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 import sqlalchemy.exc
 
-from api import submit
-from tests.web.client import GID, WORD, Web, code_of, error_of
+from api.submissions import endpoint
+from tests.support.web_client import GID, WORD, Web, code_of, error_of
 
 MINIMAL = {"fingerprint": WORD, "duration": 3, "track": "x"}
 
@@ -117,7 +117,7 @@ def test_states_that_nobody_can_tell_are_pending(
     def statuses(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(submit, "statuses", statuses)
+    monkeypatch.setattr(endpoint, "statuses", statuses)
     result = web.submit(**MINIMAL, wait=10)
     assert result.status_code == 200
     assert [each["status"] for each in result.json["submissions"]] == ["pending"]

@@ -2,8 +2,8 @@
 
 import json
 
-from cli.servers.ports import free_port
-from tasks import heartbeats
+from cli.stack.servers.ports import free_port
+from tasks.redis_state import heartbeats
 
 
 def test_healthy(web) -> None:

@@ -7,10 +7,11 @@ from urllib.parse import urlencode
 import pytest
 from falcon import testing
 
-from api import lookup_request, submit_request
-from api.bodies import MAX_BODY
-from pipeline.catalog import accounts
-from tests.web.client import FORM, GID, WORD, Web, code_of
+from api.http.bodies import MAX_BODY
+from api.lookups import request as lookup_request
+from api.submissions import request as submit_request
+from pipeline.catalog.app import accounts
+from tests.support.web_client import FORM, GID, WORD, Web, code_of
 
 SECRET = "sesame"
 LIMITS = {"global_limit": 5, "app_limit": 4, "ip_limit": 3}

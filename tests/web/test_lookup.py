@@ -2,10 +2,10 @@
 
 import pytest
 
-from cli.servers.ports import LOOPBACK, free_port
-from pipeline.stages.messages import Lookup
-from tests.answering import Answer, echo
-from tests.web.client import GID, MBID, WORD, code_of, error_of
+from cli.stack.servers.ports import LOOPBACK, free_port
+from pipeline.messages import Lookup
+from tests.support.lookup_worker import Answer, echo
+from tests.support.web_client import GID, MBID, WORD, code_of, error_of
 
 XML = "<?xml version='1.0' encoding='UTF-8'?>\n"
 

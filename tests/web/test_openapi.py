@@ -6,14 +6,14 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from api import frame
+from api.http import middleware
+from api.http.parameters import Parameters
 from api.openapi import openapi_document
 from api.openapi.operations import OPERATIONS
 from api.openapi.parameters import COMMON, PARAMETERS
-from api.parameters import Parameters
 from api.routes import ROUTES
 from pipeline.fingerprint.codec import encode
-from tests.synthetic import fingerprint
+from tests.support.synthetic import fingerprint
 
 UUID = "0a1b2c3d-0000-4000-8000-000000000001"
 SECRET = "cluster-secret"
@@ -76,7 +76,7 @@ def test_a_path_takes_the_parameters_that_the_document_names(
     make_web, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Recorder.asked = set()
-    monkeypatch.setattr(frame, "Parameters", Recorder)
+    monkeypatch.setattr(middleware, "Parameters", Recorder)
     service = make_web(cluster={"secret": SECRET}, features={"demo_key": True, "async_api": True})
     url = path.replace("{task_id}", UUID)
     everything = {name: valid(service, name) for name in PARAMETERS}

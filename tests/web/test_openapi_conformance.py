@@ -12,8 +12,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.openapi.operations import OPERATIONS
-from tasks import heartbeats
-from tests.web.client import Web
+from tasks.redis_state import heartbeats
+from tests.support.web_client import Web
 
 CHECKS = (
     not_a_server_error,

@@ -15,15 +15,15 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from cli.datadir import DataDir
-from cli.record import StackRecord
+from cli.stack.data_directory import DataDir
+from cli.stack.ports_and_passwords import StackRecord
 from pipeline.fingerprint.codec import decode, encode
 from pipeline.fingerprint.compare import compare2_within
 from tasks.lookup import STAGES
-from tests.recordings import KINDS, Recording, recordings
-from tests.synthetic import fingerprint, near_copy
-from tests.whole_stack import WholeStack, running_stack
-from tests.workers import eventually
+from tests.support.recordings import KINDS, Recording, recordings
+from tests.support.synthetic import fingerprint, near_copy
+from tests.support.whole_stack import WholeStack, running_stack
+from tests.support.workers import eventually
 
 PYACOUSTID_LOOKUPS = 6  # it waits a third of a second before each
 Reply = dict[str, Any]

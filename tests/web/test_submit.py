@@ -10,10 +10,10 @@ import pytest
 import structlog
 from kombu.exceptions import OperationalError
 
-from api import imports
-from tasks.queues import SUBMISSION
-from tests.web.client import FORM, MBID, WORD, code_of, error_of
-from tests.workers import eventually
+from api.submissions import publisher
+from tasks.redis_state.queue_lengths import SUBMISSION
+from tests.support.web_client import FORM, MBID, WORD, code_of, error_of
+from tests.support.workers import eventually
 
 OTHER = "5d1f0c5e-1111-4aaa-8aaa-000000000002"
 NIL = "00000000-0000-0000-0000-000000000000"
@@ -151,7 +151,7 @@ def test_requests_that_come_together_are_imported_together(web) -> None:
 
 
 def test_what_comes_while_messages_wait_is_held_back(make_web, monkeypatch) -> None:
-    monkeypatch.setattr(imports, "MAX_WAIT", 60.0)
+    monkeypatch.setattr(publisher, "MAX_WAIT", 60.0)
     web = make_web()
     web.redis.rpush(SUBMISSION, "waiting", "too")
     for duration in (1, 2, 3):

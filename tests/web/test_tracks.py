@@ -5,8 +5,8 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from pipeline.catalog import fingerprint_tables as tables
-from tests.web.client import code_of, error_of
+from pipeline.catalog.fingerprint import tables
+from tests.support.web_client import code_of, error_of
 
 XML = "<?xml version='1.0' encoding='UTF-8'?>\n"
 PATH = "/v2/track/list_by_mbid"

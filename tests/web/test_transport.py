@@ -8,10 +8,10 @@ from xml.etree import ElementTree as ET
 import pytest
 import structlog
 
-from api.bodies import MAX_BODY
-from cli.servers.ports import free_port
+from api.http.bodies import MAX_BODY
+from cli.stack.servers.ports import free_port
 from pipeline.runtime.trace import current_trace_id
-from tests.web.client import FORM, WORD, code_of, error_of
+from tests.support.web_client import FORM, WORD, code_of, error_of
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
 PATHS = ["/v2/lookup", "/_health_docker", "/v2/nothing", "/", "/favicon.ico", "/v2/task/x"]

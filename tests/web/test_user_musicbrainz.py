@@ -7,12 +7,12 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from api.musicbrainz_user import LONGEST_ANSWER, MusicbrainzUsers
-from cli.servers.ports import free_port
-from pipeline.catalog.app_tables import account
-from tests.web.client import WORD, Web, code_of, error_of
-from tests.web.musicbrainz import PATH as USERINFO
-from tests.web.musicbrainz import FakeMusicbrainz, running_musicbrainz
+from api.users.musicbrainz_tokens import LONGEST_ANSWER, MusicbrainzUsers
+from cli.stack.servers.ports import free_port
+from pipeline.catalog.app.tables import account
+from tests.support.musicbrainz_server import PATH as USERINFO
+from tests.support.musicbrainz_server import FakeMusicbrainz, running_musicbrainz
+from tests.support.web_client import WORD, Web, code_of, error_of
 
 PATH = "/v2/user/create_musicbrainz"
 TOKEN = "meba_aBc-123._~+/=="

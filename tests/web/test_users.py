@@ -2,8 +2,8 @@
 
 import sqlalchemy as sa
 
-from pipeline.catalog.app_tables import account
-from tests.web.client import WORD, code_of
+from pipeline.catalog.app.tables import account
+from tests.support.web_client import WORD, code_of
 
 
 def test_a_user_key_is_confirmed(web) -> None:

@@ -5,9 +5,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from api.bodies import MAX_BODY
-from tests.web.client import FORM, GID, MBID, WORD
-from tests.web.internal import XML
+from api.http.bodies import MAX_BODY
+from tests.support.internal_requests import XML
+from tests.support.web_client import FORM, GID, MBID, WORD
 
 TYPE = "text/xml; charset=UTF-8"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.index import files
+from pipeline.storage import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.index import files, open_writer, verify
+from pipeline.index import open_writer, verify
+from pipeline.storage import files
 from tests.faults.index.failing_files import Killed
 from tests.faults.index.workload import documents_at, step
 from tests.unit.index.model import contents

@@ -5,14 +5,14 @@ from uuid import UUID
 import click
 import pytest
 
-from bench import batches
-from bench.accounting import part_of, per_request
-from bench.checks import judge
-from bench.drivers import Load, find_wrk, parse
-from bench.options import Numbers, read_settings_options
-from bench.queries import Asked
+from bench.lookup import batches
+from bench.lookup.checks import judge
+from bench.lookup.drivers import Load, find_wrk, parse
+from bench.lookup.queries import Asked
+from bench.stack.accounting import part_of, per_request
+from bench.stack.options import Numbers, read_settings_options
 from cli.errors import StackError
-from cli.roles import Layout, roles
+from cli.stack.roles import Layout, roles
 
 TRACK = UUID("11111111-2222-4333-8444-555555555555")
 

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from pipeline.catalog.mbid_links import MbidLink
-from pipeline.catalog.mbid_merge import merge_in_track
+from pipeline.catalog.fingerprint.mbid_links import MbidLink
+from pipeline.catalog.fingerprint.mbid_merge import merge_in_track
 
 OLD, NEW, NEWER = UUID(int=1), UUID(int=2), UUID(int=3)
 

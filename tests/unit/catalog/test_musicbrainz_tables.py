@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from pipeline.catalog.musicbrainz_tables import METADATA, SCHEMA
+from pipeline.catalog.musicbrainz.tables import METADATA, SCHEMA
 
 Shape = list[tuple[str, str, bool]]
 

@@ -2,7 +2,12 @@
 
 from uuid import UUID
 
-from pipeline.catalog.track_merge_links import LinkGroup, TrackLink, group_links, moves_of
+from pipeline.catalog.fingerprint.track_merge_links import (
+    LinkGroup,
+    TrackLink,
+    group_links,
+    moves_of,
+)
 
 A, B = UUID(int=1), UUID(int=2)
 

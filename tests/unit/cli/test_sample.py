@@ -11,13 +11,13 @@ from cli.sample.build import copy_text, is_sample, sample_recording
 from cli.sample.demo import demo_recording
 from cli.sample.recordings import MUSICBRAINZ, PATH, sample_recordings
 from cli.sample.rows import sample_rows
-from pipeline.catalog.musicbrainz_dump import open_dump
-from pipeline.catalog.musicbrainz_tables import METADATA
+from pipeline.catalog.musicbrainz.load import open_dump
+from pipeline.catalog.musicbrainz.tables import METADATA
 from pipeline.fingerprint.codec import decode
 from pipeline.fingerprint.compare import compare2
 from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct
-from pipeline.stages.rules import TRACK_MERGE_THRESHOLD
-from tests.recordings import recordings
+from pipeline.rules import TRACK_MERGE_THRESHOLD
+from tests.support.recordings import recordings
 
 MEASURED = {
     "mbid": "m",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.index import files
+from pipeline.storage import files
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import msgpack
 import numpy as np
 import pytest
 
-from cli.servers.ports import free_port
+from cli.stack.servers.ports import free_port
 from pipeline.index import FingerprintIndex, IndexStats, SearchTimeout
 from pipeline.index_http import HttpIndexReader, IndexServer, IndexUnavailable, RequestRefused
 from pipeline.index_http.wire import POSITION_KEY

@@ -10,10 +10,9 @@ import pytest
 import sqlalchemy
 from sqlalchemy.orm import Session
 
-from pipeline.runtime.databases import DatabaseName, Databases, limit_statements
-from pipeline.runtime.liveness import RESTED
-from pipeline.runtime.settings import Settings
-from tests.servers import Servers
+from pipeline.runtime.databases import RESTED, DatabaseName, Databases, limit_statements
+from pipeline.settings.sections import Settings
+from tests.support.servers import Servers
 
 IDENTITY = sqlalchemy.text("SELECT pg_backend_pid()")
 

@@ -21,8 +21,8 @@ from celery.utils.log import get_task_logger
 
 from pipeline.runtime import logs
 from pipeline.runtime.logs import configure_logging
-from pipeline.runtime.settings import LoggingSettings
 from pipeline.runtime.trace import trace
+from pipeline.settings.sections import LoggingSettings
 
 LOG = structlog.get_logger("acoustid.room.module")
 
@@ -100,7 +100,7 @@ def test_a_process_logs_to_standard_output_alone(form: str) -> None:
     program = f"""
 import logging, structlog
 from pipeline.runtime.logs import configure_logging
-from pipeline.runtime.settings import LoggingSettings
+from pipeline.settings.sections import LoggingSettings
 configure_logging(LoggingSettings(format={form!r}), component="worker")
 structlog.get_logger("acoustid.a").info("one")
 logging.getLogger("b").info("two")

@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from pipeline.runtime.redis_client import connect
-from pipeline.runtime.settings import RedisSettings, Settings
-from tests.servers import Servers
+from pipeline.settings.sections import RedisSettings, Settings
+from tests.support.servers import Servers
 
 
 @pytest.fixture

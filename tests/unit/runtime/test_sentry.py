@@ -17,8 +17,8 @@ from sentry_sdk.transport import Transport
 from pipeline.runtime import logs
 from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.sentry import bind_submission, init_sentry
-from pipeline.runtime.settings import LoggingSettings, Settings
 from pipeline.runtime.trace import trace
+from pipeline.settings.sections import LoggingSettings, Settings
 
 # Far from any code that fails, for a report quotes the source around an error.
 SECRET = "hunter2"

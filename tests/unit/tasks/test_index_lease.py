@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from pipeline.following.open_index import IndexBusy, IndexUpdater
 from pipeline.index import FingerprintIndexError, IndexLocked, open_writer
-from pipeline.indexes import IndexBusy, IndexUpdater
 from tasks.index_lease import IndexLease
 
 NEVER = 60.0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.roles import Layout, roles
+from cli.stack.roles import Layout, roles
 from tasks.celery import app
 from tasks.schedule import SCHEDULE
 

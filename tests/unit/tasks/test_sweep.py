@@ -1,6 +1,6 @@
 """How the sweeper starts receipts again: together, but for those that keep failing."""
 
-from pipeline.catalog.submissions import Unfinished
+from pipeline.catalog.ingest.submissions import Unfinished
 from tasks.maintenance import _groups
 
 

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from api.errors import ServiceUnavailableError
+from api.http.errors import ServiceUnavailableError
 from api.lookups.answer_cache import LIFETIME, OVERHEAD, AnswerCache
-from api.lookups.requests import Answer
-from pipeline.stages.messages import Lookup
+from api.lookups.pending import Answer
+from pipeline.messages import Lookup
 
 TIMEOUT = 30.0
 

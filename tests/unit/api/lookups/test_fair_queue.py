@@ -3,8 +3,8 @@
 from time import perf_counter
 
 from api.lookups.fair_queue import FairQueue
-from api.lookups.requests import PendingRequest
-from pipeline.stages.messages import Lookup
+from api.lookups.pending import PendingRequest
+from pipeline.messages import Lookup
 
 
 def request(client: str, lookups: int = 1) -> PendingRequest:

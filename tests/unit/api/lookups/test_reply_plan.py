@@ -2,10 +2,10 @@
 
 import pytest
 
-from api.errors import ApiError, InvalidFingerprintError, InvalidUUIDError
-from api.lookup_request import MAX_FINGERPRINTS, Item, LookupRequest
+from api.http.errors import ApiError, InvalidFingerprintError, InvalidUUIDError
 from api.lookups.reply_plan import ReplyPlan
-from pipeline.stages.messages import Lookup
+from api.lookups.request import MAX_FINGERPRINTS, Item, LookupRequest
+from pipeline.messages import Lookup
 
 ASKED = Lookup(request=0, track_gid="x")
 BAD = InvalidUUIDError("trackid.9")

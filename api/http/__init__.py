@@ -1,0 +1,1 @@
+"""HTTP: bodies, parameters, replies, errors, client addresses, middleware."""

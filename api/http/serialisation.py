@@ -1,0 +1,130 @@
+"""Replies as JSON, JSONP or XML, to the byte as the public service writes them."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+from xml.etree import ElementTree as ET
+
+from api.http.errors import UnknownFormatError
+from api.http.parameters import Parameters
+
+Format = Literal["json", "jsonp", "xml"]
+
+DEFAULT_CALLBACK: Final = "jsonAcoustidApi"
+
+_CONTENT_TYPES: Final[Mapping[Format, str]] = {
+    "json": "application/json; charset=UTF-8",
+    "jsonp": "application/javascript; charset=UTF-8",
+    "xml": "text/xml; charset=UTF-8",
+}
+_CALLBACK: Final = re.compile(r"[$A-Za-z_][$A-Za-z0-9_]*(?:\.[$A-Za-z_][$A-Za-z0-9_]*)*")
+_ENCODER: Final = json.JSONEncoder(sort_keys=True)
+# What XML 1.0 cannot hold, not even escaped.
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyStyle:
+    """How a client wants to be answered.
+
+    Attributes:
+        callback: the function that a JSONP reply calls.
+    """
+
+    format: Format = "json"
+    callback: str = DEFAULT_CALLBACK
+
+    @property
+    def content_type(self) -> str:
+        """The reply's ``Content-Type``."""
+        return _CONTENT_TYPES[self.format]
+
+    def write(self, body: Mapping[str, Any]) -> bytes:
+        """Return the reply's bytes.
+
+        Raises:
+            ValueError: XML is wanted and a list's name is no plural.
+        """
+        if self.format == "xml":
+            return to_xml(body)
+        text = _ENCODER.encode(body)
+        return (f"{self.callback}({text})" if self.format == "jsonp" else text).encode("ascii")
+
+
+JSON: Final = ReplyStyle()
+XML: Final = ReplyStyle("xml")
+
+
+def reply_style(parameters: Parameters) -> ReplyStyle:
+    """Return the style that ``format`` and ``jsoncallback`` ask for.
+
+    A callback that is no dotted identifier silently becomes the default one.
+
+    Raises:
+        UnknownFormatError: there is no such format.
+    """
+    style = parameters.get("format")
+    match "json" if style is None else style:
+        case "json":
+            return JSON
+        case "jsonp":
+            callback = parameters.get("jsoncallback") or ""
+            return ReplyStyle(
+                "jsonp", callback if _CALLBACK.fullmatch(callback) else DEFAULT_CALLBACK
+            )
+        case "xml":
+            return XML
+        case unknown:
+            raise UnknownFormatError(unknown)
+
+
+def known_style(parameters: Parameters) -> ReplyStyle:
+    """Return the style that is asked for, JSON where there is no such format."""
+    try:
+        return reply_style(parameters)
+    except UnknownFormatError:
+        return JSON
+
+
+def to_xml(body: Mapping[str, Any]) -> bytes:
+    """Return ``<response>`` with the body's keys as elements.
+
+    A key that starts with ``@`` becomes an attribute, a list's items are named by its singular,
+    and a scalar is its Python text. Characters that XML cannot hold become U+FFFD.
+
+    Raises:
+        ValueError: a list's name is no plural, so its items have no name.
+    """
+    root = ET.Element("response")
+    _fill(root, body)
+    text: bytes = ET.tostring(root, encoding="UTF-8", xml_declaration=True)
+    return text
+
+
+def _fill(element: ET.Element, value: Any) -> None:  # noqa: ANN401 - any JSON value
+    if isinstance(value, Mapping):
+        for key in sorted(value):
+            if key.startswith("@"):
+                element.set(key[1:], _text(value[key]))
+            else:
+                _fill(ET.SubElement(element, key), value[key])
+    elif isinstance(value, list):
+        item_tag = _singular(element.tag) if value else ""
+        for item in value:
+            _fill(ET.SubElement(element, item_tag), item)
+    else:
+        element.text = _text(value)
+
+
+def _text(value: object) -> str:
+    return _NOT_XML.sub("\ufffd", str(value))
+
+
+def _singular(tag: str) -> str:
+    if tag.endswith("ies"):
+        return f"{tag[:-3]}y"
+    if tag.endswith("s"):
+        return tag[:-1]
+    raise ValueError(f'a list must have a plural name, which "{tag}" is not')

@@ -1,0 +1,91 @@
+"""What the internal endpoints are told: numbers, days and texts, each needed or refused."""
+
+import re
+from datetime import date
+from typing import Final
+
+from api.http.errors import InvalidValueError, MissingParameterError
+from api.http.parameters import MAX_ID, Parameters
+
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NO: Final = frozenset({"", "0", "false", "no", "off"})
+
+
+def need_number(parameters: Parameters, name: str, least: int, most: int) -> int:
+    """Return a whole number within bounds.
+
+    Raises:
+        MissingParameterError: it is absent or no number.
+        InvalidValueError: it is out of bounds.
+    """
+    number = parameters.get_int(name)
+    if number is None:
+        raise MissingParameterError(name, "a whole number")
+    if not least <= number <= most:
+        raise InvalidValueError(name, f"a whole number from {least} to {most} is needed")
+    return number
+
+
+def need_id(parameters: Parameters, name: str) -> int:
+    """Return an id; 0, which nothing has, for a number that can be none.
+
+    Raises:
+        MissingParameterError: it is absent or no number.
+    """
+    number = parameters.get_int(name)
+    if number is None:
+        raise MissingParameterError(name, "a whole number")
+    return number if 1 <= number <= MAX_ID else 0
+
+
+def need_text(parameters: Parameters, name: str) -> str:
+    """Return a text that is not empty, as the database can hold it.
+
+    Raises:
+        MissingParameterError: it is absent or empty.
+    """
+    text = parameters.get_text(name)
+    if text is None:
+        raise MissingParameterError(name)
+    return text
+
+
+def need_flag(parameters: Parameters, name: str) -> bool:
+    """Return what a word means: nothing, ``0``, ``false``, ``no`` and ``off`` mean no.
+
+    Raises:
+        MissingParameterError: it is absent, which means nothing at all.
+    """
+    word = parameters.get(name)
+    if word is None:
+        raise MissingParameterError(name, "0 or 1")
+    return word.strip().lower() not in _NO
+
+
+def need_day(parameters: Parameters, name: str) -> date:
+    """Return a day.
+
+    Raises:
+        MissingParameterError: it is absent or empty.
+        InvalidValueError: there is no such day.
+    """
+    day = get_day(parameters, name)
+    if day is None:
+        raise MissingParameterError(name, "a day as YYYY-MM-DD")
+    return day
+
+
+def get_day(parameters: Parameters, name: str) -> date | None:
+    """Return a day, None where it is absent or empty.
+
+    Raises:
+        InvalidValueError: there is no such day.
+    """
+    text = (parameters.get(name) or "").strip()
+    if not text:
+        return None
+    try:
+        # Python takes other forms of ISO 8601 too, such as 2026-W01-1.
+        return date.fromisoformat(text if _DAY.fullmatch(text) else "")
+    except ValueError:
+        raise InvalidValueError(name, "a day as YYYY-MM-DD is needed") from None

@@ -1,0 +1,1 @@
+"""``/v2/submit`` and ``/v2/submission_status``."""

@@ -1,0 +1,39 @@
+"""``/v2/submission_status``: what became of submissions, by their ids."""
+
+from typing import Any, ClassVar
+
+from api.http.endpoint import KeyedEndpoint
+from api.http.exchange import Exchange
+from api.http.parameters import MAX_ID, Parameters, parse_int
+from pipeline.catalog.ingest.submission_status import SubmissionStatus, statuses
+
+
+class SubmissionStatusEndpoint(KeyedEndpoint):
+    """Tells anyone with an application key; ids are no secret."""
+
+    name: ClassVar[str] = "submission_status"
+
+    def answer(
+        self,
+        parameters: Parameters,
+        exchange: Exchange,  # noqa: ARG002 - it has been counted
+        **fields: str,  # noqa: ARG002 - the path has none
+    ) -> dict[str, Any]:
+        """Return the submissions in the order in which they were asked for."""
+        numbers = (parse_int(value) for value in parameters.get_all("id"))
+        ids = [number for number in numbers if number is not None]
+        possible = sorted({number for number in ids if 1 <= number <= MAX_ID})
+        known = statuses(self.services.databases, possible) if possible else {}
+        return {"submissions": [show_submission(number, known.get(number)) for number in ids]}
+
+
+def show_submission(submission_id: int, status: SubmissionStatus | None) -> dict[str, Any]:
+    """Return a submission for a reply; one that nobody knows is pending, as in public."""
+    if status is None:
+        return {"id": submission_id, "status": "pending"}
+    shown: dict[str, Any] = {"id": submission_id, "status": status.state}
+    if status.reason is not None:
+        shown["reason"] = status.reason
+    if status.track_gid is not None:
+        shown["result"] = {"id": str(status.track_gid)}
+    return shown

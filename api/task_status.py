@@ -1,0 +1,91 @@
+"""``/v2/task/<id>``: how far is what a request set off?"""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from redis.exceptions import RedisError
+
+from api.http.endpoint import Endpoint
+from api.http.errors import NotFoundError, ServiceUnavailableError
+from api.http.exchange import Exchange
+from api.http.parameters import Parameters, parse_uuid
+from api.submissions.status import show_submission
+from pipeline.catalog.ingest.submission_status import TaskStatus, task_status
+from tasks.redis_state.task_progress import progress_key
+
+
+class TaskEndpoint(Endpoint):
+    """Tells whoever knows the id, which nobody can guess; no key is needed."""
+
+    name: ClassVar[str] = "task"
+
+    def answer(
+        self,
+        parameters: Parameters,  # noqa: ARG002 - the path says it all
+        exchange: Exchange,  # noqa: ARG002 - it has been counted
+        **fields: str,
+    ) -> dict[str, Any]:
+        """Return the state, stage, times and outcome of a task."""
+        task_id = parse_uuid(fields["task_id"])
+        found = None
+        if task_id is not None:
+            found = self._submission_task(task_id) or self._lookup_task(task_id)
+        if found is None:
+            raise NotFoundError("there is no task with this id, or it is too long ago")
+        return {"task": {"id": str(task_id), **found}}
+
+    def _submission_task(self, task_id: UUID) -> dict[str, Any] | None:
+        status = task_status(self.services.databases, task_id)
+        if status is None:
+            return None
+        stage, started = self._progress(task_id)
+        return {
+            "kind": "submission",
+            "state": _state(status, begun=started is not None),
+            "stage": stage,
+            "created": _iso(status.created),
+            "started": started,
+            "finished": None if status.finished is None else _iso(status.finished),
+            "result": {
+                "submissions": [show_submission(each.id, each) for each in status.submissions]
+            },
+        }
+
+    def _progress(self, task_id: UUID) -> tuple[str | None, str | None]:
+        """Return the stage and its start as the workers note them; nothing without Redis."""
+        try:
+            stage, started = self.services.redis.hmget(
+                progress_key(str(task_id)), ["stage", "started"]
+            )
+        except RedisError:
+            return None, None
+        if stage is None or started is None:
+            return None, None
+        return _text(stage), _iso(datetime.fromtimestamp(float(started), UTC))
+
+    def _lookup_task(self, task_id: UUID) -> dict[str, Any] | None:
+        try:
+            record = self.services.background.find(str(task_id))
+        except RedisError:
+            raise ServiceUnavailableError from None
+        if record is None:
+            return None
+        empty = {"stage": None, "started": None, "finished": None}
+        return {"kind": "lookup", **empty, **record}
+
+
+def _state(status: TaskStatus, *, begun: bool) -> str:
+    """Return ``pending``, ``running``, ``finished``, or ``failed`` where a submission did."""
+    if status.finished is None:
+        return "running" if begun else "pending"
+    failed = any(each.state == "failed" for each in status.submissions)
+    return "failed" if failed else "finished"
+
+
+def _text(stored: bytes | str) -> str:
+    return stored if isinstance(stored, str) else stored.decode("ascii")
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,83 @@
+"""``/v2/track/*``: tracks by what they are linked to."""
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any, ClassVar
+from uuid import UUID
+
+from api.http.endpoint import Endpoint
+from api.http.errors import InvalidUUIDError, MissingParameterError
+from api.http.exchange import Exchange
+from api.http.parameters import Parameters, parse_uuid
+from pipeline.catalog.fingerprint.track_links import LinkedTrack, tracks_by_mbids
+
+
+class ListByMbidEndpoint(Endpoint):
+    """Finds the tracks of MusicBrainz recordings, for anyone."""
+
+    name: ClassVar[str] = "track_list_by_mbid"
+
+    def answer(
+        self,
+        parameters: Parameters,
+        exchange: Exchange,  # noqa: ARG002 - it has been counted
+        **fields: str,  # noqa: ARG002 - the path has none
+    ) -> dict[str, Any]:
+        """Return the tracks of the first MBID, or with ``batch`` those of each.
+
+        In a batch each MBID is spelled as the client did, so that it finds its own again.
+        """
+        mbids = _parse_mbids(parameters)
+        batch = bool(parameters.get_int("batch"))
+        disabled = bool(parameters.get_int("disabled"))
+        if not batch:
+            mbids = dict(islice(mbids.items(), 1))
+        found = self._find(mbids, disabled=disabled)
+        shown = [
+            {"mbid": asked, "tracks": [_show(track) for track in found.get(mbid, ())]}
+            for asked, mbid in mbids.items()
+        ]
+        return {"mbids": shown} if batch else {"tracks": shown[0]["tracks"]}
+
+    def _find(self, mbids: Mapping[str, UUID], *, disabled: bool) -> dict[UUID, list[LinkedTrack]]:
+        with self.services.databases.engine("fingerprint", read_only=True).connect() as connection:
+            return tracks_by_mbids(connection, set(mbids.values()), disabled=disabled)
+
+
+class ListByPuidEndpoint(Endpoint):
+    """Finds nothing: MusicIP's identifiers are retired, and old clients still ask for them."""
+
+    name: ClassVar[str] = "track_list_by_puid"
+
+    def answer(
+        self,
+        parameters: Parameters,
+        exchange: Exchange,  # noqa: ARG002 - it has been counted
+        **fields: str,  # noqa: ARG002 - the path has none
+    ) -> dict[str, Any]:
+        """Return no tracks."""
+        puid = parameters.get("puid")
+        if not puid:
+            raise MissingParameterError("puid")
+        if parse_uuid(puid) is None:
+            raise InvalidUUIDError("puid")
+        return {"tracks": []}
+
+
+def _parse_mbids(parameters: Parameters) -> dict[str, UUID]:
+    """Return the MBIDs by the text that the client sent for each, in its order."""
+    texts = parameters.get_all("mbid")
+    if not any(texts):
+        raise MissingParameterError("mbid", "the id of a MusicBrainz recording")
+    mbids: dict[str, UUID] = {}
+    for text in texts:
+        mbid = parse_uuid(text)
+        if mbid is None:
+            raise InvalidUUIDError("mbid")
+        mbids[text] = mbid
+    return mbids
+
+
+def _show(track: LinkedTrack) -> dict[str, Any]:
+    shown: dict[str, Any] = {"id": str(track.gid)}
+    return {**shown, "disabled": True} if track.disabled else shown

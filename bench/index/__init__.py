@@ -1,0 +1,1 @@
+"""``acoustid bench index`` and ``index-kills``: the index alone."""

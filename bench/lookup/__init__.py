@@ -1,0 +1,1 @@
+"""``acoustid bench lookup``: lookups over HTTP."""

@@ -1,0 +1,1 @@
+"""A stack for a benchmark, its options, and the CPU time of its processes."""

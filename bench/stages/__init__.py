@@ -1,0 +1,1 @@
+"""``acoustid bench stages``: the stages of a lookup, one by one."""

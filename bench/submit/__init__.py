@@ -1,0 +1,1 @@
+"""``acoustid bench submit``: submissions over HTTP."""

@@ -1,0 +1,72 @@
+"""Posts the lines of a file as submissions, each once, over several connections.
+
+Run as ``python -m bench.submit.sender``, a process of its own; it prints when its first
+byte went out, how long each request took, and the ids of the submissions, in the order of the
+lines.
+"""
+
+import http.client
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import local
+from typing import Any, Final
+
+import click
+
+from cli.stack.servers.ports import LOOPBACK
+
+TIMEOUT: Final = 60.0  # seconds for one answer
+HEADERS: Final = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class Sender:
+    """Posts bodies, over one connection for each thread."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._thread = local()
+
+    def post(self, body: str) -> tuple[float, dict[str, Any]]:
+        """Post a body; return the seconds that it took, and the answer.
+
+        Raises:
+            RuntimeError: the service refused it.
+        """
+        connection = getattr(self._thread, "connection", None)
+        if connection is None:
+            connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=TIMEOUT)
+            self._thread.connection = connection
+        start = time.perf_counter()
+        connection.request("POST", "/v2/submit", body, HEADERS)
+        reply = connection.getresponse()
+        text = reply.read()
+        if reply.status != http.client.OK:
+            raise RuntimeError(f"status {reply.status}: {text[:200].decode(errors='replace')}")
+        answer: dict[str, Any] = json.loads(text)
+        return time.perf_counter() - start, answer
+
+
+@click.command()
+@click.argument("port", type=int)
+@click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--connections", type=click.IntRange(1), required=True)
+def main(*, port: int, path: Path, connections: int) -> None:
+    """Submit the lines of a file to the API at PORT."""
+    lines = path.read_text(encoding="ascii").splitlines()
+    sender = Sender(port)
+    started = time.time()
+    with ThreadPoolExecutor(connections) as pool:
+        answers = list(pool.map(sender.post, lines))
+    report = {
+        "started": started,
+        "sent": time.time(),
+        "seconds": [took for took, _ in answers],
+        "ids": [each["id"] for _, answer in answers for each in answer["submissions"]],
+    }
+    click.echo(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

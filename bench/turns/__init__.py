@@ -1,0 +1,1 @@
+"""``acoustid bench turns``: variants of the service, measured in turns."""

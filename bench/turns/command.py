@@ -1,0 +1,148 @@
+"""``acoustid bench turns``: checkouts and settings compared, side by side and in turns."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench import steadiness
+from bench.catalogue.catalogue import Catalogue
+from bench.lookup.command import check_answers
+from bench.lookup.drivers import find_wrk
+from bench.lookup.queries import KNOWN_SHARE, QueryFile, QuerySource
+from bench.lookup.windows import Lookups
+from bench.stack.options import (
+    Numbers,
+    Plan,
+    fingerprints_option,
+    output_option,
+    progress,
+    seed_option,
+    workers_option,
+)
+from bench.stack.stack import StackOptions
+from bench.turns.checkouts import Checkout
+from bench.turns.ratios import Sample, medians, ratios, table
+from bench.turns.rounds import take_turns
+from bench.turns.variants import (
+    NO_ANSWER_CACHE,
+    Variant,
+    comparisons,
+    make_variants,
+    progress_of,
+    read_switches,
+    running_variants,
+)
+
+
+@click.command()
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Another checkout, in which `make install` has run: this one is compared with it.",
+)
+@click.option(
+    "--switch",
+    "switches",
+    multiple=True,
+    callback=read_switches,
+    metavar="SECTION.OPTION=VALUE",
+    help="A setting: this checkout with it is compared with its defaults. Several with spaces "
+    "between them are set together. May be repeated.",
+)
+@click.option("--rounds", type=click.IntRange(1), default=9, show_default=True)
+@click.option(
+    "--connections",
+    type=Numbers(1),
+    default="1,32,128",
+    show_default=True,
+    help="One window for each, in each round and of each variant.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 60),
+    default=5.0,
+    show_default=True,
+    help="Length of a window, after 2 s to warm up.",
+)
+@click.option("--meta", default="", help="What each lookup asks to be told.  [default: nothing]")
+@fingerprints_option
+@seed_option
+@workers_option
+@click.option(
+    "--data-root",
+    type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
+    help="Keep the loaded catalogues here, and use them again for the same commits.  "
+    "[default: temporary directories]",
+)
+@output_option
+def turns(  # noqa: PLR0913 - one for each option
+    *,
+    against: Path | None,
+    switches: Mapping[str, Mapping[str, str]],
+    rounds: int,
+    connections: Sequence[int],
+    seconds: float,
+    meta: str,
+    fingerprints: int,
+    seed: int,
+    workers: int | None,
+    data_root: Path | None,
+    output: Path | None,
+) -> None:
+    """Compare this checkout with another one, or settings with the defaults, by lookups.
+
+    Each variant is a stack of its own. All run side by side, and one is measured at a time. Ratios
+    are of windows of the same round, so that a change of the machine's speed hardly enters them:
+    this checkout to the other one, a setting to the defaults.
+    """
+    find_wrk()
+    if not against and not switches:
+        raise click.UsageError("nothing to compare: give --against or --switch")
+    variants = make_variants(Checkout.at(against) if against else None, switches)
+    options = StackOptions(workers or os.cpu_count() or 1, settings=NO_ANSWER_CACHE)
+    plan = Plan(Catalogue(fingerprints, seed), options, None, output)
+    source = QuerySource(plan.catalogue, meta)
+    progress("looking how steadily the machine works")
+    steady = steadiness.measure()
+    with (
+        tempfile.TemporaryDirectory(prefix="acoustid-bench-") as folder,
+        running_variants(variants, plan.catalogue, options, data_root) as started,
+    ):
+        queries = QueryFile(source, Path(folder) / "queries.txt")
+        checks = {}
+        for name, stack in started.items():
+            queries.rewind()
+            checks[name] = check_answers(stack, source, queries)
+        lookups = {
+            name: Lookups(each, queries, None, seconds, progress_of(name))
+            for name, each in started.items()
+        }
+        samples = take_turns(lookups, queries, connections, rounds)
+    figures: dict[str, Any] = {
+        "steadiness": steady,
+        "queries": {"known_share": KNOWN_SHARE, "meta": meta},
+        "rounds": rounds,
+        "seconds": seconds,
+        "ratios": [ratios(samples, of, to) for of, to in comparisons(variants)],
+        "variants": [_describe(each, checks[each.name], samples) for each in variants],
+        "samples": [asdict(each) for each in samples],
+    }
+    plan.report("turns", figures)
+    click.echo(f"\n{table(figures)}", err=True)
+
+
+def _describe(
+    variant: Variant, checks: Mapping[str, Any], samples: Sequence[Sample]
+) -> dict[str, Any]:
+    return {
+        "name": variant.name,
+        "commit": variant.commit,
+        "settings": variant.settings,
+        "checks": checks,
+        "windows": medians(samples, variant.name),
+    }

@@ -1,0 +1,1 @@
+"""Commands that read and change the catalogue, the index and the keys."""

@@ -1,0 +1,199 @@
+"""``acoustid index``: build the index anew, check its files, tell its size."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+from tqdm import tqdm
+
+from cli.commands.admin.index_serve import serve
+from cli.errors import StackError
+from cli.stack import data_directory
+from cli.stack.effective_settings import settings_here
+from index_server.errors import IndexAlreadyExistsError, InvalidIndexNameError
+from index_server.server import DirectoryInUseError, exclusive
+from index_server.snapshot import SnapshotDamagedError
+from index_server.snapshot import restore as restore_index
+from index_server.state import StateDamagedError
+from index_server.verification import verify_below
+from pipeline.catalog.fingerprint import changelog
+from pipeline.following.open_index import IndexBusy, IndexUpdater, open_index, open_updater
+from pipeline.following.update_index import rebuild_index
+from pipeline.index import FingerprintIndexError
+from pipeline.index import verify as verify_index
+from pipeline.index_http import HttpIndexReader, IndexServer
+from pipeline.runtime.databases import Databases
+from pipeline.settings.sections import FingerprintIndexSettings
+from tasks.redis_state import catalogue_generation
+
+
+@click.command()
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="The folder of the index server, which must not run.",
+)
+@click.argument("name")
+@click.argument("snapshot", type=click.File("rb"))
+def restore(directory: Path, name: str, snapshot: BinaryIO) -> None:
+    """Make an index NAME of the file SNAPSHOT, which `/NAME/_snapshot` of a server has given."""
+    try:
+        with exclusive(directory):
+            generation = restore_index(directory, name, snapshot)
+    except (SnapshotDamagedError, StateDamagedError, DirectoryInUseError) as error:
+        raise StackError(f"{name} was not restored: {error}") from error
+    except InvalidIndexNameError as error:
+        raise StackError("an index's name is 1 to 255 of A-Z a-z 0-9 _ -") from error
+    except IndexAlreadyExistsError as error:
+        raise StackError(f"{name} exists: delete it first, or restore to another name") from error
+    except OSError as error:
+        raise StackError(f"{name} was not restored: {error}") from error
+    click.echo(f"{name} restored: generation {generation}")
+
+
+LOCK_PATIENCE: Final = 120.0  # seconds; the workers give the index up once merges are through
+TELL_AFTER: Final = 5.0  # seconds
+POLL_INTERVAL: Final = 0.05  # seconds
+
+
+@click.group()
+def index() -> None:
+    """Look after the inverted index; all that is in it comes from the fingerprint database."""
+
+
+index.add_command(serve)
+index.add_command(restore)
+
+
+@index.command()
+@data_directory.option
+def rebuild(data_dir: Path) -> None:
+    """Build the index anew from the fingerprint database.
+
+    Lookups go on in the old one meanwhile, and what is imported meanwhile is in the new one.
+    """
+    settings = settings_here(data_dir)
+    databases = Databases(settings, component="rebuild")
+    try:
+        with databases.engine("fingerprint").connect() as connection:
+            total = changelog.count_fingerprints(connection)
+        with (
+            _updater(settings.fingerprint_index, databases) as updater,
+            tqdm(total=total, unit=" fingerprints", disable=None) as bar,
+        ):
+            position = rebuild_index(updater, databases, bar.update)
+    except (FingerprintIndexError, SQLAlchemyError) as error:
+        raise StackError(f"the index was not rebuilt: {error}") from error
+    catalogue_generation.renew_at(settings.redis)
+    click.echo(f"index rebuilt: {total} fingerprints, position {position}")
+
+
+@index.command()
+@data_directory.option
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of `acoustid index serve`, or of one index, in place of the stack's index.",
+)
+def verify(data_dir: Path, directory: Path | None) -> None:
+    """Read the whole index and name every file that is damaged.
+
+    Of an index on servers it asks each one for its position: their files are their own. With --dir
+    no configuration is read, and a server may go on meanwhile.
+    """
+    if directory:
+        _verify_folder(directory)
+        return
+    settings = settings_here(data_dir).fingerprint_index
+    if settings.protocol == "http":
+        _check_servers(settings)
+        return
+    problems = verify_index(settings.path)
+    for problem in problems:
+        click.echo(problem)
+    if problems:
+        raise StackError("the index is damaged: `acoustid index rebuild` mends it")
+    click.echo("the index is sound")
+
+
+# Its former name, which scripts may still use.
+index.add_command(
+    click.Command("check", callback=verify.callback, params=verify.params, hidden=True)
+)
+
+
+@index.command()
+@data_directory.option
+def stats(data_dir: Path) -> None:
+    """Print the size of the index as JSON.
+
+    A server tells no bytes, and may count documents that were deleted or replaced.
+    """
+    settings = settings_here(data_dir).fingerprint_index
+    try:
+        with open_index(settings) as index:
+            found = asdict(index.stats())
+    except FingerprintIndexError as error:
+        raise StackError(f"the index cannot be read: {error}") from error
+    if settings.protocol == "http":
+        found["bytes"] = None
+    click.echo(json.dumps(found))
+
+
+def _verify_folder(directory: Path) -> None:
+    """Check the files of all indexes in a folder."""
+    verdicts = []
+    try:
+        for folder, problems in verify_below(directory):
+            for line in problems or [f"{folder}: sound"]:
+                click.echo(line)
+            verdicts.append(not problems)
+    except OSError as error:
+        raise StackError(f"the files cannot be read: {error}") from error
+    if not verdicts:
+        raise StackError(f"{directory} holds no index")
+    if not all(verdicts):
+        raise StackError(
+            f"damaged: {verdicts.count(False)} of {len(verdicts)}; what is damaged must be deleted "
+            "and rebuilt, or restored from a snapshot"
+        )
+
+
+def _check_servers(settings: FingerprintIndexSettings) -> None:
+    failed = False
+    for host, port in settings.servers():
+        server = IndexServer(host, port, settings.name)
+        try:
+            with HttpIndexReader([server], timeout=settings.timeout) as reader:
+                found = reader.stats()
+            click.echo(f"{server}: position {found.position}, {found.documents} documents")
+        except FingerprintIndexError as error:
+            click.echo(str(error))
+            failed = True
+    if failed:
+        raise StackError("not every server of the index answers as it should")
+    click.echo("every server answers; their files are for them to check")
+
+
+def _updater(settings: FingerprintIndexSettings, databases: Databases) -> IndexUpdater:
+    """Open the index for writing once the workers have let go of it."""
+    begun = time.monotonic()
+    is_told = False
+    while True:
+        try:
+            return open_updater(settings, databases, clear_damaged=True)
+        except IndexBusy:
+            waited = time.monotonic() - begun
+            if waited > LOCK_PATIENCE:
+                raise
+            if waited > TELL_AFTER and not is_told:
+                click.echo("waiting until the index worker's merges are through", err=True)
+                is_told = True
+            time.sleep(POLL_INTERVAL)

@@ -1,0 +1,60 @@
+"""``acoustid musicbrainz``: the copy of MusicBrainz that metadata comes from."""
+
+from pathlib import Path
+
+import click
+import sqlalchemy.exc
+from tqdm import tqdm
+
+from cli.errors import StackError
+from cli.stack import data_directory
+from cli.stack.effective_settings import settings_here
+from pipeline.catalog.musicbrainz.load import OPTIONAL, Dump, DumpError, load_dump, open_dump
+from pipeline.runtime.databases import Databases
+from pipeline.settings.sections import Settings
+from tasks.redis_state import catalogue_generation
+
+
+@click.group()
+def musicbrainz() -> None:
+    """Look after the copy of MusicBrainz that metadata comes from."""
+
+
+@musicbrainz.command()
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@data_directory.option
+def load(directory: Path, data_dir: Path) -> None:
+    """Replace the copy by the content of a dump, unpacked in DIRECTORY.
+
+    The dump is mbdump.tar.bz2 of https://metabrainz.org/datasets: unpack it first. Everything is
+    replaced at once, or nothing if the dump has a fault. A stack that runs goes on; its lookups
+    answer without metadata in the meantime.
+    """
+    settings = settings_here(data_dir)
+    try:
+        dump = open_dump(directory)
+        for name in dump.missing:
+            click.echo(f"no {name}: lookups will lack {OPTIONAL[name]}", err=True)
+        counts = _load(settings, dump)
+    except DumpError as error:
+        raise StackError(str(error)) from error
+    except sqlalchemy.exc.DBAPIError as error:
+        reason = str(error.orig).partition("\n")[0]
+        name = settings.database_musicbrainz.name
+        raise StackError(f"database {name} can't take the dump: {reason}") from error
+    catalogue_generation.renew_at(settings.redis)
+    click.echo(f"loaded {sum(counts.values())} rows, {counts['recording']} of them recordings")
+
+
+def _load(settings: Settings, dump: Dump) -> dict[str, int]:
+    databases = Databases(settings, component="musicbrainz")
+    with tqdm(total=dump.size, unit="B", unit_scale=True, disable=None) as bar:
+
+        def progress(table: str, size: int) -> None:
+            bar.set_description(table if size else f"{table}: indexes", refresh=not size)
+            bar.update(size)
+
+        try:
+            return load_dump(databases.engine("musicbrainz"), dump, progress)
+        finally:
+            databases.dispose()

@@ -1,0 +1,96 @@
+"""``acoustid store``: build the fingerprint store anew, check its files, tell its size."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+from tqdm import tqdm
+
+from cli.errors import StackError
+from cli.stack import data_directory
+from cli.stack.effective_settings import settings_here
+from pipeline.catalog.fingerprint import changelog
+from pipeline.fingerprint_store import (
+    FingerprintStoreError,
+    StoreLocked,
+    StoreWriter,
+    open_store,
+    open_store_writer,
+    verify_store,
+)
+from pipeline.following.update_index import BATCH
+from pipeline.following.update_store import rebuild_store
+from pipeline.runtime.databases import Databases
+
+LOCK_PATIENCE: Final = 30.0  # seconds; a worker has the store for one task at a time
+POLL_INTERVAL: Final = 0.01  # seconds
+
+
+@click.group()
+def store() -> None:
+    """Look after the fingerprint store, a copy of the fingerprint database's fingerprints."""
+
+
+@store.command()
+@data_directory.option
+def rebuild(data_dir: Path) -> None:
+    """Build the fingerprint store anew from the fingerprint database.
+
+    Lookups go on with the old one meanwhile, and what is imported meanwhile is in the new one.
+    """
+    settings = settings_here(data_dir)
+    databases = Databases(settings, component="rebuild")
+    try:
+        with databases.engine("fingerprint").connect() as connection:
+            total = changelog.count_fingerprints(connection)
+        with (
+            _writer(settings.fingerprint_store.path) as writer,
+            tqdm(total=total, unit=" fingerprints", disable=None) as bar,
+        ):
+            position = rebuild_store(writer, databases, BATCH, bar.update)
+    except (FingerprintStoreError, OSError, SQLAlchemyError) as error:
+        raise StackError(f"the fingerprint store was not rebuilt: {error}") from error
+    finally:
+        databases.dispose()
+    click.echo(f"fingerprint store rebuilt: {total} fingerprints, position {position}")
+    if not settings.fingerprint_store.enabled:
+        click.echo("nobody reads it: [fingerprint_store] enabled is false", err=True)
+
+
+@store.command()
+@data_directory.option
+def check(data_dir: Path) -> None:
+    """Read the whole fingerprint store and name every file that is damaged."""
+    problems = verify_store(settings_here(data_dir).fingerprint_store.path)
+    for problem in problems:
+        click.echo(problem)
+    if problems:
+        raise StackError("the fingerprint store is damaged: `acoustid store rebuild` mends it")
+    click.echo("the fingerprint store is sound")
+
+
+@store.command()
+@data_directory.option
+def stats(data_dir: Path) -> None:
+    """Print the size of the fingerprint store as JSON."""
+    try:
+        found = open_store(settings_here(data_dir).fingerprint_store.path).stats()
+    except FingerprintStoreError as error:
+        raise StackError(f"the fingerprint store cannot be read: {error}") from error
+    click.echo(json.dumps(asdict(found)))
+
+
+def _writer(path: Path) -> StoreWriter:
+    """Open the store for writing between two tasks of the index worker."""
+    begun = time.monotonic()
+    while True:
+        try:
+            return open_store_writer(path, clear_damaged=True)
+        except StoreLocked:
+            if time.monotonic() - begun > LOCK_PATIENCE:
+                raise
+            time.sleep(POLL_INTERVAL)

@@ -1,0 +1,49 @@
+"""``acoustid submissions``: those that failed, and another try for them."""
+
+import json
+from pathlib import Path
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from cli.errors import StackError
+from cli.stack import data_directory
+from cli.stack.effective_settings import settings_here
+from pipeline.catalog.ingest import submissions as receipts
+from pipeline.runtime.databases import Databases
+
+
+@click.group()
+def submissions() -> None:
+    """Look after submissions that could not be imported."""
+
+
+@submissions.command()
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="At most.")
+@data_directory.option
+def failed(limit: int, data_dir: Path) -> None:
+    """Print the failed submissions, newest first, one JSON object a line."""
+    databases = Databases(settings_here(data_dir), component="submissions")
+    try:
+        with databases.engine("ingest").connect() as connection:
+            for each in receipts.failed(connection, limit):
+                click.echo(json.dumps(each, default=str))
+    except SQLAlchemyError as error:
+        raise StackError(f"the ingest database can't be asked: {error}") from error
+
+
+@submissions.command()
+@click.argument("ids", nargs=-1, type=int)
+@click.option("--all", "every", is_flag=True, help="All that failed.")
+@data_directory.option
+def requeue(*, ids: tuple[int, ...], every: bool, data_dir: Path) -> None:
+    """Give failed submissions, by their IDS, another try; it begins within seconds."""
+    if bool(ids) == every:
+        raise StackError("which ones? Give their ids, or --all")
+    databases = Databases(settings_here(data_dir), component="submissions")
+    try:
+        with databases.engine("ingest").begin() as connection:
+            count = receipts.requeue(connection, None if every else ids)
+    except SQLAlchemyError as error:
+        raise StackError(f"the ingest database can't be asked: {error}") from error
+    click.echo(f"{count} submissions are pending again")

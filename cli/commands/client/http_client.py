@@ -1,0 +1,146 @@
+"""A client of the web service, for the commands that speak to a server: this one or another."""
+
+import gzip
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, Final
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import click
+
+from cli.errors import StackError
+from cli.stack import data_directory
+from cli.stack.data_directory import DataDir
+from cli.stack.preparation import Prepared
+from cli.stack.run_state import RunState
+
+TIMEOUT: Final = 30.0  # seconds for one request
+ATTEMPTS: Final = 6  # of a request that the server puts off
+LONGEST_PAUSE: Final = 20.0  # seconds
+
+Form = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A server, and who asks it.
+
+    Attributes:
+        server: its address without a path, such as ``http://127.0.0.1:5000``.
+        application: the application's key (`client`).
+        user: the user's key, for submissions.
+    """
+
+    server: str
+    application: str = field(repr=False)
+    user: str | None = field(default=None, repr=False)
+
+    def post(self, path: str, form: Form) -> dict[str, Any]:
+        """Send a form, as often as the server puts it off; return the answer.
+
+        Raises:
+            StackError: the server refused it, or can't be reached.
+        """
+        body = urlencode([("format", "json"), ("client", self.application), *form]).encode()
+        request = Request(  # noqa: S310 - the address that the user gave
+            self.server.rstrip("/") + path,
+            data=gzip.compress(body, 1),
+            headers={
+                "Content-Encoding": "gzip",
+                "Content-Type": "application/x-www-form-urlencoded",
+                "User-Agent": "acoustid-cli",
+            },
+        )
+        for _ in range(ATTEMPTS - 1):
+            status, answer, pause = self._send(request)
+            if status not in {429, 503}:
+                return self._accepted(status, answer)
+            time.sleep(min(pause, LONGEST_PAUSE))
+        status, answer, _ = self._send(request)
+        return self._accepted(status, answer)
+
+    def _send(self, request: Request) -> tuple[int, Any, float]:
+        try:
+            with urlopen(request, timeout=TIMEOUT) as reply:  # noqa: S310 - as above
+                return reply.status, json.load(reply), 0.0
+        except HTTPError as error:
+            pause = error.headers.get("Retry-After") or "1"
+            return error.code, _json_or_none(error.read()), float(pause)
+        except (URLError, HTTPException, OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise StackError(f"{self.server} does not answer: {reason}") from error
+
+    def _accepted(self, status: int, answer: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+        if isinstance(answer, dict) and answer.get("status") == "ok":
+            return answer
+        error = answer.get("error", {}) if isinstance(answer, dict) else {}
+        message = error.get("message", "no answer of the AcoustID web service")
+        raise StackError(f"{self.server} says {status}: {message}")
+
+
+def options(function: click.decorators.FC) -> click.decorators.FC:
+    """Add the options that `connect` takes to a command."""
+    for decorate in (
+        click.option("--server", help="Address of a server.  [default: the stack in --data-dir]"),
+        click.option("--client", "application", help="Application key.  [default: the demo key]"),
+        data_directory.option,
+    ):
+        function = decorate(function)
+    return function
+
+
+def connect(
+    server: str | None, application: str | None, data_dir: Path, user: str | None = None
+) -> Client:
+    """Return a client of the server that was named, or of the stack that runs in `data_dir`.
+
+    Raises:
+        StackError: no server was named and no stack runs, or a key is missing.
+    """
+    data = DataDir.at(data_dir)
+    demo = Prepared.load(data.prepared).demo if server is None else None
+    key = application or (demo.client if demo else None)
+    if key is None:
+        raise StackError("which application asks? Give its key with --client")
+    return Client(server or _running_server(data), key, user or (demo.user if demo else None))
+
+
+def _running_server(data: DataDir) -> str:
+    state = RunState.load(data) if data.is_locked() else None
+    ports = [each.port for each in state.processes if each.role == "api"] if state else []
+    if not ports:
+        raise StackError(f"no stack runs on {data.root}: start one, or name one with --server")
+    return f"http://127.0.0.1:{ports[0]}"
+
+
+def _json_or_none(body: bytes) -> Any:  # noqa: ANN401 - any JSON
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def read_lines(path: Path, required: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the objects of a JSON-lines file, plain or gzip.
+
+    Raises:
+        StackError: a line is no object or lacks a required field; it is named.
+    """
+    opened: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
+    found: list[dict[str, Any]] = []
+    with opened(path, "rt", encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            entry = _json_or_none(line.encode())
+            if not isinstance(entry, dict):
+                raise StackError(f"{path}, line {number}: not a JSON object")
+            missing = [name for name in required if not entry.get(name)]
+            if missing:
+                raise StackError(f"{path}, line {number}: {', '.join(missing)} missing")
+            found.append(entry)
+    return found

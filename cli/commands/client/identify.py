@@ -1,0 +1,66 @@
+"""``acoustid identify``: which recording an audio file is, with Chromaprint's fpcalc."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import click
+
+from cli.commands.client import http_client as web
+from cli.commands.client.lookup import describe, look_up
+from cli.errors import StackError
+
+LENGTH: Final = 120  # seconds of audio that are fingerprinted, as all clients do
+TIMEOUT: Final = 300.0  # seconds for one file
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--meta", default="recordings", show_default=True, help="What to tell of each hit.")
+@web.options
+def identify(
+    files: tuple[Path, ...],
+    meta: str,
+    server: str | None,
+    application: str | None,
+    data_dir: Path,
+) -> None:
+    """Identify audio FILES by their fingerprints."""
+    client = web.connect(server, application, data_dir)
+    for file in files:
+        duration, fingerprint = calculate(file)
+        answer = look_up(client, fingerprint, duration, meta)
+        click.echo(f"{file}:\n{describe(answer['results'])}")
+
+
+def calculate(file: Path) -> tuple[int, str]:
+    """Return a file's duration (seconds) and fingerprint.
+
+    Raises:
+        StackError: fpcalc is not installed, or can't read the file; the text says which.
+    """
+    fpcalc = shutil.which("fpcalc")
+    if fpcalc is None:
+        raise StackError(
+            "fpcalc, which calculates fingerprints, is not installed: install Chromaprint's tools "
+            "(Debian and Ubuntu: libchromaprint-tools; Fedora: chromaprint-tools; macOS: "
+            "chromaprint), or look up a fingerprint that you have with `acoustid lookup`"
+        )
+    try:
+        done = subprocess.run(  # noqa: S603 - the file is one argument, whatever its name
+            [fpcalc, "-json", "-length", str(LENGTH), str(file.resolve())],
+            capture_output=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StackError(f"{file}: fpcalc was not done after {TIMEOUT:.0f} s") from error
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
+        raise StackError(f"{file}: fpcalc can't read it: {reason}")
+    found = json.loads(done.stdout)
+    if not found.get("fingerprint"):
+        raise StackError(f"{file}: too short for a fingerprint; some seconds of sound are needed")
+    return round(found["duration"]), found["fingerprint"]

@@ -1,0 +1,142 @@
+"""``acoustid submit``: send fingerprints and what they are of; wait for what becomes of them."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from tqdm import tqdm
+
+from cli.commands.client import http_client as web
+from cli.commands.client.http_client import Client
+from cli.errors import StackError
+
+BATCH: Final = 50  # submissions in one request, well below its 1 MiB
+POLL: Final = 0.5  # seconds
+PATIENCE: Final = 120.0  # seconds without any progress
+
+# What a line of a file may say, and the parameter that says it to the service.
+PARAMETERS: Final[Mapping[str, str]] = {
+    "fingerprint": "fingerprint",
+    "duration": "duration",
+    "mbid": "mbid",
+    "puid": "puid",
+    "foreignid": "foreignid",
+    "bitrate": "bitrate",
+    "format": "fileformat",
+    "fileformat": "fileformat",
+    "track": "track",
+    "artist": "artist",
+    "album": "album",
+    "albumartist": "albumartist",
+    "trackno": "trackno",
+    "discno": "discno",
+    "year": "year",
+}
+
+
+@click.command()
+@click.argument("fingerprint")
+@click.option("--user", help="User key.  [default: the demo user's]")
+@click.option("--duration", type=int, help="Seconds of audio; needed with a fingerprint's text.")
+@click.option("--mbid", multiple=True, help="MusicBrainz recording; may be given more than once.")
+@click.option("--track", help="Title of the recording.")
+@click.option("--artist", help="Its artist.")
+@click.option("--album", help="An album that it is on.")
+@click.option("--wait/--no-wait", default=True, help="Wait until all have a final state.")
+@web.options
+def submit(  # noqa: PLR0913 - one for each option
+    *,
+    fingerprint: str,
+    user: str | None,
+    duration: int | None,
+    mbid: tuple[str, ...],
+    track: str | None,
+    artist: str | None,
+    album: str | None,
+    wait: bool,
+    server: str | None,
+    application: str | None,
+    data_dir: Path,
+) -> None:
+    """Submit FINGERPRINT: a fingerprint's text, or a JSON-lines file of many.
+
+    Each line of a file has `fingerprint`, `duration` and what is known of the recording: `mbid`
+    (a text or a list), `track`, `artist`, `album`, `albumartist`, `trackno`, `discno`, `year`,
+    `puid`, `foreignid`, `bitrate`, `format`. Other fields are ignored.
+    """
+    client = web.connect(server, application, data_dir, user)
+    if client.user is None:
+        raise StackError("who submits? Give a user key with --user")
+    path = Path(fingerprint)
+    if len(fingerprint) < 256 and path.is_file():
+        lines = web.read_lines(path, ("fingerprint", "duration"))
+    elif duration is None:
+        raise StackError("a fingerprint is submitted with the length of its audio: --duration")
+    else:
+        lines = [{"fingerprint": fingerprint, "duration": duration, "mbid": list(mbid)}]
+        lines[0] |= {"track": track, "artist": artist, "album": album}
+    ids = submit_all(client, lines)
+    click.echo(f"{len(ids)} submissions received, of {len(lines)} lines")
+    if wait and ids:
+        report(wait_for(client, ids))
+
+
+def submit_all(client: Client, lines: list[dict[str, Any]]) -> list[int]:
+    """Submit lines in batches, with a progress bar; return the submissions' ids."""
+    ids: list[int] = []
+    with tqdm(total=len(lines), unit=" sent", disable=None) as bar:
+        for start in range(0, len(lines), BATCH):
+            batch = lines[start : start + BATCH]
+            form = [("user", client.user or "")]
+            for number, entry in enumerate(batch):
+                form += [(f"{name}.{number}", value) for name, value in parameters(entry)]
+            answer = client.post("/v2/submit", form)
+            ids += [each["id"] for each in answer["submissions"]]
+            bar.update(len(batch))
+    return ids
+
+
+def parameters(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the parameters of a line: those that are known and not empty."""
+    for name, parameter in PARAMETERS.items():
+        values = entry.get(name)
+        for value in values if isinstance(values, list) else [values]:
+            if value not in (None, ""):
+                whole = isinstance(value, float)
+                yield parameter, str(int(value)) if whole else str(value)
+
+
+def wait_for(client: Client, ids: list[int]) -> dict[int, dict[str, Any]]:
+    """Wait, with a progress bar, until submissions have final states; return them by id.
+
+    Raises:
+        StackError: nothing moved for two minutes; the submissions are safe, only not done.
+    """
+    final: dict[int, dict[str, Any]] = {}
+    moved = time.monotonic()
+    with tqdm(total=len(ids), unit=" imported", disable=None) as bar:
+        while len(final) < len(ids):
+            waiting = [each for each in ids if each not in final][:BATCH]
+            answer = client.post("/v2/submission_status", [("id", str(each)) for each in waiting])
+            done = [each for each in answer["submissions"] if each["status"] != "pending"]
+            final |= {each["id"]: each for each in done}
+            bar.update(len(done))
+            if done:
+                moved = time.monotonic()
+            elif time.monotonic() - moved > PATIENCE:
+                raise StackError(f"{len(ids) - len(final)} submissions are still pending")
+            else:
+                time.sleep(POLL)
+    return final
+
+
+def report(final: Mapping[int, Mapping[str, Any]]) -> None:
+    """Print how many submissions ended how, and why those that were not imported."""
+    for state, count in sorted(Counter(each["status"] for each in final.values()).items()):
+        click.echo(f"{count} {state}")
+    for number, each in sorted(final.items()):
+        if each.get("reason"):
+            click.echo(f"submission {number}: {each['status']}: {each['reason']}")

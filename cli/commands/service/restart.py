@@ -1,0 +1,46 @@
+"""``acoustid restart``: replace the front end of a running stack without a refused connection."""
+
+import time
+from pathlib import Path
+
+import click
+
+from cli.errors import StackError
+from cli.stack import data_directory
+from cli.stack.data_directory import DataDir
+from cli.stack.run_state import RunState
+from cli.stack.supervisor import RESTART_SIGNAL
+
+PATIENCE = 90.0
+"""Seconds to wait for the supervisor's word; it gives up the new process before."""
+
+
+@click.command()
+@data_directory.option
+def restart(data_dir: Path) -> None:
+    """Start a new front end, then end the old one: no request is lost.
+
+    The new process runs the code that is installed now, with the settings that `acoustid up` found.
+    Workers stay as they are.
+    """
+    data = DataDir.at(data_dir)
+    before = RunState.load(data)
+    supervisor = before.supervisor.find() if before else None
+    if before is None or supervisor is None or not before.ready:
+        raise StackError(f"no stack is ready on {data.root}: start one with `acoustid up`")
+    begun = time.monotonic()
+    supervisor.send(RESTART_SIGNAL)
+    after = _wait(data, before)
+    if after.restart_problem:
+        raise StackError(f"{after.restart_problem}; the old front end goes on")
+    click.echo(f"The front end is replaced ({time.monotonic() - begun:.1f} s).")
+
+
+def _wait(data: DataDir, before: RunState) -> RunState:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        state = RunState.load(data)
+        if state is not None and state.restarts > before.restarts:
+            return state
+        time.sleep(0.05)
+    raise StackError("the supervisor did not answer: see `acoustid status` and its log")

@@ -1,0 +1,245 @@
+"""``acoustid status``: what runs, how far it is, and how much there is."""
+
+import http.client
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+import click
+import sqlalchemy as sa
+from redis import RedisError
+
+from cli.errors import StackError
+from cli.stack import data_directory
+from cli.stack.data_directory import DataDir
+from cli.stack.effective_settings import CONFIG_VARIABLE, DATABASES, read_settings
+from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.preparation import Prepared
+from cli.stack.roles import FLOWER_USER
+from cli.stack.run_state import RunState
+from pipeline.catalog.fingerprint import changelog
+from pipeline.catalog.fingerprint.tables import fingerprint, track
+from pipeline.catalog.ingest.tables import submission
+from pipeline.fingerprint_store import FingerprintStoreError, open_store
+from pipeline.following.open_index import open_index
+from pipeline.index import FingerprintIndexError
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.redis_client import connect
+from pipeline.settings.sections import DatabaseSettings, RedisSettings, Settings
+from tasks.redis_state import queue_lengths
+
+Answer = TypeVar("Answer")
+
+NOT_RUNNING = 3
+"""Exit status where no stack runs, as service managers have it."""
+
+UNREACHABLE = (
+    RedisError,
+    sa.exc.SQLAlchemyError,
+    FingerprintIndexError,
+    FingerprintStoreError,
+    OSError,
+)
+
+
+@click.command()
+@data_directory.option
+@click.option("--json", "as_json", is_flag=True, help="For programs; tells secrets to its reader.")
+@click.pass_context
+def status(context: click.Context, data_dir: Path, *, as_json: bool) -> None:
+    """Show the processes of a stack, its queues, its index and its counts."""
+    data = DataDir.at(data_dir)
+    found = collect(data)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    elif found["processes"]:
+        click.echo(describe(found))
+    else:
+        click.echo(f"No stack runs on {data.root}.")
+    if not found["processes"]:
+        context.exit(NOT_RUNNING)
+
+
+def collect(data: DataDir, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Return the state of a stack, ready for JSON.
+
+    What cannot be asked, since its server is away, is None.
+    """
+    state = RunState.load(data) if data.is_locked() else None
+    demo = Prepared.load(data.prepared).demo
+    found: dict[str, Any] = {
+        "data_dir": str(data.root),
+        "ready": state is not None and state.ready,
+        "processes": _processes(state),
+        "queues": None,
+        "index": None,
+        "store": None,
+        "counts": None,
+        "demo": {"client": demo.client, "user": demo.user} if demo else None,
+        "databases": None,
+        "flower": {"user": FLOWER_USER, "password": StackRecord.load(data).flower_password}
+        if state and state.find("flower")
+        else None,
+    }
+    if state and data.config.exists():
+        settings = read_settings(data.config, {**environ, CONFIG_VARIABLE: str(data.config)})
+        found["queues"] = _or_none(lambda: waiting_messages(settings.redis))
+        found["databases"] = embedded_urls(settings, state)
+        databases = Databases(settings, component="status")
+        found["index"] = _or_none(lambda: index_positions(settings, databases))
+        if settings.fingerprint_store.enabled:
+            found["store"] = _or_none(lambda: store_size(settings))
+        found["counts"] = _or_none(lambda: counts(databases))
+        databases.dispose()
+    return found
+
+
+def waiting_messages(settings: RedisSettings) -> dict[str, int]:
+    """Return the number of messages that wait in each queue."""
+    with connect(settings) as client:
+        return {queue: queue_lengths.waiting(client, queue) for queue in queue_lengths.NAMES}
+
+
+def index_positions(settings: Settings, databases: Databases) -> dict[str, int]:
+    """Return how far the index is, and how far the changelog that it follows is."""
+    with open_index(settings.fingerprint_index) as index:
+        position = index.position()
+    with databases.engine("fingerprint").connect() as connection:
+        return {"position": position, "database_position": changelog.position(connection)}
+
+
+def store_size(settings: Settings) -> dict[str, int]:
+    """Return the size of the fingerprint store and how far it is."""
+    return asdict(open_store(settings.fingerprint_store.path).stats())
+
+
+def counts(databases: Databases) -> dict[str, Any]:
+    """Return the number of tracks, of fingerprints, and of submissions by state."""
+    with databases.engine("fingerprint", read_only=True).connect() as connection:
+        tracks = connection.scalar(
+            sa.select(sa.func.count()).select_from(track).where(track.c.new_id.is_(None))
+        )
+        fingerprints = connection.scalar(sa.select(sa.func.count()).select_from(fingerprint))
+    by_state = sa.select(submission.c.state, sa.func.count()).group_by(submission.c.state)
+    with databases.engine("ingest", read_only=True).connect() as connection:
+        submissions: dict[str, int] = dict(connection.execute(by_state).tuples().all())
+    return {"tracks": tracks, "fingerprints": fingerprints, "submissions": submissions}
+
+
+def embedded_urls(settings: Settings, state: RunState) -> dict[str, str] | None:
+    """Return the addresses, passwords included, of the databases that the stack itself serves."""
+    server = state.find("postgres")
+    if server is None:
+        return None
+    found = {}
+    for section in DATABASES:
+        database: DatabaseSettings = getattr(settings, section)
+        if (database.host, database.port) == (server.host, server.port):
+            url = database.url().set(drivername="postgresql")
+            name = section.removeprefix("database_") if "_" in section else "app"
+            found[name] = url.render_as_string(hide_password=False)
+    return found
+
+
+def describe(found: Mapping[str, Any]) -> str:
+    """Return the state of a stack as lines of text, without secrets."""
+    lines = [f"{'ready' if found['ready'] else 'starting'}; data in {found['data_dir']}", ""]
+    for each in found["processes"]:
+        port = f"port {each['port']}" if each["port"] else ""
+        lines.append(f"  {each['role']:<20} pid {each['pid']:<8} {port}".rstrip())
+    lines += ["", f"queues    {_figures(found['queues'])}", f"index     {_figures(found['index'])}"]
+    if found["store"]:
+        lines.append(f"store     {_figures(found['store'])}")
+    totals = dict(found["counts"] or {})
+    submissions = totals.pop("submissions", None)
+    lines.append(f"catalogue {_figures(totals or None)}")
+    lines.append(f"submitted {_figures(submissions)}")
+    if found["demo"]:
+        lines.append(f"demo keys client={found['demo']['client']} user={found['demo']['user']}")
+    return "\n".join(lines)
+
+
+def _processes(state: RunState | None) -> list[dict[str, Any]]:
+    if state is None:
+        return []
+    living = [each for each in state.processes if each.identity.find()]
+    found = [{"role": each.role, "pid": each.identity.pid, "port": each.port} for each in living]
+    return [{"role": "supervisor", "pid": state.supervisor.pid, "port": None}, *found]
+
+
+def _or_none(ask: Callable[[], Answer]) -> Answer | None:
+    try:
+        return ask()
+    except UNREACHABLE:
+        return None
+
+
+def _figures(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "not reachable"
+    return (
+        ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in found.items()) or "none"
+    )
+
+
+TIMEOUT = 120.0
+
+
+@click.command(hidden=True)
+@click.option("--api", required=True, help="Address of the API, such as http://127.0.0.1:5000.")
+@click.option("--node", "nodes", multiple=True, help="A worker's name without its host.")
+@click.option("--timeout", default=TIMEOUT, show_default=True, help="Seconds to wait at most.")
+def ready(api: str, nodes: tuple[str, ...], timeout: float) -> None:
+    """Wait until every worker has answered a ping and the API says that it is healthy."""
+    deadline = time.monotonic() + timeout
+    wait_for_workers(set(nodes), deadline)
+    wait_for_api(f"{api}/_health", deadline)
+
+
+def wait_for_workers(nodes: set[str], deadline: float) -> None:
+    """Wait until workers of these names have answered a ping.
+
+    Raises:
+        StackError: some have not by the deadline, a `time.monotonic`.
+    """
+    missing = set(nodes)
+    while missing:
+        missing -= _answering_nodes()
+        if missing and time.monotonic() > deadline:
+            raise StackError(f"no answer from the workers {', '.join(sorted(missing))}")
+
+
+def wait_for_api(url: str, deadline: float) -> None:
+    """Wait until a health check succeeds.
+
+    Raises:
+        StackError: it has not by the deadline, a `time.monotonic`; the text quotes the answer.
+    """
+    while (problem := _health_problem(url)) is not None:
+        if time.monotonic() > deadline:
+            raise StackError(f"{url} does not say ok: {problem}")
+        time.sleep(0.1)
+
+
+def _answering_nodes() -> set[str]:
+    from tasks.celery import app  # noqa: PLC0415 - it reads the configuration
+
+    replies = app.control.ping(timeout=0.5)
+    return {name.split("@")[0] for reply in replies for name in reply}
+
+
+def _health_problem(url: str) -> str | None:
+    try:
+        with urlopen(url, timeout=10) as answer:  # noqa: S310 - the API's own address
+            json.load(answer)
+    except HTTPError as error:
+        return f"{error.code} {error.read(2000).decode(errors='replace')}"
+    except (URLError, OSError, http.client.HTTPException, ValueError) as error:
+        return str(error)
+    return None

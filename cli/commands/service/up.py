@@ -1,0 +1,178 @@
+"""``acoustid up``: the whole service on this machine, with servers of its own."""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from cli.errors import StackError
+from cli.stack import data_directory
+from cli.stack.data_directory import DataDir
+from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.preparation import Prepared
+from cli.stack.processes import Child, open_log, read_tail
+from cli.stack.roles import FLOWER_USER
+from cli.stack.run_state import RunState
+from cli.stack.servers.ports import web_address
+from cli.stack.stack import Request, run_stack
+
+SUPERVISOR_LOG = "supervisor"
+
+
+@click.command()
+@data_directory.option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where the API listens.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0: any free."
+)
+@click.option(
+    "--flower-port",
+    type=click.IntRange(0, 65535),
+    default=5555,
+    show_default=True,
+    help="0: no Flower.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="one per CPU",
+    help="Number of lookup workers.",
+)
+@click.option(
+    "--detach", is_flag=True, help="Return when the stack is ready, and leave it running."
+)
+@click.option("--detached", is_flag=True, hidden=True, help="This is what --detach has started.")
+@click.option("--sample/--no-sample", default=True, help="Load the sample catalogue (default).")
+@click.option(
+    "--postgres-bin",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Directory of the PostgreSQL programs to use.",
+)
+@click.option(
+    "--valkey-bin",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Directory of the Valkey or Redis program to use.",
+)
+def up(  # noqa: PLR0913 - one for each option
+    *,
+    data_dir: Path,
+    host: str,
+    port: int,
+    flower_port: int,
+    workers: int,
+    detach: bool,
+    detached: bool,
+    sample: bool,
+    postgres_bin: Path | None,
+    valkey_bin: Path | None,
+) -> None:
+    """Start everything and keep it running until Ctrl-C or `acoustid down`.
+
+    Databases and Redis that ACOUSTID_CONFIG, acoustid.conf or the environment give a host for are
+    used as they are; the others are started here.
+    """
+    request = Request(
+        data=DataDir.at(data_dir),
+        host=host,
+        port=port,
+        flower_port=flower_port or None,
+        workers=workers,
+        sample=sample,
+        postgres_bin=postgres_bin,
+        valkey_bin=valkey_bin,
+    )
+    if detach:
+        start_detached(request.data)
+        _greet(request.data)
+    elif detached:  # the output is a log, which is no place for keys
+        run_stack(request, _report, lambda: None)
+    else:
+        run_stack(request, _report, lambda: _greet(request.data))
+
+
+def _report(line: str) -> None:
+    """Print a line; that nobody reads it any more, in a terminal that is gone, ends nothing."""
+    with suppress(OSError):
+        click.echo(f"{time.strftime('%H:%M:%S')} {line}")
+
+
+def _greet(data: DataDir) -> None:
+    with suppress(OSError):
+        click.echo(f"\n{describe_running(data)}\n")
+
+
+def start_detached(data: DataDir) -> None:
+    """Run this very command again, in a session of its own.
+
+    Returns when the stack is ready.
+
+    Raises:
+        StackError: it ended instead; the text quotes its log.
+    """
+    data.create()
+    if data.is_locked():
+        with data.lock():  # says what to do about it
+            pass
+    arguments = ["--detached" if each == "--detach" else each for each in sys.argv[1:]]
+    log = data.log(SUPERVISOR_LOG)
+    with open_log(log) as output:
+        process = subprocess.Popen(  # noqa: S603 - this command itself
+            [sys.executable, "-m", "cli.main", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    child = Child(process)
+    try:
+        while not _is_ready(data, child.pid):
+            if not child.runs():
+                raise StackError(f"the stack did not start; the end of {log}:\n{read_tail(log)}")
+            time.sleep(0.1)
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _is_ready(data: DataDir, pid: int) -> bool:
+    state = RunState.load(data)
+    return state is not None and state.supervisor.pid == pid and state.ready
+
+
+def describe_running(data: DataDir) -> str:
+    """Return the addresses, the keys, and a command that works, as lines of text."""
+    state = RunState.load(data)
+    prepared = Prepared.load(data.prepared)
+    lines = [f"AcoustID is ready; its data is in {data.root}"]
+    api = _address(state, "api")
+    flower = _address(state, "flower")
+    if api:
+        lines.append(f"  API      {api}")
+    if flower:
+        password = StackRecord.load(data).flower_password
+        lines.append(f"  Flower   {flower}  (user {FLOWER_USER}, password {password})")
+    if prepared.demo:
+        lines.append(f"  Keys     client={prepared.demo.client}  user={prepared.demo.user}")
+    lines.append(f"  Logs     {data.log('*')}")
+    if api:
+        lines += ["Try it:", f"  {_example(data, api)}"]
+    return "\n".join(lines)
+
+
+def _example(data: DataDir, api: str) -> str:
+    """Return a command that finds a recording of the sample, or where there is none, greets."""
+    if not data.demo_lookup.exists():
+        return f"curl {api}/_health"
+    return f"curl --data {shlex.quote(f'@{data.demo_lookup}')} {api}/v2/lookup"
+
+
+def _address(state: RunState | None, role: str) -> str | None:
+    found = state.find(role) if state else None
+    return web_address(found.host, found.port) if found and found.port else None

@@ -1,0 +1,1 @@
+"""A stack on one machine: data directory, servers, roles, supervisor."""

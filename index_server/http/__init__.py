@@ -1,0 +1,1 @@
+"""fpindex's HTTP API."""

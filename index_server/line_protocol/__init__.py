@@ -1,0 +1,1 @@
+"""The older line protocol on TCP."""

@@ -1,0 +1,148 @@
+"""The older line protocol on TCP: connections, their limits and their ends."""
+
+import socket
+import socketserver
+import sys
+import threading
+from collections import Counter
+from contextlib import suppress
+from typing import ClassVar, Final, TypeAlias
+
+import structlog
+
+from http_server.connections import EXEMPT, client_of
+from index_server.http.requests import CreateRequest
+from index_server.indexes import Indexes
+from index_server.line_protocol.session import Session
+
+MAX_LINE: Final = 256 * 1024
+"""Bytes that a line may have, its end included."""
+
+MAX_CONNECTIONS: Final = 512
+"""Connections at a time; each has a thread."""
+
+MAX_CONNECTIONS_PER_CLIENT: Final = 128
+"""The same of one client address, but for those of this machine."""
+
+_POLL: Final = 0.05  # seconds between looks at whether to stop
+
+_Request: TypeAlias = socket.socket | tuple[bytes, socket.socket]
+
+logger = structlog.get_logger("acoustid.fpindex.legacy")
+
+
+class LegacyServer:
+    """Serves one index in the line protocol, in threads of its own, until it is closed.
+
+    Args:
+        indexes: of the server.
+        name: the index that is served; it is created if there is none.
+        address: host and port to listen on; port 0 for any.
+
+    Raises:
+        OSError: it cannot listen there.
+    """
+
+    def __init__(self, indexes: Indexes, name: str, address: tuple[str, int]) -> None:
+        indexes.create(name, CreateRequest())
+        self._listener = _Listener(address, indexes, name)
+        self._thread = threading.Thread(
+            target=self._listener.serve_forever, args=(_POLL,), name="legacy", daemon=True
+        )
+        self._thread.start()
+        logger.info("line protocol", index=name, host=address[0], port=self.port)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._listener.server_address[1])
+
+    def close(self) -> None:
+        """Accept no more connections; those that are open end with the process."""
+        self._listener.shutdown()
+        self._listener.server_close()
+
+
+class _Connection(socketserver.StreamRequestHandler):
+    """Reads lines and writes replies until either side has enough."""
+
+    disable_nagle_algorithm: ClassVar[bool] = True
+    server: "_Listener"
+
+    def handle(self) -> None:
+        session = Session(self.server.indexes, self.server.index_name)
+        with suppress(OSError):  # the client has gone, or reads no replies
+            while self._answer_one(session):
+                pass
+
+    def _answer_one(self, session: Session) -> bool:
+        """Answer one line, and say whether to go on."""
+        self.connection.settimeout(session.idle_timeout)
+        try:
+            line = self.rfile.readline(MAX_LINE + 1)
+        except TimeoutError:
+            self._reply("ERR timeout")
+            return False
+        if len(line) > MAX_LINE:
+            self._reply("ERR line too long")
+            return False
+        if not line.endswith(b"\n"):
+            return False  # the client has closed the connection
+        text = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
+        if text.startswith("quit"):
+            self._reply("OK ")
+            return False
+        self._reply(session.answer(text))
+        return True
+
+    def _reply(self, text: str) -> None:
+        self.wfile.write(f"{text}\r\n".encode("utf-8", "surrogateescape"))
+
+
+class _Listener(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], indexes: Indexes, index_name: str) -> None:
+        self.indexes = indexes
+        self.index_name = index_name
+        self._lock = threading.Lock()
+        self._open: Counter[str] = Counter()
+        super().__init__(address, _Connection)
+
+    def process_request(self, request: _Request, client_address: object) -> None:
+        if not self._take_place(client_address):
+            if isinstance(request, socket.socket):
+                with suppress(OSError):
+                    request.sendall(b"ERR too many connections\r\n")
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: _Request, client_address: object) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                self._open -= Counter([_client(client_address)])  # drops those at zero
+
+    def _take_place(self, client_address: object) -> bool:
+        client = _client(client_address)
+        with self._lock:
+            full = self._open.total() >= MAX_CONNECTIONS
+            if full or (client and self._open[client] >= MAX_CONNECTIONS_PER_CLIENT):
+                return False
+            self._open[client] += 1
+            return True
+
+    def handle_error(self, request: _Request, client_address: object) -> None:
+        del request, client_address
+        logger.error("unhandled exception", exc_info=sys.exception())
+
+
+def _client(address: object) -> str:
+    """Return the client that an address of a socket belongs to, empty for this machine."""
+    host = str(address[0]) if isinstance(address, tuple) else ""
+    return "" if host in EXEMPT else client_of(host)

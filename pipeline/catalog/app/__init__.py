@@ -1,0 +1,1 @@
+"""The app database: accounts, applications, sources, statistics."""

@@ -1,0 +1,1 @@
+"""The fingerprint database: fingerprints, tracks, links, changelog."""

@@ -1,0 +1,177 @@
+"""The changelog of the fingerprint database: what an index has yet to apply, in commit order."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from pipeline.catalog.fingerprint.tables import fingerprint, fpindex_changelog, track
+from pipeline.runtime.databases import Databases
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedFingerprint:
+    """A fingerprint that an index should now hold, or with no words, no longer hold.
+
+    Attributes:
+        id: the fingerprint's.
+        words: uint32[n], read-only.
+        length: seconds of audio; 0 without words.
+        track_id: the number of its track; 0 without words.
+        track_gid: the 16 bytes of its track's public id; empty without words.
+    """
+
+    id: int
+    words: NDArray[np.uint32] | None
+    length: int = 0
+    track_id: int = 0
+    track_gid: bytes = b""
+
+
+_CONTENT: Final = (
+    fingerprint.c.words,
+    fingerprint.c.length,
+    fingerprint.c.track_id,
+    sa.cast(track.c.gid, sa.Text).label("track_gid"),
+)
+
+
+def position(connection: sa.Connection, *, until: datetime | None = None) -> int:
+    """Return the newest position: the changelog id of the newest commit, 0 before the first.
+
+    Args:
+        connection: to the fingerprint database.
+        until: leave out what was written after this moment.
+    """
+    newest = sa.select(sa.func.max(fpindex_changelog.c.id))
+    if until is not None:
+        newest = newest.where(fpindex_changelog.c.created <= until)
+    return connection.execute(newest).scalar() or 0
+
+
+def stamp(connection: sa.Connection, position: int) -> int:
+    """Return when the entry at a position was written, in µs since the epoch; 0 without one.
+
+    Two databases may have got as far, but not at the same moment.
+    """
+    micros = sa.func.extract("epoch", fpindex_changelog.c.created) * 1_000_000
+    statement = sa.select(sa.cast(micros, sa.BigInteger)).where(fpindex_changelog.c.id == position)
+    return connection.execute(statement).scalar() or 0
+
+
+def count_fingerprints(connection: sa.Connection) -> int:
+    """Return how many fingerprints an index of all of them holds."""
+    statement = sa.select(sa.func.count()).select_from(fingerprint)
+    return connection.execute(statement).scalar_one()
+
+
+def read(connection: sa.Connection, after: int, limit: int) -> tuple[list[LoggedFingerprint], int]:
+    """Return the changes after a position, oldest first, and the position of the last.
+
+    Their content is that of now: a fingerprint that a later entry deletes is deleted here already,
+    which that entry then repeats.
+    """
+    statement = (
+        sa.select(fpindex_changelog.c.id, fpindex_changelog.c.fingerprint_id, *_CONTENT)
+        .outerjoin_from(
+            fpindex_changelog, fingerprint, fpindex_changelog.c.fingerprint_id == fingerprint.c.id
+        )
+        .outerjoin(track, fingerprint.c.track_id == track.c.id)
+        .where(fpindex_changelog.c.id > after)
+        .order_by(fpindex_changelog.c.id)
+        .limit(limit)
+    )
+    rows = connection.execute(statement).all()
+    changes = [_logged(row.fingerprint_id, row) for row in rows]
+    return changes, rows[-1].id if rows else after
+
+
+def all_fingerprints(
+    connection: sa.Connection, chunk: int = 5000
+) -> Iterator[Sequence[LoggedFingerprint]]:
+    """Yield every fingerprint in chunks by ascending id, each chunk a short transaction.
+
+    Read `position` first: what is inserted during the scan has a later position, so applying the
+    changelog from there on makes the whole exact.
+    """
+    last = 0
+    while True:
+        statement = (
+            sa.select(fingerprint.c.id, *_CONTENT)
+            .join_from(fingerprint, track, fingerprint.c.track_id == track.c.id)
+            .where(fingerprint.c.id > last)
+            .order_by(fingerprint.c.id)
+            .limit(chunk)
+        )
+        rows = connection.execute(statement).all()
+        connection.commit()
+        if not rows:
+            return
+        last = rows[-1].id
+        yield [_logged(row.id, row) for row in rows]
+
+
+def _logged(fingerprint_id: int, row: sa.Row[Any]) -> LoggedFingerprint:
+    if row.words is None:
+        return LoggedFingerprint(fingerprint_id, None)
+    words = np.frombuffer(row.words, dtype="<u4")
+    track_gid = bytes.fromhex(row.track_gid.replace("-", ""))
+    return LoggedFingerprint(fingerprint_id, words, row.length, row.track_id, track_gid)
+
+
+CHANNEL: Final = "fingerprint_changed"
+"""What the triggers of the changelog notify, as part of the commit."""
+
+
+class ChangelogWatch:
+    """A connection of its own that the database sends notifications on; for one thread.
+
+    To look whether one has come costs a system call. A pooler in between may keep them back: so
+    whoever depends on them asks the database itself from time to time.
+
+    Args:
+        databases: of which the fingerprint database is listened to.
+    """
+
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+        self._connection: sa.Connection | None = None
+
+    def heard(self) -> bool:
+        """Tell whether anything was deleted or moved since the last call, or may have been.
+
+        Raises:
+            sqlalchemy.exc.OperationalError: the database is away.
+        """
+        if self._connection is None:
+            self._connection = self._listen()
+            return True
+        driver: Any = self._connection.connection.dbapi_connection
+        try:
+            driver.poll()
+        except self._connection.dialect.loaded_dbapi.Error:
+            self.close()
+            return True
+        heard = bool(driver.notifies)
+        driver.notifies.clear()
+        return heard
+
+    def close(self) -> None:
+        """Listen no more, until the next call."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sa.exc.SQLAlchemyError):  # a lost connection can't be closed well
+                connection.close()
+
+    def _listen(self) -> sa.Connection:
+        engine = self._databases.engine("fingerprint")
+        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        # Not counted in the pool, where it might be the only connection.
+        connection.detach()
+        connection.exec_driver_sql(f"LISTEN {CHANNEL}")
+        return connection

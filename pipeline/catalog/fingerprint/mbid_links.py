@@ -1,0 +1,176 @@
+"""Links from tracks to MBIDs as maintenance reads and changes them, locked until the commit."""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from pipeline.catalog.fingerprint.tables import track, track_mbid
+
+# The names of the public service's advisory locks: what is done, and to which MBID.
+SETTLE: Final = "merge_missing_mbid"
+MERGE_TARGET: Final = "merge_mbids:target"
+
+STATEMENT_LIMIT: Final = 5.0  # seconds, waiting for locks included; a task has 20
+
+
+@dataclass(slots=True)
+class MbidLink:
+    """A track's link to a recording."""
+
+    id: int
+    track_id: int
+    mbid: UUID
+    submission_count: int
+    disabled: bool
+    merged_into: int | None  # the link of the same track that took this one's place
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedLink:
+    """A link as a scan of all of them sees it."""
+
+    id: int
+    mbid: UUID
+    submission_count: int
+    merged_into: int | None
+    merged_mbid: UUID | None  # the MBID of the link that it was merged into
+
+
+_COLUMNS: Final = tuple(track_mbid.c[name] for name in MbidLink.__slots__)
+
+
+def lock_mbid(connection: sa.Connection, purpose: str, mbid: UUID) -> None:
+    """Keep everybody else from doing the same to an MBID until the transaction ends."""
+    keys = _lock_key(purpose), _lock_key(str(mbid))
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(*keys)))
+
+
+def lock_links(connection: sa.Connection, mbid: UUID) -> list[MbidLink]:
+    """Return all MBID links of the tracks that have a link to this one, locked, by id.
+
+    The tracks are locked before the links, and the links by id, as whoever merges tracks does it:
+    so nobody waits in a circle.
+    """
+    linked = sa.select(track_mbid.c.track_id).where(track_mbid.c.mbid == mbid)
+    tracks = (
+        sa.select(track.c.id)
+        .where(track.c.id.in_(linked))
+        .order_by(track.c.id)
+        .with_for_update(read=True, key_share=True)
+    )
+    track_ids = list(connection.execute(tracks).scalars())
+    links = (
+        sa.select(*_COLUMNS)
+        .where(track_mbid.c.track_id == sa.any_(sa.cast(track_ids, sa.ARRAY(sa.Integer))))
+        .order_by(track_mbid.c.id)
+        .with_for_update()
+    )
+    return [MbidLink(*row) for row in connection.execute(links)]
+
+
+def add_links(
+    connection: sa.Connection, mbid: UUID, disabled: Mapping[int, bool]
+) -> list[MbidLink]:
+    """Link tracks to an MBID, without a submission so far; return the links, locked.
+
+    Args:
+        connection: on the fingerprint database, in a transaction.
+        mbid: of the recording.
+        disabled: for each track id, whether a new link is disabled; where an import has just added
+            a link, that one is returned as it is.
+    """
+    if not disabled:
+        return []
+    added = insert(track_mbid)
+    statement = added.on_conflict_do_update(
+        index_elements=["track_id", "mbid"], set_={"mbid": added.excluded.mbid}
+    ).returning(*_COLUMNS)
+    rows = [
+        {"track_id": track_id, "mbid": mbid, "submission_count": 0, "disabled": state}
+        for track_id, state in sorted(disabled.items())
+    ]
+    return [MbidLink(*row) for row in connection.execute(statement, rows)]
+
+
+def scan_links(connection: sa.Connection, after: int, limit: int) -> list[ScannedLink]:
+    """Return the links that follow an id, by id, at most `limit`."""
+    target = track_mbid.alias("target")
+    statement = (
+        sa.select(
+            track_mbid.c.id,
+            track_mbid.c.mbid,
+            track_mbid.c.submission_count,
+            track_mbid.c.merged_into,
+            target.c.mbid,
+        )
+        .outerjoin_from(track_mbid, target, track_mbid.c.merged_into == target.c.id)
+        .where(track_mbid.c.id > after)
+        .order_by(track_mbid.c.id)
+        .limit(limit)
+    )
+    return [ScannedLink(*row) for row in connection.execute(statement)]
+
+
+def shared_mbids(
+    connection: sa.Connection, after: UUID | None, limit: int
+) -> dict[UUID, list[int]]:
+    """Return MBIDs with the tracks that share each by enabled links, at most `limit` in order.
+
+    Args:
+        connection: to the fingerprint database.
+        after: only MBIDs after this one; None to begin.
+        limit: most MBIDs.
+    """
+    tracks = sa.func.array_agg(track_mbid.c.track_id)
+    statement = (
+        sa.select(track_mbid.c.mbid, tracks)
+        .where(track_mbid.c.disabled.is_(False))
+        .group_by(track_mbid.c.mbid)
+        .having(sa.func.count() > 1)
+        .order_by(track_mbid.c.mbid)
+        .limit(limit)
+    )
+    if after is not None:
+        statement = statement.where(track_mbid.c.mbid > after)
+    return dict(connection.execute(statement).all())
+
+
+def store_links(connection: sa.Connection, links: Sequence[MbidLink]) -> None:
+    """Write links that are locked as they are now."""
+    if not links:
+        return
+    names = {
+        "id": sa.Integer,
+        "submission_count": sa.Integer,
+        "disabled": sa.Boolean,
+        "merged_into": sa.Integer,
+    }
+    changed = (
+        sa.func.unnest(
+            *(
+                sa.cast([getattr(link, name) for link in links], sa.ARRAY(kind))
+                for name, kind in names.items()
+            )
+        )
+        .table_valued(*names, name="changed")
+        .render_derived()
+    )
+    connection.execute(
+        sa.update(track_mbid)
+        .where(track_mbid.c.id == changed.c.id)
+        .values(
+            submission_count=changed.c.submission_count,
+            disabled=changed.c.disabled,
+            merged_into=changed.c.merged_into,
+            updated=sa.func.now(),
+        )
+    )
+
+
+def _lock_key(text: str) -> int:
+    return zlib.crc32(text.encode()) & 0x7FFFFFFF

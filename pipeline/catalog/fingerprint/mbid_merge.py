@@ -1,0 +1,163 @@
+"""Merges one MBID into another: what submissions said of the one counts for the other.
+
+The links are in one database and where they come from in another, without a commit across both.
+The links go first; what is to be moved then follows from them, so that a run which died in between
+is completed by the next.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from pipeline.catalog.fingerprint.mbid_links import (
+    MERGE_TARGET,
+    SETTLE,
+    STATEMENT_LIMIT,
+    MbidLink,
+    add_links,
+    lock_links,
+    lock_mbid,
+    store_links,
+)
+from pipeline.catalog.fingerprint.track_merge_links import move
+from pipeline.catalog.ingest.tables import track_mbid_change, track_mbid_source
+from pipeline.runtime.databases import Databases, limit_statements
+
+
+@dataclass(frozen=True, slots=True)
+class MbidMerge:
+    """What a merge did.
+
+    Attributes:
+        merged: how many tracks' links changed; 0 when all was merged before.
+        refused: the tracks whose link stays, since it was merged elsewhere or into its own past.
+    """
+
+    merged: int
+    refused: tuple[int, ...] = ()
+
+
+def merge_mbids(databases: Databases, source: UUID, target: UUID) -> MbidMerge:
+    """Merge an MBID into another on every track that has it; a second time changes nothing.
+
+    The target's link counts the source's submissions too, and is disabled only if both were; where
+    there was none, it takes over the source's state. The source's link stays, disabled, without
+    submissions, and leads to the target's.
+
+    Args:
+        databases: of which ``fingerprint`` and ``ingest`` change.
+        source: the MBID that is no more.
+        target: the MBID in its place; where its own link was merged, that link's target counts.
+
+    Raises:
+        ValueError: both are the same.
+        sqlalchemy.exc.OperationalError: a database is away or a lock was held for too long.
+    """
+    if source == target:
+        raise ValueError(f"an MBID can't be merged into itself: {source}")
+    with databases.engine("fingerprint").begin() as connection:
+        limit_statements(connection, STATEMENT_LIMIT)
+        lock_mbid(connection, SETTLE, source)
+        lock_mbid(connection, MERGE_TARGET, target)
+        done, moves = _merge_links(connection, source, target)
+    move_sources(databases, moves)
+    return done
+
+
+def move_sources(databases: Databases, moves: Mapping[int, int]) -> int:
+    """Let the sources and changes of merged links name the links they were merged into.
+
+    Args:
+        databases: of which ``ingest`` changes.
+        moves: id of the link in place of each link id.
+
+    Returns:
+        How many rows moved.
+    """
+    if not moves:
+        return 0
+    with databases.engine("ingest").begin() as connection:
+        limit_statements(connection, STATEMENT_LIMIT)
+        columns = track_mbid_source.c.track_mbid_id, track_mbid_change.c.track_mbid_id
+        return sum(move(connection, column, moves) for column in columns)
+
+
+def _merge_links(
+    connection: sa.Connection, source: UUID, target: UUID
+) -> tuple[MbidMerge, dict[int, int]]:
+    links = lock_links(connection, source)
+    links += add_links(connection, target, _missing_targets(links, source, target))
+    changed: list[MbidLink] = []
+    refused: list[int] = []
+    for track_id, of_track in _by_track(links):
+        result = merge_in_track(of_track, source, target)
+        if result is None:
+            refused.append(track_id)
+        else:
+            changed += result
+    store_links(connection, changed)
+    merged = sum(link.mbid == source for link in changed)
+    moves = {link.id: link.merged_into for link in links if link.mbid == source}
+    return MbidMerge(merged, tuple(refused)), {old: new for old, new in moves.items() if new}
+
+
+def merge_in_track(links: Sequence[MbidLink], source: UUID, target: UUID) -> list[MbidLink] | None:
+    """Merge within the MBID links of one track, which change; return those that did.
+
+    Args:
+        links: all of the track, one to the source among them, and one to the target unless the
+            source was merged before.
+        source: the MBID that is no more.
+        target: the MBID in its place.
+
+    Returns:
+        The changed links, none when they were merged before; None where it may not be: the source
+        was merged elsewhere, or the target into the source.
+    """
+    by_mbid = {link.mbid: link for link in links}
+    old, new = by_mbid[source], _end(by_mbid.get(target), links)
+    if new is None or new is old or (old.merged_into and _end(old, links) is not new):
+        return None
+    if old.merged_into == new.id and not old.submission_count:
+        return []
+    pointing = [link for link in links if link.merged_into == old.id]
+    for link in (old, *pointing):
+        link.merged_into = new.id
+    new.submission_count += old.submission_count
+    new.disabled = new.disabled and old.disabled
+    old.submission_count, old.disabled = 0, True
+    return [old, new, *pointing]
+
+
+def _end(link: MbidLink | None, links: Iterable[MbidLink]) -> MbidLink | None:
+    """Return the link to which a link's merges lead: itself unless it was merged."""
+    by_id = {each.id: each for each in links}
+    passed: set[int] = set()
+    while link and link.merged_into:
+        if link.id in passed:
+            return None
+        passed.add(link.id)
+        link = by_id.get(link.merged_into)
+    return link
+
+
+def _missing_targets(links: Iterable[MbidLink], source: UUID, target: UUID) -> dict[int, bool]:
+    """Return the tracks that lack a link to the target, and the state of their source's link."""
+    have = {link.track_id for link in links if link.mbid == target}
+    return {
+        link.track_id: link.disabled
+        for link in links
+        if link.mbid == source and link.merged_into is None and link.track_id not in have
+    }
+
+
+def _by_track(links: Iterable[MbidLink]) -> Iterable[tuple[int, list[MbidLink]]]:
+    of_track = attrgetter("track_id")
+    return (
+        (track_id, list(group))
+        for track_id, group in groupby(sorted(links, key=of_track), key=of_track)
+    )

@@ -1,0 +1,129 @@
+"""Links from tracks to what submissions said of them: MBIDs, PUIDs, text metadata, foreign ids."""
+
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from pipeline.catalog.bulk import insert_listed, insert_missing
+from pipeline.catalog.fingerprint.tables import (
+    foreignid,
+    foreignid_vendor,
+    meta,
+    track_foreignid,
+    track_mbid,
+    track_meta,
+    track_puid,
+)
+
+V = TypeVar("V", bound=Hashable)
+
+_VALUE_COLUMN: Final = {
+    track_mbid: "mbid",
+    track_puid: "puid",
+    track_meta: "meta_id",
+    track_foreignid: "foreignid_id",
+}
+
+
+def confirm(
+    connection: sa.Connection, table: sa.Table, links: Iterable[tuple[int, V]]
+) -> dict[tuple[int, V], int]:
+    """Count one more submission on each link, adding those that are new; return the links' ids.
+
+    A disabled or merged MBID link stays as it is but for its count.
+
+    Args:
+        connection: on the fingerprint database, in a transaction.
+        table: one of `track_mbid`, `track_puid`, `track_meta`, `track_foreignid`.
+        links: (track id, value), once for each submission that names it.
+    """
+    counts = Counter(links)
+    if not counts:
+        return {}
+    value = _VALUE_COLUMN[table]
+    rows = [
+        {"track_id": track_id, value: named, "submission_count": count}
+        for (track_id, named), count in counts.items()
+    ]
+    added = insert_listed(table, rows)
+    statement = added.on_conflict_do_update(
+        index_elements=["track_id", value],
+        set_={
+            "submission_count": table.c.submission_count + added.excluded.submission_count,
+            "updated": sa.func.now(),
+        },
+    ).returning(table.c.track_id, table.c[value], table.c.id)
+    found = connection.execute(statement).all()
+    return {(track_id, named): link_id for track_id, named, link_id in found}
+
+
+def meta_ids(connection: sa.Connection, metas: Mapping[UUID, Mapping[str, Any]]) -> dict[UUID, int]:
+    """Return the ids of text metadata by identity, adding what is new.
+
+    Args:
+        connection: on the fingerprint database, in a transaction.
+        metas: cleaned fields of each text metadata by its identity (`meta_gid`).
+    """
+    if not metas:
+        return {}
+    fields = ("track", "artist", "album", "album_artist", "track_no", "disc_no", "year")
+    rows = [
+        {"gid": gid} | {field: values.get(field) for field in fields}
+        for gid, values in metas.items()
+    ]
+    insert_missing(connection, meta, rows, "gid")
+    statement = sa.select(meta.c.gid, meta.c.id).where(
+        meta.c.gid == sa.any_(sa.cast(list(metas), sa.ARRAY(sa.UUID)))
+    )
+    return dict(connection.execute(statement).all())
+
+
+def foreignid_ids(connection: sa.Connection, texts: Iterable[str]) -> dict[str, int]:
+    """Return the ids of foreign ids by their text ``vendor:name``, adding what is new."""
+    parts = {text: tuple(text.split(":", 1)) for text in texts}
+    if not parts:
+        return {}
+    vendors = _vendor_ids(connection, {vendor for vendor, _ in parts.values()})
+    keys = {text: (vendors[vendor], name) for text, (vendor, name) in parts.items()}
+    rows = [{"vendor_id": vendor_id, "name": name} for vendor_id, name in keys.values()]
+    insert_missing(connection, foreignid, rows, "vendor_id", "name")
+    wanted = sa.tuple_(foreignid.c.vendor_id, foreignid.c.name).in_(list(keys.values()))
+    statement = sa.select(foreignid.c.vendor_id, foreignid.c.name, foreignid.c.id).where(wanted)
+    ids = {(vendor_id, name): found for vendor_id, name, found in connection.execute(statement)}
+    return {text: ids[key] for text, key in keys.items()}
+
+
+def _vendor_ids(connection: sa.Connection, names: Iterable[str]) -> dict[str, int]:
+    wanted = sorted(names)
+    insert_missing(connection, foreignid_vendor, [{"name": name} for name in wanted], "name")
+    statement = sa.select(foreignid_vendor.c.name, foreignid_vendor.c.id).where(
+        foreignid_vendor.c.name == sa.any_(sa.cast(wanted, sa.ARRAY(sa.Text)))
+    )
+    return dict(connection.execute(statement).all())
+
+
+TEXT_FIELDS: Final = ("track", "artist", "album", "album_artist")
+NUMBER_FIELDS: Final = ("track_no", "disc_no", "year")
+
+_MAX_NUMBER: Final = 10_000  # a track or disc number above it is a mistake
+_BLANK: Final = re.compile(r"[\s\0]+")
+
+
+def clean(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the known, truthy fields, every run of white space or NUL as one space.
+
+    Track and disc numbers above 10,000 are left out, as the public service does.
+    """
+    cleaned: dict[str, Any] = {}
+    for name in TEXT_FIELDS:
+        if fields.get(name):
+            cleaned[name] = _BLANK.sub(" ", str(fields[name]))
+    for name in NUMBER_FIELDS:
+        number = fields.get(name)
+        if number and (name == "year" or number <= _MAX_NUMBER):
+            cleaned[name] = number
+    return cleaned

@@ -1,0 +1,150 @@
+"""What tracks are linked to: MusicBrainz recordings, and the text that their submitters gave."""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from pipeline.catalog.fingerprint.tables import meta, track, track_mbid, track_meta
+
+
+class RecordingLink(NamedTuple):
+    """A track's link to a recording."""
+
+    mbid: str
+    sources: int  # submissions that confirmed it
+
+
+class UserText(NamedTuple):
+    """Text metadata as it was submitted; an unknown field is None."""
+
+    id: int
+    title: str | None
+    artist: str | None
+    album: str | None
+    album_artist: str | None
+    track_no: int | None
+    disc_no: int | None
+    year: int | None
+
+
+def enabled_links(
+    connection: sa.Connection, track_ids: Iterable[int]
+) -> dict[int, list[RecordingLink]]:
+    """Return the enabled links of tracks, by track id; those of one track by MBID.
+
+    Args:
+        connection: to the ``fingerprint`` database.
+        track_ids: the tracks; one without a link is not in the answer.
+    """
+    wanted = list(track_ids)
+    found: dict[int, list[RecordingLink]] = {}
+    if wanted:
+        for track_id, mbid, sources in connection.execute(_links(), {"ids": wanted}):
+            found.setdefault(track_id, []).append(RecordingLink(mbid, sources))
+    return found
+
+
+def user_texts(
+    connection: sa.Connection, track_ids: Iterable[int], limit: int
+) -> dict[int, list[UserText]]:
+    """Return the most confirmed text metadata of tracks, by track id, at most `limit` each.
+
+    Args:
+        connection: to the ``fingerprint`` database.
+        track_ids: the tracks; one without text is not in the answer.
+        limit: most texts of one track.
+    """
+    wanted = list(track_ids)
+    found: dict[int, list[UserText]] = {}
+    if wanted:
+        values = {"ids": wanted, "most": limit}
+        for track_id, *text in connection.execute(_texts(), values):
+            found.setdefault(track_id, []).append(UserText(*text))
+    return found
+
+
+def _ids() -> sa.ColumnElement[Any]:
+    return sa.bindparam("ids", type_=sa.ARRAY(sa.Integer))
+
+
+@cache
+def _links() -> sa.Select[Any]:
+    return (
+        sa.select(
+            track_mbid.c.track_id,
+            sa.cast(track_mbid.c.mbid, sa.Text),
+            track_mbid.c.submission_count,
+        )
+        .where(track_mbid.c.track_id == sa.any_(_ids()), track_mbid.c.disabled.is_(False))
+        .order_by(track_mbid.c.track_id, track_mbid.c.mbid)
+    )
+
+
+@cache
+def _texts() -> sa.Select[Any]:
+    """Return the statement: one short index scan for each track, however many links it has."""
+    wanted = (
+        sa.func.unnest(_ids())
+        .table_valued(sa.column("track_id", sa.Integer), name="wanted")
+        .render_derived()
+    )
+    best = (
+        sa.select(
+            meta.c.id,
+            meta.c.track,
+            meta.c.artist,
+            meta.c.album,
+            meta.c.album_artist,
+            meta.c.track_no,
+            meta.c.disc_no,
+            meta.c.year,
+            track_meta.c.submission_count,
+        )
+        .join_from(track_meta, meta)
+        .where(track_meta.c.track_id == wanted.c.track_id)
+        .order_by(track_meta.c.submission_count.desc(), meta.c.id)
+        .limit(sa.bindparam("most", type_=sa.Integer))
+        .lateral("best")
+    )
+    shown = [column for column in best.c if column.name != "submission_count"]
+    return (
+        sa.select(wanted.c.track_id, *shown)
+        .select_from(wanted.join(best, sa.true()))
+        .order_by(wanted.c.track_id, best.c.submission_count.desc(), best.c.id)
+    )
+
+
+class LinkedTrack(NamedTuple):
+    """A track as a link of a recording names it."""
+
+    gid: UUID
+    disabled: bool  # of the link, not of the track
+
+
+def tracks_by_mbids(
+    connection: sa.Connection, mbids: Iterable[UUID], *, disabled: bool = False
+) -> dict[UUID, list[LinkedTrack]]:
+    """Return the tracks of recordings by MBID, oldest first, in one statement.
+
+    A track that was merged into another is returned as itself.
+
+    Args:
+        connection: to the ``fingerprint`` database.
+        mbids: the recordings; one without a track is not in the answer.
+        disabled: whether disabled links count too.
+    """
+    statement = (
+        sa.select(track_mbid.c.mbid, track.c.gid, track_mbid.c.disabled)
+        .join_from(track_mbid, track, track_mbid.c.track_id == track.c.id)
+        .where(track_mbid.c.mbid == sa.any_(sa.cast(list(mbids), sa.ARRAY(sa.UUID))))
+        .order_by(track.c.id)
+    )
+    if not disabled:
+        statement = statement.where(track_mbid.c.disabled.is_(False))
+    found: dict[UUID, list[LinkedTrack]] = {}
+    for mbid, *link in connection.execute(statement):
+        found.setdefault(mbid, []).append(LinkedTrack(*link))
+    return found

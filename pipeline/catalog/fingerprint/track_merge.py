@@ -1,0 +1,222 @@
+"""Merges tracks: what was known of several is known of one, and the others lead to it.
+
+The fingerprint database and the ingest database change, without a commit across both. The ingest
+database is committed first, while everything of the other is locked and ready. Should the last
+commit fail, the ingest database knows already what a second run does all the same: which link of
+several stays depends on their ids alone.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from pipeline.catalog.fingerprint import imports
+from pipeline.catalog.fingerprint.tables import fingerprint, submission_import, track
+from pipeline.catalog.fingerprint.track_merge_links import (
+    KINDS,
+    LinkGroup,
+    group_links,
+    lock_links,
+    move,
+    moves_of,
+    store_groups,
+)
+from pipeline.catalog.ingest import provenance
+from pipeline.catalog.ingest.tables import fingerprint_source, submission, submission_result
+from pipeline.runtime.databases import Databases
+
+TrackName = int | UUID  # a track's id or its gid
+
+
+class MergeRefusedError(ValueError):
+    """Tracks may not be merged so; the text says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A track as its row is."""
+
+    id: int
+    gid: UUID
+    new_id: int | None  # the track that it was merged into
+
+
+@dataclass(frozen=True, slots=True)
+class TrackMerge:
+    """What merging tracks changes.
+
+    Attributes:
+        target: the track that stays.
+        sources: the tracks that go, without those that went before.
+        earlier: those that were merged into the target before.
+        fingerprints: ids of all fingerprints of these tracks, with the track of each.
+        redirected: ids of tracks that were merged into one that goes now.
+        links: the links as they will be, in the order of `KINDS`.
+    """
+
+    target: Track
+    sources: tuple[Track, ...]
+    earlier: tuple[Track, ...]
+    fingerprints: dict[int, int]
+    redirected: tuple[int, ...]
+    links: tuple[list[LinkGroup], ...]
+
+    @property
+    def moved(self) -> list[int]:
+        """The fingerprints that change their track."""
+        return [key for key, owner in self.fingerprints.items() if owner != self.target.id]
+
+
+def merge_tracks(
+    databases: Databases, target: TrackName, sources: Sequence[TrackName]
+) -> TrackMerge:
+    """Merge tracks into one, and return what that changed; a second time changes nothing.
+
+    Imports wait meanwhile; those that had found a track that is gone look again.
+
+    Args:
+        databases: of which ``fingerprint`` and ``ingest`` change.
+        target: the track that stays.
+        sources: the tracks that go; their gids lead to the target from then on.
+
+    Raises:
+        MergeRefusedError: a track is unknown, was merged elsewhere, or is named as both.
+        sqlalchemy.exc.OperationalError: a database is away; run it again.
+    """
+    with databases.engine("fingerprint").begin() as connection:
+        imports.lock_catalogue(connection)
+        plan = plan_merge(connection, target, sources)
+        _mark_imports(connection, databases, {plan.target.id, *(t.id for t in plan.sources)})
+        _merge_catalogue(connection, plan)
+        with databases.engine("ingest").begin() as ingest:
+            _move_imports(connection, ingest, plan)
+            _move_provenance(ingest, plan)
+    return plan
+
+
+def plan_merge(
+    connection: sa.Connection, target: TrackName, sources: Iterable[TrackName]
+) -> TrackMerge:
+    """Return what a merge would change; the rows stay locked until the transaction ends.
+
+    Args:
+        connection: on the fingerprint database.
+        target: the track that stays.
+        sources: the tracks that go.
+
+    Raises:
+        MergeRefusedError: a track is unknown, was merged elsewhere, or is named as both.
+    """
+    wanted = [target, *sources]
+    found = _lock_tracks(connection, wanted)
+    unknown = [str(name) for name in wanted if name not in found]
+    if unknown:
+        raise MergeRefusedError(f"there is no track {', '.join(unknown)}")
+    first, *others = (found[name] for name in wanted)
+    distinct = tuple(dict.fromkeys(others))
+    _check(connection, first, distinct)
+    ids = [first.id, *(each.id for each in distinct)]
+    return TrackMerge(
+        target=first,
+        sources=tuple(each for each in distinct if each.new_id is None),
+        earlier=tuple(each for each in distinct if each.new_id is not None),
+        fingerprints=_fingerprints(connection, ids),
+        redirected=_redirected(connection, [each.id for each in distinct]),
+        links=tuple(group_links(lock_links(connection, kind, ids)) for kind in KINDS),
+    )
+
+
+def _lock_tracks(connection: sa.Connection, names: Iterable[TrackName]) -> dict[TrackName, Track]:
+    """Return the tracks by their ids and by their gids."""
+    wanted = list(names)
+    statement = (
+        sa.select(track.c.id, track.c.gid, track.c.new_id)
+        .where(
+            track.c.id.in_([name for name in wanted if isinstance(name, int)])
+            | track.c.gid.in_([name for name in wanted if isinstance(name, UUID)])
+        )
+        .order_by(track.c.id)
+        .with_for_update()
+    )
+    rows = [Track(*row) for row in connection.execute(statement)]
+    return {name: row for row in rows for name in (row.id, row.gid)}
+
+
+def _check(connection: sa.Connection, target: Track, sources: Sequence[Track]) -> None:
+    if target in sources:
+        raise MergeRefusedError(f"track {target.gid} can't be merged into itself")
+    gone = [
+        each for each in (target, *sources) if each.new_id is not None and each.new_id != target.id
+    ]
+    if gone:
+        where = sa.select(track.c.gid).where(track.c.id == gone[0].new_id)
+        gid = connection.execute(where).scalar_one()
+        raise MergeRefusedError(
+            f"track {gone[0].gid} was merged into track {gid} (id {gone[0].new_id}): name that one"
+        )
+
+
+def _fingerprints(connection: sa.Connection, track_ids: Sequence[int]) -> dict[int, int]:
+    statement = sa.select(fingerprint.c.id, fingerprint.c.track_id)
+    wanted = statement.where(fingerprint.c.track_id.in_(track_ids))
+    return dict(connection.execute(wanted).all())
+
+
+def _redirected(connection: sa.Connection, track_ids: Sequence[int]) -> tuple[int, ...]:
+    statement = sa.select(track.c.id).where(track.c.new_id.in_(track_ids))
+    return tuple(connection.execute(statement).scalars())
+
+
+def _mark_imports(connection: sa.Connection, databases: Databases, track_ids: set[int]) -> None:
+    """Record the imports into these tracks that committed but are not recorded yet.
+
+    Whoever imported them does it too, in a moment or after a crash. It would name links that are
+    gone by then; as it is recorded once only, it is recorded here, before they move.
+    """
+    with databases.engine("ingest").connect() as ingest:
+        statement = sa.select(submission.c.id).where(submission.c.state == "pending")
+        pending = ingest.execute(statement).scalars().all()
+    done = imports.find(connection, pending)
+    provenance.record(databases, [each for each in done if each.track_id in track_ids])
+
+
+def _merge_catalogue(connection: sa.Connection, plan: TrackMerge) -> None:
+    target_id = plan.target.id
+    for kind, groups in zip(KINDS, plan.links, strict=True):
+        store_groups(connection, kind, target_id, groups)
+    connection.execute(
+        sa.update(fingerprint)
+        .where(fingerprint.c.id.in_(plan.moved))
+        .values(track_id=target_id, updated=sa.func.now())
+    )
+    connection.execute(
+        sa.update(track)
+        .where(track.c.id.in_([*(each.id for each in plan.sources), *plan.redirected]))
+        .values(new_id=target_id, updated=sa.func.now())
+    )
+
+
+def _move_imports(connection: sa.Connection, ingest: sa.Connection, plan: TrackMerge) -> None:
+    """Let what is written of each import name the rows that stay."""
+    statement = sa.select(fingerprint_source.c.submission_id).where(
+        fingerprint_source.c.fingerprint_id.in_(list(plan.fingerprints))
+    )
+    ids = ingest.execute(statement).scalars().all()
+    theirs = submission_import.c.submission_id == sa.any_(sa.cast(ids, sa.ARRAY(sa.Integer)))
+    gone = {each.id: plan.target.id for each in plan.sources}
+    move(connection, submission_import.c.track_id, gone, theirs)
+    for kind, groups in zip(KINDS, plan.links, strict=True):
+        move(connection, kind.imported, moves_of(groups), theirs)
+
+
+def _move_provenance(ingest: sa.Connection, plan: TrackMerge) -> None:
+    for kind, groups in zip(KINDS, plan.links, strict=True):
+        for column in kind.provenance:
+            move(ingest, column, moves_of(groups))
+    ingest.execute(
+        sa.update(submission_result)
+        .where(submission_result.c.fingerprint_id.in_(plan.moved))
+        .values(track_id=plan.target.id)
+    )

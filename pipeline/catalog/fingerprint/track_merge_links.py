@@ -1,0 +1,192 @@
+"""Links of tracks that become one: of those that name the same, the oldest stays."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from pipeline.catalog.fingerprint.tables import (
+    submission_import,
+    track_foreignid,
+    track_mbid,
+    track_meta,
+    track_puid,
+)
+from pipeline.catalog.ingest import tables as ingest
+
+
+@dataclass(frozen=True, slots=True)
+class LinkKind:
+    """One kind of link, and where its ids are written down.
+
+    Attributes:
+        table: of the fingerprint database.
+        value: the column that says what the track is linked to.
+        imported: the column of `submission_import` that names the link.
+        provenance: the columns of the ingest database that name it.
+    """
+
+    table: sa.Table
+    value: str
+    imported: sa.Column[Any]
+    provenance: tuple[sa.Column[Any], ...]
+
+
+KINDS: Final = (
+    LinkKind(
+        track_mbid,
+        "mbid",
+        submission_import.c.track_mbid_id,
+        (ingest.track_mbid_source.c.track_mbid_id, ingest.track_mbid_change.c.track_mbid_id),
+    ),
+    LinkKind(
+        track_puid,
+        "puid",
+        submission_import.c.track_puid_id,
+        (ingest.track_puid_source.c.track_puid_id,),
+    ),
+    LinkKind(
+        track_meta,
+        "meta_id",
+        submission_import.c.track_meta_id,
+        (ingest.track_meta_source.c.track_meta_id,),
+    ),
+    LinkKind(
+        track_foreignid,
+        "foreignid_id",
+        submission_import.c.track_foreignid_id,
+        (ingest.track_foreignid_source.c.track_foreignid_id,),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackLink:
+    """A link of a track; only links to MBIDs are ever disabled or merged."""
+
+    id: int
+    track_id: int
+    value: UUID | int
+    submission_count: int
+    disabled: bool = False
+    merged_into: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkGroup:
+    """The links that name the same, as the one that stays will be; `track_id` is its track yet."""
+
+    kept: int
+    track_id: int
+    removed: tuple[int, ...]
+    submission_count: int
+    disabled: bool
+    merged_into: int | None
+
+
+def group_links(links: Sequence[TrackLink]) -> list[LinkGroup]:
+    """Group links by what they name.
+
+    The lowest id stays, with all their submissions, disabled only if all were. It counts as merged
+    only if all were: otherwise the next scan of MusicBrainz's redirects merges it.
+    """
+    groups: dict[UUID | int, list[TrackLink]] = {}
+    for link in sorted(links, key=lambda link: link.id):
+        groups.setdefault(link.value, []).append(link)
+    kept = {link.id: group[0].id for group in groups.values() for link in group}
+    return [_joined(group, kept) for group in groups.values()]
+
+
+def moves_of(groups: Iterable[LinkGroup]) -> dict[int, int]:
+    """Return the id in place of each id that goes."""
+    return {removed: group.kept for group in groups for removed in group.removed}
+
+
+def lock_links(
+    connection: sa.Connection, kind: LinkKind, track_ids: Sequence[int]
+) -> list[TrackLink]:
+    """Return the links of tracks, locked until the commit, by id."""
+    table = kind.table
+    statement = (
+        sa.select(
+            table.c.id,
+            table.c.track_id,
+            table.c[kind.value],
+            table.c.submission_count,
+            table.c.get("disabled", sa.false()),
+            table.c.get("merged_into", sa.null()),
+        )
+        .where(table.c.track_id.in_(track_ids))
+        .order_by(table.c.id)
+        .with_for_update()
+    )
+    return [TrackLink(*row) for row in connection.execute(statement)]
+
+
+def store_groups(
+    connection: sa.Connection, kind: LinkKind, track_id: int, groups: Sequence[LinkGroup]
+) -> None:
+    """Give the links that stay to a track and delete the others."""
+    table, moves = kind.table, moves_of(groups)
+    if table is track_mbid:
+        move(connection, table.c.merged_into, moves)
+    connection.execute(sa.delete(table).where(table.c.id.in_(list(moves))))
+    changed = [group for group in groups if group.removed or group.track_id != track_id]
+    if changed:
+        names = [name for name in ("disabled", "merged_into") if name in table.c]
+        names.append("submission_count")
+        connection.execute(
+            sa.update(table)
+            .where(table.c.id == sa.bindparam("link"))
+            .values(track_id=track_id, updated=sa.func.now())
+            .values({name: sa.bindparam(name) for name in names}),
+            [{"link": g.kept} | {name: getattr(g, name) for name in names} for g in changed],
+        )
+
+
+def _joined(group: Sequence[TrackLink], kept: dict[int, int]) -> LinkGroup:
+    first, *others = group
+    ends = [link.merged_into for link in group]
+    merged_into = None if None in ends else kept.get(ends[0] or 0, ends[0])
+    return LinkGroup(
+        kept=first.id,
+        track_id=first.track_id,
+        removed=tuple(link.id for link in others),
+        submission_count=sum(link.submission_count for link in group),
+        disabled=all(link.disabled for link in group),
+        merged_into=None if merged_into == first.id else merged_into,
+    )
+
+
+def move(
+    connection: sa.Connection,
+    column: sa.Column[int],
+    moves: Mapping[int, int],
+    *conditions: sa.ColumnElement[bool],
+) -> int:
+    """Replace ids in a column, all in one statement; return how many rows that changed.
+
+    Args:
+        connection: to the database of the column's table, in a transaction.
+        column: what refers to the rows that were merged.
+        moves: the id that replaces each id.
+        conditions: of the rows that are looked at; all unless given.
+    """
+    if not moves:
+        return 0
+    moved = (
+        sa.func.unnest(
+            sa.cast(list(moves), sa.ARRAY(sa.Integer)),
+            sa.cast(list(moves.values()), sa.ARRAY(sa.Integer)),
+        )
+        .table_valued("old", "new", name="moved")
+        .render_derived()
+    )
+    statement = (
+        sa.update(column.table)
+        .where(column == moved.c.old, *conditions)
+        .values({column.name: moved.c.new})
+    )
+    return connection.execute(statement).rowcount

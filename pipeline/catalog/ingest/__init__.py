@@ -1,0 +1,1 @@
+"""The ingest database: submissions and their provenance."""

@@ -1,0 +1,110 @@
+"""Marks submissions as imported in the ingest database, with what they became and confirmed.
+
+Everything here follows from the rows that the import wrote, so doing it twice changes nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from pipeline.catalog.app import sources
+from pipeline.catalog.bulk import insert_missing
+from pipeline.catalog.fingerprint.imports import Imported
+from pipeline.catalog.fingerprint.submitted_links import clean
+from pipeline.catalog.ingest import submissions
+from pipeline.catalog.ingest import tables as ingest_tables
+from pipeline.catalog.ingest.tables import submission
+from pipeline.fingerprint.identity import meta_gid
+from pipeline.runtime.databases import Databases
+
+# For each table of sources: the row that a submission confirmed.
+_CONFIRMED: Final = {
+    ingest_tables.fingerprint_source: "fingerprint_id",
+    ingest_tables.track_mbid_source: "track_mbid_id",
+    ingest_tables.track_puid_source: "track_puid_id",
+    ingest_tables.track_meta_source: "track_meta_id",
+    ingest_tables.track_foreignid_source: "track_foreignid_id",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Who sent a submission, when, and what they said of the recording."""
+
+    id: int
+    created: datetime
+    account_id: int
+    application_id: int
+    application_version: str | None
+    meta: dict[str, Any] | None
+    mbid: UUID | None
+    puid: UUID | None
+    foreignid: str | None
+
+    @property
+    def submitter(self) -> sources.Submitter:
+        return self.application_id, self.account_id, self.application_version
+
+
+_COLUMNS: Final = tuple(submission.c[name] for name in _Origin.__slots__)
+
+
+def record(databases: Databases, imported: Iterable[Imported]) -> int:
+    """Give imported submissions their final state; return how many had none before."""
+    found = {each.submission_id: each for each in imported}
+    if not found:
+        return 0
+    with databases.engine("ingest").connect() as connection:
+        origins = _origins(connection, found)
+    with databases.engine("app").begin() as connection:
+        source_ids = sources.source_ids(connection, {each.submitter for each in origins})
+    known = [(found[origin.id], origin) for origin in origins]
+    with databases.engine("ingest").begin() as connection:
+        for table, column in _CONFIRMED.items():
+            rows = _source_rows(known, column, source_ids)
+            insert_missing(connection, table, rows, "submission_id")
+        results = [_result_row(each, origin) for each, origin in known]
+        insert_missing(connection, ingest_tables.submission_result, results, "submission_id")
+        return submissions.finish(connection, list(found), "imported", None)
+
+
+def _origins(connection: sa.Connection, ids: Iterable[int]) -> list[_Origin]:
+    wanted = submission.c.id == sa.any_(sa.cast(list(ids), sa.ARRAY(sa.Integer)))
+    statement = sa.select(*_COLUMNS).where(wanted).order_by(submission.c.id)
+    return [_Origin(*row) for row in connection.execute(statement)]
+
+
+def _source_rows(
+    known: Iterable[tuple[Imported, _Origin]],
+    column: str,
+    source_ids: Mapping[sources.Submitter, int],
+) -> list[dict[str, Any]]:
+    return [
+        {
+            column: getattr(imported, column),
+            "submission_id": origin.id,
+            "source_id": source_ids[origin.submitter],
+        }
+        for imported, origin in known
+        if getattr(imported, column) is not None
+    ]
+
+
+def _result_row(imported: Imported, origin: _Origin) -> dict[str, Any]:
+    return {
+        "submission_id": origin.id,
+        "created": origin.created,
+        "account_id": origin.account_id,
+        "application_id": origin.application_id,
+        "application_version": origin.application_version,
+        "fingerprint_id": imported.fingerprint_id,
+        "track_id": imported.track_id,
+        "meta_gid": meta_gid(fields) if (fields := clean(origin.meta or {})) else None,
+        "mbid": origin.mbid,
+        "puid": origin.puid,
+        "foreignid": origin.foreignid,
+    }

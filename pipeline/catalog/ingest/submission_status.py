@@ -1,0 +1,93 @@
+"""What became of submissions, as their submitters may ask: by submission and by task."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from pipeline.catalog.fingerprint.tables import fingerprint, track
+from pipeline.catalog.ingest.tables import submission, submission_result
+from pipeline.runtime.databases import Databases
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionStatus:
+    """The state of one submission."""
+
+    id: int
+    state: str  # pending, imported, rejected, failed
+    reason: str | None = None
+    track_gid: UUID | None = None  # the track that its fingerprint is on now
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStatus:
+    """The state of all submissions of one request."""
+
+    created: datetime
+    finished: datetime | None  # None while any is pending
+    submissions: list[SubmissionStatus]
+
+
+def statuses(databases: Databases, ids: Sequence[int]) -> dict[int, SubmissionStatus]:
+    """Return the status of each of the submissions that exists, by id."""
+    wanted = submission.c.id == sa.any_(sa.cast(list(ids), sa.ARRAY(sa.Integer)))
+    return {status.id: status for status in _with_tracks(databases, _rows(databases, wanted))}
+
+
+def task_status(databases: Databases, task_id: UUID) -> TaskStatus | None:
+    """Return the status of a request's submissions, or None when no task has this id."""
+    rows = _rows(databases, submission.c.task_id == task_id)
+    if not rows:
+        return None
+    handled = [row.handled_at for row in rows]
+    return TaskStatus(
+        created=min(row.created for row in rows),
+        finished=None if None in handled else max(handled),
+        submissions=_with_tracks(databases, rows),
+    )
+
+
+def _rows(databases: Databases, wanted: sa.ColumnElement[bool]) -> Sequence[Any]:
+    statement = (
+        sa.select(
+            submission.c.id,
+            submission.c.state,
+            submission.c.reason,
+            submission.c.created,
+            submission.c.handled_at,
+            submission_result.c.fingerprint_id,
+        )
+        .outerjoin_from(
+            submission, submission_result, submission_result.c.submission_id == submission.c.id
+        )
+        .where(wanted)
+        .order_by(submission.c.id)
+    )
+    with databases.engine("ingest").connect() as connection:
+        return connection.execute(statement).all()
+
+
+def _with_tracks(databases: Databases, rows: Sequence[Any]) -> list[SubmissionStatus]:
+    gids = _current_tracks(databases, {row.fingerprint_id for row in rows} - {None})
+    return [
+        SubmissionStatus(row.id, row.state, row.reason, gids.get(row.fingerprint_id))
+        for row in rows
+    ]
+
+
+def _current_tracks(databases: Databases, fingerprint_ids: Iterable[int]) -> dict[int, UUID]:
+    """Return the gid of each fingerprint's track: the status follows it when it moves."""
+    ids = list(fingerprint_ids)
+    if not ids:
+        return {}
+    statement = (
+        sa.select(fingerprint.c.id, track.c.gid)
+        .join_from(fingerprint, track)
+        .where(fingerprint.c.id == sa.any_(sa.cast(ids, sa.ARRAY(sa.Integer))))
+    )
+    with databases.engine("fingerprint").connect() as connection:
+        return dict(connection.execute(statement).all())

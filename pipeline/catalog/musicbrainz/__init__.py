@@ -1,0 +1,1 @@
+"""The MusicBrainz database: tables, statements, loading a dump."""

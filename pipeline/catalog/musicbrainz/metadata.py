@@ -1,0 +1,180 @@
+"""Recordings, releases and artists as a MusicBrainz database knows them.
+
+One call reads everything that a batch of lookups shows, in at most five statements, whatever the
+number of recordings. What comes back are plain tuples keyed by MusicBrainz's own row ids.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import sqlalchemy as sa
+
+from pipeline.catalog.musicbrainz import statements
+from pipeline.catalog.musicbrainz import tables as mb
+
+Credited = Literal["recording", "track", "release", "release_group"]
+
+
+class Artist(NamedTuple):
+    """One artist of a credit, under the name that the credit uses."""
+
+    gid: str
+    name: str
+    join_phrase: str  # what stands between this name and the next
+
+
+class Recording(NamedTuple):
+    """A recording; `isrcs` is None when they were not asked for or there are none."""
+
+    id: int
+    gid: str
+    title: str
+    length: int | None  # milliseconds
+    credit: int
+    isrcs: list[str] | None
+
+
+class Track(NamedTuple):
+    """A recording's place on a medium of a release."""
+
+    recording: int
+    gid: str
+    position: int
+    title: str
+    length: int | None  # milliseconds
+    credit: int
+    release: int
+    medium: int
+    medium_position: int
+    medium_title: str
+    medium_format: str | None
+    medium_track_count: int
+
+
+class ReleaseGroup(NamedTuple):
+    """What a release is an edition of."""
+
+    id: int
+    gid: str
+    title: str
+    credit: int
+    primary_type: str | None
+    secondary_types: list[str] | None
+
+
+class Release(NamedTuple):
+    """One edition, with the size of all its mediums together."""
+
+    id: int
+    gid: str
+    title: str
+    credit: int
+    medium_count: int
+    track_count: int
+    group: int
+
+
+class ReleaseEvent(NamedTuple):
+    """When and where a release came out; what is unknown is None."""
+
+    country: str | None  # ISO 3166-1 code
+    year: int | None
+    month: int | None
+    day: int | None
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What a batch needs to know.
+
+    Attributes:
+        recordings: MBIDs whose recordings are needed.
+        placed: those among them whose tracks and releases are needed too.
+        isrcs: whether recordings come with their ISRCs.
+        events: whether the releases' events are needed.
+        credited: whose artists are needed.
+    """
+
+    recordings: set[str] = field(default_factory=set)
+    placed: set[str] = field(default_factory=set)
+    isrcs: bool = False
+    events: bool = False
+    credited: set[Credited] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Catalogue:
+    """What MusicBrainz knows of the recordings that were asked for."""
+
+    recordings: dict[str, Recording] = field(default_factory=dict)  # by MBID
+    tracks: dict[int, list[Track]] = field(default_factory=dict)  # by recording
+    releases: dict[int, Release] = field(default_factory=dict)
+    groups: dict[int, ReleaseGroup] = field(default_factory=dict)
+    events: dict[int, list[ReleaseEvent]] = field(default_factory=dict)  # by release, first first
+    artists: dict[int, list[Artist]] = field(default_factory=dict)  # by credit, in its order
+
+
+def load(connection: sa.Connection, wanted: Wanted) -> Catalogue:
+    """Return what a MusicBrainz database knows of the recordings.
+
+    Args:
+        connection: to the ``musicbrainz`` database.
+        wanted: the recordings, and how much of them.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the database is away, too slow, or has no such tables.
+    """
+    found = Catalogue()
+    if not wanted.recordings:
+        return found
+    query = statements.recordings(isrcs=wanted.isrcs)
+    for row in connection.execute(query, {"gids": list(wanted.recordings)}):
+        found.recordings[row[1]] = Recording._make(row)
+    placed = [found.recordings[gid].id for gid in wanted.placed if gid in found.recordings]
+    if placed:
+        _load_releases(connection, placed, found)
+    if found.releases and wanted.events:
+        rows = connection.execute(statements.events(), {"ids": list(found.releases)})
+        for release, *event in rows:
+            found.events.setdefault(release, []).append(ReleaseEvent._make(event))
+    credits_ = _credits(found, wanted.credited)
+    if credits_:
+        rows = connection.execute(statements.artists(), {"ids": list(credits_)})
+        for credit, *artist in rows:
+            found.artists.setdefault(credit, []).append(Artist._make(artist))
+    return found
+
+
+def is_empty(connection: sa.Connection) -> bool:
+    """Return whether a MusicBrainz database has no recording."""
+    return connection.execute(sa.select(mb.recording.c.id).limit(1)).first() is None
+
+
+def _load_releases(connection: sa.Connection, recordings: list[int], found: Catalogue) -> None:
+    rows = connection.execute(statements.tracks(), {"ids": recordings})
+    tracks = [Track._make(row) for row in rows]
+    ids = {track.release for track in tracks}
+    if not ids:
+        return
+    for row in connection.execute(statements.releases(), {"ids": list(ids)}):
+        release = Release._make(row[: len(Release._fields)])
+        found.releases[release.id] = release
+        group = ReleaseGroup._make((release.group, *row[len(Release._fields) :]))
+        found.groups.setdefault(group.id, group)
+    for track in tracks:
+        if track.release in found.releases:  # not one that was removed since the last statement
+            found.tracks.setdefault(track.recording, []).append(track)
+
+
+def _credits(found: Catalogue, credited: set[Credited]) -> set[int]:
+    """Return the artist credits of those kinds of things whose artists are shown."""
+    wanted: set[int] = set()
+    if "recording" in credited:
+        wanted.update(recording.credit for recording in found.recordings.values())
+    if "track" in credited:
+        wanted.update(track.credit for tracks in found.tracks.values() for track in tracks)
+    if "release" in credited:
+        wanted.update(release.credit for release in found.releases.values())
+    if "release_group" in credited:
+        wanted.update(group.credit for group in found.groups.values())
+    return wanted

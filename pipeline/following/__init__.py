@@ -1,0 +1,1 @@
+"""The index and the fingerprint store follow the changelog."""

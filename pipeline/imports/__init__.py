@@ -1,0 +1,1 @@
+"""The stages of an import: validate, dedupe, score, persist."""

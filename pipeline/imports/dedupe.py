@@ -1,0 +1,32 @@
+"""The second stage of an import: drop repeated submissions, find equal fingerprints."""
+
+from pipeline.catalog.fingerprint import fingerprints, imports
+from pipeline.catalog.ingest import provenance, submissions
+from pipeline.messages import SubmissionBatch
+from pipeline.runtime.databases import Databases
+
+
+def dedupe_submissions(batch: SubmissionBatch, databases: Databases) -> SubmissionBatch:
+    """Drop what an earlier run imported, and find stored fingerprints with the same words.
+
+    A run that died between its two databases has imported submissions that still look pending:
+    they are marked here. A fingerprint whose words are known needs no search of the index.
+    """
+    with databases.engine("fingerprint").connect() as connection:
+        done = imports.find(connection, [candidate.id for candidate in batch.submissions])
+    if done:
+        provenance.record(databases, done)
+        finished = {imported.submission_id for imported in done}
+        batch.submissions = [c for c in batch.submissions if c.id not in finished]
+    if batch.submissions:
+        _find_twins(batch, databases)
+    return batch
+
+
+def _find_twins(batch: SubmissionBatch, databases: Databases) -> None:
+    with databases.engine("ingest").connect() as connection:
+        gids = submissions.gids(connection, [candidate.id for candidate in batch.submissions])
+    with databases.engine("fingerprint").connect() as connection:
+        twins = fingerprints.twins(connection, gids.values())
+    for candidate in batch.submissions:
+        candidate.twins = twins.get(gids[candidate.id], [])

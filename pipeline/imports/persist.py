@@ -1,0 +1,115 @@
+"""The fourth stage: submissions become part of the catalogue, each exactly once.
+
+Two submissions of one recording must not found two tracks, whoever works on them. They are
+matched without a lock (`match`); here, under the changelog's lock, each is compared with the few
+fingerprints that came since, so that the decision stands on everything that was committed.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+
+from pipeline.catalog.app import sources
+from pipeline.catalog.fingerprint import changelog, fingerprints, imports
+from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
+from pipeline.catalog.ingest import provenance
+from pipeline.catalog.ingest import submissions as receipts
+from pipeline.catalog.ingest.submissions import StoredSubmission
+from pipeline.imports.assign import Assigner, Newcomer, Placement
+from pipeline.imports.pairs import Joining, Pair, fit_tracks, near_pairs, score_pairs
+from pipeline.imports.write import store_placements
+from pipeline.messages import Candidate, SubmissionBatch, TrackFit
+from pipeline.rules import TRACK_MERGE_THRESHOLD
+from pipeline.runtime.databases import Databases
+
+
+class StaleMatchesError(Exception):
+    """Matched fingerprints have moved or gone since: the batch must be matched again."""
+
+
+def persist_submissions(batch: SubmissionBatch, databases: Databases) -> int:
+    """Import a batch of matched submissions; return the changelog's position afterwards.
+
+    Raises:
+        StaleMatchesError: nothing was imported; match the batch again.
+    """
+    with databases.engine("ingest").connect() as connection:
+        loaded = receipts.load(connection, [candidate.id for candidate in batch.submissions])
+    wanted = {stored.id: stored for stored in loaded if stored.state == "pending"}
+    scores = _scores_within(wanted)
+    with databases.engine("app").begin() as connection:
+        formats = sources.format_ids(
+            connection, (stored.format for stored in wanted.values() if stored.format)
+        )
+    with databases.engine("fingerprint").begin() as connection:
+        imports.lock_catalogue(connection)
+        done = imports.find(connection, wanted)
+        for imported in done:
+            del wanted[imported.submission_id]
+        placements = _place(batch, wanted, scores, connection)
+        done += store_placements(placements, formats, connection)
+        position = changelog.position(connection)
+    provenance.record(databases, done)
+    return position
+
+
+def _scores_within(wanted: Mapping[int, StoredSubmission]) -> dict[Pair, float]:
+    """Return compare2 of each submission with the earlier ones, under their provisional ids."""
+    provisional = {
+        -stored.id: StoredFingerprint(-stored.id, 0, stored.length, stored.words)
+        for stored in wanted.values()
+    }
+    pairs = near_pairs(wanted.values(), provisional.values())
+    return score_pairs(wanted, provisional, [(key, other) for key, other in pairs if other > -key])
+
+
+def _place(
+    batch: SubmissionBatch,
+    wanted: Mapping[int, StoredSubmission],
+    scores: dict[Pair, float],
+    connection: sa.Connection,
+) -> list[Placement]:
+    candidates = [candidate for candidate in batch.submissions if candidate.id in wanted]
+    _check_matches(candidates, connection)
+    newcomers, _ = fingerprints.logged_after(connection, batch.seen)
+    stored = {newcomer.id: newcomer for newcomer in newcomers}
+    fresh = score_pairs(wanted, stored, near_pairs(wanted.values(), newcomers))
+    fits = _fits_of_newcomers(wanted, stored, fresh, connection)
+
+    def fit(submission: StoredSubmission, track_id: int) -> TrackFit:
+        joining = (submission.id, track_id)
+        if joining not in fits:  # a track that one like it of the same batch has just joined
+            members = fingerprints.of_tracks(connection, [track_id])
+            fits.update(fit_tracks(wanted, [joining], members, fresh))
+        return fits[joining]
+
+    assigner = Assigner(
+        (Newcomer(each.id, each.track_id, each.length) for each in newcomers), scores | fresh, fit
+    )
+    return [assigner.place(wanted[candidate.id], candidate) for candidate in candidates]
+
+
+def _fits_of_newcomers(
+    wanted: Mapping[int, StoredSubmission],
+    newcomers: Mapping[int, StoredFingerprint],
+    scores: Mapping[Pair, float],
+    connection: sa.Connection,
+) -> dict[Joining, TrackFit]:
+    """Return how submissions stand to the tracks of the newcomers that they match."""
+    joinings = {
+        (submission_id, newcomers[key].track_id)
+        for (submission_id, key), score in scores.items()
+        if score > TRACK_MERGE_THRESHOLD
+    }
+    members = fingerprints.of_tracks(connection, {track_id for _, track_id in joinings})
+    return fit_tracks(wanted, joinings, members, scores)
+
+
+def _check_matches(candidates: Sequence[Candidate], connection: sa.Connection) -> None:
+    matched = {
+        match.fingerprint_id: match.track_id
+        for candidate in candidates
+        for match in candidate.matches
+    }
+    if fingerprints.current_tracks(connection, matched) != matched:
+        raise StaleMatchesError

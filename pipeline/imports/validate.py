@@ -1,0 +1,44 @@
+"""The first stage of an import: reject the submissions that can't be imported."""
+
+from collections.abc import Sequence
+
+from pipeline.catalog.ingest import submissions
+from pipeline.catalog.ingest.submissions import StoredSubmission
+from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct_batch
+from pipeline.messages import Candidate, SubmissionBatch
+from pipeline.rules import identifier
+from pipeline.runtime.databases import Databases
+
+
+def validate_submissions(ids: Sequence[int], databases: Databases) -> SubmissionBatch:
+    """Return a batch of the pending submissions that may be imported; reject the others.
+
+    A rejected submission gets its final state, with the reason, in the ingest database.
+    """
+    accepted: list[Candidate] = []
+    rejected: dict[str, list[int]] = {}
+    with databases.engine("ingest").begin() as connection:
+        loaded = submissions.load(connection, ids)
+        pending = [stored for stored in loaded if stored.state == "pending"]
+        distinct = count_distinct_batch([stored.words for stored in pending]).tolist()
+        for stored, words in zip(pending, distinct, strict=True):
+            reason = _rejection(stored, words)
+            if reason is None:
+                accepted.append(Candidate(stored.id, str(stored.task_id)))
+            else:
+                rejected.setdefault(reason, []).append(stored.id)
+        for reason, refused in rejected.items():
+            submissions.finish(connection, refused, "rejected", reason)
+    return SubmissionBatch(accepted)
+
+
+def _rejection(stored: StoredSubmission, distinct: int) -> str | None:
+    """Return why a submission may not be imported, or None when it may.
+
+    A fingerprint of silence has a single distinct word, so it needs no rule of its own.
+    """
+    if not (identifier(stored.mbid) or identifier(stored.puid) or stored.meta is not None):
+        return "it names no recording: an mbid, a puid or text metadata is needed"
+    if distinct < MIN_DISTINCT_WORDS:
+        return f"its fingerprint has {distinct} distinct words; it needs {MIN_DISTINCT_WORDS}"
+    return None

@@ -1,0 +1,1 @@
+"""The stages of a lookup: validate, dedupe, score, describe."""

@@ -1,0 +1,95 @@
+"""The last stage of a lookup: answers with what is known of the tracks that were found.
+
+Everything a batch shows is read at once, in at most eight statements whatever the number of
+results: two of the fingerprint database, and six of MusicBrainz, of which one limits the time of
+the others. MusicBrainz only adds to an answer, so without it the answer still has the ids.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.catalog.fingerprint import track_links
+from pipeline.catalog.fingerprint.track_links import UserText
+from pipeline.catalog.musicbrainz.metadata import Catalogue
+from pipeline.lookups.metadata import plan, source
+from pipeline.lookups.metadata.fields import Json, artist_lists
+from pipeline.lookups.metadata.plan import Links, Request
+from pipeline.lookups.metadata.user_text import MAX_TEXTS
+from pipeline.lookups.metadata.view import Knowledge, MetadataView
+from pipeline.messages import Lookup, LookupBatch, LookupReply, TrackHit
+from pipeline.runtime.databases import Databases
+
+Texts = Mapping[int, Sequence[UserText]]
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The answers of a batch, and what was learned of MusicBrainz on the way.
+
+    Attributes:
+        reply: for the front end.
+        missing_mbids: linked MBIDs that MusicBrainz has no recording for, among those that were
+            looked up; they may have been merged or removed there.
+        degraded: MusicBrainz could not be asked, and the answers have ids only.
+    """
+
+    reply: LookupReply
+    missing_mbids: frozenset[str] = frozenset()
+    degraded: bool = False
+
+
+def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
+    """Return the answers of a batch, each with the metadata that its request asks for.
+
+    An answer is ``{"results": [{"id": ..., "score": ..., ...}, ...]}`` or ``{"error": reason}``.
+    Answers may share parts: serialise them, or copy what is to be changed.
+    """
+    requests = plan.plan_requests(batch)
+    links = _read_links(plan.linked_tracks(requests), databases)
+    wanted = plan.plan_reading(requests, links)
+    found = source.read(wanted, databases, batch.deadline) if wanted.recordings else Catalogue()
+    catalogue = found or Catalogue()
+    knowledge = Knowledge(links, catalogue, artist_lists(catalogue))
+    with_text = [plan.shows_text(request, knowledge) for request in requests]
+    texts = _read_texts(_chosen(requests, with_text), databases)
+    views = {each.options: MetadataView(each.options, knowledge) for each in requests}
+    answers = [
+        _answer(
+            plan.original(lookup, batch),
+            views[requests[lookup.request].options],
+            texts if with_text[lookup.request] else {},
+        )
+        for lookup in batch.lookups
+    ]
+    missing = wanted.recordings.difference(catalogue.recordings) if found else ()
+    return Described(LookupReply(batch.id, answers), frozenset(missing), degraded=found is None)
+
+
+def _answer(lookup: Lookup, view: MetadataView, texts: Texts) -> Json:
+    if lookup.error:
+        return {"error": lookup.error}
+    return {"results": [_result(hit, view, texts) for hit in lookup.hits]}
+
+
+def _result(hit: TrackHit, view: MetadataView, texts: Texts) -> Json:
+    metadata = view.of_track(hit.track_id, texts.get(hit.track_id, ()))
+    return {"id": hit.gid, "score": hit.score, **metadata}
+
+
+def _chosen(requests: Sequence[Request], with_text: Sequence[bool]) -> set[int]:
+    pairs = zip(requests, with_text, strict=True)
+    return set().union(*(request.track_ids for request, chosen in pairs if chosen))
+
+
+def _read_links(track_ids: set[int], databases: Databases) -> Links:
+    if not track_ids:
+        return {}
+    with databases.reading("fingerprint") as connection:
+        return track_links.enabled_links(connection, track_ids)
+
+
+def _read_texts(track_ids: set[int], databases: Databases) -> Texts:
+    if not track_ids:
+        return {}
+    with databases.reading("fingerprint") as connection:
+        return track_links.user_texts(connection, track_ids, MAX_TEXTS)

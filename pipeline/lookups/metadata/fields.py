@@ -1,0 +1,61 @@
+"""The pieces of metadata that several views show, as JSON values."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pipeline.catalog.musicbrainz.metadata import Artist, Catalogue, Recording, ReleaseEvent
+
+Json = dict[str, Any]
+
+
+def put(target: Json, key: str, value: object) -> None:
+    """Set a key, unless the value is empty."""
+    if value:
+        target[key] = value
+
+
+def put_seconds(target: Json, milliseconds: int | None) -> None:
+    """Set ``duration`` in seconds; MusicBrainz's 0 is an unknown length too."""
+    if milliseconds:
+        target["duration"] = milliseconds / 1000
+
+
+def artist_lists(catalogue: Catalogue) -> dict[int, list[Json]]:
+    """Return the artists of every credit, built once: answers share the lists."""
+    return {
+        credit: [_artist(artist) for artist in artists]
+        for credit, artists in catalogue.artists.items()
+    }
+
+
+def recording_fields(recording: Recording, artists: list[Json] | None) -> Json:
+    """Return what is shown of a recording itself."""
+    shown: Json = {"id": recording.gid, "title": recording.title}
+    put_seconds(shown, recording.length)
+    put(shown, "artists", artists)
+    return shown
+
+
+def date_fields(year: int | None, month: int | None, day: int | None) -> dict[str, int]:
+    """Return the known parts of a date."""
+    parts = (("year", year), ("month", month), ("day", day))
+    return {name: value for name, value in parts if value}
+
+
+def event_fields(events: Iterable[ReleaseEvent]) -> Json:
+    """Return a release's events, and the first one's country and date as the release's own."""
+    shown = [_event(event) for event in events]
+    return {"releaseevents": shown, **shown[0]} if shown else {}
+
+
+def _event(event: ReleaseEvent) -> Json:
+    shown: Json = {}
+    put(shown, "country", event.country)
+    put(shown, "date", date_fields(event.year, event.month, event.day))
+    return shown
+
+
+def _artist(artist: Artist) -> Json:
+    shown: Json = {"id": artist.gid, "name": artist.name}
+    put(shown, "joinphrase", artist.join_phrase)
+    return shown

@@ -1,0 +1,62 @@
+"""The word `usermeta`: submitted text in the place of what MusicBrainz doesn't know.
+
+These recordings, release groups and releases have no ids, and their artists are plain texts.
+"""
+
+from typing import Any, Final
+
+from pipeline.catalog.fingerprint.track_links import UserText
+from pipeline.lookups.metadata.compress import compress
+from pipeline.lookups.metadata.fields import Json, date_fields, put
+from pipeline.lookups.metadata.meta_words import Detail, MetaOptions
+
+MAX_TEXTS: Final = 10
+"""Most texts of one track that are shown."""
+
+
+def text_recording(text: UserText, options: MetaOptions) -> Json:
+    """Return a text as a recording without an id."""
+    shown = _titled(text.title, text.artist) if options.recordings is Detail.FULL else {}
+    if options.release_groups:
+        put(shown, "releasegroups", _only(_release_group(text, options)))
+    elif options.releases:
+        put(shown, "releases", _only(_release(text, options)))
+    if options.compress:
+        compress(shown)
+    return shown
+
+
+def _titled(title: str | None, artist: str | None) -> Json:
+    shown: Json = {}
+    put(shown, "title", title)
+    put(shown, "artists", [artist] if artist else None)
+    return shown
+
+
+def _only(part: Json) -> list[Json]:
+    return [part] if part else []
+
+
+def _release_group(text: UserText, options: MetaOptions) -> Json:
+    full = options.release_groups is Detail.FULL
+    shown = _titled(text.album, text.album_artist) if full else {}
+    if options.releases:
+        put(shown, "releases", _only(_release(text, options)))
+    return shown
+
+
+def _release(text: UserText, options: MetaOptions) -> Json:
+    shown: Json = {}
+    if options.releases is Detail.FULL:
+        shown = _titled(text.album, text.album_artist)
+        event: dict[str, Any] = {}
+        put(event, "date", date_fields(text.year, None, None))
+        shown |= {"releaseevents": [event], **event}
+    if options.tracks:
+        shown["mediums"] = [_medium(text)]
+    return shown
+
+
+def _medium(text: UserText) -> Json:
+    track = {"id": text.id, "position": text.track_no, **_titled(text.title, text.artist)}
+    return {"position": text.disc_no, "track_count": None, "tracks": [track]}

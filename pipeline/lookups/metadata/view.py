@@ -1,0 +1,113 @@
+"""The metadata of whole tracks, as one set of options shows it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.catalog.fingerprint.track_links import RecordingLink, UserText
+from pipeline.catalog.musicbrainz.metadata import Catalogue, Recording, Track
+from pipeline.lookups.metadata.compress import compress
+from pipeline.lookups.metadata.fields import Json, put, recording_fields
+from pipeline.lookups.metadata.legacy import legacy_recordings
+from pipeline.lookups.metadata.meta_words import Detail, MetaOptions
+from pipeline.lookups.metadata.releases import ReleaseView
+from pipeline.lookups.metadata.user_text import text_recording
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """All that was read for a batch.
+
+    Attributes:
+        links: the enabled links, by track id, in the order of their MBIDs.
+        catalogue: what MusicBrainz knows of the recordings they lead to.
+        artists: the artist lists of `catalogue`, by credit.
+    """
+
+    links: Mapping[int, Sequence[RecordingLink]]
+    catalogue: Catalogue = field(default_factory=Catalogue)
+    artists: dict[int, list[Json]] = field(default_factory=dict)
+
+    def knows(self, mbid: str, options: MetaOptions) -> bool:
+        """Return whether MusicBrainz has what these options show of a recording."""
+        recording = self.catalogue.recordings.get(mbid)
+        if recording is None:
+            return False
+        return not options.shows_releases or recording.id in self.catalogue.tracks
+
+
+class MetadataView:
+    """Shows tracks as one set of options wants them.
+
+    A recording or track that several results share is put together once, and the results share
+    what came of it: change none of it.
+    """
+
+    def __init__(self, options: MetaOptions, knowledge: Knowledge) -> None:
+        self._options = options
+        self._knowledge = knowledge
+        self._releases = ReleaseView(options, knowledge.catalogue, knowledge.artists)
+        self._recordings: dict[str, Json] = {}
+        self._tracks: dict[int, Json] = {}
+
+    def of_track(self, track_id: int, texts: Sequence[UserText] = ()) -> Json:
+        """Return what a result shows of its track beside id and score.
+
+        Args:
+            track_id: the track.
+            texts: its submitted texts, shown after its recordings.
+        """
+        shown = self._tracks.get(track_id)
+        if shown is None:
+            shown = self._tracks[track_id] = self._track(track_id)
+        if not texts:
+            return shown
+        pseudo = [text_recording(text, self._options) for text in texts]
+        return {"recordings": [*shown.get("recordings", ()), *pseudo]}
+
+    def _track(self, track_id: int) -> Json:
+        links = self._knowledge.links.get(track_id)
+        if not links:
+            return {}
+        if self._options.legacy:
+            known = self._knowledge
+            return {"recordings": legacy_recordings(links, known.catalogue, known.artists)}
+        if self._options.recordings:
+            return {"recordings": [self._linked(link) for link in links]}
+        return self._direct(links)
+
+    def _direct(self, links: Sequence[RecordingLink]) -> Json:
+        """Return the releases around all the track's recordings at once."""
+        shown = self._releases.around([t for link in links for t in self._places(link.mbid)])
+        if self._options.compress:
+            compress(shown)
+        return shown
+
+    def _linked(self, link: RecordingLink) -> Json:
+        shown = self._recordings.get(link.mbid)
+        if shown is None:
+            shown = self._recordings[link.mbid] = self._recording(link.mbid)
+        return {**shown, "sources": link.sources} if self._options.sources else shown
+
+    def _recording(self, mbid: str) -> Json:
+        if not self._knowledge.knows(mbid, self._options):
+            return {"id": mbid}
+        recording = self._knowledge.catalogue.recordings[mbid]
+        shown = self._recording_itself(recording)
+        if self._options.shows_releases:
+            shown.update(self._releases.around(self._places(mbid)))
+        if self._options.compress:
+            compress(shown)
+        return shown
+
+    def _recording_itself(self, recording: Recording) -> Json:
+        shown: Json = {"id": recording.gid}
+        if self._options.recordings is Detail.FULL:
+            shown = recording_fields(recording, self._knowledge.artists.get(recording.credit))
+        if self._options.isrcs:
+            put(shown, "isrcs", recording.isrcs)
+        return shown
+
+    def _places(self, mbid: str) -> Sequence[Track]:
+        catalogue = self._knowledge.catalogue
+        recording = catalogue.recordings.get(mbid)
+        return catalogue.tracks.get(recording.id, ()) if recording else ()

@@ -1,0 +1,20 @@
+"""The first stage of a lookup: decode its compressed fingerprint."""
+
+from pipeline.fingerprint.codec import decompress_batch
+from pipeline.fingerprint.errors import InvalidFingerprint, Reason
+from pipeline.messages import LookupBatch
+
+
+def validate_lookups(batch: LookupBatch) -> LookupBatch:
+    """Replace each lookup's compressed fingerprint by its words, or note why it is refused."""
+    asked = [lookup for lookup in batch.lookups if lookup.fingerprint]
+    decoded = decompress_batch([lookup.fingerprint for lookup in asked])
+    for lookup, outcome in zip(asked, decoded, strict=True):
+        lookup.fingerprint = b""
+        if isinstance(outcome, InvalidFingerprint):
+            lookup.error = outcome.reason
+        elif not outcome.words.size:
+            lookup.error = Reason.EMPTY
+        else:
+            lookup.words = outcome.words.astype("<u4", copy=False).tobytes()
+    return batch

@@ -1,0 +1,1 @@
+"""The settings: sections, options, loading, description."""

@@ -1,0 +1,239 @@
+"""Reads the settings: defaults, then the file, then the environment.
+
+Nothing is read until `load_settings` is called, and nothing is kept.
+"""
+
+import configparser
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipeline.settings.options import (
+    PREFIX,
+    READ_ONLY,
+    RESERVED,
+    Option,
+    resolve_option,
+    resolve_variable,
+    sections,
+)
+from pipeline.settings.sections import Settings
+
+DEFAULT_PATH = Path("acoustid.conf")
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message lists every problem, and no secret."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(dict.fromkeys(problems))
+        lines = "".join(f"\n  {problem}" for problem in self.problems)
+        super().__init__(f"the configuration cannot be used:{lines}")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One value as it was given.
+
+    Attributes:
+        option: the option it is for.
+        text: the value, or the path of the file that holds it.
+        is_file: whether `text` is such a path.
+        origin: the variable's name, or the file and option.
+    """
+
+    option: Option
+    text: str
+    is_file: bool
+    origin: str
+
+
+Layer = dict[tuple[str, ...], Given]
+
+
+def load_settings(
+    path: str | Path | None = None, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Read the configuration file and the environment.
+
+    Args:
+        path: the INI file; by default ``ACOUSTID_CONFIG``, else ``acoustid.conf`` in the working
+            directory if there is one, else no file at all.
+        environ: the environment, `os.environ` by default.
+
+    Raises:
+        ConfigError: with every problem: a file that is named and missing, an unknown section,
+            option or variable, a value of the wrong type, a secret given twice or unreadable.
+    """
+    environ = os.environ if environ is None else environ
+    problems: list[str] = []
+    from_file = _read_file(_choose_path(path, environ), problems)
+    from_environment = _read_environment(environ, problems)
+    given = _read_secrets({**from_file, **from_environment}, problems)
+    values = _inherit(given)
+    try:
+        settings = Settings.model_validate(_as_tree(values))
+    except ValidationError as error:
+        problems += _explain(error, values)
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def _choose_path(path: str | Path | None, environ: Mapping[str, str]) -> Path | None:
+    named = path or environ.get("ACOUSTID_CONFIG")
+    if named:
+        return Path(named)
+    return DEFAULT_PATH if DEFAULT_PATH.exists() else None
+
+
+def _read_file(path: Path | None, problems: list[str]) -> Layer:
+    layer: Layer = {}
+    if path is None:
+        return layer
+    parser = _parse(path, problems)
+    for name in parser.sections():
+        section = sections().get(name)
+        if section is None:
+            problems.append(f"{path}: unknown section [{name}]{_hint(name, sections())}")
+            continue
+        for key, text in parser.items(name):
+            found = resolve_option(section, key)
+            if found is None:
+                hint = _hint(key, section.options)
+                problems.append(f"{path}: unknown option {key} in [{name}]{hint}")
+            elif "\n" in text:
+                problems.append(f"{path}: [{name}] {key} spans several lines: unindent the next")
+            else:
+                _add(layer, Given(found[0], text, found[1], f"{path}: [{name}] {key}"), problems)
+    return layer
+
+
+def _parse(path: Path, problems: list[str]) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, default_section="\0")
+    try:
+        with path.open(encoding="utf-8") as lines:
+            parser.read_file(lines)
+    except OSError as error:
+        problems.append(f"{path}: cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        problems.append(f"{path}: is not UTF-8 text")
+        parser.clear()
+    except configparser.Error as error:
+        problems += [f"{path}: {fault}" for fault in _faults(error)]
+        parser.clear()
+    return parser
+
+
+def _faults(error: configparser.Error) -> list[str]:
+    """Tell faults by their line numbers alone, for the line may hold a secret."""
+    match error:
+        case configparser.DuplicateSectionError():
+            return [f"line {error.lineno}: section [{error.section}] is given twice"]
+        case configparser.DuplicateOptionError():
+            return [f"line {error.lineno}: [{error.section}] {error.option} is given twice"]
+        case configparser.MissingSectionHeaderError():
+            return [f"line {error.lineno}: an option stands before any [section]"]
+        case configparser.ParsingError():
+            return [f"line {line}: is not `option = value`" for line, _ in error.errors]
+    return ["is not an INI file"]
+
+
+def _read_environment(environ: Mapping[str, str], problems: list[str]) -> Layer:
+    layer: Layer = {}
+    for variable in sorted(environ):
+        if not variable.startswith(PREFIX) or variable in RESERVED:
+            continue
+        found = resolve_variable(variable)
+        if found is None:
+            problems.append(f"{variable}: unknown variable{_hint(variable, _variables())}")
+        else:
+            _add(layer, Given(found[0], environ[variable], found[1], variable), problems)
+    return layer
+
+
+def _variables() -> list[str]:
+    return [
+        option.variable for section in sections().values() for option in section.options.values()
+    ]
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def _add(layer: Layer, given: Given, problems: list[str]) -> None:
+    other = layer.get(given.option.location)
+    if other:
+        problems.append(f"{other.origin} and {given.origin} are both given: keep one")
+    layer[given.option.location] = given
+
+
+def _read_secrets(layer: Layer, problems: list[str]) -> Layer:
+    """Replace every path of a secret file by what the file holds."""
+    read: Layer = {}
+    for location, given in layer.items():
+        if not given.is_file:
+            read[location] = given
+            continue
+        text = _read_secret(given, problems)
+        if text is not None:
+            read[location] = Given(given.option, text, is_file=True, origin=given.origin)
+    return read
+
+
+def _read_secret(given: Given, problems: list[str]) -> str | None:
+    try:
+        text = Path(given.text).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        # The path is not shown: the password itself given for it is a likely slip.
+        problems.append(f"{given.origin}: the file cannot be read: {error.strerror}")
+    except ValueError:
+        problems.append(f"{given.origin}: the file does not hold UTF-8 text")
+    else:
+        if text:
+            return text
+        problems.append(f"{given.origin}: the file is empty")
+    return None
+
+
+def _inherit(layer: Layer) -> Layer:
+    """Give the read-only twins what their main sections were given, the environment included."""
+    inherited: Layer = {}
+    for (section, *rest), given in layer.items():
+        if section + READ_ONLY in sections():
+            inherited[section + READ_ONLY, *rest] = given
+    return {**inherited, **layer}
+
+
+def _as_tree(layer: Layer) -> dict[str, Any]:
+    tree: dict[str, Any] = {"sources": _sources(layer)}
+    for (*path, name), given in layer.items():
+        node = tree
+        for step in path:
+            node = node.setdefault(step, {})
+        node[name] = None if given.option.nullable and not given.text else given.text
+    return tree
+
+
+def _sources(layer: Layer) -> dict[str, str]:
+    return {".".join(location): given.origin for location, given in layer.items()}
+
+
+def _explain(error: ValidationError, layer: Layer) -> list[str]:
+    problems = []
+    for detail in error.errors(include_input=False, include_url=False):
+        location = tuple(str(step) for step in detail["loc"])
+        given = layer[location]
+        message = detail["msg"].removeprefix("Value error, ")
+        # Our own checks explain themselves, and what they refuse (a URL) may hold a password.
+        shown = given.option.secret or detail["type"] == "value_error"
+        value = "" if shown else f" (it is {given.text!r})"
+        problems.append(f"{given.origin}: {message}{value}")
+    return problems

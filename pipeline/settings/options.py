@@ -1,0 +1,158 @@
+"""The catalogue of options: what the INI file calls them and what the environment does.
+
+It is read off the models of `pipeline.settings.sections`, so there is nothing to keep in step.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import NoneType
+from typing import Any, get_args
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from pipeline.settings.sections import Section, Settings
+
+PREFIX = "ACOUSTID_"
+RESERVED = frozenset({"ACOUSTID_CONFIG"})
+"""Variables with the prefix that are no option."""
+
+READ_ONLY = "_ro"
+"""Ending of a section that inherits from the one without it."""
+
+FILE = "_file"
+LEVELS = "levels"
+LEVEL = "level_"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of one section.
+
+    Attributes:
+        section: the section's name in the file, such as ``cluster.rate_limiter``.
+        name: the option's name in the file.
+        location: the path of attributes from `Settings`, then for a logger's level its name.
+        secret: whether its value must never be shown, and may be read from a file.
+        nullable: whether an empty value means none.
+    """
+
+    section: str
+    name: str
+    location: tuple[str, ...]
+    secret: bool = False
+    nullable: bool = False
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return f"{variable_of(self.section)}_{self.name.upper()}"
+
+    def __str__(self) -> str:
+        return f"[{self.section}] {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class SectionOptions:
+    """One section of the file and the options it knows.
+
+    Attributes:
+        model: the settings model it fills.
+        options: option name to option; a logger's level is in none, see `find`.
+    """
+
+    name: str
+    location: tuple[str, ...]
+    model: type[Section]
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+    def find(self, name: str) -> Option | None:
+        """Return the option called `name` here, ``level_<logger>`` included."""
+        if option := self.options.get(name):
+            return option
+        logger = name.removeprefix(LEVEL).replace("__", ".")
+        if LEVELS in self.model.model_fields and name.startswith(LEVEL) and logger:
+            return Option(self.name, name, (*self.location, LEVELS, logger))
+        return None
+
+    def find_secret_file(self, name: str) -> Option | None:
+        """Return the secret option for which `name` gives a file, such as ``password_file``."""
+        option = self.options.get(name.removesuffix(FILE)) if name.endswith(FILE) else None
+        return option if option and option.secret else None
+
+
+@cache
+def sections() -> Mapping[str, SectionOptions]:
+    """Return every section by its name in the file."""
+    return {section.name: section for section in _walk(Settings, ())}
+
+
+def variable_of(section: str) -> str:
+    """Return the start of the environment names of a section: ``ACOUSTID_CLUSTER``."""
+    return PREFIX + section.replace(".", "_").upper()
+
+
+def resolve_variable(variable: str) -> tuple[Option, bool] | None:
+    """Find the option that an environment variable sets, trying the longest section first.
+
+    Args:
+        variable: the whole name, such as ``ACOUSTID_DATABASE_INGEST_PASSWORD_FILE``.
+
+    Returns:
+        The option and whether the variable names a file that holds it; None if nothing has
+        that name.
+    """
+    for section in sorted(sections().values(), key=lambda each: -len(each.name)):
+        start = variable_of(section.name) + "_"
+        if not variable.startswith(start) or variable != variable.upper():
+            continue
+        found = resolve_option(section, variable.removeprefix(start).lower())
+        if found:
+            return found
+    return None
+
+
+def resolve_option(section: SectionOptions, name: str) -> tuple[Option, bool] | None:
+    """Find the option that `name` sets in a section, and whether it names a file."""
+    if option := section.find(name):
+        return option, False
+    if option := section.find_secret_file(name):
+        return option, True
+    return None
+
+
+def _walk(model: type[BaseModel], location: tuple[str, ...]) -> Iterator[SectionOptions]:
+    for name, info in model.model_fields.items():
+        nested = info.annotation
+        if isinstance(nested, type) and issubclass(nested, Section):
+            path = (*location, name)
+            yield SectionOptions(".".join(path), path, nested, _options_of(nested, path))
+            yield from _walk(nested, path)
+
+
+def _options_of(model: type[Section], location: tuple[str, ...]) -> dict[str, Option]:
+    section = ".".join(location)
+    return {
+        name: Option(section, name, (*location, name), *_traits(info))
+        for name, info in model.model_fields.items()
+        if name != LEVELS and not _is_section(info)
+    }
+
+
+def _is_section(info: FieldInfo) -> bool:
+    return isinstance(info.annotation, type) and issubclass(info.annotation, Section)
+
+
+def _traits(info: FieldInfo) -> tuple[bool, bool]:
+    kinds = set(_kinds(info.annotation))
+    return SecretStr in kinds, NoneType in kinds
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - an annotation may be anything
+    """Yield what a union is made of, seen through ``Annotated``."""
+    inner = get_args(annotation)
+    if not inner:
+        yield annotation
+    for kind in inner:
+        yield from _kinds(kind)

@@ -1,1 +1,0 @@
-"""The stages of lookups and submissions: plain functions over typed batches."""

@@ -1,0 +1,1 @@
+"""The storage engine under the index and the fingerprint store."""

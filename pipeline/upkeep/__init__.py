@@ -1,0 +1,1 @@
+"""Keeping links to MBIDs as MusicBrainz has them; finding duplicate tracks."""

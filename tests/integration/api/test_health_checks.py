@@ -1,0 +1,123 @@
+"""Each check succeeds on real servers, and fails alone when its own is away."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import sqlalchemy as sa
+import structlog
+
+from api.health import HealthChecks
+from cli.stack.servers.ports import free_port
+from pipeline.index import open_writer
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.redis_client import connect
+from pipeline.settings.sections import FingerprintIndexSettings, RedisSettings, Settings
+from tasks.redis_state import heartbeats
+from tests.support.scratch_redis import scratch_redis
+
+ALL = ("database", "database_ro", "redis", "index", "worker")
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[redis.Redis]:
+    with scratch_redis(settings) as client:
+        heartbeats.leave(client, "lookup@host")
+        yield client
+
+
+@pytest.fixture
+def index(index_path: Path) -> FingerprintIndexSettings:
+    return FingerprintIndexSettings(path=index_path)
+
+
+def failed(checks: HealthChecks) -> list[str]:
+    found = checks.run(ALL)
+    assert set(found) == set(ALL)
+    checks.close()
+    return [name for name, state in found.items() if state == "failed"]
+
+
+def test_all_is_well(databases, client, index) -> None:
+    with open_writer(index.path):
+        checks = HealthChecks(databases, client, index)
+        assert checks.run(ALL) == dict.fromkeys(ALL, "ok")
+        assert failed(checks) == []
+
+
+def test_the_write_is_a_write_but_leaves_no_trace_in_the_catalogue(
+    databases, client, index
+) -> None:
+    churn = sa.text("SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_sys_tables")
+    checks = HealthChecks(databases, client, index)
+    with databases.engine("app").connect() as connection:
+        connection.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
+        before = connection.execute(churn).scalar_one()
+        started = connection.execute(sa.text("SELECT pg_current_wal_insert_lsn()")).scalar_one()
+        assert checks.run(["database"]) == {"database": "ok"}
+        written = connection.execute(
+            sa.text("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), :started)"),
+            {"started": started},
+        ).scalar_one()
+        connection.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
+        assert connection.execute(churn).scalar_one() == before
+    assert written > 0
+    checks.close()
+
+
+def test_a_read_only_database_is_found_out(settings, client, index) -> None:
+    databases = Databases(settings, component="tests")
+    sa.event.listen(
+        databases.engine("app"),
+        "begin",
+        lambda connection: connection.execute(sa.text("SET TRANSACTION READ ONLY")),
+    )
+    assert failed(HealthChecks(databases, client, index)) == ["database"]
+    databases.dispose()
+
+
+def test_a_database_that_is_away(settings, client, index) -> None:
+    away = settings.database.model_copy(update={"port": free_port()})
+    databases = Databases(settings.model_copy(update={"database": away}), component="tests")
+    with structlog.testing.capture_logs() as logs:
+        assert failed(HealthChecks(databases, client, index)) == ["database"]
+    assert [entry["check"] for entry in logs] == ["database"]
+    databases.dispose()
+
+
+def test_a_redis_that_is_away(databases, index) -> None:
+    with connect(RedisSettings(host="127.0.0.1", port=free_port())) as away:
+        assert failed(HealthChecks(databases, away, index)) == ["redis", "worker"]
+
+
+def test_a_broken_index(databases, client, index) -> None:
+    with open_writer(index.path):
+        pass
+    for file in index.path.iterdir():
+        if file.is_file():
+            file.write_bytes(b"rubbish")
+    assert failed(HealthChecks(databases, client, index)) == ["index"]
+
+
+def test_an_index_server_that_is_away(databases, client) -> None:
+    away = FingerprintIndexSettings(protocol="http", host="127.0.0.1", port=free_port())
+    assert failed(HealthChecks(databases, client, away)) == ["index"]
+
+
+def test_no_worker_has_left_a_heartbeat(databases, client, index) -> None:
+    client.flushdb()
+    assert failed(HealthChecks(databases, client, index)) == ["worker"]
+
+
+def test_a_check_that_hangs_fails_in_time_and_keeps_one_thread(databases, client, index) -> None:
+    checks = HealthChecks(databases, client, index, deadline=0.2)
+    go_on = threading.Event()
+    checks._checks["redis"] = lambda: go_on.wait(30) and None  # type: ignore[func-returns-value]
+    for _ in range(5):
+        found = checks.run(("redis", "index"))
+        assert found == {"redis": "failed", "index": "ok"}
+    assert len(checks._executor._threads) <= 3  # type: ignore[union-attr]
+    go_on.set()
+    checks.close()

@@ -1,0 +1,112 @@
+"""Applications and accounts in the app database, the demo pair among them."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+
+from pipeline.catalog.app import accounts
+from pipeline.catalog.app.tables import account, application
+from pipeline.runtime.databases import Databases
+
+
+def count(databases: Databases, table: sa.Table) -> int:
+    with databases.engine("app").connect() as connection:
+        found: int = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+        return found
+
+
+def test_keys_are_ten_random_letters_and_digits() -> None:
+    keys = {accounts.generate_key() for _ in range(1000)}
+    assert len(keys) == 1000
+    assert all(re.fullmatch(r"[A-Za-z0-9]{10}", key) for key in keys)
+
+
+def test_an_application_is_found_by_its_key(databases: Databases) -> None:
+    with databases.engine("app").begin() as connection:
+        made = accounts.create_application(connection, "Picard", version="3", rate_limit=2.5)
+        found = accounts.find_application(connection, made.key)
+    assert found == accounts.Application(made.id, "Picard", 2.5)
+    with databases.engine("app").connect() as connection:
+        assert accounts.find_application(connection, made.key) == found
+        assert accounts.find_application(connection, made.key.lower() + "x") is None
+
+
+def test_an_application_belongs_to_an_account(databases: Databases) -> None:
+    with databases.engine("app").begin() as connection:
+        first = accounts.create_application(connection, "one")
+        owner = connection.scalar(sa.select(application.c.account_id))
+        second = accounts.create_application(connection, "two", account_id=owner)
+        assert connection.scalar(sa.select(account.c.name)) == "one"
+    assert first.id != second.id
+    assert count(databases, account) == 1
+
+
+@pytest.mark.parametrize("rate", [-1, float("inf"), float("nan")])
+def test_a_rate_that_is_none_is_refused(databases: Databases, rate: float) -> None:
+    with (
+        databases.engine("app").begin() as connection,
+        pytest.raises(ValueError, match="rate_limit"),
+    ):
+        accounts.create_application(connection, "x", rate_limit=rate)
+    assert count(databases, application) == 0
+
+
+def test_a_disabled_application_is_not_found(databases: Databases) -> None:
+    with databases.engine("app").begin() as connection:
+        made = accounts.create_application(connection, "x", rate_limit=0)
+        expected = (accounts.Application(made.id, "x", 0), made.key)
+        assert accounts.set_application_active(connection, made.id, active=False) == expected
+        assert accounts.find_application(connection, made.key) is None
+        assert accounts.set_application_active(connection, made.id, active=True) == expected
+        assert accounts.find_application(connection, made.key) == expected[0]
+        assert accounts.set_application_active(connection, made.id + 1, active=True) is None
+
+
+def test_an_account_is_found_by_its_key(databases: Databases) -> None:
+    with databases.engine("app").begin() as connection:
+        made = accounts.create_account(connection, "Ada", created_from="2001:db8::1")
+        assert accounts.find_account(connection, made.key) == accounts.Account(made.id, "Ada")
+        assert accounts.find_application(connection, made.key) is None
+        assert str(connection.scalar(sa.select(account.c.created_from))) == "2001:db8::1"
+
+
+def test_what_is_printed_of_a_key_does_not_tell_it() -> None:
+    made = accounts.NewKey(1, "x", "SECRETKEY1")
+    assert "SECRETKEY1" not in repr(made)
+    assert "SECRETKEY1" not in repr(accounts.DemoKeys("8XaBELgH", "SECRETKEY1"))
+
+
+def test_the_demo_pair_is_made_once(databases: Databases) -> None:
+    with databases.engine("app").begin() as connection:
+        first = accounts.ensure_demo(connection)
+    with databases.engine("app").begin() as connection:
+        assert accounts.ensure_demo(connection) == first
+        demo = accounts.find_application(connection, "8XaBELgH")
+        user = accounts.find_account(connection, first.user_key)
+    assert demo is not None
+    assert (demo.name, demo.rate_limit) == ("Demo", None)
+    assert user is not None
+    assert user.name == "Demo"
+    assert first.application_key == "8XaBELgH"
+    assert first.user_key != "8XaBELgH"
+
+
+def test_a_demo_application_that_was_disabled_stays_so(databases: Databases) -> None:
+    with databases.engine("app").begin() as connection:
+        accounts.ensure_demo(connection)
+        connection.execute(sa.update(application).values(active=False))
+        accounts.ensure_demo(connection)
+        assert accounts.find_application(connection, "8XaBELgH") is None
+
+
+def test_several_who_make_the_demo_pair_at_once_get_the_same(databases: Databases) -> None:
+    def make(_: int) -> accounts.DemoKeys:
+        with databases.engine("app").begin() as connection:
+            return accounts.ensure_demo(connection)
+
+    with ThreadPoolExecutor(4) as pool:
+        made = set(pool.map(make, range(4)))
+    assert len(made) == 1
+    assert count(databases, application) == count(databases, account) == 1

@@ -1,0 +1,99 @@
+"""Migrations and tables say the same, forwards and backwards; somebody's mirror is left alone."""
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from pipeline.catalog import migrate
+from pipeline.settings.sections import Settings
+from tests.support.servers import Servers
+
+DATABASES = sorted(migrate.METADATA)
+
+
+@pytest.fixture(scope="module")
+def fresh(servers: Servers) -> Settings:
+    """Settings for four databases of this module's own, freshly migrated."""
+    settings = servers.settings("_migrations")
+    migrate.create_missing(settings)
+    migrate.upgrade_all(settings)
+    return settings
+
+
+@pytest.fixture
+def connection(fresh: Settings, name: str) -> Iterator[sa.Connection]:
+    url = migrate.database_settings(fresh)[name].url()
+    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+        yield connection
+
+
+def differences(connection: sa.Connection, name: str) -> list[object]:
+    options = {"version_table": f"alembic_version_{name}", "include_schemas": True}
+    context = MigrationContext.configure(connection, opts=options)
+    return list(compare_metadata(context, migrate.METADATA[name]))
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_migrations_make_the_tables(connection: sa.Connection, name: str) -> None:
+    assert differences(connection, name) == []
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_migrations_can_be_undone_and_done_again(
+    connection: sa.Connection, name: str, fresh: Settings
+) -> None:
+    command.downgrade(migrate.alembic_config(name, connection), "base")
+    connection.commit()
+    schema = "musicbrainz" if name == "musicbrainz" else "public"
+    left = set(sa.inspect(connection).get_table_names(schema)) - {f"alembic_version_{name}"}
+    assert left == set()
+    migrate.upgrade_all(fresh)
+    assert differences(connection, name) == []
+
+
+def test_running_them_again_changes_nothing(fresh: Settings) -> None:
+    migrate.create_missing(fresh)
+    migrate.upgrade_all(fresh)
+
+
+@pytest.mark.parametrize("name", ["fingerprint"])
+def test_a_changelog_id_is_drawn_under_the_lock(connection: sa.Connection) -> None:
+    """Whoever inserts second waits for the first to commit, so ids are in commit order."""
+    other = connection.engine.connect()
+    insert = sa.text(
+        "WITH t AS (INSERT INTO track (gid) VALUES (gen_random_uuid()) RETURNING id) "
+        "INSERT INTO fingerprint (words, gid, simhash, length, track_id, submission_count) "
+        "SELECT '', gen_random_uuid(), 0, 1, id, 1 FROM t"
+    )
+    connection.execute(insert)
+    other.execute(sa.text("SET LOCAL statement_timeout = '300ms'"))
+    with pytest.raises(sa.exc.OperationalError, match="statement timeout"):
+        other.execute(insert)
+    other.rollback()
+    connection.commit()
+    other.execute(insert)
+    other.commit()
+    logged = connection.execute(sa.text("SELECT id FROM fpindex_changelog ORDER BY id")).all()
+    assert len(logged) == 2
+    connection.execute(sa.text("DELETE FROM fingerprint"))
+    connection.commit()
+    deleted = sa.text("SELECT count(*) FROM fpindex_changelog WHERE deleted")
+    assert connection.execute(deleted).scalar_one() == 2
+    other.close()
+
+
+def test_a_mirror_of_musicbrainz_is_left_as_it_is(servers: Servers) -> None:
+    settings = servers.settings("_mirror")
+    migrate.create_missing(settings)
+    engine = sa.create_engine(settings.database_musicbrainz.url(), poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE SCHEMA musicbrainz"))
+        connection.execute(sa.text("CREATE TABLE musicbrainz.recording (id int, extra int)"))
+    migrate.upgrade_all(settings)
+    with engine.connect() as connection:
+        assert sa.inspect(connection).get_table_names("musicbrainz") == ["recording"]
+        assert sa.inspect(connection).get_table_names() == []

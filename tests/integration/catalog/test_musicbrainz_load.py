@@ -1,0 +1,224 @@
+"""Loading a MusicBrainz dump into a real database."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+
+from cli.commands.admin.musicbrainz import musicbrainz
+from cli.sample.recordings import MUSICBRAINZ
+from cli.stack.effective_settings import CONFIG_VARIABLE
+from pipeline.catalog import migrate
+from pipeline.catalog.musicbrainz import tables as mb
+from pipeline.catalog.musicbrainz.load import DumpError, load_dump, open_dump
+from pipeline.runtime.databases import Databases
+from pipeline.settings.sections import Settings
+from tests.support.servers import Servers
+from tests.support.workers import write_config
+
+INDEXES = sa.text(
+    "SELECT indexdef FROM pg_indexes WHERE schemaname = 'musicbrainz' ORDER BY indexname"
+)
+CONSTRAINTS = sa.text(
+    "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE connamespace = 'musicbrainz'::regnamespace ORDER BY 1, 2"
+)
+
+
+@pytest.fixture(scope="module")
+def own(servers: Servers) -> Settings:
+    """Four databases of this module's own."""
+    settings = servers.settings("_dump")
+    migrate.create_missing(settings)
+    migrate.upgrade_all(settings)
+    return settings
+
+
+@pytest.fixture
+def engine(own: Settings) -> Iterator[sa.Engine]:
+    """The engine of the MusicBrainz database, which has one recording of an earlier dump."""
+    databases = Databases(own)
+    engine = databases.engine("musicbrainz")
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"TRUNCATE {', '.join(mb.METADATA.tables)}"))
+        row = {"id": 999, "gid": sa.func.gen_random_uuid(), "name": "Old", "artist_credit": 1}
+        connection.execute(sa.insert(mb.recording).values(row))
+    yield engine
+    databases.dispose()
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> Path:
+    """A dump as it comes out of its archive."""
+    shutil.copytree(MUSICBRAINZ, tmp_path / "mbdump")
+    return tmp_path
+
+
+def load(engine: sa.Engine, directory: Path) -> dict[str, int]:
+    """Load a dump; return the rows of each table."""
+    return load_dump(engine, open_dump(directory), lambda _table, _size: None)
+
+
+def rows(engine: sa.Engine, table: sa.Table) -> int:
+    """Return the number of rows of a table."""
+    with engine.connect() as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+
+
+def test_a_dump_replaces_what_was_there(engine: sa.Engine, dump: Path):
+    """Every table has the lines of its file, and nothing else."""
+    counts = load(engine, dump)
+    for name, count in counts.items():
+        lines = (dump / "mbdump" / name).read_text(encoding="utf-8").splitlines()
+        assert count == len(lines)
+        assert rows(engine, mb.METADATA.tables[f"musicbrainz.{name}"]) == count
+    assert set(counts) == {table.name for table in mb.METADATA.tables.values()}
+
+
+def test_values_arrive_as_they_are(engine: sa.Engine, dump: Path):
+    """Nulls, empty texts, letters of all languages, dates."""
+    load(engine, dump)
+    with engine.connect() as connection:
+        names = connection.execute(sa.select(mb.recording.c.name)).scalars().all()
+        assert "Vérmocsár" in names
+        [comment] = connection.execute(sa.select(mb.recording.c.comment).distinct()).scalars()
+        assert comment == ""
+        dates = connection.execute(sa.select(mb.release_country.c.date_month)).scalars().all()
+        assert {None, 5} <= set(dates)
+
+
+def test_keys_and_indexes_are_made_again(engine: sa.Engine, dump: Path):
+    """The same as before, and the statistics are new."""
+    with engine.connect() as connection:
+        before = [connection.execute(query).all() for query in (INDEXES, CONSTRAINTS)]
+    load(engine, dump)
+    with engine.connect() as connection:
+        assert [connection.execute(query).all() for query in (INDEXES, CONSTRAINTS)] == before
+        known = "SELECT reltuples FROM pg_class WHERE oid = 'musicbrainz.track'::regclass"
+        assert connection.execute(sa.text(known)).scalar_one() == 85
+
+
+def test_the_directory_may_be_that_of_the_files(engine: sa.Engine, dump: Path):
+    """As it may be the one around it."""
+    assert load(engine, dump / "mbdump") == load(engine, dump)
+
+
+def test_progress_adds_up_to_the_size(engine: sa.Engine, dump: Path):
+    """And tells when a table's indexes are made."""
+    told: list[tuple[str, int]] = []
+    opened = open_dump(dump)
+    load_dump(engine, opened, lambda table, size: told.append((table, size)))
+    assert sum(size for _, size in told) == opened.size
+    assert told[-1] == ("track", 0)
+
+
+def test_missing_files_are_named(dump: Path):
+    """All that are needed at once."""
+    for name in ("recording", "track", "isrc"):
+        (dump / "mbdump" / name).unlink()
+    with pytest.raises(DumpError, match=r"mbdump lacks recording, track: unpack mbdump.tar.bz2"):
+        open_dump(dump)
+
+
+def test_a_directory_without_a_dump_is_an_error(tmp_path: Path):
+    """The text says what is needed."""
+    with pytest.raises(DumpError, match="lacks artist, artist_credit_name, medium, recording"):
+        open_dump(tmp_path)
+
+
+def test_an_optional_table_without_a_file_is_left_empty(engine: sa.Engine, dump: Path):
+    """Rows of an earlier dump would belong to other recordings."""
+    load(engine, dump)
+    (dump / "mbdump" / "isrc").unlink()
+    assert open_dump(dump).missing == ("isrc",)
+    assert "isrc" not in load(engine, dump)
+    assert rows(engine, mb.isrc) == 0
+
+
+def test_another_number_of_columns_is_an_error(dump: Path):
+    """It names the file and the columns that are expected."""
+    path = dump / "mbdump" / "isrc"
+    path.write_text("1\t2\tZZSMP1100021\n")
+    with pytest.raises(
+        DumpError, match=r"isrc has 3 columns where the table has 5 \(id, recording"
+    ):
+        open_dump(dump)
+
+
+@pytest.mark.parametrize(
+    ("table", "line", "message"),
+    [
+        (
+            "recording",
+            "x\t{gid}\tName\t1\t1\t\t0\t\\N\tf",
+            r'type integer: "x" \(COPY recording, line 61',
+        ),
+        ("recording", "1\t{gid}", r"missing data for column .* \(COPY recording, line 61"),
+        (
+            "recording",
+            "1\t{gid}\tName\t1\t1\t\t0\t\\N\tf",
+            r"recording_pkey.* \(Key \(id\)=\(1\) is duplicated",
+        ),
+        ("recording", "77\tno-uuid\tName\t1\t1\t\t0\t\\N\tf", r"type uuid"),
+    ],
+)
+def test_a_fault_changes_nothing(
+    table: str, line: str, message: str, engine: sa.Engine, dump: Path
+):
+    """The error names file and line, and what was there before is there still."""
+    path = dump / "mbdump" / table
+    gid = "00000000-0000-4000-8000-000000000000"
+    path.write_text(path.read_text(encoding="utf-8") + line.format(gid=gid) + "\n")
+    with pytest.raises(DumpError, match=message) as caught:
+        load(engine, dump)
+    assert str(path) in str(caught.value)
+    with engine.connect() as connection:
+        names = connection.execute(sa.select(mb.recording.c.name)).scalars().all()
+        assert names == ["Old"]
+        assert len(connection.execute(INDEXES).all()) > len(mb.METADATA.tables)
+
+
+def invoke(settings: Settings, dump: Path, folder: Path) -> tuple[int, str]:
+    """Run the command; return its exit code and what it said."""
+    config = write_config(settings, folder / "acoustid.conf")
+    environ = {CONFIG_VARIABLE: str(config)}
+    result = CliRunner().invoke(musicbrainz, ["load", str(dump)], env=environ)
+    return result.exit_code, result.output
+
+
+def test_the_command_loads_a_dump(
+    own: Settings, engine: sa.Engine, dump: Path, tmp_path_factory: pytest.TempPathFactory
+):
+    """It tells what there is, and what there isn't."""
+    (dump / "mbdump" / "isrc").unlink()
+    code, output = invoke(own, dump, tmp_path_factory.mktemp("config"))
+    assert code == 0
+    assert "no isrc: lookups will lack ISRCs" in output
+    assert "60 of them recordings" in output
+    assert rows(engine, mb.recording) == 60
+
+
+def test_the_command_explains_a_fault(
+    own: Settings, engine: sa.Engine, dump: Path, tmp_path_factory: pytest.TempPathFactory
+):
+    """In one line, without a traceback."""
+    (dump / "mbdump" / "release").unlink()
+    code, output = invoke(own, dump, tmp_path_factory.mktemp("config"))
+    assert code == 1
+    assert "lacks release:" in output
+    assert rows(engine, mb.recording) == 1
+
+
+def test_the_command_explains_a_database_that_is_not_ready(
+    own: Settings, dump: Path, tmp_path_factory: pytest.TempPathFactory
+):
+    """One without the tables, say."""
+    bare = own.database_musicbrainz.model_copy(update={"name": "postgres"})
+    settings = own.model_copy(update={"database_musicbrainz": bare})
+    code, output = invoke(settings, dump, tmp_path_factory.mktemp("config"))
+    assert code == 1
+    assert "database postgres can't take the dump" in output
+    assert "does not exist" in output

@@ -1,0 +1,152 @@
+"""``acoustid keys`` makes keys that work at once, and says what is wrong with what it was given."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from api.access.keys import Keys
+from api.access.redis_outage import RedisWatch
+from api.http.parameters import Parameters
+from cli.commands.admin.keys import keys
+from cli.stack.servers.ports import free_port
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.redis_client import connect
+from pipeline.settings.sections import Settings
+
+Run = Callable[..., Result]
+
+
+def config_text(settings: Settings, **redis: Any) -> str:
+    """Return a configuration file for the test's servers."""
+    lines = []
+    for section in ("database", "redis"):
+        options = getattr(settings, section)
+        lines += [
+            f"[{section}]",
+            f"host = {options.host}",
+            f"port = {redis.get('port', options.port) if section == 'redis' else options.port}",
+            f"password = {options.password.get_secret_value()}",
+        ]
+        if section == "database":
+            lines += [f"name = {options.name}", f"user = {options.user}"]
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def run(
+    settings: Settings, databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """Return a function that runs the command on the test's servers."""
+    del databases  # emptied
+    path = tmp_path / "acoustid.conf"
+    path.write_text(config_text(settings))
+    monkeypatch.setenv("ACOUSTID_CONFIG", str(path))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(keys, arguments)
+
+    return run
+
+
+@pytest.fixture
+def front_end(settings: Settings, databases: Databases) -> Iterator[Callable[[], Keys]]:
+    """Return a function that makes the keys of one more front-end process."""
+    with connect(settings.redis) as client:
+        yield lambda: Keys(databases, client, RedisWatch(), demo=False)
+
+
+def client(key: str) -> Parameters:
+    return Parameters([("client", key)])
+
+
+def test_an_applications_key(run: Run, front_end) -> None:
+    made = json.loads(run("create", "--application", "Picard", "--rate-limit", "2.5").stdout)
+    assert set(made) == {"kind", "id", "name", "key", "rate_limit"}
+    assert (made["kind"], made["name"], made["rate_limit"]) == ("application", "Picard", 2.5)
+    found = front_end().application(client(made["key"]))
+    assert (found.id, found.name, found.rate_limit) == (made["id"], "Picard", 2.5)
+
+
+def test_an_application_with_a_key_of_its_own(run: Run, front_end) -> None:
+    """A client with a key built in is served once its key is known, and by one application."""
+    made = json.loads(run("create", "--application", "Picard", "--key", "v8pQ6oyB").output)
+    assert made["key"] == "v8pQ6oyB"
+    assert front_end().application(Parameters([("client", "v8pQ6oyB")])).id == made["id"]
+    again = run("create", "--application", "Other", "--key", "v8pQ6oyB")
+    assert again.exit_code == 1
+    assert "another application has this key" in again.output
+
+
+def test_a_users_key(run: Run, front_end) -> None:
+    made = json.loads(run("create", "--account", "Ada").stdout)
+    assert set(made) == {"kind", "id", "name", "key"}
+    found = front_end().account(Parameters([("user", made["key"])]))
+    assert (found.id, found.name) == (made["id"], "Ada")
+
+
+def test_a_disabled_key_is_refused_and_an_enabled_one_taken(run: Run, front_end) -> None:
+    made = json.loads(run("create", "--application", "x").stdout)
+    front_end().application(client(made["key"]))
+    done = run("disable", "--application", str(made["id"]))
+    assert json.loads(done.stdout) == {"id": made["id"], "name": "x", "active": False}
+    assert front_end().applications.find(made["key"]) is None
+    run("enable", "--application", str(made["id"]))
+    assert front_end().application(client(made["key"])).id == made["id"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ([], "either --application NAME or --account NAME"),
+        (["--application", "a", "--account", "b"], "either"),
+        (["--account", "b", "--rate-limit", "1"], "--rate-limit is for an application"),
+        (["--application", "a", "--rate-limit", "-1"], "-1"),
+        (["--application", ""], "either"),
+    ],
+)
+def test_what_makes_no_sense(run: Run, arguments: list[str], hint: str) -> None:
+    done = run("create", *arguments)
+    assert done.exit_code == 2
+    assert hint in done.output
+
+
+def test_an_application_that_there_is_not(run: Run) -> None:
+    done = run("disable", "--application", "99")
+    assert done.exit_code == 1
+    assert "there is no application 99" in done.output
+
+
+def test_without_redis_a_key_is_made_all_the_same(
+    run: Run, settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "acoustid.conf").write_text(config_text(settings, port=free_port()))
+    done = run("create", "--application", "x")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["key"]
+    assert "Redis is away" in done.stderr
+
+
+def test_a_database_that_is_away_is_named(run: Run, settings: Settings, tmp_path: Path) -> None:
+    text = config_text(settings).replace(
+        f"port = {settings.database.port}", f"port = {free_port()}"
+    )
+    (tmp_path / "acoustid.conf").write_text(text)
+    done = run("create", "--application", "x")
+    assert done.exit_code == 1
+    assert f"database {settings.database.name} is away" in done.output
+
+
+def test_the_stack_here_is_meant_unless_another_is_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ACOUSTID_CONFIG")
+    data = tmp_path / "data"
+    data.mkdir()
+    (tmp_path / "acoustid.conf").rename(data / "acoustid.conf")
+    done = run("create", "--application", "x", "--data-dir", str(data))
+    assert json.loads(done.stdout)["name"] == "x"

@@ -1,0 +1,62 @@
+"""A start after an upgrade or a damage builds the index anew, from the database."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.stack.preparation import prepare
+from pipeline.fingerprint.query import extract_query
+from pipeline.index import manifest as manifests
+from pipeline.index import open_reader
+from pipeline.index.manifest import read_manifest, write_manifest
+from pipeline.runtime.databases import Databases
+from pipeline.settings.sections import Settings
+from pipeline.storage import files
+from tests.support.imports import Importer
+from tests.support.synthetic import fingerprint
+
+
+@pytest.fixture
+def index(settings: Settings, databases: Databases) -> Path:
+    """The settings' index, with two fingerprints."""
+    path = settings.fingerprint_index.path
+    importer = Importer(databases, path)
+    importer.run(*(importer.receipt(fingerprint(seed)) for seed in (1, 2)))
+    return path
+
+
+def found(index: Path) -> list[list[int]]:
+    with open_reader(index) as reader:
+        return [
+            hits.ids.tolist()
+            for hits in reader.search([extract_query(fingerprint(seed)) for seed in (1, 2)])
+        ]
+
+
+def test_a_sound_index_is_left_alone(settings: Settings, index: Path) -> None:
+    before = read_manifest(index)
+    said: list[str] = []
+    prepare(settings, said.append)
+    assert read_manifest(index) == before
+    assert not [line for line in said if "index" in line]
+
+
+def test_an_index_of_an_earlier_version_is_built_anew(
+    settings: Settings, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = read_manifest(index)
+    assert manifest
+    monkeypatch.setattr(manifests, "VERSION", 1)
+    write_manifest(index, manifest)
+    monkeypatch.undo()
+    said: list[str] = []
+    prepare(settings, said.append)
+    assert found(index) == [[1], [2]]
+    assert [line for line in said if "has manifest format 1, this software reads 2" in line]
+
+
+def test_an_index_whose_segment_is_gone_is_built_anew(settings: Settings, index: Path) -> None:
+    for segment in index.glob("*.segment"):
+        files.remove(segment)
+    prepare(settings, lambda _line: None)
+    assert found(index) == [[1], [2]]

@@ -1,0 +1,105 @@
+"""A start empties a fingerprint store that can't be used, and the index worker fills it again."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from cli.stack.preparation import prepare
+from pipeline.catalog.fingerprint import tables
+from pipeline.fingerprint_store import open_store, open_store_writer
+from pipeline.following.update_index import update_index
+from pipeline.index import open_writer
+from pipeline.runtime.databases import Databases
+from pipeline.settings.sections import FingerprintStoreSettings, Settings
+from tests.support.imports import Importer
+from tests.support.synthetic import fingerprint
+
+
+@pytest.fixture
+def importer(settings: Settings, databases: Databases) -> Importer:
+    importer = Importer(databases, settings.fingerprint_index.path)
+    importer.run(*(importer.receipt(fingerprint(seed)) for seed in (1, 2)), index=False)
+    return importer
+
+
+@pytest.fixture
+def store(settings: Settings, importer: Importer) -> Path:
+    """The settings' store, with two fingerprints."""
+    update(importer, settings.fingerprint_store.path)
+    return settings.fingerprint_store.path
+
+
+def update(importer: Importer, store: Path) -> None:
+    with open_writer(importer.index_path) as index, open_store_writer(store) as writer:
+        update_index(index, importer.databases, store=writer)
+
+
+def lose_a_segment(store: Path, importer: Importer) -> None:
+    del importer
+    [segment] = store.glob("*.fingerprints")
+    segment.unlink()
+
+
+def damage_the_manifest(store: Path, importer: Importer) -> None:
+    del importer
+    (store / "manifest").write_bytes(b"damaged")
+
+
+def restore_the_database(store: Path, importer: Importer) -> None:
+    del store
+    later = tables.fpindex_changelog.c.created + sa.text("interval '1 second'")
+    with importer.databases.engine("fingerprint").begin() as connection:
+        connection.execute(sa.update(tables.fpindex_changelog).values(created=later))
+
+
+def test_a_sound_store_is_left_alone(settings: Settings, store: Path) -> None:
+    before = open_store(store).reached()
+    said: list[str] = []
+    prepare(settings, said.append)
+    assert open_store(store).reached() == before
+    assert not [line for line in said if "store" in line]
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (lose_a_segment, "is missing"),
+        (damage_the_manifest, "is damaged"),
+        (restore_the_database, "another database's changelog"),
+    ],
+)
+def test_a_store_that_cannot_be_used_begins_anew(
+    settings: Settings,
+    store: Path,
+    importer: Importer,
+    harm: Callable[[Path, Importer], None],
+    reason: str,
+) -> None:
+    harm(store, importer)
+    said: list[str] = []
+    prepare(settings, said.append)
+    assert [line for line in said if "emptying the fingerprint store" in line and reason in line]
+    assert open_store(store).reached() == (0, 0)
+    update(importer, store)
+    assert list(open_store(store).find([1, 2]).rows) == [1, 2]
+
+
+def test_a_store_that_is_being_written_is_left_to_its_writer(
+    settings: Settings, store: Path, importer: Importer
+) -> None:
+    restore_the_database(store, importer)
+    before = open_store(store).reached()
+    with open_store_writer(store):
+        prepare(settings, lambda _line: None)
+    assert open_store(store).reached() == before
+
+
+def test_a_store_that_is_off_is_left_alone(
+    settings: Settings, store: Path, importer: Importer
+) -> None:
+    damage_the_manifest(store, importer)
+    off = FingerprintStoreSettings(enabled=False, path=store)
+    prepare(settings.model_copy(update={"fingerprint_store": off}), lambda _line: None)
+    assert (store / "manifest").read_bytes() == b"damaged"

@@ -1,0 +1,171 @@
+"""The sample catalogue on real servers and workers."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from cli.errors import StackError
+from cli.sample import demo_lookup, load_sample
+from cli.sample.demo import demo_recording
+from pipeline.catalog import migrate
+from pipeline.catalog.app import tables as app_tables
+from pipeline.catalog.fingerprint import tables as fingerprint_tables
+from pipeline.catalog.ingest import tables as ingest_tables
+from pipeline.catalog.musicbrainz import tables as mb
+from pipeline.fingerprint.codec import unpack_text
+from pipeline.lookups.describe import describe_lookups
+from pipeline.messages import Lookup, LookupBatch, TrackHit
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.redis_client import connect
+from pipeline.settings.sections import Settings
+from tasks.redis_state import lookup_replies
+from tests.support.lookup_front_end import ask
+from tests.support.servers import Servers
+from tests.support.workers import point_celery_at, running_workers, write_config
+
+EVERYTHING = "recordings releasegroups releases tracks sources isrcs"
+
+
+@pytest.fixture(scope="module")
+def own(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings with four databases and an index of this module's own."""
+    settings = servers.settings("_sample")
+    migrate.create_missing(settings)
+    migrate.upgrade_all(settings)
+    config = write_config(settings, tmp_path_factory.mktemp("sample") / "acoustid.conf")
+    point_celery_at(config, settings)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def impatient(own: Settings) -> str:
+    """What loading says where no worker runs; the receipts are written all the same."""
+    with pytest.raises(StackError) as caught:
+        load_sample(own, lambda _line: None, timeout=0.5)
+    return str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def loaded(
+    own: Settings, impatient: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """The same after the workers came up and the sample was loaded, without the sweeper's help."""
+    assert impatient
+    folder = tmp_path_factory.mktemp("workers")
+    config = write_config(own, folder / "acoustid.conf")
+    with running_workers(config, folder, own):
+        load_sample(own, lambda _line: None)
+        yield own
+
+
+@pytest.fixture
+def databases(loaded: Settings) -> Iterator[Databases]:
+    """Engines for one test."""
+    made = Databases(loaded)
+    yield made
+    made.dispose()
+
+
+def counts(databases: Databases) -> dict[str, int]:
+    """Return how many rows there are of what loading writes."""
+    tables = {
+        "app": (app_tables.account, app_tables.application),
+        "ingest": (ingest_tables.submission,),
+        "fingerprint": (fingerprint_tables.track, fingerprint_tables.fingerprint),
+        "musicbrainz": (mb.recording, mb.track),
+    }
+    found: dict[str, int] = {}
+    for name, listed in tables.items():
+        with databases.engine(name).connect() as connection:  # type: ignore[arg-type]
+            for table in listed:
+                query = sa.select(sa.func.count()).select_from(table)
+                found[table.name + "@" + name] = connection.execute(query).scalar_one()
+    return found
+
+
+def keys(value: Any) -> set[str]:
+    """Return all keys within a JSON value."""
+    if isinstance(value, dict):
+        return set(value).union(*(keys(each) for each in value.values()))
+    return set().union(*(keys(each) for each in value)) if isinstance(value, list) else set()
+
+
+def test_without_workers_the_wait_ends(impatient: str):
+    """The error says where to look."""
+    assert "acoustid status" in impatient
+
+
+def test_every_recording_becomes_a_track(databases: Databases):
+    """One each, under one application, whose account is its own."""
+    assert counts(databases) == {
+        "account@app": 1,
+        "application@app": 1,
+        "submission@ingest": 60,
+        "track@fingerprint": 60,
+        "fingerprint@fingerprint": 60,
+        "recording@musicbrainz": 60,
+        "track@musicbrainz": 85,
+    }
+
+
+def test_loading_again_changes_nothing(loaded: Settings, databases: Databases):
+    """And tells of no step."""
+    before = counts(databases)
+    steps: list[str] = []
+    load_sample(loaded, steps.append)
+    assert counts(databases) == before
+    assert steps == []
+
+
+def test_imported_but_not_in_the_index_is_not_loaded(loaded: Settings, tmp_path: Path):
+    """As where a start was cut short between the two."""
+    index = loaded.fingerprint_index.model_copy(update={"path": tmp_path / "index"})
+    behind = loaded.model_copy(update={"fingerprint_index": index})
+    with pytest.raises(StackError, match="the index is not up to date"):
+        load_sample(behind, lambda _line: None, timeout=0.5)
+
+
+def test_a_musicbrainz_of_ones_own_is_left_alone(loaded: Settings, databases: Databases):
+    """Where there is any recording, no row is added."""
+    with databases.engine("musicbrainz").begin() as connection:
+        connection.execute(sa.delete(mb.replication_control))
+    load_sample(loaded, lambda _line: None)
+    with databases.engine("musicbrainz").connect() as connection:
+        assert connection.execute(sa.select(mb.replication_control)).all() == []
+
+
+def test_the_demonstration_finds_its_recording(loaded: Settings):
+    """As a front end asks it."""
+    form = {name: value for name, [value] in parse_qs(demo_lookup()).items()}
+    lookup = Lookup(
+        request=0, duration=int(form["duration"]), fingerprint=unpack_text(form["fingerprint"])
+    )
+    key = lookup_replies.reply_key()
+    deadline = time.time() + 30
+    batch = LookupBatch(uuid4().hex, key, deadline, [form["meta"]], [lookup])
+    reply = ask(connect(loaded.redis, blocking=True), batch)
+    best = reply.answers[0]["results"][0]
+    assert best["score"] > 0.9
+    assert [each["title"] for each in best["recordings"]] == [demo_recording().title]
+
+
+def test_every_word_of_meta_shows_something(databases: Databases):
+    """The sample has each kind of data that lookups can show."""
+    with databases.engine("fingerprint").connect() as connection:
+        tracks = connection.execute(
+            sa.select(fingerprint_tables.track.c.id, fingerprint_tables.track.c.gid)
+        ).all()
+    lookups = [Lookup(request=0, hits=[TrackHit(row.id, str(row.gid), 1.0) for row in tracks])]
+    batch = LookupBatch("all", "nowhere", time.time() + 30, [EVERYTHING], lookups)
+    assert keys(describe_lookups(batch, databases).reply.answers) >= {
+        *("title", "duration", "artists", "joinphrase", "isrcs", "sources"),
+        *("releasegroups", "type", "secondarytypes"),
+        *("releases", "medium_count", "track_count", "releaseevents", "country", "date", "day"),
+        *("mediums", "format", "position", "tracks"),
+    }

@@ -1,0 +1,117 @@
+"""``acoustid tracks`` merges tracks, tells what it did, and suggests which."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.main import main
+from cli.stack.servers.ports import free_port
+from pipeline.catalog.fingerprint import tables as fp
+from pipeline.runtime.databases import Databases
+from pipeline.settings.sections import Settings
+from tests.support.imports import MBID, Importer
+from tests.support.synthetic import fingerprint, near_copy
+from tests.support.workers import write_config
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def importer(databases: Databases, index_path: Path) -> Importer:
+    return Importer(databases, index_path)
+
+
+@pytest.fixture
+def gids(importer: Importer) -> tuple[UUID, UUID]:
+    """Two tracks that share a recording and are alike; their ids are 1 and 2."""
+    words = fingerprint(1), near_copy(fingerprint(1), 2, 0.16)
+    [one, other] = (importer.run(importer.receipt(each))[0].track_gid for each in words)
+    assert one is not None
+    assert other is not None
+    return one, other
+
+
+@pytest.fixture
+def run(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs ``acoustid tracks`` on the test's servers."""
+    monkeypatch.setenv("ACOUSTID_CONFIG", str(write_config(settings, tmp_path / "acoustid.conf")))
+    return lambda *arguments: CliRunner().invoke(main, ["tracks", *map(str, arguments)])
+
+
+def test_a_merge_tells_what_it_did(run: Run, gids: tuple[UUID, UUID], importer: Importer) -> None:
+    target, source = gids
+    done = run("merge", target, source)
+    assert json.loads(done.stdout) == {
+        "dry_run": False,
+        "target": {"id": 1, "gid": str(target)},
+        "merged": [{"id": 2, "gid": str(source)}],
+        "merged_before": [],
+        "fingerprints_moved": 1,
+        "redirects_updated": 0,
+        "links": {
+            "track_mbid": {"left": 1, "removed": 1},
+            "track_puid": {"left": 0, "removed": 0},
+            "track_meta": {"left": 0, "removed": 0},
+            "track_foreignid": {"left": 0, "removed": 0},
+        },
+    }
+    assert {row.track_id for row in importer.rows(fp.fingerprint)} == {1}
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(
+    run: Run, gids: tuple[UUID, UUID], importer: Importer
+) -> None:
+    tried = json.loads(run("merge", *gids, "--dry-run").stdout)
+    assert {row.track_id for row in importer.rows(fp.fingerprint)} == {1, 2}
+    done = json.loads(run("merge", *gids).stdout)
+    assert tried == done | {"dry_run": True}
+
+
+def test_a_second_time_says_so(run: Run, gids: tuple[UUID, UUID]) -> None:
+    run("merge", *gids)
+    done = json.loads(run("merge", *gids).stdout)
+    assert [each["gid"] for each in done["merged_before"]] == [str(gids[1])]
+    assert (done["merged"], done["fingerprints_moved"]) == ([], 0)
+
+
+@pytest.mark.usefixtures("gids")
+def test_ids_name_tracks_as_well(run: Run) -> None:
+    assert json.loads(run("merge", 2, 1).stdout)["target"]["id"] == 2
+
+
+def test_what_is_refused_is_an_error(run: Run, gids: tuple[UUID, UUID]) -> None:
+    unknown = uuid4()
+    refused = run("merge", gids[0], unknown)
+    assert refused.exit_code == 1
+    assert f"there is no track {unknown}" in refused.output
+
+
+@pytest.mark.parametrize("name", ["x", "1.5", "99999999999", "²"])
+def test_what_names_no_track_is_a_mistake(run: Run, name: str) -> None:
+    refused = run("merge", 1, name)
+    assert refused.exit_code == 2
+    assert "neither a track's gid nor its id" in refused.output
+
+
+def test_suggestions_can_be_merged(run: Run, gids: tuple[UUID, UUID]) -> None:
+    [pair] = json.loads(run("suggest").stdout)
+    assert (pair["target"], pair["source"], pair["mbid"]) == (*map(str, gids), str(MBID))
+    assert 0.4 <= pair["min_score"] < 0.75
+    assert pair["max_length_difference"] == 0
+    assert run("merge", pair["target"], pair["source"]).exit_code == 0
+    assert json.loads(run("suggest", "--limit", 5).stdout) == []
+
+
+def test_a_database_that_is_away_is_an_error(run: Run, settings: Settings, tmp_path: Path) -> None:
+    away = settings.database_fingerprint.model_copy(update={"port": free_port()})
+    write_config(
+        settings.model_copy(update={"database_fingerprint": away}), tmp_path / "acoustid.conf"
+    )
+    done = run("merge", 1, 2)
+    assert done.exit_code == 1
+    assert "run it again" in done.output
+    assert "Traceback" not in done.output

@@ -1,0 +1,188 @@
+"""`acoustid up`, `status` and `down` as a newcomer meets them: on an empty directory, for real."""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import psutil
+import psycopg2
+import pytest
+
+from cli.sample.demo import DEMO_TITLE
+from cli.sample.recordings import sample_recordings
+from cli.stack.data_directory import DataDir
+from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.servers import place
+from cli.stack.servers.ports import free_port, is_free
+from tests.support.whole_stack import acoustid
+
+ROLES = {
+    "supervisor",
+    "postgres",
+    "valkey",
+    "worker-lookup-1",
+    "worker-submission",
+    "worker-index",
+    "beat",
+    "api",
+    "flower",
+}
+
+State = dict[str, Any]
+
+
+def up(data: DataDir) -> subprocess.CompletedProcess[str]:
+    options = ("--detach", "--workers", "1", "--port", "0")
+    return acoustid("up", *options, "--flower-port", str(free_port()), data=data)
+
+
+def status(data: DataDir) -> State:
+    answer = acoustid("status", "--json", data=data)
+    assert answer.returncode == 0, answer.stderr
+    found: State = json.loads(answer.stdout)
+    return found
+
+
+def port(state: State, role: str) -> int:
+    return next(int(each["port"]) for each in state["processes"] if each["role"] == role)
+
+
+def pids(state: State) -> list[int]:
+    return [each["pid"] for each in state["processes"]]
+
+
+def living(processes: list[int]) -> list[int]:
+    return [
+        pid
+        for pid in processes
+        if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+def wait_for_end(processes: list[int]) -> None:
+    deadline = time.monotonic() + 60
+    while living(processes):
+        assert time.monotonic() < deadline, living(processes)
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataDir]:
+    """A data directory under one that only its owner can enter; gone afterwards."""
+    closed = tmp_path_factory.mktemp("closed")
+    closed.chmod(0o700)
+    made = DataDir.at(closed / "data")
+    yield made
+    acoustid("down", data=made)
+    place.forget(made.root)
+
+
+@pytest.fixture(scope="module")
+def started(data: DataDir) -> str:
+    """What `acoustid up --detach` printed."""
+    answer = up(data)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+@pytest.fixture(scope="module")
+def state(started: str, data: DataDir) -> State:
+    """What `acoustid status` knows of the stack that runs."""
+    del started
+    return status(data)
+
+
+def test_it_prints_addresses_and_keys(started: str, state: State) -> None:
+    assert f"http://127.0.0.1:{port(state, 'api')}" in started
+    assert f"http://127.0.0.1:{port(state, 'flower')}" in started
+    assert f"client={state['demo']['client']}  user={state['demo']['user']}" in started
+
+
+def test_the_command_it_prints_works(started: str) -> None:
+    command = started.split("Try it:", 1)[1].strip()
+    answer = subprocess.run(
+        ["/bin/sh", "-c", command], check=True, capture_output=True, text=True, timeout=60
+    )
+    (result,) = json.loads(answer.stdout)["results"]
+    assert result["recordings"][0]["title"] == DEMO_TITLE
+
+
+def test_status_shows_every_process(state: State) -> None:
+    assert {each["role"] for each in state["processes"]} == ROLES
+    assert living(pids(state)) == pids(state)
+    assert state["ready"]
+
+
+def test_status_shows_queues_positions_and_counts(state: State) -> None:
+    assert set(state["queues"]) == {"lookup", "background", "submission", "index", "maintenance"}
+    assert all(length >= 0 for length in state["queues"].values())
+    size = len(sample_recordings())
+    assert state["index"] == {"position": size, "database_position": size}
+    assert state["counts"] == {
+        "tracks": size,
+        "fingerprints": size,
+        "submissions": {"imported": size},
+    }
+
+
+def test_status_leads_to_the_databases(state: State) -> None:
+    for name in ("app", "ingest", "fingerprint", "musicbrainz"):
+        psycopg2.connect(state["databases"][name]).close()
+
+
+def test_flower_asks_for_the_password(state: State, data: DataDir) -> None:
+    url = f"http://127.0.0.1:{port(state, 'flower')}/"
+    with pytest.raises(HTTPError, match="401"):
+        urlopen(url, timeout=30)
+    login = f"acoustid:{StackRecord.load(data).flower_password}".encode()
+    headers = {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
+    with urlopen(Request(url, headers=headers), timeout=30) as answer:
+        assert answer.status == 200
+
+
+def test_no_secret_stands_in_any_command_line(state: State, data: DataDir) -> None:
+    record = StackRecord.load(data)
+    secrets = (record.postgres_password, record.valkey_password, record.flower_password)
+    commands = [" ".join(psutil.Process(pid).cmdline()) for pid in pids(state)]
+    assert not [command for command in commands for secret in secrets if secret in command]
+
+
+def test_a_second_one_on_the_same_data_is_refused(state: State, data: DataDir) -> None:
+    answer = up(data)
+    assert answer.returncode == 1
+    assert "runs on" in answer.stderr
+    assert living(pids(state)) == pids(state)
+
+
+def test_a_taken_port_is_named(state: State, tmp_path: Path) -> None:
+    taken = port(state, "api")
+    other = DataDir.at(tmp_path / "other")
+    answer = acoustid("up", "--port", str(taken), "--flower-port", "0", data=other)
+    assert answer.returncode == 1
+    assert f"port {taken} of 127.0.0.1 is taken" in answer.stderr
+    place.forget(other.root)
+
+
+def test_after_kill_it_goes_on_where_it_was_and_ends_cleanly(state: State, data: DataDir) -> None:
+    """Last in this file: it ends the stack that the others look at."""
+    os.kill(pids(state)[0], signal.SIGKILL)
+    wait_for_end(pids(state))
+    assert up(data).returncode == 0
+    again = status(data)
+    assert again["demo"] == state["demo"]
+    assert again["counts"] == state["counts"]
+    assert {each["role"] for each in again["processes"]} == ROLES
+    answer = acoustid("down", data=data)
+    assert answer.returncode == 0
+    assert "has ended" in answer.stdout
+    assert living(pids(again)) == []
+    assert is_free(port(again, "api"))
+    assert acoustid("status", data=data).returncode == 3

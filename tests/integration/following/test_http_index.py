@@ -1,0 +1,270 @@
+"""The pipeline on an index that is on a server: `[fingerprint_index] protocol = http`."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+
+from cli.main import main
+from cli.stack.servers.ports import LOOPBACK, free_port
+from pipeline.catalog.fingerprint import changelog, tables
+from pipeline.catalog.fingerprint.index_lock import _LOCK, try_lock_index
+from pipeline.catalog.ingest.submission_status import task_status
+from pipeline.fingerprint.query import extract_query
+from pipeline.following import update_index as stage
+from pipeline.following.open_index import IndexBusy, open_index, open_updater
+from pipeline.following.update_index import rebuild_index, update_index
+from pipeline.imports.score import IndexAheadError
+from pipeline.index import Change, Delete, Hits, Insert
+from pipeline.index_http import IndexUnavailable
+from pipeline.runtime.databases import Databases
+from pipeline.settings.sections import FingerprintIndexSettings, Settings
+from tasks import dispatch
+from tests.support.imports import Importer
+from tests.support.index_server import IndexServerProcess, running_index_server
+from tests.support.synthetic import fingerprint
+from tests.support.workers import eventually, point_celery_at, running_workers, write_config
+from tests.unit.index.model import pairs
+
+SEEDS = range(1, 8)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IndexServerProcess]:
+    with running_index_server(tmp_path_factory.mktemp("index-server")) as server:
+        yield server
+
+
+@pytest.fixture
+def place(server: IndexServerProcess, tmp_path: Path) -> FingerprintIndexSettings:
+    """An index of its own for each test."""
+    return FingerprintIndexSettings(
+        protocol="http",
+        host=LOOPBACK,
+        port=server.port,
+        name=uuid4().hex,
+        path=tmp_path / "untouched",
+    )
+
+
+@pytest.fixture
+def importer(databases: Databases, index_path: Path) -> Importer:
+    importer = Importer(databases, index_path)
+    importer.run(*(importer.receipt(fingerprint(seed)) for seed in SEEDS), index=False)
+    return importer
+
+
+def found(place: FingerprintIndexSettings) -> list[list[int]]:
+    with open_index(place) as index:
+        hits = index.search([extract_query(fingerprint(seed)) for seed in SEEDS])
+        return [each.ids.tolist() for each in hits]
+
+
+ALL = [[number] for number in SEEDS]
+
+
+def catch_up(place: FingerprintIndexSettings, databases: Databases) -> int:
+    with open_updater(place, databases) as updater:
+        return update_index(updater, databases)
+
+
+def random_batches(random: np.random.Generator) -> Iterator[list[Change]]:
+    """Yield batches over few ids and terms, so that everything meets everything."""
+    for _ in range(6):
+        ids = random.integers(1, 400, 150).tolist()
+        yield [
+            Delete(id_)
+            if random.random() < 0.15
+            else Insert(id_, random.integers(0, 500, random.integers(0, 60), np.uint32))
+            for id_ in ids
+        ]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_both_engines_give_the_same_answers(
+    seed: int, place: FingerprintIndexSettings, databases: Databases, index_path: Path
+) -> None:
+    random = np.random.default_rng(seed)
+    batches = list(random_batches(random))
+    local = FingerprintIndexSettings(path=index_path)
+    for settings in (local, place):
+        with open_updater(settings, databases) as updater:
+            for number, batch in enumerate(batches, 1):
+                updater.apply(batch, number * 10)
+    queries = [random.integers(0, 520, random.integers(0, 90), np.uint32) for _ in range(80)]
+
+    def ask(settings: FingerprintIndexSettings, *limits: int) -> list[Hits]:
+        with open_index(settings) as index:
+            assert index.position() == 60
+            limit, min_score, score_pct = limits
+            return index.search(queries, limit=limit, min_score=min_score, score_pct=score_pct)
+
+    for limits in ((40, 1, 10), (40, 2, 10), (100, 5, 0), (3, 1, 100)):
+        expected, answered = ask(local, *limits), ask(place, *limits)
+        assert [pairs(each) for each in answered] == [pairs(each) for each in expected]
+        assert any(each.ids.size for each in answered)
+
+
+def test_it_follows_the_changelog_in_batches_from_where_it_stands(
+    importer: Importer, place: FingerprintIndexSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "BATCH", 3)
+    assert found(place) == [[]] * len(SEEDS)
+    with open_updater(place, importer.databases) as updater:
+        assert update_index(updater, importer.databases, batches=1) == 3
+    assert catch_up(place, importer.databases) == 7
+    assert found(place) == ALL
+    assert not place.path.exists()
+
+
+def test_a_killed_server_forgets_nothing_and_is_only_waited_for(
+    importer: Importer, place: FingerprintIndexSettings, server: IndexServerProcess
+) -> None:
+    with open_index(place) as index, open_updater(place, importer.databases) as updater:
+        update_index(updater, importer.databases)
+        server.kill()
+        with pytest.raises(IndexUnavailable, match="does not take connections"):
+            index.position()
+        with pytest.raises(IndexUnavailable):
+            updater.apply([Delete(3)], 8)
+        server.start()
+        assert index.position() == 7
+        updater.apply([Delete(3)], 8)
+        assert index.position() == 8
+    assert found(place)[2] == []
+
+
+def test_a_server_that_is_away_is_stood_in_for_by_a_replica(
+    importer: Importer, place: FingerprintIndexSettings
+) -> None:
+    catch_up(place, importer.databases)
+    replicated = {"port": free_port(), "replicas": (f"{place.host}:{place.port}",)}
+    assert found(place.model_copy(update=replicated)) == ALL
+
+
+def test_one_process_writes_at_a_time(
+    databases: Databases, place: FingerprintIndexSettings
+) -> None:
+    with (
+        open_updater(place, databases),
+        open_updater(place.model_copy(update={"name": "another"}), databases),
+        pytest.raises(IndexBusy, match=place.name),
+    ):
+        open_updater(place, databases)
+    open_updater(place, databases).close()
+
+
+def test_the_next_one_may_write_as_soon_as_the_last_one_has_closed(databases: Databases) -> None:
+    """Not only when the database has noticed that the connection is gone."""
+    engine = databases.engine("fingerprint")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        held = sa.text(
+            "SELECT count(*) FROM pg_locks"
+            " WHERE (locktype, classid, objsubid) = ('advisory', :key, 2)"  # of two numbers
+        ).bindparams(key=_LOCK)
+        for _ in range(300):
+            release = try_lock_index(engine, "fpindex")
+            assert release is not None
+            release()
+            assert connection.scalar(held) == 0
+
+
+def test_a_rebuild_mends_what_does_not_belong_and_has_what_came_meanwhile(
+    importer: Importer, place: FingerprintIndexSettings
+) -> None:
+    with open_updater(place, importer.databases) as updater:
+        words = extract_query(fingerprint(2))
+        updater.apply([Insert(id_, words) for id_ in (3, 9, 1000)], 6)
+    assert found(place)[1] == [3, 9, 1000]
+
+    def progress(_count: int) -> None:
+        with importer.databases.engine("fingerprint").begin() as connection:
+            connection.execute(sa.delete(tables.fingerprint).where(tables.fingerprint.c.id == 5))
+
+    with open_updater(place, importer.databases) as updater:
+        assert rebuild_index(updater, importer.databases, progress) == 8
+    assert found(place) == [[] if number == 5 else [number] for number in SEEDS]
+
+
+def test_an_index_of_another_database_is_noticed_and_can_be_rebuilt(
+    importer: Importer, place: FingerprintIndexSettings
+) -> None:
+    with open_updater(place, importer.databases) as updater:
+        updater.apply([], 1000)
+        with pytest.raises(IndexAheadError, match="index rebuild"):
+            update_index(updater, importer.databases)
+        assert rebuild_index(updater, importer.databases, lambda _: None) == 7
+    assert found(place) == ALL
+
+
+@pytest.mark.usefixtures("importer")
+def test_the_command_line_looks_after_it(
+    place: FingerprintIndexSettings,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = settings.model_copy(update={"fingerprint_index": place})
+    monkeypatch.setenv("ACOUSTID_CONFIG", str(write_config(here, tmp_path / "acoustid.conf")))
+
+    def run(command: str) -> str:
+        done = CliRunner().invoke(main, ["index", command])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    assert "index rebuilt: 7 fingerprints, position 7" in run("rebuild")
+    assert json.loads(run("stats")) == {
+        "position": 7,
+        "documents": 7,
+        "segments": 1,
+        "bytes": None,
+        "min_document_id": 1,
+        "max_document_id": 7,
+    }
+    assert f"{LOOPBACK}:{place.port}: position 7, 7 documents" in run("check")
+    monkeypatch.setenv("ACOUSTID_FINGERPRINT_INDEX_PORT", str(free_port()))
+    for command in ("check", "stats", "rebuild"):
+        done = CliRunner().invoke(main, ["index", command])
+        assert done.exit_code == 1
+        assert "does not take connections" in done.output
+    assert not place.path.exists()
+
+
+def test_submissions_go_through_workers_into_it(
+    importer: Importer,
+    place: FingerprintIndexSettings,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A second copy is imported into the track that the first one, by then indexed, made."""
+    here = settings.model_copy(update={"fingerprint_index": place})
+    config = write_config(here, tmp_path / "acoustid.conf")
+    monkeypatch.setenv("ACOUSTID_CONFIG", str(config))  # for this test alone
+    point_celery_at(config, here)
+
+    def submit(seed: int) -> None:
+        task_id, ids = importer.receive([importer.receipt(fingerprint(seed))])
+        dispatch.send_submissions(ids)
+        eventually(lambda: (status := task_status(importer.databases, task_id)) and status.finished)
+
+    def is_current() -> bool:
+        with importer.databases.engine("fingerprint").connect() as connection:
+            newest = changelog.position(connection)
+        with open_index(place) as index:
+            return index.position() == newest
+
+    with running_workers(config, tmp_path, here):
+        submit(50)
+        eventually(is_current)
+        tracks = importer.tracks()
+        submit(50)
+        submit(51)
+        eventually(is_current)
+    assert importer.tracks() == tracks + 1
+    assert not place.path.exists()

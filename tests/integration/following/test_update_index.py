@@ -1,0 +1,108 @@
+"""The index follows the changelog, whatever happened to either."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from pipeline.catalog.fingerprint import tables
+from pipeline.fingerprint.query import extract_query
+from pipeline.following import update_index as stage
+from pipeline.following.update_index import rebuild_index, update_index
+from pipeline.imports.score import IndexAheadError
+from pipeline.index import IndexCorrupt, open_reader, open_writer
+from pipeline.runtime.databases import Databases
+from tests.support.imports import Importer
+from tests.support.synthetic import fingerprint
+
+SEEDS = range(1, 8)
+
+
+@pytest.fixture
+def importer(databases: Databases, index_path: Path) -> Importer:
+    importer = Importer(databases, index_path)
+    importer.run(*(importer.receipt(fingerprint(seed)) for seed in SEEDS), index=False)
+    return importer
+
+
+def found(importer: Importer) -> list[list[int]]:
+    with open_reader(importer.index_path) as index:
+        return [
+            hits.ids.tolist()
+            for hits in index.search([extract_query(fingerprint(seed)) for seed in SEEDS])
+        ]
+
+
+def test_it_catches_up_in_batches_and_stands_where_the_changelog_ends(
+    importer: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "BATCH", 3)
+    with open_writer(importer.index_path) as writer:
+        assert update_index(writer, importer.databases, batches=1) == 3
+        assert update_index(writer, importer.databases) == 7
+    assert found(importer) == [[number] for number in range(1, 8)]
+
+
+def test_a_deleted_fingerprint_leaves_the_index(importer: Importer) -> None:
+    importer.update_index()
+    with importer.databases.engine("fingerprint").begin() as connection:
+        connection.execute(sa.delete(tables.fingerprint).where(tables.fingerprint.c.id == 3))
+    assert importer.update_index() == 8
+    assert found(importer)[2] == []
+
+
+def test_a_lost_index_is_built_from_the_changelog_alone(importer: Importer) -> None:
+    importer.update_index()
+    before = found(importer)
+    shutil.rmtree(importer.index_path)
+    assert importer.update_index() == 7
+    assert found(importer) == before
+
+
+def test_a_rebuilt_index_answers_as_before_and_has_what_came_meanwhile(
+    importer: Importer,
+) -> None:
+    importer.update_index()
+    before = found(importer)
+    read: list[int] = []
+
+    def progress(count: int) -> None:
+        read.append(count)
+        if len(read) == 1:
+            importer.run(importer.receipt(fingerprint(50)), index=False)
+
+    with open_writer(importer.index_path) as writer:
+        assert rebuild_index(writer, importer.databases, progress) == 8
+    assert sum(read) >= 7
+    assert found(importer) == before
+
+
+def test_an_index_of_another_database_is_noticed_and_can_be_rebuilt(importer: Importer) -> None:
+    with open_writer(importer.index_path) as writer:
+        writer.apply([], 1000)
+        with pytest.raises(IndexAheadError, match="index rebuild"):
+            update_index(writer, importer.databases)
+        with pytest.raises(IndexAheadError, match="index rebuild"):
+            importer.run(importer.receipt(fingerprint(1)), index=False)
+        assert rebuild_index(writer, importer.databases, lambda _: None) == 7
+        assert update_index(writer, importer.databases) == 7
+
+
+@pytest.mark.parametrize("name", ["manifest", "*.segment"])
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_damaged_index_is_mended_by_rebuilding_it(
+    importer: Importer, name: str, damage: str
+) -> None:
+    importer.update_index()
+    before = found(importer)
+    for file in importer.index_path.glob(name):
+        if damage == "gone":
+            file.unlink()
+        else:
+            file.write_bytes(file.read_bytes()[:20])
+    with pytest.raises(IndexCorrupt):
+        open_writer(importer.index_path)
+    with open_writer(importer.index_path, clear_damaged=True) as writer:
+        assert rebuild_index(writer, importer.databases, lambda _: None) == 7
+    assert found(importer) == before

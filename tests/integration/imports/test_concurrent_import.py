@@ -1,0 +1,41 @@
+"""Near copies that many workers import at the same time share one track."""
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from pipeline.runtime.databases import Databases
+from tests.support.imports import Importer
+from tests.support.synthetic import fingerprint, near_copy
+
+THREADS = 5  # as many as the settings' pools have connections
+RECORDINGS = 6
+COPIES = 5
+
+
+@pytest.mark.parametrize("batch", [1, 3], ids=["alone", "three a request"])
+def test_near_copies_at_the_same_time_found_one_track(
+    databases: Databases, index_path: Path, batch: int
+) -> None:
+    """Each thread has matched before any persists, so none knows of another's copy."""
+    importer = Importer(databases, index_path)
+    copies = [
+        importer.receipt(near_copy(fingerprint(seed), 100 * seed + copy, 0.045), 200 + seed)
+        for copy, seed in product(range(COPIES), range(RECORDINGS))
+    ]
+    requests = [copies[start : start + batch] for start in range(0, len(copies), batch)]
+    barrier = Barrier(THREADS)
+
+    def work(number: int) -> None:
+        mine = [importer.receive(request) for request in requests[number::THREADS]]
+        batches = [importer.match(ids) for _, ids in mine]
+        barrier.wait(timeout=60)
+        for each in batches:
+            importer.persist(each)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(work, range(THREADS)))
+    assert importer.tracks() == RECORDINGS

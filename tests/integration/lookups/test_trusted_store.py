@@ -1,0 +1,206 @@
+"""A store is used while the database has not said otherwise, and it says so at once."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+import structlog.testing
+
+from cli.stack.servers.ports import free_port
+from pipeline.catalog.fingerprint import tables
+from pipeline.catalog.fingerprint.changelog import CHANNEL, ChangelogWatch
+from pipeline.catalog.fingerprint.track_merge import merge_tracks
+from pipeline.fingerprint_store import open_store, open_store_writer
+from pipeline.following.update_index import update_index
+from pipeline.index import open_writer
+from pipeline.lookups.trusted_store import CHECK_EVERY, REST, TrustedStore
+from pipeline.runtime.databases import Databases
+from pipeline.settings.sections import Settings
+from tests.support.imports import Importer
+from tests.support.synthetic import fingerprint
+
+NOTICE = 5.0  # seconds that a notice may take on a machine that is busy
+ALL = (0, 1 << 15)
+
+
+class Clock:
+    """A clock that stands still."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def importer(databases: Databases, index_path: Path) -> Importer:
+    importer = Importer(databases, index_path)
+    importer.run(*(importer.receipt(fingerprint(seed)) for seed in (1, 2, 3)), index=False)
+    return importer
+
+
+@pytest.fixture
+def place(importer: Importer, tmp_path: Path) -> Path:
+    update(importer, tmp_path / "store")
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(importer: Importer, place: Path, clock: Clock) -> Iterator[TrustedStore]:
+    """A store that is trusted, by a clock on which nothing becomes due."""
+    trusted = TrustedStore(open_store(place), importer.databases, clock)
+    assert held(trusted)
+    yield trusted
+    trusted.close()
+
+
+@pytest.fixture
+def watch(databases: Databases) -> Iterator[ChangelogWatch]:
+    watch = ChangelogWatch(databases)
+    assert watch.heard()  # nobody listened before
+    assert not watch.heard()
+    yield watch
+    watch.close()
+
+
+def update(importer: Importer, place: Path) -> None:
+    with open_writer(importer.index_path) as writer, open_store_writer(place) as store:
+        update_index(writer, importer.databases, store=store)
+
+
+def held(trusted: TrustedStore) -> bool:
+    """Tell whether the store is used for the first three fingerprints: for all or for none."""
+    found = trusted.find([1, 2, 3], *ALL)
+    assert len(found.rows) in (0, 3)
+    return bool(found.rows)
+
+
+def soon(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + NOTICE
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.001)
+    return True
+
+
+def merge(importer: Importer) -> None:
+    first, second, *_ = importer.rows(tables.track)
+    merge_tracks(importer.databases, first.id, [second.id])
+
+
+def test_merged_tracks_are_heard_of(importer: Importer, watch: ChangelogWatch) -> None:
+    merge(importer)
+    assert soon(watch.heard)
+    assert not watch.heard()
+
+
+def test_deleted_fingerprints_are_heard_of(importer: Importer, watch: ChangelogWatch) -> None:
+    with importer.databases.engine("fingerprint").begin() as connection:
+        connection.execute(sa.delete(tables.fingerprint))
+    assert soon(watch.heard)
+
+
+def test_what_only_adds_is_not_heard_of(importer: Importer, watch: ChangelogWatch) -> None:
+    importer.run(importer.receipt(fingerprint(4)), importer.receipt(fingerprint(1)))
+    with importer.databases.engine("fingerprint").begin() as connection:
+        assert connection.scalar(sa.select(sa.func.max(tables.fpindex_changelog.c.id))) == 4
+        connection.execute(sa.func.pg_notify("another_channel", "").select())
+    time.sleep(0.1)
+    assert not watch.heard()
+
+
+def test_what_was_undone_is_not_heard_of(importer: Importer, watch: ChangelogWatch) -> None:
+    with importer.databases.engine("fingerprint").begin() as connection:
+        connection.execute(sa.delete(tables.fingerprint))
+        connection.rollback()
+    time.sleep(0.1)
+    assert not watch.heard()
+
+
+def test_a_lost_connection_counts_as_news(importer: Importer, watch: ChangelogWatch) -> None:
+    kill = sa.text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = :query"
+    ).bindparams(query=f"LISTEN {CHANNEL}")
+    with importer.databases.engine("fingerprint").connect() as connection:
+        assert connection.execute(kill).all() == [(True,)]
+    assert soon(watch.heard)
+    assert watch.heard()  # it listens anew, and has not heard what was said meanwhile
+    merge(importer)
+    assert soon(watch.heard)
+
+
+def test_after_a_merge_the_store_rests_until_it_has_followed(
+    importer: Importer, place: Path, store: TrustedStore
+) -> None:
+    merge(importer)
+    assert soon(lambda: not held(store))
+    update(importer, place)
+    assert held(store)
+    [one, other, _] = store.find([1, 2, 3], *ALL).rows.values()
+    assert (one.track_id, one.track_gid) == (other.track_id, other.track_gid)
+
+
+def test_without_notices_the_database_is_asked_in_time(
+    importer: Importer, place: Path, store: TrustedStore, clock: Clock
+) -> None:
+    with importer.databases.engine("fingerprint").begin() as connection:
+        connection.execute(
+            sa.text("INSERT INTO fpindex_changelog (fingerprint_id, deleted) VALUES (1, false)")
+        )
+    clock.now = CHECK_EVERY - 0.1
+    assert held(store)
+    clock.now = CHECK_EVERY
+    assert not held(store)
+    update(importer, place)
+    assert held(store)
+
+
+def test_a_database_that_was_restored_is_noticed(
+    importer: Importer, store: TrustedStore, clock: Clock
+) -> None:
+    changelog = tables.fpindex_changelog
+    with importer.databases.engine("fingerprint").begin() as connection:
+        later = changelog.c.created + sa.text("interval '1 microsecond'")
+        connection.execute(sa.update(changelog).values(created=later))
+    clock.now = CHECK_EVERY
+    assert not held(store)
+
+
+def test_a_database_that_is_away_is_left_alone_for_a_while(
+    settings: Settings, importer: Importer, place: Path, clock: Clock
+) -> None:
+    """Candidates are then read from rows, which a read-only twin may have."""
+    del importer
+    nowhere = settings.database_fingerprint.model_copy(update={"port": free_port()})
+    broken = Databases(settings.model_copy(update={"database_fingerprint": nowhere}))
+    store = TrustedStore(open_store(place), broken, clock)
+    with structlog.testing.capture_logs() as logs:
+        for clock.now in (0.0, CHECK_EVERY, REST - 1):
+            assert not held(store)
+    assert [each["event"] for each in logs] == ["the database cannot be asked"]
+    working = Databases(settings)
+    store._databases, store._watch = working, ChangelogWatch(working)
+    clock.now = REST
+    assert held(store)
+    store.close()
+    working.dispose()
+
+
+def test_what_the_store_lacks_is_missing_and_no_reason_to_leave_it(
+    importer: Importer, place: Path, store: TrustedStore, clock: Clock
+) -> None:
+    importer.run(importer.receipt(fingerprint(4)), index=False)
+    found = store.find([1, 4], *ALL)
+    assert (list(found.rows), found.missing) == ([1], [4])
+    update(importer, place)
+    clock.now = CHECK_EVERY
+    assert list(store.find([1, 4], *ALL).rows) == [1, 4]

@@ -1,0 +1,72 @@
+"""The index server for the tests: a process of its own, as `acoustid index serve` runs it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+from cli.stack.servers.ports import LOOPBACK, free_port, is_free
+from tests.support.workers import eventually
+
+START_DEADLINE = 60.0
+
+
+class IndexServerProcess:
+    """A server on a folder and a port, which it keeps when it is started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._log = folder / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The id of its process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        command = ("index", "serve", "--dir", str(self._folder / "data"), "--port", str(self.port))
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                (sys.executable, "-m", "cli.main", *command), stdout=log, stderr=log
+            )
+        eventually(self._answers, START_DEADLINE)
+
+    def kill(self) -> None:
+        """End it as a power cut would, and wait until its port is free."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            eventually(lambda: is_free(self.port))
+
+    def stop(self) -> None:
+        """End it in good order."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=30)
+
+    def _answers(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            raise AssertionError(f"the index server ended: {self._log.read_text()[-2000:]}")
+        try:
+            return requests.get(f"http://{LOOPBACK}:{self.port}/_health", timeout=5).ok
+        except requests.RequestException:
+            return False
+
+
+@contextmanager
+def running_index_server(folder: Path) -> Iterator[IndexServerProcess]:
+    """Run a server on a folder until the exit."""
+    folder.mkdir(parents=True, exist_ok=True)
+    server = IndexServerProcess(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

@@ -1,0 +1,25 @@
+"""A front end in a few lines: sends a batch of lookups to the workers, and waits for the reply."""
+
+from collections.abc import Callable
+
+import redis
+
+from pipeline.messages import LookupBatch, LookupReply
+from tasks import dispatch
+from tasks.redis_state import lookup_replies
+
+Send = Callable[[LookupBatch], None]
+
+
+def ask(client: redis.Redis, batch: LookupBatch, send: Send = dispatch.send_lookups) -> LookupReply:
+    """Return the workers' reply.
+
+    Args:
+        client: to Redis, for commands that wait.
+        batch: what to ask.
+        send: publishes it.
+    """
+    send(batch)
+    reply = lookup_replies.pop(client, batch.reply_to, 30)
+    assert reply is not None
+    return reply

@@ -1,0 +1,65 @@
+"""A worker in a few lines: answers batches of lookups through a real Redis."""
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import redis
+
+from pipeline.messages import Lookup, LookupBatch, LookupReply
+from tasks.redis_state import lookup_replies
+
+Answer = dict[str, Any]
+
+
+def echo(lookup: Lookup) -> Answer:
+    """Answer with what was asked, so that a test can see whose answer it got."""
+    asked = lookup.track_gid or str(lookup.duration)
+    return {"results": [{"id": asked, "score": 1.0}]}
+
+
+class Answering:
+    """Receives batches as `tasks.dispatch.send_lookups` does, and pushes a reply for each.
+
+    Attributes:
+        answer: what a lookup is answered with.
+        batches: what was sent.
+        held: while it is set, replies are kept back until `release`.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        self.answer: Callable[[Lookup], Answer] = echo
+        self.batches: list[LookupBatch] = []
+        self.arrived = threading.Condition()
+        self.held = False
+        self._kept: list[LookupBatch] = []
+
+    def send(self, batch: LookupBatch) -> None:
+        """Take a batch."""
+        with self.arrived:
+            self.batches.append(batch)
+            if self.held:
+                self._kept.append(batch)
+            self.arrived.notify_all()
+        if not self.held:
+            threading.Thread(target=self.reply, args=(batch,)).start()
+
+    def reply(self, batch: LookupBatch, *, failed: bool = False) -> None:
+        """Answer a batch."""
+        answers = [] if failed else [self.answer(lookup) for lookup in batch.lookups]
+        lookup_replies.push(self.client, batch.reply_to, LookupReply(batch.id, answers, failed))
+
+    def wait_for(self, count: int) -> list[LookupBatch]:
+        """Wait until so many batches have come, and return them."""
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: len(self.batches) >= count, timeout=30)
+            return list(self.batches)
+
+    def release(self, batches: Iterable[LookupBatch] | None = None) -> None:
+        """Answer what was kept back, and from now on everything at once."""
+        with self.arrived:
+            self.held = False
+            kept, self._kept = self._kept, []
+        for batch in kept if batches is None else batches:
+            self.reply(batch)

@@ -1,0 +1,115 @@
+"""PostgreSQL and Valkey for the tests: real ones, on free ports, gone afterwards."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cli.stack.processes import Child
+from cli.stack.servers import place
+from cli.stack.servers.binaries import find_postgres, find_valkey
+from cli.stack.servers.launch import EmbeddedServer, start
+from cli.stack.servers.ports import LOOPBACK, free_port
+from cli.stack.servers.postgres import USER, PostgresServer
+from cli.stack.servers.valkey import ValkeyServer
+from cli.stack.stopping import end
+from pipeline.settings.sections import Settings
+
+PASSWORD = "test-password"
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The two servers of a test session.
+
+    Attributes:
+        folder: a directory for whatever else the session keeps, deleted with it.
+    """
+
+    postgres: PostgresServer
+    valkey: ValkeyServer
+    folder: Path
+
+    def settings(self, suffix: str = "", **sections: Any) -> Settings:
+        """Return settings for these servers.
+
+        Args:
+            suffix: end of the databases' names and the index's directory, for one's own set.
+            sections: further sections, such as ``features={"demo_key": True}``.
+        """
+        names = ("app", "fingerprint", "ingest", "musicbrainz")
+        tree: dict[str, Any] = {
+            "redis": {"host": LOOPBACK, "port": self.valkey.port, "password": PASSWORD},
+            "fingerprint_index": {"path": self.folder / f"index{suffix}"},
+            "fingerprint_store": {"path": self.folder / f"fingerprints{suffix}"},
+        }
+        for name in names:
+            section = "database" if name == "app" else f"database_{name}"
+            tree[section] = tree[f"{section}_ro"] = {
+                "name": f"{name}{suffix}",
+                "user": USER,
+                "password": PASSWORD,
+                "host": LOOPBACK,
+                "port": self.postgres.port,
+                "pool_size": 5,
+            }
+        return Settings.model_validate({**tree, **sections})
+
+
+@contextmanager
+def running_servers() -> Iterator[Servers]:
+    """Start both servers in a temporary directory; end them and delete it at the exit."""
+    with temporary_folder() as folder, ExitStack() as stack:
+        servers = Servers(make_postgres(folder), make_valkey(folder), folder)
+        for server in (servers.postgres, servers.valkey):
+            stack.enter_context(running(server))
+        yield servers
+
+
+@contextmanager
+def running(server: EmbeddedServer) -> Iterator[Child]:
+    """Run one server."""
+    process = start(server)
+    try:
+        yield process
+    finally:
+        end(process, server.escalation)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Make a directory that PostgreSQL's user can pass through, where root runs the tests."""
+    folder = Path(tempfile.mkdtemp(prefix="acoustid-test-")).resolve()
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        place.forget(folder)
+        shutil.rmtree(folder)
+
+
+def make_postgres(folder: Path, *, durable: bool = False) -> PostgresServer:
+    """Return a PostgreSQL on a directory, not started."""
+    return PostgresServer(
+        place.choose(folder, "test"),
+        find_postgres(),
+        port=free_port(),
+        password=PASSWORD,
+        log=folder / "postgres.log",
+        durable=durable,
+    )
+
+
+def make_valkey(folder: Path, *, durable: bool = False) -> ValkeyServer:
+    """Return a Valkey on a directory, not started."""
+    return ValkeyServer(
+        folder / "valkey",
+        find_valkey(),
+        port=free_port(),
+        password=PASSWORD,
+        log=folder / "valkey.log",
+        durable=durable,
+    )

@@ -1,0 +1,116 @@
+"""What other clients see of a server that is attacked: right answers, and how soon."""
+
+import http.client
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import psutil
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+QUIET_SECONDS = 3.0
+PAUSE = 0.02  # seconds between two requests of a client
+
+
+@dataclass
+class Seen:
+    """What clients saw in some seconds: the time of each request, and all that was wrong."""
+
+    seconds: list[float] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def p99(self) -> float:
+        """Return the 99th percentile of the times, in seconds."""
+        return sorted(self.seconds)[int(0.99 * len(self.seconds))]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request, and what tells a right answer."""
+
+    method: str
+    path: str
+    is_right: Callable[[int, bytes], bool]
+    body: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def ask(port: int, question: Question, seconds: float, seen: Seen) -> None:
+    """Ask one question again and again, on a new connection each time."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        begun = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        try:
+            connection.request(question.method, question.path, question.body, question.headers)
+            reply = connection.getresponse()
+            content = reply.read()
+            if not question.is_right(reply.status, content):
+                seen.wrong.append(f"{question.path}: {reply.status} {content[:200]!r}")
+        except (OSError, http.client.HTTPException) as error:
+            seen.wrong.append(f"{question.path}: {error!r}")
+        finally:
+            connection.close()
+        seen.seconds.append(time.monotonic() - begun)
+        time.sleep(PAUSE)
+
+
+def watch(port: int, questions: Sequence[Question], seconds: float) -> Seen:
+    """Ask all questions beside each other for some seconds."""
+    seen = Seen()
+    threads = [
+        threading.Thread(target=ask, args=(port, question, seconds, seen)) for question in questions
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return seen
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A quiet time, and the same under attack.
+
+    Attributes:
+        attackers: connections by kind.
+        memory: most bytes that the server's process had resident.
+    """
+
+    quiet: Seen
+    attacked: Seen
+    attackers: dict[str, int]
+    memory: int
+
+    def show(self) -> str:
+        """Return the figures in one line."""
+        opened = sum(count for name, count in self.attackers.items() if "failed" not in name)
+        return (
+            f"quiet p99 {1000 * self.quiet.p99():.0f} ms, under attack"
+            f" {1000 * self.attacked.p99():.0f} ms ({len(self.attacked.seconds)} requests,"
+            f" {len(self.attacked.wrong)} wrong), {opened} hostile connections,"
+            f" server {self.memory / 1e6:.0f} MB"
+        )
+
+
+def attacked(
+    port: int, pid: int, questions: Sequence[Question], seconds: float, large_path: str
+) -> Outcome:
+    """Watch a server while it is quiet, then while it is attacked."""
+    quiet = watch(port, questions, QUIET_SECONDS)
+    command = [sys.executable, "-m", "tests.support.attack", str(port), str(seconds)]
+    attack = subprocess.Popen(
+        [*command, questions[0].path, large_path], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        seen = watch(port, questions, seconds)
+        memory = psutil.Process(pid).memory_info().rss
+        output, _ = attack.communicate(timeout=90)
+    finally:
+        attack.kill()
+        attack.wait(30)
+    return Outcome(quiet, seen, json.loads(output), memory)

@@ -1,0 +1,111 @@
+"""A whole stack for tests: `acoustid up` on a directory of its own, with keys without limits."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from urllib.request import Request, urlopen
+
+from cli.stack.data_directory import DataDir
+from cli.stack.servers import place
+from cli.stack.servers.ports import free_port
+
+NO_LIMITS = {f"ACOUSTID_CLUSTER_RATE_LIMITER_{tier}_LIMIT": "0" for tier in ("GLOBAL", "APP", "IP")}
+ENVIRON = {**NO_LIMITS, "ACOUSTID_FEATURES_ASYNC_API": "true"}
+
+
+class WholeStack:
+    """A stack that runs, and the command to ask about it.
+
+    Attributes:
+        data: its data directory.
+        client: an application's key.
+        user: a user's key.
+    """
+
+    def __init__(self, data: DataDir) -> None:
+        self.data = data
+        self._state: dict[str, Any] = {}
+        self.client = self._key("--application")
+        self.user = self._key("--account")
+
+    def acoustid(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command on the stack."""
+        return acoustid(*arguments, data=self.data)
+
+    def status(self) -> dict[str, Any]:
+        """Return what `acoustid status --json` says."""
+        answer = self.acoustid("status", "--json")
+        assert answer.returncode == 0, answer.stderr
+        found: dict[str, Any] = json.loads(answer.stdout)
+        return found
+
+    def port(self, role: str) -> int:
+        """Return where a process listens."""
+        self._state = self._state or self.status()
+        return next(int(p["port"]) for p in self._state["processes"] if p["role"] == role)
+
+    def index_is_current(self) -> bool:
+        """Return whether the index has everything that was imported."""
+        index = self.status()["index"]
+        return bool(index["position"] == index["database_position"])
+
+    def flower(self, path: str, password: str) -> Any:
+        """Return an answer of Flower's."""
+        login = base64.b64encode(f"acoustid:{password}".encode()).decode()
+        url = f"http://127.0.0.1:{self.port('flower')}{path}"
+        with urlopen(
+            Request(url, headers={"Authorization": f"Basic {login}"}), timeout=30
+        ) as reply:
+            return json.load(reply)
+
+    def _key(self, kind: str) -> str:
+        made = self.acoustid("keys", "create", kind, "Tests")
+        assert made.returncode == 0, made.stderr
+        return str(json.loads(made.stdout)["key"])
+
+
+S = TypeVar("S", bound=WholeStack)
+
+
+@contextmanager
+def running_stack(
+    data: DataDir, kind: type[S], *, sample: bool = False, **environ: str
+) -> Iterator[S]:
+    """Run a stack without limits and with background lookups; end it and delete what it left.
+
+    Args:
+        data: its data directory.
+        kind: what to return.
+        sample: whether it holds the sample catalogue.
+        environ: further settings.
+    """
+    contents = "--sample" if sample else "--no-sample"
+    options = ("--detach", contents, "--workers", "1", "--port", "0")
+    try:
+        flower = ("--flower-port", str(free_port()))
+        started = acoustid("up", *options, *flower, data=data, environ={**ENVIRON, **environ})
+        assert started.returncode == 0, started.stderr
+        yield kind(data)
+    finally:
+        acoustid("down", data=data)
+        place.forget(data.root)
+
+
+def acoustid(
+    *arguments: str, data: DataDir, environ: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command and wait for it; none of the caller's configuration leaks in."""
+    own = {name: text for name, text in os.environ.items() if not name.startswith("ACOUSTID_")}
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments, "--data-dir", str(data.root)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**own, **(environ or {})},
+        timeout=170,
+    )

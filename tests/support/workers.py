@@ -1,0 +1,139 @@
+"""Celery workers for the tests: what `acoustid up` starts, on the session's servers."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from cli.stack.roles import Layout, Role, roles
+from pipeline.runtime.redis_client import connect
+from pipeline.settings.sections import Settings
+from tasks.celery import app
+from tasks.redis_state import heartbeats
+
+START_DEADLINE = 60.0
+T = TypeVar("T")
+
+
+def write_config(settings: Settings, path: Path) -> Path:
+    """Write settings as a configuration file, secrets and all, and return its path."""
+    tree = settings.model_dump()
+    lines: list[str] = []
+    for section in ("database", "database_fingerprint", "database_ingest", "database_musicbrainz"):
+        lines += _section(section, tree[section])
+    for section in ("redis", "fingerprint_index", "fingerprint_store", "features", "celery"):
+        lines += _section(section, tree[section])
+    lines += _section("cluster.rate_limiter", tree["cluster"]["rate_limiter"])
+    path.write_text("\n".join(lines))
+    path.chmod(0o600)
+    return path
+
+
+def _section(name: str, options: Mapping[str, object]) -> list[str]:
+    values = {
+        key: value.get_secret_value() if hasattr(value, "get_secret_value") else value
+        for key, value in options.items()
+    }
+    return [f"[{name}]", *(f"{k} = {v}" for k, v in values.items() if v is not None and v != ())]
+
+
+def point_celery_at(config: Path, settings: Settings) -> None:
+    """Let this process publish to the session's Redis."""
+    os.environ["ACOUSTID_CONFIG"] = str(config)
+    app.conf.update(broker_url=settings.redis.url(), result_backend=settings.redis.url())
+
+
+def worker_roles(lookup_workers: int = 1) -> list[Role]:
+    """Return the workers of a stack."""
+    layout = Layout(host="127.0.0.1", port=1, flower_port=None, workers=lookup_workers)
+    return [role for role in roles(layout) if role.node]
+
+
+@contextmanager
+def running_worker(
+    role: Role,
+    config: Path,
+    log: Path,
+    settings: Settings,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one worker until it has left a heartbeat; end it at the exit."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            role.command,
+            env={**os.environ, "ACOUSTID_CONFIG": str(config), **(environ or {})},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        _wait_for_heartbeat(role, process, settings, log)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def running_workers(
+    config: Path, folder: Path, settings: Settings, environ: Mapping[str, str] | None = None
+) -> Iterator[dict[str, Path]]:
+    """Run every worker of a stack; yield their logs by node name."""
+    with ExitStack() as stack:
+        logs = {}
+        for role in worker_roles():
+            logs[role.name] = folder / f"{role.name}.log"
+            stack.enter_context(running_worker(role, config, logs[role.name], settings, environ))
+        yield logs
+
+
+def task_counts(workers: int) -> list[dict[str, int]]:
+    """Return how many tasks of each name each of so many workers has run.
+
+    Nothing keeps a question for a worker that does not listen yet, so it is asked again.
+    """
+
+    def ask() -> dict[str, Any]:
+        try:
+            found = app.control.inspect(timeout=1, limit=workers).stats() or {}
+        except (RedisError, OperationalError):  # a connection that another test has had closed
+            return {}
+        return found if len(found) == workers else {}
+
+    return [each["total"] for each in eventually(ask).values()]
+
+
+def eventually(ask: Callable[[], T], seconds: float = 60.0) -> T:
+    """Ask until the answer is true, and return it; fail when it never is."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        answer = ask()
+        if answer:
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(f"still {answer!r} after {seconds} s")
+
+
+def _wait_for_heartbeat(
+    role: Role, process: subprocess.Popen[bytes], settings: Settings, log: Path
+) -> None:
+    redis = connect(settings.redis)
+    for node in heartbeats.alive(redis):
+        if node.startswith(f"{role.node}@"):
+            heartbeats.forget(redis, node)
+
+    def alive() -> bool:
+        if process.poll() is not None:
+            raise AssertionError(f"{role.name} ended: {log.read_text()[-2000:]}")
+        return any(node.startswith(f"{role.node}@") for node in heartbeats.alive(redis))
+
+    eventually(alive, START_DEADLINE)

@@ -1,0 +1,160 @@
+"""Parameters are read as leniently as in public, and never make anything fail."""
+
+from urllib.parse import parse_qsl, quote
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.http.errors import RequestTooLargeError
+from api.http.parameters import (
+    MAX_PAIRS,
+    Parameters,
+    is_foreign_id,
+    parse_int,
+    parse_pairs,
+    parse_uuid,
+    suffixed,
+)
+
+MBID = "5d1f0c5e-1111-4aaa-8aaa-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("241", 241),
+        (" 241 ", 241),
+        ("\t241\n", 241),
+        ("+241", 241),
+        ("-1", -1),
+        ("007", 7),
+        ("1_000", 1000),
+        ("", None),
+        ("abc", None),
+        ("241.6", None),
+        ("0x10", None),
+        ("1e3", None),
+        ("²", None),
+        ("٣", 3),
+        ("１", 1),  # noqa: RUF001 - a full-width one
+        ("- 1", None),
+        ("1__0", None),
+        ("9" * 5000, None),
+    ],
+)
+def test_numbers(text: str, number: int | None) -> None:
+    assert parse_int(text) == number
+
+
+@given(st.integers(min_value=-(10**50), max_value=10**50))
+def test_every_number_is_read_back(number: int) -> None:
+    assert parse_int(f" {number} ") == number
+
+
+@given(st.text())
+def test_no_text_is_too_odd_for_a_number(text: str) -> None:
+    parse_int(text)
+    parse_uuid(text)
+    is_foreign_id(text)
+
+
+def test_the_first_value_counts_where_one_is_needed() -> None:
+    parameters = Parameters([("id", "1"), ("x", "y"), ("id", "2")])
+    assert parameters.get("id") == "1"
+    assert parameters.get_int("id") == 1
+    assert parameters.get_all("id") == ["1", "2"]
+    assert parameters.get("nothing") is None
+    assert parameters.get_all("nothing") == []
+    assert list(parameters) == ["id", "x"]
+
+
+def test_a_text_for_the_database_has_no_nul_and_an_end() -> None:
+    parameters = Parameters([("version", "1\x002"), ("long", "é" * 300), ("empty", "")])
+    assert parameters.get_text("version") == "1 2"
+    assert parameters.get_text("long") == "é" * 255
+    assert parameters.get_text("long", 3) == "ééé"
+    assert parameters.get_text("empty") is None
+
+
+@pytest.mark.parametrize(
+    ("names", "suffixes"),
+    [
+        (["fingerprint"], [None]),
+        (["fingerprint.1", "fingerprint.0", "fingerprint"], [None, 0, 1]),
+        (["fingerprint.10", "fingerprint.9"], [9, 10]),
+        (["fingerprint.007"], [7]),
+        (["fingerprint.7", "trackid.7", "trackid.2"], [2, 7]),
+        (["fingerprint.", "fingerprint.x", "fingerprint.1.2", "fingerprint.-1"], []),
+        (["fingerprint.²", "fingerprint.٣"], []),
+        (["fingerprint." + "9" * 5000], []),
+        (["fingerprintx", "duration.3", "xfingerprint.1"], []),
+    ],
+)
+def test_suffixes(names: list[str], suffixes: list[int | None]) -> None:
+    parameters = Parameters((name, "x") for name in names)
+    assert parameters.suffixes("fingerprint", "trackid") == suffixes
+
+
+@given(st.sets(st.integers(min_value=0, max_value=10**9)))
+def test_suffixes_come_back_in_order(numbers: set[int]) -> None:
+    parameters = Parameters((suffixed("fingerprint", number), "x") for number in numbers)
+    assert parameters.suffixes("fingerprint") == sorted(numbers)
+
+
+def test_pairs_keep_empty_values_and_mend_what_is_no_utf8() -> None:
+    assert parse_pairs("a=1&b=&c&a=%C3%A9+x&d=%ff") == [
+        ("a", "1"),
+        ("b", ""),
+        ("c", ""),
+        ("a", "é x"),
+        ("d", "\ufffd"),
+    ]
+
+
+@given(st.lists(st.tuples(st.text(min_size=1), st.text())))
+def test_pairs_are_read_back(pairs: list[tuple[str, str]]) -> None:
+    text = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
+    assert parse_pairs(text) == pairs
+
+
+@given(st.text(alphabet="ab=&+%1é ;"))
+def test_pairs_are_those_of_the_standard_library(text: str) -> None:
+    assert parse_pairs(text) == parse_qsl(text, keep_blank_values=True, errors="replace")
+
+
+def test_more_pairs_than_any_client_sends_are_refused() -> None:
+    assert len(parse_pairs("&".join(["a=1"] * MAX_PAIRS))) == MAX_PAIRS
+    with pytest.raises(RequestTooLargeError):
+        parse_pairs("&".join(["a=1"] * (MAX_PAIRS + 1)))
+
+
+@pytest.mark.parametrize("text", [MBID, MBID.upper()])
+def test_uuids_are_read_in_either_case(text: str) -> None:
+    assert parse_uuid(text) == UUID(MBID)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", MBID.replace("-", ""), "{" + MBID + "}", f"urn:uuid:{MBID}", MBID + "\n", MBID[:-1]],
+)
+def test_other_forms_of_uuids_are_refused(text: str) -> None:
+    assert parse_uuid(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("spotify:1a", True),
+        ("a1:b:c", True),
+        ("vendor:é", True),
+        ("vendor:", False),
+        (":id", False),
+        ("Vendor:id", False),
+        ("vendor", False),
+        ("", False),
+    ],
+)
+def test_foreign_ids(text: str, is_one: bool) -> None:
+    assert is_foreign_id(text) is is_one

@@ -1,0 +1,201 @@
+"""What a submission brings, with the public rules on order, suffixes and rows."""
+
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.http.errors import ApiError, MissingParameterError
+from api.http.parameters import Parameters
+from api.submissions.request import NumberedReceipt, Sender, parse_submissions
+from pipeline.catalog.ingest.submissions import Receipt
+
+WORD = "AQAAAQcZ"
+MBID = "5d1f0c5e-1111-4aaa-8aaa-000000000001"
+OTHER = "5d1f0c5e-1111-4aaa-8aaa-000000000002"
+NIL = "00000000-0000-0000-0000-000000000000"
+SENDER = Sender(account_id=3, application_id=4, version="1.0")
+MINIMAL: dict[str, Any] = {"fingerprint": WORD, "duration": 241}
+
+
+def parse(**form: Any) -> list[NumberedReceipt]:
+    """Parse a submission; `mbid_1` stands for ``mbid.1`` and a list for several values."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in form.items():
+        several = value if isinstance(value, list) else [value]
+        pairs += [(name.replace("_", "."), str(each)) for each in several]
+    return parse_submissions(Parameters(pairs), SENDER)
+
+
+def only(**form: Any) -> Receipt:
+    ((_, receipt),) = parse(**{**MINIMAL, **form})
+    return receipt
+
+
+def test_a_whole_submission() -> None:
+    receipt = only(
+        mbid=MBID.upper(),
+        puid=OTHER,
+        foreignid="vendor:17",
+        bitrate="320",
+        fileformat="MP3",
+        track="A  Track",
+        artist="An\x00Artist",
+        album="Album",
+        albumartist="Others",
+        trackno="3",
+        discno="1",
+        year="1999",
+    )
+    assert np.array_equal(receipt.words, np.array([0x80000000], np.uint32))
+    assert (receipt.account_id, receipt.application_id) == (3, 4)
+    assert receipt.application_version == "1.0"
+    assert (receipt.length, receipt.bitrate, receipt.format) == (241, 320, "MP3")
+    assert (receipt.mbid, receipt.puid) == (UUID(MBID), UUID(OTHER))
+    assert receipt.foreignid == "vendor:17"
+    assert receipt.meta == {
+        "track": "A Track",
+        "artist": "An Artist",
+        "album": "Album",
+        "album_artist": "Others",
+        "track_no": 3,
+        "disc_no": 1,
+        "year": 1999,
+    }
+
+
+def test_there_is_a_row_for_each_mbid() -> None:
+    found = parse(fingerprint_4=WORD, duration_4=3, mbid_4=[MBID, OTHER, MBID])
+    assert [number for number, _ in found] == [4, 4, 4]
+    assert [receipt.mbid for _, receipt in found] == [UUID(MBID), UUID(OTHER), UUID(MBID)]
+
+
+def test_the_nil_mbid_is_none() -> None:
+    assert parse(**MINIMAL, mbid=NIL) == []
+    assert only(mbid=NIL, track="x").mbid is None
+    assert only(mbid=[NIL, MBID]).mbid == UUID(MBID)
+    assert parse(**MINIMAL, puid=NIL) == []
+
+
+def test_an_empty_mbid_is_none() -> None:
+    assert only(mbid=["", MBID]).mbid == UUID(MBID)
+
+
+@pytest.mark.parametrize(
+    "form", [{}, {"foreignid": "vendor:17"}, {"track": "", "year": "0", "trackno": "x"}]
+)
+def test_what_names_no_recording_is_left_out_without_an_error(form: dict[str, str]) -> None:
+    assert parse(**MINIMAL, **form) == []
+
+
+@pytest.mark.parametrize("form", [{"puid": MBID}, {"track": "x"}, {"year": "1999"}])
+def test_a_puid_or_a_text_is_enough(form: dict[str, str]) -> None:
+    assert only(**form).mbid is None
+
+
+def test_texts_that_are_cleaned_away_still_count() -> None:
+    assert only(trackno="10001").meta == {}
+
+
+def test_numbers_that_no_column_holds_are_dropped() -> None:
+    assert only(track="x", year=str(2**31)).meta == {"track": "x"}
+    assert only(track="x", year="9" * 50).meta == {"track": "x"}
+
+
+@pytest.mark.parametrize(("given", "kept"), [("0", None), ("", None), ("x", None), ("1", 1)])
+def test_bitrates(given: str, kept: int | None) -> None:
+    assert only(mbid=MBID, bitrate=given).bitrate == kept
+
+
+def test_texts_fit_into_an_index() -> None:
+    assert only(mbid=MBID, fileformat="é" * 1000).format == "é" * 255
+    assert only(mbid=MBID, fileformat="a\x00b").format == "a b"
+    assert only(mbid=MBID, foreignid="v:a\x00b").foreignid == "v:a b"
+
+
+BAD = {
+    "puid": ("x", 7),
+    "foreignid": ("x", 10),
+    "mbid": ("x", 7),
+    "duration": ("x", 2),
+    "fingerprint": ("AgAAAQcZ", 3),
+    "bitrate": ("-1", 9),
+}
+
+
+@pytest.mark.parametrize("first", range(len(BAD)))
+def test_the_order_of_errors(first: int) -> None:
+    bad = list(BAD)[first:]
+    form = {**MINIMAL, "track": "x", **{name: BAD[name][0] for name in bad}}
+    with pytest.raises(ApiError, match=f'"{bad[0]}"') as caught:
+        parse(**form)
+    assert caught.value.code == BAD[bad[0]][1]
+
+
+@pytest.mark.parametrize(
+    ("form", "code", "name"),
+    [
+        ({"duration": "0"}, 8, "duration"),
+        ({"duration": "-1"}, 8, "duration"),
+        ({"duration": "32768"}, 8, "duration"),
+        ({"duration": "241.6"}, 2, "duration"),
+        ({"bitrate": "32768"}, 9, "bitrate"),
+        ({"fingerprint": "AQAAAA"}, 3, "fingerprint"),
+        ({"fingerprint": "AQAAAg"}, 3, "fingerprint"),
+        ({"fingerprint": " " + WORD}, 3, "fingerprint"),
+        ({"fingerprint": ""}, 2, "fingerprint"),
+        ({"foreignid": "v:" + "x" * 300}, 10, "foreignid"),
+        ({"mbid": [MBID, "x"]}, 7, "mbid"),
+    ],
+)
+def test_values_that_are_refused(form: dict[str, Any], code: int, name: str) -> None:
+    with pytest.raises(ApiError, match=f'"{name}"') as caught:
+        parse(**{**MINIMAL, "track": "x", **form})
+    assert caught.value.code == code
+
+
+def test_an_empty_fingerprint_says_what_may_be_wrong() -> None:
+    with pytest.raises(ApiError, match="too short"):
+        parse(fingerprint="AQAAAA", duration=3, track="x")
+
+
+def test_without_a_fingerprint_it_is_missing() -> None:
+    with pytest.raises(MissingParameterError, match='"fingerprint"'):
+        parse(duration=3, track="x", trackid_0=MBID)
+
+
+def test_a_bad_item_is_dropped_when_there_is_a_good_one() -> None:
+    good = {"fingerprint_1": WORD, "duration_1": 3, "track_1": "x"}
+    for bad in (0, 2):
+        found = parse(**good, **{f"fingerprint_{bad}": "!", f"duration_{bad}": 3})
+        assert [number for number, _ in found] == [1]
+
+
+def test_of_only_bad_items_the_last_one_is_reported() -> None:
+    with pytest.raises(MissingParameterError, match=r'"duration\.5"'):
+        parse(fingerprint_0="!", duration_0=3, fingerprint_5=WORD)
+
+
+def test_a_good_item_that_names_nothing_still_counts_as_valid() -> None:
+    assert parse(fingerprint_0=WORD, duration_0=3, fingerprint_1="!", duration_1=3) == []
+
+
+NAMES = (*BAD, "fileformat", "track", "artist", "trackno", "discno", "year")
+names = st.tuples(st.sampled_from(NAMES), st.sampled_from(["", ".0", ".1", ".²"])).map("".join)
+values = st.one_of(st.text(), st.sampled_from([WORD, MBID, NIL, "3", "-1", "v:x", "99999999999"]))
+
+
+@given(st.lists(st.tuples(names, values)))
+def test_no_parameters_are_too_odd(pairs: list[tuple[str, str]]) -> None:
+    try:
+        found = parse_submissions(Parameters(pairs), SENDER)
+    except ApiError:
+        return
+    for _, receipt in found:
+        assert 1 <= receipt.length <= 32767
+        assert len(receipt.words)
+        assert receipt.mbid or receipt.puid or receipt.meta is not None
+        assert "\0" not in f"{receipt.format}{receipt.foreignid}{receipt.meta}"

@@ -1,0 +1,69 @@
+"""The file of queries, and which of them each window asks."""
+
+from urllib.parse import parse_qs
+
+import pytest
+
+from bench.catalogue.catalogue import Catalogue
+from bench.lookup.queries import KNOWN_SHARE, QueryFile, QuerySource
+from pipeline.fingerprint.codec import decode
+
+CATALOGUE = Catalogue(fingerprints=300)
+
+
+@pytest.fixture
+def queries(tmp_path):
+    return QueryFile(QuerySource(CATALOGUE), tmp_path / "queries.txt")
+
+
+def lines(queries, span):
+    return queries.path.read_bytes()[span[0] : span[1]].decode().splitlines()
+
+
+def test_each_window_asks_the_next_queries(queries):
+    sample = queries.sample(3)
+    first = lines(queries, queries.provide(5))
+    queries.used(2)
+    assert lines(queries, queries.provide(1)) == first[2:3]
+    assert [line[1:] for line in lines(queries, (0, 1 << 20))[:3]] == [each.body for each in sample]
+
+
+def test_after_a_rewind_the_same_queries_are_asked_again(queries):
+    first = lines(queries, queries.provide(5))
+    queries.used(5)
+    queries.rewind()
+    assert lines(queries, queries.provide(7))[:5] == first
+    assert len(set(first)) == 5
+
+
+def test_a_line_tells_whether_the_query_is_known(queries):
+    sample = queries.sample(30)
+    marks = [line[0] for line in lines(queries, (0, 1 << 20))]
+    assert marks == ["0" if each.track is None else "1" for each in sample]
+
+
+def test_four_in_five_are_known():
+    source = QuerySource(CATALOGUE)
+    known = sum(source.query(number).track is not None for number in range(500))
+    assert known / 500 == pytest.approx(KNOWN_SHARE, abs=0.06)
+
+
+def test_a_query_is_repeated_only_if_that_is_asked_for():
+    different = {QuerySource(CATALOGUE).ask(number).body for number in range(50)}
+    repeated = {QuerySource(CATALOGUE, distinct=7).ask(number).body for number in range(50)}
+    assert (len(different), len(repeated)) == (50, 7)
+
+
+def test_a_body_is_a_lookup_without_limits():
+    source = QuerySource(CATALOGUE, meta="recordings compress")
+    form = parse_qs(source.ask(1).body)
+    assert set(form) == {"client", "duration", "fingerprint", "meta"}
+    assert form["meta"] == ["recordings compress"]
+    assert decode(form["fingerprint"][0]).words.tolist() == source.query(1).words.tolist()
+
+
+def test_every_real_recording_is_asked_for():
+    asked = list(QuerySource(CATALOGUE).real())
+    assert [each.track for each in asked] == [
+        CATALOGUE.track_gid(number) for number in range(CATALOGUE.real)
+    ]

@@ -1,0 +1,86 @@
+"""What a submission benchmark sends, and how it judges what became of it."""
+
+from urllib.parse import parse_qs
+
+import pytest
+
+from bench.catalogue.catalogue import Catalogue
+from bench.submit.submissions import Item, Submitter, bodies, judge
+from pipeline.fingerprint.codec import decode
+from pipeline.fingerprint.compare import compare2
+
+KNOWN_TRACKS = 100
+SENT = [Item({}, 7), Item({}, -1), Item({}, -1), Item({}, -2)]
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    return Catalogue(fingerprints=300)
+
+
+@pytest.fixture(scope="module")
+def items(catalogue):
+    return Submitter(catalogue, run=0).make(200)
+
+
+def words(item):
+    return decode(item.form["fingerprint"]).words
+
+
+def test_new_known_and_repeated_recordings_are_mixed(items):
+    new = {each.recording for each in items if each.recording < 0}
+    known = [each for each in items if each.recording > 0]
+    assert 80 <= len(new) <= 120
+    assert 30 <= len(known) <= 70
+    assert len(items) - len(new) - len(known) >= 30
+
+
+def test_a_repeated_recording_sounds_like_the_first_one(items):
+    first = {}
+    for item in items:
+        if item.recording < 0:
+            original = first.setdefault(item.recording, item)
+            assert compare2(words(original), words(item)) > 0.9
+            assert original.form["duration"] == item.form["duration"]
+
+
+def test_a_known_recording_sounds_like_the_catalogues(catalogue, items):
+    for item in [each for each in items if each.recording > 0][:10]:
+        assert compare2(catalogue.words(item.recording - 1), words(item)) > 0.75
+
+
+def test_every_submission_names_its_recording(items):
+    assert all("mbid" in each.form or "track" in each.form for each in items)
+
+
+def test_another_run_sends_other_recordings(catalogue, items):
+    [other] = Submitter(catalogue, run=1).make(1)
+    assert compare2(words(items[0]), words(other)) < 0.1
+
+
+def test_requests_hold_so_many_submissions(items):
+    requests = [parse_qs(body) for body in bodies(items[:25], per_request=10, user="key")]
+    assert [sum(name.startswith("fingerprint.") for name in each) for each in requests] == [
+        10,
+        10,
+        5,
+    ]
+    assert requests[2]["fingerprint.4"] == [items[24].form["fingerprint"]]
+
+
+@pytest.mark.parametrize(
+    ("tracks", "wrong"),
+    [
+        ([7, 101, 101, 102], {}),
+        ([8, 101, 101, 102], {"other_track": 1}),
+        ([7, 101, 103, 102], {"split": 1}),
+        ([7, 101, 101, 101], {"joined": 1}),
+        ([7, 50, 50, 102], {"joined": 2}),
+        ([7, None, 101, 102], {"missing": 1}),
+    ],
+)
+def test_tracks_are_judged(tracks, wrong):
+    found = {number: track for number, track in enumerate(tracks) if track is not None}
+    verdicts = judge(SENT, range(4), found, KNOWN_TRACKS)
+    assert {name: count for name, count in verdicts.items() if count and name != "right"} == wrong
+    assert sum(verdicts.values()) == len(SENT)

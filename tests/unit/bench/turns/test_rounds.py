@@ -1,0 +1,63 @@
+"""Whose turn it is, and which windows may be compared."""
+
+from collections import Counter
+
+import pytest
+
+from bench.turns.rounds import order, take_sample
+from cli.errors import StackError
+
+
+def window(**answers: int):
+    given = {"refused": 0, "errors": 0, "unexpected": 0, "requests": 1000, **answers}
+    requests = given.pop("requests")
+    return {
+        "connections": 32,
+        "requests": requests,
+        "requests_per_second": 200.0,
+        "latency_ms": {"p50": 2.0, "p95": 3.0, "p99": 4.0, "max": 5.0},
+        "cpu_ms_per_request": {"front_end": 0.5, "total": 0.75},
+        "answers": given,
+    }
+
+
+def test_two_begin_in_turn():
+    turns = ["".join(order("AB", turn)) for turn in range(4)]
+    assert turns == ["AB", "BA", "BA", "AB"]
+
+
+@pytest.mark.parametrize("names", ["A", "AB", "ABC", "ABCDE"])
+def test_each_is_first_as_often_as_the_others_and_before_each_other_one(names):
+    turns = [order(names, turn) for turn in range(2 * len(names))]
+    assert all(sorted(each) == list(names) for each in turns)
+    assert set(Counter(each[0] for each in turns).values()) == {2}
+    before = Counter(
+        (first, second)
+        for each in turns
+        for place, first in enumerate(each)
+        for second in each[place + 1 :]
+    )
+    assert len(set(before.values())) <= 1
+
+
+def test_a_sample_is_what_is_compared_of_a_window():
+    found = take_sample("this", 3, window())
+    assert (found.variant, found.turn, found.connections) == ("this", 3, 32)
+    assert (found.cpu_ms["total"], found.rate, found.p50_ms, found.p99_ms) == (0.75, 200, 2, 4)
+
+
+@pytest.mark.parametrize("wrong", ["refused", "errors"])
+def test_one_failed_answer_ends_the_measurement(wrong):
+    with pytest.raises(StackError, match="other, round 4, 32 connections: of 1000 answers"):
+        take_sample("other", 3, window(**{wrong: 1}))
+
+
+def test_without_answers_there_is_nothing_to_compare():
+    with pytest.raises(StackError, match="of 0 answers"):
+        take_sample("this", 0, window(requests=0))
+
+
+def test_a_few_queries_may_be_too_degraded_to_be_found():
+    take_sample("this", 0, window(unexpected=10))
+    with pytest.raises(StackError, match="11 are wrong"):
+        take_sample("this", 0, window(unexpected=11))

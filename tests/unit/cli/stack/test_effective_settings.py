@@ -1,0 +1,157 @@
+"""The effective configuration: the user's word first, the embedded servers beneath."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from cli.errors import StackError
+from cli.stack.data_directory import DataDir
+from cli.stack.effective_settings import UserConfig, write_effective
+from cli.stack.ports_and_passwords import StackRecord
+from pipeline.settings.sections import Settings
+
+RECORD = StackRecord().with_ports(postgres=5001, valkey=5002)
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataDir:
+    """A data directory, and a working directory without a configuration."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    made = DataDir.at(tmp_path / "data")
+    made.create()
+    return made
+
+
+def effective(data: DataDir, environ: dict[str, str]) -> Settings:
+    return write_effective(data, UserConfig.read(environ), RECORD)
+
+
+def test_everything_is_embedded_by_default(data: DataDir) -> None:
+    user = UserConfig.read({})
+    settings = write_effective(data, user, RECORD)
+    assert user.embeds_redis
+    assert {
+        (each.host, each.port, each.name)
+        for each in (
+            settings.database,
+            settings.database_fingerprint,
+            settings.database_ingest,
+            settings.database_musicbrainz_ro,
+        )
+    } == {
+        ("127.0.0.1", 5001, name)
+        for name in ("acoustid_app", "acoustid_fingerprint", "acoustid_ingest", "musicbrainz")
+    }
+    assert settings.database.password.get_secret_value() == RECORD.postgres_password
+    assert (settings.redis.host, settings.redis.port) == ("127.0.0.1", 5002)
+    assert settings.redis.password
+    assert settings.redis.password.get_secret_value() == RECORD.valkey_password
+    assert settings.fingerprint_index.path == data.index
+    assert settings.features.demo_key
+    assert settings.cluster.secret
+
+
+def test_clients_that_share_an_address_are_held_to_an_applications_limit(data: DataDir) -> None:
+    assert effective(data, {}).cluster.rate_limiter.ip_limit == 10
+    own = {"ACOUSTID_CLUSTER_RATE_LIMITER_IP_LIMIT": "0"}
+    assert effective(data, own).cluster.rate_limiter.ip_limit == 0
+
+
+def test_only_its_owner_can_read_it(data: DataDir) -> None:
+    effective(data, {})
+    assert stat.S_IMODE(data.config.stat().st_mode) == 0o600
+
+
+def test_a_database_with_a_host_is_the_users(data: DataDir) -> None:
+    environ = {
+        "ACOUSTID_DATABASE_MUSICBRAINZ_HOST": "mb.example",
+        "ACOUSTID_DATABASE_MUSICBRAINZ_USER": "reader",
+    }
+    user = UserConfig.read(environ)
+    assert user.embedded_databases == (
+        "database",
+        "database_fingerprint",
+        "database_ingest",
+    )
+    settings = write_effective(data, user, RECORD)
+    mirror = settings.database_musicbrainz
+    assert (mirror.host, mirror.port, mirror.user) == ("mb.example", 5432, "reader")
+    assert mirror.password.get_secret_value() == ""
+    assert settings.database.port == 5001
+
+
+def test_a_redis_with_a_host_is_the_users(data: DataDir) -> None:
+    user = UserConfig.read({"ACOUSTID_REDIS_HOST": "redis.example"})
+    assert not user.embeds_redis
+    settings = write_effective(data, user, RECORD)
+    assert (settings.redis.host, settings.redis.port) == ("redis.example", 6379)
+    assert settings.redis.password is None
+
+
+def test_a_file_of_the_users_holds_and_the_environment_over_it(data: DataDir) -> None:
+    Path("mine.conf").write_text(
+        "[database]\nhost = db.example\nname = tracks%of\n"
+        "[features]\ndemo_key = false\n[logging]\nlevel = ERROR\nlevel_tasks__lookup = DEBUG\n"
+    )
+    settings = effective(
+        data, {"ACOUSTID_CONFIG": "mine.conf", "ACOUSTID_LOGGING_LEVEL": "WARNING"}
+    )
+    assert settings.database.host == "db.example"
+    assert settings.database.name == "tracks%of"
+    assert not settings.features.demo_key
+    assert settings.logging.level == "WARNING"
+    assert settings.logging.levels == {"tasks.lookup": "DEBUG"}
+    assert settings.database_ingest.port == 5001
+
+
+def test_a_file_in_the_working_directory_is_found(data: DataDir) -> None:
+    Path("acoustid.conf").write_text("[cluster]\nname = mine\nsecret = of mine\n")
+    settings = effective(data, {})
+    assert settings.cluster.name == "mine"
+    assert settings.cluster.secret
+    assert settings.cluster.secret.get_secret_value() == "of mine"
+
+
+def test_a_secret_file_of_the_users_is_read_from_anywhere(
+    data: DataDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("secret").write_text("of mine\n")
+    Path("acoustid.conf").write_text(
+        "[cluster]\nsecret_file = secret\n[fingerprint_index]\npath = idx\n"
+    )
+    here = Path.cwd()
+    effective(data, {})
+    monkeypatch.chdir("/")
+    settings = write_effective(data, UserConfig.read({"ACOUSTID_CONFIG": str(data.config)}), RECORD)
+    assert settings.cluster.secret
+    assert settings.cluster.secret.get_secret_value() == "of mine"
+    assert settings.fingerprint_index.path == here / "idx"
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "ACOUSTID_DATABASE_INGEST_PASSWORD",
+        "ACOUSTID_DATABASE_USER",
+        "ACOUSTID_DATABASE_PORT",
+        "ACOUSTID_REDIS_PASSWORD",
+    ],
+)
+def test_credentials_without_a_host_are_refused(data: DataDir, variable: str) -> None:
+    del data
+    with pytest.raises(StackError, match=f"{variable} is given, but no host"):
+        UserConfig.read({variable: "1234"})
+
+
+def test_a_database_may_be_renamed_without_a_host(data: DataDir) -> None:
+    settings = effective(data, {"ACOUSTID_DATABASE_NAME": "other"})
+    assert (settings.database.name, settings.database.port) == ("other", 5001)
+
+
+def test_a_mistake_of_the_users_is_explained_before_anything_starts(data: DataDir) -> None:
+    del data
+    with pytest.raises(StackError, match="ACOUSTID_REDIS_HOTS"):
+        UserConfig.read({"ACOUSTID_REDIS_HOTS": "redis.example"})

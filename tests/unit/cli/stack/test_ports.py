@@ -1,0 +1,62 @@
+"""Ports: free, taken, and by whom."""
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from cli.stack.servers import ports
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port on which this very process listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def test_a_free_port_can_be_listened_on() -> None:
+    port = ports.free_port()
+    assert ports.is_free(port)
+    with socket.create_server(("127.0.0.1", port)):
+        assert not ports.is_free(port)
+
+
+def test_a_taken_port_is_named_with_its_holder_and_the_way_out(taken: int) -> None:
+    wanted = rf"port {taken} of 127.0.0.1 is taken by .* \(pid {os.getpid()}\).* --flower-port"
+    with pytest.raises(ports.PortTakenError, match=wanted):
+        ports.require(taken, "127.0.0.1", "--flower-port")
+
+
+def test_a_port_is_taken_for_every_address_if_it_is_for_one(taken: int) -> None:
+    assert not ports.is_free(taken, "0.0.0.0")  # noqa: S104 - the very point
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(ports.PortTakenError, match="cannot be used"):
+        ports.require(5000, "192.0.2.1", "--port")
+
+
+def test_zero_asks_for_any_port() -> None:
+    assert ports.require(0, "127.0.0.1", "--port") > 0
+
+
+def test_the_last_port_is_preferred_while_it_is_free(taken: int) -> None:
+    free = ports.free_port()
+    assert ports.prefer(free) == free
+    assert ports.prefer(taken) != taken
+    assert ports.prefer(0) > 0
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80"),
+        ("0.0.0.0", "http://127.0.0.1:80"),  # noqa: S104
+        ("::", "http://[::1]:80"),
+        ("music.example", "http://music.example:80"),
+    ],
+)
+def test_web_addresses_can_be_opened_on_this_machine(host: str, address: str) -> None:
+    assert ports.web_address(host, 80) == address

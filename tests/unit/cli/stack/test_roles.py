@@ -1,0 +1,56 @@
+"""The table of processes."""
+
+from cli.stack.roles import Layout, Role, Stage, roles
+from tasks.celery import app
+from tasks.redis_state import queue_lengths
+
+LAYOUT = Layout(
+    host="127.0.0.1", port=5000, flower_port=5555, workers=2, flower_password="hush-hush"
+)
+
+
+def by_name(layout: Layout = LAYOUT) -> dict[str, Role]:
+    return {role.name: role for role in roles(layout)}
+
+
+def served(role: Role) -> set[str]:
+    return set(role.command[role.command.index("-Q") + 1].split(","))
+
+
+def test_every_role_is_there_once() -> None:
+    assert list(by_name()) == [
+        "worker-lookup-1",
+        "worker-lookup-2",
+        "worker-submission",
+        "worker-index",
+        "beat",
+        "api",
+        "flower",
+    ]
+
+
+def test_every_queue_has_a_worker_and_every_worker_a_queue() -> None:
+    workers = [role for role in roles(LAYOUT) if role.stage == Stage.WORKER]
+    assert set().union(*map(served, workers)) == set(queue_lengths.NAMES)
+    assert {queue.name for queue in app.conf.task_queues} == set(queue_lengths.NAMES)
+
+
+def test_workers_answer_by_names_of_their_own() -> None:
+    nodes = [role.node for role in roles(LAYOUT) if role.stage == Stage.WORKER]
+    assert len(set(nodes)) == 4
+    assert all(nodes)
+
+
+def test_no_secret_stands_in_a_command_line() -> None:
+    assert not [role for role in roles(LAYOUT) if "hush-hush" in " ".join(role.command)]
+    assert by_name()["flower"].environ == {"FLOWER_BASIC_AUTH": "acoustid:hush-hush"}
+
+
+def test_flower_listens_on_loopback_alone() -> None:
+    assert "--address=127.0.0.1" in by_name()["flower"].command
+    assert by_name()["flower"].port == 5555
+
+
+def test_flower_can_be_left_out() -> None:
+    without = Layout(host="127.0.0.1", port=5000, flower_port=None, workers=1)
+    assert "flower" not in by_name(without)

@@ -1,0 +1,110 @@
+"""Formats: which one is meant, and messages to and from bytes."""
+
+import json
+
+import msgpack
+import pytest
+
+from index_server.errors import BadRequestError, UnsupportedMediaTypeError
+from index_server.http.formats import Format, decode, encode, fields, reply_format, request_format
+
+NAMES = ("query", "limit")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "has_body", "expected"),
+    [
+        ("application/json", True, Format.JSON),
+        ("Application/JSON; charset=utf-8", True, Format.JSON),
+        ("application/vnd.msgpack", False, Format.MSGPACK),
+        (None, True, Format.MSGPACK),
+        (None, False, Format.JSON),
+    ],
+)
+def test_a_request_says_its_format(
+    content_type: str | None, has_body: bool, expected: Format
+) -> None:
+    assert request_format(content_type, has_body=has_body) is expected
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "", "application/x-www-form-urlencoded"])
+def test_other_media_types_are_refused(content_type: str) -> None:
+    with pytest.raises(UnsupportedMediaTypeError):
+        request_format(content_type, has_body=True)
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "expected"),
+    [
+        ("application/vnd.msgpack", "application/json", Format.MSGPACK),
+        ("application/json", "application/vnd.msgpack", Format.JSON),
+        ("*/*", "application/vnd.msgpack", Format.MSGPACK),
+        ("application/vnd.msgpack, */*", "application/json", Format.JSON),
+        (None, None, Format.MSGPACK),
+        (None, "text/plain", Format.JSON),
+    ],
+)
+def test_a_reply_follows_accept_then_the_request(
+    accept: str | None, content_type: str | None, expected: Format
+) -> None:
+    assert reply_format(accept, content_type, has_body=True) is expected
+
+
+@pytest.mark.parametrize(
+    ("body", "form"),
+    [
+        (b"{", Format.JSON),
+        (b"\xff", Format.JSON),
+        (b"[" * 100_000, Format.JSON),
+        (b"\x81", Format.MSGPACK),
+        (b"\x80\x80", Format.MSGPACK),
+        (b"\x81\xa1\xff\x00", Format.MSGPACK),
+        (b"\x81\x90\x00", Format.MSGPACK),
+        (b"\x91" * 100_000, Format.MSGPACK),
+    ],
+)
+def test_what_cannot_be_decoded_is_a_bad_request(body: bytes, form: Format) -> None:
+    with pytest.raises(BadRequestError):
+        decode(body, form)
+
+
+def test_json_has_full_names() -> None:
+    message = {"results": [{"id": 1, "score": 3}], "metadata": {"name": "value"}}
+    assert json.loads(encode(message, Format.JSON)) == message
+
+
+def test_messagepack_has_first_letters_but_for_maps_of_data() -> None:
+    message = {"results": [{"id": 1, "score": 3}], "metadata": {"name": "value"}}
+    assert msgpack.unpackb(encode(message, Format.MSGPACK)) == {
+        "r": [{"i": 1, "s": 3}],
+        "m": {"name": "value"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        ({"query": 1, "limit": 2}, Format.JSON),
+        ({"q": 1, "l": 2}, Format.MSGPACK),
+        ({"query": 1, "limes": 2}, Format.MSGPACK),
+    ],
+)
+def test_fields_have_their_full_names(value: object, form: Format) -> None:
+    assert fields(value, NAMES, form) == {"query": 1, "limit": 2}
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        ({"q": 1}, Format.JSON),
+        ({"more": 1}, Format.JSON),
+        ({"more": 1}, Format.MSGPACK),
+        ({"": 1}, Format.MSGPACK),
+        ({0: 1}, Format.MSGPACK),
+        ([], Format.JSON),
+        (None, Format.MSGPACK),
+    ],
+)
+def test_unknown_fields_are_refused(value: object, form: Format) -> None:
+    with pytest.raises(BadRequestError):
+        fields(value, NAMES, form)

@@ -1,0 +1,173 @@
+"""Requests: defaults, limits, and what is no request."""
+
+from typing import Any
+
+import pytest
+
+from index_server.errors import BadRequestError, InvalidFingerprintIdError
+from index_server.http.formats import Format
+from index_server.http.requests import (
+    create_index_request,
+    delete_index_request,
+    delete_request,
+    document_id,
+    insert_request,
+    search_request,
+    update_request,
+)
+from pipeline.index import Delete, Insert
+
+JSON = Format.JSON
+
+
+def search(**given: Any) -> Any:
+    """Return the search of a JSON message."""
+    return search_request({"query": [3, 1, 3], **given}, JSON)
+
+
+def update(*changes: object, **given: Any) -> Any:
+    """Return the update of a JSON message."""
+    return update_request({"changes": list(changes), **given}, JSON)
+
+
+def test_a_search_has_defaults() -> None:
+    request = search()
+    assert request.query.tolist() == [3, 1, 3]
+    assert (request.timeout, request.limit, request.score_pct) == (0.5, 40, 10)
+
+
+@pytest.mark.parametrize(("terms", "least"), [(0, 1), (1, 1), (20, 1), (21, 2), (120, 6)])
+def test_a_hit_needs_one_of_twenty_terms_by_default(terms: int, least: int) -> None:
+    assert search(query=[7] * terms).min_score == least
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "expected"),
+    [
+        ({"timeout": 0}, "timeout", None),
+        ({"timeout": 10_001}, "timeout", 10.0),
+        ({"limit": 0}, "limit", 1),
+        ({"limit": 101}, "limit", 100),
+        ({"min_score": 0}, "min_score", 1),
+        ({"min_score": 9}, "min_score", 9),
+        ({"min_score": None}, "min_score", 1),
+        ({"score_pct": 200}, "score_pct", 100),
+    ],
+)
+def test_a_search_is_brought_within_limits(given: Any, name: str, expected: object) -> None:
+    assert getattr(search(**given), name) == expected
+
+
+@pytest.mark.parametrize("hashes", [[-1], [2**32], [1.0], [True], ["1"], [None], "1", {}, None])
+def test_hashes_are_numbers_of_32_bits(hashes: object) -> None:
+    with pytest.raises(BadRequestError):
+        search(query=hashes)
+    with pytest.raises(BadRequestError):
+        insert_request({"hashes": hashes}, JSON, 1)
+
+
+@pytest.mark.parametrize(
+    "given", [{"limit": -1}, {"limit": 2**32}, {"timeout": 1.5}, {"limit": True}, {"timeout": None}]
+)
+def test_numbers_of_a_search_must_fit(given: Any) -> None:
+    with pytest.raises(BadRequestError):
+        search(**given)
+
+
+def test_an_update_keeps_the_order_of_its_changes() -> None:
+    request = update(
+        {"insert": {"id": 1, "hashes": [5, 5]}}, {"delete": {"id": 1}}, expected_version=7
+    )
+    insert, delete = request.changes
+    assert isinstance(insert, Insert)
+    assert (insert.id, insert.terms.tolist()) == (1, [5, 5])
+    assert delete == Delete(1)
+    assert request.expected_version == 7
+
+
+def test_metadata_beside_the_changes_comes_last() -> None:
+    entries = [{"key": "a", "value": "1"}, {"key": "b", "value": "1"}]
+    request = update({"set_metadata": {"entries": entries}}, metadata={"b": "2"})
+    assert (request.changes, request.metadata) == ([], {"a": "1", "b": "2"})
+
+
+def test_messagepack_says_the_same_in_letters() -> None:
+    message = {
+        "c": [{"i": {"i": 1, "h": [2]}}, {"d": {"i": 3}}, {"s": {"e": [{"k": "a", "v": "1"}]}}],
+        "m": {"b": "2"},
+        "e": 0,
+    }
+    request = update_request(message, Format.MSGPACK)
+    assert [change.id for change in request.changes] == [1, 3]
+    assert (request.metadata, request.expected_version) == ({"a": "1", "b": "2"}, 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"replace": {"id": 1}},
+        {"insert": {"id": 1, "hashes": []}, "delete": {"id": 1}},
+        {"insert": {"id": 1}},
+        {"insert": {"id": 2**32, "hashes": []}},
+        {"delete": {"id": "1"}},
+        {"delete": 1},
+        {"set_metadata": {"entries": [{"key": "a"}]}},
+        {"set_metadata": {"entries": {"a": "1"}}},
+        "delete",
+    ],
+)
+def test_a_change_is_one_of_three(change: object) -> None:
+    with pytest.raises(BadRequestError):
+        update(change)
+
+
+@pytest.mark.parametrize("metadata", [{"a": 1}, {"a": None}, {"a": "\ud800"}, ["a"]])
+def test_metadata_are_texts(metadata: object) -> None:
+    with pytest.raises(BadRequestError):
+        update(metadata=metadata)
+
+
+@pytest.mark.parametrize("expected", [-1, 2**64, "1", 1.0])
+def test_an_expected_version_is_a_number_of_64_bits(expected: object) -> None:
+    with pytest.raises(BadRequestError):
+        update(expected_version=expected)
+
+
+def test_an_update_needs_changes() -> None:
+    with pytest.raises(BadRequestError):
+        update_request({"metadata": {}}, JSON)
+
+
+def test_no_fingerprint_has_id_0() -> None:
+    with pytest.raises(InvalidFingerprintIdError):
+        update({"insert": {"id": 0, "hashes": []}})
+    with pytest.raises(InvalidFingerprintIdError):
+        update({"delete": {"id": 0}})
+    with pytest.raises(InvalidFingerprintIdError):
+        insert_request({"hashes": []}, JSON, 0)
+    with pytest.raises(InvalidFingerprintIdError):
+        delete_request(0)
+
+
+def test_a_path_names_an_id_in_decimal() -> None:
+    assert document_id("0042") == 42
+    assert document_id(str(2**32 - 1)) == 2**32 - 1
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "+1", "1.0", "1_0", "٣", str(2**32), "9" * 5000])
+def test_other_ids_are_refused(text: str) -> None:
+    with pytest.raises(BadRequestError):
+        document_id(text)
+
+
+def test_creating_and_deleting_expect_nothing_by_default() -> None:
+    created = create_index_request({}, JSON)
+    assert (created.expect_does_not_exist, created.generation) == (False, None)
+    assert not delete_index_request({}, JSON).expect_exists
+
+
+@pytest.mark.parametrize("given", [{"generation": -1}, {"expect_does_not_exist": 1}, {"name": "a"}])
+def test_what_is_to_be_created_is_checked(given: Any) -> None:
+    with pytest.raises(BadRequestError):
+        create_index_request(given, JSON)

@@ -1,0 +1,106 @@
+"""Snapshots: written, read back, and what is none."""
+
+import io
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from index_server.errors import IndexAlreadyExistsError, InvalidIndexNameError
+from index_server.http.requests import CreateRequest, SearchRequest, Update
+from index_server.indexes import Indexes
+from index_server.metrics import Metrics
+from index_server.snapshot import SnapshotDamagedError, restore, write_snapshot
+from index_server.state import State, StateDamagedError, read_state, write_state
+from pipeline.index import Insert
+from tests.unit.index.model import terms
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An index of generation 4 with documents 1 to 50 and metadata."""
+    indexes = Indexes(tmp_path_factory.mktemp("source"), Metrics())
+    index = indexes.create("a", CreateRequest(generation=4))
+    for document in range(1, 51):
+        index.update(Update([Insert(document, terms(5, document + 100))], {"last": str(document)}))
+    data = b"".join(write_snapshot(index.generation, index.files()))
+    indexes.close()
+    return data
+
+
+def test_it_lists_its_files_and_their_sizes(snapshot: bytes) -> None:
+    unpacker = msgpack.Unpacker()
+    unpacker.feed(snapshot)
+    header = unpacker.unpack()
+    assert (header["f"], header["g"]) == (1, 4)
+    assert header["s"][0]["i"] == "manifest"
+    assert unpacker.tell() + sum(file["s"] for file in header["s"]) == len(snapshot)
+
+
+def test_an_index_comes_back_whole(snapshot: bytes, tmp_path: Path) -> None:
+    assert restore(tmp_path / "target", "b", io.BytesIO(snapshot)) == 4
+    indexes = Indexes(tmp_path / "target", Metrics())
+    index = indexes.get("b")
+    info = index.info()
+    assert (info.stats.documents, info.stats.position, info.metadata) == (50, 50, {"last": "50"})
+    assert index.search(SearchRequest(terms(5, 142))).ids[0] == 42
+    assert index.update(Update()) == 51
+    indexes.close()
+
+
+def test_a_name_that_was_used_before_gets_a_later_generation(
+    snapshot: bytes, tmp_path: Path
+) -> None:
+    indexes = Indexes(tmp_path, Metrics())
+    indexes.create("b", CreateRequest(generation=9))
+    indexes.delete("b")
+    indexes.close()
+    assert restore(tmp_path, "b", io.BytesIO(snapshot)) == 10
+
+
+def test_after_the_last_generation_a_name_is_used_up(snapshot: bytes, tmp_path: Path) -> None:
+    last = State(2**64 - 1, deleted=True)
+    (tmp_path / "b").mkdir()
+    write_state(tmp_path / "b", last)
+    with pytest.raises(StateDamagedError, match="b/state has the last generation"):
+        restore(tmp_path, "b", io.BytesIO(snapshot))
+    assert read_state(tmp_path / "b") == last
+
+
+def test_an_index_that_exists_is_kept(snapshot: bytes, tmp_path: Path) -> None:
+    restore(tmp_path, "b", io.BytesIO(snapshot))
+    with pytest.raises(IndexAlreadyExistsError):
+        restore(tmp_path, "b", io.BytesIO(snapshot))
+
+
+def test_a_name_must_be_one(snapshot: bytes, tmp_path: Path) -> None:
+    with pytest.raises(InvalidIndexNameError):
+        restore(tmp_path, "../b", io.BytesIO(snapshot))
+
+
+def test_a_snapshot_that_was_changed_is_refused(snapshot: bytes, tmp_path: Path) -> None:
+    """Cut off anywhere, longer than it says, or with another byte in a segment."""
+    damaged = [snapshot[:size] for size in range(0, len(snapshot), 97)]
+    damaged += [snapshot + b"\0", snapshot[:-40] + bytes([snapshot[-40] ^ 1]) + snapshot[-39:]]
+    for each in damaged:
+        with pytest.raises(SnapshotDamagedError):
+            restore(tmp_path / "target", "b", io.BytesIO(each))
+    assert list((tmp_path / "target").glob("b/*")) == []
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"f": 2, "g": 1, "s": []},
+        {"f": 1, "g": -1, "s": []},
+        {"f": 1, "g": 1, "s": [{"i": "../state", "s": 0}]},
+        {"f": 1, "g": 1, "s": [{"i": "a", "s": -1}]},
+        {"f": 1, "g": 1, "s": [{"i": "a", "s": 0}, {"i": "a", "s": 0}]},
+        {"f": 1, "g": 1, "s": [{"i": [0], "s": 0}]},
+        {"g": 1},
+        [],
+    ],
+)
+def test_an_impossible_header_is_refused(header: object, tmp_path: Path) -> None:
+    with pytest.raises(SnapshotDamagedError):
+        restore(tmp_path, "b", io.BytesIO(msgpack.packb(header)))

@@ -1,0 +1,27 @@
+"""State files."""
+
+from pathlib import Path
+
+import pytest
+
+from index_server.state import State, StateDamagedError, read_state, write_state
+
+
+def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
+    for state in (State(1, deleted=False), State(2**64 - 1, deleted=True)):
+        write_state(tmp_path, state)
+        assert read_state(tmp_path) == state
+
+
+def test_there_may_be_none(tmp_path: Path) -> None:
+    assert read_state(tmp_path / "nowhere") is None
+    assert read_state(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"generation": 1}', b'{"generation": "1", "deleted": false}']
+)
+def test_a_damaged_state_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "state").write_bytes(content)
+    with pytest.raises(StateDamagedError, match=f"{tmp_path}/state is damaged"):
+        read_state(tmp_path)

@@ -1,0 +1,191 @@
+"""Metadata put together from the rows of the sample."""
+
+import json
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.catalog.musicbrainz.metadata import Artist, Catalogue
+from pipeline.lookups.metadata.fields import artist_lists
+from pipeline.lookups.metadata.meta_words import parse_meta
+from pipeline.lookups.metadata.view import Knowledge, MetadataView
+from tests.support.metadata_sample import (
+    CATALOGUE,
+    DUET,
+    HARBOUR,
+    LINKS,
+    WEATHER,
+    A,
+    B,
+    C,
+    D,
+    E,
+    gid,
+)
+
+EXAMPLES = json.loads(
+    (Path(__file__).parents[2] / "data/metadata_examples.json").read_text(encoding="utf-8")
+)
+WORDS = ("recordings", "releasegroups", "releases", "tracks", "isrcs", "sources")
+
+
+def shown(track_id: int, meta: str, catalogue: Catalogue = CATALOGUE) -> dict[str, Any]:
+    """Return what a result shows of a track."""
+    knowledge = Knowledge(LINKS, catalogue, artist_lists(catalogue))
+    return MetadataView(parse_meta(meta), knowledge).of_track(track_id)
+
+
+def inherit(part: dict[str, Any], whole: dict[str, Any], *keys: str) -> None:
+    """Put back what a client takes from the whole around a part."""
+    for key in keys:
+        if key not in part and key in whole:
+            part[key] = whole[key]
+
+
+def expand(whole: dict[str, Any]) -> None:
+    """Do what a client does with a compressed answer."""
+    for group in whole.get("releasegroups", ()):
+        inherit(group, whole, "artists")
+        for release in group.get("releases", ()):
+            inherit(release, group, "title", "artists")
+            expand_tracks(release, whole)
+    for release in whole.get("releases", ()):
+        inherit(release, whole, "artists")
+        expand_tracks(release, whole)
+
+
+def expand_tracks(release: dict[str, Any], whole: dict[str, Any]) -> None:
+    """Put back the tracks' titles and artists."""
+    for medium in release.get("mediums", ()):
+        for track in medium["tracks"]:
+            inherit(track, release, "artists")
+            inherit(track, whole, "title")
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["meta"] or "none")
+def test_examples_of_the_protocol(example: dict[str, Any]):
+    """Each form is exactly what the protocol's description shows."""
+    assert shown(A, example["meta"]) == example["shown"]
+
+
+def test_a_track_without_links_shows_nothing():
+    """No MBID, no key at all."""
+    metas = ("recordings", "recordingids", "releases", "releasegroupids", "m2")
+    assert [shown(B, meta) for meta in metas] == [{}] * 5
+
+
+@pytest.mark.parametrize("track_id", [C, D])
+def test_releases_of_unknown_and_stand_alone_recordings_are_an_empty_list(track_id: int):
+    """The key that was asked for is there."""
+    assert shown(track_id, "releases") == {"releases": []}
+    assert shown(track_id, "releasegroupids releases") == {"releasegroups": []}
+
+
+def test_a_stand_alone_recording_is_its_id_where_releases_are_asked_for():
+    """Alone it has title and artists."""
+    assert shown(D, "recordings releaseids sources") == {"recordings": [{"id": DUET, "sources": 3}]}
+    assert shown(D, "recordings")["recordings"][0]["title"] == "Glass Weather (duet)"
+    assert shown(D, "m2") == {"recordings": [{"id": DUET}]}
+
+
+def test_sources_are_those_of_the_track():
+    """Two tracks that share a recording each have their own count."""
+    knowledge = Knowledge(LINKS, CATALOGUE, artist_lists(CATALOGUE))
+    view = MetadataView(parse_meta("recordings sources"), knowledge)
+    counts = [view.of_track(track_id)["recordings"][0]["sources"] for track_id in (A, E)]
+    assert counts == [12, 4]
+
+
+def test_recordings_are_in_the_order_of_their_mbids():
+    """As the links are."""
+    assert [each["id"] for each in shown(E, "recordingids")["recordings"]] == [WEATHER, HARBOUR]
+
+
+def test_releases_collect_the_tracks_of_all_recordings():
+    """Without recordings, a medium shows the tracks of every recording of the track."""
+    releases = shown(E, "releases tracks")["releases"]
+    assert [release["id"] for release in releases] == [gid("cc", n) for n in (1, 2, 3)]
+    assert [
+        [(medium["position"], [track["id"] for track in medium["tracks"]]) for medium in mediums]
+        for mediums in (release["mediums"] for release in releases)
+    ] == [
+        [(1, [gid("ee", 5), gid("ee", 1)]), (2, [gid("ee", 6)])],
+        [(1, [gid("ee", 2)])],
+        [(1, [gid("ee", 7)])],
+    ]
+
+
+def test_what_is_unknown_is_left_out():
+    """A group without a type, a credit without names, an event without place and date."""
+    group = shown(E, "releasegroups releases tracks")["releasegroups"][2]
+    assert group == {
+        "id": gid("bb", 3),
+        "title": "Harbour",
+        "releases": [
+            {
+                "id": gid("cc", 3),
+                "title": "Harbour",
+                "medium_count": 1,
+                "track_count": 5,
+                "releaseevents": [{}],
+                "mediums": [
+                    {
+                        "position": 1,
+                        "track_count": 5,
+                        "tracks": [{"id": gid("ee", 7), "position": 1, "title": "Harbour"}],
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def test_a_medium_shows_its_title_and_its_format():
+    """Each where there is one."""
+    mediums = shown(E, "releases tracks")["releases"][0]["mediums"]
+    assert [(each.get("format"), each.get("title")) for each in mediums] == [
+        ("CD", None),
+        (None, "Bonus"),
+    ]
+
+
+def test_m2_leaves_out_the_duration_of_a_track_without_a_length():
+    """The rest of the answer is as ever."""
+    tracks = shown(E, "m2")["recordings"][1]["tracks"]
+    assert [track.get("duration") for track in tracks] == [None, 61.0, None]
+    assert tracks[0] == {
+        "title": "Harbour",
+        "position": 1,
+        "medium": {
+            "position": 1,
+            "format": "CD",
+            "track_count": 10,
+            "release": {"id": gid("cc", 1), "title": "Slow Storm"},
+        },
+    }
+
+
+@pytest.mark.parametrize("count", range(1, len(WORDS) + 1))
+def test_a_compressed_answer_can_be_expanded(count: int):
+    """What `compress` leaves out is what a client inherits, whatever the other words."""
+    credited = replace(CATALOGUE, artists={**CATALOGUE.artists, 3: [Artist(gid("aa", 3), "I", "")]})
+    for words in combinations(WORDS, count):
+        meta = " ".join(words)
+        compressed = json.loads(json.dumps(shown(E, f"{meta} compress", credited)))
+        for whole in compressed.get("recordings", [compressed]):
+            expand(whole)
+        assert compressed == shown(E, meta, credited)
+
+
+def test_compress_keeps_what_ids_alone_do_not_show():
+    """Nothing is left out for a parent that doesn't show it."""
+    release = shown(A, "recordingids releasegroupids releases tracks compress")["recordings"][0]
+    release = release["releasegroups"][0]["releases"][0]
+    assert release["title"] == "Slow Storm"
+    assert release["artists"]
+    assert release["mediums"][0]["tracks"] == [
+        {"id": gid("ee", 1), "position": 3, "title": "Glass Weather"}
+    ]

@@ -1,0 +1,121 @@
+"""Submitted text in the place of what MusicBrainz doesn't know."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.catalog.fingerprint.track_links import UserText
+from pipeline.lookups.metadata.meta_words import parse_meta
+from pipeline.lookups.metadata.user_text import text_recording
+from tests.support.metadata_sample import TEXTS, B
+
+ALBUM, LIVE = TEXTS[B]
+TRACK = {"id": 1, "position": 4, "title": "Harbour Lights", "artists": ["Northern Pier"]}
+RELEASE = {
+    "title": "Salt and Rope",
+    "artists": ["Northern Pier"],
+    "date": {"year": 2011},
+    "releaseevents": [{"date": {"year": 2011}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("meta", "shown"),
+    [
+        ("recordings", {}),
+        (
+            "recordings releasegroups",
+            {"releasegroups": [{k: RELEASE[k] for k in ("title", "artists")}]},
+        ),
+        ("recordings releases", {"releases": [RELEASE]}),
+        (
+            "recordings releasegroupids releases",
+            {"releasegroups": [{"releases": [RELEASE]}]},
+        ),
+        (
+            "recordings releases tracks",
+            {
+                "releases": [
+                    {
+                        **RELEASE,
+                        "mediums": [{"position": 1, "track_count": None, "tracks": [TRACK]}],
+                    }
+                ]
+            },
+        ),
+        ("recordings releasegroupids releaseids", {}),
+    ],
+)
+def test_a_full_text(meta: str, shown: dict[str, Any]):
+    """Artists are plain texts, and nothing but the track has an id."""
+    itself = {"title": "Harbour Lights", "artists": ["Northern Pier"]}
+    assert text_recording(ALBUM, parse_meta(f"{meta} usermeta")) == {**itself, **shown}
+
+
+def test_a_text_without_an_album():
+    """Empty titles and artists are left out; the event of a release is there, and empty."""
+    itself = {"title": "Harbour Lights (live)", "artists": ["Northern Pier"]}
+    release = {"releaseevents": [{}]}
+    for meta, shown in [
+        ("recordings releasegroups releases", {"releasegroups": [{"releases": [release]}]}),
+        ("recordings releases", {"releases": [release]}),
+        ("recordings releasegroups", {}),
+    ]:
+        assert text_recording(LIVE, parse_meta(f"{meta} usermeta")) == {**itself, **shown}
+
+
+def test_positions_may_be_unknown():
+    """They are null."""
+    shown = text_recording(LIVE, parse_meta("recordings releaseids tracks usermeta"))
+    assert shown["releases"] == [
+        {
+            "mediums": [
+                {
+                    "position": None,
+                    "track_count": None,
+                    "tracks": [
+                        {
+                            "id": 2,
+                            "position": None,
+                            "title": "Harbour Lights (live)",
+                            "artists": ["Northern Pier"],
+                        }
+                    ],
+                }
+            ]
+        }
+    ]
+
+
+def test_ids_alone_are_an_empty_recording():
+    """There is no id to show."""
+    assert text_recording(ALBUM, parse_meta("recordingids usermeta")) == {}
+
+
+def test_compress_works_on_texts_too():
+    """Titles and artists that repeat are left out."""
+    text = UserText(7, "Song", "Band", "Song", "Band", None, None, None)
+    shown = text_recording(
+        text, parse_meta("recordings releasegroups releases tracks compress usermeta")
+    )
+    assert shown == {
+        "title": "Song",
+        "artists": ["Band"],
+        "releasegroups": [
+            {
+                "title": "Song",
+                "releases": [
+                    {
+                        "releaseevents": [{}],
+                        "mediums": [
+                            {
+                                "position": None,
+                                "track_count": None,
+                                "tracks": [{"id": 7, "position": None}],
+                            }
+                        ],
+                    }
+                ],
+            }
+        ],
+    }

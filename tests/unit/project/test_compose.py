@@ -1,0 +1,108 @@
+"""The containers run what `acoustid up` runs, with settings that exist.
+
+There is no YAML reader among the dependencies; every command and every healthcheck of the file is
+one line, written so that it is JSON too.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from cli.main import COMMANDS
+from cli.stack.roles import Layout, roles
+from pipeline.settings.options import resolve_variable
+from tasks.celery import app
+
+ROOT = Path(__file__).parents[3]
+COMPOSE = (ROOT / "docker-compose.yml").read_text()
+LAYOUT = Layout(host="0.0.0.0", port=5000, flower_port=5555, workers=1)  # noqa: S104 - compared
+VARIABLES = sorted(set(re.findall(r"\bACOUSTID_\w+", COMPOSE)))
+
+
+def services() -> dict[str, str]:
+    """Return the text of each service by its name."""
+    body = COMPOSE.split("\nservices:\n", 1)[1].split("\nsecrets:\n", 1)[0]
+    parts = re.split(r"^  ([\w-]+):\n", body, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def command(service: str) -> list[str]:
+    found = re.search(r"^    command: (\[.*\])$", services()[service], flags=re.MULTILINE)
+    assert found
+    arguments: list[str] = json.loads(found.group(1))
+    return arguments
+
+
+def up_command(role: str) -> list[str]:
+    """Return what `acoustid up` runs, as a container says it: by the program's name."""
+    words = next(list(each.command[2:]) for each in roles(LAYOUT) if each.name == role)
+    return ["acoustid", *words[1:]] if words[0] == "cli.main" else words
+
+
+def test_every_service_is_there() -> None:
+    assert list(services()) == [
+        "postgres",
+        "valkey",
+        "migrate",
+        "api",
+        "worker-lookup",
+        "worker-submission",
+        "worker-index",
+        "beat",
+        "flower",
+    ]
+
+
+@pytest.mark.parametrize("service", ["api", "worker-submission", "worker-index", "beat"])
+def test_a_service_runs_what_up_runs(service: str) -> None:
+    assert command(service) == up_command(service)
+
+
+def test_lookup_workers_are_told_apart_by_their_hosts() -> None:
+    expected = [part.replace("lookup-1@", "lookup@") for part in up_command("worker-lookup-1")]
+    assert command("worker-lookup") == expected
+
+
+def test_flower_takes_its_password_from_a_file() -> None:
+    shell, _, script = command("flower")
+    assert shell == "sh"
+    assert 'FLOWER_BASIC_AUTH="acoustid:$$(cat /run/secrets/flower_password)"' in script
+    assert '"127.0.0.1:5555:5555"' in services()["flower"]
+
+
+def test_what_the_commands_name_exists() -> None:
+    assert command("api")[1] in COMMANDS
+    assert command("migrate")[1] in COMMANDS
+    assert app.main == "acoustid"
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_every_variable_is_known_to_the_loader(variable: str) -> None:
+    assert resolve_variable(variable)
+
+
+def test_no_secret_is_written_down() -> None:
+    assert not [name for name in VARIABLES if name.endswith(("_PASSWORD", "_SECRET"))]
+    assert "POSTGRES_PASSWORD:" not in COMPOSE
+
+
+@pytest.mark.parametrize(
+    "service", ["postgres", "valkey", "api", "worker-lookup", "worker-index", "flower"]
+)
+def test_health_is_checked_with_what_the_image_has(service: str) -> None:
+    found = re.search(r"^      test: (\[.*\])$", services()[service], flags=re.MULTILINE)
+    assert found
+    kind, *words = json.loads(found.group(1))
+    assert kind == "CMD"
+    assert not {"wget", "curl"} & set(" ".join(words).split())
+
+
+def test_the_image_holds_every_room() -> None:
+    copied = " ".join(re.findall(r"^COPY (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    allowed = (ROOT / ".dockerignore").read_text().splitlines()
+    rooms = ("api", "cli", "http_server", "pipeline", "tasks")
+    for name in (*rooms, "celeryconfig.py", "flowerconfig.py"):
+        assert name in copied.split()
+        assert f"!{name}" in allowed

@@ -1,0 +1,130 @@
+"""The documents name exactly the options and metrics that there are, with their defaults."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.commands.service.config import show
+from pipeline.settings.load import load_settings
+from pipeline.settings.options import sections
+from pipeline.settings.sections import Settings
+
+ROOT = Path(__file__).parents[3]
+DIST = ROOT / "acoustid.conf.dist"
+DOCUMENT = ROOT / "docs" / "configuration.md"
+
+Options = dict[tuple[str, str], str]
+
+
+def of_the_models() -> Options:
+    """Return section and option to default."""
+    return {
+        (section.name, name): show(getattr(section.model(), name))
+        for section in sections().values()
+        for name in section.options
+    }
+
+
+def dist_blocks() -> Iterator[tuple[str, list[str]]]:
+    """Yield each section of the template with its lines."""
+    for block in re.split(r"^\[", DIST.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        name, _, rest = block.partition("]\n")
+        yield name, rest.splitlines()
+
+
+def document_rows() -> Iterator[tuple[list[str], list[str]]]:
+    """Yield the sections that a heading names, and the cells of each row below it."""
+    for block in DOCUMENT.read_text(encoding="utf-8").split("\n### ")[1:]:
+        heading, _, rest = block.partition("\n")
+        names = re.findall(r"`\[(.+?)\]`", heading)
+        for row in re.findall(r"^\| (`.*) \|$", rest, flags=re.MULTILINE):
+            yield names, [cell.strip() for cell in row.split("|")]
+
+
+def test_the_template_has_every_option_with_its_default() -> None:
+    """The template has every option, commented out, with the model's default."""
+    found = {
+        (section, match[1]): match[2]
+        for section, lines in dist_blocks()
+        for line in lines
+        if (match := re.fullmatch(r"#(\w+) = ?(.*)", line)) and not match[1].startswith("level_")
+    }
+    assert found == of_the_models()
+
+
+def test_the_template_has_a_sentence_and_the_variable_above_every_option() -> None:
+    """Above every option of the template stand a sentence and its variable."""
+    for section, lines in dist_blocks():
+        options = sections()[section].options
+        above = ""
+        for line in lines:
+            if match := re.fullmatch(r"#(\w+) =.*", line):
+                if option := options.get(match[1]):
+                    words = above.split()
+                    assert option.variable in words
+                    assert ("_FILE" in words) == option.secret
+                    assert re.search(r"[\w)][.] ", above)
+                    above = ""
+            else:
+                above += f"{line.removeprefix('#')} "
+
+
+def test_the_template_as_it_is_changes_nothing() -> None:
+    """Copied as it is, the template leaves every default in place."""
+    assert load_settings(DIST, {}) == Settings()
+
+
+def test_the_template_with_every_line_uncommented_is_valid(tmp_path: Path) -> None:
+    """Uncommented, each line of the template is a valid option."""
+    path = tmp_path / "all.conf"
+    text = re.sub(r"^#(?=\w+ =)", "", DIST.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    path.write_text(text, encoding="utf-8")
+    settings = load_settings(path, {})
+    levels = {"acoustid": "DEBUG", "sqlalchemy.engine": "INFO"}
+    logging = Settings().logging.model_copy(update={"levels": levels})
+    expected = Settings(logging=logging, sources=settings.sources)
+    assert settings == expected
+
+
+def test_the_document_has_every_option_with_its_default() -> None:
+    """The tables have every option of every section, with the model's default."""
+    found: Options = {}
+    for names, (option, default, *_) in document_rows():
+        if option == "`level_<logger>`":
+            continue
+        defaults = [each.strip("` ") for each in default.split(",")]
+        for position, name in enumerate(names):
+            found[name, option.strip("`")] = defaults[position if len(defaults) > 1 else 0]
+    assert found == {
+        key: value for key, value in of_the_models().items() if not key[0].endswith("_ro")
+    }
+
+
+def test_the_document_names_every_variable_and_secret() -> None:
+    """The tables give each option's variable, and mark exactly the secrets."""
+    for names, (option, _, variable, *text) in document_rows():
+        known = sections()[names[0]].options.get(option.strip("`"))
+        if known:
+            spelled = known.variable
+            if len(names) > 1:
+                spelled = f"ACOUSTID_<SECTION>_{known.name.upper()}"
+            assert variable == f"`{spelled}`"
+            assert ("**Secret.**" in " ".join(text)) == known.secret
+
+
+def test_the_document_names_every_read_only_twin() -> None:
+    """The twins, which have no table of their own, are named in the text."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for name in sections():
+        assert f"`[{name}]`" in text
+
+
+@pytest.mark.parametrize("path", [DIST, DOCUMENT], ids=["template", "document"])
+def test_the_documents_name_no_variable_that_does_not_exist(path: Path) -> None:
+    """Every variable that a document names is one."""
+    variables = {o.variable for section in sections().values() for o in section.options.values()}
+    for name in re.findall(r"ACOUSTID_[A-Z_]+", path.read_text(encoding="utf-8")):
+        known = name.removesuffix("_FILE") in variables
+        assert known or name in {"ACOUSTID_", "ACOUSTID_CONFIG", "ACOUSTID_LOGGING_LEVEL_"}

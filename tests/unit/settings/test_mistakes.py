@@ -1,0 +1,158 @@
+"""Mistakes: each is reported, all at once, under the name of what is at fault."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings.load import ConfigError, load_settings
+
+
+def problems(tmp_path: Path, text: str = "", environ: dict[str, str] | None = None) -> list[str]:
+    """Load a file that is wrong and return the problems, without the file's name."""
+    path = tmp_path / "some.conf"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path, environ or {})
+    return [problem.removeprefix(f"{path}: ") for problem in caught.value.problems]
+
+
+def test_a_named_file_that_is_missing(tmp_path: Path) -> None:
+    """A named file that is missing."""
+    missing = tmp_path / "missing.conf"
+    with pytest.raises(ConfigError, match=r"missing\.conf: cannot be read"):
+        load_settings(missing, {})
+    with pytest.raises(ConfigError, match=r"missing\.conf: cannot be read"):
+        load_settings(environ={"ACOUSTID_CONFIG": str(missing)})
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[redsi]\nhost = x\n", "unknown section [redsi], did you mean redis?"),
+        ("[DEFAULT]\nhost = x\n", "unknown section [DEFAULT]"),
+        ("[sources]\nx = y\n", "unknown section [sources]"),
+        ("[redis]\nhots = x\n", "unknown option hots in [redis], did you mean host?"),
+        ("[cluster]\nrate_limiter = 3\n", "unknown option rate_limiter in [cluster]"),
+        ("[logging]\nlevels = x\n", "unknown option levels in [logging], did you mean level?"),
+        ("[redis]\nhost = x\nhost = y\n", "line 3: [redis] host is given twice"),
+        ("[redis]\n[redis]\n", "line 2: section [redis] is given twice"),
+        ("host = x\n", "line 1: an option stands before any [section]"),
+        ("[redis]\nnonsense\n", "line 2: is not `option = value`"),
+        (
+            "[redis]\nhost = x\n  port = 1\n",
+            "[redis] host spans several lines: unindent the next",
+        ),
+    ],
+)
+def test_mistakes_of_the_file(text: str, problem: str, tmp_path: Path) -> None:
+    """Mistakes of the file."""
+    assert problems(tmp_path, text) == [problem]
+
+
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
+    """A file that is not text."""
+    path = tmp_path / "some.conf"
+    path.write_bytes(b"[redis]\nhost = \xff\n")
+    with pytest.raises(ConfigError, match="is not UTF-8 text"):
+        load_settings(path, {})
+
+
+@pytest.mark.parametrize(
+    ("variable", "hint"),
+    [
+        ("ACOUSTID_REDIS_HOTS", ", did you mean ACOUSTID_REDIS_HOST?"),
+        ("ACOUSTID_FINGERPRINT_HOST", ", did you mean ACOUSTID_FINGERPRINT_INDEX_HOST?"),
+        ("ACOUSTID_", ""),
+    ],
+)
+def test_an_unknown_variable(variable: str, hint: str, tmp_path: Path) -> None:
+    """An unknown variable."""
+    assert problems(tmp_path, environ={variable: "1"}) == [f"{variable}: unknown variable{hint}"]
+
+
+@pytest.mark.parametrize(
+    ("section", "option", "value", "message"),
+    [
+        ("database", "port", "five", "valid integer"),
+        ("database", "port", "70000", "less than or equal to 65535"),
+        ("database", "pool_size", "0", "greater than or equal to 1"),
+        ("database", "name", "", "at least 1 character"),
+        ("database", "pool_pre_ping", "perhaps", "valid boolean"),
+        ("redis", "host", "", "must be a host name"),
+        ("redis", "host", "a b", "must be a host name"),
+        ("redis", "db", "-1", "greater than or equal to 0"),
+        ("cluster", "role", "slave", "'master' or 'replica'"),
+        ("cluster.rate_limiter", "ip_limit", "-1", "greater than or equal to 0"),
+        ("cluster.rate_limiter", "ip_limit", "inf", "finite number"),
+        ("cluster.rate_limiter", "ip_limit", "nan", "finite number"),
+        ("sentry", "traces_sample_rate", "2", "less than or equal to 1"),
+        ("logging", "level", "LOUD", "'DEBUG', 'INFO'"),
+        ("logging", "level_acoustid", "LOUD", "'DEBUG', 'INFO'"),
+        ("logging", "format", "xml", "'text' or 'json'"),
+        ("statsd", "prefix", "a b", "pattern"),
+        ("api", "trusted_proxies", "-1", "greater than or equal to 0"),
+        ("api", "lookup_timeout", "0", "greater than 0"),
+        ("api", "musicbrainz_userinfo_url", "musicbrainz.org/oauth2", "http:// or https://"),
+        ("api", "musicbrainz_userinfo_url", "https://u:p@musicbrainz.org/", "without user"),
+        ("api", "musicbrainz_userinfo_url", "https://a b/", "http:// or https://"),
+        ("api", "musicbrainz_userinfo_url", "https://a:port/", "http:// or https://"),
+        ("celery", "lookup_pool", "gevent", "'solo', 'prefork' or 'threads'"),
+        ("nats", "servers", "nats://a, nats://b", "not part of this version"),
+        ("fingerprint_index", "name", "a/b", "pattern"),
+        ("fingerprint_index", "replicas", "one, http://two", "host or host:port"),
+        ("fingerprint_index", "replicas", "one:0", "host or host:port"),
+        ("fingerprint_index", "replicas", "one:x", "host or host:port"),
+        ("fingerprint_index", "timeout", "0", "greater than 0"),
+        ("fingerprint_index", "connections", "0", "greater than or equal to 1"),
+        ("fingerprint_index", "protocol", "tcp", "'local' or 'http'"),
+        ("fingerprint_store", "enabled", "perhaps", "valid boolean"),
+    ],
+)
+def test_a_bad_value_is_reported_under_its_name(
+    section: str, option: str, value: str, message: str, tmp_path: Path
+) -> None:
+    """A bad value is reported under its name."""
+    in_file = problems(tmp_path, f"[{section}]\n{option} = {value}\n")
+    assert len(in_file) == 1
+    assert in_file[0].startswith(f"[{section}] {option}: ")
+    assert message in in_file[0]
+
+    variable = f"ACOUSTID_{section.replace('.', '_')}_{option}".upper()
+    in_environment = problems(tmp_path, environ={variable: value})
+    assert len(in_environment) == 1
+    assert in_environment[0].startswith(f"{variable}: ")
+    assert message in in_environment[0]
+
+
+def test_a_bad_value_that_is_no_secret_is_quoted(tmp_path: Path) -> None:
+    """A bad value that is no secret is quoted."""
+    assert problems(tmp_path, "[redis]\nport = six\n")[0].endswith("(it is 'six')")
+
+
+def test_a_value_that_is_replaced_is_not_judged(tmp_path: Path) -> None:
+    """A value that is replaced is not judged."""
+    path = tmp_path / "some.conf"
+    path.write_text("[redis]\nport = six\n")
+    assert load_settings(path, {"ACOUSTID_REDIS_PORT": "6"}).redis.port == 6
+
+
+def test_an_inherited_mistake_is_reported_once(tmp_path: Path) -> None:
+    """An inherited mistake is reported once."""
+    assert len(problems(tmp_path, "[database]\nport = six\n")) == 1
+
+
+def test_all_mistakes_come_in_one_message(tmp_path: Path) -> None:
+    """All mistakes come in one message."""
+    found = problems(
+        tmp_path,
+        "[wrong]\n[redis]\nport = six\nwrong = 1\npassword_file = /nowhere\n",
+        {"ACOUSTID_WRONG": "1", "ACOUSTID_DATABASE_PORT": "x"},
+    )
+    assert len(found) == 6
+
+
+def test_the_message_lists_one_problem_a_line() -> None:
+    """The message lists one problem a line."""
+    assert str(ConfigError(["a: b", "c: d", "a: b"])) == (
+        "the configuration cannot be used:\n  a: b\n  c: d"
+    )

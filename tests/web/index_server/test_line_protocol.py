@@ -1,0 +1,144 @@
+"""The line protocol on a socket."""
+
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from index_server.indexes import Indexes
+from index_server.line_protocol import server as line_server
+from index_server.line_protocol.server import MAX_LINE, LegacyServer
+
+
+class Client:
+    """A connection."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.file = self.socket.makefile("rb")
+
+    def send(self, data: bytes) -> None:
+        """Send bytes."""
+        self.socket.sendall(data)
+
+    def line(self) -> bytes:
+        """Return the next line, empty at the end."""
+        return self.file.readline()
+
+    def ask(self, command: str) -> str:
+        """Send a command and return the answer."""
+        self.send(f"{command}\r\n".encode())
+        return self.line().decode().removesuffix("\r\n")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.file.close()
+        self.socket.close()
+
+
+@pytest.fixture
+def server(indexes: Indexes) -> Iterator[LegacyServer]:
+    """A server of the index `main`."""
+    server = LegacyServer(indexes, "main", ("127.0.0.1", 0))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def connect(server: LegacyServer) -> Iterator[Callable[[], Client]]:
+    """Return a function that connects."""
+    clients: list[Client] = []
+
+    def make() -> Client:
+        clients.append(Client(server.port))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+Connect = Callable[[], Client]
+
+
+def test_the_index_is_created(server: LegacyServer, indexes: Indexes) -> None:
+    assert server.port
+    assert indexes.get("main").version() == 0
+
+
+def test_what_one_connection_commits_another_finds(connect: Connect) -> None:
+    one, other = connect(), connect()
+    for command in ("begin", "insert 1001 11000,-12000", "commit"):
+        assert one.ask(command) == "OK "
+    assert other.ask("search 11000,-12000") == "OK 1001:2"
+
+
+def test_a_transaction_ends_with_its_connection(connect: Connect) -> None:
+    one = connect()
+    one.ask("begin")
+    one.ask("insert 1 5")
+    one.close()
+    other = connect()
+    assert other.ask("search 5") == "OK "
+    assert other.ask("commit") == "ERR not in transaction"
+
+
+def test_settings_are_a_connections_own(connect: Connect) -> None:
+    one, other = connect(), connect()
+    assert one.ask("set max_results 7") == "OK "
+    assert (one.ask("get max_results"), other.ask("get max_results")) == ("OK 7", "OK 500")
+
+
+def test_lines_end_in_lf_or_crlf_and_may_come_together(connect: Connect) -> None:
+    client = connect()
+    client.send(b"echo a\necho b\r\n\r\n")
+    assert [client.line() for _ in range(3)] == [b"OK a\r\n", b"OK b\r\n", b"OK \r\n"]
+
+
+def test_bytes_come_back_as_they_were(connect: Connect) -> None:
+    client = connect()
+    client.send(b"echo \xff\xc3\xa4\r\n")
+    assert client.line() == b"OK \xff\xc3\xa4\r\n"
+
+
+def test_quit_is_acknowledged(connect: Connect) -> None:
+    client = connect()
+    assert client.ask("quit now") == "OK "
+    assert client.line() == b""
+
+
+def test_a_line_has_256_kib_at_most(connect: Connect) -> None:
+    client = connect()
+    longest = b"echo ".ljust(MAX_LINE - 1, b"a") + b"\n"
+    client.send(longest)
+    assert len(client.line()) == len(b"OK ") + len(longest) - len("echo ") + 1
+    client.send(b"a" * (MAX_LINE + 1))
+    assert client.line() == b"ERR line too long\r\n"
+    assert client.line() == b""
+
+
+def test_a_silent_connection_is_ended(connect: Connect) -> None:
+    client = connect()
+    assert client.ask("set idle_timeout 1") == "OK "
+    assert client.line() == b"ERR timeout\r\n"
+    assert client.line() == b""
+
+
+def test_there_are_only_so_many_connections(
+    indexes: Indexes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The place of one that has ended is free again."""
+    monkeypatch.setattr(line_server, "MAX_CONNECTIONS", 1)
+    server = LegacyServer(indexes, "main", ("127.0.0.1", 0))
+    first, second = Client(server.port), Client(server.port)
+    assert first.ask("echo") == "OK "
+    assert second.line() == b"ERR too many connections\r\n"
+    assert second.line() == b""
+    assert first.ask("quit") == "OK "
+    assert first.line() == b""
+    while (answer := (third := Client(server.port)).ask("echo")) != "OK ":
+        assert answer == "ERR too many connections"
+        third.close()
+    for client in (first, second, third):
+        client.close()
+    server.close()

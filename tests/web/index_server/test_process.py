@@ -1,0 +1,151 @@
+"""The command: how it starts, what survives its ends, and what it says when it cannot run."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from cli.stack.servers.ports import free_port
+from index_server.server import DirectoryInUseError, exclusive
+
+PATIENCE = 30  # seconds
+
+
+class Server:
+    """A server of a process of its own."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self.port, self.legacy_port = free_port(), free_port()
+        self.log = directory.parent / "server.log"
+        self._command = (
+            *(sys.executable, "-m", "cli.main", "index", "serve", "--dir", str(directory)),
+            *("--port", str(self.port), "--legacy-port", str(self.legacy_port), *options),
+        )
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start it without waiting."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        return self.process
+
+    def run(self) -> None:
+        """Start it and wait until it answers."""
+        process = self.start()
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                if self.ask("GET", "/_health").ok:
+                    return
+            except requests.ConnectionError:
+                time.sleep(0.02)
+        raise AssertionError(self.log.read_text())
+
+    def end(self, number: signal.Signals) -> int:
+        """End it by a signal, and return its exit status."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+    def ask(self, method: str, path: str, **given: object) -> requests.Response:
+        """Send a request."""
+        return requests.request(
+            method, f"http://127.0.0.1:{self.port}{path}", json=given or None, timeout=PATIENCE
+        )
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Return a function that makes servers of one folder; those left running are killed."""
+    made: list[Server] = []
+
+    def server(*options: str) -> Server:
+        made.append(Server(tmp_path / "data", *options))
+        return made[-1]
+
+    yield server
+    for each in made:
+        if each.process is not None and each.process.poll() is None:
+            each.end(signal.SIGKILL)
+
+
+Make = Callable[..., Server]
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_what_was_acknowledged_is_there_after_a_restart(make: Make, end: signal.Signals) -> None:
+    server = make()
+    server.run()
+    server.ask("PUT", "/a")
+    for term in range(20):
+        server.ask("PUT", "/a/1", hashes=[term, 100])
+    with socket.create_connection(("127.0.0.1", server.legacy_port)) as client:
+        client.sendall(b"begin\ninsert 7 9\ncommit\n")
+        assert client.makefile().read(len("OK \n") * 3) == "OK \n" * 3
+    status = server.end(end)
+    assert status == (-signal.SIGKILL if end == signal.SIGKILL else 0)
+    server.run()
+    assert server.ask("GET", "/a/1").json()["version"] == 20
+    assert server.ask("POST", "/a/_search", query=[19, 100]).json()["results"] == [
+        {"id": 1, "score": 2}
+    ]
+    assert server.ask("GET", "/main").json()["stats"]["num_docs"] == 1
+
+
+def test_options_that_mean_nothing_are_named_and_ignored(make: Make) -> None:
+    server = make("--checkpoint-threshold", "5", "--peers=http://a", "--log-level", "debug")
+    server.run()
+    log = server.log.read_text()
+    assert "warning: --checkpoint-threshold means nothing here" in log
+    assert "warning: --peers means nothing here" in log
+    assert "http://a" not in log
+    assert f"index server: http://127.0.0.1:{server.port}" in log
+
+
+def test_a_folder_has_one_server(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = make()
+    first.run()
+    monkeypatch.setattr("index_server.server.LOCK_PATIENCE", 0)
+    with (
+        pytest.raises(DirectoryInUseError, match="in use by another server: stop it first"),
+        exclusive(first.log.parent / "data"),
+    ):
+        pass
+
+
+def test_a_damaged_index_is_named_and_nothing_is_served(make: Make, tmp_path: Path) -> None:
+    server = make()
+    (tmp_path / "data" / "a").mkdir(parents=True)
+    (tmp_path / "data" / "a" / "state").write_bytes(b"{}")
+    assert server.start().wait(PATIENCE) == 1
+    assert f"{tmp_path}/data/a/state is damaged: restore its folder" in server.log.read_text()
+
+
+def test_a_taken_port_is_named(make: Make) -> None:
+    server = make()
+    with socket.create_server(("127.0.0.1", server.port)):
+        assert server.start().wait(PATIENCE) == 1
+    assert f"port {server.port} of 127.0.0.1 is taken" in server.log.read_text()
+
+
+def test_a_snapshot_is_restored_by_the_command(make: Make, tmp_path: Path) -> None:
+    server = make()
+    server.run()
+    server.ask("PUT", "/a")
+    server.ask("PUT", "/a/1", hashes=[5])
+    snapshot = tmp_path / "snapshot"
+    snapshot.write_bytes(server.ask("GET", "/a/_snapshot").content)
+    server.end(signal.SIGTERM)
+    command = [sys.executable, "-m", "cli.main", "index", "restore", "--dir", tmp_path / "data"]
+    done = subprocess.run([*command, "b", snapshot], capture_output=True, text=True, check=True)
+    assert done.stdout == "b restored: generation 1\n"
+    again = subprocess.run([*command, "b", snapshot], capture_output=True, text=True, check=False)
+    assert (again.returncode, "b exists: delete it first" in again.stderr) == (1, True)
+    server.run()
+    assert server.ask("POST", "/b/_search", query=[5]).json()["results"] == [{"id": 1, "score": 1}]
