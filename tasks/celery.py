@@ -1,4 +1,4 @@
-"""The Celery application."""
+"""The Celery application. Its settings are in ``celeryconfig.py``."""
 
 from celery import Celery
 
@@ -11,7 +11,7 @@ app = Celery(
     include=[
         "tasks.lookup",
         "tasks.background_lookup",
-        "tasks.fast_path.fused",
+        "tasks.fast_path.batch_task",
         "tasks.submission",
         "tasks.index",
         "tasks.maintenance",

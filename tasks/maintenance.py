@@ -1,4 +1,4 @@
-"""The beats' tasks: overdue receipts, queue lengths."""
+"""Periodic tasks: restart overdue submissions, measure the queues."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,55 +6,56 @@ from typing import Final
 import structlog
 
 from pipeline.catalog.ingest import submissions
-from tasks import submission
+from tasks import queues, submission
 from tasks.celery import app
-from tasks.redis_state import queue_lengths
-from tasks.worker import services
+from tasks.redis_state.queue_lengths import backlog, waiting
+from tasks.worker_resources import worker_resources
 
 logger = structlog.get_logger("acoustid.tasks.maintenance")
 
-_SWEEP: Final = 1_000  # receipts a sweep starts again at most
-_BATCH: Final = 200  # receipts that are started again together
-_BUSY: Final = 200  # messages; receipts behind a longer queue are waiting, not lost
-_ALONE_AFTER: Final = 2  # attempts, after which a receipt no longer travels with others
-_GIVE_UP_AFTER: Final = 12  # attempts, about eight hours
+_MOST_RECEIPTS: Final = 1_000  # per run
+_BATCH_SIZE: Final = 200  # receipts in one chain
+_LONG_QUEUE: Final = 200  # messages; with more, receipts are late because the queue is long
+_SHARED_ATTEMPTS: Final = 2  # after these attempts a receipt gets a chain of its own
+_MOST_ATTEMPTS: Final = 12  # they take about eight hours
 
 
 @app.task(name="maintenance.sweep_receipts")
 def sweep_receipts() -> int:
-    """Start the chains of receipts anew that have had no final state for too long.
+    """Publish new chains for receipts that have had no final state for too long.
 
-    Returns how many receipts were started.
+    Receipts with too many attempts get the final state `failed`. Returns the number of receipts
+    that were started again.
     """
-    if queue_lengths.waiting(services().redis, queue_lengths.SUBMISSION) > _BUSY:
+    if waiting(worker_resources().redis, queues.SUBMISSION) > _LONG_QUEUE:
         return 0
-    with services().databases.engine("ingest").begin() as connection:
-        overdue = submissions.claim_unfinished(connection, _SWEEP)
-        hopeless = [each.id for each in overdue if each.attempts > _GIVE_UP_AFTER]
-        reason = f"gave up after {_GIVE_UP_AFTER} attempts"
-        failed = submissions.finish(connection, hopeless, "failed", reason)
-    services().metrics.submissions_ended("failed", failed)
-    lively = [each for each in overdue if each.attempts <= _GIVE_UP_AFTER]
-    for ids in _groups(lively):
+    with worker_resources().databases.engine("ingest").begin() as connection:
+        overdue = submissions.claim_unfinished(connection, _MOST_RECEIPTS)
+        given_up = [each.id for each in overdue if each.attempts > _MOST_ATTEMPTS]
+        reason = f"gave up after {_MOST_ATTEMPTS} attempts"
+        failed = submissions.finish(connection, given_up, "failed", reason)
+    worker_resources().metrics.submissions_ended("failed", failed)
+    restarted = [each for each in overdue if each.attempts <= _MOST_ATTEMPTS]
+    for ids in batches_of_receipts(restarted):
         submission.send(ids)
     if overdue:
-        logger.warning("overdue receipts", started=len(lively), given_up=failed)
-    return len(lively)
+        logger.warning("overdue receipts", started=len(restarted), given_up=failed)
+    return len(restarted)
 
 
-def _groups(overdue: Sequence[submissions.Unfinished]) -> list[list[int]]:
-    """Return the receipts in batches, those that were tried more than once each by itself."""
-    alone = [[each.id] for each in overdue if each.attempts > _ALONE_AFTER]
-    together = [each.id for each in overdue if each.attempts <= _ALONE_AFTER]
-    starts = range(0, len(together), _BATCH)
-    return alone + [together[start : start + _BATCH] for start in starts]
+def batches_of_receipts(overdue: Sequence[submissions.Unfinished]) -> list[list[int]]:
+    """Return the ids of receipts in batches; after failed attempts a receipt is in one alone."""
+    alone = [[each.id] for each in overdue if each.attempts > _SHARED_ATTEMPTS]
+    together = [each.id for each in overdue if each.attempts <= _SHARED_ATTEMPTS]
+    starts = range(0, len(together), _BATCH_SIZE)
+    return alone + [together[start : start + _BATCH_SIZE] for start in starts]
 
 
 @app.task(name="maintenance.measure_queues")
 def measure_queues() -> dict[str, int]:
-    """Measure how many messages wait in each queue, and for how long."""
-    found = {queue: queue_lengths.backlog(services().redis, queue) for queue in queue_lengths.NAMES}
+    """Measure each queue: the number of messages and the age of the oldest one."""
+    found = {queue: backlog(worker_resources().redis, queue) for queue in queues.NAMES}
     for queue, each in found.items():
-        services().metrics.queue_depth(queue, each.messages)
-        services().metrics.queue_age(queue, each.age)
+        worker_resources().metrics.queue_depth(queue, each.messages)
+        worker_resources().metrics.queue_age(queue, each.age)
     return {queue: each.messages for queue, each in found.items()}

@@ -1,75 +1,57 @@
-"""The beats' tasks that keep links to MBIDs as MusicBrainz has them."""
+"""The periodic tasks that keep links to MBIDs in line with MusicBrainz."""
 
 import time
 from collections import Counter
-from collections.abc import Collection
-from itertools import islice
-from typing import Final, cast
+from typing import Final
 from uuid import UUID
 
-import redis
 import structlog
-from redis.exceptions import RedisError
 
 from pipeline.upkeep.missing_mbids import merge_missing_mbid
 from pipeline.upkeep.musicbrainz_answers import ask
 from pipeline.upkeep.redirects import follow_redirects
 from tasks.celery import app
-from tasks.worker import services
+from tasks.redis_state.missing_mbids import add_missing_mbids, take_missing_mbids
+from tasks.worker_resources import worker_resources
 
-logger = structlog.get_logger("acoustid.tasks.mbids")
-
-MISSING_KEY: Final = "missing_mbids"
-"""A set of the MBIDs that lookups missed in MusicBrainz, emptied by `merge_missing_mbids`."""
+logger = structlog.get_logger("acoustid.tasks.upkeep")
 
 POSITION_KEY: Final = "mbid_redirects:position"
-"""The id of the last link that `follow_mbid_redirects` looked at."""
+"""The Redis key of the id of the last link that `follow_mbid_redirects` checked."""
 
-MOST_MISSING: Final = 10_000  # MBIDs; lookups that find the set full will miss theirs again
-
-_AT_ONCE: Final = 100  # MBIDs a run takes out
-_BUDGET: Final = 5.0  # seconds; the index waits for the same worker
+_MBIDS_PER_RUN: Final = 100
+_TIME_LIMIT: Final = 5.0  # seconds; the same worker updates the index
 _POSITION_LIFETIME: Final = 30 * 86_400  # seconds
-
-
-def note_missing(connection: redis.Redis, mbids: Collection[str]) -> None:
-    """Note MBIDs that MusicBrainz has no recording for; without Redis a later lookup does."""
-    if not mbids:
-        return
-    try:
-        if connection.scard(MISSING_KEY) < MOST_MISSING:
-            connection.sadd(MISSING_KEY, *islice(mbids, MOST_MISSING))
-    except RedisError:
-        return
 
 
 @app.task(name="maintenance.merge_missing_mbids")
 def merge_missing_mbids() -> dict[str, int]:
-    """Settle MBIDs that lookups missed; return how many ended how.
+    """Handle MBIDs that lookups did not find; return the number of MBIDs by outcome.
 
-    What is not settled, for whatever reason, goes back.
+    MBIDs that were not handled, for any reason, go back into the set.
     """
-    taken = cast("list[bytes]", services().redis.spop(MISSING_KEY, _AT_ONCE))
-    waiting = {UUID(mbid.decode()) for mbid in taken}
+    resources = worker_resources()
+    waiting = take_missing_mbids(resources.redis, _MBIDS_PER_RUN)
     try:
-        return _settle(waiting)
+        return _merge(waiting)
     finally:
-        note_missing(services().redis, [str(mbid) for mbid in waiting])
+        add_missing_mbids(resources.redis, [str(mbid) for mbid in waiting])
 
 
 @app.task(name="maintenance.follow_mbid_redirects")
 def follow_mbid_redirects() -> int:
-    """Merge what MusicBrainz redirects, going on where the last run stopped.
+    """Merge links to MBIDs that MusicBrainz redirects; return the number of merged links.
 
-    Returns how many tracks' links were merged.
+    Each run continues where the last one stopped.
     """
-    deadline = time.monotonic() + _BUDGET
-    position = int(services().redis.get(POSITION_KEY) or 0)
+    resources = worker_resources()
+    deadline = time.monotonic() + _TIME_LIMIT
+    position = int(resources.redis.get(POSITION_KEY) or 0)
     merged = 0
-    while followed := follow_redirects(services().databases, position, deadline):
+    while followed := follow_redirects(resources.databases, position, deadline):
         merged += followed.merged
         position = followed.position
-        services().redis.set(POSITION_KEY, position, ex=_POSITION_LIFETIME)
+        resources.redis.set(POSITION_KEY, position, ex=_POSITION_LIFETIME)
         if not position or time.monotonic() > deadline:
             break
     if merged:
@@ -77,19 +59,20 @@ def follow_mbid_redirects() -> int:
     return merged
 
 
-def _settle(waiting: set[UUID]) -> dict[str, int]:
-    """Settle MBIDs for as long as there is time, and take each out of the set."""
+def _merge(waiting: set[UUID]) -> dict[str, int]:
+    """Handle MBIDs until the time is up, and remove each handled one from the set."""
     outcomes: Counter[str] = Counter()
-    recordings = ask(services().databases, waiting) if waiting else None
+    resources = worker_resources()
+    recordings = ask(resources.databases, waiting) if waiting else None
     if recordings is None:
         return outcomes
     if recordings.is_empty:
         waiting.clear()
-    deadline = time.monotonic() + _BUDGET
+    deadline = time.monotonic() + _TIME_LIMIT
     for mbid in list(waiting):
         if time.monotonic() > deadline:
             break
-        outcome = merge_missing_mbid(mbid, recordings, services().databases, services().redis)
+        outcome = merge_missing_mbid(mbid, recordings, resources.databases, resources.redis)
         outcomes[outcome.value] += 1
         waiting.remove(mbid)
     return outcomes

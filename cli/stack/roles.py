@@ -1,13 +1,14 @@
 """The processes of a stack besides its servers: what runs, in which order it stops."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from signal import Signals
 
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.stopping import Escalation
+from tasks.queues import queues_by_worker
 
 WARM: Escalation = (
     (Signals.SIGTERM, 30.0),  # Celery finishes the tasks it has
@@ -83,16 +84,22 @@ def roles(layout: Layout) -> list[Role]:
 
 
 def _workers(layout: Layout) -> Iterator[Role]:
-    for number in range(1, layout.workers + 1):
-        name = f"lookup-{number}"
-        yield _worker(name, "lookup,background", "-P", layout.lookup_pool)
-    yield _worker("submission", "submission", "-P", "prefork", "-c", "1")
-    yield _worker("index", "index,maintenance", "-P", "prefork", "-c", "1")
+    """Yield the workers of the table in `tasks.queues`."""
+    for worker, queues in queues_by_worker().items():
+        options = ["-P", worker.pool or layout.lookup_pool]
+        if worker.concurrency is not None:
+            options += ["-c", str(worker.concurrency)]
+        if worker.is_scaled:
+            nodes = [f"{worker.name}-{number}" for number in range(1, layout.workers + 1)]
+        else:
+            nodes = [worker.name]
+        for node in nodes:
+            yield _worker(node, queues, options)
 
 
-def _worker(node: str, queues: str, *options: str) -> Role:
+def _worker(node: str, queues: Sequence[str], options: Sequence[str]) -> Role:
     command = _celery(
-        *("worker", "-Q", queues, "-n", f"{node}@%h", *options),
+        *("worker", "-Q", ",".join(queues), "-n", f"{node}@%h", *options),
         *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     )
     return Role(f"worker-{node}", Stage.WORKER, command, escalation=WARM, node=node)

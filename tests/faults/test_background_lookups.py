@@ -23,7 +23,7 @@ from pipeline.catalog.app import accounts
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tasks.redis_state import queue_lengths
+from tasks import queues
 from tests.support.imports import Importer
 from tests.support.servers import Servers
 from tests.support.synthetic import fingerprint
@@ -134,7 +134,7 @@ def stack(
     sections = {"features": {"async_api": True}, "cluster": {"rate_limiter": no_limits}}
     config = write_config(servers.settings(**sections), tmp_path / "acoustid.conf")
     client = connect(settings.redis)
-    client.delete("lookups", queue_lengths.BACKGROUND)
+    client.delete("lookups", queues.BACKGROUND)
     yield Stack(settings, config, tmp_path, client, str(status.track_gid), made.key, made.id)
     client.delete("lookups")
 
@@ -177,4 +177,4 @@ def test_a_worker_that_is_killed_in_the_middle_loses_no_lookup(
     assert task is not None
     assert task["result"] == {"results": [{"id": stack.track, "score": 1.0}]}
     assert stack.hits() == 1
-    assert stack.redis.llen(queue_lengths.BACKGROUND) == 0
+    assert stack.redis.llen(queues.BACKGROUND) == 0

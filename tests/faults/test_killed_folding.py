@@ -10,7 +10,7 @@ import redis
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tasks.statistics import LOOKUPS, USER_AGENTS, Kind, fold
+from tasks.statistics import LOOKUPS, USER_AGENTS, CounterKind, fold
 from tests.support.counted_lookups import Totals, left, lookups, make_applications, put, user_agents
 from tests.support.interruptions import (
     DIED,
@@ -32,7 +32,7 @@ class Folder:
     """Folds one kind of counters and knows what the sums must be."""
 
     def __init__(
-        self, settings: Settings, client: redis.Redis, databases: Databases, kind: Kind
+        self, settings: Settings, client: redis.Redis, databases: Databases, kind: CounterKind
     ) -> None:
         self.settings = on_scratch(settings)
         self.client = client
@@ -60,7 +60,7 @@ class Folder:
                 watch_redis(client, at)
                 watch_sql(databases.engine("app"), at)
             try:
-                fold(client, databases, self.kind, batch=BATCH)
+                fold(client, databases, self.kind, batch_size=BATCH)
             finally:
                 databases.dispose()
 

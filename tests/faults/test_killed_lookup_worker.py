@@ -14,8 +14,8 @@ from pipeline.messages import Lookup, LookupBatch
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tasks.fast_path.paths import FastPath
-from tasks.fast_path.sender import LookupSender
+from tasks.fast_path.lookup_sender import LookupSender
+from tasks.fast_path.parts import FastPath
 from tests.support.batchers import make_batcher
 from tests.support.metrics import Counted
 from tests.support.synthetic import fingerprint

@@ -19,8 +19,8 @@ from pipeline.messages import BackgroundLookup, Lookup
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tasks import background_lookup, dispatch
-from tasks.redis_state import background_records, queue_lengths
+from tasks import background_lookup, dispatch, queues
+from tasks.redis_state import background_records
 from tests.support.imports import MBID, Importer
 from tests.support.synthetic import fingerprint
 from tests.support.workers import (
@@ -82,7 +82,7 @@ def stack(settings: Settings, databases: Databases, tmp_path: Path) -> Iterator[
     config = write_config(settings, tmp_path / "acoustid.conf")
     point_celery_at(config, settings)
     client = connect(settings.redis)
-    client.delete("lookups", queue_lengths.BACKGROUND)
+    client.delete("lookups", queues.BACKGROUND)
     lookups = BackgroundLookups(client, dispatch.send_background)
     [role] = [role for role in worker_roles() if role.name.startswith("worker-lookup")]
     with running_worker(role, config, tmp_path / "log", settings):

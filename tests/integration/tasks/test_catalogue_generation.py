@@ -87,7 +87,7 @@ def test_a_mark_that_nobody_takes_away_is_forgotten(
 ) -> None:
     catalogue_generation.task_begins(client, PERSIST, "lost")
     assert catalogue_generation.read(client) is None
-    monkeypatch.setattr(catalogue_generation, "LONGEST", 0.0)
+    monkeypatch.setattr(catalogue_generation, "MARK_LIFETIME", 0.0)
     assert catalogue_generation.read(client) is not None
 
 

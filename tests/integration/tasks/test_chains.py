@@ -24,12 +24,12 @@ from pipeline.runtime import trace
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tasks import dispatch
+from tasks import dispatch, queues
 from tasks.celery import app
-from tasks.fast_path.paths import FastPath
-from tasks.fast_path.sender import LookupSender
+from tasks.fast_path.lookup_sender import LookupSender
+from tasks.fast_path.parts import FastPath
 from tasks.maintenance import sweep_receipts
-from tasks.redis_state import lookup_replies, queue_lengths
+from tasks.redis_state import lookup_replies
 from tasks.redis_state.task_progress import progress_key
 from tests.support.batchers import batcher_for_workers
 from tests.support.imports import Importer
@@ -71,7 +71,7 @@ class Stack:
         with open_reader(self.importer.index_path) as index:
             is_current = index.position() == newest
         is_resting = active is not None and not any(active.values())
-        return is_resting and is_current and not any(map(self.redis.llen, queue_lengths.NAMES))
+        return is_resting and is_current and not any(map(self.redis.llen, queues.NAMES))
 
     def look_up(self, *words: Words, compressed: bytes | None = None) -> LookupReply:
         key = lookup_replies.reply_key()

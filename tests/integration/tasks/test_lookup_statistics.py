@@ -95,7 +95,7 @@ def test_malformed_counters_are_dropped_with_a_warning(client, databases, app) -
 
 def test_a_huge_hash_is_folded_in_slices(client, databases, app) -> None:
     put(client, "ua", {f"{DAY}:{app}:agent:10.0.0.{n}": n + 1 for n in range(95)})
-    assert fold(client, databases, USER_AGENTS, batch=10) == 95
+    assert fold(client, databases, USER_AGENTS, batch_size=10) == 95
     assert user_agents(databases) == {(DAY, app, "agent", f"10.0.0.{n}"): n + 1 for n in range(95)}
     assert notes(databases) == 10
     assert left(client) == set()
@@ -104,10 +104,10 @@ def test_a_huge_hash_is_folded_in_slices(client, databases, app) -> None:
 def test_what_is_not_folded_in_time_is_folded_later(client, databases, app) -> None:
     put(client, "lookups", {f"{DAY}:{hour}:{app}:hit": 1 for hour in range(10, 20)})
     with capture_logs() as logs:
-        assert fold(client, databases, LOOKUPS, batch=4, seconds=0) == 4
+        assert fold(client, databases, LOOKUPS, batch_size=4, time_limit=0) == 4
     assert [entry["log_level"] for entry in logs] == ["warning"]
     assert left(client) == {"lookups"}
-    assert fold(client, databases, LOOKUPS, batch=4) == 6
+    assert fold(client, databases, LOOKUPS, batch_size=4) == 6
     assert sum(lookups(databases).values()) == 10
 
 
@@ -142,7 +142,7 @@ def test_a_batch_that_cannot_be_folded_waits_and_holds_back_no_other(
         for _ in range(2):
             put(client, "lookups", {f"{DAY}:12:{app}:hit": 1})
             with capture_logs() as logs:
-                fold(client, databases, LOOKUPS, batch=1)
+                fold(client, databases, LOOKUPS, batch_size=1)
             assert [entry["log_level"] for entry in logs] == ["error"]
             assert len(left(client)) == 2
     finally:
@@ -196,8 +196,8 @@ def test_many_folders_and_front_ends_at_once_count_exactly(client, databases) ->
 
     def fold_all(_: int) -> None:
         while not done.is_set():
-            fold(client, databases, LOOKUPS, batch=2)
-            fold(client, databases, USER_AGENTS, batch=2)
+            fold(client, databases, LOOKUPS, batch_size=2)
+            fold(client, databases, USER_AGENTS, batch_size=2)
 
     with ThreadPoolExecutor(8) as threads:
         folders = [threads.submit(fold_all, number) for number in range(4)]
@@ -214,7 +214,7 @@ def test_many_folders_and_front_ends_at_once_count_exactly(client, databases) ->
 
 def test_two_who_find_the_same_batch_fold_it_once(client, databases, app) -> None:
     put(client, "lookups", {f"{DAY}:12:{app}:hit": 1})
-    batch_id = statistics._take(client, "lookups", 10)
+    batch_id = statistics.take_batch(client, "lookups", 10)
     assert batch_id is not None
     first = databases.engine("app").connect()
     assert lookup_statistics.mark_folded(first, batch_id)
@@ -232,7 +232,7 @@ def test_two_who_find_the_same_batch_fold_it_once(client, databases, app) -> Non
 
 def test_old_notes_go_but_not_those_of_batches_that_wait(client, databases, app) -> None:
     put(client, "lookups", {f"{DAY}:12:{app}:hit": 1})
-    waiting = statistics._take(client, "lookups", 10)
+    waiting = statistics.take_batch(client, "lookups", 10)
     assert waiting is not None
     with databases.engine("app").begin() as connection:
         assert lookup_statistics.mark_folded(connection, waiting)

@@ -1,8 +1,6 @@
 """The table of processes."""
 
 from cli.stack.roles import Layout, Role, Stage, roles
-from tasks.celery import app
-from tasks.redis_state import queue_lengths
 
 LAYOUT = Layout(
     host="127.0.0.1", port=5000, flower_port=5555, workers=2, flower_password="hush-hush"
@@ -11,10 +9,6 @@ LAYOUT = Layout(
 
 def by_name(layout: Layout = LAYOUT) -> dict[str, Role]:
     return {role.name: role for role in roles(layout)}
-
-
-def served(role: Role) -> set[str]:
-    return set(role.command[role.command.index("-Q") + 1].split(","))
 
 
 def test_every_role_is_there_once() -> None:
@@ -27,12 +21,6 @@ def test_every_role_is_there_once() -> None:
         "api",
         "flower",
     ]
-
-
-def test_every_queue_has_a_worker_and_every_worker_a_queue() -> None:
-    workers = [role for role in roles(LAYOUT) if role.stage == Stage.WORKER]
-    assert set().union(*map(served, workers)) == set(queue_lengths.NAMES)
-    assert {queue.name for queue in app.conf.task_queues} == set(queue_lengths.NAMES)
 
 
 def test_workers_answer_by_names_of_their_own() -> None:

@@ -17,8 +17,8 @@ from pipeline.messages import Lookup, LookupBatch, LookupReply
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tasks.fast_path.paths import FastPath
-from tasks.fast_path.sender import LookupSender
+from tasks.fast_path.lookup_sender import LookupSender
+from tasks.fast_path.parts import FastPath
 from tasks.redis_state import lookup_replies
 from tests.support.celery_events import told_of_tasks
 from tests.support.imports import Importer

@@ -4,7 +4,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,12 @@ from pipeline.runtime.trace import trace
 from pipeline.settings.sections import RedisSettings, Settings
 from tasks import lookup, signals
 from tasks.celery import app
-from tasks.fast_path import fused
-from tasks.fast_path.paths import FastPath
-from tasks.fast_path.sender import LookupSender
-from tasks.redis_state.queue_lengths import LOOKUP, SENT_HEADER
+from tasks.fast_path import batch_task
+from tasks.fast_path.lookup_sender import LookupSender
+from tasks.fast_path.parts import FastPath
+from tasks.queues import LOOKUP
+from tasks.redis_state.queue_lengths import SENT_HEADER
 from tasks.signals import TRACE_HEADER
-from tasks.worker import services
 from tests.support.metrics import Counted
 from tests.support.servers import PASSWORD, Servers, make_valkey, running
 from tests.support.workers import point_celery_at, write_config
@@ -61,8 +60,7 @@ def kept(settings: Settings) -> LookupSender:
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     """The metrics of this process."""
     counting = Counted()
-    own = replace(services(), metrics=counting)
-    monkeypatch.setattr(signals, "services", lambda: own)
+    monkeypatch.setattr(signals, "publisher_metrics", lambda: counting)
     return counting
 
 
@@ -130,7 +128,7 @@ def test_one_batch_a_second_is_sent_with_events(queue: redis.Redis, settings: Se
         now[0] = moment
         sender.send(batch_of(1))
         names.append(published(queue).headers["task"])
-    shown, silent = fused.sampled_batch.name, fused.batch.name
+    shown, silent = batch_task.sampled_batch.name, batch_task.batch.name
     assert names == [shown, silent, silent, shown, silent, shown, silent]
 
 
