@@ -13,9 +13,9 @@ import pytest
 import redis
 
 from cli.stack.data_directory import DataDir
-from cli.stack.processes import Identity
-from cli.stack.roles import Stage
-from cli.stack.run_state import Running, RunState
+from cli.stack.roles import StopOrder
+from cli.stack.run_state import RunningProcess, RunState
+from cli.stack.strays import ProcessIdentity
 from tests.support.small_stack import PASSWORD
 
 SLEEPER = "import time; time.sleep(600)"
@@ -195,9 +195,9 @@ def test_a_stranger_with_the_pid_of_an_earlier_process_is_let_be(
 
 def write_state(data: DataDir, pid: int, created: float) -> None:
     """Write the ``run.json`` of a supervisor that is no more, with one worker."""
-    identity = Identity(pid, created, str(data.config))
-    worker = Running("worker", Stage.WORKER, None, "127.0.0.1", identity)
-    RunState(Identity(2**22, 1.0), (worker,), ready=True).save(data)
+    identity = ProcessIdentity(pid, created, str(data.config))
+    worker = RunningProcess("worker", StopOrder.WORKER, None, "127.0.0.1", identity)
+    RunState(ProcessIdentity(2**22, 1.0), (worker,), ready=True).save(data)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

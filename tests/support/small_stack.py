@@ -13,8 +13,8 @@ import click
 
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
-from cli.stack.roles import Role, Stage
-from cli.stack.run_state import RunState, end_strays
+from cli.stack.roles import Role, StopOrder
+from cli.stack.run_state import RunState, stop_strays
 from cli.stack.servers.binaries import find_valkey
 from cli.stack.servers.ports import free_port
 from cli.stack.servers.valkey import ValkeyServer
@@ -31,18 +31,18 @@ def run(data: DataDir, programs: dict[str, str]) -> None:
     with data.lock():
         state = RunState.load(data)
         if state:
-            end_strays(state.processes)
+            stop_strays(state.processes)
         supervisor = Supervisor(data, click.echo)
         environ = {**os.environ, "ACOUSTID_CONFIG": str(data.config)}
-        with supervisor.on_duty():
+        with supervisor.supervise():
             supervisor.start_server(_valkey(data))
             for name, text in programs.items():
-                stage = Stage.FRONT if name == "api" else Stage.WORKER
+                stop_order = StopOrder.FRONT_END if name == "api" else StopOrder.WORKER
                 command = (sys.executable, "-c", text)
-                supervisor.start_role(Role(name, stage, command, escalation=PATIENCE), environ)
-            supervisor.run_once("settle", (sys.executable, "-c", settle), environ)
+                supervisor.start_role(Role(name, stop_order, command, escalation=PATIENCE), environ)
+            supervisor.run_command("settle", (sys.executable, "-c", settle), environ)
             click.echo("ready")
-            supervisor.watch()
+            supervisor.run_until_stopped()
 
 
 def _valkey(data: DataDir) -> ValkeyServer:

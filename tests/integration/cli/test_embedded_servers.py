@@ -13,13 +13,13 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from cli.stack.processes import ProcessError, read_tail
-from cli.stack.servers import place, ports
-from cli.stack.servers.launch import start
+from cli.stack.child_process import ProcessError, read_tail
+from cli.stack.servers import ports, postgres_directory
+from cli.stack.servers.embedded_server import start_server
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER, PostgresServer
 from cli.stack.servers.valkey import ValkeyServer
-from cli.stack.stopping import end
+from cli.stack.stopping import stop_process
 from pipeline.settings.sections import Settings
 from tests.support.servers import (
     PASSWORD,
@@ -99,14 +99,14 @@ def test_valkey_evicts_nothing(servers: Servers) -> None:
 def test_postgres_keeps_what_it_acknowledged(folder: Path) -> None:
     """A database that was created is there after kill -9 and a second start."""
     server = make_postgres(folder, durable=True)
-    process = start(server)
+    process = start_server(server)
     connection = connect(server)
     connection.autocommit = True
     cursor = connection.cursor()
     cursor.execute("SHOW fsync")
     assert cursor.fetchone() == ("on",)
     cursor.execute("CREATE DATABASE kept")
-    end(process, ((signal.SIGKILL, 10.0),))
+    stop_process(process, ((signal.SIGKILL, 10.0),))
     with running(server):
         connect(server, dbname="kept").close()
 
@@ -114,10 +114,10 @@ def test_postgres_keeps_what_it_acknowledged(folder: Path) -> None:
 def test_valkey_keeps_what_it_acknowledged(folder: Path) -> None:
     """A message that was taken is there after kill -9 and a second start."""
     server = make_valkey(folder, durable=True)
-    process = start(server)
+    process = start_server(server)
     with redis_client(server) as client:
         client.rpush("queue", "message")
-    end(process, ((signal.SIGKILL, 10.0),))
+    stop_process(process, ((signal.SIGKILL, 10.0),))
     with running(server), redis_client(server) as client:
         assert client.lrange("queue", 0, -1) == [b"message"]
 
@@ -125,9 +125,9 @@ def test_valkey_keeps_what_it_acknowledged(folder: Path) -> None:
 def test_servers_listen_on_loopback_alone(folder: Path) -> None:
     """Nobody else's machine gets to try a password."""
     for server in (make_postgres(folder), make_valkey(folder)):
-        process = start(server)
+        process = start_server(server)
         assert listening_addresses(process.pid) == {LOOPBACK}
-        end(process, server.escalation)
+        stop_process(process, server.escalation)
 
 
 def test_no_secret_stands_in_a_command_line_or_an_open_file(folder: Path) -> None:
@@ -145,7 +145,7 @@ def test_no_secret_stands_in_a_command_line_or_an_open_file(folder: Path) -> Non
 def test_a_stray_server_is_ended_before_the_next_start(folder: Path) -> None:
     """A second start on the same data finds the first server still running."""
     for make in (make_postgres, make_valkey):
-        stray = start(make(folder))
+        stray = start_server(make(folder))
         with running(make(folder)):
             assert not stray.runs()
 
@@ -153,8 +153,8 @@ def test_a_stray_server_is_ended_before_the_next_start(folder: Path) -> None:
 def test_a_pid_file_that_names_a_stranger_ends_nobody(folder: Path) -> None:
     """After a reboot the pid in the file may be anybody's: this test's own, here."""
     for server in (make_postgres(folder), make_valkey(folder)):
-        end(start(server), server.escalation)
-    data = place.choose(folder, "test").data
+        stop_process(start_server(server), server.escalation)
+    data = postgres_directory.choose(folder, "test").data
     (data / "postmaster.pid").write_text(f"{os.getpid()}\n{data}\n1\n1\n\n\n1 1\n")
     (folder / "valkey" / "valkey.pid").write_text(f"{os.getpid()}\n")
     for server in (make_postgres(folder), make_valkey(folder)):
@@ -176,16 +176,16 @@ def test_a_port_taken_meanwhile_is_replaced(folder: Path) -> None:
 def test_data_of_another_release_is_refused(folder: Path) -> None:
     """The error names both releases, and the server's cryptic one is not reached."""
     server = make_postgres(folder)
-    end(start(server), server.escalation)
-    (place.choose(folder, "test").data / "PG_VERSION").write_text("9\n")
+    stop_process(start_server(server), server.escalation)
+    (postgres_directory.choose(folder, "test").data / "PG_VERSION").write_text("9\n")
     with pytest.raises(ProcessError, match="made by PostgreSQL 9"):
-        start(server)
+        start_server(server)
 
 
 def test_a_half_made_data_directory_is_made_again(folder: Path) -> None:
     """A crash in the middle of initdb leaves nothing that a later start trusts."""
-    where = place.choose(folder, "test")
-    where.make_folder(where.base / "postgres.new")
+    where = postgres_directory.choose(folder, "test")
+    where.create_folder(where.base / "postgres.new")
     (where.base / "postgres.new" / "PG_VERSION").write_text("18\n")
     server = make_postgres(folder)
     with running(server):
@@ -195,11 +195,13 @@ def test_a_half_made_data_directory_is_made_again(folder: Path) -> None:
 def test_a_server_that_cannot_start_shows_its_log(folder: Path) -> None:
     """The reason is in the error, not only in a file."""
     server = make_postgres(folder)
-    end(start(server), server.escalation)
-    with (place.choose(folder, "test").data / "postgresql.conf").open("a") as configuration:
+    stop_process(start_server(server), server.escalation)
+    with (postgres_directory.choose(folder, "test").data / "postgresql.conf").open(
+        "a"
+    ) as configuration:
         configuration.write("shared_buffers = nonsense\n")
     with pytest.raises(ProcessError, match="nonsense"):
-        start(server)
+        start_server(server)
     assert "nonsense" in read_tail(server.log)
 
 

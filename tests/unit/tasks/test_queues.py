@@ -4,7 +4,7 @@ from fnmatch import fnmatch
 
 import pytest
 
-from cli.stack.roles import Layout, Stage, roles
+from cli.stack.roles import Layout, StopOrder, roles
 from tasks.celery import app
 from tasks.queues import NAMES, QUEUES, Acknowledgement, TaskQueue
 from tasks.schedule import SCHEDULE
@@ -43,7 +43,7 @@ def test_every_row_has_tasks(row: TaskQueue) -> None:
 @pytest.mark.parametrize("queue", NAMES)
 def test_every_queue_is_served_by_one_kind_of_worker(queue: str) -> None:
     layout = Layout(host="127.0.0.1", port=1, flower_port=None, workers=1)
-    workers = [role for role in roles(layout) if role.stage == Stage.WORKER]
+    workers = [role for role in roles(layout) if role.stop_order == StopOrder.WORKER]
     served = [role.command[role.command.index("-Q") + 1].split(",") for role in workers]
     assert [queue in names for names in served].count(True) == 1
 

@@ -60,7 +60,7 @@ def test_a_long_log_is_set_aside_and_a_short_one_is_not(tmp_path: Path) -> None:
     with data.log("long").open("wb") as log:
         os.truncate(log.fileno(), data_directory.LOG_LIMIT + 1)
     for role in ("short", "long", "none"):
-        data.set_aside_log(role)
+        data.rotate_log(role)
     assert data.log("short").read_text() == "kept"
     assert not data.log("long").exists()
     assert (data.root / "logs" / "long.log.1").exists()

@@ -1,6 +1,6 @@
 """The table of processes."""
 
-from cli.stack.roles import Layout, Role, Stage, roles
+from cli.stack.roles import Layout, Role, StopOrder, roles
 
 LAYOUT = Layout(
     host="127.0.0.1", port=5000, flower_port=5555, workers=2, flower_password="hush-hush"
@@ -24,7 +24,7 @@ def test_every_role_is_there_once() -> None:
 
 
 def test_workers_answer_by_names_of_their_own() -> None:
-    nodes = [role.node for role in roles(LAYOUT) if role.stage == Stage.WORKER]
+    nodes = [role.node for role in roles(LAYOUT) if role.stop_order == StopOrder.WORKER]
     assert len(set(nodes)) == 4
     assert all(nodes)
 
