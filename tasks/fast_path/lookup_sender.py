@@ -13,8 +13,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from pipeline.messages import LookupBatch, to_message
 from tasks import lookup
 from tasks.celery import app
-from tasks.fast_path.batch_task import batch as batch_task
-from tasks.fast_path.batch_task import sampled_batch
+from tasks.fast_path import batch_task
 from tasks.fast_path.parts import FastPath
 from tasks.queues import LOOKUP
 
@@ -60,7 +59,7 @@ class LookupSender:
     def _send_as_one_task(self, batch: LookupBatch) -> None:
         now = self._clock()
         is_sampled = now >= self._last_sample + SAMPLE_INTERVAL
-        task = sampled_batch if is_sampled else batch_task
+        task = batch_task.sampled_batch if is_sampled else batch_task.batch
         args, shown = (to_message(batch),), f"({len(batch.lookups)} lookups)"
         if self._parts.keeps_producer:
             self._producer.publish(task.name, args, argsrepr=shown)
