@@ -1,7 +1,7 @@
-"""A stack of one server and a few stand-in processes, for the tests of the supervisor.
+"""A stack of one server and some test programs, for the tests of the supervisor.
 
-Run as ``python -m tests.support.small_stack DATA_DIR NAME=PROGRAM...``: each PROGRAM is Python
-text. The one called ``settle`` runs once, and the stack is ready when it has ended.
+Run as ``python -m tests.support.small_stack DATA_DIR NAME=PROGRAM...``, where each PROGRAM is
+Python source text. The program ``prepare`` runs once, and the stack is ready when it has ended.
 """
 
 import os
@@ -25,9 +25,9 @@ PATIENCE = ((Signals.SIGTERM, 600.0), (Signals.SIGKILL, 5.0))
 
 
 def run(data: DataDir, programs: dict[str, str]) -> None:
-    """Run Valkey and the programs until somebody asks to stop."""
+    """Run Valkey and the programs until a signal to stop arrives."""
     data.create()
-    settle = programs.pop("settle", "")
+    prepare = programs.pop("prepare", "")
     with data.lock():
         state = RunState.load(data)
         if state:
@@ -40,7 +40,7 @@ def run(data: DataDir, programs: dict[str, str]) -> None:
                 stop_order = StopOrder.FRONT_END if name == "api" else StopOrder.WORKER
                 command = (sys.executable, "-c", text)
                 supervisor.start_role(Role(name, stop_order, command, escalation=PATIENCE), environ)
-            supervisor.run_command("settle", (sys.executable, "-c", settle), environ)
+            supervisor.run_command("prepare", (sys.executable, "-c", prepare), environ)
             click.echo("ready")
             supervisor.run_until_stopped()
 

@@ -39,7 +39,7 @@ CUT = pack_text(compress(fingerprint(1))[:50])
 
 @dataclass
 class Stack:
-    """A worker of lookups, a front end's part of background lookups, and one imported recording."""
+    """A worker, the background lookups of a front end, and one imported recording."""
 
     lookups: BackgroundLookups
     redis: redis.Redis
@@ -51,7 +51,7 @@ class Stack:
         return self.lookups.start(question, ReplyPlan.of(request))
 
     def ended(self, task_id: str) -> dict[str, Any]:
-        """Return the record of a lookup, as soon as it has ended."""
+        """Wait for the end of a lookup; return its record."""
 
         def ask() -> dict[str, Any] | None:
             record = self.lookups.find(task_id)
@@ -66,7 +66,7 @@ class Stack:
         return self.ended(self.start(**form))["result"]
 
     def counted(self) -> dict[str, int]:
-        """Return the hits and misses of the application, whatever the hour."""
+        """Return the hits and misses of the application, summed over all hours."""
         found: dict[str, int] = {}
         for field, count in self.redis.hgetall("lookups").items():
             _, _, application, kind = field.decode().split(":")
@@ -117,7 +117,7 @@ def test_without_batch_the_first_valid_item_is_answered(stack: Stack) -> None:
     assert stack.counted() == {"hit": 1}
 
 
-def test_a_lookup_of_nothing_valid_fails_and_is_not_counted(stack: Stack) -> None:
+def test_a_request_without_a_valid_lookup_fails_and_is_not_counted(stack: Stack) -> None:
     record = stack.ended(stack.start(fingerprint=CUT, duration=200))
     assert record["state"] == "failed"
     assert record["reason"].startswith('invalid fingerprint: parameter "fingerprint": it is ')
@@ -135,7 +135,7 @@ def test_a_lookup_that_is_delivered_twice_is_counted_once(stack: Stack) -> None:
     assert stack.counted() == {"hit": 1}
 
 
-def test_a_lookup_that_breaks_the_task_has_failed(stack: Stack) -> None:
+def test_an_unexpected_error_sets_the_state_failed(stack: Stack) -> None:
     task_id = str(uuid4())
     background_records.create(stack.redis, task_id, "{}")
     background_lookup.look_up.apply_async(({"lookups": "none"},), task_id=task_id)

@@ -1,4 +1,4 @@
-"""Lookups report the MBIDs that they miss, and the beats' tasks settle them, on real workers."""
+"""Lookups store MBIDs that MusicBrainz does not have, and periodic tasks handle them."""
 
 import time
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def workers(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def shared(workers: None, settings: Settings) -> Iterator[redis.Redis]:
-    """The workers' Redis, without what an earlier test left."""
+    """The Redis of the workers, without keys of earlier tests."""
     del workers
     with connect(settings.redis, blocking=True) as connection:
         connection.delete(missing_mbids.KEY, POSITION_KEY, unknown_key(OLD))
@@ -54,7 +54,7 @@ def importer(databases: Databases, settings: Settings) -> Importer:
 
 @pytest.fixture
 def musicbrainz(databases: Databases) -> MusicBrainz:
-    """A copy that redirects another MBID."""
+    """A copy of MusicBrainz that redirects another MBID."""
     made = MusicBrainz(databases)
     made.add(NEW, NEWER)
     made.redirect(ELSEWHERE, NEWER)
@@ -68,7 +68,7 @@ def look_up(connection: redis.Redis) -> LookupReply:
     return ask(connection, batch)
 
 
-def test_a_lookup_reports_and_the_beat_merges(
+def test_an_mbid_missed_by_a_lookup_is_merged(
     importer: Importer, shared: redis.Redis, musicbrainz: MusicBrainz
 ) -> None:
     importer.run(importer.receipt(fingerprint(1), mbid=OLD))
@@ -86,7 +86,7 @@ def test_a_lookup_reports_and_the_beat_merges(
     assert [recording["id"] for recording in result["recordings"]] == [str(NEW)]
 
 
-def test_an_unknown_mbid_leaves_the_set_and_is_remembered(
+def test_an_unknown_mbid_is_removed_from_the_set_and_remembered(
     importer: Importer, shared: redis.Redis, musicbrainz: MusicBrainz
 ) -> None:
     del musicbrainz
@@ -108,10 +108,10 @@ def test_without_recordings_nothing_is_remembered(importer: Importer, shared: re
     assert not shared.exists(unknown_key(OLD))
 
 
-def test_while_musicbrainz_is_busy_they_go_back_into_the_set(
+def test_while_musicbrainz_is_busy_mbids_go_back_into_the_set(
     databases: Databases, shared: redis.Redis, musicbrainz: MusicBrainz
 ) -> None:
-    """As when a dump is loaded: its table is locked until the worker gives up waiting."""
+    """As during the load of a dump: the table is locked until the task gives up."""
     musicbrainz.redirect(OLD, NEW)
     links = Links(databases)
     track = links.track()

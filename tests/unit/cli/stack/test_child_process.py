@@ -19,14 +19,14 @@ SLEEPER = "import time; time.sleep(600)"
 OBSTINATE = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on', flush=True); "
 
 
-def test_a_child_leads_a_session_of_its_own(tmp_path: Path) -> None:
+def test_a_child_has_its_own_session(tmp_path: Path) -> None:
     child = spawn([sys.executable, "-c", SLEEPER], log=tmp_path / "log", env={})
     assert os.getsid(child.pid) == child.pid
     stop_process(child)
     assert child.poll() == -signal.SIGTERM
 
 
-def test_a_childs_output_goes_to_a_private_log(tmp_path: Path) -> None:
+def test_the_output_of_a_child_goes_to_a_private_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     program = "import sys; print('out', flush=True); print('err', file=sys.stderr)"
     child = spawn([sys.executable, "-c", program], log=log, env={})
@@ -35,12 +35,12 @@ def test_a_childs_output_goes_to_a_private_log(tmp_path: Path) -> None:
     assert log.stat().st_mode & 0o077 == 0
 
 
-def test_a_command_that_does_not_exist_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_missing_command(tmp_path: Path) -> None:
     with pytest.raises(ProcessError, match="/no/such/program cannot be started"):
         spawn(["/no/such/program"], log=tmp_path / "log", env={})
 
 
-def test_pressure_grows_until_the_process_ends(tmp_path: Path) -> None:
+def test_the_next_signal_follows_if_a_process_does_not_end(tmp_path: Path) -> None:
     log = tmp_path / "log"
     child = spawn([sys.executable, "-c", OBSTINATE + SLEEPER], log=log, env={})
     assert wait_until(lambda: "on" in read_tail(log), 30)
@@ -48,7 +48,7 @@ def test_pressure_grows_until_the_process_ends(tmp_path: Path) -> None:
     assert child.poll() == -signal.SIGKILL
 
 
-def test_processes_end_at_the_same_time(tmp_path: Path) -> None:
+def test_processes_are_stopped_at_the_same_time(tmp_path: Path) -> None:
     children = [
         spawn([sys.executable, "-c", SLEEPER], log=tmp_path / "log", env={}) for _ in range(3)
     ]

@@ -1,7 +1,6 @@
-"""Where PostgreSQL's files lie: always where its user can enter, whoever runs this.
+"""PostgreSQL's directory can be entered by the account that runs PostgreSQL.
 
-For root that user is another one; for anybody else it is oneself, and everything is reachable. The
-same must hold for both.
+As root this is another account; otherwise it is the user of this process. The tests pass for both.
 """
 
 import os
@@ -21,7 +20,7 @@ from cli.stack.servers.system_account import AccountError, server_account
 
 @pytest.fixture
 def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A directory of mode 0700 that only its owner can enter, as a home may be."""
+    """A directory with mode 0700, such as a home directory."""
     with tempfile.TemporaryDirectory() as folder:
         closed = Path(folder).resolve()
         home = closed.with_name(f"{closed.name}-lib")
@@ -41,19 +40,19 @@ def modes(folder: Path) -> list[int]:
     return [stat.S_IMODE(each.stat().st_mode) for each in (folder, *folder.parents)]
 
 
-def test_the_servers_user_can_enter(closed: Path) -> None:
+def test_the_account_can_enter_the_directory(closed: Path) -> None:
     before = modes(closed / "data")
     chosen = postgres_directory.choose(closed / "data", "token")
     assert can_enter(chosen)
     assert modes(closed / "data") == before
 
 
-def test_the_place_stays_the_same(closed: Path) -> None:
+def test_the_directory_stays_the_same(closed: Path) -> None:
     first = postgres_directory.choose(closed / "data", "token")
     assert postgres_directory.choose(closed / "data", "token") == first
 
 
-def test_a_strict_umask_shuts_nobody_out(closed: Path) -> None:
+def test_the_account_can_enter_despite_a_strict_umask(closed: Path) -> None:
     before = os.umask(0o077)
     try:
         assert can_enter(postgres_directory.choose(closed / "data", "token"))
@@ -61,13 +60,13 @@ def test_a_strict_umask_shuts_nobody_out(closed: Path) -> None:
         os.umask(before)
 
 
-def test_a_place_that_is_gone_is_an_error_and_not_a_new_one(closed: Path) -> None:
+def test_a_missing_external_directory_is_an_error(closed: Path) -> None:
     (closed / "data" / postgres_directory.PATH_FILE).write_text("/no/such/place\n")
     with pytest.raises(PostgresDirectoryError, match="/no/such/place"):
         postgres_directory.choose(closed / "data", "token")
 
 
-def test_a_directory_that_somebody_else_could_swap_is_not_used(closed: Path) -> None:
+def test_a_directory_that_others_can_write_to_is_not_used(closed: Path) -> None:
     (closed / "link").symlink_to(closed / "data")
     (closed / "open").mkdir()
     (closed / "open").chmod(0o777)
@@ -76,7 +75,7 @@ def test_a_directory_that_somebody_else_could_swap_is_not_used(closed: Path) -> 
             postgres_directory.create_own(closed / home)
 
 
-def test_a_folder_of_the_server_is_its_own(closed: Path) -> None:
+def test_the_account_owns_a_created_folder(closed: Path) -> None:
     chosen = postgres_directory.choose(closed / "data", "token")
     chosen.create_folder(chosen.data)
     account = chosen.account
@@ -84,13 +83,13 @@ def test_a_folder_of_the_server_is_its_own(closed: Path) -> None:
     assert stat.S_IMODE(chosen.data.stat().st_mode) == 0o700
 
 
-def test_whoever_owns_the_data_runs_the_server(closed: Path) -> None:
+def test_the_owner_of_the_data_runs_the_server(closed: Path) -> None:
     chosen = postgres_directory.choose(closed / "data", "token")
     chosen.create_folder(chosen.data)
     assert server_account(chosen.data) == chosen.account
 
 
-def test_programs_can_be_run_by_the_servers_user(closed: Path) -> None:
+def test_the_account_can_run_the_programs(closed: Path) -> None:
     installed = closed / "site" / "pginstall"
     for folder in ("bin", "lib", "share"):
         (installed / folder).mkdir(parents=True)
@@ -111,11 +110,11 @@ def test_programs_can_be_run_by_the_servers_user(closed: Path) -> None:
     assert postgres_directory.executable_programs(installed / "bin", chosen) == programs
 
 
-def test_a_user_without_a_name_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_name_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 2**31 - 7)
     with pytest.raises(AccountError, match="no entry in the password file"):
         server_account(Path("/no/such/data"))
 
 
-def test_the_wheels_programs_are_found_where_they_can_be_read() -> None:
+def test_the_programs_of_the_wheel_are_found() -> None:
     assert (find_postgres() / "initdb").is_file()

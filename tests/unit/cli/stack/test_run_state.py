@@ -1,4 +1,4 @@
-"""What is written down of a stack that runs."""
+"""The file with the processes of a running stack."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ def running(
     )
 
 
-def test_it_comes_back_as_it_was(data: DataDir) -> None:
+def test_a_saved_state_can_be_loaded(data: DataDir) -> None:
     identity = ProcessIdentity(3, 4.5, "mark")
     api = RunningProcess("api", StopOrder.FRONT_END, 5000, "192.0.2.1", identity)
     state = RunState(ProcessIdentity(1, 2.5), (api,), ready=True)
@@ -44,12 +44,12 @@ def test_it_comes_back_as_it_was(data: DataDir) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"supervisor": 1}', '{"processes": [{}]}'])
-def test_a_damaged_file_is_as_good_as_none(data: DataDir, text: str) -> None:
+def test_a_malformed_file_is_ignored(data: DataDir, text: str) -> None:
     data.run.write_text(text)
     assert RunState.load(data) is None
 
 
-def test_strays_end_in_the_stacks_order_and_others_live(tmp_path: Path) -> None:
+def test_strays_are_stopped_and_other_processes_are_not(tmp_path: Path) -> None:
     ours = str(tmp_path / "acoustid.conf")
     stray, stranger = (
         subprocess.Popen([sys.executable, "-c", SLEEPER, mark]) for mark in (ours, "/elsewhere")

@@ -15,7 +15,7 @@ SLEEPER = "import time; time.sleep(600)"
 
 @pytest.fixture
 def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that was given a path below ``tmp_path`` and has another in its environment."""
+    """A process with one path below ``tmp_path`` as an argument and one in its environment."""
     process = subprocess.Popen(
         [sys.executable, "-c", SLEEPER, str(tmp_path / "given" / "file")],
         env={"VARIABLE": str(tmp_path / "variable")},
@@ -26,7 +26,7 @@ def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.parametrize("mark", ["given", "given/file", "variable"])
-def test_a_process_is_known_by_the_path_it_was_given(
+def test_a_process_is_found_by_a_path_that_it_was_given(
     sleeper: subprocess.Popen[bytes], tmp_path: Path, mark: str
 ) -> None:
     found = find_by_path(sleeper.pid, str(tmp_path / mark))
@@ -35,13 +35,13 @@ def test_a_process_is_known_by_the_path_it_was_given(
 
 
 @pytest.mark.parametrize("mark", ["giv", "given/file/below", "other"])
-def test_a_process_is_not_known_by_another_path(
+def test_a_process_is_not_found_by_another_path(
     sleeper: subprocess.Popen[bytes], tmp_path: Path, mark: str
 ) -> None:
     assert find_by_path(sleeper.pid, str(tmp_path / mark)) is None
 
 
-def test_a_pid_that_came_round_again_is_not_the_same_process(
+def test_a_reused_pid_is_another_process(
     sleeper: subprocess.Popen[bytes],
 ) -> None:
     created = psutil.Process(sleeper.pid).create_time()

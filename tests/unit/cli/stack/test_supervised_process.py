@@ -1,4 +1,4 @@
-"""How long the supervisor waits before it starts a process again."""
+"""The delay before a process is restarted."""
 
 import pytest
 
@@ -19,14 +19,14 @@ def process() -> SupervisedProcess:
     )
 
 
-def test_the_wait_doubles_up_to_a_limit(process: SupervisedProcess) -> None:
+def test_the_restart_delay_doubles_up_to_a_limit(process: SupervisedProcess) -> None:
     process.started = float("inf")
     waits = [process.schedule_restart() for _ in range(12)]
     assert waits[:4] == [0.5, 1.0, 2.0, 4.0]
     assert waits[-1] == MAX_RESTART_DELAY
 
 
-def test_a_process_that_was_steady_is_forgiven(
+def test_the_restart_delay_is_short_after_a_stable_time(
     process: SupervisedProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.monotonic", lambda: 1000.0)
