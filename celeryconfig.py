@@ -4,8 +4,8 @@ from kombu import Exchange, Queue
 
 from pipeline.settings.load import load_settings
 from tasks.fast_path.parts import FastPath
+from tasks.periodic.schedule import SCHEDULE
 from tasks.queues import MAINTENANCE, QUEUES, Acknowledgement
-from tasks.schedule import SCHEDULE
 
 _settings = load_settings()
 _redis = _settings.redis.url()

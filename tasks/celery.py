@@ -14,9 +14,9 @@ app = Celery(
         "tasks.fast_path.batch_task",
         "tasks.submission",
         "tasks.index",
-        "tasks.maintenance",
-        "tasks.upkeep",
-        "tasks.statistics",
+        "tasks.periodic.maintenance",
+        "tasks.periodic.upkeep",
+        "tasks.periodic.statistics",
     ],
 )
 app.config_from_object("celeryconfig")

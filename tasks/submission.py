@@ -14,7 +14,6 @@ from pipeline.imports.persist import StaleMatchesError, persist_submissions
 from pipeline.imports.score import match_submissions
 from pipeline.imports.validate import validate_submissions
 from pipeline.messages import Message, SubmissionBatch, from_message, to_message
-from pipeline.runtime.sentry import bind_submission
 from pipeline.runtime.trace import current_trace_id
 from tasks.base import TRANSIENT, StageTask
 from tasks.celery import app
@@ -84,7 +83,6 @@ def send(submission_ids: Sequence[int]) -> None:
 @app.task(name="submission.validate", base=SubmissionTask, bind=True)
 def validate(self: SubmissionTask, submission_ids: list[int]) -> Message:
     """Reject submissions that may not be imported."""
-    _name_in_reports(submission_ids, "validate")
     worker_resources().metrics.batch_size("submission", len(submission_ids))
     batch = validate_submissions(submission_ids, worker_resources().databases)
     set_stage(worker_resources().redis, batch.task_ids, "validate")
@@ -128,15 +126,8 @@ def persist(message: Message) -> int:
 
 def _begin_stage(message: Message, stage: str) -> SubmissionBatch:
     batch = from_message(SubmissionBatch, message)
-    _name_in_reports([candidate.id for candidate in batch.submissions], stage)
     set_stage(worker_resources().redis, batch.task_ids, stage)
     return batch
-
-
-def _name_in_reports(submission_ids: Sequence[int], stage: str) -> None:
-    """Name the submission in error reports. A batch that fails is halved until it has only one."""
-    if len(submission_ids) == 1:
-        bind_submission(submission_ids[0], stage)
 
 
 def _next_stage(task: SubmissionTask, batch: SubmissionBatch) -> Message:

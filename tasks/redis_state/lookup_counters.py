@@ -1,4 +1,4 @@
-"""Counters of lookups: two Redis hashes that front ends add to and `tasks.statistics` empties.
+"""Counters of lookups: two Redis hashes that front ends add to and periodic tasks empty.
 
 The fields have the format of the public service, with times in UTC:
 

@@ -10,7 +10,7 @@ import redis
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tasks.statistics import LOOKUPS, USER_AGENTS, CounterKind, fold
+from tasks.periodic.statistics import LOOKUPS, USER_AGENTS, CounterKind, fold
 from tests.support.counted_lookups import Totals, left, lookups, make_applications, put, user_agents
 from tests.support.interruptions import (
     DIED,

@@ -1,4 +1,4 @@
-"""A whole stack for tests: `acoustid up` with a data directory of its own and no rate limits."""
+"""A whole stack for tests: `acoustid up` on a directory of its own, with keys without limits."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ ENVIRON = {**NO_LIMITS, "ACOUSTID_FEATURES_ASYNC_API": "true"}
 
 
 class WholeStack:
-    """A running stack, and the `acoustid` command for it.
+    """A stack that runs, and the command to ask about it.
 
     Attributes:
         data: its data directory.
@@ -38,24 +38,24 @@ class WholeStack:
         return acoustid(*arguments, data=self.data)
 
     def status(self) -> dict[str, Any]:
-        """Return the output of `acoustid status --json`."""
+        """Return what `acoustid status --json` says."""
         answer = self.acoustid("status", "--json")
         assert answer.returncode == 0, answer.stderr
         found: dict[str, Any] = json.loads(answer.stdout)
         return found
 
     def port(self, role: str) -> int:
-        """Return the port of a process."""
+        """Return where a process listens."""
         self._state = self._state or self.status()
         return next(int(p["port"]) for p in self._state["processes"] if p["role"] == role)
 
     def index_is_current(self) -> bool:
-        """Return whether the index contains all imports."""
+        """Return whether the index has everything that was imported."""
         index = self.status()["index"]
         return bool(index["position"] == index["database_position"])
 
     def flower(self, path: str, password: str) -> Any:
-        """Return a JSON reply of Flower."""
+        """Return an answer of Flower's."""
         login = base64.b64encode(f"acoustid:{password}".encode()).decode()
         url = f"http://127.0.0.1:{self.port('flower')}{path}"
         with urlopen(
@@ -76,12 +76,12 @@ S = TypeVar("S", bound=WholeStack)
 def running_stack(
     data: DataDir, kind: type[S], *, sample: bool = False, **environ: str
 ) -> Iterator[S]:
-    """Run a stack without rate limits and with background lookups during a block.
+    """Run a stack without limits and with background lookups; end it and delete what it left.
 
     Args:
         data: its data directory.
-        kind: the class to yield.
-        sample: whether to load the sample catalogue.
+        kind: what to return.
+        sample: whether it holds the sample catalogue.
         environ: further settings.
     """
     contents = "--sample" if sample else "--no-sample"
@@ -99,7 +99,7 @@ def running_stack(
 def acoustid(
     *arguments: str, data: DataDir, environ: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command and wait for it, without ``ACOUSTID_`` variables of this process."""
+    """Run the command and wait for it; none of the caller's configuration leaks in."""
     own = {name: text for name, text in os.environ.items() if not name.startswith("ACOUSTID_")}
     return subprocess.run(
         [sys.executable, "-m", "cli.main", *arguments, "--data-dir", str(data.root)],

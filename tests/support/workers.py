@@ -116,7 +116,7 @@ def task_counts(workers: int) -> list[dict[str, int]]:
 
 
 def eventually(ask: Callable[[], T], seconds: float = 60.0) -> T:
-    """Call a function until its result is true; return it. Fail after the timeout in seconds."""
+    """Ask until the answer is true, and return it; fail when it never is."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         answer = ask()

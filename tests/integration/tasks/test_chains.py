@@ -28,7 +28,7 @@ from tasks import dispatch, queues
 from tasks.celery import app
 from tasks.fast_path.lookup_sender import LookupSender
 from tasks.fast_path.parts import FastPath
-from tasks.maintenance import sweep_receipts
+from tasks.periodic.maintenance import sweep_receipts
 from tasks.redis_state import lookup_replies
 from tasks.redis_state.task_progress import progress_key
 from tests.support.batchers import batcher_for_workers

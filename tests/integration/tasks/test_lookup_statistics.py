@@ -18,9 +18,9 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.redis_counters import Counters
 from pipeline.settings.sections import Settings
-from tasks import statistics
+from tasks.periodic import statistics
+from tasks.periodic.statistics import LOOKUPS, USER_AGENTS, fold
 from tasks.redis_state.lookup_counters import count_lookups, count_user_agent
-from tasks.statistics import LOOKUPS, USER_AGENTS, fold
 from tests.support.counted_lookups import left, lookups, make_applications, notes, put, user_agents
 from tests.support.interruptions import Failing, watch_redis
 from tests.support.scratch_redis import on_scratch, scratch_redis

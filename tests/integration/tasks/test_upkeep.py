@@ -14,9 +14,9 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from pipeline.upkeep.missing_mbids import unknown_key
+from tasks.periodic.upkeep import POSITION_KEY, follow_mbid_redirects, merge_missing_mbids
 from tasks.redis_state import lookup_replies, missing_mbids
 from tasks.redis_state.missing_mbids import add_missing_mbids
-from tasks.upkeep import POSITION_KEY, follow_mbid_redirects, merge_missing_mbids
 from tests.support.imports import Importer
 from tests.support.lookup_front_end import ask
 from tests.support.mbids import ELSEWHERE, NEW, NEWER, OLD, Links, MusicBrainz

@@ -6,8 +6,8 @@ import pytest
 
 from cli.stack.roles import Layout, StopOrder, roles
 from tasks.celery import app
+from tasks.periodic.schedule import SCHEDULE
 from tasks.queues import NAMES, QUEUES, Acknowledgement, TaskQueue
-from tasks.schedule import SCHEDULE
 
 
 def own_tasks() -> list[str]:

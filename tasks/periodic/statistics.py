@@ -120,7 +120,7 @@ return 1
 
 K = TypeVar("K", LookupKind, Visitor)
 
-logger = structlog.get_logger("acoustid.tasks.statistics")
+logger = structlog.get_logger("acoustid.tasks.periodic.statistics")
 
 
 @dataclass(frozen=True, slots=True)
