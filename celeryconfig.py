@@ -58,8 +58,8 @@ broker_transport_options = {
     "health_check_interval": 10,
 }
 
-# Publishing fails at once without a broker. `maintenance.sweep_receipts` publishes the submissions
-# later.
+# Without a broker, publishing fails after few retries. `maintenance.sweep_receipts` publishes the
+# submissions later.
 task_publish_retry_policy = {
     "max_retries": 2,
     "interval_start": 0,

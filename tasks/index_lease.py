@@ -117,17 +117,14 @@ class IndexLease:
 
     def _expire(self) -> None:
         """Close the index if it is idle; try again later if merges run."""
-        # A task that holds the index starts a new timer when it returns it.
-        if not self._lent.acquire(blocking=False):
-            return
-        try:
+        with self._lent:
+            # A task that has borrowed the index meanwhile has started a new timer.
             if self._timer is not threading.current_thread() or self._updater is None:
                 return
-            if self._updater.merging():
-                self._start_timer()
-            else:
-                self._close()
-        except Exception:
-            logger.exception("the index was not closed properly")
-        finally:
-            self._lent.release()
+            try:
+                if self._updater.merging():
+                    self._start_timer()
+                else:
+                    self._close()
+            except Exception:
+                logger.exception("the index was not closed properly")

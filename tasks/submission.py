@@ -4,7 +4,7 @@ The last task is `index.update` in `tasks.index`. A retry repeats one stage, not
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import structlog
 
@@ -37,7 +37,6 @@ class SubmissionTask(StageTask):
     """
 
     abstract = True
-    stage: ClassVar[str] = ""
 
     def on_failure(
         self,
