@@ -24,7 +24,8 @@ from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.redis_counters import Counters
 from pipeline.settings.sections import Settings
-from tasks.fast_path.paths import FastPath
+from tasks import queues
+from tasks.fast_path.parts import FastPath
 from tasks.redis_state import queue_lengths
 
 REDIS_TIMEOUT = 1.0
@@ -114,6 +115,6 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
 
 def _is_busy(client: redis.Redis) -> bool:
     try:
-        return queue_lengths.waiting(client, queue_lengths.SUBMISSION) > 0
+        return queue_lengths.waiting(client, queues.SUBMISSION) > 0
     except RedisError:
         return False  # publishing will tell

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from api.http.errors import ApiError, ServiceUnavailableError
 from api.lookups.reply_plan import ReplyPlan
 from pipeline.messages import BackgroundLookup
+from tasks import queues
 from tasks.redis_state import background_records, queue_lengths
 
 MOST_WAITING: Final = 5_000
@@ -47,7 +48,7 @@ class BackgroundLookups:
         """
         task_id = str(uuid.uuid4())
         try:
-            if queue_lengths.waiting(self._client, queue_lengths.BACKGROUND) >= MOST_WAITING:
+            if queue_lengths.waiting(self._client, queues.BACKGROUND) >= MOST_WAITING:
                 raise ServiceUnavailableError
             background_records.create(self._client, task_id, plan.to_json())
             self._send(task_id, question)

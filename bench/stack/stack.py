@@ -18,12 +18,12 @@ from bench.catalogue.load import load
 from bench.stack.run_file import read_run_file
 from bench.turns.checkouts import Checkout, clean_environment
 from cli.errors import StackError
+from cli.stack.child_process import ChildProcess, read_tail, spawn
 from cli.stack.data_directory import DataDir, write_private
 from cli.stack.effective_settings import read_settings
-from cli.stack.processes import Child, read_tail, spawn
-from cli.stack.servers import place
+from cli.stack.servers import postgres_directory
 from cli.stack.servers.ports import LOOPBACK, free_port
-from cli.stack.stopping import Escalation, end
+from cli.stack.stopping import Escalation, stop_process
 from pipeline.catalog.app.accounts import create_account, create_application, find_application
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
@@ -92,7 +92,7 @@ def data_directory(wanted: Path | None) -> Iterator[DataDir]:
     try:
         yield data
     finally:
-        place.forget(data.root)
+        postgres_directory.delete_external(data.root)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -134,7 +134,7 @@ def started_stack(
         yield Started(data, _wait(data, child))
     finally:
         progress("stopping the stack")
-        end(child, STOP)
+        stop_process(child, STOP)
 
 
 def check_content(data: DataDir, catalogue: Catalogue) -> bool:
@@ -164,7 +164,7 @@ def _content(catalogue: Catalogue) -> dict[str, int]:
     return {"fingerprints": catalogue.fingerprints, "seed": catalogue.seed}
 
 
-def _start(data: DataDir, options: StackOptions, checkout: Checkout) -> Child:
+def _start(data: DataDir, options: StackOptions, checkout: Checkout) -> ChildProcess:
     """Start ``acoustid up``; it ends with this process, however that ends."""
     command = checkout.command(
         *("up", "--data-dir", str(data.root), "--detached", "--no-sample"),
@@ -205,7 +205,7 @@ def _other_cpus(cpus: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(os.sched_getaffinity(0).difference(cpus)))
 
 
-def _wait(data: DataDir, child: Child) -> int:
+def _wait(data: DataDir, child: ChildProcess) -> int:
     """Wait until a stack is ready; return the port of its API."""
     while True:
         found = read_run_file(data)

@@ -23,10 +23,10 @@ from bench.stack.stack import (
 )
 from bench.turns.checkouts import Checkout, clean_environment
 from cli.errors import StackError
+from cli.stack.child_process import read_tail, spawn, wait_until
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import read_settings
-from cli.stack.processes import read_tail, spawn, wait_until
-from cli.stack.stopping import Escalation, end
+from cli.stack.stopping import Escalation, stop_process
 
 THIS: Final = "this"
 OTHER: Final = "other"
@@ -174,6 +174,6 @@ def load_catalogue(variant: Variant, data: DataDir, catalogue: Catalogue, worker
     try:
         ended = wait_until(lambda: not child.runs(), LOADING)
     finally:
-        end(child, _STOP_LOADING)
+        stop_process(child, _STOP_LOADING)
     if not ended or child.poll() != 0 or not check_content(data, catalogue):
         raise StackError(f"{variant.name}: loading failed; the end of {log}:\n{read_tail(log)}")

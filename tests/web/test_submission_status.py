@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pipeline.catalog.fingerprint import tables
 from pipeline.catalog.ingest import tables as ingest_tables
-from tasks.redis_state.task_progress import note_stage
+from tasks.redis_state.task_progress import set_stage
 from tests.support.web_client import MBID, WORD, code_of
 
 
@@ -106,7 +106,7 @@ def test_a_task_from_its_beginning_to_its_end(web) -> None:
             ]
         },
     }
-    note_stage(web.redis, [task_id], "score")
+    set_stage(web.redis, [task_id], "score")
     task = web.get(path).json["task"]
     assert (task["state"], task["stage"]) == ("running", "score")
     assert task["created"] == created

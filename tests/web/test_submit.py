@@ -11,7 +11,7 @@ import structlog
 from kombu.exceptions import OperationalError
 
 from api.submissions import publisher
-from tasks.redis_state.queue_lengths import SUBMISSION
+from tasks.queues import SUBMISSION
 from tests.support.web_client import FORM, MBID, WORD, code_of, error_of
 from tests.support.workers import eventually
 

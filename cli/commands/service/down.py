@@ -7,8 +7,8 @@ import click
 
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
-from cli.stack.run_state import RunState, end_strays
-from cli.stack.stopping import Escalation, end
+from cli.stack.run_state import RunState, stop_strays
+from cli.stack.stopping import Escalation, stop_process
 
 PATIENCE: Escalation = (
     (Signals.SIGTERM, 120.0),
@@ -25,8 +25,8 @@ def down(data_dir: Path) -> None:
     state = RunState.load(data)
     supervisor = state.supervisor.find() if state and data.is_locked() else None
     if supervisor:
-        end(supervisor, PATIENCE)
-    strays = end_strays(state.processes) if state else []
+        stop_process(supervisor, PATIENCE)
+    strays = stop_strays(state.processes) if state else []
     if supervisor or strays:
         data.run.unlink(missing_ok=True)
         click.echo(f"The stack on {data.root} has ended.")

@@ -32,6 +32,7 @@ from pipeline.index import FingerprintIndexError
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import DatabaseSettings, RedisSettings, Settings
+from tasks import queues
 from tasks.redis_state import queue_lengths
 
 Answer = TypeVar("Answer")
@@ -103,7 +104,7 @@ def collect(data: DataDir, environ: Mapping[str, str] = os.environ) -> dict[str,
 def waiting_messages(settings: RedisSettings) -> dict[str, int]:
     """Return the number of messages that wait in each queue."""
     with connect(settings) as client:
-        return {queue: queue_lengths.waiting(client, queue) for queue in queue_lengths.NAMES}
+        return {queue: queue_lengths.waiting(client, queue) for queue in queues.NAMES}
 
 
 def index_positions(settings: Settings, databases: Databases) -> dict[str, int]:

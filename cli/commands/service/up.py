@@ -12,14 +12,14 @@ import click
 
 from cli.errors import StackError
 from cli.stack import data_directory
+from cli.stack.child_process import ChildProcess, open_log, read_tail
 from cli.stack.data_directory import DataDir
 from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.preparation import Prepared
-from cli.stack.processes import Child, open_log, read_tail
 from cli.stack.roles import FLOWER_USER
 from cli.stack.run_state import RunState
 from cli.stack.servers.ports import web_address
-from cli.stack.stack import Request, run_stack
+from cli.stack.stack import UpOptions, run_stack
 
 SUPERVISOR_LOG = "supervisor"
 
@@ -77,7 +77,7 @@ def up(  # noqa: PLR0913 - one for each option
     Databases and Redis that ACOUSTID_CONFIG, acoustid.conf or the environment give a host for are
     used as they are; the others are started here.
     """
-    request = Request(
+    options = UpOptions(
         data=DataDir.at(data_dir),
         host=host,
         port=port,
@@ -88,12 +88,12 @@ def up(  # noqa: PLR0913 - one for each option
         valkey_bin=valkey_bin,
     )
     if detach:
-        start_detached(request.data)
-        _greet(request.data)
+        start_detached(options.data)
+        _greet(options.data)
     elif detached:  # the output is a log, which is no place for keys
-        run_stack(request, _report, lambda: None)
+        run_stack(options, _report, lambda: None)
     else:
-        run_stack(request, _report, lambda: _greet(request.data))
+        run_stack(options, _report, lambda: _greet(options.data))
 
 
 def _report(line: str) -> None:
@@ -129,7 +129,7 @@ def start_detached(data: DataDir) -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    child = Child(process)
+    child = ChildProcess(process)
     try:
         while not _is_ready(data, child.pid):
             if not child.runs():

@@ -19,7 +19,8 @@ from cli.stack.servers.ports import free_port
 from pipeline.messages import BackgroundLookup, Lookup
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings, Settings
-from tasks.redis_state import background_records, queue_lengths
+from tasks import queues
+from tasks.redis_state import background_records
 from tests.support.scratch_redis import NUMBER, scratch_redis
 from tests.support.servers import PASSWORD
 from tests.support.workers import write_config
@@ -96,12 +97,12 @@ def test_there_is_no_other_task(lookups) -> None:
 
 
 def test_only_so_many_may_wait(lookups, published, client) -> None:
-    client.lpush(queue_lengths.BACKGROUND, *range(background.MOST_WAITING))
+    client.lpush(queues.BACKGROUND, *range(background.MOST_WAITING))
     with pytest.raises(ServiceUnavailableError):
         lookups.start(QUESTION, PLAN)
     assert not published
-    assert client.keys() == [queue_lengths.BACKGROUND.encode()]
-    client.lpop(queue_lengths.BACKGROUND)
+    assert client.keys() == [queues.BACKGROUND.encode()]
+    client.lpop(queues.BACKGROUND)
     assert lookups.find(lookups.start(QUESTION, PLAN))["state"] == "pending"
 
 

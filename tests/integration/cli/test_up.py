@@ -20,7 +20,7 @@ from cli.sample.demo import DEMO_TITLE
 from cli.sample.recordings import sample_recordings
 from cli.stack.data_directory import DataDir
 from cli.stack.ports_and_passwords import StackRecord
-from cli.stack.servers import place
+from cli.stack.servers import postgres_directory
 from cli.stack.servers.ports import free_port, is_free
 from tests.support.whole_stack import acoustid
 
@@ -82,7 +82,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataDir]:
     made = DataDir.at(closed / "data")
     yield made
     acoustid("down", data=made)
-    place.forget(made.root)
+    postgres_directory.delete_external(made.root)
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,7 @@ def test_a_taken_port_is_named(state: State, tmp_path: Path) -> None:
     answer = acoustid("up", "--port", str(taken), "--flower-port", "0", data=other)
     assert answer.returncode == 1
     assert f"port {taken} of 127.0.0.1 is taken" in answer.stderr
-    place.forget(other.root)
+    postgres_directory.delete_external(other.root)
 
 
 def test_after_kill_it_goes_on_where_it_was_and_ends_cleanly(state: State, data: DataDir) -> None:

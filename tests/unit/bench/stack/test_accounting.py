@@ -11,9 +11,9 @@ import pytest
 from bench.stack.accounting import Accounting
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
-from cli.stack.processes import Identity
-from cli.stack.roles import Stage
-from cli.stack.run_state import Running, RunState
+from cli.stack.roles import StopOrder
+from cli.stack.run_state import RunningProcess, RunState
+from cli.stack.strays import ProcessIdentity
 
 # Works for 0.3 s of CPU itself, has a child work as long and end, then waits for its input to end.
 WORK = """
@@ -39,7 +39,7 @@ def process(program):
 
 
 def identity(found):
-    return Identity(found.pid, found.create_time())
+    return ProcessIdentity(found.pid, found.create_time())
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def data(tmp_path):
 
 def add(data, role, found):
     state = RunState.load(data)
-    added = Running(role, Stage.WORKER, None, "127.0.0.1", identity(found))
+    added = RunningProcess(role, StopOrder.WORKER, None, "127.0.0.1", identity(found))
     replace(state, processes=(*state.processes, added)).save(data)
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from bench.stack.run_file import RunFile, read_run_file
 from cli.stack.data_directory import DataDir
-from cli.stack.processes import Identity
-from cli.stack.roles import Stage
-from cli.stack.run_state import Running, RunState
+from cli.stack.roles import StopOrder
+from cli.stack.run_state import RunningProcess, RunState
+from cli.stack.strays import ProcessIdentity
 
 
 @pytest.fixture
@@ -17,9 +17,9 @@ def data(tmp_path):
 
 
 def test_what_the_supervisor_writes_is_read(data):
-    api = Running("api", Stage.FRONT, 5001, "127.0.0.1", Identity(12, 1.0))
-    beat = Running("beat", Stage.CLOCK, None, "127.0.0.1", Identity(13, 1.0))
-    RunState(Identity(11, 1.0), (api, beat), ready=True).save(data)
+    api = RunningProcess("api", StopOrder.FRONT_END, 5001, "127.0.0.1", ProcessIdentity(12, 1.0))
+    beat = RunningProcess("beat", StopOrder.BEAT, None, "127.0.0.1", ProcessIdentity(13, 1.0))
+    RunState(ProcessIdentity(11, 1.0), (api, beat), ready=True).save(data)
     assert read_run_file(data) == RunFile(11, {"api": 12, "beat": 13}, 5001, ready=True)
 
 
@@ -31,7 +31,7 @@ def test_fields_that_another_version_adds_do_no_harm(data):
 
 
 def test_a_stack_without_an_api_has_no_port(data):
-    RunState(Identity(11, 1.0)).save(data)
+    RunState(ProcessIdentity(11, 1.0)).save(data)
     assert read_run_file(data) == RunFile(11, {}, None, ready=False)
 
 

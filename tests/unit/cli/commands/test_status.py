@@ -6,18 +6,18 @@ from cli.commands.service.status import collect, describe, embedded_urls
 from cli.commands.service.up import describe_running
 from cli.stack.data_directory import DataDir
 from cli.stack.preparation import Demo, Prepared
-from cli.stack.processes import Identity
-from cli.stack.roles import Stage
-from cli.stack.run_state import Running, RunState
+from cli.stack.roles import StopOrder
+from cli.stack.run_state import RunningProcess, RunState
 from cli.stack.servers.ports import free_port
+from cli.stack.strays import ProcessIdentity
 from pipeline.settings.sections import Settings
 from tests.support.servers import Servers
 
-NOBODY = Identity(2**22, 1.0)
+NOBODY = ProcessIdentity(2**22, 1.0)
 
 
-def server(role: str, port: int, host: str = "127.0.0.1") -> Running:
-    return Running(role, Stage.SERVER, port, host, NOBODY)
+def server(role: str, port: int, host: str = "127.0.0.1") -> RunningProcess:
+    return RunningProcess(role, StopOrder.SERVER, port, host, NOBODY)
 
 
 def test_only_the_stacks_own_databases_are_told(servers: Servers) -> None:
@@ -85,7 +85,7 @@ def test_the_text_tells_what_the_json_tells() -> None:
 
 def make_running(data: DataDir) -> None:
     data.create()
-    api = Running("api", Stage.FRONT, 5001, "0.0.0.0", NOBODY)  # noqa: S104 - not bound
+    api = RunningProcess("api", StopOrder.FRONT_END, 5001, "0.0.0.0", NOBODY)  # noqa: S104 - not bound
     RunState(NOBODY, (api,), ready=True).save(data)
 
 

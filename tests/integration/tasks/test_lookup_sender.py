@@ -1,10 +1,9 @@
-"""What a front end publishes arrives, and where it can't, that is told soon."""
+"""Batches that a front end publishes arrive. If they can't, the sender fails soon."""
 
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +19,23 @@ from pipeline.runtime.trace import trace
 from pipeline.settings.sections import RedisSettings, Settings
 from tasks import lookup, signals
 from tasks.celery import app
-from tasks.fast_path import fused
-from tasks.fast_path.paths import FastPath
-from tasks.fast_path.sender import LookupSender
-from tasks.redis_state.queue_lengths import LOOKUP, SENT_HEADER
+from tasks.fast_path import batch_task
+from tasks.fast_path.lookup_sender import LookupSender
+from tasks.fast_path.parts import FastPath
+from tasks.queues import LOOKUP
+from tasks.redis_state.queue_lengths import SENT_HEADER
 from tasks.signals import TRACE_HEADER
-from tasks.worker import services
 from tests.support.metrics import Counted
 from tests.support.servers import PASSWORD, Servers, make_valkey, running
 from tests.support.workers import point_celery_at, write_config
 
 SOON = 4.0
-"""Seconds within which an outage is told, on a machine that does other things too."""
+"""Seconds within which an outage is reported, on a busy machine."""
 
 
 @pytest.fixture
 def queue(settings: Settings, tmp_path: Path) -> Iterator[redis.Redis]:
-    """Redis, where no worker takes a lookup."""
+    """A client of Redis without workers."""
     point_celery_at(write_config(settings, tmp_path / "acoustid.conf"), settings)
     client = connect(settings.redis)
     client.delete(LOOKUP)
@@ -46,7 +45,7 @@ def queue(settings: Settings, tmp_path: Path) -> Iterator[redis.Redis]:
 
 @pytest.fixture(params=["kept", "pooled", "chain"])
 def sender(request: pytest.FixtureRequest, settings: Settings) -> LookupSender:
-    """A sender of each kind."""
+    """A sender with a kept producer, with Celery's pool, and of chains."""
     options = {"kept": {}, "pooled": {"keep_producer": False}, "chain": {"fast_path": False}}
     celery = settings.celery.model_copy(update=options[request.param])
     return LookupSender(FastPath.of(settings.model_copy(update={"celery": celery})))
@@ -59,16 +58,15 @@ def kept(settings: Settings) -> LookupSender:
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
-    """The metrics of this process."""
+    """The metrics of published tasks in this process."""
     counting = Counted()
-    own = replace(services(), metrics=counting)
-    monkeypatch.setattr(signals, "services", lambda: own)
+    monkeypatch.setattr(signals, "publisher_metrics", lambda: counting)
     return counting
 
 
 @pytest.fixture
 def broker(servers: Servers, settings: Settings) -> Iterator[ValkeyServer]:
-    """A server of this test's own, not running yet, which Celery is pointed at."""
+    """A broker for one test, not started yet; Celery is configured to use it."""
     valkey = make_valkey(servers.folder / "producer")
     valkey.log.parent.mkdir(exist_ok=True)
     app.conf.update(broker_url=of(valkey).url())
@@ -88,7 +86,7 @@ def batch_of(count: int) -> LookupBatch:
 
 
 def published(queue: redis.Redis) -> Any:
-    """Return the message in the queue, as a worker would receive it."""
+    """Return the only message in the queue, as a worker receives it."""
     assert queue.llen(LOOKUP) == 1
     with app.connection_for_read() as connection:
         return app.amqp.queues[LOOKUP](connection.default_channel).get(
@@ -109,9 +107,7 @@ def test_a_batch_arrives_with_its_trace_and_time(queue: redis.Redis, sender: Loo
     assert "3" in message.headers["argsrepr"]
 
 
-def test_each_message_has_a_name_and_a_trace_of_its_own(
-    queue: redis.Redis, kept: LookupSender
-) -> None:
+def test_each_message_has_its_own_id_and_trace_id(queue: redis.Redis, kept: LookupSender) -> None:
     seen = []
     for count in (1, 2, 30):
         kept.send(batch_of(count))
@@ -123,18 +119,18 @@ def test_each_message_has_a_name_and_a_trace_of_its_own(
     ]
 
 
-def test_one_batch_a_second_is_sent_with_events(queue: redis.Redis, settings: Settings) -> None:
+def test_one_batch_per_second_is_sent_with_events(queue: redis.Redis, settings: Settings) -> None:
     now = [0.0]
     sender, names = LookupSender(FastPath.of(settings), clock=lambda: now[0]), []
     for moment in (0.0, 0.1, 0.9, 1.0, 1.5, 7.0, 7.9):
         now[0] = moment
         sender.send(batch_of(1))
         names.append(published(queue).headers["task"])
-    shown, silent = fused.sampled_batch.name, fused.batch.name
+    shown, silent = batch_task.sampled_batch.name, batch_task.batch.name
     assert names == [shown, silent, silent, shown, silent, shown, silent]
 
 
-def test_what_is_published_is_counted(
+def test_published_tasks_are_counted(
     queue: redis.Redis, kept: LookupSender, counted: Counted
 ) -> None:
     del queue
@@ -146,7 +142,7 @@ def test_what_is_published_is_counted(
     }
 
 
-def test_a_broker_that_restarts_between_two_batches_gets_both(
+def test_both_batches_arrive_after_a_restart_of_the_broker(
     broker: ValkeyServer, kept: LookupSender
 ) -> None:
     for _ in range(2):
@@ -157,7 +153,7 @@ def test_a_broker_that_restarts_between_two_batches_gets_both(
             assert client.llen(LOOKUP) == 1
 
 
-def test_a_connection_that_the_broker_ends_is_replaced(
+def test_a_connection_closed_by_the_broker_is_replaced(
     queue: redis.Redis, kept: LookupSender
 ) -> None:
     kept.send(batch_of(1))
@@ -166,21 +162,21 @@ def test_a_connection_that_the_broker_ends_is_replaced(
     assert queue.llen(LOOKUP) == 2
 
 
-def told_soon(send: Callable[[], None]) -> None:
+def fails_soon(send: Callable[[], None]) -> None:
     begun = time.monotonic()
     with pytest.raises(OperationalError):
         send()
     assert time.monotonic() - begun < SOON
 
 
-def test_a_broker_that_is_away_is_told_soon(broker: ValkeyServer, kept: LookupSender) -> None:
-    told_soon(lambda: kept.send(batch_of(1)))
+def test_an_unavailable_broker_is_reported_soon(broker: ValkeyServer, kept: LookupSender) -> None:
+    fails_soon(lambda: kept.send(batch_of(1)))
     with running(broker):
         kept.send(batch_of(1))
-    told_soon(lambda: kept.send(batch_of(1)))
+    fails_soon(lambda: kept.send(batch_of(1)))
 
 
-def test_a_broker_that_does_not_reply_is_told_soon(
+def test_a_broker_without_replies_is_reported_soon(
     broker: ValkeyServer, kept: LookupSender
 ) -> None:
     with running(broker):
@@ -189,24 +185,24 @@ def test_a_broker_that_does_not_reply_is_told_soon(
         process = int(client.info("server")["process_id"])
         os.kill(process, signal.SIGSTOP)
         try:
-            told_soon(lambda: kept.send(batch_of(1)))
-            told_soon(lambda: kept.send(batch_of(1)))  # on a new connection
+            fails_soon(lambda: kept.send(batch_of(1)))
+            fails_soon(lambda: kept.send(batch_of(1)))  # on a new connection
         finally:
             os.kill(process, signal.SIGCONT)
         kept.send(batch_of(1))
 
 
-def test_a_broker_that_is_full_is_told(broker: ValkeyServer, kept: LookupSender) -> None:
+def test_a_full_broker_is_reported(broker: ValkeyServer, kept: LookupSender) -> None:
     with running(broker):
         client = connect(of(broker))
         client.config_set("maxmemory", 1)
-        told_soon(lambda: kept.send(batch_of(1)))
+        fails_soon(lambda: kept.send(batch_of(1)))
         client.config_set("maxmemory", 0)
         kept.send(batch_of(1))
         assert client.llen(LOOKUP) == 1
 
 
-def test_the_chain_is_the_four_stages(queue: redis.Redis, settings: Settings) -> None:
+def test_the_chain_has_the_four_stages(queue: redis.Redis, settings: Settings) -> None:
     celery = settings.celery.model_copy(update={"fast_path": False})
     LookupSender(FastPath.of(settings.model_copy(update={"celery": celery}))).send(batch_of(1))
     message = published(queue)

@@ -1,4 +1,4 @@
-"""The system account that runs PostgreSQL, which refuses to run as root."""
+"""The system account that runs PostgreSQL, which does not run as root."""
 
 import os
 import pwd
@@ -13,45 +13,51 @@ CANDIDATES = ("postgres", "nobody")
 
 
 class AccountError(StackError):
-    """No account can run the server; the text says what to change."""
+    """No account can run the server. The text says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """A user of this machine whose rights a server gets instead of root's."""
+class SystemAccount:
+    """A user of this machine who runs a server that root starts."""
 
     name: str
     uid: int
     gid: int
 
     def as_popen(self) -> dict[str, Any]:
-        """Return the arguments that make `subprocess` run a program as this user alone."""
+        """Return the arguments with which `subprocess` runs a program as this user."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def may(self, access: str, path: Path) -> bool:
-        """Say whether the user can reach `path` and has the right `access` to it.
+        """Return whether the user has access to a file or a directory.
 
         Args:
-            access: ``r``, ``w`` or ``x``, as `test` names them.
-            path: a file or a directory.
+            access: ``r``, ``w`` or ``x``.
+            path: the file or directory.
+
+        Raises:
+            AccountError: root may not run programs as this user.
         """
         command = ["/bin/sh", "-c", f'test -{access} "$1"', "sh", str(path)]
         try:
-            answer = subprocess.run(  # noqa: S603 - the path is an argument, never shell text
+            result = subprocess.run(  # noqa: S603 - the path is an argument, never shell text
                 command, cwd="/", check=False, env={}, **self.as_popen()
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise AccountError(f"root may not run programs as user {self.name}: {error}") from error
-        return answer.returncode == 0
+        return result.returncode == 0
 
 
-def server_account(data: Path) -> Account | None:
-    """Return who runs PostgreSQL over the directory `data`, None for the user of this process.
+def server_account(data: Path) -> SystemAccount | None:
+    """Return the account that runs PostgreSQL; None for the user of this process.
 
-    Root gives it to the owner of what is there already, else to the first known candidate.
+    For root it is the owner of the directory, else the first of `CANDIDATES` that exists.
+
+    Args:
+        data: PostgreSQL's data directory, which need not exist.
 
     Raises:
-        AccountError: this user has no name, or root finds no account to use.
+        AccountError: this user has no name, or root finds no account.
     """
     if os.geteuid() != 0:
         _require_name(os.geteuid())
@@ -81,5 +87,5 @@ def _require_name(uid: int) -> pwd.struct_passwd:
         ) from None
 
 
-def _account_of(entry: pwd.struct_passwd) -> Account:
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+def _account_of(entry: pwd.struct_passwd) -> SystemAccount:
+    return SystemAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)

@@ -1,4 +1,4 @@
-"""What the tasks of a worker process share: settings, databases, Redis, metrics, the index."""
+"""The resources of a worker process: settings, databases, Redis, metrics, index and store."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,13 +22,16 @@ from pipeline.runtime.processes import PerProcess
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.load import load_settings
 from pipeline.settings.sections import Settings
-from tasks.fast_path.paths import FastPath
+from tasks.fast_path.parts import FastPath
 from tasks.index_lease import IndexLease
 
 
 @dataclass(frozen=True)
-class Services:
-    """The resources of one process."""
+class WorkerResources:
+    """The resources that all tasks of one worker process share.
+
+    Those that not every worker needs are opened at the first access.
+    """
 
     settings: Settings
     databases: Databases
@@ -37,27 +40,28 @@ class Services:
 
     @cached_property
     def reply_client(self) -> Redis:
-        """The client for what a front end waits for; it may connect when it is first asked for."""
+        """The Redis client for replies to lookups; with the fast path it keeps one connection."""
         keeps = FastPath.of(self.settings).keeps_connection
         return connect(self.settings.redis, keeps_connection=True) if keeps else self.redis
 
     @cached_property
     def index(self) -> OpenIndex:
-        """The index, opened by the first task that needs it: a damaged one stops no other."""
+        """The index for searching. If it is damaged, only tasks that search fail."""
         return open_index(self.settings.fingerprint_index)
 
     @cached_property
     def store(self) -> TrustedStore | None:
-        """The fingerprint store, if there is to be one."""
+        """The fingerprint store for reading; None if the settings disable it."""
         settings = self.settings.fingerprint_store
         return TrustedStore(open_store(settings.path), self.databases) if settings.enabled else None
 
     @contextmanager
     def store_writer(self) -> Iterator[StoreWriter | None]:
-        """Lend the store for writing, or None: the index must not wait for it.
+        """Open the store for writing; yield None if it can't be written now.
 
-        There is none to write if the settings want none, while it is built anew, which reads the
-        changelog to its end, and when it is damaged, which is told in the log.
+        This is the case if the settings disable the store, if it is damaged (which is logged), and
+        while another process rebuilds it. A rebuild reads the changelog to its end, so nothing is
+        lost. The index is updated without waiting for the store.
         """
         with ExitStack() as stack:
             writer = None
@@ -70,18 +74,18 @@ class Services:
 
     @cached_property
     def index_lease(self) -> IndexLease:
-        """The index for writing, opened by the task that borrows it."""
+        """The index for writing; a task that borrows it opens it."""
         return IndexLease(lambda: open_updater(self.settings.fingerprint_index, self.databases))
 
 
-def services() -> Services:
-    """Return this process's resources, opened when they are first asked for."""
-    return _own.get()
+def worker_resources() -> WorkerResources:
+    """Return the resources of this process; the first call opens them."""
+    return _resources.get()
 
 
-def _open() -> Services:
+def _open() -> WorkerResources:
     settings = load_settings()
-    return Services(
+    return WorkerResources(
         settings=settings,
         databases=Databases(settings, component="worker"),
         redis=connect(settings.redis),
@@ -89,4 +93,4 @@ def _open() -> Services:
     )
 
 
-_own = PerProcess(_open)
+_resources = PerProcess(_open)

@@ -1,4 +1,4 @@
-"""Which parts of the fast path are on."""
+"""Reads from the settings which parts of the fast path are on."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,15 +8,16 @@ from pipeline.settings.sections import Settings
 
 @dataclass(frozen=True, slots=True)
 class FastPath:
-    """The parts that are on, after `[celery] fast_path` has had its say.
+    """The parts that are on; `[celery] fast_path = false` turns all of them off.
 
     Attributes:
         fuses_stages: one task runs all stages of a batch of lookups.
         keeps_producer: a front end publishes batches on a connection of its own.
         keeps_connection: a worker pushes replies on a connection of its own.
-        acknowledges: messages of lookups are kept by the broker until their task has ended.
-        caches_generation: a front end keeps the catalogue's generation until Redis tells that it
-            has changed.
+        acknowledges: the broker keeps a message of a lookup until its task has ended. The opposite
+            is the part that saves time.
+        caches_generation: a front end caches the catalogue's generation until Redis reports a
+            change.
     """
 
     fuses_stages: bool
@@ -27,7 +28,7 @@ class FastPath:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Return what the settings ask for."""
+        """Return the parts that the settings turn on."""
         is_on = settings.celery.fast_path
         return cls(
             fuses_stages=is_on and settings.celery.fuse_lookup_stages,

@@ -1,4 +1,4 @@
-"""A lookup is one task with the fast path and four without; the answer is the same."""
+"""A batch runs as one task with the fast path and as four without; the answers are the same."""
 
 import time
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ from pipeline.messages import Lookup, LookupBatch, LookupReply
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tasks.fast_path.paths import FastPath
-from tasks.fast_path.sender import LookupSender
+from tasks.fast_path.lookup_sender import LookupSender
+from tasks.fast_path.parts import FastPath
 from tasks.redis_state import lookup_replies
-from tests.support.celery_events import told_of_tasks
+from tests.support.celery_events import received_task_events
 from tests.support.imports import Importer
 from tests.support.lookup_front_end import ask
 from tests.support.synthetic import fingerprint
@@ -39,7 +39,7 @@ LOOKUPS = 20
 
 @dataclass
 class Worker:
-    """A worker of lookups and a front end that sends to it."""
+    """A worker of lookups and a sender of batches."""
 
     sender: LookupSender
     client: redis.Redis
@@ -86,7 +86,7 @@ def make(settings: Settings, databases: Databases, tmp_path: Path) -> Iterator[o
         ({"pool": "threads", "fast_path": False}, CHAIN),
     ],
 )
-def test_fused_or_not_a_lookup_has_the_same_answer(
+def test_all_ways_of_running_the_stages_give_the_same_answer(
     make, settings: Settings, databases: Databases, options: dict[str, Any], tasks: tuple[str, ...]
 ) -> None:
     importer = Importer(databases, settings.fingerprint_index.path)
@@ -94,7 +94,7 @@ def test_fused_or_not_a_lookup_has_the_same_answer(
     worker = make(**options)
     answers = [{"results": [{"id": str(status.track_gid), "score": 1.0}]}]
     assert [worker.ask().answers for _ in range(2)] == [answers] * 2
-    # The reply is sent before the task has ended, but counted when it has begun.
+    # A task is counted when it begins, so before the reply.
     [counts] = task_counts(1)
     assert set(counts) == set(tasks)
     assert set(counts.values()) == ({2} if tasks == CHAIN else {1})
@@ -113,17 +113,17 @@ def test_a_late_batch_is_dropped_and_the_next_one_answered(make, fast_path: bool
 
 
 @pytest.mark.parametrize("fast_path", [True, False])
-def test_a_front_end_is_told_of_a_batch_that_fails(make, fast_path: bool) -> None:
+def test_a_failed_batch_is_reported_to_the_front_end(make, fast_path: bool) -> None:
     worker = make(fast_path=fast_path)
     batch = worker.batch()
-    batch.lookups[0].request = 7  # of one request
+    batch.lookups[0].request = 7  # the batch has one request
     reply = ask(worker.client, batch, worker.sender.send)
     assert (reply.failed, reply.transient, reply.answers) == (True, False, [])
     assert not worker.ask().failed
 
 
 @pytest.mark.parametrize("fast_path", [True, False])
-def test_what_may_pass_is_tried_again_before_a_front_end_is_told(
+def test_a_transient_error_is_retried_before_it_is_reported(
     make, settings: Settings, fast_path: bool
 ) -> None:
     index = settings.fingerprint_index.path
@@ -137,7 +137,7 @@ def test_what_may_pass_is_tried_again_before_a_front_end_is_told(
     (index / manifest.NAME).unlink()
 
 
-def test_a_worker_leaves_nothing_in_redis_that_has_its_name(make) -> None:
+def test_a_worker_creates_no_key_with_its_name(make) -> None:
     worker = make()
     worker.ask()
 
@@ -148,9 +148,7 @@ def test_a_worker_leaves_nothing_in_redis_that_has_its_name(make) -> None:
 
 
 @pytest.mark.parametrize("acknowledge", [False, True])
-def test_lookups_are_kept_until_their_end_only_where_that_is_wanted(
-    make, acknowledge: bool
-) -> None:
+def test_the_broker_copies_messages_of_lookups_only_by_setting(make, acknowledge: bool) -> None:
     worker = make(acknowledge_lookups=acknowledge)
 
     def deleted() -> int:
@@ -161,15 +159,15 @@ def test_lookups_are_kept_until_their_end_only_where_that_is_wanted(
     before = deleted()
     for _ in range(LOOKUPS):
         worker.ask()
-    wanted = LOOKUPS - 1 if acknowledge else 0  # the last one may still be on its way
+    wanted = LOOKUPS - 1 if acknowledge else 0  # the last acknowledgement may come later
     eventually(lambda: deleted() - before >= wanted)
     assert deleted() - before in ({0} if not acknowledge else range(LOOKUPS - 1, LOOKUPS + 2))
     eventually(lambda: worker.client.hlen("unacked") == 0)
 
 
-def test_events_tell_of_one_batch_a_second(make, settings: Settings) -> None:
+def test_one_batch_per_second_has_events(make, settings: Settings) -> None:
     worker = make()
-    with told_of_tasks(settings) as events:
+    with received_task_events(settings) as events:
         begun = time.monotonic()
         for _ in range(LOOKUPS):
             worker.ask()

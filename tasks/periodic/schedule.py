@@ -1,11 +1,16 @@
-"""The beats: which task runs how often. Each is idempotent, so that one too many does no harm."""
+"""The schedule of periodic tasks for Celery's beat. Each task is idempotent.
+
+The message of a task with an interval expires when the next one is due, so that messages do not
+pile up while no worker runs. The messages of daily tasks do not expire: a worker that starts late
+still runs them.
+"""
 
 from typing import Any, Final
 
 from celery.schedules import crontab
 
 SCHEDULE: Final[dict[str, dict[str, Any]]] = {
-    # Every import nudges the index; this one finds what a lost nudge left behind.
+    # Each import ends with this task; this repeats it in case the message was lost.
     "reindex": {"task": "index.update", "schedule": 5.0, "options": {"expires": 5}},
     "sweep-receipts": {
         "task": "maintenance.sweep_receipts",

@@ -1,8 +1,15 @@
-"""The beats of the statistics: counters from Redis, the daily figures of the catalogue.
+"""Periodic tasks of the statistics: lookup counters, daily figures of the catalogue.
 
-A batch is a slice of a hash, moved to a key of its own in one step. Its counts and a note of its id
-go into PostgreSQL in one transaction; only then is the key deleted. Whoever dies in between leaves
-a batch behind that the next one finds: without a note it is added, with one it is only deleted.
+The front ends count lookups in Redis hashes. The tasks here move ("fold") these counters into
+PostgreSQL, batch by batch:
+
+1. A script moves a slice of the hash to a key of its own, the batch, and adds the batch's id to a
+   set.
+2. One transaction adds the counts and stores the id of the batch in PostgreSQL.
+3. The key and the entry of the set are deleted.
+
+If a worker dies in between, the next run finds the batch in the set. It adds the counts if
+PostgreSQL does not have the id, and then deletes the batch. So each count is added exactly once.
 """
 
 import time
@@ -23,32 +30,32 @@ from pipeline.catalog.app.lookup_statistics import LookupKind, Visitor
 from pipeline.runtime.databases import Databases
 from tasks.celery import app
 from tasks.redis_state import lookup_counters
-from tasks.worker import services
+from tasks.worker_resources import worker_resources
 
 
 @app.task(name="maintenance.update_lookup_stats")
 def update_lookup_stats() -> int:
-    """Fold the counters of lookups into SQL; return how many fields there were."""
-    return fold(services().redis, services().databases, LOOKUPS)
+    """Fold the counters of lookups; return the number of fields."""
+    return fold(worker_resources().redis, worker_resources().databases, LOOKUPS)
 
 
 @app.task(name="maintenance.update_user_agent_stats")
 def update_user_agent_stats() -> int:
-    """Fold the counters of user agents into SQL; return how many fields there were."""
-    return fold(services().redis, services().databases, USER_AGENTS)
+    """Fold the counters of user agents; return the number of fields."""
+    return fold(worker_resources().redis, worker_resources().databases, USER_AGENTS)
 
 
 @app.task(name="maintenance.prune_folded")
 def prune_folded() -> int:
-    """Delete old notes of folded batches; return how many there were."""
-    return prune(services().redis, services().databases)
+    """Delete old ids of folded batches from PostgreSQL; return their number."""
+    return prune(worker_resources().redis, worker_resources().databases)
 
 
 @app.task(name="maintenance.update_stats")
 def update_stats() -> int:
-    """Have every daily figure measured; return how many messages that takes.
+    """Start a task for each daily figure; return the number of tasks.
 
-    Each is a task of its own: counting a large catalogue takes a while, and no task may take long.
+    One task for all would exceed the time limit with a large catalogue.
     """
     today = datetime.now(UTC).date().isoformat()
     for name in daily_statistics.MEASURES:
@@ -58,30 +65,33 @@ def update_stats() -> int:
 
 @app.task(name="maintenance.update_stat")
 def update_stat(name: str, day: str) -> dict[str, int]:
-    """Measure and store one daily figure or distribution, once a day however often it runs.
+    """Measure and store one daily figure or distribution. A second run replaces the first.
 
     Args:
         name: one of `pipeline.catalog.app.daily_statistics.MEASURES`.
-        day: whose figure it is, as ``YYYY-MM-DD``.
+        day: the day of the figure, as ``YYYY-MM-DD``.
+
+    Returns:
+        The figures by name.
     """
-    figures = daily_statistics.measure(services().databases, name)
-    daily_statistics.store(services().databases, date.fromisoformat(day), figures)
+    figures = daily_statistics.measure(worker_resources().databases, name)
+    daily_statistics.store(worker_resources().databases, date.fromisoformat(day), figures)
     for gauge, value in daily_statistics.gauges(figures).items():
-        services().metrics.gauge(gauge, value)
+        worker_resources().metrics.gauge(gauge, value)
     return figures
 
 
-BATCH: Final = 5_000
-"""Fields of a batch: a transaction of well under a second."""
+BATCH_SIZE: Final = 5_000
+"""Fields in a batch. Their transaction takes less than a second."""
 
-SECONDS: Final = 10.0
-"""After this time no further batch is begun: tasks have a limit. The next beat goes on."""
+TIME_LIMIT: Final = 10.0
+"""Seconds after which a run starts no further batch. The next run continues."""
 
-NOTES_KEPT: Final = timedelta(days=7)
-"""A Redis that is restored from yesterday's copy brings yesterday's batches back."""
+IDS_KEPT: Final = timedelta(days=7)
+"""Age at which ids of batches are deleted. A Redis restored from a backup brings batches back."""
 
-# KEYS: the hash, the batch, the set of batches, the mark that its id was used.
-# ARGV: the id, how many fields at most. The mark makes it safe to send this twice.
+# KEYS: the hash, the batch, the set of batches, a mark that the id was used.
+# ARGV: the id, the largest number of fields. The mark makes a repeated command harmless.
 _TAKE: Final = """
 if not redis.call('SET', KEYS[4], 1, 'NX', 'EX', 300) then
     return redis.call('EXISTS', KEYS[2])
@@ -110,17 +120,17 @@ return 1
 
 K = TypeVar("K", LookupKind, Visitor)
 
-logger = structlog.get_logger("acoustid.tasks.folding")
+logger = structlog.get_logger("acoustid.tasks.periodic.statistics")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind(Generic[K]):
-    """One kind of counters.
+class CounterKind(Generic[K]):
+    """A kind of counters: where they are in Redis, and how they are added to PostgreSQL.
 
     Attributes:
-        key: the hash.
-        parse: returns what a field counts, None where it is malformed.
-        add: adds counts to the statistics; returns the applications that there are not.
+        key: the key of the hash.
+        parse: parses the name of a field; returns None if it is malformed.
+        add: adds counts to the statistics; returns the ids of applications that do not exist.
     """
 
     key: str
@@ -128,10 +138,10 @@ class Kind(Generic[K]):
     add: Callable[[sa.Connection, Mapping[K, int]], set[int]]
 
 
-LOOKUPS: Final = Kind(
+LOOKUPS: Final = CounterKind(
     lookup_counters.LOOKUPS, lookup_counters.parse_lookup, lookup_statistics.add_lookups
 )
-USER_AGENTS: Final = Kind(
+USER_AGENTS: Final = CounterKind(
     lookup_counters.USER_AGENTS, lookup_counters.parse_user_agent, lookup_statistics.add_user_agents
 )
 
@@ -139,38 +149,39 @@ USER_AGENTS: Final = Kind(
 def fold(
     client: redis.Redis,
     databases: Databases,
-    kind: Kind[Any],
+    kind: CounterKind[Any],
     *,
-    batch: int = BATCH,
-    seconds: float = SECONDS,
+    batch_size: int = BATCH_SIZE,
+    time_limit: float = TIME_LIMIT,
 ) -> int:
-    """Fold one kind of counters: what others left behind, then what was counted since.
-
-    Returns how many fields were folded.
+    """Fold one kind of counters: first the batches of earlier runs, then new ones.
 
     Args:
-        client: to Redis.
-        databases: of which the app database has the statistics.
+        client: the Redis client.
+        databases: the databases; the statistics are in the app database.
         kind: `LOOKUPS` or `USER_AGENTS`.
-        batch: fields of a batch.
-        seconds: after which no further batch is begun.
+        batch_size: the largest number of fields in a batch.
+        time_limit: seconds after which no further batch is started.
+
+    Returns:
+        The number of fields that were folded.
     """
-    until = time.monotonic() + seconds
+    deadline = time.monotonic() + time_limit
     folded = 0
-    for batch_id in _batches(client, kind.key, batch):
+    for batch_id in _batches(client, kind.key, batch_size):
         try:
             folded += _fold_batch(client, databases, kind, batch_id)
         except (sqlalchemy.exc.DataError, sqlalchemy.exc.IntegrityError):
-            # It will be tried again; whatever is wrong with it, it holds back no other.
-            logger.exception("a batch of counters cannot be folded", batch=str(batch_id))
-        if time.monotonic() > until:
+            # The next run tries this batch again. The other batches do not wait for it.
+            logger.exception("batch of counters cannot be folded", batch=str(batch_id))
+        if time.monotonic() > deadline:
             logger.warning("not all counters were folded in time", hash=kind.key, folded=folded)
             break
     return folded
 
 
-def prune(client: redis.Redis, databases: Databases, age: timedelta = NOTES_KEPT) -> int:
-    """Delete old notes of batches that are gone from Redis; return how many there were."""
+def prune(client: redis.Redis, databases: Databases, age: timedelta = IDS_KEPT) -> int:
+    """Delete old ids of batches that are no longer in Redis; return their number."""
     waiting = [
         batch_id for kind in (LOOKUPS, USER_AGENTS) for batch_id in _waiting(client, kind.key)
     ]
@@ -180,28 +191,30 @@ def prune(client: redis.Redis, databases: Databases, age: timedelta = NOTES_KEPT
 
 def _batches(client: redis.Redis, key: str, size: int) -> Iterator[UUID]:
     yield from _waiting(client, key)
-    while (batch_id := _take(client, key, size)) is not None:
+    while (batch_id := take_batch(client, key, size)) is not None:
         yield batch_id
 
 
 def _waiting(client: redis.Redis, key: str) -> list[UUID]:
-    """Return the batches that were taken and not deleted yet."""
+    """Return the ids of batches that are not deleted yet."""
     members = cast("set[bytes]", client.smembers(_set_of(key)))
     return sorted(UUID(member.decode("ascii")) for member in members)
 
 
-def _take(client: redis.Redis, key: str, size: int) -> UUID | None:
-    """Move up to so many fields of a hash to a batch of their own; None where there are none."""
+def take_batch(client: redis.Redis, key: str, size: int) -> UUID | None:
+    """Move up to `size` fields of a hash to a new batch; return its id, None for an empty hash."""
     batch_id = uuid4()
     keys = [key, _key_of(key, batch_id), _set_of(key), f"{key}:taken:{batch_id.hex}"]
     taken = client.register_script(_TAKE)(keys=keys, args=[batch_id.hex, size])
     return batch_id if taken else None
 
 
-def _fold_batch(client: redis.Redis, databases: Databases, kind: Kind[Any], batch_id: UUID) -> int:
+def _fold_batch(
+    client: redis.Redis, databases: Databases, kind: CounterKind[Any], batch_id: UUID
+) -> int:
     folded = 0
     with databases.engine("app").begin() as connection:
-        # First the note, then the fields: while another one is at this batch, the note waits.
+        # The insert of the id waits while another transaction folds this batch.
         if lookup_statistics.mark_folded(connection, batch_id):
             fields = client.hgetall(_key_of(kind.key, batch_id))
             _add(connection, kind, cast("dict[bytes, bytes]", fields))
@@ -213,7 +226,7 @@ def _fold_batch(client: redis.Redis, databases: Databases, kind: Kind[Any], batc
     return folded
 
 
-def _add(connection: sa.Connection, kind: Kind[Any], fields: Mapping[bytes, bytes]) -> None:
+def _add(connection: sa.Connection, kind: CounterKind[Any], fields: Mapping[bytes, bytes]) -> None:
     counts: Counter[Any] = Counter()
     malformed = 0
     for field, value in fields.items():
@@ -224,10 +237,10 @@ def _add(connection: sa.Connection, kind: Kind[Any], fields: Mapping[bytes, byte
             counts[counted] += count
     unknown = kind.add(connection, counts)
     if malformed:
-        logger.warning("malformed counters were dropped", hash=kind.key, fields=malformed)
+        logger.warning("malformed counters dropped", hash=kind.key, fields=malformed)
     if unknown:
         logger.warning(
-            "counters of unknown applications were dropped",
+            "counters of unknown applications dropped",
             hash=kind.key,
             applications=sorted(unknown),
         )
