@@ -13,13 +13,13 @@ from api.http.errors import (
     MissingParameterError,
     RequestTooLargeError,
 )
-from api.http.parameters import V2, Dialect, Parameters, parse_uuid, suffixed
+from api.http.parameters import Parameters, parse_uuid, suffixed
 from pipeline.fingerprint.codec import ALGORITHM_TEST2, InvalidFingerprint, unpack_text
 from pipeline.messages import Lookup
+from pipeline.submission_fields import DURATION, MAX_DURATION
 
 MAX_FINGERPRINTS: Final = 20
 MAX_TRACK_IDS: Final = 100
-MAX_DURATION: Final = 32767
 
 DEFAULT_DURATION_DIFF: Final = 7
 MAX_DURATION_DIFF: Final = 30
@@ -94,12 +94,12 @@ class LookupRequest:
             raise RequestTooLargeError(f"a batch may have {MAX_TRACK_IDS} track ids")
 
 
-def parse_lookup(parameters: Parameters, dialect: Dialect = V2) -> LookupRequest:
+def parse_lookup(parameters: Parameters, version: int = 2) -> LookupRequest:
     """Parse the parameters of a lookup, but for its key.
 
     Args:
         parameters: the request's.
-        dialect: what the version of the protocol calls them.
+        version: of the protocol, 1 or 2.
 
     Raises:
         ApiError: nothing is left to look up; it is the error of the last item.
@@ -113,7 +113,7 @@ def parse_lookup(parameters: Parameters, dialect: Dialect = V2) -> LookupRequest
     items: list[Item] = []
     fingerprints = 0
     for index in indexes:
-        item = Item(index, _parse_item(parameters, index, difference, dialect))
+        item = Item(index, _parse_item(parameters, index, difference, version))
         if items and item.is_bad and items[-1].is_bad:
             items.pop()  # it is never reported, and there may be thousands
         items.append(item)
@@ -158,12 +158,12 @@ def _parse_duration_diff(parameters: Parameters) -> int:
 
 
 def _parse_item(
-    parameters: Parameters, index: int | None, difference: int, dialect: Dialect
+    parameters: Parameters, index: int | None, difference: int, version: int
 ) -> Lookup | ApiError:
     try:
         if track_id := parameters.get(suffixed("trackid", index)):
             return _track_lookup(track_id, index)
-        return _fingerprint_lookup(parameters, index, difference, dialect)
+        return _fingerprint_lookup(parameters, index, difference, version)
     except ApiError as error:
         return error
 
@@ -175,9 +175,9 @@ def _track_lookup(track_id: str, index: int | None) -> Lookup:
 
 
 def _fingerprint_lookup(
-    parameters: Parameters, index: int | None, difference: int, dialect: Dialect
+    parameters: Parameters, index: int | None, difference: int, version: int
 ) -> Lookup:
-    name = suffixed(dialect.duration, index)
+    name = suffixed(DURATION.name(version), index)
     duration = parameters.get_int(name)
     if not duration:
         raise MissingParameterError(name)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.submission_fields import SUBMISSION_FIELDS
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -47,23 +49,6 @@ Once this answers, nothing is lost: each submission reaches a final state, which
 `/v2/submission_status` and `/v2/task/{task_id}` tell.
 """
 
-_ITEM: Final = (
-    "fingerprint",
-    "duration",
-    "bitrate",
-    "fileformat",
-    "mbid",
-    "puid",
-    "foreignid",
-    "track",
-    "artist",
-    "album",
-    "albumartist",
-    "trackno",
-    "discno",
-    "year",
-)
-
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "/v2/lookup": Operation(
         "lookup",
@@ -87,7 +72,13 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         "submission",
         "Submit fingerprints and what they are of",
         "SubmitReply",
-        ("client", "user", "clientversion", "wait", *_ITEM),
+        (
+            "client",
+            "user",
+            "clientversion",
+            "wait",
+            *(field.parameter for field in SUBMISSION_FIELDS),
+        ),
         ("client", "user"),
         _SUBMIT,
         (401,),

@@ -13,8 +13,9 @@ import structlog
 
 from api.http.errors import ApiError, ServiceUnavailableError
 from api.submissions.group_commit import GroupCommit
-from pipeline.catalog.ingest.submissions import Receipt, insert_requests
+from pipeline.catalog.ingest.submissions import insert_requests
 from pipeline.runtime.databases import SHORTEST_LIMIT, Databases, limit_statements
+from pipeline.submission_fields import Receipt
 
 MOST: Final = 500
 """Receipts in one transaction; a request with more has its own."""

@@ -4,7 +4,7 @@ Everything here follows from the rows that the import wrote, so doing it twice c
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -50,7 +50,7 @@ class _Origin:
         return self.application_id, self.account_id, self.application_version
 
 
-_COLUMNS: Final = tuple(submission.c[name] for name in _Origin.__slots__)
+_COLUMNS: Final = tuple(submission.c[each.name] for each in fields(_Origin))
 
 
 def record(databases: Databases, imported: Iterable[Imported]) -> int:
@@ -103,7 +103,7 @@ def _result_row(imported: Imported, origin: _Origin) -> dict[str, Any]:
         "application_version": origin.application_version,
         "fingerprint_id": imported.fingerprint_id,
         "track_id": imported.track_id,
-        "meta_gid": meta_gid(fields) if (fields := clean(origin.meta or {})) else None,
+        "meta_gid": meta_gid(text) if (text := clean(origin.meta or {})) else None,
         "mbid": origin.mbid,
         "puid": origin.puid,
         "foreignid": origin.foreignid,

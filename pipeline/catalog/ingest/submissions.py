@@ -1,7 +1,7 @@
 """Submissions in the ingest database: the receipt, its way through the states, what to sweep."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
@@ -9,54 +9,31 @@ from uuid import UUID
 
 import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 
 from pipeline.catalog.bulk import insert_numbered
 from pipeline.catalog.ingest.tables import submission
 from pipeline.fingerprint.identity import fingerprint_gid
+from pipeline.submission_fields import Receipt
 
 # A chain that is alive is through long before; a receipt older than this has lost its chain.
 FIRST_RETRY: Final = timedelta(seconds=30)
 MOST_DOUBLINGS: Final = 7  # of the pause between two retries, which ends at about an hour
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """A submission as it was received, parsed and checked."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSubmission(Receipt):
+    """A submission as the stages read it.
 
-    account_id: int
-    application_id: int
-    application_version: str | None
-    words: NDArray[np.uint32]  # shape (n,)
-    length: int  # seconds of audio, 1…32767
-    bitrate: int | None = None  # kbit/s
-    format: str | None = None
-    meta: dict[str, Any] | None = None
-    mbid: UUID | None = None
-    puid: UUID | None = None
-    foreignid: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSubmission:
-    """A submission as the stages read it."""
+    Attributes:
+        task_id: of the request that it came with.
+        gid: identity of the words.
+    """
 
     id: int
-    task_id: UUID  # of the request that it came with
+    task_id: UUID
     created: datetime
     state: str
-    account_id: int
-    application_id: int
-    application_version: str | None
-    words: NDArray[np.uint32]
     gid: UUID
-    length: int
-    bitrate: int | None
-    format: str | None
-    meta: dict[str, Any] | None
-    mbid: UUID | None
-    puid: UUID | None
-    foreignid: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +44,7 @@ class Unfinished:
     attempts: int  # how often it was dispatched anew
 
 
-_STORED: Final = tuple(submission.c[name] for name in StoredSubmission.__slots__)
+_STORED_COLUMNS: Final = tuple(submission.c[each.name] for each in fields(StoredSubmission))
 
 
 def insert_receipts(
@@ -99,8 +76,8 @@ def insert_requests(
 
 def load(connection: sa.Connection, ids: Iterable[int]) -> list[StoredSubmission]:
     """Return the submissions with these ids that exist, by id."""
-    statement = sa.select(*_STORED).where(_one_of(ids)).order_by(submission.c.id)
-    return [_stored(row) for row in connection.execute(statement)]
+    statement = sa.select(*_STORED_COLUMNS).where(_one_of(ids)).order_by(submission.c.id)
+    return [_stored(row) for row in connection.execute(statement).mappings()]
 
 
 def gids(connection: sa.Connection, ids: Iterable[int]) -> dict[int, UUID]:
@@ -189,14 +166,12 @@ def _one_of(ids: Iterable[int]) -> sa.ColumnElement[bool]:
 
 
 def _receipt_row(receipt: Receipt, task_id: UUID) -> dict[str, Any]:
-    row = {name: getattr(receipt, name) for name in Receipt.__slots__}
+    row = {each.name: getattr(receipt, each.name) for each in fields(Receipt)}
     row["words"] = receipt.words.astype("<u4", copy=False).tobytes()
     row["gid"] = fingerprint_gid(1, receipt.words)
     row["task_id"] = task_id
     return row
 
 
-def _stored(row: sa.Row[Any]) -> StoredSubmission:
-    fields = dict(zip(StoredSubmission.__slots__, row, strict=True))
-    fields["words"] = np.frombuffer(fields["words"], dtype="<u4")
-    return StoredSubmission(**fields)
+def _stored(row: sa.RowMapping) -> StoredSubmission:
+    return StoredSubmission(**{**row, "words": np.frombuffer(row["words"], dtype="<u4")})

@@ -15,10 +15,10 @@ import sqlalchemy.exc
 from api.http.errors import ServiceUnavailableError
 from api.submissions.receipts import ReceiptWriter
 from cli.stack.servers.ports import free_port
-from pipeline.catalog.ingest.submissions import Receipt
 from pipeline.catalog.ingest.tables import submission
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
+from pipeline.submission_fields import Receipt
 from tests.support.imports import Importer
 from tests.support.synthetic import fingerprint
 from tests.support.workers import eventually

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from api.http.errors import ApiError, MissingParameterError
 from api.http.parameters import Parameters
 from api.submissions.request import NumberedReceipt, Sender, parse_submissions
-from pipeline.catalog.ingest.submissions import Receipt
+from pipeline.submission_fields import Receipt
 
 WORD = "AQAAAQcZ"
 MBID = "5d1f0c5e-1111-4aaa-8aaa-000000000001"
