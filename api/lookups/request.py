@@ -15,6 +15,7 @@ from api.http.errors import (
 )
 from api.http.parameters import Parameters, parse_uuid, suffixed
 from pipeline.fingerprint.codec import ALGORITHM_TEST2, InvalidFingerprint, unpack_text
+from pipeline.lookups.metadata.meta_words import normalize_meta
 from pipeline.messages import Lookup
 from pipeline.submission_fields import DURATION, MAX_DURATION
 
@@ -23,9 +24,6 @@ MAX_TRACK_IDS: Final = 100
 
 DEFAULT_DURATION_DIFF: Final = 7
 MAX_DURATION_DIFF: Final = 30
-
-_LONGEST_WORD: Final = 20  # of `meta`; the longest that means something has 15 letters
-_META: Final = {"0": "", "1": "recordingids", "2": "m2"}
 
 
 class Item(NamedTuple):
@@ -104,7 +102,7 @@ def parse_lookup(parameters: Parameters, version: int = 2) -> LookupRequest:
     Raises:
         ApiError: nothing is left to look up; it is the error of the last item.
     """
-    meta = parse_meta(parameters.get("meta"))
+    meta = normalize_meta(parameters.get("meta"))
     difference = _parse_duration_diff(parameters)
     batch = bool(parameters.get_int("batch"))
     indexes = parameters.suffixes("fingerprint", "trackid")
@@ -133,19 +131,6 @@ def raise_last(items: list[Item]) -> None:
     last = items[-1].query
     if isinstance(last, ApiError) and all(isinstance(each.query, ApiError) for each in items):
         raise last
-
-
-def parse_meta(value: str | None) -> str:
-    """Return the words of ``meta``: each once, sorted, so that equal wishes look equal.
-
-    Words that are too long to mean anything are left out.
-    """
-    if not value:
-        return ""
-    known = _META.get(value)
-    if known is not None:
-        return known
-    return " ".join(sorted({word for word in value.split() if len(word) <= _LONGEST_WORD}))
 
 
 def _parse_duration_diff(parameters: Parameters) -> int:

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Final
 
+from pipeline.lookups.metadata.meta_words import LEGACY_WORD, META_WORDS
 from pipeline.submission_fields import SUBMISSION_FIELDS
 
 
@@ -32,13 +34,20 @@ class Operation:
     is_public: bool = True
 
 
-_META: Final = """
+def _list_meta_words() -> str:
+    *others, last = (f"`{word}`" for word in META_WORDS if word != LEGACY_WORD)
+    text = (
+        f"`meta` is made of the words {', '.join(others)} and {last}, or is `{LEGACY_WORD}` alone. "
+        "Words that are not known are ignored."
+    )
+    return fill(text, 100)
+
+
+_LOOKUP: Final = f"""
 Give `fingerprint` and `duration`, or `trackid`. Without `batch` the first valid question is
 answered; with it all are, up to 20 fingerprints or 100 track ids.
 
-`meta` is made of the words `recordings`, `recordingids`, `releases`, `releaseids`, `releasegroups`,
-`releasegroupids`, `tracks`, `compress`, `usermeta`, `sources` and `isrcs`, or is `m2` alone. Words
-that are not known are ignored.
+{_list_meta_words()}
 """
 
 _SUBMIT: Final = """
@@ -65,7 +74,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
             "async",
         ),
         ("client",),
-        _META,
+        _LOOKUP,
         (401,),
     ),
     "/v2/submit": Operation(

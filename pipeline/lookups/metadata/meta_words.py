@@ -53,28 +53,59 @@ class MetaOptions:
         return self.legacy or bool(self.release_groups) or bool(self.releases)
 
     @property
-    def asks_musicbrainz(self) -> bool:
+    def reads_musicbrainz(self) -> bool:
         """Whether the answer depends on MusicBrainz; ids of recordings alone do not."""
         return self.recordings is Detail.FULL or self.user_text or self.shows_releases
 
 
-# Values of the whole parameter that stand for other words.
-_SHORTHANDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"0": (), "1": ("recordingids",), "2": ("m2",)}
+LEGACY_WORD: Final = "m2"
+"""The word that excludes all others."""
+
+META_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "recordings": "the recordings of each track: title, duration, artists",
+        "recordingids": "the same, as ids only",
+        "releases": "the releases of each recording, or of each track without recordings",
+        "releaseids": "the same, as ids only",
+        "releasegroups": "the release groups around the releases",
+        "releasegroupids": "the same, as ids only",
+        "tracks": "the mediums and tracks of each release",
+        "compress": "leaves out what a part repeats of the whole around it",
+        "usermeta": "submitted text for tracks that MusicBrainz has no recording of",
+        "sources": "the number of submissions that link each recording to its track",
+        "isrcs": "the ISRCs of each recording; includes `recordings`",
+        LEGACY_WORD: "the format of the service's early years; no other word counts beside it",
+    }
 )
+"""The words of ``meta`` and what each adds to an answer. All other words are ignored.
+
+To add a word, declare it here, give `MetaOptions` an attribute that `parse_meta` sets, and read the
+attribute in ``view.py`` and ``reading.py``. The front end and the OpenAPI document need no change.
+"""
+
+_SHORTHANDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {"0": frozenset(), "1": frozenset({"recordingids"}), "2": frozenset({LEGACY_WORD})}
+)
+"""Values of the whole parameter that stand for words."""
 
 
-@lru_cache(maxsize=1024)
-def parse_meta(meta: str) -> MetaOptions:
-    """Return what a `meta` parameter asks for; unknown words mean nothing.
+def normalize_meta(meta: str | None) -> str:
+    """Return the known words of a ``meta`` parameter, each once, sorted, separated by spaces.
+
+    Equal wishes have equal results, whatever their order, repetitions and unknown words.
 
     Args:
         meta: words separated by white space, or ``0`` (nothing), ``1`` (``recordingids``) or
             ``2`` (``m2``).
     """
-    text = meta.strip()
-    words = frozenset(_SHORTHANDS.get(text, text.split()))
-    if "m2" in words:
+    return " ".join(sorted(_words(meta))) if meta else ""
+
+
+@lru_cache(maxsize=1024)
+def parse_meta(meta: str) -> MetaOptions:
+    """Return the options that a ``meta`` parameter selects; see `normalize_meta` for its form."""
+    words = _words(meta)
+    if LEGACY_WORD in words:
         return MetaOptions(legacy=True)
     recordings = _detail("recordingids" in words, bool(words & {"recordings", "isrcs"}))
     releases = _detail("releaseids" in words, "releases" in words)
@@ -88,6 +119,14 @@ def parse_meta(meta: str) -> MetaOptions:
         compress="compress" in words,
         user_text="usermeta" in words and bool(recordings),
     )
+
+
+def _words(meta: str) -> frozenset[str]:
+    words = frozenset(meta.split())
+    if len(words) == 1:
+        [word] = words
+        words = _SHORTHANDS.get(word, words)
+    return words & META_WORDS.keys()
 
 
 def _detail(ids: bool, full: bool) -> Detail:  # noqa: FBT001 - the two words of one kind of thing

@@ -45,7 +45,7 @@ def plan_reading(requests: Sequence[Request], links: Links) -> Wanted:
     wanted = Wanted()
     for request in requests:
         options = request.options
-        if not options.asks_musicbrainz:
+        if not options.reads_musicbrainz:
             continue
         mbids = {link.mbid for track_id in request.track_ids for link in links.get(track_id, ())}
         wanted.recordings |= mbids

@@ -16,7 +16,7 @@ from api.http.errors import (
     RequestTooLargeError,
 )
 from api.http.parameters import Parameters
-from api.lookups.request import LookupRequest, parse_lookup, parse_meta
+from api.lookups.request import LookupRequest, parse_lookup
 
 WORD = "AQAAAQcZ"  # one word, 0x80000000
 GID = "0a1b2c3d-0000-4000-8000-00000000000A"
@@ -155,20 +155,10 @@ def test_batch(given: str, on: bool) -> None:
     assert parse(trackid=GID, batch=given).batch is on
 
 
-@pytest.mark.parametrize(
-    ("given", "meta"),
-    [
-        (None, ""),
-        ("", ""),
-        ("0", ""),
-        ("1", "recordingids"),
-        ("2", "m2"),
-        ("recordings  releases\trecordings", "recordings releases"),
-        ("x" * 1000 + " isrcs", "isrcs"),
-    ],
-)
-def test_meta(given: str | None, meta: str) -> None:
-    assert parse_meta(given) == meta
+def test_the_words_of_meta_are_normalized() -> None:
+    assert parse(trackid=GID).meta == ""
+    assert parse(trackid=GID, meta="2").meta == "m2"
+    assert parse(trackid=GID, meta="releases recordings x").meta == "recordings releases"
 
 
 def many(stem: str, count: int, batch: int) -> LookupRequest:
