@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pipeline.catalog.musicbrainz.metadata import Catalogue, Release, ReleaseGroup, Track
-from pipeline.lookups.metadata.fields import Json, event_fields, put
+from pipeline.lookups.metadata.json_parts import Json, event_fields, put
 from pipeline.lookups.metadata.meta_words import Detail, MetaOptions
 
 K = TypeVar("K", int, str)

@@ -6,8 +6,7 @@ These recordings, release groups and releases have no ids, and their artists are
 from typing import Any, Final
 
 from pipeline.catalog.fingerprint.track_links import UserText
-from pipeline.lookups.metadata.compress import compress
-from pipeline.lookups.metadata.fields import Json, date_fields, put
+from pipeline.lookups.metadata.json_parts import Json, compress, date_fields, put
 from pipeline.lookups.metadata.meta_words import Detail, MetaOptions
 
 MAX_TEXTS: Final = 10

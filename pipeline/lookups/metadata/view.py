@@ -1,13 +1,11 @@
 """The metadata of whole tracks, as one set of options shows it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.catalog.fingerprint.track_links import RecordingLink, UserText
 from pipeline.catalog.musicbrainz.metadata import Catalogue, Recording, Track
-from pipeline.lookups.metadata.compress import compress
-from pipeline.lookups.metadata.fields import Json, put, recording_fields
-from pipeline.lookups.metadata.legacy import legacy_recordings
+from pipeline.lookups.metadata.json_parts import Json, compress, put, put_seconds, recording_fields
 from pipeline.lookups.metadata.meta_words import Detail, MetaOptions
 from pipeline.lookups.metadata.releases import ReleaseView
 from pipeline.lookups.metadata.user_text import text_recording
@@ -70,7 +68,7 @@ class MetadataView:
             return {}
         if self._options.legacy:
             known = self._knowledge
-            return {"recordings": legacy_recordings(links, known.catalogue, known.artists)}
+            return {"recordings": _legacy_recordings(links, known.catalogue, known.artists)}
         if self._options.recordings:
             return {"recordings": [self._linked(link) for link in links]}
         return self._direct(links)
@@ -111,3 +109,39 @@ class MetadataView:
         catalogue = self._knowledge.catalogue
         recording = catalogue.recordings.get(mbid)
         return catalogue.tracks.get(recording.id, ()) if recording else ()
+
+
+def _legacy_recordings(
+    links: Iterable[RecordingLink], catalogue: Catalogue, artists: dict[int, list[Json]]
+) -> list[Json]:
+    """Return a track's recordings with their places on releases; one without any is its id."""
+    return [_legacy_recording(link.mbid, catalogue, artists) for link in links]
+
+
+def _legacy_recording(mbid: str, catalogue: Catalogue, artists: dict[int, list[Json]]) -> Json:
+    shown: Json = {"id": mbid}
+    recording = catalogue.recordings.get(mbid)
+    tracks = catalogue.tracks.get(recording.id) if recording else None
+    if recording and tracks:
+        put_seconds(shown, recording.length)
+        ordered = sorted(tracks, key=lambda track: _release_order(track, catalogue))
+        shown["tracks"] = [_legacy_track(track, catalogue, artists) for track in ordered]
+    return shown
+
+
+def _release_order(track: Track, catalogue: Catalogue) -> tuple[str, int, int]:
+    return catalogue.releases[track.release].gid, track.medium_position, track.position
+
+
+def _legacy_track(track: Track, catalogue: Catalogue, artists: dict[int, list[Json]]) -> Json:
+    release = catalogue.releases[track.release]
+    medium: Json = {
+        "position": track.medium_position,
+        "track_count": track.medium_track_count,
+        "release": {"id": release.gid, "title": release.title},
+    }
+    put(medium, "format", track.medium_format)
+    shown: Json = {"title": track.title, "position": track.position, "medium": medium}
+    put_seconds(shown, track.length)
+    put(shown, "artists", artists.get(track.credit))
+    return shown

@@ -1,15 +1,38 @@
-"""What a batch must read: the union of what its requests want to see."""
+"""What a batch must read, the union of its requests' options, and the reading of MusicBrainz.
 
+A failed attempt to read MusicBrainz is followed by a pause of four times its duration, so that a
+server that does not answer takes a fifth of the lookups' time at most.
+"""
+
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+import structlog
 
 from pipeline.catalog.fingerprint.track_links import RecordingLink
-from pipeline.catalog.musicbrainz.metadata import Credited, Wanted
+from pipeline.catalog.musicbrainz import metadata
+from pipeline.catalog.musicbrainz.metadata import Catalogue, Credited, Wanted
 from pipeline.lookups.metadata.meta_words import Detail, MetaOptions, parse_meta
 from pipeline.lookups.metadata.view import Knowledge
 from pipeline.messages import Lookup, LookupBatch
+from pipeline.runtime.databases import Databases, limit_statements
 
 Links = Mapping[int, Sequence[RecordingLink]]
+
+PAUSE_FACTOR: Final = 4
+MIN_PAUSE: Final = 1.0  # seconds
+LOG_INTERVAL: Final = 60.0  # seconds
+
+# A statement takes milliseconds; five at this limit still leave the reply some time.
+DEADLINE_SHARE: Final = 1 / 6
+MAX_STATEMENT_TIME: Final = 2.0  # seconds
+MIN_STATEMENT_TIME: Final = 0.05  # seconds
+
+logger = structlog.get_logger("acoustid.stages.describe")
 
 
 @dataclass(slots=True)
@@ -82,3 +105,48 @@ def _credited(options: MetaOptions) -> set[Credited]:
         "release_group": options.release_groups is Detail.FULL,
     }
     return {kind for kind, is_shown in shown.items() if is_shown}
+
+
+@dataclass(slots=True)
+class _Outage:
+    """Since MusicBrainz could last be asked; times are of the monotonic clock."""
+
+    retry_at: float = 0.0
+    logged_at: float = float("-inf")
+
+
+_outages: Final[WeakKeyDictionary[Databases, _Outage]] = WeakKeyDictionary()
+
+
+def read_musicbrainz(wanted: Wanted, databases: Databases, deadline: float) -> Catalogue | None:
+    """Return what MusicBrainz knows, or None when it can't be asked; the log says why.
+
+    Args:
+        wanted: the recordings, and how much of them.
+        databases: of which only ``musicbrainz`` is read.
+        deadline: seconds since the epoch; no statement may use up the time until then.
+    """
+    outage = _outages.setdefault(databases, _Outage())
+    started = time.monotonic()
+    if started < outage.retry_at:
+        return None
+    try:
+        return _load(wanted, databases, deadline)
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+        _note_failure(outage, started, error)
+        return None
+
+
+def _load(wanted: Wanted, databases: Databases, deadline: float) -> Catalogue:
+    share = (deadline - time.time()) * DEADLINE_SHARE
+    with databases.engine("musicbrainz", read_only=True).connect() as connection:
+        limit_statements(connection, min(max(share, MIN_STATEMENT_TIME), MAX_STATEMENT_TIME))
+        return metadata.load(connection, wanted)
+
+
+def _note_failure(outage: _Outage, started: float, error: sa.exc.SQLAlchemyError) -> None:
+    now = time.monotonic()
+    outage.retry_at = now + max(MIN_PAUSE, PAUSE_FACTOR * (now - started))
+    if now - outage.logged_at >= LOG_INTERVAL:
+        outage.logged_at = now
+        logger.warning("lookups go without metadata: MusicBrainz can't be asked", error=error)
