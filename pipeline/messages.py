@@ -92,7 +92,7 @@ class TrackFit:
 
 
 @dataclass(slots=True)
-class Candidate:
+class SubmissionInBatch:
     """A submission on its way through the stages."""
 
     id: int
@@ -106,7 +106,7 @@ class Candidate:
 class SubmissionBatch:
     """The submissions of several requests; their data is in the ingest database."""
 
-    submissions: list[Candidate]
+    submissions: list[SubmissionInBatch]
     seen: int = 0  # changelog position up to which `score` has compared them
 
     @property
