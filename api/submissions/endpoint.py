@@ -62,7 +62,7 @@ class SubmitEndpoint(KeyedEndpoint):
             return {"submissions": []}
         task_id = uuid.uuid4()
         ids = self._store(received, task_id, exchange.deadline)
-        self.services.imports.add(ids)
+        self.services.publisher.add(ids)
         known = self._wait(ids, parameters.get_int("wait") or 0, exchange.deadline)
         return {"submissions": _show(received, ids, known), "task": {"id": str(task_id)}}
 

@@ -28,7 +28,7 @@ class _Written(NamedTuple):
     trace_id: str | None
 
 
-class ImportSender:
+class SubmissionPublisher:
     """Publishes the submissions of many requests in few chains.
 
     A chain of tasks costs the same for one submission and for a hundred. At low load each request

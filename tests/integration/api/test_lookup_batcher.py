@@ -70,7 +70,7 @@ class Front:
         self, *durations: int, timeout: float = LONG, meta: str = "", client: str = ""
     ) -> "Future[list[Answer]]":
         deadline = time.monotonic() + timeout
-        return self.threads.submit(self.batcher.run, asking(*durations), meta, deadline, client)
+        return self.threads.submit(self.batcher.look_up, asking(*durations), meta, deadline, client)
 
     def close(self) -> None:
         self.batcher.close()
@@ -310,7 +310,7 @@ def test_too_much_at_once_is_refused_at_once(make) -> None:
     future = front.ask(*range(BACKLOG))
     front.worker.wait_for(1)
     with pytest.raises(ServiceUnavailableError):
-        front.batcher.run(asking(1), "", time.monotonic() + LONG)
+        front.batcher.look_up(asking(1), "", time.monotonic() + LONG)
     front.worker.release()
     future.result()
     assert front.ask(1).result() == expected(1)
@@ -363,7 +363,7 @@ def test_at_the_end_nobody_is_left_waiting(make) -> None:
         with pytest.raises(ServiceUnavailableError):
             future.result()
     with pytest.raises(ServiceUnavailableError):
-        front.batcher.run(asking(3), "", time.monotonic() + LONG)
+        front.batcher.look_up(asking(3), "", time.monotonic() + LONG)
     assert not running_threads() & {"lookup-sender", "lookup-reader"}
 
 
@@ -381,7 +381,7 @@ def test_the_trace_of_a_request_goes_with_its_batch(make) -> None:
 
     front.send = send
     with trace("REQUEST"):
-        front.batcher.run(asking(1), "", time.monotonic() + LONG)
+        front.batcher.look_up(asking(1), "", time.monotonic() + LONG)
     assert seen == ["REQUEST"]
 
 
@@ -398,7 +398,7 @@ def test_a_shared_batch_has_a_trace_of_its_own_and_names_the_requests(make) -> N
 
     def run(number: int) -> list[Answer]:
         with trace(f"T{number}"):
-            return front.batcher.run(asking(number), "", time.monotonic() + LONG)
+            return front.batcher.look_up(asking(number), "", time.monotonic() + LONG)
 
     front.send = send
     with structlog.testing.capture_logs() as logs:

@@ -56,7 +56,7 @@ class Front:
 
     def ask(self, meta: str = "", **question: object) -> list[Answer]:
         asked = {"request": 0, "duration": 200, "fingerprint": b"\x02\x00", **question}
-        return self.answers.run([Lookup(**asked)], meta, time.monotonic() + TIMEOUT, "client")  # type: ignore[arg-type]
+        return self.answers.look_up([Lookup(**asked)], meta, time.monotonic() + TIMEOUT, "client")  # type: ignore[arg-type]
 
 
 def answer(number: int) -> list[Answer]:
@@ -90,8 +90,8 @@ def test_another_question_has_an_answer_of_its_own(other: dict[str, object]) -> 
 def test_questions_of_one_request_are_kept_together() -> None:
     front = Front()
     lookups = [Lookup(request=0, track_gid="a"), Lookup(request=0, track_gid="b")]
-    assert len(front.answers.run(lookups, "", time.monotonic() + TIMEOUT)) == 2
-    assert front.answers.run(lookups[:1], "", time.monotonic() + TIMEOUT) == answer(1)
+    assert len(front.answers.look_up(lookups, "", time.monotonic() + TIMEOUT)) == 2
+    assert front.answers.look_up(lookups[:1], "", time.monotonic() + TIMEOUT) == answer(1)
 
 
 def test_a_new_generation_has_new_answers() -> None:
@@ -184,7 +184,7 @@ def test_a_request_waits_for_another_one_only_until_its_own_deadline() -> None:
         first = pool.submit(front.ask)
         assert front.look_up.begun.acquire(timeout=TIMEOUT)
         lookup = Lookup(request=0, duration=200, fingerprint=b"\x02\x00")
-        other = pool.submit(front.answers.run, [lookup], "", time.monotonic() + 0.05)
+        other = pool.submit(front.answers.look_up, [lookup], "", time.monotonic() + 0.05)
         assert front.look_up.begun.acquire(timeout=TIMEOUT)  # it asks by itself
         front.look_up.go_on.set()
         assert [first.result(), other.result()] == [answer(0), answer(1)]
