@@ -206,7 +206,7 @@ class LookupBatcher:
             try:
                 self._send(batch.message(self.reply_to))
             except _BROKER_ERRORS as error:
-                logger.error("the broker is away", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
+                logger.error("the broker is not available", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
                 self._fail_unless_resent(batch, ServiceUnavailableError)
             except Exception:
                 logger.exception("a batch could not be sent", lookups=batch.size)
@@ -225,7 +225,7 @@ class LookupBatcher:
 
     def _record_sent(self, batch: Batch) -> None:
         if batch.resent:
-            logger.warning("a batch is sent once more", batch=batch.id, lookups=batch.size)
+            logger.warning("a batch was sent a second time", batch=batch.id, lookups=batch.size)
             return
         self._metrics.batch_size("front_end", batch.size)
         logger.debug("lookups sent", batch=batch.id, lookups=batch.size, requests=batch.trace_ids)
@@ -237,7 +237,7 @@ class LookupBatcher:
             try:
                 reply = self._read_reply()
             except RedisError as error:
-                logger.error("redis is away: no replies", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
+                logger.error("redis is not available: no replies", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
                 self._closing.wait(PAUSE)
             except Exception:
                 logger.exception("a reply could not be read")

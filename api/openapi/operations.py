@@ -1,4 +1,4 @@
-"""What each path does, takes and answers."""
+"""The operations of the web service: what each path does, its parameters and its replies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from pipeline.submission_fields import SUBMISSION_FIELDS
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One path, which GET and POST answer alike.
+    """One path; GET and POST do the same.
 
     Attributes:
-        tag: the heading it stands under.
-        summary: what it does, in a line.
-        reply: name of the schema of its success.
-        parameters: names of those that it takes besides the common ones.
-        required: those without which it refuses, of which none is numbered.
-        description: what the line doesn't say.
-        errors: HTTP statuses of its refusals, besides those that every path has.
-        is_public: whether it is for everybody, or for the cluster's own servers.
+        tag: the heading of its group.
+        summary: what it does, in one line.
+        reply: the name of the schema of a successful reply.
+        parameters: the names of its parameters, without the common ones.
+        required: the names of the required parameters; none of them is numbered.
+        description: details that the summary does not have.
+        errors: HTTP statuses of its errors, without those that every path has.
+        is_public: False for paths that only servers of the cluster use.
     """
 
     tag: str

@@ -19,9 +19,9 @@ class Parameter:
     """One parameter.
 
     Attributes:
-        description: what it means.
-        schema: which values it takes; others are refused, or ignored where the text says so.
-        is_numbered: whether ``name.0``, ``name.1``, … are taken too.
+        description: its meaning.
+        schema: its valid values.
+        is_numbered: whether ``name.0``, ``name.1``, … are parameters too.
     """
 
     description: str
@@ -60,7 +60,7 @@ COMMON: Final[Mapping[str, Parameter]] = {
     ),
     "secret": Parameter("The cluster's secret: no limits apply to who knows it."),
 }
-"""What every endpoint of the web service takes."""
+"""The parameters of every endpoint of the web service."""
 
 PARAMETERS: Final[Mapping[str, Parameter]] = {
     **COMMON,

@@ -96,7 +96,9 @@ class SubmitEndpoint(KeyedEndpoint):
             try:
                 known = statuses(self.services.databases, ids)
             except DATABASE_ERRORS as error:  # the submissions are received nevertheless
-                logger.warning("states are unknown", server=type(error).__module__)
+                logger.warning(
+                    "the states of submissions cannot be read", server=type(error).__module__
+                )
                 break
             if all(status.state != "pending" for status in known.values()):
                 break

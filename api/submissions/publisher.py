@@ -72,7 +72,7 @@ class SubmissionPublisher:
             except OperationalError as error:
                 # The sweeper publishes the receipts when the broker is available again.
                 logger.warning(
-                    "the broker is away: submissions are left to the sweeper",
+                    "the broker is not available: the sweeper will publish the submissions",
                     submissions=len(ids),
                     error=type(error).__name__,
                 )

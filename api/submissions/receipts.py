@@ -140,7 +140,7 @@ def _commit(connection: sa.Connection) -> None:
     try:
         connection.commit()
     except DATABASE_ERRORS as error:
-        logger.error("receipts may be committed or not", error=str(error))  # noqa: TRY400 - an outage, not a bug
+        logger.error("it is unknown whether receipts were committed", error=str(error))  # noqa: TRY400 - an outage, not a bug
         raise _unsure() from None
 
 

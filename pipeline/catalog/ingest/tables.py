@@ -1,4 +1,4 @@
-"""Tables of the ``ingest`` database: submissions, what became of them, where data came from."""
+"""Tables of the ``ingest`` database: submissions, their results, and the sources of data."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -54,7 +54,7 @@ submission: Final = sa.Table(
     sa.CheckConstraint("state IN ('pending', 'imported', 'rejected', 'failed')", name="state"),
 )
 
-# The sweeper's work list: receipts that have no final state yet.
+# For the sweeper: receipts without a final state.
 sa.Index(
     "submission_idx_unfinished",
     submission.c.retry_at,

@@ -1,4 +1,4 @@
-"""Parts of an answer as JSON values, which several views share, and the word `compress`."""
+"""Parts of the JSON of an answer that several modules make, and the word `compress`."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,13 +15,13 @@ def put(target: Json, key: str, value: object) -> None:
 
 
 def put_seconds(target: Json, milliseconds: int | None) -> None:
-    """Set ``duration`` in seconds; MusicBrainz's 0 is an unknown length too."""
+    """Set ``duration`` in seconds; 0 and None mean that the length is unknown."""
     if milliseconds:
         target["duration"] = milliseconds / 1000
 
 
 def artist_lists(catalogue: Catalogue) -> dict[int, list[Json]]:
-    """Return the artists of every credit, built once: answers share the lists."""
+    """Return the artists of every credit; the answers share the lists."""
     return {
         credit: [_artist(artist) for artist in artists]
         for credit, artists in catalogue.artists.items()
@@ -29,7 +29,7 @@ def artist_lists(catalogue: Catalogue) -> dict[int, list[Json]]:
 
 
 def recording_fields(recording: Recording, artists: list[Json] | None) -> Json:
-    """Return what is shown of a recording itself."""
+    """Return the fields of a recording, without its releases."""
     shown: Json = {"id": recording.gid, "title": recording.title}
     put_seconds(shown, recording.length)
     put(shown, "artists", artists)
@@ -43,7 +43,7 @@ def date_fields(year: int | None, month: int | None, day: int | None) -> dict[st
 
 
 def event_fields(events: Iterable[ReleaseEvent]) -> Json:
-    """Return a release's events, and the first one's country and date as the release's own."""
+    """Return a release's events, and the country and date of the first as those of the release."""
     shown = [_event(event) for event in events]
     return {"releaseevents": shown, **shown[0]} if shown else {}
 
@@ -62,10 +62,13 @@ def _artist(artist: Artist) -> Json:
 
 
 def compress(whole: Json) -> None:
-    """Leave out what the releases and tracks inside a recording, or a result, repeat.
+    """Remove values of releases and tracks that equal those of the parts around them.
 
-    A client inherits downwards: a track's title from the recording, a release's title from its
-    release group, artists from whatever is around. Nothing is left out that isn't shown there.
+    A client takes a missing title of a track from the recording, a missing title of a release from
+    its release group, and missing artists from the innermost part around that has artists.
+
+    Args:
+        whole: a recording, or a result without recordings; it is modified.
     """
     for group in whole.get("releasegroups", ()):
         for release in group.get("releases", ()):
@@ -78,7 +81,7 @@ def compress(whole: Json) -> None:
 
 
 def _compress_tracks(release: Json, whole: Json) -> None:
-    """Compare with the release as long as it still has its artists."""
+    """Compress the tracks of a release; to be called before the release loses its artists."""
     for medium in release.get("mediums", ()):
         for track in medium["tracks"]:
             _drop_repeated(track, release, ("artists",))

@@ -27,8 +27,9 @@ PAUSE_FACTOR: Final = 4
 MIN_PAUSE: Final = 1.0  # seconds
 LOG_INTERVAL: Final = 60.0  # seconds
 
-# A statement takes milliseconds; five at this limit still leave the reply some time.
 DEADLINE_SHARE: Final = 1 / 6
+"""Share of the time left that each of five statements may take; the rest is for the reply."""
+
 MAX_STATEMENT_TIME: Final = 2.0  # seconds
 MIN_STATEMENT_TIME: Final = 0.05  # seconds
 
@@ -37,19 +38,19 @@ logger = structlog.get_logger("acoustid.stages.describe")
 
 @dataclass(slots=True)
 class Request:
-    """One request of the batch: what it wants to see, and the tracks that its lookups found."""
+    """The options of one request of the batch, and the tracks that its lookups found."""
 
     options: MetaOptions
     track_ids: set[int] = field(default_factory=set)
 
 
 def original(lookup: Lookup, batch: LookupBatch) -> Lookup:
-    """Return the lookup whose hits answer this one: itself, unless it repeats another."""
+    """Return the lookup that has the hits of this one: the equal, earlier one, or itself."""
     return batch.lookups[lookup.same_as] if lookup.same_as >= 0 else lookup
 
 
 def plan_requests(batch: LookupBatch) -> list[Request]:
-    """Return the requests of a batch in their order."""
+    """Return the requests of a batch, in their order."""
     requests = [Request(parse_meta(meta)) for meta in batch.metas]
     for lookup in batch.lookups:
         hits = original(lookup, batch).hits
@@ -58,13 +59,13 @@ def plan_requests(batch: LookupBatch) -> list[Request]:
 
 
 def linked_tracks(requests: Sequence[Request]) -> set[int]:
-    """Return the tracks whose links are needed."""
+    """Return the ids of the tracks whose links the answers need."""
     shown = (request.track_ids for request in requests if request.options.shows_links)
     return set().union(*shown)
 
 
 def plan_reading(requests: Sequence[Request], links: Links) -> Wanted:
-    """Return what is needed of MusicBrainz."""
+    """Return what the answers need of MusicBrainz."""
     wanted = Wanted()
     for request in requests:
         options = request.options
@@ -81,10 +82,10 @@ def plan_reading(requests: Sequence[Request], links: Links) -> Wanted:
 
 
 def shows_text(request: Request, knowledge: Knowledge) -> bool:
-    """Return whether a request gets submitted text.
+    """Return whether the answers to a request have submitted texts.
 
-    The rule of the protocol is one for the whole request: all of its tracks get theirs, or none
-    does as soon as MusicBrainz knows anything of one.
+    As in the public service, either all tracks of the request have theirs, or none has because
+    MusicBrainz has a recording of one of them.
     """
     return request.options.user_text and not _knows_any(request, knowledge)
 
@@ -109,7 +110,7 @@ def _credited(options: MetaOptions) -> set[Credited]:
 
 @dataclass(slots=True)
 class _Outage:
-    """Since MusicBrainz could last be asked; times are of the monotonic clock."""
+    """The pause after a failure of MusicBrainz; times on the monotonic clock."""
 
     retry_at: float = 0.0
     logged_at: float = float("-inf")
@@ -119,12 +120,12 @@ _outages: Final[WeakKeyDictionary[Databases, _Outage]] = WeakKeyDictionary()
 
 
 def read_musicbrainz(wanted: Wanted, databases: Databases, deadline: float) -> Catalogue | None:
-    """Return what MusicBrainz knows, or None when it can't be asked; the log says why.
+    """Return the wanted rows of MusicBrainz; None during an outage, which is logged.
 
     Args:
         wanted: the recordings, and how much of them.
-        databases: of which only ``musicbrainz`` is read.
-        deadline: seconds since the epoch; no statement may use up the time until then.
+        databases: only ``musicbrainz`` is read.
+        deadline: seconds since the epoch; each statement gets a share of the time until then.
     """
     outage = _outages.setdefault(databases, _Outage())
     started = time.monotonic()
@@ -149,4 +150,4 @@ def _note_failure(outage: _Outage, started: float, error: sa.exc.SQLAlchemyError
     outage.retry_at = now + max(MIN_PAUSE, PAUSE_FACTOR * (now - started))
     if now - outage.logged_at >= LOG_INTERVAL:
         outage.logged_at = now
-        logger.warning("lookups go without metadata: MusicBrainz can't be asked", error=error)
+        logger.warning("MusicBrainz is not available: lookups have no metadata", error=error)

@@ -1,4 +1,4 @@
-"""The metadata of whole tracks, as one set of options shows it."""
+"""Makes the JSON of whole tracks, as the options of a request select it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ from pipeline.lookups.metadata.user_text import text_recording
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """All that was read for a batch.
+    """The rows that were read for a batch.
 
     Attributes:
-        links: the enabled links, by track id, in the order of their MBIDs.
-        catalogue: what MusicBrainz knows of the recordings they lead to.
-        artists: the artist lists of `catalogue`, by credit.
+        links: the enabled links by track id, ordered by MBID.
+        catalogue: the rows of MusicBrainz for the linked recordings.
+        artists: the artist lists of `catalogue` by credit.
     """
 
     links: Mapping[int, Sequence[RecordingLink]]
@@ -26,7 +26,7 @@ class Knowledge:
     artists: dict[int, list[Json]] = field(default_factory=dict)
 
     def knows(self, mbid: str, options: MetaOptions) -> bool:
-        """Return whether MusicBrainz has what these options show of a recording."""
+        """Return whether the catalogue has what these options show of a recording."""
         recording = self.catalogue.recordings.get(mbid)
         if recording is None:
             return False
@@ -34,10 +34,9 @@ class Knowledge:
 
 
 class MetadataView:
-    """Shows tracks as one set of options wants them.
+    """Makes the JSON of tracks for one set of options.
 
-    A recording or track that several results share is put together once, and the results share
-    what came of it: change none of it.
+    The JSON of a recording or track is made once, and all results share it: don't modify it.
     """
 
     def __init__(self, options: MetaOptions, knowledge: Knowledge) -> None:
@@ -48,11 +47,11 @@ class MetadataView:
         self._tracks: dict[int, Json] = {}
 
     def of_track(self, track_id: int, texts: Sequence[UserText] = ()) -> Json:
-        """Return what a result shows of its track beside id and score.
+        """Return the metadata of a result, without its id and score.
 
         Args:
-            track_id: the track.
-            texts: its submitted texts, shown after its recordings.
+            track_id: the track of the result.
+            texts: its submitted texts, which follow its recordings.
         """
         shown = self._tracks.get(track_id)
         if shown is None:
@@ -74,7 +73,7 @@ class MetadataView:
         return self._direct(links)
 
     def _direct(self, links: Sequence[RecordingLink]) -> Json:
-        """Return the releases around all the track's recordings at once."""
+        """Return the releases of all recordings of the track together."""
         shown = self._releases.around([t for link in links for t in self._places(link.mbid)])
         if self._options.compress:
             compress(shown)
@@ -114,7 +113,7 @@ class MetadataView:
 def _legacy_recordings(
     links: Iterable[RecordingLink], catalogue: Catalogue, artists: dict[int, list[Json]]
 ) -> list[Json]:
-    """Return a track's recordings with their places on releases; one without any is its id."""
+    """Return the recordings of a track in the format of `m2`, with their tracks on releases."""
     return [_legacy_recording(link.mbid, catalogue, artists) for link in links]
 
 
