@@ -114,12 +114,6 @@ class LookupBatcher:
         finally:
             self._forget(request)
 
-    @property
-    def waiting(self) -> int:
-        """The number of requests that are not in a batch yet."""
-        with self._lock:
-            return len(self._queue)
-
     def close(self) -> None:
         """Stop both threads; all pending requests fail with `ServiceUnavailableError`."""
         with self._lock:
