@@ -38,7 +38,7 @@ class Item(NamedTuple):
     query: Lookup | ApiError
 
     @property
-    def is_bad(self) -> bool:
+    def is_invalid(self) -> bool:
         """Whether the item is not valid."""
         return isinstance(self.query, ApiError)
 
@@ -112,7 +112,7 @@ def parse_lookup(parameters: Parameters, version: int = 2) -> LookupRequest:
     fingerprints = 0
     for number in numbers:
         item = Item(number, _parse_item(parameters, number, difference, version))
-        if items and item.is_bad and items[-1].is_bad:
+        if items and item.is_invalid and items[-1].is_invalid:
             items.pop()  # its error is never reported, and there may be thousands
         items.append(item)
         fingerprints += item.is_fingerprint

@@ -1,4 +1,4 @@
-"""A batch notes which request each lookup belongs to, and each request gets its own answers."""
+"""Tests of a batch: its message, its deadline, and the answers and errors of its requests."""
 
 import time
 
