@@ -15,8 +15,8 @@ from api.lookups.answer_cache import AnswerCache
 from api.lookups.background import BackgroundLookups
 from api.lookups.batch_policy import BatchPolicy
 from api.lookups.batcher import POLL, LookupBatcher
-from api.lookups.catalogue_generation import CatalogueGeneration
-from api.submissions.publisher import ImportSender
+from api.lookups.tracked_generation import TrackedGeneration
+from api.submissions.publisher import SubmissionPublisher
 from api.submissions.receipts import ReceiptWriter
 from pipeline.messages import BackgroundLookup, LookupBatch
 from pipeline.runtime.databases import Databases
@@ -58,10 +58,10 @@ class Services:
     keys: Keys
     limiter: RateLimiter
     batcher: LookupBatcher
-    answers: AnswerCache
+    answer_cache: AnswerCache
     background: BackgroundLookups
     receipts: ReceiptWriter
-    imports: ImportSender
+    publisher: SubmissionPublisher
     counters: Counters
     health: HealthChecks
 
@@ -69,7 +69,7 @@ class Services:
         """Let whoever waits go, then close every connection."""
         self.batcher.close()
         self.receipts.close()
-        self.imports.close()
+        self.publisher.close()
         self.health.close()
         self.counters.close()
         self.databases.dispose()
@@ -93,7 +93,7 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
         settings.api.lookup_hold_back,
     )
     batcher = LookupBatcher(policy, waiting, dispatch.send_lookups, metrics)
-    generation = CatalogueGeneration(client, watch, caches=paths.caches_generation)
+    generation = TrackedGeneration(client, watch, caches=paths.caches_generation)
     return Services(
         settings=settings,
         databases=databases,
@@ -102,12 +102,12 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
         keys=Keys(databases, client, watch, demo=settings.features.demo_key),
         limiter=RateLimiter(client, watch, settings.cluster.rate_limiter, metrics),
         batcher=batcher,
-        answers=AnswerCache(
-            batcher.run, generation.current if settings.api.answer_cache else lambda: None
+        answer_cache=AnswerCache(
+            batcher.look_up, generation.current if settings.api.answer_cache else lambda: None
         ),
         background=BackgroundLookups(client, dispatch.send_background),
         receipts=ReceiptWriter(databases),
-        imports=ImportSender(dispatch.send_submissions, partial(_is_busy, client)),
+        publisher=SubmissionPublisher(dispatch.send_submissions, partial(_is_busy, client)),
         counters=Counters(client),
         health=HealthChecks(databases, client, settings.fingerprint_index),
     )
