@@ -25,7 +25,7 @@ from pipeline.following.open_index import IndexBusy, IndexUpdater, open_index, o
 from pipeline.following.update_index import rebuild_index
 from pipeline.index import FingerprintIndexError
 from pipeline.index import verify as verify_index
-from pipeline.index_http import HttpIndexReader, IndexServer
+from pipeline.index_http import HttpIndexReader, IndexServerClient
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import FingerprintIndexSettings
 from tasks.redis_state import catalogue_generation
@@ -169,7 +169,7 @@ def _verify_folder(directory: Path) -> None:
 def _check_servers(settings: FingerprintIndexSettings) -> None:
     failed = False
     for host, port in settings.servers():
-        server = IndexServer(host, port, settings.name)
+        server = IndexServerClient(host, port, settings.name)
         try:
             with HttpIndexReader([server], timeout=settings.timeout) as reader:
                 found = reader.stats()

@@ -1,4 +1,4 @@
-"""One server, one index: the requests of fpindex's protocol that the pipeline needs."""
+"""An HTTP client for one index on one server: the requests of fpindex's protocol in use here."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import urllib3
 from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError  # noqa: A004
 
-from pipeline.index_http import wire
-from pipeline.index_http.errors import (
+from pipeline.index_http import protocol
+from pipeline.index_http.protocol import (
     IndexMissing,
     RequestRefused,
     ServerFailed,
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 Read = TypeVar("Read")
 
 CONNECT_TIMEOUT: Final = 1.0
-"""Seconds after which a server that does not take the connection counts as away."""
+"""Seconds after which a server that does not accept the connection counts as unavailable."""
 
 MAX_SEARCH_TIMEOUT: Final = 10_000
-"""Milliseconds that a server lets a search take at most."""
+"""The longest search time that a server accepts, in milliseconds."""
 
 _SUCCESS: Final = frozenset({200, 202})
 _REFUSALS: Final = frozenset({400, 403, 409, 415, 501})
-_HEADERS: Final = {"Content-Type": wire.CONTENT_TYPE, "Accept": wire.CONTENT_TYPE}
+_HEADERS: Final = {"Content-Type": protocol.CONTENT_TYPE, "Accept": protocol.CONTENT_TYPE}
 
 
-class IndexServer:
-    """A pool of connections to one server, for one index; for use by several threads.
+class IndexServerClient:
+    """A connection pool to one server, for one index. Thread-safe.
 
-    Nothing connects before the first request. Every method takes the seconds it may last, and
-    raises `ServerFailed` if no usable answer comes: the server is away, slow, not ready, failing,
-    or speaks something else; and `RequestRefused` if the server wants none of it.
+    It connects at the first request. Every method takes a time limit in seconds. It raises
+    `ServerFailed` if the server gives no usable answer: unreachable, slow, not ready, failing, or
+    another protocol. It raises `RequestRefused` if the server rejects the request.
     """
 
     def __init__(self, host: str, port: int, index: str, connections: int = 1) -> None:
@@ -51,8 +51,8 @@ class IndexServer:
         Args:
             host: name or address.
             port: TCP port.
-            index: the index's name on the server.
-            connections: kept open, once that many were needed at the same time.
+            index: name of the index on the server.
+            connections: the most idle connections to keep open.
         """
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._index = index
@@ -71,26 +71,26 @@ class IndexServer:
 
         Args:
             query: uint32, shape (n,).
-            limits: most hits, lowest score, and percentage of the best score.
+            limits: maximum number of hits, minimum score, and percentage of the best score.
             timeout: seconds.
 
         Raises:
-            IndexMissing: there is no such index.
+            IndexMissing: the server has no such index.
         """
         milliseconds = min(MAX_SEARCH_TIMEOUT, math.ceil(timeout * 1000))
-        body = wire.search_body(query, *limits, max(1, milliseconds))
-        return self._read(wire.read_hits, self._request("POST", "/_search", timeout, body))
+        body = protocol.search_body(query, *limits, max(1, milliseconds))
+        return self._read(protocol.read_hits, self._request("POST", "/_search", timeout, body))
 
-    def state(self, timeout: float) -> wire.IndexState:
-        """Return what the server tells of the index.
+    def state(self, timeout: float) -> protocol.IndexState:
+        """Return version, position and size of the index.
 
         Raises:
-            IndexMissing: there is no such index.
+            IndexMissing: the server has no such index.
         """
-        return self._read(wire.read_state, self._request("GET", "", timeout))
+        return self._read(protocol.read_state, self._request("GET", "", timeout))
 
     def create(self, timeout: float) -> None:
-        """Create the index, empty; one that exists is left as it is."""
+        """Create an empty index. An existing one stays unchanged."""
         self._request("PUT", "", timeout)
 
     def update(
@@ -104,19 +104,19 @@ class IndexServer:
 
         Args:
             changes: the last one of an id wins.
-            metadata: put into the index's own, key by key.
-            version: at which the index must be.
+            metadata: merged into the metadata of the index, key by key.
+            version: the version that the index must have.
             timeout: seconds.
 
         Raises:
-            VersionConflict: the index is at another version; nothing was changed.
-            IndexMissing: there is no such index.
+            VersionConflict: the index has another version; nothing was changed.
+            IndexMissing: the server has no such index.
         """
-        body = wire.update_body(changes, metadata, version)
-        return self._read(wire.read_version, self._request("POST", "/_update", timeout, body))
+        body = protocol.update_body(changes, metadata, version)
+        return self._read(protocol.read_version, self._request("POST", "/_update", timeout, body))
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the idle connections."""
         self._pool.close()
 
     def _request(self, method: str, path: str, timeout: float, body: bytes | None = None) -> bytes:
@@ -133,34 +133,34 @@ class IndexServer:
             raise ServerFailed(f"{self}: {_reason(error)}") from error
         if reply.status in _SUCCESS:
             return reply.data
-        raise self._failure(reply.status, wire.read_error(reply.data))
+        raise self._failure(reply.status, protocol.read_error(reply.data))
 
     def _failure(self, status: int, name: str) -> Exception:
-        """Return the exception for a reply that is no success.
+        """Return the exception for an unsuccessful reply.
 
-        Only an error of the protocol counts as the index's own answer: whatever else listens at
-        the address may say 404 too.
+        The body must name an error of the protocol. Another server at the address may reply 404
+        as well.
         """
-        told = f"{self}: answered {status} {name}".rstrip()
+        text = f"{self}: answered {status} {name}".rstrip()
         if (status, name) == (404, "IndexNotFound"):
-            return IndexMissing(told)
+            return IndexMissing(text)
         if (status, name) == (409, "VersionMismatch"):
-            return VersionConflict(told)
+            return VersionConflict(text)
         if status in _REFUSALS and name:
-            return RequestRefused(f"{told} when asked about the index {self._index}")
-        return ServerFailed(told)
+            return RequestRefused(f"{text} to a request for the index {self._index}")
+        return ServerFailed(text)
 
     def _read(self, read: Callable[[bytes], Read], body: bytes) -> Read:
         try:
             return read(body)
-        except wire.BadReply as error:
+        except protocol.BadReply as error:
             raise ServerFailed(f"{self}: {error}") from error
 
 
 def _reason(error: HTTPError) -> str:
-    """Return what went wrong in words, without the objects that the library's own text quotes."""
+    """Return a short reason. The library's own text contains representations of objects."""
     if isinstance(error, NewConnectionError):
-        return "does not take connections"
+        return "does not accept connections"
     if isinstance(error, TimeoutError):
         return "did not answer in time"
     return f"broke the connection ({type(error).__name__})"

@@ -1,7 +1,7 @@
-"""The bodies of fpindex's requests and replies, in MessagePack.
+"""fpindex's protocol: bodies of requests and replies in MessagePack, and the client's errors.
 
-Keys are written as the first letter of the field's name and read by it, so that a server that
-spells names out is understood too.
+A key is the first letter of the field's name. Only the first letter of a received key counts, so
+full names are accepted too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgpack
 import numpy as np
 
-from pipeline.index import Hits, Insert
+from pipeline.index import FingerprintIndexError, Hits, Insert
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,27 +24,51 @@ if TYPE_CHECKING:
 CONTENT_TYPE: Final = "application/vnd.msgpack"
 
 POSITION_KEY: Final = "changelog_position"
-"""The metadata in which the index keeps the changelog position of its content.
+"""Key of the index's metadata that holds the changelog position of its content.
 
-The version that a server reports counts its own commits, so it says nothing about the changelog.
+The version that a server reports is a count of its commits, not a changelog position.
 """
 
 
+class IndexUnavailable(FingerprintIndexError):  # noqa: N818 - named for the state it reports
+    """No server gave a usable answer. A retry may succeed."""
+
+
+class RequestRefused(FingerprintIndexError):  # noqa: N818 - named for what it reports
+    """A server rejected the request. A retry has the same result."""
+
+
+class ServerFailed(Exception):  # noqa: N818 - named for what it reports
+    """One server gave no usable answer. Another server may."""
+
+
+class ServerBehind(ServerFailed):
+    """One server lacks changes that were visible in an earlier answer."""
+
+
+class IndexMissing(Exception):  # noqa: N818 - named for the state it reports
+    """The server has no index of that name."""
+
+
+class VersionConflict(Exception):  # noqa: N818 - named for what it reports
+    """The index does not have the version that the changes are based on."""
+
+
 class BadReply(ValueError):  # noqa: N818 - named for what it is
-    """A reply is not one of the protocol."""
+    """A reply does not follow the protocol."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
-    """What a server tells of an index.
+    """Version, position and size of an index, as a server reports them.
 
     Attributes:
-        version: of the server's last commit, for `update_body`.
-        position: the changelog position, 0 unless the index claims one.
-        documents: its number of documents; fpindex counts deleted and replaced ones too.
-        segments: its number of segments.
-        min_document_id: the lowest id it holds, 0 without any; deleted ones may count.
-        max_document_id: the highest.
+        version: of the last commit, for `update_body`.
+        position: the changelog position, 0 if the metadata has none.
+        documents: number of documents; fpindex includes deleted and replaced ones.
+        segments: number of segments.
+        min_document_id: the lowest id, 0 in an empty index; may be a deleted one.
+        max_document_id: the highest id, likewise.
     """
 
     version: int
@@ -65,7 +89,7 @@ def search_body(
 
 
 def update_body(changes: Sequence[Change], metadata: Mapping[str, str], version: int) -> bytes:
-    """Return the body of ``_update``, for the server to refuse unless it is at `version`."""
+    """Return the body of ``_update``. The server refuses it unless the index has `version`."""
     return _pack({"c": [_change(each) for each in changes], "m": dict(metadata), "e": version})
 
 
@@ -73,7 +97,7 @@ def read_hits(body: bytes) -> Hits:
     """Read the reply of ``_search``.
 
     Raises:
-        BadReply: it is none.
+        BadReply: the body does not follow the protocol.
     """
     results = _fields(_unpack(body)).get("r")
     if not isinstance(results, list):
@@ -88,15 +112,15 @@ def read_hits(body: bytes) -> Hits:
 
 
 def read_state(body: bytes) -> IndexState:
-    """Read what a server tells of an index.
+    """Read the reply of ``GET /{index}``.
 
     Raises:
-        BadReply: it is none.
+        BadReply: the body does not follow the protocol.
     """
     fields = _fields(_unpack(body))
     metadata, stats = fields.get("m", {}), fields.get("s", {})
     if not isinstance(metadata, dict) or not isinstance(stats, dict):
-        raise BadReply("index reply with metadata or statistics that are no map")
+        raise BadReply("metadata or statistics of an index reply are not a map")
     return IndexState(
         version=_number(fields, "v"),
         position=_position(metadata.get(POSITION_KEY, "0")),
@@ -111,13 +135,13 @@ def read_version(body: bytes) -> int:
     """Read the reply of ``_update``: the version of the commit.
 
     Raises:
-        BadReply: it is none.
+        BadReply: the body does not follow the protocol.
     """
     return _number(_fields(_unpack(body)), "v")
 
 
 def read_error(body: bytes) -> str:
-    """Read the name of an error; empty if the body is no error of the protocol."""
+    """Read the name of an error. Return "" if the body is not an error of the protocol."""
     try:
         name = _fields(_unpack(body)).get("e")
     except BadReply:
@@ -127,7 +151,7 @@ def read_error(body: bytes) -> str:
 
 def _change(change: Change) -> dict[str, dict[str, Any]]:
     if isinstance(change, Insert):
-        # A server keeps duplicates, and would count them.
+        # A server does not remove duplicate terms, and counts them in scores.
         return {"i": {"i": change.id, "h": np.unique(change.terms).tolist()}}
     return {"d": {"i": change.id}}
 
@@ -139,9 +163,9 @@ def _position(text: object) -> int:
 
 
 def _fields(value: object) -> dict[str, Any]:
-    """Return a map by the first letters of its keys."""
+    """Return a map with the first letters of its keys."""
     if not isinstance(value, dict):
-        raise BadReply("something else where a map belongs")
+        raise BadReply("a value is not a map")
     return {str(key)[:1]: each for key, each in value.items()}
 
 
@@ -150,7 +174,7 @@ def _number(fields: Mapping[str, Any], key: str, default: int | None = None) -> 
     if value is None:
         value = default
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise BadReply(f"no number where field {key} belongs")
+        raise BadReply(f"field {key} is not a number")
     return value
 
 
@@ -162,5 +186,5 @@ def _pack(value: object) -> bytes:
 def _unpack(body: bytes) -> object:
     try:
         return msgpack.unpackb(body)
-    except Exception as error:  # the library lists no common base for what it raises
+    except Exception as error:  # the library documents no common base class of its errors
         raise BadReply("the body is not MessagePack") from error
