@@ -15,11 +15,11 @@ from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.effective_settings import settings_here
 from index_server.errors import IndexAlreadyExistsError, InvalidIndexNameError
+from index_server.offline import restore as restore_index
+from index_server.offline import verify_below
 from index_server.server import DirectoryInUseError, exclusive
 from index_server.snapshot import SnapshotDamagedError
-from index_server.snapshot import restore as restore_index
 from index_server.state import StateDamagedError
-from index_server.verification import verify_below
 from pipeline.catalog.fingerprint import changelog
 from pipeline.following.open_index import IndexBusy, IndexUpdater, open_index, open_updater
 from pipeline.following.update_index import rebuild_index

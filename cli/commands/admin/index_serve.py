@@ -8,8 +8,8 @@ import click
 from cli.errors import StackError
 from cli.stack.servers.ports import require, web_address
 from index_server.errors import InvalidIndexNameError
-from index_server.indexes import check_name
-from index_server.server import DirectoryInUseError, ServerOptions, exclusive
+from index_server.registry import check_name
+from index_server.server import DirectoryInUseError, IndexServerOptions, exclusive
 from index_server.server import serve as serve_indexes
 from pipeline.settings.sections import LoggingSettings
 
@@ -31,6 +31,7 @@ PORTS = click.IntRange(0, 65535)
 )
 @click.option(
     "--legacy-port",
+    "line_protocol_port",
     type=PORTS,
     default=0,
     show_default=True,
@@ -39,7 +40,7 @@ PORTS = click.IntRange(0, 65535)
 @click.option(
     "--legacy-index-name",
     "--legacy-index",
-    "legacy_index",
+    "line_protocol_index",
     default="main",
     show_default=True,
     help="The index that the line protocol serves; it is created if there is none.",
@@ -49,7 +50,7 @@ PORTS = click.IntRange(0, 65535)
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Indexes to open at a time when starting; 0 for all.",
+    help="IndexRegistry to open at a time when starting; 0 for all.",
 )
 @click.option(
     "--log-level",
@@ -65,8 +66,8 @@ def serve(  # noqa: PLR0913 - each is an option
     directory: Path,
     host: str,
     port: int,
-    legacy_port: int,
-    legacy_index: str,
+    line_protocol_port: int,
+    line_protocol_index: str,
     load_concurrency: int,
     log_level: str,
 ) -> None:
@@ -75,15 +76,16 @@ def serve(  # noqa: PLR0913 - each is an option
     Options that mean nothing here are named and ignored. SIGTERM and SIGINT stop it.
     """
     _warn_of(context.args)
-    _check_index_name(legacy_index)
+    _check_index_name(line_protocol_index)
     try:
         with exclusive(directory):
-            options = ServerOptions(
+            options = IndexServerOptions(
                 directory=directory,
                 host=host,
                 port=require(port, host, "--port"),
-                legacy_port=legacy_port and require(legacy_port, host, "--legacy-port"),
-                legacy_index=legacy_index,
+                line_protocol_port=line_protocol_port
+                and require(line_protocol_port, host, "--legacy-port"),
+                line_protocol_index=line_protocol_index,
                 load_concurrency=load_concurrency,
                 logging=LoggingSettings.model_validate({"level": log_level}),
             )

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import main
-from index_server.http.requests import CreateRequest, Update
-from index_server.indexes import Indexes
-from index_server.metrics import Metrics
+from index_server.group_commit import UpdateRequest
+from index_server.metrics import IndexServerMetrics
+from index_server.registry import CreateRequest, IndexRegistry
 from index_server.state import State, write_state
 from pipeline.index import Insert
 
@@ -20,10 +20,10 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A server's folder: `a` and `b` with a fingerprint each, and `gone`, which is deleted."""
     monkeypatch.setenv("ACOUSTID_CONFIG", str(tmp_path / "none.conf"))
     directory = tmp_path / "served"
-    indexes = Indexes(directory, Metrics())
+    indexes = IndexRegistry(directory, IndexServerMetrics())
     for name in ("a", "b", "gone"):
         insert = Insert(1, np.array([5, 9], dtype=np.uint32))
-        indexes.create(name, CreateRequest()).update(Update([insert]))
+        indexes.create(name, CreateRequest()).update(UpdateRequest([insert]))
     indexes.delete("gone")
     indexes.close()
     return directory
@@ -85,7 +85,7 @@ def test_an_index_that_is_deleted_meanwhile_is_left_out(
         write_state(path.parent, State(1, deleted=True))
         return [f"{path}: half gone"]
 
-    monkeypatch.setattr("index_server.verification.verify", late)
+    monkeypatch.setattr("index_server.offline.verify", late)
     answer = run("verify", "--dir", served)
     assert answer.exit_code == 1
     assert f"{served} holds no index" in answer.output

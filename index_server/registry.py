@@ -1,13 +1,13 @@
-"""All indexes of a server by name, and the folder in which they live.
+"""All indexes of a server by name, and the layout of the server's folder.
 
 ::
 
-    DIR/.lock                 held by the server that has the folder
+    DIR/.lock                 locked by the running server
     DIR/<name>/state          generation, deleted; see `index_server.state`
     DIR/<name>/v000007/       the engine's folder of generation 7
 
-An index comes into being, and ends, with the atomic replacement of its state. What a crash leaves
-on either side of that belongs to no state, and is removed at the next start.
+The atomic replacement of the state file creates or deletes an index. After a crash an engine's
+folder may exist that no state file names. The next start removes it.
 """
 
 import re
@@ -15,6 +15,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +28,7 @@ from index_server.errors import (
     NewerIndexAlreadyExistsError,
     OlderIndexAlreadyExistsError,
 )
-from index_server.http.requests import CreateRequest
-from index_server.metrics import Metrics
+from index_server.metrics import IndexServerMetrics
 from index_server.served_index import ServedIndex
 from index_server.state import (
     ENGINE_PREFIX,
@@ -44,27 +44,42 @@ from pipeline.storage import files
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
 
-logger = structlog.get_logger("acoustid.fpindex.indexes")
+logger = structlog.get_logger("acoustid.index_server.registry")
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRequest:
+    """The conditions under which an index is created.
+
+    Attributes:
+        expect_does_not_exist: an existing index is an error.
+        generation: of the new index, None for the next one.
+    """
+
+    expect_does_not_exist: bool = False
+    generation: int | None = None
 
 
 class IndexMissingError(Exception):
-    """The state names an index whose folder is gone; the text says what to do."""
+    """A state file names an index whose folder is missing; the text says what to do."""
 
 
-class Indexes:
-    """The named indexes below a folder, for any number of threads.
+class IndexRegistry:
+    """The named indexes in a folder. Thread-safe.
 
     Args:
-        directory: the folder; it is created if there is none. Nobody else may use it.
-        metrics: count what happens to the indexes.
-        load_concurrency: indexes to open at a time, 0 for all.
+        directory: the folder; it is created if it does not exist. The caller has locked it.
+        metrics: of the server.
+        load_concurrency: number of indexes to open at the same time, 0 for all.
 
     Raises:
         FingerprintIndexError, StateDamagedError, IndexMissingError: an index cannot be opened; the
             text names the file and says what to do.
     """
 
-    def __init__(self, directory: Path, metrics: Metrics, *, load_concurrency: int = 0) -> None:
+    def __init__(
+        self, directory: Path, metrics: IndexServerMetrics, *, load_concurrency: int = 0
+    ) -> None:
         self._directory = directory
         self._metrics = metrics
         self._changing = threading.Lock()
@@ -76,8 +91,8 @@ class Indexes:
         """Return an index.
 
         Raises:
-            InvalidIndexNameError: no index can have the name.
-            IndexNotFoundError: none has it.
+            InvalidIndexNameError: the name is not valid.
+            IndexNotFoundError: no index has the name.
         """
         index = self._indexes.get(name)
         if index is None:
@@ -86,15 +101,15 @@ class Indexes:
         return index
 
     def create(self, name: str, request: CreateRequest) -> ServedIndex:
-        """Create an index, or return it where it exists.
+        """Create an index, or return the existing one.
 
         Raises:
-            InvalidIndexNameError: no index can have the name.
-            IndexAlreadyExistsError: it exists and should not.
-            OlderIndexAlreadyExistsError: it exists in a later generation than the one asked for,
-                or a deleted one of its name had that generation or a later one, or the last
-                that there can be.
-            NewerIndexAlreadyExistsError: it exists in an earlier generation.
+            InvalidIndexNameError: the name is not valid.
+            IndexAlreadyExistsError: the index exists, and the request does not expect that.
+            OlderIndexAlreadyExistsError: the index exists in a later generation than requested; or
+                a deleted index of the name had the requested generation or a later one, or the
+                highest possible one.
+            NewerIndexAlreadyExistsError: the index exists in an earlier generation.
         """
         check_name(name)
         with self._changing:
@@ -109,11 +124,11 @@ class Indexes:
         return index
 
     def delete(self, name: str, *, expect_exists: bool = False) -> bool:
-        """Delete an index, and say whether there was one.
+        """Delete an index. Return whether it existed.
 
         Raises:
-            InvalidIndexNameError: no index can have the name.
-            IndexNotFoundError: it should exist and does not.
+            InvalidIndexNameError: the name is not valid.
+            IndexNotFoundError: the index does not exist, and `expect_exists` is true.
         """
         check_name(name)
         with self._changing:
@@ -132,20 +147,21 @@ class Indexes:
         return True
 
     def close(self) -> None:
-        """Let the updates under way end, and refuse all later ones."""
+        """Wait for the current updates, then refuse all later ones."""
         with self._changing:
             for index in self._indexes.values():
                 index.close()
 
     def _load(self, concurrency: int) -> dict[str, ServedIndex]:
-        """Open every index that has a state and is not deleted; remove what has none."""
-        generations = dict(self._swept())
+        """Open every index that is not deleted. Remove folders of other generations."""
+        generations = dict(self._sweep())
         workers = concurrency or max(1, len(generations))
         with ThreadPoolExecutor(workers, "load") as pool:
             opened = pool.map(self._open, generations, generations.values())
             return {index.name: index for index in opened}
 
-    def _swept(self) -> Iterator[tuple[str, int]]:
+    def _sweep(self) -> Iterator[tuple[str, int]]:
+        """Yield name and generation of each index, after removing its other generations."""
         for folder in sorted(self._directory.iterdir()):
             state = read_state(folder) if _NAME.fullmatch(folder.name) else None
             if state is None:
@@ -160,14 +176,14 @@ class Indexes:
         folder = engine_folder(self._directory / name, generation)
         if not folder.is_dir():
             raise IndexMissingError(
-                f"{folder} is missing: restore it, or remove {folder.parent} to begin without it"
+                f"{folder} is missing: restore it, or remove {folder.parent} to start without it"
             )
         return ServedIndex(name, generation, folder, self._metrics)
 
     def _create(self, name: str, generation: int) -> ServedIndex:
-        """Make the engine's folder, then the state that brings the index into being."""
+        """Create the engine's folder, then the state file that makes the index exist."""
         folder = engine_folder(self._directory / name, generation)
-        shutil.rmtree(folder, ignore_errors=True)  # of an attempt that failed
+        shutil.rmtree(folder, ignore_errors=True)  # left by a failed attempt
         index = ServedIndex(name, generation, folder, self._metrics)
         try:
             write_state(folder.parent, State(generation, deleted=False))
@@ -193,13 +209,13 @@ class Indexes:
             try:
                 yield name, index.info().stats
             except IndexNotFoundError:
-                continue  # it is deleted meanwhile
+                continue  # deleted in the meantime
             except FingerprintIndexError as error:
-                logger.warning("an index cannot be measured", index=name, error=str(error))
+                logger.warning("size of an index cannot be read", index=name, error=str(error))
 
 
 def check_name(name: str) -> None:
-    """Raise InvalidIndexNameError unless an index can have the name."""
+    """Raise `InvalidIndexNameError` unless the name is 1 to 255 of ``A-Z a-z 0-9 _ -``."""
     if not _NAME.fullmatch(name):
         raise InvalidIndexNameError
 

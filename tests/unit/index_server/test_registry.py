@@ -7,24 +7,25 @@ from pathlib import Path
 import pytest
 
 from index_server.errors import IndexNotFoundError, InvalidIndexNameError
-from index_server.http.requests import CreateRequest, SearchRequest, Update
-from index_server.indexes import Indexes, IndexMissingError
-from index_server.metrics import Metrics
+from index_server.group_commit import UpdateRequest
+from index_server.metrics import IndexServerMetrics
+from index_server.registry import CreateRequest, IndexMissingError, IndexRegistry
+from index_server.served_index import SearchRequest
 from index_server.state import State, StateDamagedError, read_state
 from pipeline.index import IndexCorrupt, IndexReader, Insert
 from tests.faults.index.failing_files import Killed, disk_error_at, failing, killed_at, never
 from tests.unit.index.model import terms
 
 
-def opened(path: Path) -> Indexes:
+def opened(path: Path) -> IndexRegistry:
     """Return the indexes of a folder."""
-    return Indexes(path, Metrics())
+    return IndexRegistry(path, IndexServerMetrics())
 
 
 def with_one_index(path: Path) -> None:
     """Leave an index `a` at version 1."""
     indexes = opened(path)
-    indexes.create("a", CreateRequest()).update(Update([Insert(1, terms(5))]))
+    indexes.create("a", CreateRequest()).update(UpdateRequest([Insert(1, terms(5))]))
     indexes.close()
 
 
@@ -34,17 +35,17 @@ def names(path: Path) -> list[str]:
     return sorted(name for name in found if not name.endswith("lock"))
 
 
-def create(indexes: Indexes) -> None:
+def create(indexes: IndexRegistry) -> None:
     """Create `b`."""
     indexes.create("b", CreateRequest())
 
 
-def delete(indexes: Indexes) -> None:
+def delete(indexes: IndexRegistry) -> None:
     """Delete `a`."""
     indexes.delete("a")
 
 
-def recreate(indexes: Indexes) -> None:
+def recreate(indexes: IndexRegistry) -> None:
     """Delete `a` and create it again."""
     indexes.delete("a")
     indexes.create("a", CreateRequest())
@@ -64,7 +65,7 @@ def test_indexes_survive_a_restart_and_deleted_ones_do_not(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("act", [create, delete, recreate])
 def test_killed_anywhere_it_happened_or_it_did_not(
-    act: Callable[[Indexes], None], tmp_path: Path
+    act: Callable[[IndexRegistry], None], tmp_path: Path
 ) -> None:
     """After the restart nothing is left of what did not happen, and all can be done again."""
     with_one_index(tmp_path / "before")
@@ -95,7 +96,7 @@ def test_killed_anywhere_it_happened_or_it_did_not(
 
 @pytest.mark.parametrize("act", [create, delete])
 def test_a_failing_disk_is_told_and_the_server_goes_on(
-    act: Callable[[Indexes], None], tmp_path: Path
+    act: Callable[[IndexRegistry], None], tmp_path: Path
 ) -> None:
     with_one_index(tmp_path)
     indexes = opened(tmp_path)
@@ -116,7 +117,7 @@ def test_an_index_that_is_deleted_in_use_is_not_found(tmp_path: Path) -> None:
         index.info,
         index.version,
         lambda: index.search(request),
-        lambda: index.update(Update()),
+        lambda: index.update(UpdateRequest()),
     )
     for use in uses:
         with pytest.raises(IndexNotFoundError):
