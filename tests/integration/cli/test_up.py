@@ -16,8 +16,7 @@ import psutil
 import psycopg2
 import pytest
 
-from cli.sample.demo import DEMO_TITLE
-from cli.sample.recordings import sample_recordings
+from cli.sample.recordings import DEMO_TITLE, sample_recordings
 from cli.stack.data_directory import DataDir
 from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.servers import place

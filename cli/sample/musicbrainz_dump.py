@@ -1,13 +1,14 @@
-"""The sample's rows of MusicBrainz's tables.
+"""Writes recordings as a MusicBrainz dump.
 
-Recordings, artists and albums are those of the tags. What tags don't say is made up here, so that
-every part of a lookup's metadata has something to show: editions, release events, ISRCs, and a
-compilation. Ids are UUIDs of the names, so that they are the same whenever this is run.
+Recordings, artists and albums come from the tags. Editions, release events, ISRCs and a compilation
+are invented, so that lookups can show every kind of metadata. Ids are version 5 UUIDs of the names,
+so every run writes the same files.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -20,7 +21,7 @@ NAMESPACE: Final = UUID("a3c0f6c4-8f0b-5f2e-9b39-5d6d0c5a8d11")
 MOMENT: Final = "2026-01-01 00:00:00+00"
 VARIOUS: Final = "Various Artists"
 SAMPLER: Final = "Free Music Sampler"
-SAMPLER_EVERY: Final = 5  # each fifth recording is on the compilation
+SAMPLER_EVERY: Final = 5  # every fifth recording is on the compilation
 MEDIUM_SIZE: Final = 15
 
 Row = tuple[Any, ...]
@@ -39,12 +40,12 @@ FORMATS: Final = {CD: "CD", DIGITAL: "Digital Media"}
 AREAS: Final = {1: ("Germany", "DE"), 2: ("Czechia", "CZ"), 3: ("[Worldwide]", "XW")}
 
 Event = tuple[int | None, int, int | None, int | None]  # area, year, month, day
-Numbered = tuple[int, SampleRecording]  # a recording and its row's number
+Numbered = tuple[int, SampleRecording]  # id of the row, and the recording
 
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """A release to make of an album."""
+    """One release of an album."""
 
     format: int
     events: tuple[Event, ...]
@@ -56,30 +57,30 @@ TWO_EDITIONS: Final = (
     Edition(CD, ((1, 2011, 10, 21), (2, 2012, None, None))),
     Edition(DIGITAL, ((None, 2013, 2, None),), "remastered"),
 )
-"""What the albums of one artist get, whose recordings have ISRCs too."""
-WITH_ISRCS: Final = "Maxstack"
+"""The releases of each album of `WITH_ISRCS`. Other albums have `EDITIONS`."""
+WITH_ISRCS: Final = "Maxstack"  # the artist whose recordings have ISRCs
 
 
 @dataclass(slots=True)
 class Rows:
-    """The rows that have been made so far, by the names of their tables."""
+    """The rows created so far, by table."""
 
     tables: dict[str, list[Row]] = field(default_factory=dict)
     credit_ids: dict[Credit, int] = field(default_factory=dict)
     artist_ids: dict[str, int] = field(default_factory=dict)
 
-    def add(self, table: str, **values: Any) -> int:  # noqa: ANN401 - any column's type
-        """Add a row and return its number; columns that are not given get a plain default."""
+    def add(self, table: str, **values: Any) -> int:  # noqa: ANN401 - columns have many types
+        """Add a row and return its id. Missing columns get a default."""
         rows = self.tables.setdefault(table, [])
         values.setdefault("id", len(rows) + 1)
         columns = METADATA.tables[f"musicbrainz.{table}"].columns
         if "gid" in columns:
-            values.setdefault("gid", made_id(table, values["id"]))
+            values.setdefault("gid", sample_mbid(table, values["id"]))
         rows.append(tuple(_value(each, values) for each in columns))
         return int(values["id"])
 
     def credit(self, names: Credit) -> int:
-        """Return the artist credit of these names, made when it is first asked for."""
+        """Return the id of the artist credit of these names. Create it if it is missing."""
         if names not in self.credit_ids:
             self.credit_ids[names] = self.add(
                 "artist_credit", name=JOIN.join(names), artist_count=len(names)
@@ -98,18 +99,18 @@ class Rows:
     def _artist(self, name: str) -> int:
         if name not in self.artist_ids:
             self.artist_ids[name] = self.add(
-                "artist", gid=made_id("artist", name), name=name, sort_name=name
+                "artist", gid=sample_mbid("artist", name), name=name, sort_name=name
             )
         return self.artist_ids[name]
 
 
-def made_id(kind: str, name: object) -> str:
-    """Return the id of a thing of the sample."""
+def sample_mbid(kind: str, name: object) -> str:
+    """Return the MBID of an entity of the sample."""
     return str(uuid5(NAMESPACE, f"{kind}/{name}"))
 
 
 def sample_rows(recordings: Sequence[SampleRecording]) -> dict[str, list[Row]]:
-    """Return the rows of every table that has any, in the order of the tables' columns."""
+    """Return the rows of each non-empty table, with values in the order of its columns."""
     rows = Rows()
     _add_kinds(rows)
     numbered = [(_add_recording(rows, each), each) for each in recordings]
@@ -120,8 +121,27 @@ def sample_rows(recordings: Sequence[SampleRecording]) -> dict[str, list[Row]]:
     return rows.tables
 
 
+def write_dump(recordings: Sequence[SampleRecording], folder: Path) -> None:
+    """Write a file for every table, in the text format of ``COPY``."""
+    folder.mkdir(exist_ok=True)
+    rows = sample_rows(recordings)
+    for table in METADATA.tables.values():
+        lines = ("\t".join(map(copy_text, row)) + "\n" for row in rows.get(table.name, ()))
+        (folder / table.name).write_text("".join(lines), encoding="utf-8")
+
+
+def copy_text(value: str | float | None) -> str:
+    r"""Return a value in the text format of ``COPY``: null is ``\N``, white space is escaped."""
+    if value is None:
+        return r"\N"
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    escaped = str(value).replace("\\", "\\\\").replace("\t", "\\t")
+    return escaped.replace("\n", "\\n").replace("\r", "\\r")
+
+
 def credit_of(recording: SampleRecording) -> Credit:
-    """Return whom a recording is credited to."""
+    """Return the names of the artists of a recording."""
     composer = COMPOSERS.get(recording.artist)
     return (composer, recording.artist) if composer else (recording.artist,)
 
@@ -164,7 +184,7 @@ def _add_recording(rows: Rows, recording: SampleRecording) -> int:
 
 
 def _add_album(rows: Rows, title: str, tracks: Sequence[Numbered]) -> None:
-    """Add an album by one artist or by several; a recording without an album is a single."""
+    """Add an album by one or several artists. A recording without an album is a single."""
     credits_ = {credit_of(track) for _, track in tracks}
     credit = rows.credit(next(iter(credits_)) if len(credits_) == 1 else (VARIOUS,))
     is_album = bool(tracks[0][1].album)

@@ -1,5 +1,6 @@
-"""CPU and memory of real processes, told apart by the parts that they play."""
+"""``run.json`` of this version and others; CPU time and memory by part of the stack."""
 
+import json
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -8,11 +9,11 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from bench.stack.accounting import Accounting
+from bench.stack.processes import Accounting, RunFile, part_of, per_request, read_run_file
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.processes import Identity
-from cli.stack.roles import Stage
+from cli.stack.roles import Layout, Stage, roles
 from cli.stack.run_state import Running, RunState
 
 # Works for 0.3 s of CPU itself, has a child work as long and end, then waits for its input to end.
@@ -88,10 +89,61 @@ def test_a_process_that_ends_spoils_the_measurement(data):
     with process(WORK) as working:
         add(data, "api", working)
         accounting = Accounting(data)
-    with pytest.raises(StackError, match="api has ended"):
+    with pytest.raises(StackError, match="api ended"):
         accounting.cpu()
 
 
 def test_without_a_stack_there_is_nothing_to_measure(tmp_path):
     with pytest.raises(StackError, match="no stack runs"):
         Accounting(DataDir.at(tmp_path))
+
+
+def test_what_the_supervisor_writes_is_read(data):
+    api = Running("api", Stage.FRONT, 5001, "127.0.0.1", Identity(12, 1.0))
+    beat = Running("beat", Stage.CLOCK, None, "127.0.0.1", Identity(13, 1.0))
+    RunState(Identity(11, 1.0), (api, beat), ready=True).save(data)
+    assert read_run_file(data) == RunFile(11, {"api": 12, "beat": 13}, 5001, ready=True)
+
+
+def test_fields_that_another_version_adds_do_no_harm(data):
+    api = {"role": "api", "identity": {"pid": 12, "cgroup": "/"}, "port": 5001, "threads": 4}
+    found = {"supervisor": {"pid": 11, "user": 0}, "processes": [api], "ready": True, "version": 2}
+    data.run.write_text(json.dumps(found), encoding="ascii")
+    assert read_run_file(data) == RunFile(11, {"api": 12}, 5001, ready=True)
+
+
+def test_a_stack_without_an_api_has_no_port(data):
+    RunState(Identity(11, 1.0)).save(data)
+    assert read_run_file(data) == RunFile(11, {}, None, ready=False)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"processes": [{}], "ready": true}'])
+def test_what_cannot_be_read_is_no_stack(tmp_path, text):
+    data = DataDir.at(tmp_path)
+    assert read_run_file(data) is None
+    data.run.write_text(text, encoding="ascii")
+    assert read_run_file(data) is None
+
+
+def test_every_process_of_a_stack_plays_a_part():
+    layout = Layout("127.0.0.1", 5000, 5555, workers=2)
+    parts = {each.name: part_of(each.name) for each in roles(layout)}
+    assert parts == {
+        "worker-lookup-1": "lookup_workers",
+        "worker-lookup-2": "lookup_workers",
+        "worker-submission": "import_workers",
+        "worker-index": "import_workers",
+        "beat": "rest",
+        "api": "front_end",
+        "flower": "rest",
+    }
+    assert (part_of("postgres"), part_of("valkey")) == ("postgres", "redis")
+    assert part_of("a-role-of-another-version") == "rest"
+
+
+def test_cpu_is_shared_among_the_requests():
+    before = dict.fromkeys(("front_end", "lookup_workers", "import_workers"), 1.0)
+    before |= dict.fromkeys(("postgres", "redis", "rest"), 1.0)
+    after = {**before, "front_end": 2.0, "redis": 1.5}
+    found = per_request(before, after, 100)
+    assert (found["front_end"], found["redis"], found["total"]) == (10.0, 5.0, 15.0)

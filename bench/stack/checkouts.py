@@ -1,4 +1,4 @@
-"""Checkouts of this project whose stacks a benchmark runs: this one, or another one beside it."""
+"""Checkouts of this project whose code a benchmark runs: this one or another one."""
 
 import os
 import subprocess
@@ -10,16 +10,16 @@ from cli.errors import StackError
 from cli.stack.effective_settings import CONFIG_VARIABLE
 
 _OTHERS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-"""Variables that would make one checkout's interpreter import what belongs to another one."""
+"""Variables that can make an interpreter import modules of another checkout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """The code of one version, and an interpreter with what it needs.
+    """A version of the code and its interpreter.
 
     Attributes:
-        root: the directory that holds the packages, absolute.
-        python: the interpreter.
+        root: absolute path of the directory with the packages.
+        python: the interpreter of its environment.
     """
 
     root: Path
@@ -27,7 +27,7 @@ class Checkout:
 
     @classmethod
     def own(cls) -> "Checkout":
-        """Return the checkout of this very process."""
+        """Return the checkout of this process."""
         return cls(Path(__file__).resolve().parents[2], Path(sys.executable))
 
     @classmethod
@@ -35,23 +35,23 @@ class Checkout:
         """Return the checkout in a directory.
 
         Raises:
-            StackError: the directory holds none, or `make install` has not run there.
+            StackError: the directory is not a checkout, or `make install` has not run there.
         """
         found = cls(folder.resolve(), folder.resolve() / ".venv" / "bin" / "python")
         if not (found.root / "cli" / "main.py").exists():
-            raise StackError(f"{folder} is no checkout of this project")
+            raise StackError(f"{folder} is not a checkout of this project")
         if not found.python.exists():
             raise StackError(f"{folder} has no .venv: run `make install` there")
         return found
 
     def command(self, *arguments: str) -> list[str]:
-        """Return the command line of ``acoustid``; it has to run in `root`."""
+        """Return the command line of ``acoustid``. Its working directory must be `root`."""
         return [str(self.python), "-m", "cli.main", *arguments]
 
     def commit(self) -> str | None:
         """Return the hash of the commit, with ``-dirty`` if files differ from it.
 
-        None if git is not installed, or the directory is not under its control.
+        None if git is not installed, or the directory is not a git repository.
         """
         head = self._git("rev-parse", "HEAD")
         if head is None:
@@ -68,10 +68,10 @@ class Checkout:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment without settings of the user's, and without paths of a checkout's."""
+    """Return the environment without settings of AcoustID and without paths of a checkout."""
     own = {
         name: text
         for name, text in os.environ.items()
         if not name.startswith("ACOUSTID_") and name not in _OTHERS
     }
-    return {**own, CONFIG_VARIABLE: os.devnull}  # nor is an acoustid.conf read
+    return {**own, CONFIG_VARIABLE: os.devnull}  # so no acoustid.conf is read

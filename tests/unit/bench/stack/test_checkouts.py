@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from bench.turns.checkouts import Checkout, clean_environment
+from bench.stack.checkouts import Checkout, clean_environment
 from cli.errors import StackError
 
 
@@ -33,7 +33,7 @@ def test_a_checkout_runs_its_own_interpreter(checkout):
 
 
 def test_a_directory_without_the_project_is_refused(tmp_path):
-    with pytest.raises(StackError, match="no checkout"):
+    with pytest.raises(StackError, match="not a checkout"):
         Checkout.at(tmp_path)
 
 

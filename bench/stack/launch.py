@@ -1,4 +1,4 @@
-"""A stack of the benchmark's own: ``acoustid up`` with no limits and no settings of the user's."""
+"""Starts a stack for a benchmark: ``acoustid up`` without rate limits and user settings."""
 
 import json
 import os
@@ -13,10 +13,10 @@ from pathlib import Path
 from signal import Signals
 from typing import Final
 
-from bench.catalogue.catalogue import Catalogue
+from bench.catalogue.content import Catalogue
 from bench.catalogue.load import load
-from bench.stack.run_file import read_run_file
-from bench.turns.checkouts import Checkout, clean_environment
+from bench.stack.checkouts import Checkout, clean_environment
+from bench.stack.processes import read_run_file
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir, write_private
 from cli.stack.effective_settings import read_settings
@@ -29,26 +29,26 @@ from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 
 KEY: Final = "benchmarks"
-"""The key of the application that asks; it has no rate limit."""
+"""Key of the application that sends the requests; it has no rate limit."""
 
 NO_LIMITS: Final = {
     f"ACOUSTID_CLUSTER_RATE_LIMITER_{tier}_LIMIT": "0" for tier in ("GLOBAL", "APP", "IP")
 }
 STOP: Final[Escalation] = ((Signals.SIGTERM, 90.0), (Signals.SIGKILL, 5.0))
 CONTENT: Final = "bench.json"
-"""File of a data directory that names the catalogue which it holds."""
+"""File in a data directory that names its catalogue."""
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class StackOptions:
-    """How a stack is run.
+    """Options of a stack.
 
     Attributes:
         workers: number of lookup workers.
-        cpus: the cores that it may use, empty for all.
-        settings: options beside the defaults, by the names of their environment variables.
+        cpus: numbers of the cores that it may use, empty for all.
+        settings: settings that differ from the defaults, by the names of their variables.
     """
 
     workers: int
@@ -57,10 +57,11 @@ class StackOptions:
 
 
 @dataclass(frozen=True)
-class Started:
-    """A stack that runs, of this checkout or another one.
+class RunningStack:
+    """A running stack of this checkout or another one.
 
     Attributes:
+        data: its data directory.
         port: of its API, on the loopback address.
     """
 
@@ -69,11 +70,12 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Stack(Started):
-    """A stack of this checkout that runs and holds a catalogue.
+class LoadedStack(RunningStack):
+    """A running stack of this checkout that contains a catalogue.
 
     Attributes:
-        user: key of the user who submits.
+        settings: of the stack.
+        user: the user key for submissions.
     """
 
     settings: Settings
@@ -82,12 +84,12 @@ class Stack(Started):
 
 @contextmanager
 def data_directory(wanted: Path | None) -> Iterator[DataDir]:
-    """Use the directory that is wanted, and keep it; or a temporary one, and delete it."""
+    """Provide the given directory, or a temporary one that is deleted at the end."""
     if wanted:
         yield DataDir.at(wanted)
         return
     folder = Path(tempfile.mkdtemp(prefix="acoustid-bench-")).resolve()
-    folder.chmod(0o711)  # root's PostgreSQL runs as another user, who must pass through
+    folder.chmod(0o711)  # under root, PostgreSQL runs as another user that must traverse it
     data = DataDir(folder / "data")
     try:
         yield data
@@ -97,65 +99,65 @@ def data_directory(wanted: Path | None) -> Iterator[DataDir]:
 
 
 @contextmanager
-def running_stack(
+def launch_loaded_stack(
     data: DataDir, catalogue: Catalogue, options: StackOptions, progress: Progress
-) -> Iterator[Stack]:
-    """Run a stack that holds a catalogue, loaded at the first time; end it at the exit.
+) -> Iterator[LoadedStack]:
+    """Run a stack for the time of the block. Load the catalogue if the directory is empty.
 
-    A stack that is bound to some cores has them to itself: meanwhile this process, and the load
-    drivers that it starts, use the others, if there are any.
+    If the stack is bound to some cores, this process and the load drivers use only the other ones,
+    if there are any.
 
     Raises:
-        StackError: it doesn't start, or the directory holds another catalogue.
+        StackError: the stack does not start, or the directory contains another catalogue.
     """
     is_loaded = check_content(data, catalogue)
-    with started_stack(data, options, Checkout.own(), progress) as started:
+    with launch_stack(data, options, Checkout.own(), progress) as running:
         settings = read_settings(data.config, {})
         if not is_loaded:
             load(catalogue, settings, progress)
             write_private(data.root / CONTENT, json.dumps(_content(catalogue)))
         with pinned(_other_cpus(options.cpus)):
-            yield Stack(data, started.port, settings, _make_keys(settings))
+            yield LoadedStack(data, running.port, settings, _create_keys(settings))
 
 
 @contextmanager
-def started_stack(
+def launch_stack(
     data: DataDir, options: StackOptions, checkout: Checkout, progress: Progress
-) -> Iterator[Started]:
-    """Run a stack of a checkout's code on a data directory of its; end it at the exit.
+) -> Iterator[RunningStack]:
+    """Run a stack with the code of a checkout for the time of the block.
 
     Raises:
-        StackError: it doesn't start; the text quotes its log.
+        StackError: the stack does not start; the text quotes its log.
     """
     data.create()
     progress("starting a stack")
     child = _start(data, options, checkout)
     try:
-        yield Started(data, _wait(data, child))
+        yield RunningStack(data, _wait(data, child))
     finally:
         progress("stopping the stack")
         end(child, STOP)
 
 
 def check_content(data: DataDir, catalogue: Catalogue) -> bool:
-    """Say whether a data directory holds this catalogue, or nothing yet.
+    """Return True if a data directory contains this catalogue, False if it is empty.
 
     Raises:
-        StackError: it holds anything else; the text says what to change.
+        StackError: it contains something else; the text says what to do.
     """
     try:
         held = json.loads((data.root / CONTENT).read_bytes())
     except FileNotFoundError:
         if data.config.exists():
             raise StackError(
-                f"{data.root} is no benchmark's, or its loading was cut short: delete it, or "
-                "choose another --data-dir"
+                f"{data.root} does not belong to a benchmark, or its loading was interrupted: "
+                "delete it, or choose another --data-dir"
             ) from None
         return False
     if held != _content(catalogue):
         raise StackError(
-            f"{data.root} holds {held['fingerprints']} fingerprints of seed {held['seed']}: ask "
-            "for those, or choose another --data-dir"
+            f"{data.root} contains {held['fingerprints']} fingerprints of seed {held['seed']}: "
+            "give these numbers, or choose another --data-dir"
         )
     return True
 
@@ -165,7 +167,7 @@ def _content(catalogue: Catalogue) -> dict[str, int]:
 
 
 def _start(data: DataDir, options: StackOptions, checkout: Checkout) -> Child:
-    """Start ``acoustid up``; it ends with this process, however that ends."""
+    """Start ``acoustid up``. It ends when this process ends, also after a crash."""
     command = checkout.command(
         *("up", "--data-dir", str(data.root), "--detached", "--no-sample"),
         *("--workers", str(options.workers), "--port", "0", "--flower-port", str(free_port())),
@@ -177,21 +179,23 @@ def _start(data: DataDir, options: StackOptions, checkout: Checkout) -> Child:
 
 @contextmanager
 def pinned(cpus: Sequence[int]) -> Iterator[None]:
-    """Let what is started meanwhile use these cores alone.
+    """Bind processes that are started in the block to these cores.
 
     Raises:
-        StackError: this system can't do that, or has no such core.
+        StackError: the system does not support it, or has no such core.
     """
     if not cpus:
         yield
         return
     if sys.platform != "linux":
-        raise StackError("processes can be bound to cores on Linux alone: leave --cpus out")
+        raise StackError("processes can be bound to cores on Linux only: omit --cpus")
     before = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, cpus)
     except OSError as error:
-        raise StackError(f"there are the cores {sorted(before)}, not {list(cpus)}") from error
+        raise StackError(
+            f"this machine has the cores {sorted(before)}, not {list(cpus)}"
+        ) from error
     try:
         yield
     finally:
@@ -199,14 +203,14 @@ def pinned(cpus: Sequence[int]) -> Iterator[None]:
 
 
 def _other_cpus(cpus: Sequence[int]) -> tuple[int, ...]:
-    """Return the cores that a stack on some leaves to what drives it; none if it may use all."""
+    """Return the cores that the stack does not use, empty if it may use all."""
     if not cpus:
         return ()
     return tuple(sorted(os.sched_getaffinity(0).difference(cpus)))
 
 
 def _wait(data: DataDir, child: Child) -> int:
-    """Wait until a stack is ready; return the port of its API."""
+    """Wait until the stack is ready. Return the port of its API."""
     while True:
         found = read_run_file(data)
         if found and found.ready and found.supervisor == child.pid:
@@ -220,8 +224,8 @@ def _wait(data: DataDir, child: Child) -> int:
     return found.api_port
 
 
-def _make_keys(settings: Settings) -> str:
-    """Make the application's key, unless it is there, and a user's key; return that."""
+def _create_keys(settings: Settings) -> str:
+    """Create the application key, if it is missing, and a user key. Return the user key."""
     databases = Databases(settings, component="bench")
     try:
         with databases.engine("app").begin() as connection:

@@ -1,4 +1,4 @@
-"""How long it takes until a reader in another process finds what was just inserted."""
+"""Measures the time until a reader in another process finds new documents."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 COMMITS: Final = 20
 DOCUMENTS: Final = 100
-PAUSE: Final = 0.0005  # seconds between two looks of the reader
+PAUSE: Final = 0.0005  # seconds between two searches of the reader
 
 
-def fresh(path: Path, model: Model, documents: int) -> dict[str, float]:
-    """Commit small batches to a copy of an index and return when a reader found them.
+def measure_freshness(path: Path, model: Model, documents: int) -> dict[str, float]:
+    """Commit small batches to a copy of an index, and search for them in another process.
 
     Returns:
-        Milliseconds from the call of `apply` until it returned, and until a search in the other
-        process found the last document of the batch.
+        Milliseconds from the call of `apply` until it returned, and until the other process found
+        the last document of the batch.
     """
     warm_up()
     context = multiprocessing.get_context("spawn")
@@ -43,7 +43,7 @@ def fresh(path: Path, model: Model, documents: int) -> dict[str, float]:
         _link(path, copy)
         watcher = context.Process(target=watch, args=(copy, there), daemon=True)
         watcher.start()
-        here.recv()  # it is ready
+        here.recv()  # the reader is ready
         with open_writer(copy) as writer:
             for batch in _batches(model, documents):
                 here.send(batch[-1].terms)
@@ -63,7 +63,7 @@ def fresh(path: Path, model: Model, documents: int) -> dict[str, float]:
 
 
 def watch(path: Path, pipe: Connection) -> None:
-    """Wait for documents to appear, one after the other, and tell when each was found."""
+    """Search for each document until it is found, and send the time."""
     warm_up()
     with open_reader(path) as reader:
         pipe.send("ready")
@@ -84,7 +84,7 @@ def _batches(model: Model, documents: int) -> Iterator[list[Insert]]:
 
 
 def _link(path: Path, copy: Path) -> None:
-    """Copy an index without its bytes: its files are never changed, only replaced."""
+    """Copy an index by hard links. Its files are replaced, never changed."""
     for file in path.iterdir():
         if file.name != LOCK_NAME:
             os.link(file, copy / file.name)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.catalogue.catalogue import COPY_EVERY, LEAST_SCORE, LONGEST, SHORTEST, Catalogue
+from bench.catalogue.content import COPY_EVERY, LEAST_SCORE, LONGEST, SHORTEST, Catalogue
 from cli.sample.recordings import sample_recordings
 from pipeline.fingerprint.compare import compare2
 
@@ -71,7 +71,7 @@ def test_musicbrainz_knows_the_linked_tracks(catalogue):
 
 @pytest.mark.parametrize("most", [20, 30, 60])
 def test_of_a_large_catalogue_musicbrainz_knows_a_part(catalogue, monkeypatch, most):
-    monkeypatch.setattr("bench.catalogue.catalogue.MOST_DESCRIBED", most)
+    monkeypatch.setattr("bench.catalogue.content.MAX_DESCRIBED", most)
     described = catalogue.described()
     made_up = {each.mbid for each in described[catalogue.real :]}
     assert len(described) == catalogue.real + len(made_up)

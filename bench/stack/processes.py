@@ -1,15 +1,21 @@
-"""What the processes of a stack cost: CPU time and memory, by the part that they play."""
+"""The processes of a stack: their ids from ``run.json``, their CPU time and memory.
 
+`cli.stack.run_state` reads only files of its own version. A benchmark compares stacks of different
+versions, and needs few fields of the file.
+"""
+
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 import psutil
 
-from bench.stack.run_file import API, read_run_file
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 
+API: Final = "api"
 PARTS: Final = ("front_end", "lookup_workers", "import_workers", "postgres", "redis", "rest")
 SUPERVISOR: Final = "supervisor"
 
@@ -23,10 +29,42 @@ _PARTS_BY_ROLE: Final = {
 _MEGABYTE: Final = 1e6
 
 
-def part_of(role: str) -> str:
-    """Return the part that a process of the stack plays.
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """The processes of a stack.
 
-    ``rest`` is beat, Flower, the supervisor, and what another version may run beside them.
+    Attributes:
+        supervisor: pid of the supervisor.
+        pids: of the other processes, by their roles.
+        api_port: port of the API, None without an API.
+        ready: whether the start is complete.
+    """
+
+    supervisor: int
+    pids: Mapping[str, int]
+    api_port: int | None
+    ready: bool
+
+
+def read_run_file(data: DataDir) -> RunFile | None:
+    """Return the content of ``run.json``, None if it is missing or not readable."""
+    try:
+        found = json.loads(data.run.read_bytes())
+        processes = {each["role"]: each for each in found["processes"]}
+        return RunFile(
+            supervisor=found["supervisor"]["pid"],
+            pids={role: each["identity"]["pid"] for role, each in processes.items()},
+            api_port=processes.get(API, {}).get("port"),
+            ready=found["ready"],
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def part_of(role: str) -> str:
+    """Return the part of the report that a process counts for.
+
+    ``rest`` is beat, Flower, the supervisor, and roles that only another version has.
     """
     if role.startswith("worker-lookup"):
         return "lookup_workers"
@@ -34,13 +72,13 @@ def part_of(role: str) -> str:
 
 
 class Accounting:
-    """Reads the clocks of a stack's processes.
+    """Reads CPU time and memory of a stack's processes.
 
     Args:
-        data: of a stack that runs.
+        data: directory of a running stack.
 
     Raises:
-        StackError: none runs there.
+        StackError: no stack runs there.
     """
 
     def __init__(self, data: DataDir) -> None:
@@ -51,10 +89,10 @@ class Accounting:
         self._roots = {role: psutil.Process(pid) for role, pid in pids.items()}
 
     def cpu(self) -> dict[str, float]:
-        """Return the seconds of CPU that each part has used since it was started.
+        """Return the CPU seconds of each part since its start.
 
         Raises:
-            StackError: a process of the stack has ended, so that the sums would be wrong.
+            StackError: a process of the stack has ended, so the sums would be wrong.
         """
         used = dict.fromkeys(PARTS, 0.0)
         for part, process in self._processes():
@@ -62,7 +100,7 @@ class Accounting:
         return used
 
     def memory(self) -> dict[str, float]:
-        """Return the memory of each part in MB; what processes share is divided among them.
+        """Return the memory of each part in MB. Shared pages are divided among the processes.
 
         Raises:
             StackError: a process of the stack has ended.
@@ -81,11 +119,11 @@ class Accounting:
         ]
 
     def _processes(self) -> Iterator[tuple[str, psutil.Process]]:
-        """Yield every process with its part: each role's own one last, after its children."""
+        """Yield every process with its part, the children of a role before its main process."""
         for role, root in self._roots.items():
             if not root.is_running():
-                raise StackError(f"{role} has ended while it was measured: see its log")
-            # The supervisor's children are the other roles.
+                raise StackError(f"{role} ended during the measurement: see its log")
+            # The children of the supervisor are the other roles.
             for child in root.children(recursive=True) if role != SUPERVISOR else ():
                 yield part_of(role), child
             yield part_of(role), root
@@ -94,20 +132,20 @@ class Accounting:
 def per_request(
     before: Mapping[str, float], after: Mapping[str, float], requests: int
 ) -> dict[str, float]:
-    """Return ms of CPU per request by part, and their total."""
+    """Return CPU ms per request by part, and their total."""
     used = {part: 1000 * (after[part] - before[part]) / max(1, requests) for part in PARTS}
     return {part: round(each, 3) for part, each in {**used, "total": sum(used.values())}.items()}
 
 
 def _cpu_seconds(process: psutil.Process) -> float:
-    """Return what a process has used, those of its children that have ended included."""
+    """Return the CPU time of a process and of its children that have ended."""
     with suppress(psutil.NoSuchProcess):
         return float(sum(process.cpu_times()[:4]))
     return 0.0
 
 
 def _bytes(process: psutil.Process) -> int:
-    """Return a process's share of the memory: PSS where the system tells it, else RSS."""
+    """Return the memory of a process: PSS if the system reports it, else RSS."""
     with suppress(psutil.NoSuchProcess):
         try:
             return int(process.memory_full_info().pss)

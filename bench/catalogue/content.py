@@ -1,7 +1,7 @@
-"""What a benchmark's catalogue holds, by numbers: every part can be asked for without the others.
+"""The content of a benchmark's catalogue. Each fingerprint is computed from its number.
 
-The first fingerprints are those of the sample's real recordings, all others are synthetic. One
-synthetic fingerprint in five is a copy of the one before it, on the same track.
+The first fingerprints are those of the sample's real recordings. All others are synthetic. One
+synthetic fingerprint in five is a copy of the previous one, on the same track.
 """
 
 from dataclasses import dataclass
@@ -17,28 +17,29 @@ from cli.sample.recordings import SampleRecording, sample_recordings
 from pipeline.fingerprint.codec import decode
 from pipeline.fingerprint.words import Words
 
-COPY_EVERY: Final = 5  # one fingerprint in so many is a track's second one
-COPY_FLIPPED: Final = 0.05  # of its bits
-UNLINKED_EVERY: Final = 10  # one track in so many has no MBID
-MOST_DESCRIBED: Final = 100_000  # tracks of which MusicBrainz knows more
+COPY_EVERY: Final = 5  # one fingerprint in 5 is the second one of its track
+COPY_FLIPPED: Final = 0.05  # share of the bits that differ in a copy
+UNLINKED_EVERY: Final = 10  # one track in 10 has no MBID
+MAX_DESCRIBED: Final = 100_000  # tracks with rows in MusicBrainz
 SHORTEST, LONGEST = 150, 450  # seconds of audio
 
-LEAST_SCORE: Final = 0.85  # of a degraded synthetic fingerprint; compare2 of most is 0.96
-LEAST_REAL_SCORE: Final = 0.5  # of a real one, badly converted
+LEAST_SCORE: Final = 0.85  # of a degraded synthetic fingerprint; the typical score is 0.96
+LEAST_REAL_SCORE: Final = 0.5  # of a real one, from lossy compression
 
-_FORM: Final = 0x4000_8000_0000_0000_0000  # version 4, and the variant that all UUIDs have
+_FORM: Final = 0x4000_8000_0000_0000_0000  # version 4, RFC 9562 variant
 _TRACKS: Final = 0xBE9C7ACC << 96 | _FORM
 _RECORDINGS: Final = 0xBE9C43C0 << 96 | _FORM
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """A fingerprint to ask for.
+class CatalogueQuery:
+    """A fingerprint to look up and its correct result.
 
     Attributes:
+        words: the fingerprint, uint32.
         duration: seconds of audio.
-        track: which track is the right answer, None for none at all.
-        least_score: that the right answer has.
+        track: the correct track, None if the correct result is empty.
+        least_score: the minimum score of the correct track.
     """
 
     words: Words
@@ -49,18 +50,18 @@ class Query:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The content of a catalogue.
+    """A catalogue of synthetic and real fingerprints.
 
     Attributes:
-        fingerprints: how many there are, at least as many as the sample has recordings.
-        seed: of all that is made up.
+        fingerprints: how many, at least as many as the sample has recordings.
+        seed: of the random data.
     """
 
     fingerprints: int
     seed: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse one that the real recordings don't fit in."""
+        """Check that the real recordings fit."""
         if self.fingerprints < len(self._real):
             raise ValueError(f"a catalogue has at least {len(self._real)} fingerprints")
 
@@ -77,11 +78,11 @@ class Catalogue:
 
     @property
     def real(self) -> int:
-        """How many of the fingerprints are real: numbers below it."""
+        """Number of real fingerprints; these have the lowest numbers."""
         return len(self._real)
 
     def track(self, number: int) -> int:
-        """Return the number of a fingerprint's track, which is that of its first fingerprint."""
+        """Return the number of a fingerprint's track: that of the track's first fingerprint."""
         return number - 1 if self._is_copy(number) else number
 
     def track_gid(self, track: int) -> UUID:
@@ -89,13 +90,13 @@ class Catalogue:
         return UUID(int=_TRACKS | track)
 
     def mbid(self, track: int) -> UUID | None:
-        """Return the MBID that a track is linked to, None for the few that are not."""
+        """Return the MBID of a track, None for an unlinked track."""
         if track < self.real:
             return UUID(self._real[track][0].mbid)
         return None if track % UNLINKED_EVERY == 0 else UUID(int=_RECORDINGS | track)
 
     def length(self, number: int) -> int:
-        """Return a fingerprint's seconds of audio."""
+        """Return the duration of a fingerprint in seconds."""
         if number < self.real:
             return int(self._real[number][0].duration)
         track = self.track(number)
@@ -111,35 +112,37 @@ class Catalogue:
         return flip(words, COPY_FLIPPED, self._synthesizer.random("copies", number))
 
     def described(self) -> list[SampleRecording]:
-        """Return the recordings of which MusicBrainz knows more: all linked ones, or a part."""
-        step = -(-self.fingerprints // MOST_DESCRIBED)
-        while gcd(step, COPY_EVERY * UNLINKED_EVERY) > 1:  # or it would meet the same kinds alone
+        """Return the recordings that are in MusicBrainz: at most about `MAX_DESCRIBED`."""
+        step = -(-self.fingerprints // MAX_DESCRIBED)
+        while (
+            gcd(step, COPY_EVERY * UNLINKED_EVERY) > 1
+        ):  # or all of them would be of the same kind
             step += 1
-        made_up = [
+        synthetic = [
             self._describe(number, mbid)
             for number in range(self.real, self.fingerprints, step)
             if not self._is_copy(number) and (mbid := self.mbid(number))
         ]
-        return [each for each, _, _ in self._real] + made_up
+        return [each for each, _, _ in self._real] + synthetic
 
-    def known(self, number: int, random: Random) -> Query:
-        """Return a degraded copy of a fingerprint; of a real one, what a bad conversion made."""
+    def known(self, number: int, random: Random) -> CatalogueQuery:
+        """Return a degraded copy of a fingerprint. Lossy compression degrades the real ones."""
         gid = self.track_gid(self.track(number))
         if number < self.real:
             recording, _, degraded = self._real[number]
-            asked = flip(degraded, 0.001, random)
-            return Query(asked, int(recording.degraded_duration), gid, LEAST_REAL_SCORE)
-        asked = degrade(self.words(number), random)
-        return Query(asked, self.length(number), gid, LEAST_SCORE)
+            words = flip(degraded, 0.001, random)
+            return CatalogueQuery(words, int(recording.degraded_duration), gid, LEAST_REAL_SCORE)
+        words = degrade(self.words(number), random)
+        return CatalogueQuery(words, self.length(number), gid, LEAST_SCORE)
 
-    def unknown(self, number: int) -> Query:
-        """Return a fingerprint that the catalogue has not."""
+    def unknown(self, number: int) -> CatalogueQuery:
+        """Return a fingerprint that is not in the catalogue."""
         random = self._synthesizer.random("unknown lengths", number)
         length = int(random.integers(SHORTEST, LONGEST + 1))
-        return Query(self._synthesizer.fingerprint("unknown", number), length, None)
+        return CatalogueQuery(self._synthesizer.fingerprint("unknown", number), length, None)
 
     def random(self, stream: str, number: int = 0) -> np.random.Generator:
-        """Return the source of randomness of one thing of the catalogue's seed."""
+        """Return the random generator of one number in a stream."""
         return self._synthesizer.random(stream, number)
 
     def _is_copy(self, number: int) -> bool:
