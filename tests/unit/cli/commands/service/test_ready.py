@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from cli.commands.service.status import wait_for_api
+from cli.commands.service.ready import wait_for_api
 from cli.errors import StackError
 from cli.stack.servers.ports import free_port
 
@@ -51,5 +51,5 @@ def test_what_ails_the_api_is_quoted_in_the_end() -> None:
 
 
 def test_an_api_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(StackError, match="does not say ok"):
+    with pytest.raises(StackError, match="reports a problem"):
         wait_for_api(f"http://127.0.0.1:{free_port()}/_health", time.monotonic())
