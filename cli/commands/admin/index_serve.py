@@ -1,4 +1,4 @@
-"""``acoustid index serve``: the index server."""
+"""``acoustid index serve``: runs the index server."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,11 +23,13 @@ PORTS = click.IntRange(0, 65535)
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
-    help="Where the indexes live; nobody else may use it.  [default: here]",
+    help="Folder of the indexes, used by one server only.  [default: here]",
 )
-@click.option("--host", "--address", default="127.0.0.1", show_default=True, help="To listen on.")
 @click.option(
-    "--port", type=PORTS, default=6081, show_default=True, help="For HTTP; 0 for any free one."
+    "--host", "--address", default="127.0.0.1", show_default=True, help="Address to listen on."
+)
+@click.option(
+    "--port", type=PORTS, default=6081, show_default=True, help="Port for HTTP, 0 for any free one."
 )
 @click.option(
     "--legacy-port",
@@ -35,7 +37,7 @@ PORTS = click.IntRange(0, 65535)
     type=PORTS,
     default=0,
     show_default=True,
-    help="For the older line protocol; 0 for none.",
+    help="Port for the older line protocol, 0 to disable it.",
 )
 @click.option(
     "--legacy-index-name",
@@ -43,24 +45,24 @@ PORTS = click.IntRange(0, 65535)
     "line_protocol_index",
     default="main",
     show_default=True,
-    help="The index that the line protocol serves; it is created if there is none.",
+    help="Index of the line protocol; it is created if it does not exist.",
 )
 @click.option(
     "--load-concurrency",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="IndexRegistry to open at a time when starting; 0 for all.",
+    help="Number of indexes to open at the same time at the start, 0 for all.",
 )
 @click.option(
     "--log-level",
     type=click.Choice(LEVELS, case_sensitive=False),
     default="INFO",
     show_default=True,
-    help="What is worth a line of the log.",
+    help="Lowest level of log messages.",
 )
 @click.pass_context
-def serve(  # noqa: PLR0913 - each is an option
+def serve(  # noqa: PLR0913 - one argument per option
     context: click.Context,
     *,
     directory: Path,
@@ -71,9 +73,10 @@ def serve(  # noqa: PLR0913 - each is an option
     load_concurrency: int,
     log_level: str,
 ) -> None:
-    """Serve named indexes over fpindex's HTTP API, in JSON and MessagePack.
+    """Serve named indexes over fpindex's HTTP API.
 
-    Options that mean nothing here are named and ignored. SIGTERM and SIGINT stop it.
+    Bodies are JSON or MessagePack. Unknown options are ignored with a warning. SIGTERM and SIGINT
+    stop the server.
     """
     _warn_of(context.args)
     _check_index_name(line_protocol_index)
@@ -98,10 +101,10 @@ def serve(  # noqa: PLR0913 - each is an option
 
 
 def _warn_of(unknown: Sequence[str]) -> None:
-    """Name the options that are ignored, not their values."""
+    """Print the names of ignored options, without their values."""
     for word in unknown:
         if word.startswith("-"):
-            click.echo(f"warning: {word.partition('=')[0]} means nothing here", err=True)
+            click.echo(f"warning: {word.partition('=')[0]} is not supported and ignored", err=True)
 
 
 def _check_index_name(name: str) -> None:

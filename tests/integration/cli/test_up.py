@@ -181,7 +181,7 @@ def test_after_kill_it_goes_on_where_it_was_and_ends_cleanly(state: State, data:
     assert {each["role"] for each in again["processes"]} == ROLES
     answer = acoustid("down", data=data)
     assert answer.returncode == 0
-    assert "has ended" in answer.stdout
+    assert "has stopped" in answer.stdout
     assert living(pids(again)) == []
     assert is_free(port(again, "api"))
     assert acoustid("status", data=data).returncode == 3

@@ -46,14 +46,14 @@ def damage(engine: Path) -> Path:
 def test_every_index_of_a_server_is_read_without_a_configuration(served: Path) -> None:
     answer = run("verify", "--dir", served)
     assert answer.exit_code == 0, answer.output
-    assert answer.output.splitlines() == [f"{served}/a: sound", f"{served}/b: sound"]
+    assert answer.output.splitlines() == [f"{served}/a: intact", f"{served}/b: intact"]
 
 
 @pytest.mark.parametrize("below", ["a", "a/v000001"])
 def test_one_index_is_read_by_either_of_its_folders(served: Path, below: str) -> None:
     damage(served / "b" / "v000001")
     answer = run("verify", "--dir", served / below)
-    assert (answer.exit_code, answer.output) == (0, f"{served / below}: sound\n")
+    assert (answer.exit_code, answer.output) == (0, f"{served / below}: intact\n")
 
 
 def test_every_damaged_file_is_named(served: Path) -> None:
@@ -64,7 +64,7 @@ def test_every_damaged_file_is_named(served: Path) -> None:
     assert answer.exit_code == 1
     lines = answer.output.splitlines()
     assert lines[0].startswith(f"{segment}: has damaged documents")
-    assert lines[1] == f"{served}/b: sound"
+    assert lines[1] == f"{served}/b: intact"
     assert lines[2].startswith(f"{served}/c/state is damaged")
     assert "damaged: 2 of 3" in lines[3]
 
@@ -88,7 +88,7 @@ def test_an_index_that_is_deleted_meanwhile_is_left_out(
     monkeypatch.setattr("index_server.offline.verify", late)
     answer = run("verify", "--dir", served)
     assert answer.exit_code == 1
-    assert f"{served} holds no index" in answer.output
+    assert f"{served} contains no index" in answer.output
 
 
 def test_a_folder_without_an_index_is_told(served: Path, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_folder_without_an_index_is_told(served: Path, tmp_path: Path) -> None
     for folder in (tmp_path / "empty", served / "gone"):
         answer = run("verify", "--dir", folder)
         assert answer.exit_code == 1
-        assert f"{folder} holds no index" in answer.output
+        assert f"{folder} contains no index" in answer.output
     assert run("verify", "--dir", tmp_path / "nowhere").exit_code == 2
 
 
@@ -107,12 +107,12 @@ def test_the_stacks_index_is_read_by_the_new_name_and_the_old(
     engine = served / "a" / "v000001"
     (tmp_path / "none.conf").write_text(f"[fingerprint_index]\npath = {engine}\n")
     answer = run(name)
-    assert (answer.exit_code, answer.output) == (0, "the index is sound\n")
+    assert (answer.exit_code, answer.output) == (0, "the index is intact\n")
     segment = damage(engine)
     answer = run(name)
     assert answer.exit_code == 1
     assert answer.output.startswith(f"{segment}: has damaged documents")
-    assert "`acoustid index rebuild` mends it" in answer.output
+    assert "run `acoustid index rebuild`" in answer.output
 
 
 def test_only_the_new_name_is_shown() -> None:
