@@ -93,7 +93,7 @@ def test_a_front_end_that_cannot_start_does_not_replace_the_old_one(stack: Whole
     finally:
         stack.data.config.write_text(config)
     assert done.returncode != 0
-    assert "the old front end goes on" in done.stderr
+    assert "the old front end continues to run" in done.stderr
     assert api_pid(stack) == before
     url = f"http://127.0.0.1:{stack.port('api')}/_health_docker"
     assert requests.get(url, timeout=30).status_code == 200

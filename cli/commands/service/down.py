@@ -1,4 +1,4 @@
-"""``acoustid down``: end a stack, wherever it was started."""
+"""``acoustid down``: stops a stack."""
 
 from pathlib import Path
 from signal import Signals
@@ -12,7 +12,7 @@ from cli.stack.stopping import Escalation, stop_process
 
 PATIENCE: Escalation = (
     (Signals.SIGTERM, 120.0),
-    (Signals.SIGTERM, 30.0),  # a second one hurries it
+    (Signals.SIGTERM, 30.0),  # the second signal shortens the shutdown
     (Signals.SIGKILL, 5.0),
 )
 
@@ -20,7 +20,7 @@ PATIENCE: Escalation = (
 @click.command()
 @data_directory.option
 def down(data_dir: Path) -> None:
-    """End a stack: no task is cut off, and nothing that was acknowledged is lost."""
+    """Stop a stack after its running tasks have finished."""
     data = DataDir.at(data_dir)
     state = RunState.load(data)
     supervisor = state.supervisor.find() if state and data.is_locked() else None
@@ -29,6 +29,6 @@ def down(data_dir: Path) -> None:
     strays = stop_strays(state.processes) if state else []
     if supervisor or strays:
         data.run.unlink(missing_ok=True)
-        click.echo(f"The stack on {data.root} has ended.")
+        click.echo(f"The stack on {data.root} has stopped.")
     else:
         click.echo(f"No stack runs on {data.root}.")

@@ -16,8 +16,7 @@ import psutil
 import psycopg2
 import pytest
 
-from cli.sample.demo import DEMO_TITLE
-from cli.sample.recordings import sample_recordings
+from cli.sample.recordings import DEMO_TITLE, sample_recordings
 from cli.stack.data_directory import DataDir
 from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.servers import postgres_directory
@@ -182,7 +181,7 @@ def test_after_kill_it_goes_on_where_it_was_and_ends_cleanly(state: State, data:
     assert {each["role"] for each in again["processes"]} == ROLES
     answer = acoustid("down", data=data)
     assert answer.returncode == 0
-    assert "has ended" in answer.stdout
+    assert "has stopped" in answer.stdout
     assert living(pids(again)) == []
     assert is_free(port(again, "api"))
     assert acoustid("status", data=data).returncode == 3
