@@ -5,11 +5,12 @@ WORKDIR /src
 COPY requirements.lock .
 RUN python -m venv /opt/acoustid \
     && /opt/acoustid/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
-COPY pyproject.toml README.md celeryconfig.py flowerconfig.py ./
+COPY pyproject.toml README.md LICENSE LICENSES.md celeryconfig.py flowerconfig.py ./
 COPY api api
 COPY bench bench
 COPY cli cli
 COPY http_server http_server
+COPY index_server index_server
 COPY pipeline pipeline
 COPY tasks tasks
 RUN /opt/acoustid/bin/pip install --no-cache-dir --no-deps --no-build-isolation .

@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 LOOPS := $(wildcard $(patsubst %,pipeline/%/*.py,fingerprint fingerprint_store index loops))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
-.PHONY: help install install-dev run test bench bench-index check format secrets lock clean
+.PHONY: help install install-dev run test test-system bench bench-index check format secrets lock clean
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +28,12 @@ install-dev: $(VENV)/.installed-dev $(VENV)/.compiled ## The same, with the tool
 run: install ## Run the whole service until Ctrl-C (ARGS="--port 5001" for options)
 	@exec $(BIN)/acoustid up --data-dir $(DATA) $(ARGS)
 
-test: install-dev ## Run all tests, on servers and ports of their own (ARGS="-k lookup", TESTERS=1)
+test: install-dev ## Run all tests that need no more than .venv (ARGS="-k lookup", TESTERS=1)
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile $(ARGS)
+
+test-system: install-dev ## Run the tests that need Debian packages or root; as root, install them
+	@$(BIN)/python -m tests.system.packages
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile tests/system $(ARGS)
 
 bench: install ## Measure lookups on a stack of its own (BENCH=submit, BENCH=stages; ARGS for options)
 	@$(BIN)/acoustid bench $(BENCH) $(ARGS)

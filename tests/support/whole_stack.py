@@ -5,14 +5,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.request import Request, urlopen
 
 from cli.stack.data_directory import DataDir
 from cli.stack.servers import place
-from cli.stack.servers.account import Account
 from cli.stack.servers.ports import free_port
 
 NO_LIMITS = {f"ACOUSTID_CLUSTER_RATE_LIMITER_{tier}_LIMIT": "0" for tier in ("GLOBAL", "APP", "IP")}
@@ -24,25 +23,25 @@ class WholeStack:
 
     Attributes:
         data: its data directory.
-        account: the user that runs it and its commands, None for the user of this process.
-        environ: settings of the stack and its commands, as environment variables.
+        environ: environment variables of the stack and its commands.
+        process: further arguments of `subprocess.run` for them, such as `user` and `cwd`.
         client: an application's key.
         user: a user's key.
     """
 
     def __init__(
-        self, data: DataDir, account: Account | None = None, environ: dict[str, str] | None = None
+        self, data: DataDir, environ: Mapping[str, str], process: Mapping[str, Any]
     ) -> None:
         self.data = data
-        self.account = account
-        self.environ = environ or {}
+        self.environ = environ
+        self.process = process
         self._state: dict[str, Any] = {}
         self.client = self._key("--application")
         self.user = self._key("--account")
 
     def acoustid(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command on the stack."""
-        return acoustid(*arguments, data=self.data, environ=self.environ, account=self.account)
+        return acoustid(*arguments, data=self.data, environ=self.environ, process=self.process)
 
     def status(self) -> dict[str, Any]:
         """Return the output of `acoustid status --json`."""
@@ -85,7 +84,7 @@ def running_stack(
     kind: type[S],
     *,
     sample: bool = False,
-    account: Account | None = None,
+    process: Mapping[str, Any] | None = None,
     **environ: str,
 ) -> Iterator[S]:
     """Run a stack without rate limits and with background lookups; stop it at the end.
@@ -94,27 +93,27 @@ def running_stack(
         data: its data directory.
         kind: the class of the object that is returned.
         sample: whether it loads the sample catalogue.
-        account: the user that runs it, None for the user of this process.
-        environ: further settings, as environment variables.
+        process: further arguments of `subprocess.run` for its commands, such as `user` and `cwd`.
+        environ: further environment variables.
     """
     contents = "--sample" if sample else "--no-sample"
     options = ("--detach", contents, "--workers", "1", "--port", "0")
     try:
         flower = ("--flower-port", str(free_port()))
         environ = {**ENVIRON, **environ}
-        started = acoustid("up", *options, *flower, data=data, environ=environ, account=account)
+        started = acoustid("up", *options, *flower, data=data, environ=environ, process=process)
         assert started.returncode == 0, started.stderr
-        yield kind(data, account, environ)
+        yield kind(data, environ, process or {})
     finally:
-        acoustid("down", data=data, account=account)
+        acoustid("down", data=data, process=process)
         place.forget(data.root)
 
 
 def acoustid(
     *arguments: str,
     data: DataDir,
-    environ: dict[str, str] | None = None,
-    account: Account | None = None,
+    environ: Mapping[str, str] | None = None,
+    process: Mapping[str, Any] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run the command, without the caller's configuration, and wait for its end."""
     own = {name: text for name, text in os.environ.items() if not name.startswith("ACOUSTID_")}
@@ -125,5 +124,5 @@ def acoustid(
         text=True,
         env={**own, **(environ or {})},
         timeout=170,
-        **(account.as_popen() if account else {}),
+        **(process or {}),
     )

@@ -47,12 +47,9 @@ def test_the_service_runs_in_a_directory_that_others_cannot_read(
     closed_folder: Path, checkout: Path
 ) -> None:
     data = DataDir.at(closed_folder / "data")
-    environ = {
-        "HOME": str(closed_folder),
-        "PYTHONPATH": str(checkout),
-        "PYTHONSAFEPATH": "1",  # the working directory does not come before the copy
-    }
-    with running_stack(data, WholeStack, account=NOBODY, **environ) as stack:
+    process = {**NOBODY.as_popen(), "cwd": checkout}
+    home = str(closed_folder)
+    with running_stack(data, WholeStack, process=process, HOME=home) as stack:
         check_submission_and_lookup(stack)
         users = {psutil.Process(each["pid"]).uids().real for each in stack.status()["processes"]}
     assert users == {NOBODY.uid}
