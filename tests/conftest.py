@@ -1,4 +1,4 @@
-"""What every room of the tests can ask for."""
+"""Fixtures of all tests: servers, settings, databases, a script context, a fingerprint."""
 
 import os
 from collections.abc import Iterator
@@ -8,29 +8,34 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog import migrate
+from pipeline.fingerprint.codec import decode
+from pipeline.fingerprint.words import Words
 from pipeline.index.writer import LOCK_NAME
 from pipeline.runtime.databases import Databases
 from pipeline.settings.options import PREFIX
 from pipeline.settings.sections import Settings
+from tests.support.recordings import recordings
+from tests.support.scratch_redis import on_scratch, scratch_redis
+from tests.support.script import Script
 from tests.support.servers import Servers, running_servers
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the attack on the HTTP servers last longer than in an ordinary run."""
+    """Add the option for a longer attack on the HTTP servers."""
     parser.addoption(
         "--attack-seconds", type=float, default=15.0, help="length of the attack on a server"
     )
 
 
 def pytest_configure() -> None:
-    """Forget the configuration of whoever runs the tests: they bring their own."""
+    """Remove the caller's configuration from the environment: the tests have their own."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    """PostgreSQL and Valkey of this test session's own."""
+    """PostgreSQL and Valkey for this test session alone."""
     with running_servers() as started:
         yield started
 
@@ -58,8 +63,29 @@ def databases(settings: Settings) -> Iterator[Databases]:
     databases.dispose()
 
 
+@pytest.fixture
+def with_database(databases: Databases) -> Databases:
+    """The four databases, emptied; `requires_database` is the decorator."""
+    return databases
+
+
+@pytest.fixture
+def with_script(settings: Settings, with_database: Databases) -> Iterator[Script]:
+    """Settings, emptied databases and an empty Redis; `requires_script` is the decorator."""
+    with scratch_redis(settings) as client:
+        yield Script(on_scratch(settings), with_database, client)
+
+
+@pytest.fixture(scope="session")
+def fingerprint_fixture() -> Words:
+    """The fingerprint of a real recording: shape (n,), uint32, read-only."""
+    words = decode(recordings()[0].original.fingerprint).words
+    words.setflags(write=False)
+    return words
+
+
 def empty(path: Path) -> None:
-    """Delete an index or a store: its positions mean nothing to databases that begin anew."""
+    """Delete an index or a store: its position belongs to the old content of the databases."""
     for file in path.glob("*"):
         if file.name != LOCK_NAME:
             file.unlink()
@@ -67,5 +93,5 @@ def empty(path: Path) -> None:
 
 @pytest.fixture
 def index_path(tmp_path: Path) -> Path:
-    """A place for an index that doesn't exist yet."""
+    """The path of an index that doesn't exist yet."""
     return tmp_path / "index"
