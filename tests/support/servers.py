@@ -72,7 +72,7 @@ def running_servers() -> Iterator[Servers]:
 
 @contextmanager
 def running(server: EmbeddedServer) -> Iterator[Child]:
-    """Run one server until the end of the block."""
+    """Run one server."""
     process = start(server)
     try:
         yield process

@@ -105,7 +105,7 @@ def running_stack(
         assert started.returncode == 0, started.stderr
         yield kind(data, environ, process or {})
     finally:
-        acoustid("down", data=data, process=process)
+        acoustid("down", data=data)
         place.forget(data.root)
 
 

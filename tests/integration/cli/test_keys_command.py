@@ -1,7 +1,7 @@
 """``acoustid keys`` makes keys that work at once, and says what is wrong with what it was given."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from api.access.redis_outage import RedisWatch
 from api.http.parameters import Parameters
 from cli.commands.admin.keys import keys
 from cli.stack.servers.ports import free_port
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tests.support.script import Script
 
 Run = Callable[..., Result]
 
@@ -32,16 +33,17 @@ def config_text(settings: Settings, **redis: Any) -> str:
         ]
         if section == "database":
             lines += [f"name = {options.name}", f"user = {options.user}"]
-        else:
-            lines.append(f"db = {options.db}")
     return "\n".join(lines)
 
 
 @pytest.fixture
-def run(with_script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(
+    settings: Settings, databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Run:
     """Return a function that runs the command on the test's servers."""
+    del databases  # emptied
     path = tmp_path / "acoustid.conf"
-    path.write_text(config_text(with_script.settings))
+    path.write_text(config_text(settings))
     monkeypatch.setenv("ACOUSTID_CONFIG", str(path))
     monkeypatch.chdir(tmp_path)
 
@@ -52,9 +54,10 @@ def run(with_script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def front_end(with_script: Script) -> Callable[[], Keys]:
+def front_end(settings: Settings, databases: Databases) -> Iterator[Callable[[], Keys]]:
     """Return a function that makes the keys of one more front-end process."""
-    return lambda: Keys(with_script.databases, with_script.redis, RedisWatch(), demo=False)
+    with connect(settings.redis) as client:
+        yield lambda: Keys(databases, client, RedisWatch(), demo=False)
 
 
 def client(key: str) -> Parameters:

@@ -1,7 +1,7 @@
-"""The containers run the commands of `acoustid up`, with settings that exist.
+"""The containers run what `acoustid up` runs, with settings that exist.
 
-The dependencies have no YAML reader, so each command and each health check of the file is one line
-of JSON.
+There is no YAML reader among the dependencies; every command and every healthcheck of the file is
+one line, written so that it is JSON too.
 """
 
 import json
@@ -36,7 +36,7 @@ def command(service: str) -> list[str]:
 
 
 def up_command(role: str) -> list[str]:
-    """Return the command of a role of `acoustid up`, as a container runs it: by program name."""
+    """Return what `acoustid up` runs, as a container says it: by the program's name."""
     words = next(list(each.command[2:]) for each in roles(LAYOUT) if each.name == role)
     return ["acoustid", *words[1:]] if words[0] == "cli.main" else words
 
@@ -56,11 +56,11 @@ def test_every_service_is_there() -> None:
 
 
 @pytest.mark.parametrize("service", ["api", "worker-submission", "worker-index", "beat"])
-def test_a_service_runs_the_command_of_acoustid_up(service: str) -> None:
+def test_a_service_runs_what_up_runs(service: str) -> None:
     assert command(service) == up_command(service)
 
 
-def test_lookup_workers_have_the_name_of_their_host() -> None:
+def test_lookup_workers_are_told_apart_by_their_hosts() -> None:
     expected = [part.replace("lookup-1@", "lookup@") for part in up_command("worker-lookup-1")]
     assert command("worker-lookup") == expected
 
@@ -72,7 +72,7 @@ def test_flower_takes_its_password_from_a_file() -> None:
     assert '"127.0.0.1:5555:5555"' in services()["flower"]
 
 
-def test_the_commands_exist() -> None:
+def test_what_the_commands_name_exists() -> None:
     assert command("api")[1] in COMMANDS
     assert command("migrate")[1] in COMMANDS
     assert app.main == "acoustid"
@@ -83,7 +83,7 @@ def test_every_variable_is_known_to_the_loader(variable: str) -> None:
     assert resolve_variable(variable)
 
 
-def test_no_secret_is_in_the_file() -> None:
+def test_no_secret_is_written_down() -> None:
     assert not [name for name in VARIABLES if name.endswith(("_PASSWORD", "_SECRET"))]
     assert "POSTGRES_PASSWORD:" not in COMPOSE
 
@@ -91,7 +91,7 @@ def test_no_secret_is_in_the_file() -> None:
 @pytest.mark.parametrize(
     "service", ["postgres", "valkey", "api", "worker-lookup", "worker-index", "flower"]
 )
-def test_health_checks_need_no_program_that_the_image_lacks(service: str) -> None:
+def test_health_is_checked_with_what_the_image_has(service: str) -> None:
     found = re.search(r"^      test: (\[.*\])$", services()[service], flags=re.MULTILINE)
     assert found
     kind, *words = json.loads(found.group(1))
@@ -99,12 +99,10 @@ def test_health_checks_need_no_program_that_the_image_lacks(service: str) -> Non
     assert not {"wget", "curl"} & set(" ".join(words).split())
 
 
-def test_the_image_has_every_package_and_the_licence() -> None:
+def test_the_image_holds_every_room() -> None:
     copied = " ".join(re.findall(r"^COPY (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     allowed = (ROOT / ".dockerignore").read_text().splitlines()
-    packages = [
-        each.parent.name for each in ROOT.glob("*/__init__.py") if each.parent.name != "tests"
-    ]
+    packages = {each.parent.name for each in ROOT.glob("*/__init__.py")} - {"tests"}
     assert "index_server" in packages
     for name in (*packages, "celeryconfig.py", "flowerconfig.py", "LICENSE", "LICENSES.md"):
         assert name in copied.split()
