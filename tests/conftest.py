@@ -1,4 +1,4 @@
-"""Fixtures of all tests: servers, settings, databases, a script context, a fingerprint."""
+"""Fixtures of all tests: servers, settings, databases, a path for an index."""
 
 import os
 from collections.abc import Iterator
@@ -8,16 +8,13 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog import migrate
-from pipeline.fingerprint.codec import decode
-from pipeline.fingerprint.words import Words
 from pipeline.index.writer import LOCK_NAME
 from pipeline.runtime.databases import Databases
 from pipeline.settings.options import PREFIX
 from pipeline.settings.sections import Settings
-from tests.support.recordings import recordings
-from tests.support.scratch_redis import on_scratch, scratch_redis
-from tests.support.script import Script
 from tests.support.servers import Servers, running_servers
+
+pytest_plugins = ("tests.support.fixtures",)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,27 +58,6 @@ def databases(settings: Settings) -> Iterator[Databases]:
             connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
     yield databases
     databases.dispose()
-
-
-@pytest.fixture
-def with_database(databases: Databases) -> Databases:
-    """The four databases, emptied; `requires_database` is the decorator."""
-    return databases
-
-
-@pytest.fixture
-def with_script(settings: Settings, with_database: Databases) -> Iterator[Script]:
-    """Settings, emptied databases and an empty Redis; `requires_script` is the decorator."""
-    with scratch_redis(settings) as client:
-        yield Script(on_scratch(settings), with_database, client)
-
-
-@pytest.fixture(scope="session")
-def fingerprint_fixture() -> Words:
-    """The fingerprint of a real recording: shape (n,), uint32, read-only."""
-    words = decode(recordings()[0].original.fingerprint).words
-    words.setflags(write=False)
-    return words
 
 
 def empty(path: Path) -> None:

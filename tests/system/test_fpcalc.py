@@ -70,4 +70,4 @@ def test_identify_refuses_a_file_that_is_not_audio(stack: WholeStack, tmp_path: 
     path.write_text("not audio")
     answer = stack.acoustid("identify", str(path))
     assert answer.returncode == 1
-    assert "fpcalc can't read it" in answer.stderr
+    assert f"{path}: fpcalc" in answer.stderr

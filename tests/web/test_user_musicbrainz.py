@@ -10,7 +10,6 @@ import structlog
 from api.users.musicbrainz_tokens import LONGEST_ANSWER, MusicbrainzUsers
 from cli.stack.servers.ports import free_port
 from pipeline.catalog.app.tables import account
-from tests.support.decorators import requires_database
 from tests.support.musicbrainz_server import PATH as USERINFO
 from tests.support.musicbrainz_server import FakeMusicbrainz, running_musicbrainz
 from tests.support.web_client import WORD, Web, code_of, error_of
@@ -170,8 +169,8 @@ def test_what_cannot_be_a_token_is_not_sent(behind, musicbrainz, token) -> None:
     refused(behind, musicbrainz, 0, access_token=token)
 
 
-@requires_database
-def test_a_musicbrainz_that_is_away(make_web) -> None:
+def test_a_musicbrainz_that_is_away(make_web, databases) -> None:
+    del databases
     url = f"http://127.0.0.1:{free_port()}/"
     web = make_web(api={"trusted_proxies": 1, "musicbrainz_userinfo_url": url})
     assert code_of(create(web)) == 15

@@ -14,7 +14,6 @@ from cli.errors import StackError
 
 LENGTH: Final = 120  # seconds of audio that are fingerprinted, as all clients do
 TIMEOUT: Final = 300.0  # seconds for one file
-INCOMPLETE: Final = 3  # exit status of fpcalc: a decoding error after which there is a result
 
 
 @click.command()
@@ -58,7 +57,7 @@ def calculate(file: Path) -> tuple[int, str]:
         )
     except subprocess.TimeoutExpired as error:
         raise StackError(f"{file}: fpcalc was not done after {TIMEOUT:.0f} s") from error
-    if done.returncode not in (0, INCOMPLETE):
+    if done.returncode not in (0, 3):  # 3: a decoding error, after which there is a result
         reason = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
         raise StackError(f"{file}: fpcalc can't read it: {reason}")
     found = json.loads(done.stdout)

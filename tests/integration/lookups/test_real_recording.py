@@ -8,9 +8,9 @@ from pipeline.messages import Lookup, LookupBatch, TrackHit
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from tests.support.decorators import requires_script
+from tests.support.fixtures import Script
 from tests.support.imports import Importer
 from tests.support.recordings import recordings
-from tests.support.script import Script
 from tests.support.synthetic import Words
 
 DURATION = 200

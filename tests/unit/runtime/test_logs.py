@@ -19,10 +19,10 @@ import sqlalchemy
 import structlog
 from celery.utils.log import get_task_logger
 
+from pipeline.runtime import logs
 from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.trace import trace
 from pipeline.settings.sections import LoggingSettings
-from tests.support.logging_restored import logging_restored
 
 LOG = structlog.get_logger("acoustid.room.module")
 
@@ -35,9 +35,16 @@ LINE = re.compile(
 @contextmanager
 def logging_to(**settings: Any) -> Iterator[io.StringIO]:
     """Configure logging for the time of a block; give what standard output receives."""
-    with logging_restored(), redirect_stdout(io.StringIO()) as out:
+    root = logging.getLogger()
+    level = root.level
+    with redirect_stdout(io.StringIO()) as out:
         configure_logging(LoggingSettings(**settings), component="worker")
-        yield out
+        try:
+            yield out
+        finally:
+            logs._remove_own_handlers(root)
+            root.setLevel(level)
+            logging.captureWarnings(capture=False)
 
 
 def lines_of(out: io.StringIO) -> list[tuple[str, str, str]]:
@@ -94,7 +101,6 @@ def test_a_process_logs_to_standard_output_alone(form: str) -> None:
 import logging, structlog
 from pipeline.runtime.logs import configure_logging
 from pipeline.settings.sections import LoggingSettings
-from tests.support.logging_restored import logging_restored
 configure_logging(LoggingSettings(format={form!r}), component="worker")
 structlog.get_logger("acoustid.a").info("one")
 logging.getLogger("b").info("two")

@@ -2,9 +2,8 @@
 
 import re
 import socket
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
@@ -140,19 +139,12 @@ def test_nothing_is_raised_when_nobody_listens(call: Callable[[Metrics], None]) 
 def test_a_full_socket_drops_packets_and_does_not_wait(
     metrics: Metrics, server: socket.socket
 ) -> None:
-    """The server reads nothing meanwhile; the packets that fit arrive."""
-    sent = 20_000
-    begun = time.monotonic()
-    for _ in range(sent):
+    """With nobody reading, packets are dropped; the ones that fitted arrive."""
+    assert metrics._client is not None
+    assert not metrics._client._sock.getblocking()
+    for _ in range(20_000):
         metrics.new_submissions()
-    assert time.monotonic() - begun < 30
-    received = 0
-    server.settimeout(0.1)
-    with suppress(TimeoutError):
-        while True:
-            assert server.recv(1024) == b"acoustid.new_submissions:1|c"
-            received += 1
-    assert 0 < received < sent
+    assert server.recv(1024) == b"acoustid.new_submissions:1|c"
 
 
 def test_an_unknown_host_is_logged_and_stops_nothing() -> None:
