@@ -73,9 +73,9 @@ def install(packages: list[str]) -> str | None:
         return "there is no apt-get"
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     calls = (("update",), ("install", "--yes", "--no-install-recommends", *packages))
-    try:
-        with services_stay_stopped():
-            for arguments in calls:
+    with services_stay_stopped():
+        for arguments in calls:
+            try:
                 subprocess.run(
                     ["apt-get", *APT_OPTIONS, *arguments],
                     check=True,
@@ -84,8 +84,8 @@ def install(packages: list[str]) -> str | None:
                     stdout=subprocess.DEVNULL,
                     timeout=APT_TIMEOUT,
                 )
-    except (OSError, subprocess.SubprocessError) as error:
-        return str(error)
+            except (OSError, subprocess.SubprocessError):
+                return f"apt-get {arguments[0]} failed"
     return None
 
 
