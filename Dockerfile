@@ -1,15 +1,16 @@
-# The API, the workers, beat, Flower and the tools: one image, and the command says which.
+# One image for the API, the workers, beat, Flower and the commands.
 
 FROM python:3.13-slim AS build
 WORKDIR /src
 COPY requirements.lock .
 RUN python -m venv /opt/acoustid \
     && /opt/acoustid/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
-COPY pyproject.toml README.md celeryconfig.py flowerconfig.py ./
+COPY pyproject.toml README.md LICENSE LICENSES.md celeryconfig.py flowerconfig.py ./
 COPY api api
 COPY bench bench
 COPY cli cli
 COPY http_server http_server
+COPY index_server index_server
 COPY pipeline pipeline
 COPY tasks tasks
 RUN /opt/acoustid/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
@@ -18,7 +19,7 @@ FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent acoustid \
     && install -d -o acoustid -g acoustid /var/lib/acoustid/index /var/lib/acoustid/fingerprints
 COPY --from=build /opt/acoustid /opt/acoustid
-# The index's loops are compiled for the processor they run on, when a container first needs them.
+# The loops are compiled for the processor of the host, at the first start of a container.
 ENV PATH=/opt/acoustid/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     NUMBA_CACHE_DIR=/tmp/acoustid-compiled

@@ -1,4 +1,4 @@
-# Everything a newcomer needs. `make` alone prints what there is.
+# Commands for development. `make` without arguments prints them.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -16,20 +16,24 @@ BIN := $(VENV)/bin
 LOOPS := $(wildcard $(patsubst %,pipeline/%/*.py,fingerprint fingerprint_store index loops))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
-.PHONY: help install install-dev run test bench bench-index check format secrets lock clean
+.PHONY: help install install-dev run test test-system bench bench-index check format secrets lock clean
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(VENV)/.compiled ## Create .venv with exactly what requirements.lock names
+install: $(VENV)/.compiled ## Create .venv with the packages of requirements.lock
 
 install-dev: $(VENV)/.installed-dev $(VENV)/.compiled ## The same, with the tools for tests and checks
 
 run: install ## Run the whole service until Ctrl-C (ARGS="--port 5001" for options)
 	@exec $(BIN)/acoustid up --data-dir $(DATA) $(ARGS)
 
-test: install-dev ## Run all tests, on servers and ports of their own (ARGS="-k lookup", TESTERS=1)
+test: install-dev ## Run all tests that need no more than .venv (ARGS="-k lookup", TESTERS=1)
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile $(ARGS)
+
+test-system: install-dev ## Run the tests that need Debian packages or root; as root, install them
+	@$(BIN)/python -m tests.system.packages
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile tests/system $(ARGS)
 
 bench: install ## Measure lookups on a stack of its own (BENCH=submit, BENCH=stages; ARGS for options)
 	@$(BIN)/acoustid bench $(BENCH) $(ARGS)
@@ -37,18 +41,18 @@ bench: install ## Measure lookups on a stack of its own (BENCH=submit, BENCH=sta
 bench-index: install ## Measure the index alone (ARGS="--documents 1000000" and more)
 	@$(BIN)/acoustid bench index $(ARGS)
 
-check: install-dev ## Lint, format, types, and who may import whom
+check: install-dev ## Check lint, format, types and permitted imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: install-dev ## Let ruff mend what it can
+format: install-dev ## Let ruff fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The directory is closed, the files in it are not: the containers read them as users of their own.
-secrets: ## Make the passwords that docker compose reads, unless there are some
+# Mode 700 for the directory only: the containers read the files as other users.
+secrets: ## Create the passwords that docker compose reads, if they are missing
 	@mkdir -p .acoustid && mkdir -p -m 700 .acoustid/secrets
 	@for name in database_password redis_password cluster_secret flower_password; do \
 		test -s .acoustid/secrets/$$name || \
@@ -57,7 +61,7 @@ secrets: ## Make the passwords that docker compose reads, unless there are some
 	done
 	@echo "They are in .acoustid/secrets."
 
-lock: ## Resolve the dependencies anew (needs uv)
+lock: ## Resolve the dependencies again (needs uv)
 	$(UV) pip compile --universal --generate-hashes --custom-compile-command "make lock" \
 		pyproject.toml -o requirements.lock
 	$(UV) pip compile --universal --generate-hashes --custom-compile-command "make lock" \
@@ -68,7 +72,7 @@ clean: ## Delete .venv and caches; never the data
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# pip comes last into a new environment: with it, nothing is missing.
+# venv installs pip last, so an environment with pip is complete.
 $(VENV)/bin/pip:
 	@command -v $(PYTHON) >/dev/null || { \
 		echo "Python 3.11 to 3.14 is needed, and there is no $(PYTHON) on the PATH."; \
@@ -86,7 +90,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/pip
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-# After an upgrade too: left to the next start, all workers would compile at once.
+# Compiles the loops. Otherwise all workers would compile them at their next start.
 $(VENV)/.compiled: $(VENV)/.installed $(LOOPS)
 	$(BIN)/python -m pipeline.warm_up
 	@touch $@

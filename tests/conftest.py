@@ -1,4 +1,4 @@
-"""What every room of the tests can ask for."""
+"""Fixtures of all tests: servers, settings, databases, a path for an index."""
 
 import os
 from collections.abc import Iterator
@@ -14,23 +14,25 @@ from pipeline.settings.options import PREFIX
 from pipeline.settings.sections import Settings
 from tests.support.servers import Servers, running_servers
 
+pytest_plugins = ("tests.support.fixtures",)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the attack on the HTTP servers last longer than in an ordinary run."""
+    """Add the option for a longer attack on the HTTP servers."""
     parser.addoption(
         "--attack-seconds", type=float, default=15.0, help="length of the attack on a server"
     )
 
 
 def pytest_configure() -> None:
-    """Forget the configuration of whoever runs the tests: they bring their own."""
+    """Remove the caller's configuration from the environment: the tests have their own."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    """PostgreSQL and Valkey of this test session's own."""
+    """PostgreSQL and Valkey for this test session alone."""
     with running_servers() as started:
         yield started
 
@@ -59,7 +61,7 @@ def databases(settings: Settings) -> Iterator[Databases]:
 
 
 def empty(path: Path) -> None:
-    """Delete an index or a store: its positions mean nothing to databases that begin anew."""
+    """Delete an index or a store: its position belongs to the old content of the databases."""
     for file in path.glob("*"):
         if file.name != LOCK_NAME:
             file.unlink()
@@ -67,5 +69,5 @@ def empty(path: Path) -> None:
 
 @pytest.fixture
 def index_path(tmp_path: Path) -> Path:
-    """A place for an index that doesn't exist yet."""
+    """The path of an index that doesn't exist yet."""
     return tmp_path / "index"

@@ -25,9 +25,10 @@ from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from tasks import queues
 from tests.support.imports import Importer
+from tests.support.polling import eventually
 from tests.support.servers import Servers
 from tests.support.synthetic import fingerprint
-from tests.support.workers import eventually, running_worker, write_config
+from tests.support.workers import running_worker, write_config
 
 LAYOUT = Layout(host=LOOPBACK, port=free_port(), flower_port=None, workers=1)
 

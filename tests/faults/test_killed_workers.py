@@ -14,14 +14,9 @@ from pipeline.settings.sections import Settings
 from tasks import dispatch
 from tasks.periodic.maintenance import sweep_receipts
 from tests.support.imports import Importer
+from tests.support.polling import eventually
 from tests.support.synthetic import fingerprint, near_copy
-from tests.support.workers import (
-    eventually,
-    point_celery_at,
-    running_worker,
-    worker_roles,
-    write_config,
-)
+from tests.support.workers import point_celery_at, running_worker, worker_roles, write_config
 
 RECORDINGS = 15
 COPIES = 6

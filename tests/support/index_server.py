@@ -9,7 +9,7 @@ from pathlib import Path
 import requests
 
 from cli.stack.servers.ports import LOOPBACK, free_port, is_free
-from tests.support.workers import eventually
+from tests.support.polling import eventually
 
 START_DEADLINE = 60.0
 

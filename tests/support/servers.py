@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey for the tests: real ones, on free ports, gone afterwards."""
+"""PostgreSQL and Valkey for the tests: real servers on free ports, deleted after the tests."""
 
 import shutil
 import tempfile
@@ -26,7 +26,7 @@ class Servers:
     """The two servers of a test session.
 
     Attributes:
-        folder: a directory for whatever else the session keeps, deleted with it.
+        folder: a directory for other files of the session, deleted at its end.
     """
 
     postgres: PostgresServer
@@ -37,7 +37,8 @@ class Servers:
         """Return settings for these servers.
 
         Args:
-            suffix: end of the databases' names and the index's directory, for one's own set.
+            suffix: appended to the names of the databases and of the index's directory, so that a
+                test module can have its own.
             sections: further sections, such as ``features={"demo_key": True}``.
         """
         names = ("app", "fingerprint", "ingest", "musicbrainz")
@@ -61,7 +62,7 @@ class Servers:
 
 @contextmanager
 def running_servers() -> Iterator[Servers]:
-    """Start both servers in a temporary directory; end them and delete it at the exit."""
+    """Start both servers in a temporary directory; stop them and delete it at the end."""
     with temporary_folder() as folder, ExitStack() as stack:
         servers = Servers(make_postgres(folder), make_valkey(folder), folder)
         for server in (servers.postgres, servers.valkey):
@@ -81,7 +82,7 @@ def running(server: EmbeddedServer) -> Iterator[ChildProcess]:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Make a directory that PostgreSQL's user can pass through, where root runs the tests."""
+    """Make a directory that PostgreSQL's user can enter when root runs the tests."""
     folder = Path(tempfile.mkdtemp(prefix="acoustid-test-")).resolve()
     folder.chmod(0o711)
     try:
@@ -91,11 +92,19 @@ def temporary_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def make_postgres(folder: Path, *, durable: bool = False) -> PostgresServer:
-    """Return a PostgreSQL on a directory, not started."""
+def make_postgres(
+    folder: Path, *, durable: bool = False, programs: Path | None = None
+) -> PostgresServer:
+    """Return a PostgreSQL on a directory, not started.
+
+    Args:
+        folder: its directory.
+        durable: whether it keeps its data through a crash.
+        programs: directory of its programs, the wheel's by default.
+    """
     return PostgresServer(
         postgres_directory.choose(folder, "test"),
-        find_postgres(),
+        find_postgres(programs),
         port=free_port(),
         password=PASSWORD,
         log=folder / "postgres.log",
@@ -103,11 +112,19 @@ def make_postgres(folder: Path, *, durable: bool = False) -> PostgresServer:
     )
 
 
-def make_valkey(folder: Path, *, durable: bool = False) -> ValkeyServer:
-    """Return a Valkey on a directory, not started."""
+def make_valkey(
+    folder: Path, *, durable: bool = False, programs: Path | None = None
+) -> ValkeyServer:
+    """Return a Valkey or Redis on a directory, not started.
+
+    Args:
+        folder: the parent of its directory.
+        durable: whether it keeps its data through a crash.
+        programs: directory of its program, the wheel's by default.
+    """
     return ValkeyServer(
         folder / "valkey",
-        find_valkey(),
+        find_valkey(programs),
         port=free_port(),
         password=PASSWORD,
         log=folder / "valkey.log",

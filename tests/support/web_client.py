@@ -17,7 +17,7 @@ from pipeline.messages import BackgroundLookup, LookupBatch
 from pipeline.settings.sections import Settings
 from tasks.redis_state import background_records
 from tests.support.lookup_worker import Answering
-from tests.support.workers import eventually
+from tests.support.polling import eventually
 
 FORM: Final = "application/x-www-form-urlencoded"
 WORD: Final = "AQAAAQcZ"  # the fingerprint of the one word 0x80000000

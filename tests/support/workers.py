@@ -2,11 +2,10 @@
 
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -16,9 +15,9 @@ from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from tasks.celery import app
 from tasks.redis_state import heartbeats
+from tests.support.polling import eventually
 
 START_DEADLINE = 60.0
-T = TypeVar("T")
 
 
 def write_config(settings: Settings, path: Path) -> Path:
@@ -113,17 +112,6 @@ def task_counts(workers: int) -> list[dict[str, int]]:
         return found if len(found) == workers else {}
 
     return [each["total"] for each in eventually(ask).values()]
-
-
-def eventually(ask: Callable[[], T], seconds: float = 60.0) -> T:
-    """Ask until the answer is true, and return it; fail when it never is."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        answer = ask()
-        if answer:
-            return answer
-        time.sleep(0.05)
-    raise AssertionError(f"still {answer!r} after {seconds} s")
 
 
 def _wait_for_heartbeat(

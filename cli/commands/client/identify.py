@@ -57,7 +57,7 @@ def calculate(file: Path) -> tuple[int, str]:
         )
     except subprocess.TimeoutExpired as error:
         raise StackError(f"{file}: fpcalc did not finish in {TIMEOUT:.0f} s") from error
-    if done.returncode:
+    if done.returncode not in (0, 3):  # 3: a decoding error, after which there is a result
         reason = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
         raise StackError(f"{file}: fpcalc cannot read it: {reason}")
     found = json.loads(done.stdout)

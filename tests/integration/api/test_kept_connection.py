@@ -11,6 +11,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
+from tests.support.polling import eventually
 
 NOTHING = "nothing comes here"
 
@@ -59,10 +60,11 @@ def test_a_blocking_command_whose_connection_is_lost_takes_no_item(settings: Set
     own = client.client_id()
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(client.blpop, [key], 10)
-        while not any(
-            each["id"] == str(own) and each["cmd"] == "blpop" for each in other.client_list()
-        ):
-            assert not waiting.done()
+        eventually(
+            lambda: any(
+                each["id"] == str(own) and each["cmd"] == "blpop" for each in other.client_list()
+            )
+        )
         other.client_kill_filter(_id=own)
         with pytest.raises(RedisConnectionError):
             waiting.result(30)

@@ -24,9 +24,9 @@ from tasks.redis_state import lookup_replies
 from tests.support.batchers import make_batcher
 from tests.support.lookup_worker import Answer, Answering
 from tests.support.metrics import Counted
+from tests.support.polling import eventually
 from tests.support.scratch_redis import on_scratch, scratch_redis
 from tests.support.servers import PASSWORD, Servers, make_valkey, running
-from tests.support.workers import eventually
 
 LONG = 30.0
 

@@ -20,8 +20,8 @@ from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from pipeline.submission_fields import Receipt
 from tests.support.imports import Importer
+from tests.support.polling import eventually
 from tests.support.synthetic import fingerprint
-from tests.support.workers import eventually
 
 REQUESTS = 40
 

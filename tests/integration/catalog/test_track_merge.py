@@ -25,8 +25,8 @@ from pipeline.lookups.score import score_lookups
 from pipeline.messages import Lookup, LookupBatch
 from pipeline.runtime.databases import Databases
 from tests.support.imports import MBID, Importer
+from tests.support.polling import eventually
 from tests.support.synthetic import fingerprint, near_copy
-from tests.support.workers import eventually
 
 PUID, OTHER = (UUID(f"5d1f0c5e-3333-4aaa-8aaa-{n:012}") for n in (1, 2))
 ALL_LINKS = {"puid": PUID, "meta": {"track": "Harbour", "artist": "Pier"}, "foreignid": "shop:1"}

@@ -21,6 +21,7 @@ from cli.stack.servers.postgres import USER, PostgresServer
 from cli.stack.servers.valkey import ValkeyServer
 from cli.stack.stopping import stop_process
 from pipeline.settings.sections import Settings
+from tests.support.decorators import requires_database
 from tests.support.servers import (
     PASSWORD,
     Servers,
@@ -56,7 +57,7 @@ def listening_addresses(pid: int) -> set[str]:
     return {each.laddr.ip for each in found if each.status == psutil.CONN_LISTEN}
 
 
-@pytest.mark.usefixtures("databases")
+@requires_database
 def test_the_four_databases_are_migrated(settings: Settings) -> None:
     database = settings.database_fingerprint
     with psycopg2.connect(

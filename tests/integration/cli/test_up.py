@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from cli.stack.data_directory import DataDir
 from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.servers import postgres_directory
 from cli.stack.servers.ports import free_port, is_free
+from tests.support.polling import eventually
 from tests.support.whole_stack import acoustid
 
 ROLES = {
@@ -64,13 +64,6 @@ def living(processes: list[int]) -> list[int]:
         for pid in processes
         if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     ]
-
-
-def wait_for_end(processes: list[int]) -> None:
-    deadline = time.monotonic() + 60
-    while living(processes):
-        assert time.monotonic() < deadline, living(processes)
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +166,7 @@ def test_a_taken_port_is_named(state: State, tmp_path: Path) -> None:
 def test_after_kill_it_goes_on_where_it_was_and_ends_cleanly(state: State, data: DataDir) -> None:
     """Last in this file: it ends the stack that the others look at."""
     os.kill(pids(state)[0], signal.SIGKILL)
-    wait_for_end(pids(state))
+    eventually(lambda: not living(pids(state)))
     assert up(data).returncode == 0
     again = status(data)
     assert again["demo"] == state["demo"]

@@ -27,8 +27,9 @@ from pipeline.settings.sections import FingerprintIndexSettings, Settings
 from tasks import dispatch
 from tests.support.imports import Importer
 from tests.support.index_server import IndexServerProcess, running_index_server
+from tests.support.polling import eventually
 from tests.support.synthetic import fingerprint
-from tests.support.workers import eventually, point_celery_at, running_workers, write_config
+from tests.support.workers import point_celery_at, running_workers, write_config
 from tests.unit.index.model import pairs
 
 SEEDS = range(1, 8)

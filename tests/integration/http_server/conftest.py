@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.stack.servers.ports import LOOPBACK, free_port
-from tests.support.workers import eventually
+from tests.support.polling import eventually
 
 PATIENCE = 30.0
 

@@ -15,9 +15,9 @@ from pipeline.runtime.redis_client import connect
 from pipeline.runtime.redis_counters import Counters
 from pipeline.settings.sections import RedisSettings, Settings
 from tests.support.interruptions import watch_redis
+from tests.support.polling import eventually
 from tests.support.scratch_redis import on_scratch, scratch_redis
 from tests.support.servers import PASSWORD, make_valkey, running, temporary_folder
-from tests.support.workers import eventually
 
 NEVER = 3600.0
 Make = Callable[..., Counters]

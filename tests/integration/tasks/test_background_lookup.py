@@ -22,9 +22,9 @@ from pipeline.settings.sections import Settings
 from tasks import background_lookup, dispatch, queues
 from tasks.redis_state import background_records
 from tests.support.imports import MBID, Importer
+from tests.support.polling import eventually
 from tests.support.synthetic import fingerprint
 from tests.support.workers import (
-    eventually,
     point_celery_at,
     running_worker,
     task_counts,

@@ -23,14 +23,9 @@ from tasks.redis_state import lookup_replies
 from tests.support.celery_events import received_task_events
 from tests.support.imports import Importer
 from tests.support.lookup_front_end import ask
+from tests.support.polling import eventually
 from tests.support.synthetic import fingerprint
-from tests.support.workers import (
-    eventually,
-    point_celery_at,
-    running_worker,
-    task_counts,
-    write_config,
-)
+from tests.support.workers import point_celery_at, running_worker, task_counts, write_config
 
 FUSED = ("lookup.batch", "lookup.sampled_batch")
 CHAIN = ("lookup.validate", "lookup.dedupe", "lookup.score", "lookup.describe")

@@ -35,8 +35,9 @@ from tests.support.batchers import batcher_for_workers
 from tests.support.imports import Importer
 from tests.support.lookup_front_end import ask
 from tests.support.metrics import Counted
+from tests.support.polling import eventually
 from tests.support.synthetic import Words, fingerprint, near_copy
-from tests.support.workers import eventually, point_celery_at, running_workers, write_config
+from tests.support.workers import point_celery_at, running_workers, write_config
 
 
 @dataclass

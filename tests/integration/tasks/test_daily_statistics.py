@@ -27,14 +27,9 @@ from pipeline.settings.sections import Settings
 from tasks.celery import app
 from tests.support.counted_lookups import left, lookups, make_applications, put, rows, user_agents
 from tests.support.imports import Importer
+from tests.support.polling import eventually
 from tests.support.synthetic import fingerprint
-from tests.support.workers import (
-    eventually,
-    point_celery_at,
-    running_worker,
-    worker_roles,
-    write_config,
-)
+from tests.support.workers import point_celery_at, running_worker, worker_roles, write_config
 
 DAY = date(2026, 1, 31)
 NAMES = {

@@ -20,9 +20,10 @@ from tasks.redis_state.missing_mbids import add_missing_mbids
 from tests.support.imports import Importer
 from tests.support.lookup_front_end import ask
 from tests.support.mbids import ELSEWHERE, NEW, NEWER, OLD, Links, MusicBrainz
+from tests.support.polling import eventually
 from tests.support.scratch_redis import scratch_redis
 from tests.support.synthetic import fingerprint
-from tests.support.workers import eventually, point_celery_at, running_workers, write_config
+from tests.support.workers import point_celery_at, running_workers, write_config
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The documents name exactly the options and metrics that there are, with their defaults."""
+"""The documents name all options with their defaults, and only files that exist."""
 
 import re
 from collections.abc import Iterator
@@ -14,6 +14,14 @@ from pipeline.settings.sections import Settings
 ROOT = Path(__file__).parents[3]
 DIST = ROOT / "acoustid.conf.dist"
 DOCUMENT = ROOT / "docs" / "configuration.md"
+
+DOCUMENTS = sorted(
+    path
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
+    if path.name != "CHANGELOG.md"  # names files of earlier versions
+)
+PARTS = ("api", "bench", "cli", "http_server", "index_server", "pipeline", "tasks", "tests", "docs")
+PATH = re.compile(rf"`((?:{'|'.join(PARTS)})/[\w./-]*)`")
 
 Options = dict[tuple[str, str], str]
 
@@ -55,7 +63,7 @@ def test_the_template_has_every_option_with_its_default() -> None:
 
 
 def test_the_template_has_a_sentence_and_the_variable_above_every_option() -> None:
-    """Above every option of the template stand a sentence and its variable."""
+    """Above each option of the template are a sentence and its variable."""
     for section, lines in dist_blocks():
         options = sections()[section].options
         above = ""
@@ -71,13 +79,13 @@ def test_the_template_has_a_sentence_and_the_variable_above_every_option() -> No
                 above += f"{line.removeprefix('#')} "
 
 
-def test_the_template_as_it_is_changes_nothing() -> None:
-    """Copied as it is, the template leaves every default in place."""
+def test_the_unchanged_template_changes_no_default() -> None:
+    """All its options are commented out."""
     assert load_settings(DIST, {}) == Settings()
 
 
 def test_the_template_with_every_line_uncommented_is_valid(tmp_path: Path) -> None:
-    """Uncommented, each line of the template is a valid option."""
+    """Without its `#`, each line of the template is a valid option."""
     path = tmp_path / "all.conf"
     text = re.sub(r"^#(?=\w+ =)", "", DIST.read_text(encoding="utf-8"), flags=re.MULTILINE)
     path.write_text(text, encoding="utf-8")
@@ -103,7 +111,7 @@ def test_the_document_has_every_option_with_its_default() -> None:
 
 
 def test_the_document_names_every_variable_and_secret() -> None:
-    """The tables give each option's variable, and mark exactly the secrets."""
+    """The tables give the variable of each option, and mark the secrets and no others."""
     for names, (option, _, variable, *text) in document_rows():
         known = sections()[names[0]].options.get(option.strip("`"))
         if known:
@@ -114,8 +122,8 @@ def test_the_document_names_every_variable_and_secret() -> None:
             assert ("**Secret.**" in " ".join(text)) == known.secret
 
 
-def test_the_document_names_every_read_only_twin() -> None:
-    """The twins, which have no table of their own, are named in the text."""
+def test_the_document_names_every_read_only_section() -> None:
+    """The read-only sections have no table of their own."""
     text = DOCUMENT.read_text(encoding="utf-8")
     for name in sections():
         assert f"`[{name}]`" in text
@@ -123,8 +131,16 @@ def test_the_document_names_every_read_only_twin() -> None:
 
 @pytest.mark.parametrize("path", [DIST, DOCUMENT], ids=["template", "document"])
 def test_the_documents_name_no_variable_that_does_not_exist(path: Path) -> None:
-    """Every variable that a document names is one."""
+    """Every variable in a document is one of an option."""
     variables = {o.variable for section in sections().values() for o in section.options.values()}
     for name in re.findall(r"ACOUSTID_[A-Z_]+", path.read_text(encoding="utf-8")):
         known = name.removesuffix("_FILE") in variables
         assert known or name in {"ACOUSTID_", "ACOUSTID_CONFIG", "ACOUSTID_LOGGING_LEVEL_"}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+def test_every_path_and_link_of_a_document_exists(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    named = {ROOT / each for each in PATH.findall(text)}
+    linked = {path.parent / each for each in re.findall(r"\]\((?!\w+:)([^)#\s]+)", text)}
+    assert sorted(str(each) for each in named | linked if not each.exists()) == []

@@ -1,4 +1,4 @@
-"""`make` says which Python it needs where it has none that will do."""
+"""`make` names the Python versions that it needs when it finds none of them."""
 
 import subprocess
 from pathlib import Path
@@ -9,13 +9,13 @@ ROOT = Path(__file__).parents[3]
 
 
 def make(folder: Path, python: Path | str) -> subprocess.CompletedProcess[str]:
-    """Have `make` create an environment with a Python."""
+    """Run the rule of `make` that creates .venv, with a Python."""
     venv = folder / "venv"
     command = ["make", f"PYTHON={python}", f"VENV={venv}", f"{venv}/bin/pip"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_a_python_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_python_is_named(tmp_path: Path) -> None:
     done = make(tmp_path, "no-such-python")
     assert done.returncode != 0
     assert "there is no no-such-python on the PATH" in done.stderr
@@ -29,7 +29,9 @@ def test_a_python_that_is_not_there(tmp_path: Path) -> None:
         ('case "$2" in *ensurepip*) exit 1;; esac', "apt install python3-venv"),
     ],
 )
-def test_a_python_that_will_not_do(tmp_path: Path, program: str, told: str) -> None:
+def test_an_unsuitable_python_is_named_with_the_reason(
+    tmp_path: Path, program: str, told: str
+) -> None:
     python = tmp_path / "python3"
     python.write_text(f"#!/bin/sh\n{program}\n")
     python.chmod(0o755)

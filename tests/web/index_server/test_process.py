@@ -4,7 +4,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import requests
 
 from cli.stack.servers.ports import free_port
 from index_server.server import DirectoryInUseError, exclusive
+from tests.support.polling import eventually
 
 PATIENCE = 30  # seconds
 
@@ -38,14 +38,15 @@ class Server:
     def run(self) -> None:
         """Start it and wait until it answers."""
         process = self.start()
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and process.poll() is None:
+
+        def answers() -> bool:
+            assert process.poll() is None, self.log.read_text()
             try:
-                if self.ask("GET", "/_health").ok:
-                    return
+                return self.ask("GET", "/_health").ok
             except requests.ConnectionError:
-                time.sleep(0.02)
-        raise AssertionError(self.log.read_text())
+                return False
+
+        eventually(answers, PATIENCE)
 
     def end(self, number: signal.Signals) -> int:
         """End it by a signal, and return its exit status."""
