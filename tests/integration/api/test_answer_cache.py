@@ -10,7 +10,7 @@ from subprocess import Popen
 from uuid import UUID, uuid4
 
 import pytest
-from tasks.fast_path.paths import FastPath
+from tasks.fast_path.parts import FastPath
 from tasks.fast_path.sender import LookupSender
 
 from api.access.redis_outage import RedisWatch
