@@ -10,8 +10,6 @@ from subprocess import Popen
 from uuid import UUID, uuid4
 
 import pytest
-from tasks.fast_path.parts import FastPath
-from tasks.fast_path.sender import LookupSender
 
 from api.access.redis_outage import RedisWatch
 from api.lookups.answer_cache import AnswerCache
@@ -22,6 +20,8 @@ from pipeline.messages import Lookup
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
+from tasks.fast_path.lookup_sender import LookupSender
+from tasks.fast_path.parts import FastPath
 from tasks.redis_state import catalogue_generation
 from tests.support.batchers import make_batcher
 from tests.support.imports import MBID, Importer
