@@ -33,9 +33,14 @@ from pipeline.fingerprint_store import open_store, open_store_writer
 from pipeline.following.open_index import open_index
 from pipeline.following.update_index import BATCH
 from pipeline.following.update_store import rebuild_store
-from pipeline.lookups.score import INDEX_LIMIT, INDEX_MIN_SCORE, INDEX_SCORE_PCT, fetch
+from pipeline.lookups.score import fetch
 from pipeline.lookups.trusted_store import TrustedStore
-from pipeline.rules import INDEX_MAX_POSTINGS
+from pipeline.rules import (
+    LOOKUP_INDEX_LIMIT,
+    LOOKUP_INDEX_MIN_SCORE,
+    LOOKUP_INDEX_SCORE_PCT,
+    LOOKUP_MAX_POSTINGS,
+)
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 
@@ -87,10 +92,10 @@ def ask(settings: Settings, source: QuerySource) -> list[Asked]:
             words = [source.query(each).words for each in numbers]
             hits = index.search(
                 [extract_query(each) for each in words],
-                limit=INDEX_LIMIT,
-                min_score=INDEX_MIN_SCORE,
-                score_pct=INDEX_SCORE_PCT,
-                max_postings=INDEX_MAX_POSTINGS,
+                limit=LOOKUP_INDEX_LIMIT,
+                min_score=LOOKUP_INDEX_MIN_SCORE,
+                score_pct=LOOKUP_INDEX_SCORE_PCT,
+                max_postings=LOOKUP_MAX_POSTINGS,
             )
             batches.append(Asked(words, [found.ids.tolist() for found in hits]))
     return batches

@@ -18,7 +18,7 @@ from pipeline.index import (
     SearchTimeout,
     open_reader,
 )
-from pipeline.rules import INDEX_MAX_POSTINGS
+from pipeline.rules import SERVED_MAX_POSTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class ServedIndex:
                     limit=request.limit,
                     min_score=request.min_score,
                     score_pct=request.score_pct,
-                    max_postings=INDEX_MAX_POSTINGS,
+                    max_postings=SERVED_MAX_POSTINGS,
                     timeout=request.timeout,
                 )
         except SearchTimeout:

@@ -16,12 +16,11 @@ from api.http.errors import (
 from api.http.parameters import V2, Dialect, Parameters, parse_uuid, suffixed
 from pipeline.fingerprint.codec import ALGORITHM_TEST2, InvalidFingerprint, unpack_text
 from pipeline.messages import Lookup
+from pipeline.rules import LOOKUP_LENGTH_DIFF
 
 MAX_FINGERPRINTS: Final = 20
 MAX_TRACK_IDS: Final = 100
 MAX_DURATION: Final = 32767
-
-DEFAULT_DURATION_DIFF: Final = 7
 MAX_DURATION_DIFF: Final = 30
 
 _LONGEST_WORD: Final = 20  # of `meta`; the longest that means something has 15 letters
@@ -151,7 +150,7 @@ def parse_meta(value: str | None) -> str:
 def _parse_duration_diff(parameters: Parameters) -> int:
     difference = parameters.get_int("maxdurationdiff")
     if difference is None:
-        return DEFAULT_DURATION_DIFF
+        return LOOKUP_LENGTH_DIFF
     if not 1 <= difference <= MAX_DURATION_DIFF:
         raise InvalidMaxDurationDiffError("maxdurationdiff")
     return difference

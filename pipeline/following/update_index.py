@@ -11,7 +11,6 @@ from pipeline.fingerprint.query import extract_query
 from pipeline.fingerprint_store import StoreWriter
 from pipeline.following.open_index import IndexUpdater
 from pipeline.following.update_store import apply_to_store, check_own, follow, store_may_fail
-from pipeline.imports.score import check_position
 from pipeline.index.changes import Change, Delete, Insert
 from pipeline.runtime.databases import Databases
 
@@ -46,7 +45,7 @@ def update_index(
             logged, position = changelog.read(connection, writer.position(), BATCH)
             connection.commit()
             if not logged:
-                check_position(writer.position(), connection)
+                changelog.check_position(connection, writer.position())
                 break
             beside = store if store and store.position() == writer.position() else None
             writer.apply(_changes(logged), position)

@@ -36,19 +36,13 @@ def store_may_fail() -> Iterator[None]:
         logger.exception("the fingerprint store was not written", error=str(error))
 
 
-def is_own(store: StoreWriter | FingerprintStore, connection: sa.Connection) -> bool:
-    """Tell whether a store follows the changelog of this database."""
-    position, stamp = store.reached()
-    return changelog.stamp(connection, position) == stamp
-
-
 def check_own(store: StoreWriter | FingerprintStore, connection: sa.Connection) -> None:
     """Check that a store follows the changelog of this database.
 
     Raises:
         ForeignStoreError: it doesn't.
     """
-    if not is_own(store, connection):
+    if not changelog.has_entry(connection, *store.reached()):
         raise ForeignStoreError(
             f"the fingerprint store is at position {store.position()} of another database's "
             "changelog, or of this one's before it was restored: run `acoustid store rebuild`"

@@ -11,10 +11,10 @@ from pipeline.catalog.ingest.submissions import StoredSubmission
 from pipeline.imports.pairs import Pair
 from pipeline.messages import Candidate, Match, TrackFit
 from pipeline.rules import (
-    FINGERPRINT_MERGE_THRESHOLD,
-    MAX_LENGTH_DIFF,
-    TRACK_GROUP_THRESHOLD,
-    TRACK_MERGE_THRESHOLD,
+    IMPORT_JOIN_THRESHOLD,
+    IMPORT_MATCH_THRESHOLD,
+    IMPORT_MAX_LENGTH_DIFF,
+    IMPORT_SAME_FINGERPRINT_THRESHOLD,
 )
 
 
@@ -60,7 +60,7 @@ class Assigner:
         for newcomer in newcomers:
             self._add(newcomer)
         for (submission_id, fingerprint_id), score in scores.items():
-            if score > TRACK_MERGE_THRESHOLD:
+            if score > IMPORT_MATCH_THRESHOLD:
                 self._like.setdefault(submission_id, []).append(fingerprint_id)
 
     def place(self, submission: StoredSubmission, candidate: Candidate) -> Placement:
@@ -112,7 +112,7 @@ class Assigner:
 
 def can_join(fit: TrackFit) -> bool:
     """Return whether a submission may join a track: it must be like all its fingerprints."""
-    return fit.min_score >= TRACK_GROUP_THRESHOLD and fit.max_length_diff <= MAX_LENGTH_DIFF
+    return fit.min_score >= IMPORT_JOIN_THRESHOLD and fit.max_length_diff <= IMPORT_MAX_LENGTH_DIFF
 
 
 def _rank(match: Match) -> tuple[float, bool, int]:
@@ -123,6 +123,6 @@ def _rank(match: Match) -> tuple[float, bool, int]:
 def _placement(submission: StoredSubmission, target: Match | None) -> Placement:
     if target is None:
         return Placement(submission, -submission.id, -submission.id)
-    if target.score > FINGERPRINT_MERGE_THRESHOLD:
+    if target.score > IMPORT_SAME_FINGERPRINT_THRESHOLD:
         return Placement(submission, target.fingerprint_id, target.track_id)
     return Placement(submission, -submission.id, target.track_id)

@@ -8,7 +8,7 @@ from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
 from pipeline.catalog.ingest.submissions import StoredSubmission
 from pipeline.fingerprint.compare import compare2_batch
 from pipeline.messages import TrackFit
-from pipeline.rules import MAX_LENGTH_DIFF
+from pipeline.rules import IMPORT_MAX_LENGTH_DIFF
 
 Pair = tuple[int, int]  # submission id, fingerprint id
 Joining = tuple[int, int]  # submission id, track id
@@ -16,7 +16,7 @@ Joining = tuple[int, int]  # submission id, track id
 
 def near(one: int, other: int) -> bool:
     """Return whether two lengths (seconds) are close enough for one recording."""
-    return abs(one - other) <= MAX_LENGTH_DIFF
+    return abs(one - other) <= IMPORT_MAX_LENGTH_DIFF
 
 
 def near_pairs(
@@ -27,7 +27,7 @@ def near_pairs(
     others = np.fromiter((each.id for each in stored), np.int64, len(stored))
     lengths = np.fromiter((each.length for each in submissions), np.int64, len(submissions))
     theirs = np.fromiter((each.length for each in stored), np.int64, len(stored))
-    rows, columns = np.nonzero(np.abs(lengths[:, None] - theirs) <= MAX_LENGTH_DIFF)
+    rows, columns = np.nonzero(np.abs(lengths[:, None] - theirs) <= IMPORT_MAX_LENGTH_DIFF)
     return list(zip(ids[rows].tolist(), others[columns].tolist(), strict=True))
 
 

@@ -19,7 +19,7 @@ from pipeline.imports.assign import Assigner, Newcomer, Placement
 from pipeline.imports.pairs import Joining, Pair, fit_tracks, near_pairs, score_pairs
 from pipeline.imports.write import store_placements
 from pipeline.messages import Candidate, SubmissionBatch, TrackFit
-from pipeline.rules import TRACK_MERGE_THRESHOLD
+from pipeline.rules import IMPORT_MATCH_THRESHOLD
 from pipeline.runtime.databases import Databases
 
 
@@ -99,7 +99,7 @@ def _fits_of_newcomers(
     joinings = {
         (submission_id, newcomers[key].track_id)
         for (submission_id, key), score in scores.items()
-        if score > TRACK_MERGE_THRESHOLD
+        if score > IMPORT_MATCH_THRESHOLD
     }
     members = fingerprints.of_tracks(connection, {track_id for _, track_id in joinings})
     return fit_tracks(wanted, joinings, members, scores)

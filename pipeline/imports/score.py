@@ -1,7 +1,6 @@
 """The third stage for submissions: which stored fingerprints and tracks each one resembles."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import sqlalchemy as sa
 
@@ -13,24 +12,20 @@ from pipeline.fingerprint.query import extract_query_batch
 from pipeline.imports.pairs import Joining, Pair, fit_tracks, near, near_pairs, score_pairs
 from pipeline.index.interface import FingerprintIndex
 from pipeline.messages import Candidate, Match, SubmissionBatch, TrackFit
-from pipeline.rules import INDEX_MAX_POSTINGS, MAX_LENGTH_DIFF, TRACK_MERGE_THRESHOLD
+from pipeline.rules import (
+    IMPORT_INDEX_LIMIT,
+    IMPORT_INDEX_MIN_SCORE,
+    IMPORT_INDEX_SCORE_PCT,
+    IMPORT_MATCH_THRESHOLD,
+    IMPORT_MAX_LENGTH_DIFF,
+    IMPORT_MAX_POSTINGS,
+    IMPORT_MAX_UNINDEXED,
+)
 from pipeline.runtime.databases import Databases
-
-INDEX_LIMIT: Final = 40
-INDEX_MIN_SCORE: Final = 1
-INDEX_SCORE_PCT: Final = 10  # of the best candidate's terms
-
-# Entries that the index has not applied are compared one by one; more of them than this means
-# that it is not keeping up, and comparing them all would only make it later.
-MAX_TAIL: Final = 10_000
 
 
 class IndexBehindError(Exception):
     """The index lacks so many changelog entries that a submission can't be matched yet."""
-
-
-class IndexAheadError(Exception):
-    """The index knows changes that the database doesn't: it belongs to another database."""
 
 
 def match_submissions(
@@ -42,7 +37,7 @@ def match_submissions(
     `persist` compares what came later.
 
     Raises:
-        IndexBehindError: more than `MAX_TAIL` entries wait for the index.
+        IndexBehindError: more than `IMPORT_MAX_UNINDEXED` entries wait for the index.
         IndexAheadError: the index belongs to another database, or to its future.
     """
     with databases.engine("ingest").connect() as connection:
@@ -52,10 +47,12 @@ def match_submissions(
     position = index.position()
     searched = _search(batch.submissions, wanted, index)
     with databases.engine("fingerprint").connect() as connection:
-        check_position(position, connection)
-        tail, batch.seen = fingerprints.logged_after(connection, position, MAX_TAIL + 1)
-        if len(tail) > MAX_TAIL:
-            raise IndexBehindError(f"the index is more than {MAX_TAIL} fingerprints behind")
+        changelog.check_position(connection, position)
+        tail, batch.seen = fingerprints.logged_after(connection, position, IMPORT_MAX_UNINDEXED + 1)
+        if len(tail) > IMPORT_MAX_UNINDEXED:
+            raise IndexBehindError(
+                f"the index is more than {IMPORT_MAX_UNINDEXED} fingerprints behind"
+            )
         stored, pairs = _nearby(searched, wanted, connection)
         stored |= {each.id: each for each in tail}
         pairs = list(dict.fromkeys((*pairs, *near_pairs(found, tail))))
@@ -67,20 +64,6 @@ def match_submissions(
     return batch
 
 
-def check_position(position: int, connection: sa.Connection) -> None:
-    """Check that the changelog has got as far as the index.
-
-    Raises:
-        IndexAheadError: it has not; entries up to the index's position would pass unseen.
-    """
-    newest = changelog.position(connection)
-    if newest < position:
-        raise IndexAheadError(
-            f"the index is at position {position} and the database at {newest}: "
-            "run `acoustid index rebuild`"
-        )
-
-
 def _search(
     candidates: Sequence[Candidate],
     wanted: Mapping[int, StoredSubmission],
@@ -90,10 +73,10 @@ def _search(
     asking = [candidate for candidate in candidates if not candidate.twins]
     hits = index.search(
         list(extract_query_batch([wanted[each.id].words for each in asking])),
-        limit=INDEX_LIMIT,
-        min_score=INDEX_MIN_SCORE,
-        score_pct=INDEX_SCORE_PCT,
-        max_postings=INDEX_MAX_POSTINGS,
+        limit=IMPORT_INDEX_LIMIT,
+        min_score=IMPORT_INDEX_MIN_SCORE,
+        score_pct=IMPORT_INDEX_SCORE_PCT,
+        max_postings=IMPORT_MAX_POSTINGS,
     )
     searched = {candidate.id: candidate.twins for candidate in candidates}
     searched |= {
@@ -116,7 +99,10 @@ def _nearby(
             spans[key] = min(shortest, length), max(longest, length)
     stored = fingerprints.within(
         connection,
-        {key: (low - MAX_LENGTH_DIFF, up + MAX_LENGTH_DIFF) for key, (low, up) in spans.items()},
+        {
+            key: (low - IMPORT_MAX_LENGTH_DIFF, up + IMPORT_MAX_LENGTH_DIFF)
+            for key, (low, up) in spans.items()
+        },
     )
     pairs = [
         (submission_id, key)
@@ -133,7 +119,7 @@ def _matches(
     """Return the matches of each submission that has any, best first."""
     matches: dict[int, list[Match]] = {}
     for (submission_id, key), score in scores.items():
-        if score > TRACK_MERGE_THRESHOLD:
+        if score > IMPORT_MATCH_THRESHOLD:
             match = Match(key, stored[key].track_id, score)
             matches.setdefault(submission_id, []).append(match)
     for found in matches.values():

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 import numpy as np
@@ -16,14 +15,16 @@ from pipeline.fingerprint_store import Found, StoreRow
 from pipeline.index.interface import FingerprintIndex
 from pipeline.lookups.trusted_store import TrustedStore
 from pipeline.messages import Lookup, LookupBatch, TrackHit
-from pipeline.rules import INDEX_MAX_POSTINGS, MAX_RESULTS, TRACK_GROUP_THRESHOLD
+from pipeline.rules import (
+    LOOKUP_INDEX_LIMIT,
+    LOOKUP_INDEX_MIN_SCORE,
+    LOOKUP_INDEX_SCORE_PCT,
+    LOOKUP_MATCH_THRESHOLD,
+    LOOKUP_MAX_COMPARED,
+    LOOKUP_MAX_POSTINGS,
+    LOOKUP_MAX_RESULTS,
+)
 from pipeline.runtime.databases import Databases
-
-# The index knows no lengths, so it gives more candidates than are compared word by word.
-INDEX_LIMIT: Final = 40
-INDEX_MIN_SCORE: Final = 2  # terms in common; real copies share dozens
-INDEX_SCORE_PCT: Final = 10  # of the best candidate's terms
-MAX_COMPARED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,10 @@ def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Questio
     words = [np.frombuffer(lookup.words, dtype="<u4") for lookup in lookups]
     hits = index.search(
         list(extract_query_batch(words)),
-        limit=INDEX_LIMIT,
-        min_score=INDEX_MIN_SCORE,
-        score_pct=INDEX_SCORE_PCT,
-        max_postings=INDEX_MAX_POSTINGS,
+        limit=LOOKUP_INDEX_LIMIT,
+        min_score=LOOKUP_INDEX_MIN_SCORE,
+        score_pct=LOOKUP_INDEX_SCORE_PCT,
+        max_postings=LOOKUP_MAX_POSTINGS,
     )
     return [
         _Question(lookup, each, found.ids.tolist())
@@ -106,7 +107,7 @@ def _score(
     )
     ranked: list[list[tuple[float, int]]] = [[] for _ in questions]
     for (number, fingerprint_id), score in zip(pairs, scores.tolist(), strict=True):
-        if score > TRACK_GROUP_THRESHOLD:
+        if score > LOOKUP_MATCH_THRESHOLD:
             ranked[number].append((-score, fingerprint_id))
     return [sorted(found) for found in ranked]
 
@@ -117,7 +118,7 @@ def _compared(question: _Question, stored: Mapping[int, Candidate]) -> list[int]
         fingerprint_id
         for fingerprint_id in question.candidates
         if fingerprint_id in stored and question.accepts(stored[fingerprint_id].length)
-    ][:MAX_COMPARED]
+    ][:LOOKUP_MAX_COMPARED]
 
 
 def _best_tracks(
@@ -129,7 +130,7 @@ def _best_tracks(
         track = stored[fingerprint_id].track
         if track.id not in best:
             best[track.id] = TrackHit(track.id, track.gid, _shortest(-negated))
-            if len(best) == MAX_RESULTS:
+            if len(best) == LOOKUP_MAX_RESULTS:
                 break
     return list(best.values())
 

@@ -18,7 +18,6 @@ import structlog
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.fingerprint.changelog import ChangelogWatch
 from pipeline.fingerprint_store import FingerprintStore, FingerprintStoreError, Found
-from pipeline.following.update_store import is_own
 from pipeline.runtime.databases import Databases
 
 CHECK_EVERY: Final = 5.0
@@ -99,7 +98,7 @@ class TrustedStore:
             self._watch.heard()  # before the question, or news after it would be missed
             with self._databases.engine("fingerprint").connect() as connection:
                 self._needed = changelog.position(connection)
-                self._is_own = is_own(self._store, connection)
+                self._is_own = changelog.has_entry(connection, *self._store.reached())
         except AWAY as error:
             logger.warning("the database cannot be asked", error=type(error).__name__)
             self._due = self._clock() + REST

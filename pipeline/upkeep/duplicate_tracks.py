@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pipeline.catalog.fingerprint import fingerprints, mbid_links
 from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
 from pipeline.fingerprint.compare import compare2_batch
-from pipeline.rules import MAX_LENGTH_DIFF, TRACK_GROUP_THRESHOLD
+from pipeline.rules import DUPLICATE_MAX_LENGTH_DIFF, DUPLICATE_TRACK_THRESHOLD
 from pipeline.runtime.databases import Databases
 
 _CHUNK: Final = 100  # MBIDs whose fingerprints are read at once
@@ -98,10 +98,12 @@ def _alike(track_ids: Sequence[int], members: Members) -> list[_Pair]:
         _Pair(one, other, _max_length_diff(members[one], members[other]))
         for one, other in combinations(track_ids, 2)
     ]
-    near = [pair for pair in pairs if pair.max_length_diff <= MAX_LENGTH_DIFF]
+    near = [pair for pair in pairs if pair.max_length_diff <= DUPLICATE_MAX_LENGTH_DIFF]
     scored = zip(near, _min_scores(near, members), strict=True)
     return [
-        pair._replace(min_score=score) for pair, score in scored if score >= TRACK_GROUP_THRESHOLD
+        pair._replace(min_score=score)
+        for pair, score in scored
+        if score >= DUPLICATE_TRACK_THRESHOLD
     ]
 
 

@@ -33,6 +33,10 @@ class LoggedFingerprint:
     track_gid: bytes = b""
 
 
+class IndexAheadError(Exception):
+    """The index is at a position that the changelog has not reached: it is of another database."""
+
+
 _CONTENT: Final = (
     fingerprint.c.words,
     fingerprint.c.length,
@@ -54,6 +58,20 @@ def position(connection: sa.Connection, *, until: datetime | None = None) -> int
     return connection.execute(newest).scalar() or 0
 
 
+def check_position(connection: sa.Connection, index_position: int) -> None:
+    """Check that the changelog has reached the position of an index.
+
+    Raises:
+        IndexAheadError: it has not, so the index would miss the entries up to its position.
+    """
+    newest = position(connection)
+    if newest < index_position:
+        raise IndexAheadError(
+            f"the index is at position {index_position} and the database at {newest}: "
+            "run `acoustid index rebuild`"
+        )
+
+
 def stamp(connection: sa.Connection, position: int) -> int:
     """Return when the entry at a position was written, in µs since the epoch; 0 without one.
 
@@ -62,6 +80,17 @@ def stamp(connection: sa.Connection, position: int) -> int:
     micros = sa.func.extract("epoch", fpindex_changelog.c.created) * 1_000_000
     statement = sa.select(sa.cast(micros, sa.BigInteger)).where(fpindex_changelog.c.id == position)
     return connection.execute(statement).scalar() or 0
+
+
+def has_entry(connection: sa.Connection, position: int, entry_stamp: int) -> bool:
+    """Return whether the entry at a position has this stamp, as in the database of a copy.
+
+    Args:
+        connection: to the fingerprint database.
+        position: of the copy.
+        entry_stamp: what `stamp` returned for the position when the copy was written.
+    """
+    return stamp(connection, position) == entry_stamp
 
 
 def count_fingerprints(connection: sa.Connection) -> int:

@@ -13,13 +13,13 @@ from click.testing import CliRunner
 from cli.main import main
 from cli.stack.servers.ports import LOOPBACK, free_port
 from pipeline.catalog.fingerprint import changelog, tables
+from pipeline.catalog.fingerprint.changelog import IndexAheadError
 from pipeline.catalog.fingerprint.index_lock import _LOCK, try_lock_index
 from pipeline.catalog.ingest.submission_status import task_status
 from pipeline.fingerprint.query import extract_query
 from pipeline.following import update_index as stage
 from pipeline.following.open_index import IndexBusy, open_index, open_updater
 from pipeline.following.update_index import rebuild_index, update_index
-from pipeline.imports.score import IndexAheadError
 from pipeline.index import Change, Delete, Hits, Insert
 from pipeline.index_http import IndexUnavailable
 from pipeline.runtime.databases import Databases

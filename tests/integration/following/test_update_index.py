@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog.fingerprint import tables
+from pipeline.catalog.fingerprint.changelog import IndexAheadError
 from pipeline.fingerprint.query import extract_query
 from pipeline.following import update_index as stage
 from pipeline.following.update_index import rebuild_index, update_index
-from pipeline.imports.score import IndexAheadError
 from pipeline.index import IndexCorrupt, open_reader, open_writer
 from pipeline.runtime.databases import Databases
 from tests.support.imports import Importer
