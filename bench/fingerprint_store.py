@@ -24,7 +24,7 @@ import numpy as np
 
 from bench.lookup.queries import QuerySource
 from bench.stack.options import Plan, plan_options, progress
-from pipeline.catalog.fingerprint.fingerprints import Candidate
+from pipeline.catalog.fingerprint.fingerprints import CandidateFingerprint
 from pipeline.fingerprint.compare import compare2_batch
 from pipeline.fingerprint.query import extract_query
 from pipeline.fingerprint.ragged import Ragged
@@ -117,7 +117,7 @@ def run(
     return {"candidates_in_a_batch": float(np.median(counts)), "us_per_lookup": clock.medians()}
 
 
-def _compare(clock: Clock, asked: Asked, fetched: Mapping[int, Candidate]) -> None:
+def _compare(clock: Clock, asked: Asked, fetched: Mapping[int, CandidateFingerprint]) -> None:
     rows = [each.words for each in fetched.values()]
     order = {key: place for place, key in enumerate(fetched)}
     pairs = [

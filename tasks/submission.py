@@ -1,13 +1,13 @@
 """The chain of a batch of submissions: validate → dedupe → score → persist → index update."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import structlog
 
 from pipeline.catalog.ingest import submissions
+from pipeline.imports.all_stages import persist_current
 from pipeline.imports.dedupe import dedupe_submissions
-from pipeline.imports.persist import StaleMatchesError, persist_submissions
 from pipeline.imports.score import match_submissions
 from pipeline.imports.validate import validate_submissions
 from pipeline.messages import Message, SubmissionBatch, from_message, to_message
@@ -18,9 +18,6 @@ from tasks.redis_state.task_progress import note_stage
 from tasks.worker import services
 
 logger = structlog.get_logger("acoustid.tasks.submission")
-
-# What is still moving after so many attempts is left to the sweeper.
-_REMATCHES: Final = 3
 
 
 class SubmissionTask(StageTask):
@@ -104,16 +101,10 @@ def score(self: SubmissionTask, message: Message) -> Message:
 def persist(message: Message) -> int:
     """Write the submissions into the catalogue; the index is then told how far that is."""
     batch = _enter(message, "persist")
-    for _ in range(_REMATCHES):
-        try:
-            position = persist_submissions(batch, services().databases)
-        except StaleMatchesError:
-            batch = match_submissions(batch, services().index, services().databases)
-        else:
-            services().metrics.imported_submissions(len(batch.submissions))
-            note_stage(services().redis, batch.task_ids, "index")
-            return position
-    raise StaleMatchesError
+    position = persist_current(batch, services().index, services().databases)
+    services().metrics.imported_submissions(len(batch.submissions))
+    note_stage(services().redis, batch.task_ids, "index")
+    return position
 
 
 def _enter(message: Message, stage: str) -> SubmissionBatch:

@@ -11,9 +11,9 @@ import redis
 import structlog
 from redis.exceptions import RedisError
 
+from pipeline.catalog.musicbrainz.recording_redirects import read_recordings
+from pipeline.upkeep.mbid_redirects import follow_redirects
 from pipeline.upkeep.missing_mbids import merge_missing_mbid
-from pipeline.upkeep.musicbrainz_answers import ask
-from pipeline.upkeep.redirects import follow_redirects
 from tasks.celery import app
 from tasks.worker import services
 
@@ -80,7 +80,7 @@ def follow_mbid_redirects() -> int:
 def _settle(waiting: set[UUID]) -> dict[str, int]:
     """Settle MBIDs for as long as there is time, and take each out of the set."""
     outcomes: Counter[str] = Counter()
-    recordings = ask(services().databases, waiting) if waiting else None
+    recordings = read_recordings(services().databases, waiting) if waiting else None
     if recordings is None:
         return outcomes
     if recordings.is_empty:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
+from pipeline.catalog.advisory_locks import lock_migrations
 from pipeline.catalog.app import tables as app_tables
 from pipeline.catalog.fingerprint import tables as fingerprint_tables
 from pipeline.catalog.ingest import tables as ingest_tables
@@ -24,9 +25,6 @@ METADATA: Final[Mapping[str, sa.MetaData]] = MappingProxyType(
     }
 )
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
-
-# Two upgrades at once (two hosts that start together) take turns on this advisory lock.
-_UPGRADE_LOCK: Final = 7723016524936704010
 
 
 def database_settings(settings: Settings) -> dict[str, DatabaseSettings]:
@@ -76,7 +74,7 @@ def upgrade_all(settings: Settings) -> None:
         with engine.connect() as connection:
             if name == "musicbrainz" and _is_mirror(connection):
                 continue
-            connection.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": _UPGRADE_LOCK})
+            lock_migrations(connection)  # two hosts may start at once
             connection.commit()
             command.upgrade(alembic_config(name, connection), "head")
             connection.commit()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Protocol, Self
 
-from pipeline.catalog.fingerprint.index_lock import try_lock_index
+from pipeline.catalog.advisory_locks import try_lock_index
 from pipeline.index import FingerprintIndex, FingerprintIndexError, IndexLocked, open_reader
 from pipeline.index import open_writer as open_local_writer
 from pipeline.index_http import HttpIndexReader, HttpIndexUpdater, IndexServer

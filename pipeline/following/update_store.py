@@ -16,7 +16,7 @@ from pipeline.fingerprint_store import (
 )
 from pipeline.runtime.databases import Databases
 
-logger = structlog.get_logger("acoustid.stages.update_store")
+logger = structlog.get_logger("acoustid.following.update_store")
 
 
 class ForeignStoreError(FingerprintStoreError):

@@ -1,6 +1,6 @@
 """The second stage of an import: drop repeated submissions, find equal fingerprints."""
 
-from pipeline.catalog.fingerprint import fingerprints, imports
+from pipeline.catalog.fingerprint import fingerprints, imported_submissions
 from pipeline.catalog.ingest import provenance, submissions
 from pipeline.messages import SubmissionBatch
 from pipeline.runtime.databases import Databases
@@ -13,7 +13,8 @@ def dedupe_submissions(batch: SubmissionBatch, databases: Databases) -> Submissi
     they are marked here. A fingerprint whose words are known needs no search of the index.
     """
     with databases.engine("fingerprint").connect() as connection:
-        done = imports.find(connection, [candidate.id for candidate in batch.submissions])
+        ids = [candidate.id for candidate in batch.submissions]
+        done = imported_submissions.find(connection, ids)
     if done:
         provenance.record(databases, done)
         finished = {imported.submission_id for imported in done}

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
+from pipeline.catalog.advisory_locks import lock_catalogue
 from pipeline.catalog.app import sources
-from pipeline.catalog.fingerprint import changelog, fingerprints, imports
+from pipeline.catalog.fingerprint import changelog, fingerprints, imported_submissions
 from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
 from pipeline.catalog.ingest import provenance
 from pipeline.catalog.ingest import submissions as receipts
@@ -21,6 +22,7 @@ from pipeline.imports.write import store_placements
 from pipeline.messages import Candidate, SubmissionBatch, TrackFit
 from pipeline.rules import IMPORT_MATCH_THRESHOLD
 from pipeline.runtime.databases import Databases
+from pipeline.runtime.sentry import bind_submission
 
 
 class StaleMatchesError(Exception):
@@ -35,6 +37,7 @@ def persist_submissions(batch: SubmissionBatch, databases: Databases) -> int:
     """
     with databases.engine("ingest").connect() as connection:
         loaded = receipts.load(connection, [candidate.id for candidate in batch.submissions])
+    bind_submission(loaded, "persist")
     wanted = {stored.id: stored for stored in loaded if stored.state == "pending"}
     scores = _scores_within(wanted)
     with databases.engine("app").begin() as connection:
@@ -42,8 +45,8 @@ def persist_submissions(batch: SubmissionBatch, databases: Databases) -> int:
             connection, (stored.format for stored in wanted.values() if stored.format)
         )
     with databases.engine("fingerprint").begin() as connection:
-        imports.lock_catalogue(connection)
-        done = imports.find(connection, wanted)
+        lock_catalogue(connection)
+        done = imported_submissions.find(connection, wanted)
         for imported in done:
             del wanted[imported.submission_id]
         placements = _place(batch, wanted, scores, connection)

@@ -22,6 +22,7 @@ from pipeline.rules import (
     IMPORT_MAX_UNINDEXED,
 )
 from pipeline.runtime.databases import Databases
+from pipeline.runtime.sentry import bind_submission
 
 
 class IndexBehindError(Exception):
@@ -42,6 +43,7 @@ def match_submissions(
     """
     with databases.engine("ingest").connect() as connection:
         found = submissions.load(connection, [candidate.id for candidate in batch.submissions])
+    bind_submission(found, "score")
     wanted = {stored.id: stored for stored in found}
     # The position is read before the search: what the index gains in between is in both.
     position = index.position()

@@ -8,6 +8,7 @@ from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct_bat
 from pipeline.messages import Candidate, SubmissionBatch
 from pipeline.rules import identifier
 from pipeline.runtime.databases import Databases
+from pipeline.runtime.sentry import bind_submission
 
 
 def validate_submissions(ids: Sequence[int], databases: Databases) -> SubmissionBatch:
@@ -20,6 +21,7 @@ def validate_submissions(ids: Sequence[int], databases: Databases) -> Submission
     with databases.engine("ingest").begin() as connection:
         loaded = submissions.load(connection, ids)
         pending = [stored for stored in loaded if stored.state == "pending"]
+        bind_submission(pending, "validate")
         distinct = count_distinct_batch([stored.words for stored in pending]).tolist()
         for stored, words in zip(pending, distinct, strict=True):
             reason = _rejection(stored, words)

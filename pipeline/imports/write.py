@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from pipeline.catalog.fingerprint import imports, submitted_links
-from pipeline.catalog.fingerprint.imports import Imported
+from pipeline.catalog.fingerprint import imported_submissions, submitted_links
+from pipeline.catalog.fingerprint.imported_submissions import Imported
 from pipeline.catalog.fingerprint.submitted_links import clean
 from pipeline.catalog.fingerprint.tables import track_foreignid, track_mbid, track_meta, track_puid
+from pipeline.catalog.fingerprint.tracks import insert_tracks
 from pipeline.fingerprint.identity import meta_gid
 from pipeline.imports.assign import Placement
 from pipeline.rules import identifier
@@ -25,7 +26,7 @@ def store_placements(
     """
     final = _numbered(placements, formats, connection)
     imported = _link(final, connection)
-    imports.insert_imports(connection, imported)
+    imported_submissions.insert_imports(connection, imported)
     return imported
 
 
@@ -34,13 +35,13 @@ def _numbered(
 ) -> list[Placement]:
     """Store the tracks and fingerprints; return the placements with their ids."""
     founded = [p.track_id for p in placements if p.track_id == -p.submission.id]
-    track_ids = dict(zip(founded, imports.insert_tracks(connection, len(founded)), strict=True))
+    track_ids = dict(zip(founded, insert_tracks(connection, len(founded)), strict=True))
     added = [p for p in placements if p.fingerprint_id == -p.submission.id]
     placed = [(p.submission, track_ids.get(p.track_id, p.track_id)) for p in added]
-    new_ids = imports.insert_fingerprints(connection, placed, formats)
+    new_ids = imported_submissions.insert_fingerprints(connection, placed, formats)
     numbers = dict(zip((p.fingerprint_id for p in added), new_ids, strict=True))
     reused = [p.fingerprint_id for p in placements if p.fingerprint_id != -p.submission.id]
-    imports.confirm_fingerprints(connection, [numbers.get(one, one) for one in reused])
+    imported_submissions.confirm_fingerprints(connection, [numbers.get(one, one) for one in reused])
     return [
         Placement(
             p.submission,

@@ -1,14 +1,14 @@
 """The third stage for lookups: find candidates in the index and score them all in one pass."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.catalog.fingerprint import fingerprints
-from pipeline.catalog.fingerprint.fingerprints import Candidate, TrackName
+from pipeline.catalog.fingerprint import fingerprints, tracks
+from pipeline.catalog.fingerprint.fingerprints import CandidateFingerprint, TrackIds
 from pipeline.fingerprint.compare import compare2_batch
 from pipeline.fingerprint.query import extract_query_batch
 from pipeline.fingerprint_store import Found, StoreRow
@@ -25,6 +25,9 @@ from pipeline.rules import (
     LOOKUP_MAX_RESULTS,
 )
 from pipeline.runtime.databases import Databases
+
+Ranking = list[tuple[float, int]]
+"""Negated score and id of the fingerprints that match a lookup, best first, then by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,32 @@ def score_lookups(
         databases: of which the fingerprint database has the candidates and their tracks.
         store: where to look for the candidates first.
     """
-    questions = _search([lookup for lookup in batch.lookups if lookup.words], index)
-    stored = _fetch(questions, databases, store)
-    ranked = _score(questions, stored)
+    lookups = [lookup for lookup in batch.lookups if lookup.words]
+    ranked, stored = rank_fingerprints(lookups, index, databases, store)
     _resolve_track_ids([lookup for lookup in batch.lookups if lookup.track_gid], databases)
-    for question, found in zip(questions, ranked, strict=True):
-        question.lookup.words = b""
-        question.lookup.hits = _best_tracks(found, stored)
+    for lookup, found in zip(lookups, ranked, strict=True):
+        lookup.words = b""
+        lookup.hits = _best_tracks(found, stored)
     return batch
+
+
+def rank_fingerprints(
+    lookups: Sequence[Lookup],
+    index: FingerprintIndex,
+    databases: Databases,
+    store: TrustedStore | None = None,
+) -> tuple[list[Ranking], dict[int, CandidateFingerprint]]:
+    """Return the fingerprints that match each lookup, and all fetched candidates by id.
+
+    Args:
+        lookups: with words.
+        index: to search for candidates.
+        databases: of which the fingerprint database has the candidates and their tracks.
+        store: to read the candidates from first.
+    """
+    questions = _search(lookups, index)
+    stored = _fetch(questions, databases, store)
+    return _score(questions, stored), stored
 
 
 def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Question]:
@@ -81,7 +102,7 @@ def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Questio
 
 def _fetch(
     questions: Sequence[_Question], databases: Databases, store: TrustedStore | None
-) -> dict[int, Candidate]:
+) -> dict[int, CandidateFingerprint]:
     """Fetch the candidates of all questions whose length any of them could accept."""
     lookups = [question.lookup for question in questions]
     shortest = min((each.duration - each.max_duration_diff for each in lookups), default=0)
@@ -91,9 +112,8 @@ def _fetch(
 
 
 def _score(
-    questions: Sequence[_Question], stored: Mapping[int, Candidate]
-) -> list[list[tuple[float, int]]]:
-    """Return for each question the (negated score, fingerprint id) of its hits, best first."""
+    questions: Sequence[_Question], stored: Mapping[int, CandidateFingerprint]
+) -> list[Ranking]:
     order = {fingerprint_id: position for position, fingerprint_id in enumerate(stored)}
     pairs = [
         (number, fingerprint_id)
@@ -105,14 +125,14 @@ def _score(
         [question.words for question in questions],
         ([order[key] for _, key in pairs], [number for number, _ in pairs]),
     )
-    ranked: list[list[tuple[float, int]]] = [[] for _ in questions]
+    ranked: list[Ranking] = [[] for _ in questions]
     for (number, fingerprint_id), score in zip(pairs, scores.tolist(), strict=True):
         if score > LOOKUP_MATCH_THRESHOLD:
             ranked[number].append((-score, fingerprint_id))
     return [sorted(found) for found in ranked]
 
 
-def _compared(question: _Question, stored: Mapping[int, Candidate]) -> list[int]:
+def _compared(question: _Question, stored: Mapping[int, CandidateFingerprint]) -> list[int]:
     """Return the candidates of a fitting length that are worth comparing."""
     return [
         fingerprint_id
@@ -121,21 +141,19 @@ def _compared(question: _Question, stored: Mapping[int, Candidate]) -> list[int]
     ][:LOOKUP_MAX_COMPARED]
 
 
-def _best_tracks(
-    ranked: Iterable[tuple[float, int]], stored: Mapping[int, Candidate]
-) -> list[TrackHit]:
+def _best_tracks(ranked: Ranking, stored: Mapping[int, CandidateFingerprint]) -> list[TrackHit]:
     """Return the tracks of the best fingerprints, each once, with its best score."""
     best: dict[int, TrackHit] = {}
     for negated, fingerprint_id in ranked:
         track = stored[fingerprint_id].track
         if track.id not in best:
-            best[track.id] = TrackHit(track.id, track.gid, _shortest(-negated))
+            best[track.id] = TrackHit(track.id, track.gid, shortest_decimal(-negated))
             if len(best) == LOOKUP_MAX_RESULTS:
                 break
     return list(best.values())
 
 
-def _shortest(score: float) -> float:
+def shortest_decimal(score: float) -> float:
     """Return a single-precision score as the shortest decimal that means it, as SQL shows it."""
     return float(str(np.float32(score)))
 
@@ -146,9 +164,9 @@ def _resolve_track_ids(lookups: Sequence[Lookup], databases: Databases) -> None:
         return
     gids = {lookup.track_gid: UUID(lookup.track_gid) for lookup in lookups}
     with databases.reading("fingerprint") as connection:
-        tracks = fingerprints.resolve_tracks(connection, gids.values())
+        resolved = tracks.resolve_tracks(connection, gids.values())
     for lookup in lookups:
-        track_id = tracks.get(gids[lookup.track_gid])
+        track_id = resolved.get(gids[lookup.track_gid])
         lookup.hits = [] if track_id is None else [TrackHit(track_id, lookup.track_gid, 1.0)]
 
 
@@ -158,7 +176,7 @@ def fetch(
     ids: Collection[int],
     shortest: int,
     longest: int,
-) -> dict[int, Candidate]:
+) -> dict[int, CandidateFingerprint]:
     """Return the fingerprints with these ids and a length within the bounds (seconds), by id.
 
     Args:
@@ -177,6 +195,6 @@ def fetch(
     return found
 
 
-def _candidate(row: StoreRow) -> Candidate:
-    track = TrackName(row.track_id, str(UUID(bytes=row.track_gid)))
-    return Candidate(row.length, row.words, track)
+def _candidate(row: StoreRow) -> CandidateFingerprint:
+    track = TrackIds(row.track_id, str(UUID(bytes=row.track_gid)))
+    return CandidateFingerprint(row.length, row.words, track)

@@ -32,7 +32,7 @@ AWAY: Final = (
     sqlalchemy.exc.TimeoutError,
 )
 
-logger = structlog.get_logger("acoustid.stages.trusted_store")
+logger = structlog.get_logger("acoustid.lookups.trusted_store")
 
 
 class TrustedStore:

@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 import sqlalchemy as sa
 
-from pipeline.catalog.fingerprint import fingerprints, mbid_links
+from pipeline.catalog.fingerprint import fingerprints, mbid_links, tracks
 from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
 from pipeline.fingerprint.compare import compare2_batch
 from pipeline.rules import DUPLICATE_MAX_LENGTH_DIFF, DUPLICATE_TRACK_THRESHOLD
@@ -57,7 +57,7 @@ def find_duplicates(databases: Databases, limit: int) -> list[Duplicate]:
     with databases.engine("fingerprint", read_only=True).connect() as connection:
         found = list(islice(_pairs(connection), limit))
         ids = {track_id for _, pair in found for track_id in (pair.one, pair.other)}
-        gids = fingerprints.track_gids(connection, ids)
+        gids = tracks.track_gids(connection, ids)
     return [
         Duplicate(gids[pair.one], gids[pair.other], mbid, pair.min_score, pair.max_length_diff)
         for mbid, pair in found

@@ -23,7 +23,7 @@ UNKNOWN_NOTE: Final = "MBID has been unknown for too long"
 # Copies that are made from dumps may be months apart; what nobody asks for that long is forgotten.
 _REMEMBERED_FOR: Final = timedelta(days=90)
 
-logger = structlog.get_logger("acoustid.stages.mbids")
+logger = structlog.get_logger("acoustid.upkeep.missing_mbids")
 
 
 class Settled(StrEnum):

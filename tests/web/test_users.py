@@ -35,7 +35,7 @@ def test_an_anonymous_user_is_made_and_may_submit_at_once(web) -> None:
 
 def test_a_key_that_was_tried_too_early_works_once_it_is_there(web, monkeypatch) -> None:
     assert code_of(web.submit(user="Future1234")) == 6
-    monkeypatch.setattr("pipeline.catalog.accounts.generate_key", lambda: "Future1234")
+    monkeypatch.setattr("pipeline.catalog.app.accounts.generate_key", lambda: "Future1234")
     web.post("/v2/user/create_anonymous", client=web.application)
     assert web.submit(user="Future1234", fingerprint=WORD, duration=3, track="x").json["task"]
 

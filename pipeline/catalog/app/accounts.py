@@ -12,10 +12,14 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from pipeline.catalog.advisory_locks import lock_bot_account
 from pipeline.catalog.app.tables import account, application
 
 DEMO_API_KEY: Final = "8XaBELgH"
 DEMO_NAME: Final = "Demo"
+
+BOT_NAME: Final = "acoustid_bot"
+"""Name of the account that the service itself changes links with, as in the public service."""
 
 KEY_LENGTH: Final = 10
 
@@ -217,3 +221,47 @@ def _create_demo(connection: sa.Connection) -> None:
         point.rollback()
     else:
         point.commit()
+
+
+def ensure_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[Account, str]:
+    """Return the account of a MusicBrainz user with its key, creating it where it is missing.
+
+    When two connections do so at once, one creates the account and both return it.
+
+    Args:
+        connection: to the ``app`` database; the caller commits.
+        mbuser: the name at MusicBrainz. Names that differ in case only are the same user.
+    """
+    found = _find_musicbrainz_account(connection, mbuser)
+    if found is None:
+        values = {"name": mbuser, "mbuser": mbuser, "apikey": generate_key()}
+        # Two unique indexes hold the name, and a conflict with either one counts.
+        connection.execute(insert(account).values(values).on_conflict_do_nothing())
+        found = _find_musicbrainz_account(connection, mbuser)
+    if found is None:
+        raise RuntimeError("the account was deleted while it was created: try again")
+    return found
+
+
+def _find_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[Account, str] | None:
+    statement = sa.select(account.c.id, account.c.name, account.c.apikey).where(
+        sa.func.lower(account.c.mbuser) == sa.func.lower(mbuser)
+    )
+    row = connection.execute(statement).first()
+    return None if row is None else (Account(row.id, row.name), row.apikey)
+
+
+def ensure_bot_account(connection: sa.Connection) -> int:
+    """Return the id of the service's own account, creating it where it is missing.
+
+    Args:
+        connection: to the ``app`` database; the caller commits.
+    """
+    known = (
+        sa.select(account.c.id).where(account.c.name == BOT_NAME).order_by(account.c.id).limit(1)
+    )
+    found = connection.execute(known).scalar()
+    if found is None:
+        lock_bot_account(connection)
+        found = connection.execute(known).scalar()
+    return create_account(connection, BOT_NAME).id if found is None else int(found)

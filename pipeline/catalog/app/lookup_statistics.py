@@ -5,7 +5,7 @@ adds a batch: the row it writes tells whoever finds the batch again that its cou
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.catalog.app.tables import application, stats_folded, stats_lookups, stats_user_agents
+from pipeline.catalog.bulk_statements import insert_rows, is_one_of
 
 LONGEST_USER_AGENT: Final = 255
 """Characters of a user agent that are kept; of an address too, which never has as many."""
@@ -133,7 +134,7 @@ def lookup_stats(
     statement = (
         sa.select(stats_lookups.c.date, hits, nohits, hits + nohits)
         .where(
-            stats_lookups.c.application_id == sa.any_(_integers(application_ids)),
+            is_one_of(stats_lookups.c.application_id, application_ids),
             stats_lookups.c.date.between(from_date, to_date),
         )
         .group_by(stats_lookups.c.date)
@@ -151,7 +152,7 @@ def _lock_known(connection: sa.Connection, application_ids: set[int]) -> set[int
     """Return which of the applications there are, and keep them until the transaction ends."""
     statement = (
         sa.select(application.c.id)
-        .where(application.c.id == sa.any_(_integers(application_ids)))
+        .where(is_one_of(application.c.id, application_ids))
         .order_by(application.c.id)
         .with_for_update(read=True, key_share=True)
     )
@@ -167,12 +168,9 @@ def _add(
     """
     if not rows:
         return
-    names = list(rows[0])
-    key = [name for name in names if name not in counts]
-    arrays = [sa.cast([row[name] for row in rows], sa.ARRAY(table.c[name].type)) for name in names]
-    given = sa.func.unnest(*arrays).table_valued(*names).render_derived()
-    in_order = sa.select(*given.c).order_by(*(given.c[name] for name in key))
-    added = insert(table).from_select(names, in_order)
+    key = [name for name in rows[0] if name not in counts]
+    in_order = sorted(rows, key=lambda row: tuple(row[name] for name in key))
+    added = insert_rows(table, in_order)
     statement = added.on_conflict_do_update(
         index_elements=key,
         set_={
@@ -194,7 +192,3 @@ def _stored(visitor: Visitor) -> Visitor:
 
 def _fit(count: int) -> int:
     return min(count, _LARGEST)
-
-
-def _integers(values: Iterable[int]) -> sa.Cast[Any]:
-    return sa.cast(list(values), sa.ARRAY(sa.Integer))

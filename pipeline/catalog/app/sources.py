@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.catalog.app.tables import audio_format, source
-from pipeline.catalog.bulk import insert_missing, listed
+from pipeline.catalog.bulk_statements import array_rows, insert_missing, is_one_of
 
 Submitter = tuple[int, int, str | None]  # application id, account id, application version
 
@@ -39,7 +39,7 @@ def format_ids(connection: sa.Connection, names: Iterable[str]) -> dict[str, int
 def _known_sources(
     connection: sa.Connection, submitters: Collection[Submitter]
 ) -> dict[Submitter, int]:
-    wanted = listed(
+    wanted = array_rows(
         "wanted",
         {
             "application_id": (sa.Integer, [application for application, _, _ in submitters]),
@@ -64,6 +64,6 @@ def _known_formats(connection: sa.Connection, names: Collection[str]) -> dict[st
     if not names:
         return {}
     statement = sa.select(audio_format.c.name, audio_format.c.id).where(
-        audio_format.c.name == sa.any_(sa.cast(list(names), sa.ARRAY(sa.Text)))
+        is_one_of(audio_format.c.name, names)
     )
     return dict(connection.execute(statement).all())

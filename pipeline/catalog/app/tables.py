@@ -5,7 +5,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INET
 
-from pipeline.catalog.columns import created, metadata, primary_key
+from pipeline.catalog.common_columns import created, metadata, primary_key
 
 METADATA: Final = metadata()
 

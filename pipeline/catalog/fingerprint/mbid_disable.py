@@ -1,24 +1,17 @@
 """Disables what leads to an MBID, and notes who did it and why."""
 
 from collections.abc import Collection, Sequence
-from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from pipeline.catalog.app.accounts import create_account
-from pipeline.catalog.app.tables import account
-from pipeline.catalog.fingerprint.mbid_links import SETTLE, STATEMENT_LIMIT, lock_mbid
+from pipeline.catalog.advisory_locks import DISABLE_OR_MERGE_MBID, lock_mbid
+from pipeline.catalog.app.accounts import ensure_bot_account
+from pipeline.catalog.fingerprint.mbid_links import STATEMENT_LIMIT
 from pipeline.catalog.fingerprint.tables import track_mbid
 from pipeline.catalog.ingest.tables import track_mbid_change
 from pipeline.runtime.databases import Databases, limit_statements
-
-BOT_NAME: Final = "acoustid_bot"
-"""The account in whose name the service itself changes links, as the public service has it."""
-
-# Two who find no account take turns to make it.
-_BOT_LOCK: Final = 7723016524936704011
 
 
 def disable_mbid(databases: Databases, mbid: UUID, note: str) -> int:
@@ -37,10 +30,10 @@ def disable_mbid(databases: Databases, mbid: UUID, note: str) -> int:
         sqlalchemy.exc.OperationalError: a database is away or a lock was held for too long.
     """
     with databases.engine("app").begin() as connection:
-        account_id = bot_account(connection)
+        account_id = ensure_bot_account(connection)
     with databases.engine("fingerprint").begin() as connection:
         limit_statements(connection, STATEMENT_LIMIT)
-        lock_mbid(connection, SETTLE, mbid)
+        lock_mbid(connection, DISABLE_OR_MERGE_MBID, mbid)
         links = _lock_enabled(connection, mbid)
         if links:
             with databases.engine("ingest").begin() as ingest:
@@ -51,22 +44,6 @@ def disable_mbid(databases: Databases, mbid: UUID, note: str) -> int:
                 .values(disabled=True, updated=sa.func.now())
             )
     return len(links)
-
-
-def bot_account(connection: sa.Connection) -> int:
-    """Return the id of the service's own account, made when it is first asked for.
-
-    Args:
-        connection: to the ``app`` database; the caller commits.
-    """
-    known = (
-        sa.select(account.c.id).where(account.c.name == BOT_NAME).order_by(account.c.id).limit(1)
-    )
-    found = connection.execute(known).scalar()
-    if found is None:
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_BOT_LOCK)))
-        found = connection.execute(known).scalar()
-    return create_account(connection, BOT_NAME).id if found is None else int(found)
 
 
 def _lock_enabled(connection: sa.Connection, mbid: UUID) -> Sequence[int]:

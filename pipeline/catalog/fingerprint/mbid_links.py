@@ -1,19 +1,15 @@
 """Links from tracks to MBIDs as maintenance reads and changes them, locked until the commit."""
 
-import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from pipeline.catalog.bulk_statements import array_rows, is_one_of
 from pipeline.catalog.fingerprint.tables import track, track_mbid
-
-# The names of the public service's advisory locks: what is done, and to which MBID.
-SETTLE: Final = "merge_missing_mbid"
-MERGE_TARGET: Final = "merge_mbids:target"
 
 STATEMENT_LIMIT: Final = 5.0  # seconds, waiting for locks included; a task has 20
 
@@ -41,13 +37,7 @@ class ScannedLink:
     merged_mbid: UUID | None  # the MBID of the link that it was merged into
 
 
-_COLUMNS: Final = tuple(track_mbid.c[name] for name in MbidLink.__slots__)
-
-
-def lock_mbid(connection: sa.Connection, purpose: str, mbid: UUID) -> None:
-    """Keep everybody else from doing the same to an MBID until the transaction ends."""
-    keys = _lock_key(purpose), _lock_key(str(mbid))
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(*keys)))
+_COLUMNS: Final = tuple(track_mbid.c[field.name] for field in fields(MbidLink))
 
 
 def lock_links(connection: sa.Connection, mbid: UUID) -> list[MbidLink]:
@@ -66,7 +56,7 @@ def lock_links(connection: sa.Connection, mbid: UUID) -> list[MbidLink]:
     track_ids = list(connection.execute(tracks).scalars())
     links = (
         sa.select(*_COLUMNS)
-        .where(track_mbid.c.track_id == sa.any_(sa.cast(track_ids, sa.ARRAY(sa.Integer))))
+        .where(is_one_of(track_mbid.c.track_id, track_ids))
         .order_by(track_mbid.c.id)
         .with_for_update()
     )
@@ -144,21 +134,12 @@ def store_links(connection: sa.Connection, links: Sequence[MbidLink]) -> None:
     """Write links that are locked as they are now."""
     if not links:
         return
-    names = {
-        "id": sa.Integer,
-        "submission_count": sa.Integer,
-        "disabled": sa.Boolean,
-        "merged_into": sa.Integer,
-    }
-    changed = (
-        sa.func.unnest(
-            *(
-                sa.cast([getattr(link, name) for link in links], sa.ARRAY(kind))
-                for name, kind in names.items()
-            )
-        )
-        .table_valued(*names, name="changed")
-        .render_derived()
+    changed = array_rows(
+        "changed",
+        {
+            name: (track_mbid.c[name].type, [getattr(link, name) for link in links])
+            for name in ("id", "submission_count", "disabled", "merged_into")
+        },
     )
     connection.execute(
         sa.update(track_mbid)
@@ -170,7 +151,3 @@ def store_links(connection: sa.Connection, links: Sequence[MbidLink]) -> None:
             updated=sa.func.now(),
         )
     )
-
-
-def _lock_key(text: str) -> int:
-    return zlib.crc32(text.encode()) & 0x7FFFFFFF

@@ -13,17 +13,15 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from pipeline.catalog.advisory_locks import DISABLE_OR_MERGE_MBID, MERGE_INTO_MBID, lock_mbid
+from pipeline.catalog.bulk_statements import replace_ids
 from pipeline.catalog.fingerprint.mbid_links import (
-    MERGE_TARGET,
-    SETTLE,
     STATEMENT_LIMIT,
     MbidLink,
     add_links,
     lock_links,
-    lock_mbid,
     store_links,
 )
-from pipeline.catalog.fingerprint.track_merge_links import move
 from pipeline.catalog.ingest.tables import track_mbid_change, track_mbid_source
 from pipeline.runtime.databases import Databases, limit_statements
 
@@ -61,8 +59,8 @@ def merge_mbids(databases: Databases, source: UUID, target: UUID) -> MbidMerge:
         raise ValueError(f"an MBID can't be merged into itself: {source}")
     with databases.engine("fingerprint").begin() as connection:
         limit_statements(connection, STATEMENT_LIMIT)
-        lock_mbid(connection, SETTLE, source)
-        lock_mbid(connection, MERGE_TARGET, target)
+        lock_mbid(connection, DISABLE_OR_MERGE_MBID, source)
+        lock_mbid(connection, MERGE_INTO_MBID, target)
         done, moves = _merge_links(connection, source, target)
     move_sources(databases, moves)
     return done
@@ -83,7 +81,7 @@ def move_sources(databases: Databases, moves: Mapping[int, int]) -> int:
     with databases.engine("ingest").begin() as connection:
         limit_statements(connection, STATEMENT_LIMIT)
         columns = track_mbid_source.c.track_mbid_id, track_mbid_change.c.track_mbid_id
-        return sum(move(connection, column, moves) for column in columns)
+        return sum(replace_ids(connection, column, moves) for column in columns)
 
 
 def _merge_links(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from pipeline.catalog.bulk import insert_listed, insert_missing
+from pipeline.catalog.bulk_statements import insert_missing, insert_rows, is_one_of
 from pipeline.catalog.fingerprint.tables import (
     foreignid,
     foreignid_vendor,
@@ -49,7 +49,7 @@ def confirm(
         {"track_id": track_id, value: named, "submission_count": count}
         for (track_id, named), count in counts.items()
     ]
-    added = insert_listed(table, rows)
+    added = insert_rows(table, rows)
     statement = added.on_conflict_do_update(
         index_elements=["track_id", value],
         set_={
@@ -76,9 +76,7 @@ def meta_ids(connection: sa.Connection, metas: Mapping[UUID, Mapping[str, Any]])
         for gid, values in metas.items()
     ]
     insert_missing(connection, meta, rows, "gid")
-    statement = sa.select(meta.c.gid, meta.c.id).where(
-        meta.c.gid == sa.any_(sa.cast(list(metas), sa.ARRAY(sa.UUID)))
-    )
+    statement = sa.select(meta.c.gid, meta.c.id).where(is_one_of(meta.c.gid, metas))
     return dict(connection.execute(statement).all())
 
 
@@ -101,7 +99,7 @@ def _vendor_ids(connection: sa.Connection, names: Iterable[str]) -> dict[str, in
     wanted = sorted(names)
     insert_missing(connection, foreignid_vendor, [{"name": name} for name in wanted], "name")
     statement = sa.select(foreignid_vendor.c.name, foreignid_vendor.c.id).where(
-        foreignid_vendor.c.name == sa.any_(sa.cast(wanted, sa.ARRAY(sa.Text)))
+        is_one_of(foreignid_vendor.c.name, wanted)
     )
     return dict(connection.execute(statement).all())
 

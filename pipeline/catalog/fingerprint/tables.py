@@ -5,7 +5,13 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
 
-from pipeline.catalog.columns import created, metadata, primary_key, submission_count, updated
+from pipeline.catalog.common_columns import (
+    created,
+    metadata,
+    primary_key,
+    submission_count,
+    updated,
+)
 
 METADATA: Final = metadata()
 

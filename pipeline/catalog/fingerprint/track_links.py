@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from pipeline.catalog.bulk_statements import is_one_of
 from pipeline.catalog.fingerprint.tables import meta, track, track_mbid, track_meta
 
 
@@ -139,7 +140,7 @@ def tracks_by_mbids(
     statement = (
         sa.select(track_mbid.c.mbid, track.c.gid, track_mbid.c.disabled)
         .join_from(track_mbid, track, track_mbid.c.track_id == track.c.id)
-        .where(track_mbid.c.mbid == sa.any_(sa.cast(list(mbids), sa.ARRAY(sa.UUID))))
+        .where(is_one_of(track_mbid.c.mbid, mbids))
         .order_by(track.c.id)
     )
     if not disabled:

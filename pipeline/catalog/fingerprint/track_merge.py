@@ -8,39 +8,29 @@ several stays depends on their ids alone.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 import sqlalchemy as sa
 
-from pipeline.catalog.fingerprint import imports
+from pipeline.catalog.advisory_locks import lock_catalogue
+from pipeline.catalog.bulk_statements import is_one_of, replace_ids
+from pipeline.catalog.fingerprint import imported_submissions
 from pipeline.catalog.fingerprint.tables import fingerprint, submission_import, track
 from pipeline.catalog.fingerprint.track_merge_links import (
     KINDS,
     LinkGroup,
     group_links,
     lock_links,
-    move,
     moves_of,
     store_groups,
 )
+from pipeline.catalog.fingerprint.tracks import Track, TrackName, find_tracks
 from pipeline.catalog.ingest import provenance
 from pipeline.catalog.ingest.tables import fingerprint_source, submission, submission_result
 from pipeline.runtime.databases import Databases
 
-TrackName = int | UUID  # a track's id or its gid
-
 
 class MergeRefusedError(ValueError):
     """Tracks may not be merged so; the text says what to change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """A track as its row is."""
-
-    id: int
-    gid: UUID
-    new_id: int | None  # the track that it was merged into
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +76,7 @@ def merge_tracks(
         sqlalchemy.exc.OperationalError: a database is away; run it again.
     """
     with databases.engine("fingerprint").begin() as connection:
-        imports.lock_catalogue(connection)
+        lock_catalogue(connection)
         plan = plan_merge(connection, target, sources)
         _mark_imports(connection, databases, {plan.target.id, *(t.id for t in plan.sources)})
         _merge_catalogue(connection, plan)
@@ -110,7 +100,7 @@ def plan_merge(
         MergeRefusedError: a track is unknown, was merged elsewhere, or is named as both.
     """
     wanted = [target, *sources]
-    found = _lock_tracks(connection, wanted)
+    found = find_tracks(connection, wanted, lock=True)
     unknown = [str(name) for name in wanted if name not in found]
     if unknown:
         raise MergeRefusedError(f"there is no track {', '.join(unknown)}")
@@ -126,22 +116,6 @@ def plan_merge(
         redirected=_redirected(connection, [each.id for each in distinct]),
         links=tuple(group_links(lock_links(connection, kind, ids)) for kind in KINDS),
     )
-
-
-def _lock_tracks(connection: sa.Connection, names: Iterable[TrackName]) -> dict[TrackName, Track]:
-    """Return the tracks by their ids and by their gids."""
-    wanted = list(names)
-    statement = (
-        sa.select(track.c.id, track.c.gid, track.c.new_id)
-        .where(
-            track.c.id.in_([name for name in wanted if isinstance(name, int)])
-            | track.c.gid.in_([name for name in wanted if isinstance(name, UUID)])
-        )
-        .order_by(track.c.id)
-        .with_for_update()
-    )
-    rows = [Track(*row) for row in connection.execute(statement)]
-    return {name: row for row in rows for name in (row.id, row.gid)}
 
 
 def _check(connection: sa.Connection, target: Track, sources: Sequence[Track]) -> None:
@@ -178,7 +152,7 @@ def _mark_imports(connection: sa.Connection, databases: Databases, track_ids: se
     with databases.engine("ingest").connect() as ingest:
         statement = sa.select(submission.c.id).where(submission.c.state == "pending")
         pending = ingest.execute(statement).scalars().all()
-    done = imports.find(connection, pending)
+    done = imported_submissions.find(connection, pending)
     provenance.record(databases, [each for each in done if each.track_id in track_ids])
 
 
@@ -204,17 +178,17 @@ def _move_imports(connection: sa.Connection, ingest: sa.Connection, plan: TrackM
         fingerprint_source.c.fingerprint_id.in_(list(plan.fingerprints))
     )
     ids = ingest.execute(statement).scalars().all()
-    theirs = submission_import.c.submission_id == sa.any_(sa.cast(ids, sa.ARRAY(sa.Integer)))
+    theirs = is_one_of(submission_import.c.submission_id, ids)
     gone = {each.id: plan.target.id for each in plan.sources}
-    move(connection, submission_import.c.track_id, gone, theirs)
+    replace_ids(connection, submission_import.c.track_id, gone, theirs)
     for kind, groups in zip(KINDS, plan.links, strict=True):
-        move(connection, kind.imported, moves_of(groups), theirs)
+        replace_ids(connection, kind.imported, moves_of(groups), theirs)
 
 
 def _move_provenance(ingest: sa.Connection, plan: TrackMerge) -> None:
     for kind, groups in zip(KINDS, plan.links, strict=True):
         for column in kind.provenance:
-            move(ingest, column, moves_of(groups))
+            replace_ids(ingest, column, moves_of(groups))
     ingest.execute(
         sa.update(submission_result)
         .where(submission_result.c.fingerprint_id.in_(plan.moved))

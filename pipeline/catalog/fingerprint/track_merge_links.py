@@ -1,12 +1,13 @@
 """Links of tracks that become one: of those that name the same, the oldest stays."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from pipeline.catalog.bulk_statements import replace_ids
 from pipeline.catalog.fingerprint.tables import (
     submission_import,
     track_foreignid,
@@ -131,7 +132,7 @@ def store_groups(
     """Give the links that stay to a track and delete the others."""
     table, moves = kind.table, moves_of(groups)
     if table is track_mbid:
-        move(connection, table.c.merged_into, moves)
+        replace_ids(connection, table.c.merged_into, moves)
     connection.execute(sa.delete(table).where(table.c.id.in_(list(moves))))
     changed = [group for group in groups if group.removed or group.track_id != track_id]
     if changed:
@@ -158,35 +159,3 @@ def _joined(group: Sequence[TrackLink], kept: dict[int, int]) -> LinkGroup:
         disabled=all(link.disabled for link in group),
         merged_into=None if merged_into == first.id else merged_into,
     )
-
-
-def move(
-    connection: sa.Connection,
-    column: sa.Column[int],
-    moves: Mapping[int, int],
-    *conditions: sa.ColumnElement[bool],
-) -> int:
-    """Replace ids in a column, all in one statement; return how many rows that changed.
-
-    Args:
-        connection: to the database of the column's table, in a transaction.
-        column: what refers to the rows that were merged.
-        moves: the id that replaces each id.
-        conditions: of the rows that are looked at; all unless given.
-    """
-    if not moves:
-        return 0
-    moved = (
-        sa.func.unnest(
-            sa.cast(list(moves), sa.ARRAY(sa.Integer)),
-            sa.cast(list(moves.values()), sa.ARRAY(sa.Integer)),
-        )
-        .table_valued("old", "new", name="moved")
-        .render_derived()
-    )
-    statement = (
-        sa.update(column.table)
-        .where(column == moved.c.old, *conditions)
-        .values({column.name: moved.c.new})
-    )
-    return connection.execute(statement).rowcount

@@ -5,7 +5,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from pipeline.catalog.columns import created, metadata, primary_key, updated
+from pipeline.catalog.common_columns import created, metadata, primary_key, updated
 
 METADATA: Final = metadata()
 

@@ -6,8 +6,7 @@ from threading import Barrier
 import pytest
 import sqlalchemy as sa
 
-from pipeline.catalog.app.accounts import Account, find_account
-from pipeline.catalog.app.musicbrainz_accounts import ensure_account
+from pipeline.catalog.app.accounts import Account, ensure_musicbrainz_account, find_account
 from pipeline.catalog.app.tables import account
 from pipeline.runtime.databases import Databases
 
@@ -16,7 +15,7 @@ ASKING = 4  # at once, within the five connections of a test's pool
 
 def ensure(databases: Databases, mbuser: str) -> tuple[Account, str]:
     with databases.engine("app").begin() as connection:
-        return ensure_account(connection, mbuser)
+        return ensure_musicbrainz_account(connection, mbuser)
 
 
 def rows(databases: Databases) -> list[tuple[str, str]]:
@@ -59,7 +58,7 @@ def test_who_asks_at_once_gets_the_same_account(databases: Databases, names: lis
         with databases.engine("app").begin() as connection:
             connection.execute(sa.text("SELECT 1"))
             together.wait(30)
-            return ensure_account(connection, mbuser)
+            return ensure_musicbrainz_account(connection, mbuser)
 
     with ThreadPoolExecutor(ASKING) as pool:
         found = set(pool.map(ask, names))
@@ -70,7 +69,7 @@ def test_who_asks_at_once_gets_the_same_account(databases: Databases, names: lis
 def test_who_comes_while_the_account_is_being_made_waits_for_it(databases: Databases) -> None:
     with ThreadPoolExecutor(1) as pool:
         with databases.engine("app").begin() as connection:
-            made = ensure_account(connection, "Mayhem")
+            made = ensure_musicbrainz_account(connection, "Mayhem")
             later = pool.submit(ensure, databases, "MAYHEM")
             until_somebody_waits(databases)
         assert later.result(30) == made

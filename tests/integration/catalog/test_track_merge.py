@@ -13,7 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog import migrate
-from pipeline.catalog.fingerprint import imports, submitted_links
+from pipeline.catalog.advisory_locks import lock_catalogue
+from pipeline.catalog.fingerprint import submitted_links
 from pipeline.catalog.fingerprint import tables as fp
 from pipeline.catalog.fingerprint.mbid_merge import merge_mbids
 from pipeline.catalog.fingerprint.track_merge import MergeRefusedError, merge_tracks, plan_merge
@@ -317,7 +318,7 @@ def test_a_merge_waits_for_the_import_that_is_at_it(importer: Importer) -> None:
     engine = importer.databases.engine("fingerprint")
     waiting = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
     with ThreadPoolExecutor(1) as pool, engine.begin() as connection:
-        imports.lock_catalogue(connection)
+        lock_catalogue(connection)
         merging = pool.submit(merge_tracks, importer.databases, target, [source])
         eventually(lambda: connection.execute(waiting).scalar_one())
         submitted_links.confirm(connection, fp.track_puid, [(track_ids(importer)[source], PUID)])

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from cli.main import main
 from cli.stack.servers.ports import LOOPBACK, free_port
+from pipeline.catalog.advisory_locks import INDEX_LOCK, try_lock_index
 from pipeline.catalog.fingerprint import changelog, tables
 from pipeline.catalog.fingerprint.changelog import IndexAheadError
-from pipeline.catalog.fingerprint.index_lock import _LOCK, try_lock_index
 from pipeline.catalog.ingest.submission_status import task_status
 from pipeline.fingerprint.query import extract_query
 from pipeline.following import update_index as stage
@@ -166,7 +166,7 @@ def test_the_next_one_may_write_as_soon_as_the_last_one_has_closed(databases: Da
         held = sa.text(
             "SELECT count(*) FROM pg_locks"
             " WHERE (locktype, classid, objsubid) = ('advisory', :key, 2)"  # of two numbers
-        ).bindparams(key=_LOCK)
+        ).bindparams(key=INDEX_LOCK)
         for _ in range(300):
             release = try_lock_index(engine, "fpindex")
             assert release is not None

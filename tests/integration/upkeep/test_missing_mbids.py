@@ -10,11 +10,12 @@ import redis
 import sqlalchemy as sa
 
 from pipeline.catalog.app import tables as app_tables
-from pipeline.catalog.fingerprint.mbid_disable import BOT_NAME, bot_account, disable_mbid
+from pipeline.catalog.app.accounts import BOT_NAME, ensure_bot_account
+from pipeline.catalog.fingerprint.mbid_disable import disable_mbid
+from pipeline.catalog.musicbrainz.recording_redirects import read_recordings
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from pipeline.upkeep.missing_mbids import UNKNOWN_NOTE, Settled, merge_missing_mbid, unknown_key
-from pipeline.upkeep.musicbrainz_answers import ask
 from tests.support.mbids import ELSEWHERE, NEW, NEWER, OLD, Links, MusicBrainz
 from tests.support.scratch_redis import scratch_redis
 
@@ -47,7 +48,7 @@ def settle(databases: Databases, remembered: redis.Redis) -> Callable[[], Settle
     """Return a function that settles the old MBID as MusicBrainz knows it now."""
 
     def settle() -> Settled:
-        recordings = ask(databases, [OLD])
+        recordings = read_recordings(databases, [OLD])
         assert recordings is not None
         return merge_missing_mbid(OLD, recordings, databases, remembered)
 
@@ -197,6 +198,6 @@ def test_disabling_at_the_same_time_notes_it_once_by_one_account(links: Links) -
     assert len(links.changes()) == 5
     with links.databases.engine("app").begin() as connection:
         names = connection.execute(sa.select(app_tables.account.c.name)).scalars().all()
-        bot = bot_account(connection)
+        bot = ensure_bot_account(connection)
     assert names == [BOT_NAME]
     assert {each.account_id for each in links.changes()} == {bot}

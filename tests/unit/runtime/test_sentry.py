@@ -3,6 +3,8 @@
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import falcon
@@ -16,7 +18,7 @@ from sentry_sdk.transport import Transport
 
 from pipeline.runtime import logs
 from pipeline.runtime.logs import configure_logging
-from pipeline.runtime.sentry import bind_submission, init_sentry
+from pipeline.runtime.sentry import bind_account, bind_submission, init_sentry
 from pipeline.runtime.trace import trace
 from pipeline.settings.sections import LoggingSettings, Settings
 
@@ -118,13 +120,45 @@ def test_the_end_of_a_process_is_no_error(kind: type[BaseException], kept: Kept)
     assert kept.errors == []
 
 
-def test_a_submission_is_named_in_what_follows(kept: Kept) -> None:
-    """Once bound, the submission is in each report of the scope."""
-    bind_submission(7, "score")
+@dataclass
+class Received:
+    """A submission as far as reports show it."""
+
+    id: int
+    account_id: int = 3
+    created: datetime = datetime(2026, 11, 30, 12, 30, 45, tzinfo=UTC)
+
+
+def test_a_submission_is_in_the_reports_that_follow(kept: Kept) -> None:
+    """Its id is a tag, its account is the user, and a context has its stage and time."""
+    bind_submission([Received(7)], "score")
     sentry_sdk.capture_message("odd")
     (event,) = kept.errors
+    assert event["user"] == {"id": 3}
     assert event["tags"]["submission_id"] == "7"
-    assert event["contexts"]["submission"] == {"id": 7, "stage": "score"}
+    received = "2026-11-30T12:30:45+00:00"
+    context = {"id": 7, "stage": "score", "received": received}
+    assert event["contexts"]["submission"] == context
+
+
+def test_reports_of_a_batch_name_no_submission(kept: Kept) -> None:
+    """Any of several submissions may be the reason."""
+    bind_submission([Received(7), Received(8)], "score")
+    sentry_sdk.capture_message("odd")
+    (event,) = kept.errors
+    assert "user" not in event
+    assert "submission_id" not in event["tags"]
+
+
+def test_of_a_user_only_the_account_id_leaves(kept: Kept) -> None:
+    """A name, an address or an id that is a text is dropped."""
+    bind_account(3)
+    sentry_sdk.capture_message("first")
+    sentry_sdk.set_user({"id": 3, "username": SECRET, "ip_address": ADDRESSES[0]})
+    sentry_sdk.capture_message("second")
+    sentry_sdk.set_user({"id": SECRET})
+    sentry_sdk.capture_message("third")
+    assert [event.get("user") for event in kept.errors] == [{"id": 3}, {"id": 3}, None]
 
 
 def assert_private(kept: Kept) -> None:

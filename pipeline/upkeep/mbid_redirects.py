@@ -13,13 +13,12 @@ import structlog
 
 from pipeline.catalog.fingerprint.mbid_links import STATEMENT_LIMIT, ScannedLink, scan_links
 from pipeline.catalog.fingerprint.mbid_merge import merge_mbids, move_sources
-from pipeline.catalog.musicbrainz.recording_redirects import Recordings
+from pipeline.catalog.musicbrainz.recording_redirects import Recordings, read_recordings
 from pipeline.runtime.databases import Databases, limit_statements
-from pipeline.upkeep.musicbrainz_answers import ask
 
 CHUNK: Final = 5_000  # links; MusicBrainz answers for as many in some 100 ms
 
-logger = structlog.get_logger("acoustid.stages.mbids")
+logger = structlog.get_logger("acoustid.upkeep.mbid_redirects")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,9 @@ def follow_redirects(
     with databases.engine("fingerprint").connect() as connection:
         limit_statements(connection, STATEMENT_LIMIT)
         links = scan_links(connection, position, chunk)
-    recordings = ask(databases, {link.mbid for link in links if link.merged_into is None})
+    recordings = read_recordings(
+        databases, {link.mbid for link in links if link.merged_into is None}
+    )
     if recordings is None or recordings.is_empty:
         return None
     move_sources(databases, {link.id: link.merged_into for link in links if link.merged_into})

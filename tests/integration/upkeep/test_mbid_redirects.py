@@ -11,7 +11,7 @@ from cli.stack.servers.ports import free_port
 from pipeline.catalog.fingerprint import tables as fp
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
-from pipeline.upkeep.redirects import Followed, follow_redirects
+from pipeline.upkeep.mbid_redirects import Followed, follow_redirects
 from tests.support.mbids import ELSEWHERE, NEW, NEWER, OLD, Links, MusicBrainz
 
 
