@@ -48,7 +48,7 @@ end
 return refused
 """
 
-logger = structlog.get_logger("acoustid.runtime.counters")
+logger = structlog.get_logger("acoustid.runtime.redis_counters")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""The kinds of value that an option takes, each with the check that refuses anything else.
+"""Types of options with their checks.
 
-A refusal says what to change, and never quotes the value: a URL given for a host name may hold a
-password.
+The message of a failed check says what to change and does not quote the value: a URL in place of a
+host name may have a password.
 """
 
 from typing import Annotated, Literal
@@ -21,7 +21,7 @@ def _upper(value: object) -> object:
 
 
 def _split_list(value: object) -> object:
-    """Turn ``"a, b"`` into ``("a", "b")``; anything else passes unchanged."""
+    """Return ``("a", "b")`` for ``"a, b"``, and anything but a text unchanged."""
     if not isinstance(value, str):
         return value
     return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
@@ -29,7 +29,7 @@ def _split_list(value: object) -> object:
 
 def _refuse_bridge(value: tuple[str, ...]) -> tuple[str, ...]:
     if value:
-        raise ValueError("the NATS bridge is not part of this version: leave servers empty")
+        raise ValueError("NATS is not part of this version: leave servers empty")
     return value
 
 
@@ -37,7 +37,7 @@ def _checked_servers(value: tuple[str, ...]) -> tuple[str, ...]:
     for server in value:
         try:
             split_server(server, default_port=1)
-        except ValueError:  # its message may quote what was given
+        except ValueError:  # its message may quote the value
             raise ValueError("must be host or host:port, several separated by commas") from None
     return value
 
@@ -46,7 +46,7 @@ def split_server(text: str, default_port: int) -> tuple[str, int]:
     """Return host and port of ``host``, ``host:port``, ``[address]`` or ``[address]:port``.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: the text has another form.
     """
     parts = urlsplit(f"//{_checked_host(text)}")
     if not parts.hostname or parts.netloc != text or parts.port == 0:
