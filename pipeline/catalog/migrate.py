@@ -1,4 +1,4 @@
-"""Brings the four databases to the newest revision, creating those that are missing."""
+"""Creates missing databases and runs the migrations of all four (`acoustid migrate`)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +40,8 @@ def database_settings(settings: Settings) -> dict[str, DatabaseSettings]:
 def alembic_config(name: str, connection: sa.Connection) -> Config:
     """Return Alembic's configuration for one logical database on an open connection.
 
-    Each database has a version table of its own, so that several may share one server database.
+    Each logical database has a separate version table, so that one PostgreSQL database may hold
+    several of them.
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -53,7 +54,7 @@ def alembic_config(name: str, connection: sa.Connection) -> Config:
 
 
 def create_missing(settings: Settings) -> None:
-    """Create those of the four databases that their servers don't have yet.
+    """Create those of the four databases that do not exist.
 
     Raises:
         sqlalchemy.exc.OperationalError: a server is away or refuses the user.
@@ -65,9 +66,9 @@ def create_missing(settings: Settings) -> None:
 
 
 def upgrade_all(settings: Settings) -> None:
-    """Run the missing migrations of every database; do nothing where there are none.
+    """Run the missing migrations of all databases.
 
-    A MusicBrainz database that was not made here is somebody's mirror, and left as it is.
+    A MusicBrainz database that these migrations did not create is a mirror, and stays unchanged.
     """
     for name, database in database_settings(settings).items():
         engine = sa.create_engine(database.url(), poolclass=sa.NullPool)
@@ -85,7 +86,7 @@ def _exists(database: DatabaseSettings) -> bool:
     try:
         engine.connect().close()
     except sa.exc.OperationalError:
-        # Missing, or the server is away: asking the server itself tells, and raises.
+        # The database is missing, or the server is away: then the next query raises.
         return _is_listed(database)
     return True
 
@@ -104,7 +105,7 @@ def _create(database: DatabaseSettings) -> None:
 
 
 def _server(database: DatabaseSettings) -> sa.Engine:
-    """Return an engine on the database that every server has."""
+    """Return an engine on the database ``postgres``, which every server has."""
     return sa.create_engine(
         database.url().set(database="postgres"),
         isolation_level="AUTOCOMMIT",

@@ -1,4 +1,4 @@
-"""Submissions against stored fingerprints: a whole batch is compared in one pass."""
+"""Compares submissions with stored fingerprints, a whole batch in one pass."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -22,7 +22,7 @@ def near(one: int, other: int) -> bool:
 def near_pairs(
     submissions: Collection[StoredSubmission], stored: Collection[StoredFingerprint]
 ) -> list[Pair]:
-    """Return each submission with each fingerprint of a length that is near its own."""
+    """Return the pairs of submissions and fingerprints whose lengths are near each other."""
     ids = np.fromiter((each.id for each in submissions), np.int64, len(submissions))
     others = np.fromiter((each.id for each in stored), np.int64, len(stored))
     lengths = np.fromiter((each.length for each in submissions), np.int64, len(submissions))
@@ -41,7 +41,7 @@ def score_pairs(
     Args:
         wanted: the submissions by their ids.
         stored: the fingerprints by their ids.
-        pairs: which of them to compare.
+        pairs: to compare.
     """
     rows = {fingerprint_id: row for row, fingerprint_id in enumerate(stored)}
     columns = {submission_id: column for column, submission_id in enumerate(wanted)}
@@ -59,13 +59,13 @@ def fit_tracks(
     members: Iterable[StoredFingerprint],
     known: Mapping[Pair, float],
 ) -> dict[Joining, TrackFit]:
-    """Return how submissions stand to all fingerprints of the tracks that they may join.
+    """Return the fits of submissions to all fingerprints of the tracks that they may join.
 
     Args:
         wanted: the submissions by their ids.
-        joinings: which submissions to which tracks.
+        joinings: submissions and tracks that they may join.
         members: the fingerprints of those tracks.
-        known: scores found before, which need not be found again.
+        known: scores that are not computed again.
     """
     stored = {member.id: member for member in members}
     tracks: dict[int, list[StoredFingerprint]] = {}

@@ -1,8 +1,8 @@
-"""The fourth stage: submissions become part of the catalogue, each exactly once.
+"""The fourth stage of an import: writes submissions to the catalogue, each exactly once.
 
-Two submissions of one recording must not found two tracks, whoever works on them. They are
-matched without a lock (`match`); here, under the changelog's lock, each is compared with the few
-fingerprints that came since, so that the decision stands on everything that was committed.
+Two submissions of one recording must not create two tracks, also in different workers. `score`
+matches them without a lock. Here, under the lock of the catalogue, each is compared with the few
+fingerprints that were stored since. So the decision considers everything that was committed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from pipeline.runtime.sentry import bind_submission
 
 
 class StaleMatchesError(Exception):
-    """Matched fingerprints have moved or gone since: the batch must be matched again."""
+    """Matched fingerprints were moved or deleted: the batch must be matched again."""
 
 
 def persist_submissions(batch: SubmissionBatch, databases: Databases) -> int:
@@ -57,13 +57,13 @@ def persist_submissions(batch: SubmissionBatch, databases: Databases) -> int:
 
 
 def _scores_within(wanted: Mapping[int, StoredSubmission]) -> dict[Pair, float]:
-    """Return compare2 of each submission with the earlier ones, under their provisional ids."""
-    provisional = {
+    """Return compare2 of each submission with the earlier ones, under their negative ids."""
+    unsaved = {
         -stored.id: StoredFingerprint(-stored.id, 0, stored.length, stored.words)
         for stored in wanted.values()
     }
-    pairs = near_pairs(wanted.values(), provisional.values())
-    return score_pairs(wanted, provisional, [(key, other) for key, other in pairs if other > -key])
+    pairs = near_pairs(wanted.values(), unsaved.values())
+    return score_pairs(wanted, unsaved, [(key, other) for key, other in pairs if other > -key])
 
 
 def _place(
@@ -81,7 +81,7 @@ def _place(
 
     def fit(submission: StoredSubmission, track_id: int) -> TrackFit:
         joining = (submission.id, track_id)
-        if joining not in fits:  # a track that one like it of the same batch has just joined
+        if joining not in fits:  # a similar submission of the same batch has joined the track
             members = fingerprints.of_tracks(connection, [track_id])
             fits.update(fit_tracks(wanted, [joining], members, fresh))
         return fits[joining]
@@ -98,7 +98,7 @@ def _fits_of_newcomers(
     scores: Mapping[Pair, float],
     connection: sa.Connection,
 ) -> dict[Joining, TrackFit]:
-    """Return how submissions stand to the tracks of the newcomers that they match."""
+    """Return the fits of submissions to the tracks of the newcomers that they match."""
     joinings = {
         (submission_id, newcomers[key].track_id)
         for (submission_id, key), score in scores.items()

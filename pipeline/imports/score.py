@@ -1,4 +1,4 @@
-"""The third stage for submissions: which stored fingerprints and tracks each one resembles."""
+"""The third stage of an import: finds the stored fingerprints and tracks that match."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,26 +26,26 @@ from pipeline.runtime.sentry import bind_submission
 
 
 class IndexBehindError(Exception):
-    """The index lacks so many changelog entries that a submission can't be matched yet."""
+    """The index lacks too many changelog entries to match submissions; retry later."""
 
 
 def match_submissions(
     batch: SubmissionBatch, index: FingerprintIndex, databases: Databases
 ) -> SubmissionBatch:
-    """Fill in each submission's matches and how it fits their tracks.
+    """Set the matches of each submission and its fits to their tracks.
 
-    Nothing is locked: `batch.seen` says up to which changelog position the answer holds, and
-    `persist` compares what came later.
+    No lock is held. `batch.seen` is the changelog position up to which all fingerprints were
+    considered; `persist` compares the later ones.
 
     Raises:
-        IndexBehindError: more than `IMPORT_MAX_UNINDEXED` entries wait for the index.
-        IndexAheadError: the index belongs to another database, or to its future.
+        IndexBehindError: the index lacks more than `IMPORT_MAX_UNINDEXED` entries.
+        IndexAheadError: the index belongs to another database, or to a later state of this one.
     """
     with databases.engine("ingest").connect() as connection:
         found = submissions.load(connection, [candidate.id for candidate in batch.submissions])
     bind_submission(found, "score")
     wanted = {stored.id: stored for stored in found}
-    # The position is read before the search: what the index gains in between is in both.
+    # The position is read before the search, so that entries applied meanwhile are not missed.
     position = index.position()
     searched = _search(batch.submissions, wanted, index)
     with databases.engine("fingerprint").connect() as connection:
@@ -71,10 +71,10 @@ def _search(
     wanted: Mapping[int, StoredSubmission],
     index: FingerprintIndex,
 ) -> dict[int, list[int]]:
-    """Return the fingerprints worth comparing, by submission id: its twins, or what is found."""
-    asking = [candidate for candidate in candidates if not candidate.twins]
+    """Return the ids of candidates by submission id: its twins, or else those from the index."""
+    untwinned = [candidate for candidate in candidates if not candidate.twins]
     hits = index.search(
-        list(extract_query_batch([wanted[each.id].words for each in asking])),
+        list(extract_query_batch([wanted[each.id].words for each in untwinned])),
         limit=IMPORT_INDEX_LIMIT,
         min_score=IMPORT_INDEX_MIN_SCORE,
         score_pct=IMPORT_INDEX_SCORE_PCT,
@@ -82,7 +82,7 @@ def _search(
     )
     searched = {candidate.id: candidate.twins for candidate in candidates}
     searched |= {
-        candidate.id: found.ids.tolist() for candidate, found in zip(asking, hits, strict=True)
+        candidate.id: found.ids.tolist() for candidate, found in zip(untwinned, hits, strict=True)
     }
     return searched
 
@@ -92,7 +92,7 @@ def _nearby(
     wanted: Mapping[int, StoredSubmission],
     connection: sa.Connection,
 ) -> tuple[dict[int, StoredFingerprint], list[Pair]]:
-    """Return the found fingerprints of lengths near those of who found them, and who did."""
+    """Return the candidates whose length is near that of a submission, and those pairs."""
     spans: dict[int, tuple[int, int]] = {}
     for submission_id, ids in searched.items():
         length = wanted[submission_id].length

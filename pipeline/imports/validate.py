@@ -1,4 +1,4 @@
-"""The first stage of an import: reject the submissions that can't be imported."""
+"""The first stage of an import: rejects the submissions that can't be imported."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from pipeline.runtime.sentry import bind_submission
 
 
 def validate_submissions(ids: Sequence[int], databases: Databases) -> SubmissionBatch:
-    """Return a batch of the pending submissions that may be imported; reject the others.
+    """Return a batch of the pending submissions that are valid; reject the others.
 
     A rejected submission gets its final state, with the reason, in the ingest database.
     """
@@ -35,7 +35,7 @@ def validate_submissions(ids: Sequence[int], databases: Databases) -> Submission
 
 
 def _rejection(stored: StoredSubmission, distinct: int) -> str | None:
-    """Return why a submission may not be imported, or None when it may.
+    """Return why a submission is rejected; None if it is valid.
 
     A fingerprint of silence has a single distinct word, so it needs no rule of its own.
     """

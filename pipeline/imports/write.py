@@ -1,4 +1,4 @@
-"""Writes placed submissions to the fingerprint database: tracks, fingerprints, links, counts."""
+"""Writes placed submissions to the fingerprint database: tracks, fingerprints and links."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,12 +17,12 @@ from pipeline.rules import identifier
 def store_placements(
     placements: Sequence[Placement], formats: Mapping[str, int], connection: sa.Connection
 ) -> list[Imported]:
-    """Write placements with all that hangs on them; return what each submission became.
+    """Write placements with their links; return the rows of each submission.
 
     Args:
         placements: in the order of their decisions.
         formats: ids of the audio formats by name.
-        connection: on the fingerprint database, in the transaction that decided.
+        connection: on the fingerprint database, in the transaction of the decisions.
     """
     final = _numbered(placements, formats, connection)
     imported = _link(final, connection)
@@ -34,8 +34,8 @@ def _numbered(
     placements: Sequence[Placement], formats: Mapping[str, int], connection: sa.Connection
 ) -> list[Placement]:
     """Store the tracks and fingerprints; return the placements with their ids."""
-    founded = [p.track_id for p in placements if p.track_id == -p.submission.id]
-    track_ids = dict(zip(founded, insert_tracks(connection, len(founded)), strict=True))
+    new_tracks = [p.track_id for p in placements if p.track_id == -p.submission.id]
+    track_ids = dict(zip(new_tracks, insert_tracks(connection, len(new_tracks)), strict=True))
     added = [p for p in placements if p.fingerprint_id == -p.submission.id]
     placed = [(p.submission, track_ids.get(p.track_id, p.track_id)) for p in added]
     new_ids = imported_submissions.insert_fingerprints(connection, placed, formats)
@@ -53,7 +53,7 @@ def _numbered(
 
 
 def _link(placements: Sequence[Placement], connection: sa.Connection) -> list[Imported]:
-    """Link each placement's track to what its submission says of it."""
+    """Link each placement's track to the MBID, PUID, text and foreign id of its submission."""
     mbids = {p.submission.id: identifier(p.submission.mbid) for p in placements}
     puids = {p.submission.id: identifier(p.submission.puid) for p in placements}
     fields = {p.submission.id: clean(p.submission.meta) for p in placements if p.submission.meta}
@@ -92,7 +92,7 @@ def _confirm(
     placements: Sequence[Placement],
     values: Mapping[int, object],
 ) -> dict[int, int]:
-    """Confirm one kind of link for each submission that names a value; return link ids."""
+    """Count one kind of link for each submission that has a value; return link ids."""
     named = {
         p.submission.id: (p.track_id, values[p.submission.id])
         for p in placements

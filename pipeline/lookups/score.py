@@ -1,4 +1,4 @@
-"""The third stage for lookups: find candidates in the index and score them all in one pass."""
+"""The third stage of a lookup: searches the index and scores all candidates in one pass."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,15 +31,15 @@ Ranking = list[tuple[float, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """A lookup by fingerprint and the fingerprints that the index offers for it."""
+class _Query:
+    """A lookup by fingerprint, with its candidates from the index."""
 
     lookup: Lookup
     words: NDArray[np.uint32]
     candidates: list[int]  # fingerprint ids, most terms in common first
 
     def accepts(self, length: int) -> bool:
-        """Return whether a fingerprint of this length (seconds) may be the same recording."""
+        """Return whether a fingerprint of this length (seconds) is close enough to be a result."""
         return abs(length - self.lookup.duration) <= self.lookup.max_duration_diff
 
 
@@ -49,13 +49,13 @@ def score_lookups(
     databases: Databases,
     store: TrustedStore | None = None,
 ) -> LookupBatch:
-    """Fill in the tracks that each lookup finds, best first, at most ten.
+    """Set the tracks that each lookup finds, best first, at most `LOOKUP_MAX_RESULTS`.
 
     Args:
-        batch: of lookups.
+        batch: of validated lookups.
         index: to search for candidates.
         databases: of which the fingerprint database has the candidates and their tracks.
-        store: where to look for the candidates first.
+        store: to read the candidates from first.
     """
     lookups = [lookup for lookup in batch.lookups if lookup.words]
     ranked, stored = rank_fingerprints(lookups, index, databases, store)
@@ -80,12 +80,12 @@ def rank_fingerprints(
         databases: of which the fingerprint database has the candidates and their tracks.
         store: to read the candidates from first.
     """
-    questions = _search(lookups, index)
-    stored = _fetch(questions, databases, store)
-    return _score(questions, stored), stored
+    queries = _search(lookups, index)
+    stored = _fetch(queries, databases, store)
+    return _score(queries, stored), stored
 
 
-def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Question]:
+def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Query]:
     words = [np.frombuffer(lookup.words, dtype="<u4") for lookup in lookups]
     hits = index.search(
         list(extract_query_batch(words)),
@@ -95,54 +95,52 @@ def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Questio
         max_postings=LOOKUP_MAX_POSTINGS,
     )
     return [
-        _Question(lookup, each, found.ids.tolist())
+        _Query(lookup, each, found.ids.tolist())
         for lookup, each, found in zip(lookups, words, hits, strict=True)
     ]
 
 
 def _fetch(
-    questions: Sequence[_Question], databases: Databases, store: TrustedStore | None
+    queries: Sequence[_Query], databases: Databases, store: TrustedStore | None
 ) -> dict[int, CandidateFingerprint]:
-    """Fetch the candidates of all questions whose length any of them could accept."""
-    lookups = [question.lookup for question in questions]
+    """Return the candidates of all lookups with a length that at least one of them may accept."""
+    lookups = [query.lookup for query in queries]
     shortest = min((each.duration - each.max_duration_diff for each in lookups), default=0)
     longest = max((each.duration + each.max_duration_diff for each in lookups), default=0)
-    wanted = {fingerprint_id for question in questions for fingerprint_id in question.candidates}
+    wanted = {fingerprint_id for query in queries for fingerprint_id in query.candidates}
     return fetch(databases, store, wanted, shortest, longest)
 
 
-def _score(
-    questions: Sequence[_Question], stored: Mapping[int, CandidateFingerprint]
-) -> list[Ranking]:
+def _score(queries: Sequence[_Query], stored: Mapping[int, CandidateFingerprint]) -> list[Ranking]:
     order = {fingerprint_id: position for position, fingerprint_id in enumerate(stored)}
     pairs = [
         (number, fingerprint_id)
-        for number, question in enumerate(questions)
-        for fingerprint_id in _compared(question, stored)
+        for number, query in enumerate(queries)
+        for fingerprint_id in _compared(query, stored)
     ]
     scores = compare2_batch(
         [fingerprint.words for fingerprint in stored.values()],
-        [question.words for question in questions],
+        [query.words for query in queries],
         ([order[key] for _, key in pairs], [number for number, _ in pairs]),
     )
-    ranked: list[Ranking] = [[] for _ in questions]
+    ranked: list[Ranking] = [[] for _ in queries]
     for (number, fingerprint_id), score in zip(pairs, scores.tolist(), strict=True):
         if score > LOOKUP_MATCH_THRESHOLD:
             ranked[number].append((-score, fingerprint_id))
     return [sorted(found) for found in ranked]
 
 
-def _compared(question: _Question, stored: Mapping[int, CandidateFingerprint]) -> list[int]:
-    """Return the candidates of a fitting length that are worth comparing."""
+def _compared(query: _Query, stored: Mapping[int, CandidateFingerprint]) -> list[int]:
+    """Return the first candidates with an accepted length, at most `LOOKUP_MAX_COMPARED`."""
     return [
         fingerprint_id
-        for fingerprint_id in question.candidates
-        if fingerprint_id in stored and question.accepts(stored[fingerprint_id].length)
+        for fingerprint_id in query.candidates
+        if fingerprint_id in stored and query.accepts(stored[fingerprint_id].length)
     ][:LOOKUP_MAX_COMPARED]
 
 
 def _best_tracks(ranked: Ranking, stored: Mapping[int, CandidateFingerprint]) -> list[TrackHit]:
-    """Return the tracks of the best fingerprints, each once, with its best score."""
+    """Return the tracks of the best fingerprints, each once and with its best score."""
     best: dict[int, TrackHit] = {}
     for negated, fingerprint_id in ranked:
         track = stored[fingerprint_id].track
@@ -154,12 +152,12 @@ def _best_tracks(ranked: Ranking, stored: Mapping[int, CandidateFingerprint]) ->
 
 
 def shortest_decimal(score: float) -> float:
-    """Return a single-precision score as the shortest decimal that means it, as SQL shows it."""
+    """Return a single-precision score as the shortest decimal of it, as PostgreSQL prints it."""
     return float(str(np.float32(score)))
 
 
 def _resolve_track_ids(lookups: Sequence[Lookup], databases: Databases) -> None:
-    """Answer the lookups by track id: the track itself, under the id that was asked for."""
+    """Set the hits of lookups by track id: the current track, under the id of the request."""
     if not lookups:
         return
     gids = {lookup.track_gid: UUID(lookup.track_gid) for lookup in lookups}
@@ -180,16 +178,16 @@ def fetch(
     """Return the fingerprints with these ids and a length within the bounds (seconds), by id.
 
     Args:
-        databases: of which the fingerprint database has what the store lacks.
-        store: where to look first.
+        databases: of which the fingerprint database has the rows that the store lacks.
+        store: to read from first.
         ids: of the fingerprints.
-        shortest: the least length of interest, in seconds.
-        longest: the greatest.
+        shortest: least length, in seconds.
+        longest: greatest length, in seconds.
     """
     copied = store.find(ids, shortest, longest) if store else Found({}, list(ids))
     found = {key: _candidate(row) for key, row in copied.rows.items()}
     if copied.missing:
-        # A single statement: without a transaction, nothing else travels to the server and back.
+        # A single statement without a transaction saves the round trips of BEGIN and ROLLBACK.
         with databases.reading("fingerprint") as connection:
             found |= fingerprints.candidates(connection, copied.missing, shortest, longest)
     return found

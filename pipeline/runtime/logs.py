@@ -56,8 +56,8 @@ def configure_logging(settings: LoggingSettings, *, component: str) -> None:
             each JSON line.
     """
     levels = {**QUIET, **settings.levels}
+    reset_logging()
     root = logging.getLogger()
-    _remove_own_handlers(root)
     root.addHandler(_Handler(_formatter(settings, component), tuple(levels)))
     root.setLevel(settings.level)
     for name, level in levels.items():
@@ -68,7 +68,9 @@ def configure_logging(settings: LoggingSettings, *, component: str) -> None:
     _configure_structlog()
 
 
-def _remove_own_handlers(root: logging.Logger) -> None:
+def reset_logging() -> None:
+    """Remove the handler of `configure_logging`, and the levels of single loggers that it set."""
+    root = logging.getLogger()
     for handler in [each for each in root.handlers if isinstance(each, _Handler)]:
         root.removeHandler(handler)
         for name in handler.governed:

@@ -1,7 +1,7 @@
-"""How often was looked up, by whom and from where: the hourly and daily counts in the app database.
+"""Counts of lookups by hour and of requests by user agent (tables ``stats_lookups`` and others).
 
-Counts come in batches, each with an id of its own. `mark_folded` is called in the transaction that
-adds a batch: the row it writes tells whoever finds the batch again that its counts are in.
+Counts are added in batches, each with an id. The transaction that adds a batch calls `mark_folded`.
+Its row shows a later run that the batch was added.
 """
 
 from collections import Counter, defaultdict
@@ -18,13 +18,13 @@ from pipeline.catalog.app.tables import application, stats_folded, stats_lookups
 from pipeline.catalog.bulk_statements import insert_rows, is_one_of
 
 LONGEST_USER_AGENT: Final = 255
-"""Characters of a user agent that are kept; of an address too, which never has as many."""
+"""Maximum number of characters of a user agent or an address; longer ones are cut."""
 
-_LARGEST: Final = 2**31 - 1  # an integer column; a count beyond it is a slip, and stays there
+_LARGEST: Final = 2**31 - 1  # of an integer column; larger counts are set to it
 
 
 class LookupKind(NamedTuple):
-    """What a count of lookups is of: an hour (UTC) of an application, and their outcome."""
+    """The key of a count of lookups: application, hour (UTC) and whether they found anything."""
 
     application_id: int
     date: date
@@ -33,7 +33,7 @@ class LookupKind(NamedTuple):
 
 
 class Visitor(NamedTuple):
-    """What a count of requests is of: a day (UTC), an application, a program and an address."""
+    """The key of a count of requests: application, day (UTC), user agent and address."""
 
     application_id: int
     date: date
@@ -46,7 +46,7 @@ class DailyLookups:
     """The lookups of one day (UTC).
 
     Attributes:
-        count: all of them.
+        count: of all lookups.
     """
 
     date: date
@@ -56,9 +56,9 @@ class DailyLookups:
 
 
 def add_lookups(connection: sa.Connection, counts: Mapping[LookupKind, int]) -> set[int]:
-    """Add to the hourly counts; return the ids of applications that there are not.
+    """Add to the hourly counts; return the ids of applications that do not exist.
 
-    The counts of those are left out. The caller commits.
+    Their counts are left out. The caller commits.
     """
     known = _lock_known(connection, {kind.application_id for kind in counts})
     sums: dict[tuple[int, date, int], Counter[bool]] = defaultdict(Counter)
@@ -80,9 +80,9 @@ def add_lookups(connection: sa.Connection, counts: Mapping[LookupKind, int]) -> 
 
 
 def add_user_agents(connection: sa.Connection, counts: Mapping[Visitor, int]) -> set[int]:
-    """Add to the daily counts by user agent; return the ids of applications that there are not.
+    """Add to the daily counts by user agent; return the ids of applications that do not exist.
 
-    The counts of those are left out. Overlong texts are cut. The caller commits.
+    Their counts are left out. Long texts are cut. The caller commits.
     """
     known = _lock_known(connection, {visitor.application_id for visitor in counts})
     sums: Counter[Visitor] = Counter()
@@ -95,21 +95,21 @@ def add_user_agents(connection: sa.Connection, counts: Mapping[Visitor, int]) ->
 
 
 def mark_folded(connection: sa.Connection, batch_id: UUID) -> bool:
-    """Note that this transaction adds a batch; return False where another one has added it.
+    """Mark a batch as added by this transaction; return False if another one has added it.
 
-    While another transaction is at it, this waits for its end.
+    If another transaction is adding it, this call waits until that one ends.
     """
     statement = insert(stats_folded).values(batch_id=batch_id).on_conflict_do_nothing()
     return connection.execute(statement).rowcount == 1
 
 
 def prune_folded(connection: sa.Connection, waiting: Collection[UUID], age: timedelta) -> int:
-    """Delete the notes of batches that were added long ago; return how many there were.
+    """Delete the marks of batches that were added long ago; return how many.
 
     Args:
         connection: to the app database; the caller commits.
-        waiting: the batches that can still be found: their notes stay, however old.
-        age: how old a note must be.
+        waiting: batches that still exist in Redis; their marks stay.
+        age: minimum age of a deleted mark.
     """
     statement = sa.delete(stats_folded).where(
         stats_folded.c.created < sa.func.now() - age,
@@ -121,11 +121,11 @@ def prune_folded(connection: sa.Connection, waiting: Collection[UUID], age: time
 def lookup_stats(
     connection: sa.Connection, application_ids: Sequence[int], from_date: date, to_date: date
 ) -> list[DailyLookups]:
-    """Return the lookups of each day on which there were any, oldest first.
+    """Return the lookups of each day with lookups, oldest first.
 
     Args:
         connection: to the app database or its read-only twin.
-        application_ids: whose lookups; they are added up.
+        application_ids: of the applications, whose lookups are added up.
         from_date: the first day.
         to_date: the last day, included.
     """
@@ -144,12 +144,12 @@ def lookup_stats(
 
 
 def last_days(days: int, today: date) -> tuple[date, date]:
-    """Return the first and the last of the days before today."""
+    """Return the first and the last of a number of days that ends yesterday."""
     return today - timedelta(days), today - timedelta(1)
 
 
 def _lock_known(connection: sa.Connection, application_ids: set[int]) -> set[int]:
-    """Return which of the applications there are, and keep them until the transaction ends."""
+    """Return the applications that exist, locked against deletion until the transaction ends."""
     statement = (
         sa.select(application.c.id)
         .where(is_one_of(application.c.id, application_ids))
@@ -162,9 +162,9 @@ def _lock_known(connection: sa.Connection, application_ids: set[int]) -> set[int
 def _add(
     connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *counts: str
 ) -> None:
-    """Add to the counts of rows that are there, insert the others: one statement for all.
+    """Add to the counts of existing rows, and insert the others, in one statement.
 
-    It goes by the key, so that of two who add at once one waits for the other.
+    The rows are in the order of their keys, so that concurrent statements do not deadlock.
     """
     if not rows:
         return

@@ -1,4 +1,4 @@
-"""Who submits and in which format: the small tables of the app database that imports refer to."""
+"""Sources of submissions and audio formats, which imports refer to by id."""
 
 from collections.abc import Collection, Iterable
 
@@ -12,9 +12,9 @@ Submitter = tuple[int, int, str | None]  # application id, account id, applicati
 
 
 def source_ids(connection: sa.Connection, submitters: Iterable[Submitter]) -> dict[Submitter, int]:
-    """Return the ids of submitters, adding those that are new; the caller commits.
+    """Return the source ids of submitters, inserting new ones; the caller commits.
 
-    As in the public service, no version and an empty one are the same.
+    As in the public service, a missing version and an empty one are equal.
     """
     wanted = set(submitters)
     known = _known_sources(connection, wanted)
@@ -27,7 +27,7 @@ def source_ids(connection: sa.Connection, submitters: Iterable[Submitter]) -> di
 
 
 def format_ids(connection: sa.Connection, names: Iterable[str]) -> dict[str, int]:
-    """Return the ids of audio formats by name, adding those that are new; the caller commits."""
+    """Return the ids of audio formats by name, inserting new ones; the caller commits."""
     wanted = set(names)
     known = _known_formats(connection, wanted)
     if missing := sorted(wanted - known.keys()):

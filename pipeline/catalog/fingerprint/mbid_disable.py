@@ -1,4 +1,4 @@
-"""Disables what leads to an MBID, and notes who did it and why."""
+"""Disables the links to an MBID, and records the change with its reason."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -17,14 +17,13 @@ from pipeline.runtime.databases import Databases, limit_statements
 def disable_mbid(databases: Databases, mbid: UUID, note: str) -> int:
     """Disable all links to an MBID; return how many were enabled.
 
-    The change is noted first, in the other database, while the links are locked. A run that dies
-    in between leaves notes of links that are still enabled: the next one notes those no second
-    time.
+    The change is recorded first, in the ingest database, while the links are locked. If the process
+    dies before the second commit, the next run does not record it again.
 
     Args:
         databases: of which ``fingerprint`` and ``ingest`` change, and ``app`` the first time.
         mbid: of the recording.
-        note: why, for people to read.
+        note: the reason, for people.
 
     Raises:
         sqlalchemy.exc.OperationalError: a database is away or a lock was held for too long.
@@ -37,7 +36,7 @@ def disable_mbid(databases: Databases, mbid: UUID, note: str) -> int:
         links = _lock_enabled(connection, mbid)
         if links:
             with databases.engine("ingest").begin() as ingest:
-                _note_disabled(ingest, links, account_id, note)
+                _record_changes(ingest, links, account_id, note)
             connection.execute(
                 sa.update(track_mbid)
                 .where(track_mbid.c.id.in_(links))
@@ -56,23 +55,23 @@ def _lock_enabled(connection: sa.Connection, mbid: UUID) -> Sequence[int]:
     return connection.execute(statement).scalars().all()
 
 
-def _note_disabled(
+def _record_changes(
     connection: sa.Connection, links: Sequence[int], account_id: int, note: str
 ) -> None:
-    noted = _noted(connection, links, account_id, note)
+    recorded = _recorded(connection, links, account_id, note)
     rows = [
         {"track_mbid_id": link, "account_id": account_id, "disabled": True, "note": note}
         for link in links
-        if link not in noted
+        if link not in recorded
     ]
     if rows:
         connection.execute(sa.insert(track_mbid_change), rows)
 
 
-def _noted(
+def _recorded(
     connection: sa.Connection, links: Sequence[int], account_id: int, note: str
 ) -> Collection[int]:
-    """Return the links whose newest change is this one already."""
+    """Return the links whose last change is this one."""
     change = track_mbid_change
     newest = (
         sa.select(change)

@@ -1,4 +1,7 @@
-"""Links from tracks to MBIDs as maintenance reads and changes them, locked until the commit."""
+"""Reads, locks and changes the links of tracks to MBIDs, for merges and scans.
+
+Lookups read links with `track_links`, imports write them with `submitted_links`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -11,7 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from pipeline.catalog.bulk_statements import array_rows, is_one_of
 from pipeline.catalog.fingerprint.tables import track, track_mbid
 
-STATEMENT_LIMIT: Final = 5.0  # seconds, waiting for locks included; a task has 20
+STATEMENT_LIMIT: Final = 5.0
+"""Seconds that a statement may take, including waits for locks; a task has 20."""
 
 
 @dataclass(slots=True)
@@ -23,12 +27,12 @@ class MbidLink:
     mbid: UUID
     submission_count: int
     disabled: bool
-    merged_into: int | None  # the link of the same track that took this one's place
+    merged_into: int | None  # id of the link that replaces this one, of the same track
 
 
 @dataclass(frozen=True, slots=True)
 class ScannedLink:
-    """A link as a scan of all of them sees it."""
+    """A link as a scan reads it."""
 
     id: int
     mbid: UUID
@@ -41,10 +45,10 @@ _COLUMNS: Final = tuple(track_mbid.c[field.name] for field in fields(MbidLink))
 
 
 def lock_links(connection: sa.Connection, mbid: UUID) -> list[MbidLink]:
-    """Return all MBID links of the tracks that have a link to this one, locked, by id.
+    """Return all MBID links of the tracks that are linked to an MBID, locked, by id.
 
-    The tracks are locked before the links, and the links by id, as whoever merges tracks does it:
-    so nobody waits in a circle.
+    Locks are taken in the same order as in a merge of tracks, so that the two do not deadlock:
+    first tracks, then links, both by id.
     """
     linked = sa.select(track_mbid.c.track_id).where(track_mbid.c.mbid == mbid)
     tracks = (
@@ -66,13 +70,13 @@ def lock_links(connection: sa.Connection, mbid: UUID) -> list[MbidLink]:
 def add_links(
     connection: sa.Connection, mbid: UUID, disabled: Mapping[int, bool]
 ) -> list[MbidLink]:
-    """Link tracks to an MBID, without a submission so far; return the links, locked.
+    """Insert links of tracks to an MBID that no submission confirms; return the links, locked.
 
     Args:
         connection: on the fingerprint database, in a transaction.
         mbid: of the recording.
-        disabled: for each track id, whether a new link is disabled; where an import has just added
-            a link, that one is returned as it is.
+        disabled: for each track id, whether a new link is disabled. An existing link is returned
+            unchanged.
     """
     if not disabled:
         return []
@@ -88,7 +92,7 @@ def add_links(
 
 
 def scan_links(connection: sa.Connection, after: int, limit: int) -> list[ScannedLink]:
-    """Return the links that follow an id, by id, at most `limit`."""
+    """Return the links after an id, by id, at most `limit`."""
     target = track_mbid.alias("target")
     statement = (
         sa.select(
@@ -113,8 +117,8 @@ def shared_mbids(
 
     Args:
         connection: to the fingerprint database.
-        after: only MBIDs after this one; None to begin.
-        limit: most MBIDs.
+        after: the last MBID of the previous call; None to start.
+        limit: maximum number of MBIDs.
     """
     tracks = sa.func.array_agg(track_mbid.c.track_id)
     statement = (
@@ -131,7 +135,7 @@ def shared_mbids(
 
 
 def store_links(connection: sa.Connection, links: Sequence[MbidLink]) -> None:
-    """Write links that are locked as they are now."""
+    """Update the rows of locked links."""
     if not links:
         return
     changed = array_rows(

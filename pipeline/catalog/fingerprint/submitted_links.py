@@ -1,4 +1,4 @@
-"""Links from tracks to what submissions said of them: MBIDs, PUIDs, text metadata, foreign ids."""
+"""Writes the links of tracks that submissions confirm: MBIDs, PUIDs, texts and foreign ids."""
 
 import re
 from collections import Counter
@@ -32,14 +32,14 @@ _VALUE_COLUMN: Final = {
 def confirm(
     connection: sa.Connection, table: sa.Table, links: Iterable[tuple[int, V]]
 ) -> dict[tuple[int, V], int]:
-    """Count one more submission on each link, adding those that are new; return the links' ids.
+    """Count one more submission on each link, inserting new links; return the links' ids.
 
-    A disabled or merged MBID link stays as it is but for its count.
+    A disabled or merged MBID link stays disabled or merged.
 
     Args:
         connection: on the fingerprint database, in a transaction.
         table: one of `track_mbid`, `track_puid`, `track_meta`, `track_foreignid`.
-        links: (track id, value), once for each submission that names it.
+        links: (track id, value), once for each submission that has it.
     """
     counts = Counter(links)
     if not counts:
@@ -62,11 +62,11 @@ def confirm(
 
 
 def meta_ids(connection: sa.Connection, metas: Mapping[UUID, Mapping[str, Any]]) -> dict[UUID, int]:
-    """Return the ids of text metadata by identity, adding what is new.
+    """Return the ids of text metadata by identity, inserting new ones.
 
     Args:
         connection: on the fingerprint database, in a transaction.
-        metas: cleaned fields of each text metadata by its identity (`meta_gid`).
+        metas: cleaned fields by their identity (`meta_gid`).
     """
     if not metas:
         return {}
@@ -81,7 +81,7 @@ def meta_ids(connection: sa.Connection, metas: Mapping[UUID, Mapping[str, Any]])
 
 
 def foreignid_ids(connection: sa.Connection, texts: Iterable[str]) -> dict[str, int]:
-    """Return the ids of foreign ids by their text ``vendor:name``, adding what is new."""
+    """Return the ids of foreign ids by their text ``vendor:name``, inserting new ones."""
     parts = {text: tuple(text.split(":", 1)) for text in texts}
     if not parts:
         return {}
@@ -107,14 +107,14 @@ def _vendor_ids(connection: sa.Connection, names: Iterable[str]) -> dict[str, in
 TEXT_FIELDS: Final = ("track", "artist", "album", "album_artist")
 NUMBER_FIELDS: Final = ("track_no", "disc_no", "year")
 
-_MAX_NUMBER: Final = 10_000  # a track or disc number above it is a mistake
+_MAX_NUMBER: Final = 10_000  # of tracks and discs
 _BLANK: Final = re.compile(r"[\s\0]+")
 
 
 def clean(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the known, truthy fields, every run of white space or NUL as one space.
+    """Return the known fields that are not empty, with runs of white space or NUL as one space.
 
-    Track and disc numbers above 10,000 are left out, as the public service does.
+    Track and disc numbers above 10,000 are left out, as in the public service.
     """
     cleaned: dict[str, Any] = {}
     for name in TEXT_FIELDS:

@@ -1,4 +1,4 @@
-"""What tracks are linked to: MusicBrainz recordings, and the text that their submitters gave."""
+"""Reads the links of tracks for replies: MusicBrainz recordings and submitted texts."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -15,11 +15,11 @@ class RecordingLink(NamedTuple):
     """A track's link to a recording."""
 
     mbid: str
-    sources: int  # submissions that confirmed it
+    sources: int  # number of submissions that confirmed it
 
 
 class UserText(NamedTuple):
-    """Text metadata as it was submitted; an unknown field is None."""
+    """Submitted text metadata; an unknown field is None."""
 
     id: int
     title: str | None
@@ -34,11 +34,11 @@ class UserText(NamedTuple):
 def enabled_links(
     connection: sa.Connection, track_ids: Iterable[int]
 ) -> dict[int, list[RecordingLink]]:
-    """Return the enabled links of tracks, by track id; those of one track by MBID.
+    """Return the enabled links of tracks by track id, those of one track in the order of MBIDs.
 
     Args:
         connection: to the ``fingerprint`` database.
-        track_ids: the tracks; one without a link is not in the answer.
+        track_ids: of the tracks; those without a link are left out.
     """
     wanted = list(track_ids)
     found: dict[int, list[RecordingLink]] = {}
@@ -51,12 +51,12 @@ def enabled_links(
 def user_texts(
     connection: sa.Connection, track_ids: Iterable[int], limit: int
 ) -> dict[int, list[UserText]]:
-    """Return the most confirmed text metadata of tracks, by track id, at most `limit` each.
+    """Return the texts of tracks that most submissions confirm, by track id, at most `limit` each.
 
     Args:
         connection: to the ``fingerprint`` database.
-        track_ids: the tracks; one without text is not in the answer.
-        limit: most texts of one track.
+        track_ids: of the tracks; those without a text are left out.
+        limit: maximum number of texts of one track.
     """
     wanted = list(track_ids)
     found: dict[int, list[UserText]] = {}
@@ -86,7 +86,7 @@ def _links() -> sa.Select[Any]:
 
 @cache
 def _texts() -> sa.Select[Any]:
-    """Return the statement: one short index scan for each track, however many links it has."""
+    """Return the statement, which reads at most ``most`` rows of an index for each track."""
     wanted = (
         sa.func.unnest(_ids())
         .table_valued(sa.column("track_id", sa.Integer), name="wanted")
@@ -119,7 +119,7 @@ def _texts() -> sa.Select[Any]:
 
 
 class LinkedTrack(NamedTuple):
-    """A track as a link of a recording names it."""
+    """A track that is linked to a recording."""
 
     gid: UUID
     disabled: bool  # of the link, not of the track
@@ -134,8 +134,8 @@ def tracks_by_mbids(
 
     Args:
         connection: to the ``fingerprint`` database.
-        mbids: the recordings; one without a track is not in the answer.
-        disabled: whether disabled links count too.
+        mbids: of the recordings; those without a track are left out.
+        disabled: whether to include disabled links.
     """
     statement = (
         sa.select(track_mbid.c.mbid, track.c.gid, track_mbid.c.disabled)

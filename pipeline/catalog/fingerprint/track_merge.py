@@ -1,9 +1,8 @@
-"""Merges tracks: what was known of several is known of one, and the others lead to it.
+"""Merges tracks: fingerprints and links move to one track, and the others redirect to it.
 
-The fingerprint database and the ingest database change, without a commit across both. The ingest
-database is committed first, while everything of the other is locked and ready. Should the last
-commit fail, the ingest database knows already what a second run does all the same: which link of
-several stays depends on their ids alone.
+The fingerprint database and the ingest database change, without a common commit. The ingest
+database is committed first, while all rows of the other one are locked and changed. If the second
+commit fails, a second run makes the same changes, because the ids alone determine which links stay.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,20 +29,20 @@ from pipeline.runtime.databases import Databases
 
 
 class MergeRefusedError(ValueError):
-    """Tracks may not be merged so; the text says what to change."""
+    """These tracks can't be merged; the text says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackMerge:
-    """What merging tracks changes.
+    """The changes of a merge.
 
     Attributes:
         target: the track that stays.
-        sources: the tracks that go, without those that went before.
-        earlier: those that were merged into the target before.
-        fingerprints: ids of all fingerprints of these tracks, with the track of each.
-        redirected: ids of tracks that were merged into one that goes now.
-        links: the links as they will be, in the order of `KINDS`.
+        sources: the tracks that are merged into it now.
+        earlier: the tracks that were merged into it before.
+        fingerprints: track id of each fingerprint of these tracks, by fingerprint id.
+        redirected: ids of tracks that were merged into one of the sources before.
+        links: the links after the merge, in the order of `KINDS`.
     """
 
     target: Track
@@ -55,24 +54,25 @@ class TrackMerge:
 
     @property
     def moved(self) -> list[int]:
-        """The fingerprints that change their track."""
+        """Ids of the fingerprints that get another track."""
         return [key for key, owner in self.fingerprints.items() if owner != self.target.id]
 
 
 def merge_tracks(
     databases: Databases, target: TrackName, sources: Sequence[TrackName]
 ) -> TrackMerge:
-    """Merge tracks into one, and return what that changed; a second time changes nothing.
+    """Merge tracks into one, and return the changes; a second run changes nothing.
 
-    Imports wait meanwhile; those that had found a track that is gone look again.
+    Imports wait until the end. Those that matched a merged track match again.
 
     Args:
         databases: of which ``fingerprint`` and ``ingest`` change.
         target: the track that stays.
-        sources: the tracks that go; their gids lead to the target from then on.
+        sources: the tracks to merge; their gids redirect to the target.
 
     Raises:
-        MergeRefusedError: a track is unknown, was merged elsewhere, or is named as both.
+        MergeRefusedError: a track does not exist, is merged into another one, or is source and
+            target.
         sqlalchemy.exc.OperationalError: a database is away; run it again.
     """
     with databases.engine("fingerprint").begin() as connection:
@@ -89,15 +89,16 @@ def merge_tracks(
 def plan_merge(
     connection: sa.Connection, target: TrackName, sources: Iterable[TrackName]
 ) -> TrackMerge:
-    """Return what a merge would change; the rows stay locked until the transaction ends.
+    """Return the changes of a merge; the rows stay locked until the transaction ends.
 
     Args:
         connection: on the fingerprint database.
         target: the track that stays.
-        sources: the tracks that go.
+        sources: the tracks to merge.
 
     Raises:
-        MergeRefusedError: a track is unknown, was merged elsewhere, or is named as both.
+        MergeRefusedError: a track does not exist, is merged into another one, or is source and
+            target.
     """
     wanted = [target, *sources]
     found = find_tracks(connection, wanted, lock=True)
@@ -144,10 +145,10 @@ def _redirected(connection: sa.Connection, track_ids: Sequence[int]) -> tuple[in
 
 
 def _mark_imports(connection: sa.Connection, databases: Databases, track_ids: set[int]) -> None:
-    """Record the imports into these tracks that committed but are not recorded yet.
+    """Record the imports into these tracks that are committed but not recorded yet.
 
-    Whoever imported them does it too, in a moment or after a crash. It would name links that are
-    gone by then; as it is recorded once only, it is recorded here, before they move.
+    The import would record them later, with links that the merge deletes. An import is recorded
+    once, so it is recorded here, before the links change.
     """
     with databases.engine("ingest").connect() as ingest:
         statement = sa.select(submission.c.id).where(submission.c.state == "pending")
@@ -173,7 +174,7 @@ def _merge_catalogue(connection: sa.Connection, plan: TrackMerge) -> None:
 
 
 def _move_imports(connection: sa.Connection, ingest: sa.Connection, plan: TrackMerge) -> None:
-    """Let what is written of each import name the rows that stay."""
+    """Replace merged tracks and links in the rows of imported submissions."""
     statement = sa.select(fingerprint_source.c.submission_id).where(
         fingerprint_source.c.fingerprint_id.in_(list(plan.fingerprints))
     )

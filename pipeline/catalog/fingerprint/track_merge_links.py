@@ -1,4 +1,4 @@
-"""Links of tracks that become one: of those that name the same, the oldest stays."""
+"""Merges the links of merged tracks: of equal links the oldest stays."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from pipeline.catalog.ingest import tables as ingest
 
 @dataclass(frozen=True, slots=True)
 class LinkKind:
-    """One kind of link, and where its ids are written down.
+    """One kind of link, and the columns that refer to its ids.
 
     Attributes:
         table: of the fingerprint database.
-        value: the column that says what the track is linked to.
-        imported: the column of `submission_import` that names the link.
-        provenance: the columns of the ingest database that name it.
+        value: name of the column with the value that the track is linked to.
+        imported: column of `submission_import` with the id of the link.
+        provenance: columns of the ingest database with the id of the link.
     """
 
     table: sa.Table
@@ -65,7 +65,7 @@ KINDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class TrackLink:
-    """A link of a track; only links to MBIDs are ever disabled or merged."""
+    """A link of a track; only links to MBIDs can be disabled or merged."""
 
     id: int
     track_id: int
@@ -77,7 +77,10 @@ class TrackLink:
 
 @dataclass(frozen=True, slots=True)
 class LinkGroup:
-    """The links that name the same, as the one that stays will be; `track_id` is its track yet."""
+    """The link that stays of several with one value, and the ids of the removed ones.
+
+    `track_id` is its track before the merge; the other fields are those after it.
+    """
 
     kept: int
     track_id: int
@@ -88,10 +91,10 @@ class LinkGroup:
 
 
 def group_links(links: Sequence[TrackLink]) -> list[LinkGroup]:
-    """Group links by what they name.
+    """Group links by their value.
 
-    The lowest id stays, with all their submissions, disabled only if all were. It counts as merged
-    only if all were: otherwise the next scan of MusicBrainz's redirects merges it.
+    The link with the lowest id stays and gets all submissions. It is disabled only if all links
+    were, and merged only if all were; otherwise the next scan of redirects merges it.
     """
     groups: dict[UUID | int, list[TrackLink]] = {}
     for link in sorted(links, key=lambda link: link.id):
@@ -101,14 +104,14 @@ def group_links(links: Sequence[TrackLink]) -> list[LinkGroup]:
 
 
 def moves_of(groups: Iterable[LinkGroup]) -> dict[int, int]:
-    """Return the id in place of each id that goes."""
+    """Return the id of the link that stays by the id of each removed link."""
     return {removed: group.kept for group in groups for removed in group.removed}
 
 
 def lock_links(
     connection: sa.Connection, kind: LinkKind, track_ids: Sequence[int]
 ) -> list[TrackLink]:
-    """Return the links of tracks, locked until the commit, by id."""
+    """Return the links of tracks by id, locked until the transaction ends."""
     table = kind.table
     statement = (
         sa.select(
@@ -129,7 +132,7 @@ def lock_links(
 def store_groups(
     connection: sa.Connection, kind: LinkKind, track_id: int, groups: Sequence[LinkGroup]
 ) -> None:
-    """Give the links that stay to a track and delete the others."""
+    """Move the links that stay to a track and delete the others."""
     table, moves = kind.table, moves_of(groups)
     if table is track_mbid:
         replace_ids(connection, table.c.merged_into, moves)

@@ -19,7 +19,7 @@ from pipeline.fingerprint_store import (
 )
 from pipeline.following import update_index as stage
 from pipeline.following.update_index import update_index
-from pipeline.following.update_store import ForeignStoreError, follow, rebuild_store
+from pipeline.following.update_store import ForeignStoreError, rebuild_store, update_store
 from pipeline.index import open_reader, open_writer
 from pipeline.lookups.score import score_lookups
 from pipeline.lookups.trusted_store import TrustedStore
@@ -181,7 +181,7 @@ def test_a_store_of_another_database_gives_no_wrong_track(importer: Importer, pl
                 importer.databases.engine("fingerprint").connect() as connection,
                 pytest.raises(ForeignStoreError, match="store rebuild"),
             ):
-                follow(writer, connection, 100, None)
+                update_store(writer, connection, 100, None)
         assert find(importer, place, COPIES) == find(importer, None, COPIES)
 
 

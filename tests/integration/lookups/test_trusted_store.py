@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 import structlog.testing
 
-from cli.stack.servers.ports import free_port
 from pipeline.catalog.fingerprint import tables
 from pipeline.catalog.fingerprint.changelog import CHANNEL, ChangelogWatch
 from pipeline.catalog.fingerprint.track_merge import merge_tracks
@@ -65,8 +65,8 @@ def store(importer: Importer, place: Path, clock: Clock) -> Iterator[TrustedStor
 @pytest.fixture
 def watch(databases: Databases) -> Iterator[ChangelogWatch]:
     watch = ChangelogWatch(databases)
-    assert watch.heard()  # nobody listened before
-    assert not watch.heard()
+    assert watch.was_notified()  # nobody listened before
+    assert not watch.was_notified()
     yield watch
     watch.close()
 
@@ -81,6 +81,21 @@ def held(trusted: TrustedStore) -> bool:
     found = trusted.find([1, 2, 3], *ALL)
     assert len(found.rows) in (0, 3)
     return bool(found.rows)
+
+
+@contextmanager
+def refusing_connections(settings: Settings) -> Iterator[None]:
+    """Let PostgreSQL refuse new connections to the fingerprint database."""
+    database = settings.database_fingerprint
+    url = database.url().set(database="postgres")
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    alter = f'ALTER DATABASE "{database.name}" WITH ALLOW_CONNECTIONS'
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"{alter} false")
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql(f"{alter} true")
 
 
 def soon(holds: Callable[[], bool]) -> bool:
@@ -99,14 +114,14 @@ def merge(importer: Importer) -> None:
 
 def test_merged_tracks_are_heard_of(importer: Importer, watch: ChangelogWatch) -> None:
     merge(importer)
-    assert soon(watch.heard)
-    assert not watch.heard()
+    assert soon(watch.was_notified)
+    assert not watch.was_notified()
 
 
 def test_deleted_fingerprints_are_heard_of(importer: Importer, watch: ChangelogWatch) -> None:
     with importer.databases.engine("fingerprint").begin() as connection:
         connection.execute(sa.delete(tables.fingerprint))
-    assert soon(watch.heard)
+    assert soon(watch.was_notified)
 
 
 def test_what_only_adds_is_not_heard_of(importer: Importer, watch: ChangelogWatch) -> None:
@@ -115,7 +130,7 @@ def test_what_only_adds_is_not_heard_of(importer: Importer, watch: ChangelogWatc
         assert connection.scalar(sa.select(sa.func.max(tables.fpindex_changelog.c.id))) == 4
         connection.execute(sa.func.pg_notify("another_channel", "").select())
     time.sleep(0.1)
-    assert not watch.heard()
+    assert not watch.was_notified()
 
 
 def test_what_was_undone_is_not_heard_of(importer: Importer, watch: ChangelogWatch) -> None:
@@ -123,7 +138,7 @@ def test_what_was_undone_is_not_heard_of(importer: Importer, watch: ChangelogWat
         connection.execute(sa.delete(tables.fingerprint))
         connection.rollback()
     time.sleep(0.1)
-    assert not watch.heard()
+    assert not watch.was_notified()
 
 
 def test_a_lost_connection_counts_as_news(importer: Importer, watch: ChangelogWatch) -> None:
@@ -132,10 +147,10 @@ def test_a_lost_connection_counts_as_news(importer: Importer, watch: ChangelogWa
     ).bindparams(query=f"LISTEN {CHANNEL}")
     with importer.databases.engine("fingerprint").connect() as connection:
         assert connection.execute(kill).all() == [(True,)]
-    assert soon(watch.heard)
-    assert watch.heard()  # it listens anew, and has not heard what was said meanwhile
+    assert soon(watch.was_notified)
+    assert watch.was_notified()  # it listens anew, and has not heard what was said meanwhile
     merge(importer)
-    assert soon(watch.heard)
+    assert soon(watch.was_notified)
 
 
 def test_after_a_merge_the_store_rests_until_it_has_followed(
@@ -175,24 +190,22 @@ def test_a_database_that_was_restored_is_noticed(
     assert not held(store)
 
 
-def test_a_database_that_is_away_is_left_alone_for_a_while(
+def test_a_database_that_is_away_is_not_queried_for_a_while(
     settings: Settings, importer: Importer, place: Path, clock: Clock
 ) -> None:
-    """Candidates are then read from rows, which a read-only twin may have."""
+    """The store is not read meanwhile, and is read again after the pause."""
     del importer
-    nowhere = settings.database_fingerprint.model_copy(update={"port": free_port()})
-    broken = Databases(settings.model_copy(update={"database_fingerprint": nowhere}))
-    store = TrustedStore(open_store(place), broken, clock)
-    with structlog.testing.capture_logs() as logs:
+    databases = Databases(settings)
+    store = TrustedStore(open_store(place), databases, clock)
+    with structlog.testing.capture_logs() as logs, refusing_connections(settings):
         for clock.now in (0.0, CHECK_EVERY, REST - 1):
             assert not held(store)
-    assert [each["event"] for each in logs] == ["the database cannot be asked"]
-    working = Databases(settings)
-    store._databases, store._watch = working, ChangelogWatch(working)
+    assert [each["event"] for each in logs] == ["the fingerprint database is away"]
+    assert not held(store)
     clock.now = REST
     assert held(store)
     store.close()
-    working.dispose()
+    databases.dispose()
 
 
 def test_what_the_store_lacks_is_missing_and_no_reason_to_leave_it(

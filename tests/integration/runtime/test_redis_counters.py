@@ -115,7 +115,7 @@ def test_a_thousand_counts_are_one_message(make: Make, settings: Settings) -> No
 def test_very_many_counts_are_several_messages(
     make: Make, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_counters, "PARCEL", 10)
+    monkeypatch.setattr(redis_counters, "MESSAGE_FIELDS", 10)
     many = make()
     for number in range(25):
         many.add("hash", f"{number}")
@@ -123,7 +123,7 @@ def test_very_many_counts_are_several_messages(
     assert len(stored(client)) == 25
     [marker] = client.keys("counted:*")
     assert client.get(marker) == b"3"
-    assert 0 < client.ttl(marker) <= redis_counters.REMEMBERED
+    assert 0 < client.ttl(marker) <= redis_counters.NUMBER_KEPT
 
 
 @pytest.mark.parametrize("lost", range(1, 5))
@@ -172,7 +172,7 @@ def test_an_outage_keeps_the_counts(make: Make) -> None:
             counters.close()
     assert [entry["event"].partition(":")[0] for entry in logs] == [
         "redis is away",
-        "redis is back, and counts have arrived",
+        "redis is back",
         "redis is away",
         "counts are lost",
     ]

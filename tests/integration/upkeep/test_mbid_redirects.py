@@ -11,7 +11,7 @@ from cli.stack.servers.ports import free_port
 from pipeline.catalog.fingerprint import tables as fp
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
-from pipeline.upkeep.mbid_redirects import Followed, follow_redirects
+from pipeline.upkeep.mbid_redirects import ScannedChunk, follow_redirects
 from tests.support.mbids import ELSEWHERE, NEW, NEWER, OLD, Links, MusicBrainz
 
 
@@ -48,12 +48,12 @@ def test_redirected_mbids_are_merged_and_others_are_not(links: Links) -> None:
     tracks = [links.track() for _ in range(3)]
     for track in tracks:
         links.link(track, OLD)
-    assert follow_redirects(links.databases, 0, soon()) == Followed(0, 3)
+    assert follow_redirects(links.databases, 0, soon()) == ScannedChunk(0, 3)
     assert [links.of(track, NEW).submission_count for track in tracks] == [1, 1, 1]
     rows = links.rows()
     assert rows[known] == (NEWER, 1, False, None)
     assert rows[unknown] == (ELSEWHERE, 1, False, None)
-    assert follow_redirects(links.databases, 0, soon()) == Followed(0, 0)
+    assert follow_redirects(links.databases, 0, soon()) == ScannedChunk(0, 0)
 
 
 @pytest.mark.usefixtures("musicbrainz")
@@ -72,9 +72,9 @@ def test_chunk_after_chunk_it_comes_to_the_end_and_begins_again(links: Links) ->
 def test_out_of_time_it_stops_after_the_mbid_it_has_begun(links, musicbrainz) -> None:
     musicbrainz.redirect(ELSEWHERE, NEWER)
     first, second = links.link(links.track(), OLD), links.link(links.track(), ELSEWHERE)
-    assert follow_redirects(links.databases, 0, time.monotonic()) == Followed(first, 1)
+    assert follow_redirects(links.databases, 0, time.monotonic()) == ScannedChunk(first, 1)
     assert links.rows()[second] == (ELSEWHERE, 1, False, None)
-    assert follow_redirects(links.databases, first, soon()) == Followed(0, 1)
+    assert follow_redirects(links.databases, first, soon()) == ScannedChunk(0, 1)
 
 
 @pytest.mark.usefixtures("musicbrainz")
@@ -85,7 +85,7 @@ def test_what_came_to_a_merged_link_since_goes_on(links: Links) -> None:
     with links.databases.engine("fingerprint").begin() as connection:
         connection.execute(sa.update(fp.track_mbid).filter_by(id=old).values(submission_count=1))
     links.source(old)
-    assert follow_redirects(links.databases, 0, soon()) == Followed(0, 1)
+    assert follow_redirects(links.databases, 0, soon()) == ScannedChunk(0, 1)
     new = links.of(track, NEW)
     assert (new.submission_count, new.disabled) == (2, False)
     assert links.sourced() == [new.id] * 2
@@ -99,7 +99,7 @@ def test_sources_that_a_lost_run_left_behind_are_moved(links: Links) -> None:
     links.link(track, OLD, 0, disabled=True, merged_into=new)
     left = links.source(new + 1)
     assert links.sourced()[left - 1] == new + 1
-    assert follow_redirects(links.databases, 0, soon()) == Followed(0, 0)
+    assert follow_redirects(links.databases, 0, soon()) == ScannedChunk(0, 0)
     assert links.sourced() == [new, new]
 
 

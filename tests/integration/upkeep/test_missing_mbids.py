@@ -15,7 +15,12 @@ from pipeline.catalog.fingerprint.mbid_disable import disable_mbid
 from pipeline.catalog.musicbrainz.recording_redirects import read_recordings
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
-from pipeline.upkeep.missing_mbids import UNKNOWN_NOTE, Settled, merge_missing_mbid, unknown_key
+from pipeline.upkeep.missing_mbids import (
+    UNKNOWN_NOTE,
+    MissingMbidOutcome,
+    merge_missing_mbid,
+    unknown_key,
+)
 from tests.support.mbids import ELSEWHERE, NEW, NEWER, OLD, Links, MusicBrainz
 from tests.support.scratch_redis import scratch_redis
 
@@ -44,10 +49,10 @@ def remembered(settings: Settings) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def settle(databases: Databases, remembered: redis.Redis) -> Callable[[], Settled]:
+def settle(databases: Databases, remembered: redis.Redis) -> Callable[[], MissingMbidOutcome]:
     """Return a function that settles the old MBID as MusicBrainz knows it now."""
 
-    def settle() -> Settled:
+    def settle() -> MissingMbidOutcome:
         recordings = read_recordings(databases, [OLD])
         assert recordings is not None
         return merge_missing_mbid(OLD, recordings, databases, remembered)
@@ -61,18 +66,18 @@ def now() -> datetime:
 
 def test_what_musicbrainz_merged_is_merged(links, musicbrainz, settle, remembered) -> None:
     links.link(links.track(), OLD, 2)
-    assert settle() is Settled.WAITING
+    assert settle() is MissingMbidOutcome.WAITING
     musicbrainz.redirect(OLD, NEW)
-    assert settle() is Settled.MERGED
+    assert settle() is MissingMbidOutcome.MERGED
     assert [row[0:3] for row in links.rows().values()] == [(OLD, 0, True), (NEW, 2, False)]
     assert not remembered.exists(unknown_key(OLD))
 
 
 def test_a_recording_that_came_is_left_alone(links, musicbrainz, settle, remembered) -> None:
     link = links.link(links.track(), OLD)
-    assert settle() is Settled.WAITING
+    assert settle() is MissingMbidOutcome.WAITING
     musicbrainz.add(OLD)
-    assert settle() is Settled.KNOWN
+    assert settle() is MissingMbidOutcome.KNOWN
     assert links.rows() == {link: (OLD, 1, False, None)}
     assert not remembered.exists(unknown_key(OLD))
 
@@ -80,7 +85,7 @@ def test_a_recording_that_came_is_left_alone(links, musicbrainz, settle, remembe
 def test_an_unknown_mbid_is_remembered_not_disabled(links, musicbrainz, settle, remembered) -> None:
     link = links.link(links.track(), OLD)
     musicbrainz.replicated(now())
-    assert {settle() for _ in range(3)} == {Settled.WAITING}
+    assert {settle() for _ in range(3)} == {MissingMbidOutcome.WAITING}
     assert links.rows()[link] == (OLD, 1, False, None)
     assert datetime.fromisoformat(remembered.get(unknown_key(OLD)).decode()) <= now()
     assert 0 < remembered.ttl(unknown_key(OLD)) <= 90 * DAY.total_seconds()
@@ -94,9 +99,9 @@ def test_after_a_week_of_replication_every_link_is_disabled(
     musicbrainz.replicated(now())
     settle()
     musicbrainz.replicated(now() + 7 * DAY - timedelta(minutes=1))
-    assert settle() is Settled.WAITING
+    assert settle() is MissingMbidOutcome.WAITING
     musicbrainz.replicated(now() + 7 * DAY)
-    assert settle() is Settled.DISABLED
+    assert settle() is MissingMbidOutcome.DISABLED
     assert {link for link, row in links.rows().items() if row[2]} == set(found)
     assert links.rows()[other] == (NEW, 1, False, None)
     assert [(each.track_mbid_id, each.disabled, each.note) for each in links.changes()] == [
@@ -111,7 +116,7 @@ def test_a_copy_that_is_older_than_the_mbid_disables_nothing(links, musicbrainz,
     musicbrainz.replicated(now() - 60 * DAY)
     settle()
     musicbrainz.replicated(now() - 1 * DAY)
-    assert settle() is Settled.WAITING
+    assert settle() is MissingMbidOutcome.WAITING
     assert links.rows()[link] == (OLD, 1, False, None)
 
 
@@ -120,9 +125,9 @@ def test_a_copy_that_does_not_say_when_it_was_made_disables_nothing(
     links, settle, remembered
 ) -> None:
     link = links.link(links.track(), OLD)
-    assert settle() is Settled.WAITING
+    assert settle() is MissingMbidOutcome.WAITING
     remembered.set(unknown_key(OLD), (now() - 365 * DAY).isoformat())
-    assert settle() is Settled.WAITING
+    assert settle() is MissingMbidOutcome.WAITING
     assert links.rows()[link] == (OLD, 1, False, None)
 
 
@@ -134,7 +139,7 @@ def test_a_copy_that_lacks_what_it_takes_disables_nothing(
     if recordings:
         MusicBrainz(databases).add(NEW)
     remembered.set(unknown_key(OLD), (now() - 365 * DAY).isoformat())
-    assert settle() is Settled.WAITING
+    assert settle() is MissingMbidOutcome.WAITING
     assert links.rows()[link] == (OLD, 1, False, None)
 
 

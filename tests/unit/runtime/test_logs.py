@@ -19,8 +19,7 @@ import sqlalchemy
 import structlog
 from celery.utils.log import get_task_logger
 
-from pipeline.runtime import logs
-from pipeline.runtime.logs import configure_logging
+from pipeline.runtime.logs import configure_logging, reset_logging
 from pipeline.runtime.trace import trace
 from pipeline.settings.sections import LoggingSettings
 
@@ -42,7 +41,7 @@ def logging_to(**settings: Any) -> Iterator[io.StringIO]:
         try:
             yield out
         finally:
-            logs._remove_own_handlers(root)
+            reset_logging()
             root.setLevel(level)
             logging.captureWarnings(capture=False)
 
@@ -99,7 +98,7 @@ def test_a_process_logs_to_standard_output_alone(form: str) -> None:
     """A real process writes whole lines to standard output, nothing to standard error."""
     program = f"""
 import logging, structlog
-from pipeline.runtime.logs import configure_logging
+from pipeline.runtime.logs import configure_logging, reset_logging
 from pipeline.settings.sections import LoggingSettings
 configure_logging(LoggingSettings(format={form!r}), component="worker")
 structlog.get_logger("acoustid.a").info("one")

@@ -16,8 +16,7 @@ import structlog
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
-from pipeline.runtime import logs
-from pipeline.runtime.logs import configure_logging
+from pipeline.runtime.logs import configure_logging, reset_logging
 from pipeline.runtime.sentry import bind_account, bind_submission, init_sentry
 from pipeline.runtime.trace import trace
 from pipeline.settings.sections import LoggingSettings, Settings
@@ -205,7 +204,7 @@ def test_a_logged_error_is_grouped_by_its_message(kept: Kept) -> None:
     except ValueError:
         LOG.exception("import failed", submission_id=7, apikey=SECRET)
     finally:
-        logs._remove_own_handlers(logging.getLogger())
+        reset_logging()
         logging.getLogger().setLevel(logging.WARNING)
         logging.captureWarnings(capture=False)
     (event,) = kept.errors
