@@ -32,12 +32,9 @@ from pipeline.index.interface import FingerprintIndex
 from pipeline.lookups.score import rank_fingerprints, shortest_decimal
 from pipeline.lookups.trusted_store import TrustedStore
 from pipeline.messages import Lookup
-from pipeline.rules import LOOKUP_LENGTH_DIFF, LOOKUP_MAX_RESULTS
+from pipeline.rules import LOOKUP_LENGTH_DIFF, LOOKUP_MAX_RESULTS, MAX_DURATION
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
-
-MAX_DURATION = 32767
-"""Seconds, the greatest length that the tables can hold."""
 
 
 class SubmissionRejectedError(ValueError):

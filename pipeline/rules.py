@@ -106,7 +106,13 @@ Public service: max length diff, in its track merging.
 SERVED_MAX_POSTINGS: Final = 10_000
 """Postings that may add candidates to a search. fpindex's protocol has no parameter for it."""
 
+# Lookups and imports.
+
+MAX_DURATION: Final = 32_767
+"""Seconds of audio of the longest fingerprint, since the columns have 16 bits."""
+
 NIL_UUID: Final = UUID(int=0)
+"""The UUID that clients send for no MBID or PUID."""
 
 
 def identifier(value: UUID | None) -> UUID | None:

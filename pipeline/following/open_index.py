@@ -23,11 +23,11 @@ class IndexBusy(FingerprintIndexError):  # noqa: N818 - named for the state it r
     """Another process writes the index."""
 
 
-class OpenIndex(FingerprintIndex, Protocol):
-    """An index open for searching; a context manager, for use by several threads."""
+class Closable(Protocol):
+    """A context manager that closes files and connections, and releases its lock."""
 
     def close(self) -> None:
-        """Close files and connections."""
+        """Close files and connections, and release the lock."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -40,8 +40,12 @@ class OpenIndex(FingerprintIndex, Protocol):
     ) -> None: ...
 
 
-class IndexUpdater(Protocol):
-    """An index open for writing, by this process alone; a context manager, for one thread."""
+class OpenIndex(FingerprintIndex, Closable, Protocol):
+    """An index open for searching, for use by several threads."""
+
+
+class IndexUpdater(Closable, Protocol):
+    """An index open for writing by this process only; for one thread."""
 
     def position(self) -> int:
         """Return the changelog position of the last commit."""
@@ -58,19 +62,6 @@ class IndexUpdater(Protocol):
     def merging(self) -> bool:
         """Return whether a merge runs in the background, which `close` would stop."""
         ...
-
-    def close(self) -> None:
-        """Close the index, so that another process can write it."""
-        ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
 
 
 def open_index(settings: FingerprintIndexSettings) -> OpenIndex:

@@ -118,7 +118,8 @@ class Submission(Protocol):
 
 def bind_account(account_id: int) -> None:
     """Add the account's id to all further reports of this request or task, as their user."""
-    sentry_sdk.set_user({"id": account_id})
+    if sentry_sdk.is_initialized():
+        sentry_sdk.set_user({"id": account_id})
 
 
 def bind_submission(submissions: Sequence[Submission], stage: str) -> None:

@@ -5,7 +5,7 @@ host name may have a password.
 """
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
@@ -55,36 +55,29 @@ def split_server(text: str, default_port: int) -> tuple[str, int]:
 
 
 def _checked_dsn(value: SecretStr) -> SecretStr:
-    if not _is_dsn(value.get_secret_value()):
+    parts = _http_url(value.get_secret_value())
+    if not (parts and parts.username and parts.path.strip("/")):
         raise ValueError("must be a Sentry DSN: https://KEY@HOST/PROJECT")
     return value
 
 
-def _is_dsn(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        port_is_fit = parts.port is None or parts.port > 0
-    except ValueError:  # its message may quote the DSN
-        return False
-    named = bool(parts.username and parts.hostname and parts.path.strip("/"))
-    return parts.scheme in {"http", "https"} and named and port_is_fit
-
-
 def _checked_web_address(value: str) -> str:
-    if not _is_web_address(value):
+    parts = _http_url(value)
+    plain = value.isascii() and value.isprintable() and " " not in value
+    if not (parts and plain and "@" not in parts.netloc):
         raise ValueError("must be an http:// or https:// address without user and password")
     return value
 
 
-def _is_web_address(text: str) -> bool:
+def _http_url(text: str) -> SplitResult | None:
+    """Return the parts of an ``http`` or ``https`` URL with a valid host and port, else None."""
     try:
         parts = urlsplit(text)
-        port_is_fit = parts.port is None or parts.port > 0
+        port_is_valid = parts.port is None or parts.port > 0
     except ValueError:  # its message may quote a password
-        return False
-    plain = text.isascii() and text.isprintable() and " " not in text
-    named = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
-    return plain and named and port_is_fit
+        return None
+    valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and port_is_valid
+    return parts if valid else None
 
 
 Host = Annotated[str, AfterValidator(_checked_host)]

@@ -1,4 +1,4 @@
-"""The pipeline on an index that is on a server: `[fingerprint_index] protocol = http`."""
+"""An index on a server: `[fingerprint_index] protocol = http`."""
 
 import json
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IndexServerProc
 
 @pytest.fixture
 def place(server: IndexServerProcess, tmp_path: Path) -> FingerprintIndexSettings:
-    """An index of its own for each test."""
+    """A new index for each test."""
     return FingerprintIndexSettings(
         protocol="http",
         host=LOOPBACK,
@@ -74,7 +74,7 @@ def catch_up(place: FingerprintIndexSettings, databases: Databases) -> int:
 
 
 def random_batches(random: np.random.Generator) -> Iterator[list[Change]]:
-    """Yield batches over few ids and terms, so that everything meets everything."""
+    """Yield batches with few ids and terms, so that they overlap."""
     for _ in range(6):
         ids = random.integers(1, 400, 150).tolist()
         yield [
@@ -86,7 +86,7 @@ def random_batches(random: np.random.Generator) -> Iterator[list[Change]]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_both_engines_give_the_same_answers(
+def test_local_and_http_index_give_equal_answers(
     seed: int, place: FingerprintIndexSettings, databases: Databases, index_path: Path
 ) -> None:
     random = np.random.default_rng(seed)
@@ -110,7 +110,7 @@ def test_both_engines_give_the_same_answers(
         assert any(each.ids.size for each in answered)
 
 
-def test_it_follows_the_changelog_in_batches_from_where_it_stands(
+def test_the_index_follows_the_changelog_in_batches(
     importer: Importer, place: FingerprintIndexSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stage, "BATCH", 3)
@@ -122,7 +122,7 @@ def test_it_follows_the_changelog_in_batches_from_where_it_stands(
     assert not place.path.exists()
 
 
-def test_a_killed_server_forgets_nothing_and_is_only_waited_for(
+def test_a_killed_server_keeps_its_commits(
     importer: Importer, place: FingerprintIndexSettings, server: IndexServerProcess
 ) -> None:
     with open_index(place) as index, open_updater(place, importer.databases) as updater:
@@ -139,7 +139,7 @@ def test_a_killed_server_forgets_nothing_and_is_only_waited_for(
     assert found(place)[2] == []
 
 
-def test_a_server_that_is_away_is_stood_in_for_by_a_replica(
+def test_a_replica_answers_while_a_server_is_away(
     importer: Importer, place: FingerprintIndexSettings
 ) -> None:
     catch_up(place, importer.databases)
@@ -159,8 +159,8 @@ def test_one_process_writes_at_a_time(
     open_updater(place, databases).close()
 
 
-def test_the_next_one_may_write_as_soon_as_the_last_one_has_closed(databases: Databases) -> None:
-    """Not only when the database has noticed that the connection is gone."""
+def test_the_lock_is_free_after_close(databases: Databases) -> None:
+    """The lock does not last until the database ends the closed connection."""
     engine = databases.engine("fingerprint")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         held = sa.text(
@@ -174,7 +174,7 @@ def test_the_next_one_may_write_as_soon_as_the_last_one_has_closed(databases: Da
             assert connection.scalar(held) == 0
 
 
-def test_a_rebuild_mends_what_does_not_belong_and_has_what_came_meanwhile(
+def test_a_rebuild_removes_foreign_documents_and_applies_the_changelog(
     importer: Importer, place: FingerprintIndexSettings
 ) -> None:
     with open_updater(place, importer.databases) as updater:
@@ -191,7 +191,7 @@ def test_a_rebuild_mends_what_does_not_belong_and_has_what_came_meanwhile(
     assert found(place) == [[] if number == 5 else [number] for number in SEEDS]
 
 
-def test_an_index_of_another_database_is_noticed_and_can_be_rebuilt(
+def test_an_index_of_another_database_is_refused_until_it_is_rebuilt(
     importer: Importer, place: FingerprintIndexSettings
 ) -> None:
     with open_updater(place, importer.databases) as updater:
@@ -203,7 +203,7 @@ def test_an_index_of_another_database_is_noticed_and_can_be_rebuilt(
 
 
 @pytest.mark.usefixtures("importer")
-def test_the_command_line_looks_after_it(
+def test_the_commands_work_on_an_http_index(
     place: FingerprintIndexSettings,
     settings: Settings,
     tmp_path: Path,
@@ -235,14 +235,14 @@ def test_the_command_line_looks_after_it(
     assert not place.path.exists()
 
 
-def test_submissions_go_through_workers_into_it(
+def test_workers_index_submissions_on_the_server(
     importer: Importer,
     place: FingerprintIndexSettings,
     settings: Settings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A second copy is imported into the track that the first one, by then indexed, made."""
+    """A second copy joins the track of the first one, which is indexed by then."""
     here = settings.model_copy(update={"fingerprint_index": place})
     config = write_config(here, tmp_path / "acoustid.conf")
     monkeypatch.setenv("ACOUSTID_CONFIG", str(config))  # for this test alone

@@ -1,4 +1,4 @@
-"""A store is used while the database has not said otherwise, and it says so at once."""
+"""A store is read until the database notifies of a change."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ ALL = (0, 1 << 15)
 
 
 class Clock:
-    """A clock that stands still."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -55,7 +55,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(importer: Importer, place: Path, clock: Clock) -> Iterator[TrustedStore]:
-    """A store that is trusted, by a clock on which nothing becomes due."""
+    """A store that is read, with a clock that the test sets."""
     trusted = TrustedStore(open_store(place), importer.databases, clock)
     assert held(trusted)
     yield trusted
@@ -65,7 +65,7 @@ def store(importer: Importer, place: Path, clock: Clock) -> Iterator[TrustedStor
 @pytest.fixture
 def watch(databases: Databases) -> Iterator[ChangelogWatch]:
     watch = ChangelogWatch(databases)
-    assert watch.was_notified()  # nobody listened before
+    assert watch.was_notified()  # the first call opens the connection
     assert not watch.was_notified()
     yield watch
     watch.close()
@@ -77,7 +77,7 @@ def update(importer: Importer, place: Path) -> None:
 
 
 def held(trusted: TrustedStore) -> bool:
-    """Tell whether the store is used for the first three fingerprints: for all or for none."""
+    """Return whether the store has the first three fingerprints: all or none of them."""
     found = trusted.find([1, 2, 3], *ALL)
     assert len(found.rows) in (0, 3)
     return bool(found.rows)
@@ -112,19 +112,19 @@ def merge(importer: Importer) -> None:
     merge_tracks(importer.databases, first.id, [second.id])
 
 
-def test_merged_tracks_are_heard_of(importer: Importer, watch: ChangelogWatch) -> None:
+def test_a_merge_of_tracks_sends_a_notification(importer: Importer, watch: ChangelogWatch) -> None:
     merge(importer)
     assert soon(watch.was_notified)
     assert not watch.was_notified()
 
 
-def test_deleted_fingerprints_are_heard_of(importer: Importer, watch: ChangelogWatch) -> None:
+def test_a_deletion_sends_a_notification(importer: Importer, watch: ChangelogWatch) -> None:
     with importer.databases.engine("fingerprint").begin() as connection:
         connection.execute(sa.delete(tables.fingerprint))
     assert soon(watch.was_notified)
 
 
-def test_what_only_adds_is_not_heard_of(importer: Importer, watch: ChangelogWatch) -> None:
+def test_an_insertion_sends_no_notification(importer: Importer, watch: ChangelogWatch) -> None:
     importer.run(importer.receipt(fingerprint(4)), importer.receipt(fingerprint(1)))
     with importer.databases.engine("fingerprint").begin() as connection:
         assert connection.scalar(sa.select(sa.func.max(tables.fpindex_changelog.c.id))) == 4
@@ -133,7 +133,7 @@ def test_what_only_adds_is_not_heard_of(importer: Importer, watch: ChangelogWatc
     assert not watch.was_notified()
 
 
-def test_what_was_undone_is_not_heard_of(importer: Importer, watch: ChangelogWatch) -> None:
+def test_a_rollback_sends_no_notification(importer: Importer, watch: ChangelogWatch) -> None:
     with importer.databases.engine("fingerprint").begin() as connection:
         connection.execute(sa.delete(tables.fingerprint))
         connection.rollback()
@@ -141,19 +141,19 @@ def test_what_was_undone_is_not_heard_of(importer: Importer, watch: ChangelogWat
     assert not watch.was_notified()
 
 
-def test_a_lost_connection_counts_as_news(importer: Importer, watch: ChangelogWatch) -> None:
+def test_a_lost_connection_is_a_notification(importer: Importer, watch: ChangelogWatch) -> None:
     kill = sa.text(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = :query"
     ).bindparams(query=f"LISTEN {CHANNEL}")
     with importer.databases.engine("fingerprint").connect() as connection:
         assert connection.execute(kill).all() == [(True,)]
     assert soon(watch.was_notified)
-    assert watch.was_notified()  # it listens anew, and has not heard what was said meanwhile
+    assert watch.was_notified()  # a new connection may have missed notifications
     merge(importer)
     assert soon(watch.was_notified)
 
 
-def test_after_a_merge_the_store_rests_until_it_has_followed(
+def test_after_a_merge_the_store_is_not_read_until_it_has_followed(
     importer: Importer, place: Path, store: TrustedStore
 ) -> None:
     merge(importer)
@@ -164,7 +164,7 @@ def test_after_a_merge_the_store_rests_until_it_has_followed(
     assert (one.track_id, one.track_gid) == (other.track_id, other.track_gid)
 
 
-def test_without_notices_the_database_is_asked_in_time(
+def test_without_notifications_the_database_is_queried_at_intervals(
     importer: Importer, place: Path, store: TrustedStore, clock: Clock
 ) -> None:
     with importer.databases.engine("fingerprint").begin() as connection:
@@ -179,7 +179,7 @@ def test_without_notices_the_database_is_asked_in_time(
     assert held(store)
 
 
-def test_a_database_that_was_restored_is_noticed(
+def test_a_store_of_a_restored_database_is_not_read(
     importer: Importer, store: TrustedStore, clock: Clock
 ) -> None:
     changelog = tables.fpindex_changelog
@@ -193,7 +193,7 @@ def test_a_database_that_was_restored_is_noticed(
 def test_a_database_that_is_away_is_not_queried_for_a_while(
     settings: Settings, importer: Importer, place: Path, clock: Clock
 ) -> None:
-    """The store is not read meanwhile, and is read again after the pause."""
+    """The store is not read during the pause, and is read after it."""
     del importer
     databases = Databases(settings)
     store = TrustedStore(open_store(place), databases, clock)
@@ -208,7 +208,7 @@ def test_a_database_that_is_away_is_not_queried_for_a_while(
     databases.dispose()
 
 
-def test_what_the_store_lacks_is_missing_and_no_reason_to_leave_it(
+def test_a_fingerprint_that_the_store_lacks_is_missing(
     importer: Importer, place: Path, store: TrustedStore, clock: Clock
 ) -> None:
     importer.run(importer.receipt(fingerprint(4)), index=False)

@@ -1,4 +1,4 @@
-"""What becomes of an MBID that lookups missed in MusicBrainz."""
+"""MBIDs that lookups did not find in MusicBrainz are merged, kept or disabled."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +34,7 @@ def links(databases: Databases) -> Links:
 
 @pytest.fixture
 def musicbrainz(databases: Databases) -> MusicBrainz:
-    """A copy that knows two recordings and one redirect."""
+    """A copy with two recordings and one redirect."""
     made = MusicBrainz(databases)
     made.add(NEW, NEWER)
     made.redirect(ELSEWHERE, NEWER)
@@ -43,14 +43,14 @@ def musicbrainz(databases: Databases) -> MusicBrainz:
 
 @pytest.fixture
 def remembered(settings: Settings) -> Iterator[redis.Redis]:
-    """Redis, which remembers nothing yet."""
+    """Redis without data."""
     with scratch_redis(settings) as connection:
         yield connection
 
 
 @pytest.fixture
 def settle(databases: Databases, remembered: redis.Redis) -> Callable[[], MissingMbidOutcome]:
-    """Return a function that settles the old MBID as MusicBrainz knows it now."""
+    """Return a function that merges or disables the old MBID, by the current copy."""
 
     def settle() -> MissingMbidOutcome:
         recordings = read_recordings(databases, [OLD])
@@ -64,7 +64,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def test_what_musicbrainz_merged_is_merged(links, musicbrainz, settle, remembered) -> None:
+def test_an_mbid_that_musicbrainz_merged_is_merged(links, musicbrainz, settle, remembered) -> None:
     links.link(links.track(), OLD, 2)
     assert settle() is MissingMbidOutcome.WAITING
     musicbrainz.redirect(OLD, NEW)
@@ -73,7 +73,7 @@ def test_what_musicbrainz_merged_is_merged(links, musicbrainz, settle, remembere
     assert not remembered.exists(unknown_key(OLD))
 
 
-def test_a_recording_that_came_is_left_alone(links, musicbrainz, settle, remembered) -> None:
+def test_a_recording_that_appeared_is_kept(links, musicbrainz, settle, remembered) -> None:
     link = links.link(links.track(), OLD)
     assert settle() is MissingMbidOutcome.WAITING
     musicbrainz.add(OLD)
@@ -82,7 +82,7 @@ def test_a_recording_that_came_is_left_alone(links, musicbrainz, settle, remembe
     assert not remembered.exists(unknown_key(OLD))
 
 
-def test_an_unknown_mbid_is_remembered_not_disabled(links, musicbrainz, settle, remembered) -> None:
+def test_an_unknown_mbid_is_not_disabled_at_once(links, musicbrainz, settle, remembered) -> None:
     link = links.link(links.track(), OLD)
     musicbrainz.replicated(now())
     assert {settle() for _ in range(3)} == {MissingMbidOutcome.WAITING}
@@ -111,7 +111,7 @@ def test_after_a_week_of_replication_every_link_is_disabled(
 
 
 def test_a_copy_that_is_older_than_the_mbid_disables_nothing(links, musicbrainz, settle) -> None:
-    """A month later comes a dump that was made before the MBID was first missed."""
+    """A dump that was made before the first miss is loaded a month later."""
     link = links.link(links.track(), OLD)
     musicbrainz.replicated(now() - 60 * DAY)
     settle()
@@ -121,9 +121,7 @@ def test_a_copy_that_is_older_than_the_mbid_disables_nothing(links, musicbrainz,
 
 
 @pytest.mark.usefixtures("musicbrainz")
-def test_a_copy_that_does_not_say_when_it_was_made_disables_nothing(
-    links, settle, remembered
-) -> None:
+def test_a_copy_without_a_date_disables_nothing(links, settle, remembered) -> None:
     link = links.link(links.track(), OLD)
     assert settle() is MissingMbidOutcome.WAITING
     remembered.set(unknown_key(OLD), (now() - 365 * DAY).isoformat())
@@ -132,7 +130,7 @@ def test_a_copy_that_does_not_say_when_it_was_made_disables_nothing(
 
 
 @pytest.mark.parametrize("recordings", [True, False], ids=["no redirects", "nothing at all"])
-def test_a_copy_that_lacks_what_it_takes_disables_nothing(
+def test_a_copy_without_recordings_or_redirects_disables_nothing(
     links, databases, settle, remembered, recordings: bool
 ) -> None:
     link = links.link(links.track(), OLD)
@@ -143,21 +141,21 @@ def test_a_copy_that_lacks_what_it_takes_disables_nothing(
     assert links.rows()[link] == (OLD, 1, False, None)
 
 
-def test_disabling_twice_notes_it_once(links: Links) -> None:
+def test_a_repeated_disabling_is_recorded_once(links: Links) -> None:
     links.link(links.track(), OLD)
     assert disable_mbid(links.databases, OLD, "gone") == 1
     assert disable_mbid(links.databases, OLD, "gone") == 0
     assert len(links.changes()) == 1
 
 
-def test_links_that_are_disabled_already_get_no_note(links: Links) -> None:
+def test_disabled_links_get_no_change_record(links: Links) -> None:
     links.link(links.track(), OLD, disabled=True)
     assert disable_mbid(links.databases, OLD, "gone") == 0
     assert list(links.changes()) == []
 
 
-def test_a_run_that_died_after_the_note_is_completed_without_a_second(links: Links) -> None:
-    """The server ends the connection in place of the commit."""
+def test_a_run_that_died_after_the_record_is_completed(links: Links) -> None:
+    """The server ends the connection at the commit."""
     link = links.link(links.track(), OLD)
     engine = links.databases.engine("fingerprint")
 
@@ -179,7 +177,7 @@ def test_a_run_that_died_after_the_note_is_completed_without_a_second(links: Lin
     assert len(links.changes()) == 1
 
 
-def test_a_link_that_somebody_enabled_again_gets_a_new_note(links: Links) -> None:
+def test_a_link_that_was_enabled_again_gets_a_new_record(links: Links) -> None:
     link = links.link(links.track(), OLD)
     disable_mbid(links.databases, OLD, "gone")
     links.change(link)
@@ -189,7 +187,7 @@ def test_a_link_that_somebody_enabled_again_gets_a_new_note(links: Links) -> Non
     assert [each.disabled for each in links.changes()] == [True, False, True]
 
 
-def test_disabling_at_the_same_time_notes_it_once_by_one_account(links: Links) -> None:
+def test_concurrent_disabling_is_recorded_once_by_one_account(links: Links) -> None:
     for _ in range(5):
         links.link(links.track(), OLD)
     barrier = Barrier(2)
