@@ -23,7 +23,8 @@ import sqlalchemy.exc
 import structlog
 from celery.exceptions import Retry
 
-from pipeline.imports.score import IndexAheadError, IndexBehindError
+from pipeline.catalog.fingerprint.changelog import IndexAheadError
+from pipeline.imports.score import IndexBehindError
 from pipeline.index import IndexCorrupt, SearchTimeout
 from pipeline.index_http import IndexUnavailable
 from tasks.worker_resources import worker_resources

@@ -15,6 +15,7 @@ from api.submissions.request import NumberedReceipt, Sender, parse_submissions
 from api.submissions.status import show_submission
 from pipeline.catalog.app.accounts import Application
 from pipeline.catalog.ingest.submission_status import SubmissionStatus, statuses
+from pipeline.runtime.sentry import bind_account
 
 MAX_WAIT: Final = 10
 """The longest time in seconds that a request waits for final states."""
@@ -44,6 +45,7 @@ class SubmitEndpoint(KeyedEndpoint):
         application = super().identify(parameters, exchange)
         account = self.services.keys.account(parameters, exchange.deadline)
         exchange.account_id = account.id
+        bind_account(account.id)
         return application
 
     def answer(

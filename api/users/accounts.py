@@ -13,8 +13,11 @@ from api.http.exchange import Exchange
 from api.http.parameters import Parameters
 from api.services import Services
 from api.users.musicbrainz_tokens import MusicbrainzUsers
-from pipeline.catalog.app.accounts import Account, create_account
-from pipeline.catalog.app.musicbrainz_accounts import ensure_account
+from pipeline.catalog.app.accounts import (
+    Account,
+    create_account,
+    ensure_musicbrainz_account,
+)
 
 ANONYMOUS = "Anonymous"
 
@@ -89,6 +92,6 @@ class CreateMusicbrainzEndpoint(Endpoint):
         if mbuser is None:
             raise InvalidMusicbrainzTokenError
         with self.services.databases.engine("app").begin() as connection:
-            account, key = ensure_account(connection, mbuser)
+            account, key = ensure_musicbrainz_account(connection, mbuser)
         self.services.keys.accounts.publish(key, account)
         return {"user": {"apikey": key}}

@@ -78,9 +78,7 @@ def test_a_known_user_gets_the_account_there_is(behind, musicbrainz) -> None:
 
 
 def test_the_key_works_at_once(behind, musicbrainz, monkeypatch) -> None:
-    monkeypatch.setattr(
-        "pipeline.catalog.app.musicbrainz_accounts.generate_key", lambda: "Future1234"
-    )
+    monkeypatch.setattr("pipeline.catalog.app.accounts.generate_key", lambda: "Future1234")
     assert code_of(behind.submit(user="Future1234")) == 6
     musicbrainz.knows(sub="a")
     assert create(behind).json["user"]["apikey"] == "Future1234"

@@ -10,8 +10,8 @@ from bench.catalogue.content import Catalogue
 from bench.catalogue.load import load
 from bench.lookup.queries import QuerySource
 from pipeline.catalog.fingerprint import changelog, fingerprints
-from pipeline.catalog.fingerprint.imports import insert_tracks
 from pipeline.catalog.fingerprint.tables import fingerprint, track
+from pipeline.catalog.fingerprint.tracks import insert_tracks
 from pipeline.fingerprint.simhash import simhash
 from pipeline.fingerprint.words import signed_word
 from pipeline.following.open_index import OpenIndex, open_index

@@ -15,7 +15,7 @@ from pipeline.catalog.musicbrainz.tables import METADATA
 from pipeline.fingerprint.codec import decode
 from pipeline.fingerprint.compare import compare2
 from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct
-from pipeline.rules import TRACK_MERGE_THRESHOLD
+from pipeline.rules import IMPORT_MATCH_THRESHOLD
 from tests.support.recordings import recordings
 
 MEASURED = {
@@ -104,7 +104,7 @@ def test_the_demonstration_finds_its_recording():
     recording = demo_recording()
     assert fingerprint != recording.fingerprint
     score = compare2(decode(recording.fingerprint)[1], decode(fingerprint)[1])
-    assert score > TRACK_MERGE_THRESHOLD
+    assert score > IMPORT_MATCH_THRESHOLD
 
 
 def test_the_demonstration_is_a_form(tmp_path: Path):
