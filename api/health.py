@@ -11,7 +11,7 @@ import redis
 import sqlalchemy as sa
 import structlog
 
-from api.http.exchange import exchange_of, write_reply
+from api.http.endpoint import request_of, write_reply
 from api.http.serialisation import JSON
 from pipeline.following.open_index import open_index
 from pipeline.runtime.databases import Databases, limit_statements
@@ -140,7 +140,7 @@ class Health:
 
     def on_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Run the checks."""
-        exchange_of(req).style = JSON
+        request_of(req).style = JSON
         found = self._checks.run(self._wanted)
         healthy = all(state == "ok" for state in found.values())
         body = {"status": "ok" if healthy else "failed", "checks": found}

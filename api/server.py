@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Final
 
 from api.app import create_app
+from api.front_end import FrontEnd
 from api.http.bodies import MAX_BODY
 from api.http.errors import InvalidBodyError, ServiceUnavailableError
-from api.services import Services
 from http_server.limits import Limits
 from http_server.replies import Reply, json_reply
 from http_server.server import ServerOptions, run
@@ -18,21 +18,21 @@ LIVENESS: Final = "/_health_docker"
 """Answered without a thread, so that it is answered however many requests wait."""
 
 
-def serve(services: Services, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+def serve(front_end: FrontEnd, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve the web service until SIGTERM or SIGINT.
 
     Args:
-        services: of this process; closed by the caller afterwards.
+        front_end: of this process; closed by the caller afterwards.
         listener: a socket that listens.
         on_ready: called once connections are accepted.
     """
     options = ServerOptions(
-        limits=limits_of(services.settings),
-        threads=services.settings.http.threads,
+        limits=limits_of(front_end.settings),
+        threads=front_end.settings.http.threads,
         describe=describe_error,
-        fixed={LIVENESS: alive()},
+        fixed={LIVENESS: liveness_reply()},
     )
-    run(create_app(services), listener, options, on_ready)
+    run(create_app(front_end), listener, options, on_ready)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -63,6 +63,6 @@ def describe_error(status: int, message: str) -> bytes:
     return json.dumps({"status": "error", "error": error}).encode("ascii")
 
 
-def alive() -> Reply:
+def liveness_reply() -> Reply:
     """Return the reply to the liveness check: this process runs, and its event loop too."""
     return json_reply(200, b'{"status": "ok", "checks": {}}')

@@ -5,28 +5,29 @@ from itertools import islice
 from typing import Any, ClassVar
 from uuid import UUID
 
-from api.http.endpoint import Endpoint
+from api.access.access_control import AccessControl, CountedEndpoint
+from api.http.endpoint import ApiRequest
 from api.http.errors import InvalidUUIDError, MissingParameterError
-from api.http.exchange import Exchange
 from api.http.parameters import Parameters, parse_uuid
 from pipeline.catalog.fingerprint.track_links import LinkedTrack, tracks_by_mbids
+from pipeline.runtime.databases import Databases
 
 
-class ListByMbidEndpoint(Endpoint):
+class ListByMbidEndpoint(CountedEndpoint):
     """Finds the tracks of MusicBrainz recordings, for anyone."""
 
     name: ClassVar[str] = "track_list_by_mbid"
 
-    def answer(
-        self,
-        parameters: Parameters,
-        exchange: Exchange,  # noqa: ARG002 - it has been counted
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
+    def __init__(self, access: AccessControl, databases: Databases) -> None:
+        super().__init__(access)
+        self._databases = databases
+
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Return the tracks of the first MBID, or with ``batch`` those of each.
 
         In a batch each MBID is spelled as the client did, so that it finds its own again.
         """
+        parameters = request.parameters
         mbids = _parse_mbids(parameters)
         batch = bool(parameters.get_int("batch"))
         disabled = bool(parameters.get_int("disabled"))
@@ -40,23 +41,18 @@ class ListByMbidEndpoint(Endpoint):
         return {"mbids": shown} if batch else {"tracks": shown[0]["tracks"]}
 
     def _find(self, mbids: Mapping[str, UUID], *, disabled: bool) -> dict[UUID, list[LinkedTrack]]:
-        with self.services.databases.engine("fingerprint", read_only=True).connect() as connection:
+        with self._databases.engine("fingerprint", read_only=True).connect() as connection:
             return tracks_by_mbids(connection, set(mbids.values()), disabled=disabled)
 
 
-class ListByPuidEndpoint(Endpoint):
+class ListByPuidEndpoint(CountedEndpoint):
     """Finds nothing: MusicIP's identifiers are retired, and old clients still ask for them."""
 
     name: ClassVar[str] = "track_list_by_puid"
 
-    def answer(
-        self,
-        parameters: Parameters,
-        exchange: Exchange,  # noqa: ARG002 - it has been counted
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Return no tracks."""
-        puid = parameters.get("puid")
+        puid = request.parameters.get("puid")
         if not puid:
             raise MissingParameterError("puid")
         if parse_uuid(puid) is None:

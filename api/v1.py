@@ -6,13 +6,13 @@ Replies are XML whatever is asked for, since ``format`` is the audio file's.
 from dataclasses import replace
 from typing import ClassVar
 
-from api.http.exchange import Exchange
+from api.http.endpoint import ApiRequest
 from api.http.parameters import V1, Parameters, parse_int
 from api.http.serialisation import XML
 from api.lookups.endpoint import LookupEndpoint
 from api.lookups.request import MAX_DURATION, LookupRequest, parse_lookup
 from api.submissions.endpoint import SubmitEndpoint
-from api.submissions.request import NumberedReceipt, Sender, parse_submissions
+from api.submissions.request import NumberedReceipt, Submitter, parse_submissions
 
 
 class LookupV1Endpoint(LookupEndpoint):
@@ -20,9 +20,9 @@ class LookupV1Endpoint(LookupEndpoint):
 
     name: ClassVar[str] = "v1_lookup"
 
-    def prepare(self, parameters: Parameters, exchange: Exchange) -> None:  # noqa: ARG002 - nothing in them matters
-        """Reply in XML."""
-        exchange.style = XML
+    def prepare(self, request: ApiRequest) -> None:
+        """Set the format of the reply to XML."""
+        request.style = XML
 
     def parse(self, parameters: Parameters) -> LookupRequest:
         """Take any ``meta`` for the wish to know the MBIDs."""
@@ -37,11 +37,11 @@ class SubmitV1Endpoint(SubmitEndpoint):
 
     name: ClassVar[str] = "v1_submit"
 
-    def prepare(self, parameters: Parameters, exchange: Exchange) -> None:  # noqa: ARG002 - nothing in them matters
-        """Reply in XML."""
-        exchange.style = XML
+    def prepare(self, request: ApiRequest) -> None:
+        """Set the format of the reply to XML."""
+        request.style = XML
 
-    def parse(self, parameters: Parameters, sender: Sender) -> list[NumberedReceipt]:
+    def parse(self, parameters: Parameters, submitter: Submitter) -> list[NumberedReceipt]:
         """Take a length of 0, or of more than can be stored, for none."""
         kept = Parameters(
             (name, value)
@@ -49,7 +49,7 @@ class SubmitV1Endpoint(SubmitEndpoint):
             for value in parameters.get_all(name)
             if not (name.partition(".")[0] == V1.duration and _counts_as_none(value))
         )
-        return parse_submissions(kept, sender, V1)
+        return parse_submissions(kept, submitter, V1)
 
 
 def _counts_as_none(length: str) -> bool:

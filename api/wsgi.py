@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from api.app import create_app
-from api.services import Dispatch, Services, open_services
+from api.front_end import Dispatch, FrontEnd, open_front_end
 from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.processes import stay_on_one_core
 from pipeline.runtime.sentry import init_sentry
@@ -27,12 +27,12 @@ def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
     Raises:
         pipeline.settings.load.ConfigError: they cannot be used.
     """
-    services = open_front_end()
-    atexit.register(services.close)
-    return create_app(services)
+    front_end = start_front_end()
+    atexit.register(front_end.close)
+    return create_app(front_end)
 
 
-def open_front_end() -> Services:
+def start_front_end() -> FrontEnd:
     """Return the resources of a front-end process, with logging and error reports set up.
 
     Raises:
@@ -44,7 +44,7 @@ def open_front_end() -> Services:
     if settings.api.one_core:  # before there are threads
         stay_on_one_core()
     senders = Dispatch(dispatch.send_lookups, dispatch.send_background, dispatch.send_submissions)
-    return open_services(settings, senders)
+    return open_front_end(settings, senders)
 
 
 def __getattr__(name: str) -> object:

@@ -7,25 +7,22 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Final
 
 import celery
-import redis.exceptions
-import sqlalchemy.exc
 import structlog
 from celery.exceptions import Retry
 
 from pipeline.imports.score import IndexAheadError, IndexBehindError
 from pipeline.index import IndexCorrupt, SearchTimeout
 from pipeline.index_http import IndexUnavailable
+from pipeline.runtime.databases import DATABASE_UNREACHABLE
+from pipeline.runtime.redis_client import REDIS_UNREACHABLE
 from tasks.worker import services
 
 # What passes by itself: a server that restarts, a deadlock, a lost connection, an index that is
 # behind, waits for its rebuilding, or is on servers that are away. Anything else would fail again,
 # so it is not tried again.
 TRANSIENT: Final = (
-    sqlalchemy.exc.OperationalError,
-    sqlalchemy.exc.InterfaceError,
-    sqlalchemy.exc.TimeoutError,
-    redis.exceptions.ConnectionError,
-    redis.exceptions.TimeoutError,
+    *DATABASE_UNREACHABLE,
+    *REDIS_UNREACHABLE,
     IndexBehindError,
     IndexAheadError,
     IndexCorrupt,

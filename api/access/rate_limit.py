@@ -21,7 +21,7 @@ from typing import Any, Final
 import redis
 from redis.exceptions import NoScriptError
 
-from api.access.redis_outage import RedisWatch
+from api.access.redis_outage import RedisCircuitBreaker
 from pipeline.catalog.app.accounts import Application
 from pipeline.runtime.metrics import Bucket, Metrics
 from pipeline.settings.sections import RateLimiterSettings
@@ -58,7 +58,7 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TierState:
     """How a tier stands to its limit.
 
     Attributes:
@@ -85,12 +85,12 @@ class Decision:
     """What became of one request.
 
     Attributes:
-        standing: of the tier that refused, or else of the one nearest to its limit.
+        state: of the tier that refused, or else of the one nearest to its limit.
         retry_after: seconds until all tiers let a request pass, 0 where they do.
     """
 
     passes: bool
-    standing: Standing
+    state: TierState
     retry_after: int = 0
 
 
@@ -99,7 +99,7 @@ class RateLimiter:
 
     Args:
         client: to Redis, with a short time-out.
-        watch: notices outages.
+        breaker: notices outages.
         limits: requests per second of each tier, 0 for no limit.
         metrics: where refusals and outages are counted.
         clock: seconds since the epoch.
@@ -108,7 +108,7 @@ class RateLimiter:
     def __init__(
         self,
         client: redis.Redis,
-        watch: RedisWatch,
+        breaker: RedisCircuitBreaker,
         limits: RateLimiterSettings,
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
@@ -116,7 +116,7 @@ class RateLimiter:
         self._client = client
         self._script = files("api.access").joinpath("rate_limit.lua").read_text(encoding="utf-8")
         self._digest = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
-        self._watch = watch
+        self._breaker = breaker
         self._limits = limits
         self._metrics = metrics
         self._clock = clock
@@ -130,7 +130,7 @@ class RateLimiter:
         if decision is None:
             self._metrics.rate_limit_unavailable()
         elif not decision.passes:
-            self._metrics.rate_limit_exceeded(decision.standing.tier.bucket)
+            self._metrics.rate_limit_exceeded(decision.state.tier.bucket)
         return decision
 
     def look(self, address: str) -> Decision | None:
@@ -161,7 +161,7 @@ class RateLimiter:
         if counting:
             keys.append(f"rl:request:{os.urandom(8).hex()}")
         args = [STEPS, KEPT, REMEMBERED, *(tier.limit for tier in tiers)]
-        reply: list[int] | None = self._watch.ask(lambda: self._run(keys, args), None)
+        reply: list[int] | None = self._breaker.call(lambda: self._run(keys, args), None)
         if reply is None:
             return None
         counts = [reply[1 + STEPS * at : 1 + STEPS * (at + 1)] for at in range(len(tiers))]
@@ -187,18 +187,18 @@ def decide(
         counted: whether this request was counted on top of them.
     """
     full = [sum(steps) >= tier.limit for tier, steps in zip(tiers, counts, strict=True)]
-    standings = [
-        _standing(tier, steps, now, counted=counted)
+    states = [
+        _tier_state(tier, steps, now, counted=counted)
         for tier, steps in zip(tiers, counts, strict=True)
     ]
     if not any(full):
-        return Decision(passes=True, standing=min(standings, key=lambda each: each.remaining))
-    refusing = [each for each, is_full in zip(standings, full, strict=True) if is_full]
+        return Decision(passes=True, state=min(states, key=lambda each: each.remaining))
+    refusing = [each for each, is_full in zip(states, full, strict=True) if is_full]
     wait = max(each.reset for each in refusing) - now
-    return Decision(passes=False, standing=refusing[0], retry_after=max(1, math.ceil(wait)))
+    return Decision(passes=False, state=refusing[0], retry_after=max(1, math.ceil(wait)))
 
 
-def _standing(tier: Tier, steps: Sequence[int], now: float, *, counted: bool) -> Standing:
+def _tier_state(tier: Tier, steps: Sequence[int], now: float, *, counted: bool) -> TierState:
     newest, *older = steps
     oldest_first = [*reversed(older), newest + int(counted)]
     total = sum(oldest_first)
@@ -207,4 +207,4 @@ def _standing(tier: Tier, steps: Sequence[int], now: float, *, counted: bool) ->
     leaving = accumulate(oldest_first)
     steps_away = next((at for at, left in enumerate(leaving, 1) if left >= must_leave), 1)
     reset = (math.floor(now / STEP) + steps_away) * STEP
-    return Standing(tier, max(0, tier.limit - total), reset)
+    return TierState(tier, max(0, tier.limit - total), reset)

@@ -3,8 +3,8 @@
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar, Final
 
+from api.http.endpoint import ApiRequest
 from api.http.errors import InvalidApiKeyError, MissingParameterError, UnknownApplicationError
-from api.http.exchange import Exchange
 from api.http.parameters import MAX_ID, Parameters
 from api.internal.endpoint import InternalEndpoint, MasterEndpoint
 from api.internal.parameters import get_day, need_day, need_id, need_number, need_text
@@ -29,13 +29,9 @@ class UpdateLookupStatsEndpoint(MasterEndpoint):
 
     name: ClassVar[str] = "internal_update_lookup_stats"
 
-    def answer(
-        self,
-        parameters: Parameters,
-        exchange: Exchange,  # noqa: ARG002 - the secret has been seen
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Add a count of hits or of misses."""
+        parameters = request.parameters
         kind = LookupKind(
             application_id=need_id(parameters, "application_id"),
             date=need_day(parameters, "date"),
@@ -43,7 +39,7 @@ class UpdateLookupStatsEndpoint(MasterEndpoint):
             hit=need_text(parameters, "type") == "hit",
         )
         count = need_number(parameters, "count", 1, _MAX_COUNT)
-        with self.services.databases.engine("app").begin() as connection:
+        with self._databases.engine("app").begin() as connection:
             unknown = add_lookups(connection, {kind: count})
         if unknown:
             raise UnknownApplicationError
@@ -55,13 +51,9 @@ class UpdateUserAgentStatsEndpoint(MasterEndpoint):
 
     name: ClassVar[str] = "internal_update_user_agent_stats"
 
-    def answer(
-        self,
-        parameters: Parameters,
-        exchange: Exchange,  # noqa: ARG002 - the secret has been seen
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Add a count; a program that does not say what it is has an empty name."""
+        parameters = request.parameters
         visitor = Visitor(
             application_id=need_id(parameters, "application_id"),
             date=need_day(parameters, "date"),
@@ -69,7 +61,7 @@ class UpdateUserAgentStatsEndpoint(MasterEndpoint):
             ip=need_text(parameters, "ip"),
         )
         count = need_number(parameters, "count", 1, _MAX_COUNT)
-        with self.services.databases.engine("app").begin() as connection:
+        with self._databases.engine("app").begin() as connection:
             unknown = add_user_agents(connection, {visitor: count})
         if unknown:
             raise UnknownApplicationError
@@ -81,24 +73,20 @@ class LookupStatsEndpoint(InternalEndpoint):
 
     name: ClassVar[str] = "internal_lookup_stats"
 
-    def answer(
-        self,
-        parameters: Parameters,
-        exchange: Exchange,  # noqa: ARG002 - the secret has been seen
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Return the days with lookups, those of all the applications together."""
+        parameters = request.parameters
         keys = [key for key in parameters.get_all("client") if key]
         if not keys:
             raise MissingParameterError("client")
         first, last = _period(parameters, datetime.now(UTC).date())
         ids = [self._application_id(key) for key in keys]
-        with self.services.databases.engine("app", read_only=True).connect() as connection:
+        with self._databases.engine("app", read_only=True).connect() as connection:
             found = lookup_stats(connection, ids, first, last)
         return {"stats": [_show(day) for day in found]}
 
     def _application_id(self, key: str) -> int:
-        application = self.services.keys.active_application(key)
+        application = self.access.keys.active_application(key)
         if application is None:
             raise InvalidApiKeyError('each "client" must be the key of an active application')
         return application.id

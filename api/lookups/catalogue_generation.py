@@ -17,7 +17,7 @@ import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
-from api.access.redis_outage import RedisWatch
+from api.access.redis_outage import RedisCircuitBreaker
 from tasks.redis_state import catalogue_generation
 
 LONGEST: Final = 1.0
@@ -33,7 +33,7 @@ class CatalogueGeneration:
 
     Args:
         client: to Redis; where and how to connect.
-        watch: notices outages.
+        breaker: notices outages.
         caches: whether the hash is kept; if not, every question reads it.
         longest: seconds after which it is read again.
     """
@@ -41,13 +41,13 @@ class CatalogueGeneration:
     def __init__(
         self,
         client: redis.Redis,
-        watch: RedisWatch,
+        breaker: RedisCircuitBreaker,
         *,
         caches: bool = True,
         longest: float = LONGEST,
     ) -> None:
         self._client = client
-        self._watch = watch
+        self._breaker = breaker
         self._caches = caches
         self._longest = longest
         self._lock = threading.Lock()
@@ -59,7 +59,7 @@ class CatalogueGeneration:
 
     def current(self) -> bytes | None:
         """Return the generation as it was after the call; None if it changes, or without Redis."""
-        fields = self._watch.ask(self.read, None)
+        fields = self._breaker.call(self.read, None)
         return None if fields is None else catalogue_generation.state(fields)
 
     def read(self) -> Fields:

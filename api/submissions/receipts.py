@@ -8,23 +8,20 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import sqlalchemy as sa
-import sqlalchemy.exc
 import structlog
 
 from api.http.errors import ApiError, ServiceUnavailableError
 from api.submissions.group_commit import GroupCommit
 from pipeline.catalog.ingest.submissions import Receipt, insert_requests
-from pipeline.runtime.databases import SHORTEST_LIMIT, Databases, limit_statements
+from pipeline.runtime.databases import (
+    DATABASE_UNREACHABLE,
+    SHORTEST_LIMIT,
+    Databases,
+    limit_statements,
+)
 
 MOST: Final = 500
 """Receipts in one transaction; a request with more has its own."""
-
-AWAY: Final = (
-    sqlalchemy.exc.OperationalError,
-    sqlalchemy.exc.InterfaceError,
-    sqlalchemy.exc.TimeoutError,
-)
-"""What is raised when a database is away, has no connection free, or takes too long."""
 
 _SHARE: Final = 0.9  # of the time left, for each statement: who waits learns that it was cancelled
 
@@ -110,7 +107,7 @@ class ReceiptWriter:
                 _commit(connection)
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits must learn of it
             failed = [each for each in requests if each.begin()]
-            if len(failed) == 1 or isinstance(error, (*AWAY, ApiError)):
+            if len(failed) == 1 or isinstance(error, (*DATABASE_UNREACHABLE, ApiError)):
                 for request in failed:
                     request.written.set_exception(error)
                 return
@@ -134,7 +131,7 @@ def _insert(connection: sa.Connection, requests: Sequence[_Request]) -> list[lis
 def _commit(connection: sa.Connection) -> None:
     try:
         connection.commit()
-    except AWAY as error:
+    except DATABASE_UNREACHABLE as error:
         logger.error("receipts may be committed or not", error=str(error))  # noqa: TRY400 - an outage, not a bug
         raise _unsure() from None
 

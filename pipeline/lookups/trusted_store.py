@@ -12,26 +12,19 @@ import time
 from collections.abc import Callable, Collection
 from typing import Final
 
-import sqlalchemy.exc
 import structlog
 
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.fingerprint.changelog import ChangelogWatch
 from pipeline.fingerprint_store import FingerprintStore, FingerprintStoreError, Found
 from pipeline.following.update_store import is_own
-from pipeline.runtime.databases import Databases
+from pipeline.runtime.databases import DATABASE_UNREACHABLE, Databases
 
 CHECK_EVERY: Final = 5.0
 """Seconds after which the database is asked, though it gave no notice."""
 
 REST: Final = 30.0
 """Seconds for which a database that was away is not asked: to be refused may take seconds."""
-
-AWAY: Final = (
-    sqlalchemy.exc.OperationalError,
-    sqlalchemy.exc.InterfaceError,
-    sqlalchemy.exc.TimeoutError,
-)
 
 logger = structlog.get_logger("acoustid.stages.trusted_store")
 
@@ -89,7 +82,7 @@ class TrustedStore:
     def _has_news(self) -> bool:
         try:
             return self._watch.heard()
-        except AWAY:
+        except DATABASE_UNREACHABLE:
             return True
 
     def _ask(self) -> None:
@@ -100,6 +93,6 @@ class TrustedStore:
             with self._databases.engine("fingerprint").connect() as connection:
                 self._needed = changelog.position(connection)
                 self._is_own = is_own(self._store, connection)
-        except AWAY as error:
+        except DATABASE_UNREACHABLE as error:
             logger.warning("the database cannot be asked", error=type(error).__name__)
             self._due = self._clock() + REST

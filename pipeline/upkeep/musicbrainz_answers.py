@@ -3,13 +3,12 @@
 from collections.abc import Collection
 from uuid import UUID
 
-import sqlalchemy as sa
 import structlog
 
 from pipeline.catalog.fingerprint.mbid_links import STATEMENT_LIMIT
 from pipeline.catalog.musicbrainz import recording_redirects
 from pipeline.catalog.musicbrainz.recording_redirects import Recordings
-from pipeline.runtime.databases import Databases, limit_statements
+from pipeline.runtime.databases import DATABASE_UNUSABLE, Databases, limit_statements
 
 logger = structlog.get_logger("acoustid.stages.mbids")
 
@@ -20,6 +19,6 @@ def ask(databases: Databases, mbids: Collection[UUID]) -> Recordings | None:
         with databases.engine("musicbrainz", read_only=True).connect() as connection:
             limit_statements(connection, STATEMENT_LIMIT)
             return recording_redirects.ask(connection, mbids)
-    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+    except DATABASE_UNUSABLE as error:
         logger.warning("MBIDs stay as they are: MusicBrainz can't be asked", error=error)
         return None

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from falcon import testing
 
 from api.app import create_app
-from api.services import Dispatch, open_services
+from api.front_end import Dispatch, open_front_end
 from pipeline.catalog.app import accounts
 from pipeline.catalog.ingest import tables as ingest_tables
 from pipeline.messages import BackgroundLookup, LookupBatch
@@ -54,13 +54,13 @@ class Web:
         self.background: dict[str, BackgroundLookup] = {}
         self.send_lookups: Callable[[LookupBatch], None] = self.worker.send
         self.send_submissions: Callable[[Sequence[int]], None] = self.receive
-        self.services = open_services(
+        self.front_end = open_front_end(
             settings,
             Dispatch(self._forward_lookups, self.background.__setitem__, self._forward_ids),
         )
-        self.app = create_app(self.services)
+        self.app = create_app(self.front_end)
         self.http = _Client(self.app)
-        with self.services.databases.engine("app").begin() as connection:
+        with self.front_end.databases.engine("app").begin() as connection:
             self.user = accounts.ensure_demo(connection).user_key
             made = accounts.create_application(connection, "tests")
         self.application, self.application_id = made.key, made.id
@@ -104,7 +104,7 @@ class Web:
         table = ingest_tables.submission
         wanted = table.c.application_id == self.application_id
         query = sa.select(table).where(wanted).order_by(table.c.id)
-        with self.services.databases.engine("ingest").connect() as connection:
+        with self.front_end.databases.engine("ingest").connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def handed_on(self) -> list[int]:
@@ -116,7 +116,7 @@ class Web:
     def finish(self, submission_id: int, state: str, reason: str | None = None) -> None:
         """Give a submission its final state, as the workers do."""
         table = ingest_tables.submission
-        with self.services.databases.engine("ingest").begin() as connection:
+        with self.front_end.databases.engine("ingest").begin() as connection:
             connection.execute(
                 sa.update(table)
                 .where(table.c.id == submission_id)
@@ -125,7 +125,7 @@ class Web:
 
     def close(self) -> None:
         """Close the front end."""
-        self.services.close()
+        self.front_end.close()
 
 
 def error_of(result: testing.Result) -> dict[str, Any]:

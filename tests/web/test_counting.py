@@ -7,7 +7,7 @@ ASKED = {"fingerprint": WORD, "duration": 241}
 
 def counted(web, key: str) -> dict[str, int]:
     """Return the counters of today without their date and hour."""
-    assert web.services.counters.flush()
+    assert web.front_end.counters.flush()
     return {
         field.decode().partition(":")[2]: int(value)
         for field, value in web.redis.hgetall(key).items()

@@ -26,19 +26,19 @@ def at_most(seconds: float) -> Iterator[None]:
 @contextmanager
 def locked(web: Web) -> Iterator[None]:
     """Let nobody write receipts meanwhile."""
-    with web.services.databases.engine("ingest").begin() as connection:
+    with web.front_end.databases.engine("ingest").begin() as connection:
         connection.execute(sa.text("LOCK TABLE submission IN SHARE ROW EXCLUSIVE MODE"))
         yield
 
 
 def keys_take(web: Web, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = web.services.keys.applications.find(web.application)
+    found = web.front_end.access.keys.applications.find(web.application)
 
     def find(*_: object) -> object:
         time.sleep(seconds)
         return found
 
-    monkeypatch.setattr(web.services.keys.applications, "find", find)
+    monkeypatch.setattr(web.front_end.access.keys.applications, "find", find)
 
 
 def test_what_finding_the_key_takes_is_not_left_for_the_workers(
@@ -68,7 +68,7 @@ def test_what_finding_the_key_takes_is_not_left_for_the_receipt(
 @pytest.mark.parametrize("path", ["/v2/lookup", "/v2/submit", "/v2/submission_status"])
 def test_a_key_is_not_looked_for_past_the_deadline(make_web: MakeWeb, path: str) -> None:
     web = make_web(api={"lookup_timeout": 1.0, "submit_timeout": 1.0})
-    with web.services.databases.engine("app").begin() as connection:
+    with web.front_end.databases.engine("app").begin() as connection:
         connection.execute(sa.text("LOCK TABLE application IN ACCESS EXCLUSIVE MODE"))
         with at_most(5.0):
             result = web.post(path, **MINIMAL, client="a key that no cache knows", user=web.user)
@@ -77,7 +77,7 @@ def test_a_key_is_not_looked_for_past_the_deadline(make_web: MakeWeb, path: str)
 
 def test_without_a_free_connection_a_submission_is_withdrawn(make_web: MakeWeb) -> None:
     web = make_web(api={"submit_timeout": 0.5})
-    engine = web.services.databases.engine("ingest")
+    engine = web.front_end.databases.engine("ingest")
     with ExitStack() as held:
         for _ in range(web.settings.database_ingest.pool_size):
             held.enter_context(engine.connect())

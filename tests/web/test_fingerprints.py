@@ -15,7 +15,7 @@ XML = "<?xml version='1.0' encoding='UTF-8'?>\n"
 
 def store(web, words, length: int = 241) -> int:
     """Add a fingerprint with a track of its own; return its id."""
-    with web.services.databases.engine("fingerprint").begin() as connection:
+    with web.front_end.databases.engine("fingerprint").begin() as connection:
         track = connection.scalar(
             sa.insert(tables.track).values(gid=uuid.uuid4()).returning(tables.track.c.id)
         )

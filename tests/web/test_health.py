@@ -32,8 +32,8 @@ def test_read_only_health_asks_for_less(web) -> None:
 
 def test_a_failure_tells_its_name_and_nothing_else(web, settings) -> None:
     away = settings.database.model_copy(update={"port": free_port()})
-    web.services.databases._databases["app", True] = away
-    web.services.databases._identities["app", True] = ("away",)
+    web.front_end.databases._databases["app", True] = away
+    web.front_end.databases._identities["app", True] = ("away",)
     result = web.get("/_health_ro")
     assert result.status_code == 503
     assert result.json == {

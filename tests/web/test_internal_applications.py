@@ -15,7 +15,7 @@ def web(make_web):
 
 
 def row(web, table, number: int):
-    with web.services.databases.engine("app").connect() as connection:
+    with web.front_end.databases.engine("app").connect() as connection:
         return connection.execute(sa.select(table).where(table.c.id == number)).one()
 
 
@@ -139,7 +139,7 @@ def test_a_status_needs_all_three(web, left_out) -> None:
 
 
 def test_a_key_is_checked_that_nobody_has_used_yet(web) -> None:
-    with web.services.databases.engine("app").begin() as connection:
+    with web.front_end.databases.engine("app").begin() as connection:
         made = accounts.create_application(connection, "new")
     result = call(web, "check_application", api_key=made.key)
     assert result.text == f'{{"id": {made.id}, "status": "ok"}}'

@@ -25,7 +25,7 @@ def rows(web, table, *names: str) -> list[tuple[object, ...]]:
     """Return columns of the application's rows, in their order."""
     columns = [table.c[name] for name in names]
     statement = sa.select(*columns).where(table.c.application_id == web.application_id)
-    with web.services.databases.engine("app").connect() as connection:
+    with web.front_end.databases.engine("app").connect() as connection:
         return [tuple(row) for row in connection.execute(statement.order_by(*columns))]
 
 
@@ -158,7 +158,7 @@ def test_one_date_alone(web) -> None:
 
 
 def test_several_applications_are_added_up(web) -> None:
-    with web.services.databases.engine("app").begin() as connection:
+    with web.front_end.databases.engine("app").begin() as connection:
         other = accounts.create_application(connection, "other")
     add(web, date=ago(1), count=1)
     add(web, application_id=other.id, date=ago(1), count=5)

@@ -158,7 +158,7 @@ def test_over_the_limit_all_are_told_so_and_count_in_no_tier(
 
 
 def test_an_application_with_a_limit_of_its_own_counts_for_no_address(limited: Web) -> None:
-    with limited.services.databases.engine("app").begin() as connection:
+    with limited.front_end.databases.engine("app").begin() as connection:
         own = accounts.create_application(connection, "own", rate_limit=50)
     for fingerprint in (WORD, "", "!"):
         form(client=own.key, fingerprint=fingerprint)(limited, "/v2/lookup")
@@ -213,6 +213,6 @@ def test_a_database_that_is_away_does_not_make_a_request_free(
     def find(*_: object) -> None:
         raise OSError("away")
 
-    monkeypatch.setattr(limited.services.keys.applications, "find", find)
+    monkeypatch.setattr(limited.front_end.access.keys.applications, "find", find)
     assert limited.lookup(trackid=GID).status_code == 500
     assert counted(limited) == {"global": 1, "ip": 1}

@@ -16,7 +16,7 @@ class Tracks:
     """A few tracks and their links."""
 
     def __init__(self, web) -> None:
-        self.engine = web.services.databases.engine("fingerprint")
+        self.engine = web.front_end.databases.engine("fingerprint")
         self.mbid, self.other = str(uuid.uuid4()), str(uuid.uuid4())
         self.first, self.second, self.third = (self.add() for _ in range(3))
         self.link(self.second, self.mbid)
@@ -98,7 +98,7 @@ def test_a_batch_in_xml(web, tracks) -> None:
 
 
 def test_a_batch_is_one_statement(web, tracks) -> None:
-    engine = web.services.databases.engine("fingerprint", read_only=True)
+    engine = web.front_end.databases.engine("fingerprint", read_only=True)
     statements: list[str] = []
 
     def note(*args: object) -> None:

@@ -157,7 +157,7 @@ def test_a_bug_is_told_to_the_log_and_not_to_the_client(web, monkeypatch) -> Non
     def write(*_: object) -> None:
         raise KeyError("password=hunter2")
 
-    monkeypatch.setattr(web.services.receipts, "write", write)
+    monkeypatch.setattr(web.front_end.receipts, "write", write)
     with structlog.testing.capture_logs() as logs:
         result = web.submit(fingerprint=WORD, duration=3, track="x")
     assert result.status_code == 500
@@ -170,8 +170,8 @@ def test_a_bug_is_told_to_the_log_and_not_to_the_client(web, monkeypatch) -> Non
 def test_a_database_that_is_away_is_no_bug(make_web, settings) -> None:
     web = make_web()
     away = settings.database.model_copy(update={"port": free_port()})
-    web.services.databases._databases["app", False] = away
-    web.services.databases._identities["app", False] = ("away",)
+    web.front_end.databases._databases["app", False] = away
+    web.front_end.databases._identities["app", False] = ("away",)
     with structlog.testing.capture_logs() as logs:
         result = web.get("/v2/lookup", client="some-key")
     assert result.status_code == 503

@@ -39,7 +39,7 @@ def create(web: Web, scheme: str = "https", **form: str):
 
 def users(web: Web) -> list[tuple[str, str, str]]:
     statement = sa.select(account.c.name, account.c.mbuser, account.c.apikey)
-    with web.services.databases.engine("app").connect() as connection:
+    with web.front_end.databases.engine("app").connect() as connection:
         found = connection.execute(statement.where(account.c.mbuser.is_not(None)))
         return [(row.name, row.mbuser, row.apikey) for row in found]
 

@@ -25,7 +25,7 @@ def test_an_anonymous_user_is_made_and_may_submit_at_once(web) -> None:
     assert result.status_code == 200
     key = result.json["user"]["apikey"]
     assert web.submit(user=key, fingerprint=WORD, duration=3, track="x").status_code == 200
-    with web.services.databases.engine("app").connect() as connection:
+    with web.front_end.databases.engine("app").connect() as connection:
         row = connection.execute(sa.select(account).where(account.c.apikey == key)).one()
     assert row.name == "Anonymous"
     assert row.application_id == web.application_id

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from api.access.redis_outage import RedisWatch
+from api.access.redis_outage import RedisCircuitBreaker
 from api.lookups.catalogue_generation import CatalogueGeneration
 from cli.stack.servers.ports import LOOPBACK
 from pipeline.runtime.redis_client import connect
@@ -34,7 +34,7 @@ def readings(client: redis.Redis) -> int:
 
 
 def test_every_change_is_seen_by_the_next_reading(client: redis.Redis) -> None:
-    tracked = CatalogueGeneration(client, RedisWatch())
+    tracked = CatalogueGeneration(client, RedisCircuitBreaker())
     assert tracked.read() == {}
     for value in range(200):
         change(client, value)
@@ -45,7 +45,7 @@ def test_every_change_is_seen_by_the_next_reading(client: redis.Redis) -> None:
 
 
 def test_redis_is_asked_only_when_something_has_changed(client: redis.Redis) -> None:
-    tracked = CatalogueGeneration(client, RedisWatch(), longest=60)
+    tracked = CatalogueGeneration(client, RedisCircuitBreaker(), longest=60)
     before = readings(client)
     for value in range(3):
         change(client, value)
@@ -55,7 +55,7 @@ def test_redis_is_asked_only_when_something_has_changed(client: redis.Redis) -> 
 
 
 def test_after_some_time_redis_is_asked_again(client: redis.Redis) -> None:
-    tracked = CatalogueGeneration(client, RedisWatch(), longest=0)
+    tracked = CatalogueGeneration(client, RedisCircuitBreaker(), longest=0)
     before = readings(client)
     for _ in range(3):
         tracked.read()
@@ -63,7 +63,7 @@ def test_after_some_time_redis_is_asked_again(client: redis.Redis) -> None:
 
 
 def test_no_thread_reads_what_was_before_it_asked(client: redis.Redis) -> None:
-    tracked = CatalogueGeneration(client, RedisWatch())
+    tracked = CatalogueGeneration(client, RedisCircuitBreaker())
     change(client, 0)
     told, stale, end = [0], [], threading.Event()
 
@@ -87,7 +87,7 @@ def test_no_thread_reads_what_was_before_it_asked(client: redis.Redis) -> None:
 
 
 def test_a_lost_connection_is_made_again(client: redis.Redis) -> None:
-    tracked = CatalogueGeneration(client, RedisWatch(), longest=60)
+    tracked = CatalogueGeneration(client, RedisCircuitBreaker(), longest=60)
     change(client, 1)
     tracked.read()
     for number in range(2, 5):
@@ -99,7 +99,7 @@ def test_a_lost_connection_is_made_again(client: redis.Redis) -> None:
 
 
 def test_after_an_error_changes_are_told_again(client: redis.Redis) -> None:
-    tracked = CatalogueGeneration(client, RedisWatch(), longest=60)
+    tracked = CatalogueGeneration(client, RedisCircuitBreaker(), longest=60)
     change(client, 1)
     tracked.read()
     client.set(KEY, "no hash")
@@ -117,7 +117,7 @@ def test_a_server_that_is_too_slow_is_given_up_and_asked_again(client: redis.Red
             **{**client.connection_pool.connection_kwargs, "socket_timeout": 0.2}
         )
     )
-    tracked = CatalogueGeneration(slow, RedisWatch(), longest=60)
+    tracked = CatalogueGeneration(slow, RedisCircuitBreaker(), longest=60)
     change(client, 1)
     tracked.read()
     client.hset(KEY, "value", 2)
@@ -143,7 +143,7 @@ def test_a_server_that_cannot_tell_is_asked_each_time(client: redis.Redis) -> No
     try:
         options = {**client.connection_pool.connection_kwargs, "username": user, "password": "x"}
         pool = redis.ConnectionPool(**options)
-        tracked = CatalogueGeneration(redis.Redis(connection_pool=pool), RedisWatch())
+        tracked = CatalogueGeneration(redis.Redis(connection_pool=pool), RedisCircuitBreaker())
         for value in range(3):
             client.hset(KEY, "value", value)
             assert tracked.read() == {b"value": b"%d" % value}
@@ -157,7 +157,7 @@ def test_without_redis_nothing_is_known(servers: Servers) -> None:
     here = RedisSettings.model_validate(
         {"host": LOOPBACK, "port": valkey.port, "password": PASSWORD}
     )
-    tracked = CatalogueGeneration(connect(here, timeout=1), RedisWatch())
+    tracked = CatalogueGeneration(connect(here, timeout=1), RedisCircuitBreaker())
     with running(valkey):
         assert tracked.read() == {}
     for _ in range(2):

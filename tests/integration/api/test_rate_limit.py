@@ -9,7 +9,7 @@ import redis
 import structlog
 
 from api.access.rate_limit import Decision, RateLimiter
-from api.access.redis_outage import RedisWatch
+from api.access.redis_outage import RedisCircuitBreaker
 from cli.stack.servers.ports import free_port
 from pipeline.catalog.app.accounts import Application
 from pipeline.runtime.redis_client import connect
@@ -40,7 +40,7 @@ class Limiter:
         chosen = {"global_limit": 0, "app_limit": 0, "ip_limit": 0, **limits}
         self.limiter = RateLimiter(
             client,
-            RedisWatch(),
+            RedisCircuitBreaker(),
             RateLimiterSettings.model_validate(chosen),
             self.metrics,
             self.clock,
@@ -66,8 +66,8 @@ def test_an_address_has_eighty_requests_in_twenty_seconds(client: redis.Redis) -
     assert limiter.passed(80) == 80
     refusal = limiter.decide()
     assert not refusal.passes
-    assert refusal.standing.tier.rate == 4
-    assert refusal.standing.headers() == {
+    assert refusal.state.tier.rate == 4
+    assert refusal.state.headers() == {
         "X-RateLimit-Limit": "80",
         "X-RateLimit-Remaining": "0",
         "X-RateLimit-Reset": "1000000020",
@@ -112,7 +112,7 @@ def test_an_applications_own_limit_replaces_the_configured_one_and_the_addresses
     limiter = Limiter(client, app_limit=1, ip_limit=1)
     own = Application(3, "own", rate_limit=5)
     assert limiter.passed(101, application=own) == 100
-    assert limiter.decide(application=own).standing.tier.rate == 5
+    assert limiter.decide(application=own).state.tier.rate == 5
     assert limiter.passed(20, application=APP) == 20
 
 
@@ -143,8 +143,8 @@ def test_a_look_counts_nothing(client: redis.Redis) -> None:
         decision = limiter.limiter.look(HERE)
         assert decision is not None
         assert decision.passes
-        assert decision.standing.remaining == 1
-    assert limiter.decide().standing.remaining == 0
+        assert decision.state.remaining == 1
+    assert limiter.decide().state.remaining == 0
     decision = limiter.limiter.look(HERE)
     assert decision is not None
     assert not decision.passes
@@ -169,7 +169,7 @@ def test_many_threads_never_exceed_a_limit(client: redis.Redis) -> None:
     with ThreadPoolExecutor(64) as pool:
         decisions = list(pool.map(lambda _: limiter.decide(application=APP), range(400)))
     assert sum(decision.passes for decision in decisions) == 120
-    remaining = [each.standing.remaining for each in decisions if each.passes]
+    remaining = [each.state.remaining for each in decisions if each.passes]
     assert sorted(remaining) == list(range(120))
 
 

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from api.access.rate_limit import Decision, RateLimiter
-from api.access.redis_outage import RedisWatch
+from api.access.redis_outage import RedisCircuitBreaker
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RateLimiterSettings, RedisSettings, Settings
 from tests.support.metrics import Counted
@@ -31,7 +31,7 @@ def client(settings: Settings) -> Iterator[redis.Redis]:
 def make_limiter(client: redis.Redis) -> RateLimiter:
     """Return a limiter whose time stands still."""
     limits = RateLimiterSettings(global_limit=0, app_limit=0, ip_limit=LIMIT / 20)
-    return RateLimiter(client, RedisWatch(), limits, Counted(), lambda: 1_000_000_002.0)
+    return RateLimiter(client, RedisCircuitBreaker(), limits, Counted(), lambda: 1_000_000_002.0)
 
 
 def count(limiter: RateLimiter) -> Decision:
@@ -44,7 +44,7 @@ def count_in_threads(limiter: RateLimiter, requests: int) -> list[int]:
     """Return what was left after each request that passed, falling."""
     with ThreadPoolExecutor(THREADS) as pool:
         decisions = list(pool.map(lambda _: count(limiter), range(requests)))
-    left = [each.standing.remaining for each in decisions if each.passes]
+    left = [each.state.remaining for each in decisions if each.passes]
     return sorted(left, reverse=True)
 
 
@@ -52,7 +52,7 @@ def test_a_forgotten_script_is_sent_again(client: redis.Redis) -> None:
     limiter = make_limiter(client)
     for left in (199, 198, 197):
         client.script_flush()
-        assert count(limiter).standing.remaining == left
+        assert count(limiter).state.remaining == left
 
 
 def test_threads_count_exactly_while_the_script_is_flushed_again_and_again(
@@ -152,14 +152,14 @@ def lossy_proxy(settings: RedisSettings) -> Iterator[tuple[LossyProxy, redis.Red
 def test_a_request_whose_reply_is_lost_counts_once(settings: Settings, client: redis.Redis) -> None:
     with lossy_proxy(settings.redis) as (proxy, lossy):
         limiter = make_limiter(lossy)
-        assert count(limiter).standing.remaining == 199
+        assert count(limiter).state.remaining == 199
         for left in (198, 197):
             proxy.losing = True
             decision = count(limiter)
             assert decision.passes
-            assert decision.standing.remaining == left
+            assert decision.state.remaining == left
         assert proxy.lost == 2
-        assert count(make_limiter(client)).standing.remaining == 196
+        assert count(make_limiter(client)).state.remaining == 196
 
 
 def test_the_last_request_of_a_limit_passes_although_its_reply_is_lost(

@@ -10,7 +10,7 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from api.access.redis_outage import RedisWatch
+from api.access.redis_outage import RedisCircuitBreaker
 from api.lookups.answer_cache import AnswerCache
 from api.lookups.catalogue_generation import CatalogueGeneration
 from pipeline.catalog.fingerprint import changelog
@@ -137,7 +137,7 @@ def test_what_is_imported_shows_at_once_where_answers_are_kept(
 ) -> None:
     metrics = Counted()
     caches = FastPath.of(stack.settings).caches_generation
-    generation = CatalogueGeneration(connect(settings.redis), RedisWatch(), caches=caches)
+    generation = CatalogueGeneration(connect(settings.redis), RedisCircuitBreaker(), caches=caches)
     with batcher_for_workers(settings.redis, metrics, stack.sender.send) as batcher:
         answers = AnswerCache(batcher.run, generation.current)
         _check_that_imports_show(stack, answers, metrics)

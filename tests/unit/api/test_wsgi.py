@@ -38,8 +38,8 @@ def test_factory_and_name_are_one_application(tmp_path: Path) -> None:
 
 def test_a_process_closes_what_it_opened(tmp_path: Path) -> None:
     code = """
-from api import services, wsgi
-services.Services.close = lambda self: print("closed", flush=True)
+from api import front_end, wsgi
+front_end.FrontEnd.close = lambda self: print("closed", flush=True)
 wsgi.create_application()
 """
     done = run(code, tmp_path)
