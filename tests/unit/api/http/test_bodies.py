@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from api.http.bodies import (
     MAX_BODY,
-    MAX_DISCARDED,
     MAX_MEMBERS,
     MAX_PARTS,
     inflate,
@@ -39,18 +38,6 @@ class Reader(io.BytesIO):
         return data
 
 
-class Endless(Reader):
-    """A body that never ends."""
-
-    def __init__(self) -> None:
-        super().__init__(b"")
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        data = bytes(size or 0)
-        self.taken += len(data)
-        return data
-
-
 def request(body: bytes, content_type: str = FORM, **headers: Any) -> dict[str, Any]:
     environ = {"CONTENT_TYPE": content_type, "wsgi.input": Reader(body), **headers}
     environ.setdefault("CONTENT_LENGTH", str(len(body)))
@@ -72,12 +59,8 @@ def test_an_urlencoded_form_is_read() -> None:
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "", "nonsense", ";;=;"])
-def test_other_bodies_are_read_for_nothing(kind: str) -> None:
-    """Left unread, they would be taken for the next request of the connection."""
-    body = b'{"client": "x"}'
-    environ = request(body, kind)
-    assert read_form(environ) == []
-    assert environ["wsgi.input"].taken == len(body)
+def test_a_body_of_another_content_type_has_no_pairs(kind: str) -> None:
+    assert read_form(request(b'{"client": "x"}', kind)) == []
 
 
 def test_a_body_may_be_as_large_as_the_limit_and_no_larger() -> None:
@@ -86,15 +69,7 @@ def test_a_body_may_be_as_large_as_the_limit_and_no_larger() -> None:
     environ = request(largest + b"x")
     with pytest.raises(RequestTooLargeError, match=str(MAX_BODY)):
         read_form(environ)
-    assert environ["wsgi.input"].taken == MAX_BODY + 1  # else its sender would not see the reply
-
-
-def test_of_a_huge_body_only_so_much_is_read_for_nothing() -> None:
-    environ = request(b"a=1", CONTENT_LENGTH=str(100 * MAX_DISCARDED))
-    environ["wsgi.input"] = Endless()
-    with pytest.raises(RequestTooLargeError):
-        read_form(environ)
-    assert environ["wsgi.input"].taken == MAX_DISCARDED
+    assert environ["wsgi.input"].taken == 0
 
 
 def test_a_body_without_a_length_is_read_to_its_end_but_not_past_the_limit() -> None:
@@ -103,7 +78,7 @@ def test_a_body_without_a_length_is_read_to_its_end_but_not_past_the_limit() -> 
     environ = request(b"a=" + b"x" * (3 * MAX_BODY), **chunked)
     with pytest.raises(RequestTooLargeError):
         read_form(environ)
-    assert environ["wsgi.input"].taken == 2 + 3 * MAX_BODY
+    assert environ["wsgi.input"].taken == MAX_BODY + 1
 
 
 def test_a_body_whose_end_nobody_marks_is_none() -> None:
