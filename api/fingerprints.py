@@ -1,4 +1,4 @@
-"""``/v2/fingerprint``: the words of a stored fingerprint, by its id."""
+"""``/v2/fingerprint``: returns the words of a stored fingerprint."""
 
 from typing import Any, ClassVar, Final
 
@@ -12,11 +12,11 @@ from api.lookups.request import MAX_DURATION
 from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint, by_ids
 from pipeline.runtime.databases import Databases
 
-_SIGNED: Final = np.dtype("<i4")  # the public service's form of a word
+_SIGNED: Final = np.dtype("<i4")  # as in the public service
 
 
 class FingerprintEndpoint(CountedEndpoint):
-    """Tells anyone: what is in the catalogue is public."""
+    """Returns a fingerprint by its id. The catalogue is public, so no key is needed."""
 
     name: ClassVar[str] = "fingerprint"
 
@@ -25,7 +25,7 @@ class FingerprintEndpoint(CountedEndpoint):
         self._databases = databases
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return a fingerprint with its words as signed numbers."""
+        """Return the fingerprint; its words are signed 32-bit integers."""
         number = request.parameters.get_int("id")
         if not number:
             raise MissingParameterError("id", "the number of a fingerprint of the catalogue")

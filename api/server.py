@@ -1,4 +1,4 @@
-"""Runs the front end on the HTTP server: the application, its limits, its end."""
+"""Runs the web service on `http_server`, with the limits of the settings."""
 
 import json
 import socket
@@ -15,16 +15,16 @@ from http_server.server import ServerOptions, run
 from pipeline.settings.sections import Settings
 
 LIVENESS: Final = "/_health_docker"
-"""Answered without a thread, so that it is answered however many requests wait."""
+"""The path of the liveness check. It needs no thread, so it is answered under any load."""
 
 
 def serve(front_end: FrontEnd, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve the web service until SIGTERM or SIGINT.
 
     Args:
-        front_end: of this process; closed by the caller afterwards.
-        listener: a socket that listens.
-        on_ready: called once connections are accepted.
+        front_end: the resources of this process; the caller closes them.
+        listener: a listening socket.
+        on_ready: called when the server accepts connections.
     """
     options = ServerOptions(
         limits=limits_of(front_end.settings),
@@ -57,12 +57,12 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def describe_error(status: int, message: str) -> bytes:
-    """Return the body of an error that the HTTP server tells by itself."""
+    """Return the body of an error that the HTTP server sends without the application."""
     kind = ServiceUnavailableError if status == 503 else InvalidBodyError
     error = {"code": kind.code, "message": message}
     return json.dumps({"status": "error", "error": error}).encode("ascii")
 
 
 def liveness_reply() -> Reply:
-    """Return the reply to the liveness check: this process runs, and its event loop too."""
+    """Return the reply to the liveness check, which shows that the event loop runs."""
     return json_reply(200, b'{"status": "ok", "checks": {}}')

@@ -1,4 +1,4 @@
-"""``/v2/task/<id>``: how far is what a request set off?"""
+"""``/v2/task/<id>``: the state of a submission or of a background lookup."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -19,7 +19,14 @@ from tasks.redis_state.task_progress import progress_key
 
 
 class TaskEndpoint(CountedEndpoint):
-    """Tells whoever knows the id, which nobody can guess; no key is needed."""
+    """Returns the state of a task. No key is needed, since task ids are random.
+
+    Args:
+        access: checks and counts the requests.
+        databases: of which the ingest database has the submissions.
+        client: a Redis client, for the progress of a task.
+        background: finds background lookups.
+    """
 
     name: ClassVar[str] = "task"
 
@@ -36,7 +43,7 @@ class TaskEndpoint(CountedEndpoint):
         self._background = background
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the state, stage, times and outcome of a task."""
+        """Return the state, stage, times and result of a task."""
         task_id = parse_uuid(request.path_fields["task_id"])
         found = None
         if task_id is not None:
@@ -63,7 +70,7 @@ class TaskEndpoint(CountedEndpoint):
         }
 
     def _progress(self, task_id: UUID) -> tuple[str | None, str | None]:
-        """Return the stage and its start as the workers note them; nothing without Redis."""
+        """Return the stage and its start, which workers store in Redis; None without Redis."""
         try:
             stage, started = self._client.hmget(progress_key(str(task_id)), ["stage", "started"])
         except RedisError:
@@ -84,7 +91,7 @@ class TaskEndpoint(CountedEndpoint):
 
 
 def _state(status: TaskStatus, *, begun: bool) -> str:
-    """Return ``pending``, ``running``, ``finished``, or ``failed`` where a submission did."""
+    """Return ``pending``, ``running``, ``finished``, or ``failed`` if a submission failed."""
     if status.finished is None:
         return "running" if begun else "pending"
     failed = any(each.state == "failed" for each in status.submissions)

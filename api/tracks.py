@@ -1,4 +1,4 @@
-"""``/v2/track/*``: tracks by what they are linked to."""
+"""``/v2/track/*``: finds tracks by the MBIDs of their recordings."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -14,7 +14,7 @@ from pipeline.runtime.databases import Databases
 
 
 class ListByMbidEndpoint(CountedEndpoint):
-    """Finds the tracks of MusicBrainz recordings, for anyone."""
+    """Finds the tracks of MusicBrainz recordings. No key is needed."""
 
     name: ClassVar[str] = "track_list_by_mbid"
 
@@ -23,9 +23,9 @@ class ListByMbidEndpoint(CountedEndpoint):
         self._databases = databases
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the tracks of the first MBID, or with ``batch`` those of each.
+        """Return the tracks of the first MBID; with ``batch`` those of each MBID.
 
-        In a batch each MBID is spelled as the client did, so that it finds its own again.
+        The reply to a batch repeats each MBID as the client has written it.
         """
         parameters = request.parameters
         mbids = _parse_mbids(parameters)
@@ -46,12 +46,12 @@ class ListByMbidEndpoint(CountedEndpoint):
 
 
 class ListByPuidEndpoint(CountedEndpoint):
-    """Finds nothing: MusicIP's identifiers are retired, and old clients still ask for them."""
+    """Returns no tracks: MusicIP's identifiers are retired, but old clients still send them."""
 
     name: ClassVar[str] = "track_list_by_puid"
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return no tracks."""
+        """Return an empty list."""
         puid = request.parameters.get("puid")
         if not puid:
             raise MissingParameterError("puid")
@@ -61,7 +61,7 @@ class ListByPuidEndpoint(CountedEndpoint):
 
 
 def _parse_mbids(parameters: Parameters) -> dict[str, UUID]:
-    """Return the MBIDs by the text that the client sent for each, in its order."""
+    """Return the MBIDs by the client's spelling of each, in the order of the request."""
     texts = parameters.get_all("mbid")
     if not any(texts):
         raise MissingParameterError("mbid", "the id of a MusicBrainz recording")

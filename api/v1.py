@@ -1,6 +1,6 @@
-"""``/lookup`` and ``/submit``: version 1 of the protocol, which old clients still speak.
+"""``/lookup`` and ``/submit``: version 1 of the protocol, for old clients.
 
-Replies are XML whatever is asked for, since ``format`` is the audio file's.
+Replies are always XML: in version 1 the parameter ``format`` is the format of the audio file.
 """
 
 from dataclasses import replace
@@ -16,7 +16,7 @@ from api.submissions.request import NumberedReceipt, Submitter, parse_submission
 
 
 class LookupV1Endpoint(LookupEndpoint):
-    """Finds tracks, and at most the MBIDs of their recordings, which it calls tracks."""
+    """Finds tracks. The reply can have the MBIDs of recordings, which version 1 calls tracks."""
 
     name: ClassVar[str] = "v1_lookup"
 
@@ -25,7 +25,7 @@ class LookupV1Endpoint(LookupEndpoint):
         request.style = XML
 
     def parse(self, parameters: Parameters) -> LookupRequest:
-        """Take any ``meta`` for the wish to know the MBIDs."""
+        """Parse a lookup; any ``meta`` adds the MBIDs of recordings."""
         wanted = parameters.get("meta") not in {None, "", "0"}
         return replace(
             parse_lookup(parameters, V1), meta="recordingids" if wanted else "", old_names=True
@@ -42,16 +42,16 @@ class SubmitV1Endpoint(SubmitEndpoint):
         request.style = XML
 
     def parse(self, parameters: Parameters, submitter: Submitter) -> list[NumberedReceipt]:
-        """Take a length of 0, or of more than can be stored, for none."""
+        """Parse submissions; ignore a length of 0 or of more than the database can store."""
         kept = Parameters(
             (name, value)
             for name in parameters
             for value in parameters.get_all(name)
-            if not (name.partition(".")[0] == V1.duration and _counts_as_none(value))
+            if not (name.partition(".")[0] == V1.duration and _is_ignored(value))
         )
         return parse_submissions(kept, submitter, V1)
 
 
-def _counts_as_none(length: str) -> bool:
+def _is_ignored(length: str) -> bool:
     number = parse_int(length)
     return number is not None and (number == 0 or number > MAX_DURATION)

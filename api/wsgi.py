@@ -1,7 +1,7 @@
-"""The WSGI application by name, for any server: ``api.wsgi:create_application`` is a factory.
+"""The WSGI application for any WSGI server: ``api.wsgi:create_application`` is its factory.
 
-``api.wsgi:application`` works too; it is made when the server asks for it, and not at import.
-`acoustid serve` runs the same application on the HTTP server of this project.
+``api.wsgi:application`` is the application itself, which is created at the first access.
+`acoustid serve` runs the same application on `http_server`.
 """
 
 import atexit
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @cache
 def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
-    """Return the application of this process, on the settings that ``ACOUSTID_CONFIG`` names.
+    """Return the application of this process, with the settings of ``ACOUSTID_CONFIG``.
 
     Raises:
-        pipeline.settings.load.ConfigError: they cannot be used.
+        pipeline.settings.load.ConfigError: the settings are not valid.
     """
     front_end = start_front_end()
     atexit.register(front_end.close)
@@ -33,15 +33,15 @@ def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
 
 
 def start_front_end() -> FrontEnd:
-    """Return the resources of a front-end process, with logging and error reports set up.
+    """Set up logging and error reports, and return the resources of this front-end process.
 
     Raises:
-        pipeline.settings.load.ConfigError: the settings cannot be used.
+        pipeline.settings.load.ConfigError: the settings are not valid.
     """
     settings = load_settings()
     configure_logging(settings.logging, component="api")
     init_sentry(settings, "api")
-    if settings.api.one_core:  # before there are threads
+    if settings.api.one_core:  # before any thread starts
         stay_on_one_core()
     senders = Dispatch(dispatch.send_lookups, dispatch.send_background, dispatch.send_submissions)
     return open_front_end(settings, senders)

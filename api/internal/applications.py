@@ -1,4 +1,4 @@
-"""``/v2/internal/*`` for keys: made and looked after by the cluster's site."""
+"""``/v2/internal/*``: creates accounts and applications, and checks their keys."""
 
 from typing import Any, ClassVar, Final
 
@@ -24,7 +24,7 @@ EXTERNAL: Final = "External User"
 
 
 class CreateAccountEndpoint(InternalEndpoint):
-    """Makes an account for a user whom another service knows."""
+    """Creates an account for a user of another service."""
 
     name: ClassVar[str] = "internal_create_account"
 
@@ -37,7 +37,7 @@ class CreateAccountEndpoint(InternalEndpoint):
 
 
 class CreateApplicationEndpoint(InternalEndpoint):
-    """Makes an application of an account."""
+    """Creates an application of an account."""
 
     name: ClassVar[str] = "internal_create_application"
 
@@ -61,7 +61,7 @@ class UpdateApplicationStatusEndpoint(InternalEndpoint):
     name: ClassVar[str] = "internal_update_application_status"
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the application's id and whether its key is taken from now on."""
+        """Return the application's id and whether it is active from now on."""
         parameters = request.parameters
         account_id = need_id(parameters, "account_id")
         application_id = need_id(parameters, "application_id")
@@ -78,12 +78,12 @@ class UpdateApplicationStatusEndpoint(InternalEndpoint):
 
 
 class CheckApplicationEndpoint(InternalEndpoint):
-    """Tells whether an application's key is taken here."""
+    """Checks whether a key is that of an active application."""
 
     name: ClassVar[str] = "internal_check_application"
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the id of the application that holds the key."""
+        """Return the id of the application with the key."""
         key = request.parameters.get("api_key")
         if not key:
             raise MissingParameterError("api_key", "an application's API key")

@@ -1,4 +1,4 @@
-"""``/v2/internal/*stats``: counts of lookups, which the cluster's servers tell and ask."""
+"""``/v2/internal/*stats``: adds and returns counts of lookups."""
 
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar, Final
@@ -19,13 +19,16 @@ from pipeline.catalog.app.lookup_statistics import (
 )
 
 DEFAULT_DAYS: Final = 30
-MAX_DAYS: Final = 3660
+"""Days of `LookupStatsEndpoint` without the parameter ``days``."""
 
-_MAX_COUNT: Final = MAX_ID  # the column's type is the same
+MAX_DAYS: Final = 3660
+"""The largest ``days``."""
+
+_MAX_COUNT: Final = MAX_ID  # the column has the same type as an id
 
 
 class UpdateLookupStatsEndpoint(MasterEndpoint):
-    """Adds to the lookups of an hour."""
+    """Adds to the count of lookups in an hour."""
 
     name: ClassVar[str] = "internal_update_lookup_stats"
 
@@ -47,12 +50,12 @@ class UpdateLookupStatsEndpoint(MasterEndpoint):
 
 
 class UpdateUserAgentStatsEndpoint(MasterEndpoint):
-    """Adds to the requests of a day, by program and address."""
+    """Adds to the count of requests in a day, by user agent and address."""
 
     name: ClassVar[str] = "internal_update_user_agent_stats"
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Add a count; a program that does not say what it is has an empty name."""
+        """Add a count; the user agent may be empty."""
         parameters = request.parameters
         visitor = Visitor(
             application_id=need_id(parameters, "application_id"),
@@ -69,12 +72,12 @@ class UpdateUserAgentStatsEndpoint(MasterEndpoint):
 
 
 class LookupStatsEndpoint(InternalEndpoint):
-    """Tells how often applications looked up, day by day."""
+    """Returns the lookups of applications by day."""
 
     name: ClassVar[str] = "internal_lookup_stats"
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the days with lookups, those of all the applications together."""
+        """Return the days with lookups; each has the sum of all given applications."""
         parameters = request.parameters
         keys = [key for key in parameters.get_all("client") if key]
         if not keys:
@@ -93,7 +96,7 @@ class LookupStatsEndpoint(InternalEndpoint):
 
 
 def _period(parameters: Parameters, today: date) -> tuple[date, date]:
-    """Return the first and the last day; without, so many ``days`` up to yesterday."""
+    """Return the first and the last day; by default the last ``days`` days up to yesterday."""
     days = DEFAULT_DAYS
     if parameters.get_int("days") is not None:
         days = need_number(parameters, "days", 1, MAX_DAYS)

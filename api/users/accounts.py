@@ -1,4 +1,4 @@
-"""``/v2/user/*``: accounts."""
+"""``/v2/user/*``: checks user keys and creates accounts."""
 
 from typing import Any, ClassVar
 
@@ -19,12 +19,12 @@ ANONYMOUS = "Anonymous"
 
 
 class UserLookupEndpoint(CountedEndpoint):
-    """Tells whether a user key is valid, past every cache."""
+    """Checks whether a user key is valid, without the caches."""
 
     name: ClassVar[str] = "user_lookup"
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the key that was asked for."""
+        """Return the key of the request."""
         key = request.parameters.get("user")
         if not key:
             raise MissingParameterError("user")
@@ -34,7 +34,7 @@ class UserLookupEndpoint(CountedEndpoint):
 
 
 class CreateAnonymousEndpoint(KeyedEndpoint):
-    """Makes an account for a user whom only an application knows."""
+    """Creates an anonymous account for a user of an application."""
 
     name: ClassVar[str] = "user_create_anonymous"
 
@@ -58,7 +58,13 @@ class CreateAnonymousEndpoint(KeyedEndpoint):
 
 
 class CreateMusicbrainzEndpoint(CountedEndpoint):
-    """Gives the key of an account to whoever has its user's token from MusicBrainz."""
+    """Returns the key of a user's account, by an OAuth access token of MusicBrainz.
+
+    Args:
+        access: checks and counts the requests.
+        databases: of which the app database has the accounts.
+        musicbrainz: finds the user of a token.
+    """
 
     name: ClassVar[str] = "user_create_musicbrainz"
 
@@ -70,7 +76,7 @@ class CreateMusicbrainzEndpoint(CountedEndpoint):
         self._musicbrainz = musicbrainz
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the key of the user's account, which is made where there is none yet."""
+        """Return the key of the user's account, which is created if it does not exist."""
         token = request.parameters.get("access_token")
         if not token:
             raise MissingParameterError("access_token", "an OAuth token of MusicBrainz")

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from api.users.musicbrainz_tokens import LONGEST_ANSWER, MusicbrainzUsers
+from api.users.musicbrainz_tokens import LONGEST_REPLY, MusicbrainzUsers
 from cli.stack.servers.ports import free_port
 from pipeline.catalog.app.tables import account
 from tests.support.musicbrainz_server import PATH as USERINFO
@@ -152,8 +152,8 @@ def test_a_redirect_is_not_followed(behind, musicbrainz, status) -> None:
         b'{"sub": ["a"]}',
         b'{"sub": "a\\u0000b"}',
         b'{"sub": "' + 256 * b"a" + b'"}',
-        b'{"sub": "a", "x": "' + LONGEST_ANSWER * b"a" + b'"}',
-        b"[" * LONGEST_ANSWER,
+        b'{"sub": "a", "x": "' + LONGEST_REPLY * b"a" + b'"}',
+        b"[" * LONGEST_REPLY,
     ],
 )
 def test_an_answer_that_names_nobody(behind, musicbrainz, body) -> None:
