@@ -1,4 +1,4 @@
-"""A client of the application, in process, and what stands behind it."""
+"""A client of the application in this process, with a worker that answers its lookups."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ MBID: Final = "5d1f0c5e-1111-4aaa-8aaa-000000000001"
 
 
 class _Client(testing.TestClient):
-    """A client with an address."""
+    """A client that sends its address."""
 
     def simulate_request(self, *args: Any, **kwargs: Any) -> testing.Result:
         """Send a request from this machine."""
@@ -35,15 +35,15 @@ class _Client(testing.TestClient):
 
 
 class Web:
-    """One front end, with an application's and a user's key.
+    """A front end, with the keys of an application and of a user.
 
     Attributes:
         http: sends any request.
         worker: answers the lookups.
-        submitted: submission ids of what was handed to the workers, chain by chain.
-        background: the background lookups that were handed to the workers, by task id.
-        send_lookups: takes the batches of lookups.
-        send_submissions: takes what is handed to the workers.
+        submitted: ids of the submissions that were sent to the workers, chain by chain.
+        background: the background lookups that were sent to the workers, by task id.
+        send_lookups: receives the batches of lookups.
+        send_submissions: receives the ids of submissions.
     """
 
     def __init__(self, settings: Settings, client: redis.Redis) -> None:
@@ -66,7 +66,7 @@ class Web:
         self.application, self.application_id = made.key, made.id
 
     def receive(self, ids: Sequence[int]) -> None:
-        """Take submissions as `tasks.dispatch.send_submissions` does."""
+        """Receive submissions, in place of `tasks.dispatch.send_submissions`."""
         self.submitted.append(list(ids))
 
     def _forward_lookups(self, batch: LookupBatch) -> None:
@@ -108,7 +108,7 @@ class Web:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def handed_on(self) -> list[int]:
-        """Return the ids of what was handed to the workers, as soon as all receipts were."""
+        """Return the ids of the submissions sent to the workers, once all receipts were sent."""
         received = {row["id"] for row in self.receipts()}
         eventually(lambda: received == {number for ids in self.submitted for number in ids})
         return [number for ids in self.submitted for number in ids]
@@ -129,7 +129,7 @@ class Web:
 
 
 def error_of(result: testing.Result) -> dict[str, Any]:
-    """Return the error of a JSON reply, checking that it is one."""
+    """Return the error of a JSON reply; fail if the reply is not an error."""
     body = json.loads(result.text)
     assert set(body) == {"status", "error"}
     assert body["status"] == "error"

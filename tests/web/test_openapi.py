@@ -1,4 +1,4 @@
-"""The OpenAPI document is true to the code, and the page on which people read it works."""
+"""The OpenAPI document agrees with the code, and its page works."""
 
 import re
 from typing import Any
@@ -20,7 +20,7 @@ SECRET = "cluster-secret"
 
 
 def valid(web: Any, name: str) -> str:
-    """Return a value with which every endpoint goes on to the next parameter."""
+    """Return a value that all endpoints accept."""
     values = {
         "client": web.application,
         "user": web.user,
@@ -42,7 +42,7 @@ def valid(web: Any, name: str) -> str:
 
 
 class Recorder(Parameters):
-    """Parameters that note which names the code asks for."""
+    """Parameters that record the names that the code reads."""
 
     asked: set[str]
 
@@ -72,7 +72,7 @@ def test_the_document_is_openapi(web) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(OPERATIONS))
-def test_a_path_takes_the_parameters_that_the_document_names(
+def test_a_path_reads_the_parameters_of_the_document(
     make_web, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Recorder.asked = set()
@@ -90,7 +90,7 @@ def test_a_path_takes_the_parameters_that_the_document_names(
     assert documented - Recorder.asked <= {"clientversion"}
 
 
-def test_every_reply_to_nothing_is_an_error_of_the_document(web) -> None:
+def test_requests_without_parameters_get_an_error_of_the_document(web) -> None:
     document = openapi_document()
     schema = {**document, "$ref": "#/components/schemas/Error"}
     error = jsonschema_rs.validator_for(schema)
@@ -101,7 +101,7 @@ def test_every_reply_to_nothing_is_an_error_of_the_document(web) -> None:
             error.validate(result.json)
 
 
-def test_the_page_and_what_it_needs(web) -> None:
+def test_the_page_and_its_files(web) -> None:
     page = web.http.simulate_get("/docs")
     assert page.status_code == 200
     assert page.headers["Content-Type"].startswith("text/html")

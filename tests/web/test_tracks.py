@@ -70,7 +70,7 @@ def test_the_case_of_an_mbid_does_not_matter(web, tracks) -> None:
     assert [(each["mbid"], len(each["tracks"])) for each in found] == [(upper, 2), (tracks.mbid, 2)]
 
 
-def test_without_batch_only_the_first_counts(web, tracks) -> None:
+def test_without_batch_only_the_first_mbid_is_looked_up(web, tracks) -> None:
     result = web.get(PATH, mbid=[tracks.other, tracks.mbid])
     assert result.text == '{"status": "ok", "tracks": []}'
 
@@ -151,7 +151,7 @@ def test_a_puid_has_no_tracks(web) -> None:
         ({"puid": "x"}, 7, 'parameter "puid" is not a valid UUID'),
     ],
 )
-def test_a_puid_is_needed(web, query, code, text) -> None:
+def test_a_missing_puid_is_an_error(web, query, code, text) -> None:
     result = web.get("/v2/track/list_by_puid", **query)
     assert (result.status_code, code_of(result)) == (400, code)
     assert error_of(result)["message"].startswith(text)

@@ -1,4 +1,4 @@
-"""A client with one kept connection: every reply goes to who asked, whatever becomes of it."""
+"""A Redis client with one connection of its own: each thread gets the replies to its commands."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ NOTHING = "nothing comes here"
 
 @pytest.fixture
 def lose(settings: Settings) -> Callable[[redis.Redis], None]:
-    """Let the server end a client's connection."""
+    """Return a function that closes a client's connection on the server."""
     other = connect(settings.redis)
 
     def kill(client: redis.Redis) -> None:
@@ -35,7 +35,7 @@ def test_threads_get_the_replies_to_their_own_commands(settings: Settings) -> No
     assert client.client_id() == own
 
 
-def test_a_command_on_a_lost_connection_is_sent_again(
+def test_a_command_is_repeated_after_a_lost_connection(
     settings: Settings, lose: Callable[[redis.Redis], None]
 ) -> None:
     client = connect(settings.redis, keeps_connection=True)
@@ -43,7 +43,9 @@ def test_a_command_on_a_lost_connection_is_sent_again(
     assert client.ping()
 
 
-def test_a_blocking_one_is_not(settings: Settings, lose: Callable[[redis.Redis], None]) -> None:
+def test_a_blocking_command_is_not_repeated(
+    settings: Settings, lose: Callable[[redis.Redis], None]
+) -> None:
     client = connect(settings.redis, blocking=True, wait=1, keeps_connection=True)
     lose(client)
     with pytest.raises(RedisConnectionError):
@@ -51,7 +53,7 @@ def test_a_blocking_one_is_not(settings: Settings, lose: Callable[[redis.Redis],
     assert client.blpop([NOTHING], 0.01) is None
 
 
-def test_a_blocking_one_that_is_ended_while_it_waits_loses_nothing(settings: Settings) -> None:
+def test_a_closed_blocking_command_loses_no_element(settings: Settings) -> None:
     client = connect(settings.redis, blocking=True, wait=10, keeps_connection=True)
     other, key = connect(settings.redis), "ended while it waits"
     own = client.client_id()
@@ -68,7 +70,7 @@ def test_a_blocking_one_that_is_ended_while_it_waits_loses_nothing(settings: Set
     assert client.blpop([key], 1) == (key.encode(), b"kept")
 
 
-def test_a_refusal_ends_neither_the_connection_nor_its_order(settings: Settings) -> None:
+def test_an_error_reply_keeps_the_connection_and_the_order(settings: Settings) -> None:
     client = connect(settings.redis, keeps_connection=True)
     before = client.client_id()
     with pytest.raises(ResponseError):
@@ -76,7 +78,7 @@ def test_a_refusal_ends_neither_the_connection_nor_its_order(settings: Settings)
     assert client.client_id() == before
 
 
-def test_a_reply_that_comes_too_late_is_nobodys(settings: Settings) -> None:
+def test_a_late_reply_is_discarded(settings: Settings) -> None:
     client = connect(settings.redis, timeout=0.2, keeps_connection=True)
     with pytest.raises(RedisTimeoutError):
         client.blpop([NOTHING], 1)
