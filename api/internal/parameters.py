@@ -18,9 +18,7 @@ def need_number(parameters: Parameters, name: str, least: int, most: int) -> int
         MissingParameterError: it is absent or not an integer.
         InvalidValueError: it is out of bounds.
     """
-    number = parameters.get_int(name)
-    if number is None:
-        raise MissingParameterError(name, "a whole number")
+    number = _need_int(parameters, name)
     if not least <= number <= most:
         raise InvalidValueError(name, f"a whole number from {least} to {most} is needed")
     return number
@@ -32,9 +30,7 @@ def need_id(parameters: Parameters, name: str) -> int:
     Raises:
         MissingParameterError: it is absent or not an integer.
     """
-    number = parameters.get_int(name)
-    if number is None:
-        raise MissingParameterError(name, "a whole number")
+    number = _need_int(parameters, name)
     return number if 1 <= number <= MAX_ID else 0
 
 
@@ -89,3 +85,10 @@ def get_day(parameters: Parameters, name: str) -> date | None:
         return date.fromisoformat(text if _DAY.fullmatch(text) else "")
     except ValueError:
         raise InvalidValueError(name, "a day as YYYY-MM-DD is needed") from None
+
+
+def _need_int(parameters: Parameters, name: str) -> int:
+    number = parameters.get_int(name)
+    if number is None:
+        raise MissingParameterError(name, "a whole number")
+    return number

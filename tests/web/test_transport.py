@@ -10,6 +10,7 @@ import structlog
 
 from api.http.bodies import MAX_BODY
 from cli.stack.servers.ports import free_port
+from pipeline.runtime.databases import Databases
 from pipeline.runtime.trace import current_trace_id
 from tests.support.web_client import FORM, WORD, code_of, error_of
 
@@ -167,11 +168,10 @@ def test_an_exception_is_logged_and_not_shown_to_the_client(web, monkeypatch) ->
     assert isinstance(entry["exc_info"], KeyError)
 
 
-def test_an_unreachable_database_is_a_503(make_web, settings) -> None:
-    web = make_web()
-    away = settings.database.model_copy(update={"port": free_port()})
-    web.front_end.databases._databases["app", False] = away
-    web.front_end.databases._identities["app", False] = ("away",)
+def test_an_unreachable_database_is_a_503(web, settings, monkeypatch) -> None:
+    unreachable = settings.database.model_copy(update={"port": free_port()})
+    databases = Databases(settings.model_copy(update={"database": unreachable}))
+    monkeypatch.setattr(web.front_end.databases, "engine", databases.engine)
     with structlog.testing.capture_logs() as logs:
         result = web.get("/v2/lookup", client="some-key")
     assert result.status_code == 503
