@@ -76,7 +76,7 @@ class FrontEnd:
         self.metrics.close()
 
 
-def open_front_end(settings: Settings, dispatch: Dispatch) -> FrontEnd:
+def create_front_end(settings: Settings, dispatch: Dispatch) -> FrontEnd:
     """Return the resources of this process; each connects at its first use."""
     databases = Databases(settings, component="api")
     client = connect(settings.redis, timeout=REDIS_TIMEOUT)

@@ -12,7 +12,7 @@ from api.http.serialisation import XML
 from api.lookups.endpoint import LookupEndpoint
 from api.lookups.request import MAX_DURATION, LookupRequest, parse_lookup
 from api.submissions.endpoint import SubmitEndpoint
-from api.submissions.request import NumberedReceipt, Submitter, parse_submissions
+from api.submissions.request import NumberedReceipt, Sender, parse_submissions
 
 
 class LookupV1Endpoint(LookupEndpoint):
@@ -41,17 +41,17 @@ class SubmitV1Endpoint(SubmitEndpoint):
         """Set the format of the reply to XML."""
         request.style = XML
 
-    def parse(self, parameters: Parameters, submitter: Submitter) -> list[NumberedReceipt]:
+    def parse(self, parameters: Parameters, sender: Sender) -> list[NumberedReceipt]:
         """Parse submissions; ignore a length of 0 or of more than the database can store."""
         kept = Parameters(
             (name, value)
             for name in parameters
             for value in parameters.get_all(name)
-            if not (name.partition(".")[0] == V1.duration and _is_ignored(value))
+            if not (name.partition(".")[0] == V1.duration and _counts_as_none(value))
         )
-        return parse_submissions(kept, submitter, V1)
+        return parse_submissions(kept, sender, V1)
 
 
-def _is_ignored(length: str) -> bool:
+def _counts_as_none(length: str) -> bool:
     number = parse_int(length)
     return number is not None and (number == 0 or number > MAX_DURATION)

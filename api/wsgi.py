@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from api.app import create_app
-from api.front_end import Dispatch, FrontEnd, open_front_end
+from api.front_end import Dispatch, FrontEnd, create_front_end
 from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.processes import stay_on_one_core
 from pipeline.runtime.sentry import init_sentry
@@ -27,12 +27,12 @@ def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
     Raises:
         pipeline.settings.load.ConfigError: the settings are not valid.
     """
-    front_end = start_front_end()
+    front_end = open_front_end()
     atexit.register(front_end.close)
     return create_app(front_end)
 
 
-def start_front_end() -> FrontEnd:
+def open_front_end() -> FrontEnd:
     """Set up logging and error reports, and return the resources of this front-end process.
 
     Raises:
@@ -44,7 +44,7 @@ def start_front_end() -> FrontEnd:
     if settings.api.one_core:  # before any thread starts
         stay_on_one_core()
     senders = Dispatch(dispatch.send_lookups, dispatch.send_background, dispatch.send_submissions)
-    return open_front_end(settings, senders)
+    return create_front_end(settings, senders)
 
 
 def __getattr__(name: str) -> object:

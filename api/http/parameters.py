@@ -130,17 +130,17 @@ def is_foreign_id(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class ParameterNames:
-    """The names of the parameters that differ between the versions of the protocol.
+class Dialect:
+    """The names of one version.
 
     Attributes:
-        duration: the length of the audio.
-        file_format: the format of the audio file.
+        duration: of the length of the audio.
+        file_format: of the format of the audio file.
     """
 
     duration: str
     file_format: str
 
 
-V1: Final = ParameterNames(duration="length", file_format="format")
-V2: Final = ParameterNames(duration="duration", file_format="fileformat")
+V1: Final = Dialect(duration="length", file_format="format")
+V2: Final = Dialect(duration="duration", file_format="fileformat")

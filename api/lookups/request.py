@@ -13,7 +13,7 @@ from api.http.errors import (
     MissingParameterError,
     RequestTooLargeError,
 )
-from api.http.parameters import V2, ParameterNames, Parameters, parse_uuid, suffixed
+from api.http.parameters import V2, Dialect, Parameters, parse_uuid, suffixed
 from pipeline.fingerprint.codec import ALGORITHM_TEST2, InvalidFingerprint, unpack_text
 from pipeline.messages import Lookup
 
@@ -94,12 +94,12 @@ class LookupRequest:
             raise RequestTooLargeError(f"a batch may have {MAX_TRACK_IDS} track ids")
 
 
-def parse_lookup(parameters: Parameters, names: ParameterNames = V2) -> LookupRequest:
+def parse_lookup(parameters: Parameters, dialect: Dialect = V2) -> LookupRequest:
     """Parse the parameters of a lookup, but for its key.
 
     Args:
         parameters: the request's.
-        names: what the version of the protocol calls them.
+        dialect: what the version of the protocol calls them.
 
     Raises:
         ApiError: nothing is left to look up; it is the error of the last item.
@@ -113,7 +113,7 @@ def parse_lookup(parameters: Parameters, names: ParameterNames = V2) -> LookupRe
     items: list[Item] = []
     fingerprints = 0
     for index in indexes:
-        item = Item(index, _parse_item(parameters, index, difference, names))
+        item = Item(index, _parse_item(parameters, index, difference, dialect))
         if items and item.is_bad and items[-1].is_bad:
             items.pop()  # it is never reported, and there may be thousands
         items.append(item)
@@ -158,12 +158,12 @@ def _parse_duration_diff(parameters: Parameters) -> int:
 
 
 def _parse_item(
-    parameters: Parameters, index: int | None, difference: int, names: ParameterNames
+    parameters: Parameters, index: int | None, difference: int, dialect: Dialect
 ) -> Lookup | ApiError:
     try:
         if track_id := parameters.get(suffixed("trackid", index)):
             return _track_lookup(track_id, index)
-        return _fingerprint_lookup(parameters, index, difference, names)
+        return _fingerprint_lookup(parameters, index, difference, dialect)
     except ApiError as error:
         return error
 
@@ -175,9 +175,9 @@ def _track_lookup(track_id: str, index: int | None) -> Lookup:
 
 
 def _fingerprint_lookup(
-    parameters: Parameters, index: int | None, difference: int, names: ParameterNames
+    parameters: Parameters, index: int | None, difference: int, dialect: Dialect
 ) -> Lookup:
-    name = suffixed(names.duration, index)
+    name = suffixed(dialect.duration, index)
     duration = parameters.get_int(name)
     if not duration:
         raise MissingParameterError(name)

@@ -1,4 +1,4 @@
-"""``/v2/openapi.json``: the OpenAPI document. ``/docs``: the same as a page of Swagger UI."""
+"""``/v2/openapi.json``, and a page at ``/docs`` that shows it (Swagger UI)."""
 
 import json
 from functools import cache
@@ -32,7 +32,7 @@ _PAGE: Final = f"""<!DOCTYPE html>
 
 
 class OpenApiResource:
-    """The OpenAPI document."""
+    """Serves the OpenAPI document."""
 
     name: Final = "openapi"
 
@@ -43,7 +43,7 @@ class OpenApiResource:
 
 
 class DocsPage:
-    """The page that loads Swagger UI."""
+    """Serves the page."""
 
     name: Final = "docs"
 
@@ -54,7 +54,7 @@ class DocsPage:
 
 
 class DocsAsset:
-    """The files of Swagger UI that the page needs."""
+    """Serves the files of Swagger UI that the page needs."""
 
     name: Final = "docs_asset"
 

@@ -21,7 +21,7 @@ from api.http.parameters import (
     LONGEST_TEXT,
     NIL,
     V2,
-    ParameterNames,
+    Dialect,
     Parameters,
     is_foreign_id,
     parse_uuid,
@@ -45,7 +45,7 @@ _NUMBERS: Final = {"track_no": "trackno", "disc_no": "discno", "year": "year"}
 
 
 @dataclass(frozen=True, slots=True)
-class Submitter:
+class Sender:
     """Who submits.
 
     Attributes:
@@ -80,7 +80,7 @@ class _Item:
 
 
 def parse_submissions(
-    parameters: Parameters, submitter: Submitter, names: ParameterNames = V2
+    parameters: Parameters, sender: Sender, dialect: Dialect = V2
 ) -> list[NumberedReceipt]:
     """Return a receipt for each MBID of each valid item, one for an item without any.
 
@@ -88,8 +88,8 @@ def parse_submissions(
 
     Args:
         parameters: the request's.
-        submitter: who submits.
-        names: what the version of the protocol calls the parameters.
+        sender: who submits.
+        dialect: what the version of the protocol calls the parameters.
 
     Raises:
         ApiError: there is no valid item; it is the error of the last one.
@@ -100,22 +100,22 @@ def parse_submissions(
     items: list[_Item] = []
     for index in indexes:
         try:
-            items.append(_parse_item(parameters, index, names))
+            items.append(_parse_item(parameters, index, dialect))
         except ApiError:
             if not items and index == indexes[-1]:
                 raise
-    return [found for item in items for found in _receipts(item, submitter)]
+    return [found for item in items for found in _receipts(item, sender)]
 
 
-def _receipts(item: _Item, submitter: Submitter) -> Iterator[NumberedReceipt]:
+def _receipts(item: _Item, sender: Sender) -> Iterator[NumberedReceipt]:
     mbids: list[UUID | None] = [*item.mbids]
     if not mbids and (item.puid is not None or item.meta is not None):
         mbids = [None]
     for mbid in mbids:
         receipt = Receipt(
-            account_id=submitter.account_id,
-            application_id=submitter.application_id,
-            application_version=submitter.version,
+            account_id=sender.account_id,
+            application_id=sender.application_id,
+            application_version=sender.version,
             words=item.words,
             length=item.duration,
             bitrate=item.bitrate,
@@ -128,17 +128,17 @@ def _receipts(item: _Item, submitter: Submitter) -> Iterator[NumberedReceipt]:
         yield NumberedReceipt(item.index, receipt)
 
 
-def _parse_item(parameters: Parameters, index: int | None, names: ParameterNames) -> _Item:
+def _parse_item(parameters: Parameters, index: int | None, dialect: Dialect) -> _Item:
     """Parse what was sent with one suffix, in the order in which errors are reported."""
     return _Item(
         index=index,
         puid=_parse_puid(parameters, index),
         foreignid=_parse_foreign_id(parameters, index),
         mbids=_parse_mbids(parameters, index),
-        duration=_parse_duration(parameters, suffixed(names.duration, index)),
+        duration=_parse_duration(parameters, suffixed(dialect.duration, index)),
         words=_parse_fingerprint(parameters, index),
         bitrate=_parse_bitrate(parameters, index),
-        file_format=parameters.get_text(suffixed(names.file_format, index)),
+        file_format=parameters.get_text(suffixed(dialect.file_format, index)),
         meta=_parse_metadata(parameters, index),
     )
 

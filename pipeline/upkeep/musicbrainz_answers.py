@@ -3,12 +3,13 @@
 from collections.abc import Collection
 from uuid import UUID
 
+import sqlalchemy as sa
 import structlog
 
 from pipeline.catalog.fingerprint.mbid_links import STATEMENT_LIMIT
 from pipeline.catalog.musicbrainz import recording_redirects
 from pipeline.catalog.musicbrainz.recording_redirects import Recordings
-from pipeline.runtime.databases import DATABASE_UNUSABLE, Databases, limit_statements
+from pipeline.runtime.databases import Databases, limit_statements
 
 logger = structlog.get_logger("acoustid.stages.mbids")
 
@@ -19,6 +20,6 @@ def ask(databases: Databases, mbids: Collection[UUID]) -> Recordings | None:
         with databases.engine("musicbrainz", read_only=True).connect() as connection:
             limit_statements(connection, STATEMENT_LIMIT)
             return recording_redirects.ask(connection, mbids)
-    except DATABASE_UNUSABLE as error:
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
         logger.warning("MBIDs stay as they are: MusicBrainz can't be asked", error=error)
         return None

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from falcon import testing
 
 from api.app import create_app
-from api.front_end import Dispatch, open_front_end
+from api.front_end import Dispatch, create_front_end
 from pipeline.catalog.app import accounts
 from pipeline.catalog.ingest import tables as ingest_tables
 from pipeline.messages import BackgroundLookup, LookupBatch
@@ -54,7 +54,7 @@ class Web:
         self.background: dict[str, BackgroundLookup] = {}
         self.send_lookups: Callable[[LookupBatch], None] = self.worker.send
         self.send_submissions: Callable[[Sequence[int]], None] = self.receive
-        self.front_end = open_front_end(
+        self.front_end = create_front_end(
             settings,
             Dispatch(self._forward_lookups, self.background.__setitem__, self._forward_ids),
         )

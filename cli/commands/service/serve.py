@@ -27,10 +27,10 @@ def serve(*, host: str, port: int, fd: int | None, ready_fd: int | None) -> None
     PostgreSQL, Redis and the workers run elsewhere.
     """
     from api.server import serve as serve_api  # noqa: PLC0415 - it takes a second to import
-    from api.wsgi import start_front_end  # noqa: PLC0415
+    from api.wsgi import open_front_end  # noqa: PLC0415
 
     listener = _listener(host, port) if fd is None else socket.socket(fileno=fd)
-    front_end = start_front_end()
+    services = open_front_end()
 
     def tell() -> None:
         if fd is None:
@@ -40,9 +40,9 @@ def serve(*, host: str, port: int, fd: int | None, ready_fd: int | None) -> None
             os.close(ready_fd)
 
     try:
-        serve_api(front_end, listener, tell)
+        serve_api(services, listener, tell)
     finally:
-        front_end.close()
+        services.close()
 
 
 def _listener(host: str, port: int) -> socket.socket:

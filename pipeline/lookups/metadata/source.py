@@ -14,7 +14,7 @@ import structlog
 
 from pipeline.catalog.musicbrainz import metadata
 from pipeline.catalog.musicbrainz.metadata import Catalogue, Wanted
-from pipeline.runtime.databases import DATABASE_UNUSABLE, Databases, limit_statements
+from pipeline.runtime.databases import Databases, limit_statements
 
 PAUSE_FACTOR: Final = 4
 MIN_PAUSE: Final = 1.0  # seconds
@@ -53,7 +53,7 @@ def read(wanted: Wanted, databases: Databases, deadline: float) -> Catalogue | N
         return None
     try:
         return _load(wanted, databases, deadline)
-    except DATABASE_UNUSABLE as error:
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
         _note(outage, started, error)
         return None
 

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from api.http.errors import ApiError, MissingParameterError
 from api.http.parameters import Parameters
-from api.submissions.request import NumberedReceipt, Submitter, parse_submissions
+from api.submissions.request import NumberedReceipt, Sender, parse_submissions
 from pipeline.catalog.ingest.submissions import Receipt
 
 WORD = "AQAAAQcZ"
 MBID = "5d1f0c5e-1111-4aaa-8aaa-000000000001"
 OTHER = "5d1f0c5e-1111-4aaa-8aaa-000000000002"
 NIL = "00000000-0000-0000-0000-000000000000"
-SENDER = Submitter(account_id=3, application_id=4, version="1.0")
+SENDER = Sender(account_id=3, application_id=4, version="1.0")
 MINIMAL: dict[str, Any] = {"fingerprint": WORD, "duration": 241}
 
 
