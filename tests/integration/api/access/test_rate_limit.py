@@ -14,6 +14,7 @@ from cli.stack.servers.ports import free_port
 from pipeline.catalog.app.accounts import Application
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RateLimiterSettings, RedisSettings, Settings
+from tests.support.clock import Clock
 from tests.support.metrics import Counted
 from tests.support.scratch_redis import scratch_redis
 
@@ -22,20 +23,11 @@ APP = Application(1, "app")
 OTHER_APP = Application(2, "other")
 
 
-class Clock:
-    """Two seconds into a step of five."""
-
-    now = 1_000_000_002.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Limiter:
     """A limiter with its clock and its metrics."""
 
     def __init__(self, client: redis.Redis, **limits: float) -> None:
-        self.clock = Clock()
+        self.clock = Clock(1_000_000_002.0)  # 2 s into a step of 5 s
         self.metrics = Counted()
         chosen = {"global_limit": 0, "app_limit": 0, "ip_limit": 0, **limits}
         self.limiter = RateLimiter(
