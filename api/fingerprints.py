@@ -8,9 +8,9 @@ from api.access.access_control import AccessControl, CountedEndpoint
 from api.http.endpoint import ApiRequest
 from api.http.errors import FingerprintNotFoundError, MissingParameterError
 from api.http.parameters import MAX_ID
-from api.lookups.request import MAX_DURATION
 from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint, by_ids
 from pipeline.runtime.databases import Databases
+from pipeline.submission_fields import MAX_DURATION
 
 _SIGNED: Final = np.dtype("<i4")  # as in the public service
 

@@ -16,8 +16,8 @@ from api.lookups.answer_cache import AnswerCache
 from api.lookups.background import BackgroundLookups
 from api.lookups.batch_policy import BatchPolicy
 from api.lookups.batcher import POLL, LookupBatcher
-from api.lookups.catalogue_generation import CatalogueGeneration
-from api.submissions.publisher import ImportSender
+from api.lookups.tracked_generation import TrackedGeneration
+from api.submissions.publisher import SubmissionPublisher
 from api.submissions.receipts import ReceiptWriter
 from pipeline.messages import BackgroundLookup, LookupBatch
 from pipeline.runtime.databases import Databases
@@ -57,10 +57,10 @@ class FrontEnd:
     metrics: Metrics
     access: AccessControl
     batcher: LookupBatcher
-    answers: AnswerCache
+    answer_cache: AnswerCache
     background: BackgroundLookups
     receipts: ReceiptWriter
-    imports: ImportSender
+    publisher: SubmissionPublisher
     counters: Counters
     health: HealthChecks
 
@@ -68,7 +68,7 @@ class FrontEnd:
         """End all requests that wait, then close all connections."""
         self.batcher.close()
         self.receipts.close()
-        self.imports.close()
+        self.publisher.close()
         self.health.close()
         self.counters.close()
         self.databases.dispose()
@@ -92,7 +92,7 @@ def create_front_end(settings: Settings, dispatch: Dispatch) -> FrontEnd:
         settings.api.lookup_hold_back,
     )
     batcher = LookupBatcher(policy, blocking_client, dispatch.send_lookups, metrics)
-    generation = CatalogueGeneration(client, breaker, caches=paths.caches_generation)
+    generation = TrackedGeneration(client, breaker, caches=paths.caches_generation)
     return FrontEnd(
         settings=settings,
         databases=databases,
@@ -105,12 +105,12 @@ def create_front_end(settings: Settings, dispatch: Dispatch) -> FrontEnd:
             timeout=settings.api.lookup_timeout,
         ),
         batcher=batcher,
-        answers=AnswerCache(
-            batcher.run, generation.current if settings.api.answer_cache else lambda: None
+        answer_cache=AnswerCache(
+            batcher.look_up, generation.current if settings.api.answer_cache else lambda: None
         ),
         background=BackgroundLookups(client, dispatch.send_background),
         receipts=ReceiptWriter(databases),
-        imports=ImportSender(dispatch.send_submissions, partial(_is_busy, client)),
+        publisher=SubmissionPublisher(dispatch.send_submissions, partial(_is_busy, client)),
         counters=Counters(client),
         health=HealthChecks(databases, client, settings.fingerprint_index),
     )

@@ -46,7 +46,7 @@ def _with_databases(endpoint: Callable[[AccessControl, Databases], Endpoint]) ->
 def _lookup(endpoint: type[LookupEndpoint]) -> MakeEndpoint:
     return lambda front_end: endpoint(
         front_end.access,
-        front_end.answers,
+        front_end.answer_cache,
         front_end.background,
         front_end.counters,
         async_api=front_end.settings.features.async_api,
@@ -59,7 +59,7 @@ def _submit(endpoint: type[SubmitEndpoint]) -> MakeEndpoint:
         front_end.settings.api.submit_timeout,
         front_end.databases,
         front_end.receipts,
-        front_end.imports,
+        front_end.publisher,
         front_end.metrics,
     )
 

@@ -1,4 +1,4 @@
-"""``/v2/lookup``: which tracks sound like this fingerprint?"""
+"""``/v2/lookup``: finds tracks by fingerprint or by track id."""
 
 from functools import partial
 from typing import Any, ClassVar
@@ -18,13 +18,13 @@ from tasks.redis_state.lookup_counters import count_lookups, count_user_agent
 
 
 class LookupEndpoint(KeyedEndpoint):
-    """Finds tracks by fingerprint or by track id.
+    """The lookup of version 2 of the protocol.
 
     Args:
         access: checks and counts the requests.
-        answers: finds the answers.
+        answer_cache: finds the answers.
         background: starts background lookups.
-        counters: counts lookups and programs for the statistics.
+        counters: counts lookups and user agents for the statistics.
         async_api: whether clients may ask for background lookups.
     """
 
@@ -33,14 +33,14 @@ class LookupEndpoint(KeyedEndpoint):
     def __init__(
         self,
         access: AccessControl,
-        answers: AnswerCache,
+        answer_cache: AnswerCache,
         background: BackgroundLookups,
         counters: Counters,
         *,
         async_api: bool,
     ) -> None:
         super().__init__(access)
-        self._answers = answers
+        self._answer_cache = answer_cache
         self._background = background
         self._counters = counters
         self._async_api = async_api
@@ -57,45 +57,46 @@ class LookupEndpoint(KeyedEndpoint):
         lookup.check_size()
         plan = ReplyPlan.of(lookup)
         if in_background:
-            question = BackgroundLookup(
+            background_lookup = BackgroundLookup(
                 lookup.to_look_up(), lookup.meta, lookup.batch, request.application_id
             )
-            return {"task": {"id": self._background.start(question, plan)}}
+            return {"task": {"id": self._background.start(background_lookup, plan)}}
         answers = self._look_up(lookup, request)
         hits = [bool(answer["results"]) for answer in answers if "error" not in answer]
         count_lookups(self._counters, request.application_id, hits)
         return plan.compose(answers)
 
     def parse(self, parameters: Parameters) -> LookupRequest:
-        """Return what is asked for.
+        """Return the parsed parameters.
 
         Raises:
-            ApiError: nothing of it can be looked up.
+            ApiError: no item can be looked up.
         """
         return parse_lookup(parameters)
 
     def _look_up(self, lookup: LookupRequest, request: ApiRequest) -> list[Answer]:
-        """Return the answers of a batch; otherwise those up to the first that is no error.
+        """Return all answers of a batch; without ``batch`` those up to the first without an error.
 
         Args:
             lookup: the parsed parameters.
-            request: its application and address are the client's id in the fair queue.
+            request: has the deadline, and the application and address that the fair queue takes in
+                turn.
 
         Raises:
             ApiError: no worker answered in time.
         """
-        ask = partial(
-            self._answers.run,
+        look_up = partial(
+            self._answer_cache.look_up,
             meta=lookup.meta,
             deadline=request.deadline,
             client=f"{request.application_id} {request.address}",
         )
         lookups = lookup.to_look_up()
         if lookup.batch:
-            return ask(lookups)
+            return look_up(lookups)
         answers: list[Answer] = []
         for each in lookups:
-            answers += ask([each])
+            answers += look_up([each])
             if "error" not in answers[-1]:
                 break
         return answers

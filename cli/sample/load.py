@@ -14,7 +14,7 @@ from cli.sample.recordings import MUSICBRAINZ, SampleRecording, sample_recording
 from pipeline.catalog.app.accounts import create_account, create_application
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.ingest.submission_status import TaskStatus, task_status
-from pipeline.catalog.ingest.submissions import Receipt, insert_receipts
+from pipeline.catalog.ingest.submissions import insert_receipts
 from pipeline.catalog.musicbrainz import metadata
 from pipeline.catalog.musicbrainz.load import load_dump, open_dump
 from pipeline.fingerprint.codec import decode
@@ -23,6 +23,7 @@ from pipeline.index import SearchTimeout
 from pipeline.index_http import IndexUnavailable
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
+from pipeline.submission_fields import Receipt
 
 Progress = Callable[[str], None]
 

@@ -52,10 +52,10 @@ def test_a_killed_workers_batch_is_answered_by_another(
     question = Lookup(request=0, duration=200, fingerprint=compress(fingerprint(1)))
     with ThreadPoolExecutor(1) as threads:
         with running_worker(role, config, tmp_path / "log", here) as process:
-            assert batcher.run([question], "", soon()) == [{"results": []}]
+            assert batcher.look_up([question], "", soon()) == [{"results": []}]
             eventually(lambda: waits_for_messages(client))
             process.send_signal(signal.SIGSTOP)
-            asked = threads.submit(batcher.run, [question], "", soon())
+            asked = threads.submit(batcher.look_up, [question], "", soon())
             # Redis gives the message to the connection of the worker, which never reads it.
             eventually(lambda: len(sent) > 1 and not waits_for_messages(client))
             process.kill()

@@ -1,4 +1,4 @@
-"""Version 1 of the protocol: ``/lookup`` and ``/submit``, in XML only."""
+"""Tests of version 1 of the protocol, ``/lookup`` and ``/submit``, whose replies are XML only."""
 
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -189,7 +189,7 @@ def test_an_error_names_the_parameter_with_its_suffix(web) -> None:
     assert error_of(result)[2].startswith('missing required parameter "length.2"')
 
 
-def test_rate_limits_apply_and_are_in_the_headers(make_web) -> None:
+def test_limits_apply_and_are_in_the_headers(make_web) -> None:
     rates = {"global_limit": 0, "app_limit": 0, "ip_limit": 0.1}
     web = make_web(cluster={"rate_limiter": rates})
     assert lookup(web, trackid=GID).headers["X-RateLimit-Remaining"] == "1"

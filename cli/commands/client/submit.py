@@ -12,6 +12,7 @@ from tqdm import tqdm
 from cli.commands.client import http_client as web
 from cli.commands.client.http_client import Client
 from cli.errors import StackError
+from pipeline.submission_fields import SUBMISSION_FIELDS
 
 BATCH: Final = 50  # submissions in one request, well below its 1 MiB
 POLL: Final = 0.5  # seconds
@@ -19,21 +20,8 @@ PATIENCE: Final = 120.0  # seconds without any progress
 
 # What a line of a file may say, and the parameter that says it to the service.
 PARAMETERS: Final[Mapping[str, str]] = {
-    "fingerprint": "fingerprint",
-    "duration": "duration",
-    "mbid": "mbid",
-    "puid": "puid",
-    "foreignid": "foreignid",
-    "bitrate": "bitrate",
     "format": "fileformat",
-    "fileformat": "fileformat",
-    "track": "track",
-    "artist": "artist",
-    "album": "album",
-    "albumartist": "albumartist",
-    "trackno": "trackno",
-    "discno": "discno",
-    "year": "year",
+    **{field.parameter: field.parameter for field in SUBMISSION_FIELDS},
 }
 
 

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from pipeline.catalog import migrate
 from pipeline.catalog.fingerprint import tables as fp
 from pipeline.catalog.fingerprint import track_links
+from pipeline.catalog.musicbrainz import metadata
 from pipeline.catalog.musicbrainz import tables as mb
-from pipeline.catalog.musicbrainz.metadata import Wanted, metadata
+from pipeline.catalog.musicbrainz.metadata import Wanted
 from pipeline.lookups.describe import describe_lookups
 from pipeline.messages import Lookup, LookupBatch, TrackHit, from_message, to_message
 from pipeline.runtime.databases import Databases

@@ -1,4 +1,4 @@
-"""A Redis client with one connection of its own: each thread gets the replies to its commands."""
+"""Tests of a Redis client with one kept connection: replies, losses, errors and time-outs."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +43,7 @@ def test_a_command_is_repeated_after_a_lost_connection(
     assert client.ping()
 
 
-def test_a_blocking_command_is_not_repeated(
+def test_a_blocking_command_on_a_lost_connection_is_not_sent_again(
     settings: Settings, lose: Callable[[redis.Redis], None]
 ) -> None:
     client = connect(settings.redis, blocking=True, wait=1, keeps_connection=True)
@@ -53,7 +53,7 @@ def test_a_blocking_command_is_not_repeated(
     assert client.blpop([NOTHING], 0.01) is None
 
 
-def test_a_closed_blocking_command_loses_no_element(settings: Settings) -> None:
+def test_a_blocking_command_whose_connection_is_lost_takes_no_item(settings: Settings) -> None:
     client = connect(settings.redis, blocking=True, wait=10, keeps_connection=True)
     other, key = connect(settings.redis), "ended while it waits"
     own = client.client_id()
@@ -70,7 +70,7 @@ def test_a_closed_blocking_command_loses_no_element(settings: Settings) -> None:
     assert client.blpop([key], 1) == (key.encode(), b"kept")
 
 
-def test_an_error_reply_keeps_the_connection_and_the_order(settings: Settings) -> None:
+def test_an_error_reply_does_not_end_the_connection(settings: Settings) -> None:
     client = connect(settings.redis, keeps_connection=True)
     before = client.client_id()
     with pytest.raises(ResponseError):
@@ -78,7 +78,7 @@ def test_an_error_reply_keeps_the_connection_and_the_order(settings: Settings) -
     assert client.client_id() == before
 
 
-def test_a_late_reply_is_discarded(settings: Settings) -> None:
+def test_a_late_reply_is_not_the_reply_to_the_next_command(settings: Settings) -> None:
     client = connect(settings.redis, timeout=0.2, keeps_connection=True)
     with pytest.raises(RedisTimeoutError):
         client.blpop([NOTHING], 1)

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from api.access.redis_outage import RedisCircuitBreaker
-from api.lookups.catalogue_generation import CatalogueGeneration
+from api.lookups.tracked_generation import TrackedGeneration
 from cli.stack.servers.ports import LOOPBACK, free_port
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings, Settings
@@ -101,7 +101,7 @@ def test_a_command_renews_it_too(client: redis.Redis, settings: Settings) -> Non
 def test_a_front_end_reads_what_was_in_force_when_it_asked(
     client: redis.Redis, caches: bool
 ) -> None:
-    generations = CatalogueGeneration(client, RedisCircuitBreaker(), caches=caches)
+    generations = TrackedGeneration(client, RedisCircuitBreaker(), caches=caches)
     assert generations.current() == catalogue_generation.read(client)
     catalogue_generation.renew(client)
     assert generations.current() == catalogue_generation.read(client)
@@ -117,4 +117,4 @@ def test_a_front_end_reads_what_was_in_force_when_it_asked(
 def test_a_front_end_without_redis_knows_no_generation(caches: bool) -> None:
     nowhere = RedisSettings.model_validate({"host": LOOPBACK, "port": free_port()})
     client = connect(nowhere, timeout=1)
-    assert CatalogueGeneration(client, RedisCircuitBreaker(), caches=caches).current() is None
+    assert TrackedGeneration(client, RedisCircuitBreaker(), caches=caches).current() is None

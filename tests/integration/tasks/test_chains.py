@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from api.access.redis_outage import RedisCircuitBreaker
 from api.lookups.answer_cache import AnswerCache
-from api.lookups.catalogue_generation import CatalogueGeneration
+from api.lookups.tracked_generation import TrackedGeneration
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.fingerprint import tables as fingerprint_tables
 from pipeline.catalog.ingest import tables as ingest_tables
@@ -137,9 +137,9 @@ def test_what_is_imported_shows_at_once_where_answers_are_kept(
 ) -> None:
     metrics = Counted()
     caches = FastPath.of(stack.settings).caches_generation
-    generation = CatalogueGeneration(connect(settings.redis), RedisCircuitBreaker(), caches=caches)
+    generation = TrackedGeneration(connect(settings.redis), RedisCircuitBreaker(), caches=caches)
     with batcher_for_workers(settings.redis, metrics, stack.sender.send) as batcher:
-        answers = AnswerCache(batcher.run, generation.current)
+        answers = AnswerCache(batcher.look_up, generation.current)
         _check_that_imports_show(stack, answers, metrics)
 
 
@@ -147,7 +147,7 @@ def _check_that_imports_show(stack: Stack, answers: AnswerCache, metrics: Counte
     question = Lookup(request=0, duration=200, fingerprint=compress(fingerprint(1)))
 
     def ask() -> list[str]:
-        [answer] = answers.run([question], "recordingids", time.monotonic() + 30)
+        [answer] = answers.look_up([question], "recordingids", time.monotonic() + 30)
         return [recording["id"] for hit in answer["results"] for recording in hit["recordings"]]
 
     def sent() -> int:

@@ -1,4 +1,4 @@
-"""A generation that is kept in memory is what Redis holds, however many change and read it."""
+"""Tests that the generation in memory is always that of Redis, also after failures."""
 
 import threading
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from api.access.redis_outage import RedisCircuitBreaker
-from api.lookups.catalogue_generation import CatalogueGeneration
+from api.lookups.tracked_generation import TrackedGeneration
 from cli.stack.servers.ports import LOOPBACK
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings, Settings
@@ -23,7 +23,7 @@ def client(settings: Settings) -> Iterator[redis.Redis]:
 
 
 def change(client: redis.Redis, value: int) -> None:
-    """Change the hash; with the reply to a second command, all have been told."""
+    """Change the hash; after the reply to a second command, all connections were notified."""
     client.hset(KEY, "value", value)
     client.ping()
 
@@ -34,7 +34,7 @@ def readings(client: redis.Redis) -> int:
 
 
 def test_every_change_is_seen_by_the_next_reading(client: redis.Redis) -> None:
-    tracked = CatalogueGeneration(client, RedisCircuitBreaker())
+    tracked = TrackedGeneration(client, RedisCircuitBreaker())
     assert tracked.read() == {}
     for value in range(200):
         change(client, value)
@@ -44,8 +44,8 @@ def test_every_change_is_seen_by_the_next_reading(client: redis.Redis) -> None:
     assert tracked.read() == {}
 
 
-def test_redis_is_asked_only_when_something_has_changed(client: redis.Redis) -> None:
-    tracked = CatalogueGeneration(client, RedisCircuitBreaker(), longest=60)
+def test_the_hash_is_read_only_after_a_change(client: redis.Redis) -> None:
+    tracked = TrackedGeneration(client, RedisCircuitBreaker(), max_age=60)
     before = readings(client)
     for value in range(3):
         change(client, value)
@@ -54,22 +54,22 @@ def test_redis_is_asked_only_when_something_has_changed(client: redis.Redis) -> 
     assert readings(client) == before + 3
 
 
-def test_after_some_time_redis_is_asked_again(client: redis.Redis) -> None:
-    tracked = CatalogueGeneration(client, RedisCircuitBreaker(), longest=0)
+def test_the_hash_is_read_again_after_its_maximum_age(client: redis.Redis) -> None:
+    tracked = TrackedGeneration(client, RedisCircuitBreaker(), max_age=0)
     before = readings(client)
     for _ in range(3):
         tracked.read()
     assert readings(client) == before + 3
 
 
-def test_no_thread_reads_what_was_before_it_asked(client: redis.Redis) -> None:
-    tracked = CatalogueGeneration(client, RedisCircuitBreaker())
+def test_no_thread_reads_a_value_older_than_its_call(client: redis.Redis) -> None:
+    tracked = TrackedGeneration(client, RedisCircuitBreaker())
     change(client, 0)
-    told, stale, end = [0], [], threading.Event()
+    written, stale, end = [0], [], threading.Event()
 
     def read() -> None:
         while not end.is_set():
-            least = told[0]
+            least = written[0]
             value = int(tracked.read()[b"value"])
             if value < least:
                 stale.append((value, least))
@@ -79,15 +79,15 @@ def test_no_thread_reads_what_was_before_it_asked(client: redis.Redis) -> None:
         thread.start()
     for value in range(1, 1000):
         change(client, value)
-        told[0] = value
+        written[0] = value
     end.set()
     for thread in threads:
         thread.join()
     assert not stale
 
 
-def test_a_lost_connection_is_made_again(client: redis.Redis) -> None:
-    tracked = CatalogueGeneration(client, RedisCircuitBreaker(), longest=60)
+def test_a_lost_connection_is_replaced(client: redis.Redis) -> None:
+    tracked = TrackedGeneration(client, RedisCircuitBreaker(), max_age=60)
     change(client, 1)
     tracked.read()
     for number in range(2, 5):
@@ -98,8 +98,8 @@ def test_a_lost_connection_is_made_again(client: redis.Redis) -> None:
         assert tracked.read() == {b"value": b"%d" % number}
 
 
-def test_after_an_error_changes_are_told_again(client: redis.Redis) -> None:
-    tracked = CatalogueGeneration(client, RedisCircuitBreaker(), longest=60)
+def test_changes_are_seen_after_an_error_reply(client: redis.Redis) -> None:
+    tracked = TrackedGeneration(client, RedisCircuitBreaker(), max_age=60)
     change(client, 1)
     tracked.read()
     client.set(KEY, "no hash")
@@ -111,13 +111,13 @@ def test_after_an_error_changes_are_told_again(client: redis.Redis) -> None:
         assert tracked.read() == {b"value": b"%d" % value}
 
 
-def test_a_server_that_is_too_slow_is_given_up_and_asked_again(client: redis.Redis) -> None:
+def test_changes_are_seen_after_a_time_out(client: redis.Redis) -> None:
     slow = redis.Redis(
         connection_pool=redis.ConnectionPool(
             **{**client.connection_pool.connection_kwargs, "socket_timeout": 0.2}
         )
     )
-    tracked = CatalogueGeneration(slow, RedisCircuitBreaker(), longest=60)
+    tracked = TrackedGeneration(slow, RedisCircuitBreaker(), max_age=60)
     change(client, 1)
     tracked.read()
     client.hset(KEY, "value", 2)
@@ -130,7 +130,7 @@ def test_a_server_that_is_too_slow_is_given_up_and_asked_again(client: redis.Red
         assert tracked.read() == {b"value": b"%d" % value}
 
 
-def test_a_server_that_cannot_tell_is_asked_each_time(client: redis.Redis) -> None:
+def test_without_client_tracking_each_call_reads_the_hash(client: redis.Redis) -> None:
     user = "untracked"
     client.acl_setuser(
         user,
@@ -143,7 +143,7 @@ def test_a_server_that_cannot_tell_is_asked_each_time(client: redis.Redis) -> No
     try:
         options = {**client.connection_pool.connection_kwargs, "username": user, "password": "x"}
         pool = redis.ConnectionPool(**options)
-        tracked = CatalogueGeneration(redis.Redis(connection_pool=pool), RedisCircuitBreaker())
+        tracked = TrackedGeneration(redis.Redis(connection_pool=pool), RedisCircuitBreaker())
         for value in range(3):
             client.hset(KEY, "value", value)
             assert tracked.read() == {b"value": b"%d" % value}
@@ -151,13 +151,13 @@ def test_a_server_that_cannot_tell_is_asked_each_time(client: redis.Redis) -> No
         client.acl_deluser(user)
 
 
-def test_without_redis_nothing_is_known(servers: Servers) -> None:
+def test_without_redis_reading_fails(servers: Servers) -> None:
     valkey = make_valkey(servers.folder / "tracked")
     valkey.log.parent.mkdir()
     here = RedisSettings.model_validate(
         {"host": LOOPBACK, "port": valkey.port, "password": PASSWORD}
     )
-    tracked = CatalogueGeneration(connect(here, timeout=1), RedisCircuitBreaker())
+    tracked = TrackedGeneration(connect(here, timeout=1), RedisCircuitBreaker())
     with running(valkey):
         assert tracked.read() == {}
     for _ in range(2):
