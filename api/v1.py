@@ -12,7 +12,7 @@ from api.http.serialisation import XML
 from api.lookups.endpoint import LookupEndpoint
 from api.lookups.request import LookupRequest, parse_lookup
 from api.submissions.endpoint import SubmitEndpoint
-from api.submissions.request import NumberedReceipt, Sender, parse_submissions
+from api.submissions.request import NumberedReceipt, Submitter, parse_submissions
 from pipeline.submission_fields import DURATION, MAX_DURATION
 
 _DURATION: Final = DURATION.name(1)
@@ -43,7 +43,7 @@ class SubmitV1Endpoint(SubmitEndpoint):
         """Set the format of the reply to XML."""
         request.style = XML
 
-    def parse(self, parameters: Parameters, sender: Sender) -> list[NumberedReceipt]:
+    def parse(self, parameters: Parameters, submitter: Submitter) -> list[NumberedReceipt]:
         """Parse submissions; ignore a length of 0 or of more than the database can store."""
         kept = Parameters(
             (name, value)
@@ -51,7 +51,7 @@ class SubmitV1Endpoint(SubmitEndpoint):
             for value in parameters.get_all(name)
             if not (name.partition(".")[0] == _DURATION and _counts_as_none(value))
         )
-        return parse_submissions(kept, sender, version=1)
+        return parse_submissions(kept, submitter, version=1)
 
 
 def _counts_as_none(length: str) -> bool:

@@ -12,7 +12,7 @@ from api.http.endpoint import ApiRequest
 from api.http.parameters import Parameters
 from api.submissions.publisher import SubmissionPublisher
 from api.submissions.receipts import ReceiptWriter
-from api.submissions.request import NumberedReceipt, Sender, parse_submissions
+from api.submissions.request import NumberedReceipt, Submitter, parse_submissions
 from api.submissions.status import show_submission
 from pipeline.catalog.app.accounts import Application
 from pipeline.catalog.ingest.submission_status import SubmissionStatus, statuses
@@ -75,8 +75,8 @@ class SubmitEndpoint(KeyedEndpoint):
         """
         parameters = request.parameters
         version = parameters.get_text("clientversion")
-        sender = Sender(request.account_id, request.application_id, version)
-        received = self.parse(parameters, sender)
+        submitter = Submitter(request.account_id, request.application_id, version)
+        received = self.parse(parameters, submitter)
         if not received:
             return {"submissions": []}
         task_id = uuid.uuid4()
@@ -85,13 +85,13 @@ class SubmitEndpoint(KeyedEndpoint):
         known = self._wait(ids, parameters.get_int("wait") or 0, request.deadline)
         return {"submissions": _show(received, ids, known), "task": {"id": str(task_id)}}
 
-    def parse(self, parameters: Parameters, sender: Sender) -> list[NumberedReceipt]:
+    def parse(self, parameters: Parameters, submitter: Submitter) -> list[NumberedReceipt]:
         """Return the receipts of the items that name a recording.
 
         Raises:
             ApiError: no item is valid.
         """
-        return parse_submissions(parameters, sender)
+        return parse_submissions(parameters, submitter)
 
     def _store(
         self, received: Sequence[NumberedReceipt], task_id: uuid.UUID, deadline: float
