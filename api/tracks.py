@@ -35,8 +35,8 @@ class ListByMbidEndpoint(CountedEndpoint):
             mbids = dict(islice(mbids.items(), 1))
         found = self._find(mbids, disabled=disabled)
         shown = [
-            {"mbid": asked, "tracks": [_show(track) for track in found.get(mbid, ())]}
-            for asked, mbid in mbids.items()
+            {"mbid": text, "tracks": [_show(track) for track in found.get(mbid, ())]}
+            for text, mbid in mbids.items()
         ]
         return {"mbids": shown} if batch else {"tracks": shown[0]["tracks"]}
 

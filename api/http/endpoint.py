@@ -22,13 +22,13 @@ from pipeline.catalog.app.accounts import Application
 
 @dataclass(slots=True)
 class ApiRequest:
-    """One request, as endpoints see it.
+    """A request of the web service.
 
     The middleware creates it from the headers and the query string; the endpoint adds the body's
     parameters and the holders of the keys.
 
     Attributes:
-        parameters: of the query string, followed by those of the body.
+        parameters: the parameters of the query string, followed by those of the body.
         path_fields: the variable parts of the path, by name.
         address: the client's IP address.
         secure: whether the client's connection is encrypted.
@@ -36,10 +36,10 @@ class ApiRequest:
         style: the format of the reply.
         endpoint: the endpoint's name, for metrics.
         rate_limit_headers: headers for the reply; None if the request has not been counted.
-        application_id: of the application whose key the request has; 0 without one.
-        account_id: of the user whose key the request has; 0 without one.
+        application_id: id of the application, from its key; 0 without a key.
+        account_id: id of the user's account, from its key; 0 without a key.
         arrived: when the request was complete, on the monotonic clock.
-        deadline: when the reply is due, on the monotonic clock. No wait goes beyond it.
+        deadline: when the reply is due, on the monotonic clock. It limits all waits.
     """
 
     parameters: Parameters = field(default_factory=Parameters)
