@@ -12,25 +12,18 @@ import time
 from collections.abc import Callable, Collection
 from typing import Final
 
-import sqlalchemy.exc
 import structlog
 
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.fingerprint.changelog import ChangelogWatch
 from pipeline.fingerprint_store import FingerprintStore, FingerprintStoreError, Found
-from pipeline.runtime.databases import Databases
+from pipeline.runtime.databases import DATABASE_UNREACHABLE, Databases
 
 CHECK_EVERY: Final = 5.0
 """Seconds between two queries for the changelog's position."""
 
 REST: Final = 30.0
 """Seconds without a query after the database was away; a failed connection may take seconds."""
-
-AWAY: Final = (
-    sqlalchemy.exc.OperationalError,
-    sqlalchemy.exc.InterfaceError,
-    sqlalchemy.exc.TimeoutError,
-)
 
 logger = structlog.get_logger("acoustid.lookups.trusted_store")
 
@@ -88,7 +81,7 @@ class TrustedStore:
     def _was_notified(self) -> bool:
         try:
             return self._watch.was_notified()
-        except AWAY:
+        except DATABASE_UNREACHABLE:
             return True
 
     def _query_database(self) -> None:
@@ -99,6 +92,6 @@ class TrustedStore:
             with self._databases.engine("fingerprint").connect() as connection:
                 self._needed = changelog.position(connection)
                 self._is_own = changelog.has_entry(connection, *self._store.reached())
-        except AWAY as error:
+        except DATABASE_UNREACHABLE as error:
             logger.warning("the fingerprint database is away", error=type(error).__name__)
             self._due = self._clock() + REST

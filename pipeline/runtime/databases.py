@@ -32,6 +32,12 @@ CONNECT_TIMEOUT = 5
 SHORTEST_LIMIT = 0.001
 """Seconds, the shortest time limit of a statement in PostgreSQL."""
 
+DATABASE_UNREACHABLE: Final = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
+"""Raised when a database is unreachable, has no free connection, or exceeds a time limit."""
+
+DATABASE_UNUSABLE: Final = (exc.DBAPIError, exc.TimeoutError)
+"""The same, and any error of a statement: a table that is missing, or a right."""
+
 _KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """The failure of a server that does not close its connections is noticed after a minute."""
 

@@ -4,12 +4,18 @@ By default redis-py waits 5 s for a reply and retries ten times. A ``BLPOP`` of 
 returns in time, and an outage blocks the caller for a minute.
 """
 
+from typing import Final
+
 import redis
 from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from pipeline.settings.sections import RedisSettings
+
+REDIS_UNREACHABLE: Final = (RedisConnectionError, RedisTimeoutError)
+"""Raised when Redis is unreachable or does not reply in time."""
 
 CONNECT_TIMEOUT = 2.0
 """Seconds to wait for a connection."""

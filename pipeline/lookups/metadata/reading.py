@@ -19,7 +19,7 @@ from pipeline.catalog.musicbrainz.metadata import Catalogue, Credited, Wanted
 from pipeline.lookups.metadata.meta_words import Detail, MetaOptions, parse_meta
 from pipeline.lookups.metadata.view import Knowledge
 from pipeline.messages import Lookup, LookupBatch
-from pipeline.runtime.databases import Databases, limit_statements
+from pipeline.runtime.databases import DATABASE_UNUSABLE, Databases, limit_statements
 
 Links = Mapping[int, Sequence[RecordingLink]]
 
@@ -133,7 +133,7 @@ def read_musicbrainz(wanted: Wanted, databases: Databases, deadline: float) -> C
         return None
     try:
         return _load(wanted, databases, deadline)
-    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+    except DATABASE_UNUSABLE as error:
         _note_failure(outage, started, error)
         return None
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from api.access.keys import Keys
-from api.access.redis_outage import RedisWatch
+from api.access.keys import ApiKeys
+from api.access.redis_outage import RedisCircuitBreaker
 from api.http.parameters import Parameters
 from cli.commands.admin.keys import keys
 from cli.stack.servers.ports import free_port
@@ -54,10 +54,10 @@ def run(
 
 
 @pytest.fixture
-def front_end(settings: Settings, databases: Databases) -> Iterator[Callable[[], Keys]]:
+def front_end(settings: Settings, databases: Databases) -> Iterator[Callable[[], ApiKeys]]:
     """Return a function that makes the keys of one more front-end process."""
     with connect(settings.redis) as client:
-        yield lambda: Keys(databases, client, RedisWatch(), demo=False)
+        yield lambda: ApiKeys(databases, client, RedisCircuitBreaker(), demo=False)
 
 
 def client(key: str) -> Parameters:
