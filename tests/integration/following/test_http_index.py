@@ -128,7 +128,7 @@ def test_a_killed_server_forgets_nothing_and_is_only_waited_for(
     with open_index(place) as index, open_updater(place, importer.databases) as updater:
         update_index(updater, importer.databases)
         server.kill()
-        with pytest.raises(IndexUnavailable, match="does not take connections"):
+        with pytest.raises(IndexUnavailable, match="does not accept connections"):
             index.position()
         with pytest.raises(IndexUnavailable):
             updater.apply([Delete(3)], 8)
@@ -231,7 +231,7 @@ def test_the_command_line_looks_after_it(
     for command in ("check", "stats", "rebuild"):
         done = CliRunner().invoke(main, ["index", command])
         assert done.exit_code == 1
-        assert "does not take connections" in done.output
+        assert "does not accept connections" in done.output
     assert not place.path.exists()
 
 
