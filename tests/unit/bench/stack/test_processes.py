@@ -98,7 +98,7 @@ def test_without_a_stack_accounting_is_an_error(tmp_path):
         Accounting(DataDir.at(tmp_path))
 
 
-def test_the_run_file_of_this_version_is_read(data):
+def test_what_the_supervisor_writes_is_read(data):
     api = Running("api", Stage.FRONT, 5001, "127.0.0.1", Identity(12, 1.0))
     beat = Running("beat", Stage.CLOCK, None, "127.0.0.1", Identity(13, 1.0))
     RunState(Identity(11, 1.0), (api, beat), ready=True).save(data)
