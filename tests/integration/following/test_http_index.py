@@ -129,7 +129,7 @@ def test_a_killed_server_keeps_its_commits(
     with open_index(place) as index, open_updater(place, importer.databases) as updater:
         update_index(updater, importer.databases)
         server.kill()
-        with pytest.raises(IndexUnavailable, match="does not take connections"):
+        with pytest.raises(IndexUnavailable, match="does not accept connections"):
             index.position()
         with pytest.raises(IndexUnavailable):
             updater.apply([Delete(3)], 8)
@@ -232,7 +232,7 @@ def test_the_commands_work_on_an_http_index(
     for command in ("check", "stats", "rebuild"):
         done = CliRunner().invoke(main, ["index", command])
         assert done.exit_code == 1
-        assert "does not take connections" in done.output
+        assert "does not accept connections" in done.output
     assert not place.path.exists()
 
 
