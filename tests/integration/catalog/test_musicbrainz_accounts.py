@@ -10,6 +10,7 @@ from pipeline.catalog.app.accounts import Account, find_account
 from pipeline.catalog.app.musicbrainz_accounts import ensure_account
 from pipeline.catalog.app.tables import account
 from pipeline.runtime.databases import Databases
+from tests.support.polling import eventually
 
 ASKING = 4  # at once, within the five connections of a test's pool
 
@@ -72,12 +73,7 @@ def test_who_comes_while_the_account_is_being_made_waits_for_it(databases: Datab
         with databases.engine("app").begin() as connection:
             made = ensure_account(connection, "Mayhem")
             later = pool.submit(ensure, databases, "MAYHEM")
-            until_somebody_waits(databases)
+            with databases.engine("fingerprint").connect() as other:
+                waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                eventually(lambda: other.scalar(waiting))
         assert later.result(30) == made
-
-
-def until_somebody_waits(databases: Databases) -> None:
-    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    with databases.engine("fingerprint").connect() as connection:
-        while not connection.scalar(waiting):
-            connection.rollback()
