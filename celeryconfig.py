@@ -1,63 +1,65 @@
-"""Celery's settings, each with its reason. Read once, by the first use of `tasks.celery.app`."""
+"""Celery's settings, each with its reason. `tasks.celery` loads them."""
 
 from kombu import Exchange, Queue
 
 from pipeline.settings.load import load_settings
-from tasks.fast_path.paths import FastPath
-from tasks.redis_state import queue_lengths
-from tasks.schedule import SCHEDULE
+from tasks.fast_path.parts import FastPath
+from tasks.periodic.schedule import SCHEDULE
+from tasks.queues import MAINTENANCE, QUEUES, Acknowledgement
 
 _settings = load_settings()
 _redis = _settings.redis.url()
 
-# Redis carries the messages and keeps the results.
+# Redis is both the broker and the store of results.
 broker_url = _redis
 result_backend = _redis
 
-# Fingerprints travel as bytes, which JSON has not; the remote control of workers speaks JSON.
+# Messages contain fingerprints as bytes, which JSON has no type for. The remote control of workers
+# uses JSON.
 task_serializer = "msgpack"
 result_serializer = "msgpack"
 accept_content = ["msgpack", "json"]
 
-# One queue for each kind of work, so that a long one never holds up a short one. A name that is
-# not here is an error rather than a new queue that no worker serves. Lookups need not be kept until
-# they are acknowledged: the front end waits, and sends a batch again long before Redis would.
-_unacknowledged = () if FastPath.of(_settings).acknowledges else (queue_lengths.LOOKUP,)
+# The queues and their tasks are the table in `tasks.queues`. Each kind of work has its own queue:
+# long tasks do not delay short ones. An unknown queue is an error: no worker would serve it.
+# Lookups need no acknowledgement: the front end waits for the reply, and sends a batch again long
+# before Redis would deliver it again.
+_acknowledges_lookups = FastPath.of(_settings).acknowledges
 task_queues = [
-    Queue(name, Exchange(name), routing_key=name, no_ack=name in _unacknowledged)
-    for name in queue_lengths.NAMES
+    Queue(
+        queue.name,
+        Exchange(queue.name),
+        routing_key=queue.name,
+        no_ack=queue.acknowledgement is Acknowledgement.OPTIONAL and not _acknowledges_lookups,
+    )
+    for queue in QUEUES
 ]
-task_default_queue = "maintenance"
+task_routes = {queue.tasks: {"queue": queue.name} for queue in QUEUES}
+task_default_queue = MAINTENANCE
 task_create_missing_queues = False
-task_routes = {
-    "lookup.background": {"queue": "background"},  # a name comes before a pattern
-    "lookup.*": {"queue": "lookup"},
-    "submission.*": {"queue": "submission"},
-    "index.*": {"queue": "index"},
-    "maintenance.*": {"queue": "maintenance"},
-}
 
-# A task is done when it has ended, not when it was handed out: a worker killed in the middle loses
-# nothing, and every task may run twice. Lookups are the exception: see `no_ack` above.
+# A message is acknowledged when its task has ended, not when a worker takes it. So the tasks of a
+# killed worker run again, and every task must be idempotent. Lookups are the exception (`no_ack`).
 task_acks_late = True
 task_reject_on_worker_lost = True
 
-# No task takes longer, so after this time Redis hands a lost worker's messages to another one; it
-# looks every second. In a pool of processes a task that hangs is killed and tried again; the pool
-# `solo`, which lookups use, has no such limit.
+# A task ends within `task_time_limit`. After `visibility_timeout`, Redis delivers the messages of a
+# dead worker to another one; it checks this every second. The pool `prefork` kills a task that
+# exceeds the limit, and the task runs again. The pool `solo`, which lookups use, has no limit.
 task_soft_time_limit = 20
 task_time_limit = 25
 broker_transport_options = {
     "visibility_timeout": 30,
     "unacked_restore_interval": 1,
     "unacked_restore_throttle": 1,
-    "socket_timeout": 30,  # above the 1 s that a worker waits for a message
+    "socket_timeout": 30,  # more than the 1 s that a worker waits for a message
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
     "health_check_interval": 10,
 }
 
-# A front end that can't publish says so at once: its receipts are swept up later.
+# Without a broker, publishing fails after few retries. `maintenance.sweep_receipts` publishes the
+# submissions later.
 task_publish_retry_policy = {
     "max_retries": 2,
     "interval_start": 0,
@@ -67,11 +69,11 @@ task_publish_retry_policy = {
 broker_connection_timeout = 2
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
-# Work on whose result nobody can count any more is stopped when the connection is lost.
+# After a lost connection a task can't be acknowledged, so it is stopped; it runs again.
 worker_cancel_long_running_tasks_on_connection_loss = True
 
-# A lookup's answer goes to the front end by a key of its own and a submission's into PostgreSQL,
-# so results are only kept of failures; without them, waiting for a failed chain would never end.
+# Replies to lookups have Redis keys of their own, and imports write into PostgreSQL. So only
+# failures are stored as results: without them, waiting for a failed chain would never end.
 task_ignore_result = True
 task_store_errors_even_if_ignored = True
 result_expires = 3600
@@ -79,23 +81,23 @@ redis_socket_timeout = 30
 redis_socket_connect_timeout = 2
 redis_socket_keepalive = True
 
-# A worker takes one message more than it works on and no longer hoards the rest.
+# A worker takes only one message in advance; the others stay available to other workers.
 worker_prefetch_multiplier = 1
 
-# Flower and the health check live on these.
+# Flower reads the events. The health check needs the heartbeats, which are sent only with events.
 worker_send_task_events = True
 event_queue_expires = 60
 event_queue_ttl = 5
 
-# After TERM, running tasks get this long, then their messages go back to the queue.
+# Seconds that running tasks get after SIGTERM. Then their messages go back to the queue.
 worker_soft_shutdown_timeout = 8
 worker_enable_soft_shutdown_on_idle = True
 
-# Our own logging stands, and what a library prints stays what it is.
+# `pipeline.runtime.logs` configures logging. Output of libraries to stdout is left alone.
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 
-# Beats may be started twice: one holds the lock, the other waits to take over.
+# Two beat processes may run: one holds a lock in Redis, the other waits for it.
 beat_schedule = SCHEDULE
 beat_scheduler = "redbeat.RedBeatScheduler"
 beat_max_loop_interval = 1

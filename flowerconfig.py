@@ -1,8 +1,8 @@
-"""Flower's settings, for `celery -A tasks flower` by hand; its command line wins over them."""
+"""Flower's settings for `celery -A tasks flower`. Command line options take precedence."""
 
-# Flower can stop workers and shows what they do, so it listens on this machine alone. Before it
-# listens to others it needs a password: FLOWER_BASIC_AUTH=user:password.
+# Flower shows tasks and can stop workers, so it listens on the loopback address only. For any other
+# address, set a password first: FLOWER_BASIC_AUTH=user:password.
 address = "127.0.0.1"
 
-# Tasks that are remembered. Of lookups, each front end shows one batch a second.
+# Number of tasks that Flower keeps. Each front end shows one batch of lookups per second.
 max_tasks = 10_000

@@ -8,8 +8,8 @@ from api.http.endpoint import Endpoint
 from api.http.errors import FingerprintNotFoundError, MissingParameterError
 from api.http.exchange import Exchange
 from api.http.parameters import MAX_ID, Parameters
-from api.lookups.request import MAX_DURATION
 from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint, by_ids
+from pipeline.submission_fields import MAX_DURATION
 
 _SIGNED: Final = np.dtype("<i4")  # the public service's form of a word
 

@@ -15,8 +15,8 @@ from api.lookups.answer_cache import AnswerCache
 from api.lookups.background import BackgroundLookups
 from api.lookups.batch_policy import BatchPolicy
 from api.lookups.batcher import POLL, LookupBatcher
-from api.lookups.catalogue_generation import CatalogueGeneration
-from api.submissions.publisher import ImportSender
+from api.lookups.tracked_generation import TrackedGeneration
+from api.submissions.publisher import SubmissionPublisher
 from api.submissions.receipts import ReceiptWriter
 from pipeline.messages import BackgroundLookup, LookupBatch
 from pipeline.runtime.databases import Databases
@@ -24,7 +24,8 @@ from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.redis_counters import Counters
 from pipeline.settings.sections import Settings
-from tasks.fast_path.paths import FastPath
+from tasks import queues
+from tasks.fast_path.parts import FastPath
 from tasks.redis_state import queue_lengths
 
 REDIS_TIMEOUT = 1.0
@@ -57,10 +58,10 @@ class Services:
     keys: Keys
     limiter: RateLimiter
     batcher: LookupBatcher
-    answers: AnswerCache
+    answer_cache: AnswerCache
     background: BackgroundLookups
     receipts: ReceiptWriter
-    imports: ImportSender
+    publisher: SubmissionPublisher
     counters: Counters
     health: HealthChecks
 
@@ -68,7 +69,7 @@ class Services:
         """Let whoever waits go, then close every connection."""
         self.batcher.close()
         self.receipts.close()
-        self.imports.close()
+        self.publisher.close()
         self.health.close()
         self.counters.close()
         self.databases.dispose()
@@ -92,7 +93,7 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
         settings.api.lookup_hold_back,
     )
     batcher = LookupBatcher(policy, waiting, dispatch.send_lookups, metrics)
-    generation = CatalogueGeneration(client, watch, caches=paths.caches_generation)
+    generation = TrackedGeneration(client, watch, caches=paths.caches_generation)
     return Services(
         settings=settings,
         databases=databases,
@@ -101,12 +102,12 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
         keys=Keys(databases, client, watch, demo=settings.features.demo_key),
         limiter=RateLimiter(client, watch, settings.cluster.rate_limiter, metrics),
         batcher=batcher,
-        answers=AnswerCache(
-            batcher.run, generation.current if settings.api.answer_cache else lambda: None
+        answer_cache=AnswerCache(
+            batcher.look_up, generation.current if settings.api.answer_cache else lambda: None
         ),
         background=BackgroundLookups(client, dispatch.send_background),
         receipts=ReceiptWriter(databases),
-        imports=ImportSender(dispatch.send_submissions, partial(_is_busy, client)),
+        publisher=SubmissionPublisher(dispatch.send_submissions, partial(_is_busy, client)),
         counters=Counters(client),
         health=HealthChecks(databases, client, settings.fingerprint_index),
     )
@@ -114,6 +115,6 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
 
 def _is_busy(client: redis.Redis) -> bool:
     try:
-        return queue_lengths.waiting(client, queue_lengths.SUBMISSION) > 0
+        return queue_lengths.waiting(client, queues.SUBMISSION) > 0
     except RedisError:
         return False  # publishing will tell

@@ -4,15 +4,18 @@ Replies are XML whatever is asked for, since ``format`` is the audio file's.
 """
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from api.http.exchange import Exchange
-from api.http.parameters import V1, Parameters, parse_int
+from api.http.parameters import Parameters, parse_int
 from api.http.serialisation import XML
 from api.lookups.endpoint import LookupEndpoint
-from api.lookups.request import MAX_DURATION, LookupRequest, parse_lookup
+from api.lookups.request import LookupRequest, parse_lookup
 from api.submissions.endpoint import SubmitEndpoint
 from api.submissions.request import NumberedReceipt, Sender, parse_submissions
+from pipeline.submission_fields import DURATION, MAX_DURATION
+
+_DURATION: Final = DURATION.name(1)
 
 
 class LookupV1Endpoint(LookupEndpoint):
@@ -27,9 +30,8 @@ class LookupV1Endpoint(LookupEndpoint):
     def parse(self, parameters: Parameters) -> LookupRequest:
         """Take any ``meta`` for the wish to know the MBIDs."""
         wanted = parameters.get("meta") not in {None, "", "0"}
-        return replace(
-            parse_lookup(parameters, V1), meta="recordingids" if wanted else "", old_names=True
-        )
+        request = parse_lookup(parameters, version=1)
+        return replace(request, meta="recordingids" if wanted else "", old_names=True)
 
 
 class SubmitV1Endpoint(SubmitEndpoint):
@@ -47,9 +49,9 @@ class SubmitV1Endpoint(SubmitEndpoint):
             (name, value)
             for name in parameters
             for value in parameters.get_all(name)
-            if not (name.partition(".")[0] == V1.duration and _counts_as_none(value))
+            if not (name.partition(".")[0] == _DURATION and _counts_as_none(value))
         )
-        return parse_submissions(kept, sender, V1)
+        return parse_submissions(kept, sender, version=1)
 
 
 def _counts_as_none(length: str) -> bool:

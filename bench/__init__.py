@@ -1,4 +1,4 @@
-"""Benchmarks: a stack of their own, a made-up catalogue, load over HTTP, and what it costs.
+"""Benchmarks, run as ``acoustid bench``: they print measurements as JSON.
 
-Here and not under `tests`, since what they print is a measurement and no verdict.
+Most of them start a stack with a synthetic catalogue and send requests over HTTP.
 """

@@ -1,24 +1,22 @@
-"""Print what the fingerprint room costs, in µs of CPU per unit, as JSON.
+"""``acoustid bench fingerprint``: the functions of `pipeline.fingerprint`, in µs of CPU.
 
-Usage: python bench/fingerprint.py
-
-Measured on the real fingerprints of 948 words (120 s of audio) in
-tests/data/compare_pairs.jsonl.gz. Each figure is the best of several rounds: the others were
-disturbed.
+The data are the real fingerprints of 948 words (120 s of audio) in
+tests/data/compare_pairs.jsonl.gz. Each figure is the least of several rounds, since other processes
+can only make a round slower.
 """
 
 import gzip
 import json
-import platform
-import sys
 import time
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
+from bench.options import output_option, write_report
 from pipeline.fingerprint import codec
 from pipeline.fingerprint.compare import compare2, compare2_batch, compare2_within
 from pipeline.fingerprint.distinct import count_distinct_batch
@@ -34,14 +32,14 @@ ROUNDS = 15
 
 
 def read_texts() -> list[str]:
-    """Return the texts of all fingerprints of the usual length."""
+    """Return the texts of all fingerprints with `WORDS` words."""
     with gzip.open(DATA, "rt") as lines:
         texts = [row["text"] for row in map(json.loads, lines) if "text" in row]
     return [text for text in texts if codec.decode(text).words.size == WORDS]
 
 
 def cpu_micros(work: Callable[[], object], units: int) -> float:
-    """Return the least CPU time that one unit of the work took."""
+    """Return the least CPU time of one unit of the work in µs."""
     times = []
     for _ in range(ROUNDS):
         started = time.process_time()
@@ -51,12 +49,12 @@ def cpu_micros(work: Callable[[], object], units: int) -> float:
 
 
 def one_by_one(function: Callable[[Any], object], items: Iterable[Any]) -> Callable[[], object]:
-    """Return work that calls the function for each item."""
+    """Return a function that calls `function` for each item."""
     return lambda: [function(item) for item in items]
 
 
 def measure_codec(texts: list[str]) -> dict[str, float]:
-    """Measure both directions, single and batched."""
+    """Measure decoding and encoding, single and in batches."""
     items = [codec.unpack_text(text) for text in texts]
     words = [codec.decompress(item).words for item in items]
     return {
@@ -69,7 +67,7 @@ def measure_codec(texts: list[str]) -> dict[str, float]:
 
 
 def measure_summaries(words: list[Words]) -> dict[str, float]:
-    """Measure what is derived from one fingerprint."""
+    """Measure functions of one fingerprint."""
     return {
         "extract_query": cpu_micros(one_by_one(extract_query, words), len(words)),
         "extract_query_batch": cpu_micros(lambda: extract_query_batch(words), len(words)),
@@ -83,7 +81,7 @@ def measure_summaries(words: list[Words]) -> dict[str, float]:
 
 
 def measure_compare(words: list[Words]) -> dict[str, float]:
-    """Measure scores per pair: alone, all with all, and each stored one met once or alike."""
+    """Measure scores per pair: single pairs, all pairs of two lists, equal fingerprints."""
     single = list(pairwise(words[: BATCH + 1]))
     rows, columns = np.divmod(np.arange(400), 20)
     stored = words[: 5 * BATCH] * 2
@@ -106,23 +104,22 @@ def measure_compare(words: list[Words]) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Measure everything and print it."""
+@click.command()
+@output_option
+def fingerprint(output: Path | None) -> None:
+    """Measure the fingerprint functions, in µs of CPU per fingerprint or pair."""
     texts = read_texts()
     words = [codec.decode(text).words for text in texts]
     figures = {
         "unit": "µs of CPU per fingerprint or pair",
         "words": WORDS,
         "batch": BATCH,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
         "codec": measure_codec(texts[:BATCH]),
         "summaries": measure_summaries(words[:BATCH]),
         "compare": measure_compare(words),
     }
-    json.dump(figures, sys.stdout, indent=2, ensure_ascii=False)
-    print()
+    write_report("fingerprint", figures, output)
 
 
 if __name__ == "__main__":
-    main()
+    fingerprint()

@@ -1,29 +1,27 @@
-"""Measures where a batch of lookups gets its candidates from: rows, or the fingerprint store.
+"""``acoustid bench fingerprint-store``: candidates from database rows or from the store.
 
-    python -m bench.fingerprint_store [--fingerprints 20000] [--data-dir DIRECTORY]
-
-For batches of 100 lookups it tells the median µs of a lookup's share, once as this process's CPU
-and once by the clock, which has PostgreSQL's work in it. ``fetch`` gets words and tracks, ``pack``
-lays the words end to end as comparing does, ``compare`` includes that.
-``cold`` is the first batch of a reader that has just been opened, its files dropped from memory.
+For batches of 100 lookups it prints the median µs per lookup: CPU time of this process, and elapsed
+time, which includes PostgreSQL. ``fetch`` reads words and tracks. ``pack`` concatenates the words.
+``compare`` computes scores and includes ``pack``. ``cold`` is the first batch of a new reader after
+its files were dropped from the page cache.
 """
 
-import os
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 import numpy as np
 
 from bench.lookup.queries import QuerySource
-from bench.stack.options import Plan, plan_options, progress
+from bench.measuring import Stopwatch, drop_page_cache
+from bench.options import progress
+from bench.stack.plan import Plan, plan_options
 from pipeline.catalog.fingerprint.fingerprints import Candidate
 from pipeline.fingerprint.compare import compare2_batch
 from pipeline.fingerprint.query import extract_query
@@ -39,51 +37,26 @@ from pipeline.rules import INDEX_MAX_POSTINGS
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 
-LOOKUPS: Final = 100  # in a batch
+BATCH_SIZE: Final = 100  # lookups
 BATCHES: Final = 30
 WARM_UP: Final = 3
-EVERY_LENGTH: Final = (0, 32767)
-
-Answer = TypeVar("Answer")
+EVERY_LENGTH: Final = (0, 32767)  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The words of a batch's queries, and the candidates of each."""
+class QueryBatch:
+    """The words of each query and the ids of its candidates."""
 
     words: list[Words]
     candidates: list[list[int]]
 
 
-class Clock:
-    """Keeps the times of each kind of work."""
-
-    def __init__(self) -> None:
-        """Open the books."""
-        self.times: dict[str, list[tuple[float, float]]] = defaultdict(list)
-
-    def time(self, name: str, work: Callable[[], Answer]) -> Answer:
-        """Do the work and note what it took."""
-        cpu, clock = time.process_time(), time.perf_counter()
-        answer = work()
-        self.times[name].append((time.process_time() - cpu, time.perf_counter() - clock))
-        return answer
-
-    def medians(self) -> dict[str, dict[str, float]]:
-        """Return the median µs of a lookup's share."""
-        found = {}
-        for name, times in self.times.items():
-            cpu, clock = np.median(np.array(times), axis=0) * 1e6 / LOOKUPS
-            found[name] = {"cpu": round(float(cpu), 1), "clock": round(float(clock), 1)}
-        return found
-
-
-def ask(settings: Settings, source: QuerySource) -> list[Asked]:
-    """Return batches of queries with the candidates that the index has for them."""
+def draw_batches(settings: Settings, source: QuerySource) -> list[QueryBatch]:
+    """Return batches of queries with their candidates from the index."""
     batches = []
     with open_index(settings.fingerprint_index) as index:
         for number in range(WARM_UP + BATCHES):
-            numbers = range(number * LOOKUPS, (number + 1) * LOOKUPS)
+            numbers = range(number * BATCH_SIZE, (number + 1) * BATCH_SIZE)
             words = [source.query(each).words for each in numbers]
             hits = index.search(
                 [extract_query(each) for each in words],
@@ -92,56 +65,56 @@ def ask(settings: Settings, source: QuerySource) -> list[Asked]:
                 score_pct=INDEX_SCORE_PCT,
                 max_postings=INDEX_MAX_POSTINGS,
             )
-            batches.append(Asked(words, [found.ids.tolist() for found in hits]))
+            batches.append(QueryBatch(words, [found.ids.tolist() for found in hits]))
     return batches
 
 
-def run(
-    batches: Sequence[Asked], databases: Databases, store: TrustedStore | None
+def measure_batches(
+    batches: Sequence[QueryBatch], databases: Databases, store: TrustedStore | None
 ) -> dict[str, Any]:
-    """Fetch and compare the candidates of all batches; return the times."""
-    clock = Clock()
+    """Fetch and compare the candidates of all batches. Return the times."""
+    stopwatch = Stopwatch()
     counts = []
-    for number, asked in enumerate(batches):
+    for number, batch in enumerate(batches):
         if number == WARM_UP:
-            clock.times.clear()
-        wanted = {key for each in asked.candidates for key in each}
+            stopwatch.clear()
+        wanted = {key for each in batch.candidates for key in each}
         counts.append(len(wanted))
-        fetched = clock.time("fetch", partial(fetch, databases, store, wanted, *EVERY_LENGTH))
-        _compare(clock, asked, fetched)
-    return {"candidates_in_a_batch": float(np.median(counts)), "us_per_lookup": clock.medians()}
+        fetched = stopwatch.time("fetch", partial(fetch, databases, store, wanted, *EVERY_LENGTH))
+        _compare(stopwatch, batch, fetched)
+    return {
+        "candidates_in_a_batch": float(np.median(counts)),
+        "us_per_lookup": stopwatch.median_micros(BATCH_SIZE),
+    }
 
 
-def _compare(clock: Clock, asked: Asked, fetched: Mapping[int, Candidate]) -> None:
+def _compare(stopwatch: Stopwatch, batch: QueryBatch, fetched: Mapping[int, Candidate]) -> None:
     rows = [each.words for each in fetched.values()]
     order = {key: place for place, key in enumerate(fetched)}
     pairs = [
         (order[key], number)
-        for number, keys in enumerate(asked.candidates)
+        for number, keys in enumerate(batch.candidates)
         for key in keys
         if key in order
     ]
     left, right = ([pair[side] for pair in pairs] for side in (0, 1))
-    clock.time("pack", lambda: Ragged.of(rows))
-    clock.time("compare", lambda: compare2_batch(rows, asked.words, (left, right)))
+    stopwatch.time("pack", lambda: Ragged.of(rows))
+    stopwatch.time("compare", lambda: compare2_batch(rows, batch.words, (left, right)))
 
 
-def cold(path: Path, asked: Asked, databases: Databases) -> dict[str, float]:
-    """Return what the first batch costs a reader whose files are on the disk alone."""
-    for file in path.iterdir():
-        descriptor = os.open(file, os.O_RDONLY)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.close(descriptor)
-    clock = Clock()
-    wanted = {key for each in asked.candidates for key in each}
+def measure_cold(path: Path, batch: QueryBatch, databases: Databases) -> dict[str, float]:
+    """Return the elapsed µs per lookup of the first batch, with files on the disk only."""
+    drop_page_cache(path)
+    stopwatch = Stopwatch()
+    wanted = {key for each in batch.candidates for key in each}
     with closing(TrustedStore(open_store(path), databases)) as store:
-        clock.time("fetch", lambda: fetch(databases, store, wanted, *EVERY_LENGTH))
-    return {name: times["clock"] for name, times in clock.medians().items()}
+        stopwatch.time("fetch", lambda: fetch(databases, store, wanted, *EVERY_LENGTH))
+    return {name: times["clock"] for name, times in stopwatch.median_micros(BATCH_SIZE).items()}
 
 
 @contextmanager
-def built(databases: Databases) -> Iterator[Path]:
-    """Build a store of its own for the time of the block."""
+def temporary_store(databases: Databases) -> Iterator[Path]:
+    """Build a store in a temporary folder for the time of the block."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         with open_store_writer(path) as writer:
@@ -152,20 +125,22 @@ def built(databases: Databases) -> Iterator[Path]:
 def measure(settings: Settings, source: QuerySource) -> dict[str, Any]:
     """Return all figures."""
     databases = Databases(settings, component="bench")
-    batches = ask(settings, source)
+    batches = draw_batches(settings, source)
     try:
         start = time.perf_counter()
         with (
-            built(databases) as path,
+            temporary_store(databases) as path,
             closing(TrustedStore(open_store(path), databases)) as store,
         ):
             seconds = time.perf_counter() - start
             return {
                 "build_seconds": round(seconds, 2),
                 "size": asdict(open_store(path).stats()),
-                "rows": run(batches, databases, None),
-                "store": run(batches, databases, store),
-                "cold_us_per_lookup": cold(path, batches[0], databases),  # last: it empties caches
+                "rows": measure_batches(batches, databases, None),
+                "store": measure_batches(batches, databases, store),
+                "cold_us_per_lookup": measure_cold(
+                    path, batches[0], databases
+                ),  # last, since it empties caches
             }
     finally:
         databases.dispose()
@@ -174,7 +149,7 @@ def measure(settings: Settings, source: QuerySource) -> dict[str, Any]:
 @click.command()
 @plan_options
 def fingerprint_store(*, plan: Plan) -> None:
-    """Compare candidates from rows with candidates from the fingerprint store."""
+    """Compare candidates from database rows with candidates from the store."""
     with plan.data() as data, plan.stack(data) as stack:
         progress("measuring")
         figures = measure(stack.settings, QuerySource(plan.catalogue))

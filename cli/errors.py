@@ -1,7 +1,7 @@
-"""The errors that the command line shows to whoever typed it."""
+"""The error that commands show to the user."""
 
 import click
 
 
 class StackError(click.ClickException):
-    """The stack can't do what was asked; the text says why and what to change."""
+    """A command failed. The text gives the reason and what to change."""

@@ -1,7 +1,7 @@
 """The `acoustid` command.
 
-A subcommand is one module of this package and one line of the table: it is imported when it is
-asked for, so that `acoustid down` does not pay for Celery.
+A command is one module below `cli.commands` and one line of the table. The module is imported when
+the command runs, so `acoustid down` does not load Celery.
 """
 
 from collections.abc import Mapping
@@ -11,63 +11,92 @@ from typing import Final
 
 import click
 
-COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
-        "up": "cli.commands.service.up:up",
-        "serve": "cli.commands.service.serve:serve",
-        "down": "cli.commands.service.down:down",
-        "restart": "cli.commands.service.restart:restart",
-        "status": "cli.commands.service.status:status",
-        "config": "cli.commands.service.config:config",
-        "migrate": "cli.commands.service.migrate:migrate",
-        "sample": "cli.commands.admin.sample:sample",
-        "lookup": "cli.commands.client.lookup:lookup",
-        "submit": "cli.commands.client.submit:submit",
-        "identify": "cli.commands.client.identify:identify",
-        "submissions": "cli.commands.admin.submissions:submissions",
-        "keys": "cli.commands.admin.keys:keys",
-        "index": "cli.commands.admin.index:index",
-        "store": "cli.commands.admin.store:store",
-        "tracks": "cli.commands.admin.tracks:tracks",
-        "musicbrainz": "cli.commands.admin.musicbrainz:musicbrainz",
-        "bench": "bench.command:bench",
-        "ready": "cli.commands.service.status:ready",
+        "Run the service": {
+            "up": "cli.commands.service.up:up",
+            "down": "cli.commands.service.down:down",
+            "restart": "cli.commands.service.restart:restart",
+            "status": "cli.commands.service.status:status",
+            "serve": "cli.commands.service.serve:serve",
+            "migrate": "cli.commands.service.migrate:migrate",
+            "config": "cli.commands.service.config:config",
+            "ready": "cli.commands.service.ready:ready",
+        },
+        "Use a server": {
+            "lookup": "cli.commands.client.lookup:lookup",
+            "identify": "cli.commands.client.identify:identify",
+            "submit": "cli.commands.client.submit:submit",
+        },
+        "Administer the data": {
+            "keys": "cli.commands.admin.keys:keys",
+            "submissions": "cli.commands.admin.submissions:submissions",
+            "tracks": "cli.commands.admin.tracks:tracks",
+            "index": "cli.commands.admin.index:index",
+            "store": "cli.commands.admin.store:store",
+            "musicbrainz": "cli.commands.admin.musicbrainz:musicbrainz",
+            "sample": "cli.commands.admin.sample:sample",
+        },
+        "Measure": {
+            "bench": "bench.command:bench",
+        },
     }
 )
-"""Name of each subcommand to ``module:attribute`` of its click command."""
+"""Heading in the help to the commands below it: name to ``module:attribute``."""
+
+COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {name: where for commands in SECTIONS.values() for name, where in commands.items()}
+)
+"""Name of each command to ``module:attribute``."""
 
 
 class LazyGroup(click.Group):
-    """A group that imports a subcommand only when it is named.
+    """A group that imports a command only when it is needed, and lists commands by section.
 
     Args:
-        commands_at: name to ``module:attribute``.
+        sections: heading to commands, name to ``module:attribute``.
     """
 
-    def __init__(self, *args: object, commands_at: Mapping[str, str], **kwargs: object) -> None:
+    def __init__(
+        self, *args: object, sections: Mapping[str, Mapping[str, str]], **kwargs: object
+    ) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self._commands_at = commands_at
+        self._sections = sections
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the table."""
+        """Return the names in the order of the sections."""
         del ctx
-        return list(self._commands_at)
+        return [name for commands in self._sections.values() for name in commands]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a subcommand."""
+        """Import a command."""
         del ctx
-        where = self._commands_at.get(cmd_name)
-        if where is None:
-            return None
-        module, attribute = where.split(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
+        for commands in self._sections.values():
+            if cmd_name in commands:
+                module, attribute = commands[cmd_name].split(":")
+                command: click.Command = getattr(import_module(module), attribute)
+                return command
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with their short help, one list for each section."""
+        width = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
+        for heading, names in self._sections.items():
+            found = [(name, self.get_command(ctx, name)) for name in names]
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [
+                        (name, command.get_short_help_str(width))
+                        for name, command in found
+                        if command is not None and not command.hidden
+                    ]
+                )
 
 
-@click.group(cls=LazyGroup, commands_at=COMMANDS)
+@click.group(cls=LazyGroup, sections=SECTIONS)
 @click.version_option(package_name="acoustid-pipeline")
 def main() -> None:
-    """Run and use an AcoustID of your own."""
+    """Run and use your own AcoustID server."""
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """The index server: named indexes behind fpindex's HTTP API and its older line protocol.
 
-It stands by itself: no database, no Redis, no Celery. `index_server.server` runs it,
-`docs/index-server.md` describes what it speaks.
+It needs no database, no Redis and no Celery. `index_server.server` runs it, and
+`docs/index-server.md` describes both protocols.
 """

@@ -1,10 +1,10 @@
-"""What the index server refuses, by the names that clients of fpindex know."""
+"""The errors of the index server. Their names are those of fpindex."""
 
 from typing import ClassVar
 
 
 class IndexServerError(Exception):
-    """An error that a client is told by name.
+    """An error that is sent to the client by name.
 
     Attributes:
         status: the HTTP status.
@@ -14,93 +14,93 @@ class IndexServerError(Exception):
 
     @classmethod
     def name(cls) -> str:
-        """Return what the reply calls it."""
+        """Return the name in the reply."""
         return cls.__name__.removesuffix("Error")
 
 
 class InternalError(IndexServerError):
-    """Something went wrong here; the log says what."""
+    """An unexpected error; the log has the traceback."""
 
 
 class BadRequestError(IndexServerError):
-    """The body is missing or cannot be understood, or an id is no number."""
+    """The body is missing or invalid, or an id is not a number."""
 
     status = 400
 
 
 class InvalidIndexNameError(IndexServerError):
-    """A name that is not 1 to 255 of ``A-Z a-z 0-9 _ -``."""
+    """The name is not 1 to 255 of ``A-Z a-z 0-9 _ -``."""
 
     status = 400
 
 
 class InvalidFingerprintIdError(IndexServerError):
-    """Id 0, which no fingerprint can have."""
+    """The id is 0, which is not a valid id."""
 
     status = 400
 
 
 class IndexNotFoundError(IndexServerError):
-    """There is no index of that name."""
+    """No index has that name."""
 
     status = 404
 
 
 class FingerprintNotFoundError(IndexServerError):
-    """The index holds no fingerprint of that id."""
+    """The index has no fingerprint with that id."""
 
     status = 404
 
 
 class NotFoundError(IndexServerError):
-    """There is no such path."""
+    """The path does not exist."""
 
     status = 404
 
 
 class MethodNotAllowedError(IndexServerError):
-    """The path has another method."""
+    """The path does not support the method."""
 
     status = 405
 
 
 class VersionMismatchError(IndexServerError):
-    """The index is not at the version that the update expects."""
+    """The index does not have the version that the update expects."""
 
     status = 409
 
 
 class IndexAlreadyExistsError(IndexServerError):
-    """An index of that name exists where none was expected."""
+    """The index exists, and the request does not expect that."""
 
     status = 409
 
 
 class OlderIndexAlreadyExistsError(IndexServerError):
-    """The generation asked for is not later than one that exists or existed."""
+    """The requested generation is not later than an existing or deleted one."""
 
     status = 409
 
 
 class NewerIndexAlreadyExistsError(IndexServerError):
-    """The index exists in an earlier generation than the one asked for."""
+    """The index exists in an earlier generation than the requested one."""
 
     status = 409
 
 
 class BodyTooLargeError(IndexServerError):
-    """More bytes than a request may have."""
+    """The body is larger than the limit."""
 
     status = 413
 
 
 class UnsupportedMediaTypeError(IndexServerError):
-    """A body that is neither JSON nor MessagePack."""
+    """The body is neither JSON nor MessagePack."""
 
     status = 415
 
 
 class SearchTimeoutError(IndexServerError):
-    """The search was not done in the time it was given."""
+    """The search took longer than its timeout."""
 
     status = 503

@@ -1,4 +1,4 @@
-"""What Prometheus is told, by the names of fpindex."""
+"""Prometheus metrics of the index server, with the names of fpindex."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
@@ -36,7 +36,7 @@ Sizes = Callable[[], Iterable[tuple[str, IndexStats]]]
 
 
 class IndexMetrics(NamedTuple):
-    """The series of one index."""
+    """The labelled metrics of one index."""
 
     searches: Counter
     hits: Counter
@@ -46,22 +46,22 @@ class IndexMetrics(NamedTuple):
     insert_duration: Histogram
 
     def searched(self, seconds: float, *, hit: bool) -> None:
-        """Count a search and what it found."""
+        """Count a search, and whether it found anything."""
         self.searches.inc()
         (self.hits if hit else self.misses).inc()
         self.search_duration.observe(seconds)
 
     def updated(self, seconds: float) -> None:
-        """Count an update that is on the disk."""
+        """Count an update after its commit."""
         self.updates.inc()
         self.insert_duration.observe(seconds)
 
 
-class Metrics:
-    """All metrics of one server, in a registry of its own."""
+class IndexServerMetrics:
+    """All metrics of one server, in a separate registry."""
 
     def __init__(self) -> None:
-        # fpindex has no such series
+        # fpindex has no `_created` series.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self._searches = self._counter("fpindex_searches", "Searches answered.", _BY_INDEX)
@@ -89,11 +89,11 @@ class Metrics:
             registry=self._registry,
             buckets=_MERGE_SECONDS,
         )
-        # No segment is in memory alone, so none is merged; dashboards ask for it all the same.
+        # Always 0, since every segment is in a file. Dashboards of fpindex read it.
         self._counter("fpindex_memory_merges", "Merges of segments that are only in memory.")
 
     def for_index(self, name: str) -> IndexMetrics:
-        """Return the series of an index, which begin at zero."""
+        """Return the metrics of an index. New ones start at zero."""
         return IndexMetrics(
             self._searches.labels(name),
             self._hits.labels(name),
@@ -109,7 +109,7 @@ class Metrics:
         self._merge_duration.observe(seconds)
 
     def forget(self, name: str) -> None:
-        """Remove the series of an index that is deleted."""
+        """Remove the metrics of a deleted index."""
         for metric in (
             self._searches,
             self._hits,
@@ -121,11 +121,11 @@ class Metrics:
             metric.remove(name)
 
     def watch(self, sizes: Sizes) -> None:
-        """Tell the size of every index, too, as it is when it is asked for."""
+        """Register gauges for the size of every index, read at each scrape."""
         self._registry.register(_IndexSizes(sizes))
 
     def text(self) -> bytes:
-        """Return all metrics in Prometheus' text format, version 0.0.4."""
+        """Return all metrics in the text format of Prometheus, version 0.0.4."""
         return generate_latest(self._registry)
 
     def _counter(self, name: str, meaning: str, labels: tuple[str, ...] = ()) -> Counter:
@@ -136,7 +136,7 @@ class Metrics:
 
 
 class _IndexSizes(Collector):
-    """Gauges that are read from the indexes themselves, so that none outlives its index."""
+    """Gauges that are computed at each scrape, only for existing indexes."""
 
     def __init__(self, sizes: Sizes) -> None:
         self._sizes = sizes
@@ -146,7 +146,7 @@ class _IndexSizes(Collector):
         return [self._family(name) for name in _GAUGES]
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Return the gauges with the values of this moment."""
+        """Return the gauges with their current values."""
         sizes = list(self._sizes())
         for name, (_, value_of) in _GAUGES.items():
             family = self._family(name)

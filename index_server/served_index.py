@@ -1,15 +1,18 @@
-"""One index as the server offers it: searched by many threads, changed by many threads."""
+"""One index of the server. Many threads search and update it at the same time."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from index_server.commits import Commits
+import numpy as np
+from numpy.typing import NDArray
+
 from index_server.errors import IndexNotFoundError, SearchTimeoutError
-from index_server.http.requests import SearchRequest, Update
-from index_server.metrics import Metrics
+from index_server.group_commit import GroupCommitWriter, UpdateRequest
+from index_server.metrics import IndexServerMetrics
 from pipeline.index import (
     FingerprintIndexError,
     Hits,
@@ -20,14 +23,37 @@ from pipeline.index import (
 )
 from pipeline.rules import INDEX_MAX_POSTINGS
 
+DEFAULT_TIMEOUT: Final = 500  # milliseconds
+DEFAULT_LIMIT: Final = 40
+DEFAULT_SCORE_PCT: Final = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchRequest:
+    """A search with limits that the server allows.
+
+    Attributes:
+        query: terms, uint32, shape (n,), in any order, duplicates allowed.
+        timeout: seconds, None for no limit.
+        limit: maximum number of results.
+        min_score: the least number of terms that a result shares.
+        score_pct: results below this percentage of the best score are dropped.
+    """
+
+    query: NDArray[np.uint32]
+    timeout: float | None = DEFAULT_TIMEOUT / 1000
+    limit: int = DEFAULT_LIMIT
+    min_score: int = 1
+    score_pct: int = DEFAULT_SCORE_PCT
+
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """What is told of an index.
+    """Metadata and size of an index.
 
     Attributes:
-        metadata: what clients keep with it.
-        stats: its version, as position, and its size.
+        metadata: texts that clients store with the index.
+        stats: the size; `position` is the version.
     """
 
     metadata: dict[str, str]
@@ -35,22 +61,24 @@ class IndexInfo:
 
 
 class ServedIndex:
-    """A named index in one of its generations.
+    """One generation of a named index. Thread-safe.
 
     Args:
-        name: what clients call it.
-        generation: which index of that name it is.
-        folder: the engine's; it is created if there is none.
-        metrics: count what happens to it.
+        name: of the index.
+        generation: of the index.
+        folder: of the engine; it is created if it does not exist.
+        metrics: of the server.
 
     Raises:
-        FingerprintIndexError: it cannot be opened.
+        FingerprintIndexError: the index cannot be opened.
     """
 
-    def __init__(self, name: str, generation: int, folder: Path, metrics: Metrics) -> None:
+    def __init__(
+        self, name: str, generation: int, folder: Path, metrics: IndexServerMetrics
+    ) -> None:
         self.name = name
         self.generation = generation
-        self._commits = Commits(folder, metrics.checkpoints.inc, metrics.merged)
+        self._writer = GroupCommitWriter(folder, metrics.checkpoints.inc, metrics.merged)
         self._reader = open_reader(folder)
         self._closed = False
         self._metrics = metrics.for_index(name)
@@ -59,7 +87,7 @@ class ServedIndex:
         """Return the fingerprints that share the most terms with the query.
 
         Raises:
-            SearchTimeoutError: it was not done in time.
+            SearchTimeoutError: the search took longer than its timeout.
             IndexNotFoundError: the index is deleted.
         """
         began = time.perf_counter()
@@ -78,16 +106,16 @@ class ServedIndex:
         self._metrics.searched(time.perf_counter() - began, hit=bool(hits.ids.size))
         return hits
 
-    def update(self, update: Update) -> int:
-        """Apply an update, durably, and return its version.
+    def update(self, request: UpdateRequest) -> int:
+        """Apply an update durably and return its version.
 
         Raises:
-            VersionMismatchError: the index is at another version than expected.
+            VersionMismatchError: the index does not have the expected version.
             IndexNotFoundError: the index is deleted.
             OSError: the disk is full or failing.
         """
         began = time.perf_counter()
-        version = self._commits.commit(update)
+        version = self._writer.commit(request)
         self._metrics.updated(time.perf_counter() - began)
         return version
 
@@ -97,7 +125,7 @@ class ServedIndex:
             return reader.position()
 
     def version_of(self, document: int) -> int | None:
-        """Return a version that has the newest content of a fingerprint, None if there is none."""
+        """Return a version that contains the current content of a fingerprint, None if absent."""
         with self._reading() as reader:
             return reader.version_of(document)
 
@@ -107,19 +135,23 @@ class ServedIndex:
             return IndexInfo(reader.metadata(), reader.stats())
 
     def files(self) -> list[tuple[str, memoryview]]:
-        """Return name and content of each file of the state in force; see `IndexReader.files`."""
+        """Return name and content of each file of the current state; see `IndexReader.files`."""
         with self._reading() as reader:
             return reader.files()
 
     def close(self) -> None:
-        """Let the update under way end, and refuse all later ones."""
-        self._commits.close()
+        """Wait for the current update, then refuse all later ones."""
+        self._writer.close()
         self._closed = True
         self._reader.close()
 
     @contextmanager
     def _reading(self) -> Iterator[IndexReader]:
-        """Read, unless the index is deleted meanwhile: then its files may be half gone."""
+        """Provide the reader.
+
+        If the index is deleted in the meantime, files may be missing. Any error is then replaced
+        by `IndexNotFoundError`.
+        """
         if self._closed:
             raise IndexNotFoundError
         try:

@@ -1,4 +1,4 @@
-"""Runs the index server: the indexes of one folder, behind the HTTP server."""
+"""Runs the index server: the indexes of one folder over HTTP and the line protocol."""
 
 import json
 import sys
@@ -16,10 +16,10 @@ from http_server.listening import listen
 from http_server.server import ServerOptions as HttpOptions
 from http_server.server import run
 from index_server.http.app import create_app
-from index_server.http.exchange import MAX_BODY
-from index_server.indexes import Indexes, IndexMissingError
-from index_server.line_protocol.server import LegacyServer
-from index_server.metrics import Metrics
+from index_server.http.formats import MAX_BODY
+from index_server.line_protocol.server import LineProtocolServer
+from index_server.metrics import IndexServerMetrics
+from index_server.registry import IndexMissingError, IndexRegistry
 from index_server.state import StateDamagedError
 from pipeline.index import FingerprintIndexError
 from pipeline.index.warm_up import warm_up
@@ -28,7 +28,7 @@ from pipeline.settings.sections import LoggingSettings
 from pipeline.storage import files
 
 THREADS: Final = 32
-"""Requests worked on at a time. A search holds a processor, an update waits for the disk."""
+"""Requests that run at the same time. A search uses a core, an update waits for the disk."""
 
 LIMITS: Final = Limits(
     connections=1024,
@@ -39,51 +39,51 @@ LIMITS: Final = Limits(
     body_bytes=MAX_BODY,
     body_time=120.0,
 )
-"""Clients are front ends and importers: fewer than those of the web service, with larger bodies."""
+"""Clients are front ends and importers: fewer than those of the web service, larger bodies."""
 
 NAMES: Final[Mapping[int, str]] = {503: "TooManyRequests", 408: "RequestTimeout"}
-"""The names of errors that are told without the application."""
+"""Names of errors by the status that the HTTP server sends itself."""
 
 LOCK_NAME: Final = ".lock"  # no index can have this name
-LOCK_PATIENCE: Final = 10.0  # seconds; what a killed server left of itself is gone sooner
-STOP_PATIENCE: Final = 30.0  # seconds that requests under way have when the server is stopped
+LOCK_PATIENCE: Final = 10.0  # seconds; a killed server releases its lock sooner
+STOP_PATIENCE: Final = 30.0  # seconds for open requests after SIGTERM
 
-logger = structlog.get_logger("acoustid.fpindex.server")
+logger = structlog.get_logger("acoustid.index_server.server")
 
 
 class DirectoryInUseError(Exception):
-    """Another server has the folder; the text names it."""
+    """Another server uses the folder; the text names it."""
 
 
 @dataclass(frozen=True, slots=True)
-class ServerOptions:
-    """How to run an index server.
+class IndexServerOptions:
+    """Options of an index server.
 
     Attributes:
-        directory: where the indexes live.
+        directory: folder of the indexes.
         host: address to listen on.
         port: for HTTP.
-        legacy_port: for the line protocol, 0 for none.
-        legacy_index: the index that the line protocol serves.
-        load_concurrency: indexes to open at a time, 0 for all.
-        logging: levels and form of the log.
+        line_protocol_port: for the line protocol, 0 to disable it.
+        line_protocol_index: name of the index that the line protocol serves.
+        load_concurrency: number of indexes to open at the same time, 0 for all.
+        logging: levels and format of the log.
     """
 
     directory: Path
     host: str
     port: int
-    legacy_port: int
-    legacy_index: str
+    line_protocol_port: int
+    line_protocol_index: str
     load_concurrency: int
     logging: LoggingSettings
 
 
 @contextmanager
 def exclusive(directory: Path) -> Iterator[None]:
-    """Have the folder to ourselves.
+    """Lock the folder for the time of the block.
 
     Raises:
-        DirectoryInUseError: another server has it, and keeps it.
+        DirectoryInUseError: another server keeps it locked.
         OSError: it cannot be created or written.
     """
     files.make_directory(directory)
@@ -98,17 +98,17 @@ def exclusive(directory: Path) -> Iterator[None]:
         files.unlock(lock)
 
 
-def serve(options: ServerOptions) -> None:
-    """Serve until SIGTERM or SIGINT; the folder is `exclusive` to this process.
+def serve(options: IndexServerOptions) -> None:
+    """Serve until SIGTERM or SIGINT. The caller has locked the folder with `exclusive`.
 
     Raises:
-        SystemExit: with status 1 where the indexes cannot be opened; the log says why.
-        OSError: it cannot listen.
+        SystemExit: with status 1 if the indexes cannot be opened; the log has the reason.
+        OSError: it cannot listen on the address.
     """
     configure_logging(options.logging, component="fpindex")
     listener = listen(options.host, options.port)
     warm_up()
-    metrics = Metrics()
+    metrics = IndexServerMetrics()
     with ExitStack() as opened:
         indexes = _open(options, metrics, opened)
         http = HttpOptions(LIMITS, THREADS, describe_error, stop_time=STOP_PATIENCE)
@@ -116,19 +116,24 @@ def serve(options: ServerOptions) -> None:
 
 
 def describe_error(status: int, message: str) -> bytes:
-    """Return the body of an error that the HTTP server tells by itself: a name, as all have."""
+    """Return the body of an error that the HTTP server sends itself."""
     del message
     return json.dumps({"error": NAMES.get(status, "BadRequest")}).encode("ascii")
 
 
-def _open(options: ServerOptions, metrics: Metrics, opened: ExitStack) -> Indexes:
-    """Return the indexes; what is opened is closed with `opened`."""
+def _open(
+    options: IndexServerOptions, metrics: IndexServerMetrics, opened: ExitStack
+) -> IndexRegistry:
+    """Open the indexes and the line protocol's port; `opened` closes both."""
     try:
-        indexes = Indexes(options.directory, metrics, load_concurrency=options.load_concurrency)
+        indexes = IndexRegistry(
+            options.directory, metrics, load_concurrency=options.load_concurrency
+        )
         opened.callback(indexes.close)
-        if options.legacy_port:
-            address = options.host, options.legacy_port
-            opened.callback(LegacyServer(indexes, options.legacy_index, address).close)
+        if options.line_protocol_port:
+            address = options.host, options.line_protocol_port
+            server = LineProtocolServer(indexes, options.line_protocol_index, address)
+            opened.callback(server.close)
     except (FingerprintIndexError, StateDamagedError, IndexMissingError, OSError) as error:
         logger.error("the server cannot start", reason=str(error))  # noqa: TRY400
         sys.exit(1)

@@ -1,6 +1,6 @@
-"""What the server knows of an index by name: its generation, and whether it is deleted.
+"""The state file of an index name: the generation, and whether the index is deleted.
 
-It outlives the index, so that a later one of the same name has a later generation.
+The file stays after a deletion, so a later index of the same name has a later generation.
 """
 
 import json
@@ -15,11 +15,11 @@ _NEW_NAME: Final = "state.new"
 ENGINE_PREFIX: Final = "v"
 
 FIRST_GENERATION: Final = 1
-MAX_GENERATION: Final = 2**64 - 1  # messages have no larger numbers
+MAX_GENERATION: Final = 2**64 - 1  # the largest number of MessagePack
 
 
 class StateDamagedError(Exception):
-    """A state file cannot be read, or leaves no later generation; the text names it."""
+    """A state file is damaged or has the highest generation; the text names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +31,24 @@ class State:
 
 
 def engine_folder(folder: Path, generation: int) -> Path:
-    """Return where the engine keeps one generation of the index in `folder`."""
+    """Return the engine's folder for one generation of the index in `folder`."""
     return folder / f"{ENGINE_PREFIX}{generation:06}"
 
 
 def least_generation(former: State | None) -> int:
-    """Return the earliest generation of a new index; past `MAX_GENERATION` there can be none.
+    """Return the least generation that a new index may have. It may exceed `MAX_GENERATION`.
 
     Args:
-        former: the state that the last index of its name has left, if any.
+        former: the state of the last index of the name, if any.
     """
     return FIRST_GENERATION if former is None else former.generation + 1
 
 
 def read_state(folder: Path) -> State | None:
-    """Return the state that a folder holds, None if there is none.
+    """Return the state in a folder, None if there is none.
 
     Raises:
-        StateDamagedError: it is not what `write_state` writes.
+        StateDamagedError: the file does not have the format of `write_state`.
     """
     path = folder / NAME
     try:

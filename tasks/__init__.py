@@ -1,1 +1,4 @@
-"""The Celery side: what runs where and in which order; never how. `celery -A tasks` finds it."""
+"""The Celery application: queues, chains, periodic tasks. `celery -A tasks` loads this package.
+
+A task calls functions of `pipeline`; no stage is implemented here.
+"""

@@ -1,4 +1,4 @@
-"""The task of a background lookup (``async=1``): Redis keeps its answers for an hour.
+"""The task of a background lookup (``async=1``), which stores its answers in a record in Redis.
 
 Its message is acknowledged when the task has ended. If the worker is killed, Redis delivers the
 message again. A task that runs twice stores and counts its answers once.
@@ -29,17 +29,17 @@ from tasks.lookup import describe_batch, score_batch
 from tasks.redis_state import background_records
 from tasks.redis_state.background_records import Answer
 from tasks.redis_state.lookup_counters import lookup_field
-from tasks.upkeep import note_missing
-from tasks.worker import services
+from tasks.redis_state.missing_mbids import add_missing_mbids
+from tasks.worker_resources import worker_resources
 
-LONGEST: Final = 15.0
-"""Seconds to wait for MusicBrainz, at most."""
+TIME_LIMIT: Final = 15.0
+"""Seconds after which the metadata is left out of the answers."""
 
-logger = structlog.get_logger("acoustid.tasks.background")
+logger = structlog.get_logger("acoustid.tasks.background_lookup")
 
 
 class BackgroundTask(StageTask):
-    """A task whose record says so when it gives up."""
+    """A task of background lookups. If it fails for good, it writes the reason into the record."""
 
     abstract = True
 
@@ -51,21 +51,21 @@ class BackgroundTask(StageTask):
         kwargs: dict[str, Any],
         einfo: Any,  # noqa: ANN401 - Celery's signature
     ) -> None:
-        """Note in the record that no answer will come."""
+        """Write the reason into the record."""
         super().on_failure(exc, task_id, args, kwargs, einfo)
-        passes = isinstance(exc, TRANSIENT)
-        reason = "service currently unavailable, try again later" if passes else "internal error"
-        with suppress(RedisError):  # without Redis there is nobody to tell
-            background_records.fail(services().redis, task_id, reason)
+        transient = isinstance(exc, TRANSIENT)
+        reason = "service currently unavailable, try again later" if transient else "internal error"
+        with suppress(RedisError):  # without Redis there is no record
+            background_records.fail(worker_resources().redis, task_id, reason)
 
 
 @app.task(name="lookup.background", base=BackgroundTask, bind=True)
 def look_up(self: BackgroundTask, message: Message) -> None:
-    """Answer one request's lookups, and store and count the answers."""
+    """Answer the lookups of one request; store and count the answers."""
     task_id = self.request.id
     question = from_message(BackgroundLookup, message)
-    if not background_records.begin(services().redis, task_id):
-        logger.info("a background lookup has ended before", task_id=task_id)
+    if not background_records.begin(worker_resources().redis, task_id):
+        logger.info("background lookup has ended already", task_id=task_id)
         return
     answers = find_answers(question)
     counts = Counter(
@@ -73,20 +73,20 @@ def look_up(self: BackgroundTask, message: Message) -> None:
         for answer in answers
         if "error" not in answer
     )
-    background_records.finish(services().redis, task_id, answers, counts)
+    background_records.finish(worker_resources().redis, task_id, answers, counts)
 
 
 def send(task_id: str, question: BackgroundLookup) -> None:
-    """Publish a background lookup, whose record exists.
+    """Publish a background lookup. Its record must exist already.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is away.
+        kombu.exceptions.OperationalError: the broker is unavailable.
     """
     look_up.apply_async((to_message(question),), task_id=task_id)
 
 
 def find_answers(question: BackgroundLookup) -> list[Answer]:
-    """Return the answers of a batch; otherwise those up to the first that is no error."""
+    """Return the answers of all lookups of a batch, else those up to the first valid lookup."""
     if question.batch:
         return answer_lookups(question.lookups, question.meta)
     answers: list[Answer] = []
@@ -98,10 +98,10 @@ def find_answers(question: BackgroundLookup) -> list[Answer]:
 
 
 def answer_lookups(lookups: list[Lookup], meta: str) -> list[Answer]:
-    """Run the stages of a lookup in this process; return an answer for each lookup."""
-    services().metrics.batch_size("background", len(lookups))
-    deadline = time.time() + LONGEST
+    """Run all stages in this process; return an answer for each lookup."""
+    worker_resources().metrics.batch_size("background", len(lookups))
+    deadline = time.time() + TIME_LIMIT
     batch = LookupBatch(id="", reply_to="", deadline=deadline, metas=[meta], lookups=lookups)
     described = describe_batch(score_batch(dedupe_lookups(validate_lookups(batch))))
-    note_missing(services().redis, described.missing_mbids)
+    add_missing_mbids(worker_resources().redis, described.missing_mbids)
     return described.reply.answers

@@ -1,4 +1,15 @@
-"""The base of all tasks: what is retried, and what is measured and logged of each."""
+"""The base classes of all tasks: a stage's retries, metrics, log records and events.
+
+================  =======  ======================  ==========================================
+class             retries  delay before a retry    used by
+================  =======  ======================  ==========================================
+`StageTask`       4        1, 2, 4, 8 s, jittered  imports, index, maintenance, background
+                                                   lookups; the default of the application
+`QuickStageTask`  2        0.2 s                   lookups that a client waits for
+================  =======  ======================  ==========================================
+
+Only the errors in `TRANSIENT` are retried.
+"""
 
 import logging
 import time
@@ -15,11 +26,8 @@ from celery.exceptions import Retry
 from pipeline.imports.score import IndexAheadError, IndexBehindError
 from pipeline.index import IndexCorrupt, SearchTimeout
 from pipeline.index_http import IndexUnavailable
-from tasks.worker import services
+from tasks.worker_resources import worker_resources
 
-# What passes by itself: a server that restarts, a deadlock, a lost connection, an index that is
-# behind, waits for its rebuilding, or is on servers that are away. Anything else would fail again,
-# so it is not tried again.
 TRANSIENT: Final = (
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.InterfaceError,
@@ -32,14 +40,17 @@ TRANSIENT: Final = (
     IndexUnavailable,
     SearchTimeout,
 )
+"""Errors with a cause that goes away: a server that restarts, a deadlock, a lost connection, an
+index that is behind, is about to be rebuilt, or is on an unreachable server. A task that fails with
+any other error would fail again, so it is not retried."""
 
-logger = structlog.get_logger("acoustid.tasks")
+logger = structlog.get_logger("acoustid.tasks.base")
 
 
 @contextmanager
-def measured(name: str) -> Iterator[None]:
-    """Count and time what runs under the name of a task; a retry is neither end of it."""
-    metrics = services().metrics
+def task_metrics(name: str) -> Iterator[None]:
+    """Count and time a block under the name of a task. A block that asks for a retry is skipped."""
+    metrics = worker_resources().metrics
     metrics.task_started(name)
     begun = time.perf_counter()
     try:
@@ -51,23 +62,23 @@ def measured(name: str) -> Iterator[None]:
         raise
     seconds = time.perf_counter() - begun
     metrics.task_finished(name, seconds)
-    if logger.isEnabledFor(logging.DEBUG):  # a tenth of what it takes to find that out below
+    if logger.isEnabledFor(logging.DEBUG):  # ten times faster than a call of `debug`
         logger.debug("task finished", task=name, seconds=round(seconds, 4))
 
 
 class StageTask(celery.Task):
-    """A task that is measured, logged, and tried again when the reason for failing passes."""
+    """A task with metrics and log records, which is retried after errors in `TRANSIENT`."""
 
     abstract = True
     autoretry_for: ClassVar = TRANSIENT
     max_retries: ClassVar = 4
-    retry_backoff: ClassVar = 1  # seconds, doubled each time
-    retry_backoff_max: ClassVar = 8  # well below the broker's visibility timeout
+    retry_backoff: ClassVar = 1  # seconds before the first retry, doubled for each further one
+    retry_backoff_max: ClassVar = 8  # seconds; far below the broker's visibility timeout
     retry_jitter: ClassVar = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any task's arguments
-        """Run the task, counting and timing it."""
-        with measured(self.name):
+        """Run the task, counted and timed."""
+        with task_metrics(self.name):
             return super().__call__(*args, **kwargs)
 
     def apply_async(
@@ -76,7 +87,7 @@ class StageTask(celery.Task):
         kwargs: dict[str, Any] | None = None,
         **options: Any,  # noqa: ANN401 - Celery's options
     ) -> Any:  # noqa: ANN401 - Celery's result
-        """Send the task; Flower is shown what it carries in a word, not its bytes."""
+        """Publish the task. Flower shows a summary of the arguments instead of their bytes."""
         options.setdefault("argsrepr", _summary(args))
         return super().apply_async(args, kwargs, **options)
 
@@ -88,10 +99,10 @@ class StageTask(celery.Task):
         kwargs: dict[str, Any],  # noqa: ARG002 - Celery's signature
         einfo: Any,  # noqa: ANN401, ARG002 - Celery's signature
     ) -> None:
-        """Note that the task will be tried again."""
-        services().metrics.task_retried(self.name)
+        """Count and log the retry."""
+        worker_resources().metrics.task_retried(self.name)
         logger.warning(
-            "task will be tried again",
+            "task will be retried",
             task=self.name,
             task_id=task_id,
             attempt=self.request.retries + 1,
@@ -106,16 +117,26 @@ class StageTask(celery.Task):
         kwargs: dict[str, Any],  # noqa: ARG002 - Celery's signature
         einfo: Any,  # noqa: ANN401, ARG002 - Celery's signature
     ) -> None:
-        """Note that the task gave up."""
+        """Log the final failure."""
         logger.error("task failed", task=self.name, task_id=task_id, exc_info=exc)
 
 
+class QuickStageTask(StageTask):
+    """A task with few and quick retries, for work that a client waits for."""
+
+    abstract = True
+    max_retries: ClassVar = 2
+    retry_backoff: ClassVar = False
+    default_retry_delay: ClassVar = 0.2  # seconds
+    retry_jitter: ClassVar = False
+
+
 def _summary(args: Sequence[Any] | None) -> str:
-    """Return what the arguments are in a few words: counts of a batch, plain values as they are."""
-    return "(" + ", ".join(_word(arg) for arg in args or ()) + ")"
+    """Return a short text for arguments: sizes of a batch's lists, plain values as they are."""
+    return "(" + ", ".join(_summary_of_one(arg) for arg in args or ()) + ")"
 
 
-def _word(arg: object) -> str:
+def _summary_of_one(arg: object) -> str:
     if isinstance(arg, dict):
         return ", ".join(
             f"{name}: {len(value)}" for name, value in arg.items() if isinstance(value, list)

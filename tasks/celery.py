@@ -1,4 +1,4 @@
-"""The Celery application."""
+"""The Celery application. Its settings are in ``celeryconfig.py``."""
 
 from celery import Celery
 
@@ -11,12 +11,12 @@ app = Celery(
     include=[
         "tasks.lookup",
         "tasks.background_lookup",
-        "tasks.fast_path.fused",
+        "tasks.fast_path.batch_task",
         "tasks.submission",
         "tasks.index",
-        "tasks.maintenance",
-        "tasks.upkeep",
-        "tasks.statistics",
+        "tasks.periodic.maintenance",
+        "tasks.periodic.upkeep",
+        "tasks.periodic.statistics",
     ],
 )
 app.config_from_object("celeryconfig")

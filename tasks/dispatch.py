@@ -1,41 +1,43 @@
-"""How the front end and the command line hand work to the workers."""
+"""Publishes work for the workers. The front end and the command line use this module only."""
 
 from collections.abc import Sequence
 
 from pipeline.messages import BackgroundLookup, LookupBatch
 from pipeline.runtime.processes import PerProcess
+from pipeline.settings.load import load_settings
 from tasks import background_lookup, submission
-from tasks.fast_path.paths import FastPath
-from tasks.fast_path.sender import LookupSender
-from tasks.worker import services
+from tasks.fast_path.lookup_sender import LookupSender
+from tasks.fast_path.parts import FastPath
 
-_sender = PerProcess(lambda: LookupSender(FastPath.of(services().settings)))
+_lookup_sender = PerProcess(lambda: LookupSender(FastPath.of(load_settings())))
 
 
 def send_lookups(batch: LookupBatch) -> None:
-    """Publish a batch of lookups; one thread at a time may.
+    """Publish a batch of lookups. Only one thread may call this at a time.
 
-    Its reply goes to `batch.reply_to`. No stage is begun after the batch's deadline.
+    A worker pushes the reply to the Redis list `batch.reply_to`. It starts no stage after
+    `batch.deadline`.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is away or refuses the message.
+        kombu.exceptions.OperationalError: the broker is unavailable or refuses the message.
     """
-    _sender.get().send(batch)
+    _lookup_sender.get().send(batch)
 
 
 def send_background(task_id: str, question: BackgroundLookup) -> None:
-    """Publish a background lookup, whose record exists.
+    """Publish a background lookup. Its record must exist already.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is away.
+        kombu.exceptions.OperationalError: the broker is unavailable.
     """
     background_lookup.send(task_id, question)
 
 
 def send_submissions(submission_ids: Sequence[int]) -> None:
-    """Publish one chain for receipts, of one request or of several.
+    """Publish one chain of import tasks for submissions, which may be those of several requests.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is away; the sweeper does it later.
+        kombu.exceptions.OperationalError: the broker is unavailable. The task
+            `maintenance.sweep_receipts` publishes the submissions later.
     """
     submission.send(submission_ids)

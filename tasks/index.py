@@ -1,31 +1,36 @@
-"""The index follows the changelog: nudged by every import and, for what was missed, by a beat."""
+"""The task that applies the changelog to the index, after each import and every 5 seconds."""
 
 from pipeline.following.open_index import IndexBusy
 from pipeline.following.update_index import update_index
 from tasks.celery import app
-from tasks.worker import services
+from tasks.worker_resources import worker_resources
 
-# A commit of the index takes well under a second, so this stays below the time limit; what is
-# left waits for the next nudge.
+# A commit of the index takes less than a second, so a run stays below the time limit of tasks. The
+# next run applies the rest.
 _BATCHES = 10
 
 
 @app.task(name="index.update", ignore_result=True)
 def update(position: int = 0) -> int:
-    """Bring the index at least to a changelog position; return the position it is at.
+    """Apply the changelog to the index and the fingerprint store.
 
     Args:
-        position: where the index should be; 0 for wherever the changelog is.
+        position: the changelog position that the index should reach; 0 for the newest one.
+
+    Returns:
+        The position of the index. It may be lower than `position`.
     """
-    here = services().index.position()
-    if 0 < position <= here:
-        return here
+    current = worker_resources().index.position()
+    if 0 < position <= current:
+        return current
     try:
         with (
-            services().index_lease.borrow(here) as updater,
-            services().store_writer() as store,
+            worker_resources().index_lease.borrow(current) as updater,
+            worker_resources().store_writer() as store,
         ):
-            return update_index(updater, services().databases, store=store, batches=_BATCHES)
+            return update_index(
+                updater, worker_resources().databases, store=store, batches=_BATCHES
+            )
     except IndexBusy:
-        # Whoever writes (another worker, a rebuild) reads the changelog to its end.
-        return here
+        # The other writer (a worker or a rebuild) reads the changelog to its end.
+        return current

@@ -1,4 +1,4 @@
-"""Keeps the index open for writing between the tasks of a worker, for a while."""
+"""Keeps the index open for writing between the tasks of a worker process."""
 
 import threading
 import time
@@ -14,21 +14,21 @@ IDLE: Final = 2.0
 """Seconds without a task after which the index is closed."""
 
 LONGEST: Final = 10.0
-"""Seconds after which it is closed even between tasks that follow one another closely."""
+"""Seconds after which it is closed even if tasks follow one another without a break."""
 
 PAUSE: Final = 0.25
-"""Seconds for which it then stays closed, so that whoever waits for it gets it."""
+"""Seconds for which it then stays closed, so that another process can open it."""
 
 logger = structlog.get_logger("acoustid.tasks.index_lease")
 
 
 class IndexLease:
-    """The one writer of this process, lent to one task at a time.
+    """The one index writer of this process, lent to one task at a time.
 
-    Opening the index for every task would cost a check of its files, and closing it would stop the
-    merges that go on behind a commit. Keeping it would shut out `acoustid index rebuild`. So it
-    stays open until there was nothing to do for `IDLE` seconds, and at most `LONGEST`; in both
-    cases merges that are under way are waited for.
+    If each task opened and closed the index, each would check its files and stop the merges that
+    run after a commit. If the index stayed open, `acoustid index rebuild` could never open it. So
+    it is closed after `IDLE` seconds without a task, and after `LONGEST` seconds in any case. Both
+    wait for running merges to end.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class IndexLease:
         longest: float = LONGEST,
         pause: float = PAUSE,
     ) -> None:
-        """Keep how to open the index; nothing is opened yet.
+        """Store the function that opens the index; it is not called yet.
 
         Args:
             open_updater: opens the index for writing, or raises `IndexBusy`.
@@ -49,7 +49,7 @@ class IndexLease:
         """
         self._open = open_updater
         self._idle, self._longest, self._pause = idle, longest, pause
-        # Held while the index is lent, and while it is opened or closed.
+        # Held while the index is lent, opened or closed.
         self._lent = threading.Lock()
         self._updater: IndexUpdater | None = None
         self._opened = 0.0
@@ -58,16 +58,17 @@ class IndexLease:
 
     @contextmanager
     def borrow(self, seen: int) -> Iterator[IndexUpdater]:
-        """Lend the index for the length of a block; another thread waits for its turn.
+        """Lend the index for the duration of a block. Other threads wait until it is returned.
 
-        A block that fails gives it back closed: the writer may not know what it left behind.
+        If the block raises an exception, the index is closed: the writer's state may be wrong.
 
         Args:
-            seen: the position of the index as a reader sees it. An index that was kept at another
-                one has been replaced or deleted since, and is opened anew.
+            seen: the position of the index in the view of a reader. If the open writer has another
+                position, the index was replaced or deleted, and is opened again.
 
         Raises:
-            IndexBusy: another process writes the index, or may want to.
+            IndexBusy: another process writes the index, or this one has just closed it after
+                `LONGEST` seconds.
         """
         with self._lent:
             self._stop_timer()
@@ -84,7 +85,7 @@ class IndexLease:
                 self._start_timer()
 
     def close(self) -> None:
-        """Close the index once it is given back; a later task would open it again."""
+        """Close the index as soon as no task holds it. A later task opens it again."""
         with self._lent:
             self._stop_timer()
             self._close()
@@ -94,7 +95,7 @@ class IndexLease:
             self._close()
         if self._updater is None:
             if time.monotonic() < self._closed_until:
-                raise IndexBusy("the index was open for long; it is another writer's turn")
+                raise IndexBusy("the index was open for too long; it is another writer's turn")
             self._updater = self._open()
             self._opened = time.monotonic()
         return self._updater
@@ -115,18 +116,15 @@ class IndexLease:
         self._timer = None
 
     def _expire(self) -> None:
-        """Close the index if it is idle, and look again later if it merges."""
-        # A task that has just borrowed it starts a timer of its own.
-        if not self._lent.acquire(blocking=False):
-            return
-        try:
+        """Close the index if it is idle; try again later if merges run."""
+        with self._lent:
+            # A task that has borrowed the index meanwhile has started a new timer.
             if self._timer is not threading.current_thread() or self._updater is None:
                 return
-            if self._updater.merging():
-                self._start_timer()
-            else:
-                self._close()
-        except Exception:
-            logger.exception("the index was not closed properly")
-        finally:
-            self._lent.release()
+            try:
+                if self._updater.merging():
+                    self._start_timer()
+                else:
+                    self._close()
+            except Exception:
+                logger.exception("the index was not closed properly")

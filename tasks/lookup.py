@@ -1,11 +1,12 @@
-"""The stages of a batch of lookups: validate → dedupe → score → describe, which also replies.
+"""The stages of a batch of lookups as Celery tasks: validate → dedupe → score → describe.
 
-They run as the chain of four tasks that is here, or all in one task: see `tasks.fast_path.fused`.
+They run as a chain of these four tasks, or all in one task (`tasks.fast_path.batch_task`). The last
+stage also sends the reply.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import celery
 import structlog
@@ -16,29 +17,25 @@ from pipeline.lookups.describe import Described, describe_lookups
 from pipeline.lookups.score import score_lookups
 from pipeline.lookups.validate import validate_lookups
 from pipeline.messages import LookupBatch, LookupReply, Message, from_message, to_message
-from tasks.base import TRANSIENT, StageTask, measured
+from tasks.base import TRANSIENT, QuickStageTask, task_metrics
 from tasks.celery import app
 from tasks.redis_state import lookup_replies
-from tasks.upkeep import note_missing
-from tasks.worker import services
+from tasks.redis_state.missing_mbids import add_missing_mbids
+from tasks.worker_resources import worker_resources
 
 logger = structlog.get_logger("acoustid.tasks.lookup")
 
 Stage = Callable[[LookupBatch], LookupBatch]
 
 
-class LookupTask(StageTask):
-    """A task of lookups: quick to try again, and never silent when it gives up."""
+class LookupTask(QuickStageTask):
+    """A task of lookups. If it fails for good, it sends a reply that says so."""
 
     abstract = True
-    Request = "tasks.fast_path.unacknowledged:UnacknowledgedRequest"
-    max_retries: ClassVar = 2
-    retry_backoff: ClassVar = False
-    default_retry_delay: ClassVar = 0.2  # seconds; somebody is waiting
-    retry_jitter: ClassVar = False
+    Request = "tasks.fast_path.batch_task:UnacknowledgedRequest"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any task's arguments
-        """Run the task; `run_stage` measures each stage by itself."""
+        """Run the task. `run_stage` counts and times each stage, so the task itself is not."""
         return celery.Task.__call__(self, *args, **kwargs)
 
     def on_failure(
@@ -49,19 +46,19 @@ class LookupTask(StageTask):
         kwargs: dict[str, Any],
         einfo: Any,  # noqa: ANN401 - Celery's signature
     ) -> None:
-        """Tell the front end that no answer will come."""
+        """Send a reply without answers to the front end."""
         super().on_failure(exc, task_id, args, kwargs, einfo)
-        message = args[0]  # as it came: its form may be the reason
+        message = args[0]  # not decoded: a malformed message may be the cause
         transient = isinstance(exc, TRANSIENT)
         reply = LookupReply(message["id"], [], failed=True, transient=transient)
-        lookup_replies.push(services().reply_client, message["reply_to"], reply)
+        lookup_replies.push(worker_resources().reply_client, message["reply_to"], reply)
 
 
 def send_chain(batch: LookupBatch) -> None:
-    """Publish the chain for a batch.
+    """Publish the chain of four tasks for a batch.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is away.
+        kombu.exceptions.OperationalError: the broker is unavailable.
     """
     chain = validate.s(to_message(batch)) | dedupe.s() | score.s() | describe.s()
     chain.apply_async()
@@ -75,7 +72,7 @@ def validate(message: Message) -> Message:
 
 @app.task(name="lookup.dedupe", base=LookupTask)
 def dedupe(message: Message) -> Message:
-    """Find lookups that are asked twice."""
+    """Find equal lookups."""
     return _run("lookup.dedupe", message)
 
 
@@ -87,20 +84,27 @@ def score(message: Message) -> Message:
 
 @app.task(name="lookup.describe", base=LookupTask)
 def describe(message: Message) -> None:
-    """Add the metadata that was asked for and send the answers to the front end."""
+    """Add the requested metadata and send the answers to the front end."""
     _run("lookup.describe", message)
 
 
 def run_stage(name: str, batch: LookupBatch) -> LookupBatch:
-    """Run one stage of a batch, measured under its name; return the batch for the next one.
+    """Run one stage of a batch, counted and timed under its name.
+
+    Args:
+        name: a key of `STAGES`.
+        batch: the result of the stage before.
+
+    Returns:
+        The batch for the next stage.
 
     Raises:
-        celery.exceptions.Ignore: the batch is late, so the task and its chain end here.
+        celery.exceptions.Ignore: the batch's deadline has passed. The task and its chain end.
     """
     if time.time() > batch.deadline:
         logger.warning("lookup batch is late", batch=batch.id, lookups=len(batch.lookups))
         raise Ignore
-    with measured(name):
+    with task_metrics(name):
         return STAGES[name](batch)
 
 
@@ -109,30 +113,32 @@ def _run(name: str, message: Message) -> Message:
 
 
 def _validate(batch: LookupBatch) -> LookupBatch:
-    services().metrics.batch_size("lookup", len(batch.lookups))
+    worker_resources().metrics.batch_size("lookup", len(batch.lookups))
     logger.debug("lookup batch", batch=batch.id, lookups=len(batch.lookups))
     return validate_lookups(batch)
 
 
 def score_batch(batch: LookupBatch) -> LookupBatch:
-    """Search the index and score the candidates, with this process's resources."""
-    return score_lookups(batch, services().index, services().databases, services().store)
+    """Search the index and score the candidates, with the resources of this process."""
+    resources = worker_resources()
+    return score_lookups(batch, resources.index, resources.databases, resources.store)
 
 
 def describe_batch(batch: LookupBatch) -> Described:
-    """Count the hits and add the metadata, with this process's resources."""
+    """Count hits and add the metadata, with the resources of this process."""
+    resources = worker_resources()
     for lookup in batch.lookups:
-        services().metrics.lookup_search(hit=bool(lookup.hits))
-    described = describe_lookups(batch, services().databases)
+        resources.metrics.lookup_search(hit=bool(lookup.hits))
+    described = describe_lookups(batch, resources.databases)
     if described.degraded:
-        services().metrics.metadata_unavailable()
+        resources.metrics.metadata_unavailable()
     return described
 
 
 def _describe(batch: LookupBatch) -> LookupBatch:
     described = describe_batch(batch)
-    lookup_replies.push(services().reply_client, batch.reply_to, described.reply)
-    note_missing(services().redis, described.missing_mbids)
+    lookup_replies.push(worker_resources().reply_client, batch.reply_to, described.reply)
+    add_missing_mbids(worker_resources().redis, described.missing_mbids)
     return batch
 
 
@@ -142,4 +148,4 @@ STAGES: Final[Mapping[str, Stage]] = {
     "lookup.score": score_batch,
     "lookup.describe": _describe,
 }
-"""What each stage does, by the name of its task, in their order."""
+"""The function of each stage by the name of its task, in the order in which they run."""

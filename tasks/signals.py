@@ -1,4 +1,4 @@
-"""What happens around tasks: logs and error reports set up, trace ids carried, heartbeats left."""
+"""Handlers of Celery's signals: logging, error reports, trace ids, metrics, heartbeats."""
 
 import time
 from contextlib import suppress
@@ -9,25 +9,32 @@ from redis.exceptions import RedisError
 
 from pipeline.runtime import trace
 from pipeline.runtime.logs import configure_logging
+from pipeline.runtime.metrics import Metrics, connect_metrics
+from pipeline.runtime.processes import PerProcess
 from pipeline.runtime.sentry import init_sentry
 from pipeline.settings.load import load_settings
 from pipeline.warm_up import warm_up
 from tasks.redis_state import catalogue_generation, heartbeats
 from tasks.redis_state.queue_lengths import SENT_HEADER
-from tasks.worker import services
+from tasks.worker_resources import worker_resources
 
 TRACE_HEADER: Final = "acoustid_trace_id"
 
+_metrics: Final = PerProcess(lambda: connect_metrics(load_settings().statsd))
+
 
 def connect() -> None:
-    """Connect the handlers; more than once changes nothing."""
-    signals.setup_logging.connect(_configure_logging)
-    signals.celeryd_init.connect(_report_errors)
-    signals.celeryd_init.connect(_compile)
-    signals.beat_init.connect(_report_errors)
+    """Connect the handlers. A second call changes nothing."""
+    # In every process that publishes: front ends, workers, beat, commands.
     signals.before_task_publish.connect(_send_trace_id)
     signals.before_task_publish.connect(_send_time)
     signals.after_task_publish.connect(_count_publishing)
+    # In workers and beat.
+    signals.setup_logging.connect(_configure_logging)
+    signals.celeryd_init.connect(_report_errors)
+    signals.beat_init.connect(_report_errors)
+    # In workers.
+    signals.celeryd_init.connect(_compile)
     signals.task_prerun.connect(_bind_trace_id)
     signals.task_postrun.connect(_clear_trace_id)
     signals.task_prerun.connect(_begin_change)
@@ -35,17 +42,9 @@ def connect() -> None:
     signals.heartbeat_sent.connect(_leave_heartbeat)
 
 
-def _configure_logging(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
-    configure_logging(load_settings().logging, component="worker")
-
-
-def _report_errors(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
-    init_sentry(load_settings(), component="worker")
-
-
-def _compile(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
-    # An installation's first lookup compiles loops, for longer than it may take.
-    warm_up(index=load_settings().fingerprint_index.protocol == "local")
+def publisher_metrics() -> Metrics:
+    """Return the metrics of this process for published tasks."""
+    return _metrics.get()
 
 
 def _send_trace_id(headers: dict[str, Any], **_: Any) -> None:  # noqa: ANN401 - what Celery sends
@@ -57,7 +56,20 @@ def _send_time(headers: dict[str, Any], **_: Any) -> None:  # noqa: ANN401 - wha
 
 
 def _count_publishing(sender: str, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
-    services().metrics.task_enqueued(sender)
+    publisher_metrics().task_enqueued(sender)
+
+
+def _configure_logging(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    configure_logging(load_settings().logging, component="worker")
+
+
+def _report_errors(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    init_sentry(load_settings(), component="worker")
+
+
+def _compile(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
+    # Otherwise the first lookup of an installation compiles the loops and exceeds its deadline.
+    warm_up(index=load_settings().fingerprint_index.protocol == "local")
 
 
 def _bind_trace_id(task: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
@@ -69,17 +81,17 @@ def _clear_trace_id(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
 
 
 def _begin_change(task: Any, task_id: str, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
-    catalogue_generation.task_begins(services().redis, task.name, task_id)
+    catalogue_generation.task_begins(worker_resources().redis, task.name, task_id)
 
 
 def _end_change(task: Any, task_id: str, state: str, retval: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
     succeeded = state == states.SUCCESS
     catalogue_generation.task_ended(
-        services().redis, task.name, task_id, retval, succeeded=succeeded
+        worker_resources().redis, task.name, task_id, retval, succeeded=succeeded
     )
 
 
 def _leave_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
-    # A worker notices by itself that Redis is away, and the missing heartbeat is the message.
+    # Without Redis there is no heartbeat, which is what the health check looks for.
     with suppress(RedisError):
-        heartbeats.leave(services().redis, sender.eventer.hostname)
+        heartbeats.leave(worker_resources().redis, sender.eventer.hostname)

@@ -1,7 +1,10 @@
-"""The chain of a batch of submissions: validate → dedupe → score → persist → index update."""
+"""The chain that imports a batch of submissions: validate → dedupe → score → persist → index.
+
+The last task is `index.update` in `tasks.index`. A retry repeats one stage, not the chain.
+"""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import structlog
 
@@ -14,25 +17,26 @@ from pipeline.messages import Message, SubmissionBatch, from_message, to_message
 from pipeline.runtime.trace import current_trace_id
 from tasks.base import TRANSIENT, StageTask
 from tasks.celery import app
-from tasks.redis_state.task_progress import note_stage
-from tasks.worker import services
+from tasks.redis_state.task_progress import set_stage
+from tasks.worker_resources import worker_resources
 
 logger = structlog.get_logger("acoustid.tasks.submission")
 
-# What is still moving after so many attempts is left to the sweeper.
-_REMATCHES: Final = 3
+# If the tracks change during each of so many attempts, the submissions stay pending, and
+# `maintenance.sweep_receipts` starts them again later.
+_PERSIST_ATTEMPTS: Final = 3
 
 
 class SubmissionTask(StageTask):
-    """A stage of submissions: one that can't be imported never holds back the others.
+    """A stage of the import. One faulty submission does not stop the others of its batch.
 
-    When a batch fails for a reason that doesn't pass, its halves go on apart, so that soon the one
-    at fault is alone; it gets the final state `failed`. When the reason does pass but outlasted
-    the retries, the receipts stay pending and the sweeper starts them again.
+    If a batch fails with an error that is not transient, each half of it is started again as a
+    batch of its own. A batch of one submission gets the final state `failed`. If the error is
+    transient and all retries fail, the submissions stay pending, and `maintenance.sweep_receipts`
+    starts them again.
     """
 
     abstract = True
-    stage: ClassVar[str] = ""
 
     def on_failure(
         self,
@@ -42,27 +46,28 @@ class SubmissionTask(StageTask):
         kwargs: dict[str, Any],
         einfo: Any,  # noqa: ANN401 - Celery's signature
     ) -> None:
-        """Part the good from the bad."""
+        """Start both halves of the batch again, or set the final state of a single submission."""
         super().on_failure(exc, task_id, args, kwargs, einfo)
         if isinstance(exc, TRANSIENT):
             return
-        ids = _subject(args)
+        ids = _submission_ids(args)
         if len(ids) > 1:
             middle = len(ids) // 2
             send(ids[:middle])
             send(ids[middle:])
             return
         reason = f"internal error in {self.name} (trace {current_trace_id()})"
-        with services().databases.engine("ingest").begin() as connection:
+        with worker_resources().databases.engine("ingest").begin() as connection:
             failed = submissions.finish(connection, ids, "failed", reason)
-        services().metrics.submissions_ended("failed", failed)
+        worker_resources().metrics.submissions_ended("failed", failed)
 
 
 def send(submission_ids: Sequence[int]) -> None:
     """Publish one chain for submissions.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is away; the sweeper will do it.
+        kombu.exceptions.OperationalError: the broker is unavailable. The task
+            `maintenance.sweep_receipts` publishes the submissions later.
     """
     chain = (
         validate.s(list(submission_ids))
@@ -76,62 +81,64 @@ def send(submission_ids: Sequence[int]) -> None:
 
 @app.task(name="submission.validate", base=SubmissionTask, bind=True)
 def validate(self: SubmissionTask, submission_ids: list[int]) -> Message:
-    """Reject what may not be imported."""
-    services().metrics.batch_size("submission", len(submission_ids))
-    batch = validate_submissions(submission_ids, services().databases)
-    note_stage(services().redis, batch.task_ids, "validate")
-    refused = len(submission_ids) - len(batch.submissions)
-    services().metrics.submissions_ended("rejected", refused)
-    logger.info("submission batch", submissions=len(submission_ids), refused=refused)
-    return _go_on(self, batch)
+    """Reject submissions that may not be imported."""
+    worker_resources().metrics.batch_size("submission", len(submission_ids))
+    batch = validate_submissions(submission_ids, worker_resources().databases)
+    set_stage(worker_resources().redis, batch.task_ids, "validate")
+    rejected = len(submission_ids) - len(batch.submissions)
+    worker_resources().metrics.submissions_ended("rejected", rejected)
+    logger.info("submission batch", submissions=len(submission_ids), rejected=rejected)
+    return _next_stage(self, batch)
 
 
 @app.task(name="submission.dedupe", base=SubmissionTask, bind=True)
 def dedupe(self: SubmissionTask, message: Message) -> Message:
-    """Leave out what is imported already; find fingerprints with the same words."""
-    batch = _enter(message, "dedupe")
-    return _go_on(self, dedupe_submissions(batch, services().databases))
+    """Leave out submissions that are imported already; find fingerprints with the same words."""
+    batch = _begin_stage(message, "dedupe")
+    return _next_stage(self, dedupe_submissions(batch, worker_resources().databases))
 
 
 @app.task(name="submission.score", base=SubmissionTask, bind=True)
 def score(self: SubmissionTask, message: Message) -> Message:
-    """Compare with the stored fingerprints that the index and the changelog offer."""
-    batch = _enter(message, "score")
-    return _go_on(self, match_submissions(batch, services().index, services().databases))
+    """Compare with stored fingerprints that the index and the changelog return."""
+    batch = _begin_stage(message, "score")
+    return _next_stage(
+        self, match_submissions(batch, worker_resources().index, worker_resources().databases)
+    )
 
 
 @app.task(name="submission.persist", base=SubmissionTask)
 def persist(message: Message) -> int:
-    """Write the submissions into the catalogue; the index is then told how far that is."""
-    batch = _enter(message, "persist")
-    for _ in range(_REMATCHES):
+    """Write the submissions into the catalogue; return the changelog position for the index."""
+    batch = _begin_stage(message, "persist")
+    for _ in range(_PERSIST_ATTEMPTS):
         try:
-            position = persist_submissions(batch, services().databases)
+            position = persist_submissions(batch, worker_resources().databases)
         except StaleMatchesError:
-            batch = match_submissions(batch, services().index, services().databases)
+            batch = match_submissions(batch, worker_resources().index, worker_resources().databases)
         else:
-            services().metrics.imported_submissions(len(batch.submissions))
-            note_stage(services().redis, batch.task_ids, "index")
+            worker_resources().metrics.imported_submissions(len(batch.submissions))
+            set_stage(worker_resources().redis, batch.task_ids, "index")
             return position
     raise StaleMatchesError
 
 
-def _enter(message: Message, stage: str) -> SubmissionBatch:
+def _begin_stage(message: Message, stage: str) -> SubmissionBatch:
     batch = from_message(SubmissionBatch, message)
-    note_stage(services().redis, batch.task_ids, stage)
+    set_stage(worker_resources().redis, batch.task_ids, stage)
     return batch
 
 
-def _go_on(task: SubmissionTask, batch: SubmissionBatch) -> Message:
-    """Return the batch for the next stage; with nothing left in it, the chain ends here."""
+def _next_stage(task: SubmissionTask, batch: SubmissionBatch) -> Message:
+    """Return the message for the next stage. If the batch is empty, end the chain."""
     if not batch.submissions and task.request.chain:
         task.request.chain.clear()
     return to_message(batch)
 
 
-def _subject(args: Sequence[Any]) -> list[int]:
-    """Return the ids of the submissions that a stage's arguments are about."""
-    [subject] = args
-    if isinstance(subject, list):
-        return subject
-    return [candidate.id for candidate in from_message(SubmissionBatch, subject).submissions]
+def _submission_ids(args: Sequence[Any]) -> list[int]:
+    """Return the ids in a stage's arguments: a list of ids for `validate`, else a batch."""
+    [argument] = args
+    if isinstance(argument, list):
+        return argument
+    return [candidate.id for candidate in from_message(SubmissionBatch, argument).submissions]

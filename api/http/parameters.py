@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -129,20 +128,3 @@ def parse_uuid(text: str) -> UUID | None:
 def is_foreign_id(text: str) -> bool:
     """Tell whether a text is ``vendor:id``: small letters or digits, a colon, anything."""
     return _FOREIGN_ID.fullmatch(text) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """The names of one version.
-
-    Attributes:
-        duration: of the length of the audio.
-        file_format: of the format of the audio file.
-    """
-
-    duration: str
-    file_format: str
-
-
-V1: Final = Dialect(duration="length", file_format="format")
-V2: Final = Dialect(duration="duration", file_format="fileformat")

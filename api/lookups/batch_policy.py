@@ -1,6 +1,7 @@
-"""When the next batch of lookups is sent: a function of the queue, the batches in flight, the time.
+"""Decides when the next batch of lookups is sent.
 
-It has no clock, no lock and no I/O of its own.
+The decision depends on the queue, the batches in flight and the time. It has no clock, no lock and
+no I/O.
 """
 
 import math
@@ -9,27 +10,27 @@ from dataclasses import dataclass
 from typing import Final
 
 HOLD_BACK: Final = 0.025
-"""Seconds between two batches while one is in flight, unless half a batch waits."""
+"""Seconds between two batches while one is in flight; half a batch of lookups does not wait."""
 
 STALLED_AFTER: Final = 1.0
-"""Seconds after which an unanswered batch no longer holds back others."""
+"""Seconds after which an unanswered batch no longer delays others."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchPolicy:
     """The rules by which batches are sent.
 
-    1. With no batch in flight, whatever waits is sent at once.
+    1. With no batch in flight, the waiting lookups are sent at once.
     2. At most `in_flight` batches are in flight.
-    3. Beside a batch in flight, the next one is sent when half a batch waits, or `hold_back`
-       seconds after the last one was sent: a batch costs the workers milliseconds, however few
-       lookups it carries.
+    3. While a batch is in flight, the next is sent when half a batch waits, or `hold_back` seconds
+       after the last was sent. The reason: a batch costs the workers milliseconds, even with one
+       lookup.
     4. A batch that is unanswered for `stalled_after` seconds does not count as in flight.
 
     Attributes:
-        size: lookups that a batch may carry.
+        size: lookups that a batch may have.
         in_flight: batches that may be in flight.
-        hold_back: seconds; 0 sends a second batch without waiting for more lookups.
+        hold_back: seconds; with 0 the next batch does not wait for more lookups.
         stalled_after: seconds.
     """
 
@@ -39,18 +40,18 @@ class BatchPolicy:
     stalled_after: float = STALLED_AFTER
 
     def send_at(self, waiting: int, sent: Iterable[float], now: float) -> float:
-        """Return when the next batch is to be sent, as far as is known now.
+        """Return when the next batch is to be sent.
 
-        A moment that is not after `now` means: send now. Any other means: wait until then, and ask
-        again then or when a request comes or a batch is answered.
+        A result up to `now` means: send now. With a later result the caller waits, and calls again
+        at that time, or earlier when a request comes or a batch is answered.
 
         Args:
-            waiting: lookups that wait.
+            waiting: the number of waiting lookups.
             sent: when each unanswered batch was sent, on the monotonic clock.
             now: the time on that clock.
 
         Returns:
-            A time on that clock, infinity where nothing waits.
+            A time on that clock; infinity if no lookup waits.
         """
         if waiting == 0:
             return math.inf

@@ -1,8 +1,14 @@
-"""The exchange of lookups with the workers: batches go into a queue, replies come from a list.
+"""Exchanges lookups with the workers: sends batches to a queue, reads replies from a Redis list.
 
-A batch costs the workers the same, whether it carries one lookup or a hundred, so the lookups of
-many requests share one. `BatchPolicy` says when a batch is sent, and `FairQueue` which requests it
-carries.
+A batch costs the workers about the same for one lookup as for a hundred, so the lookups of many
+requests share a batch. `BatchPolicy` decides when a batch is sent, `FairQueue` which requests it
+has.
+
+A request passes these methods:
+
+1. `LookupBatcher.look_up` adds it to the queue and waits, in the thread of the request.
+2. ``_send_batches`` takes it from the queue and publishes its batch, in the sender thread.
+3. ``_read_replies`` reads the reply and resolves the request's future, in the reader thread.
 """
 
 import math
@@ -26,36 +32,36 @@ from pipeline.runtime.trace import current_trace_id, trace
 from tasks.redis_state import lookup_replies
 
 LOST_AFTER: Final = 2.0
-"""Seconds after which an unanswered batch is sent once more: its worker may have been killed."""
+"""Seconds after which an unanswered batch is sent a second time, as its worker may be dead."""
 
 BACKLOG: Final = 20
-"""Full batches' worth of unanswered lookups beyond which further ones are refused at once."""
+"""Unanswered lookups, in full batches, beyond which further lookups are refused."""
 
 POLL: Final = 1.0
-"""Seconds that the reader waits for a reply before it looks whether it is to stop."""
+"""Seconds that the reader waits for a reply before it checks whether it is to stop."""
 
 PAUSE: Final = 0.2
-"""Seconds that the reader pauses when Redis is away."""
+"""Seconds that the reader pauses after a failure of Redis."""
 
-_BROKER_AWAY: Final = (OperationalError, RedisError)
+_BROKER_ERRORS: Final = (OperationalError, RedisError)
 
 logger = structlog.get_logger("acoustid.api.lookups")
 
 
 class LookupBatcher:
-    """Sends the lookups of many request threads in few batches, and wakes the requests.
+    """Sends the lookups of many request threads in few batches.
 
-    It has two threads, which start with the first lookup: one sends batches, one reads replies.
-    The fair queue and the batches in flight are guarded by one lock, which two conditions share.
+    It has two threads, the sender and the reader, which start with the first lookup. One lock
+    guards the queue and the batches in flight. Each thread waits on a condition of that lock.
 
     Args:
         policy: when batches are sent, and how large they are.
-        connect: returns a client for commands that wait `POLL` seconds and are not repeated. It is
-            called by the thread that reads replies: a client may connect at once.
+        connect: returns a client for commands that block for `POLL` seconds and are not retried.
+            The reader thread calls it, since a client may connect at once.
         send: publishes a batch; raises `kombu.exceptions.OperationalError` or `redis.RedisError`
-            without a broker.
-        metrics: where batches are counted.
-        lost_after: seconds after which an unanswered batch is sent once more.
+            if the broker is not available.
+        metrics: counts the batches.
+        lost_after: seconds after which an unanswered batch is sent a second time.
     """
 
     def __init__(
@@ -75,15 +81,15 @@ class LookupBatcher:
         self._lost_after = lost_after
         self.reply_to = lookup_replies.reply_key()
         self._lock = threading.Lock()
-        self._may_send = threading.Condition(self._lock)  # the sender waits for it
-        self._is_in_flight = threading.Condition(self._lock)  # the reader waits for it
+        self._sender_wakeup = threading.Condition(self._lock)
+        self._reader_wakeup = threading.Condition(self._lock)
         self._queue = FairQueue()
         self._in_flight: dict[str, Batch] = {}  # by id
-        self._unanswered = 0  # lookups of all requests that wait for their answers
+        self._unanswered = 0  # lookups of all requests whose threads wait in `look_up`
         self._closing = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
 
-    def run(
+    def look_up(
         self, lookups: Sequence[Lookup], meta: str, deadline: float, client: str = ""
     ) -> list[Answer]:
         """Return the answers to a request's lookups, in their order.
@@ -95,58 +101,50 @@ class LookupBatcher:
             client: the client's id in the fair queue.
 
         Raises:
-            ServiceUnavailableError: the broker is away, too many lookups wait already, or no
-                answer came in time.
+            ServiceUnavailableError: the broker is not available, too many lookups wait already,
+                or no answer came in time.
             InternalError: the batch could not be answered.
         """
         request = PendingRequest(lookups, meta, deadline, client, current_trace_id())
-        self._add(request)
+        self._enqueue(request)
         try:
-            return request.answers.result(max(0.0, deadline - time.monotonic()))
+            return request.future.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             raise ServiceUnavailableError from None
         finally:
-            self._remove(request)
-
-    @property
-    def waiting(self) -> int:
-        """The number of requests that are not in a batch yet."""
-        with self._lock:
-            return len(self._queue)
+            self._forget(request)
 
     def close(self) -> None:
-        """Stop both threads; all requests that still wait fail with `ServiceUnavailableError`."""
+        """Stop both threads; all pending requests fail with `ServiceUnavailableError`."""
         with self._lock:
             self._closing.set()
-            rest = [Batch(list(self._queue), 0.0), *self._in_flight.values()]
+            unfinished = [Batch(list(self._queue), 0.0), *self._in_flight.values()]
             self._queue.clear()
             self._in_flight.clear()
-            self._may_send.notify_all()
-            self._is_in_flight.notify_all()
+            self._sender_wakeup.notify_all()
+            self._reader_wakeup.notify_all()
             threads = list(self._threads.values())
-        for batch in rest:
+        for batch in unfinished:
             batch.fail(ServiceUnavailableError)
         for thread in threads:
             thread.join(POLL + PAUSE + 1)
         if self._client is not None:
             self._client.close()
 
-    def _add(self, request: PendingRequest) -> None:
+    def _enqueue(self, request: PendingRequest) -> None:
         with self._lock:
-            backlog = self._unanswered + len(request.lookups)
-            if self._closing.is_set() or backlog > BACKLOG * self._policy.size:
+            unanswered = self._unanswered + len(request.lookups)
+            if self._closing.is_set() or unanswered > BACKLOG * self._policy.size:
                 raise ServiceUnavailableError
             self._ensure_thread("sender", self._send_batches)
             self._ensure_thread("reader", self._read_replies)
             self._queue.add(request)
-            self._unanswered = backlog
-            # The first one wakes the sender even too early: it has to learn until when to wait.
-            if len(self._queue) == 1:
-                self._may_send.notify()
-            else:
-                self._wake_sender()
+            self._unanswered = unanswered
+            # The first request always wakes the sender: it has to compute when to send.
+            if len(self._queue) == 1 or self._is_batch_due():
+                self._sender_wakeup.notify()
 
-    def _remove(self, request: PendingRequest) -> None:
+    def _forget(self, request: PendingRequest) -> None:
         with self._lock:
             self._unanswered -= len(request.lookups)
             self._queue.remove(request)
@@ -162,23 +160,22 @@ class LookupBatcher:
         thread.start()
 
     def _send_at(self, now: float) -> float:
+        """Return when the next batch is to be sent; the caller holds the lock."""
         sent = [batch.sent for batch in self._in_flight.values()]
         return self._policy.send_at(self._queue.lookups, sent, now)
 
-    def _wake_sender(self) -> None:
-        """Wake the sender where a batch may be sent; with the lock held."""
+    def _is_batch_due(self) -> bool:
         now = time.monotonic()
-        if self._send_at(now) <= now:
-            self._may_send.notify()
+        return self._send_at(now) <= now
 
-    # The sender
+    # The sender thread
 
     def _send_batches(self) -> None:
-        while (batch := self._next_batch()) is not None:
+        while (batch := self._wait_for_batch_to_send()) is not None:
             self._publish(batch)
 
-    def _next_batch(self) -> Batch | None:
-        """Wait for the next batch to send; None at the end."""
+    def _wait_for_batch_to_send(self) -> Batch | None:
+        """Wait until a batch is to be sent or sent again; return None when closing."""
         with self._lock:
             while not self._closing.is_set():
                 now = time.monotonic()
@@ -194,7 +191,7 @@ class LookupBatcher:
                     oldest.resent = True
                     return oldest
                 until = min(send_at, resend_at)
-                self._may_send.wait(None if math.isinf(until) else until - now)
+                self._sender_wakeup.wait(None if math.isinf(until) else until - now)
         return None
 
     def _publish(self, batch: Batch) -> None:
@@ -202,63 +199,63 @@ class LookupBatcher:
         with trace(trace_ids[0] if len(trace_ids) == 1 else None):
             try:
                 self._send(batch.message(self.reply_to))
-            except _BROKER_AWAY as error:
-                logger.error("the broker is away", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
+            except _BROKER_ERRORS as error:
+                logger.error("the broker is not available", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
                 self._fail_unless_resent(batch, ServiceUnavailableError)
             except Exception:
                 logger.exception("a batch could not be sent", lookups=batch.size)
                 self._fail_unless_resent(batch, InternalError)
             else:
-                self._note_sent(batch)
-                # Only now: a reader that wakes earlier competes with this thread for the
-                # interpreter while the message is made.
+                self._record_sent(batch)
+                # Not earlier: the reader would compete with this thread for the interpreter lock
+                # while the message is made.
                 with self._lock:
-                    self._is_in_flight.notify()
+                    self._reader_wakeup.notify()
 
     def _fail_unless_resent(self, batch: Batch, make_error: Callable[[], ApiError]) -> None:
-        """Fail a batch that could not be sent; the first copy of a resent one may be answered."""
-        if not batch.resent:
-            self._fail(batch, make_error)
+        """Fail a batch that could not be sent, unless an earlier message may be answered."""
+        if not batch.resent and self._remove_in_flight(batch.id) is not None:
+            batch.fail(make_error)
 
-    def _note_sent(self, batch: Batch) -> None:
+    def _record_sent(self, batch: Batch) -> None:
         if batch.resent:
-            logger.warning("a batch is sent once more", batch=batch.id, lookups=batch.size)
+            logger.warning("a batch was sent a second time", batch=batch.id, lookups=batch.size)
             return
         self._metrics.batch_size("front_end", batch.size)
         logger.debug("lookups sent", batch=batch.id, lookups=batch.size, requests=batch.trace_ids)
 
-    # The reader
+    # The reader thread
 
     def _read_replies(self) -> None:
-        while self._wait_for_batch():
+        while self._wait_for_batch_in_flight():
             try:
-                reply = self._pop()
+                reply = self._read_reply()
             except RedisError as error:
-                logger.error("redis is away: no replies", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
+                logger.error("redis is not available: no replies", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
                 self._closing.wait(PAUSE)
             except Exception:
                 logger.exception("a reply could not be read")
                 self._closing.wait(PAUSE)
             else:
                 if reply is not None:
-                    self._take(reply)
-            self._drop_overdue()
+                    self._deliver(reply)
+            self._drop_expired_batches()
 
-    def _pop(self) -> LookupReply | None:
+    def _wait_for_batch_in_flight(self) -> bool:
+        """Wait until a batch is in flight; return False when closing."""
+        with self._lock:
+            while not self._in_flight and not self._closing.is_set():
+                self._reader_wakeup.wait()
+            return not self._closing.is_set()
+
+    def _read_reply(self) -> LookupReply | None:
         if self._client is None:
             self._client = self._connect()
         return lookup_replies.pop(self._client, self.reply_to, POLL)
 
-    def _wait_for_batch(self) -> bool:
-        """Wait until a batch is in flight; return whether to go on."""
-        with self._lock:
-            while not self._in_flight and not self._closing.is_set():
-                self._is_in_flight.wait()
-            return not self._closing.is_set()
-
-    def _take(self, reply: LookupReply) -> None:
-        """Wake the requests of an answered batch."""
-        batch = self._take_out(reply.id)
+    def _deliver(self, reply: LookupReply) -> None:
+        """Resolve the requests of the batch that a reply belongs to."""
+        batch = self._remove_in_flight(reply.id)
         if batch is None:
             return  # it was answered before, or all its requests gave up
         if reply.failed or len(reply.answers) != batch.size:
@@ -267,28 +264,24 @@ class LookupBatcher:
             )
             batch.fail(ServiceUnavailableError if reply.transient else InternalError)
         else:
-            batch.answer(reply.answers)
+            batch.resolve(reply.answers)
 
-    def _drop_overdue(self) -> None:
-        """Forget the batches whose requests have all given up."""
+    def _drop_expired_batches(self) -> None:
+        """Remove the batches whose requests have all given up."""
         now = time.monotonic()
         with self._lock:
-            overdue = [each.id for each in self._in_flight.values() if each.deadline < now]
-        dropped = [each for each in overdue if self._take_out(each) is not None]
+            expired = [each.id for each in self._in_flight.values() if each.deadline < now]
+        dropped = [each for each in expired if self._remove_in_flight(each) is not None]
         if dropped:
             logger.warning("batches were not answered in time", batches=len(dropped))
 
-    def _fail(self, batch: Batch, make_error: Callable[[], ApiError]) -> None:
-        if self._take_out(batch.id) is not None:
-            batch.fail(make_error)
+    def _remove_in_flight(self, batch_id: str) -> Batch | None:
+        """Return a batch and no longer count it as in flight; None if it was removed before.
 
-    def _take_out(self, batch_id: str) -> Batch | None:
-        """Return a batch that is no longer in flight; None where another thread took it before.
-
-        Only the thread that gets it here wakes its requests, so each is woken once.
+        Only the thread that gets the batch resolves its requests, so each is resolved once.
         """
         with self._lock:
             batch = self._in_flight.pop(batch_id, None)
             if batch is not None and len(self._queue):
-                self._may_send.notify()  # perhaps too early: it has to learn until when to wait
+                self._sender_wakeup.notify()  # to compute again when to send the next batch
         return batch

@@ -1,4 +1,4 @@
-"""``/v2/lookup``: which tracks sound like this fingerprint?"""
+"""``/v2/lookup``: finds tracks by fingerprint or by track id."""
 
 from functools import partial
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from tasks.redis_state.lookup_counters import count_lookups, count_user_agent
 
 
 class LookupEndpoint(KeyedEndpoint):
-    """Finds tracks by fingerprint or by track id."""
+    """The lookup of version 2 of the protocol."""
 
     name: ClassVar[str] = "lookup"
 
@@ -39,45 +39,46 @@ class LookupEndpoint(KeyedEndpoint):
         request.check_size()
         plan = ReplyPlan.of(request)
         if in_background:
-            question = BackgroundLookup(
+            background_lookup = BackgroundLookup(
                 request.to_look_up(), request.meta, request.batch, exchange.application_id
             )
-            return {"task": {"id": self.services.background.start(question, plan)}}
+            return {"task": {"id": self.services.background.start(background_lookup, plan)}}
         answers = self._look_up(request, exchange)
         hits = [bool(answer["results"]) for answer in answers if "error" not in answer]
         count_lookups(self.services.counters, exchange.application_id, hits)
         return plan.compose(answers)
 
     def parse(self, parameters: Parameters) -> LookupRequest:
-        """Return what is asked for.
+        """Return the parsed parameters.
 
         Raises:
-            ApiError: nothing of it can be looked up.
+            ApiError: no item can be looked up.
         """
         return parse_lookup(parameters)
 
     def _look_up(self, request: LookupRequest, exchange: Exchange) -> list[Answer]:
-        """Return the answers of a batch; otherwise those up to the first that is no error.
+        """Return all answers of a batch; without ``batch`` those up to the first without an error.
 
         Args:
-            request: what is asked for.
-            exchange: who asks; the fair queue takes the addresses of an application in turn.
+            request: the lookups.
+            exchange: has the deadline, and the application and address that the fair queue takes
+                in turn.
 
         Raises:
             ApiError: no worker answered in time.
         """
-        ask = partial(
-            self.services.answers.run,
+        look_up = partial(
+            self.services.answer_cache.look_up,
             meta=request.meta,
             deadline=exchange.deadline,
             client=f"{exchange.application_id} {exchange.address}",
         )
         lookups = request.to_look_up()
         if request.batch:
-            return ask(lookups)
+            return look_up(lookups)
         answers: list[Answer] = []
         for lookup in lookups:
-            answers += ask([lookup])
+            answers += look_up([lookup])
             if "error" not in answers[-1]:
                 break
         return answers

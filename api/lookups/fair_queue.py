@@ -1,4 +1,4 @@
-"""The pending requests: round robin among the clients, first in first out for each client."""
+"""The queue of pending requests: round robin among clients, first in first out for each client."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -7,18 +7,18 @@ from api.lookups.pending import PendingRequest
 
 
 class FairQueue:
-    """Pending requests by client; not safe among threads.
+    """Pending requests by client; not thread-safe.
 
-    A client with hundreds of pending requests gets one place in each round, as a client with a
-    single one does. Adding and removing a request take constant time.
+    A client with hundreds of pending requests gets one place in each round, the same as a client
+    with one request. Adding and removing a request take constant time.
 
     Attributes:
         lookups: the number of lookups of all pending requests.
     """
 
     def __init__(self) -> None:
-        # Both are ordered: unlike a dict, an OrderedDict finds its first key in constant time
-        # after many others before it were deleted.
+        # In an OrderedDict, unlike a dict, finding the first key takes constant time even after
+        # many keys before it were deleted.
         self._clients: OrderedDict[str, OrderedDict[PendingRequest, None]] = OrderedDict()
         self._length = 0
         self.lookups = 0
@@ -31,13 +31,13 @@ class FairQueue:
             yield from requests
 
     def add(self, request: PendingRequest) -> None:
-        """Append a request to its client's."""
+        """Append a request to the requests of its client."""
         self._clients.setdefault(request.client, OrderedDict())[request] = None
         self._length += 1
         self.lookups += len(request.lookups)
 
     def remove(self, request: PendingRequest) -> None:
-        """Remove a request; nothing happens where it is not in the queue."""
+        """Remove a request if it is in the queue."""
         requests = self._clients.get(request.client)
         if requests is None or request not in requests:
             return
@@ -47,26 +47,26 @@ class FairQueue:
         self._length -= 1
         self.lookups -= len(request.lookups)
 
-    def take(self, most: int) -> list[PendingRequest]:
-        """Remove and return the next requests for a batch.
+    def take(self, max_lookups: int) -> list[PendingRequest]:
+        """Remove and return the requests of the next batch.
 
-        It ends at the first request that does not fit, so that a large one is not passed over for
-        ever. The first request is taken however large it is.
+        The batch ends before the first request that does not fit, so a large request is not
+        overtaken forever. The first request is always taken, whatever its size.
 
         Args:
-            most: lookups that the batch may have.
+            max_lookups: lookups that the batch may have.
         """
         taken: list[PendingRequest] = []
         while self._clients:
             client, requests = next(iter(self._clients.items()))
             request = next(iter(requests))
-            if taken and len(request.lookups) > most:
+            if taken and len(request.lookups) > max_lookups:
                 break
             self.remove(request)
             if requests:
                 self._clients.move_to_end(client)
             taken.append(request)
-            most -= len(request.lookups)
+            max_lookups -= len(request.lookups)
         return taken
 
     def clear(self) -> None:

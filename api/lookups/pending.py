@@ -16,15 +16,15 @@ Answer = dict[str, Any]
 
 @dataclass(eq=False, slots=True)
 class PendingRequest:
-    """The lookups of one request.
+    """The lookups of one request, and the future that its thread waits for.
 
     Attributes:
         lookups: at least one.
         meta: the words of the request's ``meta`` parameter.
         deadline: when the request gives up, on the monotonic clock.
-        client: who sent the request; the fair queue takes clients in turn.
+        client: id of the client; the fair queue takes clients in turn.
         trace_id: the request's, for the logs.
-        answers: the answers to the lookups, or the error.
+        future: resolves to one answer for each lookup, in their order, or to an `ApiError`.
     """
 
     lookups: Sequence[Lookup]
@@ -32,7 +32,7 @@ class PendingRequest:
     deadline: float
     client: str = ""
     trace_id: str | None = None
-    answers: "Future[list[Answer]]" = field(default_factory=Future)
+    future: "Future[list[Answer]]" = field(default_factory=Future)
 
 
 @dataclass(eq=False, slots=True)
@@ -40,9 +40,9 @@ class Batch:
     """The requests that one message carries.
 
     Attributes:
-        sent: when it was sent first, on the monotonic clock.
-        resent: whether it was sent once more.
-        id: stands in the message and in the reply; the same when it is sent once more.
+        sent: when it was first sent, on the monotonic clock.
+        resent: whether it was sent a second time.
+        id: of the message and of its reply; the second message has the same.
     """
 
     requests: list[PendingRequest]
@@ -66,10 +66,10 @@ class Batch:
         return [request.trace_id for request in self.requests]
 
     def message(self, reply_to: str) -> LookupBatch:
-        """Return the message; it notes in each lookup which request it belongs to.
+        """Return the message; set the number of its request in each lookup.
 
         Args:
-            reply_to: the Redis list for the reply.
+            reply_to: key of the Redis list for the reply.
         """
         lookups: list[Lookup] = []
         for number, request in enumerate(self.requests):
@@ -84,15 +84,15 @@ class Batch:
             lookups=lookups,
         )
 
-    def answer(self, answers: Sequence[Answer]) -> None:
-        """Wake every request with its share of the answers, of which there are `size`."""
+    def resolve(self, answers: Sequence[Answer]) -> None:
+        """Give every request its share of the answers, of which there are `size`."""
         start = 0
         for request in self.requests:
             end = start + len(request.lookups)
-            request.answers.set_result(list(answers[start:end]))
+            request.future.set_result(list(answers[start:end]))
             start = end
 
     def fail(self, make_error: Callable[[], ApiError]) -> None:
-        """Wake every request with an error of its own."""
+        """Give every request an error object of its own."""
         for request in self.requests:
-            request.answers.set_exception(make_error())
+            request.future.set_exception(make_error())

@@ -1,4 +1,4 @@
-"""How the reply to a lookup request is composed of its answers, now or from a task's record."""
+"""Composes the reply to a lookup request from its answers, at once or from a task's record."""
 
 import json
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ class PlannedItem(NamedTuple):
     """One item of a request.
 
     Attributes:
-        number: what stands after the dot, None for the parameters without one.
-        error: why it is not looked up, None where it is.
+        number: the suffix of its parameters; None for the parameters without a suffix.
+        error: why it is not looked up; None if it is.
     """
 
     number: int | None
@@ -25,12 +25,12 @@ class PlannedItem(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReplyPlan:
-    """What the reply depends on beside the answers.
+    """All that the reply depends on, except the answers.
 
     Attributes:
         items: of the request, by ascending number.
         batch: whether all items are answered, or only the first valid one.
-        old_names: whether recordings are called tracks, as in version 1 of the protocol.
+        old_names: whether the reply calls recordings tracks, as in version 1 of the protocol.
     """
 
     items: Sequence[PlannedItem]
@@ -48,7 +48,7 @@ class ReplyPlan:
 
     @classmethod
     def from_json(cls, text: str) -> "ReplyPlan":
-        """Return the plan of `to_json`; of its errors only the messages are left."""
+        """Return the plan of `to_json`; its errors have only their messages."""
         fields = json.loads(text)
         items = [
             PlannedItem(number, None if message is None else ApiError(message))
@@ -57,7 +57,7 @@ class ReplyPlan:
         return cls(items, fields["batch"], fields["old_names"])
 
     def to_json(self) -> str:
-        """Return the plan as text."""
+        """Return the plan as JSON."""
         items = [(number, None if error is None else error.message) for number, error in self.items]
         return json.dumps({"items": items, "batch": self.batch, "old_names": self.old_names})
 
@@ -65,11 +65,11 @@ class ReplyPlan:
         """Return the body of the reply.
 
         Args:
-            answers: of the items that were looked up, in their order; where not all items are
-                answered, they may end with the first that is no error.
+            answers: of the items that were looked up, in their order; without `batch` they may
+                end with the first that is no error.
 
         Raises:
-            ApiError: no item has an answer; it is the error of the last item that was tried.
+            ApiError: no item has an answer; the error is that of the last item that was tried.
         """
         remaining = iter(answers)
         found: list[dict[str, Any]] = []

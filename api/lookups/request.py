@@ -1,4 +1,4 @@
-"""What a lookup asks for: parsed as the public service does, item by item."""
+"""Parses the parameters of a lookup as the public service does, item by item."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,52 +13,50 @@ from api.http.errors import (
     MissingParameterError,
     RequestTooLargeError,
 )
-from api.http.parameters import V2, Dialect, Parameters, parse_uuid, suffixed
+from api.http.parameters import Parameters, parse_uuid, suffixed
 from pipeline.fingerprint.codec import ALGORITHM_TEST2, InvalidFingerprint, unpack_text
+from pipeline.lookups.metadata.meta_words import normalize_meta
 from pipeline.messages import Lookup
+from pipeline.submission_fields import DURATION, MAX_DURATION
 
 MAX_FINGERPRINTS: Final = 20
 MAX_TRACK_IDS: Final = 100
-MAX_DURATION: Final = 32767
 
 DEFAULT_DURATION_DIFF: Final = 7
 MAX_DURATION_DIFF: Final = 30
 
-_LONGEST_WORD: Final = 20  # of `meta`; the longest that means something has 15 letters
-_META: Final = {"0": "", "1": "recordingids", "2": "m2"}
-
 
 class Item(NamedTuple):
-    """One suffix of the request.
+    """The parameters with one suffix.
 
     Attributes:
-        number: what stands after the dot, None for the parameters without one.
-        query: what to look up, or why it is not.
+        number: the suffix; None for the parameters without a suffix.
+        query: the lookup, or the error why there is none.
     """
 
     number: int | None
     query: Lookup | ApiError
 
     @property
-    def is_bad(self) -> bool:
-        """Whether there is nothing to look up."""
+    def is_invalid(self) -> bool:
+        """Whether the item is not valid."""
         return isinstance(self.query, ApiError)
 
     @property
     def is_fingerprint(self) -> bool:
-        """Whether a fingerprint is to be looked up, and no track id."""
+        """Whether the lookup is by fingerprint, not by track id."""
         return isinstance(self.query, Lookup) and not self.query.track_gid
 
 
 @dataclass(frozen=True, slots=True)
 class LookupRequest:
-    """A lookup as the client asks for it.
+    """The parsed parameters of a lookup.
 
     Attributes:
-        items: by ascending index, at least one of them to be looked up. Of several in a row that
-            can't be, only the last is here: it is the one that may be reported.
-        meta: the words of ``meta``, each once, sorted.
-        batch: whether all items are wanted, or only the first that is valid.
+        items: by ascending number; at least one is valid. Of invalid items in a row only the last
+            is kept, since only its error can be reported.
+        meta: the words of ``meta``, as `normalize_meta` returns them.
+        batch: whether all items are answered, or only the first that is valid.
         old_names: whether the reply calls recordings tracks, as in version 1 of the protocol.
     """
 
@@ -68,18 +66,18 @@ class LookupRequest:
     old_names: bool = False
 
     def lookups(self) -> Iterator[tuple[int | None, Lookup]]:
-        """Iterate over the items that have passed so far, with their indexes."""
-        for index, query in self.items:
+        """Iterate over the valid items with their numbers."""
+        for number, query in self.items:
             if isinstance(query, Lookup):
-                yield index, query
+                yield number, query
 
     def to_look_up(self) -> list[Lookup]:
-        """Return the lookups of a batch; otherwise those that are tried until one is valid."""
+        """Return all lookups of a batch; otherwise those that are tried until one is valid."""
         lookups = [lookup for _, lookup in self.lookups()]
         return lookups if self.batch else lookups[:MAX_FINGERPRINTS]
 
     def check_size(self) -> None:
-        """Refuse a batch of too many lookups.
+        """Check the number of lookups of a batch.
 
         Raises:
             RequestTooLargeError: more fingerprints or track ids than a request may have.
@@ -94,38 +92,38 @@ class LookupRequest:
             raise RequestTooLargeError(f"a batch may have {MAX_TRACK_IDS} track ids")
 
 
-def parse_lookup(parameters: Parameters, dialect: Dialect = V2) -> LookupRequest:
-    """Parse the parameters of a lookup, but for its key.
+def parse_lookup(parameters: Parameters, version: int = 2) -> LookupRequest:
+    """Parse the parameters of a lookup, except the application's key.
 
     Args:
         parameters: the request's.
-        dialect: what the version of the protocol calls them.
+        version: of the protocol, 1 or 2.
 
     Raises:
-        ApiError: nothing is left to look up; it is the error of the last item.
+        ApiError: no item is valid; the error is that of the last item.
     """
-    meta = parse_meta(parameters.get("meta"))
+    meta = normalize_meta(parameters.get("meta"))
     difference = _parse_duration_diff(parameters)
     batch = bool(parameters.get_int("batch"))
-    indexes = parameters.suffixes("fingerprint", "trackid")
-    if not indexes:
+    numbers = parameters.suffixes("fingerprint", "trackid")
+    if not numbers:
         raise MissingParameterError("fingerprint", 'or "trackid" in its place')
     items: list[Item] = []
     fingerprints = 0
-    for index in indexes:
-        item = Item(index, _parse_item(parameters, index, difference, dialect))
-        if items and item.is_bad and items[-1].is_bad:
-            items.pop()  # it is never reported, and there may be thousands
+    for number in numbers:
+        item = Item(number, _parse_item(parameters, number, difference, version))
+        if items and item.is_invalid and items[-1].is_invalid:
+            items.pop()  # its error is never reported, and there may be thousands
         items.append(item)
         fingerprints += item.is_fingerprint
         if fingerprints > MAX_FINGERPRINTS:
-            break  # a batch is refused by now, and without one no more are tried
+            break  # such a batch is refused, and without `batch` no more are tried
     raise_last(items)
     return LookupRequest(items, meta, batch)
 
 
 def raise_last(items: list[Item]) -> None:
-    """Raise the last item's error where no item is without one.
+    """Raise the error of the last item if no item is valid.
 
     Raises:
         ApiError: that error.
@@ -133,19 +131,6 @@ def raise_last(items: list[Item]) -> None:
     last = items[-1].query
     if isinstance(last, ApiError) and all(isinstance(each.query, ApiError) for each in items):
         raise last
-
-
-def parse_meta(value: str | None) -> str:
-    """Return the words of ``meta``: each once, sorted, so that equal wishes look equal.
-
-    Words that are too long to mean anything are left out.
-    """
-    if not value:
-        return ""
-    known = _META.get(value)
-    if known is not None:
-        return known
-    return " ".join(sorted({word for word in value.split() if len(word) <= _LONGEST_WORD}))
 
 
 def _parse_duration_diff(parameters: Parameters) -> int:
@@ -158,32 +143,32 @@ def _parse_duration_diff(parameters: Parameters) -> int:
 
 
 def _parse_item(
-    parameters: Parameters, index: int | None, difference: int, dialect: Dialect
+    parameters: Parameters, number: int | None, difference: int, version: int
 ) -> Lookup | ApiError:
     try:
-        if track_id := parameters.get(suffixed("trackid", index)):
-            return _track_lookup(track_id, index)
-        return _fingerprint_lookup(parameters, index, difference, dialect)
+        if track_id := parameters.get(suffixed("trackid", number)):
+            return _track_lookup(track_id, number)
+        return _fingerprint_lookup(parameters, number, difference, version)
     except ApiError as error:
         return error
 
 
-def _track_lookup(track_id: str, index: int | None) -> Lookup:
+def _track_lookup(track_id: str, number: int | None) -> Lookup:
     if parse_uuid(track_id) is None:
-        raise InvalidUUIDError(suffixed("trackid", index))
+        raise InvalidUUIDError(suffixed("trackid", number))
     return Lookup(request=0, track_gid=track_id)
 
 
 def _fingerprint_lookup(
-    parameters: Parameters, index: int | None, difference: int, dialect: Dialect
+    parameters: Parameters, number: int | None, difference: int, version: int
 ) -> Lookup:
-    name = suffixed(dialect.duration, index)
+    name = suffixed(DURATION.name(version), number)
     duration = parameters.get_int(name)
     if not duration:
         raise MissingParameterError(name)
     if not 1 <= duration <= MAX_DURATION:
         raise InvalidDurationError(name)
-    name = suffixed("fingerprint", index)
+    name = suffixed("fingerprint", number)
     text = parameters.get(name)
     if not text:
         raise MissingParameterError(name)
@@ -206,10 +191,10 @@ def _unpack(name: str, text: str) -> bytes:
 
 
 def check_version(name: str, version: int | None) -> None:
-    """Refuse a fingerprint of another algorithm than Chromaprint's default.
+    """Check that a fingerprint is of Chromaprint's default algorithm.
 
     Raises:
-        InvalidFingerprintError: `version`, its first byte, is another one, or there is none.
+        InvalidFingerprintError: `version`, its first byte, is another or is missing.
     """
     if version is None:
         raise InvalidFingerprintError(name, "it is too short")

@@ -1,4 +1,4 @@
-"""Puts the document together."""
+"""Makes the OpenAPI document of the operations, parameters and schemas."""
 
 import re
 from functools import cache

@@ -1,23 +1,27 @@
-"""What each path does, takes and answers."""
+"""The operations of the web service: what each path does, its parameters and its replies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Final
+
+from pipeline.lookups.metadata.meta_words import LEGACY_WORD, META_WORDS
+from pipeline.submission_fields import SUBMISSION_FIELDS
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One path, which GET and POST answer alike.
+    """One path; GET and POST do the same.
 
     Attributes:
-        tag: the heading it stands under.
-        summary: what it does, in a line.
-        reply: name of the schema of its success.
-        parameters: names of those that it takes besides the common ones.
-        required: those without which it refuses, of which none is numbered.
-        description: what the line doesn't say.
-        errors: HTTP statuses of its refusals, besides those that every path has.
-        is_public: whether it is for everybody, or for the cluster's own servers.
+        tag: the heading of its group.
+        summary: what it does, in one line.
+        reply: the name of the schema of a successful reply.
+        parameters: the names of its parameters, without the common ones.
+        required: the names of the required parameters; none of them is numbered.
+        description: details that the summary does not have.
+        errors: HTTP statuses of its errors, without those that every path has.
+        is_public: False for paths that only servers of the cluster use.
     """
 
     tag: str
@@ -30,13 +34,20 @@ class Operation:
     is_public: bool = True
 
 
-_META: Final = """
+def _list_meta_words() -> str:
+    *others, last = (f"`{word}`" for word in META_WORDS if word != LEGACY_WORD)
+    text = (
+        f"`meta` is made of the words {', '.join(others)} and {last}, or is `{LEGACY_WORD}` alone. "
+        "Words that are not known are ignored."
+    )
+    return fill(text, 100)
+
+
+_LOOKUP: Final = f"""
 Give `fingerprint` and `duration`, or `trackid`. Without `batch` the first valid question is
 answered; with it all are, up to 20 fingerprints or 100 track ids.
 
-`meta` is made of the words `recordings`, `recordingids`, `releases`, `releaseids`, `releasegroups`,
-`releasegroupids`, `tracks`, `compress`, `usermeta`, `sources` and `isrcs`, or is `m2` alone. Words
-that are not known are ignored.
+{_list_meta_words()}
 """
 
 _SUBMIT: Final = """
@@ -46,23 +57,6 @@ several MBIDs becomes several submissions. Items that are not valid are left out
 Once this answers, nothing is lost: each submission reaches a final state, which
 `/v2/submission_status` and `/v2/task/{task_id}` tell.
 """
-
-_ITEM: Final = (
-    "fingerprint",
-    "duration",
-    "bitrate",
-    "fileformat",
-    "mbid",
-    "puid",
-    "foreignid",
-    "track",
-    "artist",
-    "album",
-    "albumartist",
-    "trackno",
-    "discno",
-    "year",
-)
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "/v2/lookup": Operation(
@@ -80,14 +74,20 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
             "async",
         ),
         ("client",),
-        _META,
+        _LOOKUP,
         (401,),
     ),
     "/v2/submit": Operation(
         "submission",
         "Submit fingerprints and what they are of",
         "SubmitReply",
-        ("client", "user", "clientversion", "wait", *_ITEM),
+        (
+            "client",
+            "user",
+            "clientversion",
+            "wait",
+            *(field.parameter for field in SUBMISSION_FIELDS),
+        ),
         ("client", "user"),
         _SUBMIT,
         (401,),

@@ -1,4 +1,4 @@
-"""``/v2/openapi.json``, and a page at ``/docs`` on which people read it (Swagger UI)."""
+"""``/v2/openapi.json``, and a page at ``/docs`` that shows it (Swagger UI)."""
 
 import json
 from functools import cache
@@ -32,7 +32,7 @@ _PAGE: Final = f"""<!DOCTYPE html>
 
 
 class OpenApiResource:
-    """The document itself."""
+    """Serves the OpenAPI document."""
 
     name: Final = "openapi"
 
@@ -43,7 +43,7 @@ class OpenApiResource:
 
 
 class DocsPage:
-    """The page."""
+    """Serves the page."""
 
     name: Final = "docs"
 
@@ -54,7 +54,7 @@ class DocsPage:
 
 
 class DocsAsset:
-    """A file of Swagger UI's, of those that the page needs."""
+    """Serves the files of Swagger UI that the page needs."""
 
     name: Final = "docs_asset"
 
@@ -74,7 +74,7 @@ class DocsAsset:
 
 @cache
 def _folder() -> Path:
-    """Return where Swagger UI's files are; its Python, which is of no use here, stays unread."""
+    """Return the folder of Swagger UI's files, without importing its Python package."""
     spec = find_spec("swagger_ui")
     if spec is None or spec.origin is None:
         raise falcon.HTTPNotFound

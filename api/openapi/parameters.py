@@ -5,6 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from api.openapi.schemas import NUMBER, TEXT, UUID, Schema, listed
+from pipeline.submission_fields import (
+    MAX_BITRATE,
+    MAX_DURATION,
+    SUBMISSION_FIELDS,
+    Kind,
+    SubmissionField,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,9 +19,9 @@ class Parameter:
     """One parameter.
 
     Attributes:
-        description: what it means.
-        schema: which values it takes; others are refused, or ignored where the text says so.
-        is_numbered: whether ``name.0``, ``name.1``, … are taken too.
+        description: its meaning.
+        schema: its valid values.
+        is_numbered: whether ``name.0``, ``name.1``, … are parameters too.
     """
 
     description: str
@@ -24,6 +31,23 @@ class Parameter:
 
 def _between(least: int, most: int, **more: Any) -> Schema:  # noqa: ANN401 - any JSON Schema
     return {"type": "integer", "minimum": least, "maximum": most, **more}
+
+
+_SCHEMAS: Final[Mapping[Kind, Schema]] = {
+    Kind.FINGERPRINT: TEXT,
+    Kind.DURATION: _between(1, MAX_DURATION),
+    Kind.BITRATE: _between(0, MAX_BITRATE),
+    Kind.TEXT: TEXT,
+    Kind.UUID: UUID,
+    Kind.UUIDS: listed(UUID),
+    Kind.FOREIGN_ID: {"type": "string", "pattern": "^[0-9a-z]+:."},
+    Kind.METADATA_TEXT: TEXT,
+    Kind.METADATA_NUMBER: NUMBER,
+}
+
+
+def _submitted(field: SubmissionField) -> Parameter:
+    return Parameter(field.description, _SCHEMAS[field.kind], is_numbered=True)
 
 
 _FLAG: Final = {"enum": [0, 1], "default": 0}
@@ -36,19 +60,14 @@ COMMON: Final[Mapping[str, Parameter]] = {
     ),
     "secret": Parameter("The cluster's secret: no limits apply to who knows it."),
 }
-"""What every endpoint of the web service takes."""
+"""The parameters of every endpoint of the web service."""
 
 PARAMETERS: Final[Mapping[str, Parameter]] = {
     **COMMON,
     "client": Parameter("Key of the application that asks."),
     "clientversion": Parameter("Version of that application."),
     "user": Parameter("Key of the user."),
-    "fingerprint": Parameter(
-        "Chromaprint fingerprint as fpcalc prints it (algorithm 2).", is_numbered=True
-    ),
-    "duration": Parameter(
-        "Length of the whole file in seconds.", _between(1, 32767), is_numbered=True
-    ),
+    **{each.parameter: _submitted(each) for each in SUBMISSION_FIELDS},
     "trackid": Parameter("AcoustID of a track, in the place of a fingerprint.", UUID, True),  # noqa: FBT003 - is_numbered
     "meta": Parameter("What to tell of each result: words separated by spaces."),
     "maxdurationdiff": Parameter(
@@ -56,24 +75,6 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
     ),
     "batch": Parameter("1: answer all numbered questions.", _FLAG),
     "async": Parameter("1: answer at once with a task id; only where the server allows it.", _FLAG),
-    "bitrate": Parameter("Of the file, in kbit/s.", _between(0, 32767), is_numbered=True),
-    "fileformat": Parameter("Of the file, such as `MP3`.", is_numbered=True),
-    "mbid": Parameter(
-        "MusicBrainz recording; may be given more than once.", listed(UUID), is_numbered=True
-    ),
-    "puid": Parameter("PUID, a retired identifier.", UUID, is_numbered=True),
-    "foreignid": Parameter(
-        "Identifier of another service, `vendor:id`.",
-        {"type": "string", "pattern": "^[0-9a-z]+:."},
-        is_numbered=True,
-    ),
-    "track": Parameter("Title of the recording.", is_numbered=True),
-    "artist": Parameter("Its artist.", is_numbered=True),
-    "album": Parameter("An album that it is on.", is_numbered=True),
-    "albumartist": Parameter("The album's artist.", is_numbered=True),
-    "trackno": Parameter("Its number on the medium.", NUMBER, is_numbered=True),
-    "discno": Parameter("The medium's number.", NUMBER, is_numbered=True),
-    "year": Parameter("Of the release.", NUMBER, is_numbered=True),
     "wait": Parameter(
         "Seconds to wait for final states, 10 at most, or until the request's deadline.",
         _between(0, 10, default=0),

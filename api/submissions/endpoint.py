@@ -1,4 +1,4 @@
-"""``/v2/submit``: receive fingerprints with what is known of them."""
+"""``/v2/submit``: receives fingerprints and the metadata of their recordings."""
 
 import time
 import uuid
@@ -10,22 +10,23 @@ import structlog
 from api.http.endpoint import KeyedEndpoint
 from api.http.exchange import Exchange
 from api.http.parameters import Parameters
-from api.submissions.receipts import AWAY
+from api.submissions.receipts import DATABASE_ERRORS
 from api.submissions.request import NumberedReceipt, Sender, parse_submissions
 from api.submissions.status import show_submission
 from pipeline.catalog.app.accounts import Application
 from pipeline.catalog.ingest.submission_status import SubmissionStatus, statuses
 
 MAX_WAIT: Final = 10
-"""Seconds that a client may have its request wait for final states, if it has as many left."""
+"""The longest time in seconds that a request waits for final states."""
 
-_PAUSES: Final = (0.05, 0.1, 0.25)  # seconds between two looks, the last one again and again
+_PAUSES: Final = (0.05, 0.1, 0.25)
+"""Seconds before each reading of the states; the last value repeats."""
 
 logger = structlog.get_logger("acoustid.api.submit")
 
 
 class SubmitEndpoint(KeyedEndpoint):
-    """Receives submissions: once the reply is out, nothing of them gets lost."""
+    """Receives submissions; once it has replied, none is lost."""
 
     name: ClassVar[str] = "submit"
 
@@ -35,7 +36,7 @@ class SubmitEndpoint(KeyedEndpoint):
         return self.services.settings.api.submit_timeout
 
     def identify(self, parameters: Parameters, exchange: Exchange) -> Application:
-        """Return the application that asks, and note it and its user.
+        """Return the application, and note it and the user in the exchange.
 
         Raises:
             ApiError: a key is missing or not valid.
@@ -53,7 +54,7 @@ class SubmitEndpoint(KeyedEndpoint):
     ) -> dict[str, Any]:
         """Return the submissions and the id of the task that imports them.
 
-        Where nothing was worth importing there are no submissions, and no task either.
+        If no item names a recording there are no submissions and no task.
         """
         version = parameters.get_text("clientversion")
         sender = Sender(exchange.account_id, exchange.application_id, version)
@@ -62,22 +63,22 @@ class SubmitEndpoint(KeyedEndpoint):
             return {"submissions": []}
         task_id = uuid.uuid4()
         ids = self._store(received, task_id, exchange.deadline)
-        self.services.imports.add(ids)
+        self.services.publisher.add(ids)
         known = self._wait(ids, parameters.get_int("wait") or 0, exchange.deadline)
         return {"submissions": _show(received, ids, known), "task": {"id": str(task_id)}}
 
     def parse(self, parameters: Parameters, sender: Sender) -> list[NumberedReceipt]:
-        """Return what is worth importing.
+        """Return the receipts of the items that name a recording.
 
         Raises:
-            ApiError: nothing of what was sent is valid.
+            ApiError: no item is valid.
         """
         return parse_submissions(parameters, sender)
 
     def _store(
         self, received: Sequence[NumberedReceipt], task_id: uuid.UUID, deadline: float
     ) -> list[int]:
-        """Write the receipts; from the commit on they survive whatever happens."""
+        """Write the receipts; once they are committed, none is lost."""
         ids = self.services.receipts.write([each.receipt for each in received], task_id, deadline)
         self.services.metrics.new_submissions(len(ids))
         return ids
@@ -85,17 +86,19 @@ class SubmitEndpoint(KeyedEndpoint):
     def _wait(
         self, ids: Sequence[int], seconds: int, deadline: float
     ) -> dict[int, SubmissionStatus]:
-        """Return what became of the submissions, as soon as all is done or the time is over."""
+        """Return the states of the submissions when all are final or the time is over."""
         known: dict[int, SubmissionStatus] = {}
         ends = min(time.monotonic() + min(seconds, MAX_WAIT), deadline)
-        looks = 0
+        readings = 0
         while (left := ends - time.monotonic()) > 0:
-            time.sleep(min(left, _PAUSES[min(looks, len(_PAUSES) - 1)]))
-            looks += 1
+            time.sleep(min(left, _PAUSES[min(readings, len(_PAUSES) - 1)]))
+            readings += 1
             try:
                 known = statuses(self.services.databases, ids)
-            except AWAY as error:  # they are received all the same
-                logger.warning("states are unknown", server=type(error).__module__)
+            except DATABASE_ERRORS as error:  # the submissions are received nevertheless
+                logger.warning(
+                    "the states of submissions cannot be read", server=type(error).__module__
+                )
                 break
             if all(status.state != "pending" for status in known.values()):
                 break
@@ -109,6 +112,6 @@ def _show(
     for (index, _), submission_id in zip(received, ids, strict=True):
         entry = show_submission(submission_id, known.get(submission_id))
         if index is not None:
-            entry["index"] = str(index)  # a text, as the public service has it
+            entry["index"] = str(index)  # a string, as in the public service
         shown.append(entry)
     return shown

@@ -1,4 +1,4 @@
-"""Group commit: items of many threads are committed by one thread, a group at a time."""
+"""Group commit: one thread commits the items of many threads, a group at a time."""
 
 import threading
 from collections import deque
@@ -10,7 +10,7 @@ import structlog
 from api.http.errors import ServiceUnavailableError
 
 CLOSING: Final = 5.0
-"""Seconds that the last groups may take when the process ends."""
+"""Seconds that `GroupCommit.close` waits for the last groups."""
 
 T = TypeVar("T")
 
@@ -18,18 +18,18 @@ logger = structlog.get_logger("acoustid.api.group_commit")
 
 
 class GroupCommit(Generic[T]):
-    """Commits the items that came while the last group was committed, as the next group.
+    """Commits items in groups: the items that arrive during a commit are the next group.
 
-    The thread is started with the first item.
+    The thread starts with the first item.
 
     Args:
-        name: the thread's.
-        commit: is called with each group, in the order in which the items came. An exception that
+        name: of the thread.
+        commit: commits a group, whose items are in the order of their arrival. An exception that
             it raises is logged, and the group is not committed again.
-        max_size: the size of a group, unless a single item is larger.
+        max_size: the largest size of a group; an item that is larger has a group of its own.
         size: returns the size of an item.
-        is_early: says whether a group that is not full should wait for more items; by default it
-            never waits.
+        is_early: returns whether a group that is not full should wait for more items; by default
+            it never waits.
         poll: seconds between two calls of `is_early`.
         max_wait: seconds after which a group no longer waits.
     """
@@ -54,17 +54,17 @@ class GroupCommit(Generic[T]):
         self._polls = round(max_wait / poll) if poll else 0
         self._lock = threading.Lock()
         self._has_items = threading.Condition(self._lock)
-        self._is_urgent = threading.Event()  # a group is full, or the process ends
+        self._is_urgent = threading.Event()  # a group is full, or `close` was called
         self._items: deque[T] = deque()
         self._size = 0  # of all items
         self._closing = False
         self._thread: threading.Thread | None = None
 
     def add(self, *items: T) -> None:
-        """Have items committed.
+        """Add items to be committed.
 
         Raises:
-            ServiceUnavailableError: the process is about to end.
+            ServiceUnavailableError: `close` was called.
         """
         with self._lock:
             if self._closing:
@@ -77,7 +77,7 @@ class GroupCommit(Generic[T]):
             self._has_items.notify()
 
     def close(self) -> None:
-        """Take no more items, and commit those that wait, for at most `CLOSING` seconds."""
+        """Accept no more items, and wait up to `CLOSING` seconds for the commit of the others."""
         with self._lock:
             self._closing = True
             self._is_urgent.set()
@@ -102,7 +102,7 @@ class GroupCommit(Generic[T]):
                 logger.exception("a group could not be committed", thread=self._name)
 
     def _wait_for_items(self) -> bool:
-        """Wait until there is an item; return whether there is one, False at the end."""
+        """Wait until there is an item; return False when closing without any."""
         with self._lock:
             while not self._items and not self._closing:
                 self._has_items.wait()
@@ -117,10 +117,10 @@ class GroupCommit(Generic[T]):
     def _take(self) -> list[T]:
         with self._lock:
             group = [self._items.popleft()]
-            room = self._max_size - self._item_size(group[0])
-            while self._items and self._item_size(self._items[0]) <= room:
+            free = self._max_size - self._item_size(group[0])
+            while self._items and self._item_size(self._items[0]) <= free:
                 group.append(self._items.popleft())
-                room -= self._item_size(group[-1])
+                free -= self._item_size(group[-1])
             self._size -= sum(map(self._item_size, group))
             if self._size < self._max_size and not self._closing:
                 self._is_urgent.clear()

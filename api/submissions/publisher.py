@@ -1,4 +1,4 @@
-"""Publishes written receipts for the workers: those that come while they are busy share a chain."""
+"""Publishes written receipts for the workers; those of many requests share a chain."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -11,14 +11,14 @@ from api.http.errors import ServiceUnavailableError
 from api.submissions.group_commit import GroupCommit
 from pipeline.runtime.trace import current_trace_id, trace
 
-BATCH: Final = 200
-"""Submissions in one chain."""
+MAX_BATCH: Final = 200
+"""The most submissions in one chain."""
 
 POLL: Final = 0.02
-"""Seconds between two looks whether the workers are busy."""
+"""Seconds between two checks whether the workers are busy."""
 
 MAX_WAIT: Final = 1.0
-"""Seconds after which submissions join the queue, however long it is."""
+"""Seconds after which submissions are published even if the workers are busy."""
 
 logger = structlog.get_logger("acoustid.api.imports")
 
@@ -28,17 +28,18 @@ class _Written(NamedTuple):
     trace_id: str | None
 
 
-class ImportSender:
+class SubmissionPublisher:
     """Publishes the submissions of many requests in few chains.
 
-    A chain of tasks costs the same for one submission and for a hundred. At low load each request
-    has its own at once. While messages wait for a worker, what comes gathers for the next chain,
-    for no chain is begun sooner by being queued. Should the process die before it has published,
-    the sweeper does.
+    A chain of tasks costs about the same for one submission as for a hundred. At low load each
+    request has its own chain at once. While messages wait for a worker, new submissions are
+    collected for the next chain, which does not delay them: they would wait in the queue. If the
+    process dies before it has published them, the sweeper does.
 
     Args:
-        send: publishes a chain; raises `kombu.exceptions.OperationalError` without a broker.
-        is_busy: says whether messages wait for a worker.
+        send: publishes a chain; raises `kombu.exceptions.OperationalError` if the broker is not
+            available.
+        is_busy: returns whether messages wait for a worker.
     """
 
     def __init__(self, send: Callable[[Sequence[int]], None], is_busy: Callable[[], bool]) -> None:
@@ -46,20 +47,20 @@ class ImportSender:
         self._group_commit = GroupCommit(
             "imports",
             self._publish,
-            max_size=BATCH,
+            max_size=MAX_BATCH,
             is_early=is_busy,
             poll=POLL,
             max_wait=MAX_WAIT,
         )
 
     def add(self, submission_ids: Sequence[int]) -> None:
-        """Have submissions imported soon; when the process is about to end, by the sweeper."""
+        """Add submissions to be published; after `close` the sweeper publishes them."""
         trace_id = current_trace_id()
         with suppress(ServiceUnavailableError):
             self._group_commit.add(*(_Written(each, trace_id) for each in submission_ids))
 
     def close(self) -> None:
-        """Publish what waits."""
+        """Publish the submissions that were added."""
         self._group_commit.close()
 
     def _publish(self, written: list[_Written]) -> None:
@@ -69,9 +70,9 @@ class ImportSender:
             try:
                 self._send(ids)
             except OperationalError as error:
-                # The receipts are written: the sweeper starts them when the broker is back.
+                # The sweeper publishes the receipts when the broker is available again.
                 logger.warning(
-                    "the broker is away: submissions are left to the sweeper",
+                    "the broker is not available: the sweeper will publish the submissions",
                     submissions=len(ids),
                     error=type(error).__name__,
                 )

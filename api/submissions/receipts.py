@@ -1,4 +1,4 @@
-"""Group commit for receipts: requests that come together are written in one transaction."""
+"""Writes receipts: requests that arrive together share a transaction."""
 
 import time
 import uuid
@@ -13,69 +13,74 @@ import structlog
 
 from api.http.errors import ApiError, ServiceUnavailableError
 from api.submissions.group_commit import GroupCommit
-from pipeline.catalog.ingest.submissions import Receipt, insert_requests
+from pipeline.catalog.ingest.submissions import insert_requests
 from pipeline.runtime.databases import SHORTEST_LIMIT, Databases, limit_statements
+from pipeline.submission_fields import Receipt
 
-MOST: Final = 500
-"""Receipts in one transaction; a request with more has its own."""
+MAX_RECEIPTS: Final = 500
+"""The most receipts in one transaction; a request with more has a transaction of its own."""
 
-AWAY: Final = (
+DATABASE_ERRORS: Final = (
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.InterfaceError,
     sqlalchemy.exc.TimeoutError,
 )
-"""What is raised when a database is away, has no connection free, or takes too long."""
+"""Raised when a database is not available, has no free connection, or takes too long."""
 
-_SHARE: Final = 0.9  # of the time left, for each statement: who waits learns that it was cancelled
-
+_STATEMENT_SHARE: Final = 0.9
+"""The share of the time left that a statement may take, so that its error arrives in time."""
 
 logger = structlog.get_logger("acoustid.api.receipts")
 
 
 @dataclass(eq=False, slots=True)
 class _Request:
-    """The receipts of one request, and in the end their ids or the error.
+    """The receipts of one request.
 
     Attributes:
         deadline: when the request has to be answered, on the monotonic clock.
+        future: resolves to the ids of the receipts, or to an error.
     """
 
     task_id: uuid.UUID
     receipts: Sequence[Receipt]
     deadline: float
-    written: "Future[list[int]]" = field(default_factory=Future)
+    future: "Future[list[int]]" = field(default_factory=Future)
 
     def begin(self) -> bool:
-        """Tell whether to go on with it; from then on it can't be withdrawn."""
-        if self.written.running():
+        """Return whether to write it; once it is begun it can't be withdrawn."""
+        if self.future.running():
             return True
-        if self.written.cancelled():
+        if self.future.cancelled():
             return False
-        return time.monotonic() < self.deadline and self.written.set_running_or_notify_cancel()
+        return time.monotonic() < self.deadline and self.future.set_running_or_notify_cancel()
 
 
 class ReceiptWriter:
     """Writes the receipts of many request threads in few transactions.
 
-    A commit costs the same for one receipt and for a hundred. While one is under way the requests
-    that come gather for the next; a request alone is written at once.
+    A commit costs about the same for one receipt as for a hundred. The requests that arrive during
+    a commit share the next one; a single request is written at once.
 
     Args:
-        databases: of which the ingest database keeps the receipts.
+        databases: the receipts are in the ingest database.
     """
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
         self._group_commit = GroupCommit(
-            "receipts", self._write_all, max_size=MOST, size=lambda request: len(request.receipts)
+            "receipts",
+            self._write_all,
+            max_size=MAX_RECEIPTS,
+            size=lambda request: len(request.receipts),
         )
 
     def write(self, receipts: Sequence[Receipt], task_id: uuid.UUID, deadline: float) -> list[int]:
         """Return the ids of a request's receipts, in order, once they are committed.
 
-        A request whose deadline passes before its transaction begins is withdrawn: nothing of it
-        is ever written. Where it is not known what becomes of it, the error says so: should the
-        receipts be committed after all, the sweeper has them imported.
+        A request whose deadline passes before its transaction begins is withdrawn: none of its
+        receipts is written. If the outcome of a commit is unknown, the error says so; receipts that
+        were committed are imported by the sweeper.
 
         Args:
             receipts: at least one.
@@ -83,59 +88,59 @@ class ReceiptWriter:
             deadline: on the monotonic clock.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: they could not be written.
-            ServiceUnavailableError: the deadline passed, or the process is about to end.
+            sqlalchemy.exc.SQLAlchemyError: the receipts could not be written.
+            ServiceUnavailableError: the deadline passed, or `close` was called.
         """
         request = _Request(task_id, receipts, deadline)
         self._group_commit.add(request)
         try:
-            return request.written.result(max(0.0, deadline - time.monotonic()))
+            return request.future.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
-            if request.written.cancel():
+            if request.future.cancel():
                 raise ServiceUnavailableError from None
-            if request.written.done():
-                return request.written.result()
+            if request.future.done():
+                return request.future.result()
             raise _unsure() from None
 
     def close(self) -> None:
-        """Write what waits."""
+        """Write the receipts of the requests that wait."""
         self._group_commit.close()
 
     def _write_all(self, requests: list[_Request]) -> None:
-        """Write requests together; where one of them can't be written, each by itself."""
+        """Write requests in one transaction; if that fails, each in its own."""
         try:
             with self._databases.engine("ingest").connect() as connection:
-                begun = [each for each in requests if each.begin()]  # not before it is connected
+                begun = [each for each in requests if each.begin()]  # only once connected
                 written = _insert(connection, begun)
                 _commit(connection)
-        except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits must learn of it
+        except Exception as error:  # noqa: BLE001 - the waiting requests get any error
             failed = [each for each in requests if each.begin()]
-            if len(failed) == 1 or isinstance(error, (*AWAY, ApiError)):
+            if len(failed) == 1 or isinstance(error, (*DATABASE_ERRORS, ApiError)):
                 for request in failed:
-                    request.written.set_exception(error)
+                    request.future.set_exception(error)
                 return
             for request in failed:
                 self._write_all([request])
         else:
             for request, ids in zip(begun, written, strict=True):
-                request.written.set_result(ids)
+                request.future.set_result(ids)
 
 
 def _insert(connection: sa.Connection, requests: Sequence[_Request]) -> list[list[int]]:
-    """Insert the receipts of several requests while any of these has time left."""
+    """Insert the receipts of several requests; the time limit is that of the latest deadline."""
     if not requests:
         return []
     left = max(request.deadline for request in requests) - time.monotonic()
-    # A statement that takes longer is cancelled, and nothing of its transaction remains.
-    limit_statements(connection, max(_SHARE * left, SHORTEST_LIMIT))
+    # A statement that takes longer is cancelled, and its transaction is rolled back.
+    limit_statements(connection, max(_STATEMENT_SHARE * left, SHORTEST_LIMIT))
     return insert_requests(connection, [(each.task_id, each.receipts) for each in requests])
 
 
 def _commit(connection: sa.Connection) -> None:
     try:
         connection.commit()
-    except AWAY as error:
-        logger.error("receipts may be committed or not", error=str(error))  # noqa: TRY400 - an outage, not a bug
+    except DATABASE_ERRORS as error:
+        logger.error("it is unknown whether receipts were committed", error=str(error))  # noqa: TRY400 - an outage, not a bug
         raise _unsure() from None
 
 

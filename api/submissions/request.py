@@ -1,6 +1,6 @@
-"""What a submission brings: checked item by item, and turned into receipts."""
+"""Parses the fields of ``/v2/submit``, declared in `pipeline.submission_fields`, into receipts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -20,36 +20,34 @@ from api.http.errors import (
 from api.http.parameters import (
     LONGEST_TEXT,
     NIL,
-    V2,
-    Dialect,
     Parameters,
     is_foreign_id,
     parse_uuid,
     suffixed,
 )
-from api.lookups.request import MAX_DURATION, check_version
+from api.lookups.request import check_version
 from pipeline.catalog.fingerprint import submitted_links
-from pipeline.catalog.ingest.submissions import Receipt
 from pipeline.fingerprint.codec import InvalidFingerprint, decode
+from pipeline.submission_fields import (
+    COLUMN_FIELDS,
+    MAX_BITRATE,
+    MAX_DURATION,
+    METADATA_FIELDS,
+    Kind,
+    Receipt,
+)
 
-MAX_BITRATE: Final = 32767
 _MAX_INTEGER: Final = 2**31 - 1
 
-_TEXTS: Final = {
-    "track": "track",
-    "artist": "artist",
-    "album": "album",
-    "album_artist": "albumartist",
-}
-_NUMBERS: Final = {"track_no": "trackno", "disc_no": "discno", "year": "year"}
+_CHECKED_FIELDS: Final = sorted(COLUMN_FIELDS.items(), key=lambda item: item[1].check_order)
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who submits.
+    """The account and the application that submit.
 
     Attributes:
-        version: what the application calls its version.
+        version: the application's version, as the application states it.
     """
 
     account_id: int
@@ -58,113 +56,91 @@ class Sender:
 
 
 class NumberedReceipt(NamedTuple):
-    """A receipt and the number of the item it comes from, None for one without."""
+    """A receipt and the number of its item; None for the parameters without a number."""
 
     number: int | None
     receipt: Receipt
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One suffix of the request, all of it valid."""
-
-    index: int | None
-    puid: UUID | None
-    foreignid: str | None
-    mbids: list[UUID]
-    duration: int
-    words: NDArray[np.uint32]
-    bitrate: int | None
-    file_format: str | None
-    meta: dict[str, Any] | None
-
-
 def parse_submissions(
-    parameters: Parameters, sender: Sender, dialect: Dialect = V2
+    parameters: Parameters, sender: Sender, version: int = 2
 ) -> list[NumberedReceipt]:
-    """Return a receipt for each MBID of each valid item, one for an item without any.
+    """Return a receipt for each MBID of each valid item, or one for an item without MBIDs.
 
-    An item that names no recording, by MBID, PUID or text, has none.
+    An item without an MBID, a PUID or metadata has no receipt.
 
     Args:
         parameters: the request's.
-        sender: who submits.
-        dialect: what the version of the protocol calls the parameters.
+        sender: the account and the application.
+        version: of the protocol, 1 or 2.
 
     Raises:
         ApiError: there is no valid item; it is the error of the last one.
     """
-    indexes = parameters.suffixes("fingerprint")
-    if not indexes:
+    numbers = parameters.suffixes("fingerprint")
+    if not numbers:
         raise MissingParameterError("fingerprint")
-    items: list[_Item] = []
-    for index in indexes:
+    items: list[tuple[int | None, dict[str, Any]]] = []
+    for number in numbers:
         try:
-            items.append(_parse_item(parameters, index, dialect))
+            items.append((number, _parse_item(parameters, number, version)))
         except ApiError:
-            if not items and index == indexes[-1]:
+            if not items and number == numbers[-1]:
                 raise
-    return [found for item in items for found in _receipts(item, sender)]
+    return [
+        NumberedReceipt(number, receipt)
+        for number, values in items
+        for receipt in _receipts(values, sender)
+    ]
 
 
-def _receipts(item: _Item, sender: Sender) -> Iterator[NumberedReceipt]:
-    mbids: list[UUID | None] = [*item.mbids]
-    if not mbids and (item.puid is not None or item.meta is not None):
+def _receipts(values: dict[str, Any], sender: Sender) -> Iterator[Receipt]:
+    mbids: list[UUID | None] = values.pop("mbid")
+    if not mbids and (values["puid"] is not None or values["meta"] is not None):
         mbids = [None]
     for mbid in mbids:
-        receipt = Receipt(
+        yield Receipt(
             account_id=sender.account_id,
             application_id=sender.application_id,
             application_version=sender.version,
-            words=item.words,
-            length=item.duration,
-            bitrate=item.bitrate,
-            format=item.file_format,
-            meta=item.meta,
             mbid=mbid,
-            puid=item.puid,
-            foreignid=item.foreignid,
+            **values,
         )
-        yield NumberedReceipt(item.index, receipt)
 
 
-def _parse_item(parameters: Parameters, index: int | None, dialect: Dialect) -> _Item:
-    """Parse what was sent with one suffix, in the order in which errors are reported."""
-    return _Item(
-        index=index,
-        puid=_parse_puid(parameters, index),
-        foreignid=_parse_foreign_id(parameters, index),
-        mbids=_parse_mbids(parameters, index),
-        duration=_parse_duration(parameters, suffixed(dialect.duration, index)),
-        words=_parse_fingerprint(parameters, index),
-        bitrate=_parse_bitrate(parameters, index),
-        file_format=parameters.get_text(suffixed(dialect.file_format, index)),
-        meta=_parse_metadata(parameters, index),
-    )
+def _parse_item(parameters: Parameters, number: int | None, version: int) -> dict[str, Any]:
+    """Return the values of one item by column; ``mbid`` is a list.
+
+    Raises:
+        ApiError: a value is missing or not valid.
+    """
+    values = {
+        column: _PARSERS[field.kind](parameters, suffixed(field.name(version), number))
+        for column, field in _CHECKED_FIELDS
+    }
+    values["meta"] = _parse_metadata(parameters, number, version)
+    return values
 
 
-def _parse_puid(parameters: Parameters, index: int | None) -> UUID | None:
-    name = suffixed("puid", index)
+def _parse_uuid(parameters: Parameters, name: str) -> UUID | None:
     value = parameters.get(name)
     return _parse_identifier(name, value) if value else None
 
 
-def _parse_mbids(parameters: Parameters, index: int | None) -> list[UUID]:
-    name = suffixed("mbid", index)
+def _parse_uuids(parameters: Parameters, name: str) -> list[UUID]:
     found = (_parse_identifier(name, value) for value in parameters.get_all(name) if value)
-    return [mbid for mbid in found if mbid is not None]
+    return [each for each in found if each is not None]
 
 
 def _parse_identifier(name: str, value: str) -> UUID | None:
-    """Return the UUID, None for the nil UUID, which stands for none."""
+    """Return the UUID; None for the nil UUID."""
     found = parse_uuid(value)
     if found is None:
         raise InvalidUUIDError(name)
     return None if found == NIL else found
 
 
-def _parse_foreign_id(parameters: Parameters, index: int | None) -> str | None:
-    name = suffixed("foreignid", index)
+def _parse_foreign_id(parameters: Parameters, name: str) -> str | None:
     value = parameters.get_text(name, LONGEST_TEXT + 1)
     if value is not None and (not is_foreign_id(value) or len(value) > LONGEST_TEXT):
         raise InvalidForeignIdError(name)
@@ -180,8 +156,7 @@ def _parse_duration(parameters: Parameters, name: str) -> int:
     return duration
 
 
-def _parse_fingerprint(parameters: Parameters, index: int | None) -> NDArray[np.uint32]:
-    name = suffixed("fingerprint", index)
+def _parse_fingerprint(parameters: Parameters, name: str) -> NDArray[np.uint32]:
     text = parameters.get(name)
     if not text:
         raise MissingParameterError(name)
@@ -195,8 +170,7 @@ def _parse_fingerprint(parameters: Parameters, index: int | None) -> NDArray[np.
     return words
 
 
-def _parse_bitrate(parameters: Parameters, index: int | None) -> int | None:
-    name = suffixed("bitrate", index)
+def _parse_bitrate(parameters: Parameters, name: str) -> int | None:
     bitrate = parameters.get_int(name)
     if not bitrate:
         return None
@@ -205,18 +179,44 @@ def _parse_bitrate(parameters: Parameters, index: int | None) -> int | None:
     return bitrate
 
 
-def _parse_metadata(parameters: Parameters, index: int | None) -> dict[str, Any] | None:
-    """Return the cleaned metadata, which may have nothing left, or None where none was sent."""
-    fields: dict[str, Any] = {
-        field: parameters.get(suffixed(stem, index)) for field, stem in _TEXTS.items()
+def _parse_text(parameters: Parameters, name: str) -> str | None:
+    return parameters.get_text(name)
+
+
+def _parse_metadata_text(parameters: Parameters, name: str) -> str | None:
+    return parameters.get(name)
+
+
+def _parse_metadata_number(parameters: Parameters, name: str) -> int | None:
+    return parameters.get_int(name)
+
+
+_PARSERS: Final[Mapping[Kind, Callable[[Parameters, str], Any]]] = {
+    Kind.FINGERPRINT: _parse_fingerprint,
+    Kind.DURATION: _parse_duration,
+    Kind.BITRATE: _parse_bitrate,
+    Kind.TEXT: _parse_text,
+    Kind.UUID: _parse_uuid,
+    Kind.UUIDS: _parse_uuids,
+    Kind.FOREIGN_ID: _parse_foreign_id,
+    Kind.METADATA_TEXT: _parse_metadata_text,
+    Kind.METADATA_NUMBER: _parse_metadata_number,
+}
+
+
+def _parse_metadata(
+    parameters: Parameters, number: int | None, version: int
+) -> dict[str, Any] | None:
+    """Return the cleaned metadata, perhaps empty; None if the item has none."""
+    values = {
+        key: _PARSERS[field.kind](parameters, suffixed(field.name(version), number))
+        for key, field in METADATA_FIELDS.items()
     }
-    for field, stem in _NUMBERS.items():
-        fields[field] = parameters.get_int(suffixed(stem, index))
-    if not any(fields.values()):
+    if not any(values.values()):
         return None
-    stored = {
-        name: value
-        for name, value in fields.items()
+    storable = {
+        key: value
+        for key, value in values.items()
         if not isinstance(value, int) or abs(value) <= _MAX_INTEGER
     }
-    return submitted_links.clean(stored)
+    return submitted_links.clean(storable)

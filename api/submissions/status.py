@@ -1,4 +1,4 @@
-"""``/v2/submission_status``: what became of submissions, by their ids."""
+"""``/v2/submission_status``: the states of submissions, by their ids."""
 
 from typing import Any, ClassVar
 
@@ -9,7 +9,7 @@ from pipeline.catalog.ingest.submission_status import SubmissionStatus, statuses
 
 
 class SubmissionStatusEndpoint(KeyedEndpoint):
-    """Tells anyone with an application key; ids are no secret."""
+    """Shows submissions to any application; their ids are no secret."""
 
     name: ClassVar[str] = "submission_status"
 
@@ -19,7 +19,7 @@ class SubmissionStatusEndpoint(KeyedEndpoint):
         exchange: Exchange,  # noqa: ARG002 - it has been counted
         **fields: str,  # noqa: ARG002 - the path has none
     ) -> dict[str, Any]:
-        """Return the submissions in the order in which they were asked for."""
+        """Return the submissions in the order of the request."""
         numbers = (parse_int(value) for value in parameters.get_all("id"))
         ids = [number for number in numbers if number is not None]
         possible = sorted({number for number in ids if 1 <= number <= MAX_ID})
@@ -28,7 +28,7 @@ class SubmissionStatusEndpoint(KeyedEndpoint):
 
 
 def show_submission(submission_id: int, status: SubmissionStatus | None) -> dict[str, Any]:
-    """Return a submission for a reply; one that nobody knows is pending, as in public."""
+    """Return a submission for a reply; an unknown one is pending, as in the public service."""
     if status is None:
         return {"id": submission_id, "status": "pending"}
     shown: dict[str, Any] = {"id": submission_id, "status": status.state}

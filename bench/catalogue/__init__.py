@@ -1,1 +1,1 @@
-"""A benchmark's catalogue, made from numbers, and how it gets into the databases."""
+"""The synthetic catalogue of the benchmarks, and its loading into a stack."""

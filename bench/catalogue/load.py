@@ -1,25 +1,25 @@
-"""Puts a benchmark's catalogue into the databases of a running stack, and builds index and store.
+"""Loads a benchmark's catalogue into a running stack, and builds its index and store.
 
-Submitting a million recordings would take hours, so the rows are copied into the tables as an
-import leaves them: tracks, fingerprints, links to MBIDs; the changelog is written by its trigger.
+A million submissions would take hours. So the rows that an import writes are copied into the
+tables: tracks, fingerprints and links to MBIDs. A trigger writes the changelog.
 """
 
+import io
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
-from bench.catalogue.binary_copy import copy, integers, octets
-from bench.catalogue.catalogue import Catalogue
-from cli.sample.build import copy_text
-from cli.sample.rows import sample_rows
+from bench.catalogue.content import Catalogue
+from cli.sample.musicbrainz_dump import write_dump
 from pipeline.catalog.fingerprint.tables import fingerprint, track, track_mbid
 from pipeline.catalog.musicbrainz.load import load_dump, open_dump
-from pipeline.catalog.musicbrainz.tables import METADATA
 from pipeline.fingerprint.codec import ALGORITHM_TEST2
 from pipeline.fingerprint.identity import fingerprint_gid
 from pipeline.fingerprint.simhash import simhash_batch
@@ -30,9 +30,16 @@ from pipeline.following.update_store import rebuild_store
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 
-CHUNK: Final = 5_000  # fingerprints of one transaction
+CHUNK: Final = 5_000  # fingerprints in one transaction
 REPORT_EVERY: Final = 20 * CHUNK
-PATIENCE: Final = 30.0  # seconds that the index worker may hold the index, or the store
+PATIENCE: Final = 30.0  # seconds to wait for the locks of index and store
+
+# The layout of https://www.postgresql.org/docs/current/sql-copy.html, section "Binary Format".
+_COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_TRAILER: Final = b"\xff\xff"
+
+Columns = Mapping[str, NDArray[Any]]
+"""Values by column name: big-endian integers, or ``V<n>`` for UUIDs and ``bytea``."""
 
 Progress = Callable[[str], None]
 Opened = TypeVar("Opened")
@@ -41,13 +48,12 @@ Opened = TypeVar("Opened")
 def load(catalogue: Catalogue, settings: Settings, progress: Progress) -> None:
     """Fill the empty databases of a stack, and build its index and its fingerprint store.
 
-    The index's lock is held all the time, so that the stack's own worker doesn't index the
-    fingerprints one by one meanwhile.
+    The index stays locked, so the stack's worker cannot index the fingerprints one by one.
     """
     databases = Databases(settings, component="bench")
     try:
         index, path = settings.fingerprint_index, settings.fingerprint_store.path
-        with _free(lambda: open_updater(index, databases), IndexBusy) as updater:
+        with _open_when_free(lambda: open_updater(index, databases), IndexBusy) as updater:
             progress(f"loading {catalogue.fingerprints} fingerprints")
             for first in range(0, catalogue.fingerprints, CHUNK):
                 numbers = range(first, min(first + CHUNK, catalogue.fingerprints))
@@ -55,19 +61,19 @@ def load(catalogue: Catalogue, settings: Settings, progress: Progress) -> None:
                 if numbers.stop % REPORT_EVERY == 0:
                     progress(f"loaded {numbers.stop} of {catalogue.fingerprints} fingerprints")
             _finish(databases)
-            progress("loading what MusicBrainz knows of them")
+            progress("loading MusicBrainz")
             _load_musicbrainz(catalogue, databases)
             progress("building the index")
             rebuild_index(updater, databases, lambda _: None)
             progress("building the fingerprint store")
-            with _free(lambda: open_store_writer(path), StoreLocked) as store:
+            with _open_when_free(lambda: open_store_writer(path), StoreLocked) as store:
                 rebuild_store(store, databases, BATCH, lambda _: None)
     finally:
         databases.dispose()
 
 
-def _free(open_it: Callable[[], Opened], busy: type[Exception]) -> Opened:
-    """Open what the stack's own worker writes, once that has let go of it."""
+def _open_when_free(open_it: Callable[[], Opened], busy: type[Exception]) -> Opened:
+    """Open the index or the store as soon as the stack's worker has unlocked it."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -79,45 +85,45 @@ def _free(open_it: Callable[[], Opened], busy: type[Exception]) -> Opened:
 
 
 def _load_chunk(catalogue: Catalogue, numbers: range, databases: Databases) -> None:
-    """Copy some fingerprints, with the tracks that they are the first ones of."""
+    """Copy some fingerprints and the tracks that start with one of them."""
     tracks = [number for number in numbers if catalogue.track(number) == number]
     linked = [(number, mbid) for number in tracks if (mbid := catalogue.mbid(number))]
     with databases.engine("fingerprint").begin() as connection:
         track_columns = {
-            "id": integers(_ids(tracks), 32),
-            "gid": octets([catalogue.track_gid(each).bytes for each in tracks]),
+            "id": _integers(_ids(tracks), 32),
+            "gid": _octets([catalogue.track_gid(each).bytes for each in tracks]),
         }
-        copy(connection, track, track_columns)
+        _copy(connection, track, track_columns)
         _copy_fingerprints(connection, catalogue, numbers)
         mbid_columns = {
-            "track_id": integers(_ids([number for number, _ in linked]), 32),
-            "mbid": octets([mbid.bytes for _, mbid in linked]),
-            "submission_count": integers(np.ones(len(linked)), 32),
+            "track_id": _integers(_ids([number for number, _ in linked]), 32),
+            "mbid": _octets([mbid.bytes for _, mbid in linked]),
+            "submission_count": _integers(np.ones(len(linked)), 32),
         }
-        copy(connection, track_mbid, mbid_columns)
+        _copy(connection, track_mbid, mbid_columns)
 
 
 def _copy_fingerprints(connection: sa.Connection, catalogue: Catalogue, numbers: range) -> None:
     words = [catalogue.words(number).astype("<u4", copy=False) for number in numbers]
     columns = {
-        "id": integers(_ids(numbers), 32),
-        "words": octets([each.tobytes() for each in words]),
-        "gid": octets([fingerprint_gid(ALGORITHM_TEST2, each).bytes for each in words]),
-        "simhash": integers(simhash_batch(words).view(np.int32), 32),
-        "length": integers([catalogue.length(number) for number in numbers], 16),
-        "track_id": integers(_ids([catalogue.track(number) for number in numbers]), 32),
-        "submission_count": integers(np.ones(len(words)), 32),
+        "id": _integers(_ids(numbers), 32),
+        "words": _octets([each.tobytes() for each in words]),
+        "gid": _octets([fingerprint_gid(ALGORITHM_TEST2, each).bytes for each in words]),
+        "simhash": _integers(simhash_batch(words).view(np.int32), 32),
+        "length": _integers([catalogue.length(number) for number in numbers], 16),
+        "track_id": _integers(_ids([catalogue.track(number) for number in numbers]), 32),
+        "submission_count": _integers(np.ones(len(words)), 32),
     }
-    copy(connection, fingerprint, columns)
+    _copy(connection, fingerprint, columns)
 
 
 def _ids(numbers: range | list[int]) -> list[int]:
-    """Return the ids of the rows with these numbers; ids start at 1."""
+    """Return the ids of rows by their numbers. Ids start at 1."""
     return [number + 1 for number in numbers]
 
 
 def _finish(databases: Databases) -> None:
-    """Leave the tables as a service that has run for a while: ids drawn, rows seen, statistics."""
+    """Advance the id sequences, set the visibility map and update the statistics."""
     engine = databases.engine("fingerprint")
     with engine.begin() as connection:
         for table in (track, fingerprint):
@@ -129,9 +135,42 @@ def _finish(databases: Databases) -> None:
 
 
 def _load_musicbrainz(catalogue: Catalogue, databases: Databases) -> None:
-    rows = sample_rows(catalogue.described())
     with tempfile.TemporaryDirectory() as folder:
-        for table in METADATA.tables.values():
-            lines = ("\t".join(map(copy_text, row)) + "\n" for row in rows.get(table.name, ()))
-            (Path(folder) / table.name).write_text("".join(lines), encoding="utf-8")
+        write_dump(catalogue.described(), Path(folder))
         load_dump(databases.engine("musicbrainz"), open_dump(Path(folder)), lambda *_: None)
+
+
+def _encode_rows(columns: Columns) -> bytes:
+    """Return rows in the binary format of ``COPY``.
+
+    Args:
+        columns: of the same length. No value is null. All values of a column have the same size.
+    """
+    fields: list[tuple[str, Any]] = [("count", ">i2")]
+    for name, values in columns.items():
+        fields += [(f"size {name}", ">i4"), (name, values.dtype)]
+    first = next(iter(columns.values()))
+    rows = np.zeros(len(first), dtype=fields)
+    rows["count"] = len(columns)
+    for name, values in columns.items():
+        rows[f"size {name}"] = values.dtype.itemsize
+        rows[name] = values
+    return _COPY_HEADER + rows.tobytes() + _COPY_TRAILER
+
+
+def _copy(connection: sa.Connection, table: sa.Table, columns: Columns) -> None:
+    """Add rows to a table. Other columns get their defaults."""
+    names = ", ".join(columns)
+    statement = f"COPY {table.fullname} ({names}) FROM STDIN WITH (FORMAT binary)"
+    with closing(connection.connection.cursor()) as cursor:
+        cursor.copy_expert(statement, io.BytesIO(_encode_rows(columns)))
+
+
+def _integers(values: Any, bits: int) -> NDArray[Any]:  # noqa: ANN401 - any array-like
+    """Return numbers as a column of integers."""
+    return np.asarray(values, dtype=f">i{bits // 8}")
+
+
+def _octets(values: list[bytes]) -> NDArray[Any]:
+    """Return byte strings of equal length as a column of ``bytea`` or ``uuid``."""
+    return np.frombuffer(b"".join(values), dtype=f"V{len(values[0])}")

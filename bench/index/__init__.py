@@ -1,1 +1,1 @@
-"""``acoustid bench index`` and ``index-kills``: the index alone."""
+"""``acoustid bench index`` and ``index-kills``: the index without a stack."""

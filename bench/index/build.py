@@ -1,4 +1,4 @@
-"""Builds an index of the model's documents and tells what that took."""
+"""Builds an index of the model's documents and measures it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from bench.index.model import BLOCK, TERMS
-from bench.processes import in_new_process, memory
+from bench.measuring import in_new_process, memory
 from pipeline.index import Insert, open_reader, open_writer
 from pipeline.index.warm_up import warm_up
 
@@ -23,48 +23,48 @@ if TYPE_CHECKING:
     from bench.index.model import Model, Terms
 
 FIGURES: Final = "bench"
-"""Under this name an index that is complete keeps what building it took."""
+"""Metadata key under which a complete index stores the figures of its build."""
 
 
 def draw(path: Path, model: Model, first: int, documents: int) -> None:
-    """Write the terms of the model's documents from `first` on into a file, uint32."""
+    """Write the terms of documents `first` to `documents` - 1 into a file, uint32."""
     with path.open("wb") as file:
         for start in range(first, documents, BLOCK):
             model.documents(start, min(start + BLOCK, documents)).tofile(file)
-        os.fsync(file.fileno())  # commits must not wait for these bytes
+        os.fsync(file.fileno())  # so that commits do not wait for these bytes
 
 
 def build(path: Path, model: Model, documents: int, size: int) -> dict[str, Any]:
-    """Insert all documents, `size` a commit, or return the figures of an index that has them.
+    """Insert all documents, `size` per commit. Return the figures.
 
-    The documents are drawn by another process beforehand, so that nothing else is measured: the
-    clock runs from the first insert until the last merge is done, CPU time is all that this
-    process used meanwhile.
+    If the index is complete already, return its stored figures. Another process draws the
+    documents before the measurement. The measurement is from the first insert to the end of the
+    last merge; CPU time is that of this process.
     """
-    kept = _figures(path, documents)
-    if kept is not None:
-        return {**kept, "built_before": True}
+    stored = _figures(path, documents)
+    if stored is not None:
+        return {**stored, "built_before": True}
     warm_up()
-    clock = _Clock()
+    times = _WriterTimes()
     drawn = path.parent / f"{path.name}.documents"
-    with open_writer(path, merged=clock.merges.append) as writer:
+    with open_writer(path, merged=times.merges.append) as writer:
         first = writer.position()
         in_new_process(draw, drawn, model, first, documents)
         rows = np.memmap(drawn, dtype=np.uint32, mode="r").reshape(-1, TERMS)
-        drawn.unlink()  # the mapping keeps it as long as it is needed
+        drawn.unlink()  # the mapping keeps the content
         before, start, cpu_start = memory(), time.perf_counter(), time.process_time()
         for batch in _batches(rows, first, size):
-            clock.commit(partial(writer.apply, batch, batch[-1].id))
+            times.commit(partial(writer.apply, batch, batch[-1].id))
         writer.finish_merges()
         elapsed, cpu = time.perf_counter() - start, time.process_time() - cpu_start
         figures = {
             "inserts_per_second": round((documents - first) / elapsed),
             "cpu_us_per_insert": round(1e6 * cpu / (documents - first), 1),
-            "slowest_commit_ms": round(1e3 * clock.slowest, 1),
-            "merges": len(clock.merges),
-            "slowest_merge_s": round(max(clock.merges, default=0.0), 2),
+            "slowest_commit_ms": round(1e3 * times.slowest, 1),
+            "merges": len(times.merges),
+            "slowest_merge_s": round(max(times.merges, default=0.0), 2),
             "memory_before": before,
-            "memory": {**memory(), "anonymous_mb": clock.anonymous_mb},
+            "memory": {**memory(), "anonymous_mb": times.anonymous_mb},
         }
         writer.apply([], documents, metadata={FIGURES: json.dumps(figures)})
     return figures
@@ -77,13 +77,13 @@ def _batches(rows: Terms, first: int, size: int) -> Iterator[list[Insert]]:
 
 
 @dataclass
-class _Clock:
-    """What calls of a writer cost; times in seconds.
+class _WriterTimes:
+    """Times of a writer in seconds, and its memory.
 
     Attributes:
-        slowest: in the longest commit.
-        merges: in each merge.
-        anonymous_mb: most memory that the process had for itself after a commit.
+        slowest: of the longest commit.
+        merges: of each merge.
+        anonymous_mb: maximum private memory of the process after a commit, in MB.
     """
 
     slowest: float = 0.0
@@ -91,7 +91,7 @@ class _Clock:
     anonymous_mb: float = 0.0
 
     def commit(self, call: Callable[[], None]) -> None:
-        """Commit, and look at the memory."""
+        """Run a commit and store its time and the memory after it."""
         start = time.perf_counter()
         call()
         self.slowest = max(self.slowest, time.perf_counter() - start)
@@ -99,7 +99,7 @@ class _Clock:
 
 
 def _figures(path: Path, documents: int) -> dict[str, Any] | None:
-    """Return what an index that holds all documents keeps of its building, if it is there."""
+    """Return the stored figures of an index with all documents, None if it is not complete."""
     with open_reader(path) as reader:
         if reader.position() != documents:
             return None

@@ -1,6 +1,5 @@
-"""``acoustid bench index`` and ``index-kills``: the index alone, without a stack."""
+"""``acoustid bench index`` and ``index-kills``: the index without a stack."""
 
-import json
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -9,44 +8,49 @@ from typing import Any, Final
 
 import click
 
-from bench.index.kills import kill_often
-from bench.index.measure import measure
-from bench.index.plot import plot as draw
-from bench.index.plot import require_plotting
-from bench.stack.options import Numbers, machine, progress
+from bench.index.build import build
+from bench.index.freshness import measure_freshness
+from bench.index.kills import measure_kills
+from bench.index.model import Model
+from bench.index.search import measure_searches
+from bench.index.startup import measure_startup
+from bench.measuring import in_new_process
+from bench.options import Numbers, output_option, progress, write_report
+from bench.plots import plot_index, require_plotting
 from cli.errors import StackError
+from pipeline.index import open_reader
 
 SWEEP: Final = "10000,100000,1000000,10000000"
 
 
 @click.command()
 @click.option(
-    "--documents", type=click.IntRange(1000), default=100_000, show_default=True, help="How many."
+    "--documents",
+    type=click.IntRange(1000),
+    default=100_000,
+    show_default=True,
+    help="Documents in the index.",
 )
 @click.option(
     "--sizes",
     type=Numbers(1000),
     metavar="N,N",
-    help=f"Several numbers of documents, such as {SWEEP}, which takes 5 GB and half an hour.",
+    help=f"Several index sizes, such as {SWEEP}, which takes 5 GB and 30 minutes.",
 )
 @click.option(
-    "--batch", type=click.IntRange(1), default=1000, show_default=True, help="Documents a commit."
+    "--batch", type=click.IntRange(1), default=1000, show_default=True, help="Documents per commit."
 )
 @click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Keep the indexes here, and use them again.  [default: a temporary directory]",
+    help="Keep the indexes here and reuse them.  [default: a temporary directory]",
 )
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    help="Draw the figures of all sizes, into a file such as docs/index-cost.png.",
+    help="Draw the figures of all sizes into a file such as docs/index-cost.png.",
 )
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    help="File for the report.  [default: standard output]",
-)
+@output_option
 def index(
     *,
     documents: int,
@@ -56,53 +60,78 @@ def index(
     plot: Path | None,
     output: Path | None,
 ) -> None:
-    """Measure the index: inserts, merges, searches cold and warm, memory, starts.
+    """Measure the index: inserts, merges, cold and warm searches, memory, start time.
 
-    Its documents are made up, with terms that many share; `bench/index/model.py` has the model.
+    The documents are synthetic, with common terms; see `bench/index/model.py`.
     """
     if plot:
         require_plotting()
     with ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
-        figures = [
-            measure(folder / str(each), each, batch, progress) for each in sizes or [documents]
-        ]
+        figures = [_measure(folder / str(each), each, batch) for each in sizes or [documents]]
     if plot:
-        draw(figures, plot)
-    report("index", {"batch": batch, "sizes": figures} if sizes else figures[0], output)
+        plot_index(figures, plot)
+    write_report("index", {"batch": batch, "sizes": figures} if sizes else figures[0], output)
 
 
 @click.command()
 @click.option(
-    "--kills", type=click.IntRange(1, 10_000), default=200, show_default=True, help="How many."
+    "--kills",
+    type=click.IntRange(1, 10_000),
+    default=200,
+    show_default=True,
+    help="Number of kills.",
 )
 @click.option(
-    "--batch", type=click.IntRange(1), default=1000, show_default=True, help="Documents a commit."
+    "--batch", type=click.IntRange(1), default=1000, show_default=True, help="Documents per commit."
 )
-@click.option("--seed", default=1, show_default=True, help="Of the moments of the kills.")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    help="File for the report.  [default: standard output]",
-)
+@click.option("--seed", default=1, show_default=True, help="Seed of the times of the kills.")
+@output_option
 def index_kills(*, kills: int, batch: int, seed: int, output: Path | None) -> None:
-    """Kill a process that loads an index, again and again, and count what is lost.
+    """Kill a process that writes an index, repeatedly, and count losses.
 
-    Each time the next start must find every batch whose commit had returned, with every term, no
-    damaged file, and as many documents as its position says.
+    After each kill the index must contain every batch whose commit had returned, with all terms. No
+    file may be damaged, and the number of documents must be that of the position.
     """
     with tempfile.TemporaryDirectory() as folder:
-        figures = kill_often(Path(folder) / "index", kills, batch, seed, progress)
-    report("index-kills", {"batch": batch, "seed": seed, **figures}, output)
+        figures = measure_kills(Path(folder) / "index", kills, batch, seed, progress)
+    write_report("index-kills", {"batch": batch, "seed": seed, **figures}, output)
     if figures["lost_batches"] or figures["corrupt_starts"]:
-        raise StackError("the index did not survive every kill")
+        raise StackError("the index lost data or was damaged")
 
 
-def report(name: str, figures: dict[str, Any], output: Path | None) -> None:
-    """Print figures as JSON, with what they were measured on."""
-    text = json.dumps({"bench": name, "machine": machine(), **figures}, indent=2)
-    if output:
-        output.write_text(f"{text}\n", encoding="utf-8")
-    else:
-        click.echo(text)
+def _measure(path: Path, documents: int, size: int) -> dict[str, Any]:
+    """Build an index, or reuse an existing one, and return all figures.
+
+    Args:
+        path: folder of the index. A temporary copy by hard links is next to it.
+        documents: in the index.
+        size: documents per commit.
+    """
+    model = Model()
+    progress(f"{documents} documents: building")
+    built = in_new_process(build, path, model, documents, size)
+    progress(f"{documents} documents: searching")
+    searched = in_new_process(measure_searches, path, model, documents)
+    progress(f"{documents} documents: starting")
+    started = measure_startup(path, model, documents)
+    progress(f"{documents} documents: inserting while another process searches")
+    found = in_new_process(measure_freshness, path, model, documents)
+    return {
+        **_size(path),
+        "build": built,
+        "search": searched,
+        "start": started,
+        "fresh_batch": found,
+    }
+
+
+def _size(path: Path) -> dict[str, Any]:
+    with open_reader(path) as reader:
+        stats = reader.stats()
+    return {
+        "documents": stats.documents,
+        "bytes_per_document": round(stats.bytes / stats.documents, 1),
+        "segments": stats.segments,
+    }

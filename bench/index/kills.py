@@ -1,4 +1,8 @@
-"""Kills a process that loads an index, again and again, and looks what is left each time."""
+"""Kills a process that writes an index, repeatedly, and checks the index each time.
+
+The writing process is this module: ``python -m bench.index.kills PATH BATCH``. It inserts without
+end, and prints the position of each commit that has returned.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +14,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.index.model import Model
-from pipeline.index import FingerprintIndexError, open_reader, verify
+from pipeline.index import FingerprintIndexError, open_reader, open_writer, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PROCESS: Final = "bench.index.loader"
-LONGEST: Final = 1.0  # seconds from the first commit until the process is killed
-SAMPLE: Final = 50  # documents of the last acknowledged batch that are searched for
+PROCESS: Final = "bench.index.kills"
+MAX_DELAY: Final = 1.0  # seconds from the first commit to the kill
+ENDLESS: Final = 1 << 31
+SAMPLE: Final = 50  # documents of the last acknowledged batch to search for
 
 
 @dataclass
-class Toll:
-    """What the kills did.
+class KillCounts:
+    """Counts over all kills.
 
     Attributes:
-        kills: how many there were.
+        kills: number of kills.
         acknowledged: batches whose commit had returned.
-        lost: those of them that were missing, in whole or in part.
-        corrupt: starts at which a file was damaged, or position and documents disagreed.
+        lost: acknowledged batches that were missing, in whole or in part.
+        corrupt: starts with a damaged file, or with a number of documents other than the position.
     """
 
     kills: int = 0
@@ -38,65 +43,65 @@ class Toll:
     corrupt: int = 0
 
 
-def kill_often(
+def measure_kills(
     path: Path, kills: int, size: int, seed: int, progress: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Load, kill with SIGKILL at a random moment, check, and go on with what is there.
+    """Write, kill with SIGKILL at a random time, check; repeat with the same index.
 
     Args:
-        path: folder of the index, empty at first.
-        kills: how often.
-        size: documents a commit.
-        seed: of the moments.
-        progress: told what goes on.
+        path: folder of the index, initially empty.
+        kills: number of kills.
+        size: documents per commit.
+        seed: of the random times.
+        progress: called with one line from time to time.
     """
     moments = random.Random(seed)
-    toll = Toll()
+    counts = KillCounts()
     for number in range(1, kills + 1):
-        told = _load_and_kill(path, size, moments.uniform(0, LONGEST))
-        toll.kills += 1
-        toll.acknowledged += len(told)
-        _look(path, told[-1], size, toll)
+        positions = _write_and_kill(path, size, moments.uniform(0, MAX_DELAY))
+        counts.kills += 1
+        counts.acknowledged += len(positions)
+        check_index(path, positions[-1], size, counts)
         if number % 20 == 0:
-            progress(f"{number} kills, {told[-1]} documents")
+            progress(f"{number} kills, {positions[-1]} documents")
     return {
-        "kills": toll.kills,
-        "documents": told[-1],
-        "acknowledged_batches": toll.acknowledged,
-        "lost_batches": toll.lost,
-        "corrupt_starts": toll.corrupt,
+        "kills": counts.kills,
+        "documents": positions[-1],
+        "acknowledged_batches": counts.acknowledged,
+        "lost_batches": counts.lost,
+        "corrupt_starts": counts.corrupt,
     }
 
 
-def _load_and_kill(path: Path, size: int, seconds: float) -> list[int]:
-    """Return the positions that a loading process told until it was killed, at least one."""
+def _write_and_kill(path: Path, size: int, seconds: float) -> list[int]:
+    """Start a writing process and kill it. Return the positions it printed, at least one."""
     command = [sys.executable, "-m", PROCESS, str(path), str(size)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        told = [process.stdout.readline()]
+        positions = [process.stdout.readline()]
         time.sleep(seconds)
         process.kill()
-        told += process.stdout.read().splitlines(keepends=True)
-    # The last line may have been cut short by the kill.
-    return [int(line) for line in told if line.endswith("\n")]
+        positions += process.stdout.read().splitlines(keepends=True)
+    # The kill may have cut the last line.
+    return [int(line) for line in positions if line.endswith("\n")]
 
 
-def _look(path: Path, acknowledged: int, size: int, toll: Toll) -> None:
-    """Check the index as the next start finds it."""
+def check_index(path: Path, acknowledged: int, size: int, counts: KillCounts) -> None:
+    """Check the index after a kill."""
     try:
         problems = verify(path)
         with open_reader(path) as reader:
             stats = reader.stats()
             if stats.position < acknowledged or not _holds(path, acknowledged, size):
-                toll.lost += 1
+                counts.lost += 1
             if problems or stats.documents != stats.position:
-                toll.corrupt += 1
+                counts.corrupt += 1
     except FingerprintIndexError:
-        toll.corrupt += 1
+        counts.corrupt += 1
 
 
 def _holds(path: Path, last: int, size: int) -> bool:
-    """Tell whether a sample of the batch that ends with a document is found, with every term."""
+    """Return whether a sample of the batch that ends with `last` is found with all its terms."""
     first = max(0, last - min(size, SAMPLE))
     terms = Model().documents(first, last)
     with open_reader(path) as reader:
@@ -105,3 +110,15 @@ def _holds(path: Path, last: int, size: int) -> bool:
         hits.ids.size == 1 and int(hits.ids[0]) == number and int(hits.scores[0]) == row.size
         for number, row, hits in zip(range(first + 1, last + 1), terms, found, strict=True)
     )
+
+
+def write_endlessly(path: str, size: int) -> None:
+    """Insert documents after the last one of the index, `size` per commit, until the kill."""
+    with open_writer(path) as writer:
+        for batch in Model().inserts(ENDLESS, size, writer.position()):
+            writer.apply(batch, batch[-1].id)
+            print(batch[-1].id, flush=True)
+
+
+if __name__ == "__main__":
+    write_endlessly(sys.argv[1], int(sys.argv[2]))

@@ -1,8 +1,8 @@
-"""A model of what an index of fingerprints holds, and of what it is asked.
+"""A model of the documents of an index and of its queries.
 
-120 distinct 28-bit terms a document (shifted to 32 bits, as query terms are), 30 % of them drawn
-from P(r) ~ 1 / (r + 600) over 2**20 ranks (sounds that many recordings share), the rest uniform. A
-query is a document with 30 % of its terms replaced by new ones from the same model.
+A document has 120 distinct 28-bit terms, shifted to 32 bits like query terms. 30 % of them have the
+distribution P(r) ~ 1 / (r + 600) over 2**20 ranks: sounds that many recordings share. The others
+are uniform. A query is a document with 30 % of its terms replaced by new ones from the model.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ RANKS: Final = 1 << 20
 RANK_OFFSET: Final = 600.0
 TERM_BITS: Final = 28
 BLOCK: Final = 1000
-"""Documents are drawn so many at a time; those of a block depend on its number alone."""
+"""Number of documents drawn together. A block depends only on its number and the seed."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """Draws documents and queries; document n is the same however often it is asked for.
+    """Draws documents and queries. The same arguments give the same result.
 
     Attributes:
-        seed: of all that is drawn.
+        seed: of the random data.
     """
 
     seed: int = 1
 
     def inserts(self, documents: int, size: int, first: int = 0) -> Iterator[list[Insert]]:
-        """Yield the documents from `first` to before `documents`, `size` at a time, ids from 1."""
+        """Yield documents `first` to `documents` - 1, `size` at a time. Document n has id n + 1."""
         for start in range(first, documents, size):
             rows = self.documents(start, min(start + size, documents))
             yield [Insert(start + place + 1, terms) for place, terms in enumerate(rows)]
@@ -58,15 +58,15 @@ class Model:
         return np.concatenate(parts)
 
     def queries(self, documents: int, count: int) -> tuple[list[int], list[Terms]]:
-        """Draw queries of an index.
+        """Draw queries for an index.
 
         Args:
-            documents: how many documents it holds.
-            count: how many queries.
+            documents: number of documents in the index.
+            count: number of queries.
 
         Returns:
-            The ids they are made of and their terms. A few are from the same block, since a block
-            takes as long to draw as all of its documents; nothing else is common to those.
+            The id of the document of each query, and the terms of each query. Up to 20 queries use
+            documents of one block, because drawing a document takes as long as drawing its block.
         """
         generator = np.random.default_rng((self.seed, 1))
         starts = generator.integers(0, documents, -(-count // 20))
@@ -78,7 +78,7 @@ class Model:
         return (numbers + 1).tolist(), list(queries)
 
     def draw(self, generator: np.random.Generator, rows: int, count: int) -> Terms:
-        """Draw terms, in no order and some perhaps twice, uint32, shape (rows, count)."""
+        """Draw terms, unsorted and possibly repeated, uint32, shape (rows, count)."""
         common = round(COMMON_SHARE * count)
         table, cumulative = self._common
         ranks = np.searchsorted(cumulative, generator.random((rows, common)))
@@ -87,7 +87,7 @@ class Model:
 
     @cached_property
     def _common(self) -> tuple[Terms, NDArray[np.float64]]:
-        """The common terms by rank, and the share of draws up to each."""
+        """The common terms by rank, and the cumulative distribution of the ranks."""
         generator = np.random.default_rng(self.seed)
         terms = generator.choice(1 << TERM_BITS, size=RANKS, replace=False).astype(np.uint32)
         weights = np.cumsum(1.0 / (np.arange(RANKS) + RANK_OFFSET))
@@ -96,7 +96,7 @@ class Model:
 
 @lru_cache(maxsize=1)
 def _block(model: Model, number: int) -> Terms:
-    """Draw a block of documents, each with distinct terms; one with a repeated term is redrawn."""
+    """Draw a block of documents. Redraw documents that have a term twice."""
     generator = np.random.default_rng((model.seed, 0, number))
     terms = model.draw(generator, BLOCK, TERMS)
     again = np.arange(BLOCK)

@@ -1,4 +1,4 @@
-"""Searches an index of the model: exactly and within a budget, alone and in batches."""
+"""Measures searches: exact and with a limit of postings, single and in batches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from bench.processes import forget_cached, memory
+from bench.measuring import drop_page_cache, memory
 from pipeline.index import open_reader
 from pipeline.index.warm_up import warm_up
 from pipeline.rules import INDEX_MAX_POSTINGS
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 BATCH: Final = 100
 QUERIES: Final = 2000
 COLD: Final = 20
-"""Searches of each kind before each of which the page cache is dropped."""
+"""Number of cold searches of each kind."""
 BUDGETS: Final = {"exact": None, "budget": INDEX_MAX_POSTINGS}
 
 
-def search(path: Path, model: Model, documents: int) -> dict[str, Any]:
-    """Return all figures of searches; `budget` is the most postings that lookups allow.
+def measure_searches(path: Path, model: Model, documents: int) -> dict[str, Any]:
+    """Return all figures of searches. ``budget`` is the limit of postings that lookups use.
 
-    Cold searches come first: before each the page cache forgets the index, and it is opened anew as
-    part of the search. So they read from the disk, or from what lies behind a virtual one.
+    Cold searches come first. Before each one the index is dropped from the page cache. Opening the
+    index is part of a cold search. So it reads from the disk, which may be a virtual one.
     """
     warm_up()
     ids, queries = model.queries(documents, QUERIES)
@@ -47,7 +47,7 @@ def search(path: Path, model: Model, documents: int) -> dict[str, Any]:
         }
     with open_reader(path) as reader:
         for name, budget in BUDGETS.items():
-            found = _found_first(reader, ids, queries, budget)  # and warms the cache
+            found = _found_first(reader, ids, queries, budget)  # also fills the page cache
             figures[name] = {
                 "found_first": found,
                 "alone": _warm(reader, queries, 1, budget),
@@ -58,14 +58,14 @@ def search(path: Path, model: Model, documents: int) -> dict[str, Any]:
 
 
 @dataclass
-class _Times:
-    """How long searches took.
+class _SearchTimes:
+    """Times of searches.
 
     Attributes:
-        wall: µs a query by the clock, one figure for each call.
-        cpu: seconds of this process's CPU in all calls.
-        blocks: of 512 bytes that were read from the disk.
-        queries: how many were asked.
+        wall: elapsed µs per query of each call.
+        cpu: CPU seconds of this process in all calls.
+        blocks: blocks of 512 bytes read from the disk.
+        queries: number of queries.
     """
 
     wall: list[float] = field(default_factory=list)
@@ -75,7 +75,7 @@ class _Times:
 
     @contextmanager
     def count(self, queries: int) -> Iterator[None]:
-        """Count what is done for some queries."""
+        """Measure the block, which searches for some queries."""
         blocks, cpu, wall = _blocks(), time.process_time(), time.perf_counter()
         yield
         self.wall.append(1e6 * (time.perf_counter() - wall) / queries)
@@ -84,7 +84,7 @@ class _Times:
         self.queries += queries
 
     def figures(self) -> dict[str, float]:
-        """Return them by the query."""
+        """Return the times per query."""
         walls: NDArray[np.float64] = np.percentile(self.wall, (50, 99))
         return {
             "p50_us": round(float(walls[0]), 1),
@@ -96,7 +96,7 @@ class _Times:
 def _warm(
     reader: IndexReader, queries: Sequence[Terms], size: int, budget: int | None
 ) -> dict[str, float]:
-    times = _Times()
+    times = _SearchTimes()
     for first in range(0, len(queries), size):
         batch = queries[first : first + size]
         with times.count(size):
@@ -105,10 +105,10 @@ def _warm(
 
 
 def _cold(path: Path, queries: Sequence[Terms], size: int, budget: int | None) -> dict[str, float]:
-    times = _Times()
+    times = _SearchTimes()
     for first in range(0, COLD * size, size):
         batch = queries[first : first + size]
-        forget_cached(path)
+        drop_page_cache(path)
         with times.count(size), open_reader(path) as reader:
             reader.search(batch, max_postings=budget)
     return {**times.figures(), "kb_read": round(times.blocks / 2 / times.queries, 1)}
@@ -117,7 +117,7 @@ def _cold(path: Path, queries: Sequence[Terms], size: int, budget: int | None) -
 def _found_first(
     reader: IndexReader, ids: Sequence[int], queries: Sequence[Terms], budget: int | None
 ) -> float:
-    """Return the share of queries that find the document they are made of before all others."""
+    """Return the share of queries whose first hit is the document that they were made from."""
     right = 0
     for first in range(0, len(queries), BATCH):
         hits = reader.search(queries[first : first + BATCH], max_postings=budget)

@@ -1,23 +1,19 @@
-"""``acoustid bench lookup``: lookups over HTTP, at several numbers of connections."""
+"""``acoustid bench lookup``: lookups over HTTP with several numbers of connections."""
 
 from collections.abc import Sequence
 from typing import Any, Final
 
 import click
 
-from bench import steadiness
-from bench.lookup.batches import BatchCount
-from bench.lookup.checks import VERDICTS, check
-from bench.lookup.drivers import find_wrk
+from bench.lookup.checks import check_answers
 from bench.lookup.queries import KNOWN_SHARE, QueryFile, QuerySource
-from bench.lookup.windows import Lookups
-from bench.stack.options import Numbers, Plan, plan_options, progress
-from bench.stack.stack import Started
-from cli.errors import StackError
+from bench.lookup.windows import BatchCounter, LookupMeter
+from bench.lookup.wrk import find_wrk
+from bench.measuring import measure_steadiness
+from bench.options import Numbers, meta_option, progress
+from bench.stack.plan import Plan, plan_options
 
 CACHE: Final = "ACOUSTID_API_ANSWER_CACHE"
-CHECKED: Final = 300  # queries whose answers are compared, besides those of real recordings
-MOST_WRONG: Final = 0.01  # share of them beyond which the figures are not to be trusted
 
 
 @click.command()
@@ -27,34 +23,34 @@ MOST_WRONG: Final = 0.01  # share of them beyond which the figures are not to be
     type=Numbers(1),
     default="1,4,32,128",
     show_default=True,
-    help="One window for each.",
+    help="Numbers of connections, one window for each.",
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(1, 60),
     default=10.0,
     show_default=True,
-    help="Length of a window, after 2 s to warm up.",
+    help="Length of a window after 2 s of warm-up.",
 )
 @click.option(
     "--at-share",
     type=click.FloatRange(0, 0.95),
     default=0.7,
     show_default=True,
-    help="One more window at this share of the highest rate measured; 0 for none.",
+    help="One more window at this share of the highest measured rate; 0 for none.",
 )
-@click.option("--meta", default="", help="What each lookup asks to be told.  [default: nothing]")
+@meta_option
 @click.option(
     "--distinct",
     type=click.IntRange(1),
-    help="Ask only so many different queries, again and again.  [default: no repetition]",
+    help="Repeat this number of different queries.  [default: no repetition]",
 )
 @click.option(
     "--memory-after",
     type=Numbers(1),
     default=(),
     metavar="N,N",
-    help="Tell the memory after so many lookups of the stack's life, before the windows.",
+    help="Before the windows, report the memory after these total numbers of meter.",
 )
 def lookup(
     *,
@@ -66,14 +62,14 @@ def lookup(
     distinct: int | None,
     memory_after: Sequence[int],
 ) -> None:
-    """Measure lookups: rate, latency, batches, and what they cost, by the part of the stack.
+    """Measure lookups: rate, latency, batches, and cost by part of the stack.
 
-    80 % of the queries are degraded copies of fingerprints of the catalogue, 20 % are of none.
+    80 % of the queries are degraded copies of fingerprints in the catalogue, 20 % are unknown.
     """
     find_wrk()
-    progress("looking how steadily the machine works")
-    steady = steadiness.measure()
-    # Queries that do not repeat gain nothing from kept answers, and should not pay for the keeping.
+    progress("measuring the steadiness of the machine")
+    steady = measure_steadiness()
+    # Without repeated queries the answer cache only costs time.
     caching = plan.options.settings.get(CACHE, "true" if distinct else "false")
     with (
         plan.data() as data,
@@ -81,35 +77,17 @@ def lookup(
     ):
         source = QuerySource(plan.catalogue, meta, distinct)
         queries = QueryFile(source, data.root / "queries.txt")
-        lookups = Lookups(stack, queries, BatchCount(stack.settings), seconds, progress)
+        meter = LookupMeter(stack, queries, BatchCounter(stack.settings), seconds, progress)
         figures: dict[str, Any] = {
             "steadiness": steady,
             "queries": {"known_share": KNOWN_SHARE, "meta": meta, "distinct": distinct},
             "answer_cache": caching,
             "checks": check_answers(stack, source, queries),
         }
-        if memory_after:  # first, since the windows ask more
-            figures["memory_after"] = [lookups.memory_after(each) for each in sorted(memory_after)]
-        figures["windows"] = [lookups.saturated(each) for each in connections]
+        if memory_after:  # first, since the windows send more lookups
+            figures["memory_after"] = [meter.memory_after(each) for each in sorted(memory_after)]
+        figures["windows"] = [meter.saturated(each) for each in connections]
         if at_share:
             highest = max(each["requests_per_second"] for each in figures["windows"])
-            figures["at_share"] = {"share": at_share, **lookups.at_rate(at_share * highest)}
+            figures["at_share"] = {"share": at_share, **meter.at_rate(at_share * highest)}
     plan.report("lookup", figures)
-
-
-def check_answers(stack: Started, source: QuerySource, queries: QueryFile) -> dict[str, Any]:
-    """Compare the answers to a sample of the queries, and to all real ones, with the right ones.
-
-    Raises:
-        StackError: too many are wrong for a measurement to mean anything.
-    """
-    progress("checking answers")
-    found = {
-        "sample": check(stack.port, queries.sample(CHECKED)),
-        "real": check(stack.port, list(source.real())),
-    }
-    for name, verdicts in found.items():
-        wrong = sum(verdicts[each] for each in VERDICTS if each != "right")
-        if wrong > MOST_WRONG * verdicts["asked"]:
-            raise StackError(f"answers are wrong ({name}): {verdicts}")
-    return found

@@ -1,7 +1,7 @@
-"""The queries of a run: a file that the load drivers read, and what each answer has to be.
+"""The queries of a benchmark: the file that wrk reads, and the correct results.
 
-A line of the file is one request: ``1`` for a query that is in the catalogue or ``0`` for one that
-is not, then the body to POST. Line n is the same in every run on the same catalogue.
+Each line of the file is one request: ``1`` if the fingerprint is in the catalogue, else ``0``, then
+the body to POST. Line n is the same in every run with the same catalogue.
 """
 
 from collections.abc import Iterator
@@ -11,21 +11,21 @@ from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from bench.catalogue.catalogue import Catalogue, Query
-from bench.stack.stack import KEY
+from bench.catalogue.content import Catalogue, CatalogueQuery
+from bench.stack.launch import KEY
 from pipeline.fingerprint.codec import encode
 
 KNOWN_SHARE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request and its right answer.
+class LookupRequest:
+    """One request and its correct result.
 
     Attributes:
         body: form-encoded.
-        track: which track must be found first, None where none may be found.
-        least_score: that it must have.
+        track: the track of the correct first result, None if the correct result is empty.
+        least_score: the minimum score of that track.
     """
 
     body: str
@@ -35,37 +35,40 @@ class Asked:
 
 @dataclass(frozen=True)
 class QuerySource:
-    """Makes queries without end.
+    """Creates queries by number.
 
     Attributes:
-        meta: the words of the parameter, empty for results without metadata.
-        distinct: how many different ones there are, None for no repetition.
+        catalogue: of the stack.
+        meta: parameter of each lookup, empty for results without metadata.
+        distinct: number of different queries, None for no repetition.
     """
 
     catalogue: Catalogue
     meta: str = ""
     distinct: int | None = None
 
-    def ask(self, number: int) -> Asked:
-        """Return a query."""
-        return self._asked(self.query(number))
+    def request(self, number: int) -> LookupRequest:
+        """Return a query as a request."""
+        return self._to_request(self.query(number))
 
-    def real(self) -> Iterator[Asked]:
-        """Yield a query for each real recording, as a bad conversion made it."""
+    def real(self) -> Iterator[LookupRequest]:
+        """Yield a request for each real recording, after lossy compression."""
         for number in range(self.catalogue.real):
-            yield self._asked(self.catalogue.known(number, self.catalogue.random("real", number)))
+            yield self._to_request(
+                self.catalogue.known(number, self.catalogue.random("real", number))
+            )
 
-    def _asked(self, query: Query) -> Asked:
+    def _to_request(self, query: CatalogueQuery) -> LookupRequest:
         form = {
             "client": KEY,
             "duration": query.duration,
             "fingerprint": encode(query.words),
             **({"meta": self.meta} if self.meta else {}),
         }
-        return Asked(urlencode(form), query.track, query.least_score)
+        return LookupRequest(urlencode(form), query.track, query.least_score)
 
-    def query(self, number: int) -> Query:
-        """Return what a query asks."""
+    def query(self, number: int) -> CatalogueQuery:
+        """Return the fingerprint of a query and its correct result."""
         if self.distinct:
             number %= self.distinct
         random = self.catalogue.random("queries", number)
@@ -76,11 +79,11 @@ class QuerySource:
 
 
 class QueryFile:
-    """The queries on disk, of which each window reads the next ones.
+    """A file of queries. Each window reads the next ones.
 
     Args:
-        source: what to write.
-        path: where; written anew.
+        source: of the queries.
+        path: of the file, which is overwritten.
     """
 
     def __init__(self, source: QuerySource, path: Path) -> None:
@@ -92,29 +95,29 @@ class QueryFile:
         path.write_bytes(b"")
 
     def provide(self, count: int) -> tuple[int, int]:
-        """Return the place of the next `count` queries: where they begin and end, in bytes.
+        """Write the next `count` queries. Return their start and end in the file, in bytes.
 
-        Queries that `used` has not marked are provided again.
+        The next call returns the same queries, unless `used` has marked them.
         """
         with self.path.open("ab") as opened:
             while self._written < self._next + count:
-                asked = self._source.ask(self._written)
-                line = f"{0 if asked.track is None else 1}{asked.body}\n".encode()
+                request = self._source.request(self._written)
+                line = f"{0 if request.track is None else 1}{request.body}\n".encode()
                 self._offsets.append(self._offsets[-1] + opened.write(line))
                 self._written += 1
         return self._offsets[self._next], self._offsets[self._next + count]
 
     def used(self, count: int) -> None:
-        """Mark the next `count` queries as asked."""
+        """Mark the next `count` queries as sent."""
         self._next = min(self._next + count, self._written)
 
     def rewind(self) -> None:
-        """Begin again: the next queries are the first ones of the file."""
+        """Start again with the first query of the file."""
         self._next = 0
 
-    def sample(self, count: int) -> list[Asked]:
-        """Return the next `count` queries with their answers, and mark them as asked."""
+    def sample(self, count: int) -> list[LookupRequest]:
+        """Return the next `count` queries with their results, and mark them as sent."""
         self.provide(count)
         first = self._next
         self.used(count)
-        return [self._source.ask(number) for number in range(first, first + count)]
+        return [self._source.request(number) for number in range(first, first + count)]

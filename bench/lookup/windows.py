@@ -1,63 +1,89 @@
-"""Windows of lookups on a running stack: how fast, how large the batches, at what cost."""
+"""Measures windows of lookups on a running stack: rate, latency, batches, cost."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Protocol
 
 import psutil
+from celery import Celery
 
-from bench.lookup import batches
-from bench.lookup.batches import BatchCount
-from bench.lookup.drivers import Load, Span, closed_loop, open_loop
 from bench.lookup.queries import QueryFile
-from bench.stack.accounting import PARTS, Accounting, per_request
-from bench.stack.stack import Progress, Started
+from bench.lookup.wrk import Span, WrkReport, closed_loop, open_loop
+from bench.stack.launch import Progress, RunningStack
+from bench.stack.processes import PARTS, Accounting, per_request
 from cli.stack.servers.ports import LOOPBACK
+from pipeline.settings.sections import Settings
 
-WARM_UP: Final = 2.0  # seconds, at the window's own number of connections
-FIRST_RATE: Final = 500.0  # requests per second to prepare queries for before any were measured
-RESERVE: Final = 2.0  # times as many queries as the warm-up would ask in the window
+WARM_UP: Final = 2.0  # seconds, with the same number of connections as the window
+FIRST_RATE: Final = 500.0  # assumed requests per second before the first measurement
+RESERVE: Final = 2.0  # factor on the number of queries that the measured rate needs
 OPEN_LOOP_CONNECTIONS: Final = 256
-CONNECTIONS: Final = 32  # where only the number of lookups matters
-MOST_SECONDS: Final = 30.0  # of lookups without a look at how many they were
+MEMORY_CONNECTIONS: Final = 32  # to reach a number of lookups
+MAX_SECONDS: Final = 30.0  # of lookups between two counts
+FIRST_TASKS: Final = ("lookup.batch", "lookup.sampled_batch", "lookup.validate")
+"""Each batch is exactly one task of one of these names."""
+
+REPLY_TIMEOUT: Final = 1.0
+"""Seconds to wait for the replies of the workers."""
 
 
 class Drive(Protocol):
-    """Asks the queries of a span for some seconds."""
+    """Sends the queries of a span for some seconds."""
 
-    def __call__(self, span: Span, *, seconds: float) -> Load:
-        """Return what came back."""
+    def __call__(self, span: Span, *, seconds: float) -> WrkReport:
+        """Return the report of wrk."""
+
+
+class BatchCounter:
+    """Counts the batches that the workers of a stack have received.
+
+    Args:
+        settings: of the stack.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._app = Celery(broker=settings.redis.url(), set_as_current=False)
+        self._app.conf.accept_content = ["json", "msgpack"]  # the formats of the workers' replies
+        self._before = 0
+
+    def read(self) -> int:
+        """Return the number of batches since the last call."""
+        stats = self._app.control.inspect(timeout=REPLY_TIMEOUT).stats() or {}
+        total = count_batches(stats)
+        before, self._before = self._before, total
+        return total - before
 
 
 @dataclass
-class Lookups:
+class LookupMeter:
     """Measures windows of lookups.
 
     Attributes:
-        stack: whom to ask.
-        queries: what; each window takes the next ones.
-        batches: counts the batches that carry them; None where that is of no interest.
-        seconds: of a window.
+        stack: the stack to measure.
+        queries: each window takes the next ones.
+        batches: counts batches; None for no count.
+        seconds: length of a window.
         progress: called with one line for each window.
-        answered: lookups so far, warm-ups included.
+        answered: number of lookups so far, including warm-ups.
     """
 
-    stack: Started
+    stack: RunningStack
     queries: QueryFile
-    batches: BatchCount | None
+    batches: BatchCounter | None
     seconds: float
     progress: Progress
     answered: int = 0
 
     def __post_init__(self) -> None:
-        """Open the books."""
+        """Start the accounting."""
         self._accounting = Accounting(self.stack.data)
         self._rate = FIRST_RATE
         self._url = f"http://{LOOPBACK}:{self.stack.port}/v2/lookup"
 
     def saturated(self, connections: int) -> dict[str, Any]:
-        """Measure with so many connections, each asking as soon as it is answered."""
+        """Measure with a number of connections in a closed loop."""
         drive = partial(closed_loop, self._url, self.queries.path, connections=connections)
         warm_up = self._drive(drive, WARM_UP, self._rate)
         self._rate = max(warm_up.requests / warm_up.seconds, 1.0)
@@ -65,21 +91,21 @@ class Lookups:
         return {"connections": connections, **self._window(drive)}
 
     def at_rate(self, rate: float) -> dict[str, Any]:
-        """Measure at a rate of requests per second, whether or not they are answered in time."""
+        """Measure at a rate of requests per second in an open loop."""
         drive = partial(
             open_loop, self._url, self.queries.path, connections=OPEN_LOOP_CONNECTIONS, rate=rate
         )
         self._rate = rate
         self._drive(drive, WARM_UP, rate)
-        self.progress(f"lookups at {rate:.0f} a second for {self.seconds:g} s")
+        self.progress(f"lookups at {rate:.0f} per second for {self.seconds:g} s")
         return {"rate": round(rate, 1), **self._window(drive)}
 
     def memory_after(self, lookups: int) -> dict[str, Any]:
-        """Go on until the stack has answered so many lookups in all; return its memory then."""
-        self.progress(f"going on to {lookups} lookups")
-        drive = partial(closed_loop, self._url, self.queries.path, connections=CONNECTIONS)
+        """Send lookups until the stack has answered this total number. Return its memory."""
+        self.progress(f"continuing to {lookups} lookups")
+        drive = partial(closed_loop, self._url, self.queries.path, connections=MEMORY_CONNECTIONS)
         while self.answered < lookups:
-            seconds = min(MOST_SECONDS, (lookups - self.answered) / self._rate)
+            seconds = min(MAX_SECONDS, (lookups - self.answered) / self._rate)
             load = self._drive(drive, max(1.0, seconds), self._rate)
             self._rate = load.requests / load.seconds
         return {
@@ -88,21 +114,21 @@ class Lookups:
             "memory_mb": self._accounting.memory(),
         }
 
-    def _drive(self, drive: Drive, seconds: float, rate: float) -> Load:
+    def _drive(self, drive: Drive, seconds: float, rate: float) -> WrkReport:
         load = drive(self.queries.provide(round(rate * seconds * RESERVE) + 100), seconds=seconds)
         self.queries.used(load.asked)
         self.answered += load.requests
         return load
 
     def _window(self, drive: Drive) -> dict[str, Any]:
-        """Measure one window; what is measured of the stack begins and ends with it."""
+        """Measure one window. CPU times of the stack are from its start to its end."""
         span = self.queries.provide(round(self._rate * self.seconds * RESERVE) + 100)
         if self.batches is not None:
             self.batches.read()
-        cpu, machine, start = self._accounting.cpu(), _busy(), time.perf_counter()
+        cpu, machine, start = self._accounting.cpu(), _busy_seconds(), time.perf_counter()
         load = drive(span, seconds=self.seconds)
         took = time.perf_counter() - start
-        used, machine_used = self._accounting.cpu(), _busy() - machine
+        used, machine_used = self._accounting.cpu(), _busy_seconds() - machine
         self.queries.used(load.asked)
         self.answered += load.requests
         stack = sum(used[part] - cpu[part] for part in PARTS)
@@ -121,10 +147,24 @@ class Lookups:
     def _batches(self, requests: int) -> dict[str, Any]:
         if self.batches is None:
             return {}
-        return {"batches": batches.summary(self.batches.read(), requests)}
+        return {"batches": summarize_batches(self.batches.read(), requests)}
 
 
-def _figures(load: Load) -> dict[str, Any]:
+def count_batches(stats: Mapping[str, Mapping[str, Any]]) -> int:
+    """Return the number of received batches.
+
+    Args:
+        stats: Celery's statistics of each worker.
+    """
+    return sum(each["total"].get(name, 0) for each in stats.values() for name in FIRST_TASKS)
+
+
+def summarize_batches(batches: int, requests: int) -> Mapping[str, Any]:
+    """Return the number of batches and the mean number of requests in one."""
+    return {"count": batches, **({"mean": round(requests / batches, 1)} if batches else {})}
+
+
+def _figures(load: WrkReport) -> dict[str, Any]:
     return {
         "seconds": round(load.seconds, 2),
         "requests": load.requests,
@@ -144,8 +184,8 @@ def _figures(load: Load) -> dict[str, Any]:
     }
 
 
-def _busy() -> float:
-    """Return the seconds that all cores of the machine together have worked."""
+def _busy_seconds() -> float:
+    """Return the busy seconds of all cores together since the start of the machine."""
     times = psutil.cpu_times()
     idle = times.idle + getattr(times, "iowait", 0.0)
     return float(sum(times[:8])) - idle

@@ -1,1 +1,1 @@
-"""A stack for a benchmark, its options, and the CPU time of its processes."""
+"""Stacks for benchmarks: options, start, CPU time and memory of the processes."""

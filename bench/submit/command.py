@@ -1,4 +1,4 @@
-"""``acoustid bench submit``: submissions over HTTP, until the last one has its final state."""
+"""``acoustid bench submit``: submissions over HTTP until all have a final state."""
 
 import subprocess
 import sys
@@ -11,20 +11,21 @@ from typing import Any, Final
 import click
 import numpy as np
 
-from bench.catalogue.catalogue import Catalogue
-from bench.lookup.drivers import parse
-from bench.stack.accounting import Accounting, per_request
-from bench.stack.options import Plan, plan_options, progress
-from bench.stack.stack import Stack
+from bench.catalogue.content import Catalogue
+from bench.lookup.wrk import parse_report
+from bench.options import progress
+from bench.stack.launch import LoadedStack
+from bench.stack.plan import Plan, plan_options
+from bench.stack.processes import Accounting, per_request
 from bench.submit.submissions import (
-    Item,
-    Submitter,
-    bodies,
+    SubmissionSource,
+    SyntheticSubmission,
+    count_pending,
+    encode_requests,
     judge,
-    newest,
-    outcome,
-    pending,
-    tracks,
+    newest_id,
+    read_outcomes,
+    read_tracks,
 )
 from cli.errors import StackError
 from pipeline.catalog.fingerprint import changelog
@@ -32,8 +33,8 @@ from pipeline.following.open_index import open_index
 from pipeline.runtime.databases import Databases
 
 POLL: Final = 0.05  # seconds
-PATIENCE: Final = 120.0  # seconds without a change after which it is given up
-MOST_WRONG: Final = 0.01  # share of submissions on a wrong track
+PATIENCE: Final = 120.0  # seconds without progress
+MAX_WRONG: Final = 0.01  # share of submissions on a wrong track
 
 
 @click.command()
@@ -44,36 +45,40 @@ MOST_WRONG: Final = 0.01  # share of submissions on a wrong track
     type=click.IntRange(1),
     default=2000,
     show_default=True,
-    help="How many.",
+    help="Number of submissions.",
 )
 @click.option(
     "--per-request",
     type=click.IntRange(1, 100),
     default=10,
     show_default=True,
-    help="How many of them in one request.",
+    help="Submissions per request.",
 )
 @click.option(
-    "--connections", type=click.IntRange(1), default=4, show_default=True, help="At the same time."
+    "--connections",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    help="Concurrent connections.",
 )
 def submit(*, plan: Plan, count: int, per_request: int, connections: int) -> None:
-    """Measure submissions: how many become part of the catalogue in a second, at what cost.
+    """Measure submissions: imports per second and their cost.
 
-    Half of the recordings are new, the others are known or sent twice.
+    Half of the recordings are new. The others are in the catalogue or sent twice.
     """
     with plan.data() as data, plan.stack(data) as stack:
         databases = Databases(stack.settings, component="bench")
         try:
-            run = Run(stack, databases, plan.catalogue, Shape(count, per_request, connections))
-            figures = run.measure()
+            load = SubmitLoad(count, per_request, connections)
+            figures = SubmitRun(stack, databases, plan.catalogue, load).measure()
         finally:
             databases.dispose()
     plan.report("submit", figures)
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """How many submissions there are, how many in a request, over how many connections."""
+class SubmitLoad:
+    """Number of submissions, submissions per request, and connections."""
 
     submissions: int
     per_request: int
@@ -81,62 +86,62 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Run:
+class SubmitRun:
     """One measurement of submissions."""
 
-    stack: Stack
+    stack: LoadedStack
     databases: Databases
     catalogue: Catalogue
-    shape: Shape
+    load: SubmitLoad
 
     def measure(self) -> dict[str, Any]:
-        """Submit, wait until all is imported and indexed, and return the figures."""
-        before = newest(self.databases)
-        items = Submitter(self.catalogue, before).make(self.shape.submissions)
+        """Submit, wait until everything is imported and indexed, and return the figures."""
+        before = newest_id(self.databases)
+        submissions = SubmissionSource(self.catalogue, before).create(self.load.submissions)
         path = self.stack.data.root / "submissions.txt"
-        requests = bodies(items, self.shape.per_request, self.stack.user)
+        requests = encode_requests(submissions, self.load.per_request, self.stack.user)
         path.write_text("\n".join(requests), encoding="ascii")
-        progress(f"submitting {len(items)} recordings in {len(requests)} requests")
+        progress(f"submitting {len(submissions)} recordings in {len(requests)} requests")
         accounting = Accounting(self.stack.data)
         cpu = accounting.cpu()
         sent = self._send(path)
         finished = self._wait()
         indexed = self._wait_for_index()
         used = accounting.cpu()
-        states, took = outcome(self.databases, before)
+        states, took = read_outcomes(self.databases, before)
         seconds = finished - sent["started"]
         return {
-            "shape": asdict(self.shape),
+            "shape": asdict(self.load),
             "states": states,
-            "checks": self._check(items, sent["ids"], tracks(self.databases, before)),
+            "checks": self._check(submissions, sent["ids"], read_tracks(self.databases, before)),
             "seconds": round(seconds, 2),
             "imported_per_second": round(states.get("imported", 0) / seconds, 1),
-            "received_per_second": round(len(items) / (sent["sent"] - sent["started"]), 1),
+            "received_per_second": round(len(submissions) / (sent["sent"] - sent["started"]), 1),
             "indexed_after_seconds": round(indexed - sent["started"], 2),
             "reply_ms": _percentiles(sent["seconds"]),
             "final_state_ms": _percentiles(took),
-            "cpu_ms_per_submission": per_request(cpu, used, len(items)),
+            "cpu_ms_per_submission": per_request(cpu, used, len(submissions)),
             "memory_mb": accounting.memory(),
         }
 
     def _send(self, path: Path) -> dict[str, Any]:
         command = [
             *(sys.executable, "-m", "bench.submit.sender", str(self.stack.port), str(path)),
-            *("--connections", str(self.shape.connections)),
+            *("--connections", str(self.load.connections)),
         ]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
-        return parse(ended.stdout, ended.stderr)
+        return parse_report(ended.stdout, ended.stderr)
 
     def _wait(self) -> float:
-        """Wait until no submission is pending; return when that was, seconds since the epoch.
+        """Wait until no submission is pending. Return the time in seconds since the epoch.
 
         Raises:
-            StackError: nothing changes any more.
+            StackError: no submission was imported for two minutes.
         """
-        left, deadline = pending(self.databases), time.monotonic() + PATIENCE
+        left, deadline = count_pending(self.databases), time.monotonic() + PATIENCE
         while left:
             time.sleep(POLL)
-            now_left = pending(self.databases)
+            now_left = count_pending(self.databases)
             if now_left < left:
                 deadline = time.monotonic() + PATIENCE
             elif time.monotonic() > deadline:
@@ -145,10 +150,10 @@ class Run:
         return time.time()
 
     def _wait_for_index(self) -> float:
-        """Wait until lookups can find everything; return when that was.
+        """Wait until the index contains everything. Return the time in seconds since the epoch.
 
         Raises:
-            StackError: the index doesn't follow.
+            StackError: the index is not up to date after two minutes.
         """
         with self.databases.engine("fingerprint").connect() as connection:
             wanted = changelog.position(connection)
@@ -161,16 +166,19 @@ class Run:
         return time.time()
 
     def _check(
-        self, items: Sequence[Item], ids: Sequence[int], found: Mapping[int, int]
+        self,
+        submissions: Sequence[SyntheticSubmission],
+        ids: Sequence[int],
+        found: Mapping[int, int],
     ) -> dict[str, int]:
-        """Return how many submissions are on the right track.
+        """Return the number of each verdict; see `judge`.
 
         Raises:
-            StackError: too few for a measurement to mean anything.
+            StackError: more than `MAX_WRONG` of the submissions are not on the right track.
         """
         last = self.catalogue.track(self.catalogue.fingerprints - 1) + 1
-        verdicts = judge(items, ids, found, known_tracks=last)
-        if len(items) - verdicts["right"] > MOST_WRONG * len(items):
+        verdicts = judge(submissions, ids, found, known_tracks=last)
+        if len(submissions) - verdicts["right"] > MAX_WRONG * len(submissions):
             raise StackError(f"submissions are on wrong tracks: {verdicts}")
         return verdicts
 

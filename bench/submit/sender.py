@@ -1,8 +1,7 @@
-"""Posts the lines of a file as submissions, each once, over several connections.
+"""Posts each line of a file once, over several connections.
 
-Run as ``python -m bench.submit.sender``, a process of its own; it prints when its first
-byte went out, how long each request took, and the ids of the submissions, in the order of the
-lines.
+``python -m bench.submit.sender`` runs in a separate process. It prints the time of the first
+request, the duration of each request, and the ids of the submissions in the order of the lines.
 """
 
 import http.client
@@ -17,22 +16,22 @@ import click
 
 from cli.stack.servers.ports import LOOPBACK
 
-TIMEOUT: Final = 60.0  # seconds for one answer
+TIMEOUT: Final = 60.0  # seconds for one reply
 HEADERS: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class Sender:
-    """Posts bodies, over one connection for each thread."""
+    """Posts bodies over one connection per thread."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._thread = local()
 
     def post(self, body: str) -> tuple[float, dict[str, Any]]:
-        """Post a body; return the seconds that it took, and the answer.
+        """Post a body. Return the duration in seconds and the reply.
 
         Raises:
-            RuntimeError: the service refused it.
+            RuntimeError: the status is not 200.
         """
         connection = getattr(self._thread, "connection", None)
         if connection is None:

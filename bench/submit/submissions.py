@@ -1,8 +1,8 @@
-"""What a submission benchmark sends, and what has to become of it.
+"""The submissions of a benchmark and their correct tracks.
 
-Half of the recordings are new. A quarter are degraded copies of the catalogue's, which must join
-its tracks; a quarter are degraded copies of a recording sent earlier in the same run, perhaps by
-a request that is still being worked on, and must join whatever track that one founds.
+Half of the recordings are new. A quarter are degraded copies of fingerprints in the catalogue and
+must join their tracks. A quarter are degraded copies of a recording sent earlier in the same run,
+whose import may not be complete, and must join its track.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from bench.catalogue.catalogue import Catalogue
+from bench.catalogue.content import Catalogue
 from bench.catalogue.synthetic import Random, Synthesizer, degrade
-from bench.stack.stack import KEY
+from bench.stack.launch import KEY
 from pipeline.catalog.ingest.tables import submission, submission_result
 from pipeline.fingerprint.codec import encode
 from pipeline.runtime.databases import Databases
@@ -26,12 +26,12 @@ _MBIDS: Final = 0xBE9C50B0_0000_4000_8000_0000_0000_0000
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class SyntheticSubmission:
     """One submission.
 
     Attributes:
         form: its parameters, without suffix.
-        recording: what it is of: a track id of the catalogue, or, negative, a new recording.
+        recording: a track id of the catalogue, or a negative number for a new recording.
     """
 
     form: dict[str, str]
@@ -39,11 +39,11 @@ class Item:
 
 
 @dataclass
-class Submitter:
-    """Makes submissions, each run other ones.
+class SubmissionSource:
+    """Creates submissions. Each run has different ones.
 
     Attributes:
-        catalogue: that the stack holds.
+        catalogue: of the stack.
         run: a number that no earlier run on this stack had.
     """
 
@@ -52,15 +52,15 @@ class Submitter:
     _sent: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Seed the run."""
+        """Create the random source of the run."""
         self._new = Synthesizer(self.catalogue.seed)
         self._stream = f"submitted {self.run}"
 
-    def make(self, count: int) -> list[Item]:
-        """Return so many submissions, in the order in which they are to be sent."""
-        return [self._make(number) for number in range(count)]
+    def create(self, count: int) -> list[SyntheticSubmission]:
+        """Return `count` submissions in the order of sending."""
+        return [self._create(number) for number in range(count)]
 
-    def _make(self, number: int) -> Item:
+    def _create(self, number: int) -> SyntheticSubmission:
         random = self.catalogue.random(f"{self._stream} kinds", number)
         kind = float(random.random())
         if kind < NEW_SHARE or not self._sent:
@@ -71,7 +71,9 @@ class Submitter:
         again = self._sent[int(random.integers(len(self._sent)))]
         return self._new_recording(again, number, random, is_copy=True)
 
-    def _new_recording(self, number: int, name: int, random: Random, *, is_copy: bool) -> Item:
+    def _new_recording(
+        self, number: int, name: int, random: Random, *, is_copy: bool
+    ) -> SyntheticSubmission:
         words = self._new.fingerprint(self._stream, number)
         form = {
             "fingerprint": encode(degrade(words, random) if is_copy else words),
@@ -83,44 +85,46 @@ class Submitter:
             form["mbid"] = str(UUID(int=_MBIDS | self.run << 24 | number))
         else:
             form |= {"track": f"Title {number}", "artist": f"Artist {number // 12}"}
-        return Item(form, -1 - number)
+        return SyntheticSubmission(form, -1 - number)
 
-    def _known_recording(self, random: Random) -> Item:
+    def _known_recording(self, random: Random) -> SyntheticSubmission:
         number = int(random.integers(self.catalogue.real, self.catalogue.fingerprints))
         query = self.catalogue.known(number, random)
         track = self.catalogue.track(number)
         form = {"fingerprint": encode(query.words), "duration": str(query.duration)}
         mbid = self.catalogue.mbid(track)
         form |= {"mbid": str(mbid)} if mbid else {"track": f"Title {track}"}
-        return Item(form, track + 1)
+        return SyntheticSubmission(form, track + 1)
 
 
-def bodies(items: Sequence[Item], per_request: int, user: str) -> list[str]:
-    """Return the requests that submit them, so many in each, form-encoded."""
+def encode_requests(
+    submissions: Sequence[SyntheticSubmission], per_request: int, user: str
+) -> list[str]:
+    """Return form-encoded requests with `per_request` submissions each."""
     found = []
-    for first in range(0, len(items), per_request):
+    for first in range(0, len(submissions), per_request):
         form = {"client": KEY, "clientversion": "1.0", "user": user}
-        for index, item in enumerate(items[first : first + per_request]):
+        for index, item in enumerate(submissions[first : first + per_request]):
             form |= {f"{name}.{index}": value for name, value in item.form.items()}
         found.append(urlencode(form))
     return found
 
 
-def newest(databases: Databases) -> int:
-    """Return the highest id of a submission, 0 before the first."""
+def newest_id(databases: Databases) -> int:
+    """Return the highest id of a submission, 0 if there is none."""
     with databases.engine("ingest").connect() as connection:
         return connection.execute(sa.select(sa.func.max(submission.c.id))).scalar() or 0
 
 
-def pending(databases: Databases) -> int:
-    """Return how many submissions have no final state."""
+def count_pending(databases: Databases) -> int:
+    """Return the number of submissions without a final state."""
     statement = sa.select(sa.func.count()).where(submission.c.state == "pending")
     with databases.engine("ingest").connect() as connection:
         return connection.execute(statement).scalar_one()
 
 
-def outcome(databases: Databases, after: int) -> tuple[dict[str, int], list[float]]:
-    """Return the submissions after an id by state, and the seconds that each took to its end."""
+def read_outcomes(databases: Databases, after: int) -> tuple[dict[str, int], list[float]]:
+    """Return the number of submissions after an id by state, and the seconds that each took."""
     took = sa.extract("epoch", submission.c.handled_at - submission.c.created)
     statement = sa.select(submission.c.state, took).where(submission.c.id > after)
     with databases.engine("ingest").connect() as connection:
@@ -132,8 +136,8 @@ def outcome(databases: Databases, after: int) -> tuple[dict[str, int], list[floa
     )
 
 
-def tracks(databases: Databases, after: int) -> dict[int, int]:
-    """Return the track id that each submission after an id went to."""
+def read_tracks(databases: Databases, after: int) -> dict[int, int]:
+    """Return the track id of each submission after an id."""
     statement = sa.select(submission_result.c.submission_id, submission_result.c.track_id).where(
         submission_result.c.submission_id > after
     )
@@ -142,22 +146,29 @@ def tracks(databases: Databases, after: int) -> dict[int, int]:
 
 
 def judge(
-    items: Sequence[Item], ids: Sequence[int], found: Mapping[int, int], known_tracks: int
+    submissions: Sequence[SyntheticSubmission],
+    ids: Sequence[int],
+    found: Mapping[int, int],
+    known_tracks: int,
 ) -> dict[str, int]:
-    """Return how many submissions are on the right track, and how many not, by what went wrong.
+    """Return the number of submissions by verdict.
+
+    The verdicts are ``right``, ``missing`` (no track), ``other_track`` (a recording of the
+    catalogue on a wrong track), ``split`` (one recording on two tracks) and ``joined`` (two
+    recordings on one track).
 
     Args:
-        items: what was sent.
-        ids: the submission ids, item by item.
-        found: the track id of each submission.
+        submissions: as sent.
+        ids: the submission ids, in the same order.
+        found: the track id of each submission id.
         known_tracks: the highest track id of the catalogue.
     """
     verdicts = dict.fromkeys(("right", "missing", "other_track", "split", "joined"), 0)
-    founded: dict[int, int] = {}
-    owners: dict[int, int] = {}
-    for item, submission_id in zip(items, ids, strict=True):
+    track_of: dict[int, int] = {}
+    recording_of: dict[int, int] = {}
+    for item, submission_id in zip(submissions, ids, strict=True):
         track = found.get(submission_id)
-        verdicts[_verdict(item.recording, track, known_tracks, founded, owners)] += 1
+        verdicts[_verdict(item.recording, track, known_tracks, track_of, recording_of)] += 1
     return verdicts
 
 
@@ -165,15 +176,15 @@ def _verdict(
     recording: int,
     track: int | None,
     known_tracks: int,
-    founded: dict[int, int],
-    owners: dict[int, int],
+    track_of: dict[int, int],
+    recording_of: dict[int, int],
 ) -> str:
     if track is None:
         return "missing"
     if recording > 0:
         return "right" if track == recording else "other_track"
-    if founded.setdefault(recording, track) != track:
-        return "split"  # one recording on two tracks
-    if owners.setdefault(track, recording) != recording or track <= known_tracks:
-        return "joined"  # two recordings on one track
+    if track_of.setdefault(recording, track) != track:
+        return "split"
+    if recording_of.setdefault(track, recording) != recording or track <= known_tracks:
+        return "joined"
     return "right"

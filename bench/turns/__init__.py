@@ -1,1 +1,1 @@
-"""``acoustid bench turns``: variants of the service, measured in turns."""
+"""``acoustid bench turns``: variants of the code and settings, measured in turns."""

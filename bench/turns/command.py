@@ -1,4 +1,4 @@
-"""``acoustid bench turns``: checkouts and settings compared, side by side and in turns."""
+"""``acoustid bench turns``: compares checkouts and settings by measuring them in turns."""
 
 import os
 import tempfile
@@ -9,24 +9,17 @@ from typing import Any
 
 import click
 
-from bench import steadiness
-from bench.catalogue.catalogue import Catalogue
-from bench.lookup.command import check_answers
-from bench.lookup.drivers import find_wrk
+from bench.catalogue.content import Catalogue
+from bench.lookup.checks import check_answers
 from bench.lookup.queries import KNOWN_SHARE, QueryFile, QuerySource
-from bench.lookup.windows import Lookups
-from bench.stack.options import (
-    Numbers,
-    Plan,
-    fingerprints_option,
-    output_option,
-    progress,
-    seed_option,
-    workers_option,
-)
-from bench.stack.stack import StackOptions
-from bench.turns.checkouts import Checkout
-from bench.turns.ratios import Sample, medians, ratios, table
+from bench.lookup.windows import LookupMeter
+from bench.lookup.wrk import find_wrk
+from bench.measuring import measure_steadiness
+from bench.options import Numbers, meta_option, output_option, progress
+from bench.stack.checkouts import Checkout
+from bench.stack.launch import StackOptions
+from bench.stack.plan import Plan, fingerprints_option, seed_option, workers_option
+from bench.turns.ratios import WindowResult, medians, ratios, table
 from bench.turns.rounds import take_turns
 from bench.turns.variants import (
     NO_ANSWER_CACHE,
@@ -43,7 +36,7 @@ from bench.turns.variants import (
 @click.option(
     "--against",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Another checkout, in which `make install` has run: this one is compared with it.",
+    help="Compare this checkout with another one, in which `make install` has run.",
 )
 @click.option(
     "--switch",
@@ -51,32 +44,34 @@ from bench.turns.variants import (
     multiple=True,
     callback=read_switches,
     metavar="SECTION.OPTION=VALUE",
-    help="A setting: this checkout with it is compared with its defaults. Several with spaces "
-    "between them are set together. May be repeated.",
+    help="Compare a setting with the default. Several settings with spaces between them form one "
+    "variant. May be repeated.",
 )
-@click.option("--rounds", type=click.IntRange(1), default=9, show_default=True)
+@click.option(
+    "--rounds", type=click.IntRange(1), default=9, show_default=True, help="Number of rounds."
+)
 @click.option(
     "--connections",
     type=Numbers(1),
     default="1,32,128",
     show_default=True,
-    help="One window for each, in each round and of each variant.",
+    help="Numbers of connections, one window for each per round and variant.",
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(1, 60),
     default=5.0,
     show_default=True,
-    help="Length of a window, after 2 s to warm up.",
+    help="Length of a window after 2 s of warm-up.",
 )
-@click.option("--meta", default="", help="What each lookup asks to be told.  [default: nothing]")
+@meta_option
 @fingerprints_option
 @seed_option
 @workers_option
 @click.option(
     "--data-root",
     type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
-    help="Keep the loaded catalogues here, and use them again for the same commits.  "
+    help="Keep the loaded catalogues here and reuse them for the same commits.  "
     "[default: temporary directories]",
 )
 @output_option
@@ -96,9 +91,9 @@ def turns(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Compare this checkout with another one, or settings with the defaults, by lookups.
 
-    Each variant is a stack of its own. All run side by side, and one is measured at a time. Ratios
-    are of windows of the same round, so that a change of the machine's speed hardly enters them:
-    this checkout to the other one, a setting to the defaults.
+    Each variant has its own stack. All stacks run at the same time, and one is measured at a time.
+    A ratio compares two windows of one round, so changes of the machine's speed have little effect.
+    It is this checkout to the other one, or a setting to the default.
     """
     find_wrk()
     if not against and not switches:
@@ -107,8 +102,8 @@ def turns(  # noqa: PLR0913 - one for each option
     options = StackOptions(workers or os.cpu_count() or 1, settings=NO_ANSWER_CACHE)
     plan = Plan(Catalogue(fingerprints, seed), options, None, output)
     source = QuerySource(plan.catalogue, meta)
-    progress("looking how steadily the machine works")
-    steady = steadiness.measure()
+    progress("measuring the steadiness of the machine")
+    steady = measure_steadiness()
     with (
         tempfile.TemporaryDirectory(prefix="acoustid-bench-") as folder,
         running_variants(variants, plan.catalogue, options, data_root) as started,
@@ -118,11 +113,11 @@ def turns(  # noqa: PLR0913 - one for each option
         for name, stack in started.items():
             queries.rewind()
             checks[name] = check_answers(stack, source, queries)
-        lookups = {
-            name: Lookups(each, queries, None, seconds, progress_of(name))
+        meters = {
+            name: LookupMeter(each, queries, None, seconds, progress_of(name))
             for name, each in started.items()
         }
-        samples = take_turns(lookups, queries, connections, rounds)
+        samples = take_turns(meters, queries, connections, rounds)
     figures: dict[str, Any] = {
         "steadiness": steady,
         "queries": {"known_share": KNOWN_SHARE, "meta": meta},
@@ -137,7 +132,7 @@ def turns(  # noqa: PLR0913 - one for each option
 
 
 def _describe(
-    variant: Variant, checks: Mapping[str, Any], samples: Sequence[Sample]
+    variant: Variant, checks: Mapping[str, Any], samples: Sequence[WindowResult]
 ) -> dict[str, Any]:
     return {
         "name": variant.name,

@@ -1,4 +1,4 @@
-"""Compares variants that took turns: ratios of the same round, their medians, and a table."""
+"""Compares variants: ratios of windows of the same round, medians, and a table."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,20 +6,23 @@ from statistics import median
 from types import MappingProxyType
 from typing import Any, Final
 
-from bench.stack.accounting import PARTS
+from bench.stack.processes import PARTS
 
 TOTAL: Final = "total"
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One window of one variant.
+class WindowResult:
+    """The figures of one window of one variant.
 
     Attributes:
+        variant: name of the variant.
         turn: number of the round, from 0.
+        connections: number of connections.
         cpu_ms: CPU per request by part of the stack, and their `TOTAL`.
         rate: requests per second.
-        p50_ms, p99_ms: latency.
+        p50_ms: median latency.
+        p99_ms: 99th percentile of the latency.
     """
 
     variant: str
@@ -31,7 +34,7 @@ class Sample:
     p99_ms: float
 
 
-MEASURES: Final[Mapping[str, Callable[[Sample], float]]] = MappingProxyType(
+MEASURES: Final[Mapping[str, Callable[[WindowResult], float]]] = MappingProxyType(
     {
         "cpu": lambda sample: sample.cpu_ms[TOTAL],
         "rate": lambda sample: sample.rate,
@@ -39,18 +42,18 @@ MEASURES: Final[Mapping[str, Callable[[Sample], float]]] = MappingProxyType(
         "p99": lambda sample: sample.p99_ms,
     }
 )
-"""What is compared, by the names in the report."""
+"""The compared figures by their names in the report."""
 
 
-def ratios(samples: Sequence[Sample], of: str, to: str) -> dict[str, Any]:
-    """Compare a variant with another one: the median, least and greatest ratio over the rounds.
+def ratios(samples: Sequence[WindowResult], of: str, to: str) -> dict[str, Any]:
+    """Return the median, minimum and maximum ratio of two variants over the rounds.
 
-    Each ratio is of two windows of the same round, since the machine's speed changes with time.
+    Each ratio compares two windows of one round, since the machine's speed changes with time.
 
     Args:
         samples: one of each variant for each round and number of connections.
-        of: name of the variant that is the numerator.
-        to: name of the one that is the denominator.
+        of: name of the variant in the numerator.
+        to: name of the variant in the denominator.
     """
     windows = []
     for connections in _connections(samples):
@@ -64,8 +67,8 @@ def ratios(samples: Sequence[Sample], of: str, to: str) -> dict[str, Any]:
     return {"of": of, "to": to, "windows": windows}
 
 
-def medians(samples: Sequence[Sample], variant: str) -> list[dict[str, Any]]:
-    """Return the medians of what was measured of a variant, for each number of connections."""
+def medians(samples: Sequence[WindowResult], variant: str) -> list[dict[str, Any]]:
+    """Return the medians of a variant's figures for each number of connections."""
     found = []
     for connections in _connections(samples):
         own = _of(samples, variant, connections)
@@ -85,7 +88,7 @@ def medians(samples: Sequence[Sample], variant: str) -> list[dict[str, Any]]:
 
 
 def table(figures: Mapping[str, Any]) -> str:
-    """Return the ratios and medians of a report as text to read."""
+    """Return the ratios and medians of a report as a table."""
     return "\n".join([*_ratio_lines(figures), "", *_median_lines(figures)])
 
 
@@ -129,9 +132,9 @@ def _spread(values: Iterable[float]) -> dict[str, float]:
     }
 
 
-def _connections(samples: Iterable[Sample]) -> list[int]:
+def _connections(samples: Iterable[WindowResult]) -> list[int]:
     return sorted({each.connections for each in samples})
 
 
-def _of(samples: Iterable[Sample], variant: str, connections: int) -> list[Sample]:
+def _of(samples: Iterable[WindowResult], variant: str, connections: int) -> list[WindowResult]:
     return [each for each in samples if (each.variant, each.connections) == (variant, connections)]

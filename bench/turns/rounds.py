@@ -1,22 +1,23 @@
-"""Stacks that run side by side take turns: each is measured while the others are idle."""
+"""Measures stacks in turns: one at a time, while the others are idle."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from bench.lookup.command import MOST_WRONG
+from bench.lookup.checks import MAX_WRONG
 from bench.lookup.queries import QueryFile
-from bench.lookup.windows import Lookups
-from bench.stack.options import progress
-from bench.turns.ratios import Sample
+from bench.lookup.windows import LookupMeter
+from bench.options import progress
+from bench.turns.ratios import WindowResult
 from cli.errors import StackError
 
-Item = TypeVar("Item")
+T = TypeVar("T")
 
 
-def order(items: Sequence[Item], turn: int) -> list[Item]:
-    """Return the order of a round: another one begins in each, and each direction is as frequent.
+def order(items: Sequence[T], turn: int) -> list[T]:
+    """Return the order of a round.
 
-    Two take the turns AB BA BA AB, and so on.
+    The first item changes with each round, and both directions are equally frequent. The order of
+    two items is AB, BA, BA, AB, and so on.
     """
     shift = turn % len(items)
     shifted = [*items[shift:], *items[:shift]]
@@ -24,48 +25,48 @@ def order(items: Sequence[Item], turn: int) -> list[Item]:
 
 
 def take_turns(
-    lookups: Mapping[str, Lookups], queries: QueryFile, connections: Sequence[int], rounds: int
-) -> list[Sample]:
+    meters: Mapping[str, LookupMeter], queries: QueryFile, connections: Sequence[int], rounds: int
+) -> list[WindowResult]:
     """Measure every variant in every round, at every number of connections.
 
-    All windows ask the same queries, so that none has the easier ones.
+    All windows send the same queries.
 
     Args:
-        lookups: by the names of the variants.
-        queries: that they all read.
-        connections: one window for each.
-        rounds: how many there are.
+        meters: by the names of the variants.
+        queries: the file that all of them read.
+        connections: numbers of connections, one window for each.
+        rounds: number of rounds.
 
     Raises:
-        StackError: an answer was refused or is missing, or too many are wrong.
+        StackError: a request failed or was refused, or too many results are wrong.
     """
     samples = []
     for turn in range(rounds):
         progress(f"round {turn + 1} of {rounds}")
         for each in connections:
-            for name in order(list(lookups), turn):
+            for name in order(list(meters), turn):
                 queries.rewind()
-                window = lookups[name].saturated(each)
-                samples.append(take_sample(name, turn, window))
+                window = meters[name].saturated(each)
+                samples.append(to_result(name, turn, window))
     return samples
 
 
-def take_sample(variant: str, turn: int, window: Mapping[str, Any]) -> Sample:
-    """Return what is compared of a window's figures.
+def to_result(variant: str, turn: int, window: Mapping[str, Any]) -> WindowResult:
+    """Return the compared figures of a window.
 
     Raises:
-        StackError: an answer was refused or is missing, or too many are wrong.
+        StackError: a request failed or was refused, or too many results are wrong.
     """
     answers, requests = window["answers"], window["requests"]
     failed = answers["refused"] or answers["errors"] or not requests
-    if failed or answers["unexpected"] > MOST_WRONG * requests:
+    if failed or answers["unexpected"] > MAX_WRONG * requests:
         raise StackError(
-            f"{variant}, round {turn + 1}, {window['connections']} connections: of {requests} "
-            f"answers {answers['refused']} were refused and {answers['unexpected']} are wrong, "
-            f"and {answers['errors']} requests failed: the figures mean nothing"
+            f"{variant}, round {turn + 1}, {window['connections']} connections: {requests} replies,"
+            f" {answers['refused']} refused, {answers['errors']} requests failed, "
+            f"{answers['unexpected']} wrong results: the figures are invalid"
         )
     latency = window["latency_ms"]
-    return Sample(
+    return WindowResult(
         variant=variant,
         turn=turn,
         connections=window["connections"],

@@ -1,4 +1,4 @@
-"""The variants that take turns: checkouts and settings, each a stack with data of its own."""
+"""The variants to compare: checkouts and settings. Each one has its own stack and data."""
 
 import os
 from collections import Counter
@@ -11,31 +11,31 @@ from typing import Final
 
 import click
 
-from bench.catalogue.catalogue import Catalogue
-from bench.stack.options import progress, read_settings_options
-from bench.stack.stack import (
+from bench.catalogue.content import Catalogue
+from bench.options import progress, read_settings_options
+from bench.stack.checkouts import Checkout, clean_environment
+from bench.stack.launch import (
     Progress,
+    RunningStack,
     StackOptions,
-    Started,
     check_content,
     data_directory,
-    started_stack,
+    launch_stack,
 )
-from bench.turns.checkouts import Checkout, clean_environment
 from cli.errors import StackError
+from cli.stack.child_process import read_tail, spawn, wait_until
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import read_settings
-from cli.stack.processes import read_tail, spawn, wait_until
-from cli.stack.stopping import Escalation, end
+from cli.stack.stopping import Escalation, stop_process
 
 THIS: Final = "this"
 OTHER: Final = "other"
 NO_ANSWER_CACHE: Final = {"ACOUSTID_API_ANSWER_CACHE": "false"}
-LOADING: Final = 3600.0
-"""Seconds after which the loading of a catalogue is given up."""
+LOAD_TIMEOUT: Final = 3600.0
+"""Seconds that the loading of a catalogue may take."""
 
-_STOP_LOADING: Final[Escalation] = (
-    (Signals.SIGINT, 90.0),  # ends its stack in order
+_STOP_LOAD_TIMEOUT: Final[Escalation] = (
+    (Signals.SIGINT, 90.0),  # stops its stack
     (Signals.SIGTERM, 10.0),
     (Signals.SIGKILL, 5.0),
 )
@@ -43,12 +43,13 @@ _STOP_LOADING: Final[Escalation] = (
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A stack to compare with others.
+    """A version of the code with some settings.
 
     Attributes:
         name: in the report.
+        checkout: the code.
         commit: of the checkout, see `Checkout.commit`.
-        settings: that differ from the defaults, by the names of their environment variables.
+        settings: settings that differ from the defaults, by the names of their variables.
     """
 
     name: str
@@ -60,10 +61,10 @@ class Variant:
 def read_switches(
     context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
 ) -> dict[str, dict[str, str]]:
-    """Return the settings of each switch by its text; several in one text are set together.
+    """Return the settings of each ``--switch`` by its text. A text may have several settings.
 
     Raises:
-        click.BadParameter: this version has no such setting, or the value is wrong for it.
+        click.BadParameter: the setting does not exist, or its value is invalid.
     """
     found = {}
     for text in given:
@@ -81,7 +82,7 @@ def read_switches(
 def make_variants(
     against: Checkout | None, switches: Mapping[str, Mapping[str, str]]
 ) -> list[Variant]:
-    """Return this checkout with its defaults first, then the other one, then each switch."""
+    """Return this checkout with its defaults, then the other one, then one variant per switch."""
     own = Checkout.own()
     commit = own.commit()
     variants = [Variant(THIS, own, commit)]
@@ -94,15 +95,15 @@ def make_variants(
 
 
 def comparisons(variants: Sequence[Variant]) -> list[tuple[str, str]]:
-    """Return which variants are compared: this checkout with the other one, switches with it."""
+    """Return the pairs to compare: this checkout to the other one, each switch to this one."""
     others = [each.name for each in variants if each.name != THIS]
     return [(THIS, name) if name == OTHER else (name, THIS) for name in others]
 
 
-def folders(variants: Sequence[Variant]) -> list[str]:
-    """Return a directory name for each variant, the same ones each time for a commit.
+def folder_names(variants: Sequence[Variant]) -> list[str]:
+    """Return a directory name for each variant: the commit and a number.
 
-    Settings are not part of the data, so the variants of a commit are numbered.
+    Settings are not in the name, since the data does not depend on them.
     """
     seen: Counter[str] = Counter()
     names = []
@@ -117,22 +118,22 @@ def folders(variants: Sequence[Variant]) -> list[str]:
 @contextmanager
 def running_variants(
     variants: Sequence[Variant], catalogue: Catalogue, options: StackOptions, root: Path | None
-) -> Iterator[dict[str, Started]]:
-    """Run all variants side by side, by their names; end them at the exit.
+) -> Iterator[dict[str, RunningStack]]:
+    """Run all variants at the same time for the time of the block. Yield them by name.
 
     Args:
-        variants: each gets data of its own.
-        catalogue: that each holds.
-        options: that they have in common.
-        root: directory in which the loaded data is kept and found again, None to delete it.
+        variants: each one has its own data.
+        catalogue: content of each one.
+        options: of all stacks.
+        root: directory that keeps the loaded data, None for temporary directories.
 
     Raises:
-        StackError: a catalogue can't be loaded, or a stack doesn't start.
+        StackError: a catalogue cannot be loaded, or a stack does not start.
     """
     with ExitStack() as exits:
         directories = [
             exits.enter_context(data_directory(root / name if root else None))
-            for name in folders(variants)
+            for name in folder_names(variants)
         ]
         for variant, data in zip(variants, directories, strict=True):
             load_catalogue(variant, data, catalogue, options.workers)
@@ -140,24 +141,24 @@ def running_variants(
         for variant, data in zip(variants, directories, strict=True):
             own = replace(options, settings={**options.settings, **variant.settings})
             started[variant.name] = exits.enter_context(
-                started_stack(data, own, variant.checkout, progress_of(variant.name))
+                launch_stack(data, own, variant.checkout, progress_of(variant.name))
             )
         yield started
 
 
 def progress_of(name: str) -> Progress:
-    """Return what tells of one variant among several."""
+    """Return a progress function that adds the name of a variant."""
     return lambda line: progress(f"{name}: {line}")
 
 
 def load_catalogue(variant: Variant, data: DataDir, catalogue: Catalogue, workers: int) -> None:
-    """Fill a data directory, if it is empty, by the variant's own code.
+    """Fill an empty data directory with the code of the variant.
 
-    That code's ``bench lookup`` is run for its shortest time, since schema and index format may
-    be others than here.
+    Its ``bench lookup`` runs for the shortest time, because schema and index format may differ from
+    those of this checkout.
 
     Raises:
-        StackError: it fails, or the directory holds another catalogue.
+        StackError: loading fails, or the directory contains another catalogue.
     """
     if check_content(data, catalogue):
         return
@@ -172,8 +173,8 @@ def load_catalogue(variant: Variant, data: DataDir, catalogue: Catalogue, worker
     )
     child = spawn(command, log=log, env=clean_environment(), cwd=variant.checkout.root)
     try:
-        ended = wait_until(lambda: not child.runs(), LOADING)
+        ended = wait_until(lambda: not child.runs(), LOAD_TIMEOUT)
     finally:
-        end(child, _STOP_LOADING)
+        stop_process(child, _STOP_LOAD_TIMEOUT)
     if not ended or child.poll() != 0 or not check_content(data, catalogue):
         raise StackError(f"{variant.name}: loading failed; the end of {log}:\n{read_tail(log)}")

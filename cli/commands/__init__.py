@@ -1,1 +1,1 @@
-"""The commands of ``acoustid``, a file for each."""
+"""The commands of ``acoustid``, one file each."""

@@ -1,10 +1,9 @@
-"""A small catalogue to try the service with, and what loads it.
+"""The sample catalogue: real fingerprints of free music, and a MusicBrainz dump for them.
 
-Its files are made by ``python -m cli.sample.build``. The fingerprints are of real music; what
-MusicBrainz would say of it is made up where the tags say nothing.
+``python -m cli.sample.build`` builds the files. Metadata that is not in the tags is invented.
 """
 
-from cli.sample.demo import demo_lookup, write_demo_lookup
 from cli.sample.load import load_sample
+from cli.sample.recordings import demo_lookup, write_demo_lookup
 
 __all__ = ["demo_lookup", "load_sample", "write_demo_lookup"]

@@ -1,4 +1,4 @@
-"""Loads the sample catalogue, the recordings by the way that all submissions go."""
+"""Loads the sample catalogue. The recordings are imported like all other submissions."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from cli.sample.recordings import MUSICBRAINZ, SampleRecording, sample_recording
 from pipeline.catalog.app.accounts import create_account, create_application
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.ingest.submission_status import TaskStatus, task_status
-from pipeline.catalog.ingest.submissions import Receipt, insert_receipts
+from pipeline.catalog.ingest.submissions import insert_receipts
 from pipeline.catalog.musicbrainz import metadata
 from pipeline.catalog.musicbrainz.load import load_dump, open_dump
 from pipeline.fingerprint.codec import decode
@@ -23,33 +23,34 @@ from pipeline.index import SearchTimeout
 from pipeline.index_http import IndexUnavailable
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
+from pipeline.submission_fields import Receipt
 
 Progress = Callable[[str], None]
 
 NAME: Final = "Sample catalogue"
 TASK_ID: Final = UUID("5a3b1c86-3c9c-5d0f-8a54-6b0de1f0c001")
-"""The request that the sample's submissions belong to: who finds it need not submit them again."""
+"""Task id of the sample's submissions. If it exists, they were submitted before."""
 
 TIMEOUT: Final = 120.0
 POLL_INTERVAL: Final = 0.2  # seconds
 
-# Two who load the sample at once take turns on this advisory lock of the ingest database.
+# Key of an advisory lock in the ingest database, for two processes that load the sample.
 _LOCK: Final = 7723016524936704020
 
 
 def load_sample(settings: Settings, progress: Progress, *, timeout: float = TIMEOUT) -> None:
-    """Load the sample catalogue; what is there already stays as it is.
+    """Load the sample catalogue, unless it is loaded already.
 
-    The rows of MusicBrainz are loaded only where there are none. The recordings are submitted and
-    imported by the workers, who must be running; this waits until a lookup finds them.
+    The MusicBrainz rows are loaded into an empty database only. The recordings are submitted, and
+    running workers import them. Returns when a lookup finds them.
 
     Args:
-        settings: of the running stack, the same that ``ACOUSTID_CONFIG`` leads to.
+        settings: of the running stack, the same as those in ``ACOUSTID_CONFIG``.
         progress: called with one line for each step.
         timeout: seconds to wait for the workers.
 
     Raises:
-        StackError: the workers don't answer in time, or refuse a recording.
+        StackError: the workers do not finish in time, or reject a recording.
     """
     deadline = time.monotonic() + timeout
     databases = Databases(settings, component="sample")
@@ -77,10 +78,10 @@ def _load_musicbrainz(databases: Databases, progress: Progress) -> None:
 
 
 def _imported(databases: Databases) -> datetime | None:
-    """Return when the last recording was imported, None as long as any is not.
+    """Return the time of the last import, None while an import is missing.
 
     Raises:
-        StackError: a recording was refused.
+        StackError: a recording was rejected.
     """
     status = task_status(databases, TASK_ID)
     if status is None or status.finished is None:
@@ -90,7 +91,7 @@ def _imported(databases: Databases) -> datetime | None:
 
 
 def _insert_missing(databases: Databases) -> list[int]:
-    """Write the receipts, unless they were written before; return their ids."""
+    """Write the receipts, unless they exist. Return the new ids."""
     with databases.engine("ingest").begin() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         if task_status(databases, TASK_ID) is not None:
@@ -129,15 +130,15 @@ def _dispatch(submission_ids: list[int], progress: Progress) -> None:
     try:
         dispatch.send_submissions(submission_ids)
     except OperationalError:
-        progress("the broker is away: the sweeper will submit the sample")
+        progress("the broker is not reachable: the sweeper will submit the sample")
 
 
 def _wait_for_import(databases: Databases, deadline: float) -> datetime:
     while (imported := _imported(databases)) is None:
         if time.monotonic() > deadline:
             raise StackError(
-                "the sample recordings are not imported yet: see `acoustid status` whether the "
-                "workers run; they are imported as soon as they do"
+                "the sample recordings are not imported yet: check with `acoustid status` that the "
+                "workers run; the import continues when they do"
             )
         time.sleep(POLL_INTERVAL)
     return imported
@@ -156,15 +157,15 @@ def _check(status: TaskStatus) -> None:
 def _wait_for_index(
     settings: Settings, databases: Databases, imported: datetime, deadline: float
 ) -> None:
-    """Wait until the index has what was imported by then; what came later is not the sample."""
+    """Wait until the index contains everything that was imported until then."""
     with databases.engine("fingerprint").connect() as connection:
         wanted = changelog.position(connection, until=imported)
     with open_index(settings.fingerprint_index) as index:
         while not _reaches(index, wanted):
             if time.monotonic() > deadline:
                 raise StackError(
-                    "the index is not up to date: see `acoustid status` whether the index worker "
-                    "runs, and `acoustid config check` where the index is"
+                    "the index is not up to date: check with `acoustid status` that the index "
+                    "worker runs, and with `acoustid config check` where the index is"
                 )
             time.sleep(POLL_INTERVAL)
 
@@ -173,4 +174,4 @@ def _reaches(index: OpenIndex, wanted: int) -> bool:
     try:
         return index.position() >= wanted
     except (IndexUnavailable, SearchTimeout):
-        return False  # a server that starts as well is worth waiting for
+        return False  # the index server may still be starting

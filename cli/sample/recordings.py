@@ -1,15 +1,21 @@
-"""The recordings of the sample catalogue: real fingerprints with their tags."""
+"""The recordings of the sample catalogue, and the demo lookup of one of them."""
 
 import gzip
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlencode
+
+from cli.errors import StackError
+from pipeline.catalog.app.accounts import DEMO_API_KEY
 
 FOLDER: Final = Path(__file__).parent
 PATH: Final = FOLDER / "recordings.jsonl.gz"
 MUSICBRAINZ: Final = FOLDER / "mbdump"
-"""The same recordings as rows of a MusicBrainz dump."""
+"""Folder with a MusicBrainz dump of the same recordings."""
+
+DEMO_TITLE: Final = "The King is Dead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +23,16 @@ class SampleRecording:
     """One recording.
 
     Attributes:
-        mbid: its id in the MusicBrainz sample, and nowhere else.
+        mbid: an id that exists only in the sample, not in MusicBrainz.
         title: from the tags of the file.
-        artist: likewise, ``[unknown]`` without one.
-        album: likewise, empty without one.
+        artist: from the tags, ``[unknown]`` if missing.
+        album: from the tags, empty if missing.
         duration: seconds.
         format: of the file.
         bitrate: kbit/s.
         fingerprint: Chromaprint text of the first two minutes.
-        degraded_duration: seconds of the same recording as Opus at 48 kbit/s.
-        degraded_fingerprint: its fingerprint.
+        degraded_duration: seconds of a copy in Opus at 48 kbit/s.
+        degraded_fingerprint: of that copy.
     """
 
     mbid: str
@@ -42,6 +48,36 @@ class SampleRecording:
 
 
 def sample_recordings() -> list[SampleRecording]:
-    """Return the recordings by artist, album and title."""
+    """Return the recordings, sorted by artist, album and title."""
     with gzip.open(PATH, "rt", encoding="utf-8") as lines:
         return [SampleRecording(**json.loads(line)) for line in lines]
+
+
+def demo_recording() -> SampleRecording:
+    """Return the recording that the demo lookup finds."""
+    return next(each for each in sample_recordings() if each.title == DEMO_TITLE)
+
+
+def demo_lookup() -> str:
+    """Return the body of the demo lookup: a degraded copy of one recording."""
+    recording = demo_recording()
+    return urlencode(
+        {
+            "client": DEMO_API_KEY,
+            "meta": "recordings",
+            "duration": int(recording.degraded_duration),
+            "fingerprint": recording.degraded_fingerprint,
+        }
+    )
+
+
+def write_demo_lookup(path: Path) -> None:
+    """Write the body of the demo lookup, for ``curl --data @FILE``.
+
+    Raises:
+        StackError: the file cannot be written.
+    """
+    try:
+        path.write_text(demo_lookup(), encoding="ascii")
+    except OSError as error:
+        raise StackError(f"{path} cannot be written: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""The data directory of a stack: what lies where, and the lock that keeps a second stack out."""
+"""The data directory of a stack: its files, and the lock that prevents a second stack."""
 
 import fcntl
 import os
@@ -11,23 +11,23 @@ from pathlib import Path
 import click
 
 from cli.errors import StackError
-from cli.stack.processes import wait_until
+from cli.stack.child_process import wait_until
 
 DEFAULT = Path(".acoustid")
 LOG_LIMIT = 16 * 1024 * 1024
-"""Bytes beyond which a log is set aside when its process starts again."""
+"""Bytes above which a log is renamed when its process starts."""
 
-LOCK_PATIENCE = 0.5
-"""Seconds to wait for the lock before it counts as a stack's."""
+LOCK_TIMEOUT = 0.5
+"""Seconds after which a held lock belongs to a stack. `DataDir.is_locked` holds it more briefly."""
 
 
 class AlreadyRunningError(StackError):
-    """Another supervisor holds the data directory."""
+    """Another supervisor holds the lock of the data directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataDir:
-    """A stack's directory; everything of the stack is in it.
+    """The directory with all files of a stack.
 
     Attributes:
         root: its absolute path, without symbolic links.
@@ -42,22 +42,22 @@ class DataDir:
 
     @property
     def config(self) -> Path:
-        """The effective configuration, which the stack's processes read."""
+        """The effective configuration, read by the processes of the stack."""
         return self.root / "acoustid.conf"
 
     @property
     def record(self) -> Path:
-        """Passwords and ports that stay the same from run to run."""
+        """The passwords and ports of the stack, kept between runs."""
         return self.root / "stack.json"
 
     @property
     def run(self) -> Path:
-        """What runs now."""
+        """The processes that run now."""
         return self.root / "run.json"
 
     @property
     def prepared(self) -> Path:
-        """What the preparation of the databases found or made: the demo keys."""
+        """The demo keys that the preparation of the databases has created."""
         return self.root / "prepared.json"
 
     @property
@@ -77,43 +77,42 @@ class DataDir:
 
     @property
     def valkey(self) -> Path:
-        """Valkey's own directory."""
+        """The data of Valkey."""
         return self.root / "valkey"
 
     def log(self, role: str) -> Path:
-        """Return where a process's output goes."""
+        """Return the log of a role."""
         return self.root / "logs" / f"{role}.log"
 
     def create(self) -> None:
-        """Create what is missing; directories that exist keep their modes.
+        """Create missing directories; existing ones keep their modes.
 
         Raises:
-            StackError: it cannot be created, or not be written to.
+            StackError: a directory cannot be created or written to.
         """
         try:
             if not self.root.exists():
                 self.root.mkdir(parents=True)
-                # Root's PostgreSQL runs as another user, who must pass through.
+                # As root, PostgreSQL runs as another user, which must be able to enter.
                 self.root.chmod(0o711 if os.geteuid() == 0 else 0o700)
             (self.root / "logs").mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StackError(f"{self.root} cannot be used: {error.strerror}") from error
         if not os.access(self.root, os.W_OK | os.X_OK):
-            raise StackError(f"{self.root} is not yours to write to: choose another --data-dir")
+            raise StackError(f"{self.root} cannot be written to: choose another --data-dir")
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the directory until the exit; the lock ends with the process, however it ends.
+        """Hold the lock during a block. The lock ends with the process, also if it is killed.
 
         Raises:
             AlreadyRunningError: another process holds it.
         """
         handle = self._open_lock()
         try:
-            # Whoever only looks (`is_locked`) holds it for a moment.
-            if not wait_until(lambda: _take(handle), LOCK_PATIENCE):
+            if not wait_until(lambda: _take(handle), LOCK_TIMEOUT):
                 raise AlreadyRunningError(
-                    f"a stack runs on {self.root} already: see `acoustid status`, or end it with "
+                    f"a stack runs on {self.root} already: see `acoustid status`, or stop it with "
                     f"`acoustid down --data-dir {self.root}`"
                 )
             yield
@@ -121,17 +120,17 @@ class DataDir:
             os.close(handle)
 
     def is_locked(self) -> bool:
-        """Say whether a supervisor holds the directory now.
+        """Return whether a supervisor holds the lock now.
 
         Raises:
-            StackError: this user may not know.
+            StackError: the directory belongs to another user.
         """
         try:
             handle = self._open_lock()
         except FileNotFoundError:
             return False
         except PermissionError as error:
-            raise StackError(f"{self.root} is another user's") from error
+            raise StackError(f"{self.root} belongs to another user") from error
         try:
             return not _take(handle)
         finally:
@@ -140,8 +139,8 @@ class DataDir:
     def _open_lock(self) -> int:
         return os.open(self.root / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
 
-    def set_aside_log(self, role: str) -> None:
-        """Rename a log that has grown too long."""
+    def rotate_log(self, role: str) -> None:
+        """Rename a log that is longer than `LOG_LIMIT`."""
         log = self.log(role)
         if log.exists() and log.stat().st_size > LOG_LIMIT:
             log.replace(log.with_suffix(".log.1"))
@@ -167,7 +166,7 @@ def option(function: click.decorators.FC) -> click.decorators.FC:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file at once by one that only its owner can read."""
+    """Replace a file atomically; only its owner can read it."""
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -1,7 +1,8 @@
-"""The effective configuration of a stack: the user's own, and the embedded servers beneath it.
+"""The effective configuration of a stack: the user's settings and those of embedded servers.
 
-Whatever the user's file or environment says holds. A database or Redis for which they give a host
-is theirs; for one without, the embedded server's address and password are filled in.
+The user's file and environment take precedence. If the user sets a host for a database or for
+Redis, the stack uses that server. Otherwise it uses an embedded server and adds its address and
+password.
 """
 
 import configparser
@@ -28,22 +29,22 @@ REDIS = "redis"
 CONFIG_VARIABLE = "ACOUSTID_CONFIG"
 
 LOCAL_IP_LIMIT = "10"
-"""Requests per second: all clients of one machine share its address, and an application's limit."""
+"""Requests per second: the limit of an application, since all clients here share one address."""
 
 _ADDRESS = ("port", "user", "username", "password")
-"""Options that make no sense for a server of which the host is not given."""
+"""Options that need a host in the same section."""
 
 Sections = dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True)
 class UserConfig:
-    """What the user configures: a file, or none, and the environment.
+    """The user's configuration: the environment and a file, if there is one.
 
     Attributes:
-        path: the file, absolute.
-        sections: the file's text.
-        sources: which options are given, and where; see `Settings.sources`.
+        path: the absolute path of the file; None without a file.
+        sections: the text of its options.
+        sources: the options that are set, and where; see `Settings.sources`.
         environ: the environment.
     """
 
@@ -54,10 +55,13 @@ class UserConfig:
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "UserConfig":
-        """Read and check what ``ACOUSTID_CONFIG`` or ``acoustid.conf`` here, and the rest, say.
+        """Read and check the environment and the file.
+
+        The file is the one that ``ACOUSTID_CONFIG`` names, else ``acoustid.conf`` in the working
+        directory, else none.
 
         Raises:
-            StackError: it is wrong; the text lists every problem.
+            StackError: the configuration is invalid. The text lists every problem.
         """
         named = environ.get(CONFIG_VARIABLE)
         path = Path(named) if named else DEFAULT_PATH if DEFAULT_PATH.exists() else None
@@ -68,23 +72,23 @@ class UserConfig:
 
     @property
     def embedded_databases(self) -> tuple[str, ...]:
-        """The sections of the databases that the embedded PostgreSQL serves."""
-        return tuple(name for name in DATABASES if not self.gives(name, "host"))
+        """The sections of the databases on the embedded PostgreSQL."""
+        return tuple(name for name in DATABASES if not self.sets(name, "host"))
 
     @property
     def embeds_redis(self) -> bool:
-        """Whether the embedded Valkey is the stack's Redis."""
-        return not self.gives(REDIS, "host")
+        """Whether the stack uses the embedded Valkey."""
+        return not self.sets(REDIS, "host")
 
-    def gives(self, section: str, option: str) -> bool:
-        """Say whether the user sets an option."""
+    def sets(self, section: str, option: str) -> bool:
+        """Return whether the user sets an option."""
         return f"{section}.{option}" in self.sources
 
     def check_addresses(self) -> None:
-        """Refuse a user or password for a server of which nobody says where it is.
+        """Check that no port, user or password is set without a host.
 
         Raises:
-            StackError: there is one.
+            StackError: one is.
         """
         embedded = [*self.embedded_databases, *([REDIS] if self.embeds_redis else [])]
         for section in embedded:
@@ -98,10 +102,10 @@ class UserConfig:
 
 
 def read_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Load settings as `load_settings` does.
+    """Load settings like `load_settings`.
 
     Raises:
-        StackError: in place of `ConfigError`.
+        StackError: the settings are invalid.
     """
     try:
         return load_settings(path, environ)
@@ -110,13 +114,13 @@ def read_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
 
 
 def settings_here(data_dir: Path) -> Settings:
-    """Return the settings that a command works with.
+    """Return the settings for a command.
 
-    They are those of the stack in a ``--data-dir`` that was given, else those that
-    ``ACOUSTID_CONFIG`` names, else those of the stack in the usual data directory.
+    They are those of the stack in ``--data-dir`` if that option is given, else those in the file
+    that ``ACOUSTID_CONFIG`` names, else those of the stack in the default data directory.
 
     Raises:
-        StackError: the configuration is faulty.
+        StackError: the settings are invalid, or ``--data-dir`` holds no stack.
     """
     source = click.get_current_context().get_parameter_source("data_dir")
     is_given = source is ParameterSource.COMMANDLINE
@@ -124,16 +128,16 @@ def settings_here(data_dir: Path) -> Settings:
     if config.exists() and (is_given or CONFIG_VARIABLE not in os.environ):
         return read_settings(config)
     if is_given:
-        raise StackError(f"{data_dir} holds no stack: make one with `acoustid up`")
+        raise StackError(f"{data_dir} holds no stack: create one with `acoustid up`")
     return read_settings()
 
 
 def write_effective(data: DataDir, user: UserConfig, record: StackRecord) -> Settings:
-    """Write the data directory's ``acoustid.conf`` and return what it amounts to."""
+    """Write the effective ``acoustid.conf`` into the data directory; return its settings."""
     sections = {name: dict(options) for name, options in user.sections.items()}
     for section, options in _embedded_sections(data, user, record).items():
         for option, value in options.items():
-            if not user.gives(section, option):
+            if not user.sets(section, option):
                 sections.setdefault(section, {})[option] = value
     write_private(data.config, _format(sections))
     return read_settings(data.config, user.environ)
@@ -165,18 +169,18 @@ def _embedded_sections(data: DataDir, user: UserConfig, record: StackRecord) -> 
 
 
 def _read_sections(path: Path | None) -> Sections:
-    """Return the text of a file that `load_settings` accepts; its paths made absolute."""
+    """Return the options of a file that `load_settings` accepts, with absolute paths."""
     parser = configparser.ConfigParser(interpolation=None, default_section="\0")
     if path:
         parser.read(path, encoding="utf-8")
     return {
-        section: {option: _anchor(option, value) for option, value in parser.items(section)}
+        section: {option: _absolute_path(option, value) for option, value in parser.items(section)}
         for section in parser.sections()
     }
 
 
-def _anchor(option: str, value: str) -> str:
-    """Make a path independent of the working directory, as other commands run elsewhere."""
+def _absolute_path(option: str, value: str) -> str:
+    """Return a path as an absolute one, since other commands have other working directories."""
     is_path = option == "path" or option.endswith("_file")
     return str(Path(value).absolute()) if is_path and value else value
 
@@ -185,7 +189,7 @@ def _format(sections: Sections) -> str:
     parser = configparser.ConfigParser(interpolation=None, default_section="\0")
     parser.read_dict(sections)
     text = io.StringIO()
-    text.write("# Written by `acoustid up` at every start: changes are lost. Set ACOUSTID_CONFIG\n")
+    text.write("# Written by `acoustid up` at each start; changes are lost. Set ACOUSTID_CONFIG\n")
     text.write("# to a file of your own, or ACOUSTID_<SECTION>_<OPTION>, instead.\n\n")
     parser.write(text)
     return text.getvalue()

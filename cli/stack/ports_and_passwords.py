@@ -1,4 +1,4 @@
-"""What a stack keeps from run to run: its passwords, and the ports of its servers."""
+"""The passwords of a stack and the ports of its servers, kept between runs in ``stack.json``."""
 
 import json
 import secrets
@@ -14,12 +14,16 @@ def _new_secret() -> str:
 
 @dataclass(frozen=True, slots=True)
 class StackRecord:
-    """Made at the first start of a stack.
+    """Ports and passwords of a stack, created at its first start.
 
     Attributes:
-        token: names the stack's directory under ``/var/lib/acoustid``, should it need one.
-        postgres_port: where PostgreSQL listened last, 0 for nowhere yet.
-        valkey_port: the same for Valkey.
+        token: part of the name of its directory under ``/var/lib/acoustid``, if it needs one.
+        postgres_password: the password of PostgreSQL.
+        valkey_password: the password of Valkey.
+        cluster_secret: the secret of section ``cluster``.
+        flower_password: the password of Flower.
+        postgres_port: the last port of PostgreSQL; 0 before its first start.
+        valkey_port: the last port of Valkey; 0 before its first start.
     """
 
     token: str = field(default_factory=_new_secret, repr=False)
@@ -32,10 +36,10 @@ class StackRecord:
 
     @classmethod
     def load(cls, data: DataDir) -> "StackRecord":
-        """Return the record of a data directory, a new one at the first start.
+        """Read the record of a data directory; create it at the first start.
 
         Raises:
-            StackError: the file is damaged.
+            StackError: the file is malformed.
         """
         try:
             found = json.loads(data.record.read_bytes())
@@ -48,9 +52,9 @@ class StackRecord:
             raise StackError(f"{data.record} is damaged: {error!r}") from error
 
     def with_ports(self, *, postgres: int, valkey: int) -> "StackRecord":
-        """Return the record with other ports."""
+        """Return a copy with other ports."""
         return replace(self, postgres_port=postgres, valkey_port=valkey)
 
     def save(self, data: DataDir) -> None:
-        """Write it, readable by its owner alone."""
+        """Write the file; only its owner can read it."""
         write_private(data.record, json.dumps(asdict(self)))

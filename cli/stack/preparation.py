@@ -1,4 +1,4 @@
-"""What a stack's databases, index and fingerprint store need before its processes can work."""
+"""Prepares databases, index and fingerprint store for the processes of a stack."""
 
 import json
 from collections.abc import Callable
@@ -25,11 +25,11 @@ from pipeline.settings.sections import Settings
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Keys that anybody may try.
+    """The keys of the demo application and its user.
 
     Attributes:
-        client: the demo application's key.
-        user: the demo user's key.
+        client: the key of the application.
+        user: the key of the user.
     """
 
     client: str
@@ -38,13 +38,17 @@ class Demo:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The demo keys, None where they are off."""
+    """The result of the preparation.
+
+    Attributes:
+        demo: the demo keys; None if the settings disable them.
+    """
 
     demo: Demo | None = None
 
     @classmethod
     def load(cls, path: Path) -> "Prepared":
-        """Return what `save` wrote; nothing where there is no such file."""
+        """Read the file that `save` writes; return an empty result without a file."""
         try:
             found = json.loads(path.read_bytes())
         except FileNotFoundError:
@@ -52,38 +56,38 @@ class Prepared:
         return cls(Demo(**found["demo"]) if found["demo"] else None)
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, readable by its owner alone."""
+        """Write the result as JSON; only the owner of the file can read it."""
         write_private(path, json.dumps(asdict(self)))
 
 
 def prepare(settings: Settings, progress: Callable[[str], None]) -> Prepared:
-    """Create missing databases, their tables, and the demo keys; mend what was built from them.
+    """Create missing databases, tables and demo keys; repair the index and the store.
 
-    What is there already stays as it is, so that this may be run at every start.
+    Existing data is not changed, so this runs at each start.
 
     Args:
-        settings: where the databases are, and whether the demo keys are on.
-        progress: called with one line for each step.
+        settings: the settings.
+        progress: called with one line of text for each step.
     """
     progress("creating missing databases")
     create_missing(settings)
     progress("running migrations")
     upgrade_all(settings)
-    _mend_index(settings, progress)
-    _mend_store(settings, progress)
+    _repair_index(settings, progress)
+    _repair_store(settings, progress)
     demo = None
     if settings.features.demo_key:
-        progress("making the demo keys")
-        demo = _make_demo(settings)
+        progress("creating the demo keys")
+        demo = _create_demo_keys(settings)
     return Prepared(demo)
 
 
-def _mend_index(settings: Settings, progress: Callable[[str], None]) -> None:
-    """Build the index anew where its files are damaged or those of an earlier version."""
+def _repair_index(settings: Settings, progress: Callable[[str], None]) -> None:
+    """Rebuild the index if its files are damaged or have an earlier format."""
     try:
         open_index(settings.fingerprint_index).close()
     except IndexCorrupt as error:
-        progress(f"building the index anew, since {error.path} {error.problem}")
+        progress(f"rebuilding the index: {error.path} {error.problem}")
     else:
         return
     databases = Databases(settings, component="migrate")
@@ -91,13 +95,13 @@ def _mend_index(settings: Settings, progress: Callable[[str], None]) -> None:
         with open_updater(settings.fingerprint_index, databases, clear_damaged=True) as updater:
             rebuild_index(updater, databases, progress=lambda _count: None)
     except IndexBusy:
-        progress("another process is at it")
+        progress("another process is rebuilding it")
     finally:
         databases.dispose()
 
 
-def _mend_store(settings: Settings, progress: Callable[[str], None]) -> None:
-    """Empty the fingerprint store where it can't be used; then the index worker fills it."""
+def _repair_store(settings: Settings, progress: Callable[[str], None]) -> None:
+    """Empty the fingerprint store if it can't be used. The index worker fills it again."""
     path = settings.fingerprint_store.path
     if not settings.fingerprint_store.enabled:
         return
@@ -106,14 +110,14 @@ def _mend_store(settings: Settings, progress: Callable[[str], None]) -> None:
         with databases.engine("fingerprint").connect() as connection:
             check_own(open_store(path), connection)
     except FingerprintStoreError as error:
-        progress(f"emptying the fingerprint store, to be filled again in the background: {error}")
+        progress(f"emptying the fingerprint store, which a worker fills again: {error}")
         with suppress(StoreLocked), open_store_writer(path, clear_damaged=True) as writer:
             writer.rebuild([], 0, 0)
     finally:
         databases.dispose()
 
 
-def _make_demo(settings: Settings) -> Demo:
+def _create_demo_keys(settings: Settings) -> Demo:
     databases = Databases(settings, component="migrate")
     try:
         with databases.engine("app").begin() as connection:

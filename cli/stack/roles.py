@@ -1,54 +1,61 @@
-"""The processes of a stack besides its servers: what runs, in which order it stops."""
+"""The roles of a stack: the processes besides its servers, and the order in which they stop.
+
+The workers are those of the table in `tasks.queues`.
+"""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from signal import Signals
 
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.stopping import Escalation
+from tasks.queues import queues_by_worker
 
-WARM: Escalation = (
-    (Signals.SIGTERM, 30.0),  # Celery finishes the tasks it has
-    (Signals.SIGQUIT, 12.0),  # and here, after a soft shutdown, gives them back
+WARM_SHUTDOWN: Escalation = (
+    (Signals.SIGTERM, 30.0),  # Celery finishes its running tasks
+    (Signals.SIGQUIT, 12.0),  # Celery waits briefly, then returns running tasks to the queue
     (Signals.SIGKILL, 5.0),
 )
-BRIEF: Escalation = ((Signals.SIGTERM, 15.0), (Signals.SIGKILL, 5.0))
+TERM_BRIEFLY: Escalation = ((Signals.SIGTERM, 15.0), (Signals.SIGKILL, 5.0))
 
 FLOWER_USER = "acoustid"
 API = "api"
-"""The role of the front end."""
+"""The name of the front end's role."""
 
 
-class Stage(IntEnum):
-    """The order in which processes end: who gives work, who does it, who keeps it."""
+class StopOrder(IntEnum):
+    """The order in which processes stop: senders of tasks first, then workers, then servers."""
 
-    FRONT = 0
-    CLOCK = 1
-    MONITOR = 2
+    FRONT_END = 0
+    BEAT = 1
+    FLOWER = 2
     WORKER = 3
     SERVER = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One process to run.
+    """A process to run.
 
     Attributes:
-        command: its arguments; none of them is a secret, since any user can read them.
-        port: where it listens, None for nowhere.
-        host: the address on which it does.
-        node: its Celery node name without the host, for a worker.
-        shares_listener: whether it serves a listening socket of the supervisor's, which the options
-            ``--fd`` and ``--ready-fd`` hand over. It can be replaced without a refused connection.
-        environ: what it gets beside the stack's environment.
+        name: its name in logs and in ``run.json``.
+        stop_order: its place in the order in which processes stop.
+        command: the program and its arguments. All users can read them, so they hold no secret.
+        escalation: the signals that stop it.
+        port: the port on which it listens; None for no port.
+        host: the address on which it listens.
+        node: its Celery node name without the host; None if it is no worker.
+        shares_listener: whether it serves a listening socket of the supervisor, passed with the
+            options ``--fd`` and ``--ready-fd``. Such a process can be replaced without downtime.
+        environ: variables in addition to the environment of the stack.
     """
 
     name: str
-    stage: Stage
+    stop_order: StopOrder
     command: tuple[str, ...]
-    escalation: Escalation = BRIEF
+    escalation: Escalation = TERM_BRIEFLY
     port: int | None = None
     host: str = LOOPBACK
     node: str | None = None
@@ -58,12 +65,15 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What an `acoustid up` is asked to run.
+    """The options of a stack that its roles depend on.
 
     Attributes:
-        flower_port: None for no Flower.
-        workers: number of lookup workers.
-        lookup_pool: Celery's pool for them.
+        host: the address of the API.
+        port: the port of the API.
+        flower_port: the port of Flower; None for no Flower.
+        workers: the number of processes of each scaled worker, such as that of lookups.
+        lookup_pool: Celery's pool for lookup workers.
+        flower_password: the password of Flower.
     """
 
     host: str
@@ -75,7 +85,7 @@ class Layout:
 
 
 def roles(layout: Layout) -> list[Role]:
-    """Return every process of a stack but its servers, in the order to start them."""
+    """Return the roles of a stack in the order in which they start."""
     found = [*_workers(layout), _beat(), _api(layout.host, layout.port)]
     if layout.flower_port is not None:
         found.append(_flower(layout.flower_port, layout.flower_password))
@@ -83,29 +93,35 @@ def roles(layout: Layout) -> list[Role]:
 
 
 def _workers(layout: Layout) -> Iterator[Role]:
-    for number in range(1, layout.workers + 1):
-        name = f"lookup-{number}"
-        yield _worker(name, "lookup,background", "-P", layout.lookup_pool)
-    yield _worker("submission", "submission", "-P", "prefork", "-c", "1")
-    yield _worker("index", "index,maintenance", "-P", "prefork", "-c", "1")
+    """Yield the workers of the table in `tasks.queues`."""
+    for worker, queues in queues_by_worker().items():
+        options = ["-P", worker.pool or layout.lookup_pool]
+        if worker.concurrency is not None:
+            options += ["-c", str(worker.concurrency)]
+        if worker.is_scaled:
+            nodes = [f"{worker.name}-{number}" for number in range(1, layout.workers + 1)]
+        else:
+            nodes = [worker.name]
+        for node in nodes:
+            yield _worker(node, queues, options)
 
 
-def _worker(node: str, queues: str, *options: str) -> Role:
+def _worker(node: str, queues: Sequence[str], options: Sequence[str]) -> Role:
     command = _celery(
-        *("worker", "-Q", queues, "-n", f"{node}@%h", *options),
+        *("worker", "-Q", ",".join(queues), "-n", f"{node}@%h", *options),
         *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     )
-    return Role(f"worker-{node}", Stage.WORKER, command, escalation=WARM, node=node)
+    return Role(f"worker-{node}", StopOrder.WORKER, command, escalation=WARM_SHUTDOWN, node=node)
 
 
 def _beat() -> Role:
-    return Role("beat", Stage.CLOCK, _celery("beat", "--loglevel", "INFO"))
+    return Role("beat", StopOrder.BEAT, _celery("beat", "--loglevel", "INFO"))
 
 
 def _flower(port: int, password: str) -> Role:
     return Role(
         "flower",
-        Stage.MONITOR,
+        StopOrder.FLOWER,
         _celery("flower", f"--address={LOOPBACK}", f"--port={port}"),
         port=port,
         environ={"FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{password}"},
@@ -114,7 +130,7 @@ def _flower(port: int, password: str) -> Role:
 
 def _api(host: str, port: int) -> Role:
     command = _python("cli.main", "serve", "--host", host, "--port", str(port))
-    return Role(API, Stage.FRONT, command, port=port, host=host, shares_listener=True)
+    return Role(API, StopOrder.FRONT_END, command, port=port, host=host, shares_listener=True)
 
 
 def _celery(*arguments: str) -> tuple[str, ...]:

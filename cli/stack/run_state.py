@@ -1,60 +1,66 @@
-"""What runs on a data directory now: ``run.json``, for `status`, `down` and the next `up`."""
+"""The file ``run.json`` of a data directory: the processes that run on it now.
+
+`acoustid status`, `acoustid down` and the next `acoustid up` read it.
+"""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from cli.stack.data_directory import DataDir, write_private
-from cli.stack.processes import Identity, Stray
-from cli.stack.roles import Stage
-from cli.stack.stopping import POLITE, end_together
+from cli.stack.roles import StopOrder
+from cli.stack.stopping import TERM_THEN_KILL, stop_processes
+from cli.stack.strays import ProcessIdentity, StrayProcess
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """One process of a stack.
+class RunningProcess:
+    """A running process of a stack.
 
     Attributes:
-        stage: its place in the order of ending.
-        port: where it listens, None for nowhere.
-        host: the address on which it does.
+        role: the name of its role or server.
+        stage: its `StopOrder`.
+        port: the port on which it listens; None for no port.
+        host: the address on which it listens.
+        identity: its pid and start time.
     """
 
     role: str
     stage: int
     port: int | None
     host: str
-    identity: Identity
+    identity: ProcessIdentity
 
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """A stack that runs, or one that a crash left behind.
+    """A stack that runs now, or ran when its supervisor was killed.
 
     Attributes:
-        supervisor: the process that looks after the others.
-        ready: whether the stack has been ready to answer.
-        restarts: how often somebody asked for a new front end, as far as that is decided.
-        restart_problem: why the last one did not come, empty where it did.
+        supervisor: the process of `acoustid up`.
+        processes: the processes that it started.
+        ready: whether the start of the stack is complete.
+        restarts: the number of completed restarts of the front end.
+        restart_problem: why the last restart failed; empty if it succeeded.
     """
 
-    supervisor: Identity
-    processes: tuple[Running, ...] = ()
+    supervisor: ProcessIdentity
+    processes: tuple[RunningProcess, ...] = ()
     ready: bool = False
     restarts: int = 0
     restart_problem: str = ""
 
     @classmethod
     def load(cls, data: DataDir) -> "RunState | None":
-        """Return what a data directory last knew; None if nothing (readable)."""
+        """Read the file of a data directory; return None if it is missing or malformed."""
         try:
             found = json.loads(data.run.read_bytes())
             processes = tuple(
-                Running(**{**each, "identity": Identity(**each["identity"])})
+                RunningProcess(**{**each, "identity": ProcessIdentity(**each["identity"])})
                 for each in found["processes"]
             )
             return cls(
-                Identity(**found["supervisor"]),
+                ProcessIdentity(**found["supervisor"]),
                 processes,
                 found["ready"],
                 found.get("restarts", 0),
@@ -63,22 +69,22 @@ class RunState:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def find(self, role: str) -> Running | None:
-        """Return the process of a role."""
+    def find(self, role: str) -> RunningProcess | None:
+        """Return the process of a role; None if there is none."""
         return next((each for each in self.processes if each.role == role), None)
 
     def save(self, data: DataDir) -> None:
-        """Replace the file at once."""
+        """Replace the file atomically."""
         write_private(data.run, json.dumps(asdict(self), indent=1))
 
 
-def end_strays(processes: Sequence[Running]) -> list[str]:
-    """End what still runs of these, in the stack's order; return the roles."""
-    found: list[tuple[Running, Stray]] = []
+def stop_strays(processes: Sequence[RunningProcess]) -> list[str]:
+    """Stop those processes that still run, in the order of `StopOrder`; return their roles."""
+    found: list[tuple[RunningProcess, StrayProcess]] = []
     for each in processes:
         stray = each.identity.find()
         if stray:
             found.append((each, stray))
-    for stage in Stage:
-        end_together([(stray, POLITE) for each, stray in found if each.stage == stage])
+    for order in StopOrder:
+        stop_processes([(stray, TERM_THEN_KILL) for each, stray in found if each.stage == order])
     return [each.role for each, _ in found]

@@ -1,4 +1,4 @@
-"""Puts a stack together: servers, databases, processes, in this order."""
+"""Starts a stack: servers, databases, then the processes; runs it until it is stopped."""
 
 import socket
 import sys
@@ -11,8 +11,8 @@ from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import CONFIG_VARIABLE, UserConfig, write_effective
 from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.roles import Layout, Role, roles
-from cli.stack.run_state import RunState, end_strays
-from cli.stack.servers import place, ports
+from cli.stack.run_state import RunState, stop_strays
+from cli.stack.servers import ports, postgres_directory
 from cli.stack.servers.binaries import find_postgres, find_valkey
 from cli.stack.servers.postgres import PostgresServer
 from cli.stack.servers.valkey import ValkeyServer
@@ -22,24 +22,26 @@ from pipeline.settings.sections import Settings
 
 Report = Callable[[str], None]
 
-FOREIGN = ("FLOWER_", "CELERY_", "UVICORN_")
-"""Starts of variables that would change what `cli.stack.roles` asks for."""
+_OVERRIDING_PREFIXES = ("FLOWER_", "CELERY_", "UVICORN_")
+"""Prefixes of variables that would override the commands of `cli.stack.roles`."""
 
-LIBPQ = "PG"
-"""Start of the variables that are about somebody's other PostgreSQL, not about the embedded one."""
+_LIBPQ_PREFIX = "PG"
+"""Prefix of variables of libpq. They are not meant for the embedded PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What `acoustid up` was asked for.
+class UpOptions:
+    """The options of `acoustid up`.
 
     Attributes:
-        port: 0 for any that is free.
-        flower_port: None for no Flower.
-        workers: number of lookup workers.
+        data: the data directory.
+        host: the address of the API.
+        port: the port of the API; 0 for any free one.
+        flower_port: the port of Flower; None for no Flower.
+        workers: the number of lookup workers.
         sample: whether to load the sample catalogue.
-        postgres_bin: directory of the programs, None to look for them.
-        valkey_bin: the same for Valkey.
+        postgres_bin: the directory of PostgreSQL's programs; None to search for them.
+        valkey_bin: the directory of Valkey's program; None to search for it.
     """
 
     data: DataDir
@@ -52,65 +54,65 @@ class Request:
     valkey_bin: Path | None = None
 
 
-def run_stack(request: Request, report: Report, on_ready: Callable[[], None]) -> None:
-    """Run a stack until somebody asks it to stop.
+def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) -> None:
+    """Run a stack until a signal stops it.
 
     Args:
-        request: what to run.
-        report: called with one line at a time, for whoever watches or reads a log.
+        options: the options of the stack.
+        report: called with one line of text at a time.
         on_ready: called when the stack answers.
 
     Raises:
-        StackError: it cannot be started, or runs already; what had been started is ended.
+        StackError: the stack cannot be started, or runs already. Its processes are stopped.
     """
-    data = request.data
+    data = options.data
     data.create()
     with data.lock():
-        _end_what_a_crash_left(data, report)
+        _stop_strays(data, report)
         user = UserConfig.read()
-        port = ports.require(request.port, request.host, "--port")
-        if request.flower_port:
-            ports.require(request.flower_port, ports.LOOPBACK, "--flower-port")
+        port = ports.require(options.port, options.host, "--port")
+        if options.flower_port:
+            ports.require(options.flower_port, ports.LOOPBACK, "--flower-port")
         supervisor = Supervisor(data, report)
         try:
-            with supervisor.on_duty():
-                _start(supervisor, replace(request, port=port), user, report)
+            with supervisor.supervise():
+                _start(supervisor, replace(options, port=port), user, report)
                 on_ready()
-                supervisor.watch()
+                supervisor.run_until_stopped()
         except StopRequested:
             report("stopped")
 
 
-def _start(supervisor: Supervisor, request: Request, user: UserConfig, report: Report) -> None:
-    """Start everything; return when it answers."""
-    data = request.data
-    record = _start_servers(supervisor, request, user)
+def _start(supervisor: Supervisor, options: UpOptions, user: UserConfig, report: Report) -> None:
+    """Start the whole stack; return when it answers."""
+    data = options.data
+    record = _start_servers(supervisor, options, user)
     settings = write_effective(data, user, record)
     environ = child_environment(data, user)
     report("preparing the databases")
-    supervisor.run_once("migrate", _acoustid("migrate", "--report", str(data.prepared)), environ)
+    supervisor.run_command("migrate", _acoustid("migrate", "--report", str(data.prepared)), environ)
     report("starting the workers, beat, the API and Flower")
-    _start_processes(supervisor, _layout(request, settings, record), environ)
-    if request.sample:
+    _start_processes(supervisor, _layout(options, settings, record), environ)
+    if options.sample:
         report("loading the sample catalogue")
         _load_sample(supervisor, data, environ, report)
     report("ready")
 
 
-def _end_what_a_crash_left(data: DataDir, report: Report) -> None:
+def _stop_strays(data: DataDir, report: Report) -> None:
     state = RunState.load(data)
-    if state and (ended := end_strays(state.processes)):
-        report(f"ended what an earlier run had left: {', '.join(ended)}")
+    if state and (stopped := stop_strays(state.processes)):
+        report(f"stopped processes of an earlier run: {', '.join(stopped)}")
 
 
-def _start_servers(supervisor: Supervisor, request: Request, user: UserConfig) -> StackRecord:
-    """Start the servers that nobody configured; return where they are."""
-    data = request.data
+def _start_servers(supervisor: Supervisor, options: UpOptions, user: UserConfig) -> StackRecord:
+    """Start the servers for which the user configures no host; return their ports and passwords."""
+    data = options.data
     record = StackRecord.load(data)
     if user.embedded_databases:
         postgres = PostgresServer(
-            place.choose(data.root, record.token),
-            find_postgres(request.postgres_bin),
+            postgres_directory.choose(data.root, record.token),
+            find_postgres(options.postgres_bin),
             port=ports.prefer(record.postgres_port),
             password=record.postgres_password,
             log=data.log(PostgresServer.role),
@@ -120,7 +122,7 @@ def _start_servers(supervisor: Supervisor, request: Request, user: UserConfig) -
     if user.embeds_redis:
         valkey = ValkeyServer(
             data.valkey,
-            find_valkey(request.valkey_bin),
+            find_valkey(options.valkey_bin),
             port=ports.prefer(record.valkey_port),
             password=record.valkey_password,
             log=data.log(ValkeyServer.role),
@@ -131,29 +133,29 @@ def _start_servers(supervisor: Supervisor, request: Request, user: UserConfig) -
     return record
 
 
-def _layout(request: Request, settings: Settings, record: StackRecord) -> Layout:
+def _layout(options: UpOptions, settings: Settings, record: StackRecord) -> Layout:
     return Layout(
-        host=request.host,
-        port=request.port,
-        flower_port=request.flower_port,
-        workers=request.workers,
+        host=options.host,
+        port=options.port,
+        flower_port=options.flower_port,
+        workers=options.workers,
         lookup_pool=settings.celery.lookup_pool,
         flower_password=record.flower_password,
     )
 
 
 def _start_processes(supervisor: Supervisor, layout: Layout, environ: Mapping[str, str]) -> None:
-    """Start the API, the workers and the rest; return when they answer."""
+    """Start the processes of all roles; return when the API and the workers answer."""
     wanted = roles(layout)
     for role in wanted:
         supervisor.start_role(role, environ, _listener(role) if role.shares_listener else None)
     nodes = [f"--node={role.node}" for role in wanted if role.node]
     api = ("--api", ports.web_address(layout.host, layout.port))
-    supervisor.run_once("ready", _acoustid("ready", *api, *nodes), environ)
+    supervisor.run_command("ready", _acoustid("ready", *api, *nodes), environ)
 
 
 def _listener(role: Role) -> socket.socket:
-    """Return the socket that a role listens on, so that it stays open between two processes."""
+    """Open the listening socket of a role; it stays open while the process is replaced."""
     try:
         return listen(role.host, role.port or 0)
     except OSError as error:
@@ -163,17 +165,19 @@ def _listener(role: Role) -> socket.socket:
 def _load_sample(
     supervisor: Supervisor, data: DataDir, environ: Mapping[str, str], report: Report
 ) -> None:
-    """Load the sample catalogue; the stack is of use without it."""
+    """Load the sample catalogue. The stack also runs without it, so a failure is only reported."""
     command = _acoustid("sample", "--demo", str(data.demo_lookup))
     try:
-        supervisor.run_once("sample", command, environ)
+        supervisor.run_command("sample", command, environ)
     except CommandError as error:
-        report(f"the sample catalogue is not loaded: {error}")
+        report(f"the sample catalogue was not loaded: {error}")
 
 
 def child_environment(data: DataDir, user: UserConfig) -> dict[str, str]:
-    """Return what the Python processes see: the user's environment, and our configuration."""
-    unwanted = (*FOREIGN, LIBPQ) if user.embedded_databases else FOREIGN
+    """Return the user's environment, without unwanted variables, with the stack's configuration."""
+    unwanted: tuple[str, ...] = _OVERRIDING_PREFIXES
+    if user.embedded_databases:
+        unwanted = (*unwanted, _LIBPQ_PREFIX)
     environ = {name: text for name, text in user.environ.items() if not name.startswith(unwanted)}
     return {**environ, CONFIG_VARIABLE: str(data.config)}
 

@@ -1,4 +1,4 @@
-"""Ends several processes together: politely first, then with more and more pressure."""
+"""Stops processes with a sequence of signals, from SIGTERM to SIGKILL."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,70 +6,70 @@ from dataclasses import dataclass
 from signal import Signals
 from typing import Protocol
 
-from cli.stack.processes import Pause
+from cli.stack.child_process import Pause
 
 Escalation = Sequence[tuple[Signals, float]]
-"""Signals to send one after the other, each with the seconds to wait for the end after it."""
+"""Signals in their order, each with the seconds to wait for the process to end."""
 
-HURRIED_WAIT = 1.0
-"""Seconds that stand for each of an escalation's waits once there is a hurry."""
+URGENT_WAIT = 1.0
+"""Seconds that replace each wait of an escalation when the stop is urgent."""
 
-POLITE: Escalation = ((Signals.SIGTERM, 30.0), (Signals.SIGKILL, 5.0))
+TERM_THEN_KILL: Escalation = ((Signals.SIGTERM, 30.0), (Signals.SIGKILL, 5.0))
 
 
-class Endable(Protocol):
-    """A process that can be ended: a child of this one, or a stray one of ours."""
+class StoppableProcess(Protocol):
+    """A child process or a stray process."""
 
     def runs(self) -> bool:
-        """Say whether it has not ended yet."""
+        """Return whether the process still runs."""
 
     def send(self, number: Signals) -> None:
-        """Send it a signal, if it still runs."""
+        """Send a signal if the process still runs."""
 
 
 @dataclass
-class _Ending:
-    """One process on its way out."""
+class _Stop:
+    """A process that is being stopped, with the signals that it has not got yet."""
 
-    process: Endable
-    steps: list[tuple[Signals, float]]
+    process: StoppableProcess
+    signals: list[tuple[Signals, float]]
     deadline: float = 0.0
 
-    def press(self, *, hurried: bool) -> bool:
-        """Send the next signal if the last one's time is over; False when there is no next."""
+    def proceed(self, *, is_urgent: bool) -> bool:
+        """Send the next signal when the last wait is over; return False if none is left."""
         now = time.monotonic()
-        if hurried:
-            self.deadline = min(self.deadline, now + HURRIED_WAIT)
+        if is_urgent:
+            self.deadline = min(self.deadline, now + URGENT_WAIT)
         if now < self.deadline:
             return True
-        if not self.steps:
+        if not self.signals:
             return False
-        number, seconds = self.steps.pop(0)
+        number, seconds = self.signals.pop(0)
         self.process.send(number)
         self.deadline = now + seconds
         return True
 
 
-def end_together(
-    processes: Sequence[tuple[Endable, Escalation]],
+def stop_processes(
+    processes: Sequence[tuple[StoppableProcess, Escalation]],
     pause: Pause = time.sleep,
-    hurry: Callable[[], bool] = lambda: False,
+    is_urgent: Callable[[], bool] = lambda: False,
 ) -> None:
-    """End processes at the same time and return when all have ended.
+    """Stop processes at the same time; return when all have ended or have got all signals.
 
     Args:
-        processes: each with the signals that it gets.
-        pause: how to wait.
-        hurry: says whether the waits should be cut short.
+        processes: each process with its signals.
+        pause: the function that waits.
+        is_urgent: returns True to shorten the waits from now on.
     """
-    endings = [_Ending(process, list(steps)) for process, steps in processes]
-    while endings:
-        hurried = hurry()
-        endings = [each for each in endings if each.process.runs() and each.press(hurried=hurried)]
-        if endings:
+    stops = [_Stop(process, list(signals)) for process, signals in processes]
+    while stops:
+        urgent = is_urgent()
+        stops = [each for each in stops if each.process.runs() and each.proceed(is_urgent=urgent)]
+        if stops:
             pause(0.02)
 
 
-def end(process: Endable, escalation: Escalation = POLITE) -> None:
-    """End one process."""
-    end_together([(process, escalation)])
+def stop_process(process: StoppableProcess, escalation: Escalation = TERM_THEN_KILL) -> None:
+    """Stop one process."""
+    stop_processes([(process, escalation)])

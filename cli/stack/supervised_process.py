@@ -1,65 +1,109 @@
-"""A process that the supervisor keeps running, through all its lives."""
+"""A process that the supervisor keeps running: how it is started, and when it is restarted."""
 
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from cli.stack.processes import Child, Identity
-from cli.stack.roles import Stage
-from cli.stack.run_state import Running
+from cli.stack.child_process import ChildProcess, spawn
+from cli.stack.data_directory import DataDir
+from cli.stack.roles import Role, StopOrder
+from cli.stack.run_state import RunningProcess
 from cli.stack.stopping import Escalation
+from cli.stack.strays import ProcessIdentity
 
-LONGEST_DELAY = 30.0
-"""Most seconds between the end of a process and its next start."""
+MAX_RESTART_DELAY = 30.0
+"""Seconds between the end of a process and its restart, at most."""
 
-STEADY = 60.0
-"""Seconds of life after which earlier ends of a process are forgiven."""
+STABLE_AFTER = 60.0
+"""Seconds of running time after which earlier exits no longer count."""
 
 
 @dataclass
-class Charge:
-    """One process that the supervisor keeps running.
+class SupervisedProcess:
+    """A process that is restarted when it ends, each time after a longer delay.
 
     Attributes:
-        start: starts it once more.
-        port: where it listens, None for nowhere.
-        host: the address on which it does.
-        mark: what proves a process to be this one, see `Identity`.
-        child: the process, None between two of them.
-        ends: how often it ended by itself since it last was steady.
-        started: when `child` started, by the monotonic clock.
-        next_start: when to start it again, by the same clock.
+        name: the name of its role or server.
+        stop_order: its place in the order in which the processes of a stack are stopped.
+        start: starts the process.
+        escalation: the signals that stop it.
+        port: the port on which it listens; None for no port.
+        host: the address on which it listens.
+        mark: a path that identifies its processes, see `ProcessIdentity`.
+        child: the running process; None while it is down.
+        exits: how often it has ended since it last was stable.
+        started: when `child` was started, on the monotonic clock.
+        next_start: when to start it again, on the monotonic clock.
     """
 
     name: str
-    stage: Stage
-    start: Callable[[], Child]
+    stop_order: StopOrder
+    start: Callable[[], ChildProcess]
     escalation: Escalation
     port: int | None
     host: str
     mark: str
-    child: Child | None = None
-    ends: int = 0
+    child: ChildProcess | None = None
+    exits: int = 0
     started: float = 0.0
     next_start: float = 0.0
 
-    def adopt(self, child: Child) -> None:
-        """Take note of a process that has just started."""
+    def set_started(self, child: ChildProcess) -> None:
+        """Store the process that has just been started."""
         self.child = child
         self.started = time.monotonic()
 
-    def bury(self) -> float:
-        """Take note of the end of the process; return the seconds until its next start."""
+    def schedule_restart(self) -> float:
+        """Record the end of the process; return the seconds until its restart."""
         now = time.monotonic()
-        self.ends = 1 if now - self.started > STEADY else self.ends + 1
-        delay = min(LONGEST_DELAY, 0.5 * 2.0 ** (self.ends - 1))
+        self.exits = 1 if now - self.started > STABLE_AFTER else self.exits + 1
+        delay = min(MAX_RESTART_DELAY, 0.5 * 2.0 ** (self.exits - 1))
         self.child = None
         self.next_start = now + delay
         return delay
 
-    def as_running(self) -> Running | None:
-        """Return what ``run.json`` keeps of it, None while it is down."""
+    def as_running(self) -> RunningProcess | None:
+        """Return the entry for ``run.json``; None while the process is down."""
         if self.child is None:
             return None
-        identity = Identity(self.child.pid, self.child.created, self.mark)
-        return Running(self.name, self.stage, self.port, self.host, identity)
+        identity = ProcessIdentity(self.child.pid, self.child.created, self.mark)
+        return RunningProcess(self.name, self.stop_order, self.port, self.host, identity)
+
+
+@dataclass(frozen=True, slots=True)
+class RoleStarter:
+    """Starts the process of a role.
+
+    Attributes:
+        data: the data directory with the log.
+        role: the role.
+        environ: the environment of the stack's processes.
+        listener: the listening socket that the process serves; None if it opens its own.
+    """
+
+    data: DataDir
+    role: Role
+    environ: Mapping[str, str]
+    listener: socket.socket | None = None
+
+    def start(self, ready: int | None = None) -> ChildProcess:
+        """Start a process.
+
+        Args:
+            ready: a file descriptor to which the process writes a line when it is ready.
+
+        Raises:
+            ProcessError: the command cannot be run.
+        """
+        command = list(self.role.command)
+        files = []
+        if self.listener is not None:
+            files.append(self.listener.fileno())
+            command += ["--fd", str(self.listener.fileno())]
+        if ready is not None:
+            files.append(ready)
+            command += ["--ready-fd", str(ready)]
+        self.data.rotate_log(self.role.name)
+        environ = {**self.environ, **self.role.environ}
+        return spawn(command, log=self.data.log(self.role.name), env=environ, files=files)

@@ -1,7 +1,8 @@
-"""Looks after the processes of a stack: starts them, starts them again, ends them in order.
+"""The supervisor: starts the processes of a stack, restarts them, stops them in order.
 
-One process, one thread. Signals only set a flag and wake the loop, so that nothing is interrupted
-half way: a request to stop is raised where the supervisor waits, and nowhere else.
+It has one thread. A signal handler only counts the signal; the file descriptor of
+`signal.set_wakeup_fd` wakes the loop. So no step is interrupted: `StopRequested` is raised only in
+`Supervisor.pause`.
 """
 
 import os
@@ -15,63 +16,64 @@ from types import FrameType
 
 import psutil
 
+from cli.stack.child_process import ProcessError, describe_exit, read_tail, spawn
 from cli.stack.data_directory import DataDir
-from cli.stack.processes import Identity, ProcessError, describe_exit, read_tail, spawn
-from cli.stack.roles import BRIEF, Role, Stage
-from cli.stack.rolling_restart import Restarts, RoleStarter
+from cli.stack.roles import TERM_BRIEFLY, Role, StopOrder
+from cli.stack.rolling_restart import RollingRestart
 from cli.stack.run_state import RunState
-from cli.stack.servers.launch import EmbeddedServer, start
+from cli.stack.servers.embedded_server import EmbeddedServer, start_server
 from cli.stack.servers.ports import LOOPBACK
-from cli.stack.stopping import end_together
-from cli.stack.supervised_process import Charge
+from cli.stack.stopping import stop_processes
+from cli.stack.strays import ProcessIdentity
+from cli.stack.supervised_process import RoleStarter, SupervisedProcess
 
-HOPELESS = 3
-"""Ends of one process before the stack was ever ready after which it never will be."""
+MAX_EXITS_AT_START = 3
+"""Exits of one process, before the stack was ever ready, after which the start fails."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RESTART_SIGNAL = signal.SIGUSR1
-"""Asks for a new front end."""
+"""Requests a restart of the front end."""
 
 
 class CommandError(ProcessError):
-    """A command that runs once failed; the processes are well."""
+    """A command that runs once has failed. The other processes still run."""
 
 
-class StopRequested(Exception):  # noqa: N818 - it is no error
-    """Somebody asked the supervisor to stop."""
+class StopRequested(Exception):  # noqa: N818 - it is not an error
+    """The supervisor has received a signal to stop."""
 
 
 class Supervisor:
-    """Keeps the processes of one stack.
+    """Keeps the processes of one stack running.
 
     Args:
-        data: the stack's data directory, which this process holds the lock of.
-        report: called with one line at a time, for whoever watches.
+        data: the stack's data directory, locked by this process.
+        report: called with one line of text at a time.
     """
 
     def __init__(self, data: DataDir, report: Callable[[str], None]) -> None:
         self._data = data
         self._report = report
-        self._charges: list[Charge] = []
-        self._stops = 0
-        self._stopping = False
+        self._processes: list[SupervisedProcess] = []
+        self._stop_requests = 0
+        self._is_stopping = False
         self._ready = False
-        self._restarts = Restarts()
-        self._wake, self._woken = os.pipe()
-        for end in (self._wake, self._woken):
-            os.set_blocking(end, False)
+        self._restart = RollingRestart()
+        self._wakeup_read, self._wakeup_write = os.pipe()
+        for descriptor in (self._wakeup_read, self._wakeup_write):
+            os.set_blocking(descriptor, False)
 
     @contextmanager
-    def on_duty(self) -> Iterator[None]:
-        """Take the signals; at the exit end every process, whatever the reason for it."""
+    def supervise(self) -> Iterator[None]:
+        """Handle signals during a block; stop all processes at its end, also after an error."""
         handled = (*STOP_SIGNALS, RESTART_SIGNAL, signal.SIGCHLD)
         before = {number: signal.signal(number, self._on_signal) for number in handled}
-        wakeup = signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
+        wakeup = signal.set_wakeup_fd(self._wakeup_write, warn_on_full_buffer=False)
         try:
             self._save()
             yield
         finally:
-            self._end_all()
+            self._stop_all()
             signal.set_wakeup_fd(wakeup)
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -80,72 +82,78 @@ class Supervisor:
         """Start a server, wait until it answers, and keep it running.
 
         Raises:
-            ProcessError: it does not start.
-            StopRequested: somebody asked for that meanwhile.
+            ProcessError: the server does not start.
+            StopRequested: a signal to stop arrived.
         """
-        self._data.set_aside_log(server.role)
-        child = start(server, self.pause)
-        charge = Charge(
+        self._data.rotate_log(server.role)
+        child = start_server(server, self.pause)
+        process = SupervisedProcess(
             server.role,
-            Stage.SERVER,
+            StopOrder.SERVER,
             server.spawn,
             server.escalation,
             server.port,
             LOOPBACK,
             server.mark,
         )
-        charge.adopt(child)
-        self._charges.append(charge)
+        process.set_started(child)
+        self._processes.append(process)
         self._save()
         self._report(f"{server.role} answers on port {server.port} (pid {child.pid})")
 
     def start_role(
         self, role: Role, environ: Mapping[str, str], listener: socket.socket | None = None
     ) -> None:
-        """Start a process and keep it running.
+        """Start the process of a role and keep it running.
 
         Args:
-            role: which process.
+            role: the role.
             environ: its environment.
-            listener: for a role that shares one; closed when the processes end.
+            listener: the listening socket for a role that shares one. It is closed when the
+                processes are stopped.
         """
         starter = RoleStarter(self._data, role, environ, listener)
-        charge = Charge(
+        process = SupervisedProcess(
             role.name,
-            role.stage,
+            role.stop_order,
             starter.start,
             role.escalation,
             role.port,
             role.host,
             str(self._data.config),
         )
-        self._charges.append(charge)
+        self._processes.append(process)
         if listener is not None:
-            self._restarts.follow(charge, starter)
-        self._start(charge)
+            self._restart.set_process(process, starter)
+        self._start(process)
 
-    def run_once(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Run a command to its end, looking after the other processes meanwhile.
+    def run_command(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
+        """Run a command to completion and keep the other processes running meanwhile.
+
+        Args:
+            name: the name of its log.
+            command: the program and its arguments.
+            environ: its environment.
 
         Raises:
-            CommandError: it fails; the text quotes its log.
-            ProcessError: a process never stays up.
-            StopRequested: somebody asked for that meanwhile; it is ended.
+            CommandError: the command fails. The text quotes its log.
+            ProcessError: a supervised process ends at every start.
+            StopRequested: a signal to stop arrived. The command is stopped.
         """
-        self._data.set_aside_log(name)
+        self._data.rotate_log(name)
         child = spawn(command, log=self._data.log(name), env=environ)
         try:
             while child.runs():
                 self.pause(0.1)
-                self._tend()
+                self._restart_ended()
         finally:
-            end_together([(child, ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)))])
+            stop_processes([(child, ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)))])
         if child.poll() != 0:
             log = self._data.log(name)
             raise CommandError(f"{name} failed; the end of {log}:\n{read_tail(log)}")
 
-    def watch(self) -> None:
-        """Look after the processes until somebody asks to stop.
+    def run_until_stopped(self) -> None:
+        """Keep the processes running until a signal to stop arrives.
 
         Raises:
             StopRequested: always, in the end.
@@ -153,100 +161,101 @@ class Supervisor:
         self._ready = True
         self._save()
         while True:
-            self._tend()
-            if self._restarts.is_wanted():
-                self._restarts.run(self._report, self._tend, self.pause)
+            self._restart_ended()
+            if self._restart.is_due():
+                self._restart.run(self._report, self._restart_ended, self.pause)
                 self._save()
-                continue  # what has ended or was asked for meanwhile has woken nobody
+                continue  # its waits have consumed the wake-ups of other events
             self.pause(self._until_next_start())
 
     def pause(self, seconds: float) -> None:
-        """Wait, or less if a child ended.
+        """Wait for some seconds, or until a signal arrives.
 
         Raises:
-            StopRequested: somebody asked to stop; once only, the ending itself is not stopped.
+            StopRequested: a signal to stop arrived. While the processes are being stopped, it is
+                not raised.
         """
-        if not self._stops or self._stopping:
-            select.select([self._wake], [], [], seconds)
+        if not self._stop_requests or self._is_stopping:
+            select.select([self._wakeup_read], [], [], seconds)
             with suppress(BlockingIOError):
-                os.read(self._wake, 4096)
-        if self._stops and not self._stopping:
+                os.read(self._wakeup_read, 4096)
+        if self._stop_requests and not self._is_stopping:
             raise StopRequested
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if number in STOP_SIGNALS:
-            self._stops += 1
+            self._stop_requests += 1
         elif number == RESTART_SIGNAL:
-            self._restarts.wanted += 1
+            self._restart.requested += 1
 
-    def _start(self, charge: Charge) -> None:
-        charge.adopt(charge.start())
+    def _start(self, process: SupervisedProcess) -> None:
+        process.set_started(process.start())
         self._save()
 
-    def _tend(self) -> None:
-        """Notice who has ended, and start again whose time has come."""
-        for charge in self._charges:
-            status = charge.child.poll() if charge.child else None
+    def _restart_ended(self) -> None:
+        """Notice processes that have ended, and start those again whose delay is over."""
+        for process in self._processes:
+            status = process.child.poll() if process.child else None
             if status is not None:
-                self._bury(charge, status)
-            if charge.child is None and charge.next_start <= time.monotonic():
-                self._start_again(charge)
+                self._handle_exit(process, status)
+            if process.child is None and process.next_start <= time.monotonic():
+                self._start_again(process)
 
-    def _start_again(self, charge: Charge) -> None:
+    def _start_again(self, process: SupervisedProcess) -> None:
         try:
-            self._start(charge)
-        except ProcessError as error:  # short of memory, say: that passes
-            self._report(f"{error}, trying again in {charge.bury():g} s")
+            self._start(process)
+        except ProcessError as error:  # the reason may be temporary, such as too little memory
+            self._report(f"{error}, trying again in {process.schedule_restart():g} s")
         else:
-            self._report(f"{charge.name} starts again (pid {charge.child and charge.child.pid})")
+            self._report(f"{process.name} starts again (pid {process.child and process.child.pid})")
 
-    def _bury(self, charge: Charge, status: int) -> None:
-        delay = charge.bury()
-        log = self._data.log(charge.name)
-        if not self._ready and charge.ends >= HOPELESS:
+    def _handle_exit(self, process: SupervisedProcess, status: int) -> None:
+        delay = process.schedule_restart()
+        log = self._data.log(process.name)
+        if not self._ready and process.exits >= MAX_EXITS_AT_START:
             raise ProcessError(
-                f"{charge.name} ends at every start; the end of {log}:\n{read_tail(log)}"
+                f"{process.name} ends at every start; the end of {log}:\n{read_tail(log)}"
             )
         how = describe_exit(status)
-        self._report(f"{charge.name} ended ({how}), starting it again in {delay:g} s: see {log}")
+        self._report(f"{process.name} ended ({how}), starting it again in {delay:g} s: see {log}")
         self._save()
 
     def _until_next_start(self) -> float:
-        waiting = [each.next_start for each in self._charges if each.child is None]
+        waiting = [each.next_start for each in self._processes if each.child is None]
         return max(0.0, min(waiting) - time.monotonic()) if waiting else 3600.0
 
-    def _end_all(self) -> None:
-        """End the processes stage by stage; a second request to stop cuts the waits short."""
-        self._stopping = True
-        first = self._stops
-        leaving = self._restarts.close()
-        for stage in Stage:
-            living = [
+    def _stop_all(self) -> None:
+        """Stop the processes in their order. A second request to stop shortens the waits."""
+        self._is_stopping = True
+        first = self._stop_requests
+        others = self._restart.close()
+        for order in StopOrder:
+            running = [
                 (each.name, each.child, each.escalation)
-                for each in self._charges
-                if each.stage == stage and each.child and each.child.runs()
+                for each in self._processes
+                if each.stop_order == order and each.child and each.child.runs()
             ]
-            if stage == Stage.FRONT:
-                living += [(name, child, BRIEF) for name, child in leaving if child.runs()]
-            if living:
-                self._report(f"stopping {', '.join(name for name, _, _ in living)}")
-                ending = [(child, escalation) for _, child, escalation in living]
-                end_together(ending, self.pause, lambda: self._stops > first)
-        self._charges.clear()
+            if order == StopOrder.FRONT_END:
+                running += [(name, child, TERM_BRIEFLY) for name, child in others if child.runs()]
+            if running:
+                self._report(f"stopping {', '.join(name for name, _, _ in running)}")
+                stopped = [(child, escalation) for _, child, escalation in running]
+                stop_processes(stopped, self.pause, lambda: self._stop_requests > first)
+        self._processes.clear()
         self._ready = False
         self._data.run.unlink(missing_ok=True)
 
     def _save(self) -> None:
         process = psutil.Process()
-        running = tuple(filter(None, (each.as_running() for each in self._charges)))
+        running = tuple(filter(None, (each.as_running() for each in self._processes)))
         state = RunState(
-            Identity(process.pid, process.create_time()),
+            ProcessIdentity(process.pid, process.create_time()),
             running,
             self._ready,
-            self._restarts.done,
-            self._restarts.problem,
+            self._restart.completed,
+            self._restart.problem,
         )
         try:
             state.save(self._data)
-        except OSError as error:  # a full disk is no reason to end what runs
+        except OSError as error:  # such as a full disk; the processes keep running
             self._report(f"{self._data.run} cannot be written: {error.strerror}")

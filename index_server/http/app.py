@@ -1,4 +1,4 @@
-"""The WSGI application of the index server: paths, and what becomes of errors."""
+"""The WSGI application of the index server: routes and error handling."""
 
 from typing import Any, Final
 
@@ -13,11 +13,11 @@ from index_server.errors import (
     NotFoundError,
 )
 from index_server.http import resources
-from index_server.http.exchange import write_error
-from index_server.indexes import Indexes
-from index_server.metrics import Metrics
+from index_server.http.formats import write_error
+from index_server.metrics import IndexServerMetrics
+from index_server.registry import IndexRegistry
 
-logger = structlog.get_logger("acoustid.fpindex.app")
+logger = structlog.get_logger("acoustid.index_server.http")
 
 App = falcon.App[falcon.Request, falcon.Response]
 
@@ -25,7 +25,7 @@ _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE")
 
 
 class _Methods:
-    """Refuses what no resource is there for; Falcon would answer OPTIONS of its own accord."""
+    """Rejects methods that a resource does not have. Falcon would answer OPTIONS by itself."""
 
     def process_resource(
         self,
@@ -34,33 +34,33 @@ class _Methods:
         resource: object,
         params: dict[str, Any],
     ) -> None:
-        """Let a request pass to its resource, or tell which methods that has."""
+        """Raise an error unless the resource has the method."""
         if req.path == "/":
             raise NotFoundError
         allowed = [method for method in _METHODS if hasattr(resource, f"on_{method.lower()}")]
         if req.method in allowed:
             return
-        # Where an id would be, an unknown word like `_search` is a path of its own.
+        # An unknown word such as `_find` in place of an id is an unknown path.
         if params.get("document", "").startswith("_"):
             raise NotFoundError
         resp.set_header("Allow", ", ".join(allowed))
         raise MethodNotAllowedError
 
 
-def create_app(indexes: Indexes, metrics: Metrics) -> App:
-    """Return the application on the indexes of this process."""
+def create_app(indexes: IndexRegistry, metrics: IndexServerMetrics) -> App:
+    """Return the application for the indexes of this process."""
     app = falcon.App(middleware=_Methods())
     app.add_error_handler(Exception, _handle)
     app.add_error_handler(falcon.HTTPError, _handle)
-    app.add_route("/_health", resources.Health())
-    app.add_route("/_metrics", resources.MetricsText(metrics))
-    app.add_route("/{index}", resources.Index(indexes))
-    app.add_route("/{index}/_health", resources.IndexHealth(indexes))
-    app.add_route("/{index}/_update", resources.Updates(indexes))
-    app.add_route("/{index}/_search", resources.Searches(indexes))
-    app.add_route("/{index}/_status", resources.Status(indexes))
-    app.add_route("/{index}/_snapshot", resources.Snapshot(indexes))
-    app.add_route("/{index}/{document}", resources.Fingerprint(indexes))
+    app.add_route("/_health", resources.HealthResource())
+    app.add_route("/_metrics", resources.MetricsResource(metrics))
+    app.add_route("/{index}", resources.IndexResource(indexes))
+    app.add_route("/{index}/_health", resources.IndexHealthResource(indexes))
+    app.add_route("/{index}/_update", resources.UpdateResource(indexes))
+    app.add_route("/{index}/_search", resources.SearchResource(indexes))
+    app.add_route("/{index}/_status", resources.StatusResource(indexes))
+    app.add_route("/{index}/_snapshot", resources.SnapshotResource(indexes))
+    app.add_route("/{index}/{document}", resources.FingerprintResource(indexes))
     return app
 
 
@@ -70,11 +70,11 @@ def _handle(
     error: Exception,
     params: dict[str, Any],  # noqa: ARG001 - Falcon's signature
 ) -> None:
-    """Write the error that a client is told; log it where it is ours."""
-    write_error(req, resp, _shown(req, error))
+    """Write an error reply. Log unexpected errors."""
+    write_error(req, resp, _client_error(req, error))
 
 
-def _shown(req: falcon.Request, error: Exception) -> IndexServerError:
+def _client_error(req: falcon.Request, error: Exception) -> IndexServerError:
     if isinstance(error, IndexServerError):
         return error
     if isinstance(error, falcon.HTTPNotFound):

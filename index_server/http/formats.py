@@ -1,7 +1,7 @@
-"""JSON and MessagePack: which of them a request speaks, and messages to and from bytes.
+"""Bodies in JSON and MessagePack: content negotiation, size limits, decoding, encoding.
 
-JSON names each field in full. MessagePack names it by its first letter; when it is read, any key
-that begins with the letter will do, so that full names work too.
+In JSON a key is the full name of the field. In MessagePack it is the first letter. Only the first
+letter of a received MessagePack key counts, so full names are accepted too.
 """
 
 import json
@@ -9,35 +9,46 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
+import falcon
 import msgpack
 
-from index_server.errors import BadRequestError, BodyTooLargeError, UnsupportedMediaTypeError
+from index_server.errors import (
+    BadRequestError,
+    BodyTooLargeError,
+    IndexServerError,
+    UnsupportedMediaTypeError,
+)
 
-Message = Mapping[str, object]
-"""A reply by full names. Messages in its lists are abbreviated as it is; maps in it are data."""
+Reply = Mapping[str, object]
+"""A reply with full names. MessagePack abbreviates its keys and those of maps in its lists. Keys
+of maps that are direct values, such as the metadata, stay as they are."""
 
 
 class Format(Enum):
-    """A form of messages, by its media type."""
+    """A format of bodies; the value is its media type."""
 
     JSON = "application/json"
     MSGPACK = "application/vnd.msgpack"
 
 
+MAX_BODY: Final = 16 * 1024 * 1024
+"""Bytes that the body of a request may have."""
+
 MAX_CONTAINERS: Final = 300_000
-"""Maps and lists that a message may have. Each takes 60 to 240 bytes, and one byte of a body."""
+"""Maps and lists that a body may have. Each takes 1 byte of the body and 60 to 240 of memory."""
 
 MAX_ITEMS: Final = 2**20
 """Items that a list or a map may have."""
 
+_CHUNK: Final = 256 * 1024
 _FORMATS: Final = {form.value: form for form in Format}
 
 
 def request_format(content_type: str | None, *, has_body: bool) -> Format:
-    """Return the format of a request: what it says, or MessagePack for a body without a type.
+    """Return the format of a request; a body without a content type is MessagePack.
 
     Raises:
-        UnsupportedMediaTypeError: it says something else.
+        UnsupportedMediaTypeError: the content type is neither JSON nor MessagePack.
     """
     if content_type is None:
         return Format.MSGPACK if has_body else Format.JSON
@@ -48,7 +59,7 @@ def request_format(content_type: str | None, *, has_body: bool) -> Format:
 
 
 def reply_format(accept: str | None, content_type: str | None, *, has_body: bool) -> Format:
-    """Return the format of a reply: what `accept` names, else that of the request, else JSON."""
+    """Return the format of a reply: that of `accept`, else that of the request, else JSON."""
     accepted = _FORMATS.get(accept or "")
     if accepted is not None:
         return accepted
@@ -59,11 +70,11 @@ def reply_format(accept: str | None, content_type: str | None, *, has_body: bool
 
 
 def decode(body: bytes, form: Format) -> object:
-    """Return what a body holds.
+    """Return the decoded body.
 
     Raises:
-        BadRequestError: it is not of that format.
-        BodyTooLargeError: it has more maps and lists than `MAX_CONTAINERS`.
+        BadRequestError: the body is not valid in that format.
+        BodyTooLargeError: the body has more than `MAX_CONTAINERS` maps and lists.
     """
     try:
         return _decode_json(body) if form is Format.JSON else _decode_msgpack(body)
@@ -78,12 +89,12 @@ def _decode_json(body: bytes) -> object:
 
 
 def _decode_msgpack(body: bytes) -> object:
-    room = MAX_CONTAINERS
+    left = MAX_CONTAINERS
 
     def count(container: object) -> object:
-        nonlocal room
-        room -= 1
-        if room < 0:
+        nonlocal left
+        left -= 1
+        if left < 0:
             raise BodyTooLargeError
         return container
 
@@ -99,8 +110,8 @@ def _decode_msgpack(body: bytes) -> object:
     return value
 
 
-def encode(message: Message, form: Format) -> bytes:
-    """Return a message as bytes."""
+def encode(message: Reply, form: Format) -> bytes:
+    """Return the body of a reply."""
     if form is Format.JSON:
         return json.dumps(message, separators=(",", ":")).encode()
     packed: bytes = msgpack.packb(_abbreviated(message))
@@ -108,15 +119,15 @@ def encode(message: Message, form: Format) -> bytes:
 
 
 def fields(value: object, names: Sequence[str], form: Format) -> dict[str, Any]:
-    """Return a message's fields by their full names.
+    """Return the fields of a map by their full names.
 
     Args:
-        value: what `decode` returned, or a part of it.
-        names: of the fields that it may have; no two begin alike.
-        form: what it was decoded from.
+        value: the result of `decode`, or a part of it.
+        names: of the allowed fields; their first letters differ.
+        form: the format of the body.
 
     Raises:
-        BadRequestError: it is no map, or has a field of another name.
+        BadRequestError: the value is not a map, or has an unknown field.
     """
     if not isinstance(value, dict):
         raise BadRequestError
@@ -132,8 +143,73 @@ def fields(value: object, names: Sequence[str], form: Format) -> dict[str, Any]:
     return found
 
 
-def _abbreviated(message: Message) -> dict[str, object]:
+def _abbreviated(message: Reply) -> dict[str, object]:
     return {
         name[0]: [_abbreviated(item) for item in value] if isinstance(value, list) else value
         for name, value in message.items()
     }
+
+
+class IndexRequest:
+    """A request and the formats of its body and its reply."""
+
+    def __init__(self, req: falcon.Request) -> None:
+        self._req = req
+        self._content_type = req.get_header("Content-Type")
+        is_chunked = req.content_length is None and req.get_header("Transfer-Encoding")
+        self._has_body = bool(req.content_length or is_chunked)
+
+    def body(self) -> tuple[object, Format]:
+        """Return the decoded body and its format.
+
+        Raises:
+            UnsupportedMediaTypeError: the body is neither JSON nor MessagePack.
+            BadRequestError: the body is missing, incomplete or invalid.
+            BodyTooLargeError: the body is larger than `MAX_BODY`.
+        """
+        form = request_format(self._content_type, has_body=self._has_body)
+        body = _read_body(self._req) if self._has_body else b""
+        if not body:
+            raise BadRequestError
+        return decode(body, form), form
+
+    def optional_body(self) -> tuple[object, Format]:
+        """Return the decoded body and its format, an empty map if there is no body.
+
+        Raises:
+            UnsupportedMediaTypeError, BadRequestError, BodyTooLargeError: as for `body`.
+        """
+        return self.body() if self._has_body else ({}, Format.JSON)
+
+    def reply(self, resp: falcon.Response, message: Reply) -> None:
+        """Write a reply in the negotiated format."""
+        accept = self._req.get_header("Accept")
+        form = reply_format(accept, self._content_type, has_body=self._has_body)
+        resp.data = encode(message, form)
+        resp.content_type = form.value
+
+
+def write_error(req: falcon.Request, resp: falcon.Response, error: IndexServerError) -> None:
+    """Write an error in the negotiated format. The reply to HEAD has no body."""
+    resp.status = falcon.code_to_http_status(error.status)
+    if req.method != "HEAD":
+        IndexRequest(req).reply(resp, {"error": error.name()})
+
+
+def _read_body(req: falcon.Request) -> bytes:
+    length = req.content_length
+    if length is not None and length > MAX_BODY:
+        raise BodyTooLargeError
+    left = MAX_BODY + 1 if length is None else length
+    pieces: list[bytes] = []
+    try:
+        while left and (piece := req.env["wsgi.input"].read(min(left, _CHUNK))):
+            pieces.append(piece)
+            left -= len(piece)
+    except OSError:
+        raise BadRequestError from None
+    if length is None and not left:
+        raise BodyTooLargeError
+    if length is not None and left:
+        raise BadRequestError
+    return b"".join(pieces)

@@ -1,89 +1,54 @@
-"""What clients ask of the index server, taken from decoded messages and checked."""
+"""Parses and checks decoded request bodies."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index_server.errors import BadRequestError, InvalidFingerprintIdError
+from index_server.group_commit import UpdateRequest
 from index_server.http.formats import Format, fields
+from index_server.registry import CreateRequest
+from index_server.served_index import (
+    DEFAULT_LIMIT,
+    DEFAULT_SCORE_PCT,
+    DEFAULT_TIMEOUT,
+    SearchRequest,
+)
 from pipeline.index import Change, Delete, Insert
 
 MAX_U32: Final = 2**32 - 1
 MAX_U64: Final = 2**64 - 1
 
-DEFAULT_TIMEOUT: Final = 500  # milliseconds
 MAX_TIMEOUT: Final = 10_000  # milliseconds
-DEFAULT_LIMIT: Final = 40
 MAX_LIMIT: Final = 100
-DEFAULT_SCORE_PCT: Final = 10
-TERMS_A_POINT: Final = 20
-"""Terms of a query, duplicates too, for each point that its hits must score by default."""
+TERMS_PER_POINT: Final = 20
+"""The default minimum score is the number of terms of the query divided by this, rounded up.
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SearchRequest:
-    """A search, its limits within what the server allows.
-
-    Attributes:
-        query: terms, uint32, shape (n,), any order, maybe with duplicates.
-        timeout: seconds, None for no limit.
-        limit: most results.
-        min_score: fewest terms that a result shares.
-        score_pct: results below this part of the best score are left out.
-    """
-
-    query: NDArray[np.uint32]
-    timeout: float | None = DEFAULT_TIMEOUT / 1000
-    limit: int = DEFAULT_LIMIT
-    min_score: int = 1
-    score_pct: int = DEFAULT_SCORE_PCT
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Update:
-    """Changes that become one version of an index.
-
-    Attributes:
-        changes: in order; the last one of an id wins.
-        metadata: to put into the index's own, key by key.
-        expected_version: the version that the index must have, None for any.
-    """
-
-    changes: list[Change] = field(default_factory=list)
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    expected_version: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CreateRequest:
-    """An index to create, and what must not be so already."""
-
-    expect_does_not_exist: bool = False
-    generation: int | None = None
+Duplicate terms count."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteRequest:
-    """An index to delete."""
+    """The condition under which an index is deleted."""
 
     expect_exists: bool = False
 
 
 def search_request(value: object, form: Format) -> SearchRequest:
-    """Return a search.
+    """Return the search of a body.
 
     Raises:
-        BadRequestError: a field is unknown, of another type or too large, or there is no query.
+        BadRequestError: a field is unknown, has another type or is too large, or the query is
+            missing.
     """
     given = fields(value, ("query", "timeout", "limit", "min_score", "score_pct"), form)
     query = _hashes(given.get("query"))
     timeout = min(_u32(given.get("timeout", DEFAULT_TIMEOUT)), MAX_TIMEOUT)
     min_score = given.get("min_score")
     if min_score is None:
-        min_score = -(-query.size // TERMS_A_POINT)
+        min_score = -(-query.size // TERMS_PER_POINT)
     return SearchRequest(
         query,
         timeout=timeout / 1000 or None,
@@ -93,12 +58,12 @@ def search_request(value: object, form: Format) -> SearchRequest:
     )
 
 
-def update_request(value: object, form: Format) -> Update:
-    """Return an update.
+def update_request(value: object, form: Format) -> UpdateRequest:
+    """Return the update of a body.
 
     Raises:
         BadRequestError: as for a search.
-        InvalidFingerprintIdError: a change is of id 0.
+        InvalidFingerprintIdError: a change has id 0.
     """
     given = fields(value, ("changes", "metadata", "expected_version"), form)
     metadata: dict[str, str] = {}
@@ -110,31 +75,33 @@ def update_request(value: object, form: Format) -> Update:
     if given.get("metadata") is not None:
         metadata.update(_strings(given["metadata"]))
     expected = given.get("expected_version")
-    return Update(changes, metadata, None if expected is None else _integer(expected, MAX_U64))
+    return UpdateRequest(
+        changes, metadata, None if expected is None else _integer(expected, MAX_U64)
+    )
 
 
-def insert_request(value: object, form: Format, document: int) -> Update:
-    """Return the update that puts one fingerprint in.
+def insert_request(value: object, form: Format, document: int) -> UpdateRequest:
+    """Return the update that inserts one fingerprint.
 
     Raises:
         BadRequestError: as for a search.
         InvalidFingerprintIdError: the id is 0.
     """
     given = fields(value, ("hashes",), form)
-    return Update([Insert(_checked_id(document), _hashes(given.get("hashes")))])
+    return UpdateRequest([Insert(_checked_id(document), _hashes(given.get("hashes")))])
 
 
-def delete_request(document: int) -> Update:
-    """Return the update that takes one fingerprint out.
+def delete_request(document: int) -> UpdateRequest:
+    """Return the update that deletes one fingerprint.
 
     Raises:
         InvalidFingerprintIdError: the id is 0.
     """
-    return Update([Delete(_checked_id(document))])
+    return UpdateRequest([Delete(_checked_id(document))])
 
 
 def create_index_request(value: object, form: Format) -> CreateRequest:
-    """Return what to create.
+    """Return the conditions of a create request.
 
     Raises:
         BadRequestError: as for a search.
@@ -148,7 +115,7 @@ def create_index_request(value: object, form: Format) -> CreateRequest:
 
 
 def delete_index_request(value: object, form: Format) -> DeleteRequest:
-    """Return what to delete.
+    """Return the condition of a delete request.
 
     Raises:
         BadRequestError: as for a search.
@@ -158,10 +125,10 @@ def delete_index_request(value: object, form: Format) -> DeleteRequest:
 
 
 def document_id(text: str) -> int:
-    """Return the id that a path names.
+    """Return the id in a path.
 
     Raises:
-        BadRequestError: it is no decimal number of 32 bits.
+        BadRequestError: the text is not a decimal number of 32 bits.
     """
     if not (text.isascii() and text.isdigit() and len(text) <= 20):
         raise BadRequestError
@@ -169,7 +136,7 @@ def document_id(text: str) -> int:
 
 
 def _change(value: object, form: Format, metadata: dict[str, str]) -> Change | None:
-    """Return one change, or None where it was of the metadata, which is put in there."""
+    """Return one change, or None for ``set_metadata``, which is added to `metadata`."""
     given = fields(value, ("insert", "delete", "set_metadata"), form)
     if len(given) != 1:
         raise BadRequestError
@@ -192,7 +159,7 @@ def _checked_id(document: int) -> int:
 
 
 def _hashes(value: object) -> NDArray[np.uint32]:
-    # A float or a boolean would become a number without a word.
+    # NumPy would convert a float or a boolean without an error.
     if not isinstance(value, list) or not set(map(type, value)) <= {int}:
         raise BadRequestError
     try:
@@ -228,7 +195,7 @@ def _strings(value: object) -> dict[str, str]:
         raise BadRequestError
     try:
         for text in (*value, *value.values()):
-            str.encode(text)  # a lone surrogate of JSON's is no text
+            str.encode(text)  # JSON allows lone surrogates, which UTF-8 does not
     except (TypeError, UnicodeEncodeError):
         raise BadRequestError from None
     return value

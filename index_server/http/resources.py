@@ -1,9 +1,9 @@
-"""The paths of the index server."""
+"""The HTTP resources of the index server."""
 
 import falcon
 
 from index_server.errors import FingerprintNotFoundError, IndexNotFoundError
-from index_server.http.exchange import Exchange
+from index_server.http.formats import IndexRequest
 from index_server.http.requests import (
     create_index_request,
     delete_index_request,
@@ -13,16 +13,16 @@ from index_server.http.requests import (
     search_request,
     update_request,
 )
-from index_server.indexes import Indexes
-from index_server.metrics import CONTENT_TYPE, Metrics
+from index_server.metrics import CONTENT_TYPE, IndexServerMetrics
+from index_server.registry import IndexRegistry
 from index_server.snapshot import write_snapshot
 
 
-class Health:
-    """``/_health``: the process answers."""
+class HealthResource:
+    """``/_health``: the server runs."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Say so."""
+        """Return ``OK``."""
         del req
         resp.content_type = falcon.MEDIA_TEXT
         resp.text = "OK\n"
@@ -30,10 +30,10 @@ class Health:
     on_head = on_get
 
 
-class MetricsText:
-    """``/_metrics``: what Prometheus scrapes."""
+class MetricsResource:
+    """``/_metrics``: metrics for Prometheus."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: IndexServerMetrics) -> None:
         self._metrics = metrics
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -43,18 +43,18 @@ class MetricsText:
         resp.data = self._metrics.text()
 
 
-class Resource:
-    """A path below an index's name."""
+class _IndexesResource:
+    """A resource of one index."""
 
-    def __init__(self, indexes: Indexes) -> None:
+    def __init__(self, indexes: IndexRegistry) -> None:
         self._indexes = indexes
 
 
-class IndexHealth(Resource):
-    """``/{index}/_health``: the index exists and answers."""
+class IndexHealthResource(_IndexesResource):
+    """``/{index}/_health``: the index exists."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, index: str) -> None:
-        """Say so, or 404 with nothing."""
+        """Return ``OK``, or 404 without a body."""
         del req
         try:
             self._indexes.get(index)
@@ -67,8 +67,8 @@ class IndexHealth(Resource):
     on_head = on_get
 
 
-class Index(Resource):
-    """``/{index}``: an index as a whole."""
+class IndexResource(_IndexesResource):
+    """``/{index}``: the index itself."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, index: str) -> None:
         """Return version, metadata and size."""
@@ -79,83 +79,81 @@ class Index(Resource):
             "num_segments": info.stats.segments,
             "num_docs": info.stats.documents,
         }
-        Exchange(req).reply(
+        IndexRequest(req).reply(
             resp, {"version": info.stats.position, "metadata": info.metadata, "stats": stats}
         )
 
     def on_head(self, req: falcon.Request, resp: falcon.Response, index: str) -> None:
-        """Tell by the status whether it exists."""
+        """Return 404 if it does not exist."""
         del req, resp
         self._indexes.get(index)
 
     def on_put(self, req: falcon.Request, resp: falcon.Response, index: str) -> None:
-        """Create it, unless it exists."""
-        exchange = Exchange(req)
-        request = create_index_request(*exchange.message_or_nothing())
-        created = self._indexes.create(index, request)
-        exchange.reply(
+        """Create the index if it does not exist."""
+        request = IndexRequest(req)
+        created = self._indexes.create(index, create_index_request(*request.optional_body()))
+        request.reply(
             resp,
             {"version": created.version(), "ready": True, "generation": created.generation},
         )
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, index: str) -> None:
-        """Delete it, if it exists."""
-        exchange = Exchange(req)
-        request = delete_index_request(*exchange.message_or_nothing())
-        deleted = self._indexes.delete(index, expect_exists=request.expect_exists)
-        exchange.reply(resp, {"deleted": deleted})
+        """Delete the index if it exists."""
+        request = IndexRequest(req)
+        conditions = delete_index_request(*request.optional_body())
+        deleted = self._indexes.delete(index, expect_exists=conditions.expect_exists)
+        request.reply(resp, {"deleted": deleted})
 
 
-class Updates(Resource):
-    """``/{index}/_update``: changes that become one version."""
-
-    def on_post(self, req: falcon.Request, resp: falcon.Response, index: str) -> None:
-        """Apply them."""
-        exchange = Exchange(req)
-        update = update_request(*exchange.message())
-        exchange.reply(resp, {"version": self._indexes.get(index).update(update)})
-
-
-class Searches(Resource):
-    """``/{index}/_search``: the fingerprints most like a query."""
+class UpdateResource(_IndexesResource):
+    """``/{index}/_update``: a batch of changes."""
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, index: str) -> None:
-        """Return their ids and scores, the best first."""
-        exchange = Exchange(req)
-        request = search_request(*exchange.message())
-        hits = self._indexes.get(index).search(request)
+        """Apply the changes as one version."""
+        request = IndexRequest(req)
+        update = update_request(*request.body())
+        request.reply(resp, {"version": self._indexes.get(index).update(update)})
+
+
+class SearchResource(_IndexesResource):
+    """``/{index}/_search``: the fingerprints that share the most terms with a query."""
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, index: str) -> None:
+        """Return ids and scores, the best first."""
+        request = IndexRequest(req)
+        hits = self._indexes.get(index).search(search_request(*request.body()))
         found = zip(hits.ids.tolist(), hits.scores.tolist(), strict=True)
         results = [{"id": document, "score": score} for document, score in found]
-        exchange.reply(resp, {"results": results})
+        request.reply(resp, {"results": results})
 
 
-class Fingerprint(Resource):
+class FingerprintResource(_IndexesResource):
     """``/{index}/{document}``: one fingerprint."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, index: str, document: str) -> None:
-        """Return its version."""
-        Exchange(req).reply(resp, {"version": self._version(index, document)})
+        """Return the version of the fingerprint."""
+        IndexRequest(req).reply(resp, {"version": self._version(index, document)})
 
     def on_head(
         self, req: falcon.Request, resp: falcon.Response, index: str, document: str
     ) -> None:
-        """Tell by the status whether it exists."""
+        """Return 404 if it does not exist."""
         del req, resp
         self._version(index, document)
 
     def on_put(self, req: falcon.Request, resp: falcon.Response, index: str, document: str) -> None:
-        """Put it in, in place of an earlier one."""
-        exchange = Exchange(req)
-        update = insert_request(*exchange.message(), document_id(document))
+        """Insert or replace the fingerprint."""
+        request = IndexRequest(req)
+        update = insert_request(*request.body(), document_id(document))
         self._indexes.get(index).update(update)
-        exchange.reply(resp, {})
+        request.reply(resp, {})
 
     def on_delete(
         self, req: falcon.Request, resp: falcon.Response, index: str, document: str
     ) -> None:
-        """Take it out; one that isn't there is no error."""
+        """Delete the fingerprint. A missing one is not an error."""
         self._indexes.get(index).update(delete_request(document_id(document)))
-        Exchange(req).reply(resp, {})
+        IndexRequest(req).reply(resp, {})
 
     def _version(self, index: str, document: str) -> int:
         number = document_id(document)
@@ -165,24 +163,24 @@ class Fingerprint(Resource):
         return version
 
 
-class Status(Resource):
-    """``/{index}/_status``: which index it is, and how far."""
+class StatusResource(_IndexesResource):
+    """``/{index}/_status``: generation and version."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, index: str) -> None:
-        """Return generation and versions; what is acknowledged is in files."""
+        """Return generation and versions. Every acknowledged version is in files."""
         found = self._indexes.get(index)
         version = found.version()
-        Exchange(req).reply(
+        IndexRequest(req).reply(
             resp,
             {"generation": found.generation, "version": version, "file_version": version},
         )
 
 
-class Snapshot(Resource):
-    """``/{index}/_snapshot``: the whole index."""
+class SnapshotResource(_IndexesResource):
+    """``/{index}/_snapshot``: all files of the index."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, index: str) -> None:
-        """Stream it as it is now, while it goes on changing."""
+        """Stream the current state. Updates continue in the meantime."""
         del req
         found = self._indexes.get(index)
         resp.content_type = "application/octet-stream"

@@ -1,1 +1,1 @@
-"""The older line protocol on TCP."""
+"""The older line protocol of fpindex on TCP."""

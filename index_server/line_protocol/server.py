@@ -1,4 +1,4 @@
-"""The older line protocol on TCP: connections, their limits and their ends."""
+"""The TCP server of the line protocol: connections, limits, time-outs."""
 
 import socket
 import socketserver
@@ -11,72 +11,71 @@ from typing import ClassVar, Final, TypeAlias
 import structlog
 
 from http_server.connections import EXEMPT, client_of
-from index_server.http.requests import CreateRequest
-from index_server.indexes import Indexes
-from index_server.line_protocol.session import Session
+from index_server.line_protocol.session import LineProtocolSession
+from index_server.registry import CreateRequest, IndexRegistry
 
 MAX_LINE: Final = 256 * 1024
-"""Bytes that a line may have, its end included."""
+"""Bytes that a line may have, including the line end."""
 
 MAX_CONNECTIONS: Final = 512
-"""Connections at a time; each has a thread."""
+"""Maximum number of connections. Each one has a thread."""
 
 MAX_CONNECTIONS_PER_CLIENT: Final = 128
-"""The same of one client address, but for those of this machine."""
+"""Maximum number of connections of one client address. Does not apply to this machine."""
 
-_POLL: Final = 0.05  # seconds between looks at whether to stop
+_POLL: Final = 0.05  # seconds between two checks for shutdown
 
 _Request: TypeAlias = socket.socket | tuple[bytes, socket.socket]
 
-logger = structlog.get_logger("acoustid.fpindex.legacy")
+logger = structlog.get_logger("acoustid.index_server.line_protocol")
 
 
-class LegacyServer:
-    """Serves one index in the line protocol, in threads of its own, until it is closed.
+class LineProtocolServer:
+    """Serves one index in the line protocol, in its own threads, until it is closed.
 
     Args:
         indexes: of the server.
-        name: the index that is served; it is created if there is none.
-        address: host and port to listen on; port 0 for any.
+        name: of the index to serve; it is created if it does not exist.
+        address: host and port to listen on; port 0 for any free one.
 
     Raises:
-        OSError: it cannot listen there.
+        OSError: it cannot listen on the address.
     """
 
-    def __init__(self, indexes: Indexes, name: str, address: tuple[str, int]) -> None:
+    def __init__(self, indexes: IndexRegistry, name: str, address: tuple[str, int]) -> None:
         indexes.create(name, CreateRequest())
         self._listener = _Listener(address, indexes, name)
         self._thread = threading.Thread(
-            target=self._listener.serve_forever, args=(_POLL,), name="legacy", daemon=True
+            target=self._listener.serve_forever, args=(_POLL,), name="line-protocol", daemon=True
         )
         self._thread.start()
-        logger.info("line protocol", index=name, host=address[0], port=self.port)
+        logger.info("serving the line protocol", index=name, host=address[0], port=self.port)
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
+        """The port that the server listens on."""
         return int(self._listener.server_address[1])
 
     def close(self) -> None:
-        """Accept no more connections; those that are open end with the process."""
+        """Accept no more connections. Open ones end with the process."""
         self._listener.shutdown()
         self._listener.server_close()
 
 
 class _Connection(socketserver.StreamRequestHandler):
-    """Reads lines and writes replies until either side has enough."""
+    """Reads lines and writes replies until one side closes the connection."""
 
     disable_nagle_algorithm: ClassVar[bool] = True
     server: "_Listener"
 
     def handle(self) -> None:
-        session = Session(self.server.indexes, self.server.index_name)
-        with suppress(OSError):  # the client has gone, or reads no replies
+        session = LineProtocolSession(self.server.indexes, self.server.index_name)
+        with suppress(OSError):  # the client has disconnected, or reads no replies
             while self._answer_one(session):
                 pass
 
-    def _answer_one(self, session: Session) -> bool:
-        """Answer one line, and say whether to go on."""
+    def _answer_one(self, session: LineProtocolSession) -> bool:
+        """Answer one line. Return whether to continue."""
         self.connection.settimeout(session.idle_timeout)
         try:
             line = self.rfile.readline(MAX_LINE + 1)
@@ -105,7 +104,7 @@ class _Listener(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], indexes: Indexes, index_name: str) -> None:
+    def __init__(self, address: tuple[str, int], indexes: IndexRegistry, index_name: str) -> None:
         self.indexes = indexes
         self.index_name = index_name
         self._lock = threading.Lock()
@@ -113,7 +112,7 @@ class _Listener(socketserver.ThreadingTCPServer):
         super().__init__(address, _Connection)
 
     def process_request(self, request: _Request, client_address: object) -> None:
-        if not self._take_place(client_address):
+        if not self._admit(client_address):
             if isinstance(request, socket.socket):
                 with suppress(OSError):
                     request.sendall(b"ERR too many connections\r\n")
@@ -126,9 +125,9 @@ class _Listener(socketserver.ThreadingTCPServer):
             super().process_request_thread(request, client_address)
         finally:
             with self._lock:
-                self._open -= Counter([_client(client_address)])  # drops those at zero
+                self._open -= Counter([_client(client_address)])  # also removes counts of zero
 
-    def _take_place(self, client_address: object) -> bool:
+    def _admit(self, client_address: object) -> bool:
         client = _client(client_address)
         with self._lock:
             full = self._open.total() >= MAX_CONNECTIONS
@@ -143,6 +142,6 @@ class _Listener(socketserver.ThreadingTCPServer):
 
 
 def _client(address: object) -> str:
-    """Return the client that an address of a socket belongs to, empty for this machine."""
+    """Return the client of a socket address, "" for this machine."""
     host = str(address[0]) if isinstance(address, tuple) else ""
     return "" if host in EXEMPT else client_of(host)

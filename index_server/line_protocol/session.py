@@ -1,6 +1,6 @@
-"""One connection of the older line protocol: a line in, a reply out, no sockets.
+"""The commands of the line protocol: one line in, one reply out, without sockets.
 
-Changes are gathered between ``begin`` and ``commit`` and then become one version of the index.
+The changes between ``begin`` and ``commit`` become one version of the index.
 """
 
 import re
@@ -12,19 +12,19 @@ import structlog
 from numpy.typing import NDArray
 
 from index_server.errors import IndexServerError, SearchTimeoutError
-from index_server.http.requests import MAX_U32, SearchRequest, Update
-from index_server.indexes import Indexes
-from index_server.served_index import ServedIndex
+from index_server.group_commit import UpdateRequest
+from index_server.registry import IndexRegistry
+from index_server.served_index import SearchRequest, ServedIndex
 from pipeline.index import Change, FingerprintIndexError, Insert
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_TRANSACTION: Final = 1 << 24
-"""Terms that a transaction may hold before its commit: 64 MiB."""
+"""Terms that a transaction may have: 64 MiB."""
 
 MAX_DOCUMENT_ID: Final = "max_document_id"
-"""An attribute that is read from the index itself, which clients take for the highest id in it."""
+"""A read-only attribute: the highest id in the index."""
 
 _DEFAULTS: Final = {
     "max_results": 500,
@@ -32,13 +32,14 @@ _DEFAULTS: Final = {
     "timeout": 0,  # milliseconds, 0 for none
     "idle_timeout": 60_000,  # milliseconds, 0 for none
 }
+_MAX_U32: Final = 2**32 - 1
 _NUMBER: Final = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 
-logger = structlog.get_logger("acoustid.fpindex.legacy")
+logger = structlog.get_logger("acoustid.index_server.line_protocol")
 
 
 class RefusedError(Exception):
-    """A command cannot be carried out; the text is what the client is told."""
+    """A command failed; the text is sent to the client."""
 
 
 @dataclass(slots=True)
@@ -48,15 +49,15 @@ class _Transaction:
     terms: int = 0
 
 
-class Session:
-    """What a connection has set, and the transaction it is in.
+class LineProtocolSession:
+    """The settings and the transaction of one connection.
 
     Args:
         indexes: of the server.
-        name: of the one index that the protocol serves.
+        name: of the index that the protocol serves.
     """
 
-    def __init__(self, indexes: Indexes, name: str) -> None:
+    def __init__(self, indexes: IndexRegistry, name: str) -> None:
         self._indexes = indexes
         self._name = name
         self._settings = dict(_DEFAULTS)
@@ -76,11 +77,11 @@ class Session:
 
     @property
     def idle_timeout(self) -> float | None:
-        """Seconds that the connection may be silent, None for any."""
+        """Seconds without a command after which the connection is closed, None for never."""
         return self._settings["idle_timeout"] / 1000 or None
 
     def answer(self, line: str) -> str:
-        """Carry out a command, and return the reply without its line end."""
+        """Run a command and return the reply without a line end."""
         words = [word for word in line.split(" ") if word]
         if not words:
             return "OK "
@@ -116,7 +117,7 @@ class Session:
             logger.warning("search failed", error=repr(error))
             raise RefusedError("search failed") from None
         scores = hits.scores.tolist()
-        # The engine rounds this bound down, the protocol has always rounded it half up.
+        # The protocol rounds this minimum half up, the engine rounds it down.
         least = (scores[0] * percent + 50) // 100 if scores else 0
         found = zip(hits.ids.tolist(), scores, strict=True)
         return " ".join(f"{document}:{score}" for document, score in found if score >= least)
@@ -147,7 +148,7 @@ class Session:
         transaction = self._in_transaction()
         if transaction.changes or transaction.metadata:
             try:
-                self._index().update(Update(transaction.changes, transaction.metadata))
+                self._index().update(UpdateRequest(transaction.changes, transaction.metadata))
             except (IndexServerError, FingerprintIndexError, OSError) as error:
                 logger.warning("commit failed", error=repr(error))
                 raise RefusedError("commit failed") from None
@@ -161,7 +162,7 @@ class Session:
         return ""
 
     def _do_nothing(self, words: list[str]) -> str:
-        """Leave to the engine what it does by itself."""
+        """Accept a command whose work the engine does by itself."""
         del words
         self._in_transaction()
         return ""
@@ -209,7 +210,7 @@ class Session:
 
 
 def _fingerprint(text: str) -> NDArray[np.uint32]:
-    """Return the terms of a comma-separated list; each number counts modulo 2**32."""
+    """Return the terms of a comma-separated list, each number modulo 2**32."""
     numbers = text.split(",")
     if not all(map(_NUMBER.fullmatch, numbers)):
         raise RefusedError("invalid fingerprint")
@@ -220,6 +221,6 @@ def _fingerprint(text: str) -> NDArray[np.uint32]:
 
 
 def _unsigned(text: str, complaint: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= MAX_U32):
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= _MAX_U32):
         raise RefusedError(complaint)
     return int(text)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from pipeline.fingerprint.words import Words
+from pipeline.submission_fields import METADATA_FIELDS
 
-META_FIELDS = ("track", "artist", "album", "album_artist", "track_no", "disc_no", "year")
+META_FIELDS = tuple(METADATA_FIELDS)
 """The fields of user-submitted metadata, in the order in which they are hashed."""
 
 _FINGERPRINTS = UUID("df7bef46-416e-4c57-a877-39b54325ef03")

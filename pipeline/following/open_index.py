@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from pipeline.catalog.fingerprint.index_lock import try_lock_index
 from pipeline.index import FingerprintIndex, FingerprintIndexError, IndexLocked, open_reader
 from pipeline.index import open_writer as open_local_writer
-from pipeline.index_http import HttpIndexReader, HttpIndexUpdater, IndexServer
+from pipeline.index_http import HttpIndexReader, HttpIndexUpdater, IndexServerClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -84,7 +84,7 @@ def open_index(settings: FingerprintIndexSettings) -> OpenIndex:
     if settings.protocol == "local":
         return open_reader(settings.path)
     servers = [
-        IndexServer(host, port, settings.name, settings.connections)
+        IndexServerClient(host, port, settings.name, settings.connections)
         for host, port in settings.servers()
     ]
     first = os.getpid() % len(servers)
@@ -124,7 +124,7 @@ def _open_on_server(settings: FingerprintIndexSettings, databases: Databases) ->
     if release is None:
         raise IndexBusy(f"index {settings.name}: another process writes it; wait for it")
     try:
-        return HttpIndexUpdater(IndexServer(*settings.servers()[0], settings.name), release)
+        return HttpIndexUpdater(IndexServerClient(*settings.servers()[0], settings.name), release)
     except BaseException:
         release()
         raise

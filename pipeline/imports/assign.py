@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pipeline.catalog.ingest.submissions import StoredSubmission
 from pipeline.imports.pairs import Pair
-from pipeline.messages import Candidate, Match, TrackFit
+from pipeline.messages import Match, SubmissionInBatch, TrackFit
 from pipeline.rules import (
     FINGERPRINT_MERGE_THRESHOLD,
     MAX_LENGTH_DIFF,
@@ -63,7 +63,7 @@ class Assigner:
             if score > TRACK_MERGE_THRESHOLD:
                 self._like.setdefault(submission_id, []).append(fingerprint_id)
 
-    def place(self, submission: StoredSubmission, candidate: Candidate) -> Placement:
+    def place(self, submission: StoredSubmission, candidate: SubmissionInBatch) -> Placement:
         """Decide what a submission becomes.
 
         It joins the track of its best match that it fits, and is the same fingerprint if that
@@ -81,7 +81,9 @@ class Assigner:
         self._newcomers[newcomer.id] = newcomer
         self._by_track.setdefault(newcomer.track_id, []).append(newcomer)
 
-    def _all_matches(self, submission: StoredSubmission, candidate: Candidate) -> list[Match]:
+    def _all_matches(
+        self, submission: StoredSubmission, candidate: SubmissionInBatch
+    ) -> list[Match]:
         like = (self._newcomers.get(key) for key in self._like.get(submission.id, ()))
         found = [
             Match(each.id, each.track_id, self._scores[submission.id, each.id])
@@ -91,7 +93,7 @@ class Assigner:
         return sorted([*candidate.matches, *found], key=_rank)
 
     def _all_fits(
-        self, submission: StoredSubmission, candidate: Candidate, matches: Iterable[Match]
+        self, submission: StoredSubmission, candidate: SubmissionInBatch, matches: Iterable[Match]
     ) -> dict[int, TrackFit]:
         fits = {fit.track_id: fit for fit in candidate.fits}
         for match in matches:

@@ -18,7 +18,7 @@ from pipeline.catalog.ingest.submissions import StoredSubmission
 from pipeline.imports.assign import Assigner, Newcomer, Placement
 from pipeline.imports.pairs import Joining, Pair, fit_tracks, near_pairs, score_pairs
 from pipeline.imports.write import store_placements
-from pipeline.messages import Candidate, SubmissionBatch, TrackFit
+from pipeline.messages import SubmissionBatch, SubmissionInBatch, TrackFit
 from pipeline.rules import TRACK_MERGE_THRESHOLD
 from pipeline.runtime.databases import Databases
 
@@ -105,7 +105,7 @@ def _fits_of_newcomers(
     return fit_tracks(wanted, joinings, members, scores)
 
 
-def _check_matches(candidates: Sequence[Candidate], connection: sa.Connection) -> None:
+def _check_matches(candidates: Sequence[SubmissionInBatch], connection: sa.Connection) -> None:
     matched = {
         match.fingerprint_id: match.track_id
         for candidate in candidates

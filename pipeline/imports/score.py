@@ -12,7 +12,7 @@ from pipeline.catalog.ingest.submissions import StoredSubmission
 from pipeline.fingerprint.query import extract_query_batch
 from pipeline.imports.pairs import Joining, Pair, fit_tracks, near, near_pairs, score_pairs
 from pipeline.index.interface import FingerprintIndex
-from pipeline.messages import Candidate, Match, SubmissionBatch, TrackFit
+from pipeline.messages import Match, SubmissionBatch, SubmissionInBatch, TrackFit
 from pipeline.rules import INDEX_MAX_POSTINGS, MAX_LENGTH_DIFF, TRACK_MERGE_THRESHOLD
 from pipeline.runtime.databases import Databases
 
@@ -82,7 +82,7 @@ def check_position(position: int, connection: sa.Connection) -> None:
 
 
 def _search(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[SubmissionInBatch],
     wanted: Mapping[int, StoredSubmission],
     index: FingerprintIndex,
 ) -> dict[int, list[int]]:
@@ -142,7 +142,7 @@ def _matches(
 
 
 def _fill(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[SubmissionInBatch],
     matches: Mapping[int, list[Match]],
     fits: Mapping[Joining, TrackFit],
 ) -> None:

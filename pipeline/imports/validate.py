@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pipeline.catalog.ingest import submissions
 from pipeline.catalog.ingest.submissions import StoredSubmission
 from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct_batch
-from pipeline.messages import Candidate, SubmissionBatch
+from pipeline.messages import SubmissionBatch, SubmissionInBatch
 from pipeline.rules import identifier
 from pipeline.runtime.databases import Databases
 
@@ -15,7 +15,7 @@ def validate_submissions(ids: Sequence[int], databases: Databases) -> Submission
 
     A rejected submission gets its final state, with the reason, in the ingest database.
     """
-    accepted: list[Candidate] = []
+    accepted: list[SubmissionInBatch] = []
     rejected: dict[str, list[int]] = {}
     with databases.engine("ingest").begin() as connection:
         loaded = submissions.load(connection, ids)
@@ -24,7 +24,7 @@ def validate_submissions(ids: Sequence[int], databases: Databases) -> Submission
         for stored, words in zip(pending, distinct, strict=True):
             reason = _rejection(stored, words)
             if reason is None:
-                accepted.append(Candidate(stored.id, str(stored.task_id)))
+                accepted.append(SubmissionInBatch(stored.id, str(stored.task_id)))
             else:
                 rejected.setdefault(reason, []).append(stored.id)
         for reason, refused in rejected.items():

@@ -1,18 +1,18 @@
-"""The inverted index on a server that speaks fpindex's protocol, ours or the public service's.
+"""The inverted index on a server that speaks fpindex's protocol: ours or the public service's.
 
-`HttpIndexReader` searches it on any of several servers, `HttpIndexUpdater` writes it on the first.
-The changelog position of the content travels as metadata in the same commit as the content.
+`HttpIndexReader` searches any of several servers. `HttpIndexUpdater` writes to the first one.
+Each commit stores the changelog position of its content as metadata of the index.
 """
 
-from pipeline.index_http.errors import IndexUnavailable, RequestRefused
+from pipeline.index_http.client import IndexServerClient
+from pipeline.index_http.protocol import IndexUnavailable, RequestRefused
 from pipeline.index_http.reader import HttpIndexReader
-from pipeline.index_http.server import IndexServer
 from pipeline.index_http.updater import HttpIndexUpdater
 
 __all__ = [
     "HttpIndexReader",
     "HttpIndexUpdater",
-    "IndexServer",
+    "IndexServerClient",
     "IndexUnavailable",
     "RequestRefused",
 ]

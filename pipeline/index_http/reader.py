@@ -1,4 +1,4 @@
-"""Searches an index on any of several servers, many queries at a time."""
+"""Searches an index on any of several servers, in batches of queries."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.index import Hits, IndexStats
-from pipeline.index_http.errors import IndexMissing, ServerBehind
-from pipeline.index_http.horizon import Horizon
-from pipeline.index_http.servers import IndexServers
-from pipeline.index_http.wire import IndexState
+from pipeline.index_http.failover import Failover, ServerPositions
+from pipeline.index_http.protocol import IndexMissing, IndexState, ServerBehind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,31 +20,31 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.index_http.server import IndexServer
+    from pipeline.index_http.client import IndexServerClient
 
 
 class HttpIndexReader:
-    """A `FingerprintIndex` on servers; a context manager, for use by several threads.
+    """A `FingerprintIndex` on servers. A context manager. Thread-safe.
 
-    Where no server has the index it is empty at position 0, as a local one is. A search finds
-    all that was in the index at the last `position`, whichever server answers.
+    An index that no server has is empty and at position 0, like a missing local index. A search
+    finds everything that was in the index at the last `position`, on whichever server.
 
-    Every method raises `IndexUnavailable` if no server answers, `SearchTimeout` if none does in
-    time, and `RequestRefused` if one refuses the request as such.
+    Every method raises `IndexUnavailable` if no server answers, `SearchTimeout` if none answers in
+    time, and `RequestRefused` if a server rejects the request.
     """
 
     def __init__(
-        self, servers: Sequence[IndexServer], *, timeout: float = 5.0, connections: int = 4
+        self, servers: Sequence[IndexServerClient], *, timeout: float = 5.0, connections: int = 4
     ) -> None:
-        """Prepare to ask; nothing connects before the first question.
+        """Prepare the reader. It connects at the first request.
 
         Args:
-            servers: of the same index, at least one, the preferred first.
-            timeout: seconds for a call, a batch of queries included.
-            connections: queries of a batch that are under way at once.
+            servers: at least one, all with the same index, the preferred one first.
+            timeout: seconds for a call, which may be a batch of queries.
+            connections: queries of a batch to send at the same time.
         """
-        self._servers = IndexServers(servers)
-        self._horizon = Horizon()
+        self._failover = Failover(servers)
+        self._positions = ServerPositions()
         self._timeout = timeout
         self._connections = connections
         self._lock = threading.Lock()
@@ -70,18 +68,18 @@ class HttpIndexReader:
         limit: int = 40,
         min_score: int = 1,
         score_pct: int = 10,
-        max_postings: int | None = None,  # noqa: ARG002 - a server has a bound of its own
+        max_postings: int | None = None,  # noqa: ARG002 - a server has its own limit
         timeout: float | None = None,
     ) -> list[Hits]:
         """Find the documents that share the most terms with each query.
 
         Args:
-            queries: terms of each query, uint32, any order, duplicates count once.
-            limit: most hits a query may have; a server gives 100 at most.
-            min_score: fewest terms a hit must share, at least 1.
+            queries: terms of each query, uint32, in any order, duplicates count once.
+            limit: maximum number of hits of a query; a server returns 100 at most.
+            min_score: the least number of shared terms of a hit, at least 1.
             score_pct: hits below floor(best * score_pct / 100) are dropped, 0 to 100.
-            max_postings: without effect.
-            timeout: seconds for all queries together, by default the reader's own.
+            max_postings: has no effect.
+            timeout: seconds for all queries together, by default those of the reader.
 
         Returns:
             One `Hits` for each query, in the order of `queries`.
@@ -94,14 +92,14 @@ class HttpIndexReader:
         return _results(futures)
 
     def position(self) -> int:
-        """Return the changelog position that the index has reached, 0 where there is none."""
-        position = self._ask_state(self._state_to_tell).position
-        self._horizon.tell(position)
+        """Return the changelog position of the index, 0 if no server has the index."""
+        position = self._request_state(self._state_to_report).position
+        self._positions.report(position)
         return position
 
     def stats(self) -> IndexStats:
-        """Return the size of the index; of its bytes a server tells nothing, so they are 0."""
-        state = self._ask_state(self._state)
+        """Return the size of the index. `bytes` is 0: a server does not report it."""
+        state = self._request_state(self._state)
         return IndexStats(
             position=state.position,
             documents=state.documents,
@@ -112,54 +110,54 @@ class HttpIndexReader:
         )
 
     def close(self) -> None:
-        """Close the connections; nothing can be asked afterwards."""
+        """Close the connections. The reader cannot be used afterwards."""
         with self._lock:
             executor, self._executor = self._executor, None
         if executor is not None:
             executor.shutdown(cancel_futures=True)
-        self._servers.close()
+        self._failover.close()
 
     def _search(
         self, query: NDArray[np.uint32], limits: tuple[int, int, int], deadline: float
     ) -> Hits:
         if not query.size:
             return _no_hits()
-        return self._servers.ask(
+        return self._failover.request(
             lambda server, seconds: self._search_on(server, query, limits, seconds), deadline
         )
 
     def _search_on(
         self,
-        server: IndexServer,
+        server: IndexServerClient,
         query: NDArray[np.uint32],
         limits: tuple[int, int, int],
         seconds: float,
     ) -> Hits:
-        if not self._horizon.reaches(server):
+        if not self._positions.has_reached(server):
             seconds /= 2
-            self._state_to_tell(server, seconds)
+            self._state_to_report(server, seconds)
         try:
             return server.search(query, limits, seconds)
         except IndexMissing as error:
-            if self._horizon.told:
-                raise ServerBehind(f"{server}: has the index no more") from error
+            if self._positions.reported:
+                raise ServerBehind(f"{server}: no longer has the index") from error
             return _no_hits()
 
-    def _ask_state(self, question: Callable[[IndexServer, float], IndexState]) -> IndexState:
-        return self._servers.ask(question, time.monotonic() + self._timeout)
+    def _request_state(self, send: Callable[[IndexServerClient, float], IndexState]) -> IndexState:
+        return self._failover.request(send, time.monotonic() + self._timeout)
 
-    def _state(self, server: IndexServer, seconds: float) -> IndexState:
+    def _state(self, server: IndexServerClient, seconds: float) -> IndexState:
         asked = time.monotonic()
         try:
             state = server.state(seconds)
         except IndexMissing:
             state = IndexState(version=0, position=0)
-        self._horizon.see(server, state.position, asked)
+        self._positions.observe(server, state.position, asked)
         return state
 
-    def _state_to_tell(self, server: IndexServer, seconds: float) -> IndexState:
+    def _state_to_report(self, server: IndexServerClient, seconds: float) -> IndexState:
         state = self._state(server, seconds)
-        if not self._horizon.reaches(server):
+        if not self._positions.has_reached(server):
             raise ServerBehind(f"{server}: is at position {state.position}, behind another server")
         return state
 
@@ -171,7 +169,7 @@ class HttpIndexReader:
 
 
 def _results(futures: Sequence[Future[Hits]]) -> list[Hits]:
-    """Return all results in order; when one fails, spare the servers those not yet begun."""
+    """Return all results in order. If one fails, cancel the queries that were not sent yet."""
     try:
         return [future.result() for future in futures]
     finally:

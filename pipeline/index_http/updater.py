@@ -1,8 +1,8 @@
-"""Writes an index on a server: batches of changes, each with the changelog position in its commit.
+"""Writes an index on a server in batches, each with the changelog position in its commit.
 
-Servers that hold the same index follow one feed, so one of them is written and the others get it
-from there. What makes writing safe without a lock on the server is that every commit names the
-version it was made for: whoever did not see the last commit is refused.
+Servers with the same index replicate it, so only one of them is written. The server has no lock
+for writers. Instead, every commit names the version that it is based on, and the server refuses
+a commit that is based on an older version.
 """
 
 from __future__ import annotations
@@ -10,53 +10,57 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import structlog
 
 from pipeline.index import Delete, Insert, StalePosition
-from pipeline.index_http.absent import AbsentDocuments
-from pipeline.index_http.errors import (
+from pipeline.index_http.protocol import (
+    POSITION_KEY,
     IndexMissing,
+    IndexState,
     IndexUnavailable,
     ServerFailed,
     VersionConflict,
 )
-from pipeline.index_http.wire import POSITION_KEY, IndexState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from pipeline.index import Change
-    from pipeline.index_http.server import IndexServer
+    from pipeline.index_http.client import IndexServerClient
 
 TIMEOUT: Final = 10.0
-"""Seconds that a commit may take; a task has 20."""
+"""Seconds that a commit may take; a task may take 20."""
 
 MAX_WEIGHT: Final = 1 << 21
-"""Terms in one request: at most 5 bytes each, of the 16 MiB that a server takes."""
+"""Terms in one request, at most 5 bytes each; a server accepts bodies of 16 MiB."""
 
-_CHANGE_WEIGHT: Final = 4  # of a change's id and braces, in terms
+_CHANGE_WEIGHT: Final = 4  # of the id and the map of a change, in terms
 _TRIES: Final = 5
 
 logger = structlog.get_logger("acoustid.index_http")
 
 
 class HttpIndexUpdater:
-    """Changes an index on a server; a context manager. Not for use by several threads.
+    """Changes an index on a server. A context manager. Not thread-safe.
 
-    A call that fails may be repeated: what it sent is known by its position or sent again, which
-    changes nothing.
+    A failed call may be repeated. Changes that have arrived are recognised by their position or
+    sent again, with the same result.
 
-    Every method raises `IndexUnavailable` if the server does not answer, or if others write at
-    the same time; and `RequestRefused` if it takes no writes, such as a read-only replica.
+    Every method raises `IndexUnavailable` if the server does not answer or if another writer
+    changes the index at the same time, and `RequestRefused` if the server accepts no writes, such
+    as a read-only replica.
     """
 
-    def __init__(self, server: IndexServer, release: Callable[[], None] = lambda: None) -> None:
-        """Create the index unless the server has it.
+    def __init__(
+        self, server: IndexServerClient, release: Callable[[], None] = lambda: None
+    ) -> None:
+        """Create the index if the server does not have it.
 
         Args:
-            server: to write to.
-            release: called once by `close`, to let another writer in.
+            server: the server to write to.
+            release: called once by `close`, to unlock the index for other writers.
         """
         self._server = server
         self._release = release
@@ -79,17 +83,17 @@ class HttpIndexUpdater:
         return self._current().position
 
     def apply(self, changes: Sequence[Change], position: int) -> None:
-        """Commit a batch of changes together with the position they lead up to.
+        """Commit a batch of changes together with their changelog position.
 
-        A batch too large for one request is committed in several, the last of which moves the
-        position. No changes at the current position are no commit.
+        A batch that is too large for one request is committed in several; the last one changes
+        the position. An empty batch at the current position is not committed.
 
         Args:
             changes: the last one of an id wins.
-            position: not below the current position.
+            position: of the last change, not below the current position.
 
         Raises:
-            StalePosition: `position` lies before the index's own.
+            StalePosition: `position` is below that of the index.
         """
         begun = self.position()
         if position < begun:
@@ -102,52 +106,52 @@ class HttpIndexUpdater:
         self._commit(last, position)
 
     def rebuild(self, batches: Iterable[Sequence[Change]], position: int) -> None:
-        """Make the content what `batches` come to, without taking away what searches find.
+        """Replace the content with `batches`, while searches continue.
 
-        The protocol cannot put a whole index in the place of another, and one that is deleted and
-        filled again finds nothing meanwhile. So every document is written over the old one, and
-        then the ids between the index's lowest and highest that were not among them are deleted.
-        The position stays where it is until then, unless it lies beyond `position`: such an index
-        knows changes that there were not, so it stands at 0 until it is complete.
+        The protocol cannot replace a whole index, and an index that is deleted and filled again
+        finds nothing in the meantime. So every document overwrites the old one. Then all ids
+        between the lowest and the highest of the index that are not in `batches` are deleted. The
+        position changes at the end. An index whose position is beyond `position` contains changes
+        that the database does not have; it is set to position 0 until the rebuild is complete.
 
         Args:
             batches: all documents, in any number of batches; later ones win.
-            position: the position that they lead up to.
+            position: changelog position of the documents.
         """
-        self._state = None  # what is known of the ids is as old as the last request for it
+        self._state = None  # the lowest and highest id may have changed since the last request
         begun = self._current()
         claim = begun.position if begun.position <= position else 0
-        absent = AbsentDocuments(begun.min_document_id, begun.max_document_id)
+        missing = MissingIds(begun.min_document_id, begun.max_document_id)
         self._commit([], claim)
         for changes in batches:
-            absent.see([change.id for change in changes if isinstance(change, Insert)])
+            missing.add_present([change.id for change in changes if isinstance(change, Insert)])
             for part in _parts(changes):
                 self._commit(part, claim)
-        for ids in absent.chunks(MAX_WEIGHT // _CHANGE_WEIGHT):
+        for ids in missing.chunks(MAX_WEIGHT // _CHANGE_WEIGHT):
             self._commit([Delete(id_) for id_ in ids], claim)
         self._commit([], position)
 
     def merging(self) -> bool:
-        """Return False: a server merges by itself."""
+        """Return False: the server schedules its merges itself."""
         return False
 
     def close(self) -> None:
-        """Close the connection and let another writer in. Closing twice is no error."""
+        """Close the connection and unlock the index. May be called twice."""
         self._server.close()
         release, self._release = self._release, lambda: None
         release()
 
     def _commit(self, changes: Sequence[Change], position: int) -> None:
-        """Commit changes and the position they lead up to."""
+        """Commit changes and their changelog position."""
         for _ in range(_TRIES):
             state = self._current()
-            self._state = None  # until the server has said what became of the commit
+            self._state = None  # unknown until the server has confirmed the commit
             try:
                 version = self._server.update(
                     changes, {POSITION_KEY: str(position)}, state.version, TIMEOUT
                 )
             except VersionConflict:
-                if self._has_arrived(state.position, position):
+                if self._was_committed(state.position, position):
                     return
             except IndexMissing as error:
                 raise IndexUnavailable(f"{self._server}: the index was deleted") from error
@@ -156,13 +160,13 @@ class HttpIndexUpdater:
             else:
                 self._state = replace(state, version=version, position=position)
                 return
-        raise IndexUnavailable(f"{self._server}: others keep writing to the index")
+        raise IndexUnavailable(f"{self._server}: other writers keep changing the index")
 
-    def _has_arrived(self, before: int, after: int) -> bool:
-        """Find out, when the version has moved, whether it was by a commit whose reply got lost.
+    def _was_committed(self, before: int, after: int) -> bool:
+        """Return whether a version conflict comes from our own commit whose reply was lost.
 
         Raises:
-            IndexUnavailable: it was by another writer, and the changes may be out of date.
+            IndexUnavailable: another writer has changed the position; the changes may be outdated.
         """
         now = self._current().position
         if now not in {before, after}:
@@ -170,7 +174,7 @@ class HttpIndexUpdater:
         return now != before
 
     def _current(self) -> IndexState:
-        """Return the state of the index, asked for unless it is known, created if there is none."""
+        """Return the cached state, or request it; create the index if the server has none."""
         if self._state is None:
             try:
                 self._state = self._find_or_create()
@@ -182,7 +186,7 @@ class HttpIndexUpdater:
         try:
             return self._server.state(TIMEOUT)
         except IndexMissing:
-            logger.info("the index is created", server=str(self._server))
+            logger.info("creating the index", server=str(self._server))
         self._server.create(TIMEOUT)
         try:
             return self._server.state(TIMEOUT)
@@ -191,7 +195,7 @@ class HttpIndexUpdater:
 
 
 def _parts(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
-    """Cut changes, in order, into parts that fit in a request each; at least one part."""
+    """Split changes, in order, into at least one part, each of which fits in a request."""
     first, weight = 0, 0
     for place, change in enumerate(changes):
         its_weight = _CHANGE_WEIGHT + (change.terms.size if isinstance(change, Insert) else 0)
@@ -200,3 +204,29 @@ def _parts(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
             first, weight = place, 0
         weight += its_weight
     yield changes[first:]
+
+
+class MissingIds:
+    """The ids of a range that a rebuild did not write. Takes one byte per id of the range."""
+
+    def __init__(self, lowest: int, highest: int) -> None:
+        """Start with all ids missing.
+
+        Args:
+            lowest: first id of the range.
+            highest: last id of the range; 0 for an empty range.
+        """
+        self._lowest = lowest
+        self._present = np.zeros(highest - lowest + 1 if highest else 0, dtype=np.bool_)
+
+    def add_present(self, ids: Sequence[int]) -> None:
+        """Mark ids as present. Ids outside the range are ignored."""
+        places = np.array(ids, dtype=np.int64) - self._lowest
+        self._present[places[(places >= 0) & (places < self._present.size)]] = True
+
+    def chunks(self, size: int) -> Iterator[list[int]]:
+        """Yield the missing ids in ascending order, at most `size` at a time."""
+        for start in range(0, self._present.size, size):
+            places = np.flatnonzero(~self._present[start : start + size])
+            if places.size:
+                yield (places + (start + self._lowest)).tolist()

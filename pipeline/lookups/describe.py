@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pipeline.catalog.fingerprint import track_links
 from pipeline.catalog.fingerprint.track_links import UserText
 from pipeline.catalog.musicbrainz.metadata import Catalogue
-from pipeline.lookups.metadata import plan, source
-from pipeline.lookups.metadata.fields import Json, artist_lists
-from pipeline.lookups.metadata.plan import Links, Request
+from pipeline.lookups.metadata import reading
+from pipeline.lookups.metadata.json_parts import Json, artist_lists
+from pipeline.lookups.metadata.reading import Links, Request
 from pipeline.lookups.metadata.user_text import MAX_TEXTS
 from pipeline.lookups.metadata.view import Knowledge, MetadataView
 from pipeline.messages import Lookup, LookupBatch, LookupReply, TrackHit
@@ -44,18 +44,22 @@ def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
     An answer is ``{"results": [{"id": ..., "score": ..., ...}, ...]}`` or ``{"error": reason}``.
     Answers may share parts: serialise them, or copy what is to be changed.
     """
-    requests = plan.plan_requests(batch)
-    links = _read_links(plan.linked_tracks(requests), databases)
-    wanted = plan.plan_reading(requests, links)
-    found = source.read(wanted, databases, batch.deadline) if wanted.recordings else Catalogue()
+    requests = reading.plan_requests(batch)
+    links = _read_links(reading.linked_tracks(requests), databases)
+    wanted = reading.plan_reading(requests, links)
+    found = (
+        reading.read_musicbrainz(wanted, databases, batch.deadline)
+        if wanted.recordings
+        else Catalogue()
+    )
     catalogue = found or Catalogue()
     knowledge = Knowledge(links, catalogue, artist_lists(catalogue))
-    with_text = [plan.shows_text(request, knowledge) for request in requests]
+    with_text = [reading.shows_text(request, knowledge) for request in requests]
     texts = _read_texts(_chosen(requests, with_text), databases)
     views = {each.options: MetadataView(each.options, knowledge) for each in requests}
     answers = [
         _answer(
-            plan.original(lookup, batch),
+            reading.original(lookup, batch),
             views[requests[lookup.request].options],
             texts if with_text[lookup.request] else {},
         )

@@ -1,5 +1,5 @@
-"""What makes lookups cheaper than Celery's ordinary ways, each part with a setting that ends it.
+"""Optimisations of lookups that go past Celery's usual way, each with a setting that disables it.
 
-``docs/fast-path.md`` lists the parts, their settings, and what they lean on. Nothing outside this
-folder depends on a part being on: without all of them a lookup is an ordinary Celery chain.
+``docs/fast-path.md`` lists the parts, their settings, and the library interfaces that they use. No
+other package depends on a part being on: with all parts off, a lookup is an ordinary Celery chain.
 """

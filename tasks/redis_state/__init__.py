@@ -1,1 +1,1 @@
-"""What processes tell each other through Redis, beside the messages."""
+"""State that front ends and workers share in Redis, in addition to Celery's messages."""

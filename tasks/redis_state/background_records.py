@@ -1,7 +1,7 @@
-"""Records of background lookups: a Redis hash for each, from the request to its answers.
+"""Records of background lookups. Each is a Redis hash that holds the state and the answers.
 
 Fields: ``state`` (``pending``, ``running``, ``finished`` or ``failed``), ``created``, ``started``
-and ``finished`` (ISO 8601, UTC), ``plan`` (what the front end needs to compose the reply),
+and ``finished`` (ISO 8601, UTC), ``plan`` (JSON, from which the front end composes the reply),
 ``answers`` (JSON), ``reason`` and ``attempts``.
 """
 
@@ -15,13 +15,13 @@ import redis
 from tasks.redis_state.lookup_counters import LOOKUPS
 
 KEPT: Final = 3600
-"""Seconds for which a record is kept after the request, and again after its end."""
+"""Seconds for which a record is kept after the request. The end of the lookup starts them again."""
 
 ATTEMPTS: Final = 10
-"""Attempts at a lookup, retries included; one that kills every worker is then given up."""
+"""Attempts at a lookup, retries included. A lookup that kills its workers fails after the last."""
 
-# KEYS: the record. ARGV: the time, the number of attempts, the reason to give up. Only a record
-# that has not ended is begun, and a second start does not hide the first.
+# KEYS: the record. ARGV: the time, the largest number of attempts, the reason if they are exceeded.
+# Nothing is changed if the lookup has ended. `started` keeps the time of the first attempt.
 _BEGIN: Final = """
 local state = redis.call('HGET', KEYS[1], 'state')
 if state ~= 'pending' and state ~= 'running' then
@@ -36,9 +36,9 @@ redis.call('HSETNX', KEYS[1], 'started', ARGV[1])
 return 1
 """
 
-# KEYS: the record, the hash of counters. ARGV: seconds to keep the record, how many fields of it
-# follow with their values; then the counters' fields and numbers. The record ends and the lookups
-# are counted in one step, so a task that is delivered twice counts once.
+# KEYS: the record, the hash of counters. ARGV: seconds to keep the record, the number of fields for
+# the record, these fields with their values, then the fields of the counters with their counts. The
+# script writes both in one step, so a task that is delivered twice counts once.
 _END: Final = """
 local state = redis.call('HGET', KEYS[1], 'state')
 if state ~= 'pending' and state ~= 'running' then
@@ -62,15 +62,15 @@ def key_of(task_id: str) -> str:
 
 
 def create(client: redis.Redis, task_id: str, plan: str) -> None:
-    """Write the record of a lookup that is about to be published.
+    """Write the record of a lookup that is published next.
 
     Args:
-        client: to Redis.
-        task_id: the Celery task's id.
-        plan: what the front end needs to compose the reply.
+        client: the Redis client.
+        task_id: the id of the Celery task.
+        plan: JSON from which the front end composes the reply.
 
     Raises:
-        redis.exceptions.RedisError: Redis is away.
+        redis.exceptions.RedisError: Redis is unavailable.
     """
     with client.pipeline() as pipe:
         pipe.hset(key_of(task_id), mapping={"state": "pending", "created": _now(), "plan": plan})
@@ -82,16 +82,16 @@ def withdraw(client: redis.Redis, task_id: str) -> None:
     """Delete the record of a lookup that could not be published.
 
     Raises:
-        redis.exceptions.RedisError: Redis is away.
+        redis.exceptions.RedisError: Redis is unavailable.
     """
     client.delete(key_of(task_id))
 
 
 def begin(client: redis.Redis, task_id: str) -> bool:
-    """Note that a lookup runs; return False where it has ended, or has no record.
+    """Set the state to running; return False if the lookup has ended or has no record.
 
     Raises:
-        redis.exceptions.RedisError: Redis is away.
+        redis.exceptions.RedisError: Redis is unavailable.
     """
     reason = f"the lookup did not end in {ATTEMPTS} attempts"
     args: list[str | int] = [_now(), ATTEMPTS, reason]
@@ -101,36 +101,36 @@ def begin(client: redis.Redis, task_id: str) -> bool:
 def finish(
     client: redis.Redis, task_id: str, answers: Sequence[Answer], counts: Mapping[str, int]
 ) -> bool:
-    """Store the answers of a lookup and count it, unless it has ended before; return whether so.
+    """Store the answers of a lookup and count it; return False if it has ended already.
 
     Args:
-        client: to Redis.
-        task_id: the Celery task's id.
+        client: the Redis client.
+        task_id: the id of the Celery task.
         answers: in the order of the lookups.
-        counts: what to add to the fields of the hash `tasks.redis_state.lookup_counters.LOOKUPS`.
+        counts: the counts to add to fields of the hash `tasks.redis_state.lookup_counters.LOOKUPS`.
 
     Raises:
-        redis.exceptions.RedisError: Redis is away.
+        redis.exceptions.RedisError: Redis is unavailable.
     """
     fields = {"state": "finished", "finished": _now(), "answers": json.dumps(answers)}
     return _end(client, task_id, fields, counts)
 
 
 def fail(client: redis.Redis, task_id: str, reason: str) -> bool:
-    """Note why a lookup has no answers, unless it has ended before; return whether so.
+    """Store the reason why a lookup has no answers; return False if it has ended already.
 
     Raises:
-        redis.exceptions.RedisError: Redis is away.
+        redis.exceptions.RedisError: Redis is unavailable.
     """
     fields = {"state": "failed", "finished": _now(), "reason": reason}
     return _end(client, task_id, fields, {})
 
 
 def find(client: redis.Redis, task_id: str) -> dict[str, str] | None:
-    """Return the fields of a record, None where there is none.
+    """Return the fields of a record, None if there is no record.
 
     Raises:
-        redis.exceptions.RedisError: Redis is away.
+        redis.exceptions.RedisError: Redis is unavailable.
     """
     fields = cast("dict[bytes, bytes]", client.hgetall(key_of(task_id)))
     return {name.decode(): value.decode() for name, value in fields.items()} or None

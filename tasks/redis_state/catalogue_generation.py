@@ -1,12 +1,12 @@
-"""Which state of the catalogue lookups are answered from: a Redis hash that changes with it.
+"""The generation of the catalogue: a value in Redis that changes when lookups may change.
 
-An answer that was found under one generation is right as long as that lasts. A new one begins with
-every commit of the index, with every import (which may add a link to a recording, but nothing to
-the index), and with whatever else changes what lookups show.
+A cached answer is valid as long as the generation is the one under which it was found. Each commit
+of the index, each import and each other change of what lookups show starts a new generation.
 
-A task that may change the catalogue says so before it begins and again when it has ended; in
-between there is no generation to keep an answer under. So nobody who sees a change is answered
-from before it, and a task that is killed leaves its mark until it has run again.
+A task that may change the catalogue sets a mark before it begins and removes it when it has ended.
+While there is a mark there is no generation, so no answer is cached. Therefore a client that has
+seen a change never gets an answer from before it. The mark of a killed task stays until the task
+has run again.
 """
 
 import time
@@ -22,10 +22,10 @@ from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings
 
 KEY: Final = "generation"
-"""Fields: ``catalogue``, ``index``, and one for each task that may be about to change them."""
+"""A hash. Fields: ``catalogue``, ``index``, and a mark for each task that may change them now."""
 
 INDEXING: Final = "index.update"
-"""The task that returns the index's position."""
+"""The task that returns the position of the index."""
 
 CHANGING: Final = frozenset(
     {
@@ -35,62 +35,64 @@ CHANGING: Final = frozenset(
         "maintenance.follow_mbid_redirects",
     }
 )
-"""Tasks that change what lookups show, unless they return nothing that they have done."""
+"""Tasks that may change what lookups show. An empty or zero result means that they did not."""
 
-LONGEST: Final = 90.0
-"""Seconds after which a task that said it would change something is forgotten.
+MARK_LIFETIME: Final = 90.0
+"""Seconds after which a mark is ignored.
 
-By then it has run again, unless somebody deleted its message.
+By then a killed task has run again, unless its message was deleted.
 """
 
 _MARK: Final = b"task:"
 
 
 def read(connection: redis.Redis) -> bytes | None:
-    """Return the generation, to be compared with another; None while it may be changing.
+    """Return the generation, for comparison with another one; None while a task may change it.
 
     Raises:
-        redis.exceptions.RedisError: Redis is away.
+        redis.exceptions.RedisError: Redis is unavailable.
     """
     return state(cast("dict[bytes, bytes]", connection.hgetall(KEY)))
 
 
 def state(fields: Mapping[bytes, bytes]) -> bytes | None:
-    """Return the generation that the hash's fields tell; None while it may be changing."""
-    since = time.time() - LONGEST
+    """Return the generation from the fields of the hash; None while a task may change it."""
+    oldest = time.time() - MARK_LIFETIME
     lasting = []
     for name, value in sorted(fields.items()):
         if not name.startswith(_MARK):
             lasting.append(name + b"=" + value)
-        elif float(value) > since:
+        elif float(value) > oldest:
             return None
     return b" ".join(lasting)
 
 
 def renew(connection: redis.Redis) -> None:
-    """Tell that lookups may have other answers from now on.
+    """Start a new generation.
 
     Raises:
-        redis.exceptions.RedisError: Redis is away.
+        redis.exceptions.RedisError: Redis is unavailable.
     """
     connection.hset(KEY, "catalogue", uuid4().hex)
 
 
 def renew_at(settings: RedisSettings) -> None:
-    """Do as `renew`, for a command; without Redis no answer is kept for longer than seconds.
+    """Start a new generation, for a command with no Redis client.
+
+    Errors of Redis are ignored: without Redis, front ends cache answers for a second at most.
 
     Args:
-        settings: where Redis is.
+        settings: the address of Redis.
     """
     with suppress(RedisError), connect(settings) as connection:
         renew(connection)
 
 
 def task_begins(connection: redis.Redis, name: str, task_id: str) -> None:
-    """Tell that a task may change the catalogue, if it is one that does.
+    """Set the mark of a task that may change the catalogue; ignore other tasks.
 
     Raises:
-        redis.exceptions.RedisError: Redis is away.
+        redis.exceptions.RedisError: Redis is unavailable.
     """
     if name in CHANGING:
         connection.hset(KEY, _mark(task_id), str(time.time()))
@@ -100,31 +102,33 @@ def task_ended(
     connection: redis.Redis,
     name: str,
     task_id: str,
-    outcome: Any,  # noqa: ANN401 - what a task returns
+    outcome: Any,  # noqa: ANN401 - any task's result
     *,
     succeeded: bool,
 ) -> None:
-    """Tell what a task has changed; a failed one may have committed before it failed.
+    """Remove the mark of a task, and start a new generation if the task may have changed anything.
+
+    A failed task may have committed before it failed.
 
     Args:
-        connection: to Redis.
-        name: of the task.
-        task_id: as it was when it began.
-        outcome: what it returned.
-        succeeded: whether it did.
+        connection: the Redis client.
+        name: the name of the task.
+        task_id: its id, as given to `task_begins`.
+        outcome: its return value.
+        succeeded: whether it succeeded.
 
     Raises:
-        redis.exceptions.RedisError: Redis is away.
+        redis.exceptions.RedisError: Redis is unavailable.
     """
     if name not in CHANGING:
         return
-    with connection.pipeline(transaction=True) as together:
-        together.hdel(KEY, _mark(task_id))
+    with connection.pipeline(transaction=True) as pipe:
+        pipe.hdel(KEY, _mark(task_id))
         if name == INDEXING and succeeded:
-            together.hset(KEY, "index", outcome)
+            pipe.hset(KEY, "index", outcome)
         elif outcome or not succeeded:
-            renew(together)
-        together.execute()
+            renew(pipe)
+        pipe.execute()
 
 
 def _mark(task_id: str) -> bytes:

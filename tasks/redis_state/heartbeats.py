@@ -1,17 +1,17 @@
-"""Who works: each worker leaves its name and the time in one sorted set in Redis."""
+"""Heartbeats of workers: a sorted set in Redis with the name of each worker and a time."""
 
 import time
 from typing import Final, cast
 
 import redis
 
-ALIVE_SECONDS: Final = 15.0  # a worker leaves a heartbeat every 2 s
+ALIVE_SECONDS: Final = 15.0  # a worker sends a heartbeat every 2 s
 
 _KEY: Final = "worker:heartbeats"
 
 
 def leave(connection: redis.Redis, node: str) -> None:
-    """Note that a worker is alive, and forget those that have long been silent."""
+    """Store a heartbeat of a worker and delete heartbeats that are too old."""
     now = time.time()
     with connection.pipeline(transaction=False) as pipe:
         pipe.zadd(_KEY, {node: now})
@@ -21,11 +21,11 @@ def leave(connection: redis.Redis, node: str) -> None:
 
 
 def alive(connection: redis.Redis) -> list[str]:
-    """Return the names of the workers that are alive."""
+    """Return the names of workers with a heartbeat in the last `ALIVE_SECONDS`."""
     found = connection.zrangebyscore(_KEY, time.time() - ALIVE_SECONDS, "+inf")
     return [node.decode() for node in cast("list[bytes]", found)]
 
 
 def forget(connection: redis.Redis, node: str) -> None:
-    """Forget a worker that has ended."""
+    """Delete the heartbeat of a worker that has ended."""
     connection.zrem(_KEY, node)

@@ -1,8 +1,10 @@
-"""How counts of lookups travel from the front end to the statistics: fields of two Redis hashes.
+"""Counters of lookups: two Redis hashes that front ends add to and periodic tasks empty.
 
-The fields are those of the public service: ``YYYY-MM-DD:HH:<application id>:<hit|miss>`` and
-``YYYY-MM-DD:<application id>:<quoted user agent>:<quoted address>``, here in UTC. Quoted is
-percent-encoded, slashes excepted.
+The fields have the format of the public service, with times in UTC:
+
+* ``lookups``: ``YYYY-MM-DD:HH:<application id>:<hit|miss>``
+* ``ua``: ``YYYY-MM-DD:<application id>:<user agent>:<address>``, where user agent and address are
+  percent-encoded except for slashes
 """
 
 import re
@@ -38,17 +40,17 @@ def count_lookups(
     """Count the lookups of one request.
 
     Args:
-        counters: where to.
-        application_id: who asked.
-        hits: of each lookup, whether anything was found.
-        now: the clock, in seconds since the epoch.
+        counters: the counters to add to.
+        application_id: the application of the request.
+        hits: for each lookup, whether it has results.
+        now: returns the time in seconds since the epoch.
     """
     for hit in hits:
         counters.add(LOOKUPS, lookup_field(application_id, hit=hit, now=now))
 
 
 def lookup_field(application_id: int, *, hit: bool, now: Callable[[], float] = time.time) -> str:
-    """Return the field of `LOOKUPS` that counts a lookup of this hour."""
+    """Return the field of `LOOKUPS` for a lookup in the current hour."""
     hour = _hour(int(now() // _HOUR))
     return f"{hour}:{application_id}:{'hit' if hit else 'miss'}"
 
@@ -61,14 +63,14 @@ def count_user_agent(
     *,
     now: Callable[[], float] = time.time,
 ) -> None:
-    """Count one request by its sender's program and address."""
+    """Count one request by the user agent and the address of its client."""
     agent = _quoted(user_agent[:LONGEST_USER_AGENT])
     day, _, _ = _hour(int(now() // _HOUR)).partition(":")
     counters.add(USER_AGENTS, f"{day}:{application_id}:{agent}:{_quoted(address)}")
 
 
 def parse_lookup(field: bytes) -> LookupKind | None:
-    """Return what a field of `LOOKUPS` counts, None where it is no such field."""
+    """Parse a field of `LOOKUPS`; return None if it is malformed."""
     found = _LOOKUP.fullmatch(field)
     if found is None:
         return None
@@ -79,7 +81,7 @@ def parse_lookup(field: bytes) -> LookupKind | None:
 
 
 def parse_user_agent(field: bytes) -> Visitor | None:
-    """Return what a field of `USER_AGENTS` counts, None where it is no such field."""
+    """Parse a field of `USER_AGENTS`; return None if it is malformed."""
     found = _USER_AGENT.fullmatch(field)
     if found is None:
         return None
@@ -90,7 +92,7 @@ def parse_user_agent(field: bytes) -> Visitor | None:
 
 
 def parse_count(value: bytes) -> int | None:
-    """Return the value of a field, None where it is no count."""
+    """Parse the value of a field; return None if it is not a count."""
     return int(value) if _NUMBER.fullmatch(value) and int(value) <= _LARGEST else None
 
 
@@ -105,15 +107,15 @@ def _parse_id(text: bytes) -> int | None:
     return int(text) if int(text) <= _LARGEST else None
 
 
-@lru_cache(maxsize=2)  # every request asks
+@lru_cache(maxsize=2)  # called for each request
 def _hour(number: int) -> str:
-    """Return the day and the hour that is so many hours after the epoch."""
+    """Return the day and hour, as ``YYYY-MM-DD:HH``, of a number of hours since the epoch."""
     return f"{datetime.fromtimestamp(number * _HOUR, UTC):%Y-%m-%d:%H}"
 
 
-@lru_cache(maxsize=4096)  # a client asks more than once
+@lru_cache(maxsize=4096)  # most clients send many requests
 def _quoted(text: str) -> str:
-    # A header may hold anything, half a surrogate pair included.
+    # A header may contain any characters, unpaired surrogates included.
     return quote(text, errors="replace")
 
 

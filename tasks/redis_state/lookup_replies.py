@@ -1,4 +1,4 @@
-"""How the answers of a batch of lookups travel back: a Redis list for each front-end process."""
+"""Replies to batches of lookups: a Redis list for each front-end process."""
 
 from typing import Final, cast
 from uuid import uuid4
@@ -8,37 +8,37 @@ import redis
 
 from pipeline.messages import LookupReply, from_message, to_message
 
-# A front end that is gone never reads its list again, so the list goes too.
+# Deletes the list of a front end that has ended.
 _LIFETIME: Final = 60  # seconds
 
-# One command costs a worker less than a pipeline of two.
+# One script costs a worker less time than a pipeline of two commands.
 _PUSH: Final = "redis.call('RPUSH', KEYS[1], ARGV[1]); redis.call('EXPIRE', KEYS[1], ARGV[2])"
 
 
 def reply_key() -> str:
-    """Return a new name for a front end's list."""
+    """Return a new key for the list of a front end."""
     return f"lookup:replies:{uuid4().hex}"
 
 
 def push(client: redis.Redis, key: str, reply: LookupReply) -> None:
-    """Append a reply to a front end's list.
+    """Append a reply to the list of a front end.
 
     Raises:
-        redis.exceptions.RedisError: Redis is away.
+        redis.exceptions.RedisError: Redis is unavailable.
     """
     client.eval(_PUSH, 1, key, msgpack.packb(to_message(reply)), _LIFETIME)
 
 
 def pop(client: redis.Redis, key: str, timeout: float) -> LookupReply | None:
-    """Wait up to `timeout` seconds for the next reply on a list; None when none came.
+    """Wait for the next reply in a list; return None after the timeout.
 
     Args:
-        client: for blocking commands, which sends none again.
-        key: the list.
+        client: a client for blocking commands, which must not repeat them.
+        key: the key of the list.
         timeout: seconds, above 0.
 
     Raises:
-        redis.exceptions.RedisError: Redis is away.
+        redis.exceptions.RedisError: Redis is unavailable.
     """
     popped = cast("tuple[bytes, bytes] | None", client.blpop([key], timeout))
     if popped is None:

@@ -1,4 +1,4 @@
-"""How many messages wait in the queues, and for how long."""
+"""Measures queues: the number of messages and the age of the oldest one."""
 
 import json
 import time
@@ -7,23 +7,18 @@ from typing import Final, cast
 
 import redis
 
-LOOKUP: Final = "lookup"
-BACKGROUND: Final = "background"
-SUBMISSION: Final = "submission"
-NAMES: Final = (LOOKUP, BACKGROUND, SUBMISSION, "index", "maintenance")
-"""Every queue; kombu's name in Redis for its messages of ordinary priority."""
-
 SENT_HEADER: Final = "acoustid_sent_at"
-"""The header of a message that tells when it was published, in seconds since the epoch."""
+"""The message header with the time of publishing, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits in a queue.
+    """The messages that wait in a queue.
 
     Attributes:
-        messages: how many.
-        age: seconds since the oldest one was published; 0 without any, or where it doesn't tell.
+        messages: their number.
+        age: seconds since the oldest one was published; 0 for an empty queue and for a message
+            without `SENT_HEADER`.
     """
 
     messages: int
@@ -31,19 +26,27 @@ class Backlog:
 
 
 def waiting(client: redis.Redis, queue: str) -> int:
-    """Return how many messages wait in a queue.
+    """Return the number of messages that wait in a queue.
+
+    Args:
+        client: the Redis client.
+        queue: one of `tasks.queues.NAMES`.
 
     Raises:
-        redis.exceptions.RedisError: Redis is away.
+        redis.exceptions.RedisError: Redis is unavailable.
     """
     return int(client.llen(queue))
 
 
 def backlog(client: redis.Redis, queue: str) -> Backlog:
-    """Return what waits in a queue.
+    """Return the number of messages in a queue and the age of the oldest one.
+
+    Args:
+        client: the Redis client.
+        queue: one of `tasks.queues.NAMES`.
 
     Raises:
-        redis.exceptions.RedisError: Redis is away.
+        redis.exceptions.RedisError: Redis is unavailable.
     """
     messages = waiting(client, queue)
     oldest = cast("bytes | None", client.lindex(queue, -1))

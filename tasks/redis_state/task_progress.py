@@ -1,4 +1,7 @@
-"""Where a task is, for those who ask by its id: a Redis hash beside the truth in PostgreSQL."""
+"""The stage that the submissions of a request are in: a Redis hash for the status page of a task.
+
+The final states are in PostgreSQL.
+"""
 
 import time
 from collections.abc import Iterable
@@ -10,8 +13,8 @@ from redis.exceptions import RedisError
 
 _LIFETIME: Final = 86_400  # seconds
 
-# One command for the many tasks of a batch: sent one by one they take longer than the stage.
-_NOTE: Final = """
+# One command for all tasks of a batch. One command each would take longer than the stage itself.
+_SET: Final = """
 for _, key in ipairs(KEYS) do
     redis.call('HSET', key, 'stage', ARGV[1])
     redis.call('HSETNX', key, 'started', ARGV[2])
@@ -21,12 +24,12 @@ end
 
 
 def progress_key(task_id: str) -> str:
-    """Return the key of a task's progress: a hash of `stage` and `started` (epoch seconds)."""
+    """Return the key of a task: a hash with `stage` and `started` (seconds since the epoch)."""
     return f"task:{task_id}"
 
 
-def note_stage(connection: redis.Redis, task_ids: Iterable[str], stage: str) -> None:
-    """Note the stage that tasks are in; a Redis that is away only makes the display poorer."""
+def set_stage(connection: redis.Redis, task_ids: Iterable[str], stage: str) -> None:
+    """Store the stage of tasks. Errors of Redis are ignored: the stage is only displayed."""
     keys = [progress_key(task_id) for task_id in task_ids]
     with suppress(RedisError):
-        connection.eval(_NOTE, len(keys), *keys, stage, str(time.time()), _LIFETIME)
+        connection.eval(_SET, len(keys), *keys, stage, str(time.time()), _LIFETIME)

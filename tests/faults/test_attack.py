@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from cli.sample.demo import demo_lookup
+from cli.sample.recordings import demo_lookup
 from cli.stack.data_directory import DataDir
 from cli.stack.run_state import RunState
 from tests.support.index_server import running_index_server

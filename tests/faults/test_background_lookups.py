@@ -1,4 +1,4 @@
-"""A background lookup outlives the front end that accepted it, and the worker that began it."""
+"""A background lookup is answered although its front end or its worker is killed."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from pipeline.catalog.app import accounts
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tasks.redis_state import queue_lengths
+from tasks import queues
 from tests.support.imports import Importer
 from tests.support.polling import eventually
 from tests.support.servers import Servers
@@ -34,14 +34,14 @@ LAYOUT = Layout(host=LOOPBACK, port=free_port(), flower_port=None, workers=1)
 
 
 def role(name: str, module: str = "tasks") -> Role:
-    """Return a process of a stack; a worker may have another Celery application."""
+    """Return a role of a stack, optionally with another Celery application."""
     [found] = [each for each in roles(LAYOUT) if each.name == name]
     return replace(found, command=tuple(module if p == "tasks" else p for p in found.command))
 
 
 @dataclass
 class Stack:
-    """Servers with one imported recording, and what it takes to start processes on them."""
+    """Servers with one imported recording, and the configuration for processes on them."""
 
     settings: Settings
     config: Path
@@ -53,7 +53,7 @@ class Stack:
 
     @contextmanager
     def front_end(self) -> Iterator["FrontEnd"]:
-        """Run the front end as `acoustid up` does, in a process group of its own."""
+        """Run the front end with the command of `acoustid up`, in a process group of its own."""
         with (self.folder / "api.log").open("ab") as log:
             process = subprocess.Popen(
                 role("api").command,
@@ -71,26 +71,26 @@ class Stack:
 
     @contextmanager
     def worker(self) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a worker of lookups that soon gets the messages of one that was killed."""
+        """Run a lookup worker that soon receives the messages of a killed worker."""
         chosen = role("worker-lookup-1", "tests.support.short_visibility")
         with running_worker(chosen, self.config, self.folder / "log", self.settings) as process:
             yield process
 
     def hits(self) -> int:
-        """Return how many hits of the application were counted."""
+        """Return the number of counted hits of the application."""
         fields = self.redis.hgetall("lookups").items()
         return sum(int(v) for k, v in fields if k.endswith(b":%d:hit" % self.application_id))
 
 
 class FrontEnd:
-    """A front end that runs."""
+    """A running front end."""
 
     def __init__(self, process: subprocess.Popen[bytes], stack: Stack) -> None:
         self._process = process
         self._stack = stack
 
     def get(self, path: str, **parameters: Any) -> dict[str, Any] | None:
-        """Return the JSON of a reply, None where nothing listens yet."""
+        """Return the JSON of a reply; None while the front end does not listen yet."""
         url = f"http://{LOOPBACK}:{LAYOUT.port}{path}?{urlencode(parameters)}"
         try:
             with urlopen(url, timeout=30) as reply:
@@ -103,7 +103,7 @@ class FrontEnd:
             return None
 
     def start_lookup(self) -> str:
-        """Begin a background lookup of the recording; return its task id."""
+        """Start a background lookup of the recording; return its task id."""
         form = {"client": self._stack.key, "trackid": self._stack.track, "async": 1}
         reply = self.get("/v2/lookup", **form)
         assert reply is not None
@@ -135,7 +135,7 @@ def stack(
     sections = {"features": {"async_api": True}, "cluster": {"rate_limiter": no_limits}}
     config = write_config(servers.settings(**sections), tmp_path / "acoustid.conf")
     client = connect(settings.redis)
-    client.delete("lookups", queue_lengths.BACKGROUND)
+    client.delete("lookups", queues.BACKGROUND)
     yield Stack(settings, config, tmp_path, client, str(status.track_gid), made.key, made.id)
     client.delete("lookups")
 
@@ -149,7 +149,7 @@ def finished(front_end: FrontEnd, task_id: str) -> Callable[[], dict[str, Any] |
     return ask
 
 
-def test_a_front_end_that_is_killed_loses_no_lookup_that_it_accepted(stack: Stack) -> None:
+def test_a_killed_front_end_loses_no_accepted_lookup(stack: Stack) -> None:
     with stack.front_end() as front_end:
         task_id = front_end.start_lookup()
         front_end.kill()
@@ -162,9 +162,7 @@ def test_a_front_end_that_is_killed_loses_no_lookup_that_it_accepted(stack: Stac
     assert stack.hits() == 1
 
 
-def test_a_worker_that_is_killed_in_the_middle_loses_no_lookup(
-    stack: Stack, databases: Databases
-) -> None:
+def test_a_killed_worker_loses_no_lookup(stack: Stack, databases: Databases) -> None:
     with stack.front_end() as front_end:
         with stack.worker() as process, databases.engine("fingerprint").begin() as connection:
             connection.execute(sa.text("LOCK TABLE track IN ACCESS EXCLUSIVE MODE"))
@@ -178,4 +176,4 @@ def test_a_worker_that_is_killed_in_the_middle_loses_no_lookup(
     assert task is not None
     assert task["result"] == {"results": [{"id": stack.track, "score": 1.0}]}
     assert stack.hits() == 1
-    assert stack.redis.llen(queue_lengths.BACKGROUND) == 0
+    assert stack.redis.llen(queues.BACKGROUND) == 0

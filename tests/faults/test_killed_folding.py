@@ -1,4 +1,4 @@
-"""Folding that ends at every single step, in three ways: the sums are exact each time."""
+"""Folding is interrupted at each step, in three ways: the sums are exact each time."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ import redis
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tasks.statistics import LOOKUPS, USER_AGENTS, Kind, fold
+from tasks.periodic.statistics import LOOKUPS, USER_AGENTS, CounterKind, fold
 from tests.support.counted_lookups import Totals, left, lookups, make_applications, put, user_agents
 from tests.support.interruptions import (
     DIED,
@@ -29,10 +29,10 @@ BATCH = 2  # so that three fields are two batches
 
 
 class Folder:
-    """Folds one kind of counters and knows what the sums must be."""
+    """Folds one kind of counters and computes the expected sums."""
 
     def __init__(
-        self, settings: Settings, client: redis.Redis, databases: Databases, kind: Kind
+        self, settings: Settings, client: redis.Redis, databases: Databases, kind: CounterKind
     ) -> None:
         self.settings = on_scratch(settings)
         self.client = client
@@ -42,7 +42,7 @@ class Folder:
         self.expected: Totals = Counter()
 
     def count(self, number: int) -> None:
-        """Count in three fields, each time something else."""
+        """Add a different number to each of three fields."""
         app = self.application_id
         for at in range(3):
             if self.kind is LOOKUPS:
@@ -53,19 +53,19 @@ class Folder:
             self.expected[place] += number + at
 
     def fold(self, at: At | None = None) -> None:
-        """Fold with connections of its own, as a process does that has just begun."""
+        """Fold with new connections, like a new process."""
         databases = Databases(self.settings)
         with connect(self.settings.redis) as client:
             if at is not None:
                 watch_redis(client, at)
                 watch_sql(databases.engine("app"), at)
             try:
-                fold(client, databases, self.kind, batch=BATCH)
+                fold(client, databases, self.kind, batch_size=BATCH)
             finally:
                 databases.dispose()
 
     def check(self) -> None:
-        """All that was counted is in SQL, once, and nothing is left in Redis."""
+        """Check that PostgreSQL has the expected sums and Redis has no counters."""
         found = lookups if self.kind is LOOKUPS else user_agents
         assert found(self.databases) == self.expected
         assert left(self.client) == set()
@@ -80,19 +80,19 @@ def folder(
 
 
 def dies(folder: Folder, number: int) -> bool:
-    """Fold in a process that is killed at a step; return whether it got that far."""
+    """Fold in a process that is killed at a step; return whether it reached the step."""
     status = in_a_child(lambda: folder.fold(Dying(number)))
     assert status in {0, DIED}
     return status == DIED
 
 
 def stumbles(folder: Folder, number: int) -> bool:
-    """Fold where one step fails, which Redis's client tries once more."""
+    """Fold while one step fails; the Redis client repeats it."""
     return _fails(folder, Failing(number))
 
 
 def is_cut_off(folder: Folder, number: int) -> bool:
-    """Fold where from one step on everything fails."""
+    """Fold while all steps from one on fail."""
     return _fails(folder, Failing(number, outage=True))
 
 
@@ -109,7 +109,7 @@ WAYS = pytest.mark.parametrize("ends", [dies, stumbles, is_cut_off])
 
 
 @WAYS
-def test_whoever_comes_next_makes_the_sums_exact(folder: Folder, ends: End) -> None:
+def test_the_next_run_completes_an_interrupted_one(folder: Folder, ends: End) -> None:
     for number in count(1):
         folder.count(number)
         if not ends(folder, number):
@@ -121,7 +121,7 @@ def test_whoever_comes_next_makes_the_sums_exact(folder: Folder, ends: End) -> N
 
 
 @WAYS
-def test_ends_that_follow_each_other_make_the_sums_exact_too(folder: Folder, ends: End) -> None:
+def test_one_run_completes_many_interrupted_ones(folder: Folder, ends: End) -> None:
     for number in range(45, 8, -2):
         folder.count(number)
         ends(folder, number)

@@ -1,4 +1,4 @@
-"""A worker of lookups that is killed with a batch in hand: the batch is answered all the same."""
+"""A lookup worker is killed while it has a batch; another worker answers the batch."""
 
 import signal
 import time
@@ -14,15 +14,15 @@ from pipeline.messages import Lookup, LookupBatch
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tasks.fast_path.paths import FastPath
-from tasks.fast_path.sender import LookupSender
+from tasks.fast_path.lookup_sender import LookupSender
+from tasks.fast_path.parts import FastPath
 from tests.support.batchers import make_batcher
 from tests.support.metrics import Counted
 from tests.support.polling import eventually
 from tests.support.synthetic import fingerprint
 from tests.support.workers import point_celery_at, running_worker, worker_roles, write_config
 
-PATIENCE = 60.0  # seconds; a worker takes some to start
+PATIENCE = 60.0  # seconds, for the start of a worker
 
 
 @pytest.mark.parametrize("fast_path", [True, False])
@@ -47,11 +47,11 @@ def test_a_killed_workers_batch_is_answered_by_another(
     question = Lookup(request=0, duration=200, fingerprint=compress(fingerprint(1)))
     with ThreadPoolExecutor(1) as threads:
         with running_worker(role, config, tmp_path / "log", here) as process:
-            assert batcher.run([question], "", soon()) == [{"results": []}]
+            assert batcher.look_up([question], "", soon()) == [{"results": []}]
             eventually(lambda: waits_for_messages(client))
             process.send_signal(signal.SIGSTOP)
-            asked = threads.submit(batcher.run, [question], "", soon())
-            # Redis gives the message to the connection of the worker, which never reads it.
+            asked = threads.submit(batcher.look_up, [question], "", soon())
+            # Redis sends the message to the stopped worker, which never reads it.
             eventually(lambda: len(sent) > 1 and not waits_for_messages(client))
             process.kill()
         with running_worker(role, config, tmp_path / "log", here):
@@ -66,5 +66,5 @@ def soon() -> float:
 
 
 def waits_for_messages(client: redis.Redis) -> bool:
-    """Return whether a worker has asked Redis for a message and got none yet."""
+    """Return whether a worker waits for a message from Redis."""
     return any(each["cmd"] == "brpop" and "b" in each["flags"] for each in client.client_list())

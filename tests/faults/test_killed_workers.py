@@ -1,4 +1,4 @@
-"""Workers that are killed in the middle of imports: nothing is lost, nothing is counted twice."""
+"""Workers are killed during imports: no submission is lost or counted twice."""
 
 import random
 import time
@@ -12,7 +12,7 @@ from pipeline.catalog.ingest.submissions import count_by_state
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from tasks import dispatch
-from tasks.maintenance import sweep_receipts
+from tasks.periodic.maintenance import sweep_receipts
 from tests.support.imports import Importer
 from tests.support.polling import eventually
 from tests.support.synthetic import fingerprint, near_copy
@@ -24,7 +24,7 @@ TOGETHER = 2  # requests in a chain
 KILLS = 4
 
 
-def test_killed_submission_workers_lose_nothing(
+def test_killed_workers_lose_no_submission(
     settings: Settings, databases: Databases, tmp_path: Path
 ) -> None:
     importer = Importer(databases, settings.fingerprint_index.path)
@@ -58,7 +58,7 @@ def test_killed_submission_workers_lose_nothing(
 
 
 def _sweep(databases: Databases) -> None:
-    """Let the sweeper start everything again, at the same time as what is still in the queue."""
+    """Let the sweeper start all submissions again, although some are still in the queue."""
     with databases.engine("ingest").begin() as connection:
         connection.execute(sa.update(ingest_tables.submission).values(retry_at=sa.func.now()))
     sweep_receipts.delay()

@@ -27,7 +27,7 @@ def stack() -> Iterator[WholeStack]:
 
 
 class Load:
-    """Clients that ask without a pause: half on kept connections, half on new ones."""
+    """Clients that send requests without a pause: half on kept connections, half on new ones."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -84,7 +84,7 @@ def test_no_request_is_lost(stack: WholeStack) -> None:
     assert len(pids) == RESTARTS + 1
 
 
-def test_a_front_end_that_cannot_start_replaces_none(stack: WholeStack) -> None:
+def test_a_front_end_that_cannot_start_does_not_replace_the_old_one(stack: WholeStack) -> None:
     before = api_pid(stack)
     config = stack.data.config.read_text()
     stack.data.config.write_text(config + "\n[nonsense]\n")
@@ -93,13 +93,13 @@ def test_a_front_end_that_cannot_start_replaces_none(stack: WholeStack) -> None:
     finally:
         stack.data.config.write_text(config)
     assert done.returncode != 0
-    assert "the old front end goes on" in done.stderr
+    assert "the old front end continues to run" in done.stderr
     assert api_pid(stack) == before
     url = f"http://127.0.0.1:{stack.port('api')}/_health_docker"
     assert requests.get(url, timeout=30).status_code == 200
 
 
-def test_without_a_stack_the_command_says_so(stack: WholeStack) -> None:
+def test_without_a_stack_the_command_fails(stack: WholeStack) -> None:
     other = DataDir.at(stack.data.root.parent / "other")
     done = acoustid("restart", data=other)
     assert done.returncode != 0

@@ -1,4 +1,4 @@
-"""The supervisor when its processes, or it itself, are killed."""
+"""The supervisor when its processes or the supervisor itself are killed."""
 
 import os
 import signal
@@ -13,9 +13,9 @@ import pytest
 import redis
 
 from cli.stack.data_directory import DataDir
-from cli.stack.processes import Identity
-from cli.stack.roles import Stage
-from cli.stack.run_state import Running, RunState
+from cli.stack.roles import StopOrder
+from cli.stack.run_state import RunningProcess, RunState
+from cli.stack.strays import ProcessIdentity
 from tests.support.small_stack import PASSWORD
 
 SLEEPER = "import time; time.sleep(600)"
@@ -39,23 +39,23 @@ class Stack:
         )
 
     def wait_ready(self) -> "Stack":
-        """Wait until it says so."""
+        """Wait until the stack is ready."""
         until(self.is_ready)
         return self
 
     def is_ready(self) -> bool:
-        """Say whether it, and no stack before it on the same data, has said so."""
+        """Return whether this stack, not an earlier one on the same data, is ready."""
         state = RunState.load(self.data)
         return state is not None and state.ready and state.supervisor.pid == self.process.pid
 
     def pid(self, role: str) -> int:
-        """Return the pid of a process as ``run.json`` has it, 0 while it is down."""
+        """Return the pid of a process from ``run.json``; 0 while it is down."""
         state = RunState.load(self.data)
         found = state.find(role) if state else None
         return found.identity.pid if found else 0
 
     def finish(self) -> tuple[int, str, str]:
-        """Wait for its end and return exit status, output and errors."""
+        """Wait for the end of the supervisor; return exit status, stdout and stderr."""
         output, errors = self.process.communicate(timeout=60)
         return self.process.returncode, output, errors
 
@@ -68,7 +68,7 @@ def data(tmp_path: Path) -> DataDir:
 
 @pytest.fixture
 def start(data: DataDir) -> Iterator[Callable[..., Stack]]:
-    """Start stacks on the data directory; end them after the test."""
+    """Start stacks on the data directory; stop them after the test."""
     started: list[Stack] = []
 
     def start_stack(**programs: str) -> Stack:
@@ -87,12 +87,12 @@ def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Wait for a condition, or fail."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
+        assert time.monotonic() < deadline, f"not true within {seconds} s"
         time.sleep(0.02)
 
 
 def lives(pid: int) -> bool:
-    """Say whether a process runs and is more than a zombie."""
+    """Return whether a process runs and is not a zombie."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -108,8 +108,7 @@ def client(stack: Stack) -> redis.Redis:
     return redis.Redis(host="127.0.0.1", port=server.port, password=PASSWORD)
 
 
-def test_a_process_that_is_killed_starts_again(start: Callable[..., Stack]) -> None:
-    """And the supervisor says so."""
+def test_a_killed_process_is_restarted(start: Callable[..., Stack]) -> None:
     stack = start(worker=SLEEPER).wait_ready()
     killed = stack.pid("worker")
     os.kill(killed, signal.SIGKILL)
@@ -120,8 +119,8 @@ def test_a_process_that_is_killed_starts_again(start: Callable[..., Stack]) -> N
     assert "worker starts again" in output
 
 
-def test_what_a_killed_process_leaves_behind_is_ended(start: Callable[..., Stack]) -> None:
-    """Its own children would hold its port, or do its work beside the next one."""
+def test_children_of_a_killed_process_are_killed(start: Callable[..., Stack]) -> None:
+    """Otherwise they would keep its port, or work at the same time as the next process."""
     stack = start(worker=PARENT).wait_ready()
     until(lambda: psutil.Process(stack.pid("worker")).children())
     (left,) = psutil.Process(stack.pid("worker")).children()
@@ -129,8 +128,8 @@ def test_what_a_killed_process_leaves_behind_is_ended(start: Callable[..., Stack
     until(lambda: not lives(left.pid))
 
 
-def test_a_server_that_is_killed_starts_again_with_its_data(start: Callable[..., Stack]) -> None:
-    """On the same port, since that is where the others look for it."""
+def test_a_killed_server_is_restarted_with_its_data(start: Callable[..., Stack]) -> None:
+    """Its port stays the same, since its clients are configured with it."""
     stack = start().wait_ready()
     killed = stack.pid("valkey")
     with client(stack) as connection:
@@ -142,17 +141,17 @@ def test_a_server_that_is_killed_starts_again_with_its_data(start: Callable[...,
 
 
 def answers(connection: redis.Redis) -> bool:
-    """Say whether the server takes commands."""
+    """Return whether the server accepts commands."""
     try:
         return bool(connection.ping())
     except redis.RedisError:
         return False
 
 
-def test_processes_end_with_a_killed_supervisor_and_the_next_one_starts(
+def test_a_stack_can_start_after_its_supervisor_was_killed(
     start: Callable[..., Stack],
 ) -> None:
-    """Nothing survives kill -9 to work on beside its successor, and no file is in the way."""
+    """After kill -9 no process of the first stack runs, and no file prevents the second one."""
     first = start(worker=SLEEPER).wait_ready()
     with client(first) as connection:
         connection.set("kept", "yes")
@@ -165,10 +164,10 @@ def test_processes_end_with_a_killed_supervisor_and_the_next_one_starts(
         assert connection.get("kept") == b"yes"
 
 
-def test_a_stray_process_of_an_earlier_run_is_ended(
+def test_a_stray_process_of_an_earlier_run_is_stopped(
     start: Callable[..., Stack], data: DataDir
 ) -> None:
-    """Where the kernel does not end it with its parent, the next start does."""
+    """Not every kernel ends a process with its parent."""
     data.create()
     stray = subprocess.Popen([sys.executable, "-c", SLEEPER, str(data.config)])
     write_state(data, stray.pid, psutil.Process(stray.pid).create_time())
@@ -179,10 +178,10 @@ def test_a_stray_process_of_an_earlier_run_is_ended(
 @pytest.mark.parametrize(
     ("argument", "later"), [("/elsewhere/acoustid.conf", 0.0), ("{config}", 100.0)]
 )
-def test_a_stranger_with_the_pid_of_an_earlier_process_is_let_be(
+def test_another_process_with_a_reused_pid_is_not_stopped(
     start: Callable[..., Stack], data: DataDir, argument: str, later: float
 ) -> None:
-    """Another data directory's process, or one that started at another time, is not ours."""
+    """A process with another path or start time does not belong to the stack."""
     data.create()
     given = argument.format(config=data.config)
     stranger = subprocess.Popen([sys.executable, "-c", SLEEPER, given])
@@ -194,17 +193,17 @@ def test_a_stranger_with_the_pid_of_an_earlier_process_is_let_be(
 
 
 def write_state(data: DataDir, pid: int, created: float) -> None:
-    """Write the ``run.json`` of a supervisor that is no more, with one worker."""
-    identity = Identity(pid, created, str(data.config))
-    worker = Running("worker", Stage.WORKER, None, "127.0.0.1", identity)
-    RunState(Identity(2**22, 1.0), (worker,), ready=True).save(data)
+    """Write the ``run.json`` of a supervisor that has ended, with one worker."""
+    identity = ProcessIdentity(pid, created, str(data.config))
+    worker = RunningProcess("worker", StopOrder.WORKER, None, "127.0.0.1", identity)
+    RunState(ProcessIdentity(2**22, 1.0), (worker,), ready=True).save(data)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_everything_in_order(
+def test_a_signal_stops_all_processes_in_order(
     start: Callable[..., Stack], data: DataDir, number: signal.Signals
 ) -> None:
-    """The front first, the servers last, and nothing is left, not even the state file."""
+    """The front end is stopped first, servers last; ``run.json`` is deleted."""
     stack = start(worker=SLEEPER, api=SLEEPER).wait_ready()
     pids = [stack.pid(role) for role in ("worker", "api", "valkey")]
     stack.process.send_signal(number)
@@ -216,8 +215,8 @@ def test_a_signal_ends_everything_in_order(
     assert not data.run.exists()
 
 
-def test_a_second_signal_cuts_the_waiting_short(start: Callable[..., Stack]) -> None:
-    """A process that will not go is given ten minutes by its role, and one second in a hurry."""
+def test_a_second_signal_shortens_the_waits(start: Callable[..., Stack]) -> None:
+    """The role allows ten minutes for SIGTERM; after the second signal it is one second."""
     stack = start(worker=OBSTINATE).wait_ready()
     stack.process.send_signal(signal.SIGTERM)
     output = stack.process.stdout
@@ -229,7 +228,7 @@ def test_a_second_signal_cuts_the_waiting_short(start: Callable[..., Stack]) -> 
 
 
 def test_a_second_stack_on_the_same_data_is_refused(start: Callable[..., Stack]) -> None:
-    """It says so, names the way out, and leaves the first one alone."""
+    """The error names the command that stops the first stack, which keeps running."""
     first = start().wait_ready()
     status, _, errors = start().finish()
     assert status == 1
@@ -238,9 +237,9 @@ def test_a_second_stack_on_the_same_data_is_refused(start: Callable[..., Stack])
     assert first.process.poll() is None
 
 
-def test_a_process_that_never_stays_up_ends_the_start(start: Callable[..., Stack]) -> None:
-    """With its log in the error rather than three files away."""
-    status, _, errors = start(worker="raise SystemExit('no such module')", settle=SLEEPER).finish()
+def test_the_start_fails_if_a_process_ends_repeatedly(start: Callable[..., Stack]) -> None:
+    """The error quotes the log of the process."""
+    status, _, errors = start(worker="raise SystemExit('no such module')", prepare=SLEEPER).finish()
     assert status == 1
     assert "worker ends at every start" in errors
     assert "no such module" in errors

@@ -1,4 +1,4 @@
-"""Batchers for the tests, on the session's Redis."""
+"""Batchers for the tests."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ def batcher_for_workers(
     metrics: Metrics,
     send: Callable[[LookupBatch], None] = dispatch.send_lookups,
 ) -> Iterator[LookupBatcher]:
-    """Return a batcher that sends to the workers; close it at the end of the block."""
+    """Return a batcher that sends to the workers; it is closed at the end of the block."""
     batcher = make_batcher(settings, BatchPolicy(100, 2), send, metrics)
     try:
         yield batcher

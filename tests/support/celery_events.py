@@ -1,4 +1,4 @@
-"""Listens to the events of workers, as Flower does."""
+"""Receives events of workers, like Flower."""
 
 import threading
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ WAIT: Final = 10.0
 
 
 @contextmanager
-def told_of_tasks(settings: Settings) -> Iterator[list[dict[str, Any]]]:
-    """Yield the list that the events of tasks are added to, for the time of a block."""
+def received_task_events(settings: Settings) -> Iterator[list[dict[str, Any]]]:
+    """Yield a list to which the events of tasks are added during a block."""
     events: list[dict[str, Any]] = []
 
     def note(event: dict[str, Any]) -> None:

@@ -12,7 +12,6 @@ from pipeline.catalog.app import tables as app_tables
 from pipeline.catalog.fingerprint import tables as fingerprint_tables
 from pipeline.catalog.ingest import submissions
 from pipeline.catalog.ingest.submission_status import SubmissionStatus, statuses
-from pipeline.catalog.ingest.submissions import Receipt
 from pipeline.following.update_index import update_index
 from pipeline.imports.dedupe import dedupe_submissions
 from pipeline.imports.persist import persist_submissions
@@ -22,6 +21,7 @@ from pipeline.index.reader import open_reader
 from pipeline.index.writer import open_writer
 from pipeline.messages import SubmissionBatch, from_message, to_message
 from pipeline.runtime.databases import Databases
+from pipeline.submission_fields import Receipt
 from tests.support.synthetic import Words
 
 MBID = UUID("5d1f0c5e-1111-4aaa-8aaa-000000000001")

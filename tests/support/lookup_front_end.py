@@ -1,4 +1,4 @@
-"""A front end in a few lines: sends a batch of lookups to the workers, and waits for the reply."""
+"""A minimal front end: sends a batch of lookups to the workers and waits for the reply."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ def ask(client: redis.Redis, batch: LookupBatch, send: Send = dispatch.send_look
 
     Args:
         client: to Redis, for commands that wait.
-        batch: what to ask.
+        batch: the lookups.
         send: publishes it.
     """
     send(batch)

@@ -1,4 +1,4 @@
-"""A worker in a few lines: answers batches of lookups through a real Redis."""
+"""A minimal worker that answers batches of lookups through a real Redis."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ Answer = dict[str, Any]
 
 
 def echo(lookup: Lookup) -> Answer:
-    """Answer with what was asked, so that a test can see whose answer it got."""
+    """Answer with the track id or duration of the lookup, so that a test can tell answers apart."""
     asked = lookup.track_gid or str(lookup.duration)
     return {"results": [{"id": asked, "score": 1.0}]}
 
@@ -22,9 +22,9 @@ class Answering:
     """Receives batches as `tasks.dispatch.send_lookups` does, and pushes a reply for each.
 
     Attributes:
-        answer: what a lookup is answered with.
-        batches: what was sent.
-        held: while it is set, replies are kept back until `release`.
+        answer: makes the answer to a lookup.
+        batches: all batches that were sent.
+        held: while it is set, batches are not answered before `release`.
     """
 
     def __init__(self, client: redis.Redis) -> None:
@@ -36,7 +36,7 @@ class Answering:
         self._kept: list[LookupBatch] = []
 
     def send(self, batch: LookupBatch) -> None:
-        """Take a batch."""
+        """Receive a batch."""
         with self.arrived:
             self.batches.append(batch)
             if self.held:
@@ -51,13 +51,13 @@ class Answering:
         lookup_replies.push(self.client, batch.reply_to, LookupReply(batch.id, answers, failed))
 
     def wait_for(self, count: int) -> list[LookupBatch]:
-        """Wait until so many batches have come, and return them."""
+        """Wait until `count` batches have arrived, and return all."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.batches) >= count, timeout=30)
             return list(self.batches)
 
     def release(self, batches: Iterable[LookupBatch] | None = None) -> None:
-        """Answer what was kept back, and from now on everything at once."""
+        """Answer the held batches, or those given, and from now on all batches at once."""
         with self.arrived:
             self.held = False
             kept, self._kept = self._kept, []

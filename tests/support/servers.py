@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.stack.processes import Child
-from cli.stack.servers import place
+from cli.stack.child_process import ChildProcess
+from cli.stack.servers import postgres_directory
 from cli.stack.servers.binaries import find_postgres, find_valkey
-from cli.stack.servers.launch import EmbeddedServer, start
+from cli.stack.servers.embedded_server import EmbeddedServer, start_server
 from cli.stack.servers.ports import LOOPBACK, free_port
 from cli.stack.servers.postgres import USER, PostgresServer
 from cli.stack.servers.valkey import ValkeyServer
-from cli.stack.stopping import end
+from cli.stack.stopping import stop_process
 from pipeline.settings.sections import Settings
 
 PASSWORD = "test-password"
@@ -71,13 +71,13 @@ def running_servers() -> Iterator[Servers]:
 
 
 @contextmanager
-def running(server: EmbeddedServer) -> Iterator[Child]:
+def running(server: EmbeddedServer) -> Iterator[ChildProcess]:
     """Run one server."""
-    process = start(server)
+    process = start_server(server)
     try:
         yield process
     finally:
-        end(process, server.escalation)
+        stop_process(process, server.escalation)
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def temporary_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        place.forget(folder)
+        postgres_directory.delete_external(folder)
         shutil.rmtree(folder)
 
 
@@ -103,7 +103,7 @@ def make_postgres(
         programs: directory of its programs, the wheel's by default.
     """
     return PostgresServer(
-        place.choose(folder, "test"),
+        postgres_directory.choose(folder, "test"),
         find_postgres(programs),
         port=free_port(),
         password=PASSWORD,

@@ -1,7 +1,7 @@
-"""The Celery application of a worker that soon gets the messages of one that was killed.
+"""The Celery application with a short visibility timeout.
 
-``celery -A tests.support.short_visibility worker`` is what ``celery -A tasks worker`` is, but that
-it waits for seconds where that one waits for half a minute.
+``celery -A tests.support.short_visibility worker`` receives the messages of a killed worker after
+3 s; ``celery -A tasks worker`` receives them after 30 s.
 """
 
 from tasks.celery import app

@@ -1,7 +1,7 @@
-"""A stack of one server and a few stand-in processes, for the tests of the supervisor.
+"""A stack of one server and some test programs, for the tests of the supervisor.
 
-Run as ``python -m tests.support.small_stack DATA_DIR NAME=PROGRAM...``: each PROGRAM is Python
-text. The one called ``settle`` runs once, and the stack is ready when it has ended.
+Run as ``python -m tests.support.small_stack DATA_DIR NAME=PROGRAM...``, where each PROGRAM is
+Python source text. The program ``prepare`` runs once, and the stack is ready when it has ended.
 """
 
 import os
@@ -13,8 +13,8 @@ import click
 
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
-from cli.stack.roles import Role, Stage
-from cli.stack.run_state import RunState, end_strays
+from cli.stack.roles import Role, StopOrder
+from cli.stack.run_state import RunState, stop_strays
 from cli.stack.servers.binaries import find_valkey
 from cli.stack.servers.ports import free_port
 from cli.stack.servers.valkey import ValkeyServer
@@ -25,24 +25,24 @@ PATIENCE = ((Signals.SIGTERM, 600.0), (Signals.SIGKILL, 5.0))
 
 
 def run(data: DataDir, programs: dict[str, str]) -> None:
-    """Run Valkey and the programs until somebody asks to stop."""
+    """Run Valkey and the programs until a signal to stop arrives."""
     data.create()
-    settle = programs.pop("settle", "")
+    prepare = programs.pop("prepare", "")
     with data.lock():
         state = RunState.load(data)
         if state:
-            end_strays(state.processes)
+            stop_strays(state.processes)
         supervisor = Supervisor(data, click.echo)
         environ = {**os.environ, "ACOUSTID_CONFIG": str(data.config)}
-        with supervisor.on_duty():
+        with supervisor.supervise():
             supervisor.start_server(_valkey(data))
             for name, text in programs.items():
-                stage = Stage.FRONT if name == "api" else Stage.WORKER
+                stop_order = StopOrder.FRONT_END if name == "api" else StopOrder.WORKER
                 command = (sys.executable, "-c", text)
-                supervisor.start_role(Role(name, stage, command, escalation=PATIENCE), environ)
-            supervisor.run_once("settle", (sys.executable, "-c", settle), environ)
+                supervisor.start_role(Role(name, stop_order, command, escalation=PATIENCE), environ)
+            supervisor.run_command("prepare", (sys.executable, "-c", prepare), environ)
             click.echo("ready")
-            supervisor.watch()
+            supervisor.run_until_stopped()
 
 
 def _valkey(data: DataDir) -> ValkeyServer:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from urllib.request import Request, urlopen
 
 from cli.stack.data_directory import DataDir
-from cli.stack.servers import place
+from cli.stack.servers import postgres_directory
 from cli.stack.servers.ports import free_port
 
 NO_LIMITS = {f"ACOUSTID_CLUSTER_RATE_LIMITER_{tier}_LIMIT": "0" for tier in ("GLOBAL", "APP", "IP")}
@@ -106,7 +106,7 @@ def running_stack(
         yield kind(data, environ, process or {})
     finally:
         acoustid("down", data=data)
-        place.forget(data.root)
+        postgres_directory.delete_external(data.root)
 
 
 def acoustid(

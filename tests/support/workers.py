@@ -1,4 +1,4 @@
-"""Celery workers for the tests: what `acoustid up` starts, on the session's servers."""
+"""Celery workers for tests: the roles of `acoustid up`, on the servers of the test session."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ START_DEADLINE = 60.0
 
 
 def write_config(settings: Settings, path: Path) -> Path:
-    """Write settings as a configuration file, secrets and all, and return its path."""
+    """Write settings, with their secrets, as a configuration file; return its path."""
     tree = settings.model_dump()
     lines: list[str] = []
     for section in ("database", "database_fingerprint", "database_ingest", "database_musicbrainz"):
@@ -43,13 +43,13 @@ def _section(name: str, options: Mapping[str, object]) -> list[str]:
 
 
 def point_celery_at(config: Path, settings: Settings) -> None:
-    """Let this process publish to the session's Redis."""
+    """Configure Celery in this process for the Redis of the settings."""
     os.environ["ACOUSTID_CONFIG"] = str(config)
     app.conf.update(broker_url=settings.redis.url(), result_backend=settings.redis.url())
 
 
 def worker_roles(lookup_workers: int = 1) -> list[Role]:
-    """Return the workers of a stack."""
+    """Return the worker roles of a stack."""
     layout = Layout(host="127.0.0.1", port=1, flower_port=None, workers=lookup_workers)
     return [role for role in roles(layout) if role.node]
 
@@ -62,7 +62,7 @@ def running_worker(
     settings: Settings,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run one worker until it has left a heartbeat; end it at the exit."""
+    """Run one worker during a block, which begins after its first heartbeat."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             role.command,
@@ -86,7 +86,7 @@ def running_worker(
 def running_workers(
     config: Path, folder: Path, settings: Settings, environ: Mapping[str, str] | None = None
 ) -> Iterator[dict[str, Path]]:
-    """Run every worker of a stack; yield their logs by node name."""
+    """Run all workers of a stack during a block; yield their logs by role."""
     with ExitStack() as stack:
         logs = {}
         for role in worker_roles():
@@ -96,15 +96,18 @@ def running_workers(
 
 
 def task_counts(workers: int) -> list[dict[str, int]]:
-    """Return how many tasks of each name each of so many workers has run.
+    """Return the number of tasks by name that each worker has run.
 
-    Nothing keeps a question for a worker that does not listen yet, so it is asked again.
+    The request is repeated until all workers answer: one that does not listen yet misses it.
+
+    Args:
+        workers: the number of workers.
     """
 
     def ask() -> dict[str, Any]:
         try:
             found = app.control.inspect(timeout=1, limit=workers).stats() or {}
-        except (RedisError, OperationalError):  # a connection that another test has had closed
+        except (RedisError, OperationalError):  # another test has closed the connection
             return {}
         return found if len(found) == workers else {}
 

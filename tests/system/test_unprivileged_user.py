@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from cli.stack.servers.account import Account
 
 from cli.stack.data_directory import DataDir
-from cli.stack.servers.account import Account
 from tests.support.servers import temporary_folder
 from tests.support.whole_stack import WholeStack, running_stack
 from tests.system.packages import needs_root

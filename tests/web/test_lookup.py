@@ -1,4 +1,4 @@
-"""``/v2/lookup`` from the parameters to the reply, with a worker of a few lines behind it."""
+"""Tests of ``/v2/lookup``, from the parameters to the reply, with a minimal worker."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_no_match_is_no_error(web) -> None:
     assert "<results />" in web.lookup(fingerprint=WORD, duration=3, format="xml").text
 
 
-def test_what_the_worker_gets(web) -> None:
+def test_the_message_to_the_worker(web) -> None:
     web.lookup(fingerprint=WORD, duration="241 ", meta="releases recordings", maxdurationdiff=12)
     ((batch),) = web.worker.batches
     (lookup,) = batch.lookups
@@ -54,7 +54,7 @@ def test_what_the_worker_gets(web) -> None:
     assert batch.metas == ["recordings releases"]
 
 
-def test_metadata_passes_as_the_worker_has_it(web) -> None:
+def test_metadata_is_passed_on_unchanged(web) -> None:
     recordings = [{"id": "x", "title": "Glåss", "duration": 241.5, "artists": []}]
     web.worker.answer = lambda _: {"results": [{"id": GID, "score": 0.5, "recordings": recordings}]}
     result = web.lookup(fingerprint=WORD, duration=3, meta="recordings")
@@ -105,7 +105,7 @@ def refuse(*durations: int):
     return answer
 
 
-def test_where_the_first_cannot_be_decoded_the_next_is_looked_up(web) -> None:
+def test_if_the_first_cannot_be_decoded_the_next_is_looked_up(web) -> None:
     web.worker.answer = refuse(1, 2)
     form = {f"fingerprint.{n}": WORD for n in (1, 2, 3, 4)}
     form |= {f"duration.{n}": str(n) for n in (1, 2, 3, 4)}
@@ -114,7 +114,7 @@ def test_where_the_first_cannot_be_decoded_the_next_is_looked_up(web) -> None:
 
 
 @pytest.mark.parametrize("batch", [0, 1])
-def test_where_nothing_can_be_decoded_the_last_error_counts(web, batch) -> None:
+def test_if_none_can_be_decoded_the_last_error_is_reported(web, batch) -> None:
     web.worker.answer = refuse(1, 2)
     form = {"fingerprint.1": WORD, "duration.1": 1, "fingerprint.2": WORD, "duration.2": 2}
     result = web.lookup(batch=batch, **form)
@@ -128,7 +128,7 @@ def test_where_nothing_can_be_decoded_the_last_error_counts(web, batch) -> None:
     assert error_of(result)["message"].startswith('missing required parameter "duration.9"')
 
 
-def test_a_batch_leaves_out_what_cannot_be_decoded(web) -> None:
+def test_a_batch_leaves_out_fingerprints_that_cannot_be_decoded(web) -> None:
     web.worker.answer = refuse(2)
     form = {f"fingerprint.{n}": WORD for n in (1, 2, 3)}
     form |= {f"duration.{n}": str(n) for n in (1, 2, 3)}
@@ -136,7 +136,7 @@ def test_a_batch_leaves_out_what_cannot_be_decoded(web) -> None:
     assert [entry["index"] for entry in found] == [1, 3]
 
 
-def test_tries_without_batch_have_an_end(web) -> None:
+def test_without_batch_a_limited_number_is_tried(web) -> None:
     web.worker.answer = refuse(3)
     form = {f"fingerprint.{n}": WORD for n in range(50)}
     form |= {f"duration.{n}": "3" for n in range(50)}
@@ -183,7 +183,7 @@ def test_errors(web, form, status, code, text) -> None:
     assert ("WWW-Authenticate" in result.headers) == (status == 401)
 
 
-def test_the_demo_key_where_it_is_on_and_off(web, make_web) -> None:
+def test_the_demo_key_is_valid_only_if_it_is_enabled(web, make_web) -> None:
     assert web.lookup(client="8XaBELgH", trackid=GID).status_code == 200
     off = make_web(features={"demo_key": False})
     assert code_of(off.lookup(client="8XaBELgH", trackid=GID)) == 4
@@ -205,7 +205,7 @@ def test_a_worker_that_fails(web) -> None:
     assert (result.status_code, code_of(result)) == (500, 5)
 
 
-def test_async_is_off_unless_switched_on(web) -> None:
+def test_async_is_refused_unless_it_is_enabled(web) -> None:
     result = web.get("/v2/lookup", **{"client": web.application, "trackid": GID, "async": 1})
     assert (result.status_code, code_of(result)) == (400, 12)
 
@@ -236,7 +236,7 @@ def test_async_answers_with_a_task(make_web) -> None:
         ({"3": "short"}, {"fingerprint.0": WORD, "duration.0": 3, "trackid.1": GID, "batch": 1}),
     ],
 )
-def test_an_async_lookup_has_the_result_of_one_that_is_waited_for(make_web, answers, form) -> None:
+def test_an_async_lookup_has_the_result_of_an_ordinary_one(make_web, answers, form) -> None:
     web = make_web(features={"async_api": True})
     web.worker.answer = lambda lookup: (
         {"error": answers[str(lookup.duration)]}
@@ -250,7 +250,7 @@ def test_an_async_lookup_has_the_result_of_one_that_is_waited_for(make_web, answ
     assert web.get(f"/v2/task/{task_id}").json["task"]["result"] == expected
 
 
-def test_an_async_lookup_of_nothing_valid_fails_with_the_last_reason(make_web) -> None:
+def test_an_async_lookup_without_a_valid_item_fails_with_the_last_reason(make_web) -> None:
     web = make_web(features={"async_api": True})
     web.worker.answer = lambda _: {"error": "too short"}
     form = {"fingerprint.4": WORD, "duration.4": 3, "trackid.5": "x"}
@@ -262,7 +262,7 @@ def test_an_async_lookup_of_nothing_valid_fails_with_the_last_reason(make_web) -
     assert "result" not in task
 
 
-def test_another_front_end_knows_the_task_of_one_that_is_gone(make_web) -> None:
+def test_another_front_end_shows_the_task(make_web) -> None:
     gone, other = (make_web(features={"async_api": True}) for _ in range(2))
     task_id = gone.lookup(**{"trackid": GID, "async": 1}).json["task"]["id"]
     gone.close()

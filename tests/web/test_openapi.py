@@ -1,4 +1,4 @@
-"""The OpenAPI document is true to the code, and the page on which people read it works."""
+"""Tests that the OpenAPI document agrees with the code, and that its page works."""
 
 import re
 from typing import Any
@@ -20,7 +20,7 @@ SECRET = "cluster-secret"
 
 
 def valid(web: Any, name: str) -> str:
-    """Return a value with which every endpoint goes on to the next parameter."""
+    """Return a valid value of a parameter."""
     values = {
         "client": web.application,
         "user": web.user,
@@ -42,20 +42,20 @@ def valid(web: Any, name: str) -> str:
 
 
 class Recorder(Parameters):
-    """Parameters that note which names the code asks for."""
+    """Parameters that record the names that the code reads."""
 
-    asked: set[str]
+    names: set[str]
 
     def get(self, name: str) -> str | None:
-        self.asked.add(re.sub(r"\.\d+$", "", name))
+        self.names.add(re.sub(r"\.\d+$", "", name))
         return super().get(name)
 
     def get_all(self, name: str) -> list[str]:
-        self.asked.add(re.sub(r"\.\d+$", "", name))
+        self.names.add(re.sub(r"\.\d+$", "", name))
         return super().get_all(name)
 
     def suffixes(self, *stems: str) -> list[int | None]:
-        self.asked.update(stems)
+        self.names.update(stems)
         return super().suffixes(*stems)
 
 
@@ -72,10 +72,10 @@ def test_the_document_is_openapi(web) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(OPERATIONS))
-def test_a_path_takes_the_parameters_that_the_document_names(
+def test_a_path_reads_the_parameters_of_the_document(
     make_web, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Recorder.asked = set()
+    Recorder.names = set()
     monkeypatch.setattr(middleware, "Parameters", Recorder)
     service = make_web(cluster={"secret": SECRET}, features={"demo_key": True, "async_api": True})
     url = path.replace("{task_id}", UUID)
@@ -86,11 +86,11 @@ def test_a_path_takes_the_parameters_that_the_document_names(
         service.post(url, **form)
     service.post(url, **everything)
     documented = {*OPERATIONS[path].parameters, *COMMON}
-    assert Recorder.asked - {"clientversion"} <= documented
-    assert documented - Recorder.asked <= {"clientversion"}
+    assert Recorder.names - {"clientversion"} <= documented
+    assert documented - Recorder.names <= {"clientversion"}
 
 
-def test_every_reply_to_nothing_is_an_error_of_the_document(web) -> None:
+def test_a_request_without_parameters_is_an_error_of_the_document(web) -> None:
     document = openapi_document()
     schema = {**document, "$ref": "#/components/schemas/Error"}
     error = jsonschema_rs.validator_for(schema)
@@ -101,7 +101,7 @@ def test_every_reply_to_nothing_is_an_error_of_the_document(web) -> None:
             error.validate(result.json)
 
 
-def test_the_page_and_what_it_needs(web) -> None:
+def test_the_page_and_its_files(web) -> None:
     page = web.http.simulate_get("/docs")
     assert page.status_code == 200
     assert page.headers["Content-Type"].startswith("text/html")

@@ -1,4 +1,4 @@
-"""Requests made from the OpenAPI document: no reply is outside of it, none is a server's error."""
+"""Sends requests generated from the OpenAPI document and checks the replies against it."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ relaxed = settings(
 )
 
 
-def test_every_reply_is_of_the_document(web) -> None:
+def test_every_reply_conforms_to_the_document(web) -> None:
     document = schemathesis.openapi.from_wsgi("/v2/openapi.json", web.app)
     operations = [found.ok() for found in document.get_all_operations()]
     assert len(operations) > len(OPERATIONS)
@@ -40,11 +40,11 @@ def test_every_reply_is_of_the_document(web) -> None:
 
 
 def ask(web: Web, case: Any) -> None:
-    """Send a made-up request, with real keys where it has any, and check the reply."""
-    heartbeats.leave(web.redis, "lookup@host")  # else /_health says, rightly, 503
+    """Send a generated request with valid keys, and check the reply."""
+    heartbeats.leave(web.redis, "lookup@host")  # else /_health is 503
     for values in (case.query, case.body):
         if isinstance(values, dict):
             values.update({"client": web.application} if "client" in values else {})
             values.update({"user": web.user} if "user" in values else {})
-            values.pop("wait", None)  # nobody imports here, so nothing would end the waiting
+            values.pop("wait", None)  # no worker runs, so the states would never be final
     case.call_and_validate(checks=CHECKS)

@@ -1,4 +1,4 @@
-"""What became of submissions: by their ids, and by their task."""
+"""Tests of the states of submissions, by their ids and by their task."""
 
 import time
 import uuid
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pipeline.catalog.fingerprint import tables
 from pipeline.catalog.ingest import tables as ingest_tables
-from tasks.redis_state.task_progress import note_stage
+from tasks.redis_state.task_progress import set_stage
 from tests.support.web_client import MBID, WORD, code_of
 
 
@@ -70,7 +70,7 @@ def test_states_by_id_in_the_order_of_the_request(web) -> None:
     ]
 
 
-def test_ids_that_no_column_holds_are_pending(web) -> None:
+def test_ids_above_32_bits_are_pending(web) -> None:
     ids = ["0", "-1", str(2**31), "9" * 40]
     result = web.get("/v2/submission_status", client=web.application, id=ids)
     assert result.json["submissions"] == [{"id": int(each), "status": "pending"} for each in ids]
@@ -106,7 +106,7 @@ def test_a_task_from_its_beginning_to_its_end(web) -> None:
             ]
         },
     }
-    note_stage(web.redis, [task_id], "score")
+    set_stage(web.redis, [task_id], "score")
     task = web.get(path).json["task"]
     assert (task["state"], task["stage"]) == ("running", "score")
     assert task["created"] == created
@@ -123,7 +123,7 @@ def test_a_task_from_its_beginning_to_its_end(web) -> None:
     ]
 
 
-def test_a_task_of_which_a_submission_failed(web) -> None:
+def test_a_task_with_a_failed_submission(web) -> None:
     task_id, (only,) = submit(web)
     web.finish(only, "failed", "internal error")
     task = web.get(f"/v2/task/{task_id}").json["task"]
@@ -141,6 +141,6 @@ def test_a_task_in_xml(web) -> None:
 @pytest.mark.parametrize(
     "task_id", ["f4b1c2d3-0000-4000-8000-0123456789ab", "x", "1", "%00", "a" * 500]
 )
-def test_a_task_that_there_is_not(web, task_id) -> None:
+def test_an_unknown_task(web, task_id) -> None:
     result = web.get(f"/v2/task/{task_id}")
     assert (result.status_code, code_of(result)) == (404, 100)

@@ -1,4 +1,4 @@
-"""``/v2/submit``: the receipt, the reply, and what is handed to the workers."""
+"""Tests of ``/v2/submit``: receipts, replies, and the messages to the workers."""
 
 import io
 import threading
@@ -11,7 +11,7 @@ import structlog
 from kombu.exceptions import OperationalError
 
 from api.submissions import publisher
-from tasks.redis_state.queue_lengths import SUBMISSION
+from tasks.queues import SUBMISSION
 from tests.support.web_client import FORM, MBID, WORD, code_of, error_of
 from tests.support.workers import eventually
 
@@ -19,7 +19,7 @@ OTHER = "5d1f0c5e-1111-4aaa-8aaa-000000000002"
 NIL = "00000000-0000-0000-0000-000000000000"
 
 
-def test_a_submission_is_received_before_it_is_handed_on(web) -> None:
+def test_a_submission_is_written_before_it_is_published(web) -> None:
     rows = []
     web.send_submissions = lambda ids: (rows.extend(web.receipts()), web.receive(ids))
     result = web.submit(
@@ -64,7 +64,7 @@ def test_the_index_is_a_text_and_only_of_items_that_have_one(web) -> None:
     assert len({row["task_id"] for row in web.receipts()}) == 1
 
 
-def test_what_names_no_recording_is_no_submission_and_no_task(web) -> None:
+def test_an_item_that_names_no_recording_is_no_submission(web) -> None:
     result = web.submit(fingerprint=WORD, duration=3, mbid=NIL, foreignid="v:1")
     assert result.text == '{"status": "ok", "submissions": []}'
     assert web.submitted == []
@@ -114,7 +114,7 @@ def test_a_missing_user_is_named(web) -> None:
     assert message.startswith('missing required parameter "user"')
 
 
-def test_a_broker_that_is_away_changes_nothing_for_the_client(web) -> None:
+def test_without_a_broker_submissions_are_received(web) -> None:
     def fail(_: list[int]) -> None:
         raise OperationalError("refused")
 
@@ -128,7 +128,7 @@ def test_a_broker_that_is_away_changes_nothing_for_the_client(web) -> None:
     assert [entry["log_level"] for entry in logs] == ["warning"]
 
 
-def test_requests_that_come_together_are_imported_together(web) -> None:
+def test_concurrent_requests_share_a_chain(web) -> None:
     first, going = threading.Event(), threading.Event()
 
     def hold(ids: list[int]) -> None:
@@ -150,7 +150,7 @@ def test_requests_that_come_together_are_imported_together(web) -> None:
     assert [len(ids) for ids in web.submitted] == [1, 20]
 
 
-def test_what_comes_while_messages_wait_is_held_back(make_web, monkeypatch) -> None:
+def test_submissions_are_held_back_while_messages_wait(make_web, monkeypatch) -> None:
     monkeypatch.setattr(publisher, "MAX_WAIT", 60.0)
     web = make_web()
     web.redis.rpush(SUBMISSION, "waiting", "too")
@@ -162,11 +162,11 @@ def test_what_comes_while_messages_wait_is_held_back(make_web, monkeypatch) -> N
     assert len(web.submitted) == 1
 
 
-def test_without_wait_nobody_waits(web) -> None:
+def test_an_invalid_wait_is_ignored(web) -> None:
     assert web.submit(fingerprint=WORD, duration=3, track="x", wait="x").status_code == 200
 
 
-def test_who_waits_sees_the_final_states(web) -> None:
+def test_with_wait_the_reply_has_the_final_states(web) -> None:
     ended = threading.Event()
 
     def work(ids: list[int]) -> None:
@@ -186,7 +186,7 @@ def test_who_waits_sees_the_final_states(web) -> None:
     assert shown == [("rejected", "too short"), ("failed", "no room")]
 
 
-def test_who_waits_in_vain_is_told_that_it_is_pending(web) -> None:
+def test_after_the_wait_the_state_is_pending(web) -> None:
     result = web.submit(fingerprint=WORD, duration=3, track="x", wait=1)
     assert [entry["status"] for entry in result.json["submissions"]] == ["pending"]
 
@@ -210,7 +210,7 @@ def post_multipart(web, body: bytes, **headers: str):
     )
 
 
-def test_of_a_form_without_its_end_nothing_is_received(web) -> None:
+def test_a_form_without_its_end_is_refused(web) -> None:
     whole = several(web)
     last_parts = [at for at in range(len(whole)) if whole.startswith(b"--B", at)][-7:]
     for length in [*last_parts, last_parts[-1] + 3, last_parts[-1] + 4, len(whole) // 2]:
@@ -223,7 +223,7 @@ def test_of_a_form_without_its_end_nothing_is_received(web) -> None:
     assert len(post_multipart(web, whole).json["submissions"]) == 3
 
 
-def test_of_a_body_shorter_than_its_length_nothing_is_received(web) -> None:
+def test_a_body_shorter_than_its_length_is_refused(web) -> None:
     form = {"client": web.application, "user": web.user}
     form |= {"fingerprint.0": WORD, "duration.0": "3", "track.0": "x"}
     form |= {"fingerprint.1": WORD, "duration.1": "3", "track.1": "x"}

@@ -1,4 +1,4 @@
-"""Version 1 of the protocol: ``/lookup`` and ``/submit``, in XML alone."""
+"""Tests of version 1 of the protocol, ``/lookup`` and ``/submit``, whose replies are XML only."""
 
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -83,7 +83,7 @@ def test_any_meta_means_the_mbids(web, meta, words) -> None:
 
 
 @pytest.mark.parametrize("form", [{"format": "json"}, {"format": "jsonp", "jsoncallback": "f"}])
-def test_no_other_format_is_to_be_had(web, form) -> None:
+def test_the_reply_is_always_xml(web, form) -> None:
     assert lookup(web, trackid=GID, **form).text.startswith(f"{XML}<response><results>")
     result = web.get("/lookup", **form)
     assert error_of(result)[:2] == (401, 2)
@@ -189,7 +189,7 @@ def test_an_item_with_a_bad_length_is_named_with_its_suffix(web) -> None:
     assert error_of(result)[2].startswith('missing required parameter "length.2"')
 
 
-def test_limits_hold_and_are_told(make_web) -> None:
+def test_limits_apply_and_are_in_the_headers(make_web) -> None:
     rates = {"global_limit": 0, "app_limit": 0, "ip_limit": 0.1}
     web = make_web(cluster={"rate_limiter": rates})
     assert lookup(web, trackid=GID).headers["X-RateLimit-Remaining"] == "1"

@@ -1,1 +1,1 @@
-"""Commands that read and change the catalogue, the index and the keys."""
+"""Commands that administer keys, catalogue, index, store and MusicBrainz."""

@@ -1,4 +1,4 @@
-"""``acoustid index``: build the index anew, check its files, tell its size."""
+"""``acoustid index``: rebuilds, checks, serves and restores indexes."""
 
 import json
 import time
@@ -15,17 +15,17 @@ from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.effective_settings import settings_here
 from index_server.errors import IndexAlreadyExistsError, InvalidIndexNameError
+from index_server.offline import restore as restore_index
+from index_server.offline import verify_below
 from index_server.server import DirectoryInUseError, exclusive
 from index_server.snapshot import SnapshotDamagedError
-from index_server.snapshot import restore as restore_index
 from index_server.state import StateDamagedError
-from index_server.verification import verify_below
 from pipeline.catalog.fingerprint import changelog
 from pipeline.following.open_index import IndexBusy, IndexUpdater, open_index, open_updater
 from pipeline.following.update_index import rebuild_index
 from pipeline.index import FingerprintIndexError
 from pipeline.index import verify as verify_index
-from pipeline.index_http import HttpIndexReader, IndexServer
+from pipeline.index_http import HttpIndexReader, IndexServerClient
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import FingerprintIndexSettings
 from tasks.redis_state import catalogue_generation
@@ -37,12 +37,15 @@ from tasks.redis_state import catalogue_generation
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="The folder of the index server, which must not run.",
+    help="Folder of the index server, which must not run.",
 )
 @click.argument("name")
 @click.argument("snapshot", type=click.File("rb"))
 def restore(directory: Path, name: str, snapshot: BinaryIO) -> None:
-    """Make an index NAME of the file SNAPSHOT, which `/NAME/_snapshot` of a server has given."""
+    """Create the index NAME from a SNAPSHOT.
+
+    SNAPSHOT is a file from `/NAME/_snapshot` of an index server.
+    """
     try:
         with exclusive(directory):
             generation = restore_index(directory, name, snapshot)
@@ -57,14 +60,14 @@ def restore(directory: Path, name: str, snapshot: BinaryIO) -> None:
     click.echo(f"{name} restored: generation {generation}")
 
 
-LOCK_PATIENCE: Final = 120.0  # seconds; the workers give the index up once merges are through
-TELL_AFTER: Final = 5.0  # seconds
+LOCK_PATIENCE: Final = 120.0  # seconds; the workers unlock the index after their merges
+NOTICE_AFTER: Final = 5.0  # seconds
 POLL_INTERVAL: Final = 0.05  # seconds
 
 
 @click.group()
 def index() -> None:
-    """Look after the inverted index; all that is in it comes from the fingerprint database."""
+    """Manage the inverted index."""
 
 
 index.add_command(serve)
@@ -74,9 +77,9 @@ index.add_command(restore)
 @index.command()
 @data_directory.option
 def rebuild(data_dir: Path) -> None:
-    """Build the index anew from the fingerprint database.
+    """Rebuild the index from the fingerprint database.
 
-    Lookups go on in the old one meanwhile, and what is imported meanwhile is in the new one.
+    Lookups use the old index in the meantime. The new one also contains new imports.
     """
     settings = settings_here(data_dir)
     databases = Databases(settings, component="rebuild")
@@ -100,13 +103,13 @@ def rebuild(data_dir: Path) -> None:
     "--dir",
     "directory",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of `acoustid index serve`, or of one index, in place of the stack's index.",
+    help="Folder of `acoustid index serve` or of one index.  [default: the stack's index]",
 )
 def verify(data_dir: Path, directory: Path | None) -> None:
-    """Read the whole index and name every file that is damaged.
+    """Read the whole index and print every damaged file.
 
-    Of an index on servers it asks each one for its position: their files are their own. With --dir
-    no configuration is read, and a server may go on meanwhile.
+    For an index on servers, only their positions are checked. With --dir, no configuration is read,
+    and the server may run.
     """
     if directory:
         _verify_folder(directory)
@@ -119,11 +122,11 @@ def verify(data_dir: Path, directory: Path | None) -> None:
     for problem in problems:
         click.echo(problem)
     if problems:
-        raise StackError("the index is damaged: `acoustid index rebuild` mends it")
-    click.echo("the index is sound")
+        raise StackError("the index is damaged: run `acoustid index rebuild`")
+    click.echo("the index is intact")
 
 
-# Its former name, which scripts may still use.
+# The former name, for existing scripts.
 index.add_command(
     click.Command("check", callback=verify.callback, params=verify.params, hidden=True)
 )
@@ -134,7 +137,8 @@ index.add_command(
 def stats(data_dir: Path) -> None:
     """Print the size of the index as JSON.
 
-    A server tells no bytes, and may count documents that were deleted or replaced.
+    For an index on a server, the number of bytes is null, and the number of documents may include
+    deleted and replaced ones.
     """
     settings = settings_here(data_dir).fingerprint_index
     try:
@@ -149,27 +153,27 @@ def stats(data_dir: Path) -> None:
 
 def _verify_folder(directory: Path) -> None:
     """Check the files of all indexes in a folder."""
-    verdicts = []
+    results = []
     try:
         for folder, problems in verify_below(directory):
-            for line in problems or [f"{folder}: sound"]:
+            for line in problems or [f"{folder}: intact"]:
                 click.echo(line)
-            verdicts.append(not problems)
+            results.append(not problems)
     except OSError as error:
         raise StackError(f"the files cannot be read: {error}") from error
-    if not verdicts:
-        raise StackError(f"{directory} holds no index")
-    if not all(verdicts):
+    if not results:
+        raise StackError(f"{directory} contains no index")
+    if not all(results):
         raise StackError(
-            f"damaged: {verdicts.count(False)} of {len(verdicts)}; what is damaged must be deleted "
-            "and rebuilt, or restored from a snapshot"
+            f"damaged: {results.count(False)} of {len(results)}; delete and rebuild these, or "
+            "restore them from a snapshot"
         )
 
 
 def _check_servers(settings: FingerprintIndexSettings) -> None:
     failed = False
     for host, port in settings.servers():
-        server = IndexServer(host, port, settings.name)
+        server = IndexServerClient(host, port, settings.name)
         try:
             with HttpIndexReader([server], timeout=settings.timeout) as reader:
                 found = reader.stats()
@@ -178,14 +182,14 @@ def _check_servers(settings: FingerprintIndexSettings) -> None:
             click.echo(str(error))
             failed = True
     if failed:
-        raise StackError("not every server of the index answers as it should")
-    click.echo("every server answers; their files are for them to check")
+        raise StackError("a server of the index failed")
+    click.echo("all servers answer; their files were not checked")
 
 
 def _updater(settings: FingerprintIndexSettings, databases: Databases) -> IndexUpdater:
-    """Open the index for writing once the workers have let go of it."""
+    """Open the index for writing as soon as the workers have unlocked it."""
     begun = time.monotonic()
-    is_told = False
+    is_noticed = False
     while True:
         try:
             return open_updater(settings, databases, clear_damaged=True)
@@ -193,7 +197,7 @@ def _updater(settings: FingerprintIndexSettings, databases: Databases) -> IndexU
             waited = time.monotonic() - begun
             if waited > LOCK_PATIENCE:
                 raise
-            if waited > TELL_AFTER and not is_told:
-                click.echo("waiting until the index worker's merges are through", err=True)
-                is_told = True
+            if waited > NOTICE_AFTER and not is_noticed:
+                click.echo("waiting for merges of the index worker", err=True)
+                is_noticed = True
             time.sleep(POLL_INTERVAL)

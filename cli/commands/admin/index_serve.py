@@ -1,4 +1,4 @@
-"""``acoustid index serve``: the index server."""
+"""``acoustid index serve``: runs the index server."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +8,8 @@ import click
 from cli.errors import StackError
 from cli.stack.servers.ports import require, web_address
 from index_server.errors import InvalidIndexNameError
-from index_server.indexes import check_name
-from index_server.server import DirectoryInUseError, ServerOptions, exclusive
+from index_server.registry import check_name
+from index_server.server import DirectoryInUseError, IndexServerOptions, exclusive
 from index_server.server import serve as serve_indexes
 from pipeline.settings.sections import LoggingSettings
 
@@ -23,67 +23,72 @@ PORTS = click.IntRange(0, 65535)
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
-    help="Where the indexes live; nobody else may use it.  [default: here]",
+    help="Folder of the indexes, used by one server only.  [default: here]",
 )
-@click.option("--host", "--address", default="127.0.0.1", show_default=True, help="To listen on.")
 @click.option(
-    "--port", type=PORTS, default=6081, show_default=True, help="For HTTP; 0 for any free one."
+    "--host", "--address", default="127.0.0.1", show_default=True, help="Address to listen on."
+)
+@click.option(
+    "--port", type=PORTS, default=6081, show_default=True, help="Port for HTTP, 0 for any free one."
 )
 @click.option(
     "--legacy-port",
+    "line_protocol_port",
     type=PORTS,
     default=0,
     show_default=True,
-    help="For the older line protocol; 0 for none.",
+    help="Port for the older line protocol, 0 to disable it.",
 )
 @click.option(
     "--legacy-index-name",
     "--legacy-index",
-    "legacy_index",
+    "line_protocol_index",
     default="main",
     show_default=True,
-    help="The index that the line protocol serves; it is created if there is none.",
+    help="Index of the line protocol; it is created if it does not exist.",
 )
 @click.option(
     "--load-concurrency",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Indexes to open at a time when starting; 0 for all.",
+    help="Number of indexes to open at the same time at the start, 0 for all.",
 )
 @click.option(
     "--log-level",
     type=click.Choice(LEVELS, case_sensitive=False),
     default="INFO",
     show_default=True,
-    help="What is worth a line of the log.",
+    help="Lowest level of log messages.",
 )
 @click.pass_context
-def serve(  # noqa: PLR0913 - each is an option
+def serve(  # noqa: PLR0913 - one argument per option
     context: click.Context,
     *,
     directory: Path,
     host: str,
     port: int,
-    legacy_port: int,
-    legacy_index: str,
+    line_protocol_port: int,
+    line_protocol_index: str,
     load_concurrency: int,
     log_level: str,
 ) -> None:
-    """Serve named indexes over fpindex's HTTP API, in JSON and MessagePack.
+    """Serve named indexes over fpindex's HTTP API.
 
-    Options that mean nothing here are named and ignored. SIGTERM and SIGINT stop it.
+    Bodies are JSON or MessagePack. Unknown options are ignored with a warning. SIGTERM and SIGINT
+    stop the server.
     """
     _warn_of(context.args)
-    _check_index_name(legacy_index)
+    _check_index_name(line_protocol_index)
     try:
         with exclusive(directory):
-            options = ServerOptions(
+            options = IndexServerOptions(
                 directory=directory,
                 host=host,
                 port=require(port, host, "--port"),
-                legacy_port=legacy_port and require(legacy_port, host, "--legacy-port"),
-                legacy_index=legacy_index,
+                line_protocol_port=line_protocol_port
+                and require(line_protocol_port, host, "--legacy-port"),
+                line_protocol_index=line_protocol_index,
                 load_concurrency=load_concurrency,
                 logging=LoggingSettings.model_validate({"level": log_level}),
             )
@@ -96,10 +101,10 @@ def serve(  # noqa: PLR0913 - each is an option
 
 
 def _warn_of(unknown: Sequence[str]) -> None:
-    """Name the options that are ignored, not their values."""
+    """Print the names of ignored options, without their values."""
     for word in unknown:
         if word.startswith("-"):
-            click.echo(f"warning: {word.partition('=')[0]} means nothing here", err=True)
+            click.echo(f"warning: {word.partition('=')[0]} is not supported and ignored", err=True)
 
 
 def _check_index_name(name: str) -> None:

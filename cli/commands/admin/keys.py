@@ -1,4 +1,4 @@
-"""``acoustid keys``: who may ask and who may submit."""
+"""``acoustid keys``: creates, enables and disables API keys."""
 
 import json
 from collections.abc import Iterator
@@ -28,20 +28,20 @@ from pipeline.settings.sections import Settings
 
 @click.group()
 def keys() -> None:
-    """Make keys for applications and users, and disable an application's."""
+    """Create API keys; enable and disable applications."""
 
 
 @keys.command()
 @data_directory.option
-@click.option("--application", metavar="NAME", help="Make an application's key (client).")
-@click.option("--account", metavar="NAME", help="Make a user's key (user).")
+@click.option("--application", metavar="NAME", help="Create an application key (client).")
+@click.option("--account", metavar="NAME", help="Create a user key (user).")
 @click.option(
     "--rate-limit",
     type=click.FloatRange(min=0),
     metavar="N",
-    help="Requests per second of the application, 0 for no limit; else the configured limit.",
+    help="Requests per second, 0 for no limit.  [default: the configured limit]",
 )
-@click.option("--key", metavar="KEY", help="The application's key, where a client has it built in.")
+@click.option("--key", metavar="KEY", help="The application key, for a client with a built-in key.")
 def create(
     *,
     data_dir: Path,
@@ -50,13 +50,13 @@ def create(
     rate_limit: float | None,
     key: str | None,
 ) -> None:
-    """Make a key and print it as JSON; it can be used at once."""
+    """Create a key and print it as JSON. It is valid at once."""
     if bool(application) == bool(account):
         raise click.UsageError("give either --application NAME or --account NAME")
     if account and rate_limit is not None:
-        raise click.UsageError("--rate-limit is for an application, a user has none")
+        raise click.UsageError("--rate-limit is for applications only")
     if account and key:
-        raise click.UsageError("--key is for an application, a user's key is always a new one")
+        raise click.UsageError("--key is for applications only")
     settings = settings_here(data_dir)
     if application:
         created = _create_application(settings, application, rate_limit, key)
@@ -67,17 +67,17 @@ def create(
 
 @keys.command()
 @data_directory.option
-@click.option("--application", type=int, required=True, metavar="ID", help="The application's id.")
+@click.option("--application", type=int, required=True, metavar="ID", help="Id of the application.")
 def disable(data_dir: Path, application: int) -> None:
-    """Refuse an application's key from now on; a front end may take it a minute longer."""
+    """Disable an application. Front ends may accept its key for one more minute."""
     _set_active(settings_here(data_dir), application, active=False)
 
 
 @keys.command()
 @data_directory.option
-@click.option("--application", type=int, required=True, metavar="ID", help="The application's id.")
+@click.option("--application", type=int, required=True, metavar="ID", help="Id of the application.")
 def enable(data_dir: Path, application: int) -> None:
-    """Take a disabled application's key again; a front end may refuse it for 5 s more."""
+    """Enable an application. Front ends may refuse its key for 5 more seconds."""
     _set_active(settings_here(data_dir), application, active=True)
 
 
@@ -88,7 +88,7 @@ def _create_application(
         with _app_database(settings) as connection:
             made = create_application(connection, name, rate_limit=rate_limit, key=key)
     except sa.exc.IntegrityError as error:
-        raise StackError("another application has this key already") from error
+        raise StackError("another application already has this key") from error
     _publish(settings, made.key, Application, Application(made.id, name, rate_limit))
     return {
         "kind": "application",
@@ -122,12 +122,14 @@ def _publish(
     kind: type[Application] | type[Account],
     holder: Application | Account | None,
 ) -> None:
-    """Overwrite what the front ends' shared cache says; without Redis they ask the database."""
+    """Update the shared cache of the front ends."""
     with connect(settings.redis) as client:
         try:
             SharedKeys(client, kind).publish(key, holder)
         except RedisError:
-            click.echo("Redis is away: front ends learn of it within a minute.", err=True)
+            click.echo(
+                "Redis is not reachable: front ends see the change within a minute.", err=True
+            )
 
 
 @contextmanager
@@ -135,7 +137,7 @@ def _app_database(settings: Settings) -> Iterator[sa.Connection]:
     """Open a transaction on the ``app`` database.
 
     Raises:
-        StackError: it is away or not ready.
+        StackError: the database is not reachable or not migrated.
     """
     databases = Databases(settings, component="keys")
     name = settings.database.name
@@ -145,6 +147,6 @@ def _app_database(settings: Settings) -> Iterator[sa.Connection]:
     except sa.exc.ProgrammingError as error:
         raise StackError(f"database {name} is not ready: run `acoustid migrate`") from error
     except sa.exc.OperationalError as error:
-        raise StackError(f"database {name} is away: is the stack up?") from error
+        raise StackError(f"database {name} is not reachable: check that the stack runs") from error
     finally:
         databases.dispose()

@@ -1,4 +1,4 @@
-"""``acoustid musicbrainz``: the copy of MusicBrainz that metadata comes from."""
+"""``acoustid musicbrainz``: loads a MusicBrainz dump."""
 
 from pathlib import Path
 
@@ -17,18 +17,18 @@ from tasks.redis_state import catalogue_generation
 
 @click.group()
 def musicbrainz() -> None:
-    """Look after the copy of MusicBrainz that metadata comes from."""
+    """Manage the copy of MusicBrainz, the source of metadata."""
 
 
 @musicbrainz.command()
 @click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @data_directory.option
 def load(directory: Path, data_dir: Path) -> None:
-    """Replace the copy by the content of a dump, unpacked in DIRECTORY.
+    """Replace the copy with the unpacked dump in DIRECTORY.
 
-    The dump is mbdump.tar.bz2 of https://metabrainz.org/datasets: unpack it first. Everything is
-    replaced at once, or nothing if the dump has a fault. A stack that runs goes on; its lookups
-    answer without metadata in the meantime.
+    The dump is mbdump.tar.bz2 of https://metabrainz.org/datasets. Unpack it first. All tables are
+    replaced in one transaction; an invalid dump changes nothing. A stack may run at the same time.
+    Its lookups have no metadata during the load.
     """
     settings = settings_here(data_dir)
     try:
@@ -41,9 +41,9 @@ def load(directory: Path, data_dir: Path) -> None:
     except sqlalchemy.exc.DBAPIError as error:
         reason = str(error.orig).partition("\n")[0]
         name = settings.database_musicbrainz.name
-        raise StackError(f"database {name} can't take the dump: {reason}") from error
+        raise StackError(f"database {name} cannot load the dump: {reason}") from error
     catalogue_generation.renew_at(settings.redis)
-    click.echo(f"loaded {sum(counts.values())} rows, {counts['recording']} of them recordings")
+    click.echo(f"loaded {sum(counts.values())} rows, including {counts['recording']} recordings")
 
 
 def _load(settings: Settings, dump: Dump) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""``acoustid sample``: load the sample catalogue into a stack that runs."""
+"""``acoustid sample``: loads the sample catalogue into a running stack."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from cli.stack.effective_settings import read_settings
 @click.option(
     "--demo",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the body of a lookup that finds one of the recordings to this file.",
+    help="Write the body of a lookup for one of the recordings to this file.",
 )
 def sample(demo: Path | None) -> None:
-    """Load the sample catalogue, the recordings through the workers, which must run."""
+    """Load the sample catalogue. The workers must run."""
     load_sample(read_settings(), click.echo)
     if demo:
         write_demo_lookup(demo)

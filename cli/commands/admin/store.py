@@ -1,4 +1,4 @@
-"""``acoustid store``: build the fingerprint store anew, check its files, tell its size."""
+"""``acoustid store``: rebuilds and checks the fingerprint store, and prints its size."""
 
 import json
 import time
@@ -26,21 +26,21 @@ from pipeline.following.update_index import BATCH
 from pipeline.following.update_store import rebuild_store
 from pipeline.runtime.databases import Databases
 
-LOCK_PATIENCE: Final = 30.0  # seconds; a worker has the store for one task at a time
+LOCK_PATIENCE: Final = 30.0  # seconds; a worker locks the store for one task at a time
 POLL_INTERVAL: Final = 0.01  # seconds
 
 
 @click.group()
 def store() -> None:
-    """Look after the fingerprint store, a copy of the fingerprint database's fingerprints."""
+    """Manage the fingerprint store, a copy of all fingerprints."""
 
 
 @store.command()
 @data_directory.option
 def rebuild(data_dir: Path) -> None:
-    """Build the fingerprint store anew from the fingerprint database.
+    """Rebuild the fingerprint store from the database.
 
-    Lookups go on with the old one meanwhile, and what is imported meanwhile is in the new one.
+    Lookups use the old store in the meantime. The new one also contains new imports.
     """
     settings = settings_here(data_dir)
     databases = Databases(settings, component="rebuild")
@@ -58,19 +58,19 @@ def rebuild(data_dir: Path) -> None:
         databases.dispose()
     click.echo(f"fingerprint store rebuilt: {total} fingerprints, position {position}")
     if not settings.fingerprint_store.enabled:
-        click.echo("nobody reads it: [fingerprint_store] enabled is false", err=True)
+        click.echo("lookups do not use it: [fingerprint_store] enabled is false", err=True)
 
 
 @store.command()
 @data_directory.option
 def check(data_dir: Path) -> None:
-    """Read the whole fingerprint store and name every file that is damaged."""
+    """Read the whole store and print every damaged file."""
     problems = verify_store(settings_here(data_dir).fingerprint_store.path)
     for problem in problems:
         click.echo(problem)
     if problems:
-        raise StackError("the fingerprint store is damaged: `acoustid store rebuild` mends it")
-    click.echo("the fingerprint store is sound")
+        raise StackError("the fingerprint store is damaged: run `acoustid store rebuild`")
+    click.echo("the fingerprint store is intact")
 
 
 @store.command()

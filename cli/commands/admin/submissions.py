@@ -1,4 +1,4 @@
-"""``acoustid submissions``: those that failed, and another try for them."""
+"""``acoustid submissions``: lists and retries failed submissions."""
 
 import json
 from pathlib import Path
@@ -15,35 +15,37 @@ from pipeline.runtime.databases import Databases
 
 @click.group()
 def submissions() -> None:
-    """Look after submissions that could not be imported."""
+    """List and retry failed submissions."""
 
 
 @submissions.command()
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="At most.")
+@click.option(
+    "--limit", default=100, show_default=True, type=click.IntRange(1), help="Maximum number."
+)
 @data_directory.option
 def failed(limit: int, data_dir: Path) -> None:
-    """Print the failed submissions, newest first, one JSON object a line."""
+    """Print failed submissions, newest first, as JSON lines."""
     databases = Databases(settings_here(data_dir), component="submissions")
     try:
         with databases.engine("ingest").connect() as connection:
             for each in receipts.failed(connection, limit):
                 click.echo(json.dumps(each, default=str))
     except SQLAlchemyError as error:
-        raise StackError(f"the ingest database can't be asked: {error}") from error
+        raise StackError(f"the ingest database is not usable: {error}") from error
 
 
 @submissions.command()
 @click.argument("ids", nargs=-1, type=int)
-@click.option("--all", "every", is_flag=True, help="All that failed.")
+@click.option("--all", "every", is_flag=True, help="Retry all failed submissions.")
 @data_directory.option
 def requeue(*, ids: tuple[int, ...], every: bool, data_dir: Path) -> None:
-    """Give failed submissions, by their IDS, another try; it begins within seconds."""
+    """Retry failed submissions by their IDS, within seconds."""
     if bool(ids) == every:
-        raise StackError("which ones? Give their ids, or --all")
+        raise StackError("give either submission ids or --all")
     databases = Databases(settings_here(data_dir), component="submissions")
     try:
         with databases.engine("ingest").begin() as connection:
             count = receipts.requeue(connection, None if every else ids)
     except SQLAlchemyError as error:
-        raise StackError(f"the ingest database can't be asked: {error}") from error
+        raise StackError(f"the ingest database is not usable: {error}") from error
     click.echo(f"{count} submissions are pending again")

@@ -1,4 +1,4 @@
-"""``acoustid tracks``: find tracks that are one recording, and merge them."""
+"""``acoustid tracks``: finds and merges tracks of the same recording."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ from tasks.redis_state import catalogue_generation
 
 
 class TrackParameter(click.ParamType[TrackName]):
-    """A track by its gid or by its id."""
+    """A track, given by its gid or its id."""
 
     name = "track"
 
@@ -38,30 +38,31 @@ class TrackParameter(click.ParamType[TrackName]):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> TrackName:
-        """Return what names the track; a text of 32 digits is a gid."""
+        """Return the gid or the id. A text of 32 digits is a gid."""
         try:
             return UUID(value)
         except ValueError:
             if value.isascii() and value.isdigit() and int(value) < 2**31:
                 return int(value)
-            self.fail(f"{value!r} is neither a track's gid nor its id", param, ctx)
+            self.fail(f"{value!r} is neither the gid nor the id of a track", param, ctx)
 
 
 @click.group()
 def tracks() -> None:
-    """Find tracks that are one recording, and merge them."""
+    """Find and merge tracks of the same recording."""
 
 
 @tracks.command()
 @click.argument("target", type=TrackParameter())
 @click.argument("source", type=TrackParameter(), nargs=-1, required=True)
-@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option("--dry-run", is_flag=True, help="Print the changes without making them.")
 @data_directory.option
 def merge(data_dir: Path, target: TrackName, source: Sequence[TrackName], *, dry_run: bool) -> None:
-    """Merge tracks into TARGET: each SOURCE leads to it from then on.
+    """Merge each SOURCE into TARGET.
 
-    A track is named by its gid or its id. Fingerprints, links and the submissions behind them go
-    along. Lookups and imports go on meanwhile. If it is interrupted, run it again.
+    A track is given by its gid or its id. The fingerprints, links and submissions of each SOURCE
+    move to TARGET, and SOURCE redirects to it. Lookups and imports continue in the meantime. After
+    an interruption, run the command again.
     """
     with _databases(data_dir) as databases:
         if dry_run:
@@ -75,11 +76,15 @@ def merge(data_dir: Path, target: TrackName, source: Sequence[TrackName], *, dry
 
 @tracks.command()
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Most pairs."
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Maximum number of pairs.",
 )
 @data_directory.option
 def suggest(data_dir: Path, limit: int) -> None:
-    """List pairs of tracks that share an MBID and sound alike, as JSON; nothing changes."""
+    """List similar tracks that share an MBID, as JSON."""
     with _databases(data_dir) as databases:
         found = find_duplicates(databases, limit)
     pairs = [
@@ -118,10 +123,10 @@ def _named(track: Track) -> dict[str, Any]:
 
 @contextmanager
 def _databases(data_dir: Path) -> Iterator[Databases]:
-    """Open the databases of the stack that is meant.
+    """Open the databases of a stack.
 
     Raises:
-        StackError: one is away or not ready, or the merge is refused.
+        StackError: a database is not reachable or not migrated, or the merge is refused.
     """
     databases = Databases(settings_here(data_dir), component="tracks")
     try:
@@ -130,6 +135,6 @@ def _databases(data_dir: Path) -> Iterator[Databases]:
         raise StackError(str(error)) from error
     except sa.exc.DBAPIError as error:
         reason = str(error.orig).partition("\n")[0]
-        raise StackError(f"the databases can't do it: {reason}; then run it again") from error
+        raise StackError(f"a database failed: {reason}; run the command again") from error
     finally:
         databases.dispose()

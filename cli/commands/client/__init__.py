@@ -1,1 +1,1 @@
-"""Commands that ask a running service over HTTP."""
+"""Commands that use a running service over HTTP."""

@@ -1,4 +1,4 @@
-"""A client of the web service, for the commands that speak to a server: this one or another."""
+"""An HTTP client of the web service, for the commands in this folder."""
 
 import gzip
 import json
@@ -21,20 +21,20 @@ from cli.stack.preparation import Prepared
 from cli.stack.run_state import RunState
 
 TIMEOUT: Final = 30.0  # seconds for one request
-ATTEMPTS: Final = 6  # of a request that the server puts off
-LONGEST_PAUSE: Final = 20.0  # seconds
+ATTEMPTS: Final = 6  # of a request, if the server replies 429 or 503
+MAX_PAUSE: Final = 20.0  # seconds between two attempts
 
 Form = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A server, and who asks it.
+    """A server and the keys for it.
 
     Attributes:
         server: its address without a path, such as ``http://127.0.0.1:5000``.
-        application: the application's key (`client`).
-        user: the user's key, for submissions.
+        application: the application key (parameter `client`).
+        user: the user key, for submissions.
     """
 
     server: str
@@ -42,13 +42,13 @@ class Client:
     user: str | None = field(default=None, repr=False)
 
     def post(self, path: str, form: Form) -> dict[str, Any]:
-        """Send a form, as often as the server puts it off; return the answer.
+        """Send a form and return the reply. Retry after 429 and 503.
 
         Raises:
-            StackError: the server refused it, or can't be reached.
+            StackError: the server refused the request or is not reachable.
         """
         body = urlencode([("format", "json"), ("client", self.application), *form]).encode()
-        request = Request(  # noqa: S310 - the address that the user gave
+        request = Request(  # noqa: S310 - the user gave the address
             self.server.rstrip("/") + path,
             data=gzip.compress(body, 1),
             headers={
@@ -61,7 +61,7 @@ class Client:
             status, answer, pause = self._send(request)
             if status not in {429, 503}:
                 return self._accepted(status, answer)
-            time.sleep(min(pause, LONGEST_PAUSE))
+            time.sleep(min(pause, MAX_PAUSE))
         status, answer, _ = self._send(request)
         return self._accepted(status, answer)
 
@@ -80,8 +80,8 @@ class Client:
         if isinstance(answer, dict) and answer.get("status") == "ok":
             return answer
         error = answer.get("error", {}) if isinstance(answer, dict) else {}
-        message = error.get("message", "no answer of the AcoustID web service")
-        raise StackError(f"{self.server} says {status}: {message}")
+        message = error.get("message", "not a reply of the AcoustID web service")
+        raise StackError(f"{self.server} replied {status}: {message}")
 
 
 def options(function: click.decorators.FC) -> click.decorators.FC:
@@ -98,16 +98,16 @@ def options(function: click.decorators.FC) -> click.decorators.FC:
 def connect(
     server: str | None, application: str | None, data_dir: Path, user: str | None = None
 ) -> Client:
-    """Return a client of the server that was named, or of the stack that runs in `data_dir`.
+    """Return a client of the given server, or of the stack in `data_dir`.
 
     Raises:
-        StackError: no server was named and no stack runs, or a key is missing.
+        StackError: no server was given and no stack runs, or the application key is missing.
     """
     data = DataDir.at(data_dir)
     demo = Prepared.load(data.prepared).demo if server is None else None
     key = application or (demo.client if demo else None)
     if key is None:
-        raise StackError("which application asks? Give its key with --client")
+        raise StackError("no application key: give one with --client")
     return Client(server or _running_server(data), key, user or (demo.user if demo else None))
 
 
@@ -115,7 +115,7 @@ def _running_server(data: DataDir) -> str:
     state = RunState.load(data) if data.is_locked() else None
     ports = [each.port for each in state.processes if each.role == "api"] if state else []
     if not ports:
-        raise StackError(f"no stack runs on {data.root}: start one, or name one with --server")
+        raise StackError(f"no stack runs on {data.root}: start one, or give a server with --server")
     return f"http://127.0.0.1:{ports[0]}"
 
 
@@ -127,10 +127,10 @@ def _json_or_none(body: bytes) -> Any:  # noqa: ANN401 - any JSON
 
 
 def read_lines(path: Path, required: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the objects of a JSON-lines file, plain or gzip.
+    """Return the objects of a JSON-lines file, plain or compressed with gzip.
 
     Raises:
-        StackError: a line is no object or lacks a required field; it is named.
+        StackError: a line is not an object or lacks a required field; the text has its number.
     """
     opened: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
     found: list[dict[str, Any]] = []

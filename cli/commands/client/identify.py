@@ -1,4 +1,4 @@
-"""``acoustid identify``: which recording an audio file is, with Chromaprint's fpcalc."""
+"""``acoustid identify``: looks up audio files. Chromaprint's fpcalc computes the fingerprints."""
 
 import json
 import shutil
@@ -12,13 +12,13 @@ from cli.commands.client import http_client as web
 from cli.commands.client.lookup import describe, look_up
 from cli.errors import StackError
 
-LENGTH: Final = 120  # seconds of audio that are fingerprinted, as all clients do
+LENGTH: Final = 120  # seconds of audio, the length that all clients use
 TIMEOUT: Final = 300.0  # seconds for one file
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--meta", default="recordings", show_default=True, help="What to tell of each hit.")
+@click.option("--meta", default="recordings", show_default=True, help="Metadata of each result.")
 @web.options
 def identify(
     files: tuple[Path, ...],
@@ -36,31 +36,31 @@ def identify(
 
 
 def calculate(file: Path) -> tuple[int, str]:
-    """Return a file's duration (seconds) and fingerprint.
+    """Return duration in seconds and fingerprint of a file.
 
     Raises:
-        StackError: fpcalc is not installed, or can't read the file; the text says which.
+        StackError: fpcalc is not installed or cannot read the file.
     """
     fpcalc = shutil.which("fpcalc")
     if fpcalc is None:
         raise StackError(
-            "fpcalc, which calculates fingerprints, is not installed: install Chromaprint's tools "
+            "fpcalc, which computes fingerprints, is not installed: install Chromaprint's tools "
             "(Debian and Ubuntu: libchromaprint-tools; Fedora: chromaprint-tools; macOS: "
-            "chromaprint), or look up a fingerprint that you have with `acoustid lookup`"
+            "chromaprint), or look up a known fingerprint with `acoustid lookup`"
         )
     try:
-        done = subprocess.run(  # noqa: S603 - the file is one argument, whatever its name
+        done = subprocess.run(  # noqa: S603 - no shell reads the file name
             [fpcalc, "-json", "-length", str(LENGTH), str(file.resolve())],
             capture_output=True,
             timeout=TIMEOUT,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise StackError(f"{file}: fpcalc was not done after {TIMEOUT:.0f} s") from error
+        raise StackError(f"{file}: fpcalc did not finish in {TIMEOUT:.0f} s") from error
     if done.returncode not in (0, 3):  # 3: a decoding error, after which there is a result
         reason = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
-        raise StackError(f"{file}: fpcalc can't read it: {reason}")
+        raise StackError(f"{file}: fpcalc cannot read it: {reason}")
     found = json.loads(done.stdout)
     if not found.get("fingerprint"):
-        raise StackError(f"{file}: too short for a fingerprint; some seconds of sound are needed")
+        raise StackError(f"{file}: too short for a fingerprint, which needs some seconds of audio")
     return round(found["duration"]), found["fingerprint"]

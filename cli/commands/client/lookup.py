@@ -1,4 +1,4 @@
-"""``acoustid lookup``: which recordings a fingerprint, or each of a file of them, is of."""
+"""``acoustid lookup``: looks up one fingerprint or a file of fingerprints."""
 
 import json
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from cli.commands.client import http_client as web
 from cli.commands.client.http_client import Client
 from cli.errors import StackError
 
-BATCH: Final = 20  # fingerprints that one request may ask for
+BATCH: Final = 20  # fingerprints in one request, the limit of the service
 
 
 @click.command()
 @click.argument("fingerprint")
-@click.option("--duration", type=int, help="Seconds of audio; needed with a fingerprint's text.")
-@click.option("--meta", default="recordings", show_default=True, help="What to tell of each hit.")
-@click.option("--json", "as_json", is_flag=True, help="Print the server's answer as it is.")
+@click.option("--duration", type=int, help="Seconds of audio; required for a single fingerprint.")
+@click.option("--meta", default="recordings", show_default=True, help="Metadata of each result.")
+@click.option("--json", "as_json", is_flag=True, help="Print the reply as JSON.")
 @web.options
 def lookup(
     *,
@@ -31,10 +31,10 @@ def lookup(
     application: str | None,
     data_dir: Path,
 ) -> None:
-    """Look up FINGERPRINT: a fingerprint's text, or a JSON-lines file of many.
+    """Look up a FINGERPRINT or each line of a file.
 
-    Each line of a file has `fingerprint` and `duration`; with --json, each line printed is the
-    answer to the same line of the file.
+    FINGERPRINT is the text of a fingerprint, or the path of a JSON-lines file whose lines have
+    `fingerprint` and `duration`. With --json, each printed line has the results of one line.
     """
     client = web.connect(server, application, data_dir)
     path = Path(fingerprint)
@@ -44,13 +44,13 @@ def lookup(
             click.echo(json.dumps(results) if as_json else summary(entry, results))
         return
     if duration is None:
-        raise StackError("a fingerprint is looked up with the length of its audio: --duration")
+        raise StackError("a single fingerprint needs the length of its audio: give --duration")
     answer = look_up(client, fingerprint, duration, meta)
     click.echo(json.dumps(answer, indent=2) if as_json else describe(answer["results"]))
 
 
 def look_up(client: Client, fingerprint: str, duration: int, meta: str) -> dict[str, Any]:
-    """Return the answer to one lookup."""
+    """Return the reply to one lookup."""
     form = [("meta", meta), ("duration", str(duration)), ("fingerprint", fingerprint)]
     return client.post("/v2/lookup", form)
 
@@ -58,7 +58,7 @@ def look_up(client: Client, fingerprint: str, duration: int, meta: str) -> dict[
 def look_up_all(
     client: Client, lines: list[dict[str, Any]], meta: str
 ) -> Iterator[list[dict[str, Any]]]:
-    """Yield the results of each line, in order; an invalid fingerprint has none."""
+    """Yield the results of each line in order. Those of an invalid fingerprint are empty."""
     with tqdm(total=len(lines), unit=" lookups", disable=None) as bar:
         for batch in _batches(lines):
             form = [("meta", meta), ("batch", "1")]
@@ -76,15 +76,15 @@ def _batches(lines: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 def summary(entry: dict[str, Any], results: list[dict[str, Any]]) -> str:
-    """Return one line on the best result of a line of a file."""
+    """Return one line of text with the best result of a line."""
     name = entry.get("id") or entry.get("track") or entry["fingerprint"][:16] + "…"
     return f"{name}\t{_best(results)}"
 
 
 def describe(results: list[dict[str, Any]]) -> str:
-    """Return the results of one lookup for people to read."""
+    """Return the results of one lookup as text."""
     if not results:
-        return "No recording is known by this fingerprint."
+        return "No recording has this fingerprint."
     lines: list[str] = []
     for result in results:
         lines.append(f"{result['score']:.2f}  track {result['id']}")
@@ -101,11 +101,11 @@ def _best(results: list[dict[str, Any]]) -> str:
 
 
 def _recording(recording: dict[str, Any]) -> str:
-    """Return artist, title and id of a recording, or of what users called it."""
+    """Return artist, title and id of a recording. A recording without id has its tags only."""
     artists = "".join(
         each if isinstance(each, str) else each["name"] + each.get("joinphrase", "")
         for each in recording.get("artists", ())
     )
     title = " - ".join(part for part in (artists, recording.get("title", "")) if part)
-    identifier = f"recording {recording['id']}" if "id" in recording else "named by users"
+    identifier = f"recording {recording['id']}" if "id" in recording else "from tags"
     return f"{title}  [{identifier}]" if title else identifier

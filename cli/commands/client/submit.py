@@ -1,4 +1,4 @@
-"""``acoustid submit``: send fingerprints and what they are of; wait for what becomes of them."""
+"""``acoustid submit``: submits fingerprints with metadata, and waits for their final states."""
 
 import time
 from collections import Counter
@@ -12,42 +12,30 @@ from tqdm import tqdm
 from cli.commands.client import http_client as web
 from cli.commands.client.http_client import Client
 from cli.errors import StackError
+from pipeline.submission_fields import SUBMISSION_FIELDS
 
-BATCH: Final = 50  # submissions in one request, well below its 1 MiB
+BATCH: Final = 50  # submissions in one request, well below its limit of 1 MiB
 POLL: Final = 0.5  # seconds
 PATIENCE: Final = 120.0  # seconds without any progress
 
-# What a line of a file may say, and the parameter that says it to the service.
+# Field of a line to parameter of the service.
 PARAMETERS: Final[Mapping[str, str]] = {
-    "fingerprint": "fingerprint",
-    "duration": "duration",
-    "mbid": "mbid",
-    "puid": "puid",
-    "foreignid": "foreignid",
-    "bitrate": "bitrate",
     "format": "fileformat",
-    "fileformat": "fileformat",
-    "track": "track",
-    "artist": "artist",
-    "album": "album",
-    "albumartist": "albumartist",
-    "trackno": "trackno",
-    "discno": "discno",
-    "year": "year",
+    **{field.parameter: field.parameter for field in SUBMISSION_FIELDS},
 }
 
 
 @click.command()
 @click.argument("fingerprint")
-@click.option("--user", help="User key.  [default: the demo user's]")
-@click.option("--duration", type=int, help="Seconds of audio; needed with a fingerprint's text.")
-@click.option("--mbid", multiple=True, help="MusicBrainz recording; may be given more than once.")
+@click.option("--user", help="User key.  [default: the demo key]")
+@click.option("--duration", type=int, help="Seconds of audio; required for a single fingerprint.")
+@click.option("--mbid", multiple=True, help="MBID of the recording; may be repeated.")
 @click.option("--track", help="Title of the recording.")
-@click.option("--artist", help="Its artist.")
-@click.option("--album", help="An album that it is on.")
-@click.option("--wait/--no-wait", default=True, help="Wait until all have a final state.")
+@click.option("--artist", help="Artist of the recording.")
+@click.option("--album", help="Album of the recording.")
+@click.option("--wait/--no-wait", default=True, help="Wait for the final states (default).")
 @web.options
-def submit(  # noqa: PLR0913 - one for each option
+def submit(  # noqa: PLR0913 - one argument per option
     *,
     fingerprint: str,
     user: str | None,
@@ -61,20 +49,21 @@ def submit(  # noqa: PLR0913 - one for each option
     application: str | None,
     data_dir: Path,
 ) -> None:
-    """Submit FINGERPRINT: a fingerprint's text, or a JSON-lines file of many.
+    """Submit a FINGERPRINT or each line of a file.
 
-    Each line of a file has `fingerprint`, `duration` and what is known of the recording: `mbid`
-    (a text or a list), `track`, `artist`, `album`, `albumartist`, `trackno`, `discno`, `year`,
-    `puid`, `foreignid`, `bitrate`, `format`. Other fields are ignored.
+    FINGERPRINT is the text of a fingerprint, or the path of a JSON-lines file. A line has
+    `fingerprint`, `duration` and metadata: `mbid` (a text or a list), `track`, `artist`, `album`,
+    `albumartist`, `trackno`, `discno`, `year`, `puid`, `foreignid`, `bitrate`, `format`. Other
+    fields are ignored.
     """
     client = web.connect(server, application, data_dir, user)
     if client.user is None:
-        raise StackError("who submits? Give a user key with --user")
+        raise StackError("no user key: give one with --user")
     path = Path(fingerprint)
     if len(fingerprint) < 256 and path.is_file():
         lines = web.read_lines(path, ("fingerprint", "duration"))
     elif duration is None:
-        raise StackError("a fingerprint is submitted with the length of its audio: --duration")
+        raise StackError("a single fingerprint needs the length of its audio: give --duration")
     else:
         lines = [{"fingerprint": fingerprint, "duration": duration, "mbid": list(mbid)}]
         lines[0] |= {"track": track, "artist": artist, "album": album}
@@ -85,7 +74,7 @@ def submit(  # noqa: PLR0913 - one for each option
 
 
 def submit_all(client: Client, lines: list[dict[str, Any]]) -> list[int]:
-    """Submit lines in batches, with a progress bar; return the submissions' ids."""
+    """Submit lines in batches, with a progress bar. Return the submission ids."""
     ids: list[int] = []
     with tqdm(total=len(lines), unit=" sent", disable=None) as bar:
         for start in range(0, len(lines), BATCH):
@@ -100,7 +89,7 @@ def submit_all(client: Client, lines: list[dict[str, Any]]) -> list[int]:
 
 
 def parameters(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the parameters of a line: those that are known and not empty."""
+    """Yield the parameters of a line, without unknown and empty fields."""
     for name, parameter in PARAMETERS.items():
         values = entry.get(name)
         for value in values if isinstance(values, list) else [values]:
@@ -110,13 +99,13 @@ def parameters(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def wait_for(client: Client, ids: list[int]) -> dict[int, dict[str, Any]]:
-    """Wait, with a progress bar, until submissions have final states; return them by id.
+    """Wait, with a progress bar, until all submissions have a final state. Return them by id.
 
     Raises:
-        StackError: nothing moved for two minutes; the submissions are safe, only not done.
+        StackError: no submission was finished for two minutes. Later imports remain possible.
     """
     final: dict[int, dict[str, Any]] = {}
-    moved = time.monotonic()
+    progress_at = time.monotonic()
     with tqdm(total=len(ids), unit=" imported", disable=None) as bar:
         while len(final) < len(ids):
             waiting = [each for each in ids if each not in final][:BATCH]
@@ -125,8 +114,8 @@ def wait_for(client: Client, ids: list[int]) -> dict[int, dict[str, Any]]:
             final |= {each["id"]: each for each in done}
             bar.update(len(done))
             if done:
-                moved = time.monotonic()
-            elif time.monotonic() - moved > PATIENCE:
+                progress_at = time.monotonic()
+            elif time.monotonic() - progress_at > PATIENCE:
                 raise StackError(f"{len(ids) - len(final)} submissions are still pending")
             else:
                 time.sleep(POLL)
@@ -134,7 +123,7 @@ def wait_for(client: Client, ids: list[int]) -> dict[int, dict[str, Any]]:
 
 
 def report(final: Mapping[int, Mapping[str, Any]]) -> None:
-    """Print how many submissions ended how, and why those that were not imported."""
+    """Print the number of submissions by state, and the reasons of those not imported."""
     for state, count in sorted(Counter(each["status"] for each in final.values()).items()):
         click.echo(f"{count} {state}")
     for number, each in sorted(final.items()):

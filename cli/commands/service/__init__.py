@@ -1,1 +1,1 @@
-"""Commands that start, stop and inspect a stack."""
+"""Commands that start, stop and inspect the service."""

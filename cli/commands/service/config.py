@@ -1,4 +1,4 @@
-"""``acoustid config``: look at the configuration."""
+"""``acoustid config``: shows the effective settings."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ from pipeline.settings.sections import Settings
 
 @click.group()
 def config() -> None:
-    """Look at the configuration."""
+    """Show and check the configuration."""
 
 
 @config.command()
@@ -23,17 +23,17 @@ def config() -> None:
     "--config",
     "path",
     type=click.Path(path_type=Path),
-    help="The file; by default ACOUSTID_CONFIG, else acoustid.conf here.",
+    help="The file.  [default: ACOUSTID_CONFIG, else acoustid.conf here]",
 )
 def check(path: Path | None) -> None:
-    """Print the effective settings, or every problem there is with them."""
+    """Print the effective settings, or all problems with them."""
     click.echo(describe(read_settings(path)), nl=False)
 
 
 def describe(settings: Settings) -> str:
-    """Return the settings as an INI file with secrets masked, each option under its origin.
+    """Return the settings as an INI file with masked secrets.
 
-    The origin stands in a comment above every option that is not at its default.
+    A comment above each option that is not at its default names the origin of the value.
     """
     blocks = (_describe_section(settings, section) for section in sections().values())
     return "\n".join(f"{block}\n" for block in blocks)
@@ -66,7 +66,7 @@ def _source_name(section: SectionOptions, name: str) -> str:
 
 
 def show(value: object) -> str:
-    """Return a value as the file writes it, a secret that is set as ``***``."""
+    """Return a value in the syntax of the file. A secret is ``***``, if it is set."""
     if isinstance(value, SecretStr):
         return MASK if value.get_secret_value() else ""
     if isinstance(value, bool):

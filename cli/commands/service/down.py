@@ -1,4 +1,4 @@
-"""``acoustid down``: end a stack, wherever it was started."""
+"""``acoustid down``: stops a stack."""
 
 from pathlib import Path
 from signal import Signals
@@ -7,12 +7,12 @@ import click
 
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
-from cli.stack.run_state import RunState, end_strays
-from cli.stack.stopping import Escalation, end
+from cli.stack.run_state import RunState, stop_strays
+from cli.stack.stopping import Escalation, stop_process
 
 PATIENCE: Escalation = (
     (Signals.SIGTERM, 120.0),
-    (Signals.SIGTERM, 30.0),  # a second one hurries it
+    (Signals.SIGTERM, 30.0),  # the second signal shortens the shutdown
     (Signals.SIGKILL, 5.0),
 )
 
@@ -20,15 +20,15 @@ PATIENCE: Escalation = (
 @click.command()
 @data_directory.option
 def down(data_dir: Path) -> None:
-    """End a stack: no task is cut off, and nothing that was acknowledged is lost."""
+    """Stop a stack after its running tasks have finished."""
     data = DataDir.at(data_dir)
     state = RunState.load(data)
     supervisor = state.supervisor.find() if state and data.is_locked() else None
     if supervisor:
-        end(supervisor, PATIENCE)
-    strays = end_strays(state.processes) if state else []
+        stop_process(supervisor, PATIENCE)
+    strays = stop_strays(state.processes) if state else []
     if supervisor or strays:
         data.run.unlink(missing_ok=True)
-        click.echo(f"The stack on {data.root} has ended.")
+        click.echo(f"The stack on {data.root} has stopped.")
     else:
         click.echo(f"No stack runs on {data.root}.")

@@ -1,4 +1,4 @@
-"""``acoustid migrate``: make the databases ready for this release."""
+"""``acoustid migrate``: prepares the databases for this release."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from cli.stack.preparation import prepare
 @click.option(
     "--report",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write what came of it to this file, as JSON.",
+    help="Write the result to this file, as JSON.",
 )
 def migrate(report: Path | None) -> None:
-    """Create missing databases, run the migrations, make the demo keys where they are on."""
+    """Create and migrate the databases. Create demo keys if they are enabled."""
     prepared = prepare(read_settings(), click.echo)
     if report:
         prepared.save(report)

@@ -1,4 +1,4 @@
-"""``acoustid restart``: replace the front end of a running stack without a refused connection."""
+"""``acoustid restart``: replaces the front end of a running stack."""
 
 import time
 from pathlib import Path
@@ -12,16 +12,16 @@ from cli.stack.run_state import RunState
 from cli.stack.supervisor import RESTART_SIGNAL
 
 PATIENCE = 90.0
-"""Seconds to wait for the supervisor's word; it gives up the new process before."""
+"""Seconds to wait for the supervisor, whose own time limit for the new process is shorter."""
 
 
 @click.command()
 @data_directory.option
 def restart(data_dir: Path) -> None:
-    """Start a new front end, then end the old one: no request is lost.
+    """Replace the front end without refusing a request.
 
-    The new process runs the code that is installed now, with the settings that `acoustid up` found.
-    Workers stay as they are.
+    The new process runs the installed code with the settings of `acoustid up`. The workers are not
+    restarted.
     """
     data = DataDir.at(data_dir)
     before = RunState.load(data)
@@ -32,8 +32,8 @@ def restart(data_dir: Path) -> None:
     supervisor.send(RESTART_SIGNAL)
     after = _wait(data, before)
     if after.restart_problem:
-        raise StackError(f"{after.restart_problem}; the old front end goes on")
-    click.echo(f"The front end is replaced ({time.monotonic() - begun:.1f} s).")
+        raise StackError(f"{after.restart_problem}; the old front end continues to run")
+    click.echo(f"The front end was replaced ({time.monotonic() - begun:.1f} s).")
 
 
 def _wait(data: DataDir, before: RunState) -> RunState:
@@ -43,4 +43,4 @@ def _wait(data: DataDir, before: RunState) -> RunState:
         if state is not None and state.restarts > before.restarts:
             return state
         time.sleep(0.05)
-    raise StackError("the supervisor did not answer: see `acoustid status` and its log")
+    raise StackError("the supervisor did not answer: check `acoustid status` and its log")

@@ -1,4 +1,4 @@
-"""``acoustid serve``: one front-end process."""
+"""``acoustid serve``: runs one front-end process."""
 
 import os
 import socket
@@ -10,23 +10,31 @@ from cli.stack.servers import ports
 
 
 @click.command()
-@click.option("--host", default=ports.LOOPBACK, show_default=True, help="Where to listen.")
+@click.option("--host", default=ports.LOOPBACK, show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0: any free."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=5000,
+    show_default=True,
+    help="Port to listen on, 0 for any free one.",
 )
 @click.option(
-    "--fd", type=click.IntRange(0), help="Serve this open socket, which listens, in place of both."
+    "--fd",
+    type=click.IntRange(0),
+    help="File descriptor of a listening socket, in place of --host and --port.",
 )
 @click.option(
-    "--ready-fd", type=click.IntRange(0), help="Write a line to this open file once it serves."
+    "--ready-fd",
+    type=click.IntRange(0),
+    help="File descriptor to write a line to when the server is ready.",
 )
 def serve(*, host: str, port: int, fd: int | None, ready_fd: int | None) -> None:
     """Run the web service in this process until Ctrl-C or SIGTERM.
 
-    Requests under way are answered before it ends. The settings are those of ACOUSTID_CONFIG;
-    PostgreSQL, Redis and the workers run elsewhere.
+    Open requests are answered before it stops. The settings are those of ACOUSTID_CONFIG.
+    PostgreSQL, Redis and the workers must run already.
     """
-    from api.server import serve as serve_api  # noqa: PLC0415 - it takes a second to import
+    from api.server import serve as serve_api  # noqa: PLC0415 - the import takes a second
     from api.wsgi import open_front_end  # noqa: PLC0415
 
     listener = _listener(host, port) if fd is None else socket.socket(fileno=fd)
@@ -34,7 +42,7 @@ def serve(*, host: str, port: int, fd: int | None, ready_fd: int | None) -> None
 
     def tell() -> None:
         if fd is None:
-            click.echo(f"the web service: {ports.web_address(*listener.getsockname()[:2])}")
+            click.echo(f"web service: {ports.web_address(*listener.getsockname()[:2])}")
         if ready_fd is not None:
             os.write(ready_fd, b"ready\n")
             os.close(ready_fd)

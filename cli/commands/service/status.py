@@ -1,21 +1,16 @@
-"""``acoustid status``: what runs, how far it is, and how much there is."""
+"""``acoustid status``: processes, queue lengths, positions and counts of a stack."""
 
-import http.client
 import json
 import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
 
 import click
 import sqlalchemy as sa
 from redis import RedisError
 
-from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import CONFIG_VARIABLE, DATABASES, read_settings
@@ -32,12 +27,13 @@ from pipeline.index import FingerprintIndexError
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import DatabaseSettings, RedisSettings, Settings
+from tasks import queues
 from tasks.redis_state import queue_lengths
 
-Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 
 NOT_RUNNING = 3
-"""Exit status where no stack runs, as service managers have it."""
+"""Exit status if no stack runs, the one that the LSB defines for service scripts."""
 
 UNREACHABLE = (
     RedisError,
@@ -50,10 +46,10 @@ UNREACHABLE = (
 
 @click.command()
 @data_directory.option
-@click.option("--json", "as_json", is_flag=True, help="For programs; tells secrets to its reader.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, which includes passwords.")
 @click.pass_context
 def status(context: click.Context, data_dir: Path, *, as_json: bool) -> None:
-    """Show the processes of a stack, its queues, its index and its counts."""
+    """Show the processes, queues, positions and counts of a stack."""
     data = DataDir.at(data_dir)
     found = collect(data)
     if as_json:
@@ -67,10 +63,7 @@ def status(context: click.Context, data_dir: Path, *, as_json: bool) -> None:
 
 
 def collect(data: DataDir, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """Return the state of a stack, ready for JSON.
-
-    What cannot be asked, since its server is away, is None.
-    """
+    """Return the state of a stack for JSON. Values of servers that are not reachable are None."""
     state = RunState.load(data) if data.is_locked() else None
     demo = Prepared.load(data.prepared).demo
     found: dict[str, Any] = {
@@ -101,13 +94,13 @@ def collect(data: DataDir, environ: Mapping[str, str] = os.environ) -> dict[str,
 
 
 def waiting_messages(settings: RedisSettings) -> dict[str, int]:
-    """Return the number of messages that wait in each queue."""
+    """Return the number of waiting messages of each queue."""
     with connect(settings) as client:
-        return {queue: queue_lengths.waiting(client, queue) for queue in queue_lengths.NAMES}
+        return {queue: queue_lengths.waiting(client, queue) for queue in queues.NAMES}
 
 
 def index_positions(settings: Settings, databases: Databases) -> dict[str, int]:
-    """Return how far the index is, and how far the changelog that it follows is."""
+    """Return the position of the index and that of the changelog."""
     with open_index(settings.fingerprint_index) as index:
         position = index.position()
     with databases.engine("fingerprint").connect() as connection:
@@ -115,7 +108,7 @@ def index_positions(settings: Settings, databases: Databases) -> dict[str, int]:
 
 
 def store_size(settings: Settings) -> dict[str, int]:
-    """Return the size of the fingerprint store and how far it is."""
+    """Return size and position of the fingerprint store."""
     return asdict(open_store(settings.fingerprint_store.path).stats())
 
 
@@ -133,7 +126,7 @@ def counts(databases: Databases) -> dict[str, Any]:
 
 
 def embedded_urls(settings: Settings, state: RunState) -> dict[str, str] | None:
-    """Return the addresses, passwords included, of the databases that the stack itself serves."""
+    """Return the URLs, with passwords, of the databases on the stack's own PostgreSQL."""
     server = state.find("postgres")
     if server is None:
         return None
@@ -173,9 +166,9 @@ def _processes(state: RunState | None) -> list[dict[str, Any]]:
     return [{"role": "supervisor", "pid": state.supervisor.pid, "port": None}, *found]
 
 
-def _or_none(ask: Callable[[], Answer]) -> Answer | None:
+def _or_none(read: Callable[[], Value]) -> Value | None:
     try:
-        return ask()
+        return read()
     except UNREACHABLE:
         return None
 
@@ -186,60 +179,3 @@ def _figures(found: Mapping[str, Any] | None) -> str:
     return (
         ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in found.items()) or "none"
     )
-
-
-TIMEOUT = 120.0
-
-
-@click.command(hidden=True)
-@click.option("--api", required=True, help="Address of the API, such as http://127.0.0.1:5000.")
-@click.option("--node", "nodes", multiple=True, help="A worker's name without its host.")
-@click.option("--timeout", default=TIMEOUT, show_default=True, help="Seconds to wait at most.")
-def ready(api: str, nodes: tuple[str, ...], timeout: float) -> None:
-    """Wait until every worker has answered a ping and the API says that it is healthy."""
-    deadline = time.monotonic() + timeout
-    wait_for_workers(set(nodes), deadline)
-    wait_for_api(f"{api}/_health", deadline)
-
-
-def wait_for_workers(nodes: set[str], deadline: float) -> None:
-    """Wait until workers of these names have answered a ping.
-
-    Raises:
-        StackError: some have not by the deadline, a `time.monotonic`.
-    """
-    missing = set(nodes)
-    while missing:
-        missing -= _answering_nodes()
-        if missing and time.monotonic() > deadline:
-            raise StackError(f"no answer from the workers {', '.join(sorted(missing))}")
-
-
-def wait_for_api(url: str, deadline: float) -> None:
-    """Wait until a health check succeeds.
-
-    Raises:
-        StackError: it has not by the deadline, a `time.monotonic`; the text quotes the answer.
-    """
-    while (problem := _health_problem(url)) is not None:
-        if time.monotonic() > deadline:
-            raise StackError(f"{url} does not say ok: {problem}")
-        time.sleep(0.1)
-
-
-def _answering_nodes() -> set[str]:
-    from tasks.celery import app  # noqa: PLC0415 - it reads the configuration
-
-    replies = app.control.ping(timeout=0.5)
-    return {name.split("@")[0] for reply in replies for name in reply}
-
-
-def _health_problem(url: str) -> str | None:
-    try:
-        with urlopen(url, timeout=10) as answer:  # noqa: S310 - the API's own address
-            json.load(answer)
-    except HTTPError as error:
-        return f"{error.code} {error.read(2000).decode(errors='replace')}"
-    except (URLError, OSError, http.client.HTTPException, ValueError) as error:
-        return str(error)
-    return None

@@ -1,4 +1,4 @@
-"""``acoustid up``: the whole service on this machine, with servers of its own."""
+"""``acoustid up``: runs the whole service on this machine."""
 
 import os
 import shlex
@@ -12,30 +12,34 @@ import click
 
 from cli.errors import StackError
 from cli.stack import data_directory
+from cli.stack.child_process import ChildProcess, open_log, read_tail
 from cli.stack.data_directory import DataDir
 from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.preparation import Prepared
-from cli.stack.processes import Child, open_log, read_tail
 from cli.stack.roles import FLOWER_USER
 from cli.stack.run_state import RunState
 from cli.stack.servers.ports import web_address
-from cli.stack.stack import Request, run_stack
+from cli.stack.stack import UpOptions, run_stack
 
 SUPERVISOR_LOG = "supervisor"
 
 
 @click.command()
 @data_directory.option
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where the API listens.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the API.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0: any free."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=5000,
+    show_default=True,
+    help="Port of the API, 0 for any free one.",
 )
 @click.option(
     "--flower-port",
     type=click.IntRange(0, 65535),
     default=5555,
     show_default=True,
-    help="0: no Flower.",
+    help="Port of Flower, 0 for no Flower.",
 )
 @click.option(
     "--workers",
@@ -44,22 +48,20 @@ SUPERVISOR_LOG = "supervisor"
     show_default="one per CPU",
     help="Number of lookup workers.",
 )
-@click.option(
-    "--detach", is_flag=True, help="Return when the stack is ready, and leave it running."
-)
-@click.option("--detached", is_flag=True, hidden=True, help="This is what --detach has started.")
+@click.option("--detach", is_flag=True, help="Return when the stack is ready. It continues to run.")
+@click.option("--detached", is_flag=True, hidden=True, help="The process that --detach starts.")
 @click.option("--sample/--no-sample", default=True, help="Load the sample catalogue (default).")
 @click.option(
     "--postgres-bin",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Directory of the PostgreSQL programs to use.",
+    help="Directory of the PostgreSQL programs.",
 )
 @click.option(
     "--valkey-bin",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Directory of the Valkey or Redis program to use.",
+    help="Directory of the Valkey or Redis program.",
 )
-def up(  # noqa: PLR0913 - one for each option
+def up(  # noqa: PLR0913 - one argument per option
     *,
     data_dir: Path,
     host: str,
@@ -72,12 +74,12 @@ def up(  # noqa: PLR0913 - one for each option
     postgres_bin: Path | None,
     valkey_bin: Path | None,
 ) -> None:
-    """Start everything and keep it running until Ctrl-C or `acoustid down`.
+    """Run everything until Ctrl-C or `acoustid down`.
 
-    Databases and Redis that ACOUSTID_CONFIG, acoustid.conf or the environment give a host for are
-    used as they are; the others are started here.
+    PostgreSQL and Redis are started, unless ACOUSTID_CONFIG, acoustid.conf or the environment
+    configure a host for them.
     """
-    request = Request(
+    options = UpOptions(
         data=DataDir.at(data_dir),
         host=host,
         port=port,
@@ -88,16 +90,16 @@ def up(  # noqa: PLR0913 - one for each option
         valkey_bin=valkey_bin,
     )
     if detach:
-        start_detached(request.data)
-        _greet(request.data)
-    elif detached:  # the output is a log, which is no place for keys
-        run_stack(request, _report, lambda: None)
+        start_detached(options.data)
+        _greet(options.data)
+    elif detached:  # the output goes to a log, which must not contain keys
+        run_stack(options, _report, lambda: None)
     else:
-        run_stack(request, _report, lambda: _greet(request.data))
+        run_stack(options, _report, lambda: _greet(options.data))
 
 
 def _report(line: str) -> None:
-    """Print a line; that nobody reads it any more, in a terminal that is gone, ends nothing."""
+    """Print a line. A closed terminal is not an error."""
     with suppress(OSError):
         click.echo(f"{time.strftime('%H:%M:%S')} {line}")
 
@@ -108,28 +110,26 @@ def _greet(data: DataDir) -> None:
 
 
 def start_detached(data: DataDir) -> None:
-    """Run this very command again, in a session of its own.
-
-    Returns when the stack is ready.
+    """Run this command again in a new session. Return when the stack is ready.
 
     Raises:
-        StackError: it ended instead; the text quotes its log.
+        StackError: the process ended; the text quotes its log.
     """
     data.create()
     if data.is_locked():
-        with data.lock():  # says what to do about it
+        with data.lock():  # raises an error that says what to do
             pass
     arguments = ["--detached" if each == "--detach" else each for each in sys.argv[1:]]
     log = data.log(SUPERVISOR_LOG)
     with open_log(log) as output:
-        process = subprocess.Popen(  # noqa: S603 - this command itself
+        process = subprocess.Popen(  # noqa: S603 - the same command
             [sys.executable, "-m", "cli.main", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    child = Child(process)
+    child = ChildProcess(process)
     try:
         while not _is_ready(data, child.pid):
             if not child.runs():
@@ -147,7 +147,7 @@ def _is_ready(data: DataDir, pid: int) -> bool:
 
 
 def describe_running(data: DataDir) -> str:
-    """Return the addresses, the keys, and a command that works, as lines of text."""
+    """Return addresses, keys and an example command as lines of text."""
     state = RunState.load(data)
     prepared = Prepared.load(data.prepared)
     lines = [f"AcoustID is ready; its data is in {data.root}"]
@@ -167,7 +167,7 @@ def describe_running(data: DataDir) -> str:
 
 
 def _example(data: DataDir, api: str) -> str:
-    """Return a command that finds a recording of the sample, or where there is none, greets."""
+    """Return a command for the demo lookup, or for the health check without the sample."""
     if not data.demo_lookup.exists():
         return f"curl {api}/_health"
     return f"curl --data {shlex.quote(f'@{data.demo_lookup}')} {api}/v2/lookup"

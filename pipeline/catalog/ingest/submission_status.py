@@ -1,4 +1,4 @@
-"""What became of submissions, as their submitters may ask: by submission and by task."""
+"""The states of submissions, by submission id and by task id."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class SubmissionStatus:
     id: int
     state: str  # pending, imported, rejected, failed
     reason: str | None = None
-    track_gid: UUID | None = None  # the track that its fingerprint is on now
+    track_gid: UUID | None = None  # of the present track of its fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,13 @@ class TaskStatus:
 
 
 def statuses(databases: Databases, ids: Sequence[int]) -> dict[int, SubmissionStatus]:
-    """Return the status of each of the submissions that exists, by id."""
+    """Return the status of submissions by id; unknown ids are left out."""
     wanted = submission.c.id == sa.any_(sa.cast(list(ids), sa.ARRAY(sa.Integer)))
     return {status.id: status for status in _with_tracks(databases, _rows(databases, wanted))}
 
 
 def task_status(databases: Databases, task_id: UUID) -> TaskStatus | None:
-    """Return the status of a request's submissions, or None when no task has this id."""
+    """Return the status of a request's submissions; None if no task has this id."""
     rows = _rows(databases, submission.c.task_id == task_id)
     if not rows:
         return None
@@ -80,7 +80,7 @@ def _with_tracks(databases: Databases, rows: Sequence[Any]) -> list[SubmissionSt
 
 
 def _current_tracks(databases: Databases, fingerprint_ids: Iterable[int]) -> dict[int, UUID]:
-    """Return the gid of each fingerprint's track: the status follows it when it moves."""
+    """Return the gid of each fingerprint's present track, which changes when tracks are merged."""
     ids = list(fingerprint_ids)
     if not ids:
         return {}

@@ -1,7 +1,7 @@
-"""Submissions in the ingest database: the receipt, its way through the states, what to sweep."""
+"""Submissions in the ingest database: writing receipts, changing states, finding overdue ones."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
@@ -9,65 +9,48 @@ from uuid import UUID
 
 import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 
 from pipeline.catalog.bulk import insert_numbered
 from pipeline.catalog.ingest.tables import submission
 from pipeline.fingerprint.identity import fingerprint_gid
+from pipeline.submission_fields import Receipt
 
-# A chain that is alive is through long before; a receipt older than this has lost its chain.
 FIRST_RETRY: Final = timedelta(seconds=30)
-MOST_DOUBLINGS: Final = 7  # of the pause between two retries, which ends at about an hour
+"""The age at which a pending receipt is dispatched again; a running chain ends long before."""
+
+MAX_DOUBLINGS: Final = 7
+"""The pause between two retries doubles up to this often, to about an hour."""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """A submission as it was received, parsed and checked."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSubmission(Receipt):
+    """A submission as the stages read it.
 
-    account_id: int
-    application_id: int
-    application_version: str | None
-    words: NDArray[np.uint32]  # shape (n,)
-    length: int  # seconds of audio, 1…32767
-    bitrate: int | None = None  # kbit/s
-    format: str | None = None
-    meta: dict[str, Any] | None = None
-    mbid: UUID | None = None
-    puid: UUID | None = None
-    foreignid: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSubmission:
-    """A submission as the stages read it."""
+    Attributes:
+        task_id: of its request.
+        gid: identity of the words.
+    """
 
     id: int
-    task_id: UUID  # of the request that it came with
+    task_id: UUID
     created: datetime
     state: str
-    account_id: int
-    application_id: int
-    application_version: str | None
-    words: NDArray[np.uint32]
     gid: UUID
-    length: int
-    bitrate: int | None
-    format: str | None
-    meta: dict[str, Any] | None
-    mbid: UUID | None
-    puid: UUID | None
-    foreignid: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A receipt whose chain is overdue."""
+    """A receipt that is overdue.
+
+    Attributes:
+        attempts: how often it was dispatched again.
+    """
 
     id: int
-    attempts: int  # how often it was dispatched anew
+    attempts: int
 
 
-_STORED: Final = tuple(submission.c[name] for name in StoredSubmission.__slots__)
+_STORED_COLUMNS: Final = tuple(submission.c[each.name] for each in fields(StoredSubmission))
 
 
 def insert_receipts(
@@ -75,7 +58,10 @@ def insert_receipts(
 ) -> list[int]:
     """Write the receipts of one request and return their ids, in order.
 
-    The caller commits; from then on nothing of them may be lost.
+    Args:
+        connection: on the ingest database; the caller commits.
+        receipts: of the request.
+        task_id: of the request.
     """
     [ids] = insert_requests(connection, [(task_id, receipts)])
     return ids
@@ -98,25 +84,25 @@ def insert_requests(
 
 
 def load(connection: sa.Connection, ids: Iterable[int]) -> list[StoredSubmission]:
-    """Return the submissions with these ids that exist, by id."""
-    statement = sa.select(*_STORED).where(_one_of(ids)).order_by(submission.c.id)
-    return [_stored(row) for row in connection.execute(statement)]
+    """Return the submissions with these ids, ordered by id; unknown ids are left out."""
+    statement = sa.select(*_STORED_COLUMNS).where(_one_of(ids)).order_by(submission.c.id)
+    return [_stored(row) for row in connection.execute(statement).mappings()]
 
 
 def gids(connection: sa.Connection, ids: Iterable[int]) -> dict[int, UUID]:
-    """Return the identity of each submission's words by its id."""
+    """Return the gid of each submission's fingerprint by the submission's id."""
     statement = sa.select(submission.c.id, submission.c.gid).where(_one_of(ids))
     return dict(connection.execute(statement).all())
 
 
 def finish(connection: sa.Connection, ids: Sequence[int], state: str, reason: str | None) -> int:
-    """Give pending submissions their final state; return how many had none before.
+    """Give pending submissions their final state; return how many were pending.
 
     Args:
         connection: on the ingest database; the caller commits.
-        ids: the submissions; those with a final state keep it.
+        ids: of submissions; those with a final state keep it.
         state: ``imported``, ``rejected`` or ``failed``.
-        reason: why, for people to read; None when imported.
+        reason: shown to the submitter; None when imported.
     """
     statement = (
         sa.update(submission)
@@ -139,11 +125,11 @@ def failed(connection: sa.Connection, limit: int) -> list[dict[str, Any]]:
 
 
 def requeue(connection: sa.Connection, ids: Iterable[int] | None) -> int:
-    """Make failed submissions pending again, due at once; return how many there were.
+    """Make failed submissions pending and due at once; return how many there were.
 
     Args:
         connection: on the ingest database; the caller commits.
-        ids: which ones; None for all.
+        ids: of submissions; None for all.
     """
     statement = (
         sa.update(submission)
@@ -154,9 +140,13 @@ def requeue(connection: sa.Connection, ids: Iterable[int] | None) -> int:
 
 
 def claim_unfinished(connection: sa.Connection, limit: int) -> list[Unfinished]:
-    """Claim overdue receipts, oldest first, each for twice as long as the last time.
+    """Claim overdue receipts, oldest first, each for twice as long as before.
 
-    Two sweepers at once claim different rows. The caller commits and then dispatches them.
+    Concurrent calls claim different rows.
+
+    Args:
+        connection: on the ingest database; the caller commits, then dispatches the receipts.
+        limit: the most receipts to claim.
     """
     due = (
         sa.select(submission.c.id)
@@ -166,7 +156,7 @@ def claim_unfinished(connection: sa.Connection, limit: int) -> list[Unfinished]:
         .with_for_update(skip_locked=True)
         .scalar_subquery()
     )
-    doublings = sa.func.least(submission.c.attempts + 1, MOST_DOUBLINGS)
+    doublings = sa.func.least(submission.c.attempts + 1, MAX_DOUBLINGS)
     seconds = FIRST_RETRY.total_seconds() * sa.func.power(2, doublings)
     pause = sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)
     statement = (
@@ -179,7 +169,7 @@ def claim_unfinished(connection: sa.Connection, limit: int) -> list[Unfinished]:
 
 
 def count_by_state(connection: sa.Connection) -> dict[str, int]:
-    """Return how many submissions are in each state that any has."""
+    """Return the number of submissions by state; states without any are left out."""
     statement = sa.select(submission.c.state, sa.func.count()).group_by(submission.c.state)
     return dict(connection.execute(statement).all())
 
@@ -189,14 +179,12 @@ def _one_of(ids: Iterable[int]) -> sa.ColumnElement[bool]:
 
 
 def _receipt_row(receipt: Receipt, task_id: UUID) -> dict[str, Any]:
-    row = {name: getattr(receipt, name) for name in Receipt.__slots__}
+    row = {each.name: getattr(receipt, each.name) for each in fields(Receipt)}
     row["words"] = receipt.words.astype("<u4", copy=False).tobytes()
     row["gid"] = fingerprint_gid(1, receipt.words)
     row["task_id"] = task_id
     return row
 
 
-def _stored(row: sa.Row[Any]) -> StoredSubmission:
-    fields = dict(zip(StoredSubmission.__slots__, row, strict=True))
-    fields["words"] = np.frombuffer(fields["words"], dtype="<u4")
-    return StoredSubmission(**fields)
+def _stored(row: sa.RowMapping) -> StoredSubmission:
+    return StoredSubmission(**{**row, "words": np.frombuffer(row["words"], dtype="<u4")})

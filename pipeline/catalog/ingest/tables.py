@@ -1,13 +1,36 @@
-"""Tables of the ``ingest`` database: submissions, what became of them, where data came from."""
+"""Tables of the ``ingest`` database: submissions, their results, and the sources of data."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from pipeline.catalog.columns import created, metadata, primary_key, updated
+from pipeline.submission_fields import COLUMN_FIELDS, REQUIRED_COLUMNS, Kind
 
 METADATA: Final = metadata()
+
+_COLUMN_TYPES: Final[Mapping[Kind, sa.types.TypeEngine[Any]]] = {
+    Kind.FINGERPRINT: sa.LargeBinary(),
+    Kind.DURATION: sa.SmallInteger(),
+    Kind.BITRATE: sa.SmallInteger(),
+    Kind.TEXT: sa.Text(),
+    Kind.UUID: UUID(as_uuid=True),
+    Kind.UUIDS: UUID(as_uuid=True),
+    Kind.FOREIGN_ID: sa.Text(),
+}
+
+_SUBMITTED_COLUMNS: Final = tuple(
+    sa.Column(
+        name,
+        _COLUMN_TYPES[field.kind],
+        nullable=name not in REQUIRED_COLUMNS,
+        comment=field.comment,
+    )
+    for name, field in COLUMN_FIELDS.items()
+)
+"""One column for each parameter; see `pipeline.submission_fields`."""
 
 submission: Final = sa.Table(
     "submission",
@@ -23,21 +46,15 @@ submission: Final = sa.Table(
     sa.Column("account_id", sa.Integer, nullable=False),
     sa.Column("application_id", sa.Integer, nullable=False),
     sa.Column("application_version", sa.Text),
-    sa.Column("words", sa.LargeBinary, nullable=False, comment="32-bit words, little-endian"),
     sa.Column("gid", UUID(as_uuid=True), nullable=False, comment="identity of the words"),
-    sa.Column("length", sa.SmallInteger, nullable=False, comment="seconds of audio"),
-    sa.Column("bitrate", sa.SmallInteger, comment="kbit/s"),
-    sa.Column("format", sa.Text),
+    *_SUBMITTED_COLUMNS,
     sa.Column("meta", JSONB),
-    sa.Column("mbid", UUID(as_uuid=True)),
-    sa.Column("puid", UUID(as_uuid=True)),
-    sa.Column("foreignid", sa.Text),
     sa.CheckConstraint("length > 0", name="length"),
     sa.CheckConstraint("bitrate > 0", name="bitrate"),
     sa.CheckConstraint("state IN ('pending', 'imported', 'rejected', 'failed')", name="state"),
 )
 
-# The sweeper's work list: receipts that have no final state yet.
+# For the sweeper: receipts without a final state.
 sa.Index(
     "submission_idx_unfinished",
     submission.c.retry_at,

@@ -1,4 +1,4 @@
-"""The words of a lookup's `meta` parameter and what they ask for together."""
+"""The words of a lookup's ``meta`` parameter: their table and the only parser."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Final
 
 
 class Detail(IntEnum):
-    """How much of a kind of thing is shown."""
+    """How much of a recording, release or release group is shown."""
 
     NONE = 0
     IDS = 1
@@ -18,18 +18,18 @@ class Detail(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class MetaOptions:
-    """What a request wants to see beside ids and scores.
+    """What an answer shows beside ids and scores.
 
     Attributes:
-        legacy: the shape of ``m2``, which excludes all else.
-        recordings: of the tracks' recordings.
-        release_groups: inside the recordings, or of the track where no recordings are shown.
-        releases: inside the release groups, else the recordings, else the track.
+        legacy: the format of ``m2``; all other attributes are unset.
+        recordings: the recordings of a track.
+        release_groups: inside the recordings; inside the track if no recordings are shown.
+        releases: inside the release groups, else inside the recordings, else inside the track.
         tracks: the mediums and tracks of each release.
         isrcs: the ISRCs of each recording.
-        sources: how many submissions link each recording.
-        compress: leave out what a part repeats of the whole around it.
-        user_text: show submitted text where MusicBrainz knows nothing.
+        sources: the number of submissions that link each recording to the track.
+        compress: parts leave out values that repeat those of the whole around them.
+        user_text: submitted text is shown if MusicBrainz has none of the recordings.
     """
 
     legacy: bool = False
@@ -44,37 +44,68 @@ class MetaOptions:
 
     @property
     def shows_links(self) -> bool:
-        """Whether the answer depends on the tracks' links at all."""
+        """Whether the answer depends on the links of the tracks."""
         return self.legacy or bool(self.recordings) or self.shows_releases
 
     @property
     def shows_releases(self) -> bool:
-        """Whether a recording counts only with the releases that it is on."""
+        """Whether recordings are shown with their releases."""
         return self.legacy or bool(self.release_groups) or bool(self.releases)
 
     @property
-    def asks_musicbrainz(self) -> bool:
-        """Whether the answer depends on MusicBrainz; ids of recordings alone do not."""
+    def reads_musicbrainz(self) -> bool:
+        """Whether the answer depends on MusicBrainz; the ids of recordings are in the links."""
         return self.recordings is Detail.FULL or self.user_text or self.shows_releases
 
 
-# Values of the whole parameter that stand for other words.
-_SHORTHANDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"0": (), "1": ("recordingids",), "2": ("m2",)}
+LEGACY_WORD: Final = "m2"
+"""The word that excludes all others."""
+
+META_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "recordings": "the recordings of each track: title, duration, artists",
+        "recordingids": "the same, as ids only",
+        "releases": "the releases of each recording, or of each track without recordings",
+        "releaseids": "the same, as ids only",
+        "releasegroups": "the release groups around the releases",
+        "releasegroupids": "the same, as ids only",
+        "tracks": "the mediums and tracks of each release",
+        "compress": "leaves out what a part repeats of the whole around it",
+        "usermeta": "submitted text for tracks that MusicBrainz has no recording of",
+        "sources": "the number of submissions that link each recording to its track",
+        "isrcs": "the ISRCs of each recording; includes `recordings`",
+        LEGACY_WORD: "the format of the service's early years; no other word counts beside it",
+    }
 )
+"""The words of ``meta`` and what each adds to an answer. All other words are ignored.
+
+To add a word, declare it here, give `MetaOptions` an attribute that `parse_meta` sets, and read the
+attribute in ``view.py`` and ``reading.py``. The front end and the OpenAPI document need no change.
+"""
+
+_SHORTHANDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {"0": frozenset(), "1": frozenset({"recordingids"}), "2": frozenset({LEGACY_WORD})}
+)
+"""Values of the whole parameter that stand for words."""
 
 
-@lru_cache(maxsize=1024)
-def parse_meta(meta: str) -> MetaOptions:
-    """Return what a `meta` parameter asks for; unknown words mean nothing.
+def normalize_meta(meta: str | None) -> str:
+    """Return the known words of a ``meta`` parameter, each once, sorted, separated by spaces.
+
+    Values that differ only in order, repetitions or unknown words have equal results.
 
     Args:
         meta: words separated by white space, or ``0`` (nothing), ``1`` (``recordingids``) or
             ``2`` (``m2``).
     """
-    text = meta.strip()
-    words = frozenset(_SHORTHANDS.get(text, text.split()))
-    if "m2" in words:
+    return " ".join(sorted(_words(meta))) if meta else ""
+
+
+@lru_cache(maxsize=1024)
+def parse_meta(meta: str) -> MetaOptions:
+    """Return the options that a ``meta`` parameter selects; see `normalize_meta` for its form."""
+    words = _words(meta)
+    if LEGACY_WORD in words:
         return MetaOptions(legacy=True)
     recordings = _detail("recordingids" in words, bool(words & {"recordings", "isrcs"}))
     releases = _detail("releaseids" in words, "releases" in words)
@@ -90,7 +121,15 @@ def parse_meta(meta: str) -> MetaOptions:
     )
 
 
+def _words(meta: str) -> frozenset[str]:
+    words = frozenset(meta.split())
+    if len(words) == 1:
+        [word] = words
+        words = _SHORTHANDS.get(word, words)
+    return words & META_WORDS.keys()
+
+
 def _detail(ids: bool, full: bool) -> Detail:  # noqa: FBT001 - the two words of one kind of thing
     if ids:
-        return Detail.IDS  # the shorter form wins where both are asked for
+        return Detail.IDS  # the shorter form wins over the full one
     return Detail.FULL if full else Detail.NONE

@@ -1,11 +1,11 @@
-"""Release groups, releases and mediums around the tracks of one or more recordings."""
+"""Makes the JSON of the release groups, releases and mediums of recordings."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from pipeline.catalog.musicbrainz.metadata import Catalogue, Release, ReleaseGroup, Track
-from pipeline.lookups.metadata.fields import Json, event_fields, put
+from pipeline.lookups.metadata.json_parts import Json, event_fields, put
 from pipeline.lookups.metadata.meta_words import Detail, MetaOptions
 
 K = TypeVar("K", int, str)
@@ -13,15 +13,14 @@ K = TypeVar("K", int, str)
 
 @dataclass(frozen=True, slots=True)
 class ReleaseView:
-    """Shows releases as one set of options wants them.
+    """Makes the JSON of releases for one set of options.
 
-    Release groups and releases are in the order of their ids, mediums and tracks in that of
-    their positions.
+    Release groups and releases are ordered by id, mediums and tracks by position.
 
     Attributes:
         options: what is shown.
-        catalogue: what MusicBrainz knows.
-        artists: the artist lists of `catalogue`, by credit.
+        catalogue: the rows of MusicBrainz.
+        artists: the artist lists of `catalogue` by credit.
     """
 
     options: MetaOptions
@@ -29,7 +28,7 @@ class ReleaseView:
     artists: dict[int, list[Json]]
 
     def around(self, tracks: Sequence[Track]) -> Json:
-        """Return ``{"releasegroups": [...]}``, ``{"releases": [...]}`` or nothing."""
+        """Return ``{"releasegroups": [...]}``, ``{"releases": [...]}`` or ``{}``."""
         if self.options.release_groups:
             return {"releasegroups": self._release_groups(tracks)}
         if self.options.releases:

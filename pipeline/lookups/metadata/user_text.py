@@ -1,21 +1,20 @@
-"""The word `usermeta`: submitted text in the place of what MusicBrainz doesn't know.
+"""Makes the JSON of submitted texts, for the word `usermeta`.
 
-These recordings, release groups and releases have no ids, and their artists are plain texts.
+The recordings, release groups and releases of a text have no ids, and their artists are strings.
 """
 
 from typing import Any, Final
 
 from pipeline.catalog.fingerprint.track_links import UserText
-from pipeline.lookups.metadata.compress import compress
-from pipeline.lookups.metadata.fields import Json, date_fields, put
+from pipeline.lookups.metadata.json_parts import Json, compress, date_fields, put
 from pipeline.lookups.metadata.meta_words import Detail, MetaOptions
 
 MAX_TEXTS: Final = 10
-"""Most texts of one track that are shown."""
+"""The most texts of one track that an answer has."""
 
 
 def text_recording(text: UserText, options: MetaOptions) -> Json:
-    """Return a text as a recording without an id."""
+    """Return a text in the form of a recording without an id."""
     shown = _titled(text.title, text.artist) if options.recordings is Detail.FULL else {}
     if options.release_groups:
         put(shown, "releasegroups", _only(_release_group(text, options)))

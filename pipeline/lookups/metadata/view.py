@@ -1,13 +1,11 @@
-"""The metadata of whole tracks, as one set of options shows it."""
+"""Makes the JSON of whole tracks, as the options of a request select it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.catalog.fingerprint.track_links import RecordingLink, UserText
 from pipeline.catalog.musicbrainz.metadata import Catalogue, Recording, Track
-from pipeline.lookups.metadata.compress import compress
-from pipeline.lookups.metadata.fields import Json, put, recording_fields
-from pipeline.lookups.metadata.legacy import legacy_recordings
+from pipeline.lookups.metadata.json_parts import Json, compress, put, put_seconds, recording_fields
 from pipeline.lookups.metadata.meta_words import Detail, MetaOptions
 from pipeline.lookups.metadata.releases import ReleaseView
 from pipeline.lookups.metadata.user_text import text_recording
@@ -15,12 +13,12 @@ from pipeline.lookups.metadata.user_text import text_recording
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """All that was read for a batch.
+    """The rows that were read for a batch.
 
     Attributes:
-        links: the enabled links, by track id, in the order of their MBIDs.
-        catalogue: what MusicBrainz knows of the recordings they lead to.
-        artists: the artist lists of `catalogue`, by credit.
+        links: the enabled links by track id, ordered by MBID.
+        catalogue: the rows of MusicBrainz for the linked recordings.
+        artists: the artist lists of `catalogue` by credit.
     """
 
     links: Mapping[int, Sequence[RecordingLink]]
@@ -28,7 +26,7 @@ class Knowledge:
     artists: dict[int, list[Json]] = field(default_factory=dict)
 
     def knows(self, mbid: str, options: MetaOptions) -> bool:
-        """Return whether MusicBrainz has what these options show of a recording."""
+        """Return whether the catalogue has what these options show of a recording."""
         recording = self.catalogue.recordings.get(mbid)
         if recording is None:
             return False
@@ -36,10 +34,9 @@ class Knowledge:
 
 
 class MetadataView:
-    """Shows tracks as one set of options wants them.
+    """Makes the JSON of tracks for one set of options.
 
-    A recording or track that several results share is put together once, and the results share
-    what came of it: change none of it.
+    The JSON of a recording or track is made once, and all results share it: don't modify it.
     """
 
     def __init__(self, options: MetaOptions, knowledge: Knowledge) -> None:
@@ -50,11 +47,11 @@ class MetadataView:
         self._tracks: dict[int, Json] = {}
 
     def of_track(self, track_id: int, texts: Sequence[UserText] = ()) -> Json:
-        """Return what a result shows of its track beside id and score.
+        """Return the metadata of a result, without its id and score.
 
         Args:
-            track_id: the track.
-            texts: its submitted texts, shown after its recordings.
+            track_id: the track of the result.
+            texts: its submitted texts, which follow its recordings.
         """
         shown = self._tracks.get(track_id)
         if shown is None:
@@ -70,13 +67,13 @@ class MetadataView:
             return {}
         if self._options.legacy:
             known = self._knowledge
-            return {"recordings": legacy_recordings(links, known.catalogue, known.artists)}
+            return {"recordings": _legacy_recordings(links, known.catalogue, known.artists)}
         if self._options.recordings:
             return {"recordings": [self._linked(link) for link in links]}
         return self._direct(links)
 
     def _direct(self, links: Sequence[RecordingLink]) -> Json:
-        """Return the releases around all the track's recordings at once."""
+        """Return the releases of all recordings of the track together."""
         shown = self._releases.around([t for link in links for t in self._places(link.mbid)])
         if self._options.compress:
             compress(shown)
@@ -111,3 +108,39 @@ class MetadataView:
         catalogue = self._knowledge.catalogue
         recording = catalogue.recordings.get(mbid)
         return catalogue.tracks.get(recording.id, ()) if recording else ()
+
+
+def _legacy_recordings(
+    links: Iterable[RecordingLink], catalogue: Catalogue, artists: dict[int, list[Json]]
+) -> list[Json]:
+    """Return the recordings of a track in the format of `m2`, with their tracks on releases."""
+    return [_legacy_recording(link.mbid, catalogue, artists) for link in links]
+
+
+def _legacy_recording(mbid: str, catalogue: Catalogue, artists: dict[int, list[Json]]) -> Json:
+    shown: Json = {"id": mbid}
+    recording = catalogue.recordings.get(mbid)
+    tracks = catalogue.tracks.get(recording.id) if recording else None
+    if recording and tracks:
+        put_seconds(shown, recording.length)
+        ordered = sorted(tracks, key=lambda track: _release_order(track, catalogue))
+        shown["tracks"] = [_legacy_track(track, catalogue, artists) for track in ordered]
+    return shown
+
+
+def _release_order(track: Track, catalogue: Catalogue) -> tuple[str, int, int]:
+    return catalogue.releases[track.release].gid, track.medium_position, track.position
+
+
+def _legacy_track(track: Track, catalogue: Catalogue, artists: dict[int, list[Json]]) -> Json:
+    release = catalogue.releases[track.release]
+    medium: Json = {
+        "position": track.medium_position,
+        "track_count": track.medium_track_count,
+        "release": {"id": release.gid, "title": release.title},
+    }
+    put(medium, "format", track.medium_format)
+    shown: Json = {"title": track.title, "position": track.position, "medium": medium}
+    put_seconds(shown, track.length)
+    put(shown, "artists", artists.get(track.credit))
+    return shown

@@ -1,4 +1,4 @@
-"""Background lookups as a front end begins and shows them: their records in a real Redis."""
+"""Tests of background lookups in the front end, with their records in a real Redis."""
 
 import json
 import os
@@ -19,7 +19,8 @@ from cli.stack.servers.ports import free_port
 from pipeline.messages import BackgroundLookup, Lookup
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings, Settings
-from tasks.redis_state import background_records, queue_lengths
+from tasks import queues
+from tasks.redis_state import background_records
 from tests.support.scratch_redis import NUMBER, scratch_redis
 from tests.support.servers import PASSWORD
 from tests.support.workers import write_config
@@ -72,7 +73,7 @@ def test_its_states_and_its_result(lookups, client) -> None:
     assert finished["created"] <= finished["started"] <= finished["finished"]
 
 
-def test_a_lookup_that_fails_says_why(lookups, client) -> None:
+def test_a_failed_lookup_has_a_reason(lookups, client) -> None:
     task_id = lookups.start(QUESTION, PLAN)
     background_records.fail(client, task_id, "internal error")
     record = lookups.find(task_id)
@@ -80,7 +81,7 @@ def test_a_lookup_that_fails_says_why(lookups, client) -> None:
     assert "result" not in record
 
 
-def test_a_lookup_of_nothing_valid_fails_with_the_reason(lookups, client) -> None:
+def test_a_lookup_without_a_valid_item_fails_with_the_reason(lookups, client) -> None:
     plan = ReplyPlan(
         [PlannedItem(1, None), PlannedItem(2, InvalidUUIDError("trackid.2"))], batch=True
     )
@@ -91,17 +92,17 @@ def test_a_lookup_of_nothing_valid_fails_with_the_reason(lookups, client) -> Non
     assert record["reason"].startswith('parameter "trackid.2" is not a valid UUID')
 
 
-def test_there_is_no_other_task(lookups) -> None:
+def test_an_unknown_task_is_none(lookups) -> None:
     assert lookups.find("nothing") is None
 
 
-def test_only_so_many_may_wait(lookups, published, client) -> None:
-    client.lpush(queue_lengths.BACKGROUND, *range(background.MOST_WAITING))
+def test_lookups_beyond_the_limit_are_refused(lookups, published, client) -> None:
+    client.lpush(queues.BACKGROUND, *range(background.MOST_WAITING))
     with pytest.raises(ServiceUnavailableError):
         lookups.start(QUESTION, PLAN)
     assert not published
-    assert client.keys() == [queue_lengths.BACKGROUND.encode()]
-    client.lpop(queue_lengths.BACKGROUND)
+    assert client.keys() == [queues.BACKGROUND.encode()]
+    client.lpop(queues.BACKGROUND)
     assert lookups.find(lookups.start(QUESTION, PLAN))["state"] == "pending"
 
 
@@ -154,7 +155,7 @@ def test_without_a_broker_it_is_refused_and_leaves_no_record(
     assert client.keys() == []
 
 
-def test_without_redis_no_lookup_is_begun(published) -> None:
+def test_without_redis_no_lookup_is_published(published) -> None:
     away = connect(RedisSettings(host="127.0.0.1", port=free_port()))
     with away, pytest.raises(ServiceUnavailableError):
         BackgroundLookups(away, published.__setitem__).start(QUESTION, PLAN)

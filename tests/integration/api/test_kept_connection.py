@@ -1,4 +1,4 @@
-"""A client with one kept connection: every reply goes to who asked, whatever becomes of it."""
+"""Tests of a Redis client with one kept connection: replies, losses, errors and time-outs."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +44,9 @@ def test_a_command_on_a_lost_connection_is_sent_again(
     assert client.ping()
 
 
-def test_a_blocking_one_is_not(settings: Settings, lose: Callable[[redis.Redis], None]) -> None:
+def test_a_blocking_command_on_a_lost_connection_is_not_sent_again(
+    settings: Settings, lose: Callable[[redis.Redis], None]
+) -> None:
     client = connect(settings.redis, blocking=True, wait=1, keeps_connection=True)
     lose(client)
     with pytest.raises(RedisConnectionError):
@@ -52,7 +54,7 @@ def test_a_blocking_one_is_not(settings: Settings, lose: Callable[[redis.Redis],
     assert client.blpop([NOTHING], 0.01) is None
 
 
-def test_a_blocking_one_that_is_ended_while_it_waits_loses_nothing(settings: Settings) -> None:
+def test_a_blocking_command_whose_connection_is_lost_takes_no_item(settings: Settings) -> None:
     client = connect(settings.redis, blocking=True, wait=10, keeps_connection=True)
     other, key = connect(settings.redis), "ended while it waits"
     own = client.client_id()
@@ -70,7 +72,7 @@ def test_a_blocking_one_that_is_ended_while_it_waits_loses_nothing(settings: Set
     assert client.blpop([key], 1) == (key.encode(), b"kept")
 
 
-def test_a_refusal_ends_neither_the_connection_nor_its_order(settings: Settings) -> None:
+def test_an_error_reply_does_not_end_the_connection(settings: Settings) -> None:
     client = connect(settings.redis, keeps_connection=True)
     before = client.client_id()
     with pytest.raises(ResponseError):
@@ -78,7 +80,7 @@ def test_a_refusal_ends_neither_the_connection_nor_its_order(settings: Settings)
     assert client.client_id() == before
 
 
-def test_a_reply_that_comes_too_late_is_nobodys(settings: Settings) -> None:
+def test_a_late_reply_is_not_the_reply_to_the_next_command(settings: Settings) -> None:
     client = connect(settings.redis, timeout=0.2, keeps_connection=True)
     with pytest.raises(RedisTimeoutError):
         client.blpop([NOTHING], 1)

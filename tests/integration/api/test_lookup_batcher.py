@@ -1,10 +1,11 @@
-"""Lookups of many threads travel in few batches through a real Redis, and everybody is answered."""
+"""Tests of the batcher with a real Redis: batches, deadlines, failures and the end."""
 
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -38,8 +39,19 @@ def expected(*durations: int) -> list[Answer]:
     return [{"results": [{"id": str(duration), "score": 1.0}]} for duration in durations]
 
 
+@dataclass(frozen=True)
+class WatchedPolicy(BatchPolicy):
+    """A policy that records the number of waiting lookups of each call."""
+
+    waiting: list[int] = field(default_factory=list)
+
+    def send_at(self, waiting: int, sent: Iterable[float], now: float) -> float:
+        self.waiting.append(waiting)
+        return super().send_at(waiting, sent, now)
+
+
 class Front:
-    """A batcher, the worker that answers it, and threads that ask."""
+    """A batcher, the worker that answers it, and threads that look up."""
 
     def __init__(
         self,
@@ -53,9 +65,10 @@ class Front:
     ) -> None:
         self.metrics = Counted()
         self.worker = Answering(connect(redis_settings))
+        self.policy = WatchedPolicy(size, in_flight, hold_back, stalled_after)
         self.batcher = make_batcher(
             redis_settings,
-            BatchPolicy(size, in_flight, hold_back, stalled_after),
+            self.policy,
             self._forward,
             self.metrics,
             lost_after,
@@ -70,7 +83,7 @@ class Front:
         self, *durations: int, timeout: float = LONG, meta: str = "", client: str = ""
     ) -> "Future[list[Answer]]":
         deadline = time.monotonic() + timeout
-        return self.threads.submit(self.batcher.run, asking(*durations), meta, deadline, client)
+        return self.threads.submit(self.batcher.look_up, asking(*durations), meta, deadline, client)
 
     def close(self) -> None:
         self.batcher.close()
@@ -100,7 +113,7 @@ def test_a_lookup_is_answered(make) -> None:
     assert batch.reply_to == front.batcher.reply_to
 
 
-def test_answers_find_their_askers(make) -> None:
+def test_each_request_gets_its_own_answers(make) -> None:
     front = make(size=40)
     futures = {
         number: front.ask(*range(number, number + 1 + number % 5), meta=str(number))
@@ -115,16 +128,16 @@ def test_answers_find_their_askers(make) -> None:
             assert number <= lookup.duration <= number + number % 5
 
 
-def test_what_comes_while_batches_are_out_travels_together(make) -> None:
+def test_lookups_that_wait_for_batches_in_flight_share_the_next_batch(make) -> None:
     front = make(in_flight=2)
     front.worker.held = True
     futures = []
-    for number in (1, 2):  # together they might share one
+    for number in (1, 2):  # one after the other, so that they do not share a batch
         futures.append(front.ask(number))
         front.worker.wait_for(number)
     with structlog.testing.capture_logs() as logs:
         futures += [front.ask(number) for number in range(3, 43)]
-        waiting_for(front, 40)
+        wait_for_queue(front, 40)
         assert len(front.worker.batches) == 2
         front.worker.release()
         results = [future.result() for future in futures]
@@ -137,24 +150,20 @@ def test_what_comes_while_batches_are_out_travels_together(make) -> None:
     assert [(entry["log_level"], entry["lookups"]) for entry in sent] == [("debug", 40)]
 
 
-def running_threads() -> set[str]:
-    return {thread.name for thread in threading.enumerate()}
-
-
-def waiting_for(front: Front, count: int) -> None:
-    """Wait until so many requests are in the queue."""
-    eventually(lambda: front.batcher.waiting == count)
+def wait_for_queue(front: Front, lookups: int) -> None:
+    """Wait until so many lookups are in the queue."""
+    eventually(lambda: front.policy.waiting[-1:] == [lookups])
 
 
 @pytest.mark.parametrize(("hold_back", "sizes"), [(0.0, [1, 1]), (LONG, [1])])
-def test_a_batch_beside_another_is_held_back_for_a_time(make, hold_back, sizes) -> None:
+def test_a_batch_is_held_back_while_another_is_in_flight(make, hold_back, sizes) -> None:
     front = make(hold_back=hold_back)
     front.worker.held = True
     futures = [front.ask(1)]
     front.worker.wait_for(1)
     futures.append(front.ask(2))
     if hold_back:
-        waiting_for(front, 1)
+        wait_for_queue(front, 1)
     else:
         front.worker.wait_for(2)
     assert [len(batch.lookups) for batch in front.worker.batches] == sizes
@@ -162,7 +171,7 @@ def test_a_batch_beside_another_is_held_back_for_a_time(make, hold_back, sizes) 
     assert [future.result() for future in futures] == [expected(1), expected(2)]
 
 
-def test_of_many_requests_only_those_that_gave_up_have_no_answer(make) -> None:
+def test_only_requests_that_gave_up_have_no_answer(make) -> None:
     front = make(size=20, in_flight=1)
     front.worker.held = True
     timeouts = [
@@ -177,7 +186,8 @@ def test_of_many_requests_only_those_that_gave_up_have_no_answer(make) -> None:
     for number, (future, timeout) in enumerate(zip(futures, timeouts, strict=True)):
         if timeout == LONG:
             assert future.result() == expected(number)
-    assert front.batcher.waiting == 0
+    assert front.ask(99).result() == expected(99)
+    assert [lookup.duration for lookup in front.worker.batches[-1].lookups] == [99]
 
 
 def test_a_full_batch_leaves_the_rest_for_the_next(make) -> None:
@@ -186,20 +196,20 @@ def test_a_full_batch_leaves_the_rest_for_the_next(make) -> None:
     first = front.ask(1)
     front.worker.wait_for(1)
     futures = [front.ask(number, number) for number in range(12)]
-    waiting_for(front, 12)
+    wait_for_queue(front, 24)
     front.worker.release()
     assert first.result() == expected(1)
     assert [future.result() for future in futures] == [expected(n, n) for n in range(12)]
     assert [len(batch.lookups) for batch in front.worker.batches] == [1, 10, 10, 4]
 
 
-def test_a_request_larger_than_a_batch_travels_alone(make) -> None:
+def test_a_request_larger_than_a_batch_is_sent_alone(make) -> None:
     front = make(size=10)
     assert front.ask(*range(120)).result() == expected(*range(120))
     assert [len(batch.lookups) for batch in front.worker.batches] == [120]
 
 
-def test_a_batch_that_stalls_does_not_hold_back_the_others(make) -> None:
+def test_an_unanswered_batch_does_not_delay_the_others_for_long(make) -> None:
     front = make(in_flight=1, stalled_after=0.05)
     front.worker.held = True
     stalled = front.ask(1)
@@ -211,7 +221,7 @@ def test_a_batch_that_stalls_does_not_hold_back_the_others(make) -> None:
     assert stalled.result() == expected(1)
 
 
-def test_a_batch_whose_worker_is_killed_is_sent_once_more(make) -> None:
+def test_an_unanswered_batch_is_sent_a_second_time(make) -> None:
     front = make(lost_after=0.05)
     front.worker.held = True
     future = front.ask(1)
@@ -219,7 +229,7 @@ def test_a_batch_whose_worker_is_killed_is_sent_once_more(make) -> None:
     assert again == dataclasses.replace(lost, deadline=again.deadline)
     front.worker.reply(again)
     assert future.result() == expected(1)
-    front.worker.reply(lost)  # found again by the broker, and nobody's
+    front.worker.reply(lost)  # a second reply, which is ignored
     front.worker.release([])
     assert front.ask(2).result() == expected(2)
     assert len(front.worker.batches) == 3
@@ -231,15 +241,15 @@ def test_clients_are_taken_in_turn(make) -> None:
     futures = [front.ask(1)]
     front.worker.wait_for(1)
     futures += [front.ask(number, client="eager") for number in range(2, 9)]
-    waiting_for(front, 7)
+    wait_for_queue(front, 7)
     futures.append(front.ask(9, client="modest"))
-    waiting_for(front, 8)
+    wait_for_queue(front, 8)
     front.worker.release()
     assert [future.result() for future in futures] == [expected(n) for n in range(1, 10)]
     assert 9 in [lookup.duration for lookup in front.worker.batches[1].lookups]
 
 
-def test_who_is_not_answered_in_time_is_told_to_come_again(make) -> None:
+def test_a_request_without_an_answer_in_time_is_an_error_503(make) -> None:
     front = make(in_flight=1)
     front.worker.held = True
     patient = front.ask(1, timeout=0.3)
@@ -250,7 +260,7 @@ def test_who_is_not_answered_in_time_is_told_to_come_again(make) -> None:
     with pytest.raises(ServiceUnavailableError):
         patient.result()
     front.worker.release([])
-    front.worker.reply(kept)  # too late, and nobody's
+    front.worker.reply(kept)  # too late, so it is ignored
     assert front.ask(3).result() == expected(3)
     assert len(front.worker.batches) == 2
 
@@ -264,7 +274,7 @@ def test_a_batch_that_failed_is_an_internal_error(make) -> None:
         future.result()
 
 
-def test_a_reply_of_the_wrong_length_is_nobodys(make) -> None:
+def test_a_reply_of_the_wrong_length_is_an_internal_error(make) -> None:
     front = make()
     front.worker.held = True
     future = front.ask(1, 2)
@@ -287,30 +297,32 @@ def test_a_reply_that_cannot_be_read_does_not_stop_the_reader(make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "raised"),
     [(OperationalError("refused"), ServiceUnavailableError), (KeyError("bug"), InternalError)],
 )
-def test_what_cannot_be_sent_fails_at_once_and_the_next_one_does_not(make, error, told) -> None:
+def test_a_batch_that_cannot_be_sent_fails_at_once_and_the_next_does_not(
+    make, error, raised
+) -> None:
     front = make()
 
     def fail(_: LookupBatch) -> None:
         raise error
 
     front.send = fail
-    with structlog.testing.capture_logs() as logs, pytest.raises(told):
+    with structlog.testing.capture_logs() as logs, pytest.raises(raised):
         front.ask(1).result()
     assert [entry["log_level"] for entry in logs] == ["error"]
     front.send = front.worker.send
     assert front.ask(2).result() == expected(2)
 
 
-def test_too_much_at_once_is_refused_at_once(make) -> None:
+def test_lookups_beyond_the_backlog_are_refused(make) -> None:
     front = make(size=1, in_flight=1)
     front.worker.held = True
     future = front.ask(*range(BACKLOG))
     front.worker.wait_for(1)
     with pytest.raises(ServiceUnavailableError):
-        front.batcher.run(asking(1), "", time.monotonic() + LONG)
+        front.batcher.look_up(asking(1), "", time.monotonic() + LONG)
     front.worker.release()
     future.result()
     assert front.ask(1).result() == expected(1)
@@ -323,20 +335,25 @@ def test_a_thread_that_died_is_started_again(make) -> None:
     class Fatal(BaseException):
         """What no handler catches."""
 
+    senders: list[threading.Thread] = []
+
     def die(_: LookupBatch) -> None:
+        senders.append(threading.current_thread())
         raise Fatal
 
     front.send = die
     with pytest.raises(ServiceUnavailableError):
         front.ask(1, timeout=0.05).result()
-    eventually(lambda: "lookup-sender" not in running_threads())
+    [sender] = senders
+    sender.join(LONG)
+    assert not sender.is_alive()
     front.send = front.worker.send
     with structlog.testing.capture_logs() as logs:
         assert front.ask(2).result() == expected(2)
     assert [entry["log_level"] for entry in logs if "died" in entry["event"]] == ["error"]
 
 
-def test_an_outage_of_redis_passes(servers: Servers, make) -> None:
+def test_lookups_are_answered_again_after_an_outage_of_redis(servers: Servers, make) -> None:
     valkey = make_valkey(servers.folder / "batcher")
     valkey.log.parent.mkdir()
     here = RedisSettings.model_validate(
@@ -351,27 +368,29 @@ def test_an_outage_of_redis_passes(servers: Servers, make) -> None:
         assert front.ask(2).result() == expected(2)
 
 
-def test_at_the_end_nobody_is_left_waiting(make) -> None:
+def test_closing_fails_all_requests_and_ends_all_threads(make) -> None:
+    before = set(threading.enumerate())
     front = make(in_flight=1)
     front.worker.held = True
     futures = [front.ask(1)]
     front.worker.wait_for(1)
     futures.append(front.ask(2))
-    waiting_for(front, 1)
+    wait_for_queue(front, 1)
     front.batcher.close()
     for future in futures:
         with pytest.raises(ServiceUnavailableError):
             future.result()
     with pytest.raises(ServiceUnavailableError):
-        front.batcher.run(asking(3), "", time.monotonic() + LONG)
-    assert not running_threads() & {"lookup-sender", "lookup-reader"}
+        front.batcher.look_up(asking(3), "", time.monotonic() + LONG)
+    front.threads.shutdown()
+    assert set(threading.enumerate()) <= before
 
 
-def test_a_batcher_that_was_never_used_ends_too(make) -> None:
+def test_a_batcher_that_was_never_used_can_be_closed(make) -> None:
     make().batcher.close()
 
 
-def test_the_trace_of_a_request_goes_with_its_batch(make) -> None:
+def test_a_batch_of_one_request_has_the_trace_id_of_the_request(make) -> None:
     front = make()
     seen: list[str | None] = []
 
@@ -381,11 +400,11 @@ def test_the_trace_of_a_request_goes_with_its_batch(make) -> None:
 
     front.send = send
     with trace("REQUEST"):
-        front.batcher.run(asking(1), "", time.monotonic() + LONG)
+        front.batcher.look_up(asking(1), "", time.monotonic() + LONG)
     assert seen == ["REQUEST"]
 
 
-def test_a_shared_batch_has_a_trace_of_its_own_and_names_the_requests(make) -> None:
+def test_a_shared_batch_has_its_own_trace_id_and_logs_those_of_the_requests(make) -> None:
     front = make(in_flight=1)
     front.worker.held = True
     first = front.ask(1)
@@ -398,23 +417,23 @@ def test_a_shared_batch_has_a_trace_of_its_own_and_names_the_requests(make) -> N
 
     def run(number: int) -> list[Answer]:
         with trace(f"T{number}"):
-            return front.batcher.run(asking(number), "", time.monotonic() + LONG)
+            return front.batcher.look_up(asking(number), "", time.monotonic() + LONG)
 
     front.send = send
     with structlog.testing.capture_logs() as logs:
         futures = [front.threads.submit(run, number) for number in (2, 3)]
-        waiting_for(front, 2)
+        wait_for_queue(front, 2)
         front.worker.release()
         for future in [first, *futures]:
             future.result()
-    # The first batch may be noted late: the sender does so after the worker has it.
+    # The first batch may be logged late: the sender logs it after the worker has it.
     sent = [entry for entry in logs if entry["event"] == "lookups sent"]
     (entry,) = [entry for entry in sent if entry["lookups"] > 1]
     assert sorted(entry["requests"]) == ["T2", "T3"]
     assert seen[0] not in {None, "T2", "T3"}
 
 
-def test_redis_keeps_nothing_afterwards(make) -> None:
+def test_an_answered_lookup_leaves_no_key_in_redis(make) -> None:
     front = make()
     front.ask(1).result()
     assert list(front.worker.client.scan_iter()) == []

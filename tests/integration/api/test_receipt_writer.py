@@ -1,4 +1,4 @@
-"""Receipts of concurrent requests share transactions, and nobody's mistake is another's."""
+"""Tests of the receipt writer: shared transactions, failures, deadlines and unknown outcomes."""
 
 import time
 import uuid
@@ -15,10 +15,10 @@ import sqlalchemy.exc
 from api.http.errors import ServiceUnavailableError
 from api.submissions.receipts import ReceiptWriter
 from cli.stack.servers.ports import free_port
-from pipeline.catalog.ingest.submissions import Receipt
 from pipeline.catalog.ingest.tables import submission
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
+from pipeline.submission_fields import Receipt
 from tests.support.imports import Importer
 from tests.support.polling import eventually
 from tests.support.synthetic import fingerprint
@@ -39,7 +39,7 @@ def later(seconds: float = 60.0) -> float:
 
 
 def receipts(importer: Importer, number: int) -> list[Receipt]:
-    """Return a few receipts whose lengths tell the request and their order."""
+    """Return a few receipts; their lengths identify the request and their order."""
     return [
         importer.receipt(fingerprint(number), 10 * number + place)
         for place in range(1, 2 + number % 3)
@@ -64,7 +64,7 @@ def test_concurrent_requests_get_their_own_ids(databases: Databases, writer: Rec
     assert len({row.xmin for row in rows.values()}) < REQUESTS
 
 
-def test_a_request_that_cannot_be_written_spoils_no_other(
+def test_a_request_that_cannot_be_written_does_not_affect_the_others(
     databases: Databases, writer: ReceiptWriter
 ) -> None:
     importer = Importer(databases, Path("unused"))
@@ -81,7 +81,7 @@ def test_a_request_that_cannot_be_written_spoils_no_other(
     ]
 
 
-def test_a_database_that_is_away_is_everybodys_error(settings: Settings) -> None:
+def test_without_a_database_every_request_fails(settings: Settings) -> None:
     away = settings.database_ingest.model_copy(update={"port": free_port()})
     databases = Databases(settings.model_copy(update={"database_ingest": away}))
     writer = ReceiptWriter(databases)
@@ -96,7 +96,7 @@ def test_a_database_that_is_away_is_everybodys_error(settings: Settings) -> None
 
 @contextmanager
 def locked(databases: Databases) -> Iterator[None]:
-    """Let nobody write receipts meanwhile."""
+    """Block the writing of receipts inside the block."""
     with databases.engine("ingest").begin() as connection:
         connection.execute(sa.text("LOCK TABLE submission IN SHARE ROW EXCLUSIVE MODE"))
         yield
@@ -109,12 +109,12 @@ def waiting_statements(databases: Databases) -> int:
 
 
 def written(databases: Databases) -> list[int]:
-    """Return the lengths of all receipts, which tell them apart."""
+    """Return the lengths of all receipts, which identify them."""
     with databases.engine("ingest").connect() as connection:
         return list(connection.execute(sa.select(submission.c.length)).scalars())
 
 
-def test_a_request_whose_deadline_passes_before_its_turn_is_never_written(
+def test_a_request_whose_deadline_passes_before_its_transaction_is_never_written(
     databases: Databases, writer: ReceiptWriter
 ) -> None:
     importer = Importer(databases, Path("unused"))
@@ -134,7 +134,7 @@ def test_a_request_whose_deadline_passes_before_its_turn_is_never_written(
     assert written(databases) == [1, 3]
 
 
-def test_a_deadline_that_has_passed_writes_nothing(
+def test_a_request_after_its_deadline_is_not_written(
     databases: Databases, writer: ReceiptWriter
 ) -> None:
     importer = Importer(databases, Path("unused"))
@@ -144,7 +144,7 @@ def test_a_deadline_that_has_passed_writes_nothing(
     assert written(databases) == [2]
 
 
-def test_a_transaction_that_takes_too_long_is_cancelled_and_leaves_nothing(
+def test_a_transaction_that_takes_too_long_is_rolled_back(
     databases: Databases, writer: ReceiptWriter
 ) -> None:
     importer = Importer(databases, Path("unused"))
@@ -158,18 +158,18 @@ def test_a_transaction_that_takes_too_long_is_cancelled_and_leaves_nothing(
     assert written(databases) == [2]
 
 
-def test_who_leaves_while_its_receipts_are_written_is_told_that_they_may_be_received(
+def test_a_deadline_during_the_transaction_is_an_error_that_the_receipts_may_be_received(
     databases: Databases, writer: ReceiptWriter
 ) -> None:
     importer = Importer(databases, Path("unused"))
     blocker, *others = (importer.receipt(fingerprint(n), n) for n in (1, 2, 3))
     with ThreadPoolExecutor(3) as pool, locked(databases):
-        # The two travel together behind the first, and the one with more time keeps both going.
+        # The two share the transaction after the first; the longer deadline is its time limit.
         first = pool.submit(writer.write, [blocker], uuid.uuid4(), later(2))
         eventually(lambda: waiting_statements(databases) == 1)
         hasty = pool.submit(writer.write, others[:1], uuid.uuid4(), later(5))
         patient = pool.submit(writer.write, others[1:], uuid.uuid4(), later(60))
-        assert first.exception(30) is not None  # so that the others' turn has come
+        assert first.exception(30) is not None  # then the transaction of the others begins
         eventually(lambda: waiting_statements(databases) == 1)
         error = hasty.exception(30)
         assert isinstance(error, ServiceUnavailableError)
@@ -181,7 +181,7 @@ def test_who_leaves_while_its_receipts_are_written_is_told_that_they_may_be_rece
 
 @pytest.fixture
 def breaking_commits(databases: Databases) -> Iterator[None]:
-    """Have the server end the connection of who commits receipts of 1 s."""
+    """Have the server end a connection that commits a receipt of 1 s."""
     break_connection = """
         CREATE FUNCTION break_connection() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
@@ -197,7 +197,7 @@ def breaking_commits(databases: Databases) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("breaking_commits")
-def test_where_a_commit_has_no_reply_the_receipts_may_have_been_received(
+def test_a_commit_without_a_reply_is_an_error_that_the_receipts_may_be_received(
     databases: Databases, writer: ReceiptWriter
 ) -> None:
     importer = Importer(databases, Path("unused"))

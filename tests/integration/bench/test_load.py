@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from bench.catalogue.catalogue import Catalogue
+from bench import stages
+from bench.catalogue.content import Catalogue
 from bench.catalogue.load import load
 from bench.lookup.queries import QuerySource
-from bench.stages import costs
 from pipeline.catalog.fingerprint import changelog, fingerprints
 from pipeline.catalog.fingerprint.imports import insert_tracks
 from pipeline.catalog.fingerprint.tables import fingerprint, track
@@ -68,7 +68,7 @@ def test_queries_find_their_tracks_and_what_musicbrainz_says(
     loaded: Databases, index: OpenIndex
 ) -> None:
     source = QuerySource(CATALOGUE, META)
-    batch = costs.make_batch(source, iter(range(100)), 100)
+    batch = stages.make_batch(source, iter(range(100)), 100)
     scored = score_lookups(validate_lookups(batch), index, loaded)
     answers = describe_lookups(scored, loaded).reply.answers
     described = 0
@@ -86,7 +86,7 @@ def test_queries_find_their_tracks_and_what_musicbrainz_says(
 
 def test_stages_are_timed_for_batches_of_every_size(loaded: Databases, settings: Settings) -> None:
     del loaded
-    measured = costs.measure(settings, QuerySource(CATALOGUE))
-    assert [each["batch"] for each in measured] == list(costs.SIZES)
+    measured = stages.measure_stages(settings, QuerySource(CATALOGUE))
+    assert [each["batch"] for each in measured] == list(stages.SIZES)
     for each in measured:
         assert set(each["us_per_lookup"]) == {"validate", "dedupe", "score", "describe", "message"}

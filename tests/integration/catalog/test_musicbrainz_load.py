@@ -197,7 +197,7 @@ def test_the_command_loads_a_dump(
     code, output = invoke(own, dump, tmp_path_factory.mktemp("config"))
     assert code == 0
     assert "no isrc: lookups will lack ISRCs" in output
-    assert "60 of them recordings" in output
+    assert "including 60 recordings" in output
     assert rows(engine, mb.recording) == 60
 
 
@@ -220,5 +220,5 @@ def test_the_command_explains_a_database_that_is_not_ready(
     settings = own.model_copy(update={"database_musicbrainz": bare})
     code, output = invoke(settings, dump, tmp_path_factory.mktemp("config"))
     assert code == 1
-    assert "database postgres can't take the dump" in output
+    assert "database postgres cannot load the dump" in output
     assert "does not exist" in output

@@ -79,7 +79,7 @@ def test_an_application_with_a_key_of_its_own(run: Run, front_end) -> None:
     assert front_end().application(Parameters([("client", "v8pQ6oyB")])).id == made["id"]
     again = run("create", "--application", "Other", "--key", "v8pQ6oyB")
     assert again.exit_code == 1
-    assert "another application has this key" in again.output
+    assert "another application already has this key" in again.output
 
 
 def test_a_users_key(run: Run, front_end) -> None:
@@ -104,7 +104,7 @@ def test_a_disabled_key_is_refused_and_an_enabled_one_taken(run: Run, front_end)
     [
         ([], "either --application NAME or --account NAME"),
         (["--application", "a", "--account", "b"], "either"),
-        (["--account", "b", "--rate-limit", "1"], "--rate-limit is for an application"),
+        (["--account", "b", "--rate-limit", "1"], "--rate-limit is for applications"),
         (["--application", "a", "--rate-limit", "-1"], "-1"),
         (["--application", ""], "either"),
     ],
@@ -128,7 +128,7 @@ def test_without_redis_a_key_is_made_all_the_same(
     done = run("create", "--application", "x")
     assert done.exit_code == 0
     assert json.loads(done.stdout)["key"]
-    assert "Redis is away" in done.stderr
+    assert "Redis is not reachable" in done.stderr
 
 
 def test_a_database_that_is_away_is_named(run: Run, settings: Settings, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_database_that_is_away_is_named(run: Run, settings: Settings, tmp_path
     (tmp_path / "acoustid.conf").write_text(text)
     done = run("create", "--application", "x")
     assert done.exit_code == 1
-    assert f"database {settings.database.name} is away" in done.output
+    assert f"database {settings.database.name} is not reachable" in done.output
 
 
 def test_the_stack_here_is_meant_unless_another_is_named(

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from cli.errors import StackError
 from cli.sample import demo_lookup, load_sample
-from cli.sample.demo import demo_recording
+from cli.sample.recordings import demo_recording
 from pipeline.catalog import migrate
 from pipeline.catalog.app import tables as app_tables
 from pipeline.catalog.fingerprint import tables as fingerprint_tables

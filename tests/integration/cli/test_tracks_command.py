@@ -94,7 +94,7 @@ def test_what_is_refused_is_an_error(run: Run, gids: tuple[UUID, UUID]) -> None:
 def test_what_names_no_track_is_a_mistake(run: Run, name: str) -> None:
     refused = run("merge", 1, name)
     assert refused.exit_code == 2
-    assert "neither a track's gid nor its id" in refused.output
+    assert "neither the gid nor the id" in refused.output
 
 
 def test_suggestions_can_be_merged(run: Run, gids: tuple[UUID, UUID]) -> None:
@@ -113,5 +113,5 @@ def test_a_database_that_is_away_is_an_error(run: Run, settings: Settings, tmp_p
     )
     done = run("merge", 1, 2)
     assert done.exit_code == 1
-    assert "run it again" in done.output
+    assert "run the command again" in done.output
     assert "Traceback" not in done.output

@@ -15,11 +15,10 @@ import psutil
 import psycopg2
 import pytest
 
-from cli.sample.demo import DEMO_TITLE
-from cli.sample.recordings import sample_recordings
+from cli.sample.recordings import DEMO_TITLE, sample_recordings
 from cli.stack.data_directory import DataDir
 from cli.stack.ports_and_passwords import StackRecord
-from cli.stack.servers import place
+from cli.stack.servers import postgres_directory
 from cli.stack.servers.ports import free_port, is_free
 from tests.support.polling import eventually
 from tests.support.whole_stack import acoustid
@@ -75,7 +74,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataDir]:
     made = DataDir.at(closed / "data")
     yield made
     acoustid("down", data=made)
-    place.forget(made.root)
+    postgres_directory.delete_external(made.root)
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +160,7 @@ def test_a_taken_port_is_named(state: State, tmp_path: Path) -> None:
     answer = acoustid("up", "--port", str(taken), "--flower-port", "0", data=other)
     assert answer.returncode == 1
     assert f"port {taken} of 127.0.0.1 is taken" in answer.stderr
-    place.forget(other.root)
+    postgres_directory.delete_external(other.root)
 
 
 def test_after_kill_it_goes_on_where_it_was_and_ends_cleanly(state: State, data: DataDir) -> None:
@@ -175,7 +174,7 @@ def test_after_kill_it_goes_on_where_it_was_and_ends_cleanly(state: State, data:
     assert {each["role"] for each in again["processes"]} == ROLES
     answer = acoustid("down", data=data)
     assert answer.returncode == 0
-    assert "has ended" in answer.stdout
+    assert "has stopped" in answer.stdout
     assert living(pids(again)) == []
     assert is_free(port(again, "api"))
     assert acoustid("status", data=data).returncode == 3

@@ -19,8 +19,8 @@ from pipeline.messages import BackgroundLookup, Lookup
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tasks import background_lookup, dispatch
-from tasks.redis_state import background_records, queue_lengths
+from tasks import background_lookup, dispatch, queues
+from tasks.redis_state import background_records
 from tests.support.imports import MBID, Importer
 from tests.support.polling import eventually
 from tests.support.synthetic import fingerprint
@@ -39,7 +39,7 @@ CUT = pack_text(compress(fingerprint(1))[:50])
 
 @dataclass
 class Stack:
-    """A worker of lookups, a front end's part of background lookups, and one imported recording."""
+    """A worker, the background lookups of a front end, and one imported recording."""
 
     lookups: BackgroundLookups
     redis: redis.Redis
@@ -51,7 +51,7 @@ class Stack:
         return self.lookups.start(question, ReplyPlan.of(request))
 
     def ended(self, task_id: str) -> dict[str, Any]:
-        """Return the record of a lookup, as soon as it has ended."""
+        """Wait for the end of a lookup; return its record."""
 
         def ask() -> dict[str, Any] | None:
             record = self.lookups.find(task_id)
@@ -66,7 +66,7 @@ class Stack:
         return self.ended(self.start(**form))["result"]
 
     def counted(self) -> dict[str, int]:
-        """Return the hits and misses of the application, whatever the hour."""
+        """Return the hits and misses of the application, summed over all hours."""
         found: dict[str, int] = {}
         for field, count in self.redis.hgetall("lookups").items():
             _, _, application, kind = field.decode().split(":")
@@ -82,7 +82,7 @@ def stack(settings: Settings, databases: Databases, tmp_path: Path) -> Iterator[
     config = write_config(settings, tmp_path / "acoustid.conf")
     point_celery_at(config, settings)
     client = connect(settings.redis)
-    client.delete("lookups", queue_lengths.BACKGROUND)
+    client.delete("lookups", queues.BACKGROUND)
     lookups = BackgroundLookups(client, dispatch.send_background)
     [role] = [role for role in worker_roles() if role.name.startswith("worker-lookup")]
     with running_worker(role, config, tmp_path / "log", settings):
@@ -117,7 +117,7 @@ def test_without_batch_the_first_valid_item_is_answered(stack: Stack) -> None:
     assert stack.counted() == {"hit": 1}
 
 
-def test_a_lookup_of_nothing_valid_fails_and_is_not_counted(stack: Stack) -> None:
+def test_a_request_without_a_valid_lookup_fails_and_is_not_counted(stack: Stack) -> None:
     record = stack.ended(stack.start(fingerprint=CUT, duration=200))
     assert record["state"] == "failed"
     assert record["reason"].startswith('invalid fingerprint: parameter "fingerprint": it is ')
@@ -135,7 +135,7 @@ def test_a_lookup_that_is_delivered_twice_is_counted_once(stack: Stack) -> None:
     assert stack.counted() == {"hit": 1}
 
 
-def test_a_lookup_that_breaks_the_task_has_failed(stack: Stack) -> None:
+def test_an_unexpected_error_sets_the_state_failed(stack: Stack) -> None:
     task_id = str(uuid4())
     background_records.create(stack.redis, task_id, "{}")
     background_lookup.look_up.apply_async(({"lookups": "none"},), task_id=task_id)

@@ -1,4 +1,4 @@
-"""Records of background lookups: whatever is delivered twice changes and counts nothing."""
+"""Records of background lookups. A task that is delivered twice changes and counts nothing."""
 
 import json
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def counted(client: redis.Redis) -> dict[str, int]:
     return {name.decode(): int(value) for name, value in client.hgetall("lookups").items()}
 
 
-def test_from_the_request_to_the_answers(client) -> None:
+def test_a_record_holds_the_plan_and_the_answers(client) -> None:
     create(client, "a", "the plan")
     assert begin(client, "a")
     assert finish(client, "a", ANSWERS, COUNTS)
@@ -46,7 +46,7 @@ def test_from_the_request_to_the_answers(client) -> None:
     assert counted(client) == COUNTS
 
 
-def test_what_ended_stays_as_it_is(client) -> None:
+def test_a_finished_record_is_not_changed(client) -> None:
     create(client, "a", "")
     begin(client, "a")
     finish(client, "a", ANSWERS, COUNTS)
@@ -58,7 +58,7 @@ def test_what_ended_stays_as_it_is(client) -> None:
     assert counted(client) == COUNTS
 
 
-def test_two_workers_that_have_both_begun_count_once(client) -> None:
+def test_two_workers_with_the_same_lookup_count_it_once(client) -> None:
     create(client, "a", "")
     assert begin(client, "a")
     started = find(client, "a")
@@ -79,7 +79,7 @@ def test_without_a_record_nothing_is_written(client) -> None:
     assert client.keys() == []
 
 
-def test_a_record_lives_for_its_time_after_the_request_and_after_the_end(client) -> None:
+def test_a_record_expires_after_the_request_and_later_after_the_end(client) -> None:
     create(client, "a", "")
     assert 0 < client.ttl(key_of("a")) <= KEPT
     client.expire(key_of("a"), 100)
@@ -93,14 +93,14 @@ def test_a_record_lives_for_its_time_after_the_request_and_after_the_end(client)
     assert client.ttl(key_of("b")) > 100
 
 
-def test_a_counter_that_holds_no_number_loses_no_answer(client) -> None:
+def test_a_malformed_counter_does_not_prevent_the_answer(client) -> None:
     client.hset("lookups", "2026-01-01:00:7:hit", "x")
     create(client, "a", "")
     assert finish(client, "a", ANSWERS, COUNTS)
     assert client.hget("lookups", "2026-01-01:00:7:miss") == b"1"
 
 
-def test_a_lookup_that_never_ends_is_given_up(client) -> None:
+def test_a_lookup_fails_after_too_many_attempts(client) -> None:
     create(client, "a", "")
     for _ in range(ATTEMPTS):
         assert begin(client, "a")

@@ -1,4 +1,4 @@
-"""A generation ends before a change can be seen, and the next begins after it."""
+"""A generation ends before a change can be seen, and a new one starts after it."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from api.access.redis_outage import RedisWatch
-from api.lookups.catalogue_generation import CatalogueGeneration
+from api.lookups.tracked_generation import TrackedGeneration
 from cli.stack.servers.ports import LOOPBACK, free_port
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings, Settings
@@ -26,12 +26,14 @@ def end(client: redis.Redis, name: str, outcome: object, *, succeeded: bool = Tr
     catalogue_generation.task_ended(client, name, "1", outcome, succeeded=succeeded)
 
 
-def test_before_anything_has_changed_there_is_a_generation(client: redis.Redis) -> None:
+def test_an_empty_redis_has_a_generation(client: redis.Redis) -> None:
     assert catalogue_generation.read(client) is not None
 
 
 @pytest.mark.parametrize("name", sorted(catalogue_generation.CHANGING))
-def test_there_is_none_while_a_task_may_change_it(client: redis.Redis, name: str) -> None:
+def test_there_is_no_generation_while_a_task_may_change_the_catalogue(
+    client: redis.Redis, name: str
+) -> None:
     before = catalogue_generation.read(client)
     catalogue_generation.task_begins(client, name, "1")
     assert catalogue_generation.read(client) is None
@@ -39,7 +41,7 @@ def test_there_is_none_while_a_task_may_change_it(client: redis.Redis, name: str
     assert catalogue_generation.read(client) not in (None, before)
 
 
-def test_every_change_has_a_generation_of_its_own(client: redis.Redis) -> None:
+def test_every_change_starts_a_new_generation(client: redis.Redis) -> None:
     seen = set()
     for _ in range(3):
         end(client, PERSIST, 17)
@@ -49,7 +51,7 @@ def test_every_change_has_a_generation_of_its_own(client: redis.Redis) -> None:
     assert len(seen) == 6
 
 
-def test_a_task_that_finds_nothing_to_do_changes_nothing(client: redis.Redis) -> None:
+def test_a_task_without_changes_keeps_the_generation(client: redis.Redis) -> None:
     end(client, catalogue_generation.INDEXING, 17)
     before = catalogue_generation.read(client)
     for name, outcome in (
@@ -61,47 +63,43 @@ def test_a_task_that_finds_nothing_to_do_changes_nothing(client: redis.Redis) ->
         assert catalogue_generation.read(client) == before
 
 
-def test_a_task_that_failed_may_have_committed(client: redis.Redis) -> None:
+def test_a_failed_task_starts_a_new_generation(client: redis.Redis) -> None:
     for name in catalogue_generation.CHANGING:
         before = catalogue_generation.read(client)
         end(client, name, ValueError("late"), succeeded=False)
         assert catalogue_generation.read(client) != before
 
 
-def test_other_tasks_leave_it_alone(client: redis.Redis) -> None:
+def test_other_tasks_keep_the_generation(client: redis.Redis) -> None:
     before = catalogue_generation.read(client)
     catalogue_generation.task_begins(client, "lookup.validate", "1")
     end(client, "lookup.validate", None)
     assert catalogue_generation.read(client) == before
 
 
-def test_one_of_two_tasks_that_ends_leaves_the_others_mark(client: redis.Redis) -> None:
+def test_a_task_removes_only_its_own_mark(client: redis.Redis) -> None:
     catalogue_generation.task_begins(client, PERSIST, "1")
     catalogue_generation.task_begins(client, PERSIST, "2")
     end(client, PERSIST, 17)
     assert catalogue_generation.read(client) is None
 
 
-def test_a_mark_that_nobody_takes_away_is_forgotten(
-    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_old_mark_is_ignored(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     catalogue_generation.task_begins(client, PERSIST, "lost")
     assert catalogue_generation.read(client) is None
-    monkeypatch.setattr(catalogue_generation, "LONGEST", 0.0)
+    monkeypatch.setattr(catalogue_generation, "MARK_LIFETIME", 0.0)
     assert catalogue_generation.read(client) is not None
 
 
-def test_a_command_renews_it_too(client: redis.Redis, settings: Settings) -> None:
+def test_a_command_starts_a_new_generation(client: redis.Redis, settings: Settings) -> None:
     before = catalogue_generation.read(client)
     catalogue_generation.renew_at(on_scratch(settings).redis)
     assert catalogue_generation.read(client) != before
 
 
 @pytest.mark.parametrize("caches", [True, False])
-def test_a_front_end_reads_what_was_in_force_when_it_asked(
-    client: redis.Redis, caches: bool
-) -> None:
-    generations = CatalogueGeneration(client, RedisWatch(), caches=caches)
+def test_a_front_end_reads_the_current_generation(client: redis.Redis, caches: bool) -> None:
+    generations = TrackedGeneration(client, RedisWatch(), caches=caches)
     assert generations.current() == catalogue_generation.read(client)
     catalogue_generation.renew(client)
     assert generations.current() == catalogue_generation.read(client)
@@ -114,7 +112,7 @@ def test_a_front_end_reads_what_was_in_force_when_it_asked(
 
 
 @pytest.mark.parametrize("caches", [True, False])
-def test_a_front_end_without_redis_knows_no_generation(caches: bool) -> None:
+def test_a_front_end_without_redis_has_no_generation(caches: bool) -> None:
     nowhere = RedisSettings.model_validate({"host": LOOPBACK, "port": free_port()})
     client = connect(nowhere, timeout=1)
-    assert CatalogueGeneration(client, RedisWatch(), caches=caches).current() is None
+    assert TrackedGeneration(client, RedisWatch(), caches=caches).current() is None

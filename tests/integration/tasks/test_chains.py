@@ -1,4 +1,4 @@
-"""The chains on real workers, a real broker and real databases."""
+"""The chains of tasks on real workers, a real broker and real databases."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from api.access.redis_outage import RedisWatch
 from api.lookups.answer_cache import AnswerCache
-from api.lookups.catalogue_generation import CatalogueGeneration
+from api.lookups.tracked_generation import TrackedGeneration
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.fingerprint import tables as fingerprint_tables
 from pipeline.catalog.ingest import tables as ingest_tables
@@ -24,12 +24,12 @@ from pipeline.runtime import trace
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tasks import dispatch
+from tasks import dispatch, queues
 from tasks.celery import app
-from tasks.fast_path.paths import FastPath
-from tasks.fast_path.sender import LookupSender
-from tasks.maintenance import sweep_receipts
-from tasks.redis_state import lookup_replies, queue_lengths
+from tasks.fast_path.lookup_sender import LookupSender
+from tasks.fast_path.parts import FastPath
+from tasks.periodic.maintenance import sweep_receipts
+from tasks.redis_state import lookup_replies
 from tasks.redis_state.task_progress import progress_key
 from tests.support.batchers import batcher_for_workers
 from tests.support.imports import Importer
@@ -42,7 +42,7 @@ from tests.support.workers import point_celery_at, running_workers, write_config
 
 @dataclass
 class Stack:
-    """The workers of a stack, their logs and what they work on."""
+    """The workers of a stack, their logs, and their databases and index."""
 
     importer: Importer
     redis: redis.Redis
@@ -65,14 +65,14 @@ class Stack:
         return eventually(ask)
 
     def is_idle(self) -> bool:
-        """Return whether nothing is queued or running, and the index has all that there is."""
-        active = app.control.inspect().active()  # None where no worker has heard the question
+        """Return whether no task waits or runs and the index is up to date."""
+        active = app.control.inspect().active()  # None without an answer
         with self.importer.databases.engine("fingerprint").connect() as connection:
             newest = changelog.position(connection)
         with open_reader(self.importer.index_path) as index:
             is_current = index.position() == newest
         is_resting = active is not None and not any(active.values())
-        return is_resting and is_current and not any(map(self.redis.llen, queue_lengths.NAMES))
+        return is_resting and is_current and not any(map(self.redis.llen, queues.NAMES))
 
     def look_up(self, *words: Words, compressed: bytes | None = None) -> LookupReply:
         key = lookup_replies.reply_key()
@@ -112,7 +112,7 @@ def stack(logs: dict[str, Path], fast_path: Settings, databases: Databases) -> I
     importer = Importer(databases, fast_path.fingerprint_index.path)
     stack = Stack(importer, connect(fast_path.redis, blocking=True), logs, fast_path)
     yield stack
-    # What still runs would write into the databases and the index of the next test.
+    # Running tasks would write into the databases and the index of the next test.
     eventually(stack.is_idle)
 
 
@@ -133,14 +133,12 @@ def test_a_request_is_imported_and_found(stack: Stack) -> None:
     assert eventually(all_found)
 
 
-def test_what_is_imported_shows_at_once_where_answers_are_kept(
-    stack: Stack, settings: Settings
-) -> None:
+def test_cached_answers_show_imports_at_once(stack: Stack, settings: Settings) -> None:
     metrics = Counted()
     caches = FastPath.of(stack.settings).caches_generation
-    generation = CatalogueGeneration(connect(settings.redis), RedisWatch(), caches=caches)
+    generation = TrackedGeneration(connect(settings.redis), RedisWatch(), caches=caches)
     with batcher_for_workers(settings.redis, metrics, stack.sender.send) as batcher:
-        answers = AnswerCache(batcher.run, generation.current)
+        answers = AnswerCache(batcher.look_up, generation.current)
         _check_that_imports_show(stack, answers, metrics)
 
 
@@ -148,7 +146,7 @@ def _check_that_imports_show(stack: Stack, answers: AnswerCache, metrics: Counte
     question = Lookup(request=0, duration=200, fingerprint=compress(fingerprint(1)))
 
     def ask() -> list[str]:
-        [answer] = answers.run([question], "recordingids", time.monotonic() + 30)
+        [answer] = answers.look_up([question], "recordingids", time.monotonic() + 30)
         return [recording["id"] for hit in answer["results"] for recording in hit["recordings"]]
 
     def sent() -> int:
@@ -160,25 +158,25 @@ def _check_that_imports_show(stack: Stack, answers: AnswerCache, metrics: Counte
     for mbids in ([first], [first, second]):
         receipt = stack.importer.receipt(fingerprint(1), mbid=str(mbids[-1]))
         dispatch.send_submissions(stack.importer.receive([receipt])[1])
-        # Past the answers that are kept, a lookup shows the import; so they must, from then on.
+        # When a lookup without the cache shows the import, the cached answer must show it too.
         eventually(lambda wanted=mbids: stack.recordings(fingerprint(1)) == set(map(str, wanted)))
         assert set(ask()) == set(map(str, mbids))
 
 
-def test_an_invalid_fingerprint_spoils_only_its_own_answer(stack: Stack) -> None:
+def test_an_invalid_fingerprint_affects_only_its_own_answer(stack: Stack) -> None:
     reply = stack.look_up(fingerprint(1), compressed=compress(fingerprint(1))[:50])
     assert reply.answers[0] == {"results": []}
     assert set(reply.answers[1]) == {"error"}
 
 
-def test_the_trace_id_travels_with_the_chain(stack: Stack) -> None:
+def test_the_trace_id_is_passed_along_the_chain(stack: Stack) -> None:
     with trace.trace() as trace_id:
         task_id = stack.submit(fingerprint(1))
     stack.finished(task_id)
     eventually(lambda: trace_id in stack.logs["worker-submission"].read_text())
 
 
-def test_one_submission_that_breaks_a_stage_never_holds_back_the_others(stack: Stack) -> None:
+def test_a_faulty_submission_does_not_stop_the_others(stack: Stack) -> None:
     receipts = [stack.importer.receipt(fingerprint(seed)) for seed in range(3)]
     task_id, ids = stack.importer.receive(receipts)
     with stack.importer.databases.engine("ingest").begin() as connection:
@@ -196,7 +194,7 @@ def test_one_submission_that_breaks_a_stage_never_holds_back_the_others(stack: S
     assert "buffer" not in bad.reason
 
 
-def test_requests_that_share_a_chain_end_each_by_itself(stack: Stack) -> None:
+def test_requests_in_one_chain_have_separate_results(stack: Stack) -> None:
     receive, receipt = stack.importer.receive, stack.importer.receipt
     one, first = receive([receipt(fingerprint(1)), receipt(fingerprint(2))])
     other, second = receive([receipt(fingerprint(1)), receipt(fingerprint(3), mbid=None)])
@@ -207,7 +205,7 @@ def test_requests_that_share_a_chain_end_each_by_itself(stack: Stack) -> None:
         assert stack.redis.hget(progress_key(str(task)), "started") is not None
 
 
-def test_a_receipt_whose_chain_was_lost_is_swept_up(stack: Stack) -> None:
+def test_the_sweeper_restarts_a_receipt_without_a_chain(stack: Stack) -> None:
     task_id, _ = stack.importer.receive([stack.importer.receipt(fingerprint(1))])
     with stack.importer.databases.engine("ingest").begin() as connection:
         connection.execute(sa.update(ingest_tables.submission).values(retry_at=sa.func.now()))
@@ -215,7 +213,7 @@ def test_a_receipt_whose_chain_was_lost_is_swept_up(stack: Stack) -> None:
     assert [each.state for each in stack.finished(task_id).submissions] == ["imported"]
 
 
-def test_a_chain_that_is_sent_twice_imports_once(stack: Stack) -> None:
+def test_a_chain_that_is_sent_repeatedly_imports_once(stack: Stack) -> None:
     task_id, ids = stack.importer.receive([stack.importer.receipt(fingerprint(1))])
     for _ in range(4):
         dispatch.send_submissions(ids)

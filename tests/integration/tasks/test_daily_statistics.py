@@ -1,4 +1,4 @@
-"""The daily figures, the lookups of applications, and their beats on a real worker."""
+"""The daily figures, the lookups of applications, and their periodic tasks on a worker."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -82,7 +82,7 @@ def test_each_gauge_is_a_figure(databases: Databases) -> None:
     }
 
 
-def test_what_is_counted(databases: Databases, settings: Settings) -> None:
+def test_each_figure_counts_its_rows(databases: Databases, settings: Settings) -> None:
     importer = Importer(databases, settings.fingerprint_index.path)
     receipts = [
         importer.receipt(fingerprint(seed), 200 + 20 * seed, format="FLAC") for seed in range(3)
@@ -115,7 +115,7 @@ def test_what_is_counted(databases: Databases, settings: Settings) -> None:
     }
 
 
-def test_distributions_know_enabled_links_of_living_tracks_only(databases: Databases) -> None:
+def test_distributions_count_enabled_links_of_existing_tracks_only(databases: Databases) -> None:
     make_tracks(databases, 15)
     make_tracks(databases, 1, new_id=1)
     shared, lonely = uuid4(), uuid4()
@@ -168,7 +168,7 @@ def asked(databases: Databases) -> tuple[list[int], Databases]:
     return apps, databases
 
 
-def test_lookups_are_added_up_by_day(asked) -> None:
+def test_lookups_are_summed_by_day(asked) -> None:
     apps, databases = asked
     with databases.engine("app").connect() as connection:
         found = lookup_stats(connection, apps[:2], DAY - timedelta(30), DAY)
@@ -185,7 +185,7 @@ def test_the_last_days_end_yesterday() -> None:
     assert last_days(1, DAY) == (date(2026, 1, 30), date(2026, 1, 30))
 
 
-def test_the_beats_do_their_work_on_a_worker(
+def test_the_periodic_tasks_run_on_a_worker(
     settings: Settings, databases: Databases, tmp_path: Path
 ) -> None:
     config = write_config(settings, tmp_path / "acoustid.conf")

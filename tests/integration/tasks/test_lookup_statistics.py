@@ -1,4 +1,4 @@
-"""Counters from Redis to SQL: exact sums, whatever stands in the way."""
+"""Counters are folded from Redis into PostgreSQL, with exact sums after any failure."""
 
 import threading
 from collections import Counter
@@ -18,12 +18,13 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.redis_counters import Counters
 from pipeline.settings.sections import Settings
-from tasks import statistics
+from tasks.periodic import statistics
+from tasks.periodic.statistics import LOOKUPS, USER_AGENTS, fold
 from tasks.redis_state.lookup_counters import count_lookups, count_user_agent
-from tasks.statistics import LOOKUPS, USER_AGENTS, fold
 from tests.support.counted_lookups import left, lookups, make_applications, notes, put, user_agents
 from tests.support.interruptions import Failing, watch_redis
 from tests.support.scratch_redis import on_scratch, scratch_redis
+from tests.support.workers import eventually
 
 DAY = "2026-01-31"
 NOON = datetime(2026, 1, 31, 12, 1, tzinfo=UTC)
@@ -41,7 +42,7 @@ def app(databases: Databases) -> int:
     return application_id
 
 
-def test_what_the_front_end_counts_arrives(client, databases, app) -> None:
+def test_counters_of_the_front_end_are_folded(client, databases, app) -> None:
     counters = Counters(client)
     count_lookups(counters, app, [True, False, True], now=NOON.timestamp)
     count_lookups(counters, app, [False], now=(NOON + timedelta(hours=12)).timestamp)
@@ -93,25 +94,25 @@ def test_malformed_counters_are_dropped_with_a_warning(client, databases, app) -
     assert left(client) == set()
 
 
-def test_a_huge_hash_is_folded_in_slices(client, databases, app) -> None:
+def test_a_large_hash_is_folded_in_batches(client, databases, app) -> None:
     put(client, "ua", {f"{DAY}:{app}:agent:10.0.0.{n}": n + 1 for n in range(95)})
-    assert fold(client, databases, USER_AGENTS, batch=10) == 95
+    assert fold(client, databases, USER_AGENTS, batch_size=10) == 95
     assert user_agents(databases) == {(DAY, app, "agent", f"10.0.0.{n}"): n + 1 for n in range(95)}
     assert notes(databases) == 10
     assert left(client) == set()
 
 
-def test_what_is_not_folded_in_time_is_folded_later(client, databases, app) -> None:
+def test_the_next_run_folds_the_rest(client, databases, app) -> None:
     put(client, "lookups", {f"{DAY}:{hour}:{app}:hit": 1 for hour in range(10, 20)})
     with capture_logs() as logs:
-        assert fold(client, databases, LOOKUPS, batch=4, seconds=0) == 4
+        assert fold(client, databases, LOOKUPS, batch_size=4, time_limit=0) == 4
     assert [entry["log_level"] for entry in logs] == ["warning"]
     assert left(client) == {"lookups"}
-    assert fold(client, databases, LOOKUPS, batch=4) == 6
+    assert fold(client, databases, LOOKUPS, batch_size=4) == 6
     assert sum(lookups(databases).values()) == 10
 
 
-def test_long_user_agents_are_cut_and_added_up(client, databases, app) -> None:
+def test_long_user_agents_are_cut_and_summed(client, databases, app) -> None:
     long = f"{DAY}:{app}:{'a' * 300}"
     put(client, "ua", {f"{long}x:1.2.3.4": 2, f"{long}y:1.2.3.4": 2})
     put(client, "ua", {f"{DAY}:{app}:nul%00:1.2.3.4": 1})
@@ -123,17 +124,15 @@ def test_long_user_agents_are_cut_and_added_up(client, databases, app) -> None:
     }
 
 
-def test_an_absurd_count_stays_at_the_largest_there_is(client, databases, app) -> None:
+def test_a_sum_is_limited_to_the_largest_integer(client, databases, app) -> None:
     for _ in range(2):
         put(client, "lookups", {f"{DAY}:12:{app}:hit": 2**31 - 2})
         fold(client, databases, LOOKUPS)
     assert lookups(databases) == {(DAY, 12, app, True): 2**31 - 1}
 
 
-def test_a_batch_that_cannot_be_folded_waits_and_holds_back_no_other(
-    client, databases, app
-) -> None:
-    """Here a constraint is what is wrong with it."""
+def test_a_batch_that_cannot_be_folded_does_not_stop_others(client, databases, app) -> None:
+    """A constraint makes one batch fail."""
     ban = "ALTER TABLE stats_lookups {} CONSTRAINT unlucky"
     with databases.engine("app").begin() as connection:
         connection.execute(sa.text(f"{ban.format('ADD')} CHECK (hour <> 13)"))
@@ -142,7 +141,7 @@ def test_a_batch_that_cannot_be_folded_waits_and_holds_back_no_other(
         for _ in range(2):
             put(client, "lookups", {f"{DAY}:12:{app}:hit": 1})
             with capture_logs() as logs:
-                fold(client, databases, LOOKUPS, batch=1)
+                fold(client, databases, LOOKUPS, batch_size=1)
             assert [entry["log_level"] for entry in logs] == ["error"]
             assert len(left(client)) == 2
     finally:
@@ -154,8 +153,8 @@ def test_a_batch_that_cannot_be_folded_waits_and_holds_back_no_other(
     assert left(client) == set()
 
 
-def test_a_batch_that_is_taken_twice_is_taken_once(client, databases, settings, app) -> None:
-    """The client repeats a command whose reply was lost; meanwhile there are new counters."""
+def test_a_repeated_command_takes_one_batch(client, databases, settings, app) -> None:
+    """The client repeats a command after a lost reply. New counters were added meanwhile."""
     repeated = connect(on_scratch(settings).redis)
     at = Failing(0)
 
@@ -177,7 +176,7 @@ def test_a_batch_that_is_taken_twice_is_taken_once(client, databases, settings, 
     assert lookups(databases) == {(DAY, 12, app, True): 1, (DAY, 12, app, False): 1}
 
 
-def test_many_folders_and_front_ends_at_once_count_exactly(client, databases) -> None:
+def test_concurrent_folding_and_counting_is_exact(client, databases) -> None:
     apps = make_applications(databases, 3)
     expected: Counter[tuple[Any, ...]] = Counter()
     for _ in range(4 * 200):
@@ -196,8 +195,8 @@ def test_many_folders_and_front_ends_at_once_count_exactly(client, databases) ->
 
     def fold_all(_: int) -> None:
         while not done.is_set():
-            fold(client, databases, LOOKUPS, batch=2)
-            fold(client, databases, USER_AGENTS, batch=2)
+            fold(client, databases, LOOKUPS, batch_size=2)
+            fold(client, databases, USER_AGENTS, batch_size=2)
 
     with ThreadPoolExecutor(8) as threads:
         folders = [threads.submit(fold_all, number) for number in range(4)]
@@ -212,9 +211,9 @@ def test_many_folders_and_front_ends_at_once_count_exactly(client, databases) ->
     assert left(client) == set()
 
 
-def test_two_who_find_the_same_batch_fold_it_once(client, databases, app) -> None:
+def test_two_workers_with_the_same_batch_fold_it_once(client, databases, app) -> None:
     put(client, "lookups", {f"{DAY}:12:{app}:hit": 1})
-    batch_id = statistics._take(client, "lookups", 10)
+    batch_id = statistics.take_batch(client, "lookups", 10)
     assert batch_id is not None
     first = databases.engine("app").connect()
     assert lookup_statistics.mark_folded(first, batch_id)
@@ -222,17 +221,17 @@ def test_two_who_find_the_same_batch_fold_it_once(client, databases, app) -> Non
         second = threads.submit(fold, client, databases, LOOKUPS)
         waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         with databases.engine("app").connect() as connection:
-            while not connection.scalar(waiting):
-                assert not second.done()
+            eventually(lambda: connection.scalar(waiting))
+        assert not second.done()
         first.rollback()
         assert second.result() == 1
     first.close()
     assert lookups(databases) == {(DAY, 12, app, True): 1}
 
 
-def test_old_notes_go_but_not_those_of_batches_that_wait(client, databases, app) -> None:
+def test_old_ids_are_deleted_except_those_of_waiting_batches(client, databases, app) -> None:
     put(client, "lookups", {f"{DAY}:12:{app}:hit": 1})
-    waiting = statistics._take(client, "lookups", 10)
+    waiting = statistics.take_batch(client, "lookups", 10)
     assert waiting is not None
     with databases.engine("app").begin() as connection:
         assert lookup_statistics.mark_folded(connection, waiting)

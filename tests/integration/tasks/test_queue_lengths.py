@@ -1,4 +1,4 @@
-"""What waits in the queues, and for how long."""
+"""The number of waiting messages and the age of the oldest one."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.support.workers import point_celery_at, write_config
 
 @pytest.fixture
 def client(settings: Settings, tmp_path: Path) -> Iterator[redis.Redis]:
-    """Redis, where no worker takes a message."""
+    """A client of Redis without workers."""
     point_celery_at(write_config(settings, tmp_path / "acoustid.conf"), settings)
     client = connect(settings.redis)
     client.delete("lookup", "submission")
@@ -30,7 +30,7 @@ def test_an_empty_queue_has_no_age(client: redis.Redis) -> None:
 
 
 @pytest.mark.parametrize("queue", ["lookup", "submission"])
-def test_the_oldest_message_tells_the_age(client: redis.Redis, queue: str) -> None:
+def test_the_age_is_that_of_the_oldest_message(client: redis.Redis, queue: str) -> None:
     before = time.time()
     for _ in range(3):
         if queue == "lookup":
@@ -44,6 +44,6 @@ def test_the_oldest_message_tells_the_age(client: redis.Redis, queue: str) -> No
 
 
 @pytest.mark.parametrize("message", [b"no JSON", b"[]", b'{"headers": {}}'])
-def test_a_message_of_somebody_else_has_none(client: redis.Redis, message: bytes) -> None:
+def test_a_message_without_the_header_has_no_age(client: redis.Redis, message: bytes) -> None:
     client.lpush("lookup", message)
     assert backlog(client, "lookup") == Backlog(1, 0.0)

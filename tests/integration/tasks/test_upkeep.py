@@ -1,4 +1,4 @@
-"""Lookups report the MBIDs that they miss, and the beats' tasks settle them, on real workers."""
+"""Lookups store MBIDs that MusicBrainz does not have, and periodic tasks handle them."""
 
 import time
 from collections.abc import Iterator
@@ -14,15 +14,9 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from pipeline.upkeep.missing_mbids import unknown_key
-from tasks.redis_state import lookup_replies
-from tasks.upkeep import (
-    MISSING_KEY,
-    MOST_MISSING,
-    POSITION_KEY,
-    follow_mbid_redirects,
-    merge_missing_mbids,
-    note_missing,
-)
+from tasks.periodic.upkeep import POSITION_KEY, follow_mbid_redirects, merge_missing_mbids
+from tasks.redis_state import lookup_replies, missing_mbids
+from tasks.redis_state.missing_mbids import add_missing_mbids
 from tests.support.imports import Importer
 from tests.support.lookup_front_end import ask
 from tests.support.mbids import ELSEWHERE, NEW, NEWER, OLD, Links, MusicBrainz
@@ -43,10 +37,10 @@ def workers(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def shared(workers: None, settings: Settings) -> Iterator[redis.Redis]:
-    """The workers' Redis, without what an earlier test left."""
+    """The Redis of the workers, without keys of earlier tests."""
     del workers
     with connect(settings.redis, blocking=True) as connection:
-        connection.delete(MISSING_KEY, POSITION_KEY, unknown_key(OLD))
+        connection.delete(missing_mbids.KEY, POSITION_KEY, unknown_key(OLD))
         yield connection
 
 
@@ -61,7 +55,7 @@ def importer(databases: Databases, settings: Settings) -> Importer:
 
 @pytest.fixture
 def musicbrainz(databases: Databases) -> MusicBrainz:
-    """A copy that redirects another MBID."""
+    """A copy of MusicBrainz that redirects another MBID."""
     made = MusicBrainz(databases)
     made.add(NEW, NEWER)
     made.redirect(ELSEWHERE, NEWER)
@@ -75,60 +69,60 @@ def look_up(connection: redis.Redis) -> LookupReply:
     return ask(connection, batch)
 
 
-def test_a_lookup_reports_and_the_beat_merges(
+def test_an_mbid_missed_by_a_lookup_is_merged(
     importer: Importer, shared: redis.Redis, musicbrainz: MusicBrainz
 ) -> None:
     importer.run(importer.receipt(fingerprint(1), mbid=OLD))
     musicbrainz.redirect(OLD, NEW)
     look_up(shared)
-    assert eventually(lambda: shared.smembers(MISSING_KEY)) == {str(OLD).encode()}
+    assert eventually(lambda: shared.smembers(missing_mbids.KEY)) == {str(OLD).encode()}
     merge_missing_mbids.delay()
     eventually(lambda: len(importer_links(importer).rows()) == 2)
     assert [row[:3] for row in importer_links(importer).rows().values()] == [
         (OLD, 0, True),
         (NEW, 1, False),
     ]
-    eventually(lambda: shared.exists(MISSING_KEY) == 0)
+    eventually(lambda: shared.exists(missing_mbids.KEY) == 0)
     [result] = look_up(shared).answers[0]["results"]
     assert [recording["id"] for recording in result["recordings"]] == [str(NEW)]
 
 
-def test_an_unknown_mbid_leaves_the_set_and_is_remembered(
+def test_an_unknown_mbid_is_removed_from_the_set_and_remembered(
     importer: Importer, shared: redis.Redis, musicbrainz: MusicBrainz
 ) -> None:
     del musicbrainz
     importer.run(importer.receipt(fingerprint(1), mbid=OLD))
     look_up(shared)
-    eventually(lambda: shared.exists(MISSING_KEY))
+    eventually(lambda: shared.exists(missing_mbids.KEY))
     merge_missing_mbids.delay()
     eventually(lambda: shared.exists(unknown_key(OLD)))
-    assert eventually(lambda: shared.exists(MISSING_KEY) == 0)
+    assert eventually(lambda: shared.exists(missing_mbids.KEY) == 0)
 
 
 def test_without_recordings_nothing_is_remembered(importer: Importer, shared: redis.Redis) -> None:
     importer.run(importer.receipt(fingerprint(1), mbid=OLD))
     look_up(shared)
-    eventually(lambda: shared.exists(MISSING_KEY))
+    eventually(lambda: shared.exists(missing_mbids.KEY))
     merge_missing_mbids.delay()
-    eventually(lambda: not shared.exists(MISSING_KEY))
+    eventually(lambda: not shared.exists(missing_mbids.KEY))
     assert [row[2] for row in importer_links(importer).rows().values()] == [False]
     assert not shared.exists(unknown_key(OLD))
 
 
-def test_while_musicbrainz_is_busy_they_go_back_into_the_set(
+def test_while_musicbrainz_is_busy_mbids_go_back_into_the_set(
     databases: Databases, shared: redis.Redis, musicbrainz: MusicBrainz
 ) -> None:
-    """As when a dump is loaded: its table is locked until the worker gives up waiting."""
+    """As during the load of a dump: the table is locked until the task gives up."""
     musicbrainz.redirect(OLD, NEW)
     links = Links(databases)
     track = links.track()
     links.link(track, OLD)
-    note_missing(shared, [str(OLD)])
+    add_missing_mbids(shared, [str(OLD)])
     with databases.engine("musicbrainz").begin() as connection:
         connection.execute(sa.text("LOCK musicbrainz.recording"))
         merge_missing_mbids.delay()
-        eventually(lambda: not shared.exists(MISSING_KEY))
-        eventually(lambda: shared.smembers(MISSING_KEY) == {str(OLD).encode()})
+        eventually(lambda: not shared.exists(missing_mbids.KEY))
+        eventually(lambda: shared.smembers(missing_mbids.KEY) == {str(OLD).encode()})
     merge_missing_mbids.delay()
     eventually(lambda: links.of(track, OLD).disabled)
 
@@ -152,9 +146,9 @@ def test_the_hourly_beat_goes_on_from_its_position(
 
 def test_the_set_of_missing_mbids_has_a_limit(settings: Settings) -> None:
     with scratch_redis(settings) as connection:
-        note_missing(connection, [str(number) for number in range(MOST_MISSING + 5)])
-        note_missing(connection, ["one more"])
-        assert connection.scard(MISSING_KEY) == MOST_MISSING
+        add_missing_mbids(connection, [str(number) for number in range(missing_mbids.LIMIT + 5)])
+        add_missing_mbids(connection, ["one more"])
+        assert connection.scard(missing_mbids.KEY) == missing_mbids.LIMIT
 
 
 def importer_links(importer: Importer) -> Links:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cli.main import COMMANDS, main
+from cli.main import COMMANDS, SECTIONS, main
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -70,3 +70,17 @@ def test_status_where_nothing_runs_says_so(tmp_path: Path) -> None:
     answer = CliRunner().invoke(main, ["status", "--data-dir", str(tmp_path / "none")])
     assert answer.exit_code == 3
     assert "No stack runs" in answer.output
+
+
+def test_the_help_lists_every_visible_command_once_under_its_heading() -> None:
+    answer = CliRunner().invoke(main, ["--help"])
+    assert answer.exit_code == 0, answer.output
+    listed: dict[str, list[str]] = {}
+    for line in answer.output.split("Options:")[1].splitlines():
+        if line.endswith(":") and not line.startswith(" "):
+            listed[line.removesuffix(":")] = []
+        elif listed and line.startswith("  ") and line[2] != " ":
+            next(reversed(listed.values())).append(line.split()[0])
+    expected = {heading: list(commands) for heading, commands in SECTIONS.items()}
+    expected["Run the service"].remove("ready")
+    assert listed == expected

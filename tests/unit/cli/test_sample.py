@@ -7,10 +7,9 @@ import pytest
 
 from cli.errors import StackError
 from cli.sample import demo_lookup, write_demo_lookup
-from cli.sample.build import copy_text, is_sample, sample_recording
-from cli.sample.demo import demo_recording
-from cli.sample.recordings import MUSICBRAINZ, PATH, sample_recordings
-from cli.sample.rows import sample_rows
+from cli.sample.build import is_sample, sample_recording
+from cli.sample.musicbrainz_dump import copy_text, sample_rows
+from cli.sample.recordings import MUSICBRAINZ, PATH, demo_recording, sample_recordings
 from pipeline.catalog.musicbrainz.load import open_dump
 from pipeline.catalog.musicbrainz.tables import METADATA
 from pipeline.fingerprint.codec import decode
@@ -119,7 +118,7 @@ def test_the_demonstration_is_a_form(tmp_path: Path):
 
 def test_a_demonstration_that_cannot_be_written_is_an_error(tmp_path: Path):
     """It names the file."""
-    with pytest.raises(StackError, match="missing/lookup can't be written"):
+    with pytest.raises(StackError, match="missing/lookup cannot be written"):
         write_demo_lookup(tmp_path / "missing" / "lookup")
 
 

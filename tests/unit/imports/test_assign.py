@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.catalog.ingest.submissions import StoredSubmission
 from pipeline.imports.assign import Assigner, Newcomer, can_join
-from pipeline.messages import Candidate, Match, TrackFit
+from pipeline.messages import Match, SubmissionInBatch, TrackFit
 
 
 def submission(number: int, length: int = 200) -> StoredSubmission:
@@ -41,26 +41,26 @@ def assigner(newcomers=(), scores=None, fit=never) -> Assigner:
 
 
 def test_a_submission_like_nothing_founds_a_track() -> None:
-    placement = assigner().place(submission(7), Candidate(7))
+    placement = assigner().place(submission(7), SubmissionInBatch(7))
     assert (placement.fingerprint_id, placement.track_id) == (-7, -7)
 
 
 def test_a_match_above_the_fingerprint_threshold_is_the_same_fingerprint() -> None:
-    candidate = Candidate(7, matches=[Match(11, 3, 0.91)], fits=[TrackFit(3, 0.91, 0)])
+    candidate = SubmissionInBatch(7, matches=[Match(11, 3, 0.91)], fits=[TrackFit(3, 0.91, 0)])
     placement = assigner().place(submission(7), candidate)
     assert (placement.fingerprint_id, placement.track_id) == (11, 3)
 
 
 @pytest.mark.parametrize("score", [0.76, 0.9])
 def test_a_match_up_to_the_fingerprint_threshold_adds_a_fingerprint(score: float) -> None:
-    candidate = Candidate(7, matches=[Match(11, 3, score)], fits=[TrackFit(3, score, 0)])
+    candidate = SubmissionInBatch(7, matches=[Match(11, 3, score)], fits=[TrackFit(3, score, 0)])
     placement = assigner().place(submission(7), candidate)
     assert (placement.fingerprint_id, placement.track_id) == (-7, 3)
 
 
 @pytest.mark.parametrize("fit", [TrackFit(3, 0.39, 0), TrackFit(3, 0.95, 8)])
 def test_a_track_with_one_fingerprint_too_different_is_passed_over(fit: TrackFit) -> None:
-    candidate = Candidate(
+    candidate = SubmissionInBatch(
         7,
         matches=[Match(11, 3, 0.99), Match(12, 4, 0.8)],
         fits=[fit, TrackFit(4, 0.4, 7)],
@@ -78,40 +78,42 @@ def test_the_bounds_of_can_join_are_inclusive() -> None:
 def test_a_newcomer_that_matches_is_joined() -> None:
     newcomer = Newcomer(50, 9, 201)
     placed = assigner([newcomer], {(7, 50): 0.8}, lambda _s, track: TrackFit(track, 0.8, 1)).place(
-        submission(7), Candidate(7)
+        submission(7), SubmissionInBatch(7)
     )
     assert (placed.fingerprint_id, placed.track_id) == (-7, 9)
 
 
 def test_a_newcomer_that_does_not_match_changes_nothing() -> None:
-    placed = assigner([Newcomer(50, 9, 201)], {(7, 50): 0.75}).place(submission(7), Candidate(7))
+    placed = assigner([Newcomer(50, 9, 201)], {(7, 50): 0.75}).place(
+        submission(7), SubmissionInBatch(7)
+    )
     assert placed.track_id == -7
 
 
 def test_a_newcomer_can_spoil_the_track_a_submission_would_have_joined() -> None:
-    candidate = Candidate(7, matches=[Match(11, 3, 0.8)], fits=[TrackFit(3, 0.8, 0)])
+    candidate = SubmissionInBatch(7, matches=[Match(11, 3, 0.8)], fits=[TrackFit(3, 0.8, 0)])
     placed = assigner([Newcomer(50, 3, 200)], {(7, 50): 0.3}).place(submission(7), candidate)
     assert placed.track_id == -7
 
 
 def test_a_newcomer_of_another_length_spoils_the_track_without_being_compared() -> None:
-    candidate = Candidate(7, matches=[Match(11, 3, 0.8)], fits=[TrackFit(3, 0.8, 0)])
+    candidate = SubmissionInBatch(7, matches=[Match(11, 3, 0.8)], fits=[TrackFit(3, 0.8, 0)])
     placed = assigner([Newcomer(50, 3, 208)]).place(submission(7), candidate)
     assert placed.track_id == -7
 
 
 def test_near_copies_in_one_batch_share_one_new_track() -> None:
     assign = assigner(scores={(8, -7): 0.8, (9, -7): 0.85, (9, -8): 0.95})
-    first = assign.place(submission(7), Candidate(7))
-    second = assign.place(submission(8), Candidate(8))
-    third = assign.place(submission(9), Candidate(9))
+    first = assign.place(submission(7), SubmissionInBatch(7))
+    second = assign.place(submission(8), SubmissionInBatch(8))
+    third = assign.place(submission(9), SubmissionInBatch(9))
     assert (first.fingerprint_id, first.track_id) == (-7, -7)
     assert (second.fingerprint_id, second.track_id) == (-8, -7)
     assert (third.fingerprint_id, third.track_id) == (-8, -7)
 
 
 def test_equal_scores_go_to_the_older_fingerprint() -> None:
-    candidate = Candidate(7, matches=[Match(12, 4, 0.95)], fits=[TrackFit(4), TrackFit(3)])
+    candidate = SubmissionInBatch(7, matches=[Match(12, 4, 0.95)], fits=[TrackFit(4), TrackFit(3)])
     assign = assigner([Newcomer(13, 3, 200)], {(7, 13): 0.95})
     placed = assign.place(submission(7), candidate)
     assert placed.track_id == 4
@@ -119,6 +121,6 @@ def test_equal_scores_go_to_the_older_fingerprint() -> None:
 
 def test_stored_fingerprints_come_before_those_of_the_batch() -> None:
     assign = assigner(scores={(8, -7): 0.95})
-    assign.place(submission(7), Candidate(7))
-    candidate = Candidate(8, matches=[Match(12, 4, 0.95)], fits=[TrackFit(4)])
+    assign.place(submission(7), SubmissionInBatch(7))
+    candidate = SubmissionInBatch(8, matches=[Match(12, 4, 0.95)], fits=[TrackFit(4)])
     assert assign.place(submission(8), candidate).track_id == 4

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgpack
 
-from pipeline.index_http import IndexServer
+from pipeline.index_http import IndexServerClient
 from tests.unit.index.model import answer
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ class PlainServer(ThreadingHTTPServer):
         self.after: Callable[[str], None] = lambda _line: None
         self.lock = threading.Lock()
 
-    def client(self, connections: int = 1) -> IndexServer:
+    def client(self, connections: int = 1) -> IndexServerClient:
         """Return a client of this server."""
-        return IndexServer("127.0.0.1", self.server_port, INDEX, connections)
+        return IndexServerClient("127.0.0.1", self.server_port, INDEX, connections)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of connections that the tests break."""

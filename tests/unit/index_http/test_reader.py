@@ -12,8 +12,8 @@ import pytest
 
 from cli.stack.servers.ports import free_port
 from pipeline.index import FingerprintIndex, IndexStats, SearchTimeout
-from pipeline.index_http import HttpIndexReader, IndexServer, IndexUnavailable, RequestRefused
-from pipeline.index_http.wire import POSITION_KEY
+from pipeline.index_http import HttpIndexReader, IndexServerClient, IndexUnavailable, RequestRefused
+from pipeline.index_http.protocol import POSITION_KEY
 from tests.unit.index.model import answer, pairs, terms
 from tests.unit.index_http.plain_server import INDEX, Broken, PlainServer, serving
 
@@ -43,8 +43,8 @@ def both(server: PlainServer, other: PlainServer) -> Iterator[HttpIndexReader]:
         yield reader
 
 
-def away() -> IndexServer:
-    return IndexServer("127.0.0.1", free_port(), INDEX)
+def away() -> IndexServerClient:
+    return IndexServerClient("127.0.0.1", free_port(), INDEX)
 
 
 def at(server: PlainServer, position: int) -> None:
@@ -169,7 +169,7 @@ def test_a_server_that_hangs_costs_its_share_of_the_time(
 
 def test_a_server_that_takes_connections_and_says_nothing_is_given_up_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        silent = IndexServer("127.0.0.1", mute.getsockname()[1], INDEX)
+        silent = IndexServerClient("127.0.0.1", mute.getsockname()[1], INDEX)
         with (
             HttpIndexReader([silent], timeout=0.2) as reader,
             pytest.raises(IndexUnavailable, match="did not answer in time"),
@@ -231,7 +231,7 @@ def test_an_index_that_vanished_after_its_position_was_told_is_not_taken_for_emp
 ) -> None:
     assert one.position() == 10
     server.exists = False
-    with pytest.raises(IndexUnavailable, match="no more"):
+    with pytest.raises(IndexUnavailable, match="no longer has"):
         one.search([QUERY])
     assert one.position() == 0
     assert pairs(one.search([QUERY])[0]) == []

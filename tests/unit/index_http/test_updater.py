@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.index import Delete, Insert, StalePosition
 from pipeline.index_http import HttpIndexUpdater, IndexUnavailable, RequestRefused, updater
-from pipeline.index_http.wire import POSITION_KEY
+from pipeline.index_http.protocol import POSITION_KEY
+from pipeline.index_http.updater import MissingIds
 from tests.unit.index.model import terms
 from tests.unit.index_http.plain_server import INDEX, Broken, PlainServer
 
@@ -142,7 +143,7 @@ def test_endless_conflicts_are_given_up(writer: HttpIndexUpdater, server: PlainS
         server.version += line == UPDATE
 
     server.before = move
-    with pytest.raises(IndexUnavailable, match="others keep writing"):
+    with pytest.raises(IndexUnavailable, match="other writers keep changing"):
         writer.apply([], 5)
     assert position(server) == 0
 
@@ -230,3 +231,17 @@ def test_a_server_that_is_away_when_it_is_opened(server: PlainServer) -> None:
     server.before = lambda _: (503, b"")
     with pytest.raises(IndexUnavailable, match="503"):
         HttpIndexUpdater(server.client())
+
+
+def test_missing_ids_come_in_chunks() -> None:
+    missing = MissingIds(3, 12)
+    missing.add_present([1, 4, 5, 12])
+    missing.add_present([9, 40])
+    missing.add_present([])
+    assert list(missing.chunks(4)) == [[3, 6], [7, 8, 10], [11]]
+
+
+def test_an_empty_range_has_no_missing_ids() -> None:
+    missing = MissingIds(0, 0)
+    missing.add_present([1, 2])
+    assert list(missing.chunks(10)) == []

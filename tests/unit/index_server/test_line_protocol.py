@@ -5,33 +5,32 @@ from pathlib import Path
 
 import pytest
 
-from index_server.http.requests import CreateRequest
-from index_server.indexes import Indexes
-from index_server.line_protocol.session import Session
-from index_server.metrics import Metrics
+from index_server.line_protocol.session import LineProtocolSession
+from index_server.metrics import IndexServerMetrics
+from index_server.registry import CreateRequest, IndexRegistry
 
 
 @pytest.fixture
-def indexes(tmp_path: Path) -> Iterator[Indexes]:
+def indexes(tmp_path: Path) -> Iterator[IndexRegistry]:
     """A server's indexes: `main`."""
-    indexes = Indexes(tmp_path, Metrics())
+    indexes = IndexRegistry(tmp_path, IndexServerMetrics())
     indexes.create("main", CreateRequest())
     yield indexes
     indexes.close()
 
 
 @pytest.fixture
-def session(indexes: Indexes) -> Session:
+def session(indexes: IndexRegistry) -> LineProtocolSession:
     """A connection."""
-    return Session(indexes, "main")
+    return LineProtocolSession(indexes, "main")
 
 
-def answers(session: Session, *lines: str) -> list[str]:
+def answers(session: LineProtocolSession, *lines: str) -> list[str]:
     """Return the answers to some commands."""
     return [session.answer(line) for line in lines]
 
 
-def insert(session: Session, *lines: str) -> None:
+def insert(session: LineProtocolSession, *lines: str) -> None:
     """Insert in a transaction of its own."""
     assert set(answers(session, "begin", *lines, "commit")) == {"OK "}
 
@@ -75,11 +74,11 @@ def insert(session: Session, *lines: str) -> None:
         ("set name value", "ERR not in transaction"),
     ],
 )
-def test_a_new_connection_answers(session: Session, line: str, answer: str) -> None:
+def test_a_new_connection_answers(session: LineProtocolSession, line: str, answer: str) -> None:
     assert session.answer(line) == answer
 
 
-def test_an_insert_says_what_it_needs(session: Session) -> None:
+def test_an_insert_says_what_it_needs(session: LineProtocolSession) -> None:
     assert answers(
         session, "begin", "insert 1", "insert 0 1", "insert 4294967296 1", "insert x 1", "insert 1 "
     ) == [
@@ -92,23 +91,25 @@ def test_an_insert_says_what_it_needs(session: Session) -> None:
     ]
 
 
-def test_what_is_committed_is_found_best_first(session: Session) -> None:
+def test_what_is_committed_is_found_best_first(session: LineProtocolSession) -> None:
     insert(session, "insert 7 10,20,30", "insert 3 10,20", "insert 5 10,20,30")
     assert session.answer("search 30,20,10,10") == "OK 5:3 7:3 3:2"
 
 
-def test_numbers_count_modulo_32_bits(session: Session) -> None:
+def test_numbers_count_modulo_32_bits(session: LineProtocolSession) -> None:
     insert(session, "insert 1 -1,4294967298,+3")
     assert session.answer("search 4294967295,2,-4294967293") == "OK 1:3"
 
 
-def test_a_transaction_is_one_version(session: Session, indexes: Indexes) -> None:
+def test_a_transaction_is_one_version(session: LineProtocolSession, indexes: IndexRegistry) -> None:
     insert(session, "insert 1 1", "insert 2 2", "set attribute a 1")
     insert(session)
     assert indexes.get("main").version() == 1
 
 
-def test_nothing_is_seen_before_the_commit_nor_after_a_rollback(session: Session) -> None:
+def test_nothing_is_seen_before_the_commit_nor_after_a_rollback(
+    session: LineProtocolSession,
+) -> None:
     assert answers(session, "begin", "insert 1 9", "set a 1", "search 9", "get a") == ["OK "] * 5
     assert answers(session, "rollback", "search 9", "get a", "commit") == [
         "OK ",
@@ -118,7 +119,7 @@ def test_nothing_is_seen_before_the_commit_nor_after_a_rollback(session: Session
     ]
 
 
-def test_a_transaction_begins_once(session: Session) -> None:
+def test_a_transaction_begins_once(session: LineProtocolSession) -> None:
     assert answers(session, "begin", "begin", "optimize", "cleanup", "rollback", "begin") == [
         "OK ",
         "ERR already in transaction",
@@ -129,7 +130,9 @@ def test_a_transaction_begins_once(session: Session) -> None:
     ]
 
 
-def test_a_transaction_is_bounded(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transaction_is_bounded(
+    session: LineProtocolSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("index_server.line_protocol.session.MAX_TRANSACTION", 3)
     assert answers(session, "begin", "insert 1 1,2", "insert 2 3,4", "insert 3 5", "commit") == [
         "OK ",
@@ -140,7 +143,7 @@ def test_a_transaction_is_bounded(session: Session, monkeypatch: pytest.MonkeyPa
     ]
 
 
-def test_results_are_bounded(session: Session) -> None:
+def test_results_are_bounded(session: LineProtocolSession) -> None:
     insert(session, "insert 1 1,2", "insert 2 1,2", "insert 3 1,2")
     answers(session, "set max_results 2")
     assert session.answer("search 1,2") == "OK 1:2 2:2"
@@ -152,27 +155,29 @@ def test_results_are_bounded(session: Session) -> None:
     ("percent", "answer"), [(0, "OK 1:3 2:1"), (49, "OK 1:3 2:1"), (50, "OK 1:3"), (300, "OK ")]
 )
 def test_weak_results_are_left_out_by_a_bound_rounded_half_up(
-    session: Session, percent: int, answer: str
+    session: LineProtocolSession, percent: int, answer: str
 ) -> None:
     insert(session, "insert 1 1,2,3", "insert 2 1")
     answers(session, f"set top_score_percent {percent}")
     assert session.answer("search 1,2,3") == answer
 
 
-def test_attributes_are_the_metadata_of_the_index(session: Session, indexes: Indexes) -> None:
+def test_attributes_are_the_metadata_of_the_index(
+    session: LineProtocolSession, indexes: IndexRegistry
+) -> None:
     insert(session, "set attribute last 12", "set other x")
     assert answers(session, "get last", "get attribute other") == ["OK 12", "OK x"]
     assert indexes.get("main").info().metadata == {"last": "12", "other": "x"}
 
 
-def test_the_highest_id_is_read_from_the_index(session: Session) -> None:
+def test_the_highest_id_is_read_from_the_index(session: LineProtocolSession) -> None:
     insert(session, "insert 900 1")
     insert(session, "insert 20 1", "set attribute max_document_id 5")
     assert session.answer("get attribute max_document_id") == "OK 900"
 
 
 def test_a_deleted_index_fails_commands_and_keeps_the_transaction(
-    session: Session, indexes: Indexes
+    session: LineProtocolSession, indexes: IndexRegistry
 ) -> None:
     answers(session, "begin", "insert 1 1")
     indexes.delete("main")
@@ -185,12 +190,12 @@ def test_a_deleted_index_fails_commands_and_keeps_the_transaction(
     assert answers(session, "commit", "search 1") == ["OK ", "OK 1:1"]
 
 
-def test_text_that_cannot_be_stored_is_refused(session: Session) -> None:
+def test_text_that_cannot_be_stored_is_refused(session: LineProtocolSession) -> None:
     line = b"set a \xff".decode("utf-8", "surrogateescape")
     assert answers(session, "begin", line) == ["OK ", "ERR invalid value"]
 
 
-def test_the_silence_a_connection_may_keep_can_be_set(session: Session) -> None:
+def test_the_silence_a_connection_may_keep_can_be_set(session: LineProtocolSession) -> None:
     assert session.idle_timeout == 60
     answers(session, "set idle_timeout 1500")
     assert session.idle_timeout == 1.5

@@ -7,10 +7,12 @@ import msgpack
 import pytest
 
 from index_server.errors import IndexAlreadyExistsError, InvalidIndexNameError
-from index_server.http.requests import CreateRequest, SearchRequest, Update
-from index_server.indexes import Indexes
-from index_server.metrics import Metrics
-from index_server.snapshot import SnapshotDamagedError, restore, write_snapshot
+from index_server.group_commit import UpdateRequest
+from index_server.metrics import IndexServerMetrics
+from index_server.offline import restore
+from index_server.registry import CreateRequest, IndexRegistry
+from index_server.served_index import SearchRequest
+from index_server.snapshot import SnapshotDamagedError, write_snapshot
 from index_server.state import State, StateDamagedError, read_state, write_state
 from pipeline.index import Insert
 from tests.unit.index.model import terms
@@ -19,10 +21,12 @@ from tests.unit.index.model import terms
 @pytest.fixture(scope="module")
 def snapshot(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """An index of generation 4 with documents 1 to 50 and metadata."""
-    indexes = Indexes(tmp_path_factory.mktemp("source"), Metrics())
+    indexes = IndexRegistry(tmp_path_factory.mktemp("source"), IndexServerMetrics())
     index = indexes.create("a", CreateRequest(generation=4))
     for document in range(1, 51):
-        index.update(Update([Insert(document, terms(5, document + 100))], {"last": str(document)}))
+        index.update(
+            UpdateRequest([Insert(document, terms(5, document + 100))], {"last": str(document)})
+        )
     data = b"".join(write_snapshot(index.generation, index.files()))
     indexes.close()
     return data
@@ -39,19 +43,19 @@ def test_it_lists_its_files_and_their_sizes(snapshot: bytes) -> None:
 
 def test_an_index_comes_back_whole(snapshot: bytes, tmp_path: Path) -> None:
     assert restore(tmp_path / "target", "b", io.BytesIO(snapshot)) == 4
-    indexes = Indexes(tmp_path / "target", Metrics())
+    indexes = IndexRegistry(tmp_path / "target", IndexServerMetrics())
     index = indexes.get("b")
     info = index.info()
     assert (info.stats.documents, info.stats.position, info.metadata) == (50, 50, {"last": "50"})
     assert index.search(SearchRequest(terms(5, 142))).ids[0] == 42
-    assert index.update(Update()) == 51
+    assert index.update(UpdateRequest()) == 51
     indexes.close()
 
 
 def test_a_name_that_was_used_before_gets_a_later_generation(
     snapshot: bytes, tmp_path: Path
 ) -> None:
-    indexes = Indexes(tmp_path, Metrics())
+    indexes = IndexRegistry(tmp_path, IndexServerMetrics())
     indexes.create("b", CreateRequest(generation=9))
     indexes.delete("b")
     indexes.close()
@@ -62,7 +66,7 @@ def test_after_the_last_generation_a_name_is_used_up(snapshot: bytes, tmp_path: 
     last = State(2**64 - 1, deleted=True)
     (tmp_path / "b").mkdir()
     write_state(tmp_path / "b", last)
-    with pytest.raises(StateDamagedError, match="b/state has the last generation"):
+    with pytest.raises(StateDamagedError, match="b/state has the highest possible generation"):
         restore(tmp_path, "b", io.BytesIO(snapshot))
     assert read_state(tmp_path / "b") == last
 

@@ -1,21 +1,30 @@
-"""The words of `meta`."""
+"""Tests of the words of `meta`: normalization, combinations, and the places that list them."""
+
+from pathlib import Path
 
 import pytest
 
-from pipeline.lookups.metadata.meta_words import Detail, MetaOptions, parse_meta
+from api.openapi import openapi_document
+from pipeline.lookups.metadata.meta_words import (
+    META_WORDS,
+    Detail,
+    MetaOptions,
+    normalize_meta,
+    parse_meta,
+)
 
 FULL, IDS = Detail.FULL, Detail.IDS
+API_PAGE = Path(__file__).parents[3] / "docs" / "api.md"
 
 
 @pytest.mark.parametrize("meta", ["", " ", "0", "recording", "RECORDINGS", "3"])
-def test_nothing_is_asked_for(meta: str):
-    """Without a known word there is nothing to show."""
+def test_without_a_known_word_no_option_is_set(meta: str):
     assert parse_meta(meta) == MetaOptions()
+    assert normalize_meta(meta) == ""
 
 
 @pytest.mark.parametrize("meta", ["tracks", "sources", "usermeta", "compress", "tracks usermeta"])
-def test_words_that_need_others_show_nothing_alone(meta: str):
-    """A word about recordings or releases means nothing where those aren't shown."""
+def test_words_that_need_recordings_or_releases_show_nothing_alone(meta: str):
     assert not parse_meta(meta).shows_links
 
 
@@ -24,6 +33,7 @@ def test_words_that_need_others_show_nothing_alone(meta: str):
     [
         ("1", MetaOptions(recordings=IDS)),
         ("2", MetaOptions(legacy=True)),
+        (" 2 ", MetaOptions(legacy=True)),
         ("recordings m2 releases", MetaOptions(legacy=True)),
         ("recordings", MetaOptions(recordings=FULL)),
         ("\trecordings\n recordings ", MetaOptions(recordings=FULL)),
@@ -38,15 +48,40 @@ def test_words_that_need_others_show_nothing_alone(meta: str):
         ("releases tracks compress", MetaOptions(releases=FULL, tracks=True, compress=True)),
         ("releasegroups tracks", MetaOptions(release_groups=FULL)),
         ("1 recordings", MetaOptions(recordings=FULL)),
+        ("1 2", MetaOptions()),
+        ("unknown isrcs", MetaOptions(recordings=FULL, isrcs=True)),
     ],
 )
 def test_words_combine(meta: str, options: MetaOptions):
-    """Ids win over the full form, `m2` over all, shorthands are the whole value only."""
+    """Ids win over the full form, `m2` wins over all, and a shorthand is the whole value."""
     assert parse_meta(meta) == options
+    assert parse_meta(normalize_meta(meta)) == options
 
 
 @pytest.mark.parametrize(
-    ("meta", "asks"),
+    ("meta", "normalized"),
+    [
+        (None, ""),
+        ("1", "recordingids"),
+        ("2", "m2"),
+        ("recordings  releases\trecordings", "recordings releases"),
+        ("releases recordings", "recordings releases"),
+        ("x" * 1000 + " isrcs unknown", "isrcs"),
+    ],
+)
+def test_equal_wishes_have_equal_texts(meta: str | None, normalized: str):
+    assert normalize_meta(meta) == normalized
+
+
+@pytest.mark.parametrize("word", META_WORDS)
+def test_every_word_is_kept_and_documented(word: str):
+    assert normalize_meta(word) == word
+    assert f"`{word}`" in openapi_document()["paths"]["/v2/lookup"]["get"]["description"]
+    assert f"`{word}`" in API_PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("meta", "reads"),
     [
         ("recordingids sources", False),
         ("recordings", True),
@@ -57,6 +92,6 @@ def test_words_combine(meta: str, options: MetaOptions):
         ("m2", True),
     ],
 )
-def test_musicbrainz_is_asked_only_where_it_matters(meta: str, *, asks: bool):
-    """Ids and counts are in the links."""
-    assert parse_meta(meta).asks_musicbrainz is asks
+def test_musicbrainz_is_read_only_for_words_that_need_it(meta: str, *, reads: bool):
+    """Recording ids and the numbers of sources are in the links."""
+    assert parse_meta(meta).reads_musicbrainz is reads

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.catalog.musicbrainz.metadata import Artist, Catalogue
-from pipeline.lookups.metadata.fields import artist_lists
+from pipeline.lookups.metadata.json_parts import artist_lists
 from pipeline.lookups.metadata.meta_words import parse_meta
 from pipeline.lookups.metadata.view import Knowledge, MetadataView
 from tests.support.metadata_sample import (

@@ -14,10 +14,12 @@ from cli.main import COMMANDS
 from cli.stack.roles import Layout, roles
 from pipeline.settings.options import resolve_variable
 from tasks.celery import app
+from tasks.queues import queues_by_worker
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 LAYOUT = Layout(host="0.0.0.0", port=5000, flower_port=5555, workers=1)  # noqa: S104 - compared
+WORKERS = list(queues_by_worker())
 VARIABLES = sorted(set(re.findall(r"\bACOUSTID_\w+", COMPOSE)))
 
 
@@ -42,27 +44,29 @@ def up_command(role: str) -> list[str]:
 
 
 def test_every_service_is_there() -> None:
-    assert list(services()) == [
-        "postgres",
-        "valkey",
-        "migrate",
-        "api",
-        "worker-lookup",
-        "worker-submission",
-        "worker-index",
-        "beat",
-        "flower",
-    ]
+    workers = [f"worker-{worker.name}" for worker in WORKERS]
+    servers = ["postgres", "valkey"]
+    assert list(services()) == [*servers, "migrate", "api", *workers, "beat", "flower"]
 
 
-@pytest.mark.parametrize("service", ["api", "worker-submission", "worker-index", "beat"])
+@pytest.mark.parametrize(
+    "service",
+    ["api", *(f"worker-{worker.name}" for worker in WORKERS if not worker.is_scaled), "beat"],
+)
 def test_a_service_runs_what_up_runs(service: str) -> None:
     assert command(service) == up_command(service)
 
 
-def test_lookup_workers_are_told_apart_by_their_hosts() -> None:
-    expected = [part.replace("lookup-1@", "lookup@") for part in up_command("worker-lookup-1")]
-    assert command("worker-lookup") == expected
+@pytest.mark.parametrize("worker", [worker.name for worker in WORKERS if worker.is_scaled])
+def test_scaled_workers_differ_by_the_host_in_their_names(worker: str) -> None:
+    first = up_command(f"worker-{worker}-1")
+    expected = [part.replace(f"{worker}-1@", f"{worker}@") for part in first]
+    assert command(f"worker-{worker}") == expected
+
+
+@pytest.mark.parametrize("worker", [worker.name for worker in WORKERS])
+def test_the_health_check_of_a_worker_pings_its_node(worker: str) -> None:
+    assert f"celery -A tasks inspect ping -d {worker}@$$HOSTNAME" in services()[f"worker-{worker}"]
 
 
 def test_flower_takes_its_password_from_a_file() -> None:
@@ -89,7 +93,8 @@ def test_no_secret_is_written_down() -> None:
 
 
 @pytest.mark.parametrize(
-    "service", ["postgres", "valkey", "api", "worker-lookup", "worker-index", "flower"]
+    "service",
+    ["postgres", "valkey", "api", *(f"worker-{worker.name}" for worker in WORKERS), "flower"],
 )
 def test_health_is_checked_with_what_the_image_has(service: str) -> None:
     found = re.search(r"^      test: (\[.*\])$", services()[service], flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The index stays open between tasks, but not in the way of others."""
+"""The lease keeps the index open between tasks and closes it for other processes."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ SOON = 0.02
 
 
 class Merging:
-    """A local writer of which a test says whether it merges."""
+    """An index writer that reports merges as the test wants."""
 
     def __init__(self, path) -> None:
         self._writer = open_writer(path)
@@ -40,7 +40,7 @@ def opened() -> list[Merging]:
 
 @pytest.fixture
 def lease(index_path, opened) -> Iterator[Callable[..., IndexLease]]:
-    """Make leases, closed at the end."""
+    """Return a function that makes leases, which are closed after the test."""
     leases = []
 
     def open_updater() -> IndexUpdater:
@@ -96,9 +96,7 @@ def test_an_idle_writer_that_merges_is_closed_afterwards(lease, opened) -> None:
     assert opened[0].closed.wait(30)
 
 
-def test_one_that_was_open_for_long_is_closed_between_tasks_and_stays_so_for_a_while(
-    lease, opened, index_path
-) -> None:
+def test_after_the_longest_time_the_index_is_closed_for_a_pause(lease, opened, index_path) -> None:
     shared = lease(longest=0.0)
     with shared.borrow(0):
         pass
@@ -108,7 +106,7 @@ def test_one_that_was_open_for_long_is_closed_between_tasks_and_stays_so_for_a_w
         pass
 
 
-def test_one_that_was_open_for_long_goes_on_while_it_merges(lease, opened) -> None:
+def test_after_the_longest_time_the_index_stays_open_while_it_merges(lease, opened) -> None:
     shared = lease(longest=0.0)
     with shared.borrow(0):
         opened[0].is_merging = True
@@ -119,7 +117,7 @@ def test_one_that_was_open_for_long_goes_on_while_it_merges(lease, opened) -> No
     assert len(opened) == 1
 
 
-def test_a_failed_task_leaves_no_writer_behind(lease, opened, index_path) -> None:
+def test_a_failed_task_closes_the_writer(lease, opened, index_path) -> None:
     shared = lease()
     with pytest.raises(FingerprintIndexError, match="broken"), shared.borrow(0):
         raise FingerprintIndexError("broken")
@@ -128,7 +126,7 @@ def test_a_failed_task_leaves_no_writer_behind(lease, opened, index_path) -> Non
         assert len(opened) == 2
 
 
-def test_an_index_that_was_replaced_is_opened_anew(lease, opened) -> None:
+def test_a_replaced_index_is_opened_again(lease, opened) -> None:
     shared = lease()
     with shared.borrow(0) as updater:
         updater.apply([], 9)
@@ -137,7 +135,7 @@ def test_an_index_that_was_replaced_is_opened_anew(lease, opened) -> None:
         assert len(opened) == 2
 
 
-def test_an_index_that_another_writes_is_busy(lease, index_path) -> None:
+def test_an_index_with_another_writer_is_busy(lease, index_path) -> None:
     shared = lease()
     with open_writer(index_path), pytest.raises(IndexBusy), shared.borrow(0):
         pass
@@ -162,7 +160,7 @@ def test_two_threads_take_turns(lease) -> None:
     thread.join()
 
 
-def test_closing_lets_others_in_at_once(lease, index_path) -> None:
+def test_a_closed_lease_frees_the_index(lease, index_path) -> None:
     shared = lease()
     with shared.borrow(0):
         pass

@@ -1,4 +1,4 @@
-"""The counters' fields: written by the front end, read by the workers."""
+"""The fields of the counters: the front end writes them, workers parse them."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 
@@ -23,7 +23,7 @@ TIMES = st.datetimes(datetime(1000, 1, 1), timezones=st.just(UTC)).map(
 
 
 class Added:
-    """Notes what is added; the fields themselves are what these tests are about."""
+    """Collects the fields that are counted."""
 
     def __init__(self) -> None:
         self.fields: list[tuple[str, str]] = []
@@ -43,7 +43,7 @@ def test_lookups_are_counted_by_hour_in_utc(added) -> None:
     assert added.fields == [("lookups", hit), ("lookups", miss), ("lookups", hit)]
 
 
-def test_senders_are_counted_by_day_in_utc(added) -> None:
+def test_user_agents_are_counted_by_day_in_utc(added) -> None:
     count_user_agent(added, 7, "a/1 (b:c)", "2001:db8::1", now=NIGHT.timestamp)
     assert added.fields == [("ua", "2025-12-31:7:a/1%20%28b%3Ac%29:2001%3Adb8%3A%3A1")]
 
@@ -55,7 +55,7 @@ def test_long_user_agents_are_cut(added) -> None:
 
 
 @given(TIMES, IDS, st.booleans())
-def test_a_field_of_lookups_is_read_as_it_was_written(time, application_id, hit) -> None:
+def test_a_field_of_lookups_can_be_parsed(time, application_id, hit) -> None:
     added = Added()
     count_lookups(added, application_id, [hit], now=time.timestamp)
     [(_, field)] = added.fields
@@ -65,7 +65,7 @@ def test_a_field_of_lookups_is_read_as_it_was_written(time, application_id, hit)
 
 
 @given(TIMES, IDS, st.text(max_size=LONGEST_USER_AGENT), st.ip_addresses().map(str))
-def test_a_field_of_senders_is_read_as_it_was_written(time, application_id, agent, ip) -> None:
+def test_a_field_of_user_agents_can_be_parsed(time, application_id, agent, ip) -> None:
     added = Added()
     count_user_agent(added, application_id, agent, ip, now=time.timestamp)
     [(_, field)] = added.fields
@@ -74,7 +74,7 @@ def test_a_field_of_senders_is_read_as_it_was_written(time, application_id, agen
     )
 
 
-def test_half_a_surrogate_pair_is_no_obstacle(added) -> None:
+def test_an_unpaired_surrogate_is_replaced(added) -> None:
     count_user_agent(added, 7, "a\ud800b", "::", now=NIGHT.timestamp)
     [(_, field)] = added.fields
     visitor = parse_user_agent(field.encode("ascii"))
@@ -100,7 +100,7 @@ def test_half_a_surrogate_pair_is_no_obstacle(added) -> None:
         b"2026-01-01:07:3:hit\n",
     ],
 )
-def test_what_is_no_field_of_lookups(field) -> None:
+def test_malformed_fields_of_lookups_are_not_parsed(field) -> None:
     assert parse_lookup(field) is None
 
 
@@ -116,11 +116,11 @@ def test_what_is_no_field_of_lookups(field) -> None:
         b"2026-01-01:x:agent:127.0.0.1",
     ],
 )
-def test_what_is_no_field_of_senders(field) -> None:
+def test_malformed_fields_of_user_agents_are_not_parsed(field) -> None:
     assert parse_user_agent(field) is None
 
 
-def test_bytes_that_are_no_text_are_replaced() -> None:
+def test_invalid_utf8_is_replaced() -> None:
     visitor = parse_user_agent(b"2026-01-01:3:\xff%ff:127.0.0.1")
     assert visitor == Visitor(3, date(2026, 1, 1), "\ufffd\ufffd", "127.0.0.1")
 
@@ -139,5 +139,5 @@ def test_bytes_that_are_no_text_are_replaced() -> None:
         (b"9" * 5000, None),
     ],
 )
-def test_counts(value, expected) -> None:
+def test_counts_are_parsed(value, expected) -> None:
     assert parse_count(value) == expected

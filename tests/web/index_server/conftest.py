@@ -7,25 +7,25 @@ import pytest
 from falcon import testing
 
 from index_server.http.app import create_app
-from index_server.indexes import Indexes
-from index_server.metrics import Metrics
+from index_server.metrics import IndexServerMetrics
+from index_server.registry import IndexRegistry
 
 
 @pytest.fixture
-def indexes(tmp_path: Path, metrics: Metrics) -> Iterator[Indexes]:
+def indexes(tmp_path: Path, metrics: IndexServerMetrics) -> Iterator[IndexRegistry]:
     """The server's indexes: none."""
-    indexes = Indexes(tmp_path, metrics)
+    indexes = IndexRegistry(tmp_path, metrics)
     yield indexes
     indexes.close()
 
 
 @pytest.fixture
-def metrics() -> Metrics:
+def metrics() -> IndexServerMetrics:
     """The server's metrics."""
-    return Metrics()
+    return IndexServerMetrics()
 
 
 @pytest.fixture
-def http(indexes: Indexes, metrics: Metrics) -> testing.TestClient:
+def http(indexes: IndexRegistry, metrics: IndexServerMetrics) -> testing.TestClient:
     """A client of it."""
     return testing.TestClient(create_app(indexes, metrics))

@@ -147,7 +147,7 @@ def test_what_fails_here_is_told_without_its_reason(
     def fail(*_: object, **__: object) -> None:
         raise OSError("the disk of this machine")
 
-    monkeypatch.setattr("index_server.commits.Commits.commit", fail)
+    monkeypatch.setattr("index_server.group_commit.GroupCommitWriter.commit", fail)
     reply = http.simulate_put("/a/2", json={"hashes": []})
     assert (reply.status_code, reply.json) == (500, {"error": "Internal"})
 

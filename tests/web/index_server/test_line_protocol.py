@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from index_server.indexes import Indexes
 from index_server.line_protocol import server as line_server
-from index_server.line_protocol.server import MAX_LINE, LegacyServer
+from index_server.line_protocol.server import MAX_LINE, LineProtocolServer
+from index_server.registry import IndexRegistry
 
 
 class Client:
@@ -37,15 +37,15 @@ class Client:
 
 
 @pytest.fixture
-def server(indexes: Indexes) -> Iterator[LegacyServer]:
+def server(indexes: IndexRegistry) -> Iterator[LineProtocolServer]:
     """A server of the index `main`."""
-    server = LegacyServer(indexes, "main", ("127.0.0.1", 0))
+    server = LineProtocolServer(indexes, "main", ("127.0.0.1", 0))
     yield server
     server.close()
 
 
 @pytest.fixture
-def connect(server: LegacyServer) -> Iterator[Callable[[], Client]]:
+def connect(server: LineProtocolServer) -> Iterator[Callable[[], Client]]:
     """Return a function that connects."""
     clients: list[Client] = []
 
@@ -61,7 +61,7 @@ def connect(server: LegacyServer) -> Iterator[Callable[[], Client]]:
 Connect = Callable[[], Client]
 
 
-def test_the_index_is_created(server: LegacyServer, indexes: Indexes) -> None:
+def test_the_index_is_created(server: LineProtocolServer, indexes: IndexRegistry) -> None:
     assert server.port
     assert indexes.get("main").version() == 0
 
@@ -125,11 +125,11 @@ def test_a_silent_connection_is_ended(connect: Connect) -> None:
 
 
 def test_there_are_only_so_many_connections(
-    indexes: Indexes, monkeypatch: pytest.MonkeyPatch
+    indexes: IndexRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The place of one that has ended is free again."""
     monkeypatch.setattr(line_server, "MAX_CONNECTIONS", 1)
-    server = LegacyServer(indexes, "main", ("127.0.0.1", 0))
+    server = LineProtocolServer(indexes, "main", ("127.0.0.1", 0))
     first, second = Client(server.port), Client(server.port)
     assert first.ask("echo") == "OK "
     assert second.line() == b"ERR too many connections\r\n"

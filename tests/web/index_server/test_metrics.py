@@ -6,7 +6,7 @@ from pathlib import Path
 from falcon import testing
 from prometheus_client.parser import text_string_to_metric_families
 
-from index_server.indexes import Indexes
+from index_server.registry import IndexRegistry
 
 Http = testing.TestClient
 
@@ -75,7 +75,7 @@ def test_a_deleted_index_leaves_no_series(http: Http) -> None:
     assert {index for _, index in samples(http)} == {"", "b"}
 
 
-def test_an_index_that_ends_during_a_scrape_is_left_out(http: Http, indexes: Indexes) -> None:
+def test_an_index_that_ends_during_a_scrape_is_left_out(http: Http, indexes: IndexRegistry) -> None:
     for name in ("a", "b"):
         http.simulate_put(f"/{name}")
     indexes.get("a").close()

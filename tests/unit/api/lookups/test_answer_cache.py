@@ -1,4 +1,4 @@
-"""Answers are kept for one generation and some seconds; equal questions at one time share one."""
+"""Tests of the answer cache: keys, generations, age, sharing, failures and capacity."""
 
 import threading
 import time
@@ -15,11 +15,11 @@ from pipeline.messages import Lookup
 TIMEOUT = 30.0
 
 
-class LookingUp:
-    """Answers with the number of the question, and waits where it is told to."""
+class Batcher:
+    """Answers with the number of the call; waits until `go_on` is set."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.calls: list[str] = []
         self.begun = threading.Semaphore(0)
         self.go_on = threading.Event()
         self.go_on.set()
@@ -29,12 +29,12 @@ class LookingUp:
     def __call__(
         self,
         lookups: Sequence[Lookup],
-        meta: str,  # noqa: ARG002 - whatever is asked for
-        deadline: float,  # noqa: ARG002 - it takes no time
+        meta: str,  # noqa: ARG002 - not needed
+        deadline: float,  # noqa: ARG002 - not needed
         client: str,
     ) -> list[Answer]:
-        number = len(self.asked)
-        self.asked.append(client)
+        number = len(self.calls)
+        self.calls.append(client)
         self.begun.release()
         assert self.go_on.wait(TIMEOUT)
         if number == 0 and self.error is not None:
@@ -47,28 +47,28 @@ class Front:
     """A cache under test, its clock and generation."""
 
     def __init__(self, capacity: int = 2**20) -> None:
-        self.look_up = LookingUp()
+        self.batcher = Batcher()
         self.generation: bytes | None = b"1"
         self.now = 0.0
-        self.answers = AnswerCache(
-            self.look_up, lambda: self.generation, capacity=capacity, clock=lambda: self.now
+        self.cache = AnswerCache(
+            self.batcher, lambda: self.generation, capacity=capacity, clock=lambda: self.now
         )
 
-    def ask(self, meta: str = "", **question: object) -> list[Answer]:
-        asked = {"request": 0, "duration": 200, "fingerprint": b"\x02\x00", **question}
-        return self.answers.run([Lookup(**asked)], meta, time.monotonic() + TIMEOUT, "client")  # type: ignore[arg-type]
+    def look_up(self, meta: str = "", **lookup: object) -> list[Answer]:
+        fields = {"request": 0, "duration": 200, "fingerprint": b"\x02\x00", **lookup}
+        return self.cache.look_up([Lookup(**fields)], meta, time.monotonic() + TIMEOUT, "client")  # type: ignore[arg-type]
 
 
 def answer(number: int) -> list[Answer]:
     return [{"results": [number]}]
 
 
-def test_what_was_asked_before_is_answered_from_memory() -> None:
+def test_an_equal_lookup_is_answered_from_memory() -> None:
     front = Front()
-    first = front.ask()
+    first = front.look_up()
     first[0]["results"].append("changed by its reader")
-    assert front.ask() == front.ask() == answer(0)
-    assert front.look_up.asked == ["client"]
+    assert front.look_up() == front.look_up() == answer(0)
+    assert front.batcher.calls == ["client"]
 
 
 @pytest.mark.parametrize(
@@ -81,110 +81,112 @@ def test_what_was_asked_before_is_answered_from_memory() -> None:
         {"meta": "m2"},
     ],
 )
-def test_another_question_has_an_answer_of_its_own(other: dict[str, object]) -> None:
+def test_a_different_lookup_has_its_own_answer(other: dict[str, object]) -> None:
     front = Front()
-    assert front.ask() == answer(0)
-    assert front.ask(**other) == answer(1)  # type: ignore[arg-type]
+    assert front.look_up() == answer(0)
+    assert front.look_up(**other) == answer(1)  # type: ignore[arg-type]
 
 
-def test_questions_of_one_request_are_kept_together() -> None:
+def test_the_lookups_of_a_request_are_one_entry() -> None:
     front = Front()
     lookups = [Lookup(request=0, track_gid="a"), Lookup(request=0, track_gid="b")]
-    assert len(front.answers.run(lookups, "", time.monotonic() + TIMEOUT)) == 2
-    assert front.answers.run(lookups[:1], "", time.monotonic() + TIMEOUT) == answer(1)
+    assert len(front.cache.look_up(lookups, "", time.monotonic() + TIMEOUT)) == 2
+    assert front.cache.look_up(lookups[:1], "", time.monotonic() + TIMEOUT) == answer(1)
 
 
 def test_a_new_generation_has_new_answers() -> None:
     front = Front()
-    assert front.ask() == answer(0)
+    assert front.look_up() == answer(0)
     front.generation = b"2"
-    assert front.ask() == front.ask() == answer(1)
+    assert front.look_up() == front.look_up() == answer(1)
 
 
 def test_without_a_generation_nothing_is_kept() -> None:
     front = Front()
     front.generation = None
-    assert [front.ask(), front.ask()] == [answer(0), answer(1)]
+    assert [front.look_up(), front.look_up()] == [answer(0), answer(1)]
 
 
-def test_an_answer_gets_old() -> None:
+def test_an_answer_expires() -> None:
     front = Front()
-    assert front.ask() == answer(0)
+    assert front.look_up() == answer(0)
     front.now = LIFETIME
-    assert front.ask() == answer(1)
+    assert front.look_up() == answer(1)
 
 
-def test_who_asks_the_same_at_the_same_time_shares_the_answer() -> None:
+def test_equal_lookups_at_one_time_share_one_answer() -> None:
     front = Front()
-    front.look_up.go_on.clear()
+    front.batcher.go_on.clear()
     with ThreadPoolExecutor(8) as pool:
-        first = pool.submit(front.ask)
-        assert front.look_up.begun.acquire(timeout=TIMEOUT)
-        others = [pool.submit(front.ask) for _ in range(7)]
-        front.look_up.go_on.set()
+        first = pool.submit(front.look_up)
+        assert front.batcher.begun.acquire(timeout=TIMEOUT)
+        others = [pool.submit(front.look_up) for _ in range(7)]
+        front.batcher.go_on.set()
         assert [each.result() for each in [first, *others]] == [answer(0)] * 8
-    assert len(front.look_up.asked) == 1
+    assert len(front.batcher.calls) == 1
 
 
-def test_who_asks_after_a_change_does_not_share_what_was_asked_before_it() -> None:
+def test_lookups_of_different_generations_do_not_share_an_answer() -> None:
     front = Front()
-    front.look_up.go_on.clear()
+    front.batcher.go_on.clear()
     with ThreadPoolExecutor(2) as pool:
-        before = pool.submit(front.ask)
-        assert front.look_up.begun.acquire(timeout=TIMEOUT)
+        before = pool.submit(front.look_up)
+        assert front.batcher.begun.acquire(timeout=TIMEOUT)
         front.generation = b"2"
-        after = pool.submit(front.ask)
-        assert front.look_up.begun.acquire(timeout=TIMEOUT)
-        front.look_up.go_on.set()
+        after = pool.submit(front.look_up)
+        assert front.batcher.begun.acquire(timeout=TIMEOUT)
+        front.batcher.go_on.set()
         assert [before.result(), after.result()] == [answer(0), answer(1)]
-    assert front.ask() == answer(1)
+    assert front.look_up() == answer(1)
 
 
-def test_a_failure_is_not_kept_and_not_shared() -> None:
+def test_a_failure_is_neither_kept_nor_shared() -> None:
     front = Front()
-    front.look_up.error = ServiceUnavailableError()
-    front.look_up.go_on.clear()
+    front.batcher.error = ServiceUnavailableError()
+    front.batcher.go_on.clear()
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(front.ask)
-        assert front.look_up.begun.acquire(timeout=TIMEOUT)
-        other = pool.submit(front.ask)
-        front.look_up.go_on.set()
+        first = pool.submit(front.look_up)
+        assert front.batcher.begun.acquire(timeout=TIMEOUT)
+        other = pool.submit(front.look_up)
+        front.batcher.go_on.set()
         with pytest.raises(ServiceUnavailableError):
             first.result()
         assert other.result() == answer(1)
-    assert front.ask() in (answer(1), answer(2))
+    assert front.look_up() in (answer(1), answer(2))
 
 
-def test_the_least_recently_used_answer_goes_first() -> None:
+def test_the_least_recently_used_answer_is_removed_first() -> None:
     front = Front(capacity=20 * (OVERHEAD + 12))
     for number in range(20):
-        front.ask(str(number))
-    assert front.ask("0") == answer(0)
+        front.look_up(str(number))
+    assert front.look_up("0") == answer(0)
     for number in range(20, 24):
-        front.ask(str(number))
-    assert front.ask("0") == answer(0)
-    assert front.ask("1") == answer(24)
+        front.look_up(str(number))
+    assert front.look_up("0") == answer(0)
+    assert front.look_up("1") == answer(24)
 
 
-def test_an_answer_of_a_tenth_of_the_capacity_is_not_kept() -> None:
+def test_an_answer_above_a_tenth_of_the_capacity_is_not_kept() -> None:
     front = Front(capacity=20_000)
-    assert front.ask() == answer(0)
-    front.look_up.padding = "x" * 2_000
-    front.ask("large")
-    front.ask("large")
-    assert len(front.look_up.asked) == 3
-    front.look_up.padding = ""
-    assert front.ask() == answer(0)
+    assert front.look_up() == answer(0)
+    front.batcher.padding = "x" * 2_000
+    front.look_up("large")
+    front.look_up("large")
+    assert len(front.batcher.calls) == 3
+    front.batcher.padding = ""
+    assert front.look_up() == answer(0)
 
 
-def test_a_request_waits_for_another_one_only_until_its_own_deadline() -> None:
+def test_a_request_waits_for_an_equal_one_only_until_its_own_deadline() -> None:
     front = Front()
-    front.look_up.go_on.clear()
+    front.batcher.go_on.clear()
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(front.ask)
-        assert front.look_up.begun.acquire(timeout=TIMEOUT)
+        first = pool.submit(front.look_up)
+        assert front.batcher.begun.acquire(timeout=TIMEOUT)
         lookup = Lookup(request=0, duration=200, fingerprint=b"\x02\x00")
-        other = pool.submit(front.answers.run, [lookup], "", time.monotonic() + 0.05)
-        assert front.look_up.begun.acquire(timeout=TIMEOUT)  # it asks by itself
-        front.look_up.go_on.set()
+        other = pool.submit(front.cache.look_up, [lookup], "", time.monotonic() + 0.05)
+        assert front.batcher.begun.acquire(
+            timeout=TIMEOUT
+        )  # the second request is looked up on its own
+        front.batcher.go_on.set()
         assert [first.result(), other.result()] == [answer(0), answer(1)]

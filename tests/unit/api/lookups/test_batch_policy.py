@@ -1,4 +1,4 @@
-"""When batches are sent: the table of the policy's rules."""
+"""Tests of the times at which the policy sends batches."""
 
 import math
 
@@ -24,22 +24,22 @@ SLOW = BatchPolicy(size=10, in_flight=2, hold_back=5.0)
         # Nothing is in flight.
         (TWO, 1, [], 100.0, 100.0),
         (TWO, 25, [], 100.0, 100.0),
-        # As many are in flight as may be: the next one is sent when one of them stalls.
+        # The limit of batches in flight is reached: the next is sent when one of them stalls.
         (ONE, 1, [100.0], 100.3, 101.0),
         (ONE, 10, [100.0], 100.3, 101.0),
         (TWO, 10, [100.0, 100.5], 100.6, 101.0),
         (TWO, 10, [100.5, 100.0], 100.6, 101.0),
-        (TWO, 10, [100.0, 100.1, 100.2], 100.6, 101.1),  # one that stalled, and was counted again
-        # Beside a batch in flight, a few lookups are held back for a time after the last one.
+        (TWO, 10, [100.0, 100.1, 100.2], 100.6, 101.1),  # the first has stalled
+        # While a batch is in flight, a few lookups wait for `HOLD_BACK` after the last batch.
         (TWO, 1, [100.0], 100.01, 100.0 + HOLD_BACK),
         (TWO, 4, [100.0], 100.01, 100.0 + HOLD_BACK),
-        (TWO, 1, [100.0], 100.5, 100.0 + HOLD_BACK),  # passed
+        (TWO, 1, [100.0], 100.5, 100.0 + HOLD_BACK),  # in the past: send now
         (THREE, 1, [100.0, 100.2], 100.21, 100.2 + HOLD_BACK),
-        # Half a batch is not held back.
+        # Half a batch does not wait.
         (TWO, 5, [100.0], 100.01, 100.01),
         (ODD, 2, [100.0], 100.01, 100.0 + HOLD_BACK),
         (ODD, 3, [100.0], 100.01, 100.01),
-        # Without holding back.
+        # Without `hold_back`.
         (NO_HOLD, 1, [100.0], 100.01, 100.0),
         (NO_HOLD, 1, [100.0, 100.01], 100.02, 101.0),
         # A batch that has stalled is not counted.
@@ -47,7 +47,7 @@ SLOW = BatchPolicy(size=10, in_flight=2, hold_back=5.0)
         (ONE, 1, [100.0], 150.0, 150.0),
         (TWO, 1, [100.0, 100.9], 101.0, 100.9 + HOLD_BACK),
         (TWO, 1, [100.0, 100.1], 101.2, 101.2),
-        # A time of holding back that is longer than that of stalling.
+        # A `hold_back` above `stalled_after`.
         (SLOW, 1, [100.0], 100.5, 101.0),
     ],
 )
@@ -60,7 +60,7 @@ def test_when_the_next_batch_is_sent(
 @pytest.mark.parametrize("policy", [ONE, TWO, THREE, NO_HOLD, ODD, SLOW])
 @pytest.mark.parametrize("sent", [[], [0.1], [0.1, 0.3], [0.1, 0.2, 0.7]])
 @pytest.mark.parametrize("waiting", [1, 5, 10])
-def test_at_the_time_that_it_names_the_batch_is_sent_or_a_later_time_is_named(
+def test_following_the_returned_times_leads_to_sending(
     policy: BatchPolicy, sent: list[float], waiting: int
 ) -> None:
     now, steps = 0.71, 0

@@ -1,4 +1,4 @@
-"""Requests are taken round robin among the clients, first in first out for each client."""
+"""Tests of the fair queue: the order of requests, the size of batches, removal."""
 
 from time import perf_counter
 
@@ -18,7 +18,7 @@ def waiting(*requests: PendingRequest) -> FairQueue:
     return queue
 
 
-def test_one_clients_requests_keep_their_order() -> None:
+def test_the_requests_of_one_client_keep_their_order() -> None:
     requests = [request("a") for _ in range(5)]
     queue = waiting(*requests)
     assert queue.take(3) == requests[:3]
@@ -27,7 +27,7 @@ def test_one_clients_requests_keep_their_order() -> None:
     assert queue.take(3) == []
 
 
-def test_it_counts_the_lookups_that_wait() -> None:
+def test_it_counts_the_waiting_lookups() -> None:
     first, *others = [request("a", 5), request("b", 2), request("a"), request("c", 3)]
     queue = waiting(first, *others)
     assert queue.lookups == 11
@@ -47,7 +47,7 @@ def test_a_client_with_one_request_is_in_the_next_batch() -> None:
     assert queue.take(4) == [eager[0], modest, *eager[1:3]]
 
 
-def test_the_round_goes_on_where_the_last_batch_ended() -> None:
+def test_the_round_continues_after_the_last_batch() -> None:
     requests = {client: [request(client), request(client)] for client in "abc"}
     queue = waiting(*requests["a"], *requests["b"], *requests["c"])
     taken = [each.client for _ in range(3) for each in queue.take(2)]
@@ -68,7 +68,7 @@ def test_a_request_that_does_not_fit_is_the_first_of_the_next_batch() -> None:
     assert queue.take(10) == [large, later]
 
 
-def test_a_request_that_gives_up_is_removed() -> None:
+def test_a_removed_request_is_not_taken() -> None:
     first, second, stranger = request("a"), request("a"), request("b")
     queue = waiting(first, second)
     queue.remove(first)
@@ -79,9 +79,9 @@ def test_a_request_that_gives_up_is_removed() -> None:
     assert queue.take(1) == []
 
 
-def test_removing_takes_the_same_time_however_many_wait() -> None:
+def test_removing_takes_constant_time() -> None:
     def seconds(count: int) -> float:
-        """Return the time to remove a hundred requests from the middle of so many."""
+        """Return the time to remove 100 requests from the middle of `count`."""
         requests = [request("a") for _ in range(count)]
         queue = waiting(*requests)
         begun = perf_counter()

@@ -1,4 +1,4 @@
-"""A batch notes which request each lookup belongs to, and each request gets its own answers."""
+"""Tests of a batch: its message, its deadline, and the answers and errors of its requests."""
 
 import time
 
@@ -36,8 +36,8 @@ def test_the_deadline_of_a_batch_is_that_of_its_last_request() -> None:
 def test_each_request_gets_its_own_answers() -> None:
     requests = [pending(1, 2), pending(3)]
     answers: list[Answer] = [{"results": [number]} for number in range(3)]
-    Batch(requests, sent=0).answer(answers)
-    assert [each.answers.result(0) for each in requests] == [answers[:2], answers[2:]]
+    Batch(requests, sent=0).resolve(answers)
+    assert [each.future.result(0) for each in requests] == [answers[:2], answers[2:]]
 
 
 def test_each_request_gets_an_error_of_its_own() -> None:
@@ -46,6 +46,6 @@ def test_each_request_gets_an_error_of_its_own() -> None:
     errors = []
     for each in requests:
         with pytest.raises(InternalError) as raised:
-            each.answers.result(0)
+            each.future.result(0)
         errors.append(raised.value)
     assert errors[0] is not errors[1]

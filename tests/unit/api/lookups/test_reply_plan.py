@@ -1,4 +1,4 @@
-"""Which reply the answers of a request make, and that its plan survives as text."""
+"""Tests of the reply that a plan composes, directly and after a round trip through JSON."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def shown(number: int | None, answer: dict) -> dict:
     return {"index": number, **answer}
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["at once", "from its text"])
+@pytest.mark.parametrize("again", [False, True], ids=["direct", "through JSON"])
 @pytest.mark.parametrize(
     ("batch", "items", "answers", "expected"),
     [
@@ -43,7 +43,7 @@ def test_the_reply_to_a_request(again, batch, items, answers, expected) -> None:
     assert plan.compose(answers) == expected
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["at once", "from its text"])
+@pytest.mark.parametrize("again", [False, True], ids=["direct", "through JSON"])
 @pytest.mark.parametrize("batch", [False, True])
 @pytest.mark.parametrize(
     ("items", "answers", "error"),
@@ -57,7 +57,7 @@ def test_the_reply_to_a_request(again, batch, items, answers, expected) -> None:
         ([(1, ASKED), (9, BAD)], [SHORT], BAD),
     ],
 )
-def test_where_nothing_is_valid_it_is_the_last_error(items, answers, error, batch, again) -> None:
+def test_without_a_valid_item_the_last_error_is_raised(items, answers, error, batch, again) -> None:
     plan = ReplyPlan.of(LookupRequest([Item(*each) for each in items], "", batch))
     if again:
         plan = ReplyPlan.from_json(plan.to_json())

@@ -1,4 +1,4 @@
-"""What a lookup asks for, with the public rules on suffixes, errors and sizes."""
+"""Tests of the parameters of a lookup: suffixes, errors and sizes as in the public service."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from api.http.errors import (
     RequestTooLargeError,
 )
 from api.http.parameters import Parameters
-from api.lookups.request import LookupRequest, parse_lookup, parse_meta
+from api.lookups.request import LookupRequest, parse_lookup
 
 WORD = "AQAAAQcZ"  # one word, 0x80000000
 GID = "0a1b2c3d-0000-4000-8000-00000000000A"
@@ -51,7 +51,7 @@ def test_an_empty_track_id_is_none() -> None:
 
 
 @pytest.mark.parametrize("text", [WORD + "==", WORD + "\n", WORD + "AAAA", WORD + "-_"])
-def test_what_the_public_parser_takes_is_taken(text: str) -> None:
+def test_fingerprints_of_the_public_service_are_accepted(text: str) -> None:
     assert numbers(parse(fingerprint=text, duration=3)) == [None]
 
 
@@ -67,7 +67,7 @@ def test_what_the_public_parser_takes_is_taken(text: str) -> None:
         ("9" * 60, InvalidDurationError, 8),
     ],
 )
-def test_durations_that_are_none(duration: str, error: type[ApiError], code: int) -> None:
+def test_invalid_durations(duration: str, error: type[ApiError], code: int) -> None:
     with pytest.raises(error, match='"duration"') as caught:
         parse(fingerprint=WORD, duration=duration)
     assert caught.value.code == code
@@ -87,12 +87,12 @@ def test_the_longest_and_shortest_duration(duration: str) -> None:
         ("!!!!", "algorithm byte is 0"),
     ],
 )
-def test_fingerprints_that_are_none(text: str, hint: str) -> None:
+def test_invalid_fingerprints(text: str, hint: str) -> None:
     with pytest.raises(InvalidFingerprintError, match=hint):
         parse(fingerprint=text, duration=3)
 
 
-def test_without_anything_to_look_up_the_fingerprint_is_missing() -> None:
+def test_without_a_fingerprint_and_a_track_id_the_fingerprint_is_missing() -> None:
     for form in ({}, {"duration": 3}, {"fingerprint_x": WORD}, {"fingerprint_²": WORD}):
         with pytest.raises(MissingParameterError, match='"fingerprint"'):
             parse(**form)
@@ -105,7 +105,7 @@ def test_a_bad_track_id_is_named_with_its_suffix() -> None:
         parse(trackid_7="x")
 
 
-def test_leading_zeros_in_a_suffix_point_at_nothing() -> None:
+def test_leading_zeros_of_a_suffix_are_dropped_from_the_names() -> None:
     with pytest.raises(MissingParameterError, match=r'"duration\.7"'):
         parse(fingerprint_007=WORD, duration_007=3)
 
@@ -117,12 +117,12 @@ def test_a_bad_item_is_left_out_wherever_it_is() -> None:
     assert numbers(request) == [1]
 
 
-def test_of_only_bad_items_the_last_one_is_reported() -> None:
+def test_the_error_of_the_last_item_is_reported() -> None:
     with pytest.raises(InvalidDurationError, match=r'"duration\.9"'):
         parse(fingerprint_3="!", duration_3=3, fingerprint_9=WORD, duration_9=-1)
 
 
-def test_of_bad_items_in_a_row_only_the_one_that_may_be_reported_is_kept() -> None:
+def test_only_the_last_of_invalid_items_in_a_row_is_kept() -> None:
     bad = {f"fingerprint_{number}": "" for number in (*range(5), *range(6, 9))}
     request = parse(**bad, fingerprint_5=WORD, duration_5=3)
     assert [number for number, _ in request.items] == [4, 5, 8]
@@ -155,20 +155,10 @@ def test_batch(given: str, on: bool) -> None:
     assert parse(trackid=GID, batch=given).batch is on
 
 
-@pytest.mark.parametrize(
-    ("given", "meta"),
-    [
-        (None, ""),
-        ("", ""),
-        ("0", ""),
-        ("1", "recordingids"),
-        ("2", "m2"),
-        ("recordings  releases\trecordings", "recordings releases"),
-        ("x" * 1000 + " isrcs", "isrcs"),
-    ],
-)
-def test_meta(given: str | None, meta: str) -> None:
-    assert parse_meta(given) == meta
+def test_the_words_of_meta_are_normalized() -> None:
+    assert parse(trackid=GID).meta == ""
+    assert parse(trackid=GID, meta="2").meta == "m2"
+    assert parse(trackid=GID, meta="releases recordings x").meta == "recordings releases"
 
 
 def many(stem: str, count: int, batch: int) -> LookupRequest:
@@ -191,7 +181,7 @@ values = st.one_of(st.text(), st.sampled_from([WORD, GID, "3", "-1", "1"]))
 
 
 @given(st.lists(st.tuples(names, values)))
-def test_no_parameters_are_too_odd(pairs: list[tuple[str, str]]) -> None:
+def test_any_parameters_are_parsed_or_refused(pairs: list[tuple[str, str]]) -> None:
     try:
         request = parse_lookup(Parameters(pairs))
     except ApiError:

@@ -1,4 +1,4 @@
-"""``docs/api.md`` names exactly the paths, parameters and errors that there are."""
+"""Tests that ``docs/api.md`` has exactly the paths, parameters and errors of the code."""
 
 import re
 from collections.abc import Iterator

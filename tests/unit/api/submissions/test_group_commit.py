@@ -1,4 +1,4 @@
-"""Items of many threads are committed in groups, each once."""
+"""Tests of group commit: the sizes of groups, waiting, failures and the end."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ LONG = 30.0
 
 
 class Work:
-    """Notes the groups; while held, it stands still in the first."""
+    """Records the groups; while `going` is cleared, each call waits."""
 
     def __init__(self) -> None:
         self.groups: list[list[int]] = []
@@ -54,13 +54,13 @@ def make(work: Work) -> Iterator[Callable[..., GroupCommit[int]]]:
         group_commit.close()
 
 
-def test_an_item_alone_is_worked_on_at_once(make, work) -> None:
+def test_a_single_item_is_committed_at_once(make, work) -> None:
     make().add(7)
     work.wait_for(1)
     assert work.groups == [[7]]
 
 
-def test_what_comes_meanwhile_is_the_next_group(make, work) -> None:
+def test_items_that_arrive_during_a_commit_are_the_next_group(make, work) -> None:
     group_commit = make(max_size=4)
     work.going.clear()
     group_commit.add(1)
@@ -72,7 +72,7 @@ def test_what_comes_meanwhile_is_the_next_group(make, work) -> None:
     assert work.groups == [[1], [2, 3, 4, 5], [6, 7]]
 
 
-def test_a_group_is_no_larger_than_its_items_allow(make, work) -> None:
+def test_a_group_has_a_maximum_size(make, work) -> None:
     group_commit = make(max_size=10, size=lambda item: item)
     work.going.clear()
     group_commit.add(1)
@@ -109,12 +109,12 @@ def test_a_full_group_does_not_wait(make, work) -> None:
     assert work.groups == [[1, 2, 3]]
 
 
-def test_a_group_waits_no_longer_than_it_may(make, work) -> None:
+def test_a_group_waits_up_to_a_maximum_time(make, work) -> None:
     make(is_early=lambda: True, poll=0.001, max_wait=0.005).add(1)
     work.wait_for(1)
 
 
-def test_a_group_that_fails_is_logged_and_the_next_worked_on(make, work) -> None:
+def test_a_group_that_fails_is_logged_and_the_next_is_committed(make, work) -> None:
     group_commit = make(max_size=1)
     with structlog.testing.capture_logs() as logs:
         group_commit.add(0, 1)
@@ -123,7 +123,7 @@ def test_a_group_that_fails_is_logged_and_the_next_worked_on(make, work) -> None
     assert [entry["log_level"] for entry in logs] == ["error"]
 
 
-def test_the_end_works_off_what_waits_and_takes_no_more(make, work) -> None:
+def test_close_commits_the_waiting_items_and_accepts_no_more(make, work) -> None:
     group_commit = make(max_size=2, is_early=lambda: True, poll=LONG, max_wait=LONG)
     group_commit.add(1, 2, 3)
     group_commit.close()
@@ -132,7 +132,7 @@ def test_the_end_works_off_what_waits_and_takes_no_more(make, work) -> None:
         group_commit.add(4)
 
 
-def test_every_item_of_many_threads_is_worked_on_once(make, work) -> None:
+def test_every_item_of_many_threads_is_committed_once(make, work) -> None:
     group_commit = make(max_size=7)
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(group_commit.add, range(1, 500)))

@@ -1,4 +1,4 @@
-"""What a submission brings, with the public rules on order, suffixes and rows."""
+"""Tests of the parameters of a submission: errors, suffixes and rows as in the public service."""
 
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from api.http.errors import ApiError, MissingParameterError
 from api.http.parameters import Parameters
 from api.submissions.request import NumberedReceipt, Sender, parse_submissions
-from pipeline.catalog.ingest.submissions import Receipt
+from pipeline.submission_fields import Receipt
 
 WORD = "AQAAAQcZ"
 MBID = "5d1f0c5e-1111-4aaa-8aaa-000000000001"
@@ -67,27 +67,27 @@ def test_a_whole_submission() -> None:
     }
 
 
-def test_there_is_a_row_for_each_mbid() -> None:
+def test_there_is_a_receipt_for_each_mbid() -> None:
     found = parse(fingerprint_4=WORD, duration_4=3, mbid_4=[MBID, OTHER, MBID])
     assert [number for number, _ in found] == [4, 4, 4]
     assert [receipt.mbid for _, receipt in found] == [UUID(MBID), UUID(OTHER), UUID(MBID)]
 
 
-def test_the_nil_mbid_is_none() -> None:
+def test_the_nil_uuid_is_ignored() -> None:
     assert parse(**MINIMAL, mbid=NIL) == []
     assert only(mbid=NIL, track="x").mbid is None
     assert only(mbid=[NIL, MBID]).mbid == UUID(MBID)
     assert parse(**MINIMAL, puid=NIL) == []
 
 
-def test_an_empty_mbid_is_none() -> None:
+def test_an_empty_mbid_is_ignored() -> None:
     assert only(mbid=["", MBID]).mbid == UUID(MBID)
 
 
 @pytest.mark.parametrize(
     "form", [{}, {"foreignid": "vendor:17"}, {"track": "", "year": "0", "trackno": "x"}]
 )
-def test_what_names_no_recording_is_left_out_without_an_error(form: dict[str, str]) -> None:
+def test_an_item_that_names_no_recording_is_left_out_without_an_error(form: dict[str, str]) -> None:
     assert parse(**MINIMAL, **form) == []
 
 
@@ -96,11 +96,11 @@ def test_a_puid_or_a_text_is_enough(form: dict[str, str]) -> None:
     assert only(**form).mbid is None
 
 
-def test_texts_that_are_cleaned_away_still_count() -> None:
+def test_metadata_that_is_empty_after_cleaning_names_a_recording() -> None:
     assert only(trackno="10001").meta == {}
 
 
-def test_numbers_that_no_column_holds_are_dropped() -> None:
+def test_numbers_above_32_bits_are_dropped() -> None:
     assert only(track="x", year=str(2**31)).meta == {"track": "x"}
     assert only(track="x", year="9" * 50).meta == {"track": "x"}
 
@@ -151,13 +151,13 @@ def test_the_order_of_errors(first: int) -> None:
         ({"mbid": [MBID, "x"]}, 7, "mbid"),
     ],
 )
-def test_values_that_are_refused(form: dict[str, Any], code: int, name: str) -> None:
+def test_invalid_values(form: dict[str, Any], code: int, name: str) -> None:
     with pytest.raises(ApiError, match=f'"{name}"') as caught:
         parse(**{**MINIMAL, "track": "x", **form})
     assert caught.value.code == code
 
 
-def test_an_empty_fingerprint_says_what_may_be_wrong() -> None:
+def test_the_error_of_an_empty_fingerprint_has_a_hint() -> None:
     with pytest.raises(ApiError, match="too short"):
         parse(fingerprint="AQAAAA", duration=3, track="x")
 
@@ -167,19 +167,19 @@ def test_without_a_fingerprint_it_is_missing() -> None:
         parse(duration=3, track="x", trackid_0=MBID)
 
 
-def test_a_bad_item_is_dropped_when_there_is_a_good_one() -> None:
+def test_an_invalid_item_is_dropped_if_another_is_valid() -> None:
     good = {"fingerprint_1": WORD, "duration_1": 3, "track_1": "x"}
     for bad in (0, 2):
         found = parse(**good, **{f"fingerprint_{bad}": "!", f"duration_{bad}": 3})
         assert [number for number, _ in found] == [1]
 
 
-def test_of_only_bad_items_the_last_one_is_reported() -> None:
+def test_the_error_of_the_last_item_is_reported() -> None:
     with pytest.raises(MissingParameterError, match=r'"duration\.5"'):
         parse(fingerprint_0="!", duration_0=3, fingerprint_5=WORD)
 
 
-def test_a_good_item_that_names_nothing_still_counts_as_valid() -> None:
+def test_an_item_that_names_no_recording_counts_as_valid() -> None:
     assert parse(fingerprint_0=WORD, duration_0=3, fingerprint_1="!", duration_1=3) == []
 
 
@@ -189,7 +189,7 @@ values = st.one_of(st.text(), st.sampled_from([WORD, MBID, NIL, "3", "-1", "v:x"
 
 
 @given(st.lists(st.tuples(names, values)))
-def test_no_parameters_are_too_odd(pairs: list[tuple[str, str]]) -> None:
+def test_any_parameters_are_parsed_or_refused(pairs: list[tuple[str, str]]) -> None:
     try:
         found = parse_submissions(Parameters(pairs), SENDER)
     except ApiError:

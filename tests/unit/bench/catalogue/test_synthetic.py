@@ -5,7 +5,7 @@ import pytest
 
 from bench.catalogue.synthetic import (
     CHANGED_BITS,
-    MOST_DROPPED,
+    MAX_DROPPED,
     WORDS,
     Synthesizer,
     degrade,
@@ -54,7 +54,7 @@ def test_numbers_streams_and_seeds_give_unrelated_fingerprints(synthesizer):
 def test_a_degraded_copy_is_found_by_its_terms_and_its_score(synthesizer):
     words = synthesizer.fingerprint("catalogue", 5)
     copy = degrade(words, synthesizer.random("test"))
-    assert WORDS - MOST_DROPPED <= copy.size <= WORDS
+    assert WORDS - MAX_DROPPED <= copy.size <= WORDS
     assert np.intersect1d(extract_query(words), extract_query(copy)).size > 30
     assert compare2(words, copy) > 0.9
 

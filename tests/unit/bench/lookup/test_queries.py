@@ -4,7 +4,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from bench.catalogue.catalogue import Catalogue
+from bench.catalogue.content import Catalogue
 from bench.lookup.queries import KNOWN_SHARE, QueryFile, QuerySource
 from pipeline.fingerprint.codec import decode
 
@@ -49,14 +49,14 @@ def test_four_in_five_are_known():
 
 
 def test_a_query_is_repeated_only_if_that_is_asked_for():
-    different = {QuerySource(CATALOGUE).ask(number).body for number in range(50)}
-    repeated = {QuerySource(CATALOGUE, distinct=7).ask(number).body for number in range(50)}
+    different = {QuerySource(CATALOGUE).request(number).body for number in range(50)}
+    repeated = {QuerySource(CATALOGUE, distinct=7).request(number).body for number in range(50)}
     assert (len(different), len(repeated)) == (50, 7)
 
 
 def test_a_body_is_a_lookup_without_limits():
     source = QuerySource(CATALOGUE, meta="recordings compress")
-    form = parse_qs(source.ask(1).body)
+    form = parse_qs(source.request(1).body)
     assert set(form) == {"client", "duration", "fingerprint", "meta"}
     assert form["meta"] == ["recordings compress"]
     assert decode(form["fingerprint"][0]).words.tolist() == source.query(1).words.tolist()

@@ -4,13 +4,18 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from bench.catalogue.catalogue import Catalogue
-from bench.submit.submissions import Item, Submitter, bodies, judge
+from bench.catalogue.content import Catalogue
+from bench.submit.submissions import SubmissionSource, SyntheticSubmission, encode_requests, judge
 from pipeline.fingerprint.codec import decode
 from pipeline.fingerprint.compare import compare2
 
 KNOWN_TRACKS = 100
-SENT = [Item({}, 7), Item({}, -1), Item({}, -1), Item({}, -2)]
+SENT = [
+    SyntheticSubmission({}, 7),
+    SyntheticSubmission({}, -1),
+    SyntheticSubmission({}, -1),
+    SyntheticSubmission({}, -2),
+]
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +25,7 @@ def catalogue():
 
 @pytest.fixture(scope="module")
 def items(catalogue):
-    return Submitter(catalogue, run=0).make(200)
+    return SubmissionSource(catalogue, run=0).create(200)
 
 
 def words(item):
@@ -54,12 +59,12 @@ def test_every_submission_names_its_recording(items):
 
 
 def test_another_run_sends_other_recordings(catalogue, items):
-    [other] = Submitter(catalogue, run=1).make(1)
+    [other] = SubmissionSource(catalogue, run=1).create(1)
     assert compare2(words(items[0]), words(other)) < 0.1
 
 
 def test_requests_hold_so_many_submissions(items):
-    requests = [parse_qs(body) for body in bodies(items[:25], per_request=10, user="key")]
+    requests = [parse_qs(body) for body in encode_requests(items[:25], per_request=10, user="key")]
     assert [sum(name.startswith("fingerprint.") for name in each) for each in requests] == [
         10,
         10,

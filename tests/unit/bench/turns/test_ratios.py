@@ -1,12 +1,12 @@
 """Ratios of the windows of a round, their medians, and the table of both."""
 
-from bench.stack.accounting import PARTS
-from bench.turns.ratios import Sample, medians, ratios, table
+from bench.stack.processes import PARTS
+from bench.turns.ratios import WindowResult, medians, ratios, table
 
 
 def sample(variant, turn, cpu, connections=32, rate=100.0, p99=10.0):
     parts = {**dict.fromkeys(PARTS, 0.0), "front_end": cpu / 4, "total": cpu}
-    return Sample(variant, turn, connections, parts, rate, p99 / 5, p99)
+    return WindowResult(variant, turn, connections, parts, rate, p99 / 5, p99)
 
 
 # The machine is slow in the second round: only ratios of the same round are near 1.5.

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from bench.turns.rounds import order, take_sample
+from bench.turns.rounds import order, to_result
 from cli.errors import StackError
 
 
@@ -41,23 +41,23 @@ def test_each_is_first_as_often_as_the_others_and_before_each_other_one(names):
 
 
 def test_a_sample_is_what_is_compared_of_a_window():
-    found = take_sample("this", 3, window())
+    found = to_result("this", 3, window())
     assert (found.variant, found.turn, found.connections) == ("this", 3, 32)
     assert (found.cpu_ms["total"], found.rate, found.p50_ms, found.p99_ms) == (0.75, 200, 2, 4)
 
 
 @pytest.mark.parametrize("wrong", ["refused", "errors"])
 def test_one_failed_answer_ends_the_measurement(wrong):
-    with pytest.raises(StackError, match="other, round 4, 32 connections: of 1000 answers"):
-        take_sample("other", 3, window(**{wrong: 1}))
+    with pytest.raises(StackError, match="other, round 4, 32 connections: 1000 replies"):
+        to_result("other", 3, window(**{wrong: 1}))
 
 
 def test_without_answers_there_is_nothing_to_compare():
-    with pytest.raises(StackError, match="of 0 answers"):
-        take_sample("this", 0, window(requests=0))
+    with pytest.raises(StackError, match=": 0 replies"):
+        to_result("this", 0, window(requests=0))
 
 
 def test_a_few_queries_may_be_too_degraded_to_be_found():
-    take_sample("this", 0, window(unexpected=10))
-    with pytest.raises(StackError, match="11 are wrong"):
-        take_sample("this", 0, window(unexpected=11))
+    to_result("this", 0, window(unexpected=10))
+    with pytest.raises(StackError, match="11 wrong results"):
+        to_result("this", 0, window(unexpected=11))

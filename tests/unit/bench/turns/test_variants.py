@@ -6,15 +6,15 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from bench.catalogue.catalogue import Catalogue
-from bench.turns.checkouts import Checkout
+from bench.catalogue.content import Catalogue
+from bench.stack.checkouts import Checkout
 from bench.turns.command import turns
 from bench.turns.variants import (
     OTHER,
     THIS,
     Variant,
     comparisons,
-    folders,
+    folder_names,
     load_catalogue,
     make_variants,
     read_switches,
@@ -68,7 +68,7 @@ def test_this_is_compared_with_the_other_and_switches_with_this():
 def test_kept_data_is_found_again_by_the_commit():
     commits = ["1" * 40, "2" * 40, "1" * 40, f"{'1' * 40}-dirty", None]
     variants = [Variant(str(each), ELSEWHERE, each) for each in commits]
-    assert folders(variants) == [
+    assert folder_names(variants) == [
         "111111111111-1",
         "222222222222-1",
         "111111111111-2",

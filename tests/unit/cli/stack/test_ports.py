@@ -1,4 +1,4 @@
-"""Ports: free, taken, and by whom."""
+"""Free and taken ports."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from cli.stack.servers import ports
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port on which this very process listens."""
+    """A port on which this process listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
@@ -23,13 +23,13 @@ def test_a_free_port_can_be_listened_on() -> None:
         assert not ports.is_free(port)
 
 
-def test_a_taken_port_is_named_with_its_holder_and_the_way_out(taken: int) -> None:
+def test_the_error_names_the_port_its_process_and_the_option(taken: int) -> None:
     wanted = rf"port {taken} of 127.0.0.1 is taken by .* \(pid {os.getpid()}\).* --flower-port"
     with pytest.raises(ports.PortTakenError, match=wanted):
         ports.require(taken, "127.0.0.1", "--flower-port")
 
 
-def test_a_port_is_taken_for_every_address_if_it_is_for_one(taken: int) -> None:
+def test_a_port_taken_on_one_address_is_taken_on_all(taken: int) -> None:
     assert not ports.is_free(taken, "0.0.0.0")  # noqa: S104 - the very point
 
 
@@ -38,11 +38,11 @@ def test_an_address_of_another_machine_is_refused() -> None:
         ports.require(5000, "192.0.2.1", "--port")
 
 
-def test_zero_asks_for_any_port() -> None:
+def test_port_0_is_replaced_by_a_free_port() -> None:
     assert ports.require(0, "127.0.0.1", "--port") > 0
 
 
-def test_the_last_port_is_preferred_while_it_is_free(taken: int) -> None:
+def test_a_given_port_is_used_if_it_is_free(taken: int) -> None:
     free = ports.free_port()
     assert ports.prefer(free) == free
     assert ports.prefer(taken) != taken
@@ -58,5 +58,5 @@ def test_the_last_port_is_preferred_while_it_is_free(taken: int) -> None:
         ("music.example", "http://music.example:80"),
     ],
 )
-def test_web_addresses_can_be_opened_on_this_machine(host: str, address: str) -> None:
+def test_urls_can_be_opened_on_this_machine(host: str, address: str) -> None:
     assert ports.web_address(host, 80) == address

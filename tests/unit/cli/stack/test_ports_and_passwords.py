@@ -1,4 +1,4 @@
-"""Passwords and ports that stay from run to run."""
+"""Passwords and ports are kept between runs."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from cli.stack.data_directory import DataDir
 from cli.stack.ports_and_passwords import StackRecord
 
 
-def test_it_is_made_once_and_stays(tmp_path: Path) -> None:
+def test_the_record_is_created_once(tmp_path: Path) -> None:
     data = DataDir.at(tmp_path)
     first = StackRecord.load(data)
     assert StackRecord.load(data) == first
     assert data.record.stat().st_mode & 0o077 == 0
 
 
-def test_two_stacks_share_no_secret(tmp_path: Path) -> None:
+def test_two_stacks_have_different_secrets(tmp_path: Path) -> None:
     records = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -25,19 +25,19 @@ def test_two_stacks_share_no_secret(tmp_path: Path) -> None:
     assert len({records[0].postgres_password, records[0].valkey_password}) == 2
 
 
-def test_ports_are_remembered(tmp_path: Path) -> None:
+def test_ports_are_kept(tmp_path: Path) -> None:
     data = DataDir.at(tmp_path)
     StackRecord.load(data).with_ports(postgres=1, valkey=2).save(data)
     assert (StackRecord.load(data).postgres_port, StackRecord.load(data).valkey_port) == (1, 2)
 
 
-def test_it_does_not_show_its_secrets() -> None:
+def test_the_repr_has_no_secrets() -> None:
     record = StackRecord()
     assert record.postgres_password not in repr(record)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"token": 1}'])
-def test_a_damaged_record_is_an_error_and_is_not_replaced(tmp_path: Path, text: str) -> None:
+def test_a_malformed_record_is_an_error_and_is_not_replaced(tmp_path: Path, text: str) -> None:
     data = DataDir.at(tmp_path)
     data.record.write_text(text)
     with pytest.raises(StackError, match=r"stack\.json is damaged"):

@@ -1,4 +1,4 @@
-"""What is written down of a stack that runs."""
+"""The file with the processes of a running stack."""
 
 import os
 import subprocess
@@ -9,9 +9,9 @@ import psutil
 import pytest
 
 from cli.stack.data_directory import DataDir
-from cli.stack.processes import Identity
-from cli.stack.roles import Stage
-from cli.stack.run_state import Running, RunState, end_strays
+from cli.stack.roles import StopOrder
+from cli.stack.run_state import RunningProcess, RunState, stop_strays
+from cli.stack.strays import ProcessIdentity
 
 SLEEPER = "import time; time.sleep(600)"
 
@@ -21,15 +21,22 @@ def data(tmp_path: Path) -> DataDir:
     return DataDir.at(tmp_path)
 
 
-def running(role: str, pid: int, mark: str = "", stage: Stage = Stage.WORKER) -> Running:
-    return Running(
-        role, stage, None, "127.0.0.1", Identity(pid, psutil.Process(pid).create_time(), mark)
+def running(
+    role: str, pid: int, mark: str = "", stop_order: StopOrder = StopOrder.WORKER
+) -> RunningProcess:
+    return RunningProcess(
+        role,
+        stop_order,
+        None,
+        "127.0.0.1",
+        ProcessIdentity(pid, psutil.Process(pid).create_time(), mark),
     )
 
 
-def test_it_comes_back_as_it_was(data: DataDir) -> None:
-    api = Running("api", Stage.FRONT, 5000, "0.0.0.0", Identity(3, 4.5, "mark"))  # noqa: S104
-    state = RunState(Identity(1, 2.5), (api,), ready=True)
+def test_a_saved_state_can_be_loaded(data: DataDir) -> None:
+    identity = ProcessIdentity(3, 4.5, "mark")
+    api = RunningProcess("api", StopOrder.FRONT_END, 5000, "192.0.2.1", identity)
+    state = RunState(ProcessIdentity(1, 2.5), (api,), ready=True)
     state.save(data)
     assert RunState.load(data) == state
     assert state.find("api") == api
@@ -37,23 +44,23 @@ def test_it_comes_back_as_it_was(data: DataDir) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"supervisor": 1}', '{"processes": [{}]}'])
-def test_a_damaged_file_is_as_good_as_none(data: DataDir, text: str) -> None:
+def test_a_malformed_file_is_ignored(data: DataDir, text: str) -> None:
     data.run.write_text(text)
     assert RunState.load(data) is None
 
 
-def test_strays_end_in_the_stacks_order_and_others_live(tmp_path: Path) -> None:
+def test_strays_are_stopped_and_other_processes_are_not(tmp_path: Path) -> None:
     ours = str(tmp_path / "acoustid.conf")
     stray, stranger = (
         subprocess.Popen([sys.executable, "-c", SLEEPER, mark]) for mark in (ours, "/elsewhere")
     )
     try:
         left = [
-            running("server", stray.pid, ours, Stage.SERVER),
+            running("server", stray.pid, ours, StopOrder.SERVER),
             running("worker", stranger.pid, ours),
-            running("api", os.getpid(), ours, Stage.FRONT),
+            running("api", os.getpid(), ours, StopOrder.FRONT_END),
         ]
-        assert end_strays(left) == ["server"]
+        assert stop_strays(left) == ["server"]
         assert stray.wait(timeout=10) != 0
         assert stranger.poll() is None
     finally:

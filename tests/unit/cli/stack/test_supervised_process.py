@@ -1,34 +1,36 @@
-"""How long the supervisor waits before it starts a process again."""
+"""The delay before a process is restarted."""
 
 import pytest
 
-from cli.stack.processes import Child
-from cli.stack.roles import Stage
-from cli.stack.stopping import POLITE
-from cli.stack.supervised_process import LONGEST_DELAY, STEADY, Charge
+from cli.stack.child_process import ChildProcess
+from cli.stack.roles import StopOrder
+from cli.stack.stopping import TERM_THEN_KILL
+from cli.stack.supervised_process import MAX_RESTART_DELAY, STABLE_AFTER, SupervisedProcess
 
 
-def never() -> Child:
+def never() -> ChildProcess:
     raise AssertionError("nothing is started here")
 
 
 @pytest.fixture
-def charge() -> Charge:
-    return Charge("worker", Stage.WORKER, never, POLITE, None, "127.0.0.1", "mark")
+def process() -> SupervisedProcess:
+    return SupervisedProcess(
+        "worker", StopOrder.WORKER, never, TERM_THEN_KILL, None, "127.0.0.1", "mark"
+    )
 
 
-def test_the_wait_doubles_up_to_a_limit(charge: Charge) -> None:
-    charge.started = float("inf")
-    waits = [charge.bury() for _ in range(12)]
+def test_the_restart_delay_doubles_up_to_a_limit(process: SupervisedProcess) -> None:
+    process.started = float("inf")
+    waits = [process.schedule_restart() for _ in range(12)]
     assert waits[:4] == [0.5, 1.0, 2.0, 4.0]
-    assert waits[-1] == LONGEST_DELAY
+    assert waits[-1] == MAX_RESTART_DELAY
 
 
-def test_a_process_that_was_steady_is_forgiven(
-    charge: Charge, monkeypatch: pytest.MonkeyPatch
+def test_the_restart_delay_is_short_after_a_stable_time(
+    process: SupervisedProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.monotonic", lambda: 1000.0)
-    charge.ends = 7
-    charge.started = 1000.0 - STEADY - 1
-    assert charge.bury() == 0.5
-    assert charge.next_start == 1000.5
+    process.exits = 7
+    process.started = 1000.0 - STABLE_AFTER - 1
+    assert process.schedule_restart() == 0.5
+    assert process.next_start == 1000.5

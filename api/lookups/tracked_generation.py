@@ -1,0 +1,128 @@
+"""Reads the generation of the catalogue from Redis, with few commands.
+
+The generation is a hash. A copy is kept in memory until Redis reports that the hash may have
+changed: it sends an invalidation message (``CLIENT TRACKING``) on the connection that read the
+hash, before the writer can send its next command. While the connection has no data to read, the
+copy is valid and no command is needed.
+
+redis-py has client-side caching too, but only for Redis: it refuses Valkey.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+import redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+
+from api.access.redis_outage import RedisWatch
+from tasks.redis_state import catalogue_generation
+
+MAX_AGE: Final = 1.0
+"""Seconds after which the hash is read again: a network can lose a connection without notice."""
+
+Fields = Mapping[bytes, bytes]
+
+
+class TrackedGeneration:
+    """The current generation of the catalogue, for many threads.
+
+    It connects when it is first read.
+
+    Args:
+        client: to Redis; its connection pool says where and how to connect.
+        watch: skips Redis for a while after a failure.
+        caches: whether the hash is kept in memory; if not, each call reads it.
+        max_age: seconds after which it is read again.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        watch: RedisWatch,
+        *,
+        caches: bool = True,
+        max_age: float = MAX_AGE,
+    ) -> None:
+        self._client = client
+        self._watch = watch
+        self._caches = caches
+        self._max_age = max_age
+        self._lock = threading.Lock()
+        self._connection: Any = None
+        self._is_tracking = False  # whether the server reports changes on the connection
+        self._fields: Fields = {}
+        # Times on the monotonic clock.
+        self._valid_until = 0.0
+        self._failed_at = 0.0
+
+    def current(self) -> bytes | None:
+        """Return the generation at some moment after the call.
+
+        It is None while a task changes the catalogue, and without Redis.
+        """
+        fields = self._watch.ask(self.read, None)
+        return None if fields is None else catalogue_generation.state(fields)
+
+    def read(self) -> Fields:
+        """Return the fields of the hash at some moment after the call.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is not available.
+        """
+        if not self._caches:
+            return cast("Fields", self._client.hgetall(catalogue_generation.KEY))
+        called_at = time.monotonic()
+        with self._lock:
+            if self._failed_at > called_at:  # else each waiting thread would wait for Redis again
+                raise RedisConnectionError("Redis was away while this thread waited")
+            if not self._is_valid():
+                self._refresh()
+            return self._fields
+
+    def _is_valid(self) -> bool:
+        if not self._is_tracking or time.monotonic() >= self._valid_until:
+            return False
+        try:
+            return not self._connection.can_read()
+        except (RedisError, OSError):  # the server has closed it
+            self._disconnect()
+            return False
+
+    def _refresh(self) -> None:
+        """Read the hash on the present connection, and if that fails, once on a new one."""
+        while True:
+            is_new = self._connection is None
+            try:
+                if is_new:
+                    self._connect()
+                self._connection.send_command("HGETALL", catalogue_generation.KEY)
+                self._fields = self._connection.read_response()
+                self._valid_until = time.monotonic() + self._max_age
+            except (RedisError, OSError):
+                # redis-py would reconnect the old connection, which would not be tracked.
+                self._disconnect()
+                if is_new:
+                    self._failed_at = time.monotonic()
+                    raise
+            else:
+                return
+
+    def _connect(self) -> None:
+        pool = self._client.connection_pool
+        # Only protocol 3 has push messages; `read_response` skips them.
+        self._connection = pool.connection_class(**{**pool.connection_kwargs, "protocol": 3})
+        self._connection.connect()
+        self._connection.send_command("CLIENT", "TRACKING", "ON")
+        try:
+            self._connection.read_response()
+            self._is_tracking = True
+        except ResponseError:  # the server can't track, so each call reads the hash
+            self._is_tracking = False
+
+    def _disconnect(self) -> None:
+        connection, self._connection, self._is_tracking = self._connection, None, False
+        if connection is not None:
+            connection.disconnect()

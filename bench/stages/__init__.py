@@ -1,1 +1,0 @@
-"""``acoustid bench stages``: the stages of a lookup, one by one."""

@@ -1,0 +1,165 @@
+"""Starts child processes and reads their logs."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from cli.errors import StackError
+from cli.stack.servers.system_account import SystemAccount
+
+Pause = Callable[[float], None]
+"""Waits for a number of seconds. It may raise an exception, which ends the waiting."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+class ProcessError(StackError):
+    """A process could not be started or ended unexpectedly. The text gives the reason."""
+
+
+class ChildProcess:
+    """A process that this one started. It is the leader of its own process group."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.pid = process.pid
+        self.created = psutil.Process(process.pid).create_time()
+
+    def poll(self) -> int | None:
+        """Return the exit status if the process has ended, else None. A signal is negative.
+
+        When it has ended, the rest of its process group is killed. Such processes would keep its
+        port, or work at the same time as the next process.
+        """
+        if self._process.returncode is None and self._has_ended():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+        return self._process.poll()
+
+    def runs(self) -> bool:
+        """Return whether the process still runs."""
+        return self.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal if the process still runs. SIGKILL is sent to its whole group."""
+        if not self.runs():
+            return
+        if number == signal.SIGKILL:
+            os.killpg(self.pid, number)
+        else:
+            self._process.send_signal(number)
+
+    def _has_ended(self) -> bool:
+        """Return whether the process has ended, without reaping it: its pid is not reused yet."""
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return self._process.poll() is not None
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        try:
+            return os.waitid(os.P_PID, self.pid, flags) is not None
+        except ChildProcessError:
+            return True
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    log: Path,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    account: SystemAccount | None = None,
+    death_signal: signal.Signals = signal.SIGTERM,
+    files: Sequence[int] = (),
+) -> ChildProcess:
+    """Start a process in a session of its own.
+
+    Args:
+        command: the program and its arguments.
+        log: the file to which stdout and stderr are appended.
+        env: the environment.
+        cwd: the working directory; None for the current one.
+        account: the user who runs the process; None for the current one.
+        death_signal: the signal that the process gets when this process dies (Linux only).
+        files: open file descriptors that the process inherits under the same numbers.
+
+    Raises:
+        ProcessError: the command cannot be run.
+    """
+    try:
+        with open_log(log) as output:
+            return ChildProcess(
+                subprocess.Popen(  # noqa: S603 - the commands are ours
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=dict(env),
+                    cwd=cwd,
+                    start_new_session=True,
+                    pass_fds=files,
+                    preexec_fn=_tie_to_parent(death_signal),  # noqa: PLW1509 - no threads here
+                    **(account.as_popen() if account else {}),
+                )
+            )
+    except (OSError, subprocess.SubprocessError) as error:
+        user = f" as user {account.name}" if account else ""
+        raise ProcessError(f"{command[0]} cannot be started{user}: {error}") from error
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """Open a log for appending. Only its owner can read it."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+
+
+def read_tail(path: Path, lines: int = 15) -> str:
+    """Return the last lines of a log; an empty text if there is no log."""
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - 400 * lines))
+            text = log.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def describe_exit(status: int) -> str:
+    """Return an exit status of `ChildProcess.poll` as text: the name of a signal, or a number."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, pause: Pause = time.sleep) -> bool:
+    """Wait until the condition is true; return False after the timeout in seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        pause(0.02)
+    return True
+
+
+def _tie_to_parent(number: signal.Signals) -> Callable[[], None] | None:
+    """Return a function that a child calls before its program, so that it ends with its parent."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    parent = os.getpid()
+
+    def tie() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+        if os.getppid() != parent:  # the parent died before the call of prctl
+            os._exit(1)
+
+    return tie

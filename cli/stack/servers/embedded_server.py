@@ -1,0 +1,87 @@
+"""Starts an embedded server and waits until it answers."""
+
+import time
+from pathlib import Path
+from typing import Protocol
+
+from cli.stack.child_process import ChildProcess, Pause, ProcessError, read_tail
+from cli.stack.servers import ports
+from cli.stack.stopping import Escalation, stop_process
+
+START_TIMEOUT = 300.0
+"""Seconds within which a server must answer. Recovery after a crash may take minutes."""
+
+_ATTEMPTS = 5
+_POLL = 0.02
+
+
+class EmbeddedServer(Protocol):
+    """A server of a stack: PostgreSQL or Valkey.
+
+    Attributes:
+        role: its name in logs and in ``run.json``.
+        port: the port on which it listens on 127.0.0.1.
+        log: the file for its output.
+        mark: a path that identifies its process, see `cli.stack.strays.ProcessIdentity`.
+        escalation: the signals that stop it.
+    """
+
+    role: str
+    port: int
+    log: Path
+    mark: str
+    escalation: Escalation
+
+    def prepare(self) -> None:
+        """Create the server's directory if it is missing, and stop a stray server that uses it."""
+
+    def spawn(self) -> ChildProcess:
+        """Start the process. `prepare` must have been called before."""
+
+    def answers(self) -> bool:
+        """Return whether the server answers on the port and accepts the stack's password."""
+
+
+def start_server(server: EmbeddedServer, pause: Pause = time.sleep) -> ChildProcess:
+    """Prepare and start a server; return its process when it answers.
+
+    If another process has taken the port meanwhile, the server gets another port.
+
+    Args:
+        server: a server that does not run.
+        pause: the function that waits. If it raises an exception, the process is stopped.
+
+    Raises:
+        ProcessError: the process ended or did not answer. The text quotes its log.
+    """
+    server.prepare()
+    for _ in range(_ATTEMPTS):
+        process = server.spawn()
+        try:
+            if wait_for_answer(server, process, pause):
+                return process
+        except BaseException:
+            stop_process(process, server.escalation)
+            raise
+        if ports.is_free(server.port):
+            break
+        server.port = ports.free_port()
+    raise ProcessError(f"{server.role} ended at its start:\n{read_tail(server.log)}")
+
+
+def wait_for_answer(
+    server: EmbeddedServer, process: ChildProcess, pause: Pause = time.sleep
+) -> bool:
+    """Wait until the server answers; return False if its process has ended.
+
+    Raises:
+        ProcessError: the server did not answer within `START_TIMEOUT`.
+    """
+    deadline = time.monotonic() + START_TIMEOUT
+    while process.poll() is None:
+        if server.answers():
+            return True
+        if time.monotonic() > deadline:
+            raise ProcessError(f"{server.role} does not answer:\n{read_tail(server.log)}")
+        pause(_POLL)
+    return False

@@ -1,0 +1,179 @@
+"""Chooses the directory of PostgreSQL's data, which the account that runs PostgreSQL can enter.
+
+This is the data directory of the stack if possible. If root starts the stack, PostgreSQL runs as
+another account. That account may be unable to enter the data directory, for example in a home
+directory with mode 0700. Then a directory under ``/var/lib/acoustid`` or under the temporary
+directory is used, and a file in the data directory contains its path. The modes of existing
+directories are never changed.
+"""
+
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.errors import StackError
+from cli.stack.servers.system_account import SystemAccount, server_account
+
+SYSTEM_HOME = Path("/var/lib/acoustid")
+PATH_FILE = "postgres.place"
+"""File in the data directory with the path of an external directory."""
+
+OWNER_FILE = "data-dir"
+"""File in an external directory with the path of the data directory to which it belongs."""
+
+
+class PostgresDirectoryError(StackError):
+    """There is no usable directory for PostgreSQL. The text gives the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDirectory:
+    """The directory of PostgreSQL's files, and the account that runs it.
+
+    Attributes:
+        base: a directory that the account can enter.
+        account: the account; None for the user of this process.
+    """
+
+    base: Path
+    account: SystemAccount | None
+
+    @property
+    def data(self) -> Path:
+        """PostgreSQL's own data directory."""
+        return self.base / "postgres"
+
+    def create_folder(self, path: Path) -> None:
+        """Create an empty directory that the account owns. An existing one is deleted first."""
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(mode=0o700)
+        self.change_owner(path)
+
+    def change_owner(self, path: Path) -> None:
+        """Make the account the owner of a file or directory below `base`."""
+        if self.account:
+            os.chown(path, self.account.uid, self.account.gid)
+
+
+def choose(data_dir: Path, token: str) -> PostgresDirectory:
+    """Return the PostgreSQL directory of a stack, the same one each time.
+
+    Args:
+        data_dir: the stack's data directory, which exists.
+        token: random text that belongs to this data directory. A new data directory at the same
+            path has another token, and so does not use the files of the old one.
+
+    Raises:
+        PostgresDirectoryError: no directory can be used.
+        AccountError: no account can run PostgreSQL.
+    """
+    path_file = data_dir / PATH_FILE
+    if path_file.exists():
+        base = Path(path_file.read_text(encoding="utf-8").strip())
+        if not base.is_dir():
+            raise PostgresDirectoryError(
+                f"{base} is missing, which holds PostgreSQL's files by {path_file}"
+            )
+        return PostgresDirectory(base, server_account(base / "postgres"))
+    account = server_account(data_dir / "postgres")
+    if account is None or account.may("x", data_dir):
+        return PostgresDirectory(data_dir, account)
+    base = _create_external(data_dir, token)
+    path_file.write_text(f"{base}\n", encoding="utf-8")
+    return PostgresDirectory(base, account)
+
+
+def delete_external(data_dir: Path) -> None:
+    """Delete the external directory of a data directory, if it has one."""
+    path_file = data_dir / PATH_FILE
+    if path_file.exists():
+        shutil.rmtree(path_file.read_text(encoding="utf-8").strip(), ignore_errors=True)
+
+
+def executable_programs(folder: Path, directory: PostgresDirectory) -> Path:
+    """Return a directory of PostgreSQL's programs that the account can run.
+
+    This is `folder` if possible, else a copy of the installation in the PostgreSQL directory.
+
+    Args:
+        folder: the directory of ``postgres`` and ``initdb``.
+        directory: the PostgreSQL directory.
+    """
+    if directory.account is None or directory.account.may("x", folder / "postgres"):
+        return folder
+    program = (folder / "postgres").stat()
+    version = _digest(f"{folder} {program.st_size} {program.st_mtime_ns}")
+    copy = directory.base / f"programs-{version}"
+    if not copy.exists():
+        for outdated in directory.base.glob("programs-*"):
+            shutil.rmtree(outdated)
+        _copy_installation(folder.parent, copy)
+    return copy / "package" / folder.parent.name / folder.name
+
+
+def _copy_installation(prefix: Path, copy: Path) -> None:
+    """Copy an installation with its layout, since the programs find their files by it."""
+    partial = copy.with_name(copy.name.replace("programs-", "programs.partial-"))
+    shutil.rmtree(partial, ignore_errors=True)
+    for name in ("bin", "lib", "share"):
+        if (prefix / name).is_dir():
+            shutil.copytree(prefix / name, partial / "package" / prefix.name / name)
+    # In a wheel, shared libraries are in a directory next to the package.
+    libraries = prefix.parent.with_name(f"{prefix.parent.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, partial / libraries.name)
+    _make_readable(partial)
+    partial.rename(copy)
+
+
+def _make_readable(folder: Path) -> None:
+    """Make all files readable for all users, whatever umask they were created with."""
+    for path in (folder, *folder.rglob("*")):
+        executable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+        path.chmod(0o755 if executable else 0o644)
+
+
+def _create_external(data_dir: Path, token: str) -> Path:
+    name = _digest(f"{data_dir} {token}")
+    problems = []
+    for home in (SYSTEM_HOME, Path(tempfile.gettempdir()) / "acoustid"):
+        try:
+            base = create_own(create_own(home) / name)
+        except (OSError, PostgresDirectoryError) as error:
+            problems.append(str(error))
+        else:
+            (base / OWNER_FILE).write_text(f"{data_dir}\n", encoding="utf-8")
+            return base
+    raise PostgresDirectoryError(
+        "there is no directory for PostgreSQL's files: " + "; ".join(problems)
+    )
+
+
+def create_own(path: Path) -> Path:
+    """Create a directory that only this user can write to; return its path.
+
+    Raises:
+        PostgresDirectoryError: it exists, and another user owns it or can write to it.
+    """
+    with suppress(FileExistsError):
+        _create_passable(path)
+    found = path.lstat()
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    if not ours or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PostgresDirectoryError(f"{path} is not this user's own directory")
+    return path
+
+
+def _create_passable(folder: Path) -> None:
+    """Create a directory that all users can pass through, whatever the umask."""
+    folder.mkdir(mode=0o700)
+    folder.chmod(0o711)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

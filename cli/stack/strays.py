@@ -1,0 +1,83 @@
+"""Finds processes that an earlier run of a stack left behind, by pid, start time and path."""
+
+from dataclasses import dataclass
+from signal import Signals
+
+import psutil
+
+from cli.stack.child_process import ProcessError
+
+CLOCK_TOLERANCE = 2.0
+"""Seconds by which the start time of a process may change when the system clock is set."""
+
+
+class StrayProcess:
+    """A running process of a stack that is not a child of this process."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self._process = process
+        self.pid = process.pid
+        self.created = process.create_time()
+
+    def runs(self) -> bool:
+        """Return whether the process still runs."""
+        try:
+            return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def send(self, number: Signals) -> None:
+        """Send a signal to the process if it still runs.
+
+        Raises:
+            ProcessError: the process belongs to another user.
+        """
+        try:
+            self._process.send_signal(number)
+        except psutil.NoSuchProcess:
+            return
+        except psutil.AccessDenied:
+            user = self._process.username()
+            raise ProcessError(
+                f"process {self.pid} belongs to user {user}: only {user} or root can stop it"
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessIdentity:
+    """Identifies a process even after its pid was reused: the start time differs then.
+
+    Attributes:
+        pid: its process id.
+        created: its start time, in seconds since the epoch.
+        mark: a path of the stack that the process was given (`find_by_path`); empty for none.
+    """
+
+    pid: int
+    created: float
+    mark: str = ""
+
+    def find(self) -> StrayProcess | None:
+        """Return the process if it still runs, else None."""
+        found = find_by_path(self.pid, self.mark)
+        if found and abs(found.created - self.created) <= CLOCK_TOLERANCE:
+            return found
+        return None
+
+
+def find_by_path(pid: int, path: str) -> StrayProcess | None:
+    """Return the running process `pid` if it was given `path` or a path below it, else None.
+
+    The path may be an argument, the working directory or the value of an environment variable. With
+    an empty path, any running process `pid` is returned.
+    """
+    try:
+        process = psutil.Process(pid)
+        if not path:
+            return StrayProcess(process)
+        given = (*process.cmdline(), process.cwd(), *process.environ().values())
+    except (psutil.Error, OSError):
+        return None
+    if any(text == path or text.startswith(f"{path}/") for text in given):
+        return StrayProcess(process)
+    return None

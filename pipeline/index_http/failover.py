@@ -1,0 +1,134 @@
+"""Chooses among several servers of the same index: order, rest after a failure, positions."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+
+import structlog
+
+from pipeline.index import SearchTimeout
+from pipeline.index_http.protocol import IndexUnavailable, ServerFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipeline.index_http.client import IndexServerClient
+
+Answer = TypeVar("Answer")
+
+REST: Final = 5.0
+"""Seconds after a failure in which a server is tried only after all others."""
+
+logger = structlog.get_logger("acoustid.index_http")
+
+
+class Failover:
+    """Sends a request to one server after the other until one answers. Thread-safe."""
+
+    def __init__(self, servers: Sequence[IndexServerClient]) -> None:
+        """Take at least one server, in the order of preference."""
+        self._servers = tuple(servers)
+        self._rests_until: dict[IndexServerClient, float] = {}
+
+    def request(
+        self, send: Callable[[IndexServerClient, float], Answer], deadline: float
+    ) -> Answer:
+        """Return the first answer. Each server gets an equal share of the remaining time.
+
+        Args:
+            send: takes a server and the seconds that the answer may take. If it raises
+                `ServerFailed`, the next server is tried.
+            deadline: a `time.monotonic` value, for all servers together.
+
+        Raises:
+            SearchTimeout: the deadline has passed.
+            IndexUnavailable: no server gave an answer.
+        """
+        order = self._in_order()
+        failures: list[str] = []
+        for place, server in enumerate(order):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise SearchTimeout("; ".join(["no answer in time", *failures]))
+            try:
+                return send(server, left / (len(order) - place))
+            except ServerFailed as error:
+                failures.append(str(error))
+                self._let_rest(server, str(error))
+        raise IndexUnavailable("; ".join(failures))
+
+    def close(self) -> None:
+        """Close the connections."""
+        for server in self._servers:
+            server.close()
+
+    def _in_order(self) -> list[IndexServerClient]:
+        """Return the servers by preference, those that failed recently last."""
+        now = time.monotonic()
+        return sorted(self._servers, key=lambda server: self._rests_until.get(server, 0.0) > now)
+
+    def _let_rest(self, server: IndexServerClient, reason: str) -> None:
+        now = time.monotonic()
+        if self._rests_until.get(server, 0.0) <= now:
+            logger.warning("index server failed", reason=reason, rest=REST)
+        self._rests_until[server] = now + REST
+
+
+class ServerPositions:
+    """The last changelog position of each server, and the highest one given to the caller.
+
+    A caller that reads the position and then searches expects to find everything up to it. A
+    replica may lag, so searches go only to servers that have reached the reported position. The
+    position of a server grows, unless its index is rebuilt.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: dict[IndexServerClient, _Observation] = {}
+        self._reported = 0
+
+    @property
+    def reported(self) -> int:
+        """The position that searches must reach, 0 before the first `report`."""
+        return self._reported
+
+    def has_reached(self, server: IndexServerClient) -> bool:
+        """Return whether the last known position of a server is the reported one or later."""
+        with self._lock:
+            seen = self._seen.get(server)
+            return (seen.position if seen else 0) >= self._reported
+
+    def observe(self, server: IndexServerClient, position: int, asked: float) -> None:
+        """Store the position of a server.
+
+        A lower position than before means that the index was rebuilt or lost. All earlier
+        positions are then discarded.
+
+        Args:
+            server: the server.
+            position: its changelog position.
+            asked: `time.monotonic` at the request. An answer older than the last observation is
+                out of date and does not count as a lower position.
+        """
+        with self._lock:
+            last = self._seen.get(server)
+            if last and position < last.position:
+                if asked < last.time:
+                    return
+                self._seen.clear()
+                self._reported = 0
+            self._seen[server] = _Observation(position, time.monotonic())
+
+    def report(self, position: int) -> None:
+        """Store that the caller was given this position."""
+        with self._lock:
+            self._reported = max(self._reported, position)
+
+
+class _Observation(NamedTuple):
+    """A position and the `time.monotonic` at which it was received."""
+
+    position: int
+    time: float

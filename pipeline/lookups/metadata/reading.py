@@ -1,0 +1,153 @@
+"""What a batch must read, the union of its requests' options, and the reading of MusicBrainz.
+
+A failed attempt to read MusicBrainz is followed by a pause of four times its duration, so that a
+server that does not answer takes a fifth of the lookups' time at most.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+import structlog
+
+from pipeline.catalog.fingerprint.track_links import RecordingLink
+from pipeline.catalog.musicbrainz import metadata
+from pipeline.catalog.musicbrainz.metadata import Catalogue, Credited, Wanted
+from pipeline.lookups.metadata.meta_words import Detail, MetaOptions, parse_meta
+from pipeline.lookups.metadata.view import Knowledge
+from pipeline.messages import Lookup, LookupBatch
+from pipeline.runtime.databases import Databases, limit_statements
+
+Links = Mapping[int, Sequence[RecordingLink]]
+
+PAUSE_FACTOR: Final = 4
+MIN_PAUSE: Final = 1.0  # seconds
+LOG_INTERVAL: Final = 60.0  # seconds
+
+DEADLINE_SHARE: Final = 1 / 6
+"""Share of the time left that each of five statements may take; the rest is for the reply."""
+
+MAX_STATEMENT_TIME: Final = 2.0  # seconds
+MIN_STATEMENT_TIME: Final = 0.05  # seconds
+
+logger = structlog.get_logger("acoustid.stages.describe")
+
+
+@dataclass(slots=True)
+class Request:
+    """The options of one request of the batch, and the tracks that its lookups found."""
+
+    options: MetaOptions
+    track_ids: set[int] = field(default_factory=set)
+
+
+def original(lookup: Lookup, batch: LookupBatch) -> Lookup:
+    """Return the lookup that has the hits of this one: the equal, earlier one, or itself."""
+    return batch.lookups[lookup.same_as] if lookup.same_as >= 0 else lookup
+
+
+def plan_requests(batch: LookupBatch) -> list[Request]:
+    """Return the requests of a batch, in their order."""
+    requests = [Request(parse_meta(meta)) for meta in batch.metas]
+    for lookup in batch.lookups:
+        hits = original(lookup, batch).hits
+        requests[lookup.request].track_ids.update(hit.track_id for hit in hits)
+    return requests
+
+
+def linked_tracks(requests: Sequence[Request]) -> set[int]:
+    """Return the ids of the tracks whose links the answers need."""
+    shown = (request.track_ids for request in requests if request.options.shows_links)
+    return set().union(*shown)
+
+
+def plan_reading(requests: Sequence[Request], links: Links) -> Wanted:
+    """Return what the answers need of MusicBrainz."""
+    wanted = Wanted()
+    for request in requests:
+        options = request.options
+        if not options.reads_musicbrainz:
+            continue
+        mbids = {link.mbid for track_id in request.track_ids for link in links.get(track_id, ())}
+        wanted.recordings |= mbids
+        if options.shows_releases:
+            wanted.placed |= mbids
+        wanted.isrcs |= options.isrcs
+        wanted.events |= options.releases is Detail.FULL
+        wanted.credited |= _credited(options)
+    return wanted
+
+
+def shows_text(request: Request, knowledge: Knowledge) -> bool:
+    """Return whether the answers to a request have submitted texts.
+
+    As in the public service, either all tracks of the request have theirs, or none has because
+    MusicBrainz has a recording of one of them.
+    """
+    return request.options.user_text and not _knows_any(request, knowledge)
+
+
+def _knows_any(request: Request, knowledge: Knowledge) -> bool:
+    return any(
+        knowledge.knows(link.mbid, request.options)
+        for track_id in request.track_ids
+        for link in knowledge.links.get(track_id, ())
+    )
+
+
+def _credited(options: MetaOptions) -> set[Credited]:
+    shown: dict[Credited, bool] = {
+        "recording": options.recordings is Detail.FULL,
+        "track": options.tracks or options.legacy,
+        "release": options.releases is Detail.FULL,
+        "release_group": options.release_groups is Detail.FULL,
+    }
+    return {kind for kind, is_shown in shown.items() if is_shown}
+
+
+@dataclass(slots=True)
+class _Outage:
+    """The pause after a failure of MusicBrainz; times on the monotonic clock."""
+
+    retry_at: float = 0.0
+    logged_at: float = float("-inf")
+
+
+_outages: Final[WeakKeyDictionary[Databases, _Outage]] = WeakKeyDictionary()
+
+
+def read_musicbrainz(wanted: Wanted, databases: Databases, deadline: float) -> Catalogue | None:
+    """Return the wanted rows of MusicBrainz; None during an outage, which is logged.
+
+    Args:
+        wanted: the recordings, and how much of them.
+        databases: only ``musicbrainz`` is read.
+        deadline: seconds since the epoch; each statement gets a share of the time until then.
+    """
+    outage = _outages.setdefault(databases, _Outage())
+    started = time.monotonic()
+    if started < outage.retry_at:
+        return None
+    try:
+        return _load(wanted, databases, deadline)
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+        _note_failure(outage, started, error)
+        return None
+
+
+def _load(wanted: Wanted, databases: Databases, deadline: float) -> Catalogue:
+    share = (deadline - time.time()) * DEADLINE_SHARE
+    with databases.engine("musicbrainz", read_only=True).connect() as connection:
+        limit_statements(connection, min(max(share, MIN_STATEMENT_TIME), MAX_STATEMENT_TIME))
+        return metadata.load(connection, wanted)
+
+
+def _note_failure(outage: _Outage, started: float, error: sa.exc.SQLAlchemyError) -> None:
+    now = time.monotonic()
+    outage.retry_at = now + max(MIN_PAUSE, PAUSE_FACTOR * (now - started))
+    if now - outage.logged_at >= LOG_INTERVAL:
+        outage.logged_at = now
+        logger.warning("MusicBrainz is not available: lookups have no metadata", error=error)

@@ -1,0 +1,205 @@
+"""The fields of a submission, declared once.
+
+A field of `Receipt` with metadata is a parameter of ``/v2/submit`` and a column of the table
+``submission``. An entry of `METADATA_FIELDS` is a parameter of ``/v2/submit``, a key of the JSON
+column ``submission.meta``, and a column of the table ``meta``. Everything else is made from these
+two declarations:
+
+* ``api/submissions/request.py`` parses and checks the parameters;
+* ``pipeline/catalog/ingest/`` stores and loads the columns;
+* ``pipeline/catalog/fingerprint/submitted_links.py`` cleans and stores the metadata;
+* ``api/openapi/`` describes the parameters;
+* ``acoustid submit`` sends them.
+
+To add a field, declare it here, write a migration that adds the column, and add a row to the table
+of parameters in ``docs/api.md``. A new `Kind` also needs a parser (``api/submissions/request.py``),
+a column type (``pipeline/catalog/ingest/tables.py``) and a schema (``api/openapi/parameters.py``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from enum import Enum, auto
+from typing import Any, Final
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_DURATION: Final = 32767
+"""The longest duration in seconds that a column holds."""
+
+MAX_BITRATE: Final = 32767
+"""The highest bit rate in kbit/s that a column holds."""
+
+
+class Kind(Enum):
+    """How the values of a field are checked, stored and described."""
+
+    FINGERPRINT = auto()
+    """A compressed fingerprint; stored as its 32-bit words."""
+
+    DURATION = auto()
+    """Seconds, 1 to `MAX_DURATION`."""
+
+    BITRATE = auto()
+    """kbit/s, 1 to `MAX_BITRATE`; 0 is the same as no value."""
+
+    TEXT = auto()
+    """A text; cut to 255 characters."""
+
+    UUID = auto()
+    """A UUID; the nil UUID is the same as no value."""
+
+    UUIDS = auto()
+    """Any number of UUIDs; each becomes a submission of its own."""
+
+    FOREIGN_ID = auto()
+    """``vendor:id``, at most 255 characters."""
+
+    METADATA_TEXT = auto()
+    """A text of any length in the metadata."""
+
+    METADATA_NUMBER = auto()
+    """A 32-bit integer in the metadata; larger ones are ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionField:
+    """One parameter of a submission.
+
+    Attributes:
+        parameter: its name in version 2 of the protocol.
+        kind: how its values are checked and stored.
+        description: for the OpenAPI document.
+        v1_parameter: its name in version 1, where it is another one.
+        check_order: fields are checked in this order, and the first error is reported. The order
+            is the public service's. Fields of the same number are checked in the order below.
+        comment: of the column.
+        max_value: of a number in the metadata; larger ones are left out.
+    """
+
+    parameter: str
+    kind: Kind
+    description: str
+    v1_parameter: str | None = None
+    check_order: int = 100
+    comment: str | None = None
+    max_value: int | None = None
+
+    def name(self, version: int) -> str:
+        """Return the parameter's name in a version of the protocol, 1 or 2."""
+        return self.v1_parameter or self.parameter if version == 1 else self.parameter
+
+
+def _sent_as(parameter: str, kind: Kind, description: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - the other attributes of a field
+    """Return the metadata of a dataclass field that clients send as a parameter."""
+    return {"submission": SubmissionField(parameter, kind, description, **more)}
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A submission as it was received, parsed and checked.
+
+    Attributes:
+        application_version: the parameter ``clientversion`` of the whole request.
+        words: uint32[n].
+        length: seconds of audio.
+        bitrate: kbit/s.
+        meta: the values of `METADATA_FIELDS`, cleaned; None where none was sent.
+    """
+
+    account_id: int
+    application_id: int
+    application_version: str | None
+    words: NDArray[np.uint32] = field(
+        metadata=_sent_as(
+            "fingerprint",
+            Kind.FINGERPRINT,
+            "Chromaprint fingerprint as fpcalc prints it (algorithm 2).",
+            check_order=5,
+            comment="32-bit words, little-endian",
+        )
+    )
+    length: int = field(
+        metadata=_sent_as(
+            "duration",
+            Kind.DURATION,
+            "Length of the whole file in seconds.",
+            v1_parameter="length",
+            check_order=4,
+            comment="seconds of audio",
+        )
+    )
+    bitrate: int | None = field(
+        default=None,
+        metadata=_sent_as(
+            "bitrate", Kind.BITRATE, "Of the file, in kbit/s.", check_order=6, comment="kbit/s"
+        ),
+    )
+    format: str | None = field(
+        default=None,
+        metadata=_sent_as(
+            "fileformat", Kind.TEXT, "Of the file, such as `MP3`.", v1_parameter="format"
+        ),
+    )
+    meta: dict[str, Any] | None = None
+    mbid: UUID | None = field(
+        default=None,
+        metadata=_sent_as(
+            "mbid",
+            Kind.UUIDS,
+            "MusicBrainz recording; may be given more than once.",
+            check_order=3,
+        ),
+    )
+    puid: UUID | None = field(
+        default=None,
+        metadata=_sent_as("puid", Kind.UUID, "PUID, a retired identifier.", check_order=1),
+    )
+    foreignid: str | None = field(
+        default=None,
+        metadata=_sent_as(
+            "foreignid",
+            Kind.FOREIGN_ID,
+            "Identifier of another service, `vendor:id`.",
+            check_order=2,
+        ),
+    )
+
+
+COLUMN_FIELDS: Final[Mapping[str, SubmissionField]] = {
+    each.name: each.metadata["submission"]
+    for each in fields(Receipt)
+    if "submission" in each.metadata
+}
+"""The parameters that are stored in columns of the table ``submission``, by column."""
+
+DURATION: Final = COLUMN_FIELDS["length"]
+"""The duration, which lookups have under the same names."""
+
+REQUIRED_COLUMNS: Final = frozenset(
+    each.name for each in fields(Receipt) if each.default is MISSING
+)
+"""The columns without which there is no submission."""
+
+_MAX_POSITION: Final = 10_000
+"""A larger track or disc number is a mistake; the public service ignores it too."""
+
+# `meta_gid` hashes the values in this order: add new fields at the end.
+METADATA_FIELDS: Final[Mapping[str, SubmissionField]] = {
+    "track": SubmissionField("track", Kind.METADATA_TEXT, "Title of the recording."),
+    "artist": SubmissionField("artist", Kind.METADATA_TEXT, "Its artist."),
+    "album": SubmissionField("album", Kind.METADATA_TEXT, "An album that it is on."),
+    "album_artist": SubmissionField("albumartist", Kind.METADATA_TEXT, "The album's artist."),
+    "track_no": SubmissionField(
+        "trackno", Kind.METADATA_NUMBER, "Its number on the medium.", max_value=_MAX_POSITION
+    ),
+    "disc_no": SubmissionField(
+        "discno", Kind.METADATA_NUMBER, "The medium's number.", max_value=_MAX_POSITION
+    ),
+    "year": SubmissionField("year", Kind.METADATA_NUMBER, "Of the release."),
+}
+"""The parameters that are stored in the JSON column ``submission.meta``, by key."""
+
+SUBMISSION_FIELDS: Final = (*COLUMN_FIELDS.values(), *METADATA_FIELDS.values())
+"""All parameters of one submission, in the order of the documentation."""

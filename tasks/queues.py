@@ -1,0 +1,90 @@
+"""The table of Celery queues: their tasks, their workers and how their messages are acknowledged.
+
+A new queue is one row of `QUEUES`. If it has a worker of its own, `docker-compose.yml` also needs a
+service ``worker-<name>``; a test compares the two.
+
+The table is read by ``celeryconfig.py`` (queues and routes), `cli.stack.roles` (worker processes),
+``acoustid status`` and the queue metrics (queue lengths), and the test of the Compose file.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+LOOKUP: Final = "lookup"
+BACKGROUND: Final = "background"
+SUBMISSION: Final = "submission"
+INDEX: Final = "index"
+MAINTENANCE: Final = "maintenance"
+
+
+class Acknowledgement(Enum):
+    """When the broker deletes its copy of a message that a worker has taken."""
+
+    AFTER_TASK = "after the task has ended"
+    """If the worker dies before, the broker delivers the message again."""
+
+    OPTIONAL = "by setting"
+    """With `[celery] acknowledge_lookups` after the task has ended; otherwise there is no copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A kind of worker process.
+
+    Attributes:
+        name: the first part of its Celery node name. Its role and its Compose service are called
+            ``worker-<name>``.
+        pool: Celery's pool; None for the setting `[celery] lookup_pool`.
+        concurrency: tasks that a process runs at a time; None for the default of the pool.
+        is_scaled: True if ``acoustid up --workers`` sets the number of processes; otherwise it
+            starts one.
+    """
+
+    name: str
+    pool: str | None
+    concurrency: int | None
+    is_scaled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskQueue:
+    """A row of the table.
+
+    Attributes:
+        name: the name of the queue, and kombu's key for its messages in Redis.
+        tasks: the names of its tasks, as a pattern of `fnmatch`. A full name takes precedence over
+            a pattern of another row.
+        worker: the worker that takes its messages.
+        acknowledgement: when a message is deleted.
+    """
+
+    name: str
+    tasks: str
+    worker: Worker
+    acknowledgement: Acknowledgement = Acknowledgement.AFTER_TASK
+
+
+_LOOKUP_WORKER: Final = Worker("lookup", pool=None, concurrency=None, is_scaled=True)
+_SUBMISSION_WORKER: Final = Worker("submission", pool="prefork", concurrency=1)
+# One process: the index has one writer at a time.
+_INDEX_WORKER: Final = Worker("index", pool="prefork", concurrency=1)
+
+QUEUES: Final = (
+    TaskQueue(LOOKUP, "lookup.*", _LOOKUP_WORKER, Acknowledgement.OPTIONAL),
+    TaskQueue(BACKGROUND, "lookup.background", _LOOKUP_WORKER),
+    TaskQueue(SUBMISSION, "submission.*", _SUBMISSION_WORKER),
+    TaskQueue(INDEX, "index.*", _INDEX_WORKER),
+    TaskQueue(MAINTENANCE, "maintenance.*", _INDEX_WORKER),
+)
+"""Every queue. A worker of several queues takes a message from each in turn."""
+
+NAMES: Final = tuple(queue.name for queue in QUEUES)
+
+
+def queues_by_worker() -> dict[Worker, list[str]]:
+    """Return the names of the queues that each worker serves, in the order of the table."""
+    found: dict[Worker, list[str]] = {}
+    for queue in QUEUES:
+        found.setdefault(queue.worker, []).append(queue.name)
+    return found

@@ -1,0 +1,176 @@
+"""A batch runs as one task with the fast path and as four without; the answers are the same."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from cli.stack.roles import Layout, roles
+from pipeline.fingerprint.codec import compress
+from pipeline.index import manifest
+from pipeline.messages import Lookup, LookupBatch, LookupReply
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.redis_client import connect
+from pipeline.settings.sections import Settings
+from tasks.fast_path.lookup_sender import LookupSender
+from tasks.fast_path.parts import FastPath
+from tasks.redis_state import lookup_replies
+from tests.support.celery_events import received_task_events
+from tests.support.imports import Importer
+from tests.support.lookup_front_end import ask
+from tests.support.polling import eventually
+from tests.support.synthetic import fingerprint
+from tests.support.workers import point_celery_at, running_worker, task_counts, write_config
+
+FUSED = ("lookup.batch", "lookup.sampled_batch")
+CHAIN = ("lookup.validate", "lookup.dedupe", "lookup.score", "lookup.describe")
+LOOKUPS = 20
+
+
+@dataclass
+class Worker:
+    """A worker of lookups and a sender of batches."""
+
+    sender: LookupSender
+    client: redis.Redis
+    log: Path
+
+    def ask(self, *, deadline: float = 30.0, reply_to: str | None = None) -> LookupReply:
+        return ask(self.client, self.batch(deadline, reply_to), self.sender.send)
+
+    def batch(self, deadline: float = 30.0, reply_to: str | None = None) -> LookupBatch:
+        lookup = Lookup(request=0, duration=200, fingerprint=compress(fingerprint(1)))
+        key = reply_to or lookup_replies.reply_key()
+        return LookupBatch("b", key, time.time() + deadline, [""], [lookup])
+
+
+@pytest.fixture
+def make(settings: Settings, databases: Databases, tmp_path: Path) -> Iterator[object]:
+    """Return a function that starts a worker with options of `[celery]`."""
+    del databases
+    with ExitStack() as stack:
+
+        def make(pool: str = "solo", **options: object) -> Worker:
+            celery = settings.celery.model_copy(update=options)
+            here = settings.model_copy(update={"celery": celery})
+            config = write_config(here, tmp_path / "acoustid.conf")
+            point_celery_at(config, here)
+            layout = Layout("127.0.0.1", 0, None, workers=1, lookup_pool=pool)
+            role = roles(layout)[0]
+            stack.enter_context(running_worker(role, config, tmp_path / "log", here))
+            sender = LookupSender(FastPath.of(here))
+            return Worker(sender, connect(here.redis, blocking=True), tmp_path / "log")
+
+        yield make
+
+
+@pytest.mark.parametrize(
+    ("options", "tasks"),
+    [
+        ({}, FUSED),
+        ({"keep_producer": False}, FUSED),
+        ({"acknowledge_lookups": True}, FUSED),
+        ({"fuse_lookup_stages": False}, CHAIN),
+        ({"fast_path": False}, CHAIN),
+        ({"pool": "prefork"}, FUSED),
+        ({"pool": "threads", "fast_path": False}, CHAIN),
+    ],
+)
+def test_all_ways_of_running_the_stages_give_the_same_answer(
+    make, settings: Settings, databases: Databases, options: dict[str, Any], tasks: tuple[str, ...]
+) -> None:
+    importer = Importer(databases, settings.fingerprint_index.path)
+    [status] = importer.run(importer.receipt(fingerprint(1)))
+    worker = make(**options)
+    answers = [{"results": [{"id": str(status.track_gid), "score": 1.0}]}]
+    assert [worker.ask().answers for _ in range(2)] == [answers] * 2
+    # A task is counted when it begins, so before the reply.
+    [counts] = task_counts(1)
+    assert set(counts) == set(tasks)
+    assert set(counts.values()) == ({2} if tasks == CHAIN else {1})
+
+
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_a_late_batch_is_dropped_and_the_next_one_answered(make, fast_path: bool) -> None:
+    worker = make(fast_path=fast_path)
+    key = lookup_replies.reply_key()
+    worker.sender.send(worker.batch(deadline=-1.0, reply_to=key))
+    worker.ask()
+    assert "lookup batch is late" in worker.log.read_text()
+    assert worker.client.exists(key) == 0
+    [counts] = task_counts(1)
+    assert sum(counts.values()) == (2 if fast_path else 5)
+
+
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_a_failed_batch_is_reported_to_the_front_end(make, fast_path: bool) -> None:
+    worker = make(fast_path=fast_path)
+    batch = worker.batch()
+    batch.lookups[0].request = 7  # the batch has one request
+    reply = ask(worker.client, batch, worker.sender.send)
+    assert (reply.failed, reply.transient, reply.answers) == (True, False, [])
+    assert not worker.ask().failed
+
+
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_a_transient_error_is_retried_before_it_is_reported(
+    make, settings: Settings, fast_path: bool
+) -> None:
+    index = settings.fingerprint_index.path
+    index.mkdir(exist_ok=True)
+    (index / manifest.NAME).write_bytes(b"damaged")
+    worker = make(fast_path=fast_path)
+    reply = worker.ask()
+    assert (reply.failed, reply.transient, reply.answers) == (True, True, [])
+    [counts] = task_counts(1)
+    assert sum(counts.values()) == (3 if fast_path else 5)  # three tries of one task
+    (index / manifest.NAME).unlink()
+
+
+def test_a_worker_creates_no_key_with_its_name(make) -> None:
+    worker = make()
+    worker.ask()
+
+    def named() -> list[bytes]:
+        return [key for key in worker.client.scan_iter("_kombu.binding*") if b"lookup-1@" in key]
+
+    assert named() == []
+
+
+@pytest.mark.parametrize("acknowledge", [False, True])
+def test_the_broker_copies_messages_of_lookups_only_by_setting(make, acknowledge: bool) -> None:
+    worker = make(acknowledge_lookups=acknowledge)
+
+    def deleted() -> int:
+        commands = worker.client.info("commandstats")
+        return int(commands.get("cmdstat_hdel", {"calls": 0})["calls"])
+
+    worker.ask()
+    before = deleted()
+    for _ in range(LOOKUPS):
+        worker.ask()
+    wanted = LOOKUPS - 1 if acknowledge else 0  # the last acknowledgement may come later
+    eventually(lambda: deleted() - before >= wanted)
+    assert deleted() - before in ({0} if not acknowledge else range(LOOKUPS - 1, LOOKUPS + 2))
+    eventually(lambda: worker.client.hlen("unacked") == 0)
+
+
+def test_one_batch_per_second_has_events(make, settings: Settings) -> None:
+    worker = make()
+    with received_task_events(settings) as events:
+        begun = time.monotonic()
+        for _ in range(LOOKUPS):
+            worker.ask()
+        most = 1 + int(time.monotonic() - begun)
+        eventually(lambda: any(each["type"] == "task-succeeded" for each in events))
+    received = [each["name"] for each in events if each["type"] == "task-received"]
+    assert set(received) == {"lookup.sampled_batch"}
+    assert 1 <= len(received) <= most
+    [counts] = task_counts(1)
+    assert sum(counts.values()) == LOOKUPS
+    assert counts["lookup.batch"] >= LOOKUPS - most

@@ -1,0 +1,83 @@
+"""A catalogue's parts fit together, whichever is asked for first."""
+
+import numpy as np
+import pytest
+
+from bench.catalogue.content import COPY_EVERY, LEAST_SCORE, LONGEST, SHORTEST, Catalogue
+from cli.sample.recordings import sample_recordings
+from pipeline.fingerprint.compare import compare2
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    return Catalogue(fingerprints=200)
+
+
+def test_the_first_fingerprints_are_real(catalogue):
+    recordings = sample_recordings()
+    assert catalogue.real == len(recordings)
+    assert str(catalogue.mbid(0)) == recordings[0].mbid
+    assert catalogue.length(0) == int(recordings[0].duration)
+
+
+def test_it_holds_at_least_the_real_ones():
+    with pytest.raises(ValueError, match="at least 60"):
+        Catalogue(fingerprints=59)
+
+
+def test_a_copy_is_on_the_track_of_the_one_before_and_like_it(catalogue):
+    copies = [number for number in range(200) if catalogue.track(number) != number]
+    assert len(copies) == (200 - catalogue.real) // COPY_EVERY
+    for number in copies:
+        assert catalogue.track(number) == number - 1
+        assert catalogue.length(number) == catalogue.length(number - 1)
+        assert 0.8 < compare2(catalogue.words(number), catalogue.words(number - 1)) < 0.95
+
+
+def test_ids_are_different_uuids_of_version_4(catalogue):
+    tracks = [catalogue.track_gid(number) for number in range(200)]
+    mbids = [mbid for number in range(200) if (mbid := catalogue.mbid(number))]
+    assert len({*tracks, *mbids}) == len(tracks) + len(mbids)
+    assert {each.version for each in tracks} == {4}
+
+
+def test_lengths_are_those_of_songs(catalogue):
+    lengths = [catalogue.length(number) for number in range(catalogue.real, 200)]
+    assert min(lengths) >= SHORTEST
+    assert max(lengths) <= LONGEST
+    assert len(set(lengths)) > 50
+
+
+@pytest.mark.parametrize("number", [0, 100])
+def test_a_known_query_is_like_the_fingerprint_that_it_expects(catalogue, number):
+    query = catalogue.known(number, catalogue.random("test"))
+    assert query.track == catalogue.track_gid(number)
+    assert compare2(catalogue.words(number), query.words) >= query.least_score > 0
+    assert abs(query.duration - catalogue.length(number)) <= 7
+
+
+def test_an_unknown_query_is_like_nothing(catalogue):
+    query = catalogue.unknown(3)
+    assert query.track is None
+    best = max(compare2(catalogue.words(number), query.words) for number in range(200))
+    assert best < 0.3 < LEAST_SCORE
+
+
+def test_musicbrainz_knows_the_linked_tracks(catalogue):
+    described = {each.mbid for each in catalogue.described()}
+    tracks = {catalogue.track(number) for number in range(200)}
+    assert described == {str(mbid) for track in tracks if (mbid := catalogue.mbid(track))}
+
+
+@pytest.mark.parametrize("most", [20, 30, 60])
+def test_of_a_large_catalogue_musicbrainz_knows_a_part(catalogue, monkeypatch, most):
+    monkeypatch.setattr("bench.catalogue.content.MAX_DESCRIBED", most)
+    described = catalogue.described()
+    made_up = {each.mbid for each in described[catalogue.real :]}
+    assert len(described) == catalogue.real + len(made_up)
+    assert most * 0.2 < len(made_up) <= most
+    assert made_up <= {str(catalogue.mbid(track)) for track in range(catalogue.real, 200)}
+
+
+def test_words_are_the_same_whichever_catalogue_holds_them(catalogue):
+    assert np.array_equal(catalogue.words(150), Catalogue(fingerprints=1000).words(150))

@@ -1,0 +1,121 @@
+"""``acoustid index verify``: the files of a server's indexes, and of one index."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.main import main
+from index_server.group_commit import UpdateRequest
+from index_server.metrics import IndexServerMetrics
+from index_server.registry import CreateRequest, IndexRegistry
+from index_server.state import State, write_state
+from pipeline.index import Insert
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A server's folder: `a` and `b` with a fingerprint each, and `gone`, which is deleted."""
+    monkeypatch.setenv("ACOUSTID_CONFIG", str(tmp_path / "none.conf"))
+    directory = tmp_path / "served"
+    indexes = IndexRegistry(directory, IndexServerMetrics())
+    for name in ("a", "b", "gone"):
+        insert = Insert(1, np.array([5, 9], dtype=np.uint32))
+        indexes.create(name, CreateRequest()).update(UpdateRequest([insert]))
+    indexes.delete("gone")
+    indexes.close()
+    return directory
+
+
+def run(*arguments: str | Path) -> Result:
+    """Run a subcommand."""
+    return CliRunner().invoke(main, ["index", *map(str, arguments)])
+
+
+def damage(engine: Path) -> Path:
+    """Change a byte of a segment, and return its file."""
+    (segment,) = engine.glob("*.segment")
+    content = bytearray(segment.read_bytes())
+    content[64] ^= 1
+    segment.write_bytes(content)
+    return segment
+
+
+def test_every_index_of_a_server_is_read_without_a_configuration(served: Path) -> None:
+    answer = run("verify", "--dir", served)
+    assert answer.exit_code == 0, answer.output
+    assert answer.output.splitlines() == [f"{served}/a: intact", f"{served}/b: intact"]
+
+
+@pytest.mark.parametrize("below", ["a", "a/v000001"])
+def test_one_index_is_read_by_either_of_its_folders(served: Path, below: str) -> None:
+    damage(served / "b" / "v000001")
+    answer = run("verify", "--dir", served / below)
+    assert (answer.exit_code, answer.output) == (0, f"{served / below}: intact\n")
+
+
+def test_every_damaged_file_is_named(served: Path) -> None:
+    segment = damage(served / "a" / "v000001")
+    (served / "c").mkdir()
+    (served / "c" / "state").write_bytes(b"{}")
+    answer = run("verify", "--dir", served)
+    assert answer.exit_code == 1
+    lines = answer.output.splitlines()
+    assert lines[0].startswith(f"{segment}: has damaged documents")
+    assert lines[1] == f"{served}/b: intact"
+    assert lines[2].startswith(f"{served}/c/state is damaged")
+    assert "damaged: 2 of 3" in lines[3]
+
+
+def test_what_is_missing_is_damage(served: Path) -> None:
+    (served / "a" / "v000001" / "manifest").unlink()
+    shutil.rmtree(served / "b" / "v000001")
+    for folder in (served, served / "a", served / "a" / "v000001", served / "b"):
+        answer = run("verify", "--dir", folder)
+        assert answer.exit_code == 1
+        assert "v000001/manifest: is missing; there is no index here" in answer.output
+
+
+def test_an_index_that_is_deleted_meanwhile_is_left_out(
+    served: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(path: Path) -> list[str]:
+        write_state(path.parent, State(1, deleted=True))
+        return [f"{path}: half gone"]
+
+    monkeypatch.setattr("index_server.offline.verify", late)
+    answer = run("verify", "--dir", served)
+    assert answer.exit_code == 1
+    assert f"{served} contains no index" in answer.output
+
+
+def test_a_folder_without_an_index_is_told(served: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "empty", served / "gone"):
+        answer = run("verify", "--dir", folder)
+        assert answer.exit_code == 1
+        assert f"{folder} contains no index" in answer.output
+    assert run("verify", "--dir", tmp_path / "nowhere").exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["verify", "check"])
+def test_the_stacks_index_is_read_by_the_new_name_and_the_old(
+    name: str, served: Path, tmp_path: Path
+) -> None:
+    engine = served / "a" / "v000001"
+    (tmp_path / "none.conf").write_text(f"[fingerprint_index]\npath = {engine}\n")
+    answer = run(name)
+    assert (answer.exit_code, answer.output) == (0, "the index is intact\n")
+    segment = damage(engine)
+    answer = run(name)
+    assert answer.exit_code == 1
+    assert answer.output.startswith(f"{segment}: has damaged documents")
+    assert "run `acoustid index rebuild`" in answer.output
+
+
+def test_only_the_new_name_is_shown() -> None:
+    shown = run("--help").output
+    assert "verify" in shown
+    assert "check" not in shown

@@ -1,0 +1,114 @@
+"""What `acoustid status` and `acoustid up` tell of a stack, as text."""
+
+from pathlib import Path
+
+from cli.commands.service.status import collect, describe, embedded_urls
+from cli.commands.service.up import describe_running
+from cli.stack.data_directory import DataDir
+from cli.stack.preparation import Demo, Prepared
+from cli.stack.roles import StopOrder
+from cli.stack.run_state import RunningProcess, RunState
+from cli.stack.servers.ports import free_port
+from cli.stack.strays import ProcessIdentity
+from pipeline.settings.sections import Settings
+from tests.support.servers import Servers
+
+NOBODY = ProcessIdentity(2**22, 1.0)
+
+
+def server(role: str, port: int, host: str = "127.0.0.1") -> RunningProcess:
+    return RunningProcess(role, StopOrder.SERVER, port, host, NOBODY)
+
+
+def test_only_the_stacks_own_databases_are_told(servers: Servers) -> None:
+    settings = servers.settings()
+    elsewhere = settings.model_copy(
+        update={"database_ingest": settings.database_ingest.model_copy(update={"host": "db"})}
+    )
+    state = RunState(NOBODY, (server("postgres", servers.postgres.port),))
+    urls = embedded_urls(elsewhere, state)
+    assert urls
+    assert set(urls) == {"app", "fingerprint", "musicbrainz"}
+    assert urls["app"] == (
+        f"postgresql://acoustid:test-password@127.0.0.1:{servers.postgres.port}/app"
+    )
+
+
+def test_no_databases_are_told_where_none_is_the_stacks(settings: Settings) -> None:
+    assert embedded_urls(settings, RunState(NOBODY)) is None
+
+
+def test_servers_that_are_away_leave_gaps_and_no_traceback(tmp_path: Path) -> None:
+    data = DataDir.at(tmp_path)
+    data.create()
+    ports = (free_port(), free_port())
+    data.config.write_text(
+        f"[redis]\nhost = 127.0.0.1\nport = {ports[0]}\n"
+        + "".join(
+            f"[{name}]\nhost = 127.0.0.1\nport = {ports[1]}\n"
+            for name in ("database", "database_fingerprint", "database_ingest")
+        )
+    )
+    RunState(NOBODY, (server("postgres", ports[1]),)).save(data)
+    with data.lock():
+        found = collect(data, {})
+    assert (found["queues"], found["index"], found["counts"]) == (None, None, None)
+    assert not found["ready"]
+    assert [each["role"] for each in found["processes"]] == ["supervisor"]
+    assert describe(found).count("not reachable") == 4
+
+
+def test_the_text_tells_what_the_json_tells() -> None:
+    text = describe(
+        {
+            "data_dir": "/data",
+            "ready": True,
+            "processes": [{"role": "api", "pid": 12, "port": 5000}],
+            "queues": {"lookup": 3, "index": 0},
+            "index": {"position": 7, "database_position": 9},
+            "store": {"position": 7, "fingerprints": 5, "segments": 1, "bytes": 4000},
+            "counts": {"tracks": 1, "fingerprints": 2, "submissions": {"failed": 4}},
+            "demo": {"client": "8XaBELgH", "user": "abc"},
+        }
+    )
+    for expected in (
+        "ready; data in /data",
+        "port 5000",
+        "lookup 3, index 0",
+        "position 7, database position 9",
+        "tracks 1, fingerprints 2",
+        "failed 4",
+        "client=8XaBELgH user=abc",
+    ):
+        assert expected in text
+
+
+def make_running(data: DataDir) -> None:
+    data.create()
+    api = RunningProcess("api", StopOrder.FRONT_END, 5001, "0.0.0.0", NOBODY)  # noqa: S104 - not bound
+    RunState(NOBODY, (api,), ready=True).save(data)
+
+
+def test_the_greeting_names_an_address_that_opens_here(tmp_path: Path) -> None:
+    data = DataDir.at(tmp_path)
+    make_running(data)
+    Prepared(Demo("8XaBELgH", "abc")).save(data.prepared)
+    text = describe_running(data)
+    assert "http://127.0.0.1:5001\n" in text
+    assert "client=8XaBELgH  user=abc" in text
+    assert "curl http://127.0.0.1:5001/_health" in text
+    assert "Flower" not in text
+
+
+def test_the_greeting_quotes_a_path_for_the_shell(tmp_path: Path) -> None:
+    data = DataDir.at(tmp_path / "my data")
+    make_running(data)
+    data.demo_lookup.write_text("client=8XaBELgH")
+    assert f"--data '@{data.demo_lookup}' http://127.0.0.1:5001/v2/lookup" in describe_running(data)
+
+
+def test_no_demo_keys_are_told_where_they_are_off(tmp_path: Path) -> None:
+    data = DataDir.at(tmp_path)
+    make_running(data)
+    Prepared().save(data.prepared)
+    assert "Keys" not in describe_running(data)

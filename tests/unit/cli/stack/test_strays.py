@@ -1,0 +1,56 @@
+"""Processes of earlier runs: found by pid, start time and path."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cli.stack.strays import ProcessIdentity, find_by_path
+
+SLEEPER = "import time; time.sleep(600)"
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with one path below ``tmp_path`` as an argument and one in its environment."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLEEPER, str(tmp_path / "given" / "file")],
+        env={"VARIABLE": str(tmp_path / "variable")},
+    )
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("mark", ["given", "given/file", "variable"])
+def test_a_process_is_found_by_a_path_that_it_was_given(
+    sleeper: subprocess.Popen[bytes], tmp_path: Path, mark: str
+) -> None:
+    found = find_by_path(sleeper.pid, str(tmp_path / mark))
+    assert found
+    assert found.pid == sleeper.pid
+
+
+@pytest.mark.parametrize("mark", ["giv", "given/file/below", "other"])
+def test_a_process_is_not_found_by_another_path(
+    sleeper: subprocess.Popen[bytes], tmp_path: Path, mark: str
+) -> None:
+    assert find_by_path(sleeper.pid, str(tmp_path / mark)) is None
+
+
+def test_a_reused_pid_is_another_process(
+    sleeper: subprocess.Popen[bytes],
+) -> None:
+    created = psutil.Process(sleeper.pid).create_time()
+    assert ProcessIdentity(sleeper.pid, created).find()
+    assert ProcessIdentity(sleeper.pid, created - 60).find() is None
+
+
+def test_a_process_that_has_ended_is_not_found(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "", str(tmp_path)])
+    created = psutil.Process(process.pid).create_time()
+    process.wait()
+    assert ProcessIdentity(process.pid, created, str(tmp_path)).find() is None

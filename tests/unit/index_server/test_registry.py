@@ -1,0 +1,199 @@
+"""The folder of the server: what it holds after crashes, and what it refuses to open."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from index_server.errors import IndexNotFoundError, InvalidIndexNameError
+from index_server.group_commit import UpdateRequest
+from index_server.metrics import IndexServerMetrics
+from index_server.registry import CreateRequest, IndexMissingError, IndexRegistry
+from index_server.served_index import SearchRequest
+from index_server.state import State, StateDamagedError, read_state
+from pipeline.index import IndexCorrupt, IndexReader, Insert
+from tests.faults.index.failing_files import Killed, disk_error_at, failing, killed_at, never
+from tests.unit.index.model import terms
+
+
+def opened(path: Path) -> IndexRegistry:
+    """Return the indexes of a folder."""
+    return IndexRegistry(path, IndexServerMetrics())
+
+
+def with_one_index(path: Path) -> None:
+    """Leave an index `a` at version 1."""
+    indexes = opened(path)
+    indexes.create("a", CreateRequest()).update(UpdateRequest([Insert(1, terms(5))]))
+    indexes.close()
+
+
+def names(path: Path) -> list[str]:
+    """Return everything below a folder but locks."""
+    found = (each.relative_to(path).as_posix() for each in path.rglob("*"))
+    return sorted(name for name in found if not name.endswith("lock"))
+
+
+def create(indexes: IndexRegistry) -> None:
+    """Create `b`."""
+    indexes.create("b", CreateRequest())
+
+
+def delete(indexes: IndexRegistry) -> None:
+    """Delete `a`."""
+    indexes.delete("a")
+
+
+def recreate(indexes: IndexRegistry) -> None:
+    """Delete `a` and create it again."""
+    indexes.delete("a")
+    indexes.create("a", CreateRequest())
+
+
+def test_indexes_survive_a_restart_and_deleted_ones_do_not(tmp_path: Path) -> None:
+    with_one_index(tmp_path)
+    indexes = opened(tmp_path)
+    indexes.create("gone", CreateRequest())
+    indexes.delete("gone")
+    indexes.close()
+    indexes = opened(tmp_path)
+    assert indexes.get("a").version() == 1
+    assert indexes.create("gone", CreateRequest()).generation == 2
+    indexes.close()
+
+
+@pytest.mark.parametrize("act", [create, delete, recreate])
+def test_killed_anywhere_it_happened_or_it_did_not(
+    act: Callable[[IndexRegistry], None], tmp_path: Path
+) -> None:
+    """After the restart nothing is left of what did not happen, and all can be done again."""
+    with_one_index(tmp_path / "before")
+    shutil.copytree(tmp_path / "before", tmp_path / "whole")
+    indexes = opened(tmp_path / "whole")
+    with failing(never) as calls:
+        act(indexes)
+    indexes.close()
+    assert calls.count > 0
+    for number in range(calls.count):
+        path = tmp_path / str(number)
+        shutil.copytree(tmp_path / "before", path)
+        indexes = opened(path)
+        with failing(killed_at(number)), pytest.raises(Killed):
+            act(indexes)
+        indexes.close()
+        again = opened(path)
+        states = {name: read_state(path / name) for name in ("a", "b")}
+        for name, state in states.items():
+            alive = state is not None and not state.deleted
+            assert (again._indexes.get(name) is not None) == alive
+            generations = list((path / name).glob("v*")) if state is not None else []
+            assert len(generations) == alive
+        again.create("a", CreateRequest())
+        again.create("b", CreateRequest())
+        again.close()
+
+
+@pytest.mark.parametrize("act", [create, delete])
+def test_a_failing_disk_is_told_and_the_server_goes_on(
+    act: Callable[[IndexRegistry], None], tmp_path: Path
+) -> None:
+    with_one_index(tmp_path)
+    indexes = opened(tmp_path)
+    with failing(disk_error_at(0)), pytest.raises(OSError, match="failing disk"):
+        act(indexes)
+    assert indexes.get("a").version() == 1
+    act(indexes)
+    indexes.close()
+
+
+def test_an_index_that_is_deleted_in_use_is_not_found(tmp_path: Path) -> None:
+    with_one_index(tmp_path)
+    indexes = opened(tmp_path)
+    index = indexes.get("a")
+    indexes.delete("a")
+    request = SearchRequest(terms(5))
+    uses = (
+        index.info,
+        index.version,
+        lambda: index.search(request),
+        lambda: index.update(UpdateRequest()),
+    )
+    for use in uses:
+        with pytest.raises(IndexNotFoundError):
+            use()
+    indexes.close()
+
+
+def test_an_index_that_is_deleted_during_a_use_is_not_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its files the reader would take it for one that is empty."""
+    with_one_index(tmp_path)
+    indexes = opened(tmp_path)
+    index = indexes.get("a")
+    position = IndexReader.position
+
+    def late(reader: IndexReader) -> int:
+        indexes.delete("a")
+        return position(reader)
+
+    monkeypatch.setattr(IndexReader, "position", late)
+    with pytest.raises(IndexNotFoundError):
+        index.version()
+    indexes.close()
+
+
+def test_strange_folders_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "notes" / "v1").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    opened(tmp_path).close()
+    assert names(tmp_path) == ["file", "lost+found", "notes", "notes/v1"]
+
+
+def test_a_missing_engine_folder_is_no_empty_index(tmp_path: Path) -> None:
+    with_one_index(tmp_path)
+    shutil.rmtree(tmp_path / "a" / "v000001")
+    with pytest.raises(IndexMissingError, match="a/v000001 is missing"):
+        opened(tmp_path)
+
+
+def test_a_damaged_index_is_named(tmp_path: Path) -> None:
+    with_one_index(tmp_path)
+    (tmp_path / "a" / "v000001" / "manifest").write_bytes(b"")
+    with pytest.raises(IndexCorrupt, match="a/v000001/manifest"):
+        opened(tmp_path)
+
+
+def test_a_damaged_state_is_named(tmp_path: Path) -> None:
+    with_one_index(tmp_path)
+    (tmp_path / "a" / "state").write_bytes(b"")
+    with pytest.raises(StateDamagedError, match="a/state is damaged"):
+        opened(tmp_path)
+
+
+def test_a_state_is_kept_of_what_is_deleted(tmp_path: Path) -> None:
+    with_one_index(tmp_path)
+    indexes = opened(tmp_path)
+    assert indexes.delete("a")
+    assert not indexes.delete("a")
+    assert names(tmp_path) == ["a", "a/state"]
+    assert read_state(tmp_path / "a") == State(1, deleted=True)
+    indexes.close()
+
+
+@pytest.mark.parametrize("name", ["", ".", "a.b", "a/b", "ä", "a" * 256, "a\n"])
+def test_names_are_of_few_characters(name: str, tmp_path: Path) -> None:
+    indexes = opened(tmp_path)
+    for call in (indexes.get, indexes.delete, lambda name: indexes.create(name, CreateRequest())):
+        with pytest.raises(InvalidIndexNameError):
+            call(name)
+
+
+@pytest.mark.parametrize("name", ["a", "0", "_-", "a" * 255])
+def test_other_names_are_taken(name: str, tmp_path: Path) -> None:
+    indexes = opened(tmp_path)
+    indexes.create(name, CreateRequest())
+    assert indexes.get(name).name == name
+    indexes.close()

@@ -1,0 +1,15 @@
+"""The batches in which overdue receipts are started again."""
+
+from pipeline.catalog.ingest.submissions import Unfinished
+from tasks.periodic.maintenance import batches_of_receipts
+
+
+def test_receipts_share_a_batch_until_they_have_failed_twice() -> None:
+    overdue = [Unfinished(number, attempts=1 + number % 3) for number in range(1, 10)]
+    assert batches_of_receipts(overdue) == [[2], [5], [8], [1, 3, 4, 6, 7, 9]]
+
+
+def test_many_receipts_are_split_into_batches() -> None:
+    groups = batches_of_receipts([Unfinished(number, attempts=1) for number in range(450)])
+    assert [len(group) for group in groups] == [200, 200, 50]
+    assert [number for group in groups for number in group] == list(range(450))

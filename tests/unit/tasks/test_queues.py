@@ -1,0 +1,86 @@
+"""The table of queues: each task has a route, each queue has a worker."""
+
+from fnmatch import fnmatch
+
+import pytest
+
+from cli.stack.roles import Layout, StopOrder, roles
+from tasks.celery import app
+from tasks.periodic.schedule import SCHEDULE
+from tasks.queues import NAMES, QUEUES, Acknowledgement, TaskQueue
+
+
+def own_tasks() -> list[str]:
+    """Return the names of all tasks except Celery's own."""
+    app.loader.import_default_modules()
+    return sorted(name for name in app.tasks if not name.startswith("celery."))
+
+
+def row_of(task: str) -> TaskQueue:
+    """Return the row of the table for a task."""
+    exact = [row for row in QUEUES if row.tasks == task]
+    [row] = exact or [row for row in QUEUES if fnmatch(task, row.tasks)]
+    return row
+
+
+def test_there_are_the_stages_of_lookups_and_imports() -> None:
+    stages = ["validate", "dedupe", "score"]
+    assert {f"lookup.{stage}" for stage in [*stages, "describe"]} <= set(own_tasks())
+    assert {"lookup.batch", "lookup.sampled_batch"} <= set(own_tasks())
+    assert {f"submission.{stage}" for stage in [*stages, "persist"]} <= set(own_tasks())
+
+
+@pytest.mark.parametrize("name", own_tasks())
+def test_every_task_is_sent_to_the_queue_of_its_row(name: str) -> None:
+    assert app.amqp.router.route({}, name)["queue"].name == row_of(name).name
+
+
+@pytest.mark.parametrize("row", QUEUES, ids=NAMES)
+def test_every_row_has_tasks(row: TaskQueue) -> None:
+    assert [name for name in own_tasks() if row_of(name) is row]
+
+
+@pytest.mark.parametrize("queue", NAMES)
+def test_every_queue_is_served_by_one_kind_of_worker(queue: str) -> None:
+    layout = Layout(host="127.0.0.1", port=1, flower_port=None, workers=1)
+    workers = [role for role in roles(layout) if role.stop_order == StopOrder.WORKER]
+    served = [role.command[role.command.index("-Q") + 1].split(",") for role in workers]
+    assert [queue in names for names in served].count(True) == 1
+
+
+def test_celery_has_the_queues_of_the_table() -> None:
+    assert tuple(app.amqp.queues) == NAMES
+
+
+def test_every_queue_takes_only_its_own_messages() -> None:
+    for name, queue in app.amqp.queues.items():
+        assert (queue.exchange.name, queue.routing_key) == (name, name)
+
+
+def test_only_lookups_with_a_waiting_client_are_not_acknowledged() -> None:
+    optional = [row.name for row in QUEUES if row.acknowledgement is Acknowledgement.OPTIONAL]
+    assert [name for name, queue in app.amqp.queues.items() if queue.no_ack] == optional
+    assert row_of("lookup.validate").name in optional
+    assert row_of("lookup.background").name not in optional
+
+
+@pytest.mark.parametrize("entry", SCHEDULE)
+def test_every_periodic_task_exists(entry: str) -> None:
+    assert SCHEDULE[entry]["task"] in own_tasks()
+
+
+@pytest.mark.parametrize("entry", SCHEDULE)
+def test_a_periodic_task_expires_when_the_next_one_is_due(entry: str) -> None:
+    schedule, options = SCHEDULE[entry]["schedule"], SCHEDULE[entry].get("options", {})
+    interval = schedule if isinstance(schedule, float) else None  # daily tasks do not expire
+    assert options.get("expires") == interval
+
+
+def test_a_lost_workers_task_waits_longer_than_a_task_may_take() -> None:
+    assert app.conf.broker_transport_options["visibility_timeout"] > app.conf.task_time_limit
+    assert app.conf.task_time_limit > app.conf.task_soft_time_limit
+
+
+def test_an_undeclared_queue_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        app.amqp.queues["typo"]

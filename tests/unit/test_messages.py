@@ -1,0 +1,96 @@
+"""The form of the messages: workers and front ends of different versions exchange them."""
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.messages import (
+    BackgroundLookup,
+    Lookup,
+    LookupBatch,
+    LookupReply,
+    Match,
+    SubmissionBatch,
+    SubmissionInBatch,
+    TrackFit,
+    TrackHit,
+    from_message,
+    to_message,
+)
+
+LOOKUP = Lookup(
+    request=0, duration=200, fingerprint=b"\x01", hits=[TrackHit(track_id=1, gid="g", score=0.5)]
+)
+LOOKUP_MESSAGE = {
+    "request": 0,
+    "duration": 200,
+    "max_duration_diff": 7,
+    "fingerprint": b"\x01",
+    "track_gid": "",
+    "words": b"",
+    "error": "",
+    "same_as": -1,
+    "hits": [{"track_id": 1, "gid": "g", "score": 0.5}],
+}
+
+MESSAGES = [
+    (
+        LookupBatch(id="b", reply_to="key", deadline=1.5, metas=["m2"], lookups=[LOOKUP]),
+        {
+            "id": "b",
+            "reply_to": "key",
+            "deadline": 1.5,
+            "metas": ["m2"],
+            "lookups": [LOOKUP_MESSAGE],
+        },
+    ),
+    (
+        LookupReply(id="b", answers=[{"results": []}]),
+        {"id": "b", "answers": [{"results": []}], "failed": False, "transient": False},
+    ),
+    (
+        BackgroundLookup(lookups=[LOOKUP], meta="m2", batch=True, application_id=3),
+        {"lookups": [LOOKUP_MESSAGE], "meta": "m2", "batch": True, "application_id": 3},
+    ),
+    (
+        SubmissionBatch(
+            submissions=[
+                SubmissionInBatch(
+                    id=7,
+                    task_id="t",
+                    twins=[1],
+                    matches=[Match(fingerprint_id=1, track_id=2, score=0.75)],
+                    fits=[TrackFit(track_id=2, min_score=0.5, max_length_diff=3)],
+                )
+            ],
+            seen=9,
+        ),
+        {
+            "submissions": [
+                {
+                    "id": 7,
+                    "task_id": "t",
+                    "twins": [1],
+                    "matches": [{"fingerprint_id": 1, "track_id": 2, "score": 0.75}],
+                    "fits": [{"track_id": 2, "min_score": 0.5, "max_length_diff": 3}],
+                }
+            ],
+            "seen": 9,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("batch", "message"), MESSAGES)
+def test_a_message_has_its_documented_form(batch: object, message: dict[str, object]) -> None:
+    assert to_message(batch) == message
+    assert from_message(type(batch), message) == batch
+
+
+@pytest.mark.parametrize(("batch", "message"), MESSAGES)
+def test_a_message_without_a_required_field_is_refused(
+    batch: object, message: dict[str, object]
+) -> None:
+    required = next(iter(message))
+    rest = {name: value for name, value in message.items() if name != required}
+    with pytest.raises(ValidationError, match=required):
+        from_message(type(batch), rest)
