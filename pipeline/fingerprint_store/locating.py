@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.fingerprint_store.segment import Segment
+    from pipeline.fingerprint_store.segment import StoreSegment
 
     Numbers = NDArray[np.int64]
     Ids = NDArray[np.uint32]
@@ -23,7 +23,7 @@ MISSING: Final = -1
 _COLUMNS: Final = 7  # five addresses, two sizes
 
 
-def store_table(segments: Sequence[Segment]) -> Numbers:
+def store_table(segments: Sequence[StoreSegment]) -> Numbers:
     """Return segments as `locate` sees them, int64[segments, 7]; they must be kept alive."""
     rows = [
         [

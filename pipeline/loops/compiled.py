@@ -69,7 +69,9 @@ def _kept_code(function: Callable[..., Any]) -> FunctionCache:
 def _sources() -> str:
     """Return a digest of all modules that machine code may come from."""
     digest = sha256()
+    pipeline = Path(__file__).parents[1]
     for room in ROOMS:
-        for path in sorted(Path(__file__).parents[1].joinpath(room).glob("*.py")):
-            digest.update(b"%s\0%s\0" % (path.name.encode(), path.read_bytes()))
+        for path in sorted(pipeline.joinpath(room).rglob("*.py")):
+            name = path.relative_to(pipeline).as_posix()
+            digest.update(b"%s\0%s\0" % (name.encode(), path.read_bytes()))
     return digest.hexdigest()

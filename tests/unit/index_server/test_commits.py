@@ -15,7 +15,7 @@ from index_server.commits import Commits
 from index_server.errors import IndexNotFoundError, VersionMismatchError
 from index_server.http.requests import Update
 from pipeline.index import Change, Delete, Insert, open_reader
-from tests.faults.index.failing_files import disk_error_at, failing, never
+from tests.faults.storage.failing_files import disk_error_at, failing, never
 
 
 class Counted:

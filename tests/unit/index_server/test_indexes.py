@@ -12,7 +12,7 @@ from index_server.indexes import Indexes, IndexMissingError
 from index_server.metrics import Metrics
 from index_server.state import State, StateDamagedError, read_state
 from pipeline.index import IndexCorrupt, IndexReader, Insert
-from tests.faults.index.failing_files import Killed, disk_error_at, failing, killed_at, never
+from tests.faults.storage.failing_files import Killed, disk_error_at, failing, killed_at, never
 from tests.unit.index.model import terms
 
 
