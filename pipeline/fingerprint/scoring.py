@@ -48,7 +48,7 @@ class Tables(NamedTuple):
     highest: Counts
 
 
-class Rows(NamedTuple):
+class FlatRows(NamedTuple):
     """Fingerprints laid end to end, as in `Ragged`."""
 
     values: Words
@@ -79,8 +79,8 @@ class Overlap(NamedTuple):
 
 @compiled
 def score_pairs(
-    left: Rows,
-    right: Rows,
+    left: FlatRows,
+    right: FlatRows,
     lefts: Counts,
     rights: Counts,
     order: Counts,

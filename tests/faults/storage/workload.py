@@ -27,12 +27,17 @@ def numbers_at(position: int) -> dict[int, int | None]:
     return {id_: None if number % 3 == 0 else number for id_, number in drawn}
 
 
-def documents_at(user: User, position: int) -> Documents:
-    """Return the documents at a position."""
+def all_numbers_at(position: int) -> dict[int, int | None]:
+    """Return the changes that lead from an empty folder to a position."""
     numbers: dict[int, int | None] = {}
     for passed in range(1, position + 1):
         numbers |= numbers_at(passed)
-    return user.documents(numbers)
+    return numbers
+
+
+def documents_at(user: User, position: int) -> Documents:
+    """Return the documents at a position."""
+    return user.documents(all_numbers_at(position))
 
 
 def step(user: User, writer: Any) -> int:
@@ -41,7 +46,7 @@ def step(user: User, writer: Any) -> int:
     if position % REBUILD_EVERY:
         user.apply(writer, numbers_at(position), position)
     else:
-        user.rebuild(writer, map(numbers_at, range(1, position + 1)), position)
+        user.rebuild(writer, [all_numbers_at(position)], position)
     return position
 
 

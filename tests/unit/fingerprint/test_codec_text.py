@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.fingerprint.codec import pack_text, unpack_text
 from pipeline.fingerprint.errors import InvalidFingerprint, Reason
-from pipeline.fingerprint.text import pack_text, unpack_text
 
 ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 
