@@ -11,8 +11,8 @@ from pipeline.fingerprint.encoding import ESCAPE, EXCEPTION_BITS, NORMAL_BITS, B
 from pipeline.fingerprint.errors import InvalidFingerprint, Reason
 from pipeline.fingerprint.ragged import bounds_of
 from pipeline.fingerprint.words import Words
-from pipeline.loops.bit_counts import count_ones
 from pipeline.loops.compiled import compiled
+from pipeline.loops.intrinsics import count_ones
 
 _WORD_BITS: Final = 32
 _LOWEST: Final = np.uint64(0o11111111)  # of each code in a group

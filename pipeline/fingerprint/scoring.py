@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.fingerprint.words import Words
-from pipeline.loops.bit_counts import count_ones
 from pipeline.loops.compiled import compiled
+from pipeline.loops.intrinsics import count_ones
 
 KEYS: Final = 1 << 14
 """Number of keys: a word's key is its top 14 bits."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline.loops.addresses import address_of, array_at, pointer
 from pipeline.loops.compiled import compiled, inlined
+from pipeline.loops.intrinsics import address_of, array_at, pointer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.index.segments.bits import read_field
 from pipeline.loops.compiled import compiled, inlined
-from pipeline.loops.read_ahead import read_ahead
+from pipeline.loops.intrinsics import read_ahead
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.loops.bit_counts import count_ones
 from pipeline.loops.compiled import compiled, inlined
+from pipeline.loops.intrinsics import count_ones
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pipeline.index.segments.postings import Layout, Sections
-from pipeline.loops.addresses import address_of, array_at, pointer
 from pipeline.loops.compiled import compiled
+from pipeline.loops.intrinsics import address_of, array_at, pointer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

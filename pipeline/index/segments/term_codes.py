@@ -19,9 +19,8 @@ import numpy as np
 
 from pipeline.index.segments.bits import lowest_one, place_of_one, read_field, write_fields
 from pipeline.index.segments.postings import TERM_SHIFT
-from pipeline.loops.bit_counts import count_ones
 from pipeline.loops.compiled import compiled, inlined
-from pipeline.loops.read_ahead import WORDS_OF_LINE, read_ahead
+from pipeline.loops.intrinsics import WORDS_OF_LINE, count_ones, read_ahead
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
