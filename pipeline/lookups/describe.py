@@ -15,7 +15,7 @@ from pipeline.lookups.metadata import reading
 from pipeline.lookups.metadata.json_parts import Json, artist_lists
 from pipeline.lookups.metadata.reading import Links, Request
 from pipeline.lookups.metadata.user_text import MAX_TEXTS
-from pipeline.lookups.metadata.view import Knowledge, MetadataView
+from pipeline.lookups.metadata.view import MetadataRows, MetadataView
 from pipeline.messages import Lookup, LookupBatch, LookupReply, TrackHit
 from pipeline.runtime.databases import Databases
 
@@ -53,10 +53,10 @@ def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
         else Catalogue()
     )
     catalogue = found or Catalogue()
-    knowledge = Knowledge(links, catalogue, artist_lists(catalogue))
-    with_text = [reading.shows_text(request, knowledge) for request in requests]
+    rows = MetadataRows(links, catalogue, artist_lists(catalogue))
+    with_text = [reading.shows_text(request, rows) for request in requests]
     texts = _read_texts(_chosen(requests, with_text), databases)
-    views = {each.options: MetadataView(each.options, knowledge) for each in requests}
+    views = {each.options: MetadataView(each.options, rows) for each in requests}
     answers = [
         _answer(
             reading.original(lookup, batch),
