@@ -1,13 +1,14 @@
-"""The WSGI application: routes, and what becomes of errors."""
+"""The WSGI application: routes, middleware, and replies to errors."""
 
 from typing import Any, Final
 
 import falcon
-import sqlalchemy.exc
 import structlog
 from redis.exceptions import RedisError
 
-from api.health import Health
+from api.front_end import FrontEnd
+from api.health import Health, HealthChecks
+from api.http.endpoint import request_of, write_reply
 from api.http.errors import (
     ApiError,
     InternalError,
@@ -16,50 +17,51 @@ from api.http.errors import (
     NotFoundError,
     ServiceUnavailableError,
 )
-from api.http.exchange import exchange_of, write_reply
-from api.http.middleware import METHODS, Frame, is_method
+from api.http.middleware import METHODS, RequestMiddleware, is_method
 from api.openapi.page import ASSETS, DocsAsset, DocsPage, OpenApiResource
 from api.routes import ROUTES, V1_ROUTES
-from api.services import Services
+from pipeline.runtime.databases import DATABASE_UNREACHABLE
+from pipeline.runtime.metrics import Metrics
 
-AWAY: Final = (
-    sqlalchemy.exc.OperationalError,
-    sqlalchemy.exc.InterfaceError,
-    sqlalchemy.exc.TimeoutError,
-    RedisError,
-)
-"""What is raised when a database or Redis is away, or has no connection free."""
+UNAVAILABLE: Final = (*DATABASE_UNREACHABLE, RedisError)
+"""Exceptions that clients get as `ServiceUnavailableError`."""
 
 logger = structlog.get_logger("acoustid.api.app")
 
 
-def create_app(services: Services) -> falcon.App[falcon.Request, falcon.Response]:
-    """Return the application on a process's resources."""
-    app = falcon.App(middleware=[Frame(services)])
+def create_app(front_end: FrontEnd) -> falcon.App[falcon.Request, falcon.Response]:
+    """Return the application on the resources of a process."""
+    middleware = RequestMiddleware(
+        trusted_proxies=front_end.settings.api.trusted_proxies,
+        xml_paths=V1_ROUTES,
+        rate_limit_headers=front_end.access.headers_without_counting,
+        metrics=front_end.metrics,
+    )
+    app = falcon.App(middleware=[middleware])
     app.router_options.default_to_on_request = True  # one responder for all methods
-    app.add_error_handler(Exception, _Errors(services).handle)
-    app.add_error_handler(falcon.HTTPError, _Errors(services).handle)
-    for path, endpoint in {**ROUTES, **V1_ROUTES}.items():
-        app.add_route(path, endpoint(services))
+    errors = _ErrorHandler(front_end.metrics)
+    app.add_error_handler(Exception, errors.handle)
+    app.add_error_handler(falcon.HTTPError, errors.handle)
+    for path, make_endpoint in {**ROUTES, **V1_ROUTES}.items():
+        app.add_route(path, make_endpoint(front_end))
     app.add_route("/v2/openapi.json", OpenApiResource())
     app.add_route("/docs", DocsPage())
     app.add_route(f"{ASSETS}/{{file}}", DocsAsset())
-    _add_health(app, services)
+    _add_health(app, front_end.health)
     return app
 
 
-def _add_health(app: falcon.App[falcon.Request, falcon.Response], services: Services) -> None:
-    checks = services.health
+def _add_health(app: falcon.App[falcon.Request, falcon.Response], checks: HealthChecks) -> None:
     app.add_route("/_health", Health("health", checks, ("database", "redis", "index", "worker")))
     app.add_route("/_health_ro", Health("health_ro", checks, ("database_ro", "redis")))
     app.add_route("/_health_docker", Health("health_docker", checks, ()))
 
 
-class _Errors:
-    """Turns every exception into a reply in the client's own format."""
+class _ErrorHandler:
+    """Writes the reply to a request that raised an exception, in the format of the request."""
 
-    def __init__(self, services: Services) -> None:
-        self._metrics = services.metrics
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
 
     def handle(
         self,
@@ -68,13 +70,13 @@ class _Errors:
         error: Exception,
         params: dict[str, Any],  # noqa: ARG002 - Falcon's signature
     ) -> None:
-        """Write the reply, count the error, and log it where it is ours."""
-        shown = self._shown(req, error)
+        """Write the reply and count the error; log it if it is not the client's."""
+        shown = self._api_error(req, error)
         self._metrics.handled_error(shown.code)
-        write_reply(resp, exchange_of(req).style, shown.body(), shown.status)
+        write_reply(resp, request_of(req).style, shown.body(), shown.status)
         resp.set_headers(shown.headers)
 
-    def _shown(self, req: falcon.Request, error: Exception) -> ApiError:
+    def _api_error(self, req: falcon.Request, error: Exception) -> ApiError:
         if isinstance(error, ApiError):
             return error
         if isinstance(error, falcon.HTTPNotFound):
@@ -84,8 +86,8 @@ class _Errors:
         if isinstance(error, falcon.HTTPError) and error.status_code < 500:
             return InvalidBodyError(f"{error.title or 'it cannot be understood'}")
         self._metrics.unhandled_error()
-        if isinstance(error, AWAY):
-            logger.error("a server is away", server=type(error).__module__, error=str(error))
+        if isinstance(error, UNAVAILABLE):
+            logger.error("a server is unreachable", server=type(error).__module__, error=str(error))
             return ServiceUnavailableError()
-        logger.error("unhandled exception", endpoint=exchange_of(req).endpoint, exc_info=error)
+        logger.error("unhandled exception", endpoint=request_of(req).endpoint, exc_info=error)
         return InternalError()

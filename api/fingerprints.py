@@ -1,32 +1,32 @@
-"""``/v2/fingerprint``: the words of a stored fingerprint, by its id."""
+"""``/v2/fingerprint``: returns the words of a stored fingerprint."""
 
 from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from api.http.endpoint import Endpoint
+from api.access.access_control import AccessControl, CountedEndpoint
+from api.http.endpoint import ApiRequest
 from api.http.errors import FingerprintNotFoundError, MissingParameterError
-from api.http.exchange import Exchange
-from api.http.parameters import MAX_ID, Parameters
+from api.http.parameters import MAX_ID
 from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint, by_ids
+from pipeline.runtime.databases import Databases
 from pipeline.submission_fields import MAX_DURATION
 
-_SIGNED: Final = np.dtype("<i4")  # the public service's form of a word
+_SIGNED: Final = np.dtype("<i4")  # as in the public service
 
 
-class FingerprintEndpoint(Endpoint):
-    """Tells anyone: what is in the catalogue is public."""
+class FingerprintEndpoint(CountedEndpoint):
+    """Returns a fingerprint by its id. The catalogue is public, so no key is needed."""
 
     name: ClassVar[str] = "fingerprint"
 
-    def answer(
-        self,
-        parameters: Parameters,
-        exchange: Exchange,  # noqa: ARG002 - it has been counted
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
-        """Return a fingerprint with its words as signed numbers."""
-        number = parameters.get_int("id")
+    def __init__(self, access: AccessControl, databases: Databases) -> None:
+        super().__init__(access)
+        self._databases = databases
+
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
+        """Return the fingerprint; its words are signed 32-bit integers."""
+        number = request.parameters.get_int("id")
         if not number:
             raise MissingParameterError("id", "the number of a fingerprint of the catalogue")
         found = self._find(number)
@@ -38,5 +38,5 @@ class FingerprintEndpoint(Endpoint):
     def _find(self, number: int) -> StoredFingerprint | None:
         if not 1 <= number <= MAX_ID:
             return None
-        with self.services.databases.engine("fingerprint", read_only=True).connect() as connection:
+        with self._databases.engine("fingerprint", read_only=True).connect() as connection:
             return by_ids(connection, [number], 1, MAX_DURATION).get(number)

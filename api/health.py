@@ -1,4 +1,4 @@
-"""``/_health``, ``/_health_ro``, ``/_health_docker``: may this process be sent requests?"""
+"""``/_health``, ``/_health_ro``, ``/_health_docker``: whether this process can serve requests."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ import redis
 import sqlalchemy as sa
 import structlog
 
-from api.http.exchange import exchange_of, write_reply
+from api.http.endpoint import request_of, write_reply
 from api.http.serialisation import JSON
 from pipeline.following.open_index import open_index
 from pipeline.runtime.databases import Databases, limit_statements
@@ -24,8 +24,8 @@ State = Literal["ok", "failed"]
 DEADLINE: Final = 2.0
 """Seconds that a check may take."""
 
-# A message in the write-ahead log: a real write, flushed at the commit and refused by a server
-# that is read only or has no room, but no table and no catalogue row is touched.
+# A message in the write-ahead log. PostgreSQL flushes it at the commit, and refuses it if the
+# server is read-only or its disk is full. It changes no table.
 _WRITE: Final = sa.text("SELECT pg_logical_emit_message(true, 'acoustid', 'health')")
 _READ_ONLY: Final = sa.text("SELECT current_setting('transaction_read_only') = 'on'")
 
@@ -33,19 +33,19 @@ logger = structlog.get_logger("acoustid.api.health_checks")
 
 
 class UnhealthyError(Exception):
-    """A check found something wrong; the text is for the log alone."""
+    """A check failed. Only the log shows the text."""
 
 
 class HealthChecks:
     """The checks of one process.
 
-    A check that hangs keeps one thread, however often it is asked for: who comes meanwhile waits
-    for the same one.
+    Each check runs once at a time, so a check that hangs keeps one thread only. Requests that come
+    meanwhile wait for the same run.
 
     Args:
-        databases: the four, of which the ``app`` database is tried.
-        client: to Redis, with a short time-out.
-        index: where the index is.
+        databases: of which the app database is checked.
+        client: a Redis client with a short time-out.
+        index: settings of the index.
         deadline: seconds that a check may take.
     """
 
@@ -72,7 +72,7 @@ class HealthChecks:
         }
 
     def run(self, names: Iterable[Name]) -> dict[str, State]:
-        """Run checks at once and return what each found."""
+        """Run checks in parallel and return their results."""
         until = time.monotonic() + self._deadline
         futures = {name: self._start(name) for name in names}
         return {name: self._outcome(name, future, until) for name, future in futures.items()}
@@ -95,7 +95,7 @@ class HealthChecks:
     def _outcome(self, name: Name, future: Future[None], until: float) -> State:
         try:
             future.result(max(0.0, until - time.monotonic()))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the check has failed
+        except Exception as error:  # noqa: BLE001 - any exception is a failed check
             logger.warning("a health check failed", check=name, error=repr(error))
             return "failed"
         return "ok"
@@ -121,16 +121,18 @@ class HealthChecks:
 
     def _find_worker(self) -> None:
         if not heartbeats.alive(self._client):
-            raise UnhealthyError("no worker has left a heartbeat")
+            raise UnhealthyError("no worker has sent a heartbeat")
 
 
 class Health:
-    """One health path: JSON, 503 where a check failed, which is named and no more.
+    """One health path. It replies in JSON, with status 503 if a check failed.
+
+    The reply names the failed checks, without their reasons.
 
     Args:
-        name: what metrics call it.
-        checks: runs them.
-        wanted: those that must succeed.
+        name: the path's name in metrics.
+        checks: runs the checks.
+        wanted: the checks that must succeed.
     """
 
     def __init__(self, name: str, checks: HealthChecks, wanted: tuple[Name, ...]) -> None:
@@ -139,8 +141,8 @@ class Health:
         self._wanted = wanted
 
     def on_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Run the checks."""
-        exchange_of(req).style = JSON
+        """Run the checks and write the reply."""
+        request_of(req).style = JSON
         found = self._checks.run(self._wanted)
         healthy = all(state == "ok" for state in found.values())
         body = {"status": "ok" if healthy else "failed", "checks": found}

@@ -1,9 +1,11 @@
-"""Which path is answered by which endpoint."""
+"""The paths of the web service and their endpoints."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
+from api.access.access_control import AccessControl
 from api.fingerprints import FingerprintEndpoint
+from api.front_end import FrontEnd
 from api.http.endpoint import Endpoint
 from api.internal.applications import (
     CheckApplicationEndpoint,
@@ -26,31 +28,76 @@ from api.users.accounts import (
     CreateMusicbrainzEndpoint,
     UserLookupEndpoint,
 )
+from api.users.musicbrainz_tokens import MusicbrainzUsers
 from api.v1 import LookupV1Endpoint, SubmitV1Endpoint
+from pipeline.runtime.databases import Databases
 
-ROUTES: Final[Mapping[str, type[Endpoint]]] = {
-    "/v2/lookup": LookupEndpoint,
-    "/v2/submit": SubmitEndpoint,
-    "/v2/submission_status": SubmissionStatusEndpoint,
-    "/v2/task/{task_id}": TaskEndpoint,
-    "/v2/fingerprint": FingerprintEndpoint,
-    "/v2/track/list_by_mbid": ListByMbidEndpoint,
-    "/v2/track/list_by_puid": ListByPuidEndpoint,
-    "/v2/user/lookup": UserLookupEndpoint,
-    "/v2/user/create_anonymous": CreateAnonymousEndpoint,
-    "/v2/user/create_musicbrainz": CreateMusicbrainzEndpoint,
-    "/v2/internal/update_lookup_stats": UpdateLookupStatsEndpoint,
-    "/v2/internal/update_user_agent_stats": UpdateUserAgentStatsEndpoint,
-    "/v2/internal/lookup_stats": LookupStatsEndpoint,
-    "/v2/internal/create_account": CreateAccountEndpoint,
-    "/v2/internal/create_application": CreateApplicationEndpoint,
-    "/v2/internal/update_application_status": UpdateApplicationStatusEndpoint,
-    "/v2/internal/check_application": CheckApplicationEndpoint,
-}
-"""The paths of the web service, with Falcon's fields, and who answers them."""
+MakeEndpoint = Callable[[FrontEnd], Endpoint]
 
-V1_ROUTES: Final[Mapping[str, type[Endpoint]]] = {
-    "/lookup": LookupV1Endpoint,
-    "/submit": SubmitV1Endpoint,
+
+def _with_access(endpoint: Callable[[AccessControl], Endpoint]) -> MakeEndpoint:
+    return lambda front_end: endpoint(front_end.access)
+
+
+def _with_databases(endpoint: Callable[[AccessControl, Databases], Endpoint]) -> MakeEndpoint:
+    return lambda front_end: endpoint(front_end.access, front_end.databases)
+
+
+def _lookup(endpoint: type[LookupEndpoint]) -> MakeEndpoint:
+    return lambda front_end: endpoint(
+        front_end.access,
+        front_end.answer_cache,
+        front_end.background,
+        front_end.counters,
+        async_api=front_end.settings.features.async_api,
+    )
+
+
+def _submit(endpoint: type[SubmitEndpoint]) -> MakeEndpoint:
+    return lambda front_end: endpoint(
+        front_end.access,
+        front_end.settings.api.submit_timeout,
+        front_end.databases,
+        front_end.receipts,
+        front_end.publisher,
+        front_end.metrics,
+    )
+
+
+def _task(front_end: FrontEnd) -> Endpoint:
+    return TaskEndpoint(
+        front_end.access, front_end.databases, front_end.redis, front_end.background
+    )
+
+
+def _create_musicbrainz(front_end: FrontEnd) -> Endpoint:
+    users = MusicbrainzUsers(front_end.settings.api.musicbrainz_userinfo_url)
+    return CreateMusicbrainzEndpoint(front_end.access, front_end.databases, users)
+
+
+ROUTES: Final[Mapping[str, MakeEndpoint]] = {
+    "/v2/lookup": _lookup(LookupEndpoint),
+    "/v2/submit": _submit(SubmitEndpoint),
+    "/v2/submission_status": _with_databases(SubmissionStatusEndpoint),
+    "/v2/task/{task_id}": _task,
+    "/v2/fingerprint": _with_databases(FingerprintEndpoint),
+    "/v2/track/list_by_mbid": _with_databases(ListByMbidEndpoint),
+    "/v2/track/list_by_puid": _with_access(ListByPuidEndpoint),
+    "/v2/user/lookup": _with_access(UserLookupEndpoint),
+    "/v2/user/create_anonymous": _with_databases(CreateAnonymousEndpoint),
+    "/v2/user/create_musicbrainz": _create_musicbrainz,
+    "/v2/internal/update_lookup_stats": _with_databases(UpdateLookupStatsEndpoint),
+    "/v2/internal/update_user_agent_stats": _with_databases(UpdateUserAgentStatsEndpoint),
+    "/v2/internal/lookup_stats": _with_databases(LookupStatsEndpoint),
+    "/v2/internal/create_account": _with_databases(CreateAccountEndpoint),
+    "/v2/internal/create_application": _with_databases(CreateApplicationEndpoint),
+    "/v2/internal/update_application_status": _with_databases(UpdateApplicationStatusEndpoint),
+    "/v2/internal/check_application": _with_databases(CheckApplicationEndpoint),
 }
-"""The paths of version 1, which only old clients need."""
+"""Paths of version 2, with Falcon's fields, and the functions that create their endpoints."""
+
+V1_ROUTES: Final[Mapping[str, MakeEndpoint]] = {
+    "/lookup": _lookup(LookupV1Endpoint),
+    "/submit": _submit(SubmitV1Endpoint),
+}
+"""Paths of version 1, which only old clients use."""

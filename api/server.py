@@ -1,4 +1,4 @@
-"""Runs the front end on the HTTP server: the application, its limits, its end."""
+"""Runs the web service on `http_server`, with the limits of the settings."""
 
 import json
 import socket
@@ -6,33 +6,33 @@ from collections.abc import Callable
 from typing import Final
 
 from api.app import create_app
+from api.front_end import FrontEnd
 from api.http.bodies import MAX_BODY
 from api.http.errors import InvalidBodyError, ServiceUnavailableError
-from api.services import Services
 from http_server.limits import Limits
 from http_server.replies import Reply, json_reply
 from http_server.server import ServerOptions, run
 from pipeline.settings.sections import Settings
 
 LIVENESS: Final = "/_health_docker"
-"""Answered without a thread, so that it is answered however many requests wait."""
+"""The path of the liveness check. It needs no thread, so it is answered under any load."""
 
 
-def serve(services: Services, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+def serve(front_end: FrontEnd, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve the web service until SIGTERM or SIGINT.
 
     Args:
-        services: of this process; closed by the caller afterwards.
-        listener: a socket that listens.
-        on_ready: called once connections are accepted.
+        front_end: the resources of this process; the caller closes them.
+        listener: a listening socket.
+        on_ready: called when the server accepts connections.
     """
     options = ServerOptions(
-        limits=limits_of(services.settings),
-        threads=services.settings.http.threads,
+        limits=limits_of(front_end.settings),
+        threads=front_end.settings.http.threads,
         describe=describe_error,
-        fixed={LIVENESS: alive()},
+        fixed={LIVENESS: liveness_reply()},
     )
-    run(create_app(services), listener, options, on_ready)
+    run(create_app(front_end), listener, options, on_ready)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -57,12 +57,12 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def describe_error(status: int, message: str) -> bytes:
-    """Return the body of an error that the HTTP server tells by itself."""
+    """Return the body of an error that the HTTP server sends without the application."""
     kind = ServiceUnavailableError if status == 503 else InvalidBodyError
     error = {"code": kind.code, "message": message}
     return json.dumps({"status": "error", "error": error}).encode("ascii")
 
 
-def alive() -> Reply:
-    """Return the reply to the liveness check: this process runs, and its event loop too."""
+def liveness_reply() -> Reply:
+    """Return the reply to the liveness check, which shows that the event loop runs."""
     return json_reply(200, b'{"status": "ok", "checks": {}}')

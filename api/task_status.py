@@ -1,33 +1,50 @@
-"""``/v2/task/<id>``: how far is what a request set off?"""
+"""``/v2/task/<id>``: the state of a submission or of a background lookup."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
+import redis
 from redis.exceptions import RedisError
 
-from api.http.endpoint import Endpoint
+from api.access.access_control import AccessControl, CountedEndpoint
+from api.http.endpoint import ApiRequest
 from api.http.errors import NotFoundError, ServiceUnavailableError
-from api.http.exchange import Exchange
-from api.http.parameters import Parameters, parse_uuid
+from api.http.parameters import parse_uuid
+from api.lookups.background import BackgroundLookups
 from api.submissions.status import show_submission
 from pipeline.catalog.ingest.submission_status import TaskStatus, task_status
+from pipeline.runtime.databases import Databases
 from tasks.redis_state.task_progress import progress_key
 
 
-class TaskEndpoint(Endpoint):
-    """Tells whoever knows the id, which nobody can guess; no key is needed."""
+class TaskEndpoint(CountedEndpoint):
+    """Returns the state of a task. No key is needed, since task ids are random.
+
+    Args:
+        access: checks and counts the requests.
+        databases: of which the ingest database has the submissions.
+        client: a Redis client, for the progress of a task.
+        background: finds background lookups.
+    """
 
     name: ClassVar[str] = "task"
 
-    def answer(
+    def __init__(
         self,
-        parameters: Parameters,  # noqa: ARG002 - the path says it all
-        exchange: Exchange,  # noqa: ARG002 - it has been counted
-        **fields: str,
-    ) -> dict[str, Any]:
-        """Return the state, stage, times and outcome of a task."""
-        task_id = parse_uuid(fields["task_id"])
+        access: AccessControl,
+        databases: Databases,
+        client: redis.Redis,
+        background: BackgroundLookups,
+    ) -> None:
+        super().__init__(access)
+        self._databases = databases
+        self._client = client
+        self._background = background
+
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
+        """Return the state, stage, times and result of a task."""
+        task_id = parse_uuid(request.path_fields["task_id"])
         found = None
         if task_id is not None:
             found = self._submission_task(task_id) or self._lookup_task(task_id)
@@ -36,7 +53,7 @@ class TaskEndpoint(Endpoint):
         return {"task": {"id": str(task_id), **found}}
 
     def _submission_task(self, task_id: UUID) -> dict[str, Any] | None:
-        status = task_status(self.services.databases, task_id)
+        status = task_status(self._databases, task_id)
         if status is None:
             return None
         stage, started = self._progress(task_id)
@@ -53,11 +70,9 @@ class TaskEndpoint(Endpoint):
         }
 
     def _progress(self, task_id: UUID) -> tuple[str | None, str | None]:
-        """Return the stage and its start as the workers note them; nothing without Redis."""
+        """Return the stage and its start, which workers store in Redis; None without Redis."""
         try:
-            stage, started = self.services.redis.hmget(
-                progress_key(str(task_id)), ["stage", "started"]
-            )
+            stage, started = self._client.hmget(progress_key(str(task_id)), ["stage", "started"])
         except RedisError:
             return None, None
         if stage is None or started is None:
@@ -66,7 +81,7 @@ class TaskEndpoint(Endpoint):
 
     def _lookup_task(self, task_id: UUID) -> dict[str, Any] | None:
         try:
-            record = self.services.background.find(str(task_id))
+            record = self._background.find(str(task_id))
         except RedisError:
             raise ServiceUnavailableError from None
         if record is None:
@@ -76,7 +91,7 @@ class TaskEndpoint(Endpoint):
 
 
 def _state(status: TaskStatus, *, begun: bool) -> str:
-    """Return ``pending``, ``running``, ``finished``, or ``failed`` where a submission did."""
+    """Return ``pending``, ``running``, ``finished``, or ``failed`` if a submission failed."""
     if status.finished is None:
         return "running" if begun else "pending"
     failed = any(each.state == "failed" for each in status.submissions)

@@ -1,32 +1,33 @@
-"""``/v2/track/*``: tracks by what they are linked to."""
+"""``/v2/track/*``: finds tracks by the MBIDs of their recordings."""
 
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any, ClassVar
 from uuid import UUID
 
-from api.http.endpoint import Endpoint
+from api.access.access_control import AccessControl, CountedEndpoint
+from api.http.endpoint import ApiRequest
 from api.http.errors import InvalidUUIDError, MissingParameterError
-from api.http.exchange import Exchange
 from api.http.parameters import Parameters, parse_uuid
 from pipeline.catalog.fingerprint.track_links import LinkedTrack, tracks_by_mbids
+from pipeline.runtime.databases import Databases
 
 
-class ListByMbidEndpoint(Endpoint):
-    """Finds the tracks of MusicBrainz recordings, for anyone."""
+class ListByMbidEndpoint(CountedEndpoint):
+    """Finds the tracks of MusicBrainz recordings. No key is needed."""
 
     name: ClassVar[str] = "track_list_by_mbid"
 
-    def answer(
-        self,
-        parameters: Parameters,
-        exchange: Exchange,  # noqa: ARG002 - it has been counted
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
-        """Return the tracks of the first MBID, or with ``batch`` those of each.
+    def __init__(self, access: AccessControl, databases: Databases) -> None:
+        super().__init__(access)
+        self._databases = databases
 
-        In a batch each MBID is spelled as the client did, so that it finds its own again.
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
+        """Return the tracks of the first MBID; with ``batch`` those of each MBID.
+
+        The reply to a batch repeats each MBID as the client has written it.
         """
+        parameters = request.parameters
         mbids = _parse_mbids(parameters)
         batch = bool(parameters.get_int("batch"))
         disabled = bool(parameters.get_int("disabled"))
@@ -34,29 +35,24 @@ class ListByMbidEndpoint(Endpoint):
             mbids = dict(islice(mbids.items(), 1))
         found = self._find(mbids, disabled=disabled)
         shown = [
-            {"mbid": asked, "tracks": [_show(track) for track in found.get(mbid, ())]}
-            for asked, mbid in mbids.items()
+            {"mbid": text, "tracks": [_show(track) for track in found.get(mbid, ())]}
+            for text, mbid in mbids.items()
         ]
         return {"mbids": shown} if batch else {"tracks": shown[0]["tracks"]}
 
     def _find(self, mbids: Mapping[str, UUID], *, disabled: bool) -> dict[UUID, list[LinkedTrack]]:
-        with self.services.databases.engine("fingerprint", read_only=True).connect() as connection:
+        with self._databases.engine("fingerprint", read_only=True).connect() as connection:
             return tracks_by_mbids(connection, set(mbids.values()), disabled=disabled)
 
 
-class ListByPuidEndpoint(Endpoint):
-    """Finds nothing: MusicIP's identifiers are retired, and old clients still ask for them."""
+class ListByPuidEndpoint(CountedEndpoint):
+    """Returns no tracks: MusicIP's identifiers are retired, but old clients still send them."""
 
     name: ClassVar[str] = "track_list_by_puid"
 
-    def answer(
-        self,
-        parameters: Parameters,
-        exchange: Exchange,  # noqa: ARG002 - it has been counted
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
-        """Return no tracks."""
-        puid = parameters.get("puid")
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
+        """Return an empty list."""
+        puid = request.parameters.get("puid")
         if not puid:
             raise MissingParameterError("puid")
         if parse_uuid(puid) is None:
@@ -65,7 +61,7 @@ class ListByPuidEndpoint(Endpoint):
 
 
 def _parse_mbids(parameters: Parameters) -> dict[str, UUID]:
-    """Return the MBIDs by the text that the client sent for each, in its order."""
+    """Return the MBIDs by the client's spelling of each, in the order of the request."""
     texts = parameters.get_all("mbid")
     if not any(texts):
         raise MissingParameterError("mbid", "the id of a MusicBrainz recording")

@@ -1,34 +1,34 @@
-"""``/lookup`` and ``/submit``: version 1 of the protocol, which old clients still speak.
+"""``/lookup`` and ``/submit``: version 1 of the protocol, for old clients.
 
-Replies are XML whatever is asked for, since ``format`` is the audio file's.
+Replies are always XML: in version 1 the parameter ``format`` is the format of the audio file.
 """
 
 from dataclasses import replace
 from typing import ClassVar, Final
 
-from api.http.exchange import Exchange
+from api.http.endpoint import ApiRequest
 from api.http.parameters import Parameters, parse_int
 from api.http.serialisation import XML
 from api.lookups.endpoint import LookupEndpoint
 from api.lookups.request import LookupRequest, parse_lookup
 from api.submissions.endpoint import SubmitEndpoint
-from api.submissions.request import NumberedReceipt, Sender, parse_submissions
+from api.submissions.request import NumberedReceipt, Submitter, parse_submissions
 from pipeline.submission_fields import DURATION, MAX_DURATION
 
 _DURATION: Final = DURATION.name(1)
 
 
 class LookupV1Endpoint(LookupEndpoint):
-    """Finds tracks, and at most the MBIDs of their recordings, which it calls tracks."""
+    """Finds tracks. The reply can have the MBIDs of recordings, which version 1 calls tracks."""
 
     name: ClassVar[str] = "v1_lookup"
 
-    def prepare(self, parameters: Parameters, exchange: Exchange) -> None:  # noqa: ARG002 - nothing in them matters
-        """Reply in XML."""
-        exchange.style = XML
+    def prepare(self, request: ApiRequest) -> None:
+        """Set the format of the reply to XML."""
+        request.style = XML
 
     def parse(self, parameters: Parameters) -> LookupRequest:
-        """Take any ``meta`` for the wish to know the MBIDs."""
+        """Parse a lookup; any ``meta`` adds the MBIDs of recordings."""
         wanted = parameters.get("meta") not in {None, "", "0"}
         request = parse_lookup(parameters, version=1)
         return replace(request, meta="recordingids" if wanted else "", old_names=True)
@@ -39,19 +39,19 @@ class SubmitV1Endpoint(SubmitEndpoint):
 
     name: ClassVar[str] = "v1_submit"
 
-    def prepare(self, parameters: Parameters, exchange: Exchange) -> None:  # noqa: ARG002 - nothing in them matters
-        """Reply in XML."""
-        exchange.style = XML
+    def prepare(self, request: ApiRequest) -> None:
+        """Set the format of the reply to XML."""
+        request.style = XML
 
-    def parse(self, parameters: Parameters, sender: Sender) -> list[NumberedReceipt]:
-        """Take a length of 0, or of more than can be stored, for none."""
+    def parse(self, parameters: Parameters, submitter: Submitter) -> list[NumberedReceipt]:
+        """Parse submissions; ignore a length of 0 or of more than the database can store."""
         kept = Parameters(
             (name, value)
             for name in parameters
             for value in parameters.get_all(name)
             if not (name.partition(".")[0] == _DURATION and _counts_as_none(value))
         )
-        return parse_submissions(kept, sender, version=1)
+        return parse_submissions(kept, submitter, version=1)
 
 
 def _counts_as_none(length: str) -> bool:

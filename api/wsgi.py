@@ -1,7 +1,7 @@
-"""The WSGI application by name, for any server: ``api.wsgi:create_application`` is a factory.
+"""The WSGI application for any WSGI server: ``api.wsgi:create_application`` is its factory.
 
-``api.wsgi:application`` works too; it is made when the server asks for it, and not at import.
-`acoustid serve` runs the same application on the HTTP server of this project.
+``api.wsgi:application`` is the application itself, which is created at the first access.
+`acoustid serve` runs the same application on `http_server`.
 """
 
 import atexit
@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from api.app import create_app
-from api.services import Dispatch, Services, open_services
+from api.front_end import Dispatch, FrontEnd, create_front_end
 from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.processes import stay_on_one_core
 from pipeline.runtime.sentry import init_sentry
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
 
 @cache
 def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
-    """Return the application of this process, on the settings that ``ACOUSTID_CONFIG`` names.
+    """Return the application of this process, with the settings of ``ACOUSTID_CONFIG``.
 
     Raises:
-        pipeline.settings.load.ConfigError: they cannot be used.
+        pipeline.settings.load.ConfigError: the settings are not valid.
     """
-    services = open_front_end()
-    atexit.register(services.close)
-    return create_app(services)
+    front_end = open_front_end()
+    atexit.register(front_end.close)
+    return create_app(front_end)
 
 
-def open_front_end() -> Services:
-    """Return the resources of a front-end process, with logging and error reports set up.
+def open_front_end() -> FrontEnd:
+    """Set up logging and error reports, and return the resources of this front-end process.
 
     Raises:
-        pipeline.settings.load.ConfigError: the settings cannot be used.
+        pipeline.settings.load.ConfigError: the settings are not valid.
     """
     settings = load_settings()
     configure_logging(settings.logging, component="api")
     init_sentry(settings, "api")
-    if settings.api.one_core:  # before there are threads
+    if settings.api.one_core:  # before any thread starts
         stay_on_one_core()
     senders = Dispatch(dispatch.send_lookups, dispatch.send_background, dispatch.send_submissions)
-    return open_services(settings, senders)
+    return create_front_end(settings, senders)
 
 
 def __getattr__(name: str) -> object:

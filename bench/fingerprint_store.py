@@ -22,7 +22,7 @@ from bench.lookup.queries import QuerySource
 from bench.measuring import Stopwatch, drop_page_cache
 from bench.options import progress
 from bench.stack.plan import Plan, plan_options
-from pipeline.catalog.fingerprint.fingerprints import Candidate
+from pipeline.catalog.fingerprint.fingerprints import CandidateFingerprint
 from pipeline.fingerprint.compare import compare2_batch
 from pipeline.fingerprint.query import extract_query
 from pipeline.fingerprint.ragged import Ragged
@@ -31,9 +31,14 @@ from pipeline.fingerprint_store import open_store, open_store_writer
 from pipeline.following.open_index import open_index
 from pipeline.following.update_index import BATCH
 from pipeline.following.update_store import rebuild_store
-from pipeline.lookups.score import INDEX_LIMIT, INDEX_MIN_SCORE, INDEX_SCORE_PCT, fetch
+from pipeline.lookups.score import fetch
 from pipeline.lookups.trusted_store import TrustedStore
-from pipeline.rules import INDEX_MAX_POSTINGS
+from pipeline.rules import (
+    LOOKUP_INDEX_LIMIT,
+    LOOKUP_INDEX_MIN_SCORE,
+    LOOKUP_INDEX_SCORE_PCT,
+    LOOKUP_MAX_POSTINGS,
+)
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 
@@ -60,10 +65,10 @@ def draw_batches(settings: Settings, source: QuerySource) -> list[QueryBatch]:
             words = [source.query(each).words for each in numbers]
             hits = index.search(
                 [extract_query(each) for each in words],
-                limit=INDEX_LIMIT,
-                min_score=INDEX_MIN_SCORE,
-                score_pct=INDEX_SCORE_PCT,
-                max_postings=INDEX_MAX_POSTINGS,
+                limit=LOOKUP_INDEX_LIMIT,
+                min_score=LOOKUP_INDEX_MIN_SCORE,
+                score_pct=LOOKUP_INDEX_SCORE_PCT,
+                max_postings=LOOKUP_MAX_POSTINGS,
             )
             batches.append(QueryBatch(words, [found.ids.tolist() for found in hits]))
     return batches
@@ -88,7 +93,9 @@ def measure_batches(
     }
 
 
-def _compare(stopwatch: Stopwatch, batch: QueryBatch, fetched: Mapping[int, Candidate]) -> None:
+def _compare(
+    stopwatch: Stopwatch, batch: QueryBatch, fetched: Mapping[int, CandidateFingerprint]
+) -> None:
     rows = [each.words for each in fetched.values()]
     order = {key: place for place, key in enumerate(fetched)}
     pairs = [

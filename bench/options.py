@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,3 +88,25 @@ output_option: Final = click.option(
 meta_option: Final = click.option(
     "--meta", default="", help="Parameter `meta` of each lookup.  [default: none]"
 )
+
+
+def connections_option(default: str) -> Callable[[click.decorators.FC], click.decorators.FC]:
+    """Return the option ``--connections`` with a default such as ``1,4``."""
+    return click.option(
+        "--connections",
+        type=Numbers(1),
+        default=default,
+        show_default=True,
+        help="Numbers of connections, one window for each.",
+    )
+
+
+def seconds_option(default: float) -> Callable[[click.decorators.FC], click.decorators.FC]:
+    """Return the option ``--seconds``."""
+    return click.option(
+        "--seconds",
+        type=click.FloatRange(1, 60),
+        default=default,
+        show_default=True,
+        help="Length of a window after 2 s of warm-up.",
+    )

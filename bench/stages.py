@@ -17,7 +17,7 @@ from bench.lookup.queries import QueryFile, QuerySource
 from bench.lookup.windows import BatchCounter, LookupMeter
 from bench.lookup.wrk import find_wrk
 from bench.measuring import Stopwatch
-from bench.options import Numbers, meta_option, progress
+from bench.options import connections_option, meta_option, progress, seconds_option
 from bench.stack.launch import LoadedStack
 from bench.stack.plan import Plan, plan_options
 from cli.stack.data_directory import DataDir
@@ -41,20 +41,8 @@ FUSE: Final = "ACOUSTID_CELERY_FUSE_LOOKUP_STAGES"
 
 @click.command()
 @plan_options
-@click.option(
-    "--connections",
-    type=Numbers(1),
-    default="1,32,128",
-    show_default=True,
-    help="Numbers of connections, one window for each.",
-)
-@click.option(
-    "--seconds",
-    type=click.FloatRange(1, 60),
-    default=10.0,
-    show_default=True,
-    help="Length of a window after 2 s of warm-up.",
-)
+@connections_option("1,32,128")
+@seconds_option(10.0)
 @meta_option
 def stages(*, plan: Plan, connections: Sequence[int], seconds: float, meta: str) -> None:
     """Compare lookups with one message per stage with lookups in one worker call.

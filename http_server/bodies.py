@@ -1,4 +1,4 @@
-"""Request bodies: read to their end on the event loop, so that no thread waits for a client."""
+"""Reads request bodies to their end on the event loop, so that no thread waits for a client."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -9,11 +9,11 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class NoRoomError(Exception):
-    """There is no room for the body: a limit of the client or of the server is reached."""
+    """A limit of the client or of the server leaves no room for the body."""
 
 
 class DisconnectedError(Exception):
-    """The client closed the connection, or was cut off, before its body was complete."""
+    """The connection was closed, by either side, before the body was complete."""
 
 
 async def read_body(
@@ -21,18 +21,19 @@ async def read_body(
 ) -> bytes:
     """Return a request's body.
 
-    For a body over the limit it is empty if ``Content-Length`` declared it, and otherwise the first
-    ``body_bytes + 1`` bytes. The application refuses both. uvicorn drops the rest as it arrives.
+    If ``Content-Length`` is over the limit, the result is empty. If a body without a length is over
+    the limit, the result is its first ``body_bytes + 1`` bytes. The application refuses both, and
+    uvicorn discards the rest as it arrives.
 
     Args:
-        receive: the request's, of ASGI.
-        connections: which count it.
-        connection: the request's.
+        receive: ASGI's function for the parts of the body.
+        connections: counts the body.
+        connection: the connection of the request.
         declared: the ``Content-Length``, None without one.
 
     Raises:
         NoRoomError: a limit is reached.
-        DisconnectedError: the body is incomplete, and will remain so.
+        DisconnectedError: the connection was closed before the body was complete.
     """
     longest = connections.limits.body_bytes
     if declared is not None and declared > longest:

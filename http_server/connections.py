@@ -1,6 +1,6 @@
-"""Counts the open connections by client, and finds those that are overdue.
+"""Counts the open connections by client, and finds connections that exceed a time limit.
 
-Nothing here does I/O. The protocol reports what happens on a connection, and asks.
+This module does no I/O: `http_server.protocol` calls it for each event of a connection.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from typing import Final
 from http_server.limits import Limits
 
 EXEMPT: Final = frozenset({"127.0.0.1", "::1"})
-"""Addresses without limits of their own: proxies and tools on this machine."""
+"""Addresses to which the limits of one client do not apply: proxies and tools on this machine."""
 
 SEARCHED: Final = 256
-"""Connections that are looked at for one to close when there are too many."""
+"""Connections that are searched for one to close when there are too many."""
 
 
 _NO_WAITING: Final[AbstractAsyncContextManager[object]] = nullcontext()
@@ -43,7 +43,7 @@ class Overdue(Enum):
 
 
 def nothing() -> None:
-    """Do nothing, in place of something that has become pointless."""
+    """Do nothing, in place of a callback that is no longer needed."""
 
 
 @dataclass(eq=False, slots=True)
@@ -51,19 +51,19 @@ class Connection:
     """One connection. Times are on the event loop's clock, in seconds.
 
     Attributes:
-        client: the client as limits count it; empty where only the limits of all apply.
+        client: the client as limits count it; empty if only the limits of the server apply.
         close: closes the connection at once.
         since: when `reading` last changed, or a request last ended.
-        reading: what arrives now.
-        received: bytes that have arrived in this state of `reading`.
-        requests: requests with complete headers whose reply is not complete.
-        writing_since: when the part of a reply that is being written was handed over.
+        reading: the part of a request that arrives now.
+        received: bytes that have arrived since `reading` last changed.
+        requests: requests with complete headers and an incomplete reply.
+        writing_since: when the server began to write the current part of a reply.
         is_half_read: whether the body of its request has arrived in part.
-        is_active: whether the application, or what hands requests to it, has a request of it.
+        is_active: whether a request of it waits for a thread or runs in one.
         buffered: bytes of bodies in memory.
-        ahead: those of them that belong to requests behind the active one.
-        has_no_room: whether a limit kept bytes of the active request out.
-        cancel: takes back the request that waits for a thread, when the connection is lost.
+        ahead: bytes of `buffered` that belong to requests after the active one.
+        has_no_room: whether a limit refused bytes of the active request.
+        cancel: cancels the request that waits for a thread, when the connection is lost.
     """
 
     client: str
@@ -81,13 +81,13 @@ class Connection:
     cancel: Callable[[], object] = nothing
 
     def begin_reading(self, reading: Reading, now: float) -> None:
-        """Note that something else arrives from now on."""
+        """Note that another part of a request arrives from now on."""
         self.reading = reading
         self.since = now
         self.received = 0
 
     def end_request(self, now: float) -> None:
-        """Note that a reply is complete. The time limits of what arrives begin again now."""
+        """Note that a reply is complete. The time limits of reading begin again now."""
         self.requests -= 1
         self.writing_since = None
         self.since = now
@@ -96,19 +96,20 @@ class Connection:
         self.cancel = nothing
 
     def is_waiting(self) -> bool:
-        """Tell whether no request of it is under way: it may be closed for another one."""
+        """Tell whether the connection has no request, so that it may be closed for another one."""
         return not self.requests
 
     def may_be_refused(self) -> bool:
-        """Tell whether a refusal would be read as the reply to the request that arrives."""
+        """Tell whether the client would take a refusal for the reply to its incomplete request."""
         if self.reading is Reading.BODY:
             return self.requests == 1 and self.is_half_read
         return not self.requests
 
     def overdue(self, now: float, limits: Limits) -> Overdue | None:
-        """Return why the connection has to be closed, None while it may stay.
+        """Return the time limit that the connection exceeds, None if it exceeds none.
 
-        A client is not to blame while an earlier request of it is under way: nothing is read then.
+        While an earlier request of the connection is in progress, the server does not read from it,
+        so no limit of reading applies.
         """
         if self.writing_since is not None and now - self.writing_since > limits.reply_time:
             return Overdue.REPLY
@@ -131,9 +132,9 @@ class Connection:
 
 @dataclass(slots=True)
 class _Use:
-    """What one client, or all of them, use."""
+    """The resources that one client uses, or all clients together."""
 
-    connections: dict[Connection, None] = field(default_factory=dict)  # the oldest first
+    connections: dict[Connection, None] = field(default_factory=dict)  # oldest first
     active: int = 0
     half_read: int = 0
     buffered: int = 0
@@ -141,13 +142,13 @@ class _Use:
 
 
 class Connections:
-    """All open connections of a server, counted in all and by client. For one thread.
+    """All open connections of a server, counted in total and by client. For one thread.
 
     Attributes:
-        is_stopping: whether the server is about to end.
+        is_stopping: whether the server is stopping.
 
     Args:
-        limits: of the server.
+        limits: the server's limits.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -163,17 +164,17 @@ class Connections:
         return iter(list(self._all.connections))
 
     def client(self, address: str) -> str:
-        """Return the client that an address belongs to, empty where only all are limited."""
+        """Return the client of an address; empty if only the limits of the server apply."""
         client = client_of(address)
         if not self.limits.per_client or address in EXEMPT or client in EXEMPT:
             return ""
         return client
 
     def add(self, connection: Connection) -> bool:
-        """Take a new connection; return whether there is room for it.
+        """Count a new connection; return False if there is no room for it.
 
-        Where there are too many, the oldest one without a request is closed for it, of the same
-        client where that one has too many.
+        If the client or the server has too many connections, its oldest one without a request is
+        closed first.
         """
         if connection.client:
             own = self._clients.get(connection.client)
@@ -190,9 +191,9 @@ class Connections:
         return True
 
     def remove(self, connection: Connection) -> None:
-        """Forget a connection; a second time changes nothing.
+        """Stop counting a connection; calling it again has no effect.
 
-        The bytes of its active request stay counted until that ends.
+        The bytes of its active request stay counted until the request ends.
         """
         if not self.is_open(connection):
             return
@@ -204,17 +205,17 @@ class Connections:
         self._forget_unused(connection.client)
 
     def is_open(self, connection: Connection) -> bool:
-        """Tell whether a connection is still counted."""
+        """Tell whether a connection is counted."""
         return connection in self._all.connections
 
     def begin_request(self, connection: Connection) -> None:
-        """Note that a request is handed over."""
+        """Note that a request has been passed to the application."""
         connection.is_active = True
         for use in self._uses(connection):
             use.active += 1
 
     def end_request(self, connection: Connection, now: float) -> None:
-        """Note that the request handed over has ended, and that its body is no longer in memory."""
+        """Note that the active request has ended, and that its body is no longer in memory."""
         connection.is_active = False
         connection.end_request(now)
         rest = connection.ahead if self.is_open(connection) else 0
@@ -225,7 +226,7 @@ class Connections:
         self._forget_unused(connection.client)
 
     def begin_body(self, connection: Connection) -> bool:
-        """Note that the body of a request is there in part; return whether there is room for it."""
+        """Note that a body has arrived in part; return False if there is no room for it."""
         if not self.is_open(connection):
             return False
         if self._all.half_read >= self.limits.half_read_bodies:
@@ -239,14 +240,14 @@ class Connections:
         return True
 
     def end_body(self, connection: Connection) -> None:
-        """Note that a body is complete, or that it never will be."""
+        """Note that a body is complete, or was given up."""
         if connection.is_half_read:
             connection.is_half_read = False
             for use in self._uses(connection):
                 use.half_read -= 1
 
     def buffer(self, connection: Connection, size: int) -> bool:
-        """Note bytes of a body that have arrived; return whether there is room for them."""
+        """Note bytes of a body that have arrived; return False if there is no room for them."""
         if not self.is_open(connection):
             return False
         if self._all.buffered + size > self.limits.buffered_bytes:
@@ -262,7 +263,7 @@ class Connections:
         return True
 
     def slots(self, connection: Connection) -> AbstractAsyncContextManager[object]:
-        """Return the semaphore that limits the requests of a client that are worked on."""
+        """Return the semaphore that limits the concurrent requests of a client."""
         own = self._clients.get(connection.client)
         if own is None:
             return _NO_WAITING
@@ -295,7 +296,7 @@ class Connections:
 
 @lru_cache(maxsize=4096)
 def client_of(address: str) -> str:
-    """Return what limits count as one client: an IPv4 address, or a network of 64 bits in IPv6."""
+    """Return the client of an address: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a client may use of the server, and the limit on open files behind it."""
+"""The limits of the server and of one client, and the system's limit on open files."""
 
 import resource
 from contextlib import suppress
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 RESERVED_FILES: Final = 512
-"""Open files that are kept for everything but connections: databases, Redis, mapped files."""
+"""Open files reserved for databases, Redis and mapped files; all others are for connections."""
 
 ENOUGH_FILES: Final = 10_240
-"""A limit on open files that macOS accepts, where it refuses "unlimited"."""
+"""A limit on open files that macOS accepts; it refuses "unlimited"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,23 +18,24 @@ class Limits:
 
     Attributes:
         connections: open connections.
-        connections_per_client: the same of one client address.
-        requests_per_client: requests of one client address that are worked on at a time. Others of
-            it wait, so that it cannot fill the queue before everybody else's requests.
+        connections_per_client: open connections of one client address.
+        requests_per_client: concurrent requests of one client address. Further requests of the
+            address wait outside the queue of all clients.
         half_read_bodies: requests whose body has arrived in part.
-        half_read_bodies_per_client: the same of one client address.
+        half_read_bodies_per_client: the same for one client address.
         buffered_bytes: bytes of all bodies in memory, from their arrival to the end of the request.
-        buffered_bytes_per_client: the same of one client address.
-        body_bytes: bytes of one body. The application refuses a longer one.
+        buffered_bytes_per_client: the same for one client address.
+        body_bytes: bytes of one body. The application refuses a longer body.
         header_bytes: bytes of the request line and the headers of one request.
         header_time: time for the request line and the headers, from their first byte.
         idle_time: time that a connection may be open without a request.
         body_time: time for a body.
-        body_rate: bytes per second that a body must arrive at, once `body_grace` is over.
-        body_grace: see `body_rate`.
+        body_rate: the lowest rate of a body, in bytes per second, after the first `body_grace`.
+        body_grace: time for which `body_rate` does not apply.
         discard_time: time for the rest of a body after its request was refused.
         reply_time: time in which the client must read the next 64 KiB of a reply.
-        per_client: whether the limits of one client address apply. They can't behind a proxy.
+        per_client: whether the limits of one client address apply. Behind a proxy all clients have
+            the proxy's address, so they must not.
     """
 
     connections: int = 4096
@@ -57,7 +58,7 @@ class Limits:
 
 
 def raise_file_limit() -> int:
-    """Raise this process's limit on open files as far as the system allows, and return it."""
+    """Raise this process's limit on open files to the highest allowed, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for wanted in (hard, ENOUGH_FILES):
         if soft == wanted:
@@ -69,10 +70,10 @@ def raise_file_limit() -> int:
 
 
 def connections_for(files: int, wanted: int) -> int:
-    """Return how many connections a process may accept.
+    """Return the number of connections that a process may accept.
 
     Args:
-        files: its limit on open files; negative for no limit.
+        files: the limit on open files; negative for no limit.
         wanted: the configured number of connections.
     """
     if files < 0:

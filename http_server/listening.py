@@ -1,25 +1,25 @@
-"""Listening sockets; apart from the server, so that a supervisor can open one for its children."""
+"""Listening sockets. A supervisor can open one for its child processes."""
 
 import socket
 from typing import Final
 
 BACKLOG: Final = 1024
-"""Connections that the system keeps until they are accepted."""
+"""Connections that the kernel queues until they are accepted."""
 
 
 SEND_BUFFER: Final = 256 * 1024
-"""Bytes of replies that the system keeps for a connection whose client does not read them."""
+"""Bytes of replies that the kernel buffers for a connection whose client does not read them."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens, at once, so that no connection is refused from now on.
+    """Return a listening socket. The kernel accepts connections from now on.
 
     Args:
         host: an address or a name; IPv6 addresses without brackets.
-        port: 0 for any that is free.
+        port: a port, or 0 for any free one.
 
     Raises:
-        OSError: the address cannot be used; the port is taken, say.
+        OSError: the address cannot be used, for example because the port is in use.
     """
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -27,7 +27,7 @@ def listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit it. Left to itself, the system keeps 4 MB for each of them.
+        # Connections inherit the size. By default the kernel buffers up to 4 MB for each.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         listener.bind(address)
         listener.listen(BACKLOG)

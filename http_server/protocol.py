@@ -17,18 +17,19 @@ from http_server.connections import Connection, Connections, Overdue, Reading, n
 from http_server.replies import Refusals
 
 SLICE: Final = 16 * 1024
-"""Bytes that are parsed at a time: one reading may hold thousands of small requests."""
+"""Bytes that are parsed at a time. One read can contain thousands of small requests."""
 
 MOST_PIPELINED: Final = 100
-"""Requests that a client may send ahead of the replies."""
+"""Requests that a client may send before it gets the replies (pipelining)."""
 
 MOST_HEADERS: Final = 100
-"""Headers that a request may have."""
+"""Headers of one request."""
 
 LINGER: Final = 2.0
 """Seconds that a connection without a request stays open when the server stops.
 
-A client that sends its next request in this time gets an answer in place of a reset connection.
+A client that sends its next request in this time gets a reply; otherwise its connection would be
+reset.
 """
 
 logger = structlog.get_logger("acoustid.http_server")
@@ -38,11 +39,11 @@ class LimitedProtocol(HttpToolsProtocol):
     """One connection.
 
     Args:
-        connections: where it is counted.
-        refusals: what it is told when it exceeds a limit.
+        connections: counts the connection.
+        refusals: replies for exceeded limits.
         config: uvicorn's.
         server_state: uvicorn's.
-        app_state: what the application is given of the server.
+        app_state: uvicorn's state for the application.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unanswered: deque[RequestResponseCycle] = deque()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Count the connection; refuse it where there are too many."""
+        """Count the connection; refuse it if there are too many."""
         super().connection_made(transport)
         address = transport.get_extra_info("peername")
         self._connection.client = self._connections.client(address[0] if address else "")
@@ -75,21 +76,21 @@ class LimitedProtocol(HttpToolsProtocol):
             self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Free the place of the connection."""
-        del exc  # however it ended
+        """Stop counting the connection, and cancel its requests."""
+        del exc  # the reason does not matter
         self._connections.remove(self._connection)
         self._connection.cancel()
-        # Given an exception, uvicorn leaves its timer running, and with it this object.
+        # With an exception, uvicorn leaves its timer running, which keeps this object in memory.
         super().connection_lost(None)
-        for cycle in self._unanswered:  # uvicorn tells the last one alone
+        for cycle in self._unanswered:  # uvicorn does so for the last one only
             cycle.disconnected = True
-        # These refer back to this object. Without them it is freed now, not by garbage collection.
+        # These refer to this object. Without them it is freed now, without garbage collection.
         self._unanswered.clear()
         self.app_state.clear()
         self._connection.close = nothing
 
     def eof_received(self) -> None:
-        """Refuse a request that will never be complete; uvicorn closes the connection."""
+        """Refuse a request that is incomplete; uvicorn closes the connection."""
         connection = self._connection
         if connection.reading is Reading.NOTHING or self.transport.is_closing():
             return
@@ -97,7 +98,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.write(self._refusals.incomplete)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has arrived, a slice at a time."""
+        """Parse the received bytes, a slice at a time."""
         if len(data) <= SLICE:
             self._receive(data)
             return
@@ -111,7 +112,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; drop those behind a chunked body, and those that are too many."""
+        """Add a header; ignore trailers of a chunked body, and headers over the limit."""
         if self._connection.reading is Reading.BODY:
             self._since_body += len(name) + len(value)
             return
@@ -120,7 +121,7 @@ class LimitedProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Note that a request is under way."""
+        """Note that the headers of a request are complete."""
         self._connection.requests += 1
         self._connection.begin_reading(Reading.BODY, self._now)
         self._since_body = 0
@@ -132,7 +133,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        """Count a part of a body. uvicorn drops it where the request has had its reply."""
+        """Count a part of a body. uvicorn discards it if the reply to the request is complete."""
         self._since_body = 0
         connection = self._connection
         if connection.requests and not self._connections.buffer(connection, len(body)):
@@ -148,20 +149,20 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP."""
-        del msg  # uvicorn's, in plain text
+        """Refuse bytes that are not HTTP."""
+        del msg  # uvicorn's own message
         is_body = self._connection.reading is Reading.BODY
         self._refuse(self._refusals.malformed, is_new=is_body and self._is_new())
 
     def shutdown(self) -> None:
-        """Answer what is under way, and what arrives within `LINGER` seconds, then close."""
+        """Answer the requests in progress and those of the next `LINGER` seconds, then close."""
         self._connections.is_stopping = True
         if self._connection.requests:
             self.cycle.keep_alive = False
         self.loop.call_later(LINGER, self._close_if_waiting)
 
     def enforce(self, now: float) -> None:
-        """Close the connection if its client takes too long for anything."""
+        """Close the connection if its client exceeds a time limit."""
         overdue = self._connection.overdue(now, self._connections.limits)
         if overdue is None:
             return
@@ -174,7 +175,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _receive(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        self._now = self.loop.time()  # one look at the clock for all that the parser calls
+        self._now = self.loop.time()  # read once for all callbacks of the parser
         super().data_received(data)
         connection = self._connection
         if connection.reading is not Reading.NOTHING:
@@ -191,19 +192,19 @@ class LimitedProtocol(HttpToolsProtocol):
             return True
         if self._connection.reading is Reading.HEADERS:
             return self._connection.received > longest
-        # Between two parts of a body stand the sizes of chunks, and behind the last one trailers.
+        # Sizes of chunks separate the parts of a body; trailers follow the last one.
         return self._connection.reading is Reading.BODY and self._since_body > longest + SLICE
 
     def _is_new(self) -> bool:
-        """Tell whether the only request has just arrived: nothing has begun to answer it."""
+        """Tell whether the connection has one request, which is not active yet."""
         return self._connection.requests == 1 and not self._connection.is_active
 
     def _refuse(self, reply: bytes, *, is_new: bool = False) -> None:
         """Send a refusal and close, or only close if the client could take it for another reply.
 
         Args:
-            reply: to send.
-            is_new: whether it is the reply to a request that has just arrived.
+            reply: the refusal.
+            is_new: whether it replies to a request that has just arrived.
         """
         connection = self._connection
         if self.transport.is_closing() or not (connection.may_be_refused() or is_new):
@@ -211,7 +212,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self._connections.remove(connection)
         self.transport.write(reply)
-        self.transport.close()  # the next look at the connection ends it, read or not
+        self.transport.close()  # the next check ends the connection even if the reply is not read
         self.loop.call_later(LINGER, self._abort)
 
     def _close_if_waiting(self) -> None:

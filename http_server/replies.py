@@ -1,4 +1,4 @@
-"""Replies that the server gives without the application."""
+"""Replies that the server sends without the application."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -14,7 +14,9 @@ class Reply(NamedTuple):
     """A complete reply.
 
     Attributes:
-        headers: pairs of name and value, ``Content-Length`` among them.
+        status: the HTTP status.
+        headers: pairs of name and value, including ``Content-Length``.
+        body: the body.
     """
 
     status: int
@@ -23,7 +25,7 @@ class Reply(NamedTuple):
 
 
 def json_reply(status: int, body: bytes, *further: tuple[bytes, bytes]) -> Reply:
-    """Return a reply in JSON that any web page may read."""
+    """Return a reply in JSON, which web pages of all origins may read (CORS)."""
     headers = [
         (b"content-type", JSON),
         (b"content-length", str(len(body)).encode("ascii")),
@@ -34,20 +36,20 @@ def json_reply(status: int, body: bytes, *further: tuple[bytes, bytes]) -> Reply
 
 
 class Refusals:
-    """The errors that the server tells a client by itself.
+    """The errors that the server sends without the application.
 
-    Those as bytes end the connection.
+    The replies of type `bytes` end the connection.
 
     Attributes:
         busy: there is no room for the request.
         full: there are too many connections.
         slow: a request did not arrive in time.
-        incomplete: the client ended the connection within a request.
+        incomplete: the client ended the connection before a request was complete.
         long_headers: the headers are too long.
-        malformed: what arrived is no HTTP.
+        malformed: the received bytes are not HTTP.
 
     Args:
-        describe: the application's form of an error.
+        describe: returns the body of an error, in the application's format.
     """
 
     def __init__(self, describe: Describe) -> None:
@@ -64,7 +66,7 @@ class Refusals:
 
 
 def _closing(reply: Reply) -> bytes:
-    """Return a reply as bytes, for a connection that ends with it."""
+    """Return a reply as bytes, which ends the connection."""
     lines = [b"HTTP/1.1 %d %s\r\n" % (reply.status, HTTPStatus(reply.status).phrase.encode())]
     lines += [b"%s: %s\r\n" % header for header in reply.headers]
     return b"".join([*lines, b"connection: close\r\n\r\n", reply.body])

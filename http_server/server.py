@@ -21,27 +21,27 @@ from http_server.replies import Describe, Refusals, Reply
 from http_server.wsgi import Application, WsgiBridge
 
 SWEEP: Final = 0.5
-"""Seconds between two looks at the connections for those that are overdue."""
+"""Seconds between two checks of the connections for exceeded time limits."""
 
 YOUNG_OBJECTS: Final = 20_000
-"""New objects after which Python looks for garbage among them. Python 3.11's own is 700."""
+"""New objects that start a collection of the youngest generation; Python's default is 700."""
 
 STOP_TIME: Final = 12.0
-"""Seconds that requests have to be answered when the server stops."""
+"""Seconds for the remaining requests when the server stops."""
 
 logger = structlog.get_logger("acoustid.http_server")
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How a server is run.
+    """Options of a server.
 
     Attributes:
-        limits: of clients.
-        threads: requests that the application works on at a time.
-        describe: returns the body of an error that the server tells by itself.
+        limits: limits of clients and of the server.
+        threads: threads that run the application.
+        describe: returns the body of an error that the server sends without the application.
         fixed: replies by path that need no thread.
-        stop_time: seconds that requests have to be answered when the server stops.
+        stop_time: seconds for the remaining requests when the server stops.
     """
 
     limits: Limits
@@ -57,13 +57,13 @@ def run(
     options: ServerOptions,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then answer the requests under way.
+    """Serve until SIGTERM or SIGINT, then answer the requests in progress.
 
     Args:
-        application: to serve; closed by the caller afterwards.
-        listener: a socket that listens; closed in the end.
-        options: how.
-        on_ready: called once connections are accepted.
+        application: the WSGI application; the caller closes it afterwards.
+        listener: a listening socket, which is closed at the end.
+        options: the server's options.
+        on_ready: called when the server accepts connections.
     """
     limits = _within_file_limit(options.limits)
     connections = Connections(limits)
@@ -77,7 +77,7 @@ def run(
     )
     config = uvicorn.Config(
         bridge,
-        http=_protocol_factory(connections, refusals),  # type: ignore[arg-type] # a factory will do
+        http=_protocol_factory(connections, refusals),  # type: ignore[arg-type] # uvicorn calls it only
         ws="none",
         lifespan="off",
         backlog=BACKLOG,
@@ -108,7 +108,7 @@ async def _serve(
 
 
 async def _sweep(server: uvicorn.Server) -> None:
-    """Close the connections that are overdue, again and again."""
+    """Close the connections that exceed a time limit, every `SWEEP` seconds."""
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(SWEEP)
@@ -120,7 +120,7 @@ async def _sweep(server: uvicorn.Server) -> None:
 def _enforce(protocol: LimitedProtocol, now: float) -> None:
     try:
         protocol.enforce(now)
-    except Exception:  # one connection must not end the limits of all
+    except Exception:  # an error of one connection must not stop the checks of all
         logger.exception("the limits of a connection could not be enforced")
 
 
@@ -147,10 +147,10 @@ def _protocol_factory(
 
 
 def _collect_garbage_rarely() -> None:
-    """Leave what has been loaded out of garbage collection, and collect less often.
+    """Exclude the loaded modules from garbage collection, and collect less often.
 
-    Each request makes some hundred objects that the next collection finds in use. With the defaults
-    a collection of everything, 70 ms long, holds all requests up several times a second.
+    Each request creates some hundred objects that the next collection finds in use. With Python's
+    defaults a full collection of 70 ms delays all requests several times per second.
     """
     gc.collect()
     gc.freeze()
@@ -165,10 +165,10 @@ def _within_file_limit(limits: Limits) -> Limits:
 
 
 def _stop_on_signals(server: uvicorn.Server) -> None:
-    """Let a signal stop the server at any moment.
+    """Handle SIGTERM and SIGINT before and after uvicorn's own handlers are installed.
 
-    uvicorn has handlers of its own while it serves. It raises the signals that it handled once
-    more at its end, which must not end the process before the application is closed.
+    At its end uvicorn raises the signals that it has handled once more. They must not end the
+    process before the application is closed.
     """
 
     def stop(*_: object) -> None:

@@ -1,7 +1,7 @@
-"""Threads that run a function for the event loop.
+"""Threads that run functions for the event loop.
 
-`ThreadPoolExecutor` with `asyncio.wrap_future` does the same. Its two futures and
-their locks cost some 10 µs more for each request.
+`ThreadPoolExecutor` with `asyncio.wrap_future` does the same. Its two futures and their locks cost
+some 10 µs more per request.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from typing import Any, Final, Generic, TypeVar
 T = TypeVar("T")
 
 CLOSING: Final = 5.0
-"""Seconds that the functions under way have when the threads are closed."""
+"""Seconds for the running functions when the threads are closed."""
 
 
 class Call(Generic[T]):
-    """A function that waits for a thread, runs in one, or has run.
+    """A call of a function that waits for a thread, runs in one, or has ended.
 
     Attributes:
-        future: what it returns or raises, on the event loop's thread.
+        future: the result or exception, for the event loop's thread.
     """
 
     __slots__ = ("_work", "future")
@@ -34,29 +34,29 @@ class Call(Generic[T]):
         self._work = [(function, arguments)]
 
     def cancel(self) -> bool:
-        """Take the call back; return whether that was possible: no thread had begun it."""
+        """Cancel the call, unless a thread has begun it; return whether it is cancelled."""
         if self._take() is None:
             return False
         self.future.cancel()
         return True
 
     def run(self) -> None:
-        """Call the function, unless the call was taken back; tell the event loop the outcome."""
+        """Call the function, unless the call is cancelled, and set the result of `future`."""
         work = self._take()
         if work is None:
             return
         function, arguments = work
         try:
             result = function(*arguments)
-        except StopIteration:  # a future takes it for its own
+        except StopIteration:  # a future does not accept it
             _tell(self.future, self.future.set_exception, RuntimeError("StopIteration was raised"))
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is awaited
+        except BaseException as error:  # noqa: BLE001 - the event loop raises it where the future is awaited
             _tell(self.future, self.future.set_exception, error)
         else:
             _tell(self.future, self.future.set_result, result)
 
     def _take(self) -> tuple[Callable[..., T], tuple[object, ...]] | None:
-        """Return the function and its arguments to the first caller; a list's pop is atomic."""
+        """Return the function and its arguments to the first caller only; `list.pop` is atomic."""
         try:
             return self._work.pop()
         except IndexError:
@@ -67,8 +67,8 @@ class LoopThreads:
     """Threads of one event loop; they start with the first call.
 
     Args:
-        threads: functions that run at a time.
-        name: of the threads.
+        threads: the number of threads.
+        name: prefix of the threads' names.
     """
 
     def __init__(self, threads: int, name: str) -> None:
@@ -80,12 +80,12 @@ class LoopThreads:
     def submit(
         self, loop: asyncio.AbstractEventLoop, function: Callable[..., T], *arguments: object
     ) -> Call[T]:
-        """Have a function called in a thread.
+        """Call a function in a thread, as soon as one is free.
 
         Args:
             loop: the running event loop.
-            function: to call.
-            arguments: of the call.
+            function: the function.
+            arguments: its arguments.
         """
         if not self._threads:
             self._start()
@@ -94,7 +94,7 @@ class LoopThreads:
         return call
 
     def close(self) -> None:
-        """Let the functions under way return, for `CLOSING` seconds, and end the threads."""
+        """Wait up to `CLOSING` seconds for the running functions, and end the threads."""
         for _ in self._threads:
             self._calls.put(None)
         until = time.monotonic() + CLOSING
@@ -110,12 +110,12 @@ class LoopThreads:
     def _run(self) -> None:
         while (call := self._calls.get()) is not None:
             call.run()
-            del call  # a thread that waits holds nothing
+            del call  # frees the call while the thread waits
 
 
 def _tell(future: "asyncio.Future[T]", tell: Callable[[Any], None], outcome: object) -> None:
-    """Have the event loop set the outcome of a future."""
-    with suppress(RuntimeError):  # the loop has ended, so nothing waits for the outcome
+    """Set the outcome of a future on the event loop's thread."""
+    with suppress(RuntimeError):  # the loop has ended, and nothing waits for the outcome
         future.get_loop().call_soon_threadsafe(_set, future, tell, outcome)
 
 

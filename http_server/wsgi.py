@@ -1,4 +1,4 @@
-"""WSGI behind ASGI: complete requests go to threads, replies come back to the event loop."""
+"""Runs a WSGI application for ASGI: requests are run in threads, replies sent by the event loop."""
 
 import asyncio
 import io
@@ -20,19 +20,19 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 ARRIVED: Final = "http_server.arrived"
-"""Key of the environment: when the request was complete, on the monotonic clock."""
+"""Key of the WSGI environment: when the request was complete, on the monotonic clock."""
 
 CLOSE: Final = (b"connection", b"close")
 
 PART: Final = 64 * 1024
-"""Bytes of a reply that are handed to the connection at a time."""
+"""Bytes of a reply that are written at a time."""
 
 _PLAIN: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
 @dataclass(slots=True)
 class _Response:
-    """The application's response; `rest` yields the parts after `body`."""
+    """The application's response; `rest` returns the parts after `body`."""
 
     status: int = 500
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -43,8 +43,8 @@ class _Response:
     def start(
         self, status: str, headers: list[tuple[str, str]], exc_info: object = None
     ) -> Callable[[bytes], None]:
-        """Be WSGI's ``start_response``."""
-        del exc_info  # nothing has been sent by then
+        """Implement WSGI's ``start_response``."""
+        del exc_info  # nothing has been sent yet, so the headers can be replaced
         self.status = int(status[:3])
         self.headers = [
             (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers
@@ -52,7 +52,7 @@ class _Response:
         return self.write
 
     def write(self, data: bytes) -> None:
-        """Be the function that ``start_response`` returns."""
+        """Implement the function that ``start_response`` returns."""
         self.body += data
 
 
@@ -60,11 +60,11 @@ class WsgiBridge:
     """The ASGI application that runs a WSGI application in threads.
 
     Args:
-        application: to run.
-        connections: of the server.
-        busy: the reply where there is no room for a request.
+        application: the WSGI application.
+        connections: the server's connections.
+        busy: the reply if there is no room for a request.
         fixed: replies by path that need no thread, such as that of a liveness check.
-        threads: requests that the application works on at a time.
+        threads: threads that run the application.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class WsgiBridge:
             self._connections.end_request(connection, loop.time())
 
     def close(self) -> None:
-        """End the threads once they have no request."""
+        """End the threads when their requests have ended."""
         self._threads.close()
 
     async def _run(
@@ -136,7 +136,7 @@ class WsgiBridge:
         """Return the application's response.
 
         Raises:
-            DisconnectedError: the client left before a thread was free.
+            DisconnectedError: the client closed the connection before a thread was free.
         """
         if not self._connections.is_open(connection):
             raise DisconnectedError
@@ -150,7 +150,7 @@ class WsgiBridge:
             raise
 
     async def _send_rest(self, rest: Iterator[bytes], writer: "_Writer") -> None:
-        """Send the parts of a reply as a thread makes them, while the client is there."""
+        """Send the parts of a reply as a thread produces them, while the connection is open."""
         while self._connections.is_open(writer.connection):
             part = await self._threads.submit(writer.loop, next, rest, None).future
             if part is None:
@@ -172,14 +172,14 @@ class WsgiBridge:
 
 @dataclass(slots=True)
 class _Writer:
-    """Writes a reply; the reply timeout begins again with each part."""
+    """Writes a reply. The time limit of reading it begins again with each part."""
 
     send: Send
     connection: Connection
     loop: asyncio.AbstractEventLoop
 
     async def reply(self, reply: Reply, *, close: bool) -> None:
-        """Write a complete reply; `close` ends the connection with it."""
+        """Write a complete reply; with `close` it ends the connection."""
         headers = [*reply.headers, CLOSE] if close else reply.headers
         await self.start(reply.status, headers)
         await self.body(reply.body, more=False)
@@ -190,13 +190,13 @@ class _Writer:
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def body(self, body: bytes, *, more: bool) -> None:
-        """Write a part of the body; `more` tells whether further parts follow."""
+        """Write a part of the body; `more` is True if further parts follow."""
         last = max(0, len(body) - 1) // PART * PART
         for start in range(0, last, PART):
             await self._write(body[start : start + PART], more=True)
         if body or not more:
             await self._write(body[last:], more=more)
-        self.connection.writing_since = None  # what follows is not there yet
+        self.connection.writing_since = None  # the next part does not exist yet
 
     async def _write(self, part: bytes, *, more: bool) -> None:
         self.connection.writing_since = self.loop.time()
@@ -204,12 +204,12 @@ class _Writer:
 
 
 def _expects(scope: Scope) -> bool:
-    """Tell whether the client waits for word before it sends a body, and may then not send it."""
+    """Tell whether the request has ``Expect``: after a refusal its client may not send the body."""
     return any(name == b"expect" for name, _ in scope["headers"])
 
 
 def _environ(scope: Scope) -> tuple[Environ, int | None]:
-    """Return WSGI's environment without the body, and the declared length of that."""
+    """Return the WSGI environment without the body, and the ``Content-Length`` of the body."""
     raw_path: bytes = scope["raw_path"]
     server, client = scope["server"] or ("", 0), scope["client"] or ("", 0)
     environ: Environ = {
@@ -244,11 +244,11 @@ _NAMES: Final = {
     name.encode("ascii"): _PLAIN.get(name, "HTTP_" + name.upper().replace("-", "_"))
     for name in ("host", "user-agent", "accept", "accept-encoding", "connection", *_PLAIN)
 }
-"""Variables of the commonest headers, for speed."""
+"""Variables of the most frequent headers, for speed."""
 
 
 def _variable(name: bytes) -> str | None:
-    """Return the variable of a header, None for one that could pose as another one."""
+    """Return the variable of a header; None with an underscore, which would imitate a hyphen."""
     if b"_" in name:
         return None
     return "HTTP_" + name.decode("latin-1").upper().replace("-", "_")

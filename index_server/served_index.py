@@ -21,7 +21,7 @@ from pipeline.index import (
     SearchTimeout,
     open_reader,
 )
-from pipeline.rules import INDEX_MAX_POSTINGS
+from pipeline.rules import SERVED_MAX_POSTINGS
 
 DEFAULT_TIMEOUT: Final = 500  # milliseconds
 DEFAULT_LIMIT: Final = 40
@@ -98,7 +98,7 @@ class ServedIndex:
                     limit=request.limit,
                     min_score=request.min_score,
                     score_pct=request.score_pct,
-                    max_postings=INDEX_MAX_POSTINGS,
+                    max_postings=SERVED_MAX_POSTINGS,
                     timeout=request.timeout,
                 )
         except SearchTimeout:

@@ -79,5 +79,5 @@ def write_state(folder: Path, state: State) -> None:
 
 def _damaged(path: Path) -> StateDamagedError:
     return StateDamagedError(
-        f"{path} is damaged: restore its folder, or move the folder away to begin without it"
+        f"{path} is damaged: restore its folder, or remove the folder to start without it"
     )

@@ -91,9 +91,8 @@ class SubmissionField:
         return self.v1_parameter or self.parameter if version == 1 else self.parameter
 
 
-def _sent_as(parameter: str, kind: Kind, description: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - the other attributes of a field
-    """Return the metadata of a dataclass field that clients send as a parameter."""
-    return {"submission": SubmissionField(parameter, kind, description, **more)}
+_FIELD: Final = "submission field"
+"""The key of a `SubmissionField` in the metadata of a dataclass field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,65 +111,77 @@ class Receipt:
     application_id: int
     application_version: str | None
     words: NDArray[np.uint32] = field(
-        metadata=_sent_as(
-            "fingerprint",
-            Kind.FINGERPRINT,
-            "Chromaprint fingerprint as fpcalc prints it (algorithm 2).",
-            check_order=5,
-            comment="32-bit words, little-endian",
-        )
+        metadata={
+            _FIELD: SubmissionField(
+                "fingerprint",
+                Kind.FINGERPRINT,
+                "Chromaprint fingerprint as fpcalc prints it (algorithm 2).",
+                check_order=5,
+                comment="32-bit words, little-endian",
+            )
+        }
     )
     length: int = field(
-        metadata=_sent_as(
-            "duration",
-            Kind.DURATION,
-            "Length of the whole file in seconds.",
-            v1_parameter="length",
-            check_order=4,
-            comment="seconds of audio",
-        )
+        metadata={
+            _FIELD: SubmissionField(
+                "duration",
+                Kind.DURATION,
+                "Length of the whole file in seconds.",
+                v1_parameter="length",
+                check_order=4,
+                comment="seconds of audio",
+            )
+        }
     )
     bitrate: int | None = field(
         default=None,
-        metadata=_sent_as(
-            "bitrate", Kind.BITRATE, "Of the file, in kbit/s.", check_order=6, comment="kbit/s"
-        ),
+        metadata={
+            _FIELD: SubmissionField(
+                "bitrate", Kind.BITRATE, "Of the file, in kbit/s.", check_order=6, comment="kbit/s"
+            )
+        },
     )
     format: str | None = field(
         default=None,
-        metadata=_sent_as(
-            "fileformat", Kind.TEXT, "Of the file, such as `MP3`.", v1_parameter="format"
-        ),
+        metadata={
+            _FIELD: SubmissionField(
+                "fileformat", Kind.TEXT, "Of the file, such as `MP3`.", v1_parameter="format"
+            )
+        },
     )
     meta: dict[str, Any] | None = None
     mbid: UUID | None = field(
         default=None,
-        metadata=_sent_as(
-            "mbid",
-            Kind.UUIDS,
-            "MusicBrainz recording; may be given more than once.",
-            check_order=3,
-        ),
+        metadata={
+            _FIELD: SubmissionField(
+                "mbid",
+                Kind.UUIDS,
+                "MusicBrainz recording; may be given more than once.",
+                check_order=3,
+            )
+        },
     )
     puid: UUID | None = field(
         default=None,
-        metadata=_sent_as("puid", Kind.UUID, "PUID, a retired identifier.", check_order=1),
+        metadata={
+            _FIELD: SubmissionField("puid", Kind.UUID, "PUID, a retired identifier.", check_order=1)
+        },
     )
     foreignid: str | None = field(
         default=None,
-        metadata=_sent_as(
-            "foreignid",
-            Kind.FOREIGN_ID,
-            "Identifier of another service, `vendor:id`.",
-            check_order=2,
-        ),
+        metadata={
+            _FIELD: SubmissionField(
+                "foreignid",
+                Kind.FOREIGN_ID,
+                "Identifier of another service, `vendor:id`.",
+                check_order=2,
+            )
+        },
     )
 
 
 COLUMN_FIELDS: Final[Mapping[str, SubmissionField]] = {
-    each.name: each.metadata["submission"]
-    for each in fields(Receipt)
-    if "submission" in each.metadata
+    each.name: each.metadata[_FIELD] for each in fields(Receipt) if _FIELD in each.metadata
 }
 """The parameters that are stored in columns of the table ``submission``, by column."""
 

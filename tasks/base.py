@@ -18,22 +18,20 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Final
 
 import celery
-import redis.exceptions
-import sqlalchemy.exc
 import structlog
 from celery.exceptions import Retry
 
-from pipeline.imports.score import IndexAheadError, IndexBehindError
+from pipeline.catalog.fingerprint.changelog import IndexAheadError
+from pipeline.imports.score import IndexBehindError
 from pipeline.index import IndexCorrupt, SearchTimeout
 from pipeline.index_http import IndexUnavailable
+from pipeline.runtime.databases import DATABASE_UNREACHABLE
+from pipeline.runtime.redis_client import REDIS_UNREACHABLE
 from tasks.worker_resources import worker_resources
 
 TRANSIENT: Final = (
-    sqlalchemy.exc.OperationalError,
-    sqlalchemy.exc.InterfaceError,
-    sqlalchemy.exc.TimeoutError,
-    redis.exceptions.ConnectionError,
-    redis.exceptions.TimeoutError,
+    *DATABASE_UNREACHABLE,
+    *REDIS_UNREACHABLE,
     IndexBehindError,
     IndexAheadError,
     IndexCorrupt,

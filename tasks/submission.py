@@ -4,13 +4,13 @@ The last task is `index.update` in `tasks.index`. A retry repeats one stage, not
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
 from pipeline.catalog.ingest import submissions
+from pipeline.imports.all_stages import persist_current
 from pipeline.imports.dedupe import dedupe_submissions
-from pipeline.imports.persist import StaleMatchesError, persist_submissions
 from pipeline.imports.score import match_submissions
 from pipeline.imports.validate import validate_submissions
 from pipeline.messages import Message, SubmissionBatch, from_message, to_message
@@ -21,10 +21,6 @@ from tasks.redis_state.task_progress import set_stage
 from tasks.worker_resources import worker_resources
 
 logger = structlog.get_logger("acoustid.tasks.submission")
-
-# If the tracks change during each of so many attempts, the submissions stay pending, and
-# `maintenance.sweep_receipts` starts them again later.
-_PERSIST_ATTEMPTS: Final = 3
 
 
 class SubmissionTask(StageTask):
@@ -111,16 +107,10 @@ def score(self: SubmissionTask, message: Message) -> Message:
 def persist(message: Message) -> int:
     """Write the submissions into the catalogue; return the changelog position for the index."""
     batch = _begin_stage(message, "persist")
-    for _ in range(_PERSIST_ATTEMPTS):
-        try:
-            position = persist_submissions(batch, worker_resources().databases)
-        except StaleMatchesError:
-            batch = match_submissions(batch, worker_resources().index, worker_resources().databases)
-        else:
-            worker_resources().metrics.imported_submissions(len(batch.submissions))
-            set_stage(worker_resources().redis, batch.task_ids, "index")
-            return position
-    raise StaleMatchesError
+    position = persist_current(batch, worker_resources().index, worker_resources().databases)
+    worker_resources().metrics.imported_submissions(len(batch.submissions))
+    set_stage(worker_resources().redis, batch.task_ids, "index")
+    return position
 
 
 def _begin_stage(message: Message, stage: str) -> SubmissionBatch:

@@ -1,1 +1,1 @@
-"""Access to the API: keys and rate limits."""
+"""Access to the API: API keys (`keys`), their caches (`key_cache`), rate limits (`rate_limit`)."""

@@ -1,15 +1,17 @@
-"""Who holds a key: asked of this process, then of Redis, then of the database."""
+"""API keys of applications and users: read from a cache of the process, Redis, or the database."""
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from typing import Final, Generic
 
 import redis
 import sqlalchemy as sa
+from cachetools import TLRUCache
 
-from api.access.key_cache import HIT_TTL, MISS_TTL, Holder, SharedKeys, TtlCache, digest
-from api.access.redis_outage import RedisWatch
+from api.access.key_cache import HIT_TTL, MISS_TTL, Holder, RedisKeyCache, digest
+from api.access.redis_outage import RedisCircuitBreaker
 from api.http.errors import InvalidApiKeyError, InvalidUserApiKeyError, MissingParameterError
 from api.http.parameters import Parameters
 from pipeline.catalog.app.accounts import (
@@ -22,58 +24,62 @@ from pipeline.catalog.app.accounts import (
 from pipeline.runtime.databases import SHORTEST_LIMIT, Databases, limit_statements
 
 CACHED: Final = 1000
-"""Keys of each kind that a process remembers."""
+"""Keys of each kind in the cache of a process; the least recently used are removed first."""
 
-_LONGEST: Final = 100  # no key was ever longer, and none holds a NUL, which PostgreSQL refuses
+_LONGEST: Final = 100  # no key is longer, and none has a NUL, which PostgreSQL refuses
 
 
-class KeyFinder(Generic[Holder]):
-    """Finds the holders of one kind of key.
+class KeyTable(Generic[Holder]):
+    """Finds the holders of keys of one kind. For use by several threads.
 
     Args:
-        databases: the last to be asked.
-        shared: the cache that all processes share.
-        watch: notices when Redis is away.
-        query: asks the database.
-        clock: seconds on a clock that never goes back.
+        databases: of which the app database has the keys.
+        shared: the cache in Redis.
+        breaker: skips Redis during an outage.
+        query: reads a key's holder from the database.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(
         self,
         databases: Databases,
-        shared: SharedKeys[Holder],
-        watch: RedisWatch,
+        shared: RedisKeyCache[Holder],
+        breaker: RedisCircuitBreaker,
         query: Callable[[sa.Connection, str], Holder | None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._databases = databases
         self._shared = shared
-        self._watch = watch
+        self._breaker = breaker
         self._query = query
-        self._own: TtlCache[Holder | None] = TtlCache(CACHED, clock)
+        self._lock = threading.Lock()
+        self._cache: TLRUCache[str, Holder | None] = TLRUCache(CACHED, _expires_at, clock)
 
     def find(self, key: str, deadline: float = math.inf) -> Holder | None:
-        """Return who holds a key, None for nobody.
+        """Return the holder of a key, None if there is none.
 
         Args:
             key: any text.
-            deadline: until when the database may look for it, on the monotonic clock.
+            deadline: when a query of the database must end, on the monotonic clock.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: neither cache knows, and the database is away.
+            sqlalchemy.exc.SQLAlchemyError: no cache has the key, and the database is unreachable.
         """
-        if len(key) > _LONGEST or "\0" in key:
+        if not _is_possible(key):
             return None
         key_digest = digest(key)
-        known = self._own.get(key_digest)
-        if known is None:
-            known = (self._ask(key, key_digest, deadline),)
-            self._own.put(key_digest, known[0], MISS_TTL if known[0] is None else HIT_TTL)
-        return known[0]
+        try:
+            with self._lock:
+                return self._cache[key_digest]
+        except KeyError:
+            holder = self._find_shared(key, key_digest, deadline)
+        with self._lock:
+            self._cache[key_digest] = holder
+        return holder
 
-    def find_now(self, key: str, deadline: float = math.inf) -> Holder | None:
-        """Return who holds a key, past all caches; see `find`."""
-        if len(key) > _LONGEST or "\0" in key:
+    def find_uncached(self, key: str, deadline: float = math.inf) -> Holder | None:
+        """Return the holder of a key from the database, see `find`."""
+        if not _is_possible(key):
             return None
         with self._databases.engine("app").connect() as connection:
             if deadline < math.inf:
@@ -81,48 +87,54 @@ class KeyFinder(Generic[Holder]):
             return self._query(connection, key)
 
     def publish(self, key: str, holder: Holder | None) -> None:
-        """Tell both caches who holds a key from now on."""
-        self._own.forget(digest(key))
-        self._watch.ask(lambda: self._shared.publish(key, holder), None)
+        """Update both caches after a key has changed; None if it has no holder any more."""
+        with self._lock:
+            self._cache.pop(digest(key), None)
+        self._breaker.call(lambda: self._shared.publish(key, holder), None)
 
-    def _ask(self, key: str, key_digest: str, deadline: float) -> Holder | None:
-        shared = self._watch.ask(lambda: self._shared.find(key_digest), None)
+    def _find_shared(self, key: str, key_digest: str, deadline: float) -> Holder | None:
+        shared = self._breaker.call(lambda: self._shared.find(key_digest), None)
         if shared is not None:
             return shared[0]
-        holder = self.find_now(key, deadline)
-        self._watch.ask(lambda: self._shared.learn(key_digest, holder), None)
+        holder = self.find_uncached(key, deadline)
+        self._breaker.call(lambda: self._shared.add(key_digest, holder), None)
         return holder
 
 
-class Keys:
-    """Both kinds of keys, and what a client is told of one that is not valid.
+class ApiKeys:
+    """The keys of applications and users, and the errors for keys that are not valid.
 
     Args:
-        databases: where the keys are.
-        client: to Redis, with a short time-out.
-        watch: notices when Redis is away.
+        databases: of which the app database has the keys.
+        client: a Redis client with a short time-out.
+        breaker: skips Redis during an outage.
         demo: whether the demo application may be used.
     """
 
     def __init__(
-        self, databases: Databases, client: redis.Redis, watch: RedisWatch, *, demo: bool
+        self,
+        databases: Databases,
+        client: redis.Redis,
+        breaker: RedisCircuitBreaker,
+        *,
+        demo: bool,
     ) -> None:
-        self.applications = KeyFinder(
-            databases, SharedKeys(client, Application), watch, find_application
+        self.applications = KeyTable(
+            databases, RedisKeyCache(client, Application), breaker, find_application
         )
-        self.accounts = KeyFinder(databases, SharedKeys(client, Account), watch, find_account)
+        self.accounts = KeyTable(databases, RedisKeyCache(client, Account), breaker, find_account)
         self._demo = demo
 
     def application(self, parameters: Parameters, deadline: float = math.inf) -> Application:
-        """Return the application that ``client`` names.
+        """Return the application whose key is in the parameter ``client``.
 
         Args:
-            parameters: the request's.
-            deadline: until when the database may look for it, on the monotonic clock.
+            parameters: of the request.
+            deadline: when a query of the database must end, on the monotonic clock.
 
         Raises:
             MissingParameterError: there is no ``client``.
-            InvalidApiKeyError: nobody holds it, it is disabled, or it is the demo key that is off.
+            InvalidApiKeyError: the key is unknown or disabled, or is the demo key and that is off.
         """
         key = parameters.get("client")
         if not key:
@@ -137,17 +149,17 @@ class Keys:
         return application
 
     def active_application(self, key: str) -> Application | None:
-        """Return the application that may be used with a key, None for none."""
+        """Return the active application with a key, None if there is none."""
         if key == DEMO_API_KEY and not self._demo:
             return None
         return self.applications.find(key)
 
     def account(self, parameters: Parameters, deadline: float = math.inf) -> Account:
-        """Return the account that ``user`` names; see `application`.
+        """Return the account whose key is in the parameter ``user``; see `application`.
 
         Raises:
             MissingParameterError: there is no ``user``.
-            InvalidUserApiKeyError: nobody holds it.
+            InvalidUserApiKeyError: the key is unknown.
         """
         key = parameters.get("user")
         if not key:
@@ -166,3 +178,11 @@ class Keys:
         if self.applications.find(key, deadline) is not None:
             return 'the key in "user" is an application\'s: send it as "client", a user\'s here'
         return '"user" must be the key of a user of this server'
+
+
+def _is_possible(key: str) -> bool:
+    return len(key) <= _LONGEST and "\0" not in key
+
+
+def _expires_at(_digest: str, holder: Application | Account | None, now: float) -> float:
+    return now + (MISS_TTL if holder is None else HIT_TTL)

@@ -1,11 +1,11 @@
-"""The rate limiter: three tiers over a sliding window of 20 s, decided by one Redis script.
+"""The rate limiter: limits per application, in total, and per client address.
 
-The window has 4 steps of 5 s. A request passes where in every tier fewer have passed within
-the window than the tier's rate allows; it is then counted in all of them, and otherwise in none.
+Each limit is a tier. It applies to a sliding window of 20 s, which has 4 steps of 5 s. A request
+passes if all its tiers have had fewer requests within the window than they allow. It is then
+counted in all tiers, and otherwise in none. ``rate_limit.lua`` does this in Redis as one command.
 
-The counts are as durable as Redis is. Where a restart loses them, the window begins anew: at most a
-window's requests pass on top. A request that is sent again, since the connection broke before the
-reply, is counted once: the script remembers it.
+The rates are settings: ``[cluster.rate_limiter]``, and ``application.rate_limit`` in the database.
+If Redis loses its data, the window starts again: up to one window's requests pass in addition.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from typing import Any, Final
 import redis
 from redis.exceptions import NoScriptError
 
-from api.access.redis_outage import RedisWatch
+from api.access.redis_outage import RedisCircuitBreaker
 from pipeline.catalog.app.accounts import Application
 from pipeline.runtime.metrics import Bucket, Metrics
 from pipeline.settings.sections import RateLimiterSettings
@@ -30,12 +30,19 @@ STEP: Final = 5
 """Seconds of a step."""
 
 STEPS: Final = 4
-WINDOW: Final = STEP * STEPS
-KEPT: Final = WINDOW + STEP
-"""Seconds for which Redis keeps a step."""
+"""Steps of the window."""
 
-REMEMBERED: Final = 10
-"""Seconds for which Redis remembers a request; a client that sends it again does so before."""
+WINDOW: Final = STEP * STEPS
+"""Seconds of the window."""
+
+STEP_TTL: Final = WINDOW + STEP
+"""Seconds for which Redis keeps the count of a step."""
+
+REQUEST_TTL: Final = 10
+"""Seconds for which Redis keeps the id of a request.
+
+The script counts an id once, even if the Redis client repeats the command after a lost connection.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,8 @@ class Tier:
     """One limit.
 
     Attributes:
-        key: whom it counts: an application's id, an address, nothing for the whole service.
+        bucket: the kind of limit.
+        key: an application's id or a client address; empty for the limit of all requests.
         rate: requests per second, above 0.
     """
 
@@ -53,18 +61,18 @@ class Tier:
 
     @property
     def limit(self) -> int:
-        """Requests per window; a rate too small for one means one."""
+        """Requests per window, at least 1."""
         return max(1, math.floor(self.rate * WINDOW + 1e-9))
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How a tier stands to its limit.
+class TierState:
+    """The state of a tier after a request.
 
     Attributes:
-        remaining: requests that would pass now.
-        reset: when the next counted request leaves the window, Unix time in whole seconds; of a
-            full tier, when the next request passes.
+        tier: the limit.
+        remaining: requests that pass until the limit is reached.
+        reset: Unix time in whole seconds: when `remaining` next grows.
     """
 
     tier: Tier
@@ -72,7 +80,7 @@ class Standing:
     reset: int
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that tell a client so."""
+        """Return the reply headers for the client."""
         return {
             "X-RateLimit-Limit": str(self.tier.limit),
             "X-RateLimit-Remaining": str(self.remaining),
@@ -82,33 +90,35 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of one request.
+    """Whether one request passes.
 
     Attributes:
-        standing: of the tier that refused, or else of the one nearest to its limit.
-        retry_after: seconds until all tiers let a request pass, 0 where they do.
+        passes: whether it passes.
+        state: the state of the first full tier; if none is full, of the tier with the fewest
+            requests remaining.
+        retry_after: seconds until all tiers let a request pass; 0 if this one passes.
     """
 
     passes: bool
-    standing: Standing
+    state: TierState
     retry_after: int = 0
 
 
 class RateLimiter:
-    """Counts requests in Redis; without Redis all pass.
+    """Counts requests in Redis. Without Redis all requests pass.
 
     Args:
-        client: to Redis, with a short time-out.
-        watch: notices outages.
+        client: a Redis client with a short time-out.
+        breaker: skips Redis during an outage.
         limits: requests per second of each tier, 0 for no limit.
-        metrics: where refusals and outages are counted.
+        metrics: counts refused requests, and requests that pass without Redis.
         clock: seconds since the epoch.
     """
 
     def __init__(
         self,
         client: redis.Redis,
-        watch: RedisWatch,
+        breaker: RedisCircuitBreaker,
         limits: RateLimiterSettings,
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
@@ -116,13 +126,13 @@ class RateLimiter:
         self._client = client
         self._script = files("api.access").joinpath("rate_limit.lua").read_text(encoding="utf-8")
         self._digest = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
-        self._watch = watch
+        self._breaker = breaker
         self._limits = limits
         self._metrics = metrics
         self._clock = clock
 
     def count(self, address: str, application: Application | None) -> Decision | None:
-        """Count one request, unless a tier is full; None where there is no limit or no Redis."""
+        """Count one request, unless a tier is full; return None without limits or without Redis."""
         tiers = self.tiers(address, application)
         if not tiers:
             return None
@@ -130,18 +140,18 @@ class RateLimiter:
         if decision is None:
             self._metrics.rate_limit_unavailable()
         elif not decision.passes:
-            self._metrics.rate_limit_exceeded(decision.standing.tier.bucket)
+            self._metrics.rate_limit_exceeded(decision.state.tier.bucket)
         return decision
 
     def look(self, address: str) -> Decision | None:
-        """Return what `count` would decide without an application, and count nothing."""
+        """Return the decision for a request without an application; don't count it."""
         tiers = self.tiers(address, None)
         return self._decide(tiers, counting=False) if tiers else None
 
     def tiers(self, address: str, application: Application | None) -> list[Tier]:
-        """Return the tiers with a limit, in the order in which a refusal names them.
+        """Return the tiers with a limit; a refusal names the first one that is full.
 
-        An application with a rate of its own has that one, and its clients' addresses none.
+        If an application has a rate of its own, no limit applies to the addresses of its clients.
         """
         own = None if application is None else application.rate_limit
         limits: list[tuple[Bucket, str, float]] = [("global", "", self._limits.global_limit)]
@@ -160,8 +170,8 @@ class RateLimiter:
         ]
         if counting:
             keys.append(f"rl:request:{os.urandom(8).hex()}")
-        args = [STEPS, KEPT, REMEMBERED, *(tier.limit for tier in tiers)]
-        reply: list[int] | None = self._watch.ask(lambda: self._run(keys, args), None)
+        args = [STEPS, STEP_TTL, REQUEST_TTL, *(tier.limit for tier in tiers)]
+        reply: list[int] | None = self._breaker.call(lambda: self._run(keys, args), None)
         if reply is None:
             return None
         counts = [reply[1 + STEPS * at : 1 + STEPS * (at + 1)] for at in range(len(tiers))]
@@ -171,40 +181,40 @@ class RateLimiter:
         try:
             return self._client.evalsha(self._digest, len(keys), *keys, *args)
         except NoScriptError:
-            # Loading it and calling it again would be two commands, between which it can go again.
+            # EVAL is one command. Redis can lose the script again after SCRIPT LOAD.
             return self._client.eval(self._script, len(keys), *keys, *args)
 
 
 def decide(
     tiers: Sequence[Tier], counts: Sequence[Sequence[int]], now: float, *, counted: bool
 ) -> Decision:
-    """Return what the counts mean for a request.
+    """Return the decision that follows from the counts.
 
     Args:
         tiers: the limits, at least one.
-        counts: for each tier the requests of its steps before this one, newest first.
+        counts: for each tier the requests of each step, newest first, without this request.
         now: seconds since the epoch.
-        counted: whether this request was counted on top of them.
+        counted: whether this request was counted too.
     """
     full = [sum(steps) >= tier.limit for tier, steps in zip(tiers, counts, strict=True)]
-    standings = [
-        _standing(tier, steps, now, counted=counted)
+    states = [
+        _tier_state(tier, steps, now, counted=counted)
         for tier, steps in zip(tiers, counts, strict=True)
     ]
     if not any(full):
-        return Decision(passes=True, standing=min(standings, key=lambda each: each.remaining))
-    refusing = [each for each, is_full in zip(standings, full, strict=True) if is_full]
+        return Decision(passes=True, state=min(states, key=lambda each: each.remaining))
+    refusing = [each for each, is_full in zip(states, full, strict=True) if is_full]
     wait = max(each.reset for each in refusing) - now
-    return Decision(passes=False, standing=refusing[0], retry_after=max(1, math.ceil(wait)))
+    return Decision(passes=False, state=refusing[0], retry_after=max(1, math.ceil(wait)))
 
 
-def _standing(tier: Tier, steps: Sequence[int], now: float, *, counted: bool) -> Standing:
+def _tier_state(tier: Tier, steps: Sequence[int], now: float, *, counted: bool) -> TierState:
     newest, *older = steps
     oldest_first = [*reversed(older), newest + int(counted)]
     total = sum(oldest_first)
-    # Of a full tier enough must leave for one more to pass, of any other just the next one.
-    must_leave = max(1, total - tier.limit + 1)
-    leaving = accumulate(oldest_first)
-    steps_away = next((at for at, left in enumerate(leaving, 1) if left >= must_leave), 1)
+    # A full tier needs room for one request, which takes several steps if its limit was lowered.
+    must_expire = max(1, total - tier.limit + 1)
+    expired = accumulate(oldest_first)
+    steps_away = next((at for at, count in enumerate(expired, 1) if count >= must_expire), 1)
     reset = (math.floor(now / STEP) + steps_away) * STEP
-    return Standing(tier, max(0, tier.limit - total), reset)
+    return TierState(tier, max(0, tier.limit - total), reset)

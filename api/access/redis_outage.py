@@ -1,4 +1,4 @@
-"""What the front end does when Redis is away: go on without, and not wait for it each time."""
+"""Skips Redis for a second after a failed command, so that requests don't wait for time-outs."""
 
 import threading
 import time
@@ -10,45 +10,47 @@ from redis.exceptions import RedisError
 
 T = TypeVar("T")
 
-REST: Final = 1.0
-"""Seconds for which Redis is not asked again after it failed."""
+PAUSE: Final = 1.0
+"""Seconds for which Redis is skipped after a failed command."""
 
-QUIET: Final = 60.0
-"""Seconds between two log lines about the same outage."""
+LOG_INTERVAL: Final = 60.0
+"""Seconds between two log messages during an outage."""
 
-logger = structlog.get_logger("acoustid.api.redis_watch")
+logger = structlog.get_logger("acoustid.api.redis_outage")
 
 
-class RedisWatch:
-    """Asks Redis for what the front end can do without.
+class RedisCircuitBreaker:
+    """Runs the Redis commands that the front end can do without.
 
-    Each question that fails costs its time-out, so after one nobody asks for a second.
+    After a failed command none is sent for `PAUSE` seconds, since each may take its time-out.
 
     Args:
-        clock: seconds on a clock that never goes back.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._asks_at = self._logs_at = -float("inf")
+        self._closed_at = self._next_log_at = -float("inf")
 
-    def ask(self, question: Callable[[], T], otherwise: T) -> T:
-        """Return what the question returns, or `otherwise` while Redis is away."""
-        if self._clock() < self._asks_at:
-            return otherwise
+    def call(self, command: Callable[[], T], default: T) -> T:
+        """Return the command's result, or `default` during an outage."""
+        if self._clock() < self._closed_at:
+            return default
         try:
-            return question()
+            return command()
         except RedisError as error:
-            self._note(error)
-            return otherwise
+            self._open(error)
+            return default
 
-    def _note(self, error: RedisError) -> None:
+    def _open(self, error: RedisError) -> None:
         now = self._clock()
         with self._lock:
-            self._asks_at = now + REST
-            silent = now < self._logs_at
+            self._closed_at = now + PAUSE
+            silent = now < self._next_log_at
             if not silent:
-                self._logs_at = now + QUIET
+                self._next_log_at = now + LOG_INTERVAL
         if not silent:
-            logger.error("redis is away: no rate limit, keys from the database", error=str(error))
+            logger.error(
+                "Redis is unreachable: no rate limits, keys from the database", error=str(error)
+            )

@@ -1,1 +1,1 @@
-"""HTTP: bodies, parameters, replies, errors, client addresses, middleware."""
+"""The web service's HTTP: bodies, parameters, replies, errors, client addresses, middleware."""

@@ -1,8 +1,7 @@
-"""Request bodies: read with a limit, inflated with a limit, then taken apart as a form."""
+"""Request bodies: read and inflated within limits, then parsed as a form."""
 
 import re
 import zlib
-from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import falcon
@@ -11,16 +10,13 @@ from api.http.errors import InvalidBodyError, RequestTooLargeError
 from api.http.parameters import Pair, parse_pairs
 
 MAX_BODY: Final = 1_048_576
-"""Bytes that a body may have, before and after it is inflated."""
-
-MAX_DISCARDED: Final = 16 * MAX_BODY
-"""Bytes of a refused body that are read for nothing, so that the client sees why."""
+"""Bytes of the largest body, before and after it is inflated."""
 
 MAX_PARTS: Final = 1000
-"""Parts that a multipart form may have."""
+"""Parts of the largest multipart form."""
 
 MAX_MEMBERS: Final = 16
-"""Members that a gzip body may consist of; each costs a copy of what follows it."""
+"""Members of the largest gzip body; each costs a copy of the rest of the body."""
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _CHUNK: Final = 64 * 1024
@@ -30,20 +26,22 @@ _LINE_END: Final = re.compile(rb"[ \t]*\r\n")
 
 
 class Readable(Protocol):
-    """What a WSGI server offers to read the body from."""
+    """The stream from which a WSGI application reads the body."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return at most `size` bytes, none at the end."""
+        """Return at most `size` bytes, none at the end of the body."""
         ...
 
 
 def read_form(environ: dict[str, Any]) -> list[Pair]:
-    """Return the pairs of a request's form; none where the body is of another kind.
+    """Return the pairs of a request's form; none if the body has another content type.
+
+    A body of another content type is not read. The HTTP server discards what is not read.
 
     Raises:
-        RequestTooLargeError: more bytes than `MAX_BODY`, more parts than `MAX_PARTS`, more pairs
+        RequestTooLargeError: more bytes than `MAX_BODY`, more parts than `MAX_PARTS`, or more pairs
             than `api.http.parameters.MAX_PAIRS`.
-        InvalidBodyError: it ends early, is no gzip although it says so, or is a broken form.
+        InvalidBodyError: the body ends early, cannot be inflated, or is not a valid form.
     """
     header = environ.get("CONTENT_TYPE") or ""
     kind, options = (header, {}) if header == _FORM else falcon.parse_header(header)
@@ -53,15 +51,14 @@ def read_form(environ: dict[str, Any]) -> list[Pair]:
         if not options.get("boundary"):
             raise InvalidBodyError("the multipart form names no boundary in its Content-Type")
         return parse_multipart(read_body(environ), options["boundary"])
-    discard_body(environ)
     return []
 
 
 def read_body(environ: dict[str, Any]) -> bytes:
-    """Return the body, inflated where the client sent it gzipped.
+    """Return the body, inflated if its ``Content-Encoding`` is gzip.
 
     Raises:
-        RequestTooLargeError: more than `MAX_BODY` bytes, as sent or as inflated.
+        RequestTooLargeError: more than `MAX_BODY` bytes, before or after it is inflated.
         InvalidBodyError: it ends early or cannot be inflated.
     """
     body = _read_raw(environ)
@@ -69,30 +66,15 @@ def read_body(environ: dict[str, Any]) -> bytes:
     return inflate(body) if encoding == "gzip" else body
 
 
-def discard_body(environ: dict[str, Any]) -> None:
-    """Read a body for nothing, up to `MAX_DISCARDED` bytes.
-
-    A client that is still sending when the connection closes never sees the reply.
-    """
-    length = _declared_length(environ)
-    if length is None and not environ.get("wsgi.input_terminated"):
-        return  # without a length the end cannot be told
-    stream = environ["wsgi.input"]
-    left = MAX_DISCARDED if length is None else min(length, MAX_DISCARDED)
-    with suppress(OSError):
-        while left > 0 and (piece := stream.read(min(left, _CHUNK))):
-            left -= len(piece)
-
-
 def inflate(body: bytes, limit: int = MAX_BODY) -> bytes:
-    """Inflate gzip, one member after the other, never past the limit.
+    """Inflate gzip, and stop at the limit.
 
     Raises:
-        RequestTooLargeError: it would inflate to more than `limit` bytes.
-        InvalidBodyError: it is no gzip, damaged, ends early, or has more than `MAX_MEMBERS`.
+        RequestTooLargeError: it inflates to more than `limit` bytes.
+        InvalidBodyError: it is not gzip, damaged, ends early, or has more than `MAX_MEMBERS`.
     """
     pieces: list[bytes] = []
-    room = limit + 1  # one byte more tells "too large" from "just fits"
+    room = limit + 1  # one byte more than the limit shows that the body is too large
     while body:
         if len(pieces) == MAX_MEMBERS:
             raise InvalidBodyError(f"the gzip body has more than {MAX_MEMBERS} members")
@@ -109,17 +91,19 @@ def inflate(body: bytes, limit: int = MAX_BODY) -> bytes:
             raise RequestTooLargeError(f"{_TOO_LARGE} once it is inflated")
         if not member.eof:
             raise InvalidBodyError("the gzip body ends early")
-        body = member.unused_data.lstrip(b"\0")  # zeros may pad the end
+        body = member.unused_data.lstrip(b"\0")  # the end may be padded with zeros
     return b"".join(pieces)
 
 
+# Falcon's parser refuses the header Content-Transfer-Encoding, which some HTTP clients send, and
+# silently ignores parts that follow the closing boundary.
 def parse_multipart(body: bytes, boundary: str) -> list[Pair]:
-    """Return the fields of a multipart form; attached files are left out.
+    """Return the fields of a multipart form, without attached files.
 
     Raises:
         RequestTooLargeError: more than `MAX_PARTS` parts.
-        InvalidBodyError: it does not end with its closing boundary, goes on after it, or a part
-            has no header. Nothing may be lost of a form without anybody noticing.
+        InvalidBodyError: the closing boundary is missing or not the end, or a part has no header.
+            No part of a form is lost without an error.
     """
     delimiter = b"\r\n--" + boundary.encode("utf-8", "replace")
     _, *parts = (b"\r\n" + body).split(delimiter, MAX_PARTS + 2)
@@ -159,13 +143,11 @@ def _field(disposition: str, value: bytes) -> Pair | None:
 def _read_raw(environ: dict[str, Any]) -> bytes:
     length = _declared_length(environ)
     if length is None and not environ.get("wsgi.input_terminated"):
-        return b""  # without a length the end cannot be told
+        return b""  # without a length, the end of the body is unknown
     if length is not None and length > MAX_BODY:
-        discard_body(environ)
         raise RequestTooLargeError(_TOO_LARGE)
     body = _read_at_most(environ["wsgi.input"], MAX_BODY + 1 if length is None else length)
     if len(body) > MAX_BODY:
-        discard_body(environ)
         raise RequestTooLargeError(_TOO_LARGE)
     if length is not None and len(body) < length:
         raise InvalidBodyError("the body ends before its Content-Length")

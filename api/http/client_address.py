@@ -1,23 +1,24 @@
-"""Where a request comes from and how: the peer, or what trusted proxies say of it."""
+"""The client's address, and whether its connection is encrypted, with and without proxies."""
 
 import ipaddress
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-UNKNOWN: Final = "0.0.0.0"  # noqa: S104 - the public service's word for it; nothing binds to it
+UNKNOWN: Final = "0.0.0.0"  # noqa: S104 - as in the public service; nothing binds to it
 
 
 def client_address(environ: Mapping[str, Any], trusted_proxies: int) -> str:
-    """Return the client's address, IPv4 or IPv6, in its usual form.
+    """Return the client's IPv4 or IPv6 address in its canonical form.
 
-    Each proxy appends the address that it saw to ``X-Forwarded-For``. What the client wrote there
-    itself stands before, so only the last entries count, one for each trusted proxy. Where there
-    are fewer, the request did not come through all of them, and the peer counts.
+    Each proxy appends the address of its peer to ``X-Forwarded-For``. A client can send entries of
+    its own, which come first. So the client's address is the entry that is `trusted_proxies` from
+    the end. With fewer entries the request did not come through all proxies, and the result is the
+    address of the peer.
 
     Args:
         environ: the WSGI environment.
-        trusted_proxies: how many proxies stand before this server.
+        trusted_proxies: the number of proxies in front of this server.
     """
     peer = _parse(environ.get("REMOTE_ADDR") or "") or UNKNOWN
     if not trusted_proxies:
@@ -29,14 +30,14 @@ def client_address(environ: Mapping[str, Any], trusted_proxies: int) -> str:
 
 
 def is_secure(environ: Mapping[str, Any], trusted_proxies: int) -> bool:
-    """Tell whether the client's own connection is encrypted.
+    """Tell whether the client's connection, to the first proxy or to this server, is encrypted.
 
-    A proxy either appends to ``X-Forwarded-Proto`` or writes it anew, so where there are fewer
-    entries than trusted proxies, the first one is the nearest to the client.
+    A proxy either appends to ``X-Forwarded-Proto`` or replaces it. With fewer entries than trusted
+    proxies, the first entry is of the proxy nearest to the client.
 
     Args:
         environ: the WSGI environment.
-        trusted_proxies: how many proxies stand before this server.
+        trusted_proxies: the number of proxies in front of this server.
     """
     scheme = environ.get("wsgi.url_scheme") or ""
     if trusted_proxies:
@@ -46,9 +47,9 @@ def is_secure(environ: Mapping[str, Any], trusted_proxies: int) -> bool:
     return bool(scheme.lower() == "https")
 
 
-@lru_cache(maxsize=4096)  # a client asks more than once
+@lru_cache(maxsize=4096)  # clients send many requests
 def _parse(text: str) -> str | None:
-    """Return an address without port, brackets and zone; None where it is none."""
+    """Return an address without port, brackets and zone; None if it is not an address."""
     bare = text.strip()
     if bare.startswith("["):
         bare = bare[1:].partition("]")[0]

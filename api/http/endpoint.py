@@ -1,133 +1,141 @@
-"""The base of all endpoints: parameters in, a body out, whatever the method.
+"""A request of the web service, and the base class of the endpoints that answer it.
 
-A request is read, its keys are checked, it is counted, and only then anything is done for it.
+An endpoint reads the parameters, checks the keys, counts the request for the rate limits, and only
+then answers it.
 """
 
-import hmac
+import math
+import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import falcon
 
 from api.http.bodies import read_form
-from api.http.errors import TooManyRequestsError
-from api.http.exchange import Exchange, exchange_of, write_reply
+from api.http.client_address import UNKNOWN
 from api.http.parameters import Parameters
-from api.http.serialisation import known_style, reply_style
-from api.services import Services
+from api.http.serialisation import JSON, ReplyStyle, known_style, reply_style
 from pipeline.catalog.app.accounts import Application
+
+
+@dataclass(slots=True)
+class ApiRequest:
+    """A request of the web service.
+
+    The middleware creates it from the headers and the query string; the endpoint adds the body's
+    parameters and the holders of the keys.
+
+    Attributes:
+        parameters: the parameters of the query string, followed by those of the body.
+        path_fields: the variable parts of the path, by name.
+        address: the client's IP address.
+        secure: whether the client's connection is encrypted.
+        user_agent: the ``User-Agent`` header, empty without one.
+        style: the format of the reply.
+        endpoint: the endpoint's name, for metrics.
+        rate_limit_headers: headers for the reply; None if the request has not been counted.
+        application_id: id of the application, from its key; 0 without a key.
+        account_id: id of the user's account, from its key; 0 without a key.
+        arrived: when the request was complete, on the monotonic clock.
+        deadline: when the reply is due, on the monotonic clock. It limits all waits.
+    """
+
+    parameters: Parameters = field(default_factory=Parameters)
+    path_fields: Mapping[str, str] = field(default_factory=dict)
+    address: str = UNKNOWN
+    secure: bool = False
+    user_agent: str = ""
+    style: ReplyStyle = JSON
+    endpoint: str = "other"
+    rate_limit_headers: Mapping[str, str] | None = None
+    application_id: int = 0
+    account_id: int = 0
+    arrived: float = field(default_factory=time.monotonic)
+    deadline: float = math.inf
+
+
+def request_of(req: falcon.Request) -> ApiRequest:
+    """Return the request that the middleware has read; an empty one if it could not be read."""
+    found: ApiRequest | None = getattr(req.context, "api_request", None)
+    if found is None:
+        found = req.context.api_request = ApiRequest()
+    return found
+
+
+def write_reply(
+    resp: falcon.Response, style: ReplyStyle, body: Mapping[str, Any], status: int = 200
+) -> None:
+    """Write a body into Falcon's response."""
+    resp.data = style.write(body)
+    resp.content_type = style.content_type
+    resp.status = status
 
 
 class Endpoint(ABC):
     """One path of the web service.
 
-    Every method is answered alike: GET reads the query string alone, any other the body too.
-    Every request is counted once, before `answer`. One that can't be read, or whose keys are not
-    valid, counts for its address and for the whole service.
+    All methods get the same answer: GET reads the query string only, all others read the body too.
+    Each request is counted once, before `answer`. A request without a valid body or without valid
+    keys counts for its address and for the whole service, but for no application.
+
+    Args:
+        timeout: seconds that a request may take.
     """
 
     name: ClassVar[str]
-    """What metrics call it."""
+    """The endpoint's name in metrics."""
 
-    def __init__(self, services: Services) -> None:
-        self.services = services
-
-    @property
-    def timeout(self) -> float:
-        """Seconds that a request may take."""
-        return self.services.settings.api.lookup_timeout
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
 
     @abstractmethod
-    def answer(self, parameters: Parameters, exchange: Exchange, **fields: str) -> dict[str, Any]:
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Return the body of a successful reply, without its ``status``.
 
-        The request has been counted.
-
-        Args:
-            parameters: from the query string and the body.
-            exchange: what else is known of the request.
-            fields: the variable parts of the path.
-
         Raises:
-            ApiError: what the client is told instead.
+            ApiError: the error for the client.
         """
 
-    def on_request(self, req: falcon.Request, resp: falcon.Response, **fields: str) -> None:
-        """Answer a request of any method."""
-        exchange = exchange_of(req)
-        parameters = exchange.query
-        try:
-            if req.method != "GET":
-                parameters = parameters.followed_by(read_form(req.env))
-                exchange.style = known_style(parameters)
-            self.prepare(parameters, exchange)
-            application = self.identify(parameters, exchange)
-        except Exception:
-            self.limit(parameters, exchange)
-            raise
-        self.limit(parameters, exchange, application)
-        body = self.answer(parameters, exchange, **fields)
-        write_reply(resp, exchange.style, {"status": "ok", **body})
-
-    on_options = on_request  # Falcon would answer it by itself
-
-    def prepare(self, parameters: Parameters, exchange: Exchange) -> None:
-        """Do what comes before any other parameter: learn how to reply.
+    @abstractmethod
+    def count(self, request: ApiRequest, application: Application | None = None) -> None:
+        """Count the request for the rate limits.
 
         Raises:
-            ApiError: there is no such format, or the client may not ask here at all.
+            TooManyRequestsError: a limit is reached.
         """
-        exchange.style = reply_style(parameters)
 
-    def identify(
-        self,
-        parameters: Parameters,  # noqa: ARG002 - most endpoints need no key
-        exchange: Exchange,  # noqa: ARG002 - see above
-    ) -> Application | None:
-        """Return the application that asks, None where no key is needed.
+    def prepare(self, request: ApiRequest) -> None:
+        """Read the format of the reply, before any other parameter.
+
+        Raises:
+            ApiError: the format is unknown, or the client has no access to this path.
+        """
+        request.style = reply_style(request.parameters)
+
+    def identify(self, request: ApiRequest) -> Application | None:  # noqa: ARG002 - overridden where a key is needed
+        """Return the application that sends the request; None if the path needs no key.
 
         Raises:
             ApiError: a key is missing or not valid.
         """
         return None
 
-    def limit(
-        self, parameters: Parameters, exchange: Exchange, application: Application | None = None
-    ) -> None:
-        """Count the request, unless the cluster itself sent it.
+    def on_request(self, req: falcon.Request, resp: falcon.Response, **path_fields: str) -> None:
+        """Answer a request of any method."""
+        request = request_of(req)
+        request.path_fields = path_fields
+        try:
+            if req.method != "GET":
+                request.parameters = request.parameters.followed_by(read_form(req.env))
+                request.style = known_style(request.parameters)
+            self.prepare(request)
+            application = self.identify(request)
+        except Exception:
+            self.count(request)
+            raise
+        self.count(request, application)
+        write_reply(resp, request.style, {"status": "ok", **self.answer(request)})
 
-        Raises:
-            TooManyRequestsError: a limit is reached.
-        """
-        if self.is_cluster(parameters):
-            exchange.unlimited = True
-            return
-        exchange.counted = True
-        decision = self.services.limiter.count(exchange.address, application)
-        exchange.decision = decision
-        if decision is not None and not decision.passes:
-            raise TooManyRequestsError(decision.standing.tier.rate, decision.retry_after)
-
-    def is_cluster(self, parameters: Parameters) -> bool:
-        """Tell whether the cluster's secret came with a request."""
-        secret = self.services.settings.cluster.secret
-        given = parameters.get("secret")
-        if secret is None or not secret.get_secret_value() or not given:
-            return False
-        return hmac.compare_digest(
-            given.encode("utf-8", "replace"), secret.get_secret_value().encode()
-        )
-
-
-class KeyedEndpoint(Endpoint):
-    """A path that needs the key of an application."""
-
-    def identify(self, parameters: Parameters, exchange: Exchange) -> Application:
-        """Return the application that asks, and note it.
-
-        Raises:
-            ApiError: its key is missing or not valid.
-        """
-        application = self.services.keys.application(parameters, exchange.deadline)
-        exchange.application_id = application.id
-        return application
+    on_options = on_request  # Falcon's default responder would answer OPTIONS otherwise

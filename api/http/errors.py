@@ -1,30 +1,30 @@
-"""What can go wrong with a request, with the codes of the public protocol.
+"""The errors that clients get: codes, HTTP statuses and texts.
 
-A message begins with the public service's text, which clients may know, and goes on with what to
-change. Codes from 100 are this project's own: the public service has none for them, and counts on
-below. No message quotes an exception or a key.
+A message starts with the text of the public service, which clients may compare, and continues with
+what to change. Codes below 100 are those of the public service; codes from 100 are this project's
+own. No message contains an exception or a key.
 """
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 QUOTED: int = 40
-"""How much of a bad value a message repeats, in characters."""
+"""Characters of a client's value that a message repeats."""
 
 
 def quote(value: str) -> str:
-    """Return a client's value in double quotes, cut where it is long."""
+    """Return a client's value in double quotes, cut to `QUOTED` characters."""
     return f'"{value if len(value) <= QUOTED else value[:QUOTED] + "..."}"'
 
 
 class ApiError(Exception):
-    """An error that the client is told of.
+    """An error that the client gets as the reply.
 
     Attributes:
         code: the number in the body.
         status: the HTTP status.
         message: the text in the body.
-        headers: headers that go with the reply.
+        headers: additional headers of the reply.
     """
 
     code: ClassVar[int] = 5
@@ -41,7 +41,7 @@ class ApiError(Exception):
 
 
 class UnknownFormatError(ApiError):
-    """The reply is wanted in a format that there is not."""
+    """The format of the reply is unknown."""
 
     code, status = 1, 400
 
@@ -50,7 +50,7 @@ class UnknownFormatError(ApiError):
 
 
 class MissingParameterError(ApiError):
-    """A required parameter is absent, empty, or no number where one is needed."""
+    """A required parameter is absent, empty, or not a number although one is needed."""
 
     code, status = 2, 400
 
@@ -72,7 +72,7 @@ class MissingParameterError(ApiError):
 
 
 class InvalidFingerprintError(ApiError):
-    """A fingerprint that cannot be decoded, is empty or of another algorithm."""
+    """A fingerprint cannot be decoded, is empty, or has another algorithm."""
 
     code, status = 3, 400
 
@@ -90,7 +90,7 @@ class InvalidApiKeyError(ApiError):
 
 
 class InternalError(ApiError):
-    """Something unexpected; the log has it."""
+    """An unexpected exception, which is in the log."""
 
     code, status = 5, 500
 
@@ -109,7 +109,7 @@ class InvalidUserApiKeyError(ApiError):
 
 
 class InvalidUUIDError(ApiError):
-    """A parameter that must be a UUID is none."""
+    """A parameter that must be a UUID is not one."""
 
     code, status = 7, 400
 
@@ -120,7 +120,7 @@ class InvalidUUIDError(ApiError):
 
 
 class InvalidDurationError(ApiError):
-    """A duration out of range."""
+    """A duration is out of range."""
 
     code, status = 8, 400
 
@@ -131,7 +131,7 @@ class InvalidDurationError(ApiError):
 
 
 class InvalidBitrateError(ApiError):
-    """A bitrate out of range."""
+    """A bitrate is out of range."""
 
     code, status = 9, 400
 
@@ -140,7 +140,7 @@ class InvalidBitrateError(ApiError):
 
 
 class InvalidForeignIdError(ApiError):
-    """A foreign id without vendor or without id."""
+    """A foreign id has no vendor or no id."""
 
     code, status = 10, 400
 
@@ -151,7 +151,7 @@ class InvalidForeignIdError(ApiError):
 
 
 class InvalidMaxDurationDiffError(ApiError):
-    """A duration tolerance out of range."""
+    """A duration tolerance is out of range."""
 
     code, status = 11, 400
 
@@ -160,7 +160,7 @@ class InvalidMaxDurationDiffError(ApiError):
 
 
 class NotAllowedError(ApiError):
-    """Asked for something that is switched off here, or is for the cluster's servers alone."""
+    """The feature is switched off, or only servers of the cluster may use it."""
 
     code, status = 12, 400
 
@@ -169,7 +169,7 @@ class NotAllowedError(ApiError):
 
 
 class ServiceUnavailableError(ApiError):
-    """What is needed to answer is away or too slow."""
+    """A database, Redis or the workers are unreachable or too slow."""
 
     code, status = 13, 503
 
@@ -181,7 +181,7 @@ class ServiceUnavailableError(ApiError):
 
 
 class TooManyRequestsError(ApiError):
-    """A tier of the rate limiter refused."""
+    """A limit of the rate limiter is reached."""
 
     code, status = 14, 429
 
@@ -193,7 +193,7 @@ class TooManyRequestsError(ApiError):
 
 
 class InvalidMusicbrainzTokenError(ApiError):
-    """MusicBrainz did not say whose the access token is."""
+    """MusicBrainz did not return the user of the access token."""
 
     code, status = 15, 400
 
@@ -202,7 +202,7 @@ class InvalidMusicbrainzTokenError(ApiError):
 
 
 class InsecureRequestError(ApiError):
-    """What must be encrypted on its way came in clear text."""
+    """The request must be encrypted, and is not."""
 
     code, status = 16, 400
 
@@ -211,7 +211,7 @@ class InsecureRequestError(ApiError):
 
 
 class UnknownApplicationError(ApiError):
-    """No application has the id, or it is another account's."""
+    """No application of the account has the id."""
 
     code, status = 17, 400
 
@@ -220,7 +220,7 @@ class UnknownApplicationError(ApiError):
 
 
 class FingerprintNotFoundError(ApiError):
-    """No fingerprint of the catalogue has the id."""
+    """No fingerprint has the id."""
 
     code, status = 18, 404
 
@@ -229,7 +229,7 @@ class FingerprintNotFoundError(ApiError):
 
 
 class RequestTooLargeError(ApiError):
-    """The body, or what it asks for, is more than is taken at once."""
+    """The body is too large, or has too many parameters or lookups."""
 
     code, status = 19, 413
 
@@ -238,7 +238,7 @@ class RequestTooLargeError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """No such path, or no such task."""
+    """The path or the task does not exist."""
 
     code, status = 100, 404
 
@@ -247,7 +247,7 @@ class NotFoundError(ApiError):
 
 
 class MethodNotAllowedError(ApiError):
-    """An HTTP method that is none of the known ones."""
+    """The method is not one of HTTP."""
 
     code, status = 101, 405
 
@@ -256,7 +256,7 @@ class MethodNotAllowedError(ApiError):
 
 
 class InvalidBodyError(ApiError):
-    """The body, or the HTTP request itself, cannot be read."""
+    """The body or the HTTP request itself cannot be parsed."""
 
     code, status = 102, 400
 
@@ -265,7 +265,7 @@ class InvalidBodyError(ApiError):
 
 
 class InvalidValueError(ApiError):
-    """A parameter that cannot be what it says, where the public service has no code for it."""
+    """A parameter is not valid, and the public service has no code for it."""
 
     code, status = 103, 400
 
@@ -274,5 +274,5 @@ class InvalidValueError(ApiError):
 
 
 def _challenge(parameter: str) -> dict[str, str]:
-    """Return what HTTP demands of a 401: how to authenticate."""
+    """Return the header that HTTP requires in a reply with status 401."""
     return {"WWW-Authenticate": f'AcoustID realm="acoustid", parameter="{parameter}"'}

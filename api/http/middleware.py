@@ -1,50 +1,66 @@
-"""What surrounds every request: a trace id, a tidy path, CORS, the limits' headers, metrics."""
+"""Falcon middleware: trace id, client address, CORS, rate limit headers and metrics."""
 
 import re
 import time
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import falcon
 
 from api.http.client_address import client_address, is_secure
-from api.http.endpoint import Endpoint
+from api.http.endpoint import ApiRequest, Endpoint, request_of
 from api.http.errors import MethodNotAllowedError
-from api.http.exchange import Exchange, exchange_of
 from api.http.parameters import Parameters, parse_pairs
 from api.http.serialisation import XML, known_style
-from api.routes import V1_ROUTES
-from api.services import Services
 from http_server.wsgi import ARRIVED
+from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.trace import bind_trace_id, clear_trace_id
 
 METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-"""The methods that are named to whoever asks; the less usual ones are answered too."""
+"""Methods in the ``Allow`` headers; the less usual methods of HTTP get an answer too."""
 
 PREFLIGHT_AGE: Final = "86400"
+"""Seconds for which a browser may keep the reply to a CORS preflight request."""
+
 _SLASHES: Final = re.compile("/{2,}")
 
 
-class Frame:
-    """Falcon's middleware."""
+class RequestMiddleware:
+    """Creates the `ApiRequest` of each request, and completes each reply.
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    Args:
+        trusted_proxies: proxies in front of this server; see `api.http.client_address`.
+        xml_paths: paths of version 1 of the protocol, which always replies in XML.
+        rate_limit_headers: returns the rate limit headers for a client address, without counting.
+        metrics: counts and times the requests.
+    """
+
+    def __init__(
+        self,
+        *,
+        trusted_proxies: int,
+        xml_paths: Collection[str],
+        rate_limit_headers: Callable[[str], Mapping[str, str]],
+        metrics: Metrics,
+    ) -> None:
+        self._trusted_proxies = trusted_proxies
+        self._xml_paths = frozenset(xml_paths)
+        self._rate_limit_headers = rate_limit_headers
+        self._metrics = metrics
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Learn what the request says before its body is read."""
+        """Read the headers and the query string; the endpoint reads the body."""
         bind_trace_id()
-        proxies = self._services.settings.api.trusted_proxies
-        exchange = req.context.exchange = Exchange(
-            address=client_address(req.env, proxies),
-            secure=is_secure(req.env, proxies),
-            user_agent=_as_sent(req.user_agent or ""),
+        request = req.context.api_request = ApiRequest(
+            address=client_address(req.env, self._trusted_proxies),
+            secure=is_secure(req.env, self._trusted_proxies),
+            user_agent=_decoded(req.user_agent or ""),
             arrived=req.env.get(ARRIVED) or time.monotonic(),
         )
         req.path = _SLASHES.sub("/", req.path).rstrip("/") or "/"
-        exchange.query = Parameters(parse_pairs(_as_sent(req.query_string)))
-        # The endpoint complains of an unknown format; no other error gets lost.
-        is_v1 = req.path in V1_ROUTES
-        exchange.style = XML if is_v1 else known_style(exchange.query)
+        request.parameters = Parameters(parse_pairs(_decoded(req.query_string)))
+        # The endpoint reports an unknown format. Until then, errors have the default format.
+        request.style = XML if req.path in self._xml_paths else known_style(request.parameters)
         if req.method == "OPTIONS" and req.get_header("Access-Control-Request-Method"):
             _answer_preflight(resp)
 
@@ -55,19 +71,19 @@ class Frame:
         resource: Any,  # noqa: ANN401 - Falcon's signature
         params: dict[str, Any],  # noqa: ARG002 - Falcon's signature
     ) -> None:
-        """Note who answers, and until when.
+        """Set the endpoint's name and the deadline.
 
         Raises:
-            MethodNotAllowedError: HTTP has no such method.
+            MethodNotAllowedError: the method is not one of HTTP.
             TooManyRequestsError: a limit is reached.
         """
-        exchange = exchange_of(req)
-        exchange.endpoint = resource.name
+        request = request_of(req)
+        request.endpoint = resource.name
         if isinstance(resource, Endpoint):
-            exchange.deadline = exchange.arrived + resource.timeout
+            request.deadline = request.arrived + resource.timeout
         if not is_method(req.method):
             if isinstance(resource, Endpoint):
-                resource.limit(exchange.query, exchange)
+                resource.count(request)
             raise MethodNotAllowedError(METHODS)
 
     def process_response(
@@ -77,28 +93,25 @@ class Frame:
         resource: object,  # noqa: ARG002 - Falcon's signature
         req_succeeded: bool,  # noqa: ARG002, FBT001 - Falcon's signature
     ) -> None:
-        """Add what every reply carries, errors too, and measure it."""
-        exchange = exchange_of(req)
+        """Add the headers of all replies, including errors, and measure the request."""
+        request = request_of(req)
         resp.append_header("Access-Control-Allow-Origin", "*")
-        is_limited = req.path.startswith("/v2/") or req.path in V1_ROUTES
+        is_limited = req.path.startswith("/v2/") or req.path in self._xml_paths
         if is_limited and not resp.complete:
-            self._add_limits(exchange, resp)
-        self._services.metrics.api_request(
-            exchange.endpoint,
+            self._add_rate_limit_headers(request, resp)
+        self._metrics.api_request(
+            request.endpoint,
             req.method,
             resp.status_code,
-            time.monotonic() - exchange.arrived,
+            time.monotonic() - request.arrived,
         )
         clear_trace_id()
 
-    def _add_limits(self, exchange: Exchange, resp: falcon.Response) -> None:
-        if exchange.unlimited:
-            return
-        decision = exchange.decision
-        if not exchange.counted:
-            decision = self._services.limiter.look(exchange.address)
-        if decision is not None:
-            headers = decision.standing.headers()
+    def _add_rate_limit_headers(self, request: ApiRequest, resp: falcon.Response) -> None:
+        headers = request.rate_limit_headers
+        if headers is None:
+            headers = self._rate_limit_headers(request.address)
+        if headers:
             resp.set_headers(headers)
             resp.set_header("Access-Control-Expose-Headers", ", ".join(["Retry-After", *headers]))
 
@@ -108,8 +121,8 @@ def is_method(name: str) -> bool:
     return name in falcon.COMBINED_METHODS
 
 
-def _as_sent(text: str) -> str:
-    """Return a text as its sender wrote it; WSGI shows each byte as one character."""
+def _decoded(text: str) -> str:
+    """Return a WSGI string, which has a character for each byte, decoded as UTF-8."""
     return text.encode("latin-1", "replace").decode("utf-8", "replace")
 
 

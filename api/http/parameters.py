@@ -1,4 +1,4 @@
-"""The parameters of a request, as leniently read as the public service reads them."""
+"""The parameters of a request, parsed as leniently as the public service does."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,18 +11,17 @@ from api.http.errors import RequestTooLargeError
 Pair = tuple[str, str]
 
 MAX_PAIRS: Final = 50_000
-"""Pairs that a query string or form may have: ten times what a body full of submissions has."""
+"""Pairs of the largest query string or form: ten times those of the largest body of submissions."""
 
 LONGEST_TEXT: Final = 255
-"""Characters of a text that goes into an index of the database."""
+"""Characters of the longest text that is stored; the database indexes some of them."""
 
 MAX_ID: Final = 2**31 - 1
-"""The largest number that an id of the database can be."""
+"""The largest id of the database."""
 
-# Beyond this a number can only be a mistake, and Python refuses to convert very long ones.
-# Digits of any script count, as they do to Python, in which the public service is written.
+# As Python's int, which the public service uses: digits of any script, and underscores.
 _INTEGER: Final = re.compile(r"[+-]?\d+(?:_\d+)*")
-_MAX_DIGITS: Final = 100
+_MAX_DIGITS: Final = 100  # Python refuses to convert very long numbers
 _SUFFIX: Final = re.compile(r"[0-9]{1,18}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _FOREIGN_ID: Final = re.compile(r"[0-9a-z]+:.+", re.DOTALL)
@@ -31,11 +30,10 @@ NIL: Final = UUID(int=0)
 
 
 class Parameters:
-    """Names with one or more values, in the order in which they came.
+    """Names with one or more values, in the order of the request.
 
     Args:
-        pairs: the query string's first, then the body's: of several values the first one counts
-            wherever one is needed.
+        pairs: of the query string, then of the body. Where one value is needed, it is the first.
     """
 
     def __init__(self, pairs: Iterable[Pair] = ()) -> None:
@@ -44,7 +42,7 @@ class Parameters:
             self._values.setdefault(name, []).append(value)
 
     def followed_by(self, pairs: Iterable[Pair]) -> Self:
-        """Return these and others after them."""
+        """Return these parameters, followed by other pairs."""
         own = [(name, value) for name, values in self._values.items() for value in values]
         return type(self)([*own, *pairs])
 
@@ -53,7 +51,7 @@ class Parameters:
         return iter(self._values)
 
     def get(self, name: str) -> str | None:
-        """Return the first value, None without any."""
+        """Return the first value, None if there is none."""
         values = self._values.get(name)
         return values[0] if values else None
 
@@ -62,20 +60,20 @@ class Parameters:
         return list(self._values.get(name, ()))
 
     def get_text(self, name: str, longest: int = LONGEST_TEXT) -> str | None:
-        """Return the first value as PostgreSQL can hold it, cut to a length; None where empty."""
+        """Return the first value, cut to a length, without NUL; None if it is empty or absent."""
         value = self.get(name)
         return value.replace("\0", " ")[:longest] if value else None
 
     def get_int(self, name: str) -> int | None:
-        """Return the first value as a number, None where it is absent or no number."""
+        """Return the first value as an integer, None if it is absent or not an integer."""
         value = self.get(name)
         return None if value is None else parse_int(value)
 
     def suffixes(self, *stems: str) -> list[int | None]:
-        """Return the indexes under which one of the stems was sent, ascending.
+        """Return the suffixes of all parameters with one of the stems, ascending.
 
-        ``fingerprint`` alone is the index None, which comes first; ``fingerprint.7`` is 7, and so
-        is ``fingerprint.007``. Suffixes that are no ASCII number are ignored.
+        The suffix of ``fingerprint`` is None, which comes first. That of ``fingerprint.7`` and
+        ``fingerprint.007`` is 7. Suffixes that are not ASCII numbers are ignored.
         """
         found: set[int] = set()
         for name in self._values:
@@ -92,7 +90,7 @@ class Parameters:
 def parse_pairs(text: str) -> list[Pair]:
     """Return the pairs of a query string or an urlencoded form.
 
-    What is no UTF-8 becomes U+FFFD, and a pair without ``=`` has an empty value.
+    Bytes that are not UTF-8 become U+FFFD. A pair without ``=`` has an empty value.
 
     Raises:
         RequestTooLargeError: more pairs than `MAX_PAIRS`.
@@ -102,18 +100,18 @@ def parse_pairs(text: str) -> list[Pair]:
         raise RequestTooLargeError(f"a request may have {MAX_PAIRS} parameters")
     if "%" in text:
         return parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="replace")
-    # The same for a text without escapes, as most are: a fingerprint needs none.
+    # The same, but faster, for a text without escapes. A fingerprint needs none.
     split = (piece.replace("+", " ").partition("=") for piece in pieces if piece)
     return [(name, value) for name, _, value in split]
 
 
 def suffixed(stem: str, index: int | None) -> str:
-    """Return a parameter's name with its index, as a client writes it."""
+    """Return the name of a parameter with its suffix, such as ``fingerprint.7``."""
     return stem if index is None else f"{stem}.{index}"
 
 
 def parse_int(text: str) -> int | None:
-    """Return a number written in decimal digits, with spaces around and a sign at will."""
+    """Return an integer in decimal digits, with optional spaces around it and an optional sign."""
     stripped = text.strip()
     if len(stripped) > _MAX_DIGITS or not _INTEGER.fullmatch(stripped):
         return None
@@ -121,10 +119,10 @@ def parse_int(text: str) -> int | None:
 
 
 def parse_uuid(text: str) -> UUID | None:
-    """Return a UUID in its usual form, either case, or None where the text is none."""
+    """Return a UUID in the form 8-4-4-4-12, in either case; None if the text is not one."""
     return UUID(text) if _UUID.fullmatch(text) else None
 
 
 def is_foreign_id(text: str) -> bool:
-    """Tell whether a text is ``vendor:id``: small letters or digits, a colon, anything."""
+    """Tell whether a text is ``vendor:id``: lower-case letters or digits, a colon, any text."""
     return _FOREIGN_ID.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""Replies as JSON, JSONP or XML, to the byte as the public service writes them."""
+"""Replies as JSON, JSONP or XML, byte for byte as the public service writes them."""
 
 import json
 import re
@@ -21,15 +21,16 @@ _CONTENT_TYPES: Final[Mapping[Format, str]] = {
 }
 _CALLBACK: Final = re.compile(r"[$A-Za-z_][$A-Za-z0-9_]*(?:\.[$A-Za-z_][$A-Za-z0-9_]*)*")
 _ENCODER: Final = json.JSONEncoder(sort_keys=True)
-# What XML 1.0 cannot hold, not even escaped.
+# Characters that XML 1.0 does not allow, not even as references.
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyStyle:
-    """How a client wants to be answered.
+    """The format of a reply.
 
     Attributes:
+        format: the parameter ``format``.
         callback: the function that a JSONP reply calls.
     """
 
@@ -45,7 +46,7 @@ class ReplyStyle:
         """Return the reply's bytes.
 
         Raises:
-            ValueError: XML is wanted and a list's name is no plural.
+            ValueError: the format is XML, and the name of a list is not a plural.
         """
         if self.format == "xml":
             return to_xml(body)
@@ -58,12 +59,12 @@ XML: Final = ReplyStyle("xml")
 
 
 def reply_style(parameters: Parameters) -> ReplyStyle:
-    """Return the style that ``format`` and ``jsoncallback`` ask for.
+    """Return the style of the parameters ``format`` and ``jsoncallback``.
 
-    A callback that is no dotted identifier silently becomes the default one.
+    A callback that is not a dotted identifier is replaced by the default.
 
     Raises:
-        UnknownFormatError: there is no such format.
+        UnknownFormatError: the format is unknown.
     """
     style = parameters.get("format")
     match "json" if style is None else style:
@@ -81,7 +82,7 @@ def reply_style(parameters: Parameters) -> ReplyStyle:
 
 
 def known_style(parameters: Parameters) -> ReplyStyle:
-    """Return the style that is asked for, JSON where there is no such format."""
+    """Return the style of the parameters, JSON if their format is unknown."""
     try:
         return reply_style(parameters)
     except UnknownFormatError:
@@ -89,13 +90,14 @@ def known_style(parameters: Parameters) -> ReplyStyle:
 
 
 def to_xml(body: Mapping[str, Any]) -> bytes:
-    """Return ``<response>`` with the body's keys as elements.
+    """Return ``<response>`` with the keys of the body as elements.
 
-    A key that starts with ``@`` becomes an attribute, a list's items are named by its singular,
-    and a scalar is its Python text. Characters that XML cannot hold become U+FFFD.
+    A key that starts with ``@`` becomes an attribute. The items of a list are named by the singular
+    of its name. A scalar is written as Python's `str`. Characters that XML does not allow become
+    U+FFFD.
 
     Raises:
-        ValueError: a list's name is no plural, so its items have no name.
+        ValueError: the name of a list is not a plural, so its items have no name.
     """
     root = ET.Element("response")
     _fill(root, body)

@@ -1,1 +1,1 @@
-"""``/v2/internal/*``: what the servers of a cluster tell and ask each other."""
+"""``/v2/internal/*``: requests among the servers of a cluster."""

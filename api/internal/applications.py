@@ -1,15 +1,14 @@
-"""``/v2/internal/*`` for keys: made and looked after by the cluster's site."""
+"""``/v2/internal/*``: creates accounts and applications, and checks their keys."""
 
 from typing import Any, ClassVar, Final
 
+from api.http.endpoint import ApiRequest
 from api.http.errors import (
     InvalidApiKeyError,
     InvalidValueError,
     MissingParameterError,
     UnknownApplicationError,
 )
-from api.http.exchange import Exchange
-from api.http.parameters import Parameters
 from api.internal.endpoint import InternalEndpoint
 from api.internal.parameters import need_flag, need_id, need_text
 from pipeline.catalog.app.accounts import (
@@ -25,43 +24,34 @@ EXTERNAL: Final = "External User"
 
 
 class CreateAccountEndpoint(InternalEndpoint):
-    """Makes an account for a user whom another service knows."""
+    """Creates an account for a user of another service."""
 
     name: ClassVar[str] = "internal_create_account"
 
-    def answer(
-        self,
-        parameters: Parameters,  # noqa: ARG002 - there is nothing to tell
-        exchange: Exchange,  # noqa: ARG002 - the secret has been seen
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
+    def answer(self, request: ApiRequest) -> dict[str, Any]:  # noqa: ARG002 - it has no parameters
         """Return the account's id and key."""
-        with self.services.databases.engine("app").begin() as connection:
+        with self._databases.engine("app").begin() as connection:
             made = create_account(connection, EXTERNAL)
-        self.services.keys.accounts.publish(made.key, Account(made.id, made.name))
+        self.access.keys.accounts.publish(made.key, Account(made.id, made.name))
         return {"id": made.id, "api_key": made.key}
 
 
 class CreateApplicationEndpoint(InternalEndpoint):
-    """Makes an application of an account."""
+    """Creates an application of an account."""
 
     name: ClassVar[str] = "internal_create_application"
 
-    def answer(
-        self,
-        parameters: Parameters,
-        exchange: Exchange,  # noqa: ARG002 - the secret has been seen
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Return the application's id and key."""
+        parameters = request.parameters
         account_id = need_id(parameters, "account_id")
         name = need_text(parameters, "name")
         version = parameters.get_text("version") or ""
-        with self.services.databases.engine("app").begin() as connection:
+        with self._databases.engine("app").begin() as connection:
             if find_account_by_id(connection, account_id) is None:
                 raise InvalidValueError("account_id", "there is no account with this id")
             made = create_application(connection, name, version=version, account_id=account_id)
-        self.services.keys.applications.publish(made.key, Application(made.id, made.name))
+        self.access.keys.applications.publish(made.key, Application(made.id, made.name))
         return {"id": made.id, "api_key": made.key}
 
 
@@ -70,43 +60,34 @@ class UpdateApplicationStatusEndpoint(InternalEndpoint):
 
     name: ClassVar[str] = "internal_update_application_status"
 
-    def answer(
-        self,
-        parameters: Parameters,
-        exchange: Exchange,  # noqa: ARG002 - the secret has been seen
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
-        """Return the application's id and whether its key is taken from now on."""
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
+        """Return the application's id and whether it is active from now on."""
+        parameters = request.parameters
         account_id = need_id(parameters, "account_id")
         application_id = need_id(parameters, "application_id")
         active = need_flag(parameters, "active")
-        with self.services.databases.engine("app").begin() as connection:
+        with self._databases.engine("app").begin() as connection:
             changed = set_application_active(
                 connection, application_id, active=active, account_id=account_id
             )
         if changed is None:
             raise UnknownApplicationError
         application, key = changed
-        self.services.keys.applications.publish(key, application if active else None)
+        self.access.keys.applications.publish(key, application if active else None)
         return {"id": application.id, "active": active}
 
 
 class CheckApplicationEndpoint(InternalEndpoint):
-    """Tells whether an application's key is taken here."""
+    """Checks whether a key is that of an active application."""
 
     name: ClassVar[str] = "internal_check_application"
 
-    def answer(
-        self,
-        parameters: Parameters,
-        exchange: Exchange,  # noqa: ARG002 - the secret has been seen
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
-        """Return the id of the application that holds the key."""
-        key = parameters.get("api_key")
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
+        """Return the id of the application with the key."""
+        key = request.parameters.get("api_key")
         if not key:
             raise MissingParameterError("api_key", "an application's API key")
-        application = self.services.keys.active_application(key)
+        application = self.access.keys.active_application(key)
         if application is None:
             raise InvalidApiKeyError('"api_key" is not the key of an active application')
         return {"id": application.id}

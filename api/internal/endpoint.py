@@ -1,41 +1,49 @@
-"""The base of ``/v2/internal/*``: what the cluster's own servers tell and ask each other."""
+"""Base classes of ``/v2/internal/*``, the paths for the other servers of the cluster."""
 
-from api.http.endpoint import Endpoint
+from api.access.access_control import AccessControl, CountedEndpoint
+from api.http.endpoint import ApiRequest
 from api.http.errors import NotAllowedError
-from api.http.exchange import Exchange
-from api.http.parameters import Parameters
+from pipeline.runtime.databases import Databases
 
 
-class InternalEndpoint(Endpoint):
-    """A path for whoever knows the cluster's secret; shut while none is configured.
+class InternalEndpoint(CountedEndpoint):
+    """A path that needs the cluster's secret; closed if none is configured.
 
-    A wrong secret costs as much of the rate limit as any request, so that nobody can try many.
+    A request with a wrong secret counts for the rate limits, which limits guessing.
+
+    Args:
+        access: checks and counts the requests.
+        databases: of which the app database is read and written.
     """
 
-    def prepare(self, parameters: Parameters, exchange: Exchange) -> None:
-        """Let nobody in without the secret, whatever else was sent.
+    def __init__(self, access: AccessControl, databases: Databases) -> None:
+        super().__init__(access)
+        self._databases = databases
+
+    def prepare(self, request: ApiRequest) -> None:
+        """Check the secret before any other parameter.
 
         Raises:
             NotAllowedError: it is missing or wrong, or none is configured.
-            UnknownFormatError: there is no such format.
+            UnknownFormatError: the format is unknown.
         """
-        if not self.is_cluster(parameters):
+        if not self.access.has_cluster_secret(request.parameters):
             raise NotAllowedError(
                 '"secret" must be the cluster\'s secret, which this server must have been given too'
             )
-        super().prepare(parameters, exchange)
+        super().prepare(request)
 
 
 class MasterEndpoint(InternalEndpoint):
     """A path that only the master of the cluster serves."""
 
-    def prepare(self, parameters: Parameters, exchange: Exchange) -> None:
-        """Refuse where this server is not the master, too.
+    def prepare(self, request: ApiRequest) -> None:
+        """Check the secret, then this server's role.
 
         Raises:
-            NotAllowedError: it is a replica, or the secret is not right.
-            UnknownFormatError: there is no such format.
+            NotAllowedError: this server is a replica, or the secret is not right.
+            UnknownFormatError: the format is unknown.
         """
-        super().prepare(parameters, exchange)
-        if self.services.settings.cluster.role != "master":
+        super().prepare(request)
+        if self.access.cluster.role != "master":
             raise NotAllowedError("this server is a replica: ask the cluster's master")

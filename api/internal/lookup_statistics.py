@@ -1,10 +1,10 @@
-"""``/v2/internal/*stats``: counts of lookups, which the cluster's servers tell and ask."""
+"""``/v2/internal/*stats``: adds and returns counts of lookups."""
 
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar, Final
 
+from api.http.endpoint import ApiRequest
 from api.http.errors import InvalidApiKeyError, MissingParameterError, UnknownApplicationError
-from api.http.exchange import Exchange
 from api.http.parameters import MAX_ID, Parameters
 from api.internal.endpoint import InternalEndpoint, MasterEndpoint
 from api.internal.parameters import get_day, need_day, need_id, need_number, need_text
@@ -19,23 +19,22 @@ from pipeline.catalog.app.lookup_statistics import (
 )
 
 DEFAULT_DAYS: Final = 30
-MAX_DAYS: Final = 3660
+"""Days of `LookupStatsEndpoint` without the parameter ``days``."""
 
-_MAX_COUNT: Final = MAX_ID  # the column's type is the same
+MAX_DAYS: Final = 3660
+"""The largest ``days``."""
+
+_MAX_COUNT: Final = MAX_ID  # the column has the same type as an id
 
 
 class UpdateLookupStatsEndpoint(MasterEndpoint):
-    """Adds to the lookups of an hour."""
+    """Adds to the count of lookups in an hour."""
 
     name: ClassVar[str] = "internal_update_lookup_stats"
 
-    def answer(
-        self,
-        parameters: Parameters,
-        exchange: Exchange,  # noqa: ARG002 - the secret has been seen
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Add a count of hits or of misses."""
+        parameters = request.parameters
         kind = LookupKind(
             application_id=need_id(parameters, "application_id"),
             date=need_day(parameters, "date"),
@@ -43,7 +42,7 @@ class UpdateLookupStatsEndpoint(MasterEndpoint):
             hit=need_text(parameters, "type") == "hit",
         )
         count = need_number(parameters, "count", 1, _MAX_COUNT)
-        with self.services.databases.engine("app").begin() as connection:
+        with self._databases.engine("app").begin() as connection:
             unknown = add_lookups(connection, {kind: count})
         if unknown:
             raise UnknownApplicationError
@@ -51,17 +50,13 @@ class UpdateLookupStatsEndpoint(MasterEndpoint):
 
 
 class UpdateUserAgentStatsEndpoint(MasterEndpoint):
-    """Adds to the requests of a day, by program and address."""
+    """Adds to the count of requests in a day, by user agent and address."""
 
     name: ClassVar[str] = "internal_update_user_agent_stats"
 
-    def answer(
-        self,
-        parameters: Parameters,
-        exchange: Exchange,  # noqa: ARG002 - the secret has been seen
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
-        """Add a count; a program that does not say what it is has an empty name."""
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
+        """Add a count; the user agent may be empty."""
+        parameters = request.parameters
         visitor = Visitor(
             application_id=need_id(parameters, "application_id"),
             date=need_day(parameters, "date"),
@@ -69,7 +64,7 @@ class UpdateUserAgentStatsEndpoint(MasterEndpoint):
             ip=need_text(parameters, "ip"),
         )
         count = need_number(parameters, "count", 1, _MAX_COUNT)
-        with self.services.databases.engine("app").begin() as connection:
+        with self._databases.engine("app").begin() as connection:
             unknown = add_user_agents(connection, {visitor: count})
         if unknown:
             raise UnknownApplicationError
@@ -77,35 +72,31 @@ class UpdateUserAgentStatsEndpoint(MasterEndpoint):
 
 
 class LookupStatsEndpoint(InternalEndpoint):
-    """Tells how often applications looked up, day by day."""
+    """Returns the lookups of applications by day."""
 
     name: ClassVar[str] = "internal_lookup_stats"
 
-    def answer(
-        self,
-        parameters: Parameters,
-        exchange: Exchange,  # noqa: ARG002 - the secret has been seen
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
-        """Return the days with lookups, those of all the applications together."""
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
+        """Return the days with lookups; each has the sum of all given applications."""
+        parameters = request.parameters
         keys = [key for key in parameters.get_all("client") if key]
         if not keys:
             raise MissingParameterError("client")
         first, last = _period(parameters, datetime.now(UTC).date())
         ids = [self._application_id(key) for key in keys]
-        with self.services.databases.engine("app", read_only=True).connect() as connection:
+        with self._databases.engine("app", read_only=True).connect() as connection:
             found = lookup_stats(connection, ids, first, last)
         return {"stats": [_show(day) for day in found]}
 
     def _application_id(self, key: str) -> int:
-        application = self.services.keys.active_application(key)
+        application = self.access.keys.active_application(key)
         if application is None:
             raise InvalidApiKeyError('each "client" must be the key of an active application')
         return application.id
 
 
 def _period(parameters: Parameters, today: date) -> tuple[date, date]:
-    """Return the first and the last day; without, so many ``days`` up to yesterday."""
+    """Return the first and the last day; by default the last ``days`` days up to yesterday."""
     days = DEFAULT_DAYS
     if parameters.get_int("days") is not None:
         days = need_number(parameters, "days", 1, MAX_DAYS)

@@ -1,4 +1,4 @@
-"""What the internal endpoints are told: numbers, days and texts, each needed or refused."""
+"""Parses the parameters of the internal endpoints: numbers, flags, days and texts."""
 
 import re
 from datetime import date
@@ -12,34 +12,30 @@ _NO: Final = frozenset({"", "0", "false", "no", "off"})
 
 
 def need_number(parameters: Parameters, name: str, least: int, most: int) -> int:
-    """Return a whole number within bounds.
+    """Return an integer within bounds.
 
     Raises:
-        MissingParameterError: it is absent or no number.
+        MissingParameterError: it is absent or not an integer.
         InvalidValueError: it is out of bounds.
     """
-    number = parameters.get_int(name)
-    if number is None:
-        raise MissingParameterError(name, "a whole number")
+    number = _need_int(parameters, name)
     if not least <= number <= most:
         raise InvalidValueError(name, f"a whole number from {least} to {most} is needed")
     return number
 
 
 def need_id(parameters: Parameters, name: str) -> int:
-    """Return an id; 0, which nothing has, for a number that can be none.
+    """Return an id; 0, which no row has, for a number outside the range of ids.
 
     Raises:
-        MissingParameterError: it is absent or no number.
+        MissingParameterError: it is absent or not an integer.
     """
-    number = parameters.get_int(name)
-    if number is None:
-        raise MissingParameterError(name, "a whole number")
+    number = _need_int(parameters, name)
     return number if 1 <= number <= MAX_ID else 0
 
 
 def need_text(parameters: Parameters, name: str) -> str:
-    """Return a text that is not empty, as the database can hold it.
+    """Return a text that is not empty, cut to the length that the database stores.
 
     Raises:
         MissingParameterError: it is absent or empty.
@@ -51,10 +47,10 @@ def need_text(parameters: Parameters, name: str) -> str:
 
 
 def need_flag(parameters: Parameters, name: str) -> bool:
-    """Return what a word means: nothing, ``0``, ``false``, ``no`` and ``off`` mean no.
+    """Return a flag: False for ``0``, ``false``, ``no``, ``off`` and an empty value.
 
     Raises:
-        MissingParameterError: it is absent, which means nothing at all.
+        MissingParameterError: it is absent.
     """
     word = parameters.get(name)
     if word is None:
@@ -67,7 +63,7 @@ def need_day(parameters: Parameters, name: str) -> date:
 
     Raises:
         MissingParameterError: it is absent or empty.
-        InvalidValueError: there is no such day.
+        InvalidValueError: it is not a day in the form YYYY-MM-DD.
     """
     day = get_day(parameters, name)
     if day is None:
@@ -76,16 +72,23 @@ def need_day(parameters: Parameters, name: str) -> date:
 
 
 def get_day(parameters: Parameters, name: str) -> date | None:
-    """Return a day, None where it is absent or empty.
+    """Return a day, None if it is absent or empty.
 
     Raises:
-        InvalidValueError: there is no such day.
+        InvalidValueError: it is not a day in the form YYYY-MM-DD.
     """
     text = (parameters.get(name) or "").strip()
     if not text:
         return None
     try:
-        # Python takes other forms of ISO 8601 too, such as 2026-W01-1.
+        # Python accepts other forms of ISO 8601 too, such as 2026-W01-1.
         return date.fromisoformat(text if _DAY.fullmatch(text) else "")
     except ValueError:
         raise InvalidValueError(name, "a day as YYYY-MM-DD is needed") from None
+
+
+def _need_int(parameters: Parameters, name: str) -> int:
+    number = parameters.get_int(name)
+    if number is None:
+        raise MissingParameterError(name, "a whole number")
+    return number

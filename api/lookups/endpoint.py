@@ -3,49 +3,67 @@
 from functools import partial
 from typing import Any, ClassVar
 
-from api.http.endpoint import KeyedEndpoint
+from api.access.access_control import AccessControl, KeyedEndpoint
+from api.http.endpoint import ApiRequest
 from api.http.errors import NotAllowedError
-from api.http.exchange import Exchange
 from api.http.parameters import Parameters
+from api.lookups.answer_cache import AnswerCache
+from api.lookups.background import BackgroundLookups
 from api.lookups.pending import Answer
 from api.lookups.reply_plan import ReplyPlan
 from api.lookups.request import LookupRequest, parse_lookup
 from pipeline.messages import BackgroundLookup
+from pipeline.runtime.redis_counters import Counters
 from tasks.redis_state.lookup_counters import count_lookups, count_user_agent
 
 
 class LookupEndpoint(KeyedEndpoint):
-    """The lookup of version 2 of the protocol."""
+    """The lookup of version 2 of the protocol.
+
+    Args:
+        access: checks and counts the requests.
+        answer_cache: finds the answers.
+        background: starts background lookups.
+        counters: counts lookups and user agents for the statistics.
+        async_api: whether clients may ask for background lookups.
+    """
 
     name: ClassVar[str] = "lookup"
 
-    def answer(
+    def __init__(
         self,
-        parameters: Parameters,
-        exchange: Exchange,
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
+        access: AccessControl,
+        answer_cache: AnswerCache,
+        background: BackgroundLookups,
+        counters: Counters,
+        *,
+        async_api: bool,
+    ) -> None:
+        super().__init__(access)
+        self._answer_cache = answer_cache
+        self._background = background
+        self._counters = counters
+        self._async_api = async_api
+
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Return the results, or with ``async`` the id of the task that finds them."""
-        request = self.parse(parameters)
-        in_background = bool(parameters.get_int("async"))
-        if in_background and not self.services.settings.features.async_api:
+        lookup = self.parse(request.parameters)
+        in_background = bool(request.parameters.get_int("async"))
+        if in_background and not self._async_api:
             raise NotAllowedError('"async" is switched off here: leave it out')
         count_user_agent(
-            self.services.counters,
-            exchange.application_id,
-            exchange.user_agent,
-            exchange.address,
+            self._counters, request.application_id, request.user_agent, request.address
         )
-        request.check_size()
-        plan = ReplyPlan.of(request)
+        lookup.check_size()
+        plan = ReplyPlan.of(lookup)
         if in_background:
             background_lookup = BackgroundLookup(
-                request.to_look_up(), request.meta, request.batch, exchange.application_id
+                lookup.to_look_up(), lookup.meta, lookup.batch, request.application_id
             )
-            return {"task": {"id": self.services.background.start(background_lookup, plan)}}
-        answers = self._look_up(request, exchange)
+            return {"task": {"id": self._background.start(background_lookup, plan)}}
+        answers = self._look_up(lookup, request)
         hits = [bool(answer["results"]) for answer in answers if "error" not in answer]
-        count_lookups(self.services.counters, exchange.application_id, hits)
+        count_lookups(self._counters, request.application_id, hits)
         return plan.compose(answers)
 
     def parse(self, parameters: Parameters) -> LookupRequest:
@@ -56,29 +74,29 @@ class LookupEndpoint(KeyedEndpoint):
         """
         return parse_lookup(parameters)
 
-    def _look_up(self, request: LookupRequest, exchange: Exchange) -> list[Answer]:
+    def _look_up(self, lookup: LookupRequest, request: ApiRequest) -> list[Answer]:
         """Return all answers of a batch; without ``batch`` those up to the first without an error.
 
         Args:
-            request: the lookups.
-            exchange: has the deadline, and the application and address that the fair queue takes
-                in turn.
+            lookup: the parsed parameters.
+            request: has the deadline, and the application and address that the fair queue takes in
+                turn.
 
         Raises:
             ApiError: no worker answered in time.
         """
         look_up = partial(
-            self.services.answer_cache.look_up,
-            meta=request.meta,
-            deadline=exchange.deadline,
-            client=f"{exchange.application_id} {exchange.address}",
+            self._answer_cache.look_up,
+            meta=lookup.meta,
+            deadline=request.deadline,
+            client=f"{request.application_id} {request.address}",
         )
-        lookups = request.to_look_up()
-        if request.batch:
+        lookups = lookup.to_look_up()
+        if lookup.batch:
             return look_up(lookups)
         answers: list[Answer] = []
-        for lookup in lookups:
-            answers += look_up([lookup])
+        for each in lookups:
+            answers += look_up([each])
             if "error" not in answers[-1]:
                 break
         return answers

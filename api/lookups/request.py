@@ -17,12 +17,11 @@ from api.http.parameters import Parameters, parse_uuid, suffixed
 from pipeline.fingerprint.codec import ALGORITHM_TEST2, InvalidFingerprint, unpack_text
 from pipeline.lookups.metadata.meta_words import normalize_meta
 from pipeline.messages import Lookup
+from pipeline.rules import LOOKUP_LENGTH_DIFF
 from pipeline.submission_fields import DURATION, MAX_DURATION
 
 MAX_FINGERPRINTS: Final = 20
 MAX_TRACK_IDS: Final = 100
-
-DEFAULT_DURATION_DIFF: Final = 7
 MAX_DURATION_DIFF: Final = 30
 
 
@@ -136,7 +135,7 @@ def raise_last(items: list[Item]) -> None:
 def _parse_duration_diff(parameters: Parameters) -> int:
     difference = parameters.get_int("maxdurationdiff")
     if difference is None:
-        return DEFAULT_DURATION_DIFF
+        return LOOKUP_LENGTH_DIFF
     if not 1 <= difference <= MAX_DURATION_DIFF:
         raise InvalidMaxDurationDiffError("maxdurationdiff")
     return difference

@@ -17,7 +17,7 @@ import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
-from api.access.redis_outage import RedisWatch
+from api.access.redis_outage import RedisCircuitBreaker
 from tasks.redis_state import catalogue_generation
 
 MAX_AGE: Final = 1.0
@@ -33,7 +33,7 @@ class TrackedGeneration:
 
     Args:
         client: to Redis; its connection pool says where and how to connect.
-        watch: skips Redis for a while after a failure.
+        breaker: skips Redis for a while after a failure.
         caches: whether the hash is kept in memory; if not, each call reads it.
         max_age: seconds after which it is read again.
     """
@@ -41,13 +41,13 @@ class TrackedGeneration:
     def __init__(
         self,
         client: redis.Redis,
-        watch: RedisWatch,
+        breaker: RedisCircuitBreaker,
         *,
         caches: bool = True,
         max_age: float = MAX_AGE,
     ) -> None:
         self._client = client
-        self._watch = watch
+        self._breaker = breaker
         self._caches = caches
         self._max_age = max_age
         self._lock = threading.Lock()
@@ -63,7 +63,7 @@ class TrackedGeneration:
 
         It is None while a task changes the catalogue, and without Redis.
         """
-        fields = self._watch.ask(self.read, None)
+        fields = self._breaker.call(self.read, None)
         return None if fields is None else catalogue_generation.state(fields)
 
     def read(self) -> Fields:

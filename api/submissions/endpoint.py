@@ -7,14 +7,18 @@ from typing import Any, ClassVar, Final
 
 import structlog
 
-from api.http.endpoint import KeyedEndpoint
-from api.http.exchange import Exchange
+from api.access.access_control import AccessControl, KeyedEndpoint
+from api.http.endpoint import ApiRequest
 from api.http.parameters import Parameters
-from api.submissions.receipts import DATABASE_ERRORS
-from api.submissions.request import NumberedReceipt, Sender, parse_submissions
+from api.submissions.publisher import SubmissionPublisher
+from api.submissions.receipts import ReceiptWriter
+from api.submissions.request import NumberedReceipt, Submitter, parse_submissions
 from api.submissions.status import show_submission
 from pipeline.catalog.app.accounts import Application
 from pipeline.catalog.ingest.submission_status import SubmissionStatus, statuses
+from pipeline.runtime.databases import DATABASE_UNREACHABLE, Databases
+from pipeline.runtime.metrics import Metrics
+from pipeline.runtime.sentry import bind_account
 
 MAX_WAIT: Final = 10
 """The longest time in seconds that a request waits for final states."""
@@ -26,61 +30,77 @@ logger = structlog.get_logger("acoustid.api.submit")
 
 
 class SubmitEndpoint(KeyedEndpoint):
-    """Receives submissions; once it has replied, none is lost."""
+    """Receives submissions; once it has replied, none is lost.
+
+    Args:
+        access: checks and counts the requests.
+        timeout: seconds that a request may take.
+        databases: of which the ingest database has the states of submissions.
+        receipts: writes the submissions.
+        publisher: publishes them for the workers.
+        metrics: counts them.
+    """
 
     name: ClassVar[str] = "submit"
 
-    @property
-    def timeout(self) -> float:
-        """Seconds that a request may take."""
-        return self.services.settings.api.submit_timeout
+    def __init__(
+        self,
+        access: AccessControl,
+        timeout: float,
+        databases: Databases,
+        receipts: ReceiptWriter,
+        publisher: SubmissionPublisher,
+        metrics: Metrics,
+    ) -> None:
+        super().__init__(access, timeout)
+        self._databases = databases
+        self._receipts = receipts
+        self._publisher = publisher
+        self._metrics = metrics
 
-    def identify(self, parameters: Parameters, exchange: Exchange) -> Application:
-        """Return the application, and note it and the user in the exchange.
+    def identify(self, request: ApiRequest) -> Application:
+        """Return the application, and set the ids of the application and the user.
 
         Raises:
             ApiError: a key is missing or not valid.
         """
-        application = super().identify(parameters, exchange)
-        account = self.services.keys.account(parameters, exchange.deadline)
-        exchange.account_id = account.id
+        application = super().identify(request)
+        account = self.access.keys.account(request.parameters, request.deadline)
+        request.account_id = account.id
+        bind_account(account.id)
         return application
 
-    def answer(
-        self,
-        parameters: Parameters,
-        exchange: Exchange,
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Return the submissions and the id of the task that imports them.
 
         If no item names a recording there are no submissions and no task.
         """
+        parameters = request.parameters
         version = parameters.get_text("clientversion")
-        sender = Sender(exchange.account_id, exchange.application_id, version)
-        received = self.parse(parameters, sender)
+        submitter = Submitter(request.account_id, request.application_id, version)
+        received = self.parse(parameters, submitter)
         if not received:
             return {"submissions": []}
         task_id = uuid.uuid4()
-        ids = self._store(received, task_id, exchange.deadline)
-        self.services.publisher.add(ids)
-        known = self._wait(ids, parameters.get_int("wait") or 0, exchange.deadline)
+        ids = self._store(received, task_id, request.deadline)
+        self._publisher.add(ids)
+        known = self._wait(ids, parameters.get_int("wait") or 0, request.deadline)
         return {"submissions": _show(received, ids, known), "task": {"id": str(task_id)}}
 
-    def parse(self, parameters: Parameters, sender: Sender) -> list[NumberedReceipt]:
+    def parse(self, parameters: Parameters, submitter: Submitter) -> list[NumberedReceipt]:
         """Return the receipts of the items that name a recording.
 
         Raises:
             ApiError: no item is valid.
         """
-        return parse_submissions(parameters, sender)
+        return parse_submissions(parameters, submitter)
 
     def _store(
         self, received: Sequence[NumberedReceipt], task_id: uuid.UUID, deadline: float
     ) -> list[int]:
         """Write the receipts; once they are committed, none is lost."""
-        ids = self.services.receipts.write([each.receipt for each in received], task_id, deadline)
-        self.services.metrics.new_submissions(len(ids))
+        ids = self._receipts.write([each.receipt for each in received], task_id, deadline)
+        self._metrics.new_submissions(len(ids))
         return ids
 
     def _wait(
@@ -94,8 +114,8 @@ class SubmitEndpoint(KeyedEndpoint):
             time.sleep(min(left, _PAUSES[min(readings, len(_PAUSES) - 1)]))
             readings += 1
             try:
-                known = statuses(self.services.databases, ids)
-            except DATABASE_ERRORS as error:  # the submissions are received nevertheless
+                known = statuses(self._databases, ids)
+            except DATABASE_UNREACHABLE as error:  # the submissions are received nevertheless
                 logger.warning(
                     "the states of submissions cannot be read", server=type(error).__module__
                 )

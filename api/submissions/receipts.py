@@ -8,24 +8,22 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import sqlalchemy as sa
-import sqlalchemy.exc
 import structlog
 
 from api.http.errors import ApiError, ServiceUnavailableError
 from api.submissions.group_commit import GroupCommit
 from pipeline.catalog.ingest.submissions import insert_requests
-from pipeline.runtime.databases import SHORTEST_LIMIT, Databases, limit_statements
+from pipeline.runtime.databases import (
+    DATABASE_UNREACHABLE,
+    SHORTEST_LIMIT,
+    Databases,
+    limit_statements,
+)
 from pipeline.submission_fields import Receipt
 
 MAX_RECEIPTS: Final = 500
 """The most receipts in one transaction; a request with more has a transaction of its own."""
 
-DATABASE_ERRORS: Final = (
-    sqlalchemy.exc.OperationalError,
-    sqlalchemy.exc.InterfaceError,
-    sqlalchemy.exc.TimeoutError,
-)
-"""Raised when a database is not available, has no free connection, or takes too long."""
 
 _STATEMENT_SHARE: Final = 0.9
 """The share of the time left that a statement may take, so that its error arrives in time."""
@@ -115,7 +113,7 @@ class ReceiptWriter:
                 _commit(connection)
         except Exception as error:  # noqa: BLE001 - the waiting requests get any error
             failed = [each for each in requests if each.begin()]
-            if len(failed) == 1 or isinstance(error, (*DATABASE_ERRORS, ApiError)):
+            if len(failed) == 1 or isinstance(error, (*DATABASE_UNREACHABLE, ApiError)):
                 for request in failed:
                     request.future.set_exception(error)
                 return
@@ -139,7 +137,7 @@ def _insert(connection: sa.Connection, requests: Sequence[_Request]) -> list[lis
 def _commit(connection: sa.Connection) -> None:
     try:
         connection.commit()
-    except DATABASE_ERRORS as error:
+    except DATABASE_UNREACHABLE as error:
         logger.error("it is unknown whether receipts were committed", error=str(error))  # noqa: TRY400 - an outage, not a bug
         raise _unsure() from None
 

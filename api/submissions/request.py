@@ -43,7 +43,7 @@ _CHECKED_FIELDS: Final = sorted(COLUMN_FIELDS.items(), key=lambda item: item[1].
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class Submitter:
     """The account and the application that submit.
 
     Attributes:
@@ -63,7 +63,7 @@ class NumberedReceipt(NamedTuple):
 
 
 def parse_submissions(
-    parameters: Parameters, sender: Sender, version: int = 2
+    parameters: Parameters, submitter: Submitter, version: int = 2
 ) -> list[NumberedReceipt]:
     """Return a receipt for each MBID of each valid item, or one for an item without MBIDs.
 
@@ -71,7 +71,7 @@ def parse_submissions(
 
     Args:
         parameters: the request's.
-        sender: the account and the application.
+        submitter: the account and the application.
         version: of the protocol, 1 or 2.
 
     Raises:
@@ -90,19 +90,19 @@ def parse_submissions(
     return [
         NumberedReceipt(number, receipt)
         for number, values in items
-        for receipt in _receipts(values, sender)
+        for receipt in _receipts(values, submitter)
     ]
 
 
-def _receipts(values: dict[str, Any], sender: Sender) -> Iterator[Receipt]:
+def _receipts(values: dict[str, Any], submitter: Submitter) -> Iterator[Receipt]:
     mbids: list[UUID | None] = values.pop("mbid")
     if not mbids and (values["puid"] is not None or values["meta"] is not None):
         mbids = [None]
     for mbid in mbids:
         yield Receipt(
-            account_id=sender.account_id,
-            application_id=sender.application_id,
-            application_version=sender.version,
+            account_id=submitter.account_id,
+            application_id=submitter.application_id,
+            application_version=submitter.version,
             mbid=mbid,
             **values,
         )

@@ -2,10 +2,11 @@
 
 from typing import Any, ClassVar
 
-from api.http.endpoint import KeyedEndpoint
-from api.http.exchange import Exchange
-from api.http.parameters import MAX_ID, Parameters, parse_int
+from api.access.access_control import AccessControl, KeyedEndpoint
+from api.http.endpoint import ApiRequest
+from api.http.parameters import MAX_ID, parse_int
 from pipeline.catalog.ingest.submission_status import SubmissionStatus, statuses
+from pipeline.runtime.databases import Databases
 
 
 class SubmissionStatusEndpoint(KeyedEndpoint):
@@ -13,17 +14,16 @@ class SubmissionStatusEndpoint(KeyedEndpoint):
 
     name: ClassVar[str] = "submission_status"
 
-    def answer(
-        self,
-        parameters: Parameters,
-        exchange: Exchange,  # noqa: ARG002 - it has been counted
-        **fields: str,  # noqa: ARG002 - the path has none
-    ) -> dict[str, Any]:
+    def __init__(self, access: AccessControl, databases: Databases) -> None:
+        super().__init__(access)
+        self._databases = databases
+
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Return the submissions in the order of the request."""
-        numbers = (parse_int(value) for value in parameters.get_all("id"))
+        numbers = (parse_int(value) for value in request.parameters.get_all("id"))
         ids = [number for number in numbers if number is not None]
         possible = sorted({number for number in ids if 1 <= number <= MAX_ID})
-        known = statuses(self.services.databases, possible) if possible else {}
+        known = statuses(self._databases, possible) if possible else {}
         return {"submissions": [show_submission(number, known.get(number)) for number in ids]}
 
 

@@ -1,1 +1,1 @@
-"""``/v2/user/*``: accounts."""
+"""``/v2/user/*``: accounts of users, and their MusicBrainz access tokens."""

@@ -1,4 +1,4 @@
-"""Whose MusicBrainz access token is this? MusicBrainz is asked over HTTPS."""
+"""Finds the user of a MusicBrainz access token, over HTTPS."""
 
 import json
 import re
@@ -12,29 +12,29 @@ import structlog
 from api.http.parameters import LONGEST_TEXT
 
 TIMEOUT: Final = 5.0
-"""Seconds to wait for each piece of the answer."""
+"""Seconds to wait for each part of the reply."""
 
-LONGEST_ANSWER: Final = 65_536  # bytes; a user's claims are a few hundred
+LONGEST_REPLY: Final = 65_536  # bytes; the claims of a user take a few hundred
 
-# What a bearer token may consist of (RFC 6750, section 2.1).
+# The syntax of a bearer token (RFC 6750, section 2.1).
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]{1,4000}=*")
 
 logger = structlog.get_logger("acoustid.api.musicbrainz_user")
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """Follows no redirect: the token is for one address alone."""
+    """Follows no redirect, so that the token goes to the configured address only."""
 
     def redirect_request(self, *args: object, **kwargs: object) -> None:
-        """Leave the redirect as it is, which makes it an error."""
+        """Return nothing, which makes the redirect an error."""
 
 
 class MusicbrainzUsers:
-    """Asks the OAuth endpoint ``userinfo`` of MusicBrainz.
+    """Sends requests to the OAuth endpoint ``userinfo`` of MusicBrainz.
 
     Args:
-        url: its address.
-        timeout: seconds to wait for each piece of the answer.
+        url: the address of the endpoint.
+        timeout: seconds to wait for each part of the reply.
     """
 
     def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
@@ -43,31 +43,31 @@ class MusicbrainzUsers:
         self._opener = build_opener(_NoRedirects)
 
     def name(self, token: str) -> str | None:
-        """Return the name of the user who gave the token out, None where that is not confirmed.
+        """Return the name of the token's user, None if MusicBrainz does not confirm it.
 
-        The token goes out in a header and into no log.
+        The token is sent in a header, and is not logged.
         """
         if not _TOKEN.fullmatch(token):
             return None
         try:
-            name = self._ask(token)
+            name = self._request_name(token)
         except HTTPError as error:
             with error:
-                logger.warning("musicbrainz refused an access token", status=error.code)
+                logger.warning("MusicBrainz refused an access token", status=error.code)
             return None
         except (OSError, HTTPException, ValueError, RecursionError) as error:
-            logger.warning("musicbrainz could not be asked", error=type(error).__name__)
+            logger.warning("the request to MusicBrainz failed", error=type(error).__name__)
             return None
         return name if _is_name(name) else None
 
-    def _ask(self, token: str) -> Any:  # noqa: ANN401 - any JSON
-        request = Request(  # noqa: S310 - the settings hold it to http and https
+    def _request_name(self, token: str) -> Any:  # noqa: ANN401 - any JSON
+        request = Request(  # noqa: S310 - the settings allow http and https only
             self._url, headers={"Authorization": f"Bearer {token}", "Accept": "application/json"}
         )
         with self._opener.open(request, timeout=self._timeout) as reply:
             if reply.status != 200:
                 return None
-            claims = json.loads(reply.read(LONGEST_ANSWER))
+            claims = json.loads(reply.read(LONGEST_REPLY))
         return claims.get("sub") if isinstance(claims, dict) else None
 
 

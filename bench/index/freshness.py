@@ -41,7 +41,7 @@ def measure_freshness(path: Path, model: Model, documents: int) -> dict[str, flo
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         copy = Path(folder)
         _link(path, copy)
-        watcher = context.Process(target=watch, args=(copy, there), daemon=True)
+        watcher = context.Process(target=search_until_found, args=(copy, there), daemon=True)
         watcher.start()
         here.recv()  # the reader is ready
         with open_writer(copy) as writer:
@@ -62,7 +62,7 @@ def measure_freshness(path: Path, model: Model, documents: int) -> dict[str, flo
     }
 
 
-def watch(path: Path, pipe: Connection) -> None:
+def search_until_found(path: Path, pipe: Connection) -> None:
     """Search for each document until it is found, and send the time."""
     warm_up()
     with open_reader(path) as reader:

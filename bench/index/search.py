@@ -13,7 +13,7 @@ import numpy as np
 from bench.measuring import drop_page_cache, memory
 from pipeline.index import open_reader
 from pipeline.index.warm_up import warm_up
-from pipeline.rules import INDEX_MAX_POSTINGS
+from pipeline.rules import LOOKUP_MAX_POSTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ BATCH: Final = 100
 QUERIES: Final = 2000
 COLD: Final = 20
 """Number of cold searches of each kind."""
-BUDGETS: Final = {"exact": None, "budget": INDEX_MAX_POSTINGS}
+BUDGETS: Final = {"exact": None, "budget": LOOKUP_MAX_POSTINGS}
 
 
 def measure_searches(path: Path, model: Model, documents: int) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def measure_searches(path: Path, model: Model, documents: int) -> dict[str, Any]
     """
     warm_up()
     ids, queries = model.queries(documents, QUERIES)
-    figures: dict[str, Any] = {"max_postings": INDEX_MAX_POSTINGS, "cold": {}}
+    figures: dict[str, Any] = {"max_postings": LOOKUP_MAX_POSTINGS, "cold": {}}
     for name, budget in BUDGETS.items():
         figures["cold"][name] = {
             "alone": _cold(path, queries, 1, budget),

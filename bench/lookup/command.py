@@ -10,7 +10,7 @@ from bench.lookup.queries import KNOWN_SHARE, QueryFile, QuerySource
 from bench.lookup.windows import BatchCounter, LookupMeter
 from bench.lookup.wrk import find_wrk
 from bench.measuring import measure_steadiness
-from bench.options import Numbers, meta_option, progress
+from bench.options import Numbers, connections_option, meta_option, progress, seconds_option
 from bench.stack.plan import Plan, plan_options
 
 CACHE: Final = "ACOUSTID_API_ANSWER_CACHE"
@@ -18,20 +18,8 @@ CACHE: Final = "ACOUSTID_API_ANSWER_CACHE"
 
 @click.command()
 @plan_options
-@click.option(
-    "--connections",
-    type=Numbers(1),
-    default="1,4,32,128",
-    show_default=True,
-    help="Numbers of connections, one window for each.",
-)
-@click.option(
-    "--seconds",
-    type=click.FloatRange(1, 60),
-    default=10.0,
-    show_default=True,
-    help="Length of a window after 2 s of warm-up.",
-)
+@connections_option("1,4,32,128")
+@seconds_option(10.0)
 @click.option(
     "--at-share",
     type=click.FloatRange(0, 0.95),

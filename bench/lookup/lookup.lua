@@ -1,6 +1,6 @@
--- The requests of a load window for wrk: one line of a file each, from one place to another.
--- Arguments: the file, the first byte, the byte after the last; and where requests are to be sent
--- whether or not the last ones are answered, how many a second.
+-- The requests of a window for wrk. Each one is a line of a file.
+-- Arguments: the file, the first byte, the byte after the last one, and for an open loop the number
+-- of requests per second.
 
 local ffi = require("ffi")
 ffi.cdef("typedef struct { long seconds; long nanoseconds; } moment; int clock_gettime(int, moment *);")
@@ -13,9 +13,9 @@ local function now()
    return tonumber(moment.seconds) + tonumber(moment.nanoseconds) * 1e-9
 end
 
--- Arrivals are a Poisson process: each connection that is free takes the next one and waits for it.
--- One that comes free only after its arrival sends at once, and is counted as late: its latency
--- lacks what it was late by.
+-- Arrivals are a Poisson process. Each free connection takes the next arrival and waits for its time.
+-- If no connection is free at that time, the request is sent late and counted as late. Its latency
+-- does not include the delay.
 local function arrive_at(rate)
    local arrival = now()
    return function()
@@ -49,7 +49,7 @@ function init(arguments)
 end
 
 function request()
-   if place >= last then -- all have been asked: begin again, and say so at the end
+   if place >= last then -- all queries were sent: start again, and count the round
       queries:seek("set", first)
       place, rounds = first, rounds + 1
    end

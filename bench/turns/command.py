@@ -15,7 +15,7 @@ from bench.lookup.queries import KNOWN_SHARE, QueryFile, QuerySource
 from bench.lookup.windows import LookupMeter
 from bench.lookup.wrk import find_wrk
 from bench.measuring import measure_steadiness
-from bench.options import Numbers, meta_option, output_option, progress
+from bench.options import connections_option, meta_option, output_option, progress, seconds_option
 from bench.stack.checkouts import Checkout
 from bench.stack.launch import StackOptions
 from bench.stack.plan import Plan, fingerprints_option, seed_option, workers_option
@@ -50,20 +50,8 @@ from bench.turns.variants import (
 @click.option(
     "--rounds", type=click.IntRange(1), default=9, show_default=True, help="Number of rounds."
 )
-@click.option(
-    "--connections",
-    type=Numbers(1),
-    default="1,32,128",
-    show_default=True,
-    help="Numbers of connections, one window for each per round and variant.",
-)
-@click.option(
-    "--seconds",
-    type=click.FloatRange(1, 60),
-    default=5.0,
-    show_default=True,
-    help="Length of a window after 2 s of warm-up.",
-)
+@connections_option("1,32,128")
+@seconds_option(5.0)
 @meta_option
 @fingerprints_option
 @seed_option

@@ -1,4 +1,4 @@
-"""Brings the four databases to the newest revision, creating those that are missing."""
+"""Creates missing databases and runs the migrations of all four (`acoustid migrate`)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
+from pipeline.catalog.advisory_locks import lock_migrations
 from pipeline.catalog.app import tables as app_tables
 from pipeline.catalog.fingerprint import tables as fingerprint_tables
 from pipeline.catalog.ingest import tables as ingest_tables
@@ -25,9 +26,6 @@ METADATA: Final[Mapping[str, sa.MetaData]] = MappingProxyType(
 )
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
-# Two upgrades at once (two hosts that start together) take turns on this advisory lock.
-_UPGRADE_LOCK: Final = 7723016524936704010
-
 
 def database_settings(settings: Settings) -> dict[str, DatabaseSettings]:
     """Return the settings of each logical database by its name."""
@@ -42,7 +40,8 @@ def database_settings(settings: Settings) -> dict[str, DatabaseSettings]:
 def alembic_config(name: str, connection: sa.Connection) -> Config:
     """Return Alembic's configuration for one logical database on an open connection.
 
-    Each database has a version table of its own, so that several may share one server database.
+    Each logical database has a separate version table, so that one PostgreSQL database may hold
+    several of them.
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -55,7 +54,7 @@ def alembic_config(name: str, connection: sa.Connection) -> Config:
 
 
 def create_missing(settings: Settings) -> None:
-    """Create those of the four databases that their servers don't have yet.
+    """Create those of the four databases that do not exist.
 
     Raises:
         sqlalchemy.exc.OperationalError: a server is away or refuses the user.
@@ -67,16 +66,16 @@ def create_missing(settings: Settings) -> None:
 
 
 def upgrade_all(settings: Settings) -> None:
-    """Run the missing migrations of every database; do nothing where there are none.
+    """Run the missing migrations of all databases.
 
-    A MusicBrainz database that was not made here is somebody's mirror, and left as it is.
+    A MusicBrainz database that these migrations did not create is a mirror, and stays unchanged.
     """
     for name, database in database_settings(settings).items():
         engine = sa.create_engine(database.url(), poolclass=sa.NullPool)
         with engine.connect() as connection:
             if name == "musicbrainz" and _is_mirror(connection):
                 continue
-            connection.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": _UPGRADE_LOCK})
+            lock_migrations(connection)  # two hosts may start at once
             connection.commit()
             command.upgrade(alembic_config(name, connection), "head")
             connection.commit()
@@ -87,7 +86,7 @@ def _exists(database: DatabaseSettings) -> bool:
     try:
         engine.connect().close()
     except sa.exc.OperationalError:
-        # Missing, or the server is away: asking the server itself tells, and raises.
+        # The database is missing, or the server is away: then the next query raises.
         return _is_listed(database)
     return True
 
@@ -106,7 +105,7 @@ def _create(database: DatabaseSettings) -> None:
 
 
 def _server(database: DatabaseSettings) -> sa.Engine:
-    """Return an engine on the database that every server has."""
+    """Return an engine on the database ``postgres``, which every server has."""
     return sa.create_engine(
         database.url().set(database="postgres"),
         isolation_level="AUTOCOMMIT",

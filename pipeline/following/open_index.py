@@ -1,11 +1,11 @@
-"""Opens the index that the settings name: files of this machine, or an index on servers."""
+"""Opens the index of the settings: local files, or an index on servers."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Protocol, Self
 
-from pipeline.catalog.fingerprint.index_lock import try_lock_index
+from pipeline.catalog.advisory_locks import try_lock_index
 from pipeline.index import FingerprintIndex, FingerprintIndexError, IndexLocked, open_reader
 from pipeline.index import open_writer as open_local_writer
 from pipeline.index_http import HttpIndexReader, HttpIndexUpdater, IndexServerClient
@@ -23,11 +23,11 @@ class IndexBusy(FingerprintIndexError):  # noqa: N818 - named for the state it r
     """Another process writes the index."""
 
 
-class OpenIndex(FingerprintIndex, Protocol):
-    """An index open for searching; a context manager, for use by several threads."""
+class Closable(Protocol):
+    """A context manager that closes files and connections, and releases its lock."""
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections, and release the lock."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -40,43 +40,35 @@ class OpenIndex(FingerprintIndex, Protocol):
     ) -> None: ...
 
 
-class IndexUpdater(Protocol):
-    """An index open for writing, by this process alone; a context manager, for one thread."""
+class OpenIndex(FingerprintIndex, Closable, Protocol):
+    """An index open for searching, for use by several threads."""
+
+
+class IndexUpdater(Closable, Protocol):
+    """An index open for writing by this process only; for one thread."""
 
     def position(self) -> int:
         """Return the changelog position of the last commit."""
         ...
 
     def apply(self, changes: Sequence[Change], position: int) -> None:
-        """Commit changes together with the position they lead up to; the last of an id wins."""
+        """Commit changes with their position. Of two changes of one fingerprint the last counts."""
         ...
 
     def rebuild(self, batches: Iterable[Sequence[Change]], position: int) -> None:
-        """Make the content what `batches` come to; searches go on in the old one meanwhile."""
+        """Replace the content by that of the batches. Searches use the old content until then."""
         ...
 
     def merging(self) -> bool:
-        """Return whether it goes on working behind its commits, which `close` would stop."""
+        """Return whether a merge runs in the background, which `close` would stop."""
         ...
-
-    def close(self) -> None:
-        """Let another writer in."""
-        ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
 
 
 def open_index(settings: FingerprintIndexSettings) -> OpenIndex:
-    """Open the index for searching; one that doesn't exist yet is empty at position 0.
+    """Open the index for searching. An index that does not exist is empty, at position 0.
 
-    Processes on several servers begin with different ones, and stay with theirs while it answers.
+    With several servers, processes start with different ones. A process uses its server while it
+    replies.
 
     Raises:
         IndexCorrupt: files of a local index are damaged.
@@ -98,13 +90,12 @@ def open_index(settings: FingerprintIndexSettings) -> OpenIndex:
 def open_updater(
     settings: FingerprintIndexSettings, databases: Databases, *, clear_damaged: bool = False
 ) -> IndexUpdater:
-    """Open the index for writing, creating it empty at position 0 if there is none.
+    """Open the index for writing. Create it, empty at position 0, if it does not exist.
 
     Args:
         settings: of the index.
-        databases: of which the fingerprint database holds the changelog, and for an index on a
-            server the lock.
-        clear_damaged: begin an empty index in the place of damaged files, to rebuild it.
+        databases: of which the fingerprint database has the lock of an index on a server.
+        clear_damaged: replace damaged files by an empty index, to rebuild it.
 
     Raises:
         IndexBusy: another process writes it.

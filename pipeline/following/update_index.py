@@ -1,4 +1,4 @@
-"""The last stage: the index catches up with the changelog, in batches, from where it stands."""
+"""The last stage of an import: applies the changelog to the index, in batches."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
@@ -10,8 +10,7 @@ from pipeline.catalog.fingerprint.changelog import LoggedFingerprint
 from pipeline.fingerprint.query import extract_query
 from pipeline.fingerprint_store import StoreWriter
 from pipeline.following.open_index import IndexUpdater
-from pipeline.following.update_store import apply_to_store, check_own, follow, store_may_fail
-from pipeline.imports.score import check_position
+from pipeline.following.update_store import apply_to_store, check_own, store_may_fail, update_store
 from pipeline.index.changes import Change, Delete, Insert
 from pipeline.runtime.databases import Databases
 
@@ -25,19 +24,19 @@ def update_index(
     store: StoreWriter | None = None,
     batches: int | None = None,
 ) -> int:
-    """Apply what the changelog holds beyond the index's position; return the new position.
+    """Apply the changelog's entries after the index's position; return the new position.
 
-    The position is stored in the index's own commit, so that a run which died is simply repeated.
-    A store at the same position gets the same changes, one that is behind follows by itself.
+    Each commit of the index stores the position. So after a crash, the next run continues there.
+    A store at the index's position gets the same changes; a store that is behind reads its own.
 
     Args:
-        writer: of the index to bring up to date.
-        databases: of which the fingerprint database holds the changelog.
-        store: the fingerprint store, to bring up to date as well.
-        batches: stop after so many, all that there are by default.
+        writer: of the index.
+        databases: of which the fingerprint database has the changelog.
+        store: the fingerprint store, which is updated too.
+        batches: maximum number of batches of `BATCH` entries; None for all entries.
 
     Raises:
-        IndexAheadError: the database was restored from before the index's position.
+        IndexAheadError: the database was restored from a backup older than the index.
     """
     done = 0
     with databases.engine("fingerprint").connect() as connection:
@@ -46,7 +45,7 @@ def update_index(
             logged, position = changelog.read(connection, writer.position(), BATCH)
             connection.commit()
             if not logged:
-                check_position(writer.position(), connection)
+                changelog.check_position(connection, writer.position())
                 break
             beside = store if store and store.position() == writer.position() else None
             writer.apply(_changes(logged), position)
@@ -56,12 +55,12 @@ def update_index(
             done += 1
         if store and store.position() != writer.position():
             with store_may_fail():
-                follow(store, connection, BATCH, batches)
+                update_store(store, connection, BATCH, batches)
     return writer.position()
 
 
 def _own(store: StoreWriter | None, connection: sa.Connection) -> StoreWriter | None:
-    """Return the store if it may be written, None if it is another database's."""
+    """Return the store if it follows this database, else None."""
     if store:
         with store_may_fail():
             check_own(store, connection)
@@ -72,15 +71,15 @@ def _own(store: StoreWriter | None, connection: sa.Connection) -> StoreWriter | 
 def rebuild_index(
     writer: IndexUpdater, databases: Databases, progress: Callable[[int], object]
 ) -> int:
-    """Build the index anew from the fingerprints; return its position.
+    """Rebuild the index from all fingerprints; return its position.
 
-    Searches go on in the old one until the new one is complete; what was added during the scan is
-    in the changelog, which is applied at the end.
+    Searches use the old index until the new one is complete. At the end the changelog is applied,
+    for fingerprints that were inserted meanwhile.
 
     Args:
-        writer: of the index to build anew.
-        databases: of which the fingerprint database holds everything.
-        progress: called with the number of fingerprints of each chunk that was read.
+        writer: of the index.
+        databases: of which the fingerprint database has the fingerprints.
+        progress: called with the number of fingerprints in each chunk that was read.
     """
     with databases.engine("fingerprint").connect() as connection:
         position = changelog.position(connection)

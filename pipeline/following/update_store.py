@@ -1,4 +1,4 @@
-"""The fingerprint store follows the changelog, with the index where they are at one position."""
+"""Applies the changelog to the fingerprint store, together with the index or alone."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,19 +16,19 @@ from pipeline.fingerprint_store import (
 )
 from pipeline.runtime.databases import Databases
 
-logger = structlog.get_logger("acoustid.stages.update_store")
+logger = structlog.get_logger("acoustid.following.update_store")
 
 
 class ForeignStoreError(FingerprintStoreError):
-    """The store follows another database, or this one from before it was restored."""
+    """The store follows another database, or the state of this one before it was restored."""
 
 
 @contextmanager
 def store_may_fail() -> Iterator[None]:
-    """Tell in the log why the store can't be written, and go on.
+    """Log an error of the store instead of raising it.
 
-    Lookups do without the store, and not without the index: so a store that has no room left or
-    is damaged stops no one.
+    Lookups work without the store but not without the index. So a full disk or a damaged store must
+    not stop the update of the index.
     """
     try:
         yield
@@ -36,19 +36,13 @@ def store_may_fail() -> Iterator[None]:
         logger.exception("the fingerprint store was not written", error=str(error))
 
 
-def is_own(store: StoreWriter | FingerprintStore, connection: sa.Connection) -> bool:
-    """Tell whether a store follows the changelog of this database."""
-    position, stamp = store.reached()
-    return changelog.stamp(connection, position) == stamp
-
-
 def check_own(store: StoreWriter | FingerprintStore, connection: sa.Connection) -> None:
     """Check that a store follows the changelog of this database.
 
     Raises:
-        ForeignStoreError: it doesn't.
+        ForeignStoreError: it does not.
     """
-    if not is_own(store, connection):
+    if not changelog.has_entry(connection, *store.reached()):
         raise ForeignStoreError(
             f"the fingerprint store is at position {store.position()} of another database's "
             "changelog, or of this one's before it was restored: run `acoustid store rebuild`"
@@ -61,21 +55,23 @@ def apply_to_store(
     logged: Sequence[LoggedFingerprint],
     position: int,
 ) -> None:
-    """Commit changes of the changelog with the position they lead up to."""
+    """Commit entries of the changelog with the position of the last one."""
     store.apply(_changes(logged), position, changelog.stamp(connection, position))
 
 
-def follow(store: StoreWriter, connection: sa.Connection, batch: int, batches: int | None) -> None:
-    """Apply what the changelog holds beyond the store's position.
+def update_store(
+    store: StoreWriter, connection: sa.Connection, batch: int, batches: int | None
+) -> None:
+    """Apply the changelog's entries after the store's position.
 
     Args:
-        store: to bring up to date.
+        store: to update.
         connection: to the fingerprint database.
-        batch: changes applied in one commit.
-        batches: stop after so many; None for all that there are.
+        batch: number of entries in one commit.
+        batches: maximum number of batches; None for all entries.
 
     Raises:
-        ForeignStoreError: it follows another database.
+        ForeignStoreError: the store follows another database.
     """
     check_own(store, connection)
     done = 0
@@ -91,23 +87,23 @@ def follow(store: StoreWriter, connection: sa.Connection, batch: int, batches: i
 def rebuild_store(
     store: StoreWriter, databases: Databases, batch: int, progress: Callable[[int], object]
 ) -> int:
-    """Build the store anew from the fingerprints; return its position.
+    """Rebuild the store from all fingerprints; return its position.
 
-    Readers go on in the old one until the new one is complete; what was added during the scan is
-    in the changelog, which is applied at the end.
+    Readers use the old store until the new one is complete. At the end the changelog is applied,
+    for fingerprints that were inserted meanwhile.
 
     Args:
-        store: to build anew.
-        databases: of which the fingerprint database holds everything.
-        batch: changes from the changelog applied in one commit.
-        progress: called with the number of fingerprints of each chunk that was read.
+        store: to rebuild.
+        databases: of which the fingerprint database has the fingerprints.
+        batch: number of the changelog's entries in one commit.
+        progress: called with the number of fingerprints in each chunk that was read.
     """
     with databases.engine("fingerprint").connect() as connection:
         position = changelog.position(connection)
         stamp = changelog.stamp(connection, position)
         connection.commit()
         store.rebuild(_everything(connection, progress), position, stamp)
-        follow(store, connection, batch, None)
+        update_store(store, connection, batch, None)
     return store.position()
 
 

@@ -1,7 +1,7 @@
-"""The import decision: which track and fingerprint each submission becomes (pure, in order).
+"""Decides which track each submission joins and which fingerprint it becomes, without I/O.
 
-What is new in the same batch has no id yet. Its fingerprint, and the track that it founds, carry
-the negated submission id until they are stored.
+New fingerprints and tracks of a batch have no ids yet. Until they are stored, their id is the
+negated id of their submission.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,16 +11,16 @@ from pipeline.catalog.ingest.submissions import StoredSubmission
 from pipeline.imports.pairs import Pair
 from pipeline.messages import Match, SubmissionInBatch, TrackFit
 from pipeline.rules import (
-    FINGERPRINT_MERGE_THRESHOLD,
-    MAX_LENGTH_DIFF,
-    TRACK_GROUP_THRESHOLD,
-    TRACK_MERGE_THRESHOLD,
+    IMPORT_JOIN_THRESHOLD,
+    IMPORT_MATCH_THRESHOLD,
+    IMPORT_MAX_LENGTH_DIFF,
+    IMPORT_SAME_FINGERPRINT_THRESHOLD,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """A fingerprint that the catalogue gained after the submissions were matched."""
+    """A fingerprint that was stored after the submissions were matched."""
 
     id: int
     track_id: int
@@ -29,7 +29,7 @@ class Newcomer:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What a submission becomes; negative ids are yet to be stored."""
+    """The fingerprint and track of a submission; rows with a negative id are not stored yet."""
 
     submission: StoredSubmission
     fingerprint_id: int
@@ -37,13 +37,13 @@ class Placement:
 
 
 class Assigner:
-    """Places submissions one after the other, each knowing where the earlier ones went.
+    """Places submissions in order; each may join a track of an earlier one.
 
     Args:
         newcomers: fingerprints stored since the submissions were matched.
         scores: compare2 of submissions with those newcomers, and with the earlier submissions of
-            the batch under their provisional ids; pairs of too different lengths are left out.
-        fit: tells how a submission stands to the fingerprints that a track has stored.
+            the batch under their negative ids. Pairs with too different lengths are left out.
+        fit: returns the fit of a submission to the stored fingerprints of a track.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class Assigner:
         for newcomer in newcomers:
             self._add(newcomer)
         for (submission_id, fingerprint_id), score in scores.items():
-            if score > TRACK_MERGE_THRESHOLD:
+            if score > IMPORT_MATCH_THRESHOLD:
                 self._like.setdefault(submission_id, []).append(fingerprint_id)
 
     def place(self, submission: StoredSubmission, candidate: SubmissionInBatch) -> Placement:
-        """Decide what a submission becomes.
+        """Decide which track a submission joins, by the public service's rule.
 
-        It joins the track of its best match that it fits, and is the same fingerprint if that
-        match is close enough; without such a match it founds a track (the public service's rule).
+        It joins the track of its best match among those that it fits, and is the same fingerprint
+        if that match exceeds `IMPORT_SAME_FINGERPRINT_THRESHOLD`. Otherwise it gets a new track.
         """
         matches = self._all_matches(submission, candidate)
         fits = self._all_fits(submission, candidate, matches)
@@ -88,7 +88,7 @@ class Assigner:
         found = [
             Match(each.id, each.track_id, self._scores[submission.id, each.id])
             for each in like
-            if each is not None  # else it became a fingerprint that was there
+            if each is not None  # an earlier submission may be a stored fingerprint
         ]
         return sorted([*candidate.matches, *found], key=_rank)
 
@@ -113,18 +113,18 @@ class Assigner:
 
 
 def can_join(fit: TrackFit) -> bool:
-    """Return whether a submission may join a track: it must be like all its fingerprints."""
-    return fit.min_score >= TRACK_GROUP_THRESHOLD and fit.max_length_diff <= MAX_LENGTH_DIFF
+    """Return whether a submission may join a track: it must match all its fingerprints."""
+    return fit.min_score >= IMPORT_JOIN_THRESHOLD and fit.max_length_diff <= IMPORT_MAX_LENGTH_DIFF
 
 
 def _rank(match: Match) -> tuple[float, bool, int]:
-    """Order matches best first, then by id; provisional ids come last, as the ids they will get."""
+    """Return a sort key: best first, then by id; negative ids last, like their later ids."""
     return -match.score, match.fingerprint_id < 0, abs(match.fingerprint_id)
 
 
 def _placement(submission: StoredSubmission, target: Match | None) -> Placement:
     if target is None:
         return Placement(submission, -submission.id, -submission.id)
-    if target.score > FINGERPRINT_MERGE_THRESHOLD:
+    if target.score > IMPORT_SAME_FINGERPRINT_THRESHOLD:
         return Placement(submission, target.fingerprint_id, target.track_id)
     return Placement(submission, -submission.id, target.track_id)

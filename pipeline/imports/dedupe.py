@@ -1,19 +1,21 @@
-"""The second stage of an import: drop repeated submissions, find equal fingerprints."""
+"""The second stage of an import: drops imported submissions and finds equal fingerprints."""
 
-from pipeline.catalog.fingerprint import fingerprints, imports
+from pipeline.catalog.fingerprint import fingerprints, imported_submissions
 from pipeline.catalog.ingest import provenance, submissions
 from pipeline.messages import SubmissionBatch
 from pipeline.runtime.databases import Databases
 
 
 def dedupe_submissions(batch: SubmissionBatch, databases: Databases) -> SubmissionBatch:
-    """Drop what an earlier run imported, and find stored fingerprints with the same words.
+    """Drop submissions that are imported already; find stored fingerprints with the same words.
 
-    A run that died between its two databases has imported submissions that still look pending:
-    they are marked here. A fingerprint whose words are known needs no search of the index.
+    A run that crashed between the commits of its two databases leaves imported submissions in the
+    state ``pending``; they get their final state here. A fingerprint with known words needs no
+    search of the index.
     """
     with databases.engine("fingerprint").connect() as connection:
-        done = imports.find(connection, [candidate.id for candidate in batch.submissions])
+        ids = [candidate.id for candidate in batch.submissions]
+        done = imported_submissions.find(connection, ids)
     if done:
         provenance.record(databases, done)
         finished = {imported.submission_id for imported in done}

@@ -1,4 +1,4 @@
-"""Submissions against stored fingerprints: a whole batch is compared in one pass."""
+"""Compares submissions with stored fingerprints, a whole batch in one pass."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -8,7 +8,7 @@ from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
 from pipeline.catalog.ingest.submissions import StoredSubmission
 from pipeline.fingerprint.compare import compare2_batch
 from pipeline.messages import TrackFit
-from pipeline.rules import MAX_LENGTH_DIFF
+from pipeline.rules import IMPORT_MAX_LENGTH_DIFF
 
 Pair = tuple[int, int]  # submission id, fingerprint id
 Joining = tuple[int, int]  # submission id, track id
@@ -16,18 +16,18 @@ Joining = tuple[int, int]  # submission id, track id
 
 def near(one: int, other: int) -> bool:
     """Return whether two lengths (seconds) are close enough for one recording."""
-    return abs(one - other) <= MAX_LENGTH_DIFF
+    return abs(one - other) <= IMPORT_MAX_LENGTH_DIFF
 
 
 def near_pairs(
     submissions: Collection[StoredSubmission], stored: Collection[StoredFingerprint]
 ) -> list[Pair]:
-    """Return each submission with each fingerprint of a length that is near its own."""
+    """Return the pairs of submissions and fingerprints whose lengths are near each other."""
     ids = np.fromiter((each.id for each in submissions), np.int64, len(submissions))
     others = np.fromiter((each.id for each in stored), np.int64, len(stored))
     lengths = np.fromiter((each.length for each in submissions), np.int64, len(submissions))
     theirs = np.fromiter((each.length for each in stored), np.int64, len(stored))
-    rows, columns = np.nonzero(np.abs(lengths[:, None] - theirs) <= MAX_LENGTH_DIFF)
+    rows, columns = np.nonzero(np.abs(lengths[:, None] - theirs) <= IMPORT_MAX_LENGTH_DIFF)
     return list(zip(ids[rows].tolist(), others[columns].tolist(), strict=True))
 
 
@@ -41,7 +41,7 @@ def score_pairs(
     Args:
         wanted: the submissions by their ids.
         stored: the fingerprints by their ids.
-        pairs: which of them to compare.
+        pairs: to compare.
     """
     rows = {fingerprint_id: row for row, fingerprint_id in enumerate(stored)}
     columns = {submission_id: column for column, submission_id in enumerate(wanted)}
@@ -59,13 +59,13 @@ def fit_tracks(
     members: Iterable[StoredFingerprint],
     known: Mapping[Pair, float],
 ) -> dict[Joining, TrackFit]:
-    """Return how submissions stand to all fingerprints of the tracks that they may join.
+    """Return the fits of submissions to all fingerprints of the tracks that they may join.
 
     Args:
         wanted: the submissions by their ids.
-        joinings: which submissions to which tracks.
+        joinings: submissions and tracks that they may join.
         members: the fingerprints of those tracks.
-        known: scores found before, which need not be found again.
+        known: scores that are not computed again.
     """
     stored = {member.id: member for member in members}
     tracks: dict[int, list[StoredFingerprint]] = {}

@@ -1,16 +1,17 @@
-"""The fourth stage: submissions become part of the catalogue, each exactly once.
+"""The fourth stage of an import: writes submissions to the catalogue, each exactly once.
 
-Two submissions of one recording must not found two tracks, whoever works on them. They are
-matched without a lock (`match`); here, under the changelog's lock, each is compared with the few
-fingerprints that came since, so that the decision stands on everything that was committed.
+Two submissions of one recording must not create two tracks, also in different workers. `score`
+matches them without a lock. Here, under the lock of the catalogue, each is compared with the few
+fingerprints that were stored since. So the decision considers everything that was committed.
 """
 
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
+from pipeline.catalog.advisory_locks import lock_catalogue
 from pipeline.catalog.app import sources
-from pipeline.catalog.fingerprint import changelog, fingerprints, imports
+from pipeline.catalog.fingerprint import changelog, fingerprints, imported_submissions
 from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
 from pipeline.catalog.ingest import provenance
 from pipeline.catalog.ingest import submissions as receipts
@@ -19,12 +20,13 @@ from pipeline.imports.assign import Assigner, Newcomer, Placement
 from pipeline.imports.pairs import Joining, Pair, fit_tracks, near_pairs, score_pairs
 from pipeline.imports.write import store_placements
 from pipeline.messages import SubmissionBatch, SubmissionInBatch, TrackFit
-from pipeline.rules import TRACK_MERGE_THRESHOLD
+from pipeline.rules import IMPORT_MATCH_THRESHOLD
 from pipeline.runtime.databases import Databases
+from pipeline.runtime.sentry import bind_submission
 
 
 class StaleMatchesError(Exception):
-    """Matched fingerprints have moved or gone since: the batch must be matched again."""
+    """Matched fingerprints were moved or deleted: the batch must be matched again."""
 
 
 def persist_submissions(batch: SubmissionBatch, databases: Databases) -> int:
@@ -35,6 +37,7 @@ def persist_submissions(batch: SubmissionBatch, databases: Databases) -> int:
     """
     with databases.engine("ingest").connect() as connection:
         loaded = receipts.load(connection, [candidate.id for candidate in batch.submissions])
+    bind_submission(loaded, "persist")
     wanted = {stored.id: stored for stored in loaded if stored.state == "pending"}
     scores = _scores_within(wanted)
     with databases.engine("app").begin() as connection:
@@ -42,8 +45,8 @@ def persist_submissions(batch: SubmissionBatch, databases: Databases) -> int:
             connection, (stored.format for stored in wanted.values() if stored.format)
         )
     with databases.engine("fingerprint").begin() as connection:
-        imports.lock_catalogue(connection)
-        done = imports.find(connection, wanted)
+        lock_catalogue(connection)
+        done = imported_submissions.find(connection, wanted)
         for imported in done:
             del wanted[imported.submission_id]
         placements = _place(batch, wanted, scores, connection)
@@ -54,13 +57,13 @@ def persist_submissions(batch: SubmissionBatch, databases: Databases) -> int:
 
 
 def _scores_within(wanted: Mapping[int, StoredSubmission]) -> dict[Pair, float]:
-    """Return compare2 of each submission with the earlier ones, under their provisional ids."""
-    provisional = {
+    """Return compare2 of each submission with the earlier ones, under their negative ids."""
+    unsaved = {
         -stored.id: StoredFingerprint(-stored.id, 0, stored.length, stored.words)
         for stored in wanted.values()
     }
-    pairs = near_pairs(wanted.values(), provisional.values())
-    return score_pairs(wanted, provisional, [(key, other) for key, other in pairs if other > -key])
+    pairs = near_pairs(wanted.values(), unsaved.values())
+    return score_pairs(wanted, unsaved, [(key, other) for key, other in pairs if other > -key])
 
 
 def _place(
@@ -78,7 +81,7 @@ def _place(
 
     def fit(submission: StoredSubmission, track_id: int) -> TrackFit:
         joining = (submission.id, track_id)
-        if joining not in fits:  # a track that one like it of the same batch has just joined
+        if joining not in fits:  # a similar submission of the same batch has joined the track
             members = fingerprints.of_tracks(connection, [track_id])
             fits.update(fit_tracks(wanted, [joining], members, fresh))
         return fits[joining]
@@ -95,11 +98,11 @@ def _fits_of_newcomers(
     scores: Mapping[Pair, float],
     connection: sa.Connection,
 ) -> dict[Joining, TrackFit]:
-    """Return how submissions stand to the tracks of the newcomers that they match."""
+    """Return the fits of submissions to the tracks of the newcomers that they match."""
     joinings = {
         (submission_id, newcomers[key].track_id)
         for (submission_id, key), score in scores.items()
-        if score > TRACK_MERGE_THRESHOLD
+        if score > IMPORT_MATCH_THRESHOLD
     }
     members = fingerprints.of_tracks(connection, {track_id for _, track_id in joinings})
     return fit_tracks(wanted, joinings, members, scores)

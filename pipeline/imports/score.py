@@ -1,7 +1,6 @@
-"""The third stage for submissions: which stored fingerprints and tracks each one resembles."""
+"""The third stage of an import: finds the stored fingerprints and tracks that match."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import sqlalchemy as sa
 
@@ -13,49 +12,49 @@ from pipeline.fingerprint.query import extract_query_batch
 from pipeline.imports.pairs import Joining, Pair, fit_tracks, near, near_pairs, score_pairs
 from pipeline.index.interface import FingerprintIndex
 from pipeline.messages import Match, SubmissionBatch, SubmissionInBatch, TrackFit
-from pipeline.rules import INDEX_MAX_POSTINGS, MAX_LENGTH_DIFF, TRACK_MERGE_THRESHOLD
+from pipeline.rules import (
+    IMPORT_INDEX_LIMIT,
+    IMPORT_INDEX_MIN_SCORE,
+    IMPORT_INDEX_SCORE_PCT,
+    IMPORT_MATCH_THRESHOLD,
+    IMPORT_MAX_LENGTH_DIFF,
+    IMPORT_MAX_POSTINGS,
+    IMPORT_MAX_UNINDEXED,
+)
 from pipeline.runtime.databases import Databases
-
-INDEX_LIMIT: Final = 40
-INDEX_MIN_SCORE: Final = 1
-INDEX_SCORE_PCT: Final = 10  # of the best candidate's terms
-
-# Entries that the index has not applied are compared one by one; more of them than this means
-# that it is not keeping up, and comparing them all would only make it later.
-MAX_TAIL: Final = 10_000
+from pipeline.runtime.sentry import bind_submission
 
 
 class IndexBehindError(Exception):
-    """The index lacks so many changelog entries that a submission can't be matched yet."""
-
-
-class IndexAheadError(Exception):
-    """The index knows changes that the database doesn't: it belongs to another database."""
+    """The index lacks too many changelog entries to match submissions; retry later."""
 
 
 def match_submissions(
     batch: SubmissionBatch, index: FingerprintIndex, databases: Databases
 ) -> SubmissionBatch:
-    """Fill in each submission's matches and how it fits their tracks.
+    """Set the matches of each submission and its fits to their tracks.
 
-    Nothing is locked: `batch.seen` says up to which changelog position the answer holds, and
-    `persist` compares what came later.
+    No lock is held. `batch.seen` is the changelog position up to which all fingerprints were
+    considered; `persist` compares the later ones.
 
     Raises:
-        IndexBehindError: more than `MAX_TAIL` entries wait for the index.
-        IndexAheadError: the index belongs to another database, or to its future.
+        IndexBehindError: the index lacks more than `IMPORT_MAX_UNINDEXED` entries.
+        IndexAheadError: the index belongs to another database, or to a later state of this one.
     """
     with databases.engine("ingest").connect() as connection:
         found = submissions.load(connection, [candidate.id for candidate in batch.submissions])
+    bind_submission(found, "score")
     wanted = {stored.id: stored for stored in found}
-    # The position is read before the search: what the index gains in between is in both.
+    # The position is read before the search, so that entries applied meanwhile are not missed.
     position = index.position()
     searched = _search(batch.submissions, wanted, index)
     with databases.engine("fingerprint").connect() as connection:
-        check_position(position, connection)
-        tail, batch.seen = fingerprints.logged_after(connection, position, MAX_TAIL + 1)
-        if len(tail) > MAX_TAIL:
-            raise IndexBehindError(f"the index is more than {MAX_TAIL} fingerprints behind")
+        changelog.check_position(connection, position)
+        tail, batch.seen = fingerprints.logged_after(connection, position, IMPORT_MAX_UNINDEXED + 1)
+        if len(tail) > IMPORT_MAX_UNINDEXED:
+            raise IndexBehindError(
+                f"the index is more than {IMPORT_MAX_UNINDEXED} fingerprints behind"
+            )
         stored, pairs = _nearby(searched, wanted, connection)
         stored |= {each.id: each for each in tail}
         pairs = list(dict.fromkeys((*pairs, *near_pairs(found, tail))))
@@ -67,37 +66,23 @@ def match_submissions(
     return batch
 
 
-def check_position(position: int, connection: sa.Connection) -> None:
-    """Check that the changelog has got as far as the index.
-
-    Raises:
-        IndexAheadError: it has not; entries up to the index's position would pass unseen.
-    """
-    newest = changelog.position(connection)
-    if newest < position:
-        raise IndexAheadError(
-            f"the index is at position {position} and the database at {newest}: "
-            "run `acoustid index rebuild`"
-        )
-
-
 def _search(
     candidates: Sequence[SubmissionInBatch],
     wanted: Mapping[int, StoredSubmission],
     index: FingerprintIndex,
 ) -> dict[int, list[int]]:
-    """Return the fingerprints worth comparing, by submission id: its twins, or what is found."""
-    asking = [candidate for candidate in candidates if not candidate.twins]
+    """Return the ids of candidates by submission id: its twins, or else those from the index."""
+    untwinned = [candidate for candidate in candidates if not candidate.twins]
     hits = index.search(
-        list(extract_query_batch([wanted[each.id].words for each in asking])),
-        limit=INDEX_LIMIT,
-        min_score=INDEX_MIN_SCORE,
-        score_pct=INDEX_SCORE_PCT,
-        max_postings=INDEX_MAX_POSTINGS,
+        list(extract_query_batch([wanted[each.id].words for each in untwinned])),
+        limit=IMPORT_INDEX_LIMIT,
+        min_score=IMPORT_INDEX_MIN_SCORE,
+        score_pct=IMPORT_INDEX_SCORE_PCT,
+        max_postings=IMPORT_MAX_POSTINGS,
     )
     searched = {candidate.id: candidate.twins for candidate in candidates}
     searched |= {
-        candidate.id: found.ids.tolist() for candidate, found in zip(asking, hits, strict=True)
+        candidate.id: found.ids.tolist() for candidate, found in zip(untwinned, hits, strict=True)
     }
     return searched
 
@@ -107,7 +92,7 @@ def _nearby(
     wanted: Mapping[int, StoredSubmission],
     connection: sa.Connection,
 ) -> tuple[dict[int, StoredFingerprint], list[Pair]]:
-    """Return the found fingerprints of lengths near those of who found them, and who did."""
+    """Return the candidates whose length is near that of a submission, and those pairs."""
     spans: dict[int, tuple[int, int]] = {}
     for submission_id, ids in searched.items():
         length = wanted[submission_id].length
@@ -116,7 +101,10 @@ def _nearby(
             spans[key] = min(shortest, length), max(longest, length)
     stored = fingerprints.within(
         connection,
-        {key: (low - MAX_LENGTH_DIFF, up + MAX_LENGTH_DIFF) for key, (low, up) in spans.items()},
+        {
+            key: (low - IMPORT_MAX_LENGTH_DIFF, up + IMPORT_MAX_LENGTH_DIFF)
+            for key, (low, up) in spans.items()
+        },
     )
     pairs = [
         (submission_id, key)
@@ -133,7 +121,7 @@ def _matches(
     """Return the matches of each submission that has any, best first."""
     matches: dict[int, list[Match]] = {}
     for (submission_id, key), score in scores.items():
-        if score > TRACK_MERGE_THRESHOLD:
+        if score > IMPORT_MATCH_THRESHOLD:
             match = Match(key, stored[key].track_id, score)
             matches.setdefault(submission_id, []).append(match)
     for found in matches.values():

@@ -1,4 +1,4 @@
-"""The first stage of an import: reject the submissions that can't be imported."""
+"""The first stage of an import: rejects the submissions that can't be imported."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,11 @@ from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct_bat
 from pipeline.messages import SubmissionBatch, SubmissionInBatch
 from pipeline.rules import identifier
 from pipeline.runtime.databases import Databases
+from pipeline.runtime.sentry import bind_submission
 
 
 def validate_submissions(ids: Sequence[int], databases: Databases) -> SubmissionBatch:
-    """Return a batch of the pending submissions that may be imported; reject the others.
+    """Return a batch of the pending submissions that are valid; reject the others.
 
     A rejected submission gets its final state, with the reason, in the ingest database.
     """
@@ -20,6 +21,7 @@ def validate_submissions(ids: Sequence[int], databases: Databases) -> Submission
     with databases.engine("ingest").begin() as connection:
         loaded = submissions.load(connection, ids)
         pending = [stored for stored in loaded if stored.state == "pending"]
+        bind_submission(pending, "validate")
         distinct = count_distinct_batch([stored.words for stored in pending]).tolist()
         for stored, words in zip(pending, distinct, strict=True):
             reason = _rejection(stored, words)
@@ -33,7 +35,7 @@ def validate_submissions(ids: Sequence[int], databases: Databases) -> Submission
 
 
 def _rejection(stored: StoredSubmission, distinct: int) -> str | None:
-    """Return why a submission may not be imported, or None when it may.
+    """Return why a submission is rejected; None if it is valid.
 
     A fingerprint of silence has a single distinct word, so it needs no rule of its own.
     """

@@ -1,13 +1,14 @@
-"""Writes placed submissions to the fingerprint database: tracks, fingerprints, links, counts."""
+"""Writes placed submissions to the fingerprint database: tracks, fingerprints and links."""
 
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from pipeline.catalog.fingerprint import imports, submitted_links
-from pipeline.catalog.fingerprint.imports import Imported
+from pipeline.catalog.fingerprint import imported_submissions, submitted_links
+from pipeline.catalog.fingerprint.imported_submissions import Imported
 from pipeline.catalog.fingerprint.submitted_links import clean
 from pipeline.catalog.fingerprint.tables import track_foreignid, track_mbid, track_meta, track_puid
+from pipeline.catalog.fingerprint.tracks import insert_tracks
 from pipeline.fingerprint.identity import meta_gid
 from pipeline.imports.assign import Placement
 from pipeline.rules import identifier
@@ -16,16 +17,16 @@ from pipeline.rules import identifier
 def store_placements(
     placements: Sequence[Placement], formats: Mapping[str, int], connection: sa.Connection
 ) -> list[Imported]:
-    """Write placements with all that hangs on them; return what each submission became.
+    """Write placements with their links; return the rows of each submission.
 
     Args:
         placements: in the order of their decisions.
         formats: ids of the audio formats by name.
-        connection: on the fingerprint database, in the transaction that decided.
+        connection: on the fingerprint database, in the transaction of the decisions.
     """
     final = _numbered(placements, formats, connection)
     imported = _link(final, connection)
-    imports.insert_imports(connection, imported)
+    imported_submissions.insert_imports(connection, imported)
     return imported
 
 
@@ -33,14 +34,14 @@ def _numbered(
     placements: Sequence[Placement], formats: Mapping[str, int], connection: sa.Connection
 ) -> list[Placement]:
     """Store the tracks and fingerprints; return the placements with their ids."""
-    founded = [p.track_id for p in placements if p.track_id == -p.submission.id]
-    track_ids = dict(zip(founded, imports.insert_tracks(connection, len(founded)), strict=True))
+    new_tracks = [p.track_id for p in placements if p.track_id == -p.submission.id]
+    track_ids = dict(zip(new_tracks, insert_tracks(connection, len(new_tracks)), strict=True))
     added = [p for p in placements if p.fingerprint_id == -p.submission.id]
     placed = [(p.submission, track_ids.get(p.track_id, p.track_id)) for p in added]
-    new_ids = imports.insert_fingerprints(connection, placed, formats)
+    new_ids = imported_submissions.insert_fingerprints(connection, placed, formats)
     numbers = dict(zip((p.fingerprint_id for p in added), new_ids, strict=True))
     reused = [p.fingerprint_id for p in placements if p.fingerprint_id != -p.submission.id]
-    imports.confirm_fingerprints(connection, [numbers.get(one, one) for one in reused])
+    imported_submissions.confirm_fingerprints(connection, [numbers.get(one, one) for one in reused])
     return [
         Placement(
             p.submission,
@@ -52,7 +53,7 @@ def _numbered(
 
 
 def _link(placements: Sequence[Placement], connection: sa.Connection) -> list[Imported]:
-    """Link each placement's track to what its submission says of it."""
+    """Link each placement's track to the MBID, PUID, text and foreign id of its submission."""
     mbids = {p.submission.id: identifier(p.submission.mbid) for p in placements}
     puids = {p.submission.id: identifier(p.submission.puid) for p in placements}
     fields = {p.submission.id: clean(p.submission.meta) for p in placements if p.submission.meta}
@@ -91,7 +92,7 @@ def _confirm(
     placements: Sequence[Placement],
     values: Mapping[int, object],
 ) -> dict[int, int]:
-    """Confirm one kind of link for each submission that names a value; return link ids."""
+    """Count one kind of link for each submission that has a value; return link ids."""
     named = {
         p.submission.id: (p.track_id, values[p.submission.id])
         for p in placements

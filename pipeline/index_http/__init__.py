@@ -1,4 +1,4 @@
-"""The inverted index on a server that speaks fpindex's protocol: ours or the public service's.
+"""The inverted index on a server with fpindex's protocol.
 
 `HttpIndexReader` searches any of several servers. `HttpIndexUpdater` writes to the first one.
 Each commit stores the changelog position of its content as metadata of the index.

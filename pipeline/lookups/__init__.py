@@ -1,1 +1,7 @@
-"""The stages of a lookup: validate, dedupe, score, describe."""
+"""Lookups: the stages validate, dedupe, score and describe, one module each.
+
+A stage takes a batch of lookups and returns it. `trusted_store` decides whether `score` may read
+the fingerprint store, and `metadata` makes the part of an answer that `meta` asks for. The
+thresholds are in `pipeline.rules`. The tasks that run the stages, and their retries, are in
+`tasks.lookup`.
+"""

@@ -1,16 +1,16 @@
-"""The second stage of a lookup: find the lookups of a batch that repeat an earlier one."""
+"""The second stage of a lookup: finds lookups that are equal to an earlier one of the batch."""
 
 from pipeline.messages import LookupBatch
 
 
 def dedupe_lookups(batch: LookupBatch) -> LookupBatch:
-    """Mark the lookups that repeat an earlier one of the batch: they share its hits."""
+    """Mark the lookups that are equal to an earlier one of the batch, whose hits they share."""
     first: dict[tuple[bytes, str, int, int], int] = {}
     for index, lookup in enumerate(batch.lookups):
         if lookup.error:
             continue
-        question = (lookup.words, lookup.track_gid, lookup.duration, lookup.max_duration_diff)
-        earlier = first.setdefault(question, index)
+        key = (lookup.words, lookup.track_gid, lookup.duration, lookup.max_duration_diff)
+        earlier = first.setdefault(key, index)
         if earlier != index:
             lookup.same_as = earlier
             lookup.words = b""

@@ -1,8 +1,8 @@
-"""The last stage of a lookup: answers with what is known of the tracks that were found.
+"""The last stage of a lookup: makes the answers, with the metadata that `meta` asks for.
 
-Everything a batch shows is read at once, in at most eight statements whatever the number of
-results: two of the fingerprint database, and six of MusicBrainz, of which one limits the time of
-the others. MusicBrainz only adds to an answer, so without it the answer still has the ids.
+A batch needs at most eight statements, for any number of results: two in the fingerprint database
+and six in MusicBrainz's, of which one limits the time of the others. Without MusicBrainz the
+answers have the ids only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from pipeline.lookups.metadata import reading
 from pipeline.lookups.metadata.json_parts import Json, artist_lists
 from pipeline.lookups.metadata.reading import Links, Request
 from pipeline.lookups.metadata.user_text import MAX_TEXTS
-from pipeline.lookups.metadata.view import Knowledge, MetadataView
+from pipeline.lookups.metadata.view import MetadataRows, MetadataView
 from pipeline.messages import Lookup, LookupBatch, LookupReply, TrackHit
 from pipeline.runtime.databases import Databases
 
@@ -24,13 +24,13 @@ Texts = Mapping[int, Sequence[UserText]]
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """The answers of a batch, and what was learned of MusicBrainz on the way.
+    """The answers of a batch, and the state of MusicBrainz's database.
 
     Attributes:
         reply: for the front end.
-        missing_mbids: linked MBIDs that MusicBrainz has no recording for, among those that were
-            looked up; they may have been merged or removed there.
-        degraded: MusicBrainz could not be asked, and the answers have ids only.
+        missing_mbids: MBIDs of the tracks found for which MusicBrainz has no recording. They may
+            have been merged or removed there.
+        degraded: MusicBrainz's database could not be read, and the answers have ids only.
     """
 
     reply: LookupReply
@@ -42,7 +42,7 @@ def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
     """Return the answers of a batch, each with the metadata that its request asks for.
 
     An answer is ``{"results": [{"id": ..., "score": ..., ...}, ...]}`` or ``{"error": reason}``.
-    Answers may share parts: serialise them, or copy what is to be changed.
+    Answers may share objects, so they must not be changed in place.
     """
     requests = reading.plan_requests(batch)
     links = _read_links(reading.linked_tracks(requests), databases)
@@ -53,10 +53,10 @@ def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
         else Catalogue()
     )
     catalogue = found or Catalogue()
-    knowledge = Knowledge(links, catalogue, artist_lists(catalogue))
-    with_text = [reading.shows_text(request, knowledge) for request in requests]
+    rows = MetadataRows(links, catalogue, artist_lists(catalogue))
+    with_text = [reading.shows_text(request, rows) for request in requests]
     texts = _read_texts(_chosen(requests, with_text), databases)
-    views = {each.options: MetadataView(each.options, knowledge) for each in requests}
+    views = {each.options: MetadataView(each.options, rows) for each in requests}
     answers = [
         _answer(
             reading.original(lookup, batch),

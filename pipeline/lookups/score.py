@@ -1,41 +1,45 @@
-"""The third stage for lookups: find candidates in the index and score them all in one pass."""
+"""The third stage of a lookup: searches the index and scores all candidates in one pass."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.catalog.fingerprint import fingerprints
-from pipeline.catalog.fingerprint.fingerprints import Candidate, TrackName
+from pipeline.catalog.fingerprint import fingerprints, tracks
+from pipeline.catalog.fingerprint.fingerprints import CandidateFingerprint, TrackIds
 from pipeline.fingerprint.compare import compare2_batch
 from pipeline.fingerprint.query import extract_query_batch
 from pipeline.fingerprint_store import Found, StoreRow
 from pipeline.index.interface import FingerprintIndex
 from pipeline.lookups.trusted_store import TrustedStore
 from pipeline.messages import Lookup, LookupBatch, TrackHit
-from pipeline.rules import INDEX_MAX_POSTINGS, MAX_RESULTS, TRACK_GROUP_THRESHOLD
+from pipeline.rules import (
+    LOOKUP_INDEX_LIMIT,
+    LOOKUP_INDEX_MIN_SCORE,
+    LOOKUP_INDEX_SCORE_PCT,
+    LOOKUP_MATCH_THRESHOLD,
+    LOOKUP_MAX_COMPARED,
+    LOOKUP_MAX_POSTINGS,
+    LOOKUP_MAX_RESULTS,
+)
 from pipeline.runtime.databases import Databases
 
-# The index knows no lengths, so it gives more candidates than are compared word by word.
-INDEX_LIMIT: Final = 40
-INDEX_MIN_SCORE: Final = 2  # terms in common; real copies share dozens
-INDEX_SCORE_PCT: Final = 10  # of the best candidate's terms
-MAX_COMPARED: Final = 20
+Ranking = list[tuple[float, int]]
+"""Negated score and id of the fingerprints that match a lookup, best first, then by id."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """A lookup by fingerprint and the fingerprints that the index offers for it."""
+class _Query:
+    """A lookup by fingerprint, with its candidates from the index."""
 
     lookup: Lookup
     words: NDArray[np.uint32]
     candidates: list[int]  # fingerprint ids, most terms in common first
 
     def accepts(self, length: int) -> bool:
-        """Return whether a fingerprint of this length (seconds) may be the same recording."""
+        """Return whether a fingerprint of this length (seconds) is close enough to be a result."""
         return abs(length - self.lookup.duration) <= self.lookup.max_duration_diff
 
 
@@ -45,109 +49,122 @@ def score_lookups(
     databases: Databases,
     store: TrustedStore | None = None,
 ) -> LookupBatch:
-    """Fill in the tracks that each lookup finds, best first, at most ten.
+    """Set the tracks that each lookup finds, best first, at most `LOOKUP_MAX_RESULTS`.
 
     Args:
-        batch: of lookups.
+        batch: of validated lookups.
         index: to search for candidates.
         databases: of which the fingerprint database has the candidates and their tracks.
-        store: where to look for the candidates first.
+        store: to read the candidates from first.
     """
-    questions = _search([lookup for lookup in batch.lookups if lookup.words], index)
-    stored = _fetch(questions, databases, store)
-    ranked = _score(questions, stored)
+    lookups = [lookup for lookup in batch.lookups if lookup.words]
+    ranked, stored = rank_fingerprints(lookups, index, databases, store)
     _resolve_track_ids([lookup for lookup in batch.lookups if lookup.track_gid], databases)
-    for question, found in zip(questions, ranked, strict=True):
-        question.lookup.words = b""
-        question.lookup.hits = _best_tracks(found, stored)
+    for lookup, found in zip(lookups, ranked, strict=True):
+        lookup.words = b""
+        lookup.hits = _best_tracks(found, stored)
     return batch
 
 
-def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Question]:
+def rank_fingerprints(
+    lookups: Sequence[Lookup],
+    index: FingerprintIndex,
+    databases: Databases,
+    store: TrustedStore | None = None,
+) -> tuple[list[Ranking], dict[int, CandidateFingerprint]]:
+    """Return the fingerprints that match each lookup, and all fetched candidates by id.
+
+    Args:
+        lookups: with words.
+        index: to search for candidates.
+        databases: of which the fingerprint database has the candidates and their tracks.
+        store: to read the candidates from first.
+    """
+    queries = _search(lookups, index)
+    stored = _fetch(queries, databases, store)
+    return _score(queries, stored), stored
+
+
+def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Query]:
     words = [np.frombuffer(lookup.words, dtype="<u4") for lookup in lookups]
     hits = index.search(
         list(extract_query_batch(words)),
-        limit=INDEX_LIMIT,
-        min_score=INDEX_MIN_SCORE,
-        score_pct=INDEX_SCORE_PCT,
-        max_postings=INDEX_MAX_POSTINGS,
+        limit=LOOKUP_INDEX_LIMIT,
+        min_score=LOOKUP_INDEX_MIN_SCORE,
+        score_pct=LOOKUP_INDEX_SCORE_PCT,
+        max_postings=LOOKUP_MAX_POSTINGS,
     )
     return [
-        _Question(lookup, each, found.ids.tolist())
+        _Query(lookup, each, found.ids.tolist())
         for lookup, each, found in zip(lookups, words, hits, strict=True)
     ]
 
 
 def _fetch(
-    questions: Sequence[_Question], databases: Databases, store: TrustedStore | None
-) -> dict[int, Candidate]:
-    """Fetch the candidates of all questions whose length any of them could accept."""
-    lookups = [question.lookup for question in questions]
+    queries: Sequence[_Query], databases: Databases, store: TrustedStore | None
+) -> dict[int, CandidateFingerprint]:
+    """Return the candidates of all lookups with a length that at least one of them may accept."""
+    lookups = [query.lookup for query in queries]
     shortest = min((each.duration - each.max_duration_diff for each in lookups), default=0)
     longest = max((each.duration + each.max_duration_diff for each in lookups), default=0)
-    wanted = {fingerprint_id for question in questions for fingerprint_id in question.candidates}
+    wanted = {fingerprint_id for query in queries for fingerprint_id in query.candidates}
     return fetch(databases, store, wanted, shortest, longest)
 
 
-def _score(
-    questions: Sequence[_Question], stored: Mapping[int, Candidate]
-) -> list[list[tuple[float, int]]]:
-    """Return for each question the (negated score, fingerprint id) of its hits, best first."""
+def _score(queries: Sequence[_Query], stored: Mapping[int, CandidateFingerprint]) -> list[Ranking]:
     order = {fingerprint_id: position for position, fingerprint_id in enumerate(stored)}
     pairs = [
         (number, fingerprint_id)
-        for number, question in enumerate(questions)
-        for fingerprint_id in _compared(question, stored)
+        for number, query in enumerate(queries)
+        for fingerprint_id in _compared(query, stored)
     ]
     scores = compare2_batch(
         [fingerprint.words for fingerprint in stored.values()],
-        [question.words for question in questions],
+        [query.words for query in queries],
         ([order[key] for _, key in pairs], [number for number, _ in pairs]),
     )
-    ranked: list[list[tuple[float, int]]] = [[] for _ in questions]
+    ranked: list[Ranking] = [[] for _ in queries]
     for (number, fingerprint_id), score in zip(pairs, scores.tolist(), strict=True):
-        if score > TRACK_GROUP_THRESHOLD:
+        if score > LOOKUP_MATCH_THRESHOLD:
             ranked[number].append((-score, fingerprint_id))
     return [sorted(found) for found in ranked]
 
 
-def _compared(question: _Question, stored: Mapping[int, Candidate]) -> list[int]:
-    """Return the candidates of a fitting length that are worth comparing."""
+def _compared(query: _Query, stored: Mapping[int, CandidateFingerprint]) -> list[int]:
+    """Return the first candidates with an accepted length, at most `LOOKUP_MAX_COMPARED`."""
     return [
         fingerprint_id
-        for fingerprint_id in question.candidates
-        if fingerprint_id in stored and question.accepts(stored[fingerprint_id].length)
-    ][:MAX_COMPARED]
+        for fingerprint_id in query.candidates
+        if fingerprint_id in stored and query.accepts(stored[fingerprint_id].length)
+    ][:LOOKUP_MAX_COMPARED]
 
 
-def _best_tracks(
-    ranked: Iterable[tuple[float, int]], stored: Mapping[int, Candidate]
-) -> list[TrackHit]:
-    """Return the tracks of the best fingerprints, each once, with its best score."""
+def _best_tracks(ranked: Ranking, stored: Mapping[int, CandidateFingerprint]) -> list[TrackHit]:
+    """Return the tracks of the best fingerprints, each once and with its best score."""
     best: dict[int, TrackHit] = {}
     for negated, fingerprint_id in ranked:
         track = stored[fingerprint_id].track
         if track.id not in best:
-            best[track.id] = TrackHit(track.id, track.gid, _shortest(-negated))
-            if len(best) == MAX_RESULTS:
+            best[track.id] = TrackHit(track.id, track.gid, shortest_decimal(-negated))
+            if len(best) == LOOKUP_MAX_RESULTS:
                 break
     return list(best.values())
 
 
-def _shortest(score: float) -> float:
-    """Return a single-precision score as the shortest decimal that means it, as SQL shows it."""
+def shortest_decimal(score: float) -> float:
+    """Return a single-precision score as the shortest decimal of it, as PostgreSQL prints it."""
     return float(str(np.float32(score)))
 
 
 def _resolve_track_ids(lookups: Sequence[Lookup], databases: Databases) -> None:
-    """Answer the lookups by track id: the track itself, under the id that was asked for."""
+    """Set the hits of lookups by track id: the current track, under the id of the request."""
     if not lookups:
         return
     gids = {lookup.track_gid: UUID(lookup.track_gid) for lookup in lookups}
     with databases.reading("fingerprint") as connection:
-        tracks = fingerprints.resolve_tracks(connection, gids.values())
+        resolved = tracks.resolve_tracks(connection, gids.values())
     for lookup in lookups:
-        track_id = tracks.get(gids[lookup.track_gid])
+        track_id = resolved.get(gids[lookup.track_gid])
         lookup.hits = [] if track_id is None else [TrackHit(track_id, lookup.track_gid, 1.0)]
 
 
@@ -157,25 +174,25 @@ def fetch(
     ids: Collection[int],
     shortest: int,
     longest: int,
-) -> dict[int, Candidate]:
+) -> dict[int, CandidateFingerprint]:
     """Return the fingerprints with these ids and a length within the bounds (seconds), by id.
 
     Args:
-        databases: of which the fingerprint database has what the store lacks.
-        store: where to look first.
+        databases: of which the fingerprint database has the rows that the store lacks.
+        store: to read from first.
         ids: of the fingerprints.
-        shortest: the least length of interest, in seconds.
-        longest: the greatest.
+        shortest: least length, in seconds.
+        longest: greatest length, in seconds.
     """
     copied = store.find(ids, shortest, longest) if store else Found({}, list(ids))
     found = {key: _candidate(row) for key, row in copied.rows.items()}
     if copied.missing:
-        # A single statement: without a transaction, nothing else travels to the server and back.
+        # A single statement without a transaction saves the round trips of BEGIN and ROLLBACK.
         with databases.reading("fingerprint") as connection:
             found |= fingerprints.candidates(connection, copied.missing, shortest, longest)
     return found
 
 
-def _candidate(row: StoreRow) -> Candidate:
-    track = TrackName(row.track_id, str(UUID(bytes=row.track_gid)))
-    return Candidate(row.length, row.words, track)
+def _candidate(row: StoreRow) -> CandidateFingerprint:
+    track = TrackIds(row.track_id, str(UUID(bytes=row.track_gid)))
+    return CandidateFingerprint(row.length, row.words, track)

@@ -1,10 +1,10 @@
-"""The fingerprint store, as far as it says what the database would say.
+"""Reads the fingerprint store while its rows are those of the database.
 
-The store follows the changelog, so it may be behind: it lacks what came last, which costs a
-statement, or it still has what was deleted or moved to another track, which would be a wrong
-answer. The database gives notice of those, and from then on the store is left alone until it has
-followed. Now and then the database is asked, should its notices get lost, and whether the store is
-its own. While it can't be asked, rows are read, perhaps from its read-only twin.
+The store follows the changelog and may be behind. A fingerprint that it lacks is read from the
+database. A fingerprint that was deleted or moved to another track would give a wrong answer: the
+database sends a notification, and the store is not read until it has followed. Every `CHECK_EVERY`
+seconds the database is also queried, because a notification may be lost and the store may be that
+of another database. While the database is away, candidates are read from its read-only twin.
 """
 
 import threading
@@ -12,37 +12,29 @@ import time
 from collections.abc import Callable, Collection
 from typing import Final
 
-import sqlalchemy.exc
 import structlog
 
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.fingerprint.changelog import ChangelogWatch
 from pipeline.fingerprint_store import FingerprintStore, FingerprintStoreError, Found
-from pipeline.following.update_store import is_own
-from pipeline.runtime.databases import Databases
+from pipeline.runtime.databases import DATABASE_UNREACHABLE, Databases
 
 CHECK_EVERY: Final = 5.0
-"""Seconds after which the database is asked, though it gave no notice."""
+"""Seconds between two queries for the changelog's position."""
 
 REST: Final = 30.0
-"""Seconds for which a database that was away is not asked: to be refused may take seconds."""
+"""Seconds without a query after the database was away; a failed connection may take seconds."""
 
-AWAY: Final = (
-    sqlalchemy.exc.OperationalError,
-    sqlalchemy.exc.InterfaceError,
-    sqlalchemy.exc.TimeoutError,
-)
-
-logger = structlog.get_logger("acoustid.stages.trusted_store")
+logger = structlog.get_logger("acoustid.lookups.trusted_store")
 
 
 class TrustedStore:
-    """Answers from a store while that is right; for use by several threads.
+    """A fingerprint store that is read while it agrees with the database; for several threads.
 
     Args:
-        store: what is read.
-        databases: of which the fingerprint database says whether it may be.
-        clock: seconds on a clock that never goes back.
+        store: to read.
+        databases: of which the fingerprint database is compared with the store.
+        clock: monotonic time in seconds.
     """
 
     def __init__(
@@ -54,52 +46,52 @@ class TrustedStore:
         self._store = store
         self._databases = databases
         self._clock = clock
-        self._asking = threading.Lock()
+        self._checking = threading.Lock()
         self._watch = ChangelogWatch(databases)
-        self._due = -float("inf")  # when the database is asked again
-        self._needed = 0  # changelog position that the store must have reached
+        self._due = -float("inf")  # time of the next query
+        self._needed = 0  # changelog position that the store must have
         self._is_own = False
 
     def find(self, ids: Collection[int], shortest: int, longest: int) -> Found:
         """Return the fingerprints with these ids and a length within the bounds (seconds).
 
-        All are missing while the store must not be used, or can't be read.
+        All are missing while the store must not be read, or can't be read.
         """
         try:
-            if self._may_be_used():
+            if self._follows_database():
                 return self._store.find(ids, shortest, longest, reached=self._needed)
         except (FingerprintStoreError, OSError) as error:
             logger.warning("the fingerprint store cannot be read", error=str(error))
         return Found({}, list(ids))
 
     def close(self) -> None:
-        """Let the files and the connection go; a later call would open them again."""
-        with self._asking:
+        """Close the files and the connection. A later call opens them again."""
+        with self._checking:
             self._watch.close()
         self._store.close()
 
-    def _may_be_used(self) -> bool:
-        """Tell whether to read the store, if it has reached the position that is needed."""
-        with self._asking:
-            # News of a store that isn't used need not be heard: the next question settles it.
-            if self._clock() >= self._due or (self._is_own and self._has_news()):
-                self._ask()
+    def _follows_database(self) -> bool:
+        """Return whether the store follows this database; query the database if it is time."""
+        with self._checking:
+            # A store that is not used needs no notifications: the next query reads the position.
+            if self._clock() >= self._due or (self._is_own and self._was_notified()):
+                self._query_database()
             return self._is_own
 
-    def _has_news(self) -> bool:
+    def _was_notified(self) -> bool:
         try:
-            return self._watch.heard()
-        except AWAY:
+            return self._watch.was_notified()
+        except DATABASE_UNREACHABLE:
             return True
 
-    def _ask(self) -> None:
-        self._is_own = False  # whatever fails below
+    def _query_database(self) -> None:
+        self._is_own = False  # if an error follows
         self._due = self._clock() + CHECK_EVERY
         try:
-            self._watch.heard()  # before the question, or news after it would be missed
+            self._watch.was_notified()  # clears older ones; later ones are kept for the next call
             with self._databases.engine("fingerprint").connect() as connection:
                 self._needed = changelog.position(connection)
-                self._is_own = is_own(self._store, connection)
-        except AWAY as error:
-            logger.warning("the database cannot be asked", error=type(error).__name__)
+                self._is_own = changelog.has_entry(connection, *self._store.reached())
+        except DATABASE_UNREACHABLE as error:
+            logger.warning("the fingerprint database is away", error=type(error).__name__)
             self._due = self._clock() + REST

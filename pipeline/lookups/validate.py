@@ -1,4 +1,4 @@
-"""The first stage of a lookup: decode its compressed fingerprint."""
+"""The first stage of a lookup: decodes its compressed fingerprint."""
 
 from pipeline.fingerprint.codec import decompress_batch
 from pipeline.fingerprint.errors import InvalidFingerprint, Reason
@@ -6,10 +6,10 @@ from pipeline.messages import LookupBatch
 
 
 def validate_lookups(batch: LookupBatch) -> LookupBatch:
-    """Replace each lookup's compressed fingerprint by its words, or note why it is refused."""
-    asked = [lookup for lookup in batch.lookups if lookup.fingerprint]
-    decoded = decompress_batch([lookup.fingerprint for lookup in asked])
-    for lookup, outcome in zip(asked, decoded, strict=True):
+    """Replace each compressed fingerprint by its words, or set the lookup's error."""
+    compressed = [lookup for lookup in batch.lookups if lookup.fingerprint]
+    decoded = decompress_batch([lookup.fingerprint for lookup in compressed])
+    for lookup, outcome in zip(compressed, decoded, strict=True):
         lookup.fingerprint = b""
         if isinstance(outcome, InvalidFingerprint):
             lookup.error = outcome.reason

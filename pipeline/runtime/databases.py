@@ -1,12 +1,11 @@
 """The four databases and their connection pools.
 
-An engine is made when it is first asked for. A process that forks must not share connections with
-its children: make `Databases` after the fork, as `pipeline.runtime.processes` does.
+An engine is created at its first use. Processes must not share connections after a fork: create
+`Databases` after it, as `pipeline.runtime.processes` does.
 
-A server that ends, or ends a connection, says so on the socket at once: what has nothing to read
-is alive. A round trip before every use, as SQLAlchemy's own ping is, costs a lookup as much as the
-statement that it sends; here only a connection that shows something, or has rested for long, is
-asked.
+SQLAlchemy's ping before each use of a connection costs a round trip, as much as the statement of a
+lookup. When a server stops or closes a connection, the socket becomes readable at once. So a
+connection is pinged only if its socket is readable or it has been idle for `RESTED` seconds.
 """
 
 import math
@@ -31,18 +30,24 @@ CONNECT_TIMEOUT = 5
 """Seconds to wait for a new connection."""
 
 SHORTEST_LIMIT = 0.001
-"""Seconds, the shortest time limit of a statement that PostgreSQL knows."""
+"""Seconds, the shortest time limit of a statement in PostgreSQL."""
+
+DATABASE_UNREACHABLE: Final = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
+"""Raised when a database is unreachable, has no free connection, or exceeds a time limit."""
+
+DATABASE_UNUSABLE: Final = (exc.DBAPIError, exc.TimeoutError)
+"""The same, and any error of a statement: a table that is missing, or a right."""
 
 _KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-"""A server that vanished without a word is noticed after a minute."""
+"""The failure of a server that does not close its connections is noticed after a minute."""
 
 
 class Databases:
-    """Engines by the names of the databases; equal settings share one engine.
+    """SQLAlchemy engines by the names of the databases; equal settings share one engine.
 
     Args:
-        settings: the databases and their read-only twins.
-        component: the part this process plays; PostgreSQL shows it as ``acoustid-<component>``.
+        settings: of the databases and their read-only twins.
+        component: the role of this process; PostgreSQL shows it as ``acoustid-<component>``.
     """
 
     def __init__(self, settings: Settings, *, component: str = "pipeline") -> None:
@@ -56,7 +61,7 @@ class Databases:
             ("musicbrainz", False): settings.database_musicbrainz,
             ("musicbrainz", True): settings.database_musicbrainz_ro,
         }
-        # Telling settings apart takes longer than many a statement, so it is done once.
+        # Comparing settings takes longer than a short statement, so the keys are made once.
         self._identities = {
             key: tuple(database.model_dump().items()) for key, database in self._databases.items()
         }
@@ -68,24 +73,24 @@ class Databases:
         """Return the engine of a database.
 
         Args:
-            name: which of the four.
-            read_only: take the read-only twin, which is the main database unless it has settings
-                of its own. A twin may lag behind.
+            name: of the database.
+            read_only: return the engine of the read-only twin. It is the main database unless the
+                twin has settings. A twin may lag behind.
         """
         return self._engine(name, read_only=read_only)
 
     @contextmanager
     def reading(self, name: DatabaseName) -> Iterator[sqlalchemy.Connection]:
-        """Lend a connection to a read-only twin on which each statement stands for itself.
+        """Open a connection to a read-only twin that commits after each statement.
 
-        They have a pool of their own: to switch a connection to and fro takes as long as a
-        statement.
+        These connections have a separate pool, because switching the mode of a connection takes as
+        long as a statement.
         """
         with self._engine(name, read_only=True, autocommit=True).connect() as connection:
             yield connection
 
     def dispose(self) -> None:
-        """Close every connection that is not in use; engines are made anew when asked for."""
+        """Close all connections that are not in use; the next use creates the engines again."""
         with self._lock:
             engines = list(self._engines.values())
             self._engines.clear()
@@ -105,13 +110,13 @@ class Databases:
 
 
 def limit_statements(connection: "sqlalchemy.Connection | Session", seconds: float) -> None:
-    """Let no statement of the running transaction take longer (``SET LOCAL statement_timeout``).
+    """Limit the time of each statement in the current transaction (``statement_timeout``).
 
-    A statement that does is cancelled by the server: `sqlalchemy.exc.OperationalError`.
+    The server cancels a longer statement: `sqlalchemy.exc.OperationalError`.
 
     Args:
-        connection: in a transaction, which begins here if none has.
-        seconds: the limit, above 0; a limit of 0 would be none to PostgreSQL.
+        connection: in a transaction, which begins here if there is none.
+        seconds: the limit, above 0. PostgreSQL takes 0 for no limit.
 
     Raises:
         ValueError: the limit is not above 0.
@@ -126,7 +131,7 @@ def _create_engine(
     database: DatabaseSettings, application: str, *, autocommit: bool
 ) -> sqlalchemy.Engine:
     options: dict[str, Any] = {}
-    if autocommit:  # then there is nothing to roll back when a connection comes back
+    if autocommit:  # a returned connection has no transaction to roll back
         options = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
     engine = sqlalchemy.create_engine(
         database.url(),
@@ -148,31 +153,31 @@ def _create_engine(
 
 
 RESTED: Final = 10.0
-"""Seconds without use after which a connection is asked; a network may forget it in silence."""
+"""Idle seconds after which a connection is pinged; a network may drop it without closing it."""
 
 _USED: Final = "acoustid_last_checkout"
 
 
 def replace_dead_connections(engine: sqlalchemy.Engine) -> None:
-    """Let the engine's pool replace a dead connection before it lends it."""
+    """Make the engine's pool replace a dead connection when it is checked out."""
 
     def check(connection: Any, record: Any, _proxy: Any) -> None:  # noqa: ANN401 - the driver's
         now = time.monotonic()
         rested = now - record.info.get(_USED, now) > RESTED
         record.info[_USED] = now
-        if (rested or _has_something_to_read(connection)) and not _answers(engine, connection):
+        if (rested or _is_readable(connection)) and not _replies_to_ping(engine, connection):
             raise exc.InvalidatePoolError
 
     event.listen(engine, "checkout", check)
 
 
-def _has_something_to_read(connection: Any) -> bool:  # noqa: ANN401 - the driver's
+def _is_readable(connection: Any) -> bool:  # noqa: ANN401 - the driver's
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(0))
 
 
-def _answers(engine: sqlalchemy.Engine, connection: Any) -> bool:  # noqa: ANN401 - the driver's
+def _replies_to_ping(engine: sqlalchemy.Engine, connection: Any) -> bool:  # noqa: ANN401 - the driver's
     try:
         return engine.dialect.do_ping(connection)
     except engine.dialect.loaded_dbapi.Error:

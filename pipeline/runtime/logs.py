@@ -1,11 +1,11 @@
-"""Logging: every record, ours or a library's, leaves through one formatter on standard output.
+"""Logging: all records, of this project and of libraries, go to standard output in one format.
 
-Our code logs with ``structlog.get_logger("acoustid.<room>.<module>")``, so the option
-``level_acoustid`` governs it all. Libraries log with the standard library. Both arrive at one
-handler on the root logger, whose formatter adds the trace id, masks secrets and renders.
+This project logs with ``structlog.get_logger("acoustid.<package>.<module>")``, so the option
+``level_acoustid`` sets the level of all its loggers. Libraries log with the standard library. One
+handler on the root logger formats both: it adds the trace id and masks secrets.
 
-Celery leaves the loggers alone once its ``setup_logging`` signal has a receiver: connect one
-that calls `configure_logging`.
+Celery does not configure logging if its signal ``setup_logging`` has a receiver: connect one that
+calls `configure_logging`.
 """
 
 import json
@@ -28,7 +28,7 @@ QUIET = {
     "celery.worker.strategy": "WARNING",
     "uvicorn.error": "ERROR",
 }
-"""Levels unless configured.
+"""Default levels of some loggers.
 
 At INFO the first two log the arguments and results of every task. The third logs a warning for
 every malformed request.
@@ -39,7 +39,7 @@ _OWN_FIELDS = ("time", "level", "message", "logger", "trace_id", "process", "com
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """The handler that `configure_logging` owns, and the loggers whose levels it set."""
+    """The handler of `configure_logging`, with the names of the loggers whose levels it set."""
 
     def __init__(self, formatter: logging.Formatter, governed: tuple[str, ...]) -> None:
         super().__init__(sys.stdout)
@@ -48,16 +48,16 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 
 def configure_logging(settings: LoggingSettings, *, component: str) -> None:
-    """Send every log record of this process to standard output; call it again to change it.
+    """Send the log records of this process to standard output; a second call replaces the first.
 
     Args:
-        settings: levels and form.
-        component: the part this process plays (``api``, ``worker``, ``beat``, ``cli``), a field
-            of each JSON line.
+        settings: levels and format.
+        component: the role of this process (``api``, ``worker``, ``beat``, ``cli``), a field of
+            each JSON line.
     """
     levels = {**QUIET, **settings.levels}
+    reset_logging()
     root = logging.getLogger()
-    _remove_own_handlers(root)
     root.addHandler(_Handler(_formatter(settings, component), tuple(levels)))
     root.setLevel(settings.level)
     for name, level in levels.items():
@@ -68,7 +68,9 @@ def configure_logging(settings: LoggingSettings, *, component: str) -> None:
     _configure_structlog()
 
 
-def _remove_own_handlers(root: logging.Logger) -> None:
+def reset_logging() -> None:
+    """Remove the handler of `configure_logging`, and the levels of single loggers that it set."""
+    root = logging.getLogger()
     for handler in [each for each in root.handlers if isinstance(each, _Handler)]:
         root.removeHandler(handler)
         for name in handler.governed:
@@ -92,7 +94,7 @@ def _configure_structlog() -> None:
 def _hand_over(
     logger: WrappedLogger, name: str, event: EventDict
 ) -> tuple[tuple[EventDict], dict[str, Any]]:
-    """Pass the event to the standard library, its exception too, where Sentry looks for it."""
+    """Pass the event to the standard library, with its exception, which Sentry reads there."""
     args, kwargs = ProcessorFormatter.wrap_for_formatter(logger, name, event)
     return args, {**kwargs, "exc_info": event.get("exc_info")}
 
@@ -103,7 +105,7 @@ _PROCESSORS: list[Processor] = [
     structlog.stdlib.PositionalArgumentsFormatter(),
     _hand_over,
 ]
-"""One list for every call: loggers cache it, and structlog's `capture_logs` swaps its items."""
+"""A module-level list: loggers cache it, and structlog's `capture_logs` replaces its items."""
 
 
 def _formatter(settings: LoggingSettings, component: str) -> ProcessorFormatter:
@@ -123,8 +125,8 @@ def _formatter(settings: LoggingSettings, component: str) -> ProcessorFormatter:
 
 
 def _drop_extras(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Drop what is attached to a library's record and is no field of it."""
-    # Left by another handler that formatted the record first, as pytest's does.
+    """Drop attributes of a library's record that are not to be logged."""
+    # Another handler that formats the record first, such as pytest's, adds these.
     event.pop("message", None)
     event.pop("asctime", None)
     if event["_record"].name.startswith("celery"):
@@ -133,7 +135,7 @@ def _drop_extras(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _with_origin(event: EventDict, component: str) -> EventDict:
-    """Order the fields, mask secrets, and say when, where and on whose behalf."""
+    """Return the ordered fields with secrets masked, plus time, origin and trace id."""
     record: logging.LogRecord = event.pop("_record")
     del event["_from_structlog"]
     fields = redact_fields(event)
@@ -159,7 +161,7 @@ def _render_json(_: WrappedLogger, __: str, event: EventDict) -> ProcessorReturn
 
 
 def _render_text(_: WrappedLogger, __: str, event: EventDict) -> ProcessorReturnValue:
-    """Render the message and its context; the line's start is the formatter's own."""
+    """Return the message and its fields as text; the formatter adds the start of the line."""
     fields = dict(event)
     parts = [str(fields.pop("message"))]
     exception = fields.pop("exception", None)
@@ -168,7 +170,7 @@ def _render_text(_: WrappedLogger, __: str, event: EventDict) -> ProcessorReturn
     parts += [f"{name}={_quoted(value)}" for name, value in fields.items()]
     line = " ".join(parts)
     text = f"{line}\n{exception}" if exception else line
-    # Indented, no line of a message can pass for a record of its own.
+    # Further lines are indented, so that none looks like a record.
     indented = text.replace("\r", "\\r").replace("\n", "\n    ")
     return indented.encode("utf-8", "backslashreplace").decode("utf-8")
 

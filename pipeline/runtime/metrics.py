@@ -1,11 +1,14 @@
-"""StatsD metrics: the one place where they are named; `docs/metrics.md` lists them.
+"""StatsD metrics: each method of `Metrics` sends one, or one with a label.
 
-Timings travel in milliseconds, StatsD's own unit and marked ``ms`` on the wire, whatever the name
-says: ``api.request_duration_seconds`` is the public service's name for it, and what exporters to
-Prometheus make of an ``ms`` timer is seconds again.
+To add a metric: add a method to `Metrics`, call it where the event happens (`services().metrics`
+in a task, `self.services.metrics` in an endpoint), and add its name to ``docs/metrics.md``. A test
+compares that page with the methods.
 
-A label is part of the name, after a dot, and never what a stranger sent: anything that is no plain
-word (a path, an address, a made-up HTTP method) becomes ``other``.
+Timings are sent in milliseconds, the unit of StatsD. ``api.request_duration_seconds`` is the public
+service's name, and exporters to Prometheus convert ``ms`` timers to seconds.
+
+A label is the last part of a name. It never contains text that a client sent: a text that is no
+plain word (a path, an address, an invented HTTP method) becomes ``other``.
 """
 
 import re
@@ -33,7 +36,7 @@ Gauge = Literal[
     "submission_all",
     "submission_unhandled",
 ]
-"""The daily figures of the public service."""
+"""The daily statistics of the public service, see `pipeline.catalog.app.daily_statistics`."""
 
 OTHER = "other"
 _METHODS = frozenset({"get", "head", "post", "put", "delete", "options", "patch"})
@@ -44,7 +47,7 @@ logger = structlog.get_logger("acoustid.runtime.metrics")
 
 
 class _Client(statsd.StatsClient):  # type: ignore[misc] # statsd has no types
-    """A UDP client whose socket drops a packet rather than wait for room."""
+    """A UDP client that drops a packet when the socket's buffer is full."""
 
     def __init__(self, settings: StatsdSettings) -> None:
         ipv6 = settings.host is not None and ":" in settings.host
@@ -52,14 +55,14 @@ class _Client(statsd.StatsClient):  # type: ignore[misc] # statsd has no types
         self._sock.settimeout(0)
 
     def close(self) -> None:
-        """Close the socket; statsd swallows the error of whatever is sent afterwards."""
+        """Close the socket; statsd ignores the error of a later packet."""
         self._sock.close()
 
 
 def connect_metrics(settings: StatsdSettings) -> "Metrics":
-    """Return the metrics of this process; silent ones without a host, or with an unknown one.
+    """Return the metrics of this process; without a host, or with an unknown one, they are off.
 
-    The host's name is looked up here, once: a wrong one is logged, and stops nothing.
+    The name of the host is resolved once, here. A failure is logged.
     """
     if settings.host is None:
         return Metrics()
@@ -70,9 +73,9 @@ def connect_metrics(settings: StatsdSettings) -> "Metrics":
         return Metrics()
 
 
-@lru_cache(maxsize=1024)  # there are few names, and each is counted again and again
+@lru_cache(maxsize=1024)  # there are few names, each counted often
 def label(text: str) -> str:
-    """Return `text` as a label of ``[a-z0-9_]``, or ``other`` when it is no plain word.
+    """Return a text as a label of ``[a-z0-9_]``, or ``other`` if it is no plain word.
 
     >>> label("tasks.lookup.score"), label("/v2/lookup"), label("127.0.0.1")
     ('tasks_lookup_score', 'other', 'other')
@@ -82,20 +85,20 @@ def label(text: str) -> str:
 
 
 class Metrics:
-    """Counts, times and gauges; no method raises or waits.
+    """Counters, timers and gauges. No method raises an error or waits.
 
     Args:
-        client: where they go, nowhere by default.
+        client: of the StatsD server; None sends nothing.
     """
 
     def __init__(self, client: statsd.StatsClient | None = None) -> None:
         self._client = client
 
     def api_request(self, endpoint: str, method: str, status: int, seconds: float) -> None:
-        """Count and time one HTTP request, whatever its outcome.
+        """Count and time one HTTP request, successful or not.
 
         Args:
-            endpoint: the handler's name (``lookup``), not the path that was asked for.
+            endpoint: the handler's name (``lookup``), not the path of the request.
             method: the HTTP method.
             status: the HTTP status of the reply, 500 after an unexpected exception.
             seconds: from the request's arrival to its reply.
@@ -107,13 +110,13 @@ class Metrics:
         self._time(f"api.request_duration_seconds.{label(endpoint)}.{verb}", seconds)
 
     def lookup_search(self, *, hit: bool) -> None:
-        """Count one fingerprint that was searched for, and whether anything matched."""
+        """Count one search for a fingerprint, and one match if there was any."""
         self._count("api.lookup.searches.total")
         if hit:
             self._count("api.lookup.matches.total")
 
     def metadata_unavailable(self) -> None:
-        """Count one batch of lookups that MusicBrainz's database had no answer for."""
+        """Count one batch of lookups that was answered without MusicBrainz's database."""
         self._count("api.lookup.metadata_unavailable_total")
 
     def new_submissions(self, count: int = 1) -> None:
@@ -125,7 +128,7 @@ class Metrics:
         self._count(f"{outcome}_submissions", count=count)
 
     def imported_submissions(self, count: int = 1) -> None:
-        """Count submissions that became part of the catalogue."""
+        """Count imported submissions."""
         self.submissions_ended("imported", count)
 
     def handled_error(self, code: int) -> None:
@@ -133,15 +136,15 @@ class Metrics:
         self._count("api.handled_errors_total", str(int(code)))
 
     def unhandled_error(self) -> None:
-        """Count one unexpected exception while a request was served."""
+        """Count one unexpected exception in a request."""
         self._count("api.unhandled_errors_total")
 
     def rate_limit_exceeded(self, bucket: Bucket) -> None:
-        """Count one refusal, by the tier that refused."""
+        """Count one refused request, by the limit that it exceeded."""
         self._count("api.rate_limit_exceeded_total", label(bucket))
 
     def rate_limit_unavailable(self) -> None:
-        """Count one request that was let through because Redis could not be asked."""
+        """Count one request that passed without a check because Redis was away."""
         self._count("api.rate_limit_unavailable_total")
 
     def task_enqueued(self, task: str) -> None:
@@ -149,7 +152,7 @@ class Metrics:
         self._count("tasks_enqueued_total", label(task))
 
     def task_started(self, task: str) -> None:
-        """Count one task taken up by a worker."""
+        """Count one task that a worker started."""
         self._count("tasks_started_total", label(task))
 
     def task_finished(self, task: str, seconds: float) -> None:
@@ -158,33 +161,33 @@ class Metrics:
         self._time(f"tasks_duration.{label(task)}", seconds)
 
     def task_retried(self, task: str) -> None:
-        """Count one task that will be tried again."""
+        """Count one task that will be retried."""
         self._count("tasks_retried_total", label(task))
 
     def task_failed(self, task: str, seconds: float) -> None:
-        """Count and time one task that gave up."""
+        """Count and time one task that failed finally."""
         self._count("tasks_failed_total", label(task))
         self._time(f"tasks_duration.{label(task)}", seconds)
 
     def batch_size(self, stage: str, count: int) -> None:
-        """Count one batch and its items; their ratio is the mean size."""
+        """Count one batch and its items; the mean size is their ratio."""
         self._count("pipeline.batches_total", label(stage))
         self._count("pipeline.batch_items_total", label(stage), count=count)
 
     def queue_depth(self, queue: str, count: int) -> None:
-        """Tell how many messages wait in a queue."""
+        """Send the number of messages in a queue."""
         self._gauge(f"queue_depth.{label(queue)}", count)
 
     def queue_age(self, queue: str, seconds: float) -> None:
-        """Tell how long the oldest message of a queue has waited."""
+        """Send the age of the oldest message in a queue."""
         self._gauge(f"queue_age_seconds.{label(queue)}", seconds)
 
     def gauge(self, stat: Gauge, value: float) -> None:
-        """Tell one of the daily figures."""
+        """Send one of the daily statistics."""
         self._gauge(stat, value)
 
     def close(self) -> None:
-        """Close the socket; what is measured afterwards goes nowhere."""
+        """Close the socket; later metrics are dropped."""
         if self._client is not None:
             self._client.close()
 

@@ -1,4 +1,4 @@
-"""What a process opens for itself, although it was forked from one that has opened it already."""
+"""Values that each process makes for itself after a fork, and the cores that it runs on."""
 
 import os
 import threading
@@ -9,13 +9,12 @@ T = TypeVar("T")
 
 
 class PerProcess(Generic[T]):
-    """A value that each process makes for itself when it first asks for it.
+    """A value that each process makes at its first use, such as a pool of connections.
 
-    Connections, locks and threads don't survive a fork, as Celery's pool of processes does one. So
-    whatever has any is kept here, and need not know of forks itself.
+    Connections, locks and threads must not be used after a fork, and Celery's prefork pool forks.
 
     Args:
-        make: returns the value; called once in each process.
+        make: called once in each process; returns the value.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -33,19 +32,19 @@ class PerProcess(Generic[T]):
         return found
 
     def _make_once(self, pid: int) -> None:
-        # A fork may copy a lock that a thread of the parent holds, so each process has its own.
+        # A fork copies locks that the parent's threads hold, so each process has its own lock.
         with self._locks.setdefault(pid, threading.RLock()):
             if pid not in self._made:
-                # The parent's value stays in the dict: to collect it might end its connections.
+                # The parent's value stays in the dict: its deletion could close its connections.
                 self._made[pid] = self._make()
 
 
 def stay_on_one_core() -> None:
-    """Let the threads that this one starts run on a single core of those it may use.
+    """Run the threads that this thread starts on one of the cores that it may use.
 
-    Python runs one thread at a time. Where the next one runs on the other core, all that the last
-    one touched has to follow it there, which takes longer than the work of a request. Systems
-    without such a setting are left as they are.
+    Python runs one thread at a time. A switch to a thread on another core moves the cached memory
+    there, which takes longer than the work of a request. Does nothing on a system without
+    `os.sched_setaffinity`.
     """
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))

@@ -1,7 +1,7 @@
-"""Takes secrets out of what is about to be logged or reported.
+"""Masks secrets in log records and error reports.
 
-A last line of defence: code does not log secrets in the first place, but libraries quote
-addresses with passwords in their errors, and requests carry keys in their query strings.
+This project's code logs no secrets. But errors of libraries quote URLs with passwords, and query
+strings have keys.
 """
 
 import math
@@ -11,7 +11,7 @@ from numbers import Integral, Real
 
 MASK = "***"
 DEPTH = 8
-"""How deep values are followed; what lies deeper is cut off."""
+"""Levels of nested values that are kept; deeper ones are left out."""
 
 _SECRET_NAMES = frozenset(
     {"authorization", "client", "cookie", "dsn", "passwd", "setcookie", "token", "user"}
@@ -31,7 +31,7 @@ _HEADER = re.compile(
 
 
 def is_secret_name(name: object) -> bool:
-    """Tell whether a field of this name (``client``, ``user_key``, ``db_password``) is secret."""
+    """Return whether a field of this name (``client``, ``user_key``, ``db_password``) is secret."""
     bare = "".join(sign for sign in str(name).lower() if sign.isalnum())
     return bare in _SECRET_NAMES or bare.endswith(_SECRET_ENDINGS)
 
@@ -49,8 +49,8 @@ def redact_text(text: str) -> str:
 def redact(value: object, depth: int = DEPTH) -> object:
     """Return `value` as plain JSON with every secret masked.
 
-    Mappings and sequences are followed; bytes shrink to their length; anything else that is no
-    number becomes its text.
+    Mappings and sequences keep their form, bytes become their length, numbers stay, and any other
+    value becomes its text.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -66,7 +66,7 @@ def redact(value: object, depth: int = DEPTH) -> object:
 
 
 def redact_fields(fields: Mapping[str, object], depth: int = DEPTH) -> dict[str, object]:
-    """Return named values with every secret masked, the ones with a secret's name whole."""
+    """Return named values with every secret masked; a field with a secret name is masked wholly."""
     return {
         str(name): MASK if value is not None and is_secret_name(name) else redact(value, depth)
         for name, value in fields.items()
@@ -89,6 +89,6 @@ def _redact_all(
 def _mask_login(match: re.Match[str]) -> str:
     scheme, login = match.groups()
     user, colon, _ = login.partition(":")
-    # A login without a password is harmless in a database's address but is the key of a DSN.
+    # A login without a password is harmless in a database URL, but in a DSN it is the key.
     shown = f"{user}:{MASK}" if colon and not scheme.startswith("http") else MASK
     return f"{scheme}{shown}@" if colon or scheme.startswith("http") else match.group()

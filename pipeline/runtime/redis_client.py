@@ -1,27 +1,33 @@
-"""Connections to Redis with deadlines that hold.
+"""Clients of Redis with timeouts and retries that suit this service.
 
-Left alone, redis-py waits 5 s for a reply and silently tries again ten times: a ``BLPOP`` of 8 s
-then never comes back in time, and an outage looks like a hang.
+By default redis-py waits 5 s for a reply and retries ten times. A ``BLPOP`` of 8 s then never
+returns in time, and an outage blocks the caller for a minute.
 """
+
+from typing import Final
 
 import redis
 from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from pipeline.settings.sections import RedisSettings
+
+REDIS_UNREACHABLE: Final = (RedisConnectionError, RedisTimeoutError)
+"""Raised when Redis is unreachable or does not reply in time."""
 
 CONNECT_TIMEOUT = 2.0
 """Seconds to wait for a connection."""
 
 REPLY_TIMEOUT = 5.0
-"""Seconds to wait for the reply to a command, beyond the time that a blocking one asks for."""
+"""Seconds to wait for the reply to a command, in addition to the timeout of a blocking command."""
 
 LONGEST_WAIT = 30.0
-"""Seconds that a command of a blocking client may ask the server to wait, unless told."""
+"""Longest timeout, in seconds, of a command of a blocking client, unless given."""
 
 MAX_CONNECTIONS = 1024
-"""Connections a client may open: more than a process has threads, so that none is refused."""
+"""Connections of a client: more than a process has threads, so no command has to wait."""
 
 
 def connect(
@@ -33,23 +39,23 @@ def connect(
     timeout: float = REPLY_TIMEOUT,
     keeps_connection: bool = False,
 ) -> redis.Redis:
-    """Return a client; it is safe among threads.
+    """Return a client, which several threads may use.
 
-    It takes a connection from a pool for each command, and connects with the first one. With
-    `keeps_connection` it has one connection, which saves going to the pool; it connects at once,
-    and threads wait for each other.
+    It takes a connection from a pool for each command, and opens the first one at the first
+    command. With `keeps_connection` it opens a single connection at once and keeps it, which saves
+    the use of the pool; its threads wait for each other.
 
-    A command that found its connection lost is sent once more. One whose reply did not come in
-    time is not, since it may have run; nor is anything by a blocking client, for a ``BLPOP`` sent
-    twice waits twice and may lose what the first one popped.
+    A command whose connection is lost is sent once more. A command whose reply is late is not,
+    since it may have run. Commands of a blocking client are never sent again: a second ``BLPOP``
+    waits again, and an item that the first one popped may be lost.
 
     Args:
-        settings: where the server is.
+        settings: of the server.
         blocking: whether the commands (``BLPOP``, ``XREAD``) wait at the server.
         db: another database number of the same server.
-        wait: the longest that a blocking command asks for, in seconds.
+        wait: the longest timeout of a blocking command, in seconds.
         timeout: seconds for a reply, for a blocking client in addition to `wait`.
-        keeps_connection: whether the client has one connection of its own.
+        keeps_connection: whether the client keeps a single connection.
 
     Raises:
         redis.exceptions.RedisError: with `keeps_connection`, Redis is away.

@@ -1,9 +1,8 @@
-"""Counts that a process gathers and adds to fields of Redis hashes, each of them exactly once.
+"""Counters of a process, whose counts are added to fields of Redis hashes exactly once.
 
-What is counted must not wait for its count, so counting is an addition in memory, and a thread
-sends what was gathered. When a reply fails to come, nobody knows whether the parcel arrived; it is
-sent again, unchanged and under the same number, and Redis, which remembers the number of the last
-one, adds it once.
+`Counters.add` adds in memory and does not wait. A thread sends the counts in numbered messages. A
+message without a reply may have been applied, so it is sent again unchanged. Redis has the number
+of the last message of each process, and applies a message once.
 """
 
 import threading
@@ -16,23 +15,23 @@ import redis
 import structlog
 from redis.exceptions import RedisError
 
-EVERY: Final = 1.0
-"""Seconds between two rounds of sending, and so the most that a killed process forgets."""
+SEND_INTERVAL: Final = 1.0
+"""Seconds between two messages. A killed process loses the counts of this time."""
 
-MOST: Final = 50_000
-"""Fields of each hash that are kept while Redis is away; counts of further ones are dropped."""
+MAX_FIELDS: Final = 50_000
+"""Fields of each hash that are kept while Redis is away. Counts of further fields are dropped."""
 
-PARCEL: Final = 2_000
-"""Fields in one message, which holds Redis up for a few milliseconds."""
+MESSAGE_FIELDS: Final = 2_000
+"""Maximum number of fields in one message, which takes Redis a few milliseconds."""
 
-REMEMBERED: Final = 3600
-"""Seconds for which Redis knows the number of a process's last parcel."""
+NUMBER_KEPT: Final = 3600
+"""Seconds for which Redis keeps the number of a process's last message."""
 
-CLOSING: Final = 5.0
-"""Seconds that the last round may take."""
+CLOSE_TIMEOUT: Final = 5.0
+"""Seconds that the last message may take."""
 
-# KEYS: the process's marker, the hashes. ARGV: the parcel's number, seconds to remember it; then
-# for each count the position of its hash, the field, the number to add.
+# KEYS: the key of the process's last number, the hashes. ARGV: the message's number, seconds to
+# keep it; then for each count the position of its hash, the field, the number to add.
 _ADD: Final = """
 if tonumber(redis.call('GET', KEYS[1]) or '0') >= tonumber(ARGV[1]) then
     return 0
@@ -48,50 +47,52 @@ end
 return refused
 """
 
-logger = structlog.get_logger("acoustid.runtime.counters")
+logger = structlog.get_logger("acoustid.runtime.redis_counters")
 
 
 @dataclass(frozen=True, slots=True)
-class _Parcel:
-    """What travels in one message; a number stands for the same counts for ever."""
+class _Message:
+    """Counts with a number, which is never used for other counts."""
 
     number: int
-    counts: list[tuple[str, str, int]]  # hash, field, how many
+    counts: list[tuple[str, str, int]]  # hash, field, number to add
 
 
 class Counters:
     """Adds to fields of Redis hashes, from any thread and without waiting for Redis.
 
-    The thread that sends is started with the first count.
+    The first count starts the thread that sends.
 
     Args:
-        client: to Redis.
-        every: seconds between two rounds of sending.
-        most: fields of each hash that are kept while Redis is away.
+        client: of Redis.
+        every: seconds between two messages.
+        most: maximum number of fields of each hash that are kept while Redis is away.
     """
 
-    def __init__(self, client: redis.Redis, *, every: float = EVERY, most: int = MOST) -> None:
+    def __init__(
+        self, client: redis.Redis, *, every: float = SEND_INTERVAL, most: int = MAX_FIELDS
+    ) -> None:
         self._script = client.register_script(_ADD)
         self._every = every
         self._most = most
         self._marker = f"counted:{uuid.uuid4().hex}"
-        self._lock = threading.Lock()  # for what is gathered
-        self._sending = threading.Lock()  # for the parcels
+        self._lock = threading.Lock()  # of the gathered counts
+        self._sending = threading.Lock()  # of the messages
         self._gathered: dict[str, dict[str, int]] = {}
         self._dropped = 0
-        self._parcels: deque[_Parcel] = deque()
+        self._messages: deque[_Message] = deque()
         self._number = 0
         self._away = False
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
     def add(self, key: str, field: str, count: int = 1) -> None:
-        """Add to a field; nothing is raised, whatever becomes of it.
+        """Add to a field. Never raises an error.
 
         Args:
-            key: the hash.
-            field: its field, in ASCII.
-            count: how many.
+            key: of the hash.
+            field: in ASCII.
+            count: to add.
         """
         with self._lock:
             fields = self._gathered.setdefault(key, {})
@@ -102,7 +103,7 @@ class Counters:
             self._ensure_thread()
 
     def flush(self) -> bool:
-        """Send what was gathered until now; return whether all of it has arrived."""
+        """Send the gathered counts; return whether Redis confirmed all of them."""
         with self._sending:
             if not self._deliver():
                 return False
@@ -110,14 +111,14 @@ class Counters:
             return self._deliver()
 
     def close(self) -> None:
-        """Send what was gathered, in one last try."""
+        """Send the gathered counts in one last attempt."""
         with self._lock:
             self._closing.set()
             thread = self._thread
         if thread is not None:
-            thread.join(CLOSING)
-        if self._gathered or self._parcels:
-            logger.warning("counts are lost: redis was away until the end")
+            thread.join(CLOSE_TIMEOUT)
+        if self._gathered or self._messages:
+            logger.warning("counts are lost: redis is away")
 
     def _ensure_thread(self) -> None:
         if self._closing.is_set() or (self._thread is not None and self._thread.is_alive()):
@@ -126,7 +127,7 @@ class Counters:
         try:
             thread.start()
         except RuntimeError as error:
-            logger.warning("counts wait: no thread to send them", error=str(error))
+            logger.warning("counts are not sent: no thread could be started", error=str(error))
         else:
             self._thread = thread
 
@@ -140,7 +141,7 @@ class Counters:
                 logger.exception("counts could not be sent")
 
     def _pack(self) -> None:
-        """Make parcels of what was gathered."""
+        """Make messages of the gathered counts."""
         with self._lock:
             gathered, self._gathered = self._gathered, {}
             dropped, self._dropped = self._dropped, 0
@@ -151,32 +152,32 @@ class Counters:
             for key, fields in gathered.items()
             for field, count in fields.items()
         ]
-        for start in range(0, len(counts), PARCEL):
+        for start in range(0, len(counts), MESSAGE_FIELDS):
             self._number += 1
-            self._parcels.append(_Parcel(self._number, counts[start : start + PARCEL]))
+            self._messages.append(_Message(self._number, counts[start : start + MESSAGE_FIELDS]))
 
     def _deliver(self) -> bool:
-        """Send the parcels in order; one that may have arrived stays the first until it has."""
-        while self._parcels:
+        """Send the messages in order. A message stays the first one until Redis confirms it."""
+        while self._messages:
             try:
-                refused = self._send(self._parcels[0])
+                refused = self._send(self._messages[0])
             except RedisError as error:
                 self._note_outage(error)
                 return False
-            self._parcels.popleft()
+            self._messages.popleft()
             if refused:
                 logger.warning("redis refused counts: the fields hold no numbers", fields=refused)
         if self._away:
             self._away = False
-            logger.info("redis is back, and counts have arrived")
+            logger.info("redis is back: counts are sent")
         return True
 
-    def _send(self, parcel: _Parcel) -> int:
-        """Send one parcel in one round trip; return how many of its fields Redis refused."""
-        keys = list(dict.fromkeys(key for key, _, _ in parcel.counts))
+    def _send(self, message: _Message) -> int:
+        """Send one message; return how many of its fields Redis refused."""
+        keys = list(dict.fromkeys(key for key, _, _ in message.counts))
         positions = {key: at for at, key in enumerate(keys, 1)}
-        args: list[str | int] = [parcel.number, REMEMBERED]
-        for key, field, count in parcel.counts:
+        args: list[str | int] = [message.number, NUMBER_KEPT]
+        for key, field, count in message.counts:
             args += (positions[key], field, count)
         return int(self._script(keys=[self._marker, *keys], args=args))
 

@@ -1,14 +1,16 @@
-"""Error reports to Sentry: off without a DSN, and never with anybody's data in them.
+"""Error reports to Sentry: off without a DSN, and without personal data.
 
-What leaves: the exception with its stack (no local variables), the log records that led to it,
-SQL texts without their values. What does not: keys, fingerprints, addresses, request bodies,
-query strings, users.
+A report has the exception with its stack but no local variables, the log records before it, SQL
+statements without their values, and the ids of the account and the submission concerned. It has no
+keys, fingerprints, addresses, request bodies, query strings, names or other fields of a user.
 """
 
 import ipaddress
 import re
+from collections.abc import Sequence
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import sentry_sdk
 
@@ -32,7 +34,7 @@ _NOTHING_PERSONAL: "DataCollectionUserOptions" = {
     "queues": False,
     "stack_frame_variables": False,
 }
-"""What Sentry calls by one name in older versions: send_default_pii=False, and more."""
+"""The SDK collects no data of requests and statements, less than with send_default_pii=False."""
 
 _ENDS_OF_PROCESS = (KeyboardInterrupt, SystemExit)
 _PRIVATE_NAMES = ("fingerprint", "address", "ipaddress", "remoteaddr", "clientip", "xforwardedfor")
@@ -64,12 +66,12 @@ def init_sentry(
     """Start reporting the errors of this process.
 
     Args:
-        settings: section ``sentry``, and the cluster's name, which becomes a tag.
-        component: the part this process plays, a tag too.
-        transport: another way out than HTTP.
+        settings: section ``sentry``, and the cluster's name, which becomes the tag ``cluster``.
+        component: the role of this process (``api``, ``worker``), which becomes a tag.
+        transport: used in place of HTTP.
 
     Returns:
-        Whether there is a DSN to report to.
+        Whether there is a DSN, and so reports are on.
     """
     dsn = settings.sentry.dsn.get_secret_value() if settings.sentry.dsn else ""
     if not dsn:
@@ -95,20 +97,59 @@ def init_sentry(
     return True
 
 
-def bind_submission(submission_id: int, stage: str) -> None:
-    """Mark what this task reports from now on with the submission it works on."""
-    sentry_sdk.set_tag("submission_id", str(submission_id))
-    sentry_sdk.set_context("submission", {"id": submission_id, "stage": stage})
+class Submission(Protocol):
+    """The fields of a submission that a report shows."""
+
+    @property
+    def id(self) -> int:
+        """Its id."""
+        ...
+
+    @property
+    def account_id(self) -> int:
+        """Id of the account that sent it."""
+        ...
+
+    @property
+    def created(self) -> datetime:
+        """When it was received."""
+        ...
+
+
+def bind_account(account_id: int) -> None:
+    """Add the account's id to all further reports of this request or task, as their user."""
+    if sentry_sdk.is_initialized():
+        sentry_sdk.set_user({"id": account_id})
+
+
+def bind_submission(submissions: Sequence[Submission], stage: str) -> None:
+    """Add a submission to all further reports of this task: user, tag and context.
+
+    Reports of a batch of several submissions name none. When such a batch fails, its halves are
+    tried again, so the last report is of the submission that fails.
+
+    Args:
+        submissions: that the stage works on.
+        stage: its name.
+    """
+    if len(submissions) != 1 or not sentry_sdk.is_initialized():
+        return
+    [submission] = submissions
+    bind_account(submission.account_id)
+    sentry_sdk.set_tag("submission_id", str(submission.id))
+    received = submission.created.isoformat()
+    context = {"id": submission.id, "stage": stage, "received": received}
+    sentry_sdk.set_context("submission", context)
 
 
 def before_send(event: "Event", hint: "Hint", tags: dict[str, str]) -> "Event | None":
-    """Drop what is no error, tag the rest, and take out what must not leave the house."""
+    """Return a report with tags and without private data; None for the end of a process."""
     exc_info = hint.get("exc_info")
     if exc_info and isinstance(exc_info[1], _ENDS_OF_PROCESS):
         return None
     fields: dict[str, Any] = event  # type: ignore[assignment] # one of its keys at a time
     _unwrap_record(fields, hint)
-    fields.pop("user", None)
+    _keep_account_id(fields)
     fields["tags"] = {**(fields.get("tags") or {}), **tags, **_trace_tag()}
     if request := fields.get("request"):
         fields["request"] = {key: request[key] for key in _REQUEST_KEPT if key in request}
@@ -118,13 +159,20 @@ def before_send(event: "Event", hint: "Hint", tags: dict[str, str]) -> "Event | 
     return event
 
 
+def _keep_account_id(fields: dict[str, Any]) -> None:
+    """Drop the user unless `bind_account` set its id: integrations set texts and addresses."""
+    user = fields.pop("user", None) or {}
+    if isinstance(user.get("id"), int):
+        fields["user"] = {"id": user["id"]}
+
+
 def _trace_tag() -> dict[str, str]:
     trace_id = current_trace_id()
     return {"trace_id": trace_id} if trace_id else {}
 
 
 def _unwrap_record(fields: dict[str, Any], hint: "Hint") -> None:
-    """Show a structured record by its message, so that equal ones are grouped."""
+    """Use the text of a structured log record as the message, by which Sentry groups reports."""
     record = hint.get("log_record")
     if record is not None and isinstance(record.msg, dict):
         context = dict(record.msg)
@@ -145,7 +193,7 @@ def _scrub(value: Any) -> Any:  # noqa: ANN401 - an event is any JSON
 
 def _scrub_field(name: str, value: Any) -> Any:  # noqa: ANN401 - an event is any JSON
     if value is None or name == "stacktrace":
-        return value  # a stack is source code alone: local variables are not collected
+        return value  # local variables are not collected, so a stack has source code only
     return MASK if _is_private(name) else _scrub(value)
 
 
@@ -161,7 +209,7 @@ def _scrub_text(text: str) -> str:
 
 
 def _mask_address(match: re.Match[str]) -> str:
-    """Mask an IP address; leave a time or a version number, which look alike."""
+    """Mask an IP address; keep a time or a version number, which the pattern matches too."""
     found = match.group()
     try:
         ipaddress.ip_address(found.rstrip("."))
@@ -178,8 +226,7 @@ def _release() -> str:
 
 
 def _integrations() -> "list[Integration]":
-    # Imported only when reports are on: they bring the web framework into workers and the
-    # other way round.
+    # Imported only when reports are on: these modules import both Falcon and Celery.
     from sentry_sdk.integrations.celery import CeleryIntegration  # noqa: PLC0415
     from sentry_sdk.integrations.falcon import FalconIntegration  # noqa: PLC0415
     from sentry_sdk.integrations.redis import RedisIntegration  # noqa: PLC0415

@@ -1,7 +1,7 @@
-"""The trace id: one name for a request through the front end, the tasks and the logs.
+"""The trace id, which identifies a request in the logs of the front end and of its tasks.
 
-It is the Base32 form of a random UUID (version 4) without padding: 26 characters of ``A-Z2-7``.
-Celery messages carry it in a header, so that each stage can bind it again.
+It is a random UUID (version 4) in Base32 without padding: 26 characters of ``A-Z2-7``. A header of
+the Celery messages carries it, and each stage binds it again.
 """
 
 import base64
@@ -14,12 +14,12 @@ _TRACE_ID: ContextVar[str | None] = ContextVar("acoustid_trace_id", default=None
 
 
 def new_trace_id() -> str:
-    """Return a fresh trace id of 26 characters."""
+    """Return a new trace id of 26 characters."""
     return base64.b32encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
 
 
 def current_trace_id() -> str | None:
-    """Return the trace id bound to this thread or task, None outside any."""
+    """Return the trace id that is bound in this thread or task; None if there is none."""
     return _TRACE_ID.get()
 
 
@@ -31,13 +31,13 @@ def bind_trace_id(trace_id: str | None = None) -> str:
 
 
 def clear_trace_id() -> None:
-    """Forget the bound trace id."""
+    """Unbind the trace id."""
     _TRACE_ID.set(None)
 
 
 @contextmanager
 def trace(trace_id: str | None = None) -> Iterator[str]:
-    """Bind a trace id for the time of a ``with`` block, then restore what was bound before."""
+    """Bind a trace id for a ``with`` block, and restore the previous one afterwards."""
     bound = trace_id or new_trace_id()
     token = _TRACE_ID.set(bound)
     try:

@@ -1,6 +1,6 @@
 """Reads the settings: defaults, then the file, then the environment.
 
-Nothing is read until `load_settings` is called, and nothing is kept.
+`load_settings` reads them at each call; a module does so neither at import nor later.
 """
 
 import configparser
@@ -28,7 +28,7 @@ DEFAULT_PATH = Path("acoustid.conf")
 
 
 class ConfigError(ValueError):
-    """The configuration cannot be used; the message lists every problem, and no secret."""
+    """The configuration is invalid; the message lists every problem and quotes no secret."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(dict.fromkeys(problems))
@@ -38,13 +38,13 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One value as it was given.
+    """The value of one option, as the file or the environment has it.
 
     Attributes:
-        option: the option it is for.
-        text: the value, or the path of the file that holds it.
+        option: that is set.
+        text: the value, or the path of the file with the value.
         is_file: whether `text` is such a path.
-        origin: the variable's name, or the file and option.
+        origin: the variable's name, or the file and the option.
     """
 
     option: Option
@@ -62,13 +62,13 @@ def load_settings(
     """Read the configuration file and the environment.
 
     Args:
-        path: the INI file; by default ``ACOUSTID_CONFIG``, else ``acoustid.conf`` in the working
-            directory if there is one, else no file at all.
+        path: of the INI file. By default the variable ``ACOUSTID_CONFIG``, else ``acoustid.conf``
+            in the working directory if it exists, else no file.
         environ: the environment, `os.environ` by default.
 
     Raises:
-        ConfigError: with every problem: a file that is named and missing, an unknown section,
-            option or variable, a value of the wrong type, a secret given twice or unreadable.
+        ConfigError: with all problems: a missing file, an unknown section, option or variable, a
+            value of the wrong type, a secret that is given twice or can't be read.
     """
     environ = os.environ if environ is None else environ
     problems: list[str] = []
@@ -131,7 +131,7 @@ def _parse(path: Path, problems: list[str]) -> configparser.ConfigParser:
 
 
 def _faults(error: configparser.Error) -> list[str]:
-    """Tell faults by their line numbers alone, for the line may hold a secret."""
+    """Return messages with line numbers but without the lines, which may have a secret."""
     match error:
         case configparser.DuplicateSectionError():
             return [f"line {error.lineno}: section [{error.section}] is given twice"]
@@ -176,7 +176,7 @@ def _add(layer: Layer, given: Given, problems: list[str]) -> None:
 
 
 def _read_secrets(layer: Layer, problems: list[str]) -> Layer:
-    """Replace every path of a secret file by what the file holds."""
+    """Replace the paths of secret files by the content of the files."""
     read: Layer = {}
     for location, given in layer.items():
         if not given.is_file:
@@ -192,7 +192,7 @@ def _read_secret(given: Given, problems: list[str]) -> str | None:
     try:
         text = Path(given.text).read_text(encoding="utf-8").strip()
     except OSError as error:
-        # The path is not shown: the password itself given for it is a likely slip.
+        # The path is not shown: a password in its place is a likely mistake.
         problems.append(f"{given.origin}: the file cannot be read: {error.strerror}")
     except ValueError:
         problems.append(f"{given.origin}: the file does not hold UTF-8 text")
@@ -204,7 +204,7 @@ def _read_secret(given: Given, problems: list[str]) -> str | None:
 
 
 def _inherit(layer: Layer) -> Layer:
-    """Give the read-only twins what their main sections were given, the environment included."""
+    """Copy the values of main sections to their read-only twins, unless the twin has its own."""
     inherited: Layer = {}
     for (section, *rest), given in layer.items():
         if section + READ_ONLY in sections():
@@ -232,8 +232,8 @@ def _explain(error: ValidationError, layer: Layer) -> list[str]:
         location = tuple(str(step) for step in detail["loc"])
         given = layer[location]
         message = detail["msg"].removeprefix("Value error, ")
-        # Our own checks explain themselves, and what they refuse (a URL) may hold a password.
-        shown = given.option.secret or detail["type"] == "value_error"
-        value = "" if shown else f" (it is {given.text!r})"
+        # The checks of `option_types` explain themselves, and a refused URL may have a password.
+        hidden = given.option.secret or detail["type"] == "value_error"
+        value = "" if hidden else f" (it is {given.text!r})"
         problems.append(f"{given.origin}: {message}{value}")
     return problems

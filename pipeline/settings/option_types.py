@@ -1,11 +1,11 @@
-"""The kinds of value that an option takes, each with the check that refuses anything else.
+"""Types of options with their checks.
 
-A refusal says what to change, and never quotes the value: a URL given for a host name may hold a
-password.
+The message of a failed check says what to change and does not quote the value: a URL in place of a
+host name may have a password.
 """
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
@@ -21,7 +21,7 @@ def _upper(value: object) -> object:
 
 
 def _split_list(value: object) -> object:
-    """Turn ``"a, b"`` into ``("a", "b")``; anything else passes unchanged."""
+    """Return ``("a", "b")`` for ``"a, b"``, and anything but a text unchanged."""
     if not isinstance(value, str):
         return value
     return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
@@ -29,7 +29,7 @@ def _split_list(value: object) -> object:
 
 def _refuse_bridge(value: tuple[str, ...]) -> tuple[str, ...]:
     if value:
-        raise ValueError("the NATS bridge is not part of this version: leave servers empty")
+        raise ValueError("NATS is not part of this version: leave servers empty")
     return value
 
 
@@ -37,7 +37,7 @@ def _checked_servers(value: tuple[str, ...]) -> tuple[str, ...]:
     for server in value:
         try:
             split_server(server, default_port=1)
-        except ValueError:  # its message may quote what was given
+        except ValueError:  # its message may quote the value
             raise ValueError("must be host or host:port, several separated by commas") from None
     return value
 
@@ -46,7 +46,7 @@ def split_server(text: str, default_port: int) -> tuple[str, int]:
     """Return host and port of ``host``, ``host:port``, ``[address]`` or ``[address]:port``.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: the text has another form.
     """
     parts = urlsplit(f"//{_checked_host(text)}")
     if not parts.hostname or parts.netloc != text or parts.port == 0:
@@ -55,36 +55,29 @@ def split_server(text: str, default_port: int) -> tuple[str, int]:
 
 
 def _checked_dsn(value: SecretStr) -> SecretStr:
-    if not _is_dsn(value.get_secret_value()):
+    parts = _http_url(value.get_secret_value())
+    if not (parts and parts.username and parts.path.strip("/")):
         raise ValueError("must be a Sentry DSN: https://KEY@HOST/PROJECT")
     return value
 
 
-def _is_dsn(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        port_is_fit = parts.port is None or parts.port > 0
-    except ValueError:  # its message may quote the DSN
-        return False
-    named = bool(parts.username and parts.hostname and parts.path.strip("/"))
-    return parts.scheme in {"http", "https"} and named and port_is_fit
-
-
 def _checked_web_address(value: str) -> str:
-    if not _is_web_address(value):
+    parts = _http_url(value)
+    plain = value.isascii() and value.isprintable() and " " not in value
+    if not (parts and plain and "@" not in parts.netloc):
         raise ValueError("must be an http:// or https:// address without user and password")
     return value
 
 
-def _is_web_address(text: str) -> bool:
+def _http_url(text: str) -> SplitResult | None:
+    """Return the parts of an ``http`` or ``https`` URL with a valid host and port, else None."""
     try:
         parts = urlsplit(text)
-        port_is_fit = parts.port is None or parts.port > 0
+        port_is_valid = parts.port is None or parts.port > 0
     except ValueError:  # its message may quote a password
-        return False
-    plain = text.isascii() and text.isprintable() and " " not in text
-    named = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
-    return plain and named and port_is_fit
+        return None
+    valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and port_is_valid
+    return parts if valid else None
 
 
 Host = Annotated[str, AfterValidator(_checked_host)]

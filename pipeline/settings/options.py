@@ -1,6 +1,6 @@
-"""The catalogue of options: what the INI file calls them and what the environment does.
+"""The names of all options, in the INI file and in the environment.
 
-It is read off the models of `pipeline.settings.sections`, so there is nothing to keep in step.
+They are derived from the classes of `pipeline.settings.sections`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,10 +16,10 @@ from pipeline.settings.sections import Section, Settings
 
 PREFIX = "ACOUSTID_"
 RESERVED = frozenset({"ACOUSTID_CONFIG"})
-"""Variables with the prefix that are no option."""
+"""Variables that have the prefix and are no options."""
 
 READ_ONLY = "_ro"
-"""Ending of a section that inherits from the one without it."""
+"""Suffix of a section that inherits from the section without the suffix."""
 
 FILE = "_file"
 LEVELS = "levels"
@@ -33,9 +33,9 @@ class Option:
     Attributes:
         section: the section's name in the file, such as ``cluster.rate_limiter``.
         name: the option's name in the file.
-        location: the path of attributes from `Settings`, then for a logger's level its name.
-        secret: whether its value must never be shown, and may be read from a file.
-        nullable: whether an empty value means none.
+        location: the attribute names from `Settings` on; for a logger's level also the logger.
+        secret: whether its value is never shown, and may be read from a file.
+        nullable: whether an empty value means None.
     """
 
     section: str
@@ -55,11 +55,11 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class SectionOptions:
-    """One section of the file and the options it knows.
+    """One section of the file and its options.
 
     Attributes:
-        model: the settings model it fills.
-        options: option name to option; a logger's level is in none, see `find`.
+        model: the class of its settings.
+        options: by name; without the levels of loggers, see `find`.
     """
 
     name: str
@@ -68,7 +68,7 @@ class SectionOptions:
     options: Mapping[str, Option] = field(default_factory=dict)
 
     def find(self, name: str) -> Option | None:
-        """Return the option called `name` here, ``level_<logger>`` included."""
+        """Return the option with a name, which may be ``level_<logger>``; None without one."""
         if option := self.options.get(name):
             return option
         logger = name.removeprefix(LEVEL).replace("__", ".")
@@ -77,7 +77,7 @@ class SectionOptions:
         return None
 
     def find_secret_file(self, name: str) -> Option | None:
-        """Return the secret option for which `name` gives a file, such as ``password_file``."""
+        """Return the secret option of a name such as ``password_file``; None without one."""
         option = self.options.get(name.removesuffix(FILE)) if name.endswith(FILE) else None
         return option if option and option.secret else None
 
@@ -89,19 +89,19 @@ def sections() -> Mapping[str, SectionOptions]:
 
 
 def variable_of(section: str) -> str:
-    """Return the start of the environment names of a section: ``ACOUSTID_CLUSTER``."""
+    """Return the prefix of a section's variables, such as ``ACOUSTID_CLUSTER``."""
     return PREFIX + section.replace(".", "_").upper()
 
 
 def resolve_variable(variable: str) -> tuple[Option, bool] | None:
-    """Find the option that an environment variable sets, trying the longest section first.
+    """Return the option that an environment variable sets; the longest section name wins.
 
     Args:
         variable: the whole name, such as ``ACOUSTID_DATABASE_INGEST_PASSWORD_FILE``.
 
     Returns:
-        The option and whether the variable names a file that holds it; None if nothing has
-        that name.
+        The option, and whether the variable is the path of a file with the value; None if no
+        option has this variable.
     """
     for section in sorted(sections().values(), key=lambda each: -len(each.name)):
         start = variable_of(section.name) + "_"
@@ -114,7 +114,7 @@ def resolve_variable(variable: str) -> tuple[Option, bool] | None:
 
 
 def resolve_option(section: SectionOptions, name: str) -> tuple[Option, bool] | None:
-    """Find the option that `name` sets in a section, and whether it names a file."""
+    """Return the option of a name in a section, and whether its value is the path of a file."""
     if option := section.find(name):
         return option, False
     if option := section.find_secret_file(name):
@@ -150,7 +150,7 @@ def _traits(info: FieldInfo) -> tuple[bool, bool]:
 
 
 def _kinds(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - an annotation may be anything
-    """Yield what a union is made of, seen through ``Annotated``."""
+    """Yield the members of a union, without ``Annotated``."""
     inner = get_args(annotation)
     if not inner:
         yield annotation

@@ -1,8 +1,8 @@
-"""The settings of the whole service: frozen, validated once, passed in to whoever needs them.
+"""The settings of the service: one class for each section of ``acoustid.conf``.
 
-Each model is one section of ``acoustid.conf`` and each attribute one option, so that a name means
-the same in the file, in the environment and in the code. `pipeline.settings.load` fills them in;
-`docs/configuration.md` says what each is for.
+Each field is an option of the same name, with its type and default. Objects are immutable and are
+passed to the functions that need them. `pipeline.settings.load` creates them, and the package's
+docstring says how to add an option.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Section(BaseModel):
-    """What all sections share: immutable, no unknown names, no value in an error's text."""
+    """Base of all sections: immutable, without unknown names, and no value in error messages."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
@@ -40,15 +40,15 @@ class Section(BaseModel):
 
 
 class DatabaseSettings(Section):
-    """One PostgreSQL database and the connection pool that each process keeps to it.
+    """One PostgreSQL database and the connection pool of each process.
 
     Attributes:
-        pool_size: most connections a process opens, without overflow; what only reads (lookups, in
-            a worker) may have as many of its own.
+        pool_size: maximum number of connections of a process. The lookups of a worker have a
+            second pool of this size.
         pool_recycle: seconds after which a connection is replaced, None for never.
-        pool_pre_ping: test a pooled connection before use, so that a restarted server goes
-            unnoticed: whether it was closed, and after 10 s of rest whether the server answers.
-        pool_timeout: seconds to wait for a free connection before giving up.
+        pool_pre_ping: test a pooled connection before use and replace it if it is closed. After
+            10 s without use a ping tests whether the server replies.
+        pool_timeout: seconds to wait for a free connection before an error.
     """
 
     name: Name = "acoustid"
@@ -62,8 +62,8 @@ class DatabaseSettings(Section):
     pool_timeout: Annotated[float, Field(gt=0)] = 2.0
 
     def url(self) -> "sqlalchemy.URL":
-        """Return the address for SQLAlchemy; its text form masks the password."""
-        # Two thirds of this module's start-up time, and a client needs no database.
+        """Return the URL for SQLAlchemy; its text masks the password."""
+        # This import takes two thirds of the module's import time, and clients do not need it.
         import sqlalchemy  # noqa: PLC0415
 
         return sqlalchemy.URL.create(
@@ -89,7 +89,7 @@ class FingerprintDatabaseSettings(DatabaseSettings):
 
 
 class IngestDatabaseSettings(DatabaseSettings):
-    """Submissions as received, and what became of them."""
+    """Submissions as received, with their state and result."""
 
     name: Name = "acoustid_ingest"
 
@@ -110,10 +110,10 @@ class RedisSettings(Section):
     password: SecretStr | None = None
 
     def url(self, db: int | None = None) -> str:
-        """Return ``redis://...`` with the password in clear: for a client, never for a log.
+        """Return ``redis://...`` with the password in plain text; not for logs.
 
         Args:
-            db: another database number of the same server, such as one for caches.
+            db: another database number of the same server.
         """
         host = f"[{self.host}]" if ":" in self.host else self.host
         number = self.db if db is None else db
@@ -127,7 +127,7 @@ class RedisSettings(Section):
 
 
 class NatsSettings(Section):
-    """The ingest bridge; no part of this version, so `servers` must stay empty."""
+    """Submissions from NATS JetStream; not in this version, so `servers` must be empty."""
 
     servers: Servers = ()
     stream: Name = "acoustid_submissions"
@@ -135,13 +135,13 @@ class NatsSettings(Section):
 
 
 class FingerprintIndexSettings(Section):
-    """The inverted index: a directory of this machine (`local`) or a server (`http`).
+    """The inverted index: a local directory (`local`) or a server (`http`).
 
     Attributes:
-        replicas: further servers of the same index, ``host`` or ``host:port``; searched, not
-            written.
-        timeout: seconds that a server, or one after the other, may take for a batch of searches.
-        connections: searches that a process has under way at once.
+        replicas: further servers of the same index, ``host`` or ``host:port``, which are searched
+            but not written.
+        timeout: seconds for a batch of searches, including attempts on other servers.
+        connections: maximum number of concurrent searches of a process.
     """
 
     protocol: Literal["local", "http"] = "local"
@@ -154,20 +154,20 @@ class FingerprintIndexSettings(Section):
     connections: Annotated[int, Field(ge=1)] = 4
 
     def servers(self) -> list[tuple[str, int]]:
-        """Return host and port of every server, first the one that is written."""
+        """Return host and port of every server; the first one is written."""
         further = [split_server(each, default_port=self.port) for each in self.replicas]
         return [(self.host, self.port), *further]
 
 
 class FingerprintStoreSettings(Section):
-    """A copy of the fingerprints in files, from which lookups read without SQL."""
+    """A copy of the fingerprints in files, which lookups read instead of the database."""
 
     enabled: bool = True
     path: Path = Path("data/fingerprints")
 
 
 class RateLimiterSettings(Section):
-    """Requests a second, averaged over the window of 20 s; 0 is no limit."""
+    """Requests per second, averaged over a window of 20 s; 0 for no limit."""
 
     global_limit: RateLimit = 100.0
     app_limit: RateLimit = 10.0
@@ -175,10 +175,10 @@ class RateLimiterSettings(Section):
 
 
 class ClusterSettings(Section):
-    """What this installation is called and which part it plays.
+    """Name and role of this installation.
 
     Attributes:
-        secret: guards the internal API, which stays shut without one.
+        secret: for the internal API, which is off without one.
     """
 
     role: Literal["master", "replica"] = "master"
@@ -188,7 +188,7 @@ class ClusterSettings(Section):
 
 
 class SentrySettings(Section):
-    """Error tracking; off without a DSN."""
+    """Error reports to Sentry; off without a DSN."""
 
     dsn: Dsn | None = None
     environment: Name = "production"
@@ -196,7 +196,7 @@ class SentrySettings(Section):
 
 
 class LoggingSettings(Section):
-    """Levels and form of the log.
+    """Levels and format of the log.
 
     Attributes:
         levels: logger name to level, from the options ``level_<logger>``.
@@ -208,7 +208,7 @@ class LoggingSettings(Section):
 
 
 class StatsdSettings(Section):
-    """Where the metrics go; off without a host."""
+    """StatsD metrics; off without a host."""
 
     host: Host | None = None
     port: Port = 8125
@@ -216,7 +216,7 @@ class StatsdSettings(Section):
 
 
 class FeatureSettings(Section):
-    """What is allowed beyond the public protocol."""
+    """Features beyond the public protocol."""
 
     async_api: bool = False
     demo_key: bool = False
@@ -226,19 +226,18 @@ class ApiSettings(Section):
     """The web front end.
 
     Attributes:
-        trusted_proxies: how many proxies stand before it, whose entries count in
-            X-Forwarded-For and X-Forwarded-Proto.
-        lookup_timeout: seconds from a request's arrival until the client is told to come again.
+        trusted_proxies: number of reverse proxies in front, whose entries in X-Forwarded-For and
+            X-Forwarded-Proto are trusted.
+        lookup_timeout: seconds after which a request that is not a submission gets an error.
         submit_timeout: the same for a submission.
-        lookup_batch_size: most lookups in one batch.
-        lookup_batches_in_flight: most unanswered batches of a front-end process.
-        lookup_hold_back: least seconds between two batches while one is unanswered, unless half a
-            batch waits.
-        answer_cache: whether a lookup that was asked before is answered from memory.
-        cache_generation: whether the catalogue's generation is kept until Redis tells that it has
-            changed.
-        one_core: whether a front-end process keeps to one core.
-        musicbrainz_userinfo_url: whom to ask whose a MusicBrainz access token is.
+        lookup_batch_size: maximum number of lookups in a batch.
+        lookup_batches_in_flight: maximum number of unanswered batches of a front-end process.
+        lookup_hold_back: minimum seconds between two batches while one is unanswered and less than
+            half a batch waits.
+        answer_cache: keep the answers of lookups in memory.
+        cache_generation: keep the catalogue's generation until Redis reports a change.
+        one_core: run all threads of a front-end process on one core.
+        musicbrainz_userinfo_url: URL that returns the user of a MusicBrainz access token.
     """
 
     trusted_proxies: Annotated[int, Field(ge=0)] = 0
@@ -254,21 +253,21 @@ class ApiSettings(Section):
 
 
 class HttpSettings(Section):
-    """What a client may use of the front end. Times are in seconds, sizes in bytes.
+    """Limits of the front end. Times are in seconds, sizes in bytes.
 
     Attributes:
-        threads: requests that a front-end process works on at a time.
-        connections: open connections.
-        connections_per_client: the same of one client address.
-        requests_per_client: requests of one client address that are worked on at a time.
-        half_read_bodies: requests whose body has arrived in part.
-        half_read_bodies_per_client: the same of one client address.
-        buffered_bytes: bytes of all request bodies in memory.
-        buffered_bytes_per_client: the same of one client address.
+        threads: maximum number of requests that a front-end process works on.
+        connections: maximum number of open connections.
+        connections_per_client: the same for one client address.
+        requests_per_client: maximum number of requests of one client address that are worked on.
+        half_read_bodies: maximum number of requests whose body has arrived in part.
+        half_read_bodies_per_client: the same for one client address.
+        buffered_bytes: maximum bytes of request bodies in memory.
+        buffered_bytes_per_client: the same for one client address.
         header_timeout: time for the headers of a request, from their first byte.
-        idle_timeout: time that a connection may be open without a request.
+        idle_timeout: time that a connection may stay open without a request.
         body_timeout: time for the body of a request.
-        body_rate: bytes per second that a body must arrive at, after its first 5 seconds.
+        body_rate: minimum bytes per second of a body, after its first 5 seconds.
         reply_timeout: time in which the client must read the next 64 KiB of a reply.
     """
 
@@ -288,13 +287,13 @@ class HttpSettings(Section):
 
 
 class CelerySettings(Section):
-    """How the workers run.
+    """The workers, and the messages of lookups.
 
     Attributes:
-        fast_path: whether any part of the fast path of lookups is on.
+        fast_path: use the fast path of lookups; if off, the next three fields have no effect.
         fuse_lookup_stages: run all stages of a batch of lookups in one task.
-        keep_producer: publish batches of lookups on a connection that is kept for them.
-        acknowledge_lookups: keep messages of lookups at the broker until their task has ended.
+        keep_producer: publish batches of lookups on a connection that is kept open.
+        acknowledge_lookups: acknowledge messages of lookups when their task has ended.
         lookup_pool: Celery's pool for the workers of the lookup queue.
     """
 
@@ -306,13 +305,13 @@ class CelerySettings(Section):
 
 
 class Settings(Section):
-    """Everything there is to configure.
+    """All sections.
 
-    A read-only twin (``database_ro`` ...) equals its main section wherever it is not set itself.
+    A read-only twin (``database_ro`` ...) has the values of its main section unless it sets them.
 
     Attributes:
-        sources: where each option that is not at its default came from, by its INI name
-            (``"cluster.rate_limiter.ip_limit"``); for `cli.commands.service.config`.
+        sources: file or variable of each option that is set, by section and option
+            (``"cluster.rate_limiter.ip_limit"``); `acoustid config check` prints it.
     """
 
     database: AppDatabaseSettings = AppDatabaseSettings()

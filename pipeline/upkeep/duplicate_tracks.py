@@ -1,4 +1,4 @@
-"""Finds tracks of one recording that import kept apart, for an operator to merge."""
+"""Finds tracks that may be one recording, for an operator to merge (`acoustid tracks suggest`)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from uuid import UUID
 import numpy as np
 import sqlalchemy as sa
 
-from pipeline.catalog.fingerprint import fingerprints, mbid_links
+from pipeline.catalog.fingerprint import fingerprints, mbid_links, tracks
 from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
 from pipeline.fingerprint.compare import compare2_batch
-from pipeline.rules import MAX_LENGTH_DIFF, TRACK_GROUP_THRESHOLD
+from pipeline.rules import DUPLICATE_MAX_LENGTH_DIFF, DUPLICATE_TRACK_THRESHOLD
 from pipeline.runtime.databases import Databases
 
 _CHUNK: Final = 100  # MBIDs whose fingerprints are read at once
@@ -22,14 +22,14 @@ Members = Mapping[int, Sequence[StoredFingerprint]]  # by track id
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Two tracks that may be one.
+    """Two tracks that may be one recording.
 
     Attributes:
         target: the older track.
-        source: the younger one, which would be merged into it.
-        mbid: a recording that both are linked to.
-        min_score: the worst compare2 of a fingerprint of the one with one of the other, 0…1.
-        max_length_diff: the largest difference in length of such two, seconds.
+        source: the newer track, to merge into the older one.
+        mbid: an MBID that both are linked to.
+        min_score: the lowest compare2 of a fingerprint of one with a fingerprint of the other, 0…1.
+        max_length_diff: the largest difference in length of two such fingerprints, seconds.
     """
 
     target: UUID
@@ -40,7 +40,7 @@ class Duplicate:
 
 
 class _Pair(NamedTuple):
-    """Two tracks by their ids, the lower first, and how alike they are."""
+    """Two track ids, the lower first, with the differences of their fingerprints."""
 
     one: int
     other: int
@@ -49,15 +49,15 @@ class _Pair(NamedTuple):
 
 
 def find_duplicates(databases: Databases, limit: int) -> list[Duplicate]:
-    """Return pairs of tracks that share an MBID and sound alike, at most `limit`.
+    """Return pairs of tracks that share an MBID and match, at most `limit`.
 
-    The rule is the public service's for merging tracks: all fingerprints of the one are like all
-    of the other. Nothing is written.
+    By the public service's rule for merging tracks, each fingerprint of one track must match each
+    fingerprint of the other. Nothing is written.
     """
     with databases.engine("fingerprint", read_only=True).connect() as connection:
         found = list(islice(_pairs(connection), limit))
         ids = {track_id for _, pair in found for track_id in (pair.one, pair.other)}
-        gids = fingerprints.track_gids(connection, ids)
+        gids = tracks.track_gids(connection, ids)
     return [
         Duplicate(gids[pair.one], gids[pair.other], mbid, pair.min_score, pair.max_length_diff)
         for mbid, pair in found
@@ -65,20 +65,20 @@ def find_duplicates(databases: Databases, limit: int) -> list[Duplicate]:
 
 
 def _pairs(connection: sa.Connection) -> Iterator[tuple[UUID, _Pair]]:
-    """Yield pairs that are alike with an MBID that they share, by MBID, each pair once."""
+    """Yield matching pairs with an MBID that they share, in the order of MBIDs, each pair once."""
     seen: set[tuple[int, int]] = set()
     for shared in _shared_mbids(connection):
         members = _members(connection, {track_id for ids in shared.values() for track_id in ids})
         for mbid, track_ids in shared.items():
             known = sorted(track_id for track_id in track_ids if track_id in members)
-            for pair in _alike(known, members):
+            for pair in _matching(known, members):
                 if pair[:2] not in seen:
                     seen.add(pair[:2])
                     yield mbid, pair
 
 
 def _shared_mbids(connection: sa.Connection) -> Iterator[dict[UUID, list[int]]]:
-    """Yield the MBIDs that several tracks share, some at a time, with the tracks' ids."""
+    """Yield MBIDs that several tracks share, with the tracks' ids, in chunks."""
     after: UUID | None = None
     while shared := mbid_links.shared_mbids(connection, after, _CHUNK):
         yield shared
@@ -92,27 +92,29 @@ def _members(connection: sa.Connection, track_ids: set[int]) -> Members:
     return members
 
 
-def _alike(track_ids: Sequence[int], members: Members) -> list[_Pair]:
-    """Return the pairs among tracks that are alike, all compared in one pass."""
+def _matching(track_ids: Sequence[int], members: Members) -> list[_Pair]:
+    """Return the pairs of tracks that match; all are compared in one pass."""
     pairs = [
         _Pair(one, other, _max_length_diff(members[one], members[other]))
         for one, other in combinations(track_ids, 2)
     ]
-    near = [pair for pair in pairs if pair.max_length_diff <= MAX_LENGTH_DIFF]
+    near = [pair for pair in pairs if pair.max_length_diff <= DUPLICATE_MAX_LENGTH_DIFF]
     scored = zip(near, _min_scores(near, members), strict=True)
     return [
-        pair._replace(min_score=score) for pair, score in scored if score >= TRACK_GROUP_THRESHOLD
+        pair._replace(min_score=score)
+        for pair, score in scored
+        if score >= DUPLICATE_TRACK_THRESHOLD
     ]
 
 
 def _max_length_diff(one: Sequence[StoredFingerprint], other: Sequence[StoredFingerprint]) -> int:
-    """Return the largest difference in length (seconds) of a fingerprint here and one there."""
+    """Return the largest difference in length (seconds) of a fingerprint of each."""
     lengths, others = ([stored.length for stored in side] for side in (one, other))
     return max(max(lengths) - min(others), max(others) - min(lengths))
 
 
 def _min_scores(pairs: Sequence[_Pair], members: Members) -> list[float]:
-    """Return for each pair of tracks the worst score of a fingerprint here with one there."""
+    """Return for each pair of tracks the lowest score of a fingerprint of each."""
     if not pairs:
         return []
     ids = {track_id for pair in pairs for track_id in (pair.one, pair.other)}

@@ -1,7 +1,7 @@
-"""Settles MBIDs that lookups found missing in MusicBrainz: merged there, still there, or gone.
+"""Merges or disables MBIDs that lookups did not find in MusicBrainz.
 
-An MBID that MusicBrainz doesn't know may be newer than the copy that is asked. So it is disabled
-only once a copy doesn't know it that was made a week after the MBID was first missed.
+An MBID may be newer than the local copy of MusicBrainz. So it is disabled only if it is missing in
+a copy that was made at least a week after a lookup first missed it.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -20,72 +20,72 @@ from pipeline.runtime.databases import Databases
 UNKNOWN_FOR: Final = timedelta(days=7)
 UNKNOWN_NOTE: Final = "MBID has been unknown for too long"
 
-# Copies that are made from dumps may be months apart; what nobody asks for that long is forgotten.
-_REMEMBERED_FOR: Final = timedelta(days=90)
+# Dumps may be loaded months apart.
+_FIRST_SEEN_KEPT: Final = timedelta(days=90)
 
-logger = structlog.get_logger("acoustid.stages.mbids")
+logger = structlog.get_logger("acoustid.upkeep.missing_mbids")
 
 
-class Settled(StrEnum):
-    """What was done about a missing MBID."""
+class MissingMbidOutcome(StrEnum):
+    """The outcome for a missing MBID."""
 
-    MERGED = "merged"  # MusicBrainz redirects it
-    KNOWN = "known"  # a recording has it after all
-    WAITING = "waiting"  # unknown, but not for long enough
-    DISABLED = "disabled"
+    MERGED = "merged"  # into the MBID that MusicBrainz redirects it to
+    KNOWN = "known"  # MusicBrainz has it
+    WAITING = "waiting"  # missing for less than a week, or the copy has no date
+    DISABLED = "disabled"  # missing for more than a week
 
 
 def merge_missing_mbid(
     mbid: UUID, recordings: Recordings, databases: Databases, connection: redis.Redis
-) -> Settled:
-    """Merge an MBID as MusicBrainz did, or disable it when it has been unknown for too long.
+) -> MissingMbidOutcome:
+    """Merge an MBID as MusicBrainz did, or disable it if it has been missing for too long.
 
     Args:
-        mbid: which was missing.
-        recordings: what MusicBrainz says of it.
+        mbid: that was missing.
+        recordings: read from MusicBrainz for this MBID.
         databases: of which ``fingerprint``, ``ingest`` and ``app`` may change.
-        connection: to Redis, which remembers when unknown MBIDs were first seen.
+        connection: to Redis, which has the times at which MBIDs were first missed.
 
     Raises:
         sqlalchemy.exc.OperationalError: a database is away or a lock was held for too long.
         redis.exceptions.RedisError: Redis is away.
     """
-    outcome = _settle(mbid, recordings, databases, connection)
-    if outcome is not Settled.WAITING:
+    outcome = _merge_or_disable(mbid, recordings, databases, connection)
+    if outcome is not MissingMbidOutcome.WAITING:
         connection.delete(unknown_key(mbid))
-        logger.info("missing MBID settled", mbid=str(mbid), outcome=outcome.value)
+        logger.info("missing MBID handled", mbid=str(mbid), outcome=outcome.value)
     return outcome
 
 
 def unknown_key(mbid: UUID) -> str:
-    """Return the key that holds when an unknown MBID was first seen, ISO 8601."""
+    """Return the Redis key of the time at which an MBID was first missed, ISO 8601."""
     return f"unknown_mbid:{mbid}"
 
 
-def _settle(
+def _merge_or_disable(
     mbid: UUID, recordings: Recordings, databases: Databases, connection: redis.Redis
-) -> Settled:
+) -> MissingMbidOutcome:
     if mbid in recordings.redirects:
         merge_mbids(databases, mbid, recordings.redirects[mbid])
-        return Settled.MERGED
+        return MissingMbidOutcome.MERGED
     if mbid in recordings.known:
-        return Settled.KNOWN
+        return MissingMbidOutcome.KNOWN
     if recordings.is_empty or not recordings.has_redirects:
-        return Settled.WAITING
+        return MissingMbidOutcome.WAITING
     first_seen = _first_seen(mbid, datetime.now(UTC), connection)
-    # A copy that doesn't say when it was made may be older than the MBID.
+    # A copy without a date may be older than the MBID.
     if recordings.replicated is None or recordings.replicated - first_seen < UNKNOWN_FOR:
-        return Settled.WAITING
+        return MissingMbidOutcome.WAITING
     disable_mbid(databases, mbid, UNKNOWN_NOTE)
-    return Settled.DISABLED
+    return MissingMbidOutcome.DISABLED
 
 
 def _first_seen(mbid: UUID, now: datetime, connection: redis.Redis) -> datetime:
-    """Return when an MBID was first seen unknown: now, unless Redis remembers an earlier time."""
+    """Return when an MBID was first missed: now, unless Redis has an earlier time."""
     key = unknown_key(mbid)
     with connection.pipeline() as pipe:
         pipe.set(key, now.isoformat(), nx=True)
-        pipe.expire(key, _REMEMBERED_FOR)
+        pipe.expire(key, _FIRST_SEEN_KEPT)
         pipe.get(key)
-        remembered: bytes = pipe.execute()[-1]
-    return datetime.fromisoformat(remembered.decode())
+        stored: bytes = pipe.execute()[-1]
+    return datetime.fromisoformat(stored.decode())

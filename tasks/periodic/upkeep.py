@@ -7,9 +7,9 @@ from uuid import UUID
 
 import structlog
 
+from pipeline.catalog.musicbrainz.recording_redirects import read_recordings
+from pipeline.upkeep.mbid_redirects import follow_redirects
 from pipeline.upkeep.missing_mbids import merge_missing_mbid
-from pipeline.upkeep.musicbrainz_answers import ask
-from pipeline.upkeep.redirects import follow_redirects
 from tasks.celery import app
 from tasks.redis_state.missing_mbids import add_missing_mbids, take_missing_mbids
 from tasks.worker_resources import worker_resources
@@ -63,7 +63,7 @@ def _merge(waiting: set[UUID]) -> dict[str, int]:
     """Handle MBIDs until the time is up, and remove each handled one from the set."""
     outcomes: Counter[str] = Counter()
     resources = worker_resources()
-    recordings = ask(resources.databases, waiting) if waiting else None
+    recordings = read_recordings(resources.databases, waiting) if waiting else None
     if recordings is None:
         return outcomes
     if recordings.is_empty:

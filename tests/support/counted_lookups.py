@@ -1,4 +1,4 @@
-"""Counters in Redis and what became of them in SQL, for the tests of folding."""
+"""Counters in Redis and the rows that they become in SQL, for the tests of folding."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ def user_agents(databases: Databases) -> Totals:
 
 
 def notes(databases: Databases) -> int:
-    """Return how many batches are noted as folded."""
+    """Return how many batches are marked as folded."""
     return len(rows(databases, stats_folded))
 
 
@@ -60,5 +60,5 @@ def rows(databases: Databases, table: sa.Table) -> list[sa.Row[object]]:
 
 
 def left(client: redis.Redis) -> set[str]:
-    """Return the keys of Redis that do not go away by themselves."""
+    """Return the keys of Redis that do not expire."""
     return {key.decode() for key in client.scan_iter() if client.ttl(key) == -1}

@@ -1,4 +1,4 @@
-"""The stages of a submission one after the other, as the chain runs them, without Celery."""
+"""Runs the stages of an import in order, like the chain of tasks but without Celery."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -46,7 +46,7 @@ class Importer:
             ).scalar_one()
 
     def receipt(self, words: Words, length: int = 200, **fields: Any) -> Receipt:
-        """Return a receipt that names `MBID` unless the fields say otherwise."""
+        """Return a receipt with `MBID` unless the fields have another one."""
         receipt = Receipt(self.account_id, self.application_id, "1.0", words, length, mbid=MBID)
         return replace(receipt, **fields)
 
@@ -57,7 +57,7 @@ class Importer:
             return task_id, submissions.insert_receipts(connection, receipts, task_id)
 
     def match(self, ids: Sequence[int]) -> SubmissionBatch:
-        """Run the stages before `persist`, each on what a message carries."""
+        """Run the stages before `persist`, each on a batch that went through a message."""
         batch = validate_submissions(ids, self.databases)
         batch = dedupe_submissions(through_a_message(batch), self.databases)
         return match_submissions(
@@ -74,7 +74,7 @@ class Importer:
             return update_index(writer, self.databases)
 
     def run(self, *receipts: Receipt, index: bool = True) -> list[SubmissionStatus]:
-        """Import one request, wholly; return what became of its submissions."""
+        """Import one request with all stages; return the states of its submissions."""
         _, ids = self.receive(receipts)
         self.persist(self.match(ids))
         if index:
@@ -82,7 +82,7 @@ class Importer:
         return self.statuses(ids)
 
     def statuses(self, ids: Sequence[int]) -> list[SubmissionStatus]:
-        """Return what became of submissions."""
+        """Return the states of submissions."""
         found = statuses(self.databases, ids)
         return [found[submission_id] for submission_id in ids]
 

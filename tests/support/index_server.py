@@ -1,4 +1,4 @@
-"""The index server for the tests: a process of its own, as `acoustid index serve` runs it."""
+"""An index server process for the tests, started by `acoustid index serve`."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ START_DEADLINE = 60.0
 
 
 class IndexServerProcess:
-    """A server on a folder and a port, which it keeps when it is started again."""
+    """A server with a folder and a port, which stay the same after a restart."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -25,12 +25,12 @@ class IndexServerProcess:
 
     @property
     def pid(self) -> int:
-        """The id of its process, while it runs."""
+        """The process id of the running server."""
         assert self._process is not None
         return self._process.pid
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server and wait until it answers."""
         command = ("index", "serve", "--dir", str(self._folder / "data"), "--port", str(self.port))
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -39,14 +39,14 @@ class IndexServerProcess:
         eventually(self._answers, START_DEADLINE)
 
     def kill(self) -> None:
-        """End it as a power cut would, and wait until its port is free."""
+        """Kill the server and wait until its port is free."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             eventually(lambda: is_free(self.port))
 
     def stop(self) -> None:
-        """End it in good order."""
+        """Stop the server by SIGTERM."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(timeout=30)
@@ -62,7 +62,7 @@ class IndexServerProcess:
 
 @contextmanager
 def running_index_server(folder: Path) -> Iterator[IndexServerProcess]:
-    """Run a server on a folder until the exit."""
+    """Run a server on a folder for the time of the block."""
     folder.mkdir(parents=True, exist_ok=True)
     server = IndexServerProcess(folder)
     server.start()

@@ -1,4 +1,4 @@
-"""A MusicBrainz of a few recordings, and links to them, made up for tests."""
+"""A MusicBrainz database of a few recordings, and links to them, for tests."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ OLD, NEW, NEWER, ELSEWHERE = (UUID(f"5d1f0c5e-2222-4aaa-8aaa-{n:012}") for n in 
 
 
 class Links:
-    """Tracks' links to MBIDs, each submission of one with a source."""
+    """Links of tracks to MBIDs, with a source for each submission."""
 
     def __init__(self, databases: Databases) -> None:
         self.databases = databases
@@ -27,7 +27,7 @@ class Links:
         return self._insert("fingerprint", fp.track, gid=uuid4())
 
     def link(self, track_id: int, mbid: UUID, count: int = 1, **fields: Any) -> int:
-        """Link a track to an MBID by so many submissions."""
+        """Link a track to an MBID, with a number of submissions."""
         values = {"track_id": track_id, "mbid": mbid, "submission_count": count} | fields
         link_id = self._insert("fingerprint", fp.track_mbid, **values)
         for _ in range(count):
@@ -71,7 +71,7 @@ class Links:
             return list(connection.execute(statement).scalars())
 
     def changes(self) -> Sequence[Any]:
-        """Return the noted changes."""
+        """Return the recorded changes."""
         table = ingest_tables.track_mbid_change
         with self.databases.engine("ingest").connect() as connection:
             return connection.execute(sa.select(table).order_by(table.c.id)).all()
@@ -97,13 +97,13 @@ class MusicBrainz:
             self._execute(sa.insert(mb.recording).values(row))
 
     def redirect(self, old: UUID, new: UUID) -> None:
-        """Let an MBID lead to a recording, as when the old one was merged into it."""
+        """Redirect an MBID to a recording."""
         self._execute(sa.delete(mb.recording_gid_redirect).filter_by(gid=old))
         row = {"gid": old, "new_id": self._ids[new]}
         self._execute(sa.insert(mb.recording_gid_redirect).values(row))
 
     def replicated(self, until: datetime) -> None:
-        """Say up to when the copy follows MusicBrainz."""
+        """Set the time up to which the copy follows MusicBrainz."""
         self._execute(sa.delete(mb.replication_control))
         row = {"id": 1, "current_schema_sequence": 30, "last_replication_date": until}
         self._execute(sa.insert(mb.replication_control).values(row))

@@ -1,4 +1,4 @@
-"""A client of the application, in process, and what stands behind it."""
+"""A client of the application in this process, with a worker that answers its lookups."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from falcon import testing
 
 from api.app import create_app
-from api.services import Dispatch, open_services
+from api.front_end import Dispatch, create_front_end
 from pipeline.catalog.app import accounts
 from pipeline.catalog.ingest import tables as ingest_tables
 from pipeline.messages import BackgroundLookup, LookupBatch
@@ -26,7 +26,7 @@ MBID: Final = "5d1f0c5e-1111-4aaa-8aaa-000000000001"
 
 
 class _Client(testing.TestClient):
-    """A client with an address."""
+    """A client that sends its address."""
 
     def simulate_request(self, *args: Any, **kwargs: Any) -> testing.Result:
         """Send a request from this machine."""
@@ -35,15 +35,15 @@ class _Client(testing.TestClient):
 
 
 class Web:
-    """One front end, with an application's and a user's key.
+    """A front end, with the keys of an application and of a user.
 
     Attributes:
         http: sends any request.
         worker: answers the lookups.
-        submitted: submission ids of what was handed to the workers, chain by chain.
-        background: the background lookups that were handed to the workers, by task id.
-        send_lookups: takes the batches of lookups.
-        send_submissions: takes what is handed to the workers.
+        submitted: ids of the submissions that were sent to the workers, chain by chain.
+        background: the background lookups that were sent to the workers, by task id.
+        send_lookups: receives the batches of lookups.
+        send_submissions: receives the ids of submissions.
     """
 
     def __init__(self, settings: Settings, client: redis.Redis) -> None:
@@ -54,19 +54,19 @@ class Web:
         self.background: dict[str, BackgroundLookup] = {}
         self.send_lookups: Callable[[LookupBatch], None] = self.worker.send
         self.send_submissions: Callable[[Sequence[int]], None] = self.receive
-        self.services = open_services(
+        self.front_end = create_front_end(
             settings,
             Dispatch(self._forward_lookups, self.background.__setitem__, self._forward_ids),
         )
-        self.app = create_app(self.services)
+        self.app = create_app(self.front_end)
         self.http = _Client(self.app)
-        with self.services.databases.engine("app").begin() as connection:
+        with self.front_end.databases.engine("app").begin() as connection:
             self.user = accounts.ensure_demo(connection).user_key
             made = accounts.create_application(connection, "tests")
         self.application, self.application_id = made.key, made.id
 
     def receive(self, ids: Sequence[int]) -> None:
-        """Take submissions as `tasks.dispatch.send_submissions` does."""
+        """Receive submissions, in place of `tasks.dispatch.send_submissions`."""
         self.submitted.append(list(ids))
 
     def _forward_lookups(self, batch: LookupBatch) -> None:
@@ -104,11 +104,11 @@ class Web:
         table = ingest_tables.submission
         wanted = table.c.application_id == self.application_id
         query = sa.select(table).where(wanted).order_by(table.c.id)
-        with self.services.databases.engine("ingest").connect() as connection:
+        with self.front_end.databases.engine("ingest").connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def handed_on(self) -> list[int]:
-        """Return the ids of what was handed to the workers, as soon as all receipts were."""
+        """Return the ids of the submissions sent to the workers, once all receipts were sent."""
         received = {row["id"] for row in self.receipts()}
         eventually(lambda: received == {number for ids in self.submitted for number in ids})
         return [number for ids in self.submitted for number in ids]
@@ -116,7 +116,7 @@ class Web:
     def finish(self, submission_id: int, state: str, reason: str | None = None) -> None:
         """Give a submission its final state, as the workers do."""
         table = ingest_tables.submission
-        with self.services.databases.engine("ingest").begin() as connection:
+        with self.front_end.databases.engine("ingest").begin() as connection:
             connection.execute(
                 sa.update(table)
                 .where(table.c.id == submission_id)
@@ -125,11 +125,11 @@ class Web:
 
     def close(self) -> None:
         """Close the front end."""
-        self.services.close()
+        self.front_end.close()
 
 
 def error_of(result: testing.Result) -> dict[str, Any]:
-    """Return the error of a JSON reply, checking that it is one."""
+    """Return the error of a JSON reply; fail if the reply is not an error."""
     body = json.loads(result.text)
     assert set(body) == {"status", "error"}
     assert body["status"] == "error"

@@ -1,4 +1,4 @@
-"""The application under test: real databases, a real Redis, and a worker of a few lines."""
+"""The application under test, with real databases, a real Redis and a minimal worker."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,14 +15,14 @@ NO_LIMITS = {"global_limit": 0, "app_limit": 0, "ip_limit": 0}
 
 @pytest.fixture
 def make_web(servers: Servers, settings: Settings) -> Iterator[Callable[..., Web]]:
-    """Return a function that makes applications with sections of their own."""
+    """Return a function that creates applications with given sections of the settings."""
     made: list[Web] = []
     with scratch_redis(settings) as client:
 
         def make(**sections: Any) -> Web:
             sections.setdefault("cluster", {"rate_limiter": NO_LIMITS})
             sections.setdefault("features", {"demo_key": True})
-            # A test's worker changes its answers without a word; `test_answers.py` has the cache.
+            # The tests' worker changes its answers without a new generation of the catalogue.
             sections["api"] = {"answer_cache": False, **sections.get("api", {})}
             made.append(Web(on_scratch(servers.settings(**sections)), client))
             return made[-1]

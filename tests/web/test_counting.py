@@ -1,4 +1,4 @@
-"""What a front end counts of lookups: hits and misses, programs and addresses."""
+"""The front end counts lookups by hit or miss, and requests by user agent and address."""
 
 from tests.support.web_client import FORM, GID, MBID, WORD
 
@@ -7,7 +7,7 @@ ASKED = {"fingerprint": WORD, "duration": 241}
 
 def counted(web, key: str) -> dict[str, int]:
     """Return the counters of today without their date and hour."""
-    assert web.services.counters.flush()
+    assert web.front_end.counters.flush()
     return {
         field.decode().partition(":")[2]: int(value)
         for field, value in web.redis.hgetall(key).items()
@@ -15,13 +15,13 @@ def counted(web, key: str) -> dict[str, int]:
 
 
 def lookups(web) -> dict[str, int]:
-    """Return how often the application hit and missed, whatever the hour."""
+    """Return the application's hits and misses of all hours."""
     found = {field.split(":", 1)[1]: count for field, count in counted(web, "lookups").items()}
     assert all(field.startswith(f"{web.application_id}:") for field in found)
     return {field.partition(":")[2]: count for field, count in found.items()}
 
 
-def test_a_request_is_a_hit_or_a_miss(web) -> None:
+def test_a_lookup_counts_as_a_hit_or_a_miss(web) -> None:
     web.lookup(**ASKED)
     web.lookup(trackid=GID)
     web.worker.answer = lambda _: {"results": []}
@@ -29,7 +29,7 @@ def test_a_request_is_a_hit_or_a_miss(web) -> None:
     assert lookups(web) == {"hit": 2, "miss": 1}
 
 
-def test_only_the_first_lookup_of_a_request_counts_and_of_a_batch_each(web) -> None:
+def test_one_lookup_of_a_request_counts_and_each_of_a_batch(web) -> None:
     two = {"fingerprint.0": WORD, "duration.0": 1, "fingerprint.1": WORD, "duration.1": 2}
     web.worker.answer = lambda lookup: {"results": [] if lookup.duration == 2 else [{"id": GID}]}
     web.lookup(**two)
@@ -38,7 +38,7 @@ def test_only_the_first_lookup_of_a_request_counts_and_of_a_batch_each(web) -> N
     assert lookups(web) == {"hit": 3, "miss": 1}
 
 
-def test_what_is_refused_is_no_lookup(web) -> None:
+def test_refused_requests_are_not_counted(web) -> None:
     assert web.lookup(fingerprint="!", duration=1).status_code == 400
     assert web.post("/v2/lookup", client="nobody", **ASKED).status_code == 401
     assert lookups(web) == {}
@@ -47,7 +47,7 @@ def test_what_is_refused_is_no_lookup(web) -> None:
     assert lookups(web) == {}
 
 
-def test_the_sender_is_counted_by_program_and_address(web) -> None:
+def test_requests_are_counted_by_user_agent_and_address(web) -> None:
     def send(agent: str | None, address: str) -> None:
         web.http.simulate_post(
             "/v2/lookup",
@@ -69,14 +69,14 @@ def test_the_sender_is_counted_by_program_and_address(web) -> None:
     }
 
 
-def test_a_lookup_in_the_background_is_counted_by_its_worker(make_web) -> None:
+def test_a_background_lookup_is_counted_by_the_worker(make_web) -> None:
     web = make_web(features={"async_api": True})
     assert web.lookup(**ASKED, **{"async": 1}).status_code == 200
     assert lookups(web) == {}
     assert sum(counted(web, "ua").values()) == 1
 
 
-def test_closing_sends_what_was_counted(make_web) -> None:
+def test_closing_sends_the_counts(make_web) -> None:
     web = make_web()
     web.lookup(**ASKED)
     web.close()

@@ -1,4 +1,4 @@
-"""A request has one deadline from its arrival on, and every wait takes what is left."""
+"""A request has one deadline, which limits all waits together."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -25,23 +25,23 @@ def at_most(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def locked(web: Web) -> Iterator[None]:
-    """Let nobody write receipts meanwhile."""
-    with web.services.databases.engine("ingest").begin() as connection:
+    """Lock the table of receipts meanwhile."""
+    with web.front_end.databases.engine("ingest").begin() as connection:
         connection.execute(sa.text("LOCK TABLE submission IN SHARE ROW EXCLUSIVE MODE"))
         yield
 
 
 def keys_take(web: Web, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = web.services.keys.applications.find(web.application)
+    found = web.front_end.access.keys.applications.find(web.application)
 
     def find(*_: object) -> object:
         time.sleep(seconds)
         return found
 
-    monkeypatch.setattr(web.services.keys.applications, "find", find)
+    monkeypatch.setattr(web.front_end.access.keys.applications, "find", find)
 
 
-def test_what_finding_the_key_takes_is_not_left_for_the_workers(
+def test_the_time_for_finding_the_key_is_subtracted_for_the_workers(
     make_web: MakeWeb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     web = make_web(api={"lookup_timeout": 2.5})
@@ -52,7 +52,7 @@ def test_what_finding_the_key_takes_is_not_left_for_the_workers(
     assert (result.status_code, code_of(result)) == (503, 13)
 
 
-def test_what_finding_the_key_takes_is_not_left_for_the_receipt(
+def test_the_time_for_finding_the_key_is_subtracted_for_the_receipt(
     make_web: MakeWeb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     web = make_web(api={"submit_timeout": 2.5})
@@ -66,9 +66,9 @@ def test_what_finding_the_key_takes_is_not_left_for_the_receipt(
 
 
 @pytest.mark.parametrize("path", ["/v2/lookup", "/v2/submit", "/v2/submission_status"])
-def test_a_key_is_not_looked_for_past_the_deadline(make_web: MakeWeb, path: str) -> None:
+def test_the_query_of_a_key_ends_at_the_deadline(make_web: MakeWeb, path: str) -> None:
     web = make_web(api={"lookup_timeout": 1.0, "submit_timeout": 1.0})
-    with web.services.databases.engine("app").begin() as connection:
+    with web.front_end.databases.engine("app").begin() as connection:
         connection.execute(sa.text("LOCK TABLE application IN ACCESS EXCLUSIVE MODE"))
         with at_most(5.0):
             result = web.post(path, **MINIMAL, client="a key that no cache knows", user=web.user)
@@ -77,7 +77,7 @@ def test_a_key_is_not_looked_for_past_the_deadline(make_web: MakeWeb, path: str)
 
 def test_without_a_free_connection_a_submission_is_withdrawn(make_web: MakeWeb) -> None:
     web = make_web(api={"submit_timeout": 0.5})
-    engine = web.services.databases.engine("ingest")
+    engine = web.front_end.databases.engine("ingest")
     with ExitStack() as held:
         for _ in range(web.settings.database_ingest.pool_size):
             held.enter_context(engine.connect())
@@ -88,7 +88,7 @@ def test_without_a_free_connection_a_submission_is_withdrawn(make_web: MakeWeb) 
     assert len(web.receipts()) == 1
 
 
-def test_a_submission_whose_time_is_over_leaves_nothing(make_web: MakeWeb) -> None:
+def test_a_submission_after_its_deadline_is_not_stored(make_web: MakeWeb) -> None:
     web = make_web(api={"submit_timeout": 1.0})
     with locked(web):
         result = web.submit(**MINIMAL)
@@ -97,7 +97,7 @@ def test_a_submission_whose_time_is_over_leaves_nothing(make_web: MakeWeb) -> No
     assert len(web.receipts()) == 1
 
 
-def test_nobody_waits_past_the_deadline_for_final_states(make_web: MakeWeb) -> None:
+def test_waiting_for_final_states_ends_at_the_deadline(make_web: MakeWeb) -> None:
     web = make_web(api={"submit_timeout": 1.0})
     with at_most(5.0):
         result = web.submit(**MINIMAL, wait=10)
@@ -111,7 +111,7 @@ def test_nobody_waits_past_the_deadline_for_final_states(make_web: MakeWeb) -> N
         sqlalchemy.exc.OperationalError("", {}, OSError()),
     ],
 )
-def test_states_that_nobody_can_tell_are_pending(
+def test_unknown_states_are_pending(
     web: Web, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def statuses(*_: object) -> None:

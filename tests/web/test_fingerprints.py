@@ -15,7 +15,7 @@ XML = "<?xml version='1.0' encoding='UTF-8'?>\n"
 
 def store(web, words, length: int = 241) -> int:
     """Add a fingerprint with a track of its own; return its id."""
-    with web.services.databases.engine("fingerprint").begin() as connection:
+    with web.front_end.databases.engine("fingerprint").begin() as connection:
         track = connection.scalar(
             sa.insert(tables.track).values(gid=uuid.uuid4()).returning(tables.track.c.id)
         )
@@ -41,7 +41,7 @@ def test_the_words_are_signed_numbers(web) -> None:
     )
 
 
-def test_a_word_is_a_hashe_in_xml(web) -> None:
+def test_xml_names_a_word_hashe(web) -> None:
     number = store(web, [1, 0xFFFFFFFE], length=3)
     assert web.post("/v2/fingerprint", id=number, format="xml").text == (
         f"{XML}<response><fingerprint><duration>3</duration>"
@@ -50,7 +50,7 @@ def test_a_word_is_a_hashe_in_xml(web) -> None:
     )
 
 
-def test_a_whole_fingerprint_comes_back_word_by_word(web) -> None:
+def test_a_whole_fingerprint_is_returned(web) -> None:
     words = fingerprint(7)
     number = store(web, words, length=32767)
     shown = web.get("/v2/fingerprint", id=f" +{number} ").json["fingerprint"]
@@ -59,14 +59,14 @@ def test_a_whole_fingerprint_comes_back_word_by_word(web) -> None:
 
 
 @pytest.mark.parametrize("query", [{}, {"id": ""}, {"id": "0"}, {"id": "x"}, {"id": "1.5"}])
-def test_an_id_is_needed(web, query) -> None:
+def test_a_missing_id_is_an_error(web, query) -> None:
     result = web.get("/v2/fingerprint", **query)
     assert (result.status_code, code_of(result)) == (400, 2)
     assert error_of(result)["message"].startswith('missing required parameter "id"')
 
 
 @pytest.mark.parametrize("number", ["2147483647", "2147483648", "-1", "9" * 90])
-def test_a_fingerprint_that_there_is_not(web, number) -> None:
+def test_an_unknown_fingerprint_is_not_found(web, number) -> None:
     result = web.get("/v2/fingerprint", id=number)
     assert result.status_code == 404
     assert error_of(result) == {"code": 18, "message": "fingerprint not found"}

@@ -1,4 +1,4 @@
-"""Whatever is sent: never an unhandled exception, always a reply of the protocol."""
+"""Any request gets a reply of the protocol, without an unhandled exception."""
 
 import gzip
 import json
@@ -75,7 +75,7 @@ relaxed = settings(
 
 
 def check(result: falcon.testing.Result) -> None:
-    """Check that a reply is one of the protocol, and no confession of a bug."""
+    """Check that a reply is one of the protocol, and not an internal error."""
     assert result.headers["Access-Control-Allow-Origin"] == "*"
     body = json.loads(result.text)
     assert body["status"] in {"ok", "error"}
@@ -85,7 +85,7 @@ def check(result: falcon.testing.Result) -> None:
 
 
 def complete(web, sent: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Add valid keys before what was made up and a valid item after it: the first value counts."""
+    """Add valid keys before the generated parameters, and a valid item after them."""
     keys = [("client", web.application), ("user", web.user)]
     item = [("fingerprint", WORD), ("duration", "3"), ("track", "x")]
     return [*keys, *(pair for pair in sent if pair[0] not in {"wait", "format"}), *item]

@@ -1,4 +1,4 @@
-"""``/v2/internal/*``: who is let in, before anything else is looked at."""
+"""``/v2/internal/*``: the secret is checked before all other parameters."""
 
 from urllib.parse import urlencode
 
@@ -19,12 +19,12 @@ SHUT = {
 }
 
 
-def test_there_are_seven() -> None:
+def test_there_are_seven_internal_paths() -> None:
     assert len(NAMES) == 7
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_without_the_secret_all_are_shut(make_web, name) -> None:
+def test_all_paths_need_the_secret(make_web, name) -> None:
     web = make_web(cluster=cluster())
     result = web.get(f"/v2/internal/{name}")
     assert result.status_code == 400
@@ -35,7 +35,7 @@ def test_without_the_secret_all_are_shut(make_web, name) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("configured", [None, ""])
-def test_without_a_configured_secret_none_opens(make_web, name, configured) -> None:
+def test_without_a_configured_secret_all_paths_are_closed(make_web, name, configured) -> None:
     web = make_web(cluster=cluster(secret=configured))
     assert error_of(web.get(f"/v2/internal/{name}")) == SHUT
     for secret in ("", "None", "null", SECRET):
@@ -43,7 +43,7 @@ def test_without_a_configured_secret_none_opens(make_web, name, configured) -> N
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_with_the_secret_the_parameters_are_looked_at(make_web, name) -> None:
+def test_with_the_secret_the_parameters_are_checked(make_web, name) -> None:
     web = make_web(cluster=cluster())
     result = call(web, name)
     if name == "create_account":
@@ -54,14 +54,14 @@ def test_with_the_secret_the_parameters_are_looked_at(make_web, name) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_secret_comes_before_every_other_parameter(make_web, name) -> None:
+def test_the_secret_is_checked_before_all_other_parameters(make_web, name) -> None:
     web = make_web(cluster=cluster())
     assert error_of(call(web, name, secret="x", format="yaml", hour="x", client="?")) == SHUT
     text = call(web, name, secret="x", format="xml").text
     assert text.startswith(f"{XML}<response><error><code>12</code><message>not allowed")
 
 
-def test_the_secret_may_stand_in_the_query_too(make_web) -> None:
+def test_the_secret_can_be_in_the_query(make_web) -> None:
     web = make_web(cluster=cluster())
     assert web.get("/v2/internal/create_account", secret=SECRET).status_code == 200
     body = urlencode({"secret": SECRET})
@@ -72,7 +72,7 @@ def test_the_secret_may_stand_in_the_query_too(make_web) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_replica_does_not_take_counts(make_web, name) -> None:
+def test_a_replica_refuses_counts(make_web, name) -> None:
     web = make_web(cluster=cluster(role="replica"))
     result = call(web, name)
     if name in MASTER:
@@ -85,7 +85,7 @@ def test_a_replica_does_not_take_counts(make_web, name) -> None:
         assert result.status_code == 200 or code_of(result) == 2
 
 
-def test_only_so_many_secrets_can_be_tried(make_web) -> None:
+def test_wrong_secrets_count_for_the_rate_limit(make_web) -> None:
     limits = {"global_limit": 0, "app_limit": 0, "ip_limit": 0.1}
     web = make_web(cluster=cluster(rate_limiter=limits))
     assert [code_of(call(web, "create_account", secret="x")) for _ in range(3)] == [12, 12, 14]

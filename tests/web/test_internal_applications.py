@@ -1,4 +1,4 @@
-"""``/v2/internal/*`` for keys: made, looked after, checked."""
+"""``/v2/internal/*``: accounts and applications are created, enabled and checked."""
 
 import pytest
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ def web(make_web):
 
 
 def row(web, table, number: int):
-    with web.services.databases.engine("app").connect() as connection:
+    with web.front_end.databases.engine("app").connect() as connection:
         return connection.execute(sa.select(table).where(table.c.id == number)).one()
 
 
@@ -29,7 +29,7 @@ def make_application(web, account_id: int) -> tuple[int, str]:
     return made["id"], made["api_key"]
 
 
-def test_an_account_is_made_and_may_submit_at_once(web) -> None:
+def test_a_new_account_can_submit_at_once(web) -> None:
     result = call(web, "create_account")
     assert result.status_code == 200
     made = row(web, account, result.json["id"])
@@ -45,7 +45,7 @@ def test_an_account_in_xml(web) -> None:
     assert text.endswith("</id><status>ok</status></response>")
 
 
-def test_an_application_is_made_and_may_ask_at_once(web) -> None:
+def test_a_new_application_can_look_up_at_once(web) -> None:
     owner = make_account(web)
     result = call(web, "create_application", account_id=owner, name=" Glåss\0", version="1.0")
     assert result.status_code == 200
@@ -56,7 +56,7 @@ def test_an_application_is_made_and_may_ask_at_once(web) -> None:
     assert web.lookup(client=made.apikey, trackid=GID).status_code == 200
 
 
-def test_an_application_may_have_no_version(web) -> None:
+def test_the_version_of_an_application_is_optional(web) -> None:
     number, _ = make_application(web, make_account(web))
     assert row(web, application, number).version == ""
 
@@ -103,7 +103,7 @@ def test_an_application_is_disabled_and_enabled(web, word) -> None:
 
 
 @pytest.mark.parametrize("word", ["1", "true", "yes", "2", "enabled"])
-def test_any_other_word_enables(web, word) -> None:
+def test_all_other_words_enable(web, word) -> None:
     owner = make_account(web)
     number, _ = make_application(web, owner)
     set_active(web, owner, number, "0")
@@ -120,7 +120,7 @@ def test_a_status_in_xml(web) -> None:
     )
 
 
-def test_somebody_elses_application_is_unknown(web) -> None:
+def test_an_application_of_another_account_is_unknown(web) -> None:
     number, _ = make_application(web, make_account(web))
     for owner, asked in ((make_account(web), number), (0, number), (1, 2147483648), (1, -1)):
         result = set_active(web, owner, asked, "0")
@@ -130,7 +130,7 @@ def test_somebody_elses_application_is_unknown(web) -> None:
 
 
 @pytest.mark.parametrize("left_out", ["account_id", "application_id", "active"])
-def test_a_status_needs_all_three(web, left_out) -> None:
+def test_a_status_needs_all_parameters(web, left_out) -> None:
     form = {"account_id": 1, "application_id": 1, "active": 0}
     del form[left_out]
     result = call(web, "update_application_status", **form)
@@ -138,14 +138,14 @@ def test_a_status_needs_all_three(web, left_out) -> None:
     assert error_of(result)["message"].startswith(f'missing required parameter "{left_out}"')
 
 
-def test_a_key_is_checked_that_nobody_has_used_yet(web) -> None:
-    with web.services.databases.engine("app").begin() as connection:
+def test_an_unused_key_is_checked(web) -> None:
+    with web.front_end.databases.engine("app").begin() as connection:
         made = accounts.create_application(connection, "new")
     result = call(web, "check_application", api_key=made.key)
     assert result.text == f'{{"id": {made.id}, "status": "ok"}}'
 
 
-def test_a_key_that_is_no_applications(web) -> None:
+def test_a_key_of_no_application_is_refused(web) -> None:
     owner = make_account(web)
     number, key = make_application(web, owner)
     assert call(web, "check_application", api_key=key).json["id"] == number
@@ -159,7 +159,7 @@ def test_a_key_that_is_no_applications(web) -> None:
     assert error_of(result)["message"].startswith('missing required parameter "api_key"')
 
 
-def test_the_demo_key_is_checked_as_it_is_used(make_web) -> None:
+def test_the_demo_key_is_active_only_if_switched_on(make_web) -> None:
     on = make_web(cluster=cluster(), features={"demo_key": True})
     off = make_web(cluster=cluster(), features={"demo_key": False})
     assert call(on, "check_application", api_key="8XaBELgH").status_code == 200

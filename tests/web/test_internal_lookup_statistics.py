@@ -1,4 +1,4 @@
-"""``/v2/internal/*stats``: counts that the cluster's servers tell each other."""
+"""``/v2/internal/*stats``: counts of lookups are added and returned."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ def rows(web, table, *names: str) -> list[tuple[object, ...]]:
     """Return columns of the application's rows, in their order."""
     columns = [table.c[name] for name in names]
     statement = sa.select(*columns).where(table.c.application_id == web.application_id)
-    with web.services.databases.engine("app").connect() as connection:
+    with web.front_end.databases.engine("app").connect() as connection:
         return [tuple(row) for row in connection.execute(statement.order_by(*columns))]
 
 
@@ -34,7 +34,7 @@ def add(web, **form: Any):
     return call(web, "update_lookup_stats", **fields)
 
 
-def test_lookups_are_added_up_by_the_hour(web) -> None:
+def test_lookups_are_added_by_hour(web) -> None:
     assert add(web).text == OK
     assert add(web, type="miss", count=2).text == OK
     assert add(web, count=10).text == OK
@@ -50,7 +50,7 @@ def test_lookups_are_added_up_by_the_hour(web) -> None:
     ]
 
 
-def test_requests_are_added_up_by_the_day(web) -> None:
+def test_requests_are_added_by_day(web) -> None:
     visits = {"application_id": web.application_id, **VISITS}
     for more in ({}, {"count": 4}, {"user_agent": ""}, {"ip": "192.0.2.1"}):
         assert call(web, "update_user_agent_stats", **{**visits, **more}).text == OK
@@ -68,7 +68,7 @@ def test_requests_are_added_up_by_the_day(web) -> None:
     ("name", "form"), [("update_lookup_stats", LOOKUPS), ("update_user_agent_stats", VISITS)]
 )
 @pytest.mark.parametrize("number", ["2147483647", "0", "-1", "9" * 40])
-def test_an_application_that_there_is_not(web, name, form, number) -> None:
+def test_an_unknown_application_is_refused(web, name, form, number) -> None:
     result = call(web, name, **form, application_id=number)
     assert result.status_code == 400
     assert error_of(result) == {"code": 17, "message": "unknown application"}
@@ -99,7 +99,7 @@ MISTAKES = [
 @pytest.mark.parametrize(
     ("name", "form"), [("update_lookup_stats", LOOKUPS), ("update_user_agent_stats", VISITS)]
 )
-def test_mistakes_are_named(web, name, form) -> None:
+def test_errors_name_the_parameter(web, name, form) -> None:
     whole = {"application_id": web.application_id, **form}
     tried = [mistake for mistake in MISTAKES if mistake[0] in whole]
     assert len(tried) >= 13
@@ -111,7 +111,7 @@ def test_mistakes_are_named(web, name, form) -> None:
     assert rows(web, stats_lookups, "id") == rows(web, stats_user_agents, "id") == []
 
 
-def test_what_was_looked_up_is_told_day_by_day(web) -> None:
+def test_lookups_are_returned_by_day(web) -> None:
     add(web, date="2026-01-31", hour=1, count=1)
     add(web, date="2026-01-31", hour=2, type="miss", count=2)
     add(web, date="2026-01-29", hour=2, count=4)
@@ -136,7 +136,7 @@ def ago(number: int) -> str:
     return (datetime.now(UTC).date() - timedelta(number)).isoformat()
 
 
-def test_without_dates_the_last_thirty_days_are_told_without_today(web) -> None:
+def test_the_default_is_the_last_thirty_days_without_today(web) -> None:
     for number in (0, 1, 2, 30, 31):
         add(web, date=ago(number))
     assert days(web) == [ago(30), ago(2), ago(1)]
@@ -145,7 +145,7 @@ def test_without_dates_the_last_thirty_days_are_told_without_today(web) -> None:
     assert days(web, days=31) == [ago(31), ago(30), ago(2), ago(1)]
 
 
-def test_one_date_alone(web) -> None:
+def test_a_single_date(web) -> None:
     for number in (0, 1, 2, 30, 31, 60):
         add(web, date=ago(number))
     assert days(web, **{"from": ago(2)}) == [ago(2), ago(1)]
@@ -157,8 +157,8 @@ def test_one_date_alone(web) -> None:
     assert days(web, **{"from": ago(1), "to": ago(2)}) == []
 
 
-def test_several_applications_are_added_up(web) -> None:
-    with web.services.databases.engine("app").begin() as connection:
+def test_several_applications_are_summed(web) -> None:
+    with web.front_end.databases.engine("app").begin() as connection:
         other = accounts.create_application(connection, "other")
     add(web, date=ago(1), count=1)
     add(web, application_id=other.id, date=ago(1), count=5)
@@ -185,6 +185,6 @@ def test_errors(web, form, status, code, text) -> None:
     assert error_of(result)["message"].startswith(text)
 
 
-def test_one_key_that_is_none_spoils_all(web) -> None:
+def test_one_invalid_key_refuses_the_request(web) -> None:
     result = call(web, "lookup_stats", client=[web.application, "nobodys"])
     assert code_of(result) == 4

@@ -1,4 +1,4 @@
-"""The rate limits as a client meets them."""
+"""The rate limits: headers, refusals, exempt requests."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def shown(result) -> list[str | None]:
     return [result.headers.get(name) for name in HEADERS[:2]]
 
 
-def test_every_reply_tells_what_is_left(make_web) -> None:
+def test_each_reply_has_the_remaining_requests(make_web) -> None:
     web = limited(make_web, ip_limit=1)
     assert shown(web.lookup(trackid=GID)) == ["20", "19"]
     assert shown(web.lookup(trackid=GID, format="xml")) == ["20", "18"]
@@ -26,7 +26,7 @@ def test_every_reply_tells_what_is_left(make_web) -> None:
     assert shown(web.get("/v2/submission_status", client=web.application)) == ["20", "14"]
 
 
-def test_a_path_that_there_is_not_tells_the_limit_and_costs_nothing(make_web) -> None:
+def test_an_unknown_path_has_the_headers_and_is_not_counted(make_web) -> None:
     web = limited(make_web, ip_limit=1)
     for method in ("GET", "POST", "BREW"):
         assert shown(web.http.simulate_request(method, "/v2/nothing")) == ["20", "20"]
@@ -37,13 +37,13 @@ def test_a_path_that_there_is_not_tells_the_limit_and_costs_nothing(make_web) ->
     "path", ["/v2/lookup", "/submit", "/v2/task/x", "/v2/internal/check_application"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "BREW"])
-def test_every_request_of_a_limited_path_costs_one(make_web, path, method) -> None:
+def test_each_request_of_a_limited_path_is_counted_once(make_web, path, method) -> None:
     web = limited(make_web, ip_limit=1)
     for left in ("19", "18"):
         assert shown(web.http.simulate_request(method, path)) == ["20", left]
 
 
-def test_a_refusal(make_web) -> None:
+def test_a_refused_request_has_retry_after(make_web) -> None:
     web = limited(make_web, ip_limit=0.1)
     assert web.lookup(trackid=GID).status_code == 200
     assert web.lookup(trackid=GID).status_code == 200
@@ -67,7 +67,7 @@ def test_a_refused_submission_leaves_no_receipt(make_web) -> None:
     assert len(web.receipts()) == 1
 
 
-def test_the_cluster_itself_has_no_limit(make_web) -> None:
+def test_requests_with_the_cluster_secret_have_no_limit(make_web) -> None:
     web = limited(make_web, ip_limit=0.05, secret="sesame")
     for _ in range(3):
         result = web.lookup(trackid=GID, secret="sesame")
@@ -78,14 +78,14 @@ def test_the_cluster_itself_has_no_limit(make_web) -> None:
 
 
 @pytest.mark.parametrize("configured", [None, ""])
-def test_without_a_configured_secret_none_opens(make_web, configured) -> None:
+def test_without_a_configured_secret_all_requests_are_limited(make_web, configured) -> None:
     web = limited(make_web, ip_limit=0.05, secret=configured)
     web.lookup(trackid=GID)
     assert web.lookup(trackid=GID, secret="").status_code == 429
     assert web.lookup(trackid=GID, secret="None").status_code == 429
 
 
-def test_without_limits_there_is_nothing_to_tell(web) -> None:
+def test_without_limits_replies_have_no_headers(web) -> None:
     assert shown(web.lookup(trackid=GID)) == [None, None]
     assert list(web.redis.scan_iter("rl:*")) == []
 
@@ -105,13 +105,13 @@ def from_address(web, forwarded: str):
     return web.http.simulate_get("/v2/lookup", params=query, headers=headers).status_code
 
 
-def test_a_forged_address_does_not_help(make_web) -> None:
+def test_a_forged_address_is_ignored(make_web) -> None:
     web = limited(make_web, ip_limit=0.05)
     assert from_address(web, "192.0.2.1") == 200
     assert from_address(web, "192.0.2.2") == 429
 
 
-def test_a_trusted_proxy_tells_the_address(make_web) -> None:
+def test_a_trusted_proxy_sends_the_address(make_web) -> None:
     rates = {"global_limit": 0, "app_limit": 0, "ip_limit": 0.05}
     web = make_web(cluster={"rate_limiter": rates}, api={"trusted_proxies": 1})
     assert from_address(web, "9.9.9.9, 192.0.2.1") == 200

@@ -1,4 +1,4 @@
-"""Which tiers a request counts in: its keys decide, whatever else is wrong with it."""
+"""The tiers in which a bad request counts depend on its keys only."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ Ask = Callable[[Web, str], testing.Result]
 
 
 def counted(web: Web) -> dict[str, int]:
-    """Return how many requests each tier has counted."""
+    """Return the requests counted in each tier."""
     found: dict[str, int] = {}
     for key in web.redis.scan_iter("rl:*"):
         tier = key.decode().split(":")[1]
@@ -56,7 +56,7 @@ def numbered(count: int) -> dict[str, str]:
 
 
 def unreadable(web: Web, path: str) -> testing.Result:
-    """Send valid keys in a form without its end."""
+    """Send valid keys in an incomplete form."""
     part = f'--B\r\nContent-Disposition: form-data; name="client"\r\n\r\n{web.application}\r\n'
     return post(part, MULTIPART)(web, path)
 
@@ -111,7 +111,7 @@ def limited(make_web: Callable[..., Web]) -> Web:
 
 
 def answer_words(lookup: Any) -> dict[str, Any]:
-    """Answer as a worker does, which decodes the fingerprint."""
+    """Answer like a worker, which decodes the fingerprint."""
     return {"error": "empty"} if lookup.fingerprint == b"\1\0\0\0" else {"results": []}
 
 
@@ -127,7 +127,7 @@ def test_a_request_counts_once_in_the_tiers_of_its_keys(
 
 
 @pytest.mark.parametrize("path", ["/lookup", "/submit"])
-def test_version_1_counts_likewise(limited: Web, path: str) -> None:
+def test_version_1_counts_in_the_same_way(limited: Web, path: str) -> None:
     keys = {"client": limited.application, "user": limited.user}
     limited.post(path, **keys, fingerprint="!", length=3)
     assert counted(limited) == {"app": 1, "global": 1, "ip": 1}
@@ -141,7 +141,7 @@ def fill_address(web: Web) -> None:
 
 
 @pytest.mark.parametrize(("path", "ask", "tiers", "status"), CASES)
-def test_over_the_limit_all_are_told_so_and_count_in_no_tier(
+def test_over_the_limit_requests_are_refused_and_count_in_no_tier(
     make_web: Callable[..., Web],
     path: str,
     ask: Ask,
@@ -157,8 +157,8 @@ def test_over_the_limit_all_are_told_so_and_count_in_no_tier(
     assert counted(web) == {"global": 2, "ip": 2}
 
 
-def test_an_application_with_a_limit_of_its_own_counts_for_no_address(limited: Web) -> None:
-    with limited.services.databases.engine("app").begin() as connection:
+def test_an_application_with_its_own_limit_counts_for_no_address(limited: Web) -> None:
+    with limited.front_end.databases.engine("app").begin() as connection:
         own = accounts.create_application(connection, "own", rate_limit=50)
     for fingerprint in (WORD, "", "!"):
         form(client=own.key, fingerprint=fingerprint)(limited, "/v2/lookup")
@@ -169,7 +169,9 @@ def test_an_application_with_a_limit_of_its_own_counts_for_no_address(limited: W
 
 @pytest.mark.parametrize("changes", [{}, {"fingerprint": ""}, {"client": None}, {"format": "yaml"}])
 @pytest.mark.parametrize("path", ["/v2/lookup", "/v2/submit"])
-def test_what_the_cluster_sends_does_not_count(limited: Web, path: str, changes: Any) -> None:
+def test_requests_with_the_cluster_secret_are_not_counted(
+    limited: Web, path: str, changes: Any
+) -> None:
     result = form(secret=SECRET, **changes)(limited, path)
     assert "X-RateLimit-Limit" not in result.headers
     query = urlencode({"secret": SECRET})
@@ -192,7 +194,7 @@ def test_a_flood_of_empty_fingerprints_ends_at_the_limit(
     assert decoded == []
 
 
-def test_a_batch_decodes_no_more_than_it_may_have(
+def test_a_batch_decodes_no_more_fingerprints_than_the_limit(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[str] = []
@@ -207,12 +209,12 @@ def test_a_batch_decodes_no_more_than_it_may_have(
     assert len(decoded) == 21
 
 
-def test_a_database_that_is_away_does_not_make_a_request_free(
+def test_a_request_counts_while_the_database_is_unreachable(
     limited: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def find(*_: object) -> None:
         raise OSError("away")
 
-    monkeypatch.setattr(limited.services.keys.applications, "find", find)
+    monkeypatch.setattr(limited.front_end.access.keys.applications, "find", find)
     assert limited.lookup(trackid=GID).status_code == 500
     assert counted(limited) == {"global": 1, "ip": 1}

@@ -1,4 +1,4 @@
-"""The whole service, as `acoustid up` runs it: unmodified clients, real recordings, load."""
+"""The whole service, as run by `acoustid up`: unmodified clients, real recordings, load."""
 
 import json
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ from tests.support.recordings import KINDS, Recording, recordings
 from tests.support.synthetic import fingerprint, near_copy
 from tests.support.whole_stack import WholeStack, running_stack
 
-PYACOUSTID_LOOKUPS = 6  # it waits a third of a second before each
+PYACOUSTID_LOOKUPS = 6  # it waits a third of a second before each of them
 Reply = dict[str, Any]
 
 
 class Service(WholeStack):
-    """The stack as an HTTP client sees it."""
+    """An HTTP client of the stack."""
 
     def post(self, path: str, *form: tuple[str, object]) -> Reply:
         """Send a form with the test's keys; fail unless it is accepted."""
@@ -72,7 +72,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def submitted(service: Service) -> list[Recording]:
-    """All test recordings, submitted by pyacoustid in batches, with MBIDs and with texts."""
+    """All test recordings, submitted by pyacoustid in batches, with MBIDs and with metadata."""
     acoustid.set_base_url(f"http://127.0.0.1:{service.port('api')}/v2/")
     entries = [_entry(each, number) for number, each in enumerate(recordings())]
     ids: list[int] = []
@@ -131,7 +131,7 @@ def test_pyacoustid_looks_up(service: Service, submitted: list[Recording]) -> No
         assert (mbid, score > 0.9) == (each.mbid, True)
 
 
-def test_near_copies_from_many_clients_found_one_track_each(service: Service) -> None:
+def test_near_copies_from_many_clients_create_one_track_each(service: Service) -> None:
     originals = [fingerprint(seed) for seed in range(900, 910)]
     copies = [
         (number, near_copy(original, 8 * number + copy, 0.045))
@@ -165,10 +165,10 @@ def test_lookups_at_the_same_time_share_a_batch(service: Service) -> None:
     def shared() -> set[str]:
         with ThreadPoolExecutor(32) as pool:
             list(pool.map(lambda text: service.find((text, 200)), words * 4))
-        # Of these batches one a second shows.
+        # Events show one batch per second.
         tasks = service.flower("/api/tasks?taskname=lookup.sampled_batch", record.flower_password)
         sizes = {each["args"].partition(" ")[0] for each in tasks.values()}
-        return sizes - {"(1", "(20"}  # one lookup, and a request with twenty
+        return sizes - {"(1", "(20"}  # a request with one lookup, and one with twenty
 
     assert eventually(shared)
 
@@ -193,7 +193,9 @@ def test_a_background_lookup_is_answered_and_flower_shows_its_task(service: Serv
     assert eventually(shown)
 
 
-def test_without_the_fast_path_all_is_the_same_and_flower_shows_each_stage(tmp_path: Path) -> None:
+def test_without_the_fast_path_the_answers_are_equal_and_flower_shows_each_stage(
+    tmp_path: Path,
+) -> None:
     data = DataDir.at(tmp_path / "data")
     text = encode(fingerprint(5))
     with running_stack(data, Service, ACOUSTID_CELERY_FAST_PATH="false") as plain:
@@ -246,7 +248,7 @@ def test_a_rebuilt_index_gives_the_same_answers(
     assert service.find(*asked) == before
 
 
-def test_flower_knows_workers_and_tasks_by_name(service: Service) -> None:
+def test_flower_shows_workers_and_tasks_by_name(service: Service) -> None:
     service.find((encode(fingerprint(1)), 200))
     record = StackRecord.load(service.data)
 
@@ -282,7 +284,7 @@ def test_the_command_line_submits_and_looks_up(service: Service, tmp_path: Path)
     assert "1.00  track" in one.stdout
 
 
-def test_a_task_tells_what_became_of_its_submissions(service: Service) -> None:
+def test_a_task_has_the_states_of_its_submissions(service: Service) -> None:
     few = decode(encode(fingerprint(1)[:40])).words
     form = [
         ("fingerprint.0", encode(fingerprint(777))),

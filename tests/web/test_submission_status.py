@@ -23,7 +23,7 @@ def submit(web, count: int = 1) -> tuple[str, list[int]]:
 def import_(web, submission_id: int) -> str:
     """Make a submission part of the catalogue, and return its track."""
     gid = uuid.uuid4()
-    with web.services.databases.engine("fingerprint").begin() as connection:
+    with web.front_end.databases.engine("fingerprint").begin() as connection:
         track = connection.scalar(
             sa.insert(tables.track).values(gid=gid).returning(tables.track.c.id)
         )
@@ -45,7 +45,7 @@ def import_(web, submission_id: int) -> str:
         "fingerprint_id": fingerprint,
         "track_id": track,
     }
-    with web.services.databases.engine("ingest").begin() as connection:
+    with web.front_end.databases.engine("ingest").begin() as connection:
         connection.execute(sa.insert(ingest_tables.submission_result).values(result))
     web.finish(submission_id, "imported")
     return str(gid)

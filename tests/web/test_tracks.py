@@ -16,7 +16,7 @@ class Tracks:
     """A few tracks and their links."""
 
     def __init__(self, web) -> None:
-        self.engine = web.services.databases.engine("fingerprint")
+        self.engine = web.front_end.databases.engine("fingerprint")
         self.mbid, self.other = str(uuid.uuid4()), str(uuid.uuid4())
         self.first, self.second, self.third = (self.add() for _ in range(3))
         self.link(self.second, self.mbid)
@@ -70,7 +70,7 @@ def test_the_case_of_an_mbid_does_not_matter(web, tracks) -> None:
     assert [(each["mbid"], len(each["tracks"])) for each in found] == [(upper, 2), (tracks.mbid, 2)]
 
 
-def test_without_batch_only_the_first_counts(web, tracks) -> None:
+def test_without_batch_only_the_first_mbid_is_looked_up(web, tracks) -> None:
     result = web.get(PATH, mbid=[tracks.other, tracks.mbid])
     assert result.text == '{"status": "ok", "tracks": []}'
 
@@ -98,7 +98,7 @@ def test_a_batch_in_xml(web, tracks) -> None:
 
 
 def test_a_batch_is_one_statement(web, tracks) -> None:
-    engine = web.services.databases.engine("fingerprint", read_only=True)
+    engine = web.front_end.databases.engine("fingerprint", read_only=True)
     statements: list[str] = []
 
     def note(*args: object) -> None:
@@ -151,7 +151,7 @@ def test_a_puid_has_no_tracks(web) -> None:
         ({"puid": "x"}, 7, 'parameter "puid" is not a valid UUID'),
     ],
 )
-def test_a_puid_is_needed(web, query, code, text) -> None:
+def test_a_missing_puid_is_an_error(web, query, code, text) -> None:
     result = web.get("/v2/track/list_by_puid", **query)
     assert (result.status_code, code_of(result)) == (400, code)
     assert error_of(result)["message"].startswith(text)

@@ -1,4 +1,4 @@
-"""What holds for every path: methods, slashes, bodies, CORS, errors, metrics."""
+"""Common behaviour of all paths: methods, slashes, bodies, CORS, errors, metrics."""
 
 import gzip
 import json
@@ -10,6 +10,7 @@ import structlog
 
 from api.http.bodies import MAX_BODY
 from cli.stack.servers.ports import free_port
+from pipeline.runtime.databases import Databases
 from pipeline.runtime.trace import current_trace_id
 from tests.support.web_client import FORM, WORD, code_of, error_of
 
@@ -18,14 +19,14 @@ PATHS = ["/v2/lookup", "/_health_docker", "/v2/nothing", "/", "/favicon.ico", "/
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_is_answered_alike(web, method) -> None:
+def test_all_methods_get_the_same_answer(web, method) -> None:
     query = {"client": web.application, "fingerprint": WORD, "duration": "3"}
     result = web.http.simulate_request(method, "/v2/lookup", params=query)
     assert result.status_code == 200
     assert result.json == {"results": [{"id": "3", "score": 1.0}], "status": "ok"}
 
 
-def test_head_has_the_headers_alone(web) -> None:
+def test_head_returns_headers_only(web) -> None:
     result = web.http.simulate_head("/v2/lookup")
     assert result.status_code == 401
     assert result.content == b""
@@ -66,7 +67,7 @@ def test_a_json_body_is_not_read(web) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v2/lookup/", "//v2/lookup", "/v2//lookup", "///v2//lookup//"])
-def test_slashes_too_many(web, path) -> None:
+def test_extra_slashes_are_ignored(web, path) -> None:
     result = web.get(path, client=web.application, fingerprint=WORD, duration=3)
     assert result.status_code == 200
 
@@ -80,7 +81,7 @@ def test_an_unknown_path_is_an_error_in_json(web, path) -> None:
     assert error_of(result)["message"].startswith("not found")
 
 
-def test_an_unknown_path_is_an_error_in_the_format_that_is_wanted(web) -> None:
+def test_an_unknown_path_is_an_error_in_the_format_of_the_request(web) -> None:
     result = web.get("/v2/nothing", format="xml")
     assert result.status_code == 404
     assert ET.fromstring(result.content).findtext("error/code") == "100"  # noqa: S314 - our own
@@ -89,7 +90,7 @@ def test_an_unknown_path_is_an_error_in_the_format_that_is_wanted(web) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_method_that_there_is_not(web, path) -> None:
+def test_an_unknown_method_is_refused(web, path) -> None:
     result = web.http.simulate_request("BREW", path)
     assert result.status_code == 405
     assert "GET" in result.headers["Allow"]
@@ -98,12 +99,12 @@ def test_a_method_that_there_is_not(web, path) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST", "BREW", "OPTIONS"])
-def test_every_reply_may_be_read_by_any_page(web, path, method) -> None:
+def test_all_replies_allow_all_origins(web, path, method) -> None:
     result = web.http.simulate_request(method, path)
     assert result.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_a_preflight_is_answered_without_the_handler(web) -> None:
+def test_a_preflight_is_answered_without_the_endpoint(web) -> None:
     headers = {
         "Origin": "https://example.org",
         "Access-Control-Request-Method": "POST",
@@ -127,20 +128,20 @@ def test_a_gzipped_body_is_read(web) -> None:
     assert post_gzip(web, gzip.compress(form)).json["results"][0]["id"] == "3"
 
 
-def test_a_body_that_is_no_gzip(web) -> None:
+def test_an_invalid_gzip_body_is_refused(web) -> None:
     result = post_gzip(web, b"client=x")
     assert result.status_code == 400
     assert "gzip" in error_of(result)["message"]
 
 
 @pytest.mark.parametrize("size", [MAX_BODY + 1, 64 * MAX_BODY])
-def test_a_gzip_that_inflates_to_too_much(web, size) -> None:
+def test_a_gzip_body_that_inflates_to_too_much_is_refused(web, size) -> None:
     result = post_gzip(web, gzip.compress(b"\0" * size))
     assert result.status_code == 413
     assert code_of(result) == 19
 
 
-def test_a_body_that_is_too_large(web) -> None:
+def test_a_large_body_is_refused(web) -> None:
     result = web.post("/v2/lookup", fingerprint="A" * MAX_BODY)
     assert result.status_code == 413
     assert code_of(result) == 19
@@ -153,11 +154,11 @@ def test_an_error_of_the_body_has_the_format_of_the_query(web) -> None:
     assert ET.fromstring(result.content).findtext("error/code") == "19"  # noqa: S314 - our own
 
 
-def test_a_bug_is_told_to_the_log_and_not_to_the_client(web, monkeypatch) -> None:
+def test_an_exception_is_logged_and_not_shown_to_the_client(web, monkeypatch) -> None:
     def write(*_: object) -> None:
         raise KeyError("password=hunter2")
 
-    monkeypatch.setattr(web.services.receipts, "write", write)
+    monkeypatch.setattr(web.front_end.receipts, "write", write)
     with structlog.testing.capture_logs() as logs:
         result = web.submit(fingerprint=WORD, duration=3, track="x")
     assert result.status_code == 500
@@ -167,11 +168,10 @@ def test_a_bug_is_told_to_the_log_and_not_to_the_client(web, monkeypatch) -> Non
     assert isinstance(entry["exc_info"], KeyError)
 
 
-def test_a_database_that_is_away_is_no_bug(make_web, settings) -> None:
-    web = make_web()
-    away = settings.database.model_copy(update={"port": free_port()})
-    web.services.databases._databases["app", False] = away
-    web.services.databases._identities["app", False] = ("away",)
+def test_an_unreachable_database_is_a_503(web, settings, monkeypatch) -> None:
+    unreachable = settings.database.model_copy(update={"port": free_port()})
+    databases = Databases(settings.model_copy(update={"database": unreachable}))
+    monkeypatch.setattr(web.front_end.databases, "engine", databases.engine)
     with structlog.testing.capture_logs() as logs:
         result = web.get("/v2/lookup", client="some-key")
     assert result.status_code == 503
@@ -180,13 +180,13 @@ def test_a_database_that_is_away_is_no_bug(make_web, settings) -> None:
     assert "exc_info" not in logs[0]
 
 
-def test_nothing_of_a_request_stays_with_its_thread(web) -> None:
+def test_the_trace_id_is_cleared_after_a_request(web) -> None:
     web.get("/v2/lookup")
     web.http.simulate_request("BREW", "/v2/lookup")
     assert current_trace_id() is None
 
 
-def test_metrics_name_the_handler_the_method_and_the_status(make_web) -> None:
+def test_metrics_have_the_endpoint_the_method_and_the_status(make_web) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(30)
@@ -209,7 +209,7 @@ def test_metrics_name_the_handler_the_method_and_the_status(make_web) -> None:
     ]
 
 
-def test_raw_utf8_in_a_query_is_understood(web) -> None:
+def test_raw_utf8_in_a_query_is_decoded(web) -> None:
     environ = {"QUERY_STRING": "format=é".encode().decode("latin-1")}
     result = web.http.simulate_get("/v2/lookup", extras=environ)
     assert json.loads(result.text)["error"]["message"].startswith('unknown format "é"')

@@ -1,4 +1,4 @@
-"""``/v2/user/create_musicbrainz``: an account for whoever MusicBrainz says it is."""
+"""``/v2/user/create_musicbrainz``: the account of a MusicBrainz user."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from api.users.musicbrainz_tokens import LONGEST_ANSWER, MusicbrainzUsers
+from api.users.musicbrainz_tokens import LONGEST_REPLY, MusicbrainzUsers
 from cli.stack.servers.ports import free_port
 from pipeline.catalog.app.tables import account
 from tests.support.musicbrainz_server import PATH as USERINFO
@@ -27,7 +27,7 @@ def musicbrainz() -> Iterator[FakeMusicbrainz]:
 
 @pytest.fixture
 def behind(make_web: Callable[..., Web], musicbrainz: FakeMusicbrainz, databases: object) -> Web:
-    """A front end behind a proxy, with accounts of this test alone."""
+    """A front end behind a proxy, without accounts of other tests."""
     del databases
     return make_web(api={"trusted_proxies": 1, "musicbrainz_userinfo_url": musicbrainz.url})
 
@@ -39,7 +39,7 @@ def create(web: Web, scheme: str = "https", **form: str):
 
 def users(web: Web) -> list[tuple[str, str, str]]:
     statement = sa.select(account.c.name, account.c.mbuser, account.c.apikey)
-    with web.services.databases.engine("app").connect() as connection:
+    with web.front_end.databases.engine("app").connect() as connection:
         found = connection.execute(statement.where(account.c.mbuser.is_not(None)))
         return [(row.name, row.mbuser, row.apikey) for row in found]
 
@@ -61,7 +61,7 @@ def test_the_reply_in_xml(behind, musicbrainz) -> None:
     assert text == XML + body
 
 
-def test_the_token_goes_out_in_a_header_alone(behind, musicbrainz) -> None:
+def test_the_token_is_sent_in_a_header_only(behind, musicbrainz) -> None:
     musicbrainz.knows(sub="a")
     create(behind)
     ((path, headers),) = musicbrainz.asked
@@ -69,7 +69,7 @@ def test_the_token_goes_out_in_a_header_alone(behind, musicbrainz) -> None:
     assert headers["Authorization"] == f"Bearer {TOKEN}"
 
 
-def test_a_known_user_gets_the_account_there_is(behind, musicbrainz) -> None:
+def test_a_known_user_gets_the_existing_account(behind, musicbrainz) -> None:
     musicbrainz.knows(sub="Ada")
     key = create(behind).json["user"]["apikey"]
     musicbrainz.knows(sub="ADA")
@@ -78,9 +78,7 @@ def test_a_known_user_gets_the_account_there_is(behind, musicbrainz) -> None:
 
 
 def test_the_key_works_at_once(behind, musicbrainz, monkeypatch) -> None:
-    monkeypatch.setattr(
-        "pipeline.catalog.app.musicbrainz_accounts.generate_key", lambda: "Future1234"
-    )
+    monkeypatch.setattr("pipeline.catalog.app.accounts.generate_key", lambda: "Future1234")
     assert code_of(behind.submit(user="Future1234")) == 6
     musicbrainz.knows(sub="a")
     assert create(behind).json["user"]["apikey"] == "Future1234"
@@ -88,7 +86,7 @@ def test_the_key_works_at_once(behind, musicbrainz, monkeypatch) -> None:
     assert behind.get("/v2/user/lookup", user="Future1234").status_code == 200
 
 
-def test_only_over_https(behind, musicbrainz, make_web) -> None:
+def test_https_is_required(behind, musicbrainz, make_web) -> None:
     result = create(behind, scheme="http")
     assert result.status_code == 400
     assert error_of(result) == {
@@ -104,7 +102,7 @@ def test_only_over_https(behind, musicbrainz, make_web) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_token_is_needed(behind, musicbrainz, scheme) -> None:
+def test_a_missing_token_is_an_error(behind, musicbrainz, scheme) -> None:
     result = create(behind, scheme=scheme, access_token="")
     assert (result.status_code, code_of(result)) == (400, 2)
     message = error_of(result)["message"]
@@ -113,7 +111,7 @@ def test_a_token_is_needed(behind, musicbrainz, scheme) -> None:
 
 
 def refused(web: Web, musicbrainz: FakeMusicbrainz, asked: int, **form: str) -> None:
-    """Check that nobody is let in, and that no log has the token."""
+    """Check that the request is refused, and that no log has the token."""
     result = create(web, **form)
     assert result.status_code == 400
     assert error_of(result) == {
@@ -125,7 +123,7 @@ def refused(web: Web, musicbrainz: FakeMusicbrainz, asked: int, **form: str) -> 
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503, 201, 204])
-def test_another_status_than_200(behind, musicbrainz, status) -> None:
+def test_a_status_other_than_200_is_refused(behind, musicbrainz, status) -> None:
     musicbrainz.knows(sub="a")
     musicbrainz.status = status
     refused(behind, musicbrainz, 1)
@@ -154,29 +152,29 @@ def test_a_redirect_is_not_followed(behind, musicbrainz, status) -> None:
         b'{"sub": ["a"]}',
         b'{"sub": "a\\u0000b"}',
         b'{"sub": "' + 256 * b"a" + b'"}',
-        b'{"sub": "a", "x": "' + LONGEST_ANSWER * b"a" + b'"}',
-        b"[" * LONGEST_ANSWER,
+        b'{"sub": "a", "x": "' + LONGEST_REPLY * b"a" + b'"}',
+        b"[" * LONGEST_REPLY,
     ],
 )
-def test_an_answer_that_names_nobody(behind, musicbrainz, body) -> None:
+def test_a_reply_without_a_user_is_refused(behind, musicbrainz, body) -> None:
     musicbrainz.body = body
     refused(behind, musicbrainz, 1)
 
 
 @pytest.mark.parametrize("token", ["a b", "a\r\nX-Other: 1", "é", "a\0", "=", "x" * 5000])
-def test_what_cannot_be_a_token_is_not_sent(behind, musicbrainz, token) -> None:
+def test_an_invalid_token_is_not_sent(behind, musicbrainz, token) -> None:
     musicbrainz.knows(sub="a")
     refused(behind, musicbrainz, 0, access_token=token)
 
 
-def test_a_musicbrainz_that_is_away(make_web, databases) -> None:
+def test_an_unreachable_musicbrainz_is_an_error(make_web, databases) -> None:
     del databases
     url = f"http://127.0.0.1:{free_port()}/"
     web = make_web(api={"trusted_proxies": 1, "musicbrainz_userinfo_url": url})
     assert code_of(create(web)) == 15
 
 
-def test_a_musicbrainz_that_does_not_answer_in_time(musicbrainz) -> None:
+def test_a_slow_musicbrainz_is_an_error(musicbrainz) -> None:
     musicbrainz.knows(sub="a")
     musicbrainz.released.clear()
     assert MusicbrainzUsers(musicbrainz.url, timeout=0.1).name(TOKEN) is None

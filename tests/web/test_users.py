@@ -1,4 +1,4 @@
-"""``/v2/user/*``: accounts for users whom only an application knows."""
+"""``/v2/user/*``: user keys and anonymous accounts."""
 
 import sqlalchemy as sa
 
@@ -11,7 +11,7 @@ def test_a_user_key_is_confirmed(web) -> None:
     assert result.text == f'{{"status": "ok", "user": {{"apikey": "{web.user}"}}}}'
 
 
-def test_a_user_key_that_is_none(web) -> None:
+def test_an_unknown_user_key_is_refused(web) -> None:
     result = web.get("/v2/user/lookup", user="nobodys")
     assert (result.status_code, code_of(result)) == (401, 6)
     result = web.get("/v2/user/lookup")
@@ -20,12 +20,12 @@ def test_a_user_key_that_is_none(web) -> None:
     assert (result.status_code, code_of(result)) == (401, 6)
 
 
-def test_an_anonymous_user_is_made_and_may_submit_at_once(web) -> None:
+def test_a_new_anonymous_user_can_submit_at_once(web) -> None:
     result = web.post("/v2/user/create_anonymous", client=web.application, clientversion="1.0\x00b")
     assert result.status_code == 200
     key = result.json["user"]["apikey"]
     assert web.submit(user=key, fingerprint=WORD, duration=3, track="x").status_code == 200
-    with web.services.databases.engine("app").connect() as connection:
+    with web.front_end.databases.engine("app").connect() as connection:
         row = connection.execute(sa.select(account).where(account.c.apikey == key)).one()
     assert row.name == "Anonymous"
     assert row.application_id == web.application_id
@@ -33,13 +33,13 @@ def test_an_anonymous_user_is_made_and_may_submit_at_once(web) -> None:
     assert str(row.created_from) == "127.0.0.1"
 
 
-def test_a_key_that_was_tried_too_early_works_once_it_is_there(web, monkeypatch) -> None:
+def test_a_key_works_at_once_although_its_absence_was_cached(web, monkeypatch) -> None:
     assert code_of(web.submit(user="Future1234")) == 6
     monkeypatch.setattr("pipeline.catalog.app.accounts.generate_key", lambda: "Future1234")
     web.post("/v2/user/create_anonymous", client=web.application)
     assert web.submit(user="Future1234", fingerprint=WORD, duration=3, track="x").json["task"]
 
 
-def test_only_an_application_makes_users(web) -> None:
+def test_creating_a_user_needs_an_application_key(web) -> None:
     assert code_of(web.post("/v2/user/create_anonymous")) == 2
     assert code_of(web.post("/v2/user/create_anonymous", client="nobodys")) == 4

@@ -21,7 +21,7 @@ def submit(web, **form: Any):
 
 
 def error_of(result) -> tuple[int, int, str]:
-    """Return status, code and message of an error, checking that it is one in XML."""
+    """Return status, code and message of an error; fail if it is not an error in XML."""
     assert result.headers["Content-Type"] == TYPE
     assert result.text.startswith(f"{XML}<response><error><code>")
     assert result.text.endswith("</message></error><status>error</status></response>")
@@ -55,7 +55,7 @@ def test_recordings_are_called_tracks(web) -> None:
     )
 
 
-def test_a_background_lookup_calls_recordings_tracks_too(make_web) -> None:
+def test_a_background_lookup_also_calls_recordings_tracks(make_web) -> None:
     web = make_web(features={"async_api": True})
     web.worker.answer = lambda _: {"results": [{"id": GID, "recordings": [{"id": MBID}]}]}
     reply = ET.fromstring(lookup(web, trackid=GID, **{"async": 1}).content)  # noqa: S314 - our own
@@ -77,7 +77,7 @@ def test_a_background_lookup_calls_recordings_tracks_too(make_web) -> None:
         ("x" * 50, "recordingids"),
     ],
 )
-def test_any_meta_means_the_mbids(web, meta, words) -> None:
+def test_any_meta_adds_the_mbids(web, meta, words) -> None:
     lookup(web, trackid=GID, **({} if meta is None else {"meta": meta}))
     assert [batch.metas for batch in web.worker.batches] == [[words]]
 
@@ -117,7 +117,7 @@ def test_errors_of_a_lookup(web, form, expected, text) -> None:
     assert message.startswith(text)
 
 
-def test_an_error_as_a_client_reads_it(web) -> None:
+def test_the_text_of_an_error(web) -> None:
     assert lookup(web, client="nobodys").text == (
         f"{XML}<response><error><code>4</code><message>invalid API key: "
         '"client" must be the key of an active application registered on this server'
@@ -125,7 +125,7 @@ def test_an_error_as_a_client_reads_it(web) -> None:
     )
 
 
-def test_errors_of_the_request_itself_are_xml_too(web) -> None:
+def test_errors_of_the_request_itself_are_xml(web) -> None:
     for path in ("/lookup", "/submit/"):
         body = "format=json&x=" + "y" * MAX_BODY
         result = web.http.simulate_post(path, body=body, content_type=FORM)
@@ -184,7 +184,7 @@ def test_errors_of_a_submission(web, form, expected, text) -> None:
     assert web.submitted == []
 
 
-def test_an_item_with_a_bad_length_is_named_with_its_suffix(web) -> None:
+def test_an_error_names_the_parameter_with_its_suffix(web) -> None:
     result = submit(web, **{"fingerprint.2": WORD, "length.2": 40000, "track.2": "x"})
     assert error_of(result)[2].startswith('missing required parameter "length.2"')
 

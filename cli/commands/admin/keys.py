@@ -10,7 +10,7 @@ import click
 import sqlalchemy as sa
 from redis import RedisError
 
-from api.access.key_cache import SharedKeys
+from api.access.key_cache import RedisKeyCache
 from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.effective_settings import settings_here
@@ -125,7 +125,7 @@ def _publish(
     """Update the shared cache of the front ends."""
     with connect(settings.redis) as client:
         try:
-            SharedKeys(client, kind).publish(key, holder)
+            RedisKeyCache(client, kind).publish(key, holder)
         except RedisError:
             click.echo(
                 "Redis is not reachable: front ends see the change within a minute.", err=True

@@ -15,13 +15,12 @@ from cli.stack import data_directory
 from cli.stack.effective_settings import settings_here
 from pipeline.catalog.fingerprint.track_merge import (
     MergeRefusedError,
-    Track,
     TrackMerge,
-    TrackName,
     merge_tracks,
     plan_merge,
 )
 from pipeline.catalog.fingerprint.track_merge_links import KINDS
+from pipeline.catalog.fingerprint.tracks import Track, TrackName
 from pipeline.runtime.databases import Databases
 from pipeline.upkeep.duplicate_tracks import find_duplicates
 from tasks.redis_state import catalogue_generation

@@ -1,1 +1,1 @@
-"""The app database: accounts, applications, sources, statistics."""
+"""The database ``app``: accounts, applications, sources of submissions, statistics."""

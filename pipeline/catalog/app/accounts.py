@@ -1,7 +1,7 @@
-"""Applications and accounts: who may ask, and who may submit.
+"""Applications and accounts, the holders of the keys for lookups and for submissions.
 
-Every function works on a connection to the ``app`` database; the caller commits. What comes back
-are plain frozen values, which a cache may share between threads and which tell no key.
+Functions work on a connection to the ``app`` database, and the caller commits. `Application` and
+`Account` are immutable and have no key, so a cache may share them between threads.
 """
 
 import base64
@@ -12,10 +12,14 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from pipeline.catalog.advisory_locks import lock_bot_account
 from pipeline.catalog.app.tables import account, application
 
 DEMO_API_KEY: Final = "8XaBELgH"
 DEMO_NAME: Final = "Demo"
+
+BOT_NAME: Final = "acoustid_bot"
+"""Name of the account that the service itself changes links with, as in the public service."""
 
 KEY_LENGTH: Final = 10
 
@@ -25,7 +29,7 @@ class Application:
     """The holder of an application key.
 
     Attributes:
-        rate_limit: requests per second, 0 for no limit; None where the configured limit applies.
+        rate_limit: requests per second, 0 for no limit; None for the limit of the settings.
     """
 
     id: int
@@ -43,7 +47,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """What was just created, and the key that opens it."""
+    """A new application or account with its key."""
 
     id: int
     name: str
@@ -59,13 +63,13 @@ class DemoKeys:
 
 
 def generate_key() -> str:
-    """Return a new random key of ten letters and digits, about 59 bits."""
+    """Return a random key of ten letters and digits, about 59 bits."""
     text = base64.b64encode(secrets.token_bytes(20), altchars=b"//").decode("ascii")
     return text.replace("/", "").replace("=", "")[:KEY_LENGTH]
 
 
 def find_application(connection: sa.Connection, key: str) -> Application | None:
-    """Return the active application that holds a key; the demo application is one of them."""
+    """Return the active application with a key, such as the demo application; None without one."""
     query = sa.select(application.c.id, application.c.name, application.c.rate_limit)
     row = connection.execute(
         query.where(application.c.apikey == key, application.c.active.is_(True))
@@ -74,7 +78,7 @@ def find_application(connection: sa.Connection, key: str) -> Application | None:
 
 
 def find_account(connection: sa.Connection, key: str) -> Account | None:
-    """Return the account that holds a key."""
+    """Return the account with a key; None without one."""
     row = connection.execute(
         sa.select(account.c.id, account.c.name).where(account.c.apikey == key)
     ).first()
@@ -82,7 +86,7 @@ def find_account(connection: sa.Connection, key: str) -> Account | None:
 
 
 def find_account_by_id(connection: sa.Connection, account_id: int) -> Account | None:
-    """Return the account with an id, which stays until the transaction ends."""
+    """Return the account with an id, locked against deletion; None without one."""
     statement = sa.select(account.c.id, account.c.name).where(account.c.id == account_id)
     row = connection.execute(statement.with_for_update(read=True, key_share=True)).first()
     return None if row is None else Account(row.id, row.name)
@@ -100,10 +104,10 @@ def create_account(
 
     Args:
         connection: to the ``app`` database.
-        name: for people; need not be unique.
-        application_id: the application through which the account was made.
-        application_version: what that application called its version.
-        created_from: the address of the client, IPv4 or IPv6.
+        name: for people; not necessarily unique.
+        application_id: of the application that created the account.
+        application_version: of that application.
+        created_from: IPv4 or IPv6 address of the client.
     """
     key = generate_key()
     values = {
@@ -130,14 +134,14 @@ def create_application(
 
     Args:
         connection: to the ``app`` database.
-        name: for people; need not be unique.
-        version: what the application calls its version.
-        rate_limit: requests per second, 0 for no limit; None for the configured limit.
-        account_id: who owns it; without one an account of the same name is made.
-        key: its key, for a client that has one built in; without one a new key is made.
+        name: for people; not necessarily unique.
+        version: of the application.
+        rate_limit: requests per second, 0 for no limit; None for the limit of the settings.
+        account_id: of its owner; None creates an account of the same name.
+        key: for a client with a built-in key; None creates a key.
 
     Raises:
-        ValueError: the rate limit is negative or no finite number.
+        ValueError: the rate limit is negative or not finite.
         sqlalchemy.exc.IntegrityError: another application has the key.
     """
     if rate_limit is not None and not 0 <= rate_limit < float("inf"):
@@ -159,13 +163,13 @@ def create_application(
 def set_application_active(
     connection: sa.Connection, application_id: int, *, active: bool, account_id: int | None = None
 ) -> tuple[Application, str] | None:
-    """Enable or disable an application; return it with its key, None where there is none.
+    """Enable or disable an application; return it with its key, None if it does not exist.
 
     Args:
         connection: to the ``app`` database.
-        application_id: which one.
-        active: whether its key is valid from now on.
-        account_id: whose it must be; anybody's without.
+        application_id: of the application.
+        active: whether its key is valid.
+        account_id: of the owner that it must have; None for any owner.
     """
     statement = sa.update(application).where(application.c.id == application_id)
     if account_id is not None:
@@ -179,17 +183,17 @@ def set_application_active(
 
 
 def ensure_demo(connection: sa.Connection) -> DemoKeys:
-    """Return the keys of the demo application and its user, creating both where they are missing.
+    """Return the keys of the demo application and its user, creating both if they are missing.
 
-    The application's key is the same everywhere; the user's is random, one for each installation.
-    An application that was disabled stays so.
+    The application's key is the same in all installations; the user's key is random. A disabled
+    application stays disabled.
     """
     owner = _demo_owner(connection)
     if owner is None:
         _create_demo(connection)
         owner = _demo_owner(connection)
-    if owner is None:  # the row was deleted under our hands: nothing to return
-        raise RuntimeError("the demo application vanished while it was created: run this again")
+    if owner is None:
+        raise RuntimeError("the demo application was deleted while it was created: try again")
     return DemoKeys(DEMO_API_KEY, owner)
 
 
@@ -204,7 +208,7 @@ def _demo_owner(connection: sa.Connection) -> str | None:
 
 
 def _create_demo(connection: sa.Connection) -> None:
-    """Insert both rows; of two who do it at once, the second undoes its own account."""
+    """Insert both rows. Of two concurrent calls, the second one rolls back its account."""
     point = connection.begin_nested()
     owner = create_account(connection, DEMO_NAME)
     inserted = connection.execute(
@@ -217,3 +221,47 @@ def _create_demo(connection: sa.Connection) -> None:
         point.rollback()
     else:
         point.commit()
+
+
+def ensure_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[Account, str]:
+    """Return the account of a MusicBrainz user with its key, creating it where it is missing.
+
+    When two connections do so at once, one creates the account and both return it.
+
+    Args:
+        connection: to the ``app`` database; the caller commits.
+        mbuser: the name at MusicBrainz. Names that differ in case only are the same user.
+    """
+    found = _find_musicbrainz_account(connection, mbuser)
+    if found is None:
+        values = {"name": mbuser, "mbuser": mbuser, "apikey": generate_key()}
+        # Two unique indexes hold the name, and a conflict with either one counts.
+        connection.execute(insert(account).values(values).on_conflict_do_nothing())
+        found = _find_musicbrainz_account(connection, mbuser)
+    if found is None:
+        raise RuntimeError("the account was deleted while it was created: try again")
+    return found
+
+
+def _find_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[Account, str] | None:
+    statement = sa.select(account.c.id, account.c.name, account.c.apikey).where(
+        sa.func.lower(account.c.mbuser) == sa.func.lower(mbuser)
+    )
+    row = connection.execute(statement).first()
+    return None if row is None else (Account(row.id, row.name), row.apikey)
+
+
+def ensure_bot_account(connection: sa.Connection) -> int:
+    """Return the id of the service's own account, creating it where it is missing.
+
+    Args:
+        connection: to the ``app`` database; the caller commits.
+    """
+    known = (
+        sa.select(account.c.id).where(account.c.name == BOT_NAME).order_by(account.c.id).limit(1)
+    )
+    found = connection.execute(known).scalar()
+    if found is None:
+        lock_bot_account(connection)
+        found = connection.execute(known).scalar()
+    return create_account(connection, BOT_NAME).id if found is None else int(found)

@@ -1,4 +1,4 @@
-"""The daily figures of the catalogue, under the names of the public service."""
+"""Daily statistics of the catalogue (table ``stats``), with the names of the public service."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -15,7 +15,7 @@ from pipeline.runtime.databases import DatabaseName, Databases
 from pipeline.runtime.metrics import Gauge
 
 OR_MORE: Final = 10
-"""The last class of a distribution: so many or more."""
+"""The last class of a distribution: this number or more."""
 
 
 def _rows(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.Select[int]:
@@ -26,7 +26,7 @@ def _distinct(column: sa.Column[int]) -> sa.Select[int]:
     return sa.select(sa.func.count(sa.distinct(column)))
 
 
-# Each figure: the database that knows it, and the statement that asks.
+# Database and statement of each figure.
 _FIGURES: Final[Mapping[Gauge, tuple[DatabaseName, sa.Select[int]]]] = {
     "account_all": ("app", _rows(account)),
     "account_musicbrainz": ("app", _rows(account, account.c.mbuser.is_not(None))),
@@ -44,12 +44,12 @@ _FIGURES: Final[Mapping[Gauge, tuple[DatabaseName, sa.Select[int]]]] = {
 
 
 def _distribution(links: sa.Subquery) -> sa.Select[int, int]:
-    """Return the statement that asks how many have 0, 1, 2… links, one row for each class."""
+    """Return the statement that counts rows with 0, 1, 2… links, one row for each class."""
     capped = sa.func.least(links.c.links, OR_MORE)
     return sa.select(capped, sa.func.count()).group_by(capped)
 
 
-# An MBID all of whose links are disabled has none.
+# Disabled links do not count, so an MBID may have none.
 _TRACKS_OF_MBIDS: Final = _distribution(
     sa.select(sa.func.count().filter(~track_mbid.c.disabled).label("links"))
     .group_by(track_mbid.c.mbid)
@@ -65,22 +65,22 @@ _MBIDS_OF_TRACKS: Final = _distribution(
     .subquery()
 )
 
-# Each distribution: the names of its classes, and the statement that asks.
+# Name pattern of the classes and statement of each distribution.
 _DISTRIBUTIONS: Final[Mapping[str, sa.Select[int, int]]] = {
     "mbid.{}tracks": _TRACKS_OF_MBIDS,
     "track.{}mbids": _MBIDS_OF_TRACKS,
 }
 
 MEASURES: Final = (*_FIGURES, *_DISTRIBUTIONS)
-"""What `measure` can be asked for: gauges by their names, distributions by their pattern."""
+"""Arguments of `measure`: names of gauges and name patterns of distributions."""
 
 
 def measure(databases: Databases, name: str) -> dict[str, int]:
-    """Return figures as they are now, by the names under which they are stored.
+    """Return the current figures by the names under which they are stored.
 
     Args:
-        databases: the four; read-only twins will do.
-        name: one of `MEASURES`: a gauge is one figure, a distribution eleven.
+        databases: of which the read-only twins are read.
+        name: one of `MEASURES`: a gauge has one figure, a distribution eleven.
     """
     for gauge, (database, statement) in _FIGURES.items():
         if gauge == name:
@@ -92,12 +92,12 @@ def measure(databases: Databases, name: str) -> dict[str, int]:
 
 
 def gauges(figures: Mapping[str, int]) -> dict[Gauge, int]:
-    """Return those figures that are gauges, by the names that they have as such."""
+    """Return the figures that are gauges, by the names of the gauges."""
     return {gauge: figures[name] for gauge in _FIGURES if (name := _stored_name(gauge)) in figures}
 
 
 def store(databases: Databases, day: date, figures: Mapping[str, int]) -> None:
-    """Write the figures of a day, in place of those that were written earlier in the day."""
+    """Write the figures of a day, and replace earlier ones of that day."""
     added = insert(stats_table)
     statement = added.on_conflict_do_update(
         index_elements=["name", "date"], set_={"value": added.excluded.value}

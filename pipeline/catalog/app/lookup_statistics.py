@@ -1,11 +1,11 @@
-"""How often was looked up, by whom and from where: the hourly and daily counts in the app database.
+"""Counts of lookups by hour and of requests by user agent (tables ``stats_lookups`` and others).
 
-Counts come in batches, each with an id of its own. `mark_folded` is called in the transaction that
-adds a batch: the row it writes tells whoever finds the batch again that its counts are in.
+Counts are added in batches, each with an id. The transaction that adds a batch calls `mark_folded`.
+Its row shows a later run that the batch was added.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
@@ -15,15 +15,16 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.catalog.app.tables import application, stats_folded, stats_lookups, stats_user_agents
+from pipeline.catalog.bulk_statements import insert_rows, is_one_of
 
 LONGEST_USER_AGENT: Final = 255
-"""Characters of a user agent that are kept; of an address too, which never has as many."""
+"""Maximum number of characters of a user agent or an address; longer ones are cut."""
 
-_LARGEST: Final = 2**31 - 1  # an integer column; a count beyond it is a slip, and stays there
+_LARGEST: Final = 2**31 - 1  # of an integer column; larger counts are set to it
 
 
 class LookupKind(NamedTuple):
-    """What a count of lookups is of: an hour (UTC) of an application, and their outcome."""
+    """The key of a count of lookups: application, hour (UTC) and whether they found anything."""
 
     application_id: int
     date: date
@@ -32,7 +33,7 @@ class LookupKind(NamedTuple):
 
 
 class Visitor(NamedTuple):
-    """What a count of requests is of: a day (UTC), an application, a program and an address."""
+    """The key of a count of requests: application, day (UTC), user agent and address."""
 
     application_id: int
     date: date
@@ -45,7 +46,7 @@ class DailyLookups:
     """The lookups of one day (UTC).
 
     Attributes:
-        count: all of them.
+        count: of all lookups.
     """
 
     date: date
@@ -55,9 +56,9 @@ class DailyLookups:
 
 
 def add_lookups(connection: sa.Connection, counts: Mapping[LookupKind, int]) -> set[int]:
-    """Add to the hourly counts; return the ids of applications that there are not.
+    """Add to the hourly counts; return the ids of applications that do not exist.
 
-    The counts of those are left out. The caller commits.
+    Their counts are left out. The caller commits.
     """
     known = _lock_known(connection, {kind.application_id for kind in counts})
     sums: dict[tuple[int, date, int], Counter[bool]] = defaultdict(Counter)
@@ -79,9 +80,9 @@ def add_lookups(connection: sa.Connection, counts: Mapping[LookupKind, int]) -> 
 
 
 def add_user_agents(connection: sa.Connection, counts: Mapping[Visitor, int]) -> set[int]:
-    """Add to the daily counts by user agent; return the ids of applications that there are not.
+    """Add to the daily counts by user agent; return the ids of applications that do not exist.
 
-    The counts of those are left out. Overlong texts are cut. The caller commits.
+    Their counts are left out. Long texts are cut. The caller commits.
     """
     known = _lock_known(connection, {visitor.application_id for visitor in counts})
     sums: Counter[Visitor] = Counter()
@@ -94,21 +95,21 @@ def add_user_agents(connection: sa.Connection, counts: Mapping[Visitor, int]) ->
 
 
 def mark_folded(connection: sa.Connection, batch_id: UUID) -> bool:
-    """Note that this transaction adds a batch; return False where another one has added it.
+    """Mark a batch as added by this transaction; return False if another one has added it.
 
-    While another transaction is at it, this waits for its end.
+    If another transaction is adding it, this call waits until that one ends.
     """
     statement = insert(stats_folded).values(batch_id=batch_id).on_conflict_do_nothing()
     return connection.execute(statement).rowcount == 1
 
 
 def prune_folded(connection: sa.Connection, waiting: Collection[UUID], age: timedelta) -> int:
-    """Delete the notes of batches that were added long ago; return how many there were.
+    """Delete the marks of batches that were added long ago; return how many.
 
     Args:
         connection: to the app database; the caller commits.
-        waiting: the batches that can still be found: their notes stay, however old.
-        age: how old a note must be.
+        waiting: batches that still exist in Redis; their marks stay.
+        age: minimum age of a deleted mark.
     """
     statement = sa.delete(stats_folded).where(
         stats_folded.c.created < sa.func.now() - age,
@@ -120,11 +121,11 @@ def prune_folded(connection: sa.Connection, waiting: Collection[UUID], age: time
 def lookup_stats(
     connection: sa.Connection, application_ids: Sequence[int], from_date: date, to_date: date
 ) -> list[DailyLookups]:
-    """Return the lookups of each day on which there were any, oldest first.
+    """Return the lookups of each day with lookups, oldest first.
 
     Args:
         connection: to the app database or its read-only twin.
-        application_ids: whose lookups; they are added up.
+        application_ids: of the applications, whose lookups are added up.
         from_date: the first day.
         to_date: the last day, included.
     """
@@ -133,7 +134,7 @@ def lookup_stats(
     statement = (
         sa.select(stats_lookups.c.date, hits, nohits, hits + nohits)
         .where(
-            stats_lookups.c.application_id == sa.any_(_integers(application_ids)),
+            is_one_of(stats_lookups.c.application_id, application_ids),
             stats_lookups.c.date.between(from_date, to_date),
         )
         .group_by(stats_lookups.c.date)
@@ -143,15 +144,15 @@ def lookup_stats(
 
 
 def last_days(days: int, today: date) -> tuple[date, date]:
-    """Return the first and the last of the days before today."""
+    """Return the first and the last of a number of days that ends yesterday."""
     return today - timedelta(days), today - timedelta(1)
 
 
 def _lock_known(connection: sa.Connection, application_ids: set[int]) -> set[int]:
-    """Return which of the applications there are, and keep them until the transaction ends."""
+    """Return the applications that exist, locked against deletion until the transaction ends."""
     statement = (
         sa.select(application.c.id)
-        .where(application.c.id == sa.any_(_integers(application_ids)))
+        .where(is_one_of(application.c.id, application_ids))
         .order_by(application.c.id)
         .with_for_update(read=True, key_share=True)
     )
@@ -161,18 +162,15 @@ def _lock_known(connection: sa.Connection, application_ids: set[int]) -> set[int
 def _add(
     connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *counts: str
 ) -> None:
-    """Add to the counts of rows that are there, insert the others: one statement for all.
+    """Add to the counts of existing rows, and insert the others, in one statement.
 
-    It goes by the key, so that of two who add at once one waits for the other.
+    The rows are in the order of their keys, so that concurrent statements do not deadlock.
     """
     if not rows:
         return
-    names = list(rows[0])
-    key = [name for name in names if name not in counts]
-    arrays = [sa.cast([row[name] for row in rows], sa.ARRAY(table.c[name].type)) for name in names]
-    given = sa.func.unnest(*arrays).table_valued(*names).render_derived()
-    in_order = sa.select(*given.c).order_by(*(given.c[name] for name in key))
-    added = insert(table).from_select(names, in_order)
+    key = [name for name in rows[0] if name not in counts]
+    in_order = sorted(rows, key=lambda row: tuple(row[name] for name in key))
+    added = insert_rows(table, in_order)
     statement = added.on_conflict_do_update(
         index_elements=key,
         set_={
@@ -194,7 +192,3 @@ def _stored(visitor: Visitor) -> Visitor:
 
 def _fit(count: int) -> int:
     return min(count, _LARGEST)
-
-
-def _integers(values: Iterable[int]) -> sa.Cast[Any]:
-    return sa.cast(list(values), sa.ARRAY(sa.Integer))

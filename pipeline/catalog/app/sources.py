@@ -1,4 +1,4 @@
-"""Who submits and in which format: the small tables of the app database that imports refer to."""
+"""Sources of submissions and audio formats, which imports refer to by id."""
 
 from collections.abc import Collection, Iterable
 
@@ -6,15 +6,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.catalog.app.tables import audio_format, source
-from pipeline.catalog.bulk import insert_missing, listed
+from pipeline.catalog.bulk_statements import array_rows, insert_missing, is_one_of
 
 Submitter = tuple[int, int, str | None]  # application id, account id, application version
 
 
 def source_ids(connection: sa.Connection, submitters: Iterable[Submitter]) -> dict[Submitter, int]:
-    """Return the ids of submitters, adding those that are new; the caller commits.
+    """Return the source ids of submitters, inserting new ones; the caller commits.
 
-    As in the public service, no version and an empty one are the same.
+    As in the public service, a missing version and an empty one are equal.
     """
     wanted = set(submitters)
     known = _known_sources(connection, wanted)
@@ -27,7 +27,7 @@ def source_ids(connection: sa.Connection, submitters: Iterable[Submitter]) -> di
 
 
 def format_ids(connection: sa.Connection, names: Iterable[str]) -> dict[str, int]:
-    """Return the ids of audio formats by name, adding those that are new; the caller commits."""
+    """Return the ids of audio formats by name, inserting new ones; the caller commits."""
     wanted = set(names)
     known = _known_formats(connection, wanted)
     if missing := sorted(wanted - known.keys()):
@@ -39,7 +39,7 @@ def format_ids(connection: sa.Connection, names: Iterable[str]) -> dict[str, int
 def _known_sources(
     connection: sa.Connection, submitters: Collection[Submitter]
 ) -> dict[Submitter, int]:
-    wanted = listed(
+    wanted = array_rows(
         "wanted",
         {
             "application_id": (sa.Integer, [application for application, _, _ in submitters]),
@@ -64,6 +64,6 @@ def _known_formats(connection: sa.Connection, names: Collection[str]) -> dict[st
     if not names:
         return {}
     statement = sa.select(audio_format.c.name, audio_format.c.id).where(
-        audio_format.c.name == sa.any_(sa.cast(list(names), sa.ARRAY(sa.Text)))
+        is_one_of(audio_format.c.name, names)
     )
     return dict(connection.execute(statement).all())

@@ -5,7 +5,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INET
 
-from pipeline.catalog.columns import created, metadata, primary_key
+from pipeline.catalog.common_columns import created, metadata, primary_key
 
 METADATA: Final = metadata()
 
@@ -26,7 +26,7 @@ account: Final = sa.Table(
     sa.Column("is_admin", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
-# To MusicBrainz a user's name is the same in any case.
+# MusicBrainz's user names are case-insensitive.
 sa.Index("account_idx_mbuser_lower", sa.func.lower(account.c.mbuser), unique=True)
 
 account_openid: Final = sa.Table(
@@ -58,7 +58,7 @@ application: Final = sa.Table(
     sa.Column("rate_limit", sa.Double, comment="requests per second; null: the configured limit"),
 )
 
-# `format` and `source` are named by the public schema.
+# The public schema has the names `format` and `source`.
 audio_format: Final = sa.Table(
     "format",
     METADATA,
@@ -75,7 +75,7 @@ source: Final = sa.Table(
     sa.Column("version", sa.Text),
 )
 
-# NULL versions are distinct to a plain unique constraint, so it would let duplicates in.
+# A plain unique constraint would allow duplicates, since NULL versions are distinct to it.
 sa.Index(
     "source_idx_uniq",
     source.c.application_id,

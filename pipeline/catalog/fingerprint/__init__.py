@@ -1,1 +1,1 @@
-"""The fingerprint database: fingerprints, tracks, links, changelog."""
+"""The database ``fingerprint``: fingerprints, tracks, their links, the changelog."""

@@ -1,4 +1,8 @@
-"""The changelog of the fingerprint database: what an index has yet to apply, in commit order."""
+"""The changelog of the fingerprint database: inserted, moved and deleted fingerprints.
+
+Triggers write it. Its ids are positions, in the order of the commits. The index and the fingerprint
+store apply the entries after their own position.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -16,14 +20,14 @@ from pipeline.runtime.databases import Databases
 
 @dataclass(frozen=True, slots=True)
 class LoggedFingerprint:
-    """A fingerprint that an index should now hold, or with no words, no longer hold.
+    """A changed fingerprint with its current content; without words it is deleted.
 
     Attributes:
-        id: the fingerprint's.
-        words: uint32[n], read-only.
+        id: of the fingerprint.
+        words: shape (n,), read-only; None if it is deleted.
         length: seconds of audio; 0 without words.
-        track_id: the number of its track; 0 without words.
-        track_gid: the 16 bytes of its track's public id; empty without words.
+        track_id: id of its track; 0 without words.
+        track_gid: the 16 bytes of the track's gid; empty without words.
     """
 
     id: int
@@ -31,6 +35,10 @@ class LoggedFingerprint:
     length: int = 0
     track_id: int = 0
     track_gid: bytes = b""
+
+
+class IndexAheadError(Exception):
+    """The index is at a position that the changelog has not reached: it is of another database."""
 
 
 _CONTENT: Final = (
@@ -42,11 +50,11 @@ _CONTENT: Final = (
 
 
 def position(connection: sa.Connection, *, until: datetime | None = None) -> int:
-    """Return the newest position: the changelog id of the newest commit, 0 before the first.
+    """Return the newest position: the id of the last entry, 0 if there is none.
 
     Args:
         connection: to the fingerprint database.
-        until: leave out what was written after this moment.
+        until: leave out entries that were written after this time.
     """
     newest = sa.select(sa.func.max(fpindex_changelog.c.id))
     if until is not None:
@@ -54,27 +62,52 @@ def position(connection: sa.Connection, *, until: datetime | None = None) -> int
     return connection.execute(newest).scalar() or 0
 
 
-def stamp(connection: sa.Connection, position: int) -> int:
-    """Return when the entry at a position was written, in µs since the epoch; 0 without one.
+def check_position(connection: sa.Connection, index_position: int) -> None:
+    """Check that the changelog has reached the position of an index.
 
-    Two databases may have got as far, but not at the same moment.
+    Raises:
+        IndexAheadError: it has not, so the index would miss the entries up to its position.
+    """
+    newest = position(connection)
+    if newest < index_position:
+        raise IndexAheadError(
+            f"the index is at position {index_position} and the database at {newest}: "
+            "run `acoustid index rebuild`"
+        )
+
+
+def stamp(connection: sa.Connection, position: int) -> int:
+    """Return the time of the entry at a position, in µs since the epoch; 0 if there is none.
+
+    It tells databases apart that have entries at the same position.
     """
     micros = sa.func.extract("epoch", fpindex_changelog.c.created) * 1_000_000
     statement = sa.select(sa.cast(micros, sa.BigInteger)).where(fpindex_changelog.c.id == position)
     return connection.execute(statement).scalar() or 0
 
 
+def has_entry(connection: sa.Connection, position: int, entry_stamp: int) -> bool:
+    """Return whether a copy follows this changelog: its entry at the position has the stamp.
+
+    Args:
+        connection: to the fingerprint database.
+        position: of the copy.
+        entry_stamp: what `stamp` returned for the position when the copy was written.
+    """
+    return stamp(connection, position) == entry_stamp
+
+
 def count_fingerprints(connection: sa.Connection) -> int:
-    """Return how many fingerprints an index of all of them holds."""
+    """Return the number of fingerprints."""
     statement = sa.select(sa.func.count()).select_from(fingerprint)
     return connection.execute(statement).scalar_one()
 
 
 def read(connection: sa.Connection, after: int, limit: int) -> tuple[list[LoggedFingerprint], int]:
-    """Return the changes after a position, oldest first, and the position of the last.
+    """Return the changes after a position, oldest first, and the position of the last one.
 
-    Their content is that of now: a fingerprint that a later entry deletes is deleted here already,
-    which that entry then repeats.
+    Fingerprints have their current content. One that a later entry deletes is already deleted in
+    the earlier entry.
     """
     statement = (
         sa.select(fpindex_changelog.c.id, fpindex_changelog.c.fingerprint_id, *_CONTENT)
@@ -96,8 +129,8 @@ def all_fingerprints(
 ) -> Iterator[Sequence[LoggedFingerprint]]:
     """Yield every fingerprint in chunks by ascending id, each chunk a short transaction.
 
-    Read `position` first: what is inserted during the scan has a later position, so applying the
-    changelog from there on makes the whole exact.
+    Read `position` first. Fingerprints that are inserted during the scan have later positions, so
+    the changelog after that position makes a copy complete.
     """
     last = 0
     while True:
@@ -125,25 +158,25 @@ def _logged(fingerprint_id: int, row: sa.Row[Any]) -> LoggedFingerprint:
 
 
 CHANNEL: Final = "fingerprint_changed"
-"""What the triggers of the changelog notify, as part of the commit."""
+"""The channel on which the changelog's triggers notify of deleted and moved fingerprints."""
 
 
 class ChangelogWatch:
-    """A connection of its own that the database sends notifications on; for one thread.
+    """Listens to the changelog's notifications on a separate connection; for one thread.
 
-    To look whether one has come costs a system call. A pooler in between may keep them back: so
-    whoever depends on them asks the database itself from time to time.
+    To check for a notification costs one system call. A connection pooler between this process and
+    the database may drop notifications, so callers must also query the database at intervals.
 
     Args:
-        databases: of which the fingerprint database is listened to.
+        databases: of which the fingerprint database sends the notifications.
     """
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
         self._connection: sa.Connection | None = None
 
-    def heard(self) -> bool:
-        """Tell whether anything was deleted or moved since the last call, or may have been.
+    def was_notified(self) -> bool:
+        """Return whether a fingerprint was, or may have been, deleted or moved since the last call.
 
         Raises:
             sqlalchemy.exc.OperationalError: the database is away.
@@ -157,21 +190,21 @@ class ChangelogWatch:
         except self._connection.dialect.loaded_dbapi.Error:
             self.close()
             return True
-        heard = bool(driver.notifies)
+        notified = bool(driver.notifies)
         driver.notifies.clear()
-        return heard
+        return notified
 
     def close(self) -> None:
-        """Listen no more, until the next call."""
+        """Close the connection. The next call of `was_notified` opens it again."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(sa.exc.SQLAlchemyError):  # a lost connection can't be closed well
+            with suppress(sa.exc.SQLAlchemyError):  # a lost connection raises one
                 connection.close()
 
     def _listen(self) -> sa.Connection:
         engine = self._databases.engine("fingerprint")
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        # Not counted in the pool, where it might be the only connection.
+        # The pool may have a single connection, which this one must not take up.
         connection.detach()
         connection.exec_driver_sql(f"LISTEN {CHANNEL}")
         return connection

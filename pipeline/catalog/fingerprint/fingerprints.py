@@ -1,7 +1,7 @@
-"""Stored fingerprints as the scoring stages read them: words ready for NumPy, few statements."""
+"""Reads stored fingerprints for the scoring stages, with their words as NumPy arrays."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Final
 from uuid import UUID
@@ -10,7 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from pipeline.catalog.bulk import listed
+from pipeline.catalog.bulk_statements import array_rows, is_one_of
 from pipeline.catalog.fingerprint.tables import fingerprint, fpindex_changelog, track
 
 
@@ -25,23 +25,23 @@ class StoredFingerprint:
 
 
 @dataclass(frozen=True, slots=True)
-class TrackName:
-    """A track by its two ids."""
+class TrackIds:
+    """The two ids of a track."""
 
     id: int
     gid: str  # in lower case, with hyphens
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A fingerprint that a lookup may have asked for."""
+class CandidateFingerprint:
+    """A fingerprint that a lookup compares its own with."""
 
     length: int  # seconds of audio
     words: NDArray[np.uint32]  # shape (n,), read-only
-    track: TrackName
+    track: TrackIds
 
 
-_COLUMNS: Final = tuple(fingerprint.c[name] for name in StoredFingerprint.__slots__)
+_COLUMNS: Final = tuple(fingerprint.c[field.name] for field in fields(StoredFingerprint))
 _IDS: Final = sa.bindparam("ids", type_=sa.ARRAY(sa.Integer))
 
 
@@ -53,22 +53,21 @@ def by_ids(
     if not wanted:
         return {}
     statement = sa.select(*_COLUMNS).where(
-        fingerprint.c.id == sa.any_(sa.cast(wanted, sa.ARRAY(sa.Integer))),
-        fingerprint.c.length.between(shortest, longest),
+        is_one_of(fingerprint.c.id, wanted), fingerprint.c.length.between(shortest, longest)
     )
     return {row.id: _stored(row) for row in connection.execute(statement)}
 
 
 def candidates(
     connection: sa.Connection, ids: Iterable[int], shortest: int, longest: int
-) -> dict[int, Candidate]:
-    """Return what scoring needs of the fingerprints with a length within the bounds, by id."""
+) -> dict[int, CandidateFingerprint]:
+    """Return the fingerprints with a length within the bounds (seconds) and their tracks, by id."""
     wanted = list(ids)
     if not wanted:
         return {}
     return {
-        row.id: Candidate(
-            row.length, np.frombuffer(row.words, dtype="<u4"), TrackName(row.track_id, row.gid)
+        row.id: CandidateFingerprint(
+            row.length, np.frombuffer(row.words, dtype="<u4"), TrackIds(row.track_id, row.gid)
         )
         for row in connection.execute(
             _candidates(), {"ids": wanted, "shortest": shortest, "longest": longest}
@@ -76,9 +75,8 @@ def candidates(
     }
 
 
-@cache
+@cache  # built once, because every lookup runs it
 def _candidates() -> sa.Select[Any]:
-    """Return the statement of every lookup."""
     return (
         sa.select(*_COLUMNS, sa.cast(track.c.gid, sa.Text).label("gid"))
         .join_from(fingerprint, track, fingerprint.c.track_id == track.c.id)
@@ -96,16 +94,16 @@ def _candidates() -> sa.Select[Any]:
 def within(
     connection: sa.Connection, spans: Mapping[int, tuple[int, int]]
 ) -> dict[int, StoredFingerprint]:
-    """Return the fingerprints that have a length within their own bounds, by id.
+    """Return the fingerprints whose length is within their own bounds, by id.
 
     Args:
         connection: to the fingerprint database.
-        spans: the shortest and the longest length (seconds) of interest, by fingerprint id.
+        spans: least and greatest length (seconds) by fingerprint id.
     """
     if not spans:
         return {}
     shortest, longest = zip(*spans.values(), strict=True)
-    wanted = listed(
+    wanted = array_rows(
         "wanted",
         {
             "id": (sa.Integer, spans),
@@ -127,19 +125,22 @@ def of_tracks(connection: sa.Connection, track_ids: Iterable[int]) -> list[Store
     wanted = list(track_ids)
     if not wanted:
         return []
-    statement = sa.select(*_COLUMNS).where(
-        fingerprint.c.track_id == sa.any_(sa.cast(wanted, sa.ARRAY(sa.Integer)))
-    )
+    statement = sa.select(*_COLUMNS).where(is_one_of(fingerprint.c.track_id, wanted))
     return [_stored(row) for row in connection.execute(statement)]
 
 
 def logged_after(
     connection: sa.Connection, position: int, limit: int | None = None
 ) -> tuple[list[StoredFingerprint], int]:
-    """Return the fingerprints that the changelog names after a position, and the new position.
+    """Return the fingerprints of the changelog entries after a position, and the last position.
 
-    The changelog's ids are in commit order, so whoever has these and the index up to `position`
-    has everything up to the position returned.
+    Changelog ids are in commit order. So these fingerprints and an index at `position` together
+    hold everything that was committed up to the last position.
+
+    Args:
+        connection: to the fingerprint database.
+        position: of the last entry that is left out.
+        limit: most entries to read; None for all.
     """
     statement = (
         sa.select(fpindex_changelog.c.id.label("position"), *_COLUMNS)
@@ -156,44 +157,27 @@ def logged_after(
 
 
 def twins(connection: sa.Connection, gids: Iterable[UUID]) -> dict[UUID, list[int]]:
-    """Return the ids of the fingerprints whose words have these identities."""
+    """Return the ids of the fingerprints with the same words, by the identity of the words.
+
+    Args:
+        connection: to the fingerprint database.
+        gids: identities of words, see `pipeline.fingerprint.identity.fingerprint_gid`.
+    """
     statement = (
         sa.select(fingerprint.c.gid, sa.func.array_agg(fingerprint.c.id))
-        .where(fingerprint.c.gid == sa.any_(sa.cast(list(gids), sa.ARRAY(sa.UUID))))
+        .where(is_one_of(fingerprint.c.gid, gids))
         .group_by(fingerprint.c.gid)
     )
     return dict(connection.execute(statement).all())
 
 
 def current_tracks(connection: sa.Connection, ids: Iterable[int]) -> dict[int, int]:
-    """Return the track id of each of these fingerprints that exists, by fingerprint id."""
+    """Return the track ids of the fingerprints that exist, by fingerprint id."""
     wanted = list(ids)
     if not wanted:
         return {}
     statement = sa.select(fingerprint.c.id, fingerprint.c.track_id).where(
-        fingerprint.c.id == sa.any_(sa.cast(wanted, sa.ARRAY(sa.Integer)))
-    )
-    return dict(connection.execute(statement).all())
-
-
-def track_gids(connection: sa.Connection, track_ids: Iterable[int]) -> Mapping[int, UUID]:
-    """Return the public ids of tracks by their ids."""
-    wanted = list(track_ids)
-    if not wanted:
-        return {}
-    statement = sa.select(track.c.id, track.c.gid).where(
-        track.c.id == sa.any_(sa.cast(wanted, sa.ARRAY(sa.Integer)))
-    )
-    return dict(connection.execute(statement).all())
-
-
-def resolve_tracks(connection: sa.Connection, gids: Iterable[UUID]) -> Mapping[UUID, int]:
-    """Return the ids of the tracks with these public ids, one redirect of a merge followed."""
-    wanted = list(gids)
-    if not wanted:
-        return {}
-    statement = sa.select(track.c.gid, sa.func.coalesce(track.c.new_id, track.c.id)).where(
-        track.c.gid == sa.any_(sa.cast(wanted, sa.ARRAY(sa.UUID)))
+        is_one_of(fingerprint.c.id, wanted)
     )
     return dict(connection.execute(statement).all())
 

@@ -1,72 +1,48 @@
-"""Disables what leads to an MBID, and notes who did it and why."""
+"""Disables the links to an MBID, and records the change with its reason."""
 
 from collections.abc import Collection, Sequence
-from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from pipeline.catalog.app.accounts import create_account
-from pipeline.catalog.app.tables import account
-from pipeline.catalog.fingerprint.mbid_links import SETTLE, STATEMENT_LIMIT, lock_mbid
+from pipeline.catalog.advisory_locks import DISABLE_OR_MERGE_MBID, lock_mbid
+from pipeline.catalog.app.accounts import ensure_bot_account
+from pipeline.catalog.fingerprint.mbid_links import STATEMENT_LIMIT
 from pipeline.catalog.fingerprint.tables import track_mbid
 from pipeline.catalog.ingest.tables import track_mbid_change
 from pipeline.runtime.databases import Databases, limit_statements
-
-BOT_NAME: Final = "acoustid_bot"
-"""The account in whose name the service itself changes links, as the public service has it."""
-
-# Two who find no account take turns to make it.
-_BOT_LOCK: Final = 7723016524936704011
 
 
 def disable_mbid(databases: Databases, mbid: UUID, note: str) -> int:
     """Disable all links to an MBID; return how many were enabled.
 
-    The change is noted first, in the other database, while the links are locked. A run that dies
-    in between leaves notes of links that are still enabled: the next one notes those no second
-    time.
+    The change is recorded first, in the ingest database, while the links are locked. If the process
+    dies before the second commit, the next run does not record it again.
 
     Args:
         databases: of which ``fingerprint`` and ``ingest`` change, and ``app`` the first time.
         mbid: of the recording.
-        note: why, for people to read.
+        note: the reason, for people.
 
     Raises:
         sqlalchemy.exc.OperationalError: a database is away or a lock was held for too long.
     """
     with databases.engine("app").begin() as connection:
-        account_id = bot_account(connection)
+        account_id = ensure_bot_account(connection)
     with databases.engine("fingerprint").begin() as connection:
         limit_statements(connection, STATEMENT_LIMIT)
-        lock_mbid(connection, SETTLE, mbid)
+        lock_mbid(connection, DISABLE_OR_MERGE_MBID, mbid)
         links = _lock_enabled(connection, mbid)
         if links:
             with databases.engine("ingest").begin() as ingest:
-                _note_disabled(ingest, links, account_id, note)
+                _record_changes(ingest, links, account_id, note)
             connection.execute(
                 sa.update(track_mbid)
                 .where(track_mbid.c.id.in_(links))
                 .values(disabled=True, updated=sa.func.now())
             )
     return len(links)
-
-
-def bot_account(connection: sa.Connection) -> int:
-    """Return the id of the service's own account, made when it is first asked for.
-
-    Args:
-        connection: to the ``app`` database; the caller commits.
-    """
-    known = (
-        sa.select(account.c.id).where(account.c.name == BOT_NAME).order_by(account.c.id).limit(1)
-    )
-    found = connection.execute(known).scalar()
-    if found is None:
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_BOT_LOCK)))
-        found = connection.execute(known).scalar()
-    return create_account(connection, BOT_NAME).id if found is None else int(found)
 
 
 def _lock_enabled(connection: sa.Connection, mbid: UUID) -> Sequence[int]:
@@ -79,23 +55,23 @@ def _lock_enabled(connection: sa.Connection, mbid: UUID) -> Sequence[int]:
     return connection.execute(statement).scalars().all()
 
 
-def _note_disabled(
+def _record_changes(
     connection: sa.Connection, links: Sequence[int], account_id: int, note: str
 ) -> None:
-    noted = _noted(connection, links, account_id, note)
+    recorded = _recorded(connection, links, account_id, note)
     rows = [
         {"track_mbid_id": link, "account_id": account_id, "disabled": True, "note": note}
         for link in links
-        if link not in noted
+        if link not in recorded
     ]
     if rows:
         connection.execute(sa.insert(track_mbid_change), rows)
 
 
-def _noted(
+def _recorded(
     connection: sa.Connection, links: Sequence[int], account_id: int, note: str
 ) -> Collection[int]:
-    """Return the links whose newest change is this one already."""
+    """Return the links whose last change is this one."""
     change = track_mbid_change
     newest = (
         sa.select(change)

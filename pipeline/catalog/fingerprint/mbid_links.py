@@ -1,21 +1,21 @@
-"""Links from tracks to MBIDs as maintenance reads and changes them, locked until the commit."""
+"""Reads, locks and changes the links of tracks to MBIDs, for merges and scans.
 
-import zlib
+Lookups read links with `track_links`, imports write them with `submitted_links`.
+"""
+
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from pipeline.catalog.bulk_statements import array_rows, is_one_of
 from pipeline.catalog.fingerprint.tables import track, track_mbid
 
-# The names of the public service's advisory locks: what is done, and to which MBID.
-SETTLE: Final = "merge_missing_mbid"
-MERGE_TARGET: Final = "merge_mbids:target"
-
-STATEMENT_LIMIT: Final = 5.0  # seconds, waiting for locks included; a task has 20
+STATEMENT_LIMIT: Final = 5.0
+"""Seconds that a statement may take, including waits for locks; a task has 20."""
 
 
 @dataclass(slots=True)
@@ -27,12 +27,12 @@ class MbidLink:
     mbid: UUID
     submission_count: int
     disabled: bool
-    merged_into: int | None  # the link of the same track that took this one's place
+    merged_into: int | None  # id of the link that replaces this one, of the same track
 
 
 @dataclass(frozen=True, slots=True)
 class ScannedLink:
-    """A link as a scan of all of them sees it."""
+    """A link as a scan reads it."""
 
     id: int
     mbid: UUID
@@ -41,20 +41,14 @@ class ScannedLink:
     merged_mbid: UUID | None  # the MBID of the link that it was merged into
 
 
-_COLUMNS: Final = tuple(track_mbid.c[name] for name in MbidLink.__slots__)
-
-
-def lock_mbid(connection: sa.Connection, purpose: str, mbid: UUID) -> None:
-    """Keep everybody else from doing the same to an MBID until the transaction ends."""
-    keys = _lock_key(purpose), _lock_key(str(mbid))
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(*keys)))
+_COLUMNS: Final = tuple(track_mbid.c[field.name] for field in fields(MbidLink))
 
 
 def lock_links(connection: sa.Connection, mbid: UUID) -> list[MbidLink]:
-    """Return all MBID links of the tracks that have a link to this one, locked, by id.
+    """Return all MBID links of the tracks that are linked to an MBID, locked, by id.
 
-    The tracks are locked before the links, and the links by id, as whoever merges tracks does it:
-    so nobody waits in a circle.
+    Locks are taken in the same order as in a merge of tracks, so that the two do not deadlock:
+    first tracks, then links, both by id.
     """
     linked = sa.select(track_mbid.c.track_id).where(track_mbid.c.mbid == mbid)
     tracks = (
@@ -66,7 +60,7 @@ def lock_links(connection: sa.Connection, mbid: UUID) -> list[MbidLink]:
     track_ids = list(connection.execute(tracks).scalars())
     links = (
         sa.select(*_COLUMNS)
-        .where(track_mbid.c.track_id == sa.any_(sa.cast(track_ids, sa.ARRAY(sa.Integer))))
+        .where(is_one_of(track_mbid.c.track_id, track_ids))
         .order_by(track_mbid.c.id)
         .with_for_update()
     )
@@ -76,13 +70,13 @@ def lock_links(connection: sa.Connection, mbid: UUID) -> list[MbidLink]:
 def add_links(
     connection: sa.Connection, mbid: UUID, disabled: Mapping[int, bool]
 ) -> list[MbidLink]:
-    """Link tracks to an MBID, without a submission so far; return the links, locked.
+    """Insert links of tracks to an MBID that no submission confirms; return the links, locked.
 
     Args:
         connection: on the fingerprint database, in a transaction.
         mbid: of the recording.
-        disabled: for each track id, whether a new link is disabled; where an import has just added
-            a link, that one is returned as it is.
+        disabled: for each track id, whether a new link is disabled. An existing link is returned
+            unchanged.
     """
     if not disabled:
         return []
@@ -98,7 +92,7 @@ def add_links(
 
 
 def scan_links(connection: sa.Connection, after: int, limit: int) -> list[ScannedLink]:
-    """Return the links that follow an id, by id, at most `limit`."""
+    """Return the links after an id, by id, at most `limit`."""
     target = track_mbid.alias("target")
     statement = (
         sa.select(
@@ -123,8 +117,8 @@ def shared_mbids(
 
     Args:
         connection: to the fingerprint database.
-        after: only MBIDs after this one; None to begin.
-        limit: most MBIDs.
+        after: the last MBID of the previous call; None to start.
+        limit: maximum number of MBIDs.
     """
     tracks = sa.func.array_agg(track_mbid.c.track_id)
     statement = (
@@ -141,24 +135,15 @@ def shared_mbids(
 
 
 def store_links(connection: sa.Connection, links: Sequence[MbidLink]) -> None:
-    """Write links that are locked as they are now."""
+    """Update the rows of locked links."""
     if not links:
         return
-    names = {
-        "id": sa.Integer,
-        "submission_count": sa.Integer,
-        "disabled": sa.Boolean,
-        "merged_into": sa.Integer,
-    }
-    changed = (
-        sa.func.unnest(
-            *(
-                sa.cast([getattr(link, name) for link in links], sa.ARRAY(kind))
-                for name, kind in names.items()
-            )
-        )
-        .table_valued(*names, name="changed")
-        .render_derived()
+    changed = array_rows(
+        "changed",
+        {
+            name: (track_mbid.c[name].type, [getattr(link, name) for link in links])
+            for name in ("id", "submission_count", "disabled", "merged_into")
+        },
     )
     connection.execute(
         sa.update(track_mbid)
@@ -170,7 +155,3 @@ def store_links(connection: sa.Connection, links: Sequence[MbidLink]) -> None:
             updated=sa.func.now(),
         )
     )
-
-
-def _lock_key(text: str) -> int:
-    return zlib.crc32(text.encode()) & 0x7FFFFFFF

@@ -1,8 +1,8 @@
-"""Merges one MBID into another: what submissions said of the one counts for the other.
+"""Merges one MBID into another, in the links of all tracks.
 
-The links are in one database and where they come from in another, without a commit across both.
-The links go first; what is to be moved then follows from them, so that a run which died in between
-is completed by the next.
+The links and their sources are in two databases, without a common commit. The links are committed
+first. The moves of the sources follow from the links, so the next run completes a run that died
+between the commits.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,28 +13,27 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from pipeline.catalog.advisory_locks import DISABLE_OR_MERGE_MBID, MERGE_INTO_MBID, lock_mbid
+from pipeline.catalog.bulk_statements import replace_ids
 from pipeline.catalog.fingerprint.mbid_links import (
-    MERGE_TARGET,
-    SETTLE,
     STATEMENT_LIMIT,
     MbidLink,
     add_links,
     lock_links,
-    lock_mbid,
     store_links,
 )
-from pipeline.catalog.fingerprint.track_merge_links import move
 from pipeline.catalog.ingest.tables import track_mbid_change, track_mbid_source
 from pipeline.runtime.databases import Databases, limit_statements
 
 
 @dataclass(frozen=True, slots=True)
 class MbidMerge:
-    """What a merge did.
+    """The result of a merge.
 
     Attributes:
-        merged: how many tracks' links changed; 0 when all was merged before.
-        refused: the tracks whose link stays, since it was merged elsewhere or into its own past.
+        merged: number of tracks whose links changed; 0 if they were merged before.
+        refused: ids of tracks whose link stays, because it is merged into another one already or
+            the merge would make a cycle.
     """
 
     merged: int
@@ -42,48 +41,48 @@ class MbidMerge:
 
 
 def merge_mbids(databases: Databases, source: UUID, target: UUID) -> MbidMerge:
-    """Merge an MBID into another on every track that has it; a second time changes nothing.
+    """Merge an MBID into another one on each track that has it; a second run changes nothing.
 
-    The target's link counts the source's submissions too, and is disabled only if both were; where
-    there was none, it takes over the source's state. The source's link stays, disabled, without
-    submissions, and leads to the target's.
+    The target's link gets the source's submissions, and is disabled only if both links were. A new
+    target's link has the state of the source's link. The source's link stays, disabled and without
+    submissions, and refers to the target's link.
 
     Args:
         databases: of which ``fingerprint`` and ``ingest`` change.
-        source: the MBID that is no more.
-        target: the MBID in its place; where its own link was merged, that link's target counts.
+        source: the MBID to merge.
+        target: the MBID that replaces it. If its link was merged, the target of that link counts.
 
     Raises:
-        ValueError: both are the same.
+        ValueError: source and target are equal.
         sqlalchemy.exc.OperationalError: a database is away or a lock was held for too long.
     """
     if source == target:
         raise ValueError(f"an MBID can't be merged into itself: {source}")
     with databases.engine("fingerprint").begin() as connection:
         limit_statements(connection, STATEMENT_LIMIT)
-        lock_mbid(connection, SETTLE, source)
-        lock_mbid(connection, MERGE_TARGET, target)
+        lock_mbid(connection, DISABLE_OR_MERGE_MBID, source)
+        lock_mbid(connection, MERGE_INTO_MBID, target)
         done, moves = _merge_links(connection, source, target)
     move_sources(databases, moves)
     return done
 
 
 def move_sources(databases: Databases, moves: Mapping[int, int]) -> int:
-    """Let the sources and changes of merged links name the links they were merged into.
+    """Move the sources and changes of merged links to the links that replace them.
 
     Args:
         databases: of which ``ingest`` changes.
-        moves: id of the link in place of each link id.
+        moves: id of the replacing link by id of the merged link.
 
     Returns:
-        How many rows moved.
+        The number of changed rows.
     """
     if not moves:
         return 0
     with databases.engine("ingest").begin() as connection:
         limit_statements(connection, STATEMENT_LIMIT)
         columns = track_mbid_source.c.track_mbid_id, track_mbid_change.c.track_mbid_id
-        return sum(move(connection, column, moves) for column in columns)
+        return sum(replace_ids(connection, column, moves) for column in columns)
 
 
 def _merge_links(
@@ -106,17 +105,17 @@ def _merge_links(
 
 
 def merge_in_track(links: Sequence[MbidLink], source: UUID, target: UUID) -> list[MbidLink] | None:
-    """Merge within the MBID links of one track, which change; return those that did.
+    """Merge the MBID links of one track in place; return the changed ones.
 
     Args:
-        links: all of the track, one to the source among them, and one to the target unless the
+        links: all links of the track, with one to the source, and one to the target unless the
             source was merged before.
-        source: the MBID that is no more.
-        target: the MBID in its place.
+        source: the MBID to merge.
+        target: the MBID that replaces it.
 
     Returns:
-        The changed links, none when they were merged before; None where it may not be: the source
-        was merged elsewhere, or the target into the source.
+        The changed links, empty if they were merged before. None if the merge is refused: the
+        source is merged into another MBID, or the target into the source.
     """
     by_mbid = {link.mbid: link for link in links}
     old, new = by_mbid[source], _end(by_mbid.get(target), links)
@@ -134,7 +133,7 @@ def merge_in_track(links: Sequence[MbidLink], source: UUID, target: UUID) -> lis
 
 
 def _end(link: MbidLink | None, links: Iterable[MbidLink]) -> MbidLink | None:
-    """Return the link to which a link's merges lead: itself unless it was merged."""
+    """Return the last link in a chain of merges; None if the chain is a cycle."""
     by_id = {each.id: each for each in links}
     passed: set[int] = set()
     while link and link.merged_into:
@@ -146,7 +145,7 @@ def _end(link: MbidLink | None, links: Iterable[MbidLink]) -> MbidLink | None:
 
 
 def _missing_targets(links: Iterable[MbidLink], source: UUID, target: UUID) -> dict[int, bool]:
-    """Return the tracks that lack a link to the target, and the state of their source's link."""
+    """Return ids of tracks without a link to the target, and if their source's link is disabled."""
     have = {link.track_id for link in links if link.mbid == target}
     return {
         link.track_id: link.disabled

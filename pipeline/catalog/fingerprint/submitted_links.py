@@ -1,4 +1,4 @@
-"""Links from tracks to what submissions said of them: MBIDs, PUIDs, text metadata, foreign ids."""
+"""Writes the links of tracks that submissions confirm: MBIDs, PUIDs, texts and foreign ids."""
 
 import re
 from collections import Counter
@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from pipeline.catalog.bulk import insert_listed, insert_missing
+from pipeline.catalog.bulk_statements import insert_missing, insert_rows, is_one_of
 from pipeline.catalog.fingerprint.tables import (
     foreignid,
     foreignid_vendor,
@@ -33,14 +33,14 @@ _VALUE_COLUMN: Final = {
 def confirm(
     connection: sa.Connection, table: sa.Table, links: Iterable[tuple[int, V]]
 ) -> dict[tuple[int, V], int]:
-    """Count one more submission on each link, adding those that are new; return the links' ids.
+    """Count one more submission on each link, inserting new links; return the links' ids.
 
-    A disabled or merged MBID link stays as it is but for its count.
+    A disabled or merged MBID link stays disabled or merged.
 
     Args:
         connection: on the fingerprint database, in a transaction.
         table: one of `track_mbid`, `track_puid`, `track_meta`, `track_foreignid`.
-        links: (track id, value), once for each submission that names it.
+        links: (track id, value), once for each submission that has it.
     """
     counts = Counter(links)
     if not counts:
@@ -50,7 +50,7 @@ def confirm(
         {"track_id": track_id, value: named, "submission_count": count}
         for (track_id, named), count in counts.items()
     ]
-    added = insert_listed(table, rows)
+    added = insert_rows(table, rows)
     statement = added.on_conflict_do_update(
         index_elements=["track_id", value],
         set_={
@@ -63,11 +63,11 @@ def confirm(
 
 
 def meta_ids(connection: sa.Connection, metas: Mapping[UUID, Mapping[str, Any]]) -> dict[UUID, int]:
-    """Return the ids of text metadata by identity, adding what is new.
+    """Return the ids of text metadata by identity, inserting new ones.
 
     Args:
         connection: on the fingerprint database, in a transaction.
-        metas: cleaned fields of each text metadata by its identity (`meta_gid`).
+        metas: cleaned fields by their identity (`meta_gid`).
     """
     if not metas:
         return {}
@@ -76,14 +76,12 @@ def meta_ids(connection: sa.Connection, metas: Mapping[UUID, Mapping[str, Any]])
         for gid, values in metas.items()
     ]
     insert_missing(connection, meta, rows, "gid")
-    statement = sa.select(meta.c.gid, meta.c.id).where(
-        meta.c.gid == sa.any_(sa.cast(list(metas), sa.ARRAY(sa.UUID)))
-    )
+    statement = sa.select(meta.c.gid, meta.c.id).where(is_one_of(meta.c.gid, metas))
     return dict(connection.execute(statement).all())
 
 
 def foreignid_ids(connection: sa.Connection, texts: Iterable[str]) -> dict[str, int]:
-    """Return the ids of foreign ids by their text ``vendor:name``, adding what is new."""
+    """Return the ids of foreign ids by their text ``vendor:name``, inserting new ones."""
     parts = {text: tuple(text.split(":", 1)) for text in texts}
     if not parts:
         return {}
@@ -101,7 +99,7 @@ def _vendor_ids(connection: sa.Connection, names: Iterable[str]) -> dict[str, in
     wanted = sorted(names)
     insert_missing(connection, foreignid_vendor, [{"name": name} for name in wanted], "name")
     statement = sa.select(foreignid_vendor.c.name, foreignid_vendor.c.id).where(
-        foreignid_vendor.c.name == sa.any_(sa.cast(wanted, sa.ARRAY(sa.Text)))
+        is_one_of(foreignid_vendor.c.name, wanted)
     )
     return dict(connection.execute(statement).all())
 

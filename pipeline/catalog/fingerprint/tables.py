@@ -5,7 +5,13 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
 
-from pipeline.catalog.columns import created, metadata, primary_key, submission_count, updated
+from pipeline.catalog.common_columns import (
+    created,
+    metadata,
+    primary_key,
+    submission_count,
+    updated,
+)
 from pipeline.submission_fields import METADATA_FIELDS, Kind
 
 METADATA: Final = metadata()
@@ -136,7 +142,7 @@ submission_import: Final = sa.Table(
     comment="what each submission became, written with it: importing twice changes nothing",
 )
 
-# Merging asks who points at a row, and hardly any row does.
+# A merge reads the rows that refer to a row, and few rows refer to another.
 sa.Index("track_idx_new_id", track.c.new_id, postgresql_where=track.c.new_id.is_not(None))
 sa.Index(
     "track_mbid_idx_merged_into",

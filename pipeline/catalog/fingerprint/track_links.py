@@ -1,4 +1,4 @@
-"""What tracks are linked to: MusicBrainz recordings, and the text that their submitters gave."""
+"""Reads the links of tracks for replies: MusicBrainz recordings and submitted texts."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from pipeline.catalog.bulk_statements import is_one_of
 from pipeline.catalog.fingerprint.tables import meta, track, track_mbid, track_meta
 
 
@@ -14,11 +15,11 @@ class RecordingLink(NamedTuple):
     """A track's link to a recording."""
 
     mbid: str
-    sources: int  # submissions that confirmed it
+    sources: int  # number of submissions that confirmed it
 
 
 class UserText(NamedTuple):
-    """Text metadata as it was submitted; an unknown field is None."""
+    """Submitted text metadata; an unknown field is None."""
 
     id: int
     title: str | None
@@ -33,11 +34,11 @@ class UserText(NamedTuple):
 def enabled_links(
     connection: sa.Connection, track_ids: Iterable[int]
 ) -> dict[int, list[RecordingLink]]:
-    """Return the enabled links of tracks, by track id; those of one track by MBID.
+    """Return the enabled links of tracks by track id, those of one track in the order of MBIDs.
 
     Args:
         connection: to the ``fingerprint`` database.
-        track_ids: the tracks; one without a link is not in the answer.
+        track_ids: of the tracks; those without a link are left out.
     """
     wanted = list(track_ids)
     found: dict[int, list[RecordingLink]] = {}
@@ -50,12 +51,12 @@ def enabled_links(
 def user_texts(
     connection: sa.Connection, track_ids: Iterable[int], limit: int
 ) -> dict[int, list[UserText]]:
-    """Return the most confirmed text metadata of tracks, by track id, at most `limit` each.
+    """Return the texts of tracks that most submissions confirm, by track id, at most `limit` each.
 
     Args:
         connection: to the ``fingerprint`` database.
-        track_ids: the tracks; one without text is not in the answer.
-        limit: most texts of one track.
+        track_ids: of the tracks; those without a text are left out.
+        limit: maximum number of texts of one track.
     """
     wanted = list(track_ids)
     found: dict[int, list[UserText]] = {}
@@ -85,7 +86,7 @@ def _links() -> sa.Select[Any]:
 
 @cache
 def _texts() -> sa.Select[Any]:
-    """Return the statement: one short index scan for each track, however many links it has."""
+    """Return the statement, which reads at most ``most`` rows of an index for each track."""
     wanted = (
         sa.func.unnest(_ids())
         .table_valued(sa.column("track_id", sa.Integer), name="wanted")
@@ -118,7 +119,7 @@ def _texts() -> sa.Select[Any]:
 
 
 class LinkedTrack(NamedTuple):
-    """A track as a link of a recording names it."""
+    """A track that is linked to a recording."""
 
     gid: UUID
     disabled: bool  # of the link, not of the track
@@ -133,13 +134,13 @@ def tracks_by_mbids(
 
     Args:
         connection: to the ``fingerprint`` database.
-        mbids: the recordings; one without a track is not in the answer.
-        disabled: whether disabled links count too.
+        mbids: of the recordings; those without a track are left out.
+        disabled: whether to include disabled links.
     """
     statement = (
         sa.select(track_mbid.c.mbid, track.c.gid, track_mbid.c.disabled)
         .join_from(track_mbid, track, track_mbid.c.track_id == track.c.id)
-        .where(track_mbid.c.mbid == sa.any_(sa.cast(list(mbids), sa.ARRAY(sa.UUID))))
+        .where(is_one_of(track_mbid.c.mbid, mbids))
         .order_by(track.c.id)
     )
     if not disabled:

@@ -1,59 +1,48 @@
-"""Merges tracks: what was known of several is known of one, and the others lead to it.
+"""Merges tracks: fingerprints and links move to one track, and the others redirect to it.
 
-The fingerprint database and the ingest database change, without a commit across both. The ingest
-database is committed first, while everything of the other is locked and ready. Should the last
-commit fail, the ingest database knows already what a second run does all the same: which link of
-several stays depends on their ids alone.
+The fingerprint database and the ingest database change, without a common commit. The ingest
+database is committed first, while all rows of the other one are locked and changed. If the second
+commit fails, a second run makes the same changes, because the ids alone determine which links stay.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 import sqlalchemy as sa
 
-from pipeline.catalog.fingerprint import imports
+from pipeline.catalog.advisory_locks import lock_catalogue
+from pipeline.catalog.bulk_statements import is_one_of, replace_ids
+from pipeline.catalog.fingerprint import imported_submissions
 from pipeline.catalog.fingerprint.tables import fingerprint, submission_import, track
 from pipeline.catalog.fingerprint.track_merge_links import (
     KINDS,
     LinkGroup,
     group_links,
     lock_links,
-    move,
     moves_of,
     store_groups,
 )
+from pipeline.catalog.fingerprint.tracks import Track, TrackName, find_tracks
 from pipeline.catalog.ingest import provenance
 from pipeline.catalog.ingest.tables import fingerprint_source, submission, submission_result
 from pipeline.runtime.databases import Databases
 
-TrackName = int | UUID  # a track's id or its gid
-
 
 class MergeRefusedError(ValueError):
-    """Tracks may not be merged so; the text says what to change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """A track as its row is."""
-
-    id: int
-    gid: UUID
-    new_id: int | None  # the track that it was merged into
+    """These tracks can't be merged; the text says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackMerge:
-    """What merging tracks changes.
+    """The changes of a merge.
 
     Attributes:
         target: the track that stays.
-        sources: the tracks that go, without those that went before.
-        earlier: those that were merged into the target before.
-        fingerprints: ids of all fingerprints of these tracks, with the track of each.
-        redirected: ids of tracks that were merged into one that goes now.
-        links: the links as they will be, in the order of `KINDS`.
+        sources: the tracks that are merged into it now.
+        earlier: the tracks that were merged into it before.
+        fingerprints: track id of each fingerprint of these tracks, by fingerprint id.
+        redirected: ids of tracks that were merged into one of the sources before.
+        links: the links after the merge, in the order of `KINDS`.
     """
 
     target: Track
@@ -65,28 +54,29 @@ class TrackMerge:
 
     @property
     def moved(self) -> list[int]:
-        """The fingerprints that change their track."""
+        """Ids of the fingerprints that get another track."""
         return [key for key, owner in self.fingerprints.items() if owner != self.target.id]
 
 
 def merge_tracks(
     databases: Databases, target: TrackName, sources: Sequence[TrackName]
 ) -> TrackMerge:
-    """Merge tracks into one, and return what that changed; a second time changes nothing.
+    """Merge tracks into one, and return the changes; a second run changes nothing.
 
-    Imports wait meanwhile; those that had found a track that is gone look again.
+    Imports wait until the end. Those that matched a merged track match again.
 
     Args:
         databases: of which ``fingerprint`` and ``ingest`` change.
         target: the track that stays.
-        sources: the tracks that go; their gids lead to the target from then on.
+        sources: the tracks to merge; their gids redirect to the target.
 
     Raises:
-        MergeRefusedError: a track is unknown, was merged elsewhere, or is named as both.
+        MergeRefusedError: a track does not exist, is merged into another one, or is source and
+            target.
         sqlalchemy.exc.OperationalError: a database is away; run it again.
     """
     with databases.engine("fingerprint").begin() as connection:
-        imports.lock_catalogue(connection)
+        lock_catalogue(connection)
         plan = plan_merge(connection, target, sources)
         _mark_imports(connection, databases, {plan.target.id, *(t.id for t in plan.sources)})
         _merge_catalogue(connection, plan)
@@ -99,18 +89,19 @@ def merge_tracks(
 def plan_merge(
     connection: sa.Connection, target: TrackName, sources: Iterable[TrackName]
 ) -> TrackMerge:
-    """Return what a merge would change; the rows stay locked until the transaction ends.
+    """Return the changes of a merge; the rows stay locked until the transaction ends.
 
     Args:
         connection: on the fingerprint database.
         target: the track that stays.
-        sources: the tracks that go.
+        sources: the tracks to merge.
 
     Raises:
-        MergeRefusedError: a track is unknown, was merged elsewhere, or is named as both.
+        MergeRefusedError: a track does not exist, is merged into another one, or is source and
+            target.
     """
     wanted = [target, *sources]
-    found = _lock_tracks(connection, wanted)
+    found = find_tracks(connection, wanted, lock=True)
     unknown = [str(name) for name in wanted if name not in found]
     if unknown:
         raise MergeRefusedError(f"there is no track {', '.join(unknown)}")
@@ -126,22 +117,6 @@ def plan_merge(
         redirected=_redirected(connection, [each.id for each in distinct]),
         links=tuple(group_links(lock_links(connection, kind, ids)) for kind in KINDS),
     )
-
-
-def _lock_tracks(connection: sa.Connection, names: Iterable[TrackName]) -> dict[TrackName, Track]:
-    """Return the tracks by their ids and by their gids."""
-    wanted = list(names)
-    statement = (
-        sa.select(track.c.id, track.c.gid, track.c.new_id)
-        .where(
-            track.c.id.in_([name for name in wanted if isinstance(name, int)])
-            | track.c.gid.in_([name for name in wanted if isinstance(name, UUID)])
-        )
-        .order_by(track.c.id)
-        .with_for_update()
-    )
-    rows = [Track(*row) for row in connection.execute(statement)]
-    return {name: row for row in rows for name in (row.id, row.gid)}
 
 
 def _check(connection: sa.Connection, target: Track, sources: Sequence[Track]) -> None:
@@ -170,15 +145,15 @@ def _redirected(connection: sa.Connection, track_ids: Sequence[int]) -> tuple[in
 
 
 def _mark_imports(connection: sa.Connection, databases: Databases, track_ids: set[int]) -> None:
-    """Record the imports into these tracks that committed but are not recorded yet.
+    """Record the imports into these tracks that are committed but not recorded yet.
 
-    Whoever imported them does it too, in a moment or after a crash. It would name links that are
-    gone by then; as it is recorded once only, it is recorded here, before they move.
+    The import would record them later, with links that the merge deletes. An import is recorded
+    once, so it is recorded here, before the links change.
     """
     with databases.engine("ingest").connect() as ingest:
         statement = sa.select(submission.c.id).where(submission.c.state == "pending")
         pending = ingest.execute(statement).scalars().all()
-    done = imports.find(connection, pending)
+    done = imported_submissions.find(connection, pending)
     provenance.record(databases, [each for each in done if each.track_id in track_ids])
 
 
@@ -199,22 +174,22 @@ def _merge_catalogue(connection: sa.Connection, plan: TrackMerge) -> None:
 
 
 def _move_imports(connection: sa.Connection, ingest: sa.Connection, plan: TrackMerge) -> None:
-    """Let what is written of each import name the rows that stay."""
+    """Replace merged tracks and links in the rows of imported submissions."""
     statement = sa.select(fingerprint_source.c.submission_id).where(
         fingerprint_source.c.fingerprint_id.in_(list(plan.fingerprints))
     )
     ids = ingest.execute(statement).scalars().all()
-    theirs = submission_import.c.submission_id == sa.any_(sa.cast(ids, sa.ARRAY(sa.Integer)))
+    theirs = is_one_of(submission_import.c.submission_id, ids)
     gone = {each.id: plan.target.id for each in plan.sources}
-    move(connection, submission_import.c.track_id, gone, theirs)
+    replace_ids(connection, submission_import.c.track_id, gone, theirs)
     for kind, groups in zip(KINDS, plan.links, strict=True):
-        move(connection, kind.imported, moves_of(groups), theirs)
+        replace_ids(connection, kind.imported, moves_of(groups), theirs)
 
 
 def _move_provenance(ingest: sa.Connection, plan: TrackMerge) -> None:
     for kind, groups in zip(KINDS, plan.links, strict=True):
         for column in kind.provenance:
-            move(ingest, column, moves_of(groups))
+            replace_ids(ingest, column, moves_of(groups))
     ingest.execute(
         sa.update(submission_result)
         .where(submission_result.c.fingerprint_id.in_(plan.moved))

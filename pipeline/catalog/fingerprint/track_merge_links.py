@@ -1,12 +1,13 @@
-"""Links of tracks that become one: of those that name the same, the oldest stays."""
+"""Merges the links of merged tracks: of equal links the oldest stays."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from pipeline.catalog.bulk_statements import replace_ids
 from pipeline.catalog.fingerprint.tables import (
     submission_import,
     track_foreignid,
@@ -19,13 +20,13 @@ from pipeline.catalog.ingest import tables as ingest
 
 @dataclass(frozen=True, slots=True)
 class LinkKind:
-    """One kind of link, and where its ids are written down.
+    """One kind of link, and the columns that refer to its ids.
 
     Attributes:
         table: of the fingerprint database.
-        value: the column that says what the track is linked to.
-        imported: the column of `submission_import` that names the link.
-        provenance: the columns of the ingest database that name it.
+        value: name of the column with the value that the track is linked to.
+        imported: column of `submission_import` with the id of the link.
+        provenance: columns of the ingest database with the id of the link.
     """
 
     table: sa.Table
@@ -64,7 +65,7 @@ KINDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class TrackLink:
-    """A link of a track; only links to MBIDs are ever disabled or merged."""
+    """A link of a track; only links to MBIDs can be disabled or merged."""
 
     id: int
     track_id: int
@@ -76,7 +77,10 @@ class TrackLink:
 
 @dataclass(frozen=True, slots=True)
 class LinkGroup:
-    """The links that name the same, as the one that stays will be; `track_id` is its track yet."""
+    """The link that stays of several with one value, and the ids of the removed ones.
+
+    `track_id` is its track before the merge; the other fields are those after it.
+    """
 
     kept: int
     track_id: int
@@ -87,10 +91,10 @@ class LinkGroup:
 
 
 def group_links(links: Sequence[TrackLink]) -> list[LinkGroup]:
-    """Group links by what they name.
+    """Group links by their value.
 
-    The lowest id stays, with all their submissions, disabled only if all were. It counts as merged
-    only if all were: otherwise the next scan of MusicBrainz's redirects merges it.
+    The link with the lowest id stays and gets all submissions. It is disabled only if all links
+    were, and merged only if all were; otherwise the next scan of redirects merges it.
     """
     groups: dict[UUID | int, list[TrackLink]] = {}
     for link in sorted(links, key=lambda link: link.id):
@@ -100,14 +104,14 @@ def group_links(links: Sequence[TrackLink]) -> list[LinkGroup]:
 
 
 def moves_of(groups: Iterable[LinkGroup]) -> dict[int, int]:
-    """Return the id in place of each id that goes."""
+    """Return the id of the link that stays by the id of each removed link."""
     return {removed: group.kept for group in groups for removed in group.removed}
 
 
 def lock_links(
     connection: sa.Connection, kind: LinkKind, track_ids: Sequence[int]
 ) -> list[TrackLink]:
-    """Return the links of tracks, locked until the commit, by id."""
+    """Return the links of tracks by id, locked until the transaction ends."""
     table = kind.table
     statement = (
         sa.select(
@@ -128,10 +132,10 @@ def lock_links(
 def store_groups(
     connection: sa.Connection, kind: LinkKind, track_id: int, groups: Sequence[LinkGroup]
 ) -> None:
-    """Give the links that stay to a track and delete the others."""
+    """Move the links that stay to a track and delete the others."""
     table, moves = kind.table, moves_of(groups)
     if table is track_mbid:
-        move(connection, table.c.merged_into, moves)
+        replace_ids(connection, table.c.merged_into, moves)
     connection.execute(sa.delete(table).where(table.c.id.in_(list(moves))))
     changed = [group for group in groups if group.removed or group.track_id != track_id]
     if changed:
@@ -158,35 +162,3 @@ def _joined(group: Sequence[TrackLink], kept: dict[int, int]) -> LinkGroup:
         disabled=all(link.disabled for link in group),
         merged_into=None if merged_into == first.id else merged_into,
     )
-
-
-def move(
-    connection: sa.Connection,
-    column: sa.Column[int],
-    moves: Mapping[int, int],
-    *conditions: sa.ColumnElement[bool],
-) -> int:
-    """Replace ids in a column, all in one statement; return how many rows that changed.
-
-    Args:
-        connection: to the database of the column's table, in a transaction.
-        column: what refers to the rows that were merged.
-        moves: the id that replaces each id.
-        conditions: of the rows that are looked at; all unless given.
-    """
-    if not moves:
-        return 0
-    moved = (
-        sa.func.unnest(
-            sa.cast(list(moves), sa.ARRAY(sa.Integer)),
-            sa.cast(list(moves.values()), sa.ARRAY(sa.Integer)),
-        )
-        .table_valued("old", "new", name="moved")
-        .render_derived()
-    )
-    statement = (
-        sa.update(column.table)
-        .where(column == moved.c.old, *conditions)
-        .values({column.name: moved.c.new})
-    )
-    return connection.execute(statement).rowcount

@@ -12,8 +12,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from pipeline.catalog.app import sources
-from pipeline.catalog.bulk import insert_missing
-from pipeline.catalog.fingerprint.imports import Imported
+from pipeline.catalog.bulk_statements import insert_missing
+from pipeline.catalog.fingerprint.imported_submissions import Imported
 from pipeline.catalog.fingerprint.submitted_links import clean
 from pipeline.catalog.ingest import submissions
 from pipeline.catalog.ingest import tables as ingest_tables

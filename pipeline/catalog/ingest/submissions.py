@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 import sqlalchemy as sa
 
-from pipeline.catalog.bulk import insert_numbered
+from pipeline.catalog.bulk_statements import insert_numbered
 from pipeline.catalog.ingest.tables import submission
 from pipeline.fingerprint.identity import fingerprint_gid
 from pipeline.submission_fields import Receipt

@@ -6,7 +6,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from pipeline.catalog.columns import created, metadata, primary_key, updated
+from pipeline.catalog.common_columns import created, metadata, primary_key, updated
 from pipeline.submission_fields import COLUMN_FIELDS, REQUIRED_COLUMNS, Kind
 
 METADATA: Final = metadata()

@@ -1,4 +1,4 @@
-"""Alembic's environment: runs one logical database's revisions on the connection handed in."""
+"""Alembic's environment: runs the revisions of one database on the connection of `migrate`."""
 
 from alembic import context
 

@@ -1,1 +1,1 @@
-"""The MusicBrainz database: tables, statements, loading a dump."""
+"""The database ``musicbrainz``: a copy of MusicBrainz's tables, read for metadata."""

@@ -1,4 +1,4 @@
-"""Replaces the copy of MusicBrainz by the content of a dump."""
+"""Loads a MusicBrainz dump into the database (`acoustid musicbrainz load`)."""
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from pipeline.catalog.musicbrainz.tables import METADATA
 
 FOLDER: Final = "mbdump"
-"""The directory that a dump's archive holds."""
+"""The directory in a dump's archive."""
 
 OPTIONAL: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -31,7 +31,7 @@ OPTIONAL: Final[Mapping[str, str]] = MappingProxyType(
         "replication_control": "the date of the dump",
     }
 )
-"""Tables that metadata can do without, and what is then missing."""
+"""Optional tables, and the metadata that needs them."""
 
 
 class DumpError(ValueError):
@@ -40,7 +40,7 @@ class DumpError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DumpFile:
-    """One table's file.
+    """The file of one table.
 
     Attributes:
         size: bytes.
@@ -53,7 +53,7 @@ class DumpFile:
 
 @dataclass(frozen=True, slots=True)
 class Dump:
-    """What a directory holds.
+    """The files of a directory.
 
     Attributes:
         files: of the tables, in the order of their names.
@@ -70,13 +70,13 @@ class Dump:
 
 
 def open_dump(directory: Path) -> Dump:
-    """Return the files of an unpacked dump, after a look at the first line of each.
+    """Return the files of an unpacked dump, after a check of the first line of each.
 
     Args:
-        directory: where the archive was unpacked, or its ``mbdump``.
+        directory: of the unpacked archive, or its ``mbdump``.
 
     Raises:
-        DumpError: a file that is needed is missing, or has another number of columns.
+        DumpError: a required file is missing, or a file has another number of columns.
     """
     folder = directory / FOLDER if (directory / FOLDER).is_dir() else directory
     tables = sorted(METADATA.tables.values(), key=lambda table: table.name)
@@ -92,7 +92,7 @@ def open_dump(directory: Path) -> Dump:
 
 
 class CountedFile:
-    """A file for COPY that tells how much of it was read.
+    """A file for COPY that reports how much of it was read.
 
     Args:
         file: opened for reading.
@@ -125,9 +125,9 @@ def _file(table: sa.Table, path: Path) -> DumpFile:
 
 Progress = Callable[[str, int], None]
 
-_PIECE: Final = 1 << 20  # bytes of a file that are sent at once
+_PIECE: Final = 1 << 20  # bytes of a file in one read
 
-# Keys and the other indexes, with what drops each and what makes it again.
+# Statements that drop and create the keys and other indexes of a table.
 _KEYS: Final = sa.text(
     """
     SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
@@ -145,27 +145,27 @@ _KEYS: Final = sa.text(
 
 
 class _Key(NamedTuple):
-    """An index: what drops it and what makes it again."""
+    """The statements that drop and create an index."""
 
     drop: str
     create: str
 
 
 def load_dump(engine: sa.Engine, dump: Dump, progress: Progress) -> dict[str, int]:
-    """Replace the content of all tables in one transaction, and return the rows of each.
+    """Replace the content of all tables in one transaction, and return the row counts by table.
 
-    Indexes are made after the rows, all at once, instead of row by row. Until the commit the
-    tables are locked; lookups meanwhile answer without metadata.
+    Indexes are created after the rows are loaded, which is faster. The tables are locked until the
+    commit; lookups are answered without metadata meanwhile.
 
     Args:
         engine: of the ``musicbrainz`` database, whose tables exist.
-        dump: the files; a table without one is left empty.
-        progress: called with the name of a table and the number of its bytes sent since the last
-            call; with 0 when its indexes are being made.
+        dump: the files; a table without a file is left empty.
+        progress: called with the name of a table and the number of bytes sent since the last call;
+            with 0 when its indexes are created.
 
     Raises:
-        DumpError: the database refuses a file; nothing has changed then.
-        sqlalchemy.exc.DBAPIError: the database is away, or its tables are not ours to change.
+        DumpError: the database refuses a file; nothing was changed.
+        sqlalchemy.exc.DBAPIError: the database is away, or the user may not change the tables.
     """
     with engine.begin() as connection:
         connection.execute(sa.text(f"TRUNCATE {', '.join(METADATA.tables)}"))
@@ -194,7 +194,7 @@ def _load_table(connection: sa.Connection, file: DumpFile, progress: Progress) -
 
 
 def _copy(connection: sa.Connection, file: DumpFile, progress: Callable[[int], None]) -> int:
-    """Send a file; its rows need no later VACUUM, as the table was emptied in this transaction."""
+    """Send a file. FREEZE, which this transaction's TRUNCATE allows, makes a VACUUM unnecessary."""
     columns = ", ".join(file.table.columns.keys())
     statement = f"COPY {file.table.fullname} ({columns}) FROM STDIN WITH (FREEZE)"
     with file.path.open("rb") as opened, closing(connection.connection.cursor()) as cursor:
@@ -203,7 +203,7 @@ def _copy(connection: sa.Connection, file: DumpFile, progress: Callable[[int], N
 
 
 def _refusal(file: DumpFile, error: psycopg2.Error) -> DumpError:
-    """Return an error that names the file, and the line or the row that occurs twice."""
+    """Return an error with the file, and the line or the duplicate key."""
     where = error.diag.context or error.diag.message_detail
     reason = error.diag.message_primary or str(error)
     return DumpError(f"{file.path} can't be loaded: {reason}{f' ({where})' if where else ''}")

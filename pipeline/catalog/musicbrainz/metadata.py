@@ -1,7 +1,7 @@
-"""Recordings, releases and artists as a MusicBrainz database knows them.
+"""Reads recordings, releases and artists from a MusicBrainz database.
 
-One call reads everything that a batch of lookups shows, in at most five statements, whatever the
-number of recordings. What comes back are plain tuples keyed by MusicBrainz's own row ids.
+`load` reads the metadata of a batch of lookups in at most five statements, for any number of
+recordings. It returns tuples by MusicBrainz's row ids.
 """
 
 from dataclasses import dataclass, field
@@ -16,15 +16,15 @@ Credited = Literal["recording", "track", "release", "release_group"]
 
 
 class Artist(NamedTuple):
-    """One artist of a credit, under the name that the credit uses."""
+    """One artist of a credit, with the name that the credit uses."""
 
     gid: str
     name: str
-    join_phrase: str  # what stands between this name and the next
+    join_phrase: str  # text between this name and the next
 
 
 class Recording(NamedTuple):
-    """A recording; `isrcs` is None when they were not asked for or there are none."""
+    """A recording; `isrcs` is None if they were not wanted or there are none."""
 
     id: int
     gid: str
@@ -35,7 +35,7 @@ class Recording(NamedTuple):
 
 
 class Track(NamedTuple):
-    """A recording's place on a medium of a release."""
+    """A recording on a medium of a release."""
 
     recording: int
     gid: str
@@ -52,7 +52,7 @@ class Track(NamedTuple):
 
 
 class ReleaseGroup(NamedTuple):
-    """What a release is an edition of."""
+    """A group of releases, such as the editions of an album."""
 
     id: int
     gid: str
@@ -63,7 +63,7 @@ class ReleaseGroup(NamedTuple):
 
 
 class Release(NamedTuple):
-    """One edition, with the size of all its mediums together."""
+    """One release, with the number of its mediums and tracks."""
 
     id: int
     gid: str
@@ -75,7 +75,7 @@ class Release(NamedTuple):
 
 
 class ReleaseEvent(NamedTuple):
-    """When and where a release came out; what is unknown is None."""
+    """Date and country of a release; unknown parts are None."""
 
     country: str | None  # ISO 3166-1 code
     year: int | None
@@ -85,14 +85,14 @@ class ReleaseEvent(NamedTuple):
 
 @dataclass(slots=True)
 class Wanted:
-    """What a batch needs to know.
+    """The metadata that a batch needs.
 
     Attributes:
-        recordings: MBIDs whose recordings are needed.
-        placed: those among them whose tracks and releases are needed too.
-        isrcs: whether recordings come with their ISRCs.
-        events: whether the releases' events are needed.
-        credited: whose artists are needed.
+        recordings: MBIDs of the recordings.
+        placed: MBIDs of those whose tracks and releases are needed too.
+        isrcs: whether ISRCs are needed.
+        events: whether release events are needed.
+        credited: the objects whose artists are needed.
     """
 
     recordings: set[str] = field(default_factory=set)
@@ -104,22 +104,22 @@ class Wanted:
 
 @dataclass(slots=True)
 class Catalogue:
-    """What MusicBrainz knows of the recordings that were asked for."""
+    """The metadata of the wanted recordings."""
 
     recordings: dict[str, Recording] = field(default_factory=dict)  # by MBID
     tracks: dict[int, list[Track]] = field(default_factory=dict)  # by recording
     releases: dict[int, Release] = field(default_factory=dict)
     groups: dict[int, ReleaseGroup] = field(default_factory=dict)
-    events: dict[int, list[ReleaseEvent]] = field(default_factory=dict)  # by release, first first
+    events: dict[int, list[ReleaseEvent]] = field(default_factory=dict)  # by release, oldest first
     artists: dict[int, list[Artist]] = field(default_factory=dict)  # by credit, in its order
 
 
 def load(connection: sa.Connection, wanted: Wanted) -> Catalogue:
-    """Return what a MusicBrainz database knows of the recordings.
+    """Return the metadata of recordings.
 
     Args:
         connection: to the ``musicbrainz`` database.
-        wanted: the recordings, and how much of them.
+        wanted: the recordings, and the kinds of metadata.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the database is away, too slow, or has no such tables.
@@ -162,12 +162,12 @@ def _load_releases(connection: sa.Connection, recordings: list[int], found: Cata
         group = ReleaseGroup._make((release.group, *row[len(Release._fields) :]))
         found.groups.setdefault(group.id, group)
     for track in tracks:
-        if track.release in found.releases:  # not one that was removed since the last statement
+        if track.release in found.releases:  # it may have been removed after the last statement
             found.tracks.setdefault(track.recording, []).append(track)
 
 
 def _credits(found: Catalogue, credited: set[Credited]) -> set[int]:
-    """Return the artist credits of those kinds of things whose artists are shown."""
+    """Return the ids of the artist credits of the wanted kinds of objects."""
     wanted: set[int] = set()
     if "recording" in credited:
         wanted.update(recording.credit for recording in found.recordings.values())

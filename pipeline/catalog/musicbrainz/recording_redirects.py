@@ -1,28 +1,34 @@
-"""What became of recordings in MusicBrainz: merged into others, still there, or gone."""
+"""Reads whether MusicBrainz has merged, still has, or has removed the recordings of MBIDs."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 
 from pipeline.catalog.musicbrainz import tables as mb
+from pipeline.runtime.databases import Databases, limit_statements
+
+STATEMENT_LIMIT: Final = 5.0
+"""Seconds that the statement may take."""
+
+logger = structlog.get_logger("acoustid.catalog.recording_redirects")
 
 
 @dataclass(frozen=True, slots=True)
 class Recordings:
-    """What a copy of MusicBrainz says of some MBIDs.
+    """Whether a copy of MusicBrainz has some MBIDs, and the redirects of merged ones.
 
     Attributes:
-        redirects: MBIDs of merged recordings, each with the MBID that is right now.
-        known: MBIDs that recordings have.
-        replicated: up to when the copy follows MusicBrainz; None where it doesn't say.
-        is_empty: it has no recordings, so it says nothing.
-        has_redirects: it says where merged recordings went; without, an MBID that is missing may
-            be a merged one.
+        redirects: the current MBID by the MBID of a merged recording.
+        known: MBIDs of recordings that exist.
+        replicated: time up to which the copy follows MusicBrainz; None if it is unknown.
+        is_empty: the copy has no recordings, so nothing follows from a missing MBID.
+        has_redirects: the copy has redirects. Without them a missing MBID may be a merged one.
     """
 
     redirects: Mapping[UUID, UUID]
@@ -32,18 +38,24 @@ class Recordings:
     has_redirects: bool
 
 
-def ask(connection: sa.Connection, mbids: Collection[UUID]) -> Recordings:
-    """Return what a MusicBrainz database says of MBIDs.
-
-    It is one statement, hence of one moment: a dump that is being loaded is never half seen.
+def read_recordings(databases: Databases, mbids: Collection[UUID]) -> Recordings | None:
+    """Return what MusicBrainz has for MBIDs; None if it can't be read, with the reason in the log.
 
     Args:
-        connection: to the ``musicbrainz`` database.
-        mbids: of recordings, or what once were recordings.
-
-    Raises:
-        sqlalchemy.exc.DBAPIError: the database is away, too slow, or has no such tables.
+        databases: of which ``musicbrainz``, or its read-only twin, is read.
+        mbids: of recordings, existing or not.
     """
+    try:
+        with databases.engine("musicbrainz", read_only=True).connect() as connection:
+            limit_statements(connection, STATEMENT_LIMIT)
+            return _read(connection, mbids)
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+        logger.warning("MBIDs stay unchanged: MusicBrainz cannot be read", error=error)
+        return None
+
+
+def _read(connection: sa.Connection, mbids: Collection[UUID]) -> Recordings:
+    # A single statement, so that the load of a dump is visible completely or not at all.
     rows = connection.execute(_statement(), {"mbids": list(mbids)}).all()
     first = rows[0]
     return Recordings(
@@ -57,7 +69,7 @@ def ask(connection: sa.Connection, mbids: Collection[UUID]) -> Recordings:
 
 @cache
 def _statement() -> sa.Select[Any]:
-    """Return the statement: a row for each MBID, or a single one without when there are none."""
+    """Return the statement: one row for each MBID, a row without an MBID if there are none."""
     wanted = (
         sa.func.unnest(sa.bindparam("mbids", type_=sa.ARRAY(sa.UUID)))
         .table_valued(sa.column("mbid", sa.UUID), name="wanted")

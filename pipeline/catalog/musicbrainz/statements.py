@@ -1,6 +1,6 @@
-"""The statements that read MusicBrainz, each built once.
+"""The statements that read a MusicBrainz database, each built once.
 
-All take the ids of what is wanted as one array, so their number doesn't depend on it.
+Each takes all ids as one array, so a batch needs one execution of each.
 """
 
 from functools import cache

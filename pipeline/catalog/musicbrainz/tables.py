@@ -1,8 +1,8 @@
 """The tables of a MusicBrainz database that this service reads, in the ``musicbrainz`` schema.
 
-Columns, their order and their types are those of a standard MusicBrainz mirror (a test compares
-them with the package ``mbdata``), so a dump's tab-separated files load as they are. Foreign keys
-are left out: the tables arrive in any order, and those they would point at may be absent.
+Columns, their order and their types are those of a standard MusicBrainz mirror, so that a dump's
+tab-separated files can be loaded unchanged. A test compares them with the package ``mbdata``.
+Foreign keys are left out: tables are loaded in any order, and the referenced table may be missing.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import UUID
 SCHEMA: Final = "musicbrainz"
 METADATA: Final = sa.MetaData(schema=SCHEMA)
 
-# MusicBrainz's dates are three columns, of which any may be unknown.
+# A date of MusicBrainz is three columns, each of which may be null.
 _DATE_PARTS: Final = ("year", "month", "day")
 
 
@@ -44,7 +44,7 @@ def _optional(name: str, type_: Any = sa.Integer) -> sa.Column[Any]:  # noqa: AN
 
 
 def _reference(name: str) -> sa.Column[int]:
-    """Return a column that lookups go by, hence indexed."""
+    """Return an indexed column with the id of another row."""
     return sa.Column(name, sa.Integer, nullable=False, index=True)
 
 
@@ -69,7 +69,7 @@ def _comment() -> sa.Column[Any]:
 
 
 def _kinds(name: str, label: sa.types.TypeEngine[str]) -> sa.Table:
-    """Return one of MusicBrainz's small tables that name kinds of things."""
+    """Return one of MusicBrainz's tables of types."""
     return _table(
         name,
         _id(),

@@ -83,6 +83,8 @@ To add a word, declare it here, give `MetaOptions` an attribute that `parse_meta
 attribute in ``view.py`` and ``reading.py``. The front end and the OpenAPI document need no change.
 """
 
+_KNOWN_WORDS: Final = frozenset(META_WORDS)
+
 _SHORTHANDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {"0": frozenset(), "1": frozenset({"recordingids"}), "2": frozenset({LEGACY_WORD})}
 )
@@ -126,7 +128,7 @@ def _words(meta: str) -> frozenset[str]:
     if len(words) == 1:
         [word] = words
         words = _SHORTHANDS.get(word, words)
-    return words & META_WORDS.keys()
+    return words & _KNOWN_WORDS
 
 
 def _detail(ids: bool, full: bool) -> Detail:  # noqa: FBT001 - the two words of one kind of thing

@@ -17,9 +17,9 @@ from pipeline.catalog.fingerprint.track_links import RecordingLink
 from pipeline.catalog.musicbrainz import metadata
 from pipeline.catalog.musicbrainz.metadata import Catalogue, Credited, Wanted
 from pipeline.lookups.metadata.meta_words import Detail, MetaOptions, parse_meta
-from pipeline.lookups.metadata.view import Knowledge
+from pipeline.lookups.metadata.view import MetadataRows
 from pipeline.messages import Lookup, LookupBatch
-from pipeline.runtime.databases import Databases, limit_statements
+from pipeline.runtime.databases import DATABASE_UNUSABLE, Databases, limit_statements
 
 Links = Mapping[int, Sequence[RecordingLink]]
 
@@ -81,20 +81,20 @@ def plan_reading(requests: Sequence[Request], links: Links) -> Wanted:
     return wanted
 
 
-def shows_text(request: Request, knowledge: Knowledge) -> bool:
+def shows_text(request: Request, rows: MetadataRows) -> bool:
     """Return whether the answers to a request have submitted texts.
 
     As in the public service, either all tracks of the request have theirs, or none has because
     MusicBrainz has a recording of one of them.
     """
-    return request.options.user_text and not _knows_any(request, knowledge)
+    return request.options.user_text and not _has_any_recording(request, rows)
 
 
-def _knows_any(request: Request, knowledge: Knowledge) -> bool:
+def _has_any_recording(request: Request, rows: MetadataRows) -> bool:
     return any(
-        knowledge.knows(link.mbid, request.options)
+        rows.has_recording(link.mbid, request.options)
         for track_id in request.track_ids
-        for link in knowledge.links.get(track_id, ())
+        for link in rows.links.get(track_id, ())
     )
 
 
@@ -133,7 +133,7 @@ def read_musicbrainz(wanted: Wanted, databases: Databases, deadline: float) -> C
         return None
     try:
         return _load(wanted, databases, deadline)
-    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+    except DATABASE_UNUSABLE as error:
         _note_failure(outage, started, error)
         return None
 

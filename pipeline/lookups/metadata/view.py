@@ -12,7 +12,7 @@ from pipeline.lookups.metadata.user_text import text_recording
 
 
 @dataclass(frozen=True, slots=True)
-class Knowledge:
+class MetadataRows:
     """The rows that were read for a batch.
 
     Attributes:
@@ -25,7 +25,7 @@ class Knowledge:
     catalogue: Catalogue = field(default_factory=Catalogue)
     artists: dict[int, list[Json]] = field(default_factory=dict)
 
-    def knows(self, mbid: str, options: MetaOptions) -> bool:
+    def has_recording(self, mbid: str, options: MetaOptions) -> bool:
         """Return whether the catalogue has what these options show of a recording."""
         recording = self.catalogue.recordings.get(mbid)
         if recording is None:
@@ -39,10 +39,10 @@ class MetadataView:
     The JSON of a recording or track is made once, and all results share it: don't modify it.
     """
 
-    def __init__(self, options: MetaOptions, knowledge: Knowledge) -> None:
+    def __init__(self, options: MetaOptions, rows: MetadataRows) -> None:
         self._options = options
-        self._knowledge = knowledge
-        self._releases = ReleaseView(options, knowledge.catalogue, knowledge.artists)
+        self._rows = rows
+        self._releases = ReleaseView(options, rows.catalogue, rows.artists)
         self._recordings: dict[str, Json] = {}
         self._tracks: dict[int, Json] = {}
 
@@ -62,12 +62,12 @@ class MetadataView:
         return {"recordings": [*shown.get("recordings", ()), *pseudo]}
 
     def _track(self, track_id: int) -> Json:
-        links = self._knowledge.links.get(track_id)
+        links = self._rows.links.get(track_id)
         if not links:
             return {}
         if self._options.legacy:
-            known = self._knowledge
-            return {"recordings": _legacy_recordings(links, known.catalogue, known.artists)}
+            rows = self._rows
+            return {"recordings": _legacy_recordings(links, rows.catalogue, rows.artists)}
         if self._options.recordings:
             return {"recordings": [self._linked(link) for link in links]}
         return self._direct(links)
@@ -86,9 +86,9 @@ class MetadataView:
         return {**shown, "sources": link.sources} if self._options.sources else shown
 
     def _recording(self, mbid: str) -> Json:
-        if not self._knowledge.knows(mbid, self._options):
+        if not self._rows.has_recording(mbid, self._options):
             return {"id": mbid}
-        recording = self._knowledge.catalogue.recordings[mbid]
+        recording = self._rows.catalogue.recordings[mbid]
         shown = self._recording_itself(recording)
         if self._options.shows_releases:
             shown.update(self._releases.around(self._places(mbid)))
@@ -99,13 +99,13 @@ class MetadataView:
     def _recording_itself(self, recording: Recording) -> Json:
         shown: Json = {"id": recording.gid}
         if self._options.recordings is Detail.FULL:
-            shown = recording_fields(recording, self._knowledge.artists.get(recording.credit))
+            shown = recording_fields(recording, self._rows.artists.get(recording.credit))
         if self._options.isrcs:
             put(shown, "isrcs", recording.isrcs)
         return shown
 
     def _places(self, mbid: str) -> Sequence[Track]:
-        catalogue = self._knowledge.catalogue
+        catalogue = self._rows.catalogue
         recording = catalogue.recordings.get(mbid)
         return catalogue.tracks.get(recording.id, ()) if recording else ()
 

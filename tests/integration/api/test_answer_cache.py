@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from api.access.redis_outage import RedisWatch
+from api.access.redis_outage import RedisCircuitBreaker
 from api.lookups.answer_cache import AnswerCache
 from api.lookups.batch_policy import BatchPolicy
 from api.lookups.tracked_generation import TrackedGeneration
@@ -55,7 +55,7 @@ class FrontEnd:
             self.metrics,
             lost_after=60,
         )
-        generation = TrackedGeneration(self.redis, RedisWatch())
+        generation = TrackedGeneration(self.redis, RedisCircuitBreaker())
         self.cache = AnswerCache(self.batcher.look_up, generation.current, clock=lambda: 0.0)
 
     def recordings(self, seed: int = 1) -> set[UUID]:

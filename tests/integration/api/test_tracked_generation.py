@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from api.access.redis_outage import RedisWatch
+from api.access.redis_outage import RedisCircuitBreaker
 from api.lookups.tracked_generation import TrackedGeneration
 from cli.stack.servers.ports import LOOPBACK
 from pipeline.runtime.redis_client import connect
@@ -34,7 +34,7 @@ def readings(client: redis.Redis) -> int:
 
 
 def test_every_change_is_seen_by_the_next_reading(client: redis.Redis) -> None:
-    tracked = TrackedGeneration(client, RedisWatch())
+    tracked = TrackedGeneration(client, RedisCircuitBreaker())
     assert tracked.read() == {}
     for value in range(200):
         change(client, value)
@@ -45,7 +45,7 @@ def test_every_change_is_seen_by_the_next_reading(client: redis.Redis) -> None:
 
 
 def test_the_hash_is_read_only_after_a_change(client: redis.Redis) -> None:
-    tracked = TrackedGeneration(client, RedisWatch(), max_age=60)
+    tracked = TrackedGeneration(client, RedisCircuitBreaker(), max_age=60)
     before = readings(client)
     for value in range(3):
         change(client, value)
@@ -55,7 +55,7 @@ def test_the_hash_is_read_only_after_a_change(client: redis.Redis) -> None:
 
 
 def test_the_hash_is_read_again_after_its_maximum_age(client: redis.Redis) -> None:
-    tracked = TrackedGeneration(client, RedisWatch(), max_age=0)
+    tracked = TrackedGeneration(client, RedisCircuitBreaker(), max_age=0)
     before = readings(client)
     for _ in range(3):
         tracked.read()
@@ -63,7 +63,7 @@ def test_the_hash_is_read_again_after_its_maximum_age(client: redis.Redis) -> No
 
 
 def test_no_thread_reads_a_value_older_than_its_call(client: redis.Redis) -> None:
-    tracked = TrackedGeneration(client, RedisWatch())
+    tracked = TrackedGeneration(client, RedisCircuitBreaker())
     change(client, 0)
     written, stale, end = [0], [], threading.Event()
 
@@ -87,7 +87,7 @@ def test_no_thread_reads_a_value_older_than_its_call(client: redis.Redis) -> Non
 
 
 def test_a_lost_connection_is_replaced(client: redis.Redis) -> None:
-    tracked = TrackedGeneration(client, RedisWatch(), max_age=60)
+    tracked = TrackedGeneration(client, RedisCircuitBreaker(), max_age=60)
     change(client, 1)
     tracked.read()
     for number in range(2, 5):
@@ -99,7 +99,7 @@ def test_a_lost_connection_is_replaced(client: redis.Redis) -> None:
 
 
 def test_changes_are_seen_after_an_error_reply(client: redis.Redis) -> None:
-    tracked = TrackedGeneration(client, RedisWatch(), max_age=60)
+    tracked = TrackedGeneration(client, RedisCircuitBreaker(), max_age=60)
     change(client, 1)
     tracked.read()
     client.set(KEY, "no hash")
@@ -117,7 +117,7 @@ def test_changes_are_seen_after_a_time_out(client: redis.Redis) -> None:
             **{**client.connection_pool.connection_kwargs, "socket_timeout": 0.2}
         )
     )
-    tracked = TrackedGeneration(slow, RedisWatch(), max_age=60)
+    tracked = TrackedGeneration(slow, RedisCircuitBreaker(), max_age=60)
     change(client, 1)
     tracked.read()
     client.hset(KEY, "value", 2)
@@ -143,7 +143,7 @@ def test_without_client_tracking_each_call_reads_the_hash(client: redis.Redis) -
     try:
         options = {**client.connection_pool.connection_kwargs, "username": user, "password": "x"}
         pool = redis.ConnectionPool(**options)
-        tracked = TrackedGeneration(redis.Redis(connection_pool=pool), RedisWatch())
+        tracked = TrackedGeneration(redis.Redis(connection_pool=pool), RedisCircuitBreaker())
         for value in range(3):
             client.hset(KEY, "value", value)
             assert tracked.read() == {b"value": b"%d" % value}
@@ -157,7 +157,7 @@ def test_without_redis_reading_fails(servers: Servers) -> None:
     here = RedisSettings.model_validate(
         {"host": LOOPBACK, "port": valkey.port, "password": PASSWORD}
     )
-    tracked = TrackedGeneration(connect(here, timeout=1), RedisWatch())
+    tracked = TrackedGeneration(connect(here, timeout=1), RedisCircuitBreaker())
     with running(valkey):
         assert tracked.read() == {}
     for _ in range(2):

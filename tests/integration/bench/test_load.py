@@ -1,4 +1,4 @@
-"""A benchmark's catalogue in real databases is one that imports could have left."""
+"""A loaded catalogue has the same rows as imported submissions."""
 
 from collections.abc import Iterator
 
@@ -10,8 +10,8 @@ from bench.catalogue.content import Catalogue
 from bench.catalogue.load import load
 from bench.lookup.queries import QuerySource
 from pipeline.catalog.fingerprint import changelog, fingerprints
-from pipeline.catalog.fingerprint.imports import insert_tracks
 from pipeline.catalog.fingerprint.tables import fingerprint, track
+from pipeline.catalog.fingerprint.tracks import insert_tracks
 from pipeline.fingerprint.simhash import simhash
 from pipeline.fingerprint.words import signed_word
 from pipeline.following.open_index import OpenIndex, open_index
@@ -38,7 +38,7 @@ def index(settings: Settings, loaded: Databases) -> Iterator[OpenIndex]:
         yield opened
 
 
-def test_rows_are_as_an_import_writes_them(loaded: Databases) -> None:
+def test_rows_are_those_of_an_import(loaded: Databases) -> None:
     with loaded.engine("fingerprint").connect() as connection:
         stored = fingerprints.by_ids(connection, range(1, 301), 1, 32767)
         hashes = dict(connection.execute(sa.select(fingerprint.c.id, fingerprint.c.simhash)).all())
@@ -53,7 +53,7 @@ def test_rows_are_as_an_import_writes_them(loaded: Databases) -> None:
         assert hashes[number + 1] == signed_word(simhash(found.words))
 
 
-def test_an_import_goes_on_with_free_ids(loaded: Databases) -> None:
+def test_an_import_gets_unused_ids(loaded: Databases) -> None:
     with loaded.engine("fingerprint").begin() as connection:
         highest = connection.execute(sa.select(sa.func.max(track.c.id))).scalar_one()
         assert insert_tracks(connection, 2) == [highest + 1, highest + 2]
@@ -64,9 +64,7 @@ def test_the_index_is_up_to_date(loaded: Databases, index: OpenIndex) -> None:
         assert index.position() == changelog.position(connection) == 300
 
 
-def test_queries_find_their_tracks_and_what_musicbrainz_says(
-    loaded: Databases, index: OpenIndex
-) -> None:
+def test_queries_find_their_tracks_and_metadata(loaded: Databases, index: OpenIndex) -> None:
     source = QuerySource(CATALOGUE, META)
     batch = stages.make_batch(source, iter(range(100)), 100)
     scored = score_lookups(validate_lookups(batch), index, loaded)
@@ -84,7 +82,7 @@ def test_queries_find_their_tracks_and_what_musicbrainz_says(
     assert described > 50
 
 
-def test_stages_are_timed_for_batches_of_every_size(loaded: Databases, settings: Settings) -> None:
+def test_stages_are_measured_for_each_batch_size(loaded: Databases, settings: Settings) -> None:
     del loaded
     measured = stages.measure_stages(settings, QuerySource(CATALOGUE))
     assert [each["batch"] for each in measured] == list(stages.SIZES)

@@ -1,4 +1,4 @@
-"""Applications and accounts in the app database, the demo pair among them."""
+"""Applications and accounts, including the demo application."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +44,7 @@ def test_an_application_belongs_to_an_account(databases: Databases) -> None:
 
 
 @pytest.mark.parametrize("rate", [-1, float("inf"), float("nan")])
-def test_a_rate_that_is_none_is_refused(databases: Databases, rate: float) -> None:
+def test_an_invalid_rate_limit_is_refused(databases: Databases, rate: float) -> None:
     with (
         databases.engine("app").begin() as connection,
         pytest.raises(ValueError, match="rate_limit"),
@@ -72,13 +72,13 @@ def test_an_account_is_found_by_its_key(databases: Databases) -> None:
         assert str(connection.scalar(sa.select(account.c.created_from))) == "2001:db8::1"
 
 
-def test_what_is_printed_of_a_key_does_not_tell_it() -> None:
+def test_the_text_of_a_new_key_does_not_have_the_key() -> None:
     made = accounts.NewKey(1, "x", "SECRETKEY1")
     assert "SECRETKEY1" not in repr(made)
     assert "SECRETKEY1" not in repr(accounts.DemoKeys("8XaBELgH", "SECRETKEY1"))
 
 
-def test_the_demo_pair_is_made_once(databases: Databases) -> None:
+def test_the_demo_keys_are_created_once(databases: Databases) -> None:
     with databases.engine("app").begin() as connection:
         first = accounts.ensure_demo(connection)
     with databases.engine("app").begin() as connection:
@@ -93,7 +93,7 @@ def test_the_demo_pair_is_made_once(databases: Databases) -> None:
     assert first.user_key != "8XaBELgH"
 
 
-def test_a_demo_application_that_was_disabled_stays_so(databases: Databases) -> None:
+def test_a_disabled_demo_application_stays_disabled(databases: Databases) -> None:
     with databases.engine("app").begin() as connection:
         accounts.ensure_demo(connection)
         connection.execute(sa.update(application).values(active=False))
@@ -101,7 +101,7 @@ def test_a_demo_application_that_was_disabled_stays_so(databases: Databases) -> 
         assert accounts.find_application(connection, "8XaBELgH") is None
 
 
-def test_several_who_make_the_demo_pair_at_once_get_the_same(databases: Databases) -> None:
+def test_concurrent_calls_create_the_demo_keys_once(databases: Databases) -> None:
     def make(_: int) -> accounts.DemoKeys:
         with databases.engine("app").begin() as connection:
             return accounts.ensure_demo(connection)

@@ -1,4 +1,4 @@
-"""One MBID is merged into another, in two databases, once and for all."""
+"""Merges of MBIDs, in two databases."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,14 +23,14 @@ def links(databases: Databases) -> Links:
 
 @pytest.fixture
 def without_ingest(settings: Settings) -> Iterator[Databases]:
-    """The databases, but nobody listens where the ingest database should be."""
+    """The databases, with an ingest database that is away."""
     away = settings.database_ingest.model_copy(update={"port": free_port()})
     made = Databases(settings.model_copy(update={"database_ingest": away}))
     yield made
     made.dispose()
 
 
-def test_submissions_sources_and_changes_go_to_the_target(links: Links) -> None:
+def test_submissions_sources_and_changes_move_to_the_target(links: Links) -> None:
     track = links.track()
     old, new = links.link(track, OLD, 3), links.link(track, NEW, 2)
     links.change(old)
@@ -40,7 +40,7 @@ def test_submissions_sources_and_changes_go_to_the_target(links: Links) -> None:
     assert links.sourced(ingest_tables.track_mbid_change) == [new]
 
 
-def test_a_target_that_is_missing_is_made_on_each_track(links: Links) -> None:
+def test_a_missing_target_link_is_created_on_each_track(links: Links) -> None:
     tracks = [links.track() for _ in range(3)]
     for track in tracks:
         links.link(track, OLD, 2)
@@ -51,7 +51,7 @@ def test_a_target_that_is_missing_is_made_on_each_track(links: Links) -> None:
 
 
 @pytest.mark.parametrize("disabled", [True, False])
-def test_a_new_target_takes_over_the_sources_state(links: Links, disabled: bool) -> None:
+def test_a_new_target_link_has_the_state_of_the_source(links: Links, disabled: bool) -> None:
     track = links.track()
     links.link(track, OLD, disabled=disabled)
     merge_mbids(links.databases, OLD, NEW)
@@ -68,7 +68,7 @@ def test_a_target_is_disabled_if_both_were(links: Links, source: bool, target: b
     assert links.of(track, NEW).disabled is (source and target)
 
 
-def test_a_second_time_changes_nothing(links: Links) -> None:
+def test_a_second_merge_changes_nothing(links: Links) -> None:
     links.link(links.track(), OLD, 3)
     merge_mbids(links.databases, OLD, NEW)
     before = links.rows(), links.sourced()
@@ -88,7 +88,7 @@ def test_a_run_that_died_between_the_databases_is_completed(
     assert links.sourced() == [old + 1, old + 1]
 
 
-def test_submissions_that_came_to_a_merged_link_follow(links: Links) -> None:
+def test_submissions_counted_on_a_merged_link_are_moved(links: Links) -> None:
     track = links.track()
     old = links.link(track, OLD)
     merge_mbids(links.databases, OLD, NEW)
@@ -102,7 +102,7 @@ def test_submissions_that_came_to_a_merged_link_follow(links: Links) -> None:
     assert links.sourced() == [new.id] * 3
 
 
-def test_what_was_merged_elsewhere_stays(links: Links) -> None:
+def test_a_link_merged_into_another_mbid_stays(links: Links) -> None:
     track, other = links.track(), links.track()
     elsewhere = links.link(track, ELSEWHERE, 4)
     old = links.link(track, OLD, 0, disabled=True, merged_into=elsewhere)
@@ -112,7 +112,7 @@ def test_what_was_merged_elsewhere_stays(links: Links) -> None:
     assert links.of(other, NEW).submission_count == 1
 
 
-def test_a_target_that_was_merged_passes_them_on(links: Links) -> None:
+def test_a_merged_target_is_replaced_by_its_target(links: Links) -> None:
     track = links.track()
     links.link(track, NEW, 2)
     merge_mbids(links.databases, NEW, NEWER)
@@ -124,7 +124,7 @@ def test_a_target_that_was_merged_passes_them_on(links: Links) -> None:
     assert links.sourced() == [newer.id] * 3
 
 
-def test_a_chain_of_merges_leads_to_its_end_at_once(links: Links) -> None:
+def test_links_point_to_the_end_of_a_chain_of_merges(links: Links) -> None:
     track = links.track()
     old = links.link(track, OLD)
     merge_mbids(links.databases, OLD, NEW)
@@ -135,7 +135,7 @@ def test_a_chain_of_merges_leads_to_its_end_at_once(links: Links) -> None:
     assert links.rows()[newer] == (NEWER, 1, False, None)
 
 
-def test_a_merge_into_its_own_past_is_refused(links: Links) -> None:
+def test_a_cycle_of_merges_is_refused(links: Links) -> None:
     track = links.track()
     links.link(track, OLD)
     merge_mbids(links.databases, OLD, NEW)
@@ -153,8 +153,8 @@ def test_an_mbid_without_links_is_no_error(databases: Databases) -> None:
     assert merge_mbids(databases, OLD, NEW) == MbidMerge(0)
 
 
-def test_merges_at_the_same_time_count_each_submission_once(links: Links) -> None:
-    """Two of each: of one MBID twice, of two MBIDs into one, and onwards from there."""
+def test_concurrent_merges_count_each_submission_once(links: Links) -> None:
+    """Each merge runs twice: into one MBID, and from there into another."""
     tracks = [links.track() for _ in range(10)]
     for track in tracks:
         links.link(track, OLD, 3)

@@ -1,4 +1,4 @@
-"""Migrations and tables say the same, forwards and backwards; somebody's mirror is left alone."""
+"""Migrations create the declared tables and can be undone; a mirror stays unchanged."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ DATABASES = sorted(migrate.METADATA)
 
 @pytest.fixture(scope="module")
 def fresh(servers: Servers) -> Settings:
-    """Settings for four databases of this module's own, freshly migrated."""
+    """Settings of four new, migrated databases for this module."""
     settings = servers.settings("_migrations")
     migrate.create_missing(settings)
     migrate.upgrade_all(settings)
@@ -70,8 +70,8 @@ def test_a_second_run_changes_nothing(
 
 
 @pytest.mark.parametrize("name", ["fingerprint"])
-def test_a_changelog_id_is_drawn_under_the_lock(connection: sa.Connection) -> None:
-    """Whoever inserts second waits for the first to commit, so ids are in commit order."""
+def test_changelog_ids_are_in_commit_order(connection: sa.Connection) -> None:
+    """A second insertion waits for the commit of the first one."""
     other = connection.engine.connect()
     insert = sa.text(
         "WITH t AS (INSERT INTO track (gid) VALUES (gen_random_uuid()) RETURNING id) "
@@ -95,7 +95,7 @@ def test_a_changelog_id_is_drawn_under_the_lock(connection: sa.Connection) -> No
     other.close()
 
 
-def test_a_mirror_of_musicbrainz_is_left_as_it_is(servers: Servers) -> None:
+def test_a_musicbrainz_mirror_is_not_migrated(servers: Servers) -> None:
     settings = servers.settings("_mirror")
     migrate.create_missing(settings)
     engine = sa.create_engine(settings.database_musicbrainz.url(), poolclass=sa.NullPool)

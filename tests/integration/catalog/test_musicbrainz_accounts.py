@@ -1,4 +1,4 @@
-"""A MusicBrainz user has one account, whoever asks for it and however the name is written."""
+"""A MusicBrainz user has one account, in any spelling and with concurrent calls."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -6,18 +6,17 @@ from threading import Barrier
 import pytest
 import sqlalchemy as sa
 
-from pipeline.catalog.app.accounts import Account, find_account
-from pipeline.catalog.app.musicbrainz_accounts import ensure_account
+from pipeline.catalog.app.accounts import Account, ensure_musicbrainz_account, find_account
 from pipeline.catalog.app.tables import account
 from pipeline.runtime.databases import Databases
 from tests.support.polling import eventually
 
-ASKING = 4  # at once, within the five connections of a test's pool
+CALLS = 4  # concurrent, within the five connections of a test's pool
 
 
 def ensure(databases: Databases, mbuser: str) -> tuple[Account, str]:
     with databases.engine("app").begin() as connection:
-        return ensure_account(connection, mbuser)
+        return ensure_musicbrainz_account(connection, mbuser)
 
 
 def rows(databases: Databases) -> list[tuple[str, str]]:
@@ -25,7 +24,7 @@ def rows(databases: Databases) -> list[tuple[str, str]]:
         return [(row.name, row.mbuser) for row in connection.execute(sa.select(account))]
 
 
-def test_the_first_call_makes_the_account_and_the_next_finds_it(databases: Databases) -> None:
+def test_the_first_call_creates_the_account_and_the_next_finds_it(databases: Databases) -> None:
     made, key = ensure(databases, "Ångström_1")
     assert ensure(databases, "Ångström_1") == (made, key)
     assert rows(databases) == [("Ångström_1", "Ångström_1")]
@@ -46,34 +45,38 @@ def test_other_names_are_other_users(databases: Databases) -> None:
     assert len(keys) == len(names)
 
 
-def test_an_account_without_a_name_at_musicbrainz_is_nobodys(databases: Databases) -> None:
+def test_an_account_without_a_musicbrainz_name_is_not_returned(databases: Databases) -> None:
     with databases.engine("app").begin() as connection:
         connection.execute(sa.insert(account).values(name="Mayhem", apikey="k"))
     assert ensure(databases, "Mayhem")[1] != "k"
 
 
-@pytest.mark.parametrize("names", [["Mayhem"] * ASKING, ["Mayhem", "MAYHEM", "mayhem", "mayHEM"]])
-def test_who_asks_at_once_gets_the_same_account(databases: Databases, names: list[str]) -> None:
-    together = Barrier(ASKING)
+@pytest.mark.parametrize("names", [["Mayhem"] * CALLS, ["Mayhem", "MAYHEM", "mayhem", "mayHEM"]])
+def test_concurrent_calls_return_the_same_account(databases: Databases, names: list[str]) -> None:
+    together = Barrier(CALLS)
 
-    def ask(mbuser: str) -> tuple[Account, str]:
+    def ensure_together(mbuser: str) -> tuple[Account, str]:
         with databases.engine("app").begin() as connection:
             connection.execute(sa.text("SELECT 1"))
             together.wait(30)
-            return ensure_account(connection, mbuser)
+            return ensure_musicbrainz_account(connection, mbuser)
 
-    with ThreadPoolExecutor(ASKING) as pool:
-        found = set(pool.map(ask, names))
+    with ThreadPoolExecutor(CALLS) as pool:
+        found = set(pool.map(ensure_together, names))
     assert len(found) == 1
     assert len(rows(databases)) == 1
 
 
-def test_who_comes_while_the_account_is_being_made_waits_for_it(databases: Databases) -> None:
+def test_a_call_waits_for_a_concurrent_creation(databases: Databases) -> None:
     with ThreadPoolExecutor(1) as pool:
         with databases.engine("app").begin() as connection:
-            made = ensure_account(connection, "Mayhem")
+            made = ensure_musicbrainz_account(connection, "Mayhem")
             later = pool.submit(ensure, databases, "MAYHEM")
-            with databases.engine("fingerprint").connect() as other:
-                waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-                eventually(lambda: other.scalar(waiting))
+            eventually(lambda: connections_waiting_for_a_lock(databases))
         assert later.result(30) == made
+
+
+def connections_waiting_for_a_lock(databases: Databases) -> int:
+    statement = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with databases.engine("fingerprint").connect() as connection:
+        return int(connection.scalar(statement) or 0)

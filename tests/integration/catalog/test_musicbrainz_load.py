@@ -30,7 +30,7 @@ CONSTRAINTS = sa.text(
 
 @pytest.fixture(scope="module")
 def own(servers: Servers) -> Settings:
-    """Four databases of this module's own."""
+    """Four databases for this module."""
     settings = servers.settings("_dump")
     migrate.create_missing(settings)
     migrate.upgrade_all(settings)
@@ -52,7 +52,7 @@ def engine(own: Settings) -> Iterator[sa.Engine]:
 
 @pytest.fixture
 def dump(tmp_path: Path) -> Path:
-    """A dump as it comes out of its archive."""
+    """An unpacked dump."""
     shutil.copytree(MUSICBRAINZ, tmp_path / "mbdump")
     return tmp_path
 
@@ -68,8 +68,8 @@ def rows(engine: sa.Engine, table: sa.Table) -> int:
         return connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
 
 
-def test_a_dump_replaces_what_was_there(engine: sa.Engine, dump: Path):
-    """Every table has the lines of its file, and nothing else."""
+def test_a_dump_replaces_the_old_content(engine: sa.Engine, dump: Path):
+    """Every table has exactly the lines of its file."""
     counts = load(engine, dump)
     for name, count in counts.items():
         lines = (dump / "mbdump" / name).read_text(encoding="utf-8").splitlines()
@@ -78,7 +78,7 @@ def test_a_dump_replaces_what_was_there(engine: sa.Engine, dump: Path):
     assert set(counts) == {table.name for table in mb.METADATA.tables.values()}
 
 
-def test_values_arrive_as_they_are(engine: sa.Engine, dump: Path):
+def test_values_are_loaded_unchanged(engine: sa.Engine, dump: Path):
     """Nulls, empty texts, letters of all languages, dates."""
     load(engine, dump)
     with engine.connect() as connection:
@@ -91,7 +91,7 @@ def test_values_arrive_as_they_are(engine: sa.Engine, dump: Path):
 
 
 def test_keys_and_indexes_are_made_again(engine: sa.Engine, dump: Path):
-    """The same as before, and the statistics are new."""
+    """They are the same as before, and the statistics are updated."""
     with engine.connect() as connection:
         before = [connection.execute(query).all() for query in (INDEXES, CONSTRAINTS)]
     load(engine, dump)
@@ -101,13 +101,13 @@ def test_keys_and_indexes_are_made_again(engine: sa.Engine, dump: Path):
         assert connection.execute(sa.text(known)).scalar_one() == 85
 
 
-def test_the_directory_may_be_that_of_the_files(engine: sa.Engine, dump: Path):
-    """As it may be the one around it."""
+def test_the_directory_may_be_mbdump_itself(engine: sa.Engine, dump: Path):
+    """The directory around it works too."""
     assert load(engine, dump / "mbdump") == load(engine, dump)
 
 
 def test_progress_adds_up_to_the_size(engine: sa.Engine, dump: Path):
-    """And tells when a table's indexes are made."""
+    """It also reports the creation of a table's indexes."""
     told: list[tuple[str, int]] = []
     opened = open_dump(dump)
     load_dump(engine, opened, lambda table, size: told.append((table, size)))
@@ -116,7 +116,7 @@ def test_progress_adds_up_to_the_size(engine: sa.Engine, dump: Path):
 
 
 def test_missing_files_are_named(dump: Path):
-    """All that are needed at once."""
+    """The error lists all of them."""
     for name in ("recording", "track", "isrc"):
         (dump / "mbdump" / name).unlink()
     with pytest.raises(DumpError, match=r"mbdump lacks recording, track: unpack mbdump.tar.bz2"):
@@ -124,13 +124,13 @@ def test_missing_files_are_named(dump: Path):
 
 
 def test_a_directory_without_a_dump_is_an_error(tmp_path: Path):
-    """The text says what is needed."""
+    """The message lists the required files."""
     with pytest.raises(DumpError, match="lacks artist, artist_credit_name, medium, recording"):
         open_dump(tmp_path)
 
 
 def test_an_optional_table_without_a_file_is_left_empty(engine: sa.Engine, dump: Path):
-    """Rows of an earlier dump would belong to other recordings."""
+    """Old rows do not match the new recordings."""
     load(engine, dump)
     (dump / "mbdump" / "isrc").unlink()
     assert open_dump(dump).missing == ("isrc",)
@@ -139,7 +139,7 @@ def test_an_optional_table_without_a_file_is_left_empty(engine: sa.Engine, dump:
 
 
 def test_another_number_of_columns_is_an_error(dump: Path):
-    """It names the file and the columns that are expected."""
+    """It has the file and the expected columns."""
     path = dump / "mbdump" / "isrc"
     path.write_text("1\t2\tZZSMP1100021\n")
     with pytest.raises(
@@ -165,10 +165,10 @@ def test_another_number_of_columns_is_an_error(dump: Path):
         ("recording", "77\tno-uuid\tName\t1\t1\t\t0\t\\N\tf", r"type uuid"),
     ],
 )
-def test_a_fault_changes_nothing(
+def test_an_invalid_file_changes_nothing(
     table: str, line: str, message: str, engine: sa.Engine, dump: Path
 ):
-    """The error names file and line, and what was there before is there still."""
+    """The error has file and line, and the old content stays."""
     path = dump / "mbdump" / table
     gid = "00000000-0000-4000-8000-000000000000"
     path.write_text(path.read_text(encoding="utf-8") + line.format(gid=gid) + "\n")
@@ -182,7 +182,7 @@ def test_a_fault_changes_nothing(
 
 
 def invoke(settings: Settings, dump: Path, folder: Path) -> tuple[int, str]:
-    """Run the command; return its exit code and what it said."""
+    """Run the command; return its exit code and output."""
     config = write_config(settings, folder / "acoustid.conf")
     environ = {CONFIG_VARIABLE: str(config)}
     result = CliRunner().invoke(musicbrainz, ["load", str(dump)], env=environ)
@@ -192,7 +192,7 @@ def invoke(settings: Settings, dump: Path, folder: Path) -> tuple[int, str]:
 def test_the_command_loads_a_dump(
     own: Settings, engine: sa.Engine, dump: Path, tmp_path_factory: pytest.TempPathFactory
 ):
-    """It tells what there is, and what there isn't."""
+    """It prints the loaded and the missing tables."""
     (dump / "mbdump" / "isrc").unlink()
     code, output = invoke(own, dump, tmp_path_factory.mktemp("config"))
     assert code == 0
@@ -201,7 +201,7 @@ def test_the_command_loads_a_dump(
     assert rows(engine, mb.recording) == 60
 
 
-def test_the_command_explains_a_fault(
+def test_the_command_explains_an_invalid_file(
     own: Settings, engine: sa.Engine, dump: Path, tmp_path_factory: pytest.TempPathFactory
 ):
     """In one line, without a traceback."""
@@ -215,7 +215,7 @@ def test_the_command_explains_a_fault(
 def test_the_command_explains_a_database_that_is_not_ready(
     own: Settings, dump: Path, tmp_path_factory: pytest.TempPathFactory
 ):
-    """One without the tables, say."""
+    """For example one without tables."""
     bare = own.database_musicbrainz.model_copy(update={"name": "postgres"})
     settings = own.model_copy(update={"database_musicbrainz": bare})
     code, output = invoke(settings, dump, tmp_path_factory.mktemp("config"))

@@ -1,4 +1,4 @@
-"""Receipts that are overdue or failed, in the ingest database."""
+"""Overdue and failed submissions."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.support.synthetic import fingerprint
 SEEDS = range(1, 8)
 
 
-def test_overdue_receipts_are_claimed_once_and_ever_later(databases: Databases) -> None:
+def test_overdue_receipts_are_claimed_with_growing_pauses(databases: Databases) -> None:
     importer = Importer(databases, Path("unused"))
     _, ids = importer.receive([importer.receipt(fingerprint(seed)) for seed in SEEDS])
     engine = databases.engine("ingest")

@@ -1,4 +1,4 @@
-"""Tracks become one: fingerprints, links, sources, and whoever asks for the old ones."""
+"""Merges of tracks: fingerprints, links, sources and redirects."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog import migrate
-from pipeline.catalog.fingerprint import imports, submitted_links
+from pipeline.catalog.advisory_locks import lock_catalogue
+from pipeline.catalog.fingerprint import submitted_links
 from pipeline.catalog.fingerprint import tables as fp
 from pipeline.catalog.fingerprint.mbid_merge import merge_mbids
 from pipeline.catalog.fingerprint.track_merge import MergeRefusedError, merge_tracks, plan_merge
@@ -70,7 +71,7 @@ def track_ids(importer: Importer) -> dict[UUID, int]:
 
 @contextmanager
 def dying_at_the_last_commit(databases: Databases) -> Iterator[None]:
-    """Let the server end each connection that commits to the fingerprint database."""
+    """Let the server end each connection at its commit to the fingerprint database."""
     engine = databases.engine("fingerprint")
 
     def die(connection: sa.Connection) -> None:
@@ -86,7 +87,7 @@ def dying_at_the_last_commit(databases: Databases) -> Iterator[None]:
 
 
 def assert_one_track(importer: Importer, target: UUID) -> None:
-    """Assert that nothing names any other track, and no link that is gone."""
+    """Assert that no row refers to another track or to a deleted link."""
     target_id = track_ids(importer)[target]
     tables = (fp.fingerprint, *LINK_TABLES, fp.submission_import)
     for table in tables:
@@ -100,7 +101,7 @@ def assert_one_track(importer: Importer, target: UUID) -> None:
         assert named - {None} <= ids
 
 
-def test_two_tracks_become_one(importer: Importer) -> None:
+def test_two_tracks_are_merged(importer: Importer) -> None:
     target = submit(importer, 1, **ALL_LINKS)
     source = submit(importer, 2, **ALL_LINKS)
     plan = merge_tracks(importer.databases, target, [source])
@@ -115,7 +116,7 @@ def test_two_tracks_become_one(importer: Importer) -> None:
     assert old.new_id == track_ids(importer)[target]
 
 
-def test_the_lowest_id_stays_even_on_a_younger_track(importer: Importer) -> None:
+def test_the_link_with_the_lowest_id_stays(importer: Importer) -> None:
     source = submit(importer, 1, **ALL_LINKS)
     target = submit(importer, 2, **ALL_LINKS)
     merge_tracks(importer.databases, target, [source])
@@ -123,7 +124,7 @@ def test_the_lowest_id_stays_even_on_a_younger_track(importer: Importer) -> None
     assert [link.id for link in importer.rows(fp.track_puid)] == [1]
 
 
-def test_links_of_one_track_alone_go_along(importer: Importer) -> None:
+def test_links_of_one_track_move_to_the_target(importer: Importer) -> None:
     target = submit(importer, 1)
     source = submit(importer, 2, mbid=OTHER, **ALL_LINKS)
     merge_tracks(importer.databases, target, [source])
@@ -132,7 +133,7 @@ def test_links_of_one_track_alone_go_along(importer: Importer) -> None:
     assert found == {MBID: 1, OTHER: 1}
 
 
-def test_changes_of_a_link_go_along(importer: Importer) -> None:
+def test_changes_of_a_link_move_with_it(importer: Importer) -> None:
     target, source = submit(importer, 1), submit(importer, 2)
     with importer.databases.engine("ingest").begin() as connection:
         row = {"track_mbid_id": 2, "account_id": 1, "disabled": False}
@@ -153,7 +154,7 @@ def test_merged_mbids_stay_merged(importer: Importer) -> None:
     assert (rows[MBID].disabled, rows[OTHER].disabled) == (True, False)
 
 
-def test_a_merged_mbid_leads_to_the_link_that_stays(importer: Importer) -> None:
+def test_a_merged_mbid_points_to_the_link_that_stays(importer: Importer) -> None:
     target, source = submit(importer, 1, mbid=OTHER), submit(importer, 2)
     merge_mbids(importer.databases, MBID, OTHER)
     merge_tracks(importer.databases, target, [source])
@@ -163,7 +164,7 @@ def test_a_merged_mbid_leads_to_the_link_that_stays(importer: Importer) -> None:
     assert rows[OTHER].submission_count == 2
 
 
-def test_an_mbid_that_was_merged_on_one_track_alone_is_merged_again(importer: Importer) -> None:
+def test_an_mbid_merged_on_one_track_only_is_merged_again(importer: Importer) -> None:
     first = submit(importer, 1)
     merge_mbids(importer.databases, MBID, OTHER)
     second = submit(importer, 2)
@@ -178,7 +179,7 @@ def test_an_mbid_that_was_merged_on_one_track_alone_is_merged_again(importer: Im
     }
 
 
-def test_tracks_that_led_to_a_merged_one_lead_to_its_target(importer: Importer) -> None:
+def test_redirects_to_a_merged_track_point_to_its_target(importer: Importer) -> None:
     first, second, third = (submit(importer, seed) for seed in (1, 2, 3))
     merge_tracks(importer.databases, second, [third])
     merge_tracks(importer.databases, first, [second])
@@ -191,7 +192,7 @@ def test_tracks_that_led_to_a_merged_one_lead_to_its_target(importer: Importer) 
     assert_one_track(importer, first)
 
 
-def test_a_second_time_changes_nothing(importer: Importer) -> None:
+def test_a_second_merge_changes_nothing(importer: Importer) -> None:
     target, source = submit(importer, 1, **ALL_LINKS), submit(importer, 2, **ALL_LINKS)
     merge_tracks(importer.databases, target, [source])
     before = everything(importer)
@@ -201,7 +202,7 @@ def test_a_second_time_changes_nothing(importer: Importer) -> None:
     assert (plan.sources, plan.moved) == ((), [])
 
 
-def test_planning_changes_nothing(importer: Importer) -> None:
+def test_a_plan_changes_nothing(importer: Importer) -> None:
     target, source = submit(importer, 1, **ALL_LINKS), submit(importer, 2, **ALL_LINKS)
     before = everything(importer)
     with importer.databases.engine("fingerprint").connect() as connection:
@@ -226,10 +227,10 @@ def test_a_run_that_died_between_the_databases_is_completed(importer: Importer) 
     assert [row.submission_count for row in importer.rows(fp.track_puid)] == [2]
 
 
-def test_an_import_that_is_not_recorded_yet_names_the_links_that_stay(
+def test_an_unrecorded_import_is_recorded_with_the_links_that_stay(
     importer: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It died after its first commit; or it is just about to go on, knowing the old links."""
+    """The import died after its first commit, or continues after the merge with the old links."""
     target = submit(importer, 1, **ALL_LINKS)
     _, ids = importer.receive([importer.receipt(fingerprint(2), **ALL_LINKS)])
     batch = importer.match(ids)
@@ -272,7 +273,7 @@ def test_lookups_by_fingerprint_find_the_target(importer: Importer) -> None:
     assert [hit.gid for hit in batch.lookups[0].hits] == [str(target)]
 
 
-def test_submissions_are_told_the_target(importer: Importer) -> None:
+def test_the_status_of_a_submission_has_the_target(importer: Importer) -> None:
     target = submit(importer, 1)
     _, ids = importer.receive([importer.receipt(fingerprint(2))])
     importer.persist(importer.match(ids))
@@ -284,7 +285,7 @@ def test_submissions_are_told_the_target(importer: Importer) -> None:
 
 @pytest.mark.parametrize("share", [0.02, 0.05], ids=["the same fingerprint", "a near copy"])
 def test_imports_after_a_merge_go_to_the_target(importer: Importer, share: float) -> None:
-    """Two likenesses of one recording, as they are merged."""
+    """A near copy and a close copy."""
     other = near_copy(fingerprint(1), 4, 0.16)
     target = submit(importer, 1)
     [status] = importer.run(importer.receipt(other))
@@ -295,7 +296,7 @@ def test_imports_after_a_merge_go_to_the_target(importer: Importer, share: float
     assert {row.track_id for row in importer.rows(fp.track_mbid)} == {track_ids(importer)[target]}
 
 
-def test_an_import_that_had_matched_before_a_merge_looks_again(importer: Importer) -> None:
+def test_an_import_that_matched_before_a_merge_matches_again(importer: Importer) -> None:
     target, source = submit(importer, 1), submit(importer, 2)
     _, ids = importer.receive([importer.receipt(fingerprint(2), mbid=OTHER)])
     batch = importer.match(ids)
@@ -311,13 +312,13 @@ def test_an_import_that_had_matched_before_a_merge_looks_again(importer: Importe
     ]
 
 
-def test_a_merge_waits_for_the_import_that_is_at_it(importer: Importer) -> None:
-    """The import adds a link to a track that the merge, once it goes on, takes along."""
+def test_a_merge_waits_for_a_running_import(importer: Importer) -> None:
+    """The import adds a link to a source, and the merge then moves it."""
     target, source = submit(importer, 1), submit(importer, 2)
     engine = importer.databases.engine("fingerprint")
     waiting = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
     with ThreadPoolExecutor(1) as pool, engine.begin() as connection:
-        imports.lock_catalogue(connection)
+        lock_catalogue(connection)
         merging = pool.submit(merge_tracks, importer.databases, target, [source])
         eventually(lambda: connection.execute(waiting).scalar_one())
         submitted_links.confirm(connection, fp.track_puid, [(track_ids(importer)[source], PUID)])
@@ -327,7 +328,7 @@ def test_a_merge_waits_for_the_import_that_is_at_it(importer: Importer) -> None:
     assert puid.track_id == track_ids(importer)[target]
 
 
-def test_merges_of_the_same_at_the_same_time_merge_once(importer: Importer) -> None:
+def test_concurrent_equal_merges_merge_once(importer: Importer) -> None:
     target, source = submit(importer, 1, **ALL_LINKS), submit(importer, 2, **ALL_LINKS)
     barrier = Barrier(2)
 
@@ -341,7 +342,7 @@ def test_merges_of_the_same_at_the_same_time_merge_once(importer: Importer) -> N
     assert [row.submission_count for row in importer.rows(fp.track_mbid)] == [2]
 
 
-def test_of_two_opposite_merges_one_is_refused(importer: Importer) -> None:
+def test_one_of_two_opposite_merges_is_refused(importer: Importer) -> None:
     gids = submit(importer, 1), submit(importer, 2)
     barrier = Barrier(2)
 
@@ -359,7 +360,7 @@ def test_of_two_opposite_merges_one_is_refused(importer: Importer) -> None:
     assert_one_track(importer, target)
 
 
-def test_merges_of_tracks_and_of_their_mbids_at_the_same_time(importer: Importer) -> None:
+def test_concurrent_merges_of_tracks_and_of_their_mbids(importer: Importer) -> None:
     gids = [submit(importer, seed) for seed in range(6)]
     barrier = Barrier(2)
 
@@ -382,7 +383,7 @@ def test_merges_of_tracks_and_of_their_mbids_at_the_same_time(importer: Importer
     assert found == {MBID: (0, True), OTHER: (6, False)}
 
 
-def test_what_may_not_be_merged_is_named(importer: Importer) -> None:
+def test_a_refused_merge_names_the_track(importer: Importer) -> None:
     first, second, third = (submit(importer, seed) for seed in (1, 2, 3))
     ids = track_ids(importer)
     unknown = uuid4()
@@ -401,7 +402,7 @@ def test_what_may_not_be_merged_is_named(importer: Importer) -> None:
     assert everything(importer) == before
 
 
-def test_a_source_may_be_named_twice_by_gid_and_id(importer: Importer) -> None:
+def test_a_source_may_be_given_by_gid_and_by_id(importer: Importer) -> None:
     target, source = submit(importer, 1), submit(importer, 2)
     plan = merge_tracks(importer.databases, target, [source, track_ids(importer)[source]])
     assert [each.gid for each in plan.sources] == [source]

@@ -1,4 +1,4 @@
-"""A start after an upgrade or a damage builds the index anew, from the database."""
+"""A start rebuilds a damaged index or one of an earlier version."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from tests.support.synthetic import fingerprint
 
 @pytest.fixture
 def index(settings: Settings, databases: Databases) -> Path:
-    """The settings' index, with two fingerprints."""
+    """The index of the settings, with two fingerprints."""
     path = settings.fingerprint_index.path
     importer = Importer(databases, path)
     importer.run(*(importer.receipt(fingerprint(seed)) for seed in (1, 2)))
@@ -33,7 +33,7 @@ def found(index: Path) -> list[list[int]]:
         ]
 
 
-def test_a_sound_index_is_left_alone(settings: Settings, index: Path) -> None:
+def test_an_intact_index_is_not_rebuilt(settings: Settings, index: Path) -> None:
     before = read_manifest(index)
     said: list[str] = []
     prepare(settings, said.append)
@@ -41,7 +41,7 @@ def test_a_sound_index_is_left_alone(settings: Settings, index: Path) -> None:
     assert not [line for line in said if "index" in line]
 
 
-def test_an_index_of_an_earlier_version_is_built_anew(
+def test_an_index_of_an_earlier_version_is_rebuilt(
     settings: Settings, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = read_manifest(index)
@@ -55,7 +55,7 @@ def test_an_index_of_an_earlier_version_is_built_anew(
     assert [line for line in said if "has manifest format 1, this software reads 2" in line]
 
 
-def test_an_index_whose_segment_is_gone_is_built_anew(settings: Settings, index: Path) -> None:
+def test_an_index_without_its_segment_is_rebuilt(settings: Settings, index: Path) -> None:
     for segment in index.glob("*.segment"):
         files.remove(segment)
     prepare(settings, lambda _line: None)

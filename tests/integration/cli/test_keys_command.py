@@ -1,4 +1,4 @@
-"""``acoustid keys`` makes keys that work at once, and says what is wrong with what it was given."""
+"""``acoustid keys``: keys are valid at once; invalid arguments are errors."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from api.access.keys import Keys
-from api.access.redis_outage import RedisWatch
+from api.access.keys import ApiKeys
+from api.access.redis_outage import RedisCircuitBreaker
 from api.http.parameters import Parameters
 from cli.commands.admin.keys import keys
 from cli.stack.servers.ports import free_port
@@ -21,7 +21,7 @@ Run = Callable[..., Result]
 
 
 def config_text(settings: Settings, **redis: Any) -> str:
-    """Return a configuration file for the test's servers."""
+    """Return a configuration for the servers of the test."""
     lines = []
     for section in ("database", "redis"):
         options = getattr(settings, section)
@@ -40,7 +40,7 @@ def config_text(settings: Settings, **redis: Any) -> str:
 def run(
     settings: Settings, databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Run:
-    """Return a function that runs the command on the test's servers."""
+    """Return a function that runs the command on the servers of the test."""
     del databases  # emptied
     path = tmp_path / "acoustid.conf"
     path.write_text(config_text(settings))
@@ -54,10 +54,10 @@ def run(
 
 
 @pytest.fixture
-def front_end(settings: Settings, databases: Databases) -> Iterator[Callable[[], Keys]]:
-    """Return a function that makes the keys of one more front-end process."""
+def front_end(settings: Settings, databases: Databases) -> Iterator[Callable[[], ApiKeys]]:
+    """Return a function that creates the `ApiKeys` of another front-end process."""
     with connect(settings.redis) as client:
-        yield lambda: Keys(databases, client, RedisWatch(), demo=False)
+        yield lambda: ApiKeys(databases, client, RedisCircuitBreaker(), demo=False)
 
 
 def client(key: str) -> Parameters:
@@ -72,8 +72,8 @@ def test_an_applications_key(run: Run, front_end) -> None:
     assert (found.id, found.name, found.rate_limit) == (made["id"], "Picard", 2.5)
 
 
-def test_an_application_with_a_key_of_its_own(run: Run, front_end) -> None:
-    """A client with a key built in is served once its key is known, and by one application."""
+def test_an_application_with_a_given_key(run: Run, front_end) -> None:
+    """A key belongs to one application only."""
     made = json.loads(run("create", "--application", "Picard", "--key", "v8pQ6oyB").output)
     assert made["key"] == "v8pQ6oyB"
     assert front_end().application(Parameters([("client", "v8pQ6oyB")])).id == made["id"]
@@ -89,7 +89,7 @@ def test_a_users_key(run: Run, front_end) -> None:
     assert (found.id, found.name) == (made["id"], "Ada")
 
 
-def test_a_disabled_key_is_refused_and_an_enabled_one_taken(run: Run, front_end) -> None:
+def test_a_disabled_key_is_refused_and_an_enabled_one_accepted(run: Run, front_end) -> None:
     made = json.loads(run("create", "--application", "x").stdout)
     front_end().application(client(made["key"]))
     done = run("disable", "--application", str(made["id"]))
@@ -109,21 +109,19 @@ def test_a_disabled_key_is_refused_and_an_enabled_one_taken(run: Run, front_end)
         (["--application", ""], "either"),
     ],
 )
-def test_what_makes_no_sense(run: Run, arguments: list[str], hint: str) -> None:
+def test_invalid_combinations_of_options(run: Run, arguments: list[str], hint: str) -> None:
     done = run("create", *arguments)
     assert done.exit_code == 2
     assert hint in done.output
 
 
-def test_an_application_that_there_is_not(run: Run) -> None:
+def test_an_unknown_application(run: Run) -> None:
     done = run("disable", "--application", "99")
     assert done.exit_code == 1
     assert "there is no application 99" in done.output
 
 
-def test_without_redis_a_key_is_made_all_the_same(
-    run: Run, settings: Settings, tmp_path: Path
-) -> None:
+def test_a_key_is_created_without_redis(run: Run, settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "acoustid.conf").write_text(config_text(settings, port=free_port()))
     done = run("create", "--application", "x")
     assert done.exit_code == 0
@@ -131,7 +129,9 @@ def test_without_redis_a_key_is_made_all_the_same(
     assert "Redis is not reachable" in done.stderr
 
 
-def test_a_database_that_is_away_is_named(run: Run, settings: Settings, tmp_path: Path) -> None:
+def test_the_error_names_an_unreachable_database(
+    run: Run, settings: Settings, tmp_path: Path
+) -> None:
     text = config_text(settings).replace(
         f"port = {settings.database.port}", f"port = {free_port()}"
     )
@@ -141,7 +141,7 @@ def test_a_database_that_is_away_is_named(run: Run, settings: Settings, tmp_path
     assert f"database {settings.database.name} is not reachable" in done.output
 
 
-def test_the_stack_here_is_meant_unless_another_is_named(
+def test_data_dir_selects_the_stack(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ACOUSTID_CONFIG")

@@ -34,7 +34,7 @@ EVERYTHING = "recordings releasegroups releases tracks sources isrcs"
 
 @pytest.fixture(scope="module")
 def own(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings with four databases and an index of this module's own."""
+    """Settings with databases and an index for this module only."""
     settings = servers.settings("_sample")
     migrate.create_missing(settings)
     migrate.upgrade_all(settings)
@@ -45,7 +45,7 @@ def own(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def impatient(own: Settings) -> str:
-    """What loading says where no worker runs; the receipts are written all the same."""
+    """The error of loading without workers. The receipts are written."""
     with pytest.raises(StackError) as caught:
         load_sample(own, lambda _line: None, timeout=0.5)
     return str(caught.value)
@@ -55,7 +55,7 @@ def impatient(own: Settings) -> str:
 def loaded(
     own: Settings, impatient: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
-    """The same after the workers came up and the sample was loaded, without the sweeper's help."""
+    """The settings after workers have imported these receipts, without the sweeper."""
     assert impatient
     folder = tmp_path_factory.mktemp("workers")
     config = write_config(own, folder / "acoustid.conf")
@@ -73,7 +73,7 @@ def databases(loaded: Settings) -> Iterator[Databases]:
 
 
 def counts(databases: Databases) -> dict[str, int]:
-    """Return how many rows there are of what loading writes."""
+    """Return the numbers of rows in the tables that loading fills."""
     tables = {
         "app": (app_tables.account, app_tables.application),
         "ingest": (ingest_tables.submission,),
@@ -90,19 +90,18 @@ def counts(databases: Databases) -> dict[str, int]:
 
 
 def keys(value: Any) -> set[str]:
-    """Return all keys within a JSON value."""
+    """Return all keys in a JSON value."""
     if isinstance(value, dict):
         return set(value).union(*(keys(each) for each in value.values()))
     return set().union(*(keys(each) for each in value)) if isinstance(value, list) else set()
 
 
-def test_without_workers_the_wait_ends(impatient: str):
-    """The error says where to look."""
+def test_without_workers_loading_times_out(impatient: str):
     assert "acoustid status" in impatient
 
 
 def test_every_recording_becomes_a_track(databases: Databases):
-    """One each, under one application, whose account is its own."""
+    """The submissions belong to one application with its own account."""
     assert counts(databases) == {
         "account@app": 1,
         "application@app": 1,
@@ -115,7 +114,7 @@ def test_every_recording_becomes_a_track(databases: Databases):
 
 
 def test_loading_again_changes_nothing(loaded: Settings, databases: Databases):
-    """And tells of no step."""
+    """It also reports no progress."""
     before = counts(databases)
     steps: list[str] = []
     load_sample(loaded, steps.append)
@@ -123,16 +122,16 @@ def test_loading_again_changes_nothing(loaded: Settings, databases: Databases):
     assert steps == []
 
 
-def test_imported_but_not_in_the_index_is_not_loaded(loaded: Settings, tmp_path: Path):
-    """As where a start was cut short between the two."""
+def test_loading_waits_for_the_index(loaded: Settings, tmp_path: Path):
+    """For example after an interruption between import and index."""
     index = loaded.fingerprint_index.model_copy(update={"path": tmp_path / "index"})
     behind = loaded.model_copy(update={"fingerprint_index": index})
     with pytest.raises(StackError, match="the index is not up to date"):
         load_sample(behind, lambda _line: None, timeout=0.5)
 
 
-def test_a_musicbrainz_of_ones_own_is_left_alone(loaded: Settings, databases: Databases):
-    """Where there is any recording, no row is added."""
+def test_an_existing_musicbrainz_copy_is_not_changed(loaded: Settings, databases: Databases):
+    """If there is any recording, no row is added."""
     with databases.engine("musicbrainz").begin() as connection:
         connection.execute(sa.delete(mb.replication_control))
     load_sample(loaded, lambda _line: None)
@@ -140,8 +139,8 @@ def test_a_musicbrainz_of_ones_own_is_left_alone(loaded: Settings, databases: Da
         assert connection.execute(sa.select(mb.replication_control)).all() == []
 
 
-def test_the_demonstration_finds_its_recording(loaded: Settings):
-    """As a front end asks it."""
+def test_the_demo_lookup_finds_its_recording(loaded: Settings):
+    """The lookup is sent like that of a front end."""
     form = {name: value for name, [value] in parse_qs(demo_lookup()).items()}
     lookup = Lookup(
         request=0, duration=int(form["duration"]), fingerprint=unpack_text(form["fingerprint"])
@@ -155,8 +154,8 @@ def test_the_demonstration_finds_its_recording(loaded: Settings):
     assert [each["title"] for each in best["recordings"]] == [demo_recording().title]
 
 
-def test_every_word_of_meta_shows_something(databases: Databases):
-    """The sample has each kind of data that lookups can show."""
+def test_every_meta_word_returns_data(databases: Databases):
+    """The sample has every kind of metadata."""
     with databases.engine("fingerprint").connect() as connection:
         tracks = connection.execute(
             sa.select(fingerprint_tables.track.c.id, fingerprint_tables.track.c.gid)

@@ -1,4 +1,4 @@
-"""A start empties a fingerprint store that can't be used, and the index worker fills it again."""
+"""A start empties a damaged fingerprint store, and the index worker fills it again."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ def importer(settings: Settings, databases: Databases) -> Importer:
 
 @pytest.fixture
 def store(settings: Settings, importer: Importer) -> Path:
-    """The settings' store, with two fingerprints."""
+    """The store of the settings, with two fingerprints."""
     update(importer, settings.fingerprint_store.path)
     return settings.fingerprint_store.path
 
@@ -54,7 +54,7 @@ def restore_the_database(store: Path, importer: Importer) -> None:
         connection.execute(sa.update(tables.fpindex_changelog).values(created=later))
 
 
-def test_a_sound_store_is_left_alone(settings: Settings, store: Path) -> None:
+def test_an_intact_store_is_not_emptied(settings: Settings, store: Path) -> None:
     before = open_store(store).reached()
     said: list[str] = []
     prepare(settings, said.append)
@@ -70,7 +70,7 @@ def test_a_sound_store_is_left_alone(settings: Settings, store: Path) -> None:
         (restore_the_database, "another database's changelog"),
     ],
 )
-def test_a_store_that_cannot_be_used_begins_anew(
+def test_a_damaged_store_is_emptied_and_filled_again(
     settings: Settings,
     store: Path,
     importer: Importer,
@@ -86,9 +86,7 @@ def test_a_store_that_cannot_be_used_begins_anew(
     assert list(open_store(store).find([1, 2]).rows) == [1, 2]
 
 
-def test_a_store_that_is_being_written_is_left_to_its_writer(
-    settings: Settings, store: Path, importer: Importer
-) -> None:
+def test_a_locked_store_is_not_emptied(settings: Settings, store: Path, importer: Importer) -> None:
     restore_the_database(store, importer)
     before = open_store(store).reached()
     with open_store_writer(store):
@@ -96,7 +94,7 @@ def test_a_store_that_is_being_written_is_left_to_its_writer(
     assert open_store(store).reached() == before
 
 
-def test_a_store_that_is_off_is_left_alone(
+def test_a_disabled_store_is_not_changed(
     settings: Settings, store: Path, importer: Importer
 ) -> None:
     damage_the_manifest(store, importer)

@@ -1,4 +1,4 @@
-"""``acoustid tracks`` merges tracks, tells what it did, and suggests which."""
+"""``acoustid tracks``: merges, dry runs and suggestions."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def importer(databases: Databases, index_path: Path) -> Importer:
 
 @pytest.fixture
 def gids(importer: Importer) -> tuple[UUID, UUID]:
-    """Two tracks that share a recording and are alike; their ids are 1 and 2."""
+    """Two similar tracks with the same recording; their ids are 1 and 2."""
     words = fingerprint(1), near_copy(fingerprint(1), 2, 0.16)
     [one, other] = (importer.run(importer.receipt(each))[0].track_gid for each in words)
     assert one is not None
@@ -37,12 +37,12 @@ def gids(importer: Importer) -> tuple[UUID, UUID]:
 
 @pytest.fixture
 def run(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that runs ``acoustid tracks`` on the test's servers."""
+    """Return a function that runs ``acoustid tracks`` on the servers of the test."""
     monkeypatch.setenv("ACOUSTID_CONFIG", str(write_config(settings, tmp_path / "acoustid.conf")))
     return lambda *arguments: CliRunner().invoke(main, ["tracks", *map(str, arguments)])
 
 
-def test_a_merge_tells_what_it_did(run: Run, gids: tuple[UUID, UUID], importer: Importer) -> None:
+def test_merge_prints_its_changes(run: Run, gids: tuple[UUID, UUID], importer: Importer) -> None:
     target, source = gids
     done = run("merge", target, source)
     assert json.loads(done.stdout) == {
@@ -62,7 +62,7 @@ def test_a_merge_tells_what_it_did(run: Run, gids: tuple[UUID, UUID], importer: 
     assert {row.track_id for row in importer.rows(fp.fingerprint)} == {1}
 
 
-def test_a_dry_run_tells_the_same_and_changes_nothing(
+def test_a_dry_run_prints_the_same_and_changes_nothing(
     run: Run, gids: tuple[UUID, UUID], importer: Importer
 ) -> None:
     tried = json.loads(run("merge", *gids, "--dry-run").stdout)
@@ -71,7 +71,7 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(
     assert tried == done | {"dry_run": True}
 
 
-def test_a_second_time_says_so(run: Run, gids: tuple[UUID, UUID]) -> None:
+def test_a_repeated_merge_lists_tracks_merged_before(run: Run, gids: tuple[UUID, UUID]) -> None:
     run("merge", *gids)
     done = json.loads(run("merge", *gids).stdout)
     assert [each["gid"] for each in done["merged_before"]] == [str(gids[1])]
@@ -79,11 +79,11 @@ def test_a_second_time_says_so(run: Run, gids: tuple[UUID, UUID]) -> None:
 
 
 @pytest.mark.usefixtures("gids")
-def test_ids_name_tracks_as_well(run: Run) -> None:
+def test_tracks_are_found_by_id(run: Run) -> None:
     assert json.loads(run("merge", 2, 1).stdout)["target"]["id"] == 2
 
 
-def test_what_is_refused_is_an_error(run: Run, gids: tuple[UUID, UUID]) -> None:
+def test_a_refused_merge_is_an_error(run: Run, gids: tuple[UUID, UUID]) -> None:
     unknown = uuid4()
     refused = run("merge", gids[0], unknown)
     assert refused.exit_code == 1
@@ -91,7 +91,7 @@ def test_what_is_refused_is_an_error(run: Run, gids: tuple[UUID, UUID]) -> None:
 
 
 @pytest.mark.parametrize("name", ["x", "1.5", "99999999999", "²"])
-def test_what_names_no_track_is_a_mistake(run: Run, name: str) -> None:
+def test_an_invalid_track_is_an_error(run: Run, name: str) -> None:
     refused = run("merge", 1, name)
     assert refused.exit_code == 2
     assert "neither the gid nor the id" in refused.output
@@ -106,7 +106,7 @@ def test_suggestions_can_be_merged(run: Run, gids: tuple[UUID, UUID]) -> None:
     assert json.loads(run("suggest", "--limit", 5).stdout) == []
 
 
-def test_a_database_that_is_away_is_an_error(run: Run, settings: Settings, tmp_path: Path) -> None:
+def test_an_unreachable_database_is_an_error(run: Run, settings: Settings, tmp_path: Path) -> None:
     away = settings.database_fingerprint.model_copy(update={"port": free_port()})
     write_config(
         settings.model_copy(update={"database_fingerprint": away}), tmp_path / "acoustid.conf"

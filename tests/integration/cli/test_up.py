@@ -1,4 +1,4 @@
-"""`acoustid up`, `status` and `down` as a newcomer meets them: on an empty directory, for real."""
+"""`acoustid up`, `status` and `down` on an empty directory, with real processes."""
 
 import base64
 import json
@@ -68,7 +68,7 @@ def living(processes: list[int]) -> list[int]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataDir]:
-    """A data directory under one that only its owner can enter; gone afterwards."""
+    """A temporary data directory below one that only its owner can enter."""
     closed = tmp_path_factory.mktemp("closed")
     closed.chmod(0o700)
     made = DataDir.at(closed / "data")
@@ -79,7 +79,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataDir]:
 
 @pytest.fixture(scope="module")
 def started(data: DataDir) -> str:
-    """What `acoustid up --detach` printed."""
+    """The output of `acoustid up --detach`."""
     answer = up(data)
     assert answer.returncode == 0, answer.stderr
     return answer.stdout
@@ -87,18 +87,18 @@ def started(data: DataDir) -> str:
 
 @pytest.fixture(scope="module")
 def state(started: str, data: DataDir) -> State:
-    """What `acoustid status` knows of the stack that runs."""
+    """The output of `acoustid status --json`."""
     del started
     return status(data)
 
 
-def test_it_prints_addresses_and_keys(started: str, state: State) -> None:
+def test_up_prints_addresses_and_keys(started: str, state: State) -> None:
     assert f"http://127.0.0.1:{port(state, 'api')}" in started
     assert f"http://127.0.0.1:{port(state, 'flower')}" in started
     assert f"client={state['demo']['client']}  user={state['demo']['user']}" in started
 
 
-def test_the_command_it_prints_works(started: str) -> None:
+def test_the_printed_example_command_works(started: str) -> None:
     command = started.split("Try it:", 1)[1].strip()
     answer = subprocess.run(
         ["/bin/sh", "-c", command], check=True, capture_output=True, text=True, timeout=60
@@ -125,12 +125,12 @@ def test_status_shows_queues_positions_and_counts(state: State) -> None:
     }
 
 
-def test_status_leads_to_the_databases(state: State) -> None:
+def test_status_has_urls_of_the_databases(state: State) -> None:
     for name in ("app", "ingest", "fingerprint", "musicbrainz"):
         psycopg2.connect(state["databases"][name]).close()
 
 
-def test_flower_asks_for_the_password(state: State, data: DataDir) -> None:
+def test_flower_requires_the_password(state: State, data: DataDir) -> None:
     url = f"http://127.0.0.1:{port(state, 'flower')}/"
     with pytest.raises(HTTPError, match="401"):
         urlopen(url, timeout=30)
@@ -140,21 +140,21 @@ def test_flower_asks_for_the_password(state: State, data: DataDir) -> None:
         assert answer.status == 200
 
 
-def test_no_secret_stands_in_any_command_line(state: State, data: DataDir) -> None:
+def test_no_command_line_contains_a_secret(state: State, data: DataDir) -> None:
     record = StackRecord.load(data)
     secrets = (record.postgres_password, record.valkey_password, record.flower_password)
     commands = [" ".join(psutil.Process(pid).cmdline()) for pid in pids(state)]
     assert not [command for command in commands for secret in secrets if secret in command]
 
 
-def test_a_second_one_on_the_same_data_is_refused(state: State, data: DataDir) -> None:
+def test_a_second_stack_on_the_same_data_is_refused(state: State, data: DataDir) -> None:
     answer = up(data)
     assert answer.returncode == 1
     assert "runs on" in answer.stderr
     assert living(pids(state)) == pids(state)
 
 
-def test_a_taken_port_is_named(state: State, tmp_path: Path) -> None:
+def test_the_error_names_a_port_in_use(state: State, tmp_path: Path) -> None:
     taken = port(state, "api")
     other = DataDir.at(tmp_path / "other")
     answer = acoustid("up", "--port", str(taken), "--flower-port", "0", data=other)
@@ -163,8 +163,10 @@ def test_a_taken_port_is_named(state: State, tmp_path: Path) -> None:
     postgres_directory.delete_external(other.root)
 
 
-def test_after_kill_it_goes_on_where_it_was_and_ends_cleanly(state: State, data: DataDir) -> None:
-    """Last in this file: it ends the stack that the others look at."""
+def test_a_killed_stack_restarts_with_its_data_and_stops_cleanly(
+    state: State, data: DataDir
+) -> None:
+    """The last test of this file, since it stops the stack of the others."""
     os.kill(pids(state)[0], signal.SIGKILL)
     eventually(lambda: not living(pids(state)))
     assert up(data).returncode == 0

@@ -1,4 +1,4 @@
-"""Lookups read from the fingerprint store what they would read from the database."""
+"""Lookups read the same from the fingerprint store as from the database."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -19,7 +19,7 @@ from pipeline.fingerprint_store import (
 )
 from pipeline.following import update_index as stage
 from pipeline.following.update_index import update_index
-from pipeline.following.update_store import ForeignStoreError, follow, rebuild_store
+from pipeline.following.update_store import ForeignStoreError, rebuild_store, update_store
 from pipeline.index import open_reader, open_writer
 from pipeline.lookups.score import score_lookups
 from pipeline.lookups.trusted_store import TrustedStore
@@ -63,7 +63,7 @@ def find(importer: Importer, place: Path | None, asked: Sequence[Words]) -> list
 
 
 def change_words(importer: Importer, key: int, words: Words) -> None:
-    """Give a fingerprint other words behind everyone's back, as no one is to do."""
+    """Change the words of a fingerprint in the database only, which the service never does."""
     with importer.databases.engine("fingerprint").begin() as connection:
         connection.execute(
             sa.update(tables.fingerprint)
@@ -74,7 +74,7 @@ def change_words(importer: Importer, key: int, words: Words) -> None:
 
 @contextmanager
 def counted_statements(databases: Databases) -> Iterator[list[str]]:
-    """Collect the statements that the fingerprint database is asked meanwhile."""
+    """Collect the statements to the fingerprint database."""
     statements: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
@@ -91,14 +91,14 @@ def counted_statements(databases: Databases) -> Iterator[list[str]]:
             sa.event.remove(engine, "before_cursor_execute", note)
 
 
-def test_the_answers_are_the_same_with_and_without_it(importer: Importer, place: Path) -> None:
+def test_answers_are_equal_with_and_without_the_store(importer: Importer, place: Path) -> None:
     update(importer, place)
     expected = find(importer, None, COPIES)
     assert all(hits for hits in expected)
     assert find(importer, place, COPIES) == expected
 
 
-def test_the_words_come_from_the_store(importer: Importer, place: Path) -> None:
+def test_words_are_read_from_the_store(importer: Importer, place: Path) -> None:
     update(importer, place)
     expected = find(importer, None, COPIES)
     change_words(importer, 3, fingerprint(99))
@@ -106,7 +106,7 @@ def test_the_words_come_from_the_store(importer: Importer, place: Path) -> None:
     assert find(importer, place, COPIES) == expected
 
 
-def test_index_and_store_stand_at_one_position(
+def test_index_and_store_are_at_one_position(
     importer: Importer, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stage, "BATCH", 3)
@@ -118,7 +118,7 @@ def test_index_and_store_stand_at_one_position(
     assert open_store(place).position() == 7
 
 
-def test_a_store_that_is_behind_is_made_up_for_and_catches_up(
+def test_missing_rows_of_a_store_are_read_from_the_database(
     importer: Importer, place: Path
 ) -> None:
     importer.update_index()
@@ -135,7 +135,7 @@ def test_a_store_that_is_behind_is_made_up_for_and_catches_up(
     assert find(importer, place, [fingerprint(50)]) == [hits]
 
 
-def test_answers_from_the_store_need_no_statement(importer: Importer, place: Path) -> None:
+def test_answers_from_the_store_need_no_sql(importer: Importer, place: Path) -> None:
     update(importer, place)
     expected = find(importer, None, COPIES)
     with counted_statements(importer.databases) as statements:
@@ -146,7 +146,7 @@ def test_answers_from_the_store_need_no_statement(importer: Importer, place: Pat
     assert [each for each in statements if "JOIN track" in each]
 
 
-def test_a_merged_track_is_named_at_once(importer: Importer, place: Path) -> None:
+def test_a_merge_is_visible_at_once(importer: Importer, place: Path) -> None:
     update(importer, place)
     [[old], [new]] = find(importer, place, [fingerprint(1), fingerprint(2)])
     merge_tracks(importer.databases, new.track_id, [old.track_id])
@@ -159,7 +159,7 @@ def test_a_merged_track_is_named_at_once(importer: Importer, place: Path) -> Non
     assert find(importer, place, [fingerprint(1)]) == [[new]]
 
 
-def test_a_deleted_fingerprint_is_no_hit_before_and_after_the_store_knows(
+def test_a_deleted_fingerprint_is_no_hit_before_and_after_the_update(
     importer: Importer, place: Path
 ) -> None:
     update(importer, place)
@@ -171,7 +171,7 @@ def test_a_deleted_fingerprint_is_no_hit_before_and_after_the_store_knows(
     assert find(importer, place, COPIES)[2] == []
 
 
-def test_a_store_of_another_database_gives_no_wrong_track(importer: Importer, place: Path) -> None:
+def test_a_store_of_another_database_is_not_read(importer: Importer, place: Path) -> None:
     importer.update_index()
     row = StoreRow(200, 99, bytes(16), fingerprint(1))
     for position in (7, 1000):  # as far as this database, and farther
@@ -181,7 +181,7 @@ def test_a_store_of_another_database_gives_no_wrong_track(importer: Importer, pl
                 importer.databases.engine("fingerprint").connect() as connection,
                 pytest.raises(ForeignStoreError, match="store rebuild"),
             ):
-                follow(writer, connection, 100, None)
+                update_store(writer, connection, 100, None)
         assert find(importer, place, COPIES) == find(importer, None, COPIES)
 
 
@@ -195,9 +195,7 @@ def test_a_store_of_another_database_is_not_written(importer: Importer, place: P
     assert find(importer, place, COPIES) == find(importer, None, COPIES)
 
 
-def test_a_damaged_store_stops_neither_lookups_nor_the_index(
-    importer: Importer, place: Path
-) -> None:
+def test_lookups_and_the_index_work_with_a_damaged_store(importer: Importer, place: Path) -> None:
     update(importer, place)
     expected = find(importer, None, COPIES)
     with open_store_writer(place) as store:
@@ -209,7 +207,7 @@ def test_a_damaged_store_stops_neither_lookups_nor_the_index(
             assert update_index(writer, importer.databases, store=store) == 8
 
 
-def test_a_rebuilt_store_has_what_came_meanwhile(importer: Importer, place: Path) -> None:
+def test_a_rebuilt_store_has_fingerprints_of_the_meantime(importer: Importer, place: Path) -> None:
     read: list[int] = []
 
     def progress(count: int) -> None:

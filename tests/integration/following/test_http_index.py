@@ -1,4 +1,4 @@
-"""The pipeline on an index that is on a server: `[fingerprint_index] protocol = http`."""
+"""An index on a server: `[fingerprint_index] protocol = http`."""
 
 import json
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from click.testing import CliRunner
 
 from cli.main import main
 from cli.stack.servers.ports import LOOPBACK, free_port
+from pipeline.catalog.advisory_locks import INDEX_LOCK, try_lock_index
 from pipeline.catalog.fingerprint import changelog, tables
-from pipeline.catalog.fingerprint.index_lock import _LOCK, try_lock_index
+from pipeline.catalog.fingerprint.changelog import IndexAheadError
 from pipeline.catalog.ingest.submission_status import task_status
 from pipeline.fingerprint.query import extract_query
 from pipeline.following import update_index as stage
 from pipeline.following.open_index import IndexBusy, open_index, open_updater
 from pipeline.following.update_index import rebuild_index, update_index
-from pipeline.imports.score import IndexAheadError
 from pipeline.index import Change, Delete, Hits, Insert
 from pipeline.index_http import IndexUnavailable
 from pipeline.runtime.databases import Databases
@@ -43,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IndexServerProc
 
 @pytest.fixture
 def place(server: IndexServerProcess, tmp_path: Path) -> FingerprintIndexSettings:
-    """An index of its own for each test."""
+    """A new index for each test."""
     return FingerprintIndexSettings(
         protocol="http",
         host=LOOPBACK,
@@ -75,7 +75,7 @@ def catch_up(place: FingerprintIndexSettings, databases: Databases) -> int:
 
 
 def random_batches(random: np.random.Generator) -> Iterator[list[Change]]:
-    """Yield batches over few ids and terms, so that everything meets everything."""
+    """Yield batches with few ids and terms, so that they overlap."""
     for _ in range(6):
         ids = random.integers(1, 400, 150).tolist()
         yield [
@@ -87,7 +87,7 @@ def random_batches(random: np.random.Generator) -> Iterator[list[Change]]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_both_engines_give_the_same_answers(
+def test_local_and_http_index_give_equal_answers(
     seed: int, place: FingerprintIndexSettings, databases: Databases, index_path: Path
 ) -> None:
     random = np.random.default_rng(seed)
@@ -111,7 +111,7 @@ def test_both_engines_give_the_same_answers(
         assert any(each.ids.size for each in answered)
 
 
-def test_it_follows_the_changelog_in_batches_from_where_it_stands(
+def test_the_index_follows_the_changelog_in_batches(
     importer: Importer, place: FingerprintIndexSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stage, "BATCH", 3)
@@ -123,13 +123,13 @@ def test_it_follows_the_changelog_in_batches_from_where_it_stands(
     assert not place.path.exists()
 
 
-def test_a_killed_server_forgets_nothing_and_is_only_waited_for(
+def test_a_killed_server_keeps_its_commits(
     importer: Importer, place: FingerprintIndexSettings, server: IndexServerProcess
 ) -> None:
     with open_index(place) as index, open_updater(place, importer.databases) as updater:
         update_index(updater, importer.databases)
         server.kill()
-        with pytest.raises(IndexUnavailable, match="does not take connections"):
+        with pytest.raises(IndexUnavailable, match="does not accept connections"):
             index.position()
         with pytest.raises(IndexUnavailable):
             updater.apply([Delete(3)], 8)
@@ -140,7 +140,7 @@ def test_a_killed_server_forgets_nothing_and_is_only_waited_for(
     assert found(place)[2] == []
 
 
-def test_a_server_that_is_away_is_stood_in_for_by_a_replica(
+def test_a_replica_answers_while_a_server_is_away(
     importer: Importer, place: FingerprintIndexSettings
 ) -> None:
     catch_up(place, importer.databases)
@@ -160,14 +160,14 @@ def test_one_process_writes_at_a_time(
     open_updater(place, databases).close()
 
 
-def test_the_next_one_may_write_as_soon_as_the_last_one_has_closed(databases: Databases) -> None:
-    """Not only when the database has noticed that the connection is gone."""
+def test_the_lock_is_free_after_close(databases: Databases) -> None:
+    """The lock does not last until the database ends the closed connection."""
     engine = databases.engine("fingerprint")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         held = sa.text(
             "SELECT count(*) FROM pg_locks"
             " WHERE (locktype, classid, objsubid) = ('advisory', :key, 2)"  # of two numbers
-        ).bindparams(key=_LOCK)
+        ).bindparams(key=INDEX_LOCK)
         for _ in range(300):
             release = try_lock_index(engine, "fpindex")
             assert release is not None
@@ -175,7 +175,7 @@ def test_the_next_one_may_write_as_soon_as_the_last_one_has_closed(databases: Da
             assert connection.scalar(held) == 0
 
 
-def test_a_rebuild_mends_what_does_not_belong_and_has_what_came_meanwhile(
+def test_a_rebuild_removes_foreign_documents_and_applies_the_changelog(
     importer: Importer, place: FingerprintIndexSettings
 ) -> None:
     with open_updater(place, importer.databases) as updater:
@@ -192,7 +192,7 @@ def test_a_rebuild_mends_what_does_not_belong_and_has_what_came_meanwhile(
     assert found(place) == [[] if number == 5 else [number] for number in SEEDS]
 
 
-def test_an_index_of_another_database_is_noticed_and_can_be_rebuilt(
+def test_an_index_of_another_database_is_refused_until_it_is_rebuilt(
     importer: Importer, place: FingerprintIndexSettings
 ) -> None:
     with open_updater(place, importer.databases) as updater:
@@ -204,7 +204,7 @@ def test_an_index_of_another_database_is_noticed_and_can_be_rebuilt(
 
 
 @pytest.mark.usefixtures("importer")
-def test_the_command_line_looks_after_it(
+def test_the_commands_work_on_an_http_index(
     place: FingerprintIndexSettings,
     settings: Settings,
     tmp_path: Path,
@@ -232,18 +232,18 @@ def test_the_command_line_looks_after_it(
     for command in ("check", "stats", "rebuild"):
         done = CliRunner().invoke(main, ["index", command])
         assert done.exit_code == 1
-        assert "does not take connections" in done.output
+        assert "does not accept connections" in done.output
     assert not place.path.exists()
 
 
-def test_submissions_go_through_workers_into_it(
+def test_workers_index_submissions_on_the_server(
     importer: Importer,
     place: FingerprintIndexSettings,
     settings: Settings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A second copy is imported into the track that the first one, by then indexed, made."""
+    """A second copy joins the track of the first one, which is indexed by then."""
     here = settings.model_copy(update={"fingerprint_index": place})
     config = write_config(here, tmp_path / "acoustid.conf")
     monkeypatch.setenv("ACOUSTID_CONFIG", str(config))  # for this test alone

@@ -1,4 +1,4 @@
-"""The index follows the changelog, whatever happened to either."""
+"""The index follows the changelog, also after a loss or a restore of either."""
 
 import shutil
 from pathlib import Path
@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog.fingerprint import tables
+from pipeline.catalog.fingerprint.changelog import IndexAheadError
 from pipeline.fingerprint.query import extract_query
 from pipeline.following import update_index as stage
 from pipeline.following.update_index import rebuild_index, update_index
-from pipeline.imports.score import IndexAheadError
 from pipeline.index import IndexCorrupt, open_reader, open_writer
 from pipeline.runtime.databases import Databases
 from tests.support.imports import Importer
@@ -34,7 +34,7 @@ def found(importer: Importer) -> list[list[int]]:
         ]
 
 
-def test_it_catches_up_in_batches_and_stands_where_the_changelog_ends(
+def test_the_index_is_updated_in_batches_to_the_end_of_the_changelog(
     importer: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stage, "BATCH", 3)
@@ -52,7 +52,7 @@ def test_a_deleted_fingerprint_leaves_the_index(importer: Importer) -> None:
     assert found(importer)[2] == []
 
 
-def test_a_lost_index_is_built_from_the_changelog_alone(importer: Importer) -> None:
+def test_a_lost_index_is_rebuilt_from_the_changelog(importer: Importer) -> None:
     importer.update_index()
     before = found(importer)
     shutil.rmtree(importer.index_path)
@@ -60,7 +60,7 @@ def test_a_lost_index_is_built_from_the_changelog_alone(importer: Importer) -> N
     assert found(importer) == before
 
 
-def test_a_rebuilt_index_answers_as_before_and_has_what_came_meanwhile(
+def test_a_rebuilt_index_gives_equal_answers_and_has_new_fingerprints(
     importer: Importer,
 ) -> None:
     importer.update_index()
@@ -78,7 +78,7 @@ def test_a_rebuilt_index_answers_as_before_and_has_what_came_meanwhile(
     assert found(importer) == before
 
 
-def test_an_index_of_another_database_is_noticed_and_can_be_rebuilt(importer: Importer) -> None:
+def test_an_index_of_another_database_is_refused_until_it_is_rebuilt(importer: Importer) -> None:
     with open_writer(importer.index_path) as writer:
         writer.apply([], 1000)
         with pytest.raises(IndexAheadError, match="index rebuild"):
@@ -91,9 +91,7 @@ def test_an_index_of_another_database_is_noticed_and_can_be_rebuilt(importer: Im
 
 @pytest.mark.parametrize("name", ["manifest", "*.segment"])
 @pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_a_damaged_index_is_mended_by_rebuilding_it(
-    importer: Importer, name: str, damage: str
-) -> None:
+def test_a_damaged_index_can_be_rebuilt(importer: Importer, name: str, damage: str) -> None:
     importer.update_index()
     before = found(importer)
     for file in importer.index_path.glob(name):

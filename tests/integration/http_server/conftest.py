@@ -1,4 +1,4 @@
-"""A server of a plain application, as a process of its own."""
+"""The HTTP server with a small WSGI application, as a separate process."""
 
 import json
 import socket
@@ -40,7 +40,7 @@ class PlainServer:
         )
 
     def ask(self, data: bytes, *, source: str = LOOPBACK, half_close: bool = False) -> bytes:
-        """Send bytes, and return what comes until the server closes the connection."""
+        """Send bytes; return all bytes received until the server closes the connection."""
         with self.connect(source) as client:
             client.sendall(data)
             if half_close:
@@ -55,7 +55,7 @@ class PlainServer:
 
 
 def read_all(client: socket.socket) -> bytes:
-    """Return what comes until the connection ends, in whatever way."""
+    """Return all bytes received until the connection ends or is reset."""
     received = b""
     with suppress(ConnectionError):
         while part := client.recv(1 << 20):
@@ -64,7 +64,7 @@ def read_all(client: socket.socket) -> bytes:
 
 
 def seconds_until_closed(client: socket.socket) -> float:
-    """Return how long it takes until the server closes a connection."""
+    """Return the seconds until the server closes a connection."""
     begun = time.monotonic()
     read_all(client)
     return time.monotonic() - begun
@@ -72,7 +72,7 @@ def seconds_until_closed(client: socket.socket) -> float:
 
 @pytest.fixture
 def make_server(tmp_path: Path) -> Iterator[Callable[..., PlainServer]]:
-    """Return a function that starts a server with limits; they end with the test."""
+    """Return a function that starts a server with limits; it is stopped after the test."""
     made: list[PlainServer] = []
 
     def make(**limits: float) -> PlainServer:

@@ -1,4 +1,4 @@
-"""Requests as they arrive: complete ones reach the application, all others don't."""
+"""Complete requests reach the application; incomplete and invalid ones are refused."""
 
 import json
 import socket
@@ -22,7 +22,7 @@ def parts(reply: bytes) -> tuple[int, dict[str, object]]:
     return int(head.split()[1]), json.loads(body)
 
 
-def test_paths_and_headers_arrive_as_wsgi_has_them(make_server: Make) -> None:
+def test_paths_and_headers_are_in_the_wsgi_environment(make_server: Make) -> None:
     server = make_server()
     request = b"GET //a%ff//b?c=%20d HTTP/1.1\r\n" + CLOSE + b"X-A: 1\r\nX_B: 2\r\nX-A: 3\r\n\r\n"
     status, body = parts(server.ask(request))
@@ -58,7 +58,7 @@ def test_a_complete_body_reaches_the_application(make_server: Make, body, size) 
         b"Content-Length: 10\r\n",
     ],
 )
-def test_a_request_that_breaks_off_is_refused_as_a_whole(make_server: Make, rest) -> None:
+def test_an_incomplete_request_is_refused(make_server: Make, rest) -> None:
     reply = make_server().ask(b"POST / HTTP/1.1\r\n" + HOST + rest, half_close=True)
     assert parts(reply)[0] == 400
 
@@ -73,29 +73,27 @@ def test_a_request_that_breaks_off_is_refused_as_a_whole(make_server: Make, rest
         b"\x16\x03\x01\x02\x00\x01\x00",
     ],
 )
-def test_what_is_no_http_is_refused(make_server: Make, request_) -> None:
+def test_bytes_that_are_not_http_are_refused(make_server: Make, request_) -> None:
     assert parts(make_server().ask(request_))[0] == 400
 
 
-def test_headers_that_are_too_long_are_refused(make_server: Make) -> None:
+def test_long_headers_are_refused(make_server: Make) -> None:
     lines = b"".join(b"X-%d: y\r\n" % number for number in range(20_000))
     assert parts(make_server().ask(b"GET / HTTP/1.1\r\n" + HOST + lines))[0] == 431
 
 
 @pytest.mark.parametrize("size", [1001, 20_000_000])
 @pytest.mark.parametrize("chunked", [False, True])
-def test_the_application_refuses_a_long_body_and_the_client_reads_so(
-    make_server: Make, size, chunked
-) -> None:
+def test_the_client_reads_the_refusal_of_a_long_body(make_server: Make, size, chunked) -> None:
     server = make_server(body_bytes=1000)
     if chunked:
         body = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % size + b"x" * size + b"\r\n0\r\n\r\n"
     else:
         body = b"Content-Length: %d\r\n\r\n" % size + b"x" * size
     reply = server.ask(b"POST / HTTP/1.1\r\n" + HOST + body + ALIVE)
-    expected = 1001 if chunked else 0  # more than allowed, or a length that is
+    expected = 1001 if chunked else 0  # one byte more than the limit; none with a Content-Length
     assert b'{"size": %d,' % expected in reply
-    assert reply.endswith(b"\r\n\r\n{}")  # the connection goes on behind the body
+    assert reply.endswith(b"\r\n\r\n{}")  # the next request on the connection is answered
 
 
 def test_a_head_has_no_body(make_server: Make) -> None:
@@ -104,7 +102,7 @@ def test_a_head_has_no_body(make_server: Make) -> None:
     assert b"content-length:" in reply
 
 
-def test_a_client_is_told_to_go_on(make_server: Make) -> None:
+def test_expect_100_continue_is_answered(make_server: Make) -> None:
     with make_server().connect() as client:
         expect = b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n"
         client.sendall(b"POST / HTTP/1.1\r\n" + CLOSE + expect)
@@ -120,18 +118,18 @@ def test_pipelined_requests_are_answered_in_order(make_server: Make) -> None:
     assert places == sorted(places)
 
 
-def test_too_many_requests_ahead_of_the_replies_end_the_connection(make_server: Make) -> None:
+def test_too_many_pipelined_requests_end_the_connection(make_server: Make) -> None:
     server = make_server()
     assert server.ask(b"GET /sleep?1 HTTP/1.1\r\nHost: x\r\n\r\n" * 400) == b""
     assert parts(server.ask(ALIVE))[0] == 200
 
 
-def test_a_large_reply_is_read_whole(make_server: Make) -> None:
+def test_a_large_reply_is_complete(make_server: Make) -> None:
     with urlopen(f"http://127.0.0.1:{make_server().port}/large", timeout=30) as reply:
         assert len(reply.read()) == LARGE
 
 
-def test_a_client_that_leaves_gives_its_place_back(make_server: Make) -> None:
+def test_a_closed_connection_is_no_longer_counted(make_server: Make) -> None:
     server = make_server(connections=4)
     for _ in range(20):
         client = server.connect("127.0.0.2")
@@ -149,7 +147,7 @@ def test_too_many_headers_are_refused(make_server: Make) -> None:
     assert parts(server.ask(ALIVE))[0] == 200
 
 
-def test_trailers_are_dropped(make_server: Make) -> None:
+def test_trailers_are_ignored(make_server: Make) -> None:
     body = b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n"
     status, seen = parts(make_server().ask(b"POST / HTTP/1.1\r\n" + CLOSE + body))
     assert (status, seen["size"]) == (200, 3)
@@ -164,7 +162,7 @@ def test_endless_trailers_end_the_connection(make_server: Make, trailer) -> None
     assert parts(server.ask(ALIVE))[0] == 200
 
 
-def test_a_refused_body_that_was_not_sent_ends_the_connection(make_server: Make) -> None:
+def test_a_refused_request_with_expect_ends_the_connection(make_server: Make) -> None:
     server = make_server(body_bytes=1000)
     expect = b"Expect: 100-continue\r\nContent-Length: 5000\r\n\r\n"
     reply = server.ask(b"POST / HTTP/1.1\r\n" + HOST + expect)
@@ -172,7 +170,7 @@ def test_a_refused_body_that_was_not_sent_ends_the_connection(make_server: Make)
     assert b'{"size": 0,' in reply
 
 
-def test_no_refusal_is_taken_for_a_reply(make_server: Make) -> None:
+def test_a_refusal_is_not_sent_while_a_reply_is_due(make_server: Make) -> None:
     server = make_server()
     reply = server.ask(b"GET /sleep?1 HTTP/1.1\r\nHost: x\r\n\r\nno http\r\n\r\n")
     assert b" 400 " not in reply

@@ -1,4 +1,4 @@
-"""Clients that are slow, silent or many: each kind has its limit, and others are answered."""
+"""Limits of slow, idle and numerous clients; other clients are answered."""
 
 import socket
 import time
@@ -14,13 +14,13 @@ ALIVE = b"GET /alive HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 HALF_BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabcd"
 
 
-def test_headers_have_a_time(make_server: Make) -> None:
+def test_headers_have_a_time_limit(make_server: Make) -> None:
     with make_server(header_time=1).connect() as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n")
         assert b" 408 " in read_all(client)
 
 
-def test_headers_that_drip_have_the_same_time(make_server: Make) -> None:
+def test_slow_headers_have_the_same_time_limit(make_server: Make) -> None:
     with make_server(header_time=1).connect() as client:
         client.sendall(b"POST / HTTP/1.1\r\n")
         begun = time.monotonic()
@@ -31,13 +31,13 @@ def test_headers_that_drip_have_the_same_time(make_server: Make) -> None:
         assert time.monotonic() < begun + 5
 
 
-def test_a_body_has_a_rate(make_server: Make) -> None:
+def test_a_body_has_a_lowest_rate(make_server: Make) -> None:
     with make_server(body_grace=0.5, body_rate=1000).connect() as client:
         client.sendall(HALF_BODY)
         assert b" 408 " in read_all(client)
 
 
-def test_a_body_has_a_time(make_server: Make) -> None:
+def test_a_body_has_a_time_limit(make_server: Make) -> None:
     with make_server(body_time=1, body_rate=0).connect() as client:
         client.sendall(HALF_BODY)
         assert b" 408 " in read_all(client)
@@ -45,7 +45,7 @@ def test_a_body_has_a_time(make_server: Make) -> None:
 
 @pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"])
 @pytest.mark.parametrize("length", [b"Content-Length: 4", b"Transfer-Encoding: chunked"])
-def test_a_body_that_never_begins_has_a_time(make_server: Make, expect, length) -> None:
+def test_a_body_that_never_begins_has_a_time_limit(make_server: Make, expect, length) -> None:
     with make_server(body_time=1).connect() as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + expect + length + b"\r\n\r\n")
         assert b" 408 " in read_all(client)
@@ -61,7 +61,7 @@ def test_a_body_that_never_begins_counts_as_half_read(make_server: Make) -> None
         assert b" 503 " in second.recv(1000)
 
 
-def test_a_client_that_leaves_keeps_its_threads_counted(make_server: Make) -> None:
+def test_requests_of_closed_connections_stay_counted(make_server: Make) -> None:
     server = make_server(requests_per_client=4)
     for _ in range(20):  # there are 8 threads
         with server.connect("127.0.0.2") as client:
@@ -72,18 +72,18 @@ def test_a_client_that_leaves_keeps_its_threads_counted(make_server: Make) -> No
     assert time.monotonic() - begun < 1
 
 
-def test_a_connection_without_a_request_has_a_time(make_server: Make) -> None:
+def test_an_idle_connection_has_a_time_limit(make_server: Make) -> None:
     with make_server(idle_time=1).connect() as client:
         assert seconds_until_closed(client) < 5
 
 
-def test_a_kept_connection_has_the_same_time(make_server: Make) -> None:
+def test_a_connection_after_a_request_has_the_same_time_limit(make_server: Make) -> None:
     with make_server(idle_time=1).connect() as client:
         client.sendall(b"GET /alive HTTP/1.1\r\nHost: x\r\n\r\n")
         assert 0.5 < seconds_until_closed(client) < 5
 
 
-def test_a_reply_that_is_not_read_is_dropped(make_server: Make) -> None:
+def test_a_reply_that_is_not_read_ends_the_connection(make_server: Make) -> None:
     with make_server(reply_time=1).connect() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -91,13 +91,13 @@ def test_a_reply_that_is_not_read_is_dropped(make_server: Make) -> None:
         assert len(read_all(client)) < 2**21
 
 
-def test_a_request_that_works_has_its_time(make_server: Make) -> None:
+def test_a_running_request_has_no_time_limit(make_server: Make) -> None:
     limits = {"header_time": 0.5, "idle_time": 0.5, "body_time": 0.5, "reply_time": 0.5}
     request = b"GET /sleep?2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     assert b" 200 OK" in make_server(**limits).ask(request)
 
 
-def test_half_read_bodies_hold_no_thread(make_server: Make) -> None:
+def test_half_read_bodies_need_no_thread(make_server: Make) -> None:
     server = make_server()
     clients = [server.connect() for _ in range(50)]  # there are 8 threads
     for client in clients:
@@ -122,7 +122,7 @@ def test_a_client_with_too_many_half_read_bodies_is_refused(make_server: Make) -
         client.close()
 
 
-def test_bodies_in_memory_have_a_limit(make_server: Make) -> None:
+def test_bodies_in_memory_are_limited(make_server: Make) -> None:
     server = make_server(body_bytes=10**6, buffered_bytes_per_client=10**5)
     with server.connect("127.0.0.2") as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n")
@@ -151,7 +151,7 @@ def test_idle_connections_of_one_client_leave_room(make_server: Make) -> None:
         client.close()
 
 
-def test_the_requests_of_one_client_leave_threads_to_others(make_server: Make) -> None:
+def test_the_requests_of_one_client_leave_threads_for_others(make_server: Make) -> None:
     server = make_server(requests_per_client=4)
     many = [server.connect("127.0.0.2") for _ in range(20)]  # there are 8 threads
     for client in many:

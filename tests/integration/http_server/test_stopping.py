@@ -1,4 +1,4 @@
-"""SIGTERM: requests under way are answered, and nothing is reset."""
+"""After SIGTERM requests in progress are answered, and no connection is reset."""
 
 import signal
 import socket
@@ -16,7 +16,7 @@ PATIENCE = 30
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_request_under_way_is_answered(make_server: Make, number) -> None:
+def test_a_request_in_progress_is_answered(make_server: Make, number) -> None:
     server = make_server()
     with server.connect() as client:
         client.sendall(SLEEP % b"2")
@@ -40,7 +40,7 @@ def test_no_new_connection_is_accepted(make_server: Make) -> None:
         assert b" 200 OK" in read_all(client)
 
 
-def test_a_request_that_arrives_on_a_kept_connection_is_answered(make_server: Make) -> None:
+def test_a_new_request_on_an_open_connection_is_answered(make_server: Make) -> None:
     server = make_server()
     with server.connect() as client:
         client.sendall(SLEEP % b"0")
@@ -54,7 +54,7 @@ def test_a_request_that_arrives_on_a_kept_connection_is_answered(make_server: Ma
     assert server.process.wait(PATIENCE) == 0
 
 
-def test_idle_and_half_sent_requests_hold_nothing_up(make_server: Make) -> None:
+def test_idle_connections_and_incomplete_requests_do_not_delay_the_stop(make_server: Make) -> None:
     server = make_server()
     idle, half = server.connect(), server.connect()
     half.sendall(b"GET / HTTP/1.1\r\n")

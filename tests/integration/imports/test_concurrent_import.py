@@ -1,4 +1,4 @@
-"""Near copies that many workers import at the same time share one track."""
+"""Near copies that several workers import at the same time share one track."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -17,10 +17,10 @@ COPIES = 5
 
 
 @pytest.mark.parametrize("batch", [1, 3], ids=["alone", "three a request"])
-def test_near_copies_at_the_same_time_found_one_track(
+def test_concurrent_near_copies_create_one_track(
     databases: Databases, index_path: Path, batch: int
 ) -> None:
-    """Each thread has matched before any persists, so none knows of another's copy."""
+    """All threads match before one persists, so no match is another thread's copy."""
     importer = Importer(databases, index_path)
     copies = [
         importer.receipt(near_copy(fingerprint(seed), 100 * seed + copy, 0.045), 200 + seed)

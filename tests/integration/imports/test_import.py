@@ -28,7 +28,7 @@ def importer(databases: Databases, index_path: Path) -> Importer:
     return Importer(databases, index_path)
 
 
-def test_an_unknown_recording_founds_a_track(importer: Importer) -> None:
+def test_an_unknown_recording_creates_a_track(importer: Importer) -> None:
     [status] = importer.run(importer.receipt(fingerprint(1)))
     [track] = importer.rows(tables.track)
     [stored] = importer.rows(tables.fingerprint)
@@ -131,7 +131,7 @@ def test_a_disabled_link_stays_disabled(importer: Importer) -> None:
         ({"words": np.full(948, SILENCE, np.uint32)}, "1 distinct words"),
     ],
 )
-def test_what_may_not_be_imported_is_rejected_with_a_reason(
+def test_an_invalid_submission_is_rejected_with_a_reason(
     importer: Importer, fields: dict[str, object], reason: str
 ) -> None:
     receipt = importer.receipt(**({"words": fingerprint(1)} | fields))
@@ -183,7 +183,7 @@ def test_a_run_that_died_between_the_databases_is_completed(
     assert [row.fingerprint_id for row in results] == [stored.id]
 
 
-def test_matches_that_moved_since_are_noticed(importer: Importer) -> None:
+def test_matches_that_were_moved_are_matched_again(importer: Importer) -> None:
     importer.run(importer.receipt(fingerprint(1)), importer.receipt(fingerprint(2)))
     _, ids = importer.receive([importer.receipt(near_copy(fingerprint(1), 3, 0.02))])
     batch = importer.match(ids)
@@ -200,8 +200,8 @@ def test_matches_that_moved_since_are_noticed(importer: Importer) -> None:
     assert [status.state for status in importer.statuses(ids)] == ["imported"]
 
 
-def test_the_index_need_not_keep_up(importer: Importer) -> None:
-    """What only the changelog knows is found as what the index knows."""
+def test_fingerprints_of_the_changelog_are_found_without_the_index(importer: Importer) -> None:
+    """A fingerprint that is not indexed matches like an indexed one."""
     importer.run(importer.receipt(fingerprint(1)))
     importer.run(importer.receipt(fingerprint(2)), index=False)
     importer.run(importer.receipt(near_copy(fingerprint(2), 5, 0.08)), index=False)

@@ -48,7 +48,7 @@ EVERYTHING = "recordings releasegroups releases tracks compress sources isrcs us
 
 @pytest.fixture(scope="module")
 def own(servers: Servers) -> Settings:
-    """Four databases of this module's own, with the sample in two of them."""
+    """Four databases for this module, two of them with the sample."""
     settings = servers.settings("_describe")
     migrate.create_missing(settings)
     migrate.upgrade_all(settings)
@@ -72,7 +72,7 @@ def databases(own: Settings) -> Iterator[Databases]:
 
 @pytest.fixture
 def without_musicbrainz(own: Settings) -> Iterator[Databases]:
-    """The same, but nobody listens where MusicBrainz should be."""
+    """The same, with a MusicBrainz database that is away."""
     away = own.database_musicbrainz.model_copy(update={"port": free_port()})
     made = Databases(own.model_copy(update={"database_musicbrainz_ro": away}))
     yield made
@@ -119,7 +119,7 @@ def statements(databases: Databases) -> Iterator[list[str]]:
 
 
 def test_reading_gives_what_was_written(databases: Databases):
-    """All that is known of the sample arrives, in its order."""
+    """All metadata of the sample is read, in order."""
     wanted = Wanted(
         recordings={*CATALOGUE.recordings, STRANGER},
         placed={*CATALOGUE.recordings, STRANGER},
@@ -148,7 +148,7 @@ def test_links_are_enabled_ones_in_the_order_of_their_mbids(databases: Databases
 
 
 def test_texts_are_the_most_confirmed_of_each_track(databases: Databases):
-    """At most as many as asked for."""
+    """The limit applies to each track."""
     with databases.reading("fingerprint") as connection:
         assert track_links.user_texts(connection, [A, B, C], 10) == TEXTS
         assert track_links.user_texts(connection, [B, C], 1) == {
@@ -158,7 +158,7 @@ def test_texts_are_the_most_confirmed_of_each_track(databases: Databases):
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["meta"] or "none")
 def test_examples_of_the_protocol(example: dict[str, Any], databases: Databases):
-    """A result is its id and score, and exactly what its request asks for."""
+    """A result has its id, its score and exactly the metadata that `meta` asks for."""
     [[result]] = results(batch_of((example["meta"], [A])), databases)
     assert result == {"id": track_gid(A), "score": 1.0, **example["shown"]}
 
@@ -197,7 +197,7 @@ def test_user_text_where_musicbrainz_knows_nothing(databases: Databases):
 
 
 def test_user_text_is_a_matter_of_the_whole_request(databases: Databases):
-    """One known recording in a request, and none of its tracks gets text; others do."""
+    """A request with one known recording gets no texts; other requests do."""
     batch = batch_of(
         ("recordings usermeta", [A, B]), ("recordings usermeta", [B]), ("recordings", [B])
     )
@@ -208,7 +208,7 @@ def test_user_text_is_a_matter_of_the_whole_request(databases: Databases):
 
 
 def test_user_text_beside_stand_alone_recordings(databases: Databases):
-    """A recording without releases counts as unknown where releases are asked for."""
+    """A recording without releases counts as unknown if `meta` has releases."""
     batch = batch_of(("recordings usermeta", [D, B]), ("recordings releases usermeta", [D, B]))
     [[_], [without], [_], [with_text]] = results(batch, databases)
     assert "recordings" not in without
@@ -216,7 +216,7 @@ def test_user_text_beside_stand_alone_recordings(databases: Databases):
 
 
 def test_a_repeated_lookup_is_described_for_its_own_request(databases: Databases):
-    """It has the hits of the first and the words of its own."""
+    """It has the hits of the first one and the metadata of its own request."""
     batch = batch_of(("recordingids", [E]), ("releaseids", []))
     batch.lookups.append(Lookup(request=1, same_as=0))
     [[first], [second]] = results(batch, databases)
@@ -247,7 +247,7 @@ def test_ids_are_as_the_client_wrote_them(databases: Databases):
 
 
 def test_nothing_is_read_for_nothing(databases: Databases):
-    """No statement without metadata, and MusicBrainz isn't asked for ids and counts."""
+    """Without metadata there is no statement; ids and counts need none to MusicBrainz."""
     with statements(databases) as seen:
         describe_lookups(batch_of(("", [A]), ("tracks", [B]), ("0", [C])), databases)
     assert seen == []

@@ -57,7 +57,7 @@ def test_the_length_may_differ_by_what_the_lookup_allows(
     assert len(hits) == found
 
 
-def test_a_batch_keeps_its_questions_apart(importer: Importer) -> None:
+def test_lookups_of_a_batch_get_their_own_hits(importer: Importer) -> None:
     statuses = importer.run(*(importer.receipt(fingerprint(seed)) for seed in (1, 2, 3)))
     answers = find(importer, *(asked(fingerprint(seed)) for seed in (3, 9, 1, 2)))
     gids = [[hit.gid for hit in hits] for hits in answers]
@@ -84,7 +84,7 @@ def test_a_hit_must_exceed_the_threshold(importer: Importer) -> None:
     assert find(importer, asked(mixed)) == [[]]
 
 
-def test_a_track_id_answers_with_itself_in_the_clients_spelling(importer: Importer) -> None:
+def test_a_lookup_by_track_id_returns_the_id_as_the_client_wrote_it(importer: Importer) -> None:
     [status] = importer.run(importer.receipt(fingerprint(1)))
     spelled = str(status.track_gid).upper()
     unknown = str(UUID(int=7))
@@ -93,7 +93,7 @@ def test_a_track_id_answers_with_itself_in_the_clients_spelling(importer: Import
     assert nothing == []
 
 
-def test_a_merged_track_leads_to_the_one_it_became(importer: Importer) -> None:
+def test_a_lookup_by_a_merged_track_id_finds_the_current_track(importer: Importer) -> None:
     old, new = importer.run(*(importer.receipt(fingerprint(seed)) for seed in (1, 2)))
     ids = {row.gid: row.id for row in importer.rows(tables.track)}
     with importer.databases.engine("fingerprint").begin() as connection:

@@ -1,14 +1,14 @@
-"""A store is used while the database has not said otherwise, and it says so at once."""
+"""A store is read until the database notifies of a change."""
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 import structlog.testing
 
-from cli.stack.servers.ports import free_port
 from pipeline.catalog.fingerprint import tables
 from pipeline.catalog.fingerprint.changelog import CHANNEL, ChangelogWatch
 from pipeline.catalog.fingerprint.track_merge import merge_tracks
@@ -26,7 +26,7 @@ ALL = (0, 1 << 15)
 
 
 class Clock:
-    """A clock that stands still."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -55,7 +55,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(importer: Importer, place: Path, clock: Clock) -> Iterator[TrustedStore]:
-    """A store that is trusted, by a clock on which nothing becomes due."""
+    """A store that is read, with a clock that the test sets."""
     trusted = TrustedStore(open_store(place), importer.databases, clock)
     assert held(trusted)
     yield trusted
@@ -65,8 +65,8 @@ def store(importer: Importer, place: Path, clock: Clock) -> Iterator[TrustedStor
 @pytest.fixture
 def watch(databases: Databases) -> Iterator[ChangelogWatch]:
     watch = ChangelogWatch(databases)
-    assert watch.heard()  # nobody listened before
-    assert not watch.heard()
+    assert watch.was_notified()  # the first call opens the connection
+    assert not watch.was_notified()
     yield watch
     watch.close()
 
@@ -77,10 +77,25 @@ def update(importer: Importer, place: Path) -> None:
 
 
 def held(trusted: TrustedStore) -> bool:
-    """Tell whether the store is used for the first three fingerprints: for all or for none."""
+    """Return whether the store has the first three fingerprints: all or none of them."""
     found = trusted.find([1, 2, 3], *ALL)
     assert len(found.rows) in (0, 3)
     return bool(found.rows)
+
+
+@contextmanager
+def refusing_connections(settings: Settings) -> Iterator[None]:
+    """Let PostgreSQL refuse new connections to the fingerprint database."""
+    database = settings.database_fingerprint
+    url = database.url().set(database="postgres")
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    alter = f'ALTER DATABASE "{database.name}" WITH ALLOW_CONNECTIONS'
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"{alter} false")
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql(f"{alter} true")
 
 
 def soon(holds: Callable[[], bool]) -> bool:
@@ -97,48 +112,48 @@ def merge(importer: Importer) -> None:
     merge_tracks(importer.databases, first.id, [second.id])
 
 
-def test_merged_tracks_are_heard_of(importer: Importer, watch: ChangelogWatch) -> None:
+def test_a_merge_of_tracks_sends_a_notification(importer: Importer, watch: ChangelogWatch) -> None:
     merge(importer)
-    assert soon(watch.heard)
-    assert not watch.heard()
+    assert soon(watch.was_notified)
+    assert not watch.was_notified()
 
 
-def test_deleted_fingerprints_are_heard_of(importer: Importer, watch: ChangelogWatch) -> None:
+def test_a_deletion_sends_a_notification(importer: Importer, watch: ChangelogWatch) -> None:
     with importer.databases.engine("fingerprint").begin() as connection:
         connection.execute(sa.delete(tables.fingerprint))
-    assert soon(watch.heard)
+    assert soon(watch.was_notified)
 
 
-def test_what_only_adds_is_not_heard_of(importer: Importer, watch: ChangelogWatch) -> None:
+def test_an_insertion_sends_no_notification(importer: Importer, watch: ChangelogWatch) -> None:
     importer.run(importer.receipt(fingerprint(4)), importer.receipt(fingerprint(1)))
     with importer.databases.engine("fingerprint").begin() as connection:
         assert connection.scalar(sa.select(sa.func.max(tables.fpindex_changelog.c.id))) == 4
         connection.execute(sa.func.pg_notify("another_channel", "").select())
     time.sleep(0.1)
-    assert not watch.heard()
+    assert not watch.was_notified()
 
 
-def test_what_was_undone_is_not_heard_of(importer: Importer, watch: ChangelogWatch) -> None:
+def test_a_rollback_sends_no_notification(importer: Importer, watch: ChangelogWatch) -> None:
     with importer.databases.engine("fingerprint").begin() as connection:
         connection.execute(sa.delete(tables.fingerprint))
         connection.rollback()
     time.sleep(0.1)
-    assert not watch.heard()
+    assert not watch.was_notified()
 
 
-def test_a_lost_connection_counts_as_news(importer: Importer, watch: ChangelogWatch) -> None:
+def test_a_lost_connection_is_a_notification(importer: Importer, watch: ChangelogWatch) -> None:
     kill = sa.text(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = :query"
     ).bindparams(query=f"LISTEN {CHANNEL}")
     with importer.databases.engine("fingerprint").connect() as connection:
         assert connection.execute(kill).all() == [(True,)]
-    assert soon(watch.heard)
-    assert watch.heard()  # it listens anew, and has not heard what was said meanwhile
+    assert soon(watch.was_notified)
+    assert watch.was_notified()  # a new connection may have missed notifications
     merge(importer)
-    assert soon(watch.heard)
+    assert soon(watch.was_notified)
 
 
-def test_after_a_merge_the_store_rests_until_it_has_followed(
+def test_after_a_merge_the_store_is_not_read_until_it_has_followed(
     importer: Importer, place: Path, store: TrustedStore
 ) -> None:
     merge(importer)
@@ -149,7 +164,7 @@ def test_after_a_merge_the_store_rests_until_it_has_followed(
     assert (one.track_id, one.track_gid) == (other.track_id, other.track_gid)
 
 
-def test_without_notices_the_database_is_asked_in_time(
+def test_without_notifications_the_database_is_queried_at_intervals(
     importer: Importer, place: Path, store: TrustedStore, clock: Clock
 ) -> None:
     with importer.databases.engine("fingerprint").begin() as connection:
@@ -164,7 +179,7 @@ def test_without_notices_the_database_is_asked_in_time(
     assert held(store)
 
 
-def test_a_database_that_was_restored_is_noticed(
+def test_a_store_of_a_restored_database_is_not_read(
     importer: Importer, store: TrustedStore, clock: Clock
 ) -> None:
     changelog = tables.fpindex_changelog
@@ -175,27 +190,25 @@ def test_a_database_that_was_restored_is_noticed(
     assert not held(store)
 
 
-def test_a_database_that_is_away_is_left_alone_for_a_while(
+def test_a_database_that_is_away_is_not_queried_for_a_while(
     settings: Settings, importer: Importer, place: Path, clock: Clock
 ) -> None:
-    """Candidates are then read from rows, which a read-only twin may have."""
+    """The store is not read during the pause, and is read after it."""
     del importer
-    nowhere = settings.database_fingerprint.model_copy(update={"port": free_port()})
-    broken = Databases(settings.model_copy(update={"database_fingerprint": nowhere}))
-    store = TrustedStore(open_store(place), broken, clock)
-    with structlog.testing.capture_logs() as logs:
+    databases = Databases(settings)
+    store = TrustedStore(open_store(place), databases, clock)
+    with structlog.testing.capture_logs() as logs, refusing_connections(settings):
         for clock.now in (0.0, CHECK_EVERY, REST - 1):
             assert not held(store)
-    assert [each["event"] for each in logs] == ["the database cannot be asked"]
-    working = Databases(settings)
-    store._databases, store._watch = working, ChangelogWatch(working)
+    assert [each["event"] for each in logs] == ["the fingerprint database is away"]
+    assert not held(store)
     clock.now = REST
     assert held(store)
     store.close()
-    working.dispose()
+    databases.dispose()
 
 
-def test_what_the_store_lacks_is_missing_and_no_reason_to_leave_it(
+def test_a_fingerprint_that_the_store_lacks_is_missing(
     importer: Importer, place: Path, store: TrustedStore, clock: Clock
 ) -> None:
     importer.run(importer.receipt(fingerprint(4)), index=False)

@@ -1,4 +1,4 @@
-"""What a process has opened stays its own, whatever is forked from it."""
+"""Forked processes open their own connections."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from pipeline.settings.sections import Settings
 
 
 def in_child(ask: Callable[[], int]) -> int:
-    """Return what a forked process answers."""
+    """Return the result of a function in a forked process."""
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
@@ -27,7 +27,7 @@ def in_child(ask: Callable[[], int]) -> int:
     return answer
 
 
-def test_a_child_has_database_connections_of_its_own(settings: Settings) -> None:
+def test_a_child_process_opens_its_own_database_connections(settings: Settings) -> None:
     own = PerProcess(lambda: Databases(settings, component="tests"))
 
     def backend() -> int:
@@ -40,7 +40,7 @@ def test_a_child_has_database_connections_of_its_own(settings: Settings) -> None
     own.get().dispose()
 
 
-def test_a_child_has_a_redis_connection_of_its_own(settings: Settings) -> None:
+def test_a_child_process_opens_its_own_redis_connection(settings: Settings) -> None:
     own = PerProcess(lambda: connect(settings.redis, keeps_connection=True))
 
     def identity() -> int:
@@ -51,7 +51,7 @@ def test_a_child_has_a_redis_connection_of_its_own(settings: Settings) -> None:
     assert identity() == before
 
 
-def test_a_value_is_made_once_in_each_process() -> None:
+def test_each_process_makes_a_value_once() -> None:
     made: list[int] = []
 
     def make() -> int:

@@ -1,4 +1,4 @@
-"""Counts that a process gathers, on a real Redis: each arrives once, whatever happens."""
+"""Counters on a real Redis: each count is added once, also after lost replies."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ def test_counts_of_a_field_are_added_up(make: Make, client: redis.Redis) -> None
     assert stored(client) == {"a": 4, "b": 5}
 
 
-def test_counts_are_sent_without_being_asked(make: Make, client: redis.Redis) -> None:
+def test_counts_are_sent_at_intervals(make: Make, client: redis.Redis) -> None:
     counters = make(every=0.01)
     counters.add("hash", "a")
     eventually(lambda: stored(client) == {"a": 1})
@@ -69,7 +69,7 @@ def test_counts_are_sent_without_being_asked(make: Make, client: redis.Redis) ->
     eventually(lambda: stored(client) == {"a": 2})
 
 
-def test_closing_sends_the_rest(make: Make, client: redis.Redis) -> None:
+def test_close_sends_the_remaining_counts(make: Make, client: redis.Redis) -> None:
     counters = make()
     counters.add("hash", "a")
     counters.close()
@@ -78,7 +78,7 @@ def test_closing_sends_the_rest(make: Make, client: redis.Redis) -> None:
     make().close()
 
 
-def test_threads_lose_nothing(make: Make, client: redis.Redis) -> None:
+def test_counts_of_several_threads_are_complete(make: Make, client: redis.Redis) -> None:
     counters = make(every=0.001)
 
     def count(_: int) -> None:
@@ -112,10 +112,10 @@ def test_a_thousand_counts_are_one_message(make: Make, settings: Settings) -> No
     assert steps == ["redis: send", "redis: reply"]
 
 
-def test_very_many_counts_are_several_messages(
+def test_many_counts_are_several_messages(
     make: Make, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_counters, "PARCEL", 10)
+    monkeypatch.setattr(redis_counters, "MESSAGE_FIELDS", 10)
     many = make()
     for number in range(25):
         many.add("hash", f"{number}")
@@ -123,14 +123,14 @@ def test_very_many_counts_are_several_messages(
     assert len(stored(client)) == 25
     [marker] = client.keys("counted:*")
     assert client.get(marker) == b"3"
-    assert 0 < client.ttl(marker) <= redis_counters.REMEMBERED
+    assert 0 < client.ttl(marker) <= redis_counters.NUMBER_KEPT
 
 
 @pytest.mark.parametrize("lost", range(1, 5))
-def test_a_lost_reply_counts_nothing_twice(
+def test_a_message_without_a_reply_is_applied_once(
     lost: int, make: Make, client: redis.Redis, settings: Settings
 ) -> None:
-    """The client repeats what got no reply, and after two of them the next flush does."""
+    """The client repeats a message without a reply once; then the next flush does."""
     armed = False
     left = lost
 
@@ -172,13 +172,13 @@ def test_an_outage_keeps_the_counts(make: Make) -> None:
             counters.close()
     assert [entry["event"].partition(":")[0] for entry in logs] == [
         "redis is away",
-        "redis is back, and counts have arrived",
+        "redis is back",
         "redis is away",
         "counts are lost",
     ]
 
 
-def test_what_an_outage_keeps_has_a_limit(make: Make, client: redis.Redis) -> None:
+def test_the_number_of_kept_fields_is_limited(make: Make, client: redis.Redis) -> None:
     counters = make(most=2)
     with capture_logs() as logs:
         for field in "abcabc":
@@ -192,7 +192,7 @@ def test_what_an_outage_keeps_has_a_limit(make: Make, client: redis.Redis) -> No
     assert stored(client) == {"a": 2, "b": 2, "c": 1}
 
 
-def test_what_is_no_number_is_refused_alone(make: Make, client: redis.Redis) -> None:
+def test_other_fields_are_added_when_one_is_no_number(make: Make, client: redis.Redis) -> None:
     client.hset("hash", "a", "many")
     client.set("string", "x")
     counters = make()
@@ -205,7 +205,7 @@ def test_what_is_no_number_is_refused_alone(make: Make, client: redis.Redis) -> 
     assert [entry["fields"] for entry in logs] == [2]
 
 
-def test_counting_never_raises(
+def test_add_raises_no_error_without_a_thread(
     make: Make, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: threading.Thread) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from api.access.redis_outage import RedisWatch
+from api.access.redis_outage import RedisCircuitBreaker
 from api.lookups.tracked_generation import TrackedGeneration
 from cli.stack.servers.ports import LOOPBACK, free_port
 from pipeline.runtime.redis_client import connect
@@ -99,7 +99,7 @@ def test_a_command_starts_a_new_generation(client: redis.Redis, settings: Settin
 
 @pytest.mark.parametrize("caches", [True, False])
 def test_a_front_end_reads_the_current_generation(client: redis.Redis, caches: bool) -> None:
-    generations = TrackedGeneration(client, RedisWatch(), caches=caches)
+    generations = TrackedGeneration(client, RedisCircuitBreaker(), caches=caches)
     assert generations.current() == catalogue_generation.read(client)
     catalogue_generation.renew(client)
     assert generations.current() == catalogue_generation.read(client)
@@ -115,4 +115,4 @@ def test_a_front_end_reads_the_current_generation(client: redis.Redis, caches: b
 def test_a_front_end_without_redis_has_no_generation(caches: bool) -> None:
     nowhere = RedisSettings.model_validate({"host": LOOPBACK, "port": free_port()})
     client = connect(nowhere, timeout=1)
-    assert TrackedGeneration(client, RedisWatch(), caches=caches).current() is None
+    assert TrackedGeneration(client, RedisCircuitBreaker(), caches=caches).current() is None

@@ -10,7 +10,7 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from api.access.redis_outage import RedisWatch
+from api.access.redis_outage import RedisCircuitBreaker
 from api.lookups.answer_cache import AnswerCache
 from api.lookups.tracked_generation import TrackedGeneration
 from pipeline.catalog.fingerprint import changelog
@@ -136,7 +136,7 @@ def test_a_request_is_imported_and_found(stack: Stack) -> None:
 def test_cached_answers_show_imports_at_once(stack: Stack, settings: Settings) -> None:
     metrics = Counted()
     caches = FastPath.of(stack.settings).caches_generation
-    generation = TrackedGeneration(connect(settings.redis), RedisWatch(), caches=caches)
+    generation = TrackedGeneration(connect(settings.redis), RedisCircuitBreaker(), caches=caches)
     with batcher_for_workers(settings.redis, metrics, stack.sender.send) as batcher:
         answers = AnswerCache(batcher.look_up, generation.current)
         _check_that_imports_show(stack, answers, metrics)

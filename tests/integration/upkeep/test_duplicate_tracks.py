@@ -1,4 +1,4 @@
-"""Pairs of tracks that share an MBID and sound alike are suggested for merging."""
+"""Matching tracks that share an MBID are suggested for merging."""
 
 from pathlib import Path
 from uuid import UUID
@@ -34,7 +34,7 @@ def pairs(importer: Importer, limit: int = 20) -> list[tuple[UUID, UUID]]:
     return [(each.target, each.source) for each in find_duplicates(importer.databases, limit)]
 
 
-def test_tracks_that_are_alike_are_suggested_with_how_much(importer: Importer) -> None:
+def test_matching_tracks_are_suggested_with_their_score(importer: Importer) -> None:
     older, younger = submit(importer, ORIGINAL), submit(importer, FAR_COPY, 206)
     [found] = find_duplicates(importer.databases, 20)
     assert (found.target, found.source, found.mbid) == (older, younger, MBID)
@@ -43,20 +43,20 @@ def test_tracks_that_are_alike_are_suggested_with_how_much(importer: Importer) -
     assert found.max_length_diff == 6
 
 
-def test_tracks_without_a_common_mbid_are_not(importer: Importer) -> None:
+def test_tracks_without_a_common_mbid_are_not_suggested(importer: Importer) -> None:
     submit(importer, ORIGINAL)
     submit(importer, FAR_COPY, mbid=OTHER)
     assert pairs(importer) == []
 
 
-def test_tracks_of_too_different_lengths_are_not(importer: Importer) -> None:
+def test_tracks_of_different_lengths_are_not_suggested(importer: Importer) -> None:
     submit(importer, ORIGINAL)
     submit(importer, FAR_COPY, 208)
     assert pairs(importer) == []
 
 
-def test_one_fingerprint_that_differs_is_enough_not_to_be(importer: Importer) -> None:
-    """The second fingerprint of the older track is like its first, but not like the younger's."""
+def test_tracks_with_one_different_fingerprint_are_not_suggested(importer: Importer) -> None:
+    """The older track's second fingerprint matches its first, but not the newer track's."""
     older = submit(importer, ORIGINAL)
     joined = near_copy(ORIGINAL, 3, 0.12)
     assert submit(importer, joined) == older
@@ -73,7 +73,7 @@ def test_a_pair_that_shares_two_mbids_is_suggested_once(importer: Importer) -> N
     assert len(pairs(importer)) == 1
 
 
-def test_no_more_are_suggested_than_asked_for_and_none_once_they_are_merged(
+def test_suggestions_are_limited_and_end_with_the_merge(
     importer: Importer,
 ) -> None:
     for seed in (1, 10, 20):
@@ -86,7 +86,9 @@ def test_no_more_are_suggested_than_asked_for_and_none_once_they_are_merged(
     assert pairs(importer) == []
 
 
-def test_chunks_make_no_difference(importer: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_chunks_give_equal_results(
+    importer: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(3):
         mbid = UUID(int=number + 1)
         submit(importer, fingerprint(10 * number), mbid=mbid)

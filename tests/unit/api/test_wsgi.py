@@ -1,4 +1,4 @@
-"""The application is made when it is asked for, once a process, and closed at its end."""
+"""The application is created at the first access, once per process, and closed at exit."""
 
 import os
 import subprocess
@@ -24,22 +24,22 @@ def test_nothing_happens_at_import(tmp_path: Path) -> None:
     assert done.stdout == "imported\n", done.stderr
 
 
-def test_a_wrong_configuration_is_an_error_that_says_so(tmp_path: Path) -> None:
+def test_an_invalid_configuration_is_an_error(tmp_path: Path) -> None:
     done = run("import api.wsgi; api.wsgi.application", tmp_path, config="[nonsense]\n")
     assert done.returncode == 1
     assert "unknown section [nonsense]" in done.stderr
 
 
-def test_factory_and_name_are_one_application(tmp_path: Path) -> None:
+def test_factory_and_name_return_one_application(tmp_path: Path) -> None:
     code = "from api import wsgi; print(wsgi.application is wsgi.create_application())"
     done = run(code, tmp_path)
     assert done.stdout == "True\n", done.stderr
 
 
-def test_a_process_closes_what_it_opened(tmp_path: Path) -> None:
+def test_the_front_end_is_closed_at_exit(tmp_path: Path) -> None:
     code = """
-from api import services, wsgi
-services.Services.close = lambda self: print("closed", flush=True)
+from api import front_end, wsgi
+front_end.FrontEnd.close = lambda self: print("closed", flush=True)
 wsgi.create_application()
 """
     done = run(code, tmp_path)

@@ -6,7 +6,7 @@ import pytest
 from bench.options import Numbers, read_settings_options
 
 
-def test_settings_become_variables():
+def test_settings_become_environment_variables():
     given = ("celery.fuse_lookup_stages=true", "cluster.rate_limiter.ip_limit=0", "sentry.dsn=a=b")
     assert read_settings_options(None, None, given) == {
         "ACOUSTID_CELERY_FUSE_LOOKUP_STAGES": "true",

@@ -20,12 +20,12 @@ def merged(id: int, mbid: UUID, into: int | None, count: int = 0) -> MbidLink:  
     return link(id, mbid, count, disabled=True, merged_into=into)
 
 
-def test_the_target_counts_what_the_source_did() -> None:
+def test_the_target_gets_the_submissions_of_the_source() -> None:
     links = [link(1, OLD, 3), link(2, NEW, 4)]
     assert merge_in_track(links, OLD, NEW) == [merged(1, OLD, 2), link(2, NEW, 7)]
 
 
-def test_what_led_to_the_source_leads_to_the_target() -> None:
+def test_links_merged_into_the_source_point_to_the_target() -> None:
     links = [merged(1, OLD, 2), link(2, NEW), link(3, NEWER)]
     merge_in_track(links, NEW, NEWER)
     assert links == [merged(1, OLD, 3), merged(2, NEW, 3), link(3, NEWER, 2)]
@@ -42,17 +42,17 @@ def test_what_led_to_the_source_leads_to_the_target() -> None:
     ],
     ids=["elsewhere", "elsewhere, no target", "backwards", "off the track", "in a circle"],
 )
-def test_what_may_not_be_merged_stays(links: list[MbidLink]) -> None:
+def test_a_refused_merge_changes_nothing(links: list[MbidLink]) -> None:
     before = [replace(each) for each in links]
     assert merge_in_track(links, OLD, NEW) is None
     assert links == before
 
 
-def test_what_was_merged_before_needs_no_change() -> None:
+def test_a_repeated_merge_changes_nothing() -> None:
     assert merge_in_track([merged(1, OLD, 2), link(2, NEW)], OLD, NEW) == []
 
 
-def test_what_came_to_a_merged_link_follows_and_enables_nothing() -> None:
+def test_submissions_counted_on_a_merged_link_move_and_enable_nothing() -> None:
     links = [merged(1, OLD, 2, count=2), link(2, NEW, disabled=True)]
     merge_in_track(links, OLD, NEW)
     assert links == [merged(1, OLD, 2), link(2, NEW, 3, disabled=True)]

@@ -1,4 +1,4 @@
-"""Our declaration of MusicBrainz's tables against the one of the package mbdata."""
+"""The tables of MusicBrainz are those of the package mbdata."""
 
 import pytest
 import sqlalchemy as sa
@@ -29,7 +29,7 @@ def shape(table: sa.Table) -> Shape:
 
 @pytest.mark.parametrize("table", METADATA.sorted_tables, ids=lambda table: table.name)
 def test_columns_are_those_of_a_mirror(table: sa.Table):
-    """Names, order and types are MusicBrainz's, so that a dump loads as it is."""
+    """Names, order and types are those of MusicBrainz, so a dump can be loaded unchanged."""
     theirs = declared_by_mbdata()[table.name]
     assert table.schema == SCHEMA
     assert shape(table) == shape(theirs)

@@ -1,4 +1,4 @@
-"""Which of several links stays, and what it is then."""
+"""The link that stays of several equal ones, and its fields."""
 
 from uuid import UUID
 
@@ -19,7 +19,7 @@ def test_the_lowest_id_stays_with_all_submissions() -> None:
     assert moves_of([group]) == {7: 3, 9: 3}
 
 
-def test_what_names_different_things_stays_apart() -> None:
+def test_links_with_different_values_are_not_grouped() -> None:
     groups = group_links([TrackLink(1, 1, 10, 1), TrackLink(2, 2, 11, 1)])
     assert [(group.kept, group.removed) for group in groups] == [(1, ()), (2, ())]
 
@@ -30,7 +30,7 @@ def test_a_link_is_disabled_only_if_all_were() -> None:
     assert [group.disabled for group in group_links(both + one)] == [True, False]
 
 
-def test_merged_links_lead_to_the_link_that_stays() -> None:
+def test_merged_links_point_to_the_link_that_stays() -> None:
     links = [
         TrackLink(1, 1, B, 4),
         TrackLink(2, 2, B, 3),
@@ -50,7 +50,7 @@ def test_a_link_is_merged_only_if_all_were() -> None:
     assert (group.kept, group.submission_count, group.merged_into) == (1, 5, None)
 
 
-def test_a_link_never_leads_to_itself() -> None:
+def test_a_link_never_points_to_itself() -> None:
     links = [
         TrackLink(1, 1, A, 0, disabled=True, merged_into=2),
         TrackLink(2, 2, A, 0, disabled=True, merged_into=1),

@@ -1,4 +1,4 @@
-"""The command and its subcommands."""
+"""The ``acoustid`` command and its help."""
 
 import subprocess
 import sys
@@ -11,19 +11,19 @@ from cli.main import COMMANDS, SECTIONS, main
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_subcommand_can_be_imported_and_says_what_it_does(name: str) -> None:
+def test_every_command_has_a_help_text(name: str) -> None:
     answer = CliRunner().invoke(main, [name, "--help"])
     assert answer.exit_code == 0, answer.output
     assert len(answer.output.splitlines()) > 3
 
 
-def test_an_unknown_subcommand_is_named() -> None:
+def test_an_unknown_command_is_an_error_with_its_name() -> None:
     answer = CliRunner().invoke(main, ["dwon"])
     assert answer.exit_code == 2
     assert "dwon" in answer.output
 
 
-def test_ending_a_stack_does_not_load_celery_or_numpy() -> None:
+def test_down_does_not_import_celery_or_numpy() -> None:
     program = (
         "import sys; from click.testing import CliRunner; from cli.main import main;"
         "CliRunner().invoke(main, ['down', '--help']);"
@@ -55,18 +55,18 @@ def test_config_check_lists_every_problem(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--port", "70000"], ["--workers", "0"], ["--port", "x"]])
-def test_up_refuses_impossible_numbers(arguments: list[str], tmp_path: Path) -> None:
+def test_up_refuses_invalid_numbers(arguments: list[str], tmp_path: Path) -> None:
     answer = CliRunner().invoke(main, ["up", "--data-dir", str(tmp_path), *arguments])
     assert answer.exit_code == 2
 
 
-def test_down_where_nothing_runs_is_no_error(tmp_path: Path) -> None:
+def test_down_without_a_stack_succeeds(tmp_path: Path) -> None:
     answer = CliRunner().invoke(main, ["down", "--data-dir", str(tmp_path / "none")])
     assert answer.exit_code == 0
     assert "No stack runs" in answer.output
 
 
-def test_status_where_nothing_runs_says_so(tmp_path: Path) -> None:
+def test_status_without_a_stack_exits_with_3(tmp_path: Path) -> None:
     answer = CliRunner().invoke(main, ["status", "--data-dir", str(tmp_path / "none")])
     assert answer.exit_code == 3
     assert "No stack runs" in answer.output

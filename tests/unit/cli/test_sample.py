@@ -1,4 +1,4 @@
-"""The files of the sample catalogue."""
+"""The files of the sample catalogue, and their creation."""
 
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -15,7 +15,7 @@ from pipeline.catalog.musicbrainz.tables import METADATA
 from pipeline.fingerprint.codec import decode
 from pipeline.fingerprint.compare import compare2
 from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct
-from pipeline.rules import TRACK_MERGE_THRESHOLD
+from pipeline.rules import IMPORT_MATCH_THRESHOLD
 from tests.support.recordings import recordings
 
 MEASURED = {
@@ -36,7 +36,7 @@ MEASURED = {
 
 
 def test_the_recordings_can_be_imported():
-    """Sixty of them, each long and varied enough."""
+    """There are 60, each with enough distinct words and a valid duration."""
     found = sample_recordings()
     assert len({each.mbid for each in found}) == 60
     for each in found:
@@ -45,13 +45,12 @@ def test_the_recordings_can_be_imported():
         assert 1 <= int(each.duration) <= 32767
 
 
-def test_the_files_are_small():
-    """They are part of the package."""
+def test_the_recordings_take_less_than_1_mb():
     assert PATH.stat().st_size < 1_000_000
 
 
-def test_the_rows_are_those_of_the_recordings():
-    """The files are what `build` writes for these recordings, every table in its place."""
+def test_the_dump_is_up_to_date_with_the_recordings():
+    """The files are those that `write_dump` writes for the recordings."""
     rows = sample_rows(sample_recordings())
     assert open_dump(MUSICBRAINZ).missing == ()
     for table in METADATA.tables.values():
@@ -60,8 +59,7 @@ def test_the_rows_are_those_of_the_recordings():
         assert written == expected
 
 
-def test_the_rows_fit_together():
-    """Every reference leads somewhere."""
+def test_every_reference_between_tables_exists():
     tables = {
         name: [
             dict(zip(METADATA.tables[f"musicbrainz.{name}"].c.keys(), row, strict=True))
@@ -89,8 +87,7 @@ def test_the_rows_fit_together():
         assert {row[column] for row in tables[table]} <= known, (table, column)
 
 
-def test_ids_are_unique():
-    """Within each table."""
+def test_ids_are_unique_in_each_table():
     for name, rows in sample_rows(sample_recordings()).items():
         columns = METADATA.tables[f"musicbrainz.{name}"].c.keys()
         for key in {"id", "gid"} & set(columns):
@@ -98,17 +95,16 @@ def test_ids_are_unique():
             assert len(set(values)) == len(values), (name, key)
 
 
-def test_the_demonstration_finds_its_recording():
-    """Its fingerprint is another one, and close enough."""
+def test_the_demo_lookup_scores_above_the_threshold():
+    """Its fingerprint differs from that of the recording."""
     [fingerprint] = parse_qs(demo_lookup())["fingerprint"]
     recording = demo_recording()
     assert fingerprint != recording.fingerprint
     score = compare2(decode(recording.fingerprint)[1], decode(fingerprint)[1])
-    assert score > TRACK_MERGE_THRESHOLD
+    assert score > IMPORT_MATCH_THRESHOLD
 
 
-def test_the_demonstration_is_a_form(tmp_path: Path):
-    """All that a lookup needs, on one line."""
+def test_the_demo_lookup_is_a_form_on_one_line(tmp_path: Path):
     path = tmp_path / "lookup"
     write_demo_lookup(path)
     text = path.read_text()
@@ -116,8 +112,7 @@ def test_the_demonstration_is_a_form(tmp_path: Path):
     assert set(parse_qs(text, strict_parsing=True)) == {"client", "meta", "duration", "fingerprint"}
 
 
-def test_a_demonstration_that_cannot_be_written_is_an_error(tmp_path: Path):
-    """It names the file."""
+def test_an_error_names_the_file_that_cannot_be_written(tmp_path: Path):
     with pytest.raises(StackError, match="missing/lookup cannot be written"):
         write_demo_lookup(tmp_path / "missing" / "lookup")
 
@@ -130,15 +125,16 @@ def test_a_demonstration_that_cannot_be_written_is_an_error(tmp_path: Path):
         ({"artist": "Band", "album": "Album"}, "01 - Some Band - Some Song", "Band", "Album"),
     ],
 )
-def test_tags_become_names(changed: dict[str, str], title: str, artist: str, album: str):
-    """Tags first, then what the name of the file says, then nothing."""
+def test_names_come_from_tags_or_the_file_name(
+    changed: dict[str, str], title: str, artist: str, album: str
+):
+    """Tags have precedence over the file name."""
     found = sample_recording({**MEASURED, **changed})
     assert (found.title, found.artist, found.album) == (title, artist, album)
     assert (found.degraded_fingerprint, found.degraded_duration) == ("bad", 99.0)
 
 
-def test_only_tagged_recordings_of_some_sources_are_taken():
-    """The others are taken whole, or not at all."""
+def test_some_sources_need_complete_tags():
     tagged = {"artist": "Band", "album": "Album"}
     assert not is_sample(MEASURED)
     assert is_sample({**MEASURED, "source": "marsshooter-data"})
@@ -150,13 +146,12 @@ def test_only_tagged_recordings_of_some_sources_are_taken():
     ("value", "text"),
     [(None, "\\N"), (True, "t"), (False, "f"), (7, "7"), ("a\tb\\c\nd", "a\\tb\\\\c\\nd")],
 )
-def test_values_are_written_as_copy_reads_them(value: str | bool | int | None, text: str):
-    """Null, truth values, and what would end a value."""
+def test_values_have_the_text_format_of_copy(value: str | bool | int | None, text: str):
+    """Null, booleans, and characters with a meaning in the format."""
     assert copy_text(value) == text
 
 
-def test_the_recordings_of_the_tests_are_others():
-    """No recording and no album is in both."""
+def test_sample_and_test_recordings_are_disjoint():
     sample, test = sample_recordings(), recordings()
     assert not {each.mbid for each in sample} & {each.mbid for each in test}
     assert not {each.album for each in sample} & {each.album for each in test}

@@ -1,4 +1,4 @@
-"""How connections are counted, and which of them make room."""
+"""Connections are counted by client and in total; idle ones are closed for new ones."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from http_server.limits import Limits, connections_for
 
 
 class Opened:
-    """Connections of one registry, and which of them it has closed."""
+    """The connections of a server, and those that it has closed."""
 
     def __init__(self, **limits: int) -> None:
         self.connections = Connections(Limits(**limits))
@@ -28,7 +28,7 @@ class Opened:
         return made
 
 
-def test_the_oldest_waiting_connection_of_the_client_makes_room() -> None:
+def test_the_oldest_idle_connection_of_the_client_is_closed() -> None:
     opened = Opened(connections_per_client=2)
     other = opened.add("10.0.0.2")
     busy, waiting = opened.add(), opened.add()
@@ -38,14 +38,14 @@ def test_the_oldest_waiting_connection_of_the_client_makes_room() -> None:
     assert other not in opened.closed
 
 
-def test_without_a_waiting_connection_the_new_one_is_refused() -> None:
+def test_without_an_idle_connection_the_new_one_is_refused() -> None:
     opened = Opened(connections_per_client=1)
     opened.add().requests = 1
     assert not opened.connections.add(opened.make())
     opened.add("10.0.0.2")
 
 
-def test_the_limit_of_all_closes_the_oldest_waiting_one() -> None:
+def test_the_total_limit_closes_the_oldest_idle_connection() -> None:
     opened = Opened(connections=2)
     first = opened.add("10.0.0.1")
     second = opened.add("10.0.0.2")
@@ -58,19 +58,19 @@ def test_the_limit_of_all_closes_the_oldest_waiting_one() -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
-def test_this_machine_has_no_limit_of_its_own(address) -> None:
+def test_loopback_addresses_have_no_client_limit(address) -> None:
     opened = Opened(connections_per_client=1)
     opened.add(address)
     opened.add(address)
     assert not opened.closed
 
 
-def test_behind_a_proxy_no_client_has_a_limit_of_its_own() -> None:
+def test_behind_a_proxy_there_are_no_client_limits() -> None:
     connections = Connections(Limits(per_client=False))
     assert connections.client("10.0.0.1") == ""
 
 
-def test_half_read_bodies_have_limits() -> None:
+def test_half_read_bodies_are_limited() -> None:
     opened = Opened(half_read_bodies=2, half_read_bodies_per_client=1)
     first, second = opened.add(), opened.add()
     third, fourth = opened.add("10.0.0.2"), opened.add("10.0.0.3")
@@ -82,7 +82,7 @@ def test_half_read_bodies_have_limits() -> None:
     assert opened.connections.begin_body(second)
 
 
-def test_buffered_bytes_have_limits() -> None:
+def test_buffered_bytes_are_limited() -> None:
     opened = Opened(buffered_bytes=100, buffered_bytes_per_client=60)
     first, second, third = opened.add(), opened.add(), opened.add("10.0.0.2")
     assert opened.connections.buffer(first, 50)
@@ -109,7 +109,7 @@ def test_bytes_of_the_next_request_stay_counted() -> None:
     assert opened.connections.buffer(second, 10)
 
 
-def test_a_connection_that_is_gone_takes_nothing() -> None:
+def test_a_removed_connection_is_not_counted() -> None:
     opened = Opened()
     gone = opened.add()
     opened.connections.remove(gone)
@@ -127,7 +127,7 @@ def test_a_connection_that_is_gone_takes_nothing() -> None:
         max_size=200,
     )
 )
-def test_whatever_happens_everything_is_given_back(steps) -> None:
+def test_all_counts_return_to_zero(steps) -> None:
     opened = Opened(
         connections=6,
         connections_per_client=3,
@@ -187,5 +187,5 @@ def test_a_client_is_an_address_or_a_network(address, client) -> None:
 @pytest.mark.parametrize(
     ("files", "expected"), [(-1, 4096), (1024, 512), (100_000, 4096), (256, 128), (1, 1)]
 )
-def test_connections_leave_files_for_the_rest(files, expected) -> None:
+def test_some_open_files_are_reserved(files, expected) -> None:
     assert connections_for(files, 4096) == expected

@@ -1,4 +1,4 @@
-"""When a connection has to be closed, by what it is doing and for how long."""
+"""The time limits of a connection in each of its states."""
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_a_connection_is_overdue_by_its_state(state, now, expected) -> None:
     assert connection(**state).overdue(now, LIMITS) is expected
 
 
-def test_the_end_of_a_request_gives_what_arrives_its_time_from_then() -> None:
+def test_the_time_limits_begin_at_the_end_of_a_request() -> None:
     one = connection(reading=Reading.HEADERS, requests=1, since=0.0)
     one.end_request(100.0)
     assert one.overdue(109.0, LIMITS) is None

@@ -1,4 +1,4 @@
-"""The import decision: reuse, join, found; and what newcomers change about it."""
+"""The import decision: same fingerprint, joined track or new track; effects of newcomers."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -40,7 +40,7 @@ def assigner(newcomers=(), scores=None, fit=never) -> Assigner:
     return Assigner(newcomers, scores or {}, fit)
 
 
-def test_a_submission_like_nothing_founds_a_track() -> None:
+def test_a_submission_without_a_match_gets_a_new_track() -> None:
     placement = assigner().place(submission(7), SubmissionInBatch(7))
     assert (placement.fingerprint_id, placement.track_id) == (-7, -7)
 
@@ -59,7 +59,7 @@ def test_a_match_up_to_the_fingerprint_threshold_adds_a_fingerprint(score: float
 
 
 @pytest.mark.parametrize("fit", [TrackFit(3, 0.39, 0), TrackFit(3, 0.95, 8)])
-def test_a_track_with_one_fingerprint_too_different_is_passed_over(fit: TrackFit) -> None:
+def test_a_track_with_one_different_fingerprint_is_not_joined(fit: TrackFit) -> None:
     candidate = SubmissionInBatch(
         7,
         matches=[Match(11, 3, 0.99), Match(12, 4, 0.8)],
@@ -69,7 +69,7 @@ def test_a_track_with_one_fingerprint_too_different_is_passed_over(fit: TrackFit
     assert (placement.fingerprint_id, placement.track_id) == (-7, 4)
 
 
-def test_the_bounds_of_can_join_are_inclusive() -> None:
+def test_the_thresholds_of_can_join_are_inclusive() -> None:
     assert can_join(TrackFit(1, 0.4, 7))
     assert not can_join(TrackFit(1, 0.399999, 7))
     assert not can_join(TrackFit(1, 0.4, 8))
@@ -90,13 +90,13 @@ def test_a_newcomer_that_does_not_match_changes_nothing() -> None:
     assert placed.track_id == -7
 
 
-def test_a_newcomer_can_spoil_the_track_a_submission_would_have_joined() -> None:
+def test_a_newcomer_that_differs_prevents_joining_its_track() -> None:
     candidate = SubmissionInBatch(7, matches=[Match(11, 3, 0.8)], fits=[TrackFit(3, 0.8, 0)])
     placed = assigner([Newcomer(50, 3, 200)], {(7, 50): 0.3}).place(submission(7), candidate)
     assert placed.track_id == -7
 
 
-def test_a_newcomer_of_another_length_spoils_the_track_without_being_compared() -> None:
+def test_a_newcomer_of_another_length_prevents_joining_without_a_score() -> None:
     candidate = SubmissionInBatch(7, matches=[Match(11, 3, 0.8)], fits=[TrackFit(3, 0.8, 0)])
     placed = assigner([Newcomer(50, 3, 208)]).place(submission(7), candidate)
     assert placed.track_id == -7
@@ -119,7 +119,7 @@ def test_equal_scores_go_to_the_older_fingerprint() -> None:
     assert placed.track_id == 4
 
 
-def test_stored_fingerprints_come_before_those_of_the_batch() -> None:
+def test_stored_fingerprints_are_preferred_to_those_of_the_batch() -> None:
     assign = assigner(scores={(8, -7): 0.95})
     assign.place(submission(7), SubmissionInBatch(7))
     candidate = SubmissionInBatch(8, matches=[Match(12, 4, 0.95)], fits=[TrackFit(4)])

@@ -1,4 +1,4 @@
-"""What the tests of the room share."""
+"""Fixtures: two servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""fpindex's protocol in the plainest Python: one index in memory, and faults on demand."""
+"""A simple server of fpindex's protocol: one index in memory, with injected faults."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ Reply: TypeAlias = tuple[int, object]
 
 
 class PlainServer(ThreadingHTTPServer):
-    """Holds one index.
+    """Serves one index.
 
     Attributes:
-        exists: whether there is the index.
+        exists: whether the index exists.
         documents: id to terms.
-        requests: the request lines that came, without the protocol's version.
-        before: called with each request line; may raise `Broken`, or return a whole body in the
-            place of the reply's.
-        after: called when the reply is known and not yet sent; may raise `Broken`.
+        requests: the received request lines, without the HTTP version.
+        before: called with each request line; may raise `Broken`, or return status and body of
+            another reply.
+        after: called before the reply is sent; may raise `Broken`.
     """
 
     daemon_threads = True
@@ -52,10 +52,10 @@ class PlainServer(ThreadingHTTPServer):
         return IndexServerClient("127.0.0.1", self.server_port, INDEX, connections)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of connections that the tests break."""
+        """Print nothing about connections that the tests break."""
 
     def answer(self, method: str, path: str, body: bytes) -> Reply:
-        """Do what a request asks for."""
+        """Process a request."""
         fields = msgpack.unpackb(body) if body else {}
         with self.lock:
             if method == "PUT":
@@ -93,7 +93,7 @@ class PlainServer(ThreadingHTTPServer):
 
 
 class Broken(Exception):  # noqa: N818 - what a fault does to a connection
-    """The connection is to be reset."""
+    """Resets the connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -126,12 +126,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *_: object) -> None:
-        """Keep the tests' output to what they say."""
+        """Print no requests."""
 
 
 @contextmanager
 def serving(port: int = 0) -> Iterator[PlainServer]:
-    """Serve an empty index until the exit."""
+    """Serve an empty index for the time of the block."""
     with PlainServer(port) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

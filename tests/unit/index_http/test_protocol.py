@@ -1,4 +1,4 @@
-"""Bodies: what is sent, and what is taken for a reply and what not."""
+"""Bodies of requests, and valid and invalid replies."""
 
 import msgpack
 import pytest
@@ -9,12 +9,12 @@ from pipeline.index_http.protocol import BadReply, IndexState
 from tests.unit.index.model import pairs, terms
 
 
-def test_a_search_says_everything_and_leaves_nothing_to_the_servers_defaults() -> None:
+def test_a_search_body_has_all_fields() -> None:
     body = protocol.search_body(terms(3, 1), limit=40, min_score=2, score_pct=10, milliseconds=500)
     assert msgpack.unpackb(body) == {"q": [3, 1], "t": 500, "l": 40, "m": 2, "s": 10}
 
 
-def test_an_update_counts_a_term_once_and_names_the_version_it_is_for() -> None:
+def test_an_update_body_has_distinct_terms_and_the_version() -> None:
     changes = [Insert(7, terms(5, 2**32 - 1, 5)), Delete(8)]
     assert msgpack.unpackb(protocol.update_body(changes, {"k": "v"}, 12)) == {
         "c": [{"i": {"i": 7, "h": [5, 2**32 - 1]}}, {"d": {"i": 8}}],
@@ -24,7 +24,7 @@ def test_an_update_counts_a_term_once_and_names_the_version_it_is_for() -> None:
 
 
 @pytest.mark.parametrize("names", ["ris", ("results", "id", "score")])
-def test_hits_are_read_by_the_first_letter_of_their_names(names) -> None:
+def test_only_first_letters_of_keys_count(names) -> None:
     results, id_, score = names
     body = msgpack.packb({results: [{id_: 9, score: 3}, {id_: 2**32 - 1, score: 1}]})
     assert pairs(protocol.read_hits(body)) == [(9, 3), (2**32 - 1, 1)]
@@ -36,7 +36,7 @@ def test_the_state_of_an_index() -> None:
     assert protocol.read_state(body) == IndexState(4, 77, 5, 3, 2, 9)
 
 
-def test_an_index_without_metadata_claims_no_position_whatever_its_version() -> None:
+def test_an_index_without_metadata_is_at_position_0() -> None:
     assert protocol.read_state(msgpack.packb({"v": 400})) == IndexState(400, 0)
 
 
@@ -57,7 +57,7 @@ def test_an_index_without_metadata_claims_no_position_whatever_its_version() -> 
         msgpack.packb({"r": [{"i": "1", "s": 1}]}),
     ],
 )
-def test_what_is_no_search_reply(body: bytes) -> None:
+def test_invalid_search_replies(body: bytes) -> None:
     with pytest.raises(BadReply):
         protocol.read_hits(body)
 
@@ -75,7 +75,7 @@ def test_what_is_no_search_reply(body: bytes) -> None:
         {"v": 1, "m": {protocol.POSITION_KEY: 3}},
     ],
 )
-def test_what_is_no_state(fields) -> None:
+def test_invalid_index_replies(fields) -> None:
     with pytest.raises(BadReply):
         protocol.read_state(msgpack.packb(fields))
 

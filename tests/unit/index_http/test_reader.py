@@ -1,4 +1,4 @@
-"""Searches on one server and on several, and what they make of its faults."""
+"""Searches on one server and on several, with faults."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def at(server: PlainServer, position: int) -> None:
     server.metadata = {POSITION_KEY: str(position)}
 
 
-def test_it_is_a_fingerprint_index(one: HttpIndexReader) -> None:
+def test_the_reader_is_a_fingerprint_index(one: HttpIndexReader) -> None:
     index: FingerprintIndex = one
     assert index.position() == 10
     assert index.stats() == IndexStats(10, 2, 1, 0, 5, 6)
@@ -69,22 +69,20 @@ def test_a_batch_is_answered_in_order(server: PlainServer) -> None:
     assert [pairs(each) for each in hits] == expected
 
 
-def test_no_queries_and_empty_ones_cost_no_request(
-    one: HttpIndexReader, server: PlainServer
-) -> None:
+def test_empty_queries_send_no_request(one: HttpIndexReader, server: PlainServer) -> None:
     assert one.search([]) == []
     assert [pairs(hits) for hits in one.search([terms(), terms()])] == [[], []]
     assert server.requests == []
 
 
-def test_the_server_is_told_how_long_it_may_take(one: HttpIndexReader, server: PlainServer) -> None:
+def test_the_timeout_is_sent_to_the_server(one: HttpIndexReader, server: PlainServer) -> None:
     one.search([QUERY], timeout=0.75)
     one.search([QUERY], timeout=60)
     assert 700 < server.searches[0]["t"] <= 750
     assert server.searches[1]["t"] == 10_000
 
 
-def test_connections_are_kept(server: PlainServer) -> None:
+def test_connections_are_reused(server: PlainServer) -> None:
     opened = []
     accept = server.get_request
     server.get_request = lambda: opened.append(1) or accept()  # type: ignore[func-returns-value]
@@ -94,7 +92,7 @@ def test_connections_are_kept(server: PlainServer) -> None:
     assert len(opened) <= 2
 
 
-def test_an_index_that_is_not_there_is_empty(one: HttpIndexReader, server: PlainServer) -> None:
+def test_a_missing_index_is_empty(one: HttpIndexReader, server: PlainServer) -> None:
     server.exists = False
     assert pairs(one.search([QUERY])[0]) == []
     assert one.position() == 0
@@ -118,7 +116,7 @@ FAULTS: dict[str, Callable[[str], tuple[int, bytes] | None]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
-def test_a_server_that_fails_is_stood_in_for(
+def test_another_server_answers_after_a_failure(
     fault, both: HttpIndexReader, server: PlainServer, other: PlainServer
 ) -> None:
     server.before = fault
@@ -128,7 +126,7 @@ def test_a_server_that_fails_is_stood_in_for(
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
-def test_where_nobody_stands_in_the_failure_is_one_that_passes(
+def test_without_another_server_a_failure_is_index_unavailable(
     fault, one: HttpIndexReader, server: PlainServer
 ) -> None:
     server.before = fault
@@ -140,7 +138,7 @@ def test_where_nobody_stands_in_the_failure_is_one_that_passes(
     assert pairs(one.search([QUERY])[0]) == FOUND
 
 
-def test_a_server_that_is_away_is_stood_in_for_and_left_alone(server: PlainServer) -> None:
+def test_a_failed_server_gets_no_requests_for_a_while(server: PlainServer) -> None:
     gone = away()
     with HttpIndexReader([gone, server.client()]) as reader:
         assert pairs(reader.search([QUERY])[0]) == FOUND
@@ -149,7 +147,7 @@ def test_a_server_that_is_away_is_stood_in_for_and_left_alone(server: PlainServe
             assert back.requests == []
 
 
-def test_one_that_was_passed_over_is_asked_when_all_others_fail(
+def test_a_resting_server_is_used_if_all_others_fail(
     both: HttpIndexReader, server: PlainServer, other: PlainServer
 ) -> None:
     server.before = hang_up
@@ -158,7 +156,7 @@ def test_one_that_was_passed_over_is_asked_when_all_others_fail(
     assert pairs(both.search([QUERY])[0]) == FOUND
 
 
-def test_a_server_that_hangs_costs_its_share_of_the_time(
+def test_a_hanging_server_uses_only_its_share_of_the_time(
     both: HttpIndexReader, server: PlainServer
 ) -> None:
     go_on = threading.Event()
@@ -167,7 +165,7 @@ def test_a_server_that_hangs_costs_its_share_of_the_time(
     go_on.set()
 
 
-def test_a_server_that_takes_connections_and_says_nothing_is_given_up_in_time() -> None:
+def test_a_silent_server_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         silent = IndexServerClient("127.0.0.1", mute.getsockname()[1], INDEX)
         with (
@@ -177,13 +175,13 @@ def test_a_server_that_takes_connections_and_says_nothing_is_given_up_in_time() 
             reader.search([QUERY])
 
 
-def test_without_time_nobody_is_asked(one: HttpIndexReader, server: PlainServer) -> None:
+def test_a_passed_deadline_sends_no_request(one: HttpIndexReader, server: PlainServer) -> None:
     with pytest.raises(SearchTimeout):
         one.search([QUERY], timeout=0)
     assert server.requests == []
 
 
-def test_a_refusal_is_told_and_not_tried_elsewhere(
+def test_a_refused_request_is_not_sent_to_another_server(
     both: HttpIndexReader, server: PlainServer, other: PlainServer
 ) -> None:
     server.before = lambda _: (400, msgpack.packb({"e": "InvalidIndexName"}))
@@ -192,10 +190,10 @@ def test_a_refusal_is_told_and_not_tried_elsewhere(
     assert other.requests == []
 
 
-def test_a_search_finds_what_the_position_promised_whoever_answers(
+def test_a_search_finds_everything_up_to_the_reported_position(
     both: HttpIndexReader, server: PlainServer, other: PlainServer
 ) -> None:
-    """A replica that lags is not asked, until it has caught up."""
+    """A lagging replica does not answer until it has reached the position."""
     at(other, 9)
     other.documents = {}
     assert both.position() == 10
@@ -208,7 +206,7 @@ def test_a_search_finds_what_the_position_promised_whoever_answers(
     assert both.position() == 11
 
 
-def test_the_position_never_goes_back_by_asking_another_server(
+def test_the_position_does_not_fall_when_another_server_answers(
     both: HttpIndexReader, server: PlainServer, other: PlainServer
 ) -> None:
     at(other, 9)
@@ -218,7 +216,7 @@ def test_the_position_never_goes_back_by_asking_another_server(
         both.position()
 
 
-def test_lookups_that_asked_for_no_position_take_what_a_replica_has(
+def test_without_a_reported_position_a_lagging_replica_may_answer(
     both: HttpIndexReader, server: PlainServer, other: PlainServer
 ) -> None:
     at(other, 3)
@@ -226,7 +224,7 @@ def test_lookups_that_asked_for_no_position_take_what_a_replica_has(
     assert pairs(both.search([QUERY])[0]) == FOUND
 
 
-def test_an_index_that_vanished_after_its_position_was_told_is_not_taken_for_empty(
+def test_a_deleted_index_is_not_empty_after_its_position_was_reported(
     one: HttpIndexReader, server: PlainServer
 ) -> None:
     assert one.position() == 10

@@ -1,4 +1,4 @@
-"""Writes: each commit with its position, whatever becomes of the replies."""
+"""Writing: positions, lost replies, other writers, rebuilds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def position(server: PlainServer) -> int:
 
 
 def once(server: PlainServer, line: str) -> None:
-    """Break the connection after the next such request was carried out."""
+    """Break the connection after the next such request was processed."""
 
     def fault(seen: str) -> None:
         if seen == line:
@@ -48,7 +48,7 @@ def test_a_missing_index_is_created(server: PlainServer) -> None:
         assert writer.position() == 0
 
 
-def test_an_existing_index_is_left_as_it_is(writer: HttpIndexUpdater, server: PlainServer) -> None:
+def test_an_existing_index_is_not_changed(writer: HttpIndexUpdater, server: PlainServer) -> None:
     assert server.requests == [f"GET /{INDEX}"]
     assert writer.position() == 0
 
@@ -64,7 +64,7 @@ def test_changes_and_their_position_are_one_commit(
     assert server.requests.count(f"GET /{INDEX}") == 1
 
 
-def test_nothing_new_is_no_commit_and_a_position_alone_is_one(
+def test_an_empty_batch_is_committed_only_for_a_new_position(
     writer: HttpIndexUpdater, server: PlainServer
 ) -> None:
     writer.apply([], 0)
@@ -73,13 +73,13 @@ def test_nothing_new_is_no_commit_and_a_position_alone_is_one(
     assert position(server) == 4
 
 
-def test_a_position_that_was_passed_is_refused(writer: HttpIndexUpdater) -> None:
+def test_a_lower_position_is_refused(writer: HttpIndexUpdater) -> None:
     writer.apply([], 4)
     with pytest.raises(StalePosition):
         writer.apply([Delete(1)], 3)
 
 
-def test_what_a_server_may_not_take_at_once_comes_in_parts_and_the_position_last(
+def test_a_large_batch_is_split_and_the_position_comes_last(
     writer: HttpIndexUpdater, server: PlainServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(updater, "MAX_WEIGHT", 12)
@@ -91,7 +91,7 @@ def test_what_a_server_may_not_take_at_once_comes_in_parts_and_the_position_last
 
 
 @pytest.mark.parametrize("fault", ["reset", "garbage", "unavailable"])
-def test_a_commit_whose_reply_got_lost_is_known_by_its_position(
+def test_a_commit_with_a_lost_reply_is_recognised_by_its_position(
     fault: str, writer: HttpIndexUpdater, server: PlainServer
 ) -> None:
     if fault == "reset":
@@ -108,7 +108,7 @@ def test_a_commit_whose_reply_got_lost_is_known_by_its_position(
     assert (position(server), server.documents) == (5, {1: frozenset({1})})
 
 
-def test_a_conflict_about_something_else_is_settled_by_trying_again(
+def test_a_conflict_without_a_new_position_is_retried(
     writer: HttpIndexUpdater, server: PlainServer
 ) -> None:
     server.version += 3
@@ -116,7 +116,7 @@ def test_a_conflict_about_something_else_is_settled_by_trying_again(
     assert (position(server), server.version) == (5, 4)
 
 
-def test_another_writer_at_the_same_position_has_done_the_work(
+def test_a_commit_of_another_writer_with_the_same_position_counts(
     writer: HttpIndexUpdater, server: PlainServer
 ) -> None:
     with HttpIndexUpdater(server.client()) as another:
@@ -127,7 +127,7 @@ def test_another_writer_at_the_same_position_has_done_the_work(
 
 
 @pytest.mark.parametrize("there", ["4", "9"])
-def test_another_writer_elsewhere_makes_the_changes_out_of_date(
+def test_another_position_of_another_writer_is_an_error(
     there: str, writer: HttpIndexUpdater, server: PlainServer
 ) -> None:
     server.version += 1
@@ -138,7 +138,7 @@ def test_another_writer_elsewhere_makes_the_changes_out_of_date(
     assert writer.position() == int(there)
 
 
-def test_endless_conflicts_are_given_up(writer: HttpIndexUpdater, server: PlainServer) -> None:
+def test_repeated_conflicts_are_an_error(writer: HttpIndexUpdater, server: PlainServer) -> None:
     def move(line: str) -> None:
         server.version += line == UPDATE
 
@@ -148,9 +148,7 @@ def test_endless_conflicts_are_given_up(writer: HttpIndexUpdater, server: PlainS
     assert position(server) == 0
 
 
-def test_an_index_deleted_meanwhile_begins_anew(
-    writer: HttpIndexUpdater, server: PlainServer
-) -> None:
+def test_a_deleted_index_is_created_again(writer: HttpIndexUpdater, server: PlainServer) -> None:
     writer.apply([Insert(1, terms(1))], 5)
     server.exists, server.metadata, server.version = False, {}, 0
     with pytest.raises(IndexUnavailable, match="deleted"):
@@ -158,16 +156,14 @@ def test_an_index_deleted_meanwhile_begins_anew(
     assert writer.position() == 0
 
 
-def test_a_server_that_takes_no_writes_says_so(
-    writer: HttpIndexUpdater, server: PlainServer
-) -> None:
+def test_a_read_only_server_refuses_writes(writer: HttpIndexUpdater, server: PlainServer) -> None:
     refusal = (403, msgpack.packb({"e": "FeedIsReadOnly"}))
     server.before = lambda line: refusal if line == UPDATE else None
     with pytest.raises(RequestRefused, match="FeedIsReadOnly"):
         writer.apply([], 5)
 
 
-def test_a_rebuild_writes_over_what_is_there_and_takes_the_rest_away(
+def test_a_rebuild_overwrites_documents_and_deletes_the_others(
     writer: HttpIndexUpdater, server: PlainServer
 ) -> None:
     old = {id_: frozenset({id_}) for id_ in (2, 3, 5, 8, 9)}
@@ -181,7 +177,7 @@ def test_a_rebuild_writes_over_what_is_there_and_takes_the_rest_away(
     assert writer.position() == 7
 
 
-def test_nothing_is_missing_while_an_index_is_rebuilt(
+def test_searches_find_all_documents_during_a_rebuild(
     writer: HttpIndexUpdater, server: PlainServer
 ) -> None:
     kept = range(1, 40)
@@ -194,7 +190,7 @@ def test_nothing_is_missing_while_an_index_is_rebuilt(
     assert server.documents.keys() == set(kept)
 
 
-def test_an_index_ahead_of_its_database_claims_nothing_until_it_is_rebuilt(
+def test_an_index_ahead_of_its_database_is_at_position_0_during_the_rebuild(
     writer: HttpIndexUpdater, server: PlainServer
 ) -> None:
     writer.apply([Insert(1, terms(1))], 50)
@@ -210,16 +206,16 @@ def test_an_index_ahead_of_its_database_claims_nothing_until_it_is_rebuilt(
     assert (position(server), server.documents) == (7, {2: frozenset({2})})
 
 
-def test_a_commit_of_a_rebuild_is_sent_again_when_its_reply_got_lost(
+def test_a_rebuild_retries_a_commit_after_a_conflict(
     writer: HttpIndexUpdater, server: PlainServer
 ) -> None:
-    """Its position does not tell it from the one before, so it can't be known by that."""
+    """The position is the same before and after the commit, so it cannot identify the commit."""
     server.version += 1
     writer.rebuild([[Insert(1, terms(1))]], 0)
     assert server.documents == {1: frozenset({1})}
 
 
-def test_closing_lets_another_writer_in_once(server: PlainServer) -> None:
+def test_close_releases_the_lock_once(server: PlainServer) -> None:
     released = []
     writer = HttpIndexUpdater(server.client(), lambda: released.append(1))
     writer.close()
@@ -227,7 +223,7 @@ def test_closing_lets_another_writer_in_once(server: PlainServer) -> None:
     assert released == [1]
 
 
-def test_a_server_that_is_away_when_it_is_opened(server: PlainServer) -> None:
+def test_an_unreachable_server_is_an_error(server: PlainServer) -> None:
     server.before = lambda _: (503, b"")
     with pytest.raises(IndexUnavailable, match="503"):
         HttpIndexUpdater(server.client())

@@ -1,4 +1,4 @@
-"""Formats: which one is meant, and messages to and from bytes."""
+"""Content negotiation, decoding and encoding of bodies."""
 
 import json
 
@@ -21,7 +21,7 @@ NAMES = ("query", "limit")
         (None, False, Format.JSON),
     ],
 )
-def test_a_request_says_its_format(
+def test_the_content_type_sets_the_format_of_a_request(
     content_type: str | None, has_body: bool, expected: Format
 ) -> None:
     assert request_format(content_type, has_body=has_body) is expected
@@ -44,7 +44,7 @@ def test_other_media_types_are_refused(content_type: str) -> None:
         (None, "text/plain", Format.JSON),
     ],
 )
-def test_a_reply_follows_accept_then_the_request(
+def test_accept_has_precedence_for_the_format_of_a_reply(
     accept: str | None, content_type: str | None, expected: Format
 ) -> None:
     assert reply_format(accept, content_type, has_body=True) is expected
@@ -63,7 +63,7 @@ def test_a_reply_follows_accept_then_the_request(
         (b"\x91" * 100_000, Format.MSGPACK),
     ],
 )
-def test_what_cannot_be_decoded_is_a_bad_request(body: bytes, form: Format) -> None:
+def test_an_invalid_body_is_a_bad_request(body: bytes, form: Format) -> None:
     with pytest.raises(BadRequestError):
         decode(body, form)
 
@@ -73,7 +73,7 @@ def test_json_has_full_names() -> None:
     assert json.loads(encode(message, Format.JSON)) == message
 
 
-def test_messagepack_has_first_letters_but_for_maps_of_data() -> None:
+def test_messagepack_abbreviates_all_keys_except_those_of_data() -> None:
     message = {"results": [{"id": 1, "score": 3}], "metadata": {"name": "value"}}
     assert msgpack.unpackb(encode(message, Format.MSGPACK)) == {
         "r": [{"i": 1, "s": 3}],

@@ -1,4 +1,4 @@
-"""Updates of many threads: versions, order, and failures that stay with who caused them."""
+"""Group commit: versions, order, and failures of single updates."""
 
 import errno
 import threading
@@ -18,7 +18,7 @@ from tests.support.polling import eventually
 
 
 class Counted:
-    """Counts the engine's commits, and can hold them up."""
+    """Counts the commits of the engine and can delay them."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -32,25 +32,25 @@ class Counted:
 
 @pytest.fixture
 def counted() -> Counted:
-    """What is called after each commit."""
+    """The callback after each commit."""
     return Counted()
 
 
 @pytest.fixture
 def commits(tmp_path: Path, counted: Counted) -> Iterator[GroupCommitWriter]:
-    """An index of its own, empty."""
+    """The writer of an empty index."""
     commits = GroupCommitWriter(tmp_path / "index", counted, merged=lambda _seconds: None)
     yield commits
     commits.close()
 
 
 def insert(document: int, *terms: int) -> Change:
-    """Return the change that puts a document in."""
+    """Return the change that inserts a document."""
     return Insert(document, np.array(terms, dtype=np.uint32))
 
 
 def find(path: Path, *terms: int) -> list[int]:
-    """Return the documents that have one of the terms."""
+    """Return the ids of the documents with one of the terms."""
     with open_reader(path / "index") as reader:
         (hits,) = reader.search([np.array(terms, dtype=np.uint32)])
     return sorted(hits.ids.tolist())
@@ -62,11 +62,11 @@ def wait_for(commits: GroupCommitWriter, updates: int) -> None:
 
 
 def disk_gone_from(number: int) -> Callable[[int, str], BaseException | None]:
-    """Let every call from one on fail."""
+    """Fail every call from `number` on."""
     return lambda each, _name: OSError(errno.EIO, "no disk") if each >= number else None
 
 
-def test_every_update_is_a_version(commits: GroupCommitWriter, tmp_path: Path) -> None:
+def test_every_update_gets_a_version(commits: GroupCommitWriter, tmp_path: Path) -> None:
     assert commits.commit(UpdateRequest([insert(1, 5)])) == 1
     assert commits.commit(UpdateRequest([])) == 2
     assert commits.commit(UpdateRequest(metadata={"a": "1"})) == 3
@@ -74,17 +74,19 @@ def test_every_update_is_a_version(commits: GroupCommitWriter, tmp_path: Path) -
     assert find(tmp_path, 5) == []
 
 
-def test_an_expected_version_is_held_to(commits: GroupCommitWriter, tmp_path: Path) -> None:
+def test_another_version_than_expected_is_an_error(
+    commits: GroupCommitWriter, tmp_path: Path
+) -> None:
     commits.commit(UpdateRequest([insert(1, 5)], expected_version=0))
     with pytest.raises(VersionMismatchError):
         commits.commit(UpdateRequest([insert(2, 5)], expected_version=0))
     assert find(tmp_path, 5) == [1]
 
 
-def test_what_arrives_during_a_commit_becomes_one(
+def test_updates_during_a_commit_are_committed_together(
     commits: GroupCommitWriter, counted: Counted
 ) -> None:
-    """The first commit is held up until twenty more wait: they are one commit of the engine."""
+    """The first commit is delayed until 20 updates wait. One commit takes all of them."""
     counted.go_on.clear()
     with ThreadPoolExecutor(21) as pool:
         first = pool.submit(commits.commit, UpdateRequest([insert(1, 5)]))
@@ -96,7 +98,9 @@ def test_what_arrives_during_a_commit_becomes_one(
     assert counted.count == 2
 
 
-def test_an_update_among_others_fails_alone(commits: GroupCommitWriter, counted: Counted) -> None:
+def test_one_failed_update_does_not_affect_the_others(
+    commits: GroupCommitWriter, counted: Counted
+) -> None:
     counted.go_on.clear()
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(commits.commit, UpdateRequest([insert(1, 5)]))
@@ -109,7 +113,7 @@ def test_an_update_among_others_fails_alone(commits: GroupCommitWriter, counted:
             wrong.result()
 
 
-def test_many_threads_lose_nothing(commits: GroupCommitWriter, tmp_path: Path) -> None:
+def test_no_update_of_many_threads_is_lost(commits: GroupCommitWriter, tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         updates = [UpdateRequest([insert(document, 5)]) for document in range(1, 81)]
         versions = list(pool.map(commits.commit, updates))
@@ -118,7 +122,7 @@ def test_many_threads_lose_nothing(commits: GroupCommitWriter, tmp_path: Path) -
         assert (reader.position(), reader.stats().documents) == (80, 80)
 
 
-def test_a_heavy_update_takes_no_others_along(
+def test_a_large_update_is_committed_alone(
     commits: GroupCommitWriter, counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("index_server.group_commit.MAX_TERMS", 3)
@@ -132,10 +136,10 @@ def test_a_heavy_update_takes_no_others_along(
     assert counted.count == 4
 
 
-def test_a_failing_disk_fails_the_update_and_nothing_else(
+def test_after_a_disk_error_the_next_update_succeeds(
     commits: GroupCommitWriter, tmp_path: Path
 ) -> None:
-    """Whichever call fails, the next update goes through and no version was given away."""
+    """After a failure of any call, the next update gets the next version."""
     with failing(never) as calls:
         commits.commit(UpdateRequest([insert(1, 5)]))
     version = 1
@@ -147,10 +151,8 @@ def test_a_failing_disk_fails_the_update_and_nothing_else(
     assert find(tmp_path, 5) in ([1, 3], [1, 2, 3])
 
 
-def test_a_disk_that_comes_back_is_written_again(
-    commits: GroupCommitWriter, tmp_path: Path
-) -> None:
-    """Also where the engine's writer gave up, since it could not take a commit back."""
+def test_updates_continue_after_a_disk_failure(commits: GroupCommitWriter, tmp_path: Path) -> None:
+    """Also if the engine's writer has become unusable."""
     with failing(never) as calls:
         commits.commit(UpdateRequest([insert(1, 5)]))
     for number in range(calls.count):
@@ -160,7 +162,7 @@ def test_a_disk_that_comes_back_is_written_again(
     assert find(tmp_path, 5) in ([1, 3], [1, 2, 3])
 
 
-def test_a_closed_index_takes_no_updates(commits: GroupCommitWriter) -> None:
+def test_a_closed_index_refuses_updates(commits: GroupCommitWriter) -> None:
     commits.close()
     with pytest.raises(IndexNotFoundError):
         commits.commit(UpdateRequest([insert(1, 5)]))

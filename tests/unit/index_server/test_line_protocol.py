@@ -1,4 +1,4 @@
-"""The line protocol's commands, without a socket."""
+"""The commands of the line protocol, without a socket."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from index_server.registry import CreateRequest, IndexRegistry
 
 @pytest.fixture
 def indexes(tmp_path: Path) -> Iterator[IndexRegistry]:
-    """A server's indexes: `main`."""
+    """The registry of a server with the index `main`."""
     indexes = IndexRegistry(tmp_path, IndexServerMetrics())
     indexes.create("main", CreateRequest())
     yield indexes
@@ -21,17 +21,17 @@ def indexes(tmp_path: Path) -> Iterator[IndexRegistry]:
 
 @pytest.fixture
 def session(indexes: IndexRegistry) -> LineProtocolSession:
-    """A connection."""
+    """A session on `main`."""
     return LineProtocolSession(indexes, "main")
 
 
 def answers(session: LineProtocolSession, *lines: str) -> list[str]:
-    """Return the answers to some commands."""
+    """Return the replies to some commands."""
     return [session.answer(line) for line in lines]
 
 
 def insert(session: LineProtocolSession, *lines: str) -> None:
-    """Insert in a transaction of its own."""
+    """Insert in one transaction."""
     assert set(answers(session, "begin", *lines, "commit")) == {"OK "}
 
 
@@ -74,11 +74,11 @@ def insert(session: LineProtocolSession, *lines: str) -> None:
         ("set name value", "ERR not in transaction"),
     ],
 )
-def test_a_new_connection_answers(session: LineProtocolSession, line: str, answer: str) -> None:
+def test_replies_on_a_new_connection(session: LineProtocolSession, line: str, answer: str) -> None:
     assert session.answer(line) == answer
 
 
-def test_an_insert_says_what_it_needs(session: LineProtocolSession) -> None:
+def test_an_invalid_insert_is_an_error(session: LineProtocolSession) -> None:
     assert answers(
         session, "begin", "insert 1", "insert 0 1", "insert 4294967296 1", "insert x 1", "insert 1 "
     ) == [
@@ -91,12 +91,12 @@ def test_an_insert_says_what_it_needs(session: LineProtocolSession) -> None:
     ]
 
 
-def test_what_is_committed_is_found_best_first(session: LineProtocolSession) -> None:
+def test_results_are_sorted_by_score(session: LineProtocolSession) -> None:
     insert(session, "insert 7 10,20,30", "insert 3 10,20", "insert 5 10,20,30")
     assert session.answer("search 30,20,10,10") == "OK 5:3 7:3 3:2"
 
 
-def test_numbers_count_modulo_32_bits(session: LineProtocolSession) -> None:
+def test_terms_are_taken_modulo_2_to_the_32(session: LineProtocolSession) -> None:
     insert(session, "insert 1 -1,4294967298,+3")
     assert session.answer("search 4294967295,2,-4294967293") == "OK 1:3"
 
@@ -107,7 +107,7 @@ def test_a_transaction_is_one_version(session: LineProtocolSession, indexes: Ind
     assert indexes.get("main").version() == 1
 
 
-def test_nothing_is_seen_before_the_commit_nor_after_a_rollback(
+def test_changes_are_invisible_before_commit_and_after_rollback(
     session: LineProtocolSession,
 ) -> None:
     assert answers(session, "begin", "insert 1 9", "set a 1", "search 9", "get a") == ["OK "] * 5
@@ -119,7 +119,7 @@ def test_nothing_is_seen_before_the_commit_nor_after_a_rollback(
     ]
 
 
-def test_a_transaction_begins_once(session: LineProtocolSession) -> None:
+def test_a_second_begin_is_an_error(session: LineProtocolSession) -> None:
     assert answers(session, "begin", "begin", "optimize", "cleanup", "rollback", "begin") == [
         "OK ",
         "ERR already in transaction",
@@ -130,7 +130,7 @@ def test_a_transaction_begins_once(session: LineProtocolSession) -> None:
     ]
 
 
-def test_a_transaction_is_bounded(
+def test_a_transaction_has_a_maximum_size(
     session: LineProtocolSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("index_server.line_protocol.session.MAX_TRANSACTION", 3)
@@ -143,7 +143,7 @@ def test_a_transaction_is_bounded(
     ]
 
 
-def test_results_are_bounded(session: LineProtocolSession) -> None:
+def test_max_results_limits_the_results(session: LineProtocolSession) -> None:
     insert(session, "insert 1 1,2", "insert 2 1,2", "insert 3 1,2")
     answers(session, "set max_results 2")
     assert session.answer("search 1,2") == "OK 1:2 2:2"
@@ -154,7 +154,7 @@ def test_results_are_bounded(session: LineProtocolSession) -> None:
 @pytest.mark.parametrize(
     ("percent", "answer"), [(0, "OK 1:3 2:1"), (49, "OK 1:3 2:1"), (50, "OK 1:3"), (300, "OK ")]
 )
-def test_weak_results_are_left_out_by_a_bound_rounded_half_up(
+def test_the_minimum_score_is_rounded_half_up(
     session: LineProtocolSession, percent: int, answer: str
 ) -> None:
     insert(session, "insert 1 1,2,3", "insert 2 1")
@@ -190,12 +190,12 @@ def test_a_deleted_index_fails_commands_and_keeps_the_transaction(
     assert answers(session, "commit", "search 1") == ["OK ", "OK 1:1"]
 
 
-def test_text_that_cannot_be_stored_is_refused(session: LineProtocolSession) -> None:
+def test_invalid_utf_8_is_refused(session: LineProtocolSession) -> None:
     line = b"set a \xff".decode("utf-8", "surrogateescape")
     assert answers(session, "begin", line) == ["OK ", "ERR invalid value"]
 
 
-def test_the_silence_a_connection_may_keep_can_be_set(session: LineProtocolSession) -> None:
+def test_the_idle_timeout_can_be_set(session: LineProtocolSession) -> None:
     assert session.idle_timeout == 60
     answers(session, "set idle_timeout 1500")
     assert session.idle_timeout == 1.5

@@ -1,4 +1,4 @@
-"""The folder of the server: what it holds after crashes, and what it refuses to open."""
+"""The registry: restarts, crashes, disk errors, damaged files, names."""
 
 import shutil
 from collections.abc import Callable
@@ -18,21 +18,30 @@ from tests.unit.index.model import terms
 
 
 def opened(path: Path) -> IndexRegistry:
-    """Return the indexes of a folder."""
+    """Open the indexes of a folder."""
     return IndexRegistry(path, IndexServerMetrics())
 
 
 def with_one_index(path: Path) -> None:
-    """Leave an index `a` at version 1."""
+    """Create an index `a` at version 1."""
     indexes = opened(path)
     indexes.create("a", CreateRequest()).update(UpdateRequest([Insert(1, terms(5))]))
     indexes.close()
 
 
 def names(path: Path) -> list[str]:
-    """Return everything below a folder but locks."""
+    """Return the paths of all files and folders except locks."""
     found = (each.relative_to(path).as_posix() for each in path.rglob("*"))
     return sorted(name for name in found if not name.endswith("lock"))
+
+
+def exists(indexes: IndexRegistry, name: str) -> bool:
+    """Return whether an index exists."""
+    try:
+        indexes.get(name)
+    except IndexNotFoundError:
+        return False
+    return True
 
 
 def create(indexes: IndexRegistry) -> None:
@@ -64,10 +73,10 @@ def test_indexes_survive_a_restart_and_deleted_ones_do_not(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("act", [create, delete, recreate])
-def test_killed_anywhere_it_happened_or_it_did_not(
+def test_changes_are_atomic_when_the_process_is_killed(
     act: Callable[[IndexRegistry], None], tmp_path: Path
 ) -> None:
-    """After the restart nothing is left of what did not happen, and all can be done again."""
+    """After the restart each index exists completely or not at all, and can be created."""
     with_one_index(tmp_path / "before")
     shutil.copytree(tmp_path / "before", tmp_path / "whole")
     indexes = opened(tmp_path / "whole")
@@ -86,7 +95,7 @@ def test_killed_anywhere_it_happened_or_it_did_not(
         states = {name: read_state(path / name) for name in ("a", "b")}
         for name, state in states.items():
             alive = state is not None and not state.deleted
-            assert (again._indexes.get(name) is not None) == alive
+            assert exists(again, name) == alive
             generations = list((path / name).glob("v*")) if state is not None else []
             assert len(generations) == alive
         again.create("a", CreateRequest())
@@ -95,7 +104,7 @@ def test_killed_anywhere_it_happened_or_it_did_not(
 
 
 @pytest.mark.parametrize("act", [create, delete])
-def test_a_failing_disk_is_told_and_the_server_goes_on(
+def test_a_disk_error_is_raised_and_the_next_change_succeeds(
     act: Callable[[IndexRegistry], None], tmp_path: Path
 ) -> None:
     with_one_index(tmp_path)
@@ -107,7 +116,7 @@ def test_a_failing_disk_is_told_and_the_server_goes_on(
     indexes.close()
 
 
-def test_an_index_that_is_deleted_in_use_is_not_found(tmp_path: Path) -> None:
+def test_a_deleted_index_raises_index_not_found(tmp_path: Path) -> None:
     with_one_index(tmp_path)
     indexes = opened(tmp_path)
     index = indexes.get("a")
@@ -125,10 +134,10 @@ def test_an_index_that_is_deleted_in_use_is_not_found(tmp_path: Path) -> None:
     indexes.close()
 
 
-def test_an_index_that_is_deleted_during_a_use_is_not_found(
+def test_an_index_deleted_during_a_call_raises_index_not_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without its files the reader would take it for one that is empty."""
+    """Without this check the reader would report an empty index."""
     with_one_index(tmp_path)
     indexes = opened(tmp_path)
     index = indexes.get("a")
@@ -144,7 +153,7 @@ def test_an_index_that_is_deleted_during_a_use_is_not_found(
     indexes.close()
 
 
-def test_strange_folders_are_left_alone(tmp_path: Path) -> None:
+def test_other_folders_stay_unchanged(tmp_path: Path) -> None:
     (tmp_path / "lost+found").mkdir()
     (tmp_path / "notes" / "v1").mkdir(parents=True)
     (tmp_path / "file").touch()
@@ -152,28 +161,28 @@ def test_strange_folders_are_left_alone(tmp_path: Path) -> None:
     assert names(tmp_path) == ["file", "lost+found", "notes", "notes/v1"]
 
 
-def test_a_missing_engine_folder_is_no_empty_index(tmp_path: Path) -> None:
+def test_a_missing_engine_folder_is_an_error(tmp_path: Path) -> None:
     with_one_index(tmp_path)
     shutil.rmtree(tmp_path / "a" / "v000001")
     with pytest.raises(IndexMissingError, match="a/v000001 is missing"):
         opened(tmp_path)
 
 
-def test_a_damaged_index_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_damaged_index(tmp_path: Path) -> None:
     with_one_index(tmp_path)
     (tmp_path / "a" / "v000001" / "manifest").write_bytes(b"")
     with pytest.raises(IndexCorrupt, match="a/v000001/manifest"):
         opened(tmp_path)
 
 
-def test_a_damaged_state_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_damaged_state(tmp_path: Path) -> None:
     with_one_index(tmp_path)
     (tmp_path / "a" / "state").write_bytes(b"")
     with pytest.raises(StateDamagedError, match="a/state is damaged"):
         opened(tmp_path)
 
 
-def test_a_state_is_kept_of_what_is_deleted(tmp_path: Path) -> None:
+def test_the_state_file_stays_after_a_deletion(tmp_path: Path) -> None:
     with_one_index(tmp_path)
     indexes = opened(tmp_path)
     assert indexes.delete("a")
@@ -184,7 +193,7 @@ def test_a_state_is_kept_of_what_is_deleted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "a.b", "a/b", "ä", "a" * 256, "a\n"])
-def test_names_are_of_few_characters(name: str, tmp_path: Path) -> None:
+def test_invalid_names_are_refused(name: str, tmp_path: Path) -> None:
     indexes = opened(tmp_path)
     for call in (indexes.get, indexes.delete, lambda name: indexes.create(name, CreateRequest())):
         with pytest.raises(InvalidIndexNameError):
@@ -192,7 +201,7 @@ def test_names_are_of_few_characters(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "0", "_-", "a" * 255])
-def test_other_names_are_taken(name: str, tmp_path: Path) -> None:
+def test_valid_names_are_accepted(name: str, tmp_path: Path) -> None:
     indexes = opened(tmp_path)
     indexes.create(name, CreateRequest())
     assert indexes.get(name).name == name

@@ -1,4 +1,4 @@
-"""Requests: defaults, limits, and what is no request."""
+"""Parsing of requests: defaults, limits, invalid requests."""
 
 from typing import Any
 
@@ -21,12 +21,12 @@ JSON = Format.JSON
 
 
 def search(**given: Any) -> Any:
-    """Return the search of a JSON message."""
+    """Parse a search in JSON."""
     return search_request({"query": [3, 1, 3], **given}, JSON)
 
 
 def update(*changes: object, **given: Any) -> Any:
-    """Return the update of a JSON message."""
+    """Parse an update in JSON."""
     return update_request({"changes": list(changes), **given}, JSON)
 
 
@@ -37,7 +37,7 @@ def test_a_search_has_defaults() -> None:
 
 
 @pytest.mark.parametrize(("terms", "least"), [(0, 1), (1, 1), (20, 1), (21, 2), (120, 6)])
-def test_a_hit_needs_one_of_twenty_terms_by_default(terms: int, least: int) -> None:
+def test_the_default_minimum_score_is_a_20th_of_the_terms(terms: int, least: int) -> None:
     assert search(query=[7] * terms).min_score == least
 
 
@@ -54,7 +54,7 @@ def test_a_hit_needs_one_of_twenty_terms_by_default(terms: int, least: int) -> N
         ({"score_pct": 200}, "score_pct", 100),
     ],
 )
-def test_a_search_is_brought_within_limits(given: Any, name: str, expected: object) -> None:
+def test_limits_of_a_search_are_clamped(given: Any, name: str, expected: object) -> None:
     assert getattr(search(**given), name) == expected
 
 
@@ -69,7 +69,7 @@ def test_hashes_are_numbers_of_32_bits(hashes: object) -> None:
 @pytest.mark.parametrize(
     "given", [{"limit": -1}, {"limit": 2**32}, {"timeout": 1.5}, {"limit": True}, {"timeout": None}]
 )
-def test_numbers_of_a_search_must_fit(given: Any) -> None:
+def test_invalid_numbers_of_a_search_are_refused(given: Any) -> None:
     with pytest.raises(BadRequestError):
         search(**given)
 
@@ -85,13 +85,13 @@ def test_an_update_keeps_the_order_of_its_changes() -> None:
     assert request.expected_version == 7
 
 
-def test_metadata_beside_the_changes_comes_last() -> None:
+def test_metadata_of_the_update_overrides_that_of_changes() -> None:
     entries = [{"key": "a", "value": "1"}, {"key": "b", "value": "1"}]
     request = update({"set_metadata": {"entries": entries}}, metadata={"b": "2"})
     assert (request.changes, request.metadata) == ([], {"a": "1", "b": "2"})
 
 
-def test_messagepack_says_the_same_in_letters() -> None:
+def test_messagepack_uses_first_letters() -> None:
     message = {
         "c": [{"i": {"i": 1, "h": [2]}}, {"d": {"i": 3}}, {"s": {"e": [{"k": "a", "v": "1"}]}}],
         "m": {"b": "2"},
@@ -117,19 +117,19 @@ def test_messagepack_says_the_same_in_letters() -> None:
         "delete",
     ],
 )
-def test_a_change_is_one_of_three(change: object) -> None:
+def test_other_changes_are_refused(change: object) -> None:
     with pytest.raises(BadRequestError):
         update(change)
 
 
 @pytest.mark.parametrize("metadata", [{"a": 1}, {"a": None}, {"a": "\ud800"}, ["a"]])
-def test_metadata_are_texts(metadata: object) -> None:
+def test_metadata_must_be_texts(metadata: object) -> None:
     with pytest.raises(BadRequestError):
         update(metadata=metadata)
 
 
 @pytest.mark.parametrize("expected", [-1, 2**64, "1", 1.0])
-def test_an_expected_version_is_a_number_of_64_bits(expected: object) -> None:
+def test_an_expected_version_has_64_bits(expected: object) -> None:
     with pytest.raises(BadRequestError):
         update(expected_version=expected)
 
@@ -139,7 +139,7 @@ def test_an_update_needs_changes() -> None:
         update_request({"metadata": {}}, JSON)
 
 
-def test_no_fingerprint_has_id_0() -> None:
+def test_id_0_is_refused() -> None:
     with pytest.raises(InvalidFingerprintIdError):
         update({"insert": {"id": 0, "hashes": []}})
     with pytest.raises(InvalidFingerprintIdError):
@@ -150,7 +150,7 @@ def test_no_fingerprint_has_id_0() -> None:
         delete_request(0)
 
 
-def test_a_path_names_an_id_in_decimal() -> None:
+def test_an_id_in_a_path_is_decimal() -> None:
     assert document_id("0042") == 42
     assert document_id(str(2**32 - 1)) == 2**32 - 1
 
@@ -161,13 +161,13 @@ def test_other_ids_are_refused(text: str) -> None:
         document_id(text)
 
 
-def test_creating_and_deleting_expect_nothing_by_default() -> None:
+def test_create_and_delete_have_no_conditions_by_default() -> None:
     created = create_index_request({}, JSON)
     assert (created.expect_does_not_exist, created.generation) == (False, None)
     assert not delete_index_request({}, JSON).expect_exists
 
 
 @pytest.mark.parametrize("given", [{"generation": -1}, {"expect_does_not_exist": 1}, {"name": "a"}])
-def test_what_is_to_be_created_is_checked(given: Any) -> None:
+def test_invalid_create_requests_are_refused(given: Any) -> None:
     with pytest.raises(BadRequestError):
         create_index_request(given, JSON)

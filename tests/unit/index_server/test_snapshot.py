@@ -1,4 +1,4 @@
-"""Snapshots: written, read back, and what is none."""
+"""Writing and restoring snapshots; damaged snapshots."""
 
 import io
 from pathlib import Path
@@ -32,7 +32,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return data
 
 
-def test_it_lists_its_files_and_their_sizes(snapshot: bytes) -> None:
+def test_the_header_lists_files_and_sizes(snapshot: bytes) -> None:
     unpacker = msgpack.Unpacker()
     unpacker.feed(snapshot)
     header = unpacker.unpack()
@@ -41,7 +41,7 @@ def test_it_lists_its_files_and_their_sizes(snapshot: bytes) -> None:
     assert unpacker.tell() + sum(file["s"] for file in header["s"]) == len(snapshot)
 
 
-def test_an_index_comes_back_whole(snapshot: bytes, tmp_path: Path) -> None:
+def test_a_restored_index_is_complete(snapshot: bytes, tmp_path: Path) -> None:
     assert restore(tmp_path / "target", "b", io.BytesIO(snapshot)) == 4
     indexes = IndexRegistry(tmp_path / "target", IndexServerMetrics())
     index = indexes.get("b")
@@ -52,9 +52,7 @@ def test_an_index_comes_back_whole(snapshot: bytes, tmp_path: Path) -> None:
     indexes.close()
 
 
-def test_a_name_that_was_used_before_gets_a_later_generation(
-    snapshot: bytes, tmp_path: Path
-) -> None:
+def test_a_reused_name_gets_a_later_generation(snapshot: bytes, tmp_path: Path) -> None:
     indexes = IndexRegistry(tmp_path, IndexServerMetrics())
     indexes.create("b", CreateRequest(generation=9))
     indexes.delete("b")
@@ -62,7 +60,9 @@ def test_a_name_that_was_used_before_gets_a_later_generation(
     assert restore(tmp_path, "b", io.BytesIO(snapshot)) == 10
 
 
-def test_after_the_last_generation_a_name_is_used_up(snapshot: bytes, tmp_path: Path) -> None:
+def test_after_the_highest_generation_a_name_cannot_be_used(
+    snapshot: bytes, tmp_path: Path
+) -> None:
     last = State(2**64 - 1, deleted=True)
     (tmp_path / "b").mkdir()
     write_state(tmp_path / "b", last)
@@ -71,19 +71,19 @@ def test_after_the_last_generation_a_name_is_used_up(snapshot: bytes, tmp_path: 
     assert read_state(tmp_path / "b") == last
 
 
-def test_an_index_that_exists_is_kept(snapshot: bytes, tmp_path: Path) -> None:
+def test_an_existing_index_is_not_replaced(snapshot: bytes, tmp_path: Path) -> None:
     restore(tmp_path, "b", io.BytesIO(snapshot))
     with pytest.raises(IndexAlreadyExistsError):
         restore(tmp_path, "b", io.BytesIO(snapshot))
 
 
-def test_a_name_must_be_one(snapshot: bytes, tmp_path: Path) -> None:
+def test_an_invalid_name_is_refused(snapshot: bytes, tmp_path: Path) -> None:
     with pytest.raises(InvalidIndexNameError):
         restore(tmp_path, "../b", io.BytesIO(snapshot))
 
 
-def test_a_snapshot_that_was_changed_is_refused(snapshot: bytes, tmp_path: Path) -> None:
-    """Cut off anywhere, longer than it says, or with another byte in a segment."""
+def test_a_damaged_snapshot_is_refused(snapshot: bytes, tmp_path: Path) -> None:
+    """Truncated, too long, or with a changed byte in a segment."""
     damaged = [snapshot[:size] for size in range(0, len(snapshot), 97)]
     damaged += [snapshot + b"\0", snapshot[:-40] + bytes([snapshot[-40] ^ 1]) + snapshot[-39:]]
     for each in damaged:
@@ -105,6 +105,6 @@ def test_a_snapshot_that_was_changed_is_refused(snapshot: bytes, tmp_path: Path)
         [],
     ],
 )
-def test_an_impossible_header_is_refused(header: object, tmp_path: Path) -> None:
+def test_an_invalid_header_is_refused(header: object, tmp_path: Path) -> None:
     with pytest.raises(SnapshotDamagedError):
         restore(tmp_path, "b", io.BytesIO(msgpack.packb(header)))

@@ -1,4 +1,4 @@
-"""State files."""
+"""Reading and writing state files."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ import pytest
 from index_server.state import State, StateDamagedError, read_state, write_state
 
 
-def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_written_state_is_read_back(tmp_path: Path) -> None:
     for state in (State(1, deleted=False), State(2**64 - 1, deleted=True)):
         write_state(tmp_path, state)
         assert read_state(tmp_path) == state
 
 
-def test_there_may_be_none(tmp_path: Path) -> None:
+def test_a_missing_state_is_none(tmp_path: Path) -> None:
     assert read_state(tmp_path / "nowhere") is None
     assert read_state(tmp_path) is None
 
@@ -21,7 +21,7 @@ def test_there_may_be_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b'{"generation": 1}', b'{"generation": "1", "deleted": false}']
 )
-def test_a_damaged_state_is_named(tmp_path: Path, content: bytes) -> None:
+def test_the_error_names_a_damaged_state(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state").write_bytes(content)
     with pytest.raises(StateDamagedError, match=f"{tmp_path}/state is damaged"):
         read_state(tmp_path)

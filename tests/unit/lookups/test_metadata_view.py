@@ -1,4 +1,4 @@
-"""Metadata put together from the rows of the sample."""
+"""Tests of the JSON of tracks, made from the rows of a sample."""
 
 import json
 from dataclasses import replace
@@ -11,7 +11,7 @@ import pytest
 from pipeline.catalog.musicbrainz.metadata import Artist, Catalogue
 from pipeline.lookups.metadata.json_parts import artist_lists
 from pipeline.lookups.metadata.meta_words import parse_meta
-from pipeline.lookups.metadata.view import Knowledge, MetadataView
+from pipeline.lookups.metadata.view import MetadataRows, MetadataView
 from tests.support.metadata_sample import (
     CATALOGUE,
     DUET,
@@ -33,20 +33,20 @@ WORDS = ("recordings", "releasegroups", "releases", "tracks", "isrcs", "sources"
 
 
 def shown(track_id: int, meta: str, catalogue: Catalogue = CATALOGUE) -> dict[str, Any]:
-    """Return what a result shows of a track."""
-    knowledge = Knowledge(LINKS, catalogue, artist_lists(catalogue))
-    return MetadataView(parse_meta(meta), knowledge).of_track(track_id)
+    """Return the metadata of a track."""
+    rows = MetadataRows(LINKS, catalogue, artist_lists(catalogue))
+    return MetadataView(parse_meta(meta), rows).of_track(track_id)
 
 
 def inherit(part: dict[str, Any], whole: dict[str, Any], *keys: str) -> None:
-    """Put back what a client takes from the whole around a part."""
+    """Set missing keys of a part from the whole around it, as a client does."""
     for key in keys:
         if key not in part and key in whole:
             part[key] = whole[key]
 
 
 def expand(whole: dict[str, Any]) -> None:
-    """Do what a client does with a compressed answer."""
+    """Expand a compressed answer, as a client does."""
     for group in whole.get("releasegroups", ()):
         inherit(group, whole, "artists")
         for release in group.get("releases", ()):
@@ -58,7 +58,7 @@ def expand(whole: dict[str, Any]) -> None:
 
 
 def expand_tracks(release: dict[str, Any], whole: dict[str, Any]) -> None:
-    """Put back the tracks' titles and artists."""
+    """Set the missing titles and artists of tracks."""
     for medium in release.get("mediums", ()):
         for track in medium["tracks"]:
             inherit(track, release, "artists")
@@ -67,45 +67,45 @@ def expand_tracks(release: dict[str, Any], whole: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["meta"] or "none")
 def test_examples_of_the_protocol(example: dict[str, Any]):
-    """Each form is exactly what the protocol's description shows."""
+    """Each answer equals that of the protocol's description."""
     assert shown(A, example["meta"]) == example["shown"]
 
 
-def test_a_track_without_links_shows_nothing():
-    """No MBID, no key at all."""
+def test_a_track_without_links_has_no_metadata():
+    """There is no key `recordings`."""
     metas = ("recordings", "recordingids", "releases", "releasegroupids", "m2")
     assert [shown(B, meta) for meta in metas] == [{}] * 5
 
 
 @pytest.mark.parametrize("track_id", [C, D])
 def test_releases_of_unknown_and_stand_alone_recordings_are_an_empty_list(track_id: int):
-    """The key that was asked for is there."""
+    """The key `releases` is there."""
     assert shown(track_id, "releases") == {"releases": []}
     assert shown(track_id, "releasegroupids releases") == {"releasegroups": []}
 
 
-def test_a_stand_alone_recording_is_its_id_where_releases_are_asked_for():
-    """Alone it has title and artists."""
+def test_with_releases_a_stand_alone_recording_has_only_its_id():
+    """Without releases it has its title and artists."""
     assert shown(D, "recordings releaseids sources") == {"recordings": [{"id": DUET, "sources": 3}]}
     assert shown(D, "recordings")["recordings"][0]["title"] == "Glass Weather (duet)"
     assert shown(D, "m2") == {"recordings": [{"id": DUET}]}
 
 
 def test_sources_are_those_of_the_track():
-    """Two tracks that share a recording each have their own count."""
-    knowledge = Knowledge(LINKS, CATALOGUE, artist_lists(CATALOGUE))
-    view = MetadataView(parse_meta("recordings sources"), knowledge)
+    """Two tracks of one recording have different counts."""
+    rows = MetadataRows(LINKS, CATALOGUE, artist_lists(CATALOGUE))
+    view = MetadataView(parse_meta("recordings sources"), rows)
     counts = [view.of_track(track_id)["recordings"][0]["sources"] for track_id in (A, E)]
     assert counts == [12, 4]
 
 
 def test_recordings_are_in_the_order_of_their_mbids():
-    """As the links are."""
+    """The links are ordered so too."""
     assert [each["id"] for each in shown(E, "recordingids")["recordings"]] == [WEATHER, HARBOUR]
 
 
 def test_releases_collect_the_tracks_of_all_recordings():
-    """Without recordings, a medium shows the tracks of every recording of the track."""
+    """Without recordings, a medium has the tracks of all recordings of the track."""
     releases = shown(E, "releases tracks")["releases"]
     assert [release["id"] for release in releases] == [gid("cc", n) for n in (1, 2, 3)]
     assert [
@@ -118,8 +118,8 @@ def test_releases_collect_the_tracks_of_all_recordings():
     ]
 
 
-def test_what_is_unknown_is_left_out():
-    """A group without a type, a credit without names, an event without place and date."""
+def test_missing_values_are_left_out():
+    """The type of a group, the names of a credit, the place and date of an event."""
     group = shown(E, "releasegroups releases tracks")["releasegroups"][2]
     assert group == {
         "id": gid("bb", 3),
@@ -143,8 +143,8 @@ def test_what_is_unknown_is_left_out():
     }
 
 
-def test_a_medium_shows_its_title_and_its_format():
-    """Each where there is one."""
+def test_a_medium_has_its_title_and_its_format():
+    """Both are optional."""
     mediums = shown(E, "releases tracks")["releases"][0]["mediums"]
     assert [(each.get("format"), each.get("title")) for each in mediums] == [
         ("CD", None),
@@ -153,7 +153,7 @@ def test_a_medium_shows_its_title_and_its_format():
 
 
 def test_m2_leaves_out_the_duration_of_a_track_without_a_length():
-    """The rest of the answer is as ever."""
+    """The rest of the answer is the same."""
     tracks = shown(E, "m2")["recordings"][1]["tracks"]
     assert [track.get("duration") for track in tracks] == [None, 61.0, None]
     assert tracks[0] == {
@@ -170,7 +170,7 @@ def test_m2_leaves_out_the_duration_of_a_track_without_a_length():
 
 @pytest.mark.parametrize("count", range(1, len(WORDS) + 1))
 def test_a_compressed_answer_can_be_expanded(count: int):
-    """What `compress` leaves out is what a client inherits, whatever the other words."""
+    """The expanded answer equals the answer without `compress`, for all words."""
     credited = replace(CATALOGUE, artists={**CATALOGUE.artists, 3: [Artist(gid("aa", 3), "I", "")]})
     for words in combinations(WORDS, count):
         meta = " ".join(words)
@@ -180,8 +180,8 @@ def test_a_compressed_answer_can_be_expanded(count: int):
         assert compressed == shown(E, meta, credited)
 
 
-def test_compress_keeps_what_ids_alone_do_not_show():
-    """Nothing is left out for a parent that doesn't show it."""
+def test_compress_removes_only_values_that_a_parent_shows():
+    """A parent that is an id only shows none."""
     release = shown(A, "recordingids releasegroupids releases tracks compress")["recordings"][0]
     release = release["releasegroups"][0]["releases"][0]
     assert release["title"] == "Slow Storm"

@@ -1,4 +1,4 @@
-"""The stages of a lookup that need no database: decode, and find what is asked twice."""
+"""Tests of the stages of a lookup that need no database: validate and dedupe."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ def test_validate_replaces_compressed_fingerprints_by_words() -> None:
         assert (lookup.fingerprint, lookup.error) == (b"", "")
 
 
-def test_validate_refuses_what_is_no_fingerprint() -> None:
+def test_validate_refuses_an_invalid_fingerprint() -> None:
     broken = Lookup(0, 200, fingerprint=compress(fingerprint(1))[:90])
     empty = Lookup(0, 200, fingerprint=b"\x01\x00\x00\x00")
     done = validate_lookups(batch(broken, empty, asked(3)))
@@ -34,25 +34,25 @@ def test_validate_refuses_what_is_no_fingerprint() -> None:
     assert [bool(lookup.words) for lookup in done.lookups] == [False, False, True]
 
 
-def test_validate_leaves_lookups_by_track_id_alone() -> None:
+def test_validate_does_not_change_lookups_by_track_id() -> None:
     done = validate_lookups(batch(Lookup(0, track_gid=TRACK)))
     assert done.lookups == [Lookup(0, track_gid=TRACK)]
 
 
-def test_dedupe_marks_only_what_asks_the_same() -> None:
+def test_dedupe_marks_only_equal_lookups() -> None:
     lookups = [asked(1), asked(2), asked(1), asked(1, 201), asked(1, 200, 8), asked(1)]
     done = dedupe_lookups(validate_lookups(batch(*lookups)))
     assert [lookup.same_as for lookup in done.lookups] == [-1, -1, 0, -1, -1, 0]
     assert [bool(lookup.words) for lookup in done.lookups] == [True, True, False, True, True, False]
 
 
-def test_dedupe_knows_track_ids_from_fingerprints_and_skips_what_was_refused() -> None:
+def test_dedupe_distinguishes_track_ids_and_skips_refused_lookups() -> None:
     refused = [Lookup(0, error="empty"), Lookup(0, error="empty")]
     tracks = [Lookup(0, track_gid=TRACK), Lookup(0, track_gid=TRACK)]
     done = dedupe_lookups(batch(*refused, *tracks))
     assert [lookup.same_as for lookup in done.lookups] == [-1, -1, -1, 2]
 
 
-def test_a_batch_survives_its_message() -> None:
+def test_a_batch_is_unchanged_by_a_message() -> None:
     original = validate_lookups(batch(asked(1), Lookup(0, track_gid=TRACK)))
     assert from_message(LookupBatch, to_message(original)) == original

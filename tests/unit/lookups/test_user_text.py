@@ -1,4 +1,4 @@
-"""Submitted text in the place of what MusicBrainz doesn't know."""
+"""Tests of the JSON of submitted texts."""
 
 from typing import Any
 
@@ -47,13 +47,13 @@ RELEASE = {
     ],
 )
 def test_a_full_text(meta: str, shown: dict[str, Any]):
-    """Artists are plain texts, and nothing but the track has an id."""
+    """Artists are strings, and only the track has an id."""
     itself = {"title": "Harbour Lights", "artists": ["Northern Pier"]}
     assert text_recording(ALBUM, parse_meta(f"{meta} usermeta")) == {**itself, **shown}
 
 
 def test_a_text_without_an_album():
-    """Empty titles and artists are left out; the event of a release is there, and empty."""
+    """Empty titles and artists are left out; a release has an empty event."""
     itself = {"title": "Harbour Lights (live)", "artists": ["Northern Pier"]}
     release = {"releaseevents": [{}]}
     for meta, shown in [
@@ -64,8 +64,8 @@ def test_a_text_without_an_album():
         assert text_recording(LIVE, parse_meta(f"{meta} usermeta")) == {**itself, **shown}
 
 
-def test_positions_may_be_unknown():
-    """They are null."""
+def test_unknown_positions_are_null():
+    """The track and disc numbers are optional."""
     shown = text_recording(LIVE, parse_meta("recordings releaseids tracks usermeta"))
     assert shown["releases"] == [
         {
@@ -87,13 +87,13 @@ def test_positions_may_be_unknown():
     ]
 
 
-def test_ids_alone_are_an_empty_recording():
-    """There is no id to show."""
+def test_with_ids_only_the_recording_is_empty():
+    """A text has no id."""
     assert text_recording(ALBUM, parse_meta("recordingids usermeta")) == {}
 
 
-def test_compress_works_on_texts_too():
-    """Titles and artists that repeat are left out."""
+def test_compress_applies_to_texts():
+    """Repeated titles and artists are left out."""
     text = UserText(7, "Song", "Band", "Song", "Band", None, None, None)
     shown = text_recording(
         text, parse_meta("recordings releasegroups releases tracks compress usermeta")

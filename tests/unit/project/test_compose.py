@@ -104,6 +104,13 @@ def test_health_is_checked_with_what_the_image_has(service: str) -> None:
     assert not {"wget", "curl"} & set(" ".join(words).split())
 
 
+def test_the_api_container_is_healthy_if_it_can_serve() -> None:
+    api = services()["api"]
+    assert "http://127.0.0.1:5000/_health'" in api
+    for line in ("interval: 30s", "timeout: 10s", "start_period: 40s", "retries: 3"):
+        assert f"      {line}\n" in api
+
+
 def test_the_image_holds_every_room() -> None:
     copied = " ".join(re.findall(r"^COPY (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     allowed = (ROOT / ".dockerignore").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Engines on a real PostgreSQL."""
+"""Engines and connections on a real PostgreSQL."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ IDENTITY = sqlalchemy.text("SELECT pg_backend_pid()")
 
 @pytest.fixture
 def settings(servers: Servers) -> Settings:
-    """Return settings whose four databases are PostgreSQL's own first one."""
+    """Return settings whose four databases are PostgreSQL's database ``postgres``."""
     settings = servers.settings()
     names = ("database", "database_fingerprint", "database_ingest", "database_musicbrainz")
     update = {
@@ -40,8 +40,8 @@ def opened(settings: Settings, component: str = "test") -> Iterator[Databases]:
         databases.dispose()
 
 
-def test_engines_are_told_apart_by_their_settings() -> None:
-    """Without further settings there are four engines, each its own twin's too."""
+def test_databases_with_different_settings_have_different_engines() -> None:
+    """By default there are four engines, which their read-only twins share."""
     names: tuple[DatabaseName, ...] = ("app", "fingerprint", "ingest", "musicbrainz")
     with opened(Settings()) as databases:
         engines = {databases.engine(name) for name in names}
@@ -53,7 +53,7 @@ def test_engines_are_told_apart_by_their_settings() -> None:
 
 
 def test_a_twin_with_settings_of_its_own_has_its_own_engine() -> None:
-    """A read-only twin elsewhere is another engine."""
+    """A read-only twin with another host has another engine."""
     settings = Settings.model_validate({"database_ro": {"host": "replica"}})
     with opened(settings) as databases:
         assert databases.engine("app", read_only=True).url.host == "replica"
@@ -61,20 +61,20 @@ def test_a_twin_with_settings_of_its_own_has_its_own_engine() -> None:
 
 
 def test_equal_databases_share_one_engine(settings: Settings) -> None:
-    """Four sections that name one database share its pool."""
+    """Four sections with one database share its pool."""
     with opened(settings) as databases:
         assert databases.engine("app") is databases.engine("ingest")
         assert databases.engine("app") is databases.engine("musicbrainz", read_only=True)
 
 
 def test_threads_get_the_same_engine() -> None:
-    """However many ask at once, one engine is made."""
+    """Concurrent first uses create one engine."""
     with opened(Settings()) as databases, ThreadPoolExecutor(8) as pool:
         engines = set(pool.map(lambda _: databases.engine("app"), range(64)))
     assert len(engines) == 1
 
 
-def test_the_server_is_told_who_connects(settings: Settings) -> None:
+def test_the_component_is_the_application_name(settings: Settings) -> None:
     """PostgreSQL shows the component as the application's name."""
     with opened(settings, "worker") as databases, databases.engine("app").connect() as connection:
         name = connection.scalar(sqlalchemy.text("SELECT current_setting('application_name')"))
@@ -95,7 +95,7 @@ def test_pool_options_are_used(settings: Settings) -> None:
 
 @pytest.mark.parametrize("reading", [False, True])
 def test_a_connection_that_the_server_closed_is_replaced(settings: Settings, reading: bool) -> None:
-    """A dead connection is found before it is lent, and the caller sees nothing."""
+    """A dead connection is replaced at checkout, without an error."""
     with opened(settings, "victim") as victims, opened(settings, "killer") as killers:
         connect = partial(victims.reading, "app") if reading else victims.engine("app").connect
         with connect() as connection:
@@ -113,10 +113,10 @@ def kill(killers: Databases, pid: int) -> None:
 
 
 @pytest.mark.parametrize("rest", [0.0, RESTED + 1])
-def test_only_a_connection_that_has_rested_is_asked_whether_it_lives(
+def test_only_an_idle_connection_is_pinged(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, rest: float
 ) -> None:
-    """What is used again at once costs no round trip more."""
+    """A connection that is used again at once needs no ping."""
     asked: list[object] = []
     with opened(settings) as databases:
         engine = databases.engine("app")
@@ -133,8 +133,8 @@ def test_only_a_connection_that_has_rested_is_asked_whether_it_lives(
     assert len(asked) == (1 if rest else 0)
 
 
-def test_without_the_ping_a_dead_connection_is_seen(settings: Settings) -> None:
-    """The option switches the test off."""
+def test_without_pool_pre_ping_a_dead_connection_raises_an_error(settings: Settings) -> None:
+    """The option turns the test of connections off."""
     plain = settings.database.model_copy(update={"pool_pre_ping": False})
     with (
         opened(settings.model_copy(update={"database": plain})) as databases,
@@ -150,8 +150,8 @@ def test_without_the_ping_a_dead_connection_is_seen(settings: Settings) -> None:
             connection.scalar(IDENTITY)
 
 
-def test_each_statement_of_a_reader_stands_for_itself(settings: Settings) -> None:
-    """No transaction is begun, and the connection is kept for the next reader."""
+def test_each_statement_of_a_reading_connection_commits(settings: Settings) -> None:
+    """No transaction starts, and the pool keeps the connection."""
     state = sqlalchemy.text("SELECT pg_backend_pid(), now(), pg_sleep(0.001)")
     with opened(settings) as databases:
         with databases.reading("app") as connection:
@@ -173,7 +173,7 @@ def test_a_statement_over_its_limit_is_cancelled(settings: Settings) -> None:
         assert connection.scalar(show) == "0"
 
 
-def test_a_limit_holds_for_a_session(settings: Settings) -> None:
+def test_a_limit_applies_to_a_session(settings: Settings) -> None:
     """A session is limited as a connection is; fractions are rounded up, never to no limit."""
     with opened(settings) as databases, Session(databases.engine("app")) as session:
         limit_statements(session, 0.0001)
@@ -181,7 +181,7 @@ def test_a_limit_holds_for_a_session(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
-def test_a_limit_that_would_be_none_is_refused(settings: Settings, seconds: float) -> None:
+def test_a_limit_of_zero_is_refused(settings: Settings, seconds: float) -> None:
     """Zero, which PostgreSQL takes for no limit, is refused."""
     with (
         opened(settings) as databases,
@@ -205,7 +205,7 @@ def test_errors_quote_no_parameters(settings: Settings) -> None:
 
 
 def test_disposed_databases_can_be_used_again(settings: Settings) -> None:
-    """Disposing closes the connections; engines are made anew."""
+    """`dispose` closes the connections; the next use creates new engines."""
     with opened(settings) as databases:
         before = databases.engine("app")
         databases.dispose()

@@ -1,4 +1,4 @@
-"""The log: both forms, every logger through one formatter."""
+"""The log in both formats, for all loggers."""
 
 import io
 import json
@@ -19,8 +19,7 @@ import sqlalchemy
 import structlog
 from celery.utils.log import get_task_logger
 
-from pipeline.runtime import logs
-from pipeline.runtime.logs import configure_logging
+from pipeline.runtime.logs import configure_logging, reset_logging
 from pipeline.runtime.trace import trace
 from pipeline.settings.sections import LoggingSettings
 
@@ -34,7 +33,7 @@ LINE = re.compile(
 
 @contextmanager
 def logging_to(**settings: Any) -> Iterator[io.StringIO]:
-    """Configure logging for the time of a block; give what standard output receives."""
+    """Configure logging for a block; yield the text on standard output."""
     root = logging.getLogger()
     level = root.level
     with redirect_stdout(io.StringIO()) as out:
@@ -42,7 +41,7 @@ def logging_to(**settings: Any) -> Iterator[io.StringIO]:
         try:
             yield out
         finally:
-            logs._remove_own_handlers(root)
+            reset_logging()
             root.setLevel(level)
             logging.captureWarnings(capture=False)
 
@@ -59,7 +58,7 @@ def records_of(out: io.StringIO) -> list[dict[str, Any]]:
 
 
 def test_text_lines() -> None:
-    """A line of text has the seed's form, its context after the message."""
+    """A line has the configured format, with the fields after the message."""
     with logging_to() as out:
         LOG.info("imported", submission_id=7, reason="too short", path="", ok=True, odd='a"b')
         logging.getLogger("celery.worker").warning("lost %s", "broker")
@@ -76,7 +75,7 @@ def test_text_lines() -> None:
 
 
 def test_json_lines() -> None:
-    """A JSON line has time with offset, level, logger, message, process and the own fields."""
+    """A JSON line has time with offset, level, logger, message, process and the record's fields."""
     with logging_to(format="json") as out:
         LOG.warning("imported", submission_id=7)
         logging.getLogger("sqlalchemy.pool").error("lost %s", "it", extra={"colour": "red"})
@@ -95,11 +94,11 @@ def test_json_lines() -> None:
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_process_logs_to_standard_output_alone(form: str) -> None:
+def test_a_process_logs_to_standard_output_only(form: str) -> None:
     """A real process writes whole lines to standard output, nothing to standard error."""
     program = f"""
 import logging, structlog
-from pipeline.runtime.logs import configure_logging
+from pipeline.runtime.logs import configure_logging, reset_logging
 from pipeline.settings.sections import LoggingSettings
 configure_logging(LoggingSettings(format={form!r}), component="worker")
 structlog.get_logger("acoustid.a").info("one")
@@ -118,7 +117,7 @@ logging.getLogger("b").info("two")
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_the_trace_id_and_bound_context_are_added_to_every_record(form: str) -> None:
-    """Both our records and a library's carry the trace id and what is bound."""
+    """Records of this project and of libraries have the trace id and the bound fields."""
     with logging_to(format=form) as out:
         with trace("GIVEN"), structlog.contextvars.bound_contextvars(stage="score"):
             LOG.info("ours")
@@ -167,7 +166,7 @@ def test_exceptions_are_indented_lines_of_text() -> None:
     assert out.getvalue().count("\n    Traceback") == 3
 
 
-def test_a_message_cannot_pass_for_another_record() -> None:
+def test_a_message_cannot_look_like_another_record() -> None:
     """Line ends in a message or a value never start a line."""
     forged = "2026-01-01 00:00:00,000 [1] [INFO] root: all is well"
     with logging_to() as out:
@@ -180,7 +179,7 @@ def test_a_message_cannot_pass_for_another_record() -> None:
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_secrets_are_masked_in_both_forms(form: str) -> None:
-    """No secret comes out, by name, in a message or in a library's arguments."""
+    """Secrets are masked in fields, in messages and in the arguments of libraries."""
     with logging_to(format=form) as out:
         LOG.info("x", password="hunter2", nested={"apikey": "hunter2"}, url="redis://:hunter2@h")
         LOG.info("at https://hunter2@sentry.example/1")
@@ -191,7 +190,7 @@ def test_secrets_are_masked_in_both_forms(form: str) -> None:
 
 
 def test_levels() -> None:
-    """The level holds for all loggers but those with their own."""
+    """The level applies to all loggers without a level."""
     with logging_to(levels={"acoustid": "DEBUG", "other.a": "ERROR"}) as out:
         for name in ("acoustid.a", "other.a", "other"):
             structlog.get_logger(name).info("info")
@@ -205,15 +204,15 @@ def test_levels() -> None:
     ]
 
 
-def test_what_quotes_the_arguments_of_tasks_is_quiet() -> None:
+def test_celery_does_not_log_the_arguments_of_tasks() -> None:
     """Celery's trace logger, which quotes arguments and results, is quiet at INFO."""
     with logging_to() as out:
         logging.getLogger("celery.app.trace").info("succeeded")
     assert out.getvalue() == ""
 
 
-def test_what_quotes_the_arguments_of_tasks_can_be_opened_without_them() -> None:
-    """Opened by its own level, Celery's trace logger still shows no task's arguments."""
+def test_celerys_trace_logger_never_shows_arguments() -> None:
+    """With its level set to INFO, Celery's trace logger shows no arguments of tasks."""
     with logging_to(format="json", levels={"celery.app.trace": "INFO"}) as out:
         logging.getLogger("celery.app.trace").info("succeeded", extra={"data": {"args": "AQAA"}})
     (record,) = records_of(out)
@@ -230,8 +229,8 @@ def test_configuring_again_replaces() -> None:
     assert [(each["message"], each["component"]) for each in records_of(out)] == [("once", "api")]
 
 
-def test_own_field_names_do_not_hide_the_records() -> None:
-    """A value called like one of the record's own fields keeps both."""
+def test_a_value_with_the_name_of_a_record_field_is_kept() -> None:
+    """Both the value and the record's field are in the line."""
     with logging_to(format="json") as out:
         LOG.info("m", level="high", time=3, message="n", process="p")
     (record,) = records_of(out)
@@ -239,8 +238,8 @@ def test_own_field_names_do_not_hide_the_records() -> None:
     assert (record["message_"], record["level_"], record["time_"]) == ("n", "high", 3)
 
 
-def test_any_text_is_written_as_json() -> None:
-    """Half characters and other scripts come out of JSON as they went in."""
+def test_any_text_can_be_logged_as_json() -> None:
+    """Surrogates and other scripts are unchanged after a round trip through JSON."""
     with logging_to(format="json") as out:
         LOG.info("é\ud800", value="日\udfff")
     (record,) = records_of(out)
@@ -248,21 +247,21 @@ def test_any_text_is_written_as_json() -> None:
     assert (record["message"], record["value"]) == ("é\ud800", "日\udfff")
 
 
-def test_any_text_is_written_as_text() -> None:
-    """Half characters are spelled out in text, which UTF-8 could not hold."""
+def test_any_text_can_be_logged_as_text() -> None:
+    """Surrogates, which UTF-8 can't encode, are escaped."""
     with logging_to() as out:
         LOG.info("é\ud800", value="日\udfff")
     assert lines_of(out)[0][2] == 'é\\ud800 value="日\\udfff"'
 
 
-def test_warnings_go_the_same_way() -> None:
-    """Python's warnings are records too."""
+def test_python_warnings_are_logged() -> None:
+    """They go to the same handler."""
     with logging_to() as out:
         warnings.warn("odd", stacklevel=1)
     assert lines_of(out)[0][:2] == ("WARNING", "py.warnings")
 
 
-def test_uvicorn_goes_the_same_way() -> None:
+def test_uvicorn_logs_through_the_handler() -> None:
     """Uvicorn's errors reach the one handler; its warnings, one for each bad request, don't."""
     with logging_to() as out:
         logging.getLogger("uvicorn.error").error("an error")
@@ -280,8 +279,8 @@ def test_loggers_can_be_captured_after_any_number_of_configurations() -> None:
     assert [record["event"] for record in records] == ["seen"]
 
 
-def test_celery_goes_the_same_way() -> None:
-    """With a receiver of its signal, Celery's own set-up leaves the loggers as they are."""
+def test_celery_logs_through_the_handler() -> None:
+    """With a receiver of its signal, Celery does not configure the loggers."""
 
     def configure(**_: object) -> None:
         configure_logging(LoggingSettings(), component="worker")
@@ -301,8 +300,8 @@ def test_celery_goes_the_same_way() -> None:
     ]
 
 
-def test_sqlalchemy_goes_the_same_way() -> None:
-    """Statements are logged once their logger's level says so, and never twice."""
+def test_sqlalchemy_logs_through_the_handler() -> None:
+    """Statements are logged once if the level of their logger is INFO."""
     engine = sqlalchemy.create_engine("sqlite://")
     with logging_to(levels={"sqlalchemy.engine": "INFO"}) as out, engine.connect() as connection:
         connection.execute(sqlalchemy.text("SELECT 1"))

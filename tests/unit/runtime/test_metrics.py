@@ -1,4 +1,4 @@
-"""Metrics as a StatsD server receives them: a real UDP socket."""
+"""Metrics on a real UDP socket."""
 
 import re
 import socket
@@ -84,7 +84,7 @@ def metrics(server: socket.socket) -> Iterator[Metrics]:
 
 
 @pytest.mark.parametrize(("call", "packets"), EVERY_CALL)
-def test_every_metric_arrives_under_its_name(
+def test_every_metric_is_sent_with_its_name(
     call: Callable[[Metrics], None],
     packets: list[str],
     metrics: Metrics,
@@ -116,16 +116,18 @@ def test_an_ipv6_server_is_reached() -> None:
 
 
 @pytest.mark.parametrize("call", [call for call, _ in EVERY_CALL])
-def test_without_a_host_nothing_happens(call: Callable[[Metrics], None]) -> None:
-    """Without a host every method is silent."""
+def test_without_a_host_nothing_is_sent(call: Callable[[Metrics], None]) -> None:
+    """Without a host no method sends a packet."""
     silent = connect_metrics(StatsdSettings())
     call(silent)
     silent.close()
 
 
 @pytest.mark.parametrize("call", [call for call, _ in EVERY_CALL])
-def test_nothing_is_raised_when_nobody_listens(call: Callable[[Metrics], None]) -> None:
-    """A refused packet, then a closed socket, go unnoticed."""
+def test_a_lost_packet_raises_no_error(
+    call: Callable[[Metrics], None],
+) -> None:
+    """Neither a refused packet nor a closed socket raises an error."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as bound:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
@@ -136,18 +138,16 @@ def test_nothing_is_raised_when_nobody_listens(call: Callable[[Metrics], None]) 
     call(sent)
 
 
-def test_a_full_socket_drops_packets_and_does_not_wait(
+def test_packets_that_do_not_fit_into_the_socket_are_dropped(
     metrics: Metrics, server: socket.socket
 ) -> None:
-    """With nobody reading, packets are dropped; the ones that fitted arrive."""
-    assert metrics._client is not None
-    assert not metrics._client._sock.getblocking()
+    """While the server reads nothing, no call raises an error; it receives the first packets."""
     for _ in range(20_000):
         metrics.new_submissions()
     assert server.recv(1024) == b"acoustid.new_submissions:1|c"
 
 
-def test_an_unknown_host_is_logged_and_stops_nothing() -> None:
+def test_an_unknown_host_is_logged_and_turns_metrics_off() -> None:
     """A host that cannot be resolved turns metrics off with one warning."""
     with capture_logs() as records:
         sent = connect_metrics(StatsdSettings(host="no-such-host.invalid"))
@@ -176,19 +176,19 @@ def test_an_unknown_host_is_logged_and_stops_nothing() -> None:
     ],
 )
 def test_labels(text: str, expected: str) -> None:
-    """Plain words become labels; a path, an address or worse becomes ``other``."""
+    """Plain words become labels; paths, addresses and other texts become ``other``."""
     assert label(text) == expected
 
 
 @given(st.text())
-def test_a_label_is_always_plain(text: str) -> None:
-    """Whatever comes in, a label is of letters, digits and underscores."""
+def test_a_label_has_letters_digits_and_underscores_only(text: str) -> None:
+    """This holds for any text."""
     assert re.fullmatch(r"[a-z][a-z0-9_]*", label(text))
 
 
 @pytest.mark.parametrize("method", ["FOO", "get\n", "", "a.b:1|c"])
-def test_a_made_up_method_is_other(method: str, metrics: Metrics, server: socket.socket) -> None:
-    """The HTTP method is the client's to choose, so only known ones are named."""
+def test_an_unknown_method_is_other(method: str, metrics: Metrics, server: socket.socket) -> None:
+    """A client may send any method, so only known ones are labels."""
     metrics.api_request("lookup", method, 405, 0)
     assert server.recv(1024) == b"acoustid.api.requests_total.lookup.other.405:1|c"
 
@@ -199,7 +199,7 @@ def documented() -> set[str]:
     return {re.sub(r"\.<.*", "", name) for row in rows for name in re.findall(r"`(.+?)`", row)}
 
 
-def test_the_document_names_exactly_what_is_sent() -> None:
+def test_the_document_lists_all_metrics() -> None:
     """Every metric that can be sent is in the document, and nothing else is."""
     sent = {packet.split(":")[0] for _, packets in EVERY_CALL for packet in packets}
     names = {name for name in documented() for each in sent if (each + ".").startswith(name + ".")}
@@ -208,7 +208,7 @@ def test_the_document_names_exactly_what_is_sent() -> None:
         assert any((each + ".").startswith(name + ".") for name in documented()), each
 
 
-def test_the_prefix_is_refused_when_it_would_break_the_protocol() -> None:
-    """A prefix with StatsD's own signs is refused."""
+def test_a_prefix_with_characters_of_the_protocol_is_refused() -> None:
+    """For example one with a colon."""
     with pytest.raises(ValueError, match="pattern"):
         StatsdSettings(prefix="a:b|c")

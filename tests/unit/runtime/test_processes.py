@@ -1,10 +1,10 @@
-"""A process that serves sets itself up."""
+"""The cores of a process."""
 
 import subprocess
 import sys
 
 
-def test_threads_that_are_started_later_stay_on_one_core() -> None:
+def test_threads_started_later_run_on_one_core() -> None:
     program = (
         "import os, threading; from pipeline.runtime.processes import stay_on_one_core\n"
         "cores = getattr(os, 'sched_getaffinity', lambda _: {0})\n"

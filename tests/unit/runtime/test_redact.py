@@ -1,4 +1,4 @@
-"""Secrets taken out of names, texts and structures."""
+"""Secrets are masked in fields, texts and nested values."""
 
 import uuid
 
@@ -69,7 +69,7 @@ def test_secrets_in_text(text: str, shown: str) -> None:
     assert redact_text(text) == shown
 
 
-def test_structures_are_followed() -> None:
+def test_nested_values_are_redacted() -> None:
     """Secrets are found in structures; numbers stay numbers, and the rest becomes text."""
     identity = uuid.uuid4()
     value = {
@@ -102,8 +102,8 @@ def test_structures_are_followed() -> None:
     }
 
 
-def test_endless_structures_end() -> None:
-    """A structure that holds itself is cut off."""
+def test_recursive_values_are_cut_off() -> None:
+    """A value that contains itself is cut off."""
     loop: list[object] = []
     loop.append(loop)
     assert "..." in str(redact(loop))
@@ -111,12 +111,12 @@ def test_endless_structures_end() -> None:
 
 @given(st.text())
 def test_text_without_assignment_or_url_is_unchanged(text: str) -> None:
-    """Only assignments and URLs are touched."""
+    """Only assignments and URLs are changed."""
     plain = text.replace("=", "").replace(":", "")
     assert redact_text(plain) == plain
 
 
 @given(st.text(alphabet="abcXYZ019%!*+~.-_", min_size=8))
-def test_no_password_of_a_url_survives(password: str) -> None:
-    """Whatever the password of a URL is made of, it does not come out."""
+def test_every_password_in_a_url_is_masked(password: str) -> None:
+    """This holds for any password."""
     assert redact_text(f"x redis://u:{password}@h/0 y") == "x redis://u:***@h/0 y"

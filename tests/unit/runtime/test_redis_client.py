@@ -1,4 +1,4 @@
-"""Redis clients on a real server, and on ones that are silent or gone."""
+"""Redis clients with a real server, and with servers that do not reply or are away."""
 
 import socket
 import threading
@@ -22,7 +22,7 @@ def settings(servers: Servers) -> Settings:
 
 @dataclass
 class Fake:
-    """A TCP server that accepts and answers nothing, or hangs up on the first `drops` callers."""
+    """A TCP server that does not reply, and closes the first `drops` connections."""
 
     listener: socket.socket
     drops: int = 0
@@ -39,13 +39,13 @@ class Fake:
 
     @property
     def settings(self) -> RedisSettings:
-        """Where it is."""
+        """Its settings."""
         return RedisSettings(host="127.0.0.1", port=self.listener.getsockname()[1])
 
 
 @pytest.fixture
 def fake() -> Iterator[Fake]:
-    """Return a server that accepts connections and says nothing."""
+    """Return a server that accepts connections and does not reply."""
     server = Fake(socket.create_server(("127.0.0.1", 0)))
     thread = threading.Thread(target=server.serve)
     thread.start()
@@ -73,13 +73,13 @@ def test_another_database_of_the_server(settings: Settings) -> None:
 
 
 def test_a_blocking_command_waits_at_the_server_past_the_reply_timeout(settings: Settings) -> None:
-    """A blocking client outlasts the wait that it was made for."""
+    """A blocking client waits longer than a reply timeout."""
     with closing(connect(settings.redis, blocking=True, wait=1, timeout=0.2)) as client:
         assert client.blpop(["runtime:nothing"], timeout=0.5) is None
 
 
 def test_a_pushed_reply_wakes_a_blocking_client(settings: Settings) -> None:
-    """What is pushed while a client waits is what it gets."""
+    """A blocking client gets an item that is pushed while it waits."""
     with (
         closing(connect(settings.redis, blocking=True)) as waiting,
         closing(connect(settings.redis)) as pushing,
@@ -93,8 +93,8 @@ def test_a_pushed_reply_wakes_a_blocking_client(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("blocking", [False, True])
-def test_a_silent_server_is_given_up_once(fake: Fake, *, blocking: bool) -> None:
-    """A reply that does not come raises, and the command is not sent again."""
+def test_a_command_without_a_reply_is_not_sent_again(fake: Fake, *, blocking: bool) -> None:
+    """A missing reply raises an error, and the command is not sent again."""
     with closing(connect(fake.settings, blocking=blocking, wait=0, timeout=0.1)) as client:
         with pytest.raises(redis.TimeoutError):
             client.incr("x")
@@ -104,15 +104,15 @@ def test_a_silent_server_is_given_up_once(fake: Fake, *, blocking: bool) -> None
         assert len(fake.accepted) == 2, "a connection that owes a reply must not be used again"
 
 
-def test_a_lost_connection_is_tried_once_more(fake: Fake) -> None:
-    """A command that found its connection lost is sent once more, and then given up."""
+def test_a_command_is_sent_once_more_after_a_lost_connection(fake: Fake) -> None:
+    """After a second lost connection it raises an error."""
     fake.drops = 100
     with closing(connect(fake.settings)) as client, pytest.raises(redis.ConnectionError):
         client.incr("x")
     assert len(fake.accepted) == 2
 
 
-def test_a_blocking_client_tries_once(fake: Fake) -> None:
+def test_a_blocking_command_is_sent_once(fake: Fake) -> None:
     """A blocking command is never sent twice."""
     fake.drops = 100
     with (
@@ -123,7 +123,7 @@ def test_a_blocking_client_tries_once(fake: Fake) -> None:
     assert len(fake.accepted) == 1
 
 
-def test_a_client_survives_its_connection(settings: Settings) -> None:
+def test_closed_connections_are_replaced(settings: Settings) -> None:
     """Connections that the server closed are replaced without an error, blocking ones too."""
     with (
         closing(connect(settings.redis)) as admin,
@@ -137,7 +137,7 @@ def test_a_client_survives_its_connection(settings: Settings) -> None:
 
 
 def test_a_wrong_password_is_an_error_that_does_not_quote_it(settings: Settings) -> None:
-    """The server's refusal names no password."""
+    """The error of the server has no password."""
     wrong = RedisSettings.model_validate(
         {"host": settings.redis.host, "port": settings.redis.port, "password": "hunter2"}
     )

@@ -1,8 +1,10 @@
-"""Error reports as they leave: through Sentry's own client and a transport that keeps them."""
+"""Error reports of Sentry's client, with a transport that collects them."""
 
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import falcon
@@ -14,9 +16,8 @@ import structlog
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
-from pipeline.runtime import logs
-from pipeline.runtime.logs import configure_logging
-from pipeline.runtime.sentry import bind_submission, init_sentry
+from pipeline.runtime.logs import configure_logging, reset_logging
+from pipeline.runtime.sentry import bind_account, bind_submission, init_sentry
 from pipeline.runtime.trace import trace
 from pipeline.settings.sections import LoggingSettings, Settings
 
@@ -30,7 +31,7 @@ LOG = structlog.get_logger("acoustid.test.sentry")
 
 
 class Kept(Transport):
-    """A transport that keeps what it is given."""
+    """A transport that collects envelopes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +43,7 @@ class Kept(Transport):
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The errors and transactions kept, as the JSON that would have left."""
+        """The collected errors and transactions as the JSON that is sent."""
         return [
             json.loads(item.get_bytes())
             for envelope in self.envelopes
@@ -52,19 +53,19 @@ class Kept(Transport):
 
     @property
     def errors(self) -> list[dict[str, Any]]:
-        """The errors among them."""
+        """The collected errors."""
         return [event for event in self.events if event.get("type") != "transaction"]
 
 
 def settings_with(**sentry: Any) -> Settings:
-    """Return settings that report errors, and no traces unless asked."""
+    """Return settings that report errors, without traces by default."""
     section = {"dsn": DSN, "traces_sample_rate": 0, "environment": "testing", **sentry}
     return Settings.model_validate({"sentry": section, "cluster": {"name": "house"}})
 
 
 @pytest.fixture
 def kept() -> Iterator[Kept]:
-    """Report to a transport that keeps what it is given, without traces."""
+    """Report to a collecting transport, without traces."""
     transport = Kept()
     with sentry_sdk.isolation_scope():
         assert init_sentry(settings_with(), "worker", transport=transport)
@@ -83,7 +84,7 @@ def test_without_a_dsn_nothing_is_started() -> None:
 
 
 def test_options_reach_the_client(kept: Kept) -> None:
-    """The configured rate is passed on, and nothing personal is sent by default."""
+    """The configured rate is set, and no personal data is collected."""
     assert kept.envelopes == []
     init_sentry(settings_with(traces_sample_rate=0.25), "worker", transport=kept)
     options = sentry_sdk.get_client().options
@@ -112,31 +113,63 @@ def test_an_exception_arrives_with_its_tags(kept: Kept) -> None:
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
-def test_the_end_of_a_process_is_no_error(kind: type[BaseException], kept: Kept) -> None:
+def test_the_end_of_a_process_is_not_reported(kind: type[BaseException], kept: Kept) -> None:
     """Interrupts and exits are dropped."""
     sentry_sdk.capture_exception(kind())
     assert kept.errors == []
 
 
-def test_a_submission_is_named_in_what_follows(kept: Kept) -> None:
-    """Once bound, the submission is in each report of the scope."""
-    bind_submission(7, "score")
+@dataclass
+class Received:
+    """The fields of a submission that reports show."""
+
+    id: int
+    account_id: int = 3
+    created: datetime = datetime(2026, 11, 30, 12, 30, 45, tzinfo=UTC)
+
+
+def test_a_submission_is_in_the_reports_that_follow(kept: Kept) -> None:
+    """Its id is a tag, its account is the user, and a context has its stage and time."""
+    bind_submission([Received(7)], "score")
     sentry_sdk.capture_message("odd")
     (event,) = kept.errors
+    assert event["user"] == {"id": 3}
     assert event["tags"]["submission_id"] == "7"
-    assert event["contexts"]["submission"] == {"id": 7, "stage": "score"}
+    received = "2026-11-30T12:30:45+00:00"
+    context = {"id": 7, "stage": "score", "received": received}
+    assert event["contexts"]["submission"] == context
+
+
+def test_reports_of_a_batch_name_no_submission(kept: Kept) -> None:
+    """Any of several submissions may be the reason."""
+    bind_submission([Received(7), Received(8)], "score")
+    sentry_sdk.capture_message("odd")
+    (event,) = kept.errors
+    assert "user" not in event
+    assert "submission_id" not in event["tags"]
+
+
+def test_a_user_is_reduced_to_the_account_id(kept: Kept) -> None:
+    """A name, an address or an id that is a text is dropped."""
+    bind_account(3)
+    sentry_sdk.capture_message("first")
+    sentry_sdk.set_user({"id": 3, "username": SECRET, "ip_address": ADDRESSES[0]})
+    sentry_sdk.capture_message("second")
+    sentry_sdk.set_user({"id": SECRET})
+    sentry_sdk.capture_message("third")
+    assert [event.get("user") for event in kept.errors] == [{"id": 3}, {"id": 3}, None]
 
 
 def assert_private(kept: Kept) -> None:
-    """See that something was sent, and nothing private in it."""
+    """Assert that something was sent, without private data."""
     sent = json.dumps(kept.events)
     assert kept.events
     for secret in PRIVATE:
         assert secret not in sent
 
 
-def test_nothing_private_leaves_in_any_field(kept: Kept) -> None:
-    """Keys, fingerprints and addresses are taken out of messages, contexts, tags and crumbs."""
+def test_no_field_has_private_data(kept: Kept) -> None:
+    """Keys, fingerprints and addresses are masked in messages, contexts, tags and breadcrumbs."""
     ipv4, ipv6 = ADDRESSES
     sentry_sdk.set_user({"id": SECRET, "ip_address": ipv4})
     sentry_sdk.set_tag("client", SECRET)
@@ -155,14 +188,14 @@ def test_nothing_private_leaves_in_any_field(kept: Kept) -> None:
     assert event["exception"]["values"][0]["value"].startswith("invalid literal for int()")
 
 
-def test_times_and_versions_are_no_addresses(kept: Kept) -> None:
-    """What only looks like an address stays."""
+def test_times_and_versions_are_not_masked(kept: Kept) -> None:
+    """Texts that are not addresses stay."""
     sentry_sdk.capture_message("at 12:30:45 with 1.2.3 and 999.1.1.1.")
     assert kept.errors[0]["message"] == "at 12:30:45 with 1.2.3 and 999.1.1.1."
 
 
 def test_a_logged_error_is_grouped_by_its_message(kept: Kept) -> None:
-    """A structured record arrives by its message, its context beside it, its exception within."""
+    """A structured record has its message, its fields as extra and its exception."""
     configure_logging(
         LoggingSettings(level="CRITICAL", levels={"acoustid": "ERROR"}), component="x"
     )
@@ -171,7 +204,7 @@ def test_a_logged_error_is_grouped_by_its_message(kept: Kept) -> None:
     except ValueError:
         LOG.exception("import failed", submission_id=7, apikey=SECRET)
     finally:
-        logs._remove_own_handlers(logging.getLogger())
+        reset_logging()
         logging.getLogger().setLevel(logging.WARNING)
         logging.captureWarnings(capture=False)
     (event,) = kept.errors
@@ -191,7 +224,7 @@ class Failing:
 
 
 def test_a_failed_request_is_reported_without_the_request(kept: Kept) -> None:
-    """The web framework's integration reports; of the request only method and path remain."""
+    """Falcon's integration reports the error; of the request only method and URL are sent."""
     app = falcon.App()
     app.add_route("/v2/submit", Failing())
     falcon.testing.TestClient(app).simulate_post(
@@ -213,8 +246,29 @@ def test_a_failed_request_is_reported_without_the_request(kept: Kept) -> None:
     assert_private(kept)
 
 
+class FailingForAccount:
+    """A resource that fails for an account, or for no one."""
+
+    def on_get(self, req: falcon.Request, _: falcon.Response) -> None:
+        """Fail."""
+        account_id = req.get_param_as_int("account")
+        if account_id:
+            bind_account(account_id)
+        raise LookupError("broken")
+
+
+def test_a_request_does_not_inherit_the_account_of_another(kept: Kept) -> None:
+    """The account is bound for one request only."""
+    app = falcon.App()
+    app.add_route("/", FailingForAccount())
+    client = falcon.testing.TestClient(app)
+    client.simulate_get("/", params={"account": 3})
+    client.simulate_get("/")
+    assert [event.get("user") for event in kept.errors] == [{"id": 3}, None]
+
+
 def test_a_transaction_carries_sql_without_its_values(kept: Kept) -> None:
-    """With tracing on, a statement is a span; its parameters do not leave."""
+    """With tracing on, a statement is a span without its parameters."""
     init_sentry(settings_with(traces_sample_rate=1), "worker", transport=kept)
     engine = sqlalchemy.create_engine("sqlite://")
     with sentry_sdk.start_transaction(name=ADDRESSES[0]), engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""The trace id: its form, and where it holds."""
+"""The trace id: its format and its scope."""
 
 import re
 import threading
@@ -16,7 +16,7 @@ from pipeline.runtime.trace import (
 )
 
 
-def test_it_is_base32_of_a_random_uuid_and_never_the_same() -> None:
+def test_a_trace_id_is_base32_of_a_random_uuid() -> None:
     """A trace id is 26 characters of Base32, new each time."""
     ids = {new_trace_id() for _ in range(100)}
     assert len(ids) == 100
@@ -25,8 +25,8 @@ def test_it_is_base32_of_a_random_uuid_and_never_the_same() -> None:
     assert {(each.version, each.variant) for each in uuids} == {(4, RFC_4122)}
 
 
-def test_it_is_bound_until_cleared() -> None:
-    """What is bound stays until it is cleared."""
+def test_a_trace_id_is_bound_until_it_is_cleared() -> None:
+    """It is bound until `clear_trace_id`."""
     assert current_trace_id() is None
     try:
         assert bind_trace_id("GIVEN") == "GIVEN"
@@ -37,8 +37,8 @@ def test_it_is_bound_until_cleared() -> None:
     assert current_trace_id() is None
 
 
-def test_a_block_restores_what_was_bound_before() -> None:
-    """Blocks nest, and an exception leaves nothing behind."""
+def test_a_block_restores_the_previous_trace_id() -> None:
+    """Blocks can be nested, and an exception restores the id too."""
     with trace("OUTER"):
         with trace() as inner:
             assert current_trace_id() == inner
@@ -48,8 +48,8 @@ def test_a_block_restores_what_was_bound_before() -> None:
     assert current_trace_id() is None
 
 
-def test_threads_do_not_share_it() -> None:
-    """Another thread has no trace id, or its own."""
+def test_threads_do_not_share_a_trace_id() -> None:
+    """Another thread has no trace id until it binds one."""
     seen: list[str | None] = []
     with trace():
         thread = threading.Thread(target=lambda: seen.append(current_trace_id()))

@@ -1,4 +1,4 @@
-"""The loader: where it looks, and which of two values wins."""
+"""Loading of settings: the files that are read, and the precedence of values."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -55,7 +55,7 @@ Write = Callable[[str], Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Return what writes a configuration file and names it."""
+    """Return a function that writes a configuration file and returns its environment."""
 
     def write_file(text: str) -> Path:
         path = tmp_path / "some.conf"
@@ -68,13 +68,11 @@ def write(tmp_path: Path) -> Write:
 def test_without_file_and_environment_all_is_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without file and environment all is default."""
     monkeypatch.chdir(tmp_path)
     assert load_settings(environ={}) == Settings()
 
 
-def test_the_sections_and_options_that_operators_know_are_read(write: Write) -> None:
-    """The sections and options that operators know are read."""
+def test_sections_and_options_of_the_file_are_read(write: Write) -> None:
     settings = load_settings(write(SEED), {})
     assert settings.database.host == "postgres"
     assert settings.database_musicbrainz.user == "acoustid_readonly"
@@ -86,44 +84,38 @@ def test_the_sections_and_options_that_operators_know_are_read(write: Write) -> 
 
 
 def test_the_environment_names_the_file(write: Write) -> None:
-    """The environment names the file."""
     path = write("[redis]\nhost = named\n")
     assert load_settings(environ={"ACOUSTID_CONFIG": str(path)}).redis.host == "named"
 
 
-def test_a_path_given_wins_over_the_environments(write: Write) -> None:
-    """A path given wins over the environments."""
+def test_an_argument_takes_precedence_over_acoustid_config(write: Write) -> None:
     path = write("[redis]\nhost = given\n")
     settings = load_settings(path, {"ACOUSTID_CONFIG": "/nowhere/acoustid.conf"})
     assert settings.redis.host == "given"
 
 
-def test_the_working_directory_is_the_last_place(
+def test_the_file_of_the_working_directory_is_read_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The working directory is the last place."""
     (tmp_path / "acoustid.conf").write_text("[redis]\nhost = here\n")
     monkeypatch.chdir(tmp_path)
     assert load_settings(environ={}).redis.host == "here"
 
 
-def test_the_process_environment_is_the_default_one(
+def test_the_default_environment_is_that_of_the_process(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process environment is the default one."""
     monkeypatch.setenv("ACOUSTID_REDIS_HOST", "from-process")
     assert load_settings(write("")).redis.host == "from-process"
 
 
-def test_the_environment_wins_over_the_file_option_by_option(write: Write) -> None:
-    """The environment wins over the file option by option."""
+def test_a_variable_takes_precedence_over_the_option_in_the_file(write: Write) -> None:
     path = write("[redis]\nhost = file\nport = 7000\n")
     redis = load_settings(path, {"ACOUSTID_REDIS_HOST": "environment"}).redis
     assert (redis.host, redis.port) == ("environment", 7000)
 
 
 def test_a_variable_sets_a_section_that_the_file_lacks(write: Write) -> None:
-    """A variable sets a section that the file lacks."""
     settings = load_settings(
         write("[redis]\n"),
         {
@@ -135,8 +127,7 @@ def test_a_variable_sets_a_section_that_the_file_lacks(write: Write) -> None:
     assert settings.cluster.rate_limiter.ip_limit == 0.5
 
 
-def test_percent_signs_are_left_alone(write: Write) -> None:
-    """Percent signs are left alone."""
+def test_percent_signs_have_no_special_meaning(write: Write) -> None:
     path = write("[database]\npassword = p%ss%(name)s%%\n")
     settings = load_settings(path, {"ACOUSTID_REDIS_PASSWORD": "50%"})
     assert settings.database.password.get_secret_value() == "p%ss%(name)s%%"
@@ -144,28 +135,24 @@ def test_percent_signs_are_left_alone(write: Write) -> None:
     assert settings.redis.password.get_secret_value() == "50%"
 
 
-def test_values_may_hold_the_signs_of_comments_and_assignments(write: Write) -> None:
-    """Values may hold the signs of comments and assignments."""
+def test_values_may_have_the_characters_of_comments_and_assignments(write: Write) -> None:
     path = write("[database]\npassword = a=b#c;d: e\n")
     assert load_settings(path, {}).database.password.get_secret_value() == "a=b#c;d: e"
 
 
 @pytest.mark.parametrize("text", ["1", "true", "TRUE", "yes", "on"])
-def test_words_for_true(text: str, write: Write) -> None:
-    """Words for true."""
+def test_texts_that_mean_true(text: str, write: Write) -> None:
     assert load_settings(write(f"[features]\nasync_api = {text}\n"), {}).features.async_api
     assert load_settings(write(""), {"ACOUSTID_FEATURES_ASYNC_API": text}).features.async_api
 
 
 @pytest.mark.parametrize("text", ["0", "false", "No", "off"])
-def test_words_for_false(text: str, write: Write) -> None:
-    """Words for false."""
+def test_texts_that_mean_false(text: str, write: Write) -> None:
     environ = {"ACOUSTID_DATABASE_POOL_PRE_PING": text}
     assert not load_settings(write(""), environ).database.pool_pre_ping
 
 
 def test_levels_are_read_in_any_case_from_both_sources(write: Write) -> None:
-    """Levels are read in any case from both sources."""
     path = write("[logging]\nlevel = debug\nlevel_acoustid = Warning\nlevel_a__b = error\n")
     logging = load_settings(path, {"ACOUSTID_LOGGING_LEVEL_ACOUSTID": "info"}).logging
     assert logging.level == "DEBUG"
@@ -183,22 +170,19 @@ def test_levels_are_read_in_any_case_from_both_sources(write: Write) -> None:
         {"ACOUSTID_DATABASE_PASSWORD": ""},
     ],
 )
-def test_an_empty_variable_means_none_where_none_is_possible(
+def test_an_empty_variable_is_none_for_optional_options(
     environ: dict[str, str], write: Write
 ) -> None:
-    """An empty variable means none where none is possible."""
     settings = load_settings(write(""), environ)
     assert settings.model_copy(update={"sources": {}}) == Settings()
 
 
 def test_recycling_can_be_turned_off(write: Write) -> None:
-    """Recycling can be turned off."""
     settings = load_settings(write("[database]\npool_recycle =\n"), {})
     assert settings.database.pool_recycle is None
 
 
 def test_a_read_only_twin_inherits_the_file_and_the_environment(write: Write) -> None:
-    """A read only twin inherits the file and the environment."""
     path = write("[database_fingerprint]\nhost = main\nport = 6000\npassword = secret\n")
     settings = load_settings(path, {"ACOUSTID_DATABASE_FINGERPRINT_HOST": "override"})
     assert settings.database_fingerprint_ro == settings.database_fingerprint
@@ -206,8 +190,7 @@ def test_a_read_only_twin_inherits_the_file_and_the_environment(write: Write) ->
     assert settings.database_fingerprint_ro.port == 6000
 
 
-def test_a_read_only_twin_keeps_what_is_its_own(write: Write) -> None:
-    """A read only twin keeps what is its own."""
+def test_a_read_only_twin_keeps_its_own_values(write: Write) -> None:
     path = write("[database]\nhost = main\nport = 6000\n[database_ro]\nhost = twin\n")
     environ = {"ACOUSTID_DATABASE_HOST": "override", "ACOUSTID_DATABASE_RO_POOL_SIZE": "7"}
     settings = load_settings(path, environ)
@@ -216,21 +199,18 @@ def test_a_read_only_twin_keeps_what_is_its_own(write: Write) -> None:
     assert (twin.host, twin.port, twin.pool_size) == ("twin", 6000, 7)
 
 
-def test_a_read_only_twin_does_not_reach_back(write: Write) -> None:
-    """A read only twin does not reach back."""
+def test_a_read_only_twin_does_not_change_its_main_section(write: Write) -> None:
     settings = load_settings(write(""), {"ACOUSTID_DATABASE_INGEST_RO_HOST": "twin"})
     assert settings.database_ingest.host == "localhost"
     assert settings.database_ingest_ro.host == "twin"
 
 
 def test_databases_do_not_inherit_from_one_another(write: Write) -> None:
-    """Databases do not inherit from one another."""
     settings = load_settings(write(""), {"ACOUSTID_DATABASE_HOST": "one"})
     assert settings.database_fingerprint.host == "localhost"
 
 
 def test_the_source_of_every_given_value_is_kept(write: Write) -> None:
-    """The source of every given value is kept."""
     path = write("[redis]\nhost = r\n")
     sources = load_settings(path, {"ACOUSTID_DATABASE_PORT": "1"}).sources
     assert sources == {

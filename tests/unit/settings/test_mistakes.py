@@ -1,4 +1,4 @@
-"""Mistakes: each is reported, all at once, under the name of what is at fault."""
+"""Mistakes in the configuration: all are reported, each with its variable or option."""
 
 from pathlib import Path
 
@@ -16,8 +16,7 @@ def problems(tmp_path: Path, text: str = "", environ: dict[str, str] | None = No
     return [problem.removeprefix(f"{path}: ") for problem in caught.value.problems]
 
 
-def test_a_named_file_that_is_missing(tmp_path: Path) -> None:
-    """A named file that is missing."""
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     missing = tmp_path / "missing.conf"
     with pytest.raises(ConfigError, match=r"missing\.conf: cannot be read"):
         load_settings(missing, {})
@@ -44,13 +43,11 @@ def test_a_named_file_that_is_missing(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_mistakes_of_the_file(text: str, problem: str, tmp_path: Path) -> None:
-    """Mistakes of the file."""
+def test_mistakes_in_the_file_are_reported(text: str, problem: str, tmp_path: Path) -> None:
     assert problems(tmp_path, text) == [problem]
 
 
-def test_a_file_that_is_not_text(tmp_path: Path) -> None:
-    """A file that is not text."""
+def test_a_binary_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "some.conf"
     path.write_bytes(b"[redis]\nhost = \xff\n")
     with pytest.raises(ConfigError, match="is not UTF-8 text"):
@@ -65,8 +62,7 @@ def test_a_file_that_is_not_text(tmp_path: Path) -> None:
         ("ACOUSTID_", ""),
     ],
 )
-def test_an_unknown_variable(variable: str, hint: str, tmp_path: Path) -> None:
-    """An unknown variable."""
+def test_an_unknown_variable_is_reported(variable: str, hint: str, tmp_path: Path) -> None:
     assert problems(tmp_path, environ={variable: "1"}) == [f"{variable}: unknown variable{hint}"]
 
 
@@ -111,7 +107,6 @@ def test_an_unknown_variable(variable: str, hint: str, tmp_path: Path) -> None:
 def test_a_bad_value_is_reported_under_its_name(
     section: str, option: str, value: str, message: str, tmp_path: Path
 ) -> None:
-    """A bad value is reported under its name."""
     in_file = problems(tmp_path, f"[{section}]\n{option} = {value}\n")
     assert len(in_file) == 1
     assert in_file[0].startswith(f"[{section}] {option}: ")
@@ -125,24 +120,20 @@ def test_a_bad_value_is_reported_under_its_name(
 
 
 def test_a_bad_value_that_is_no_secret_is_quoted(tmp_path: Path) -> None:
-    """A bad value that is no secret is quoted."""
     assert problems(tmp_path, "[redis]\nport = six\n")[0].endswith("(it is 'six')")
 
 
-def test_a_value_that_is_replaced_is_not_judged(tmp_path: Path) -> None:
-    """A value that is replaced is not judged."""
+def test_a_replaced_value_is_not_checked(tmp_path: Path) -> None:
     path = tmp_path / "some.conf"
     path.write_text("[redis]\nport = six\n")
     assert load_settings(path, {"ACOUSTID_REDIS_PORT": "6"}).redis.port == 6
 
 
 def test_an_inherited_mistake_is_reported_once(tmp_path: Path) -> None:
-    """An inherited mistake is reported once."""
     assert len(problems(tmp_path, "[database]\nport = six\n")) == 1
 
 
 def test_all_mistakes_come_in_one_message(tmp_path: Path) -> None:
-    """All mistakes come in one message."""
     found = problems(
         tmp_path,
         "[wrong]\n[redis]\nport = six\nwrong = 1\npassword_file = /nowhere\n",
@@ -152,7 +143,6 @@ def test_all_mistakes_come_in_one_message(tmp_path: Path) -> None:
 
 
 def test_the_message_lists_one_problem_a_line() -> None:
-    """The message lists one problem a line."""
     assert str(ConfigError(["a: b", "c: d", "a: b"])) == (
         "the configuration cannot be used:\n  a: b\n  c: d"
     )

@@ -1,4 +1,4 @@
-"""Names: every variable finds its own option, and nothing else finds any."""
+"""Names of options: each variable sets its option, and other names set none."""
 
 import pytest
 
@@ -28,8 +28,7 @@ def resolved(variable: str) -> tuple[str, bool] | None:
         ("ACOUSTID_LOGGING_LEVEL_SQLALCHEMY", "[logging] level_sqlalchemy"),
     ],
 )
-def test_the_longest_section_that_fits_is_taken(variable: str, option: str) -> None:
-    """The longest section that fits is taken."""
+def test_the_longest_matching_section_is_used(variable: str, option: str) -> None:
     assert resolved(variable) == (option, False)
 
 
@@ -45,7 +44,6 @@ def test_the_longest_section_that_fits_is_taken(variable: str, option: str) -> N
     ],
 )
 def test_a_secret_can_be_named_by_its_file(variable: str, option: str) -> None:
-    """A secret can be named by its file."""
     assert resolved(variable) == (option, True)
 
 
@@ -68,8 +66,7 @@ def test_a_secret_can_be_named_by_its_file(variable: str, option: str) -> None:
         "OTHER_REDIS_HOST",
     ],
 )
-def test_nothing_else_is_an_option(variable: str) -> None:
-    """Nothing else is an option."""
+def test_other_variables_set_no_option(variable: str) -> None:
     assert resolved(variable) is None
 
 
@@ -78,15 +75,13 @@ def all_options() -> list[Option]:
     return [option for section in sections().values() for option in section.options.values()]
 
 
-def test_every_option_is_reached_by_its_own_variable_alone() -> None:
-    """Every option is reached by its own variable alone."""
+def test_every_option_has_one_variable() -> None:
     for option in all_options():
         assert resolve_variable(option.variable) == (option, False)
     assert len({option.variable for option in all_options()}) == len(all_options())
 
 
 def test_the_secrets_are_those_that_the_models_hide() -> None:
-    """The secrets are those that the models hide."""
     assert {str(option) for option in all_options() if option.secret} == {
         "[database] password",
         "[database_ro] password",
@@ -103,7 +98,6 @@ def test_the_secrets_are_those_that_the_models_hide() -> None:
 
 
 def test_two_underscores_in_a_loggers_name_stand_for_a_dot() -> None:
-    """Two underscores in a loggers name stand for a dot."""
     found = resolve_variable("ACOUSTID_LOGGING_LEVEL_SQLALCHEMY__ENGINE")
     assert found is not None
     assert found[0].location == ("logging", "levels", "sqlalchemy.engine")

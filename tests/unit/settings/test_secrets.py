@@ -1,4 +1,4 @@
-"""Secrets: read from files, given once, and never shown."""
+"""Secrets are read from files, given once, and never shown."""
 
 from pathlib import Path
 
@@ -24,7 +24,6 @@ def conf(tmp_path: Path) -> Path:
 
 
 def test_a_file_named_in_the_environment_is_read_and_stripped(conf: Path, secret: Path) -> None:
-    """A file named in the environment is read and stripped."""
     environ = {
         "ACOUSTID_DATABASE_INGEST_PASSWORD_FILE": str(secret),
         "ACOUSTID_CLUSTER_SECRET_FILE": str(secret),
@@ -37,7 +36,6 @@ def test_a_file_named_in_the_environment_is_read_and_stripped(conf: Path, secret
 
 
 def test_a_file_named_in_the_file_is_read(conf: Path, secret: Path) -> None:
-    """A file named in the file is read."""
     conf.write_text(f"[redis]\npassword_file = {secret}\n")
     password = load_settings(conf, {}).redis.password
     assert password is not None
@@ -46,10 +44,9 @@ def test_a_file_named_in_the_file_is_read(conf: Path, secret: Path) -> None:
 
 @pytest.mark.parametrize("option", ["password = file", "password_file = /nowhere"])
 @pytest.mark.parametrize("form", ["plain", "file"])
-def test_either_form_in_the_environment_wins_over_either_in_the_file(
+def test_the_environment_takes_precedence_in_both_forms(
     option: str, form: str, conf: Path, secret: Path
 ) -> None:
-    """Either form in the environment wins over either in the file."""
     conf.write_text(f"[redis]\n{option}\n")
     environ = (
         {"ACOUSTID_REDIS_PASSWORD": "from%file"}
@@ -62,7 +59,6 @@ def test_either_form_in_the_environment_wins_over_either_in_the_file(
 
 
 def test_both_forms_in_the_environment_are_refused(conf: Path, secret: Path) -> None:
-    """Both forms in the environment are refused."""
     environ = {
         "ACOUSTID_REDIS_PASSWORD": "hunter2",
         "ACOUSTID_REDIS_PASSWORD_FILE": str(secret),
@@ -74,7 +70,6 @@ def test_both_forms_in_the_environment_are_refused(conf: Path, secret: Path) -> 
 
 
 def test_both_forms_in_the_file_are_refused(conf: Path, secret: Path) -> None:
-    """Both forms in the file are refused."""
     conf.write_text(f"[redis]\npassword_file = {secret}\npassword = hunter2\n")
     with pytest.raises(ConfigError, match=r"\[redis\] password_file and .* both given") as caught:
         load_settings(conf, {})
@@ -82,34 +77,29 @@ def test_both_forms_in_the_file_are_refused(conf: Path, secret: Path) -> None:
 
 
 def test_a_missing_file_is_an_error_that_names_the_variable(conf: Path) -> None:
-    """A missing file is an error that names the variable."""
     with pytest.raises(ConfigError, match="ACOUSTID_REDIS_PASSWORD_FILE: the file cannot be read"):
         load_settings(conf, {"ACOUSTID_REDIS_PASSWORD_FILE": "/nowhere/at/all"})
 
 
 def test_an_empty_file_is_an_error(conf: Path, tmp_path: Path) -> None:
-    """An empty file is an error."""
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(ConfigError, match="ACOUSTID_SENTRY_DSN_FILE: the file is empty"):
         load_settings(conf, {"ACOUSTID_SENTRY_DSN_FILE": str(tmp_path / "empty")})
 
 
 def test_a_file_of_bytes_is_an_error(conf: Path, tmp_path: Path) -> None:
-    """A file of bytes is an error."""
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="ACOUSTID_SENTRY_DSN_FILE: the file does not hold"):
         load_settings(conf, {"ACOUSTID_SENTRY_DSN_FILE": str(tmp_path / "bytes")})
 
 
-def test_a_secret_given_as_its_own_files_path_is_not_shown(conf: Path) -> None:
-    """A secret given as its own files path is not shown."""
+def test_a_secret_in_place_of_a_path_is_not_shown(conf: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings(conf, {"ACOUSTID_DATABASE_PASSWORD_FILE": "hunter2"})
     assert "hunter2" not in str(caught.value)
 
 
 def test_options_that_are_no_secrets_have_no_file_form(conf: Path) -> None:
-    """Options that are no secrets have no file form."""
     conf.write_text("[redis]\nhost_file = /etc/hostname\n")
     with pytest.raises(ConfigError, match=r"unknown option host_file in \[redis\]"):
         load_settings(conf, {})
@@ -129,7 +119,6 @@ def test_options_that_are_no_secrets_have_no_file_form(conf: Path) -> None:
     ],
 )
 def test_no_mistake_shows_a_secret(text: str, conf: Path) -> None:
-    """No mistake shows a secret."""
     conf.write_text(text)
     with pytest.raises(ConfigError) as caught:
         load_settings(conf, {})

@@ -1,4 +1,4 @@
-"""The models: defaults, addresses, immutability, no secret in sight."""
+"""The sections: defaults, URLs, immutability, hidden secrets."""
 
 import pickle
 from pathlib import Path
@@ -16,7 +16,6 @@ from pipeline.settings.sections import (
 
 
 def test_defaults_name_the_four_databases() -> None:
-    """Defaults name the four databases."""
     settings = Settings()
     assert [
         settings.database.name,
@@ -27,13 +26,11 @@ def test_defaults_name_the_four_databases() -> None:
 
 
 def test_rate_limits_default_to_requests_a_second_for_a_whole_service() -> None:
-    """Rate limits default to requests a second for a whole service."""
     limits = Settings().cluster.rate_limiter
     assert (limits.global_limit, limits.app_limit, limits.ip_limit) == (100, 10, 3)
 
 
-def test_what_needs_an_address_is_off_by_default() -> None:
-    """What needs an address is off by default."""
+def test_statsd_sentry_and_the_internal_api_are_off_by_default() -> None:
     settings = Settings()
     assert settings.statsd.host is None
     assert settings.sentry.dsn is None
@@ -42,7 +39,6 @@ def test_what_needs_an_address_is_off_by_default() -> None:
 
 
 def test_database_url_carries_any_password_and_masks_it() -> None:
-    """Database url carries any password and masks it."""
     url = DatabaseSettings(name="db", password=SecretStr("p%s@s/:x")).url()
     assert url.drivername == "postgresql+psycopg2"
     assert url.password == "p%s@s/:x"
@@ -50,12 +46,10 @@ def test_database_url_carries_any_password_and_masks_it() -> None:
 
 
 def test_database_url_without_password_has_none() -> None:
-    """Database url without password has none."""
     assert DatabaseSettings().url().password is None
 
 
 def test_database_host_may_be_a_socket_directory() -> None:
-    """Database host may be a socket directory."""
     url = DatabaseSettings(host="/run/postgresql").url()
     assert url.host == "/run/postgresql"
 
@@ -74,29 +68,24 @@ def test_database_host_may_be_a_socket_directory() -> None:
     ],
 )
 def test_redis_url(settings: RedisSettings, url: str) -> None:
-    """Redis url."""
     assert settings.url() == url
 
 
 def test_redis_url_of_another_database_of_the_server() -> None:
-    """Redis url of another database of the server."""
     assert RedisSettings(db=1).url(db=2) == "redis://localhost:6379/2"
 
 
 def test_settings_cannot_be_changed() -> None:
-    """Settings cannot be changed."""
     with pytest.raises(ValidationError, match="frozen"):
         Settings().database.port = 1
 
 
-def test_settings_reach_another_process() -> None:
-    """Settings reach another process."""
+def test_settings_can_be_pickled() -> None:
     settings = Settings(logging=LoggingSettings(levels={"x": "DEBUG"}))
     assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301 - our own bytes
 
 
 def test_no_secret_shows_in_the_text_of_settings() -> None:
-    """No secret shows in the text of settings."""
     settings = Settings(
         database=Settings().database.model_copy(update={"password": SecretStr("hunter2")}),
         redis=RedisSettings(password=SecretStr("hunter2")),
@@ -105,7 +94,6 @@ def test_no_secret_shows_in_the_text_of_settings() -> None:
 
 
 def test_no_refused_value_shows_in_the_error() -> None:
-    """No refused value shows in the error."""
     with pytest.raises(ValidationError) as caught:
         RedisSettings(host="redis://:hunter2@host")
     assert "hunter2" not in str(caught.value)
@@ -115,13 +103,11 @@ def test_no_refused_value_shows_in_the_error() -> None:
     "dsn",
     ["hunter2", "https://host/1", "ftp://k@host/1", "https://k@[host/1", "https://k@host:x/1"],
 )
-def test_a_dsn_that_sentry_would_not_take_is_refused_without_quoting_it(dsn: str) -> None:
-    """A dsn that sentry would not take is refused without quoting it."""
+def test_an_invalid_dsn_is_refused_and_not_quoted(dsn: str) -> None:
     with pytest.raises(ValidationError, match="https://KEY@HOST/PROJECT") as caught:
         SentrySettings.model_validate({"dsn": dsn})
     assert dsn not in str(caught.value)
 
 
 def test_a_relative_index_path_stays_relative_to_the_working_directory() -> None:
-    """A relative index path stays relative to the working directory."""
     assert Settings().fingerprint_index.path == Path("data/index")

@@ -1,1 +1,1 @@
-"""Tests of the index server through HTTP and TCP."""
+"""Tests of the index server over HTTP and TCP."""

@@ -1,4 +1,4 @@
-"""An index server in this process."""
+"""The application of an index server in this process."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from index_server.registry import IndexRegistry
 
 @pytest.fixture
 def indexes(tmp_path: Path, metrics: IndexServerMetrics) -> Iterator[IndexRegistry]:
-    """The server's indexes: none."""
+    """The registry of a server without indexes."""
     indexes = IndexRegistry(tmp_path, metrics)
     yield indexes
     indexes.close()
@@ -21,11 +21,11 @@ def indexes(tmp_path: Path, metrics: IndexServerMetrics) -> Iterator[IndexRegist
 
 @pytest.fixture
 def metrics() -> IndexServerMetrics:
-    """The server's metrics."""
+    """The metrics of the server."""
     return IndexServerMetrics()
 
 
 @pytest.fixture
 def http(indexes: IndexRegistry, metrics: IndexServerMetrics) -> testing.TestClient:
-    """A client of it."""
+    """An HTTP client of the application."""
     return testing.TestClient(create_app(indexes, metrics))

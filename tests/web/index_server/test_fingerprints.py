@@ -1,4 +1,4 @@
-"""Fingerprints: put in, searched, taken out."""
+"""Inserting, searching and deleting fingerprints."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def update(http: Http, *changes: object, **given: Any) -> testing.Result:
 
 
 def insert(document: int, *hashes: int) -> dict[str, Any]:
-    """Return the change that puts a fingerprint in."""
+    """Return the change that inserts a fingerprint."""
     return {"insert": {"id": document, "hashes": list(hashes)}}
 
 
@@ -41,7 +41,7 @@ def test_a_fingerprint_is_found_until_it_is_deleted(http: Http) -> None:
     assert (gone.status_code, gone.json) == (404, {"error": "FingerprintNotFound"})
 
 
-def test_one_that_is_not_there_can_be_deleted(http: Http) -> None:
+def test_deleting_a_missing_fingerprint_succeeds(http: Http) -> None:
     assert http.simulate_delete("/a/5").json == {}
     assert http.simulate_get("/a").json["version"] == 1
 
@@ -59,7 +59,7 @@ def test_the_last_change_of_an_id_wins(http: Http) -> None:
     assert found(http, 5, 6) == [(2, 1)]
 
 
-def test_an_update_is_one_version_and_may_expect_one(http: Http) -> None:
+def test_an_update_is_one_version_and_may_expect_a_version(http: Http) -> None:
     assert update(http, insert(1, 5), insert(2, 5)).json == {"version": 1}
     assert update(http, insert(3, 5), expected_version=1).json == {"version": 2}
     refused = update(http, insert(4, 5), expected_version=1)
@@ -67,7 +67,7 @@ def test_an_update_is_one_version_and_may_expect_one(http: Http) -> None:
     assert len(found(http, 5)) == 3
 
 
-def test_metadata_come_with_an_update(http: Http) -> None:
+def test_an_update_may_contain_metadata(http: Http) -> None:
     entries = [{"key": "a", "value": "1"}, {"key": "b", "value": "1"}]
     update(http, {"set_metadata": {"entries": entries}})
     update(http, metadata={"b": "2"})
@@ -80,7 +80,7 @@ def test_an_update_with_a_wrong_change_changes_nothing(http: Http) -> None:
     assert found(http, 5) == []
 
 
-def test_id_0_is_none(http: Http) -> None:
+def test_id_0_is_refused(http: Http) -> None:
     for reply in (
         update(http, insert(0, 5)),
         http.simulate_put("/a/0", json={"hashes": [5]}),
@@ -91,7 +91,7 @@ def test_id_0_is_none(http: Http) -> None:
 
 
 @pytest.mark.parametrize("document", ["x", "-1", "4294967296", "_unknown"])
-def test_an_id_is_a_number(http: Http, document: str) -> None:
+def test_an_id_must_be_a_number(http: Http, document: str) -> None:
     for reply in (
         http.simulate_get(f"/a/{document}"),
         http.simulate_put(f"/a/{document}", json={"hashes": [5]}),
@@ -104,7 +104,7 @@ def test_results_are_ranked_by_score_then_id(http: Http) -> None:
     assert found(http, 3, 2, 1, 1, 8) == [(2, 3), (9, 3), (4, 2)]
 
 
-def test_weak_results_are_left_out(http: Http) -> None:
+def test_results_below_the_minimum_are_dropped(http: Http) -> None:
     update(http, insert(1, *range(1, 41)), insert(2, *range(1, 5)), insert(3, 1))
     assert found(http, *range(1, 41)) == [(1, 40), (2, 4)]  # 40 / 20 and 40 * 10 %
     assert found(http, *range(1, 41), score_pct=11) == [(1, 40), (2, 4)]

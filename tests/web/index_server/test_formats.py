@@ -1,4 +1,4 @@
-"""JSON and MessagePack through HTTP, and errors in either."""
+"""JSON and MessagePack over HTTP, also for errors."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def index(http: Http) -> None:
 
 
 def search(http: Http, body: bytes, **headers: str) -> testing.Result:
-    """Send a search with nothing but these headers."""
+    """Send a search with only these headers."""
     return http.simulate_post("/a/_search", body=body, headers=headers)
 
 
@@ -31,7 +31,7 @@ def test_a_body_without_a_type_is_messagepack(http: Http) -> None:
     assert msgpack.unpackb(reply.content) == {"r": [{"i": 1, "s": 2}]}
 
 
-def test_letters_are_names_in_messagepack(http: Http) -> None:
+def test_messagepack_keys_are_first_letters(http: Http) -> None:
     headers = {"Content-Type": MSGPACK}
     body = msgpack.packb({"c": [{"i": {"i": 2, "h": [301]}}], "e": 1})
     reply = http.simulate_post("/a/_update", body=body, headers=headers)
@@ -39,7 +39,7 @@ def test_letters_are_names_in_messagepack(http: Http) -> None:
     assert http.simulate_get("/a/2").status_code == 200
 
 
-def test_statistics_keep_their_names_in_messagepack(http: Http) -> None:
+def test_statistics_keep_their_full_names_in_messagepack(http: Http) -> None:
     reply = http.simulate_get("/a", headers={"Accept": MSGPACK})
     assert msgpack.unpackb(reply.content) == {
         "v": 1,
@@ -50,7 +50,7 @@ def test_statistics_keep_their_names_in_messagepack(http: Http) -> None:
 
 @pytest.mark.parametrize("sent", [JSON, MSGPACK])
 @pytest.mark.parametrize("accepted", [JSON, MSGPACK])
-def test_accept_decides_the_reply(http: Http, sent: str, accepted: str) -> None:
+def test_accept_sets_the_format_of_the_reply(http: Http, sent: str, accepted: str) -> None:
     body = msgpack.packb({"q": [101]}) if sent == MSGPACK else b'{"query": [101]}'
     reply = search(http, body, **{"Content-Type": sent, "Accept": accepted})
     assert reply.headers["content-type"] == accepted
@@ -76,13 +76,13 @@ def test_errors_are_in_the_format_of_the_request(
     assert body == ({"error": error} if content_type == JSON else {"e": error})
 
 
-def test_a_body_is_needed(http: Http) -> None:
+def test_a_missing_body_is_refused(http: Http) -> None:
     for path in ("/a/_search", "/a/_update"):
         reply = http.simulate_post(path)
         assert (reply.status_code, reply.json) == (400, {"error": "BadRequest"})
 
 
-def test_a_body_ends_where_it_said(http: Http) -> None:
+def test_an_incomplete_body_is_refused(http: Http) -> None:
     body = b'{"query": [101]}'
     headers = {"Content-Type": JSON, "Content-Length": str(len(body) + 1)}
     assert http.simulate_post("/a/_search", body=body, headers=headers).status_code == 400
@@ -126,13 +126,13 @@ def test_other_paths_are_not_found(http: Http, method: str, path: str) -> None:
         ("POST", "/_health", "GET, HEAD"),
     ],
 )
-def test_a_path_has_its_methods(http: Http, method: str, path: str, allowed: str) -> None:
+def test_other_methods_are_not_allowed(http: Http, method: str, path: str, allowed: str) -> None:
     reply = http.simulate_request(method, path)
     assert (reply.status_code, reply.json) == (405, {"error": "MethodNotAllowed"})
     assert reply.headers["allow"] == allowed
 
 
-def test_a_type_without_a_body_is_of_no_account(http: Http) -> None:
+def test_a_content_type_without_a_body_is_ignored(http: Http) -> None:
     headers = {"Content-Type": "text/plain"}
     for method, path in (("GET", "/a"), ("GET", "/a/1"), ("PUT", "/b"), ("DELETE", "/b")):
         reply = http.simulate_request(method, path, headers=headers)
@@ -141,9 +141,7 @@ def test_a_type_without_a_body_is_of_no_account(http: Http) -> None:
     assert (reply.status_code, reply.json) == (415, {"error": "UnsupportedMediaType"})
 
 
-def test_what_fails_here_is_told_without_its_reason(
-    http: Http, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_internal_error_has_no_details(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError("the disk of this machine")
 
@@ -152,7 +150,7 @@ def test_what_fails_here_is_told_without_its_reason(
     assert (reply.status_code, reply.json) == (500, {"error": "Internal"})
 
 
-def test_a_late_search_says_so(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_times_out_is_503(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
     def give_up(*_: object, timeout: float, **__: object) -> None:
         raise SearchTimeout(f"not done in {timeout} s")
 

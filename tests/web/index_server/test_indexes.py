@@ -1,4 +1,4 @@
-"""Paths of an index as a whole."""
+"""The resources of an index."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def test_an_index_is_created_once(http: Http) -> None:
     assert http.simulate_get("/a").json == {"version": 0, "metadata": {}, "stats": EMPTY}
 
 
-def test_an_index_tells_version_metadata_and_size(http: Http) -> None:
+def test_get_returns_version_metadata_and_size(http: Http) -> None:
     http.simulate_put("/a")
     changes = [{"insert": {"id": id_, "hashes": [1, 2]}} for id_ in (7, 90)]
     http.simulate_post("/a/_update", json={"changes": changes, "metadata": {"foo": "1234"}})
@@ -47,7 +47,7 @@ def test_generations_only_grow(http: Http) -> None:
     assert put() == (200, 10)
 
 
-def test_after_the_last_generation_a_name_is_used_up(http: Http) -> None:
+def test_after_the_highest_generation_a_name_cannot_be_used(http: Http) -> None:
     last = 2**64 - 1
     assert http.simulate_put("/a", json={"generation": last}).json["generation"] == last
     http.simulate_delete("/a")
@@ -66,7 +66,7 @@ def test_an_index_is_deleted_once(http: Http) -> None:
     assert (missing.status_code, missing.json) == (404, {"error": "IndexNotFound"})
 
 
-def test_a_new_index_has_nothing_of_a_deleted_one(http: Http) -> None:
+def test_a_new_index_has_no_content_of_a_deleted_one(http: Http) -> None:
     http.simulate_put("/a")
     http.simulate_put("/a/1", json={"hashes": [1]})
     http.simulate_delete("/a")
@@ -98,7 +98,7 @@ def test_an_unknown_index_is_not_found(http: Http, method: str, path: str, body:
 
 
 @pytest.mark.parametrize("path", ["/a", "/a/1", "/a/_health"])
-def test_head_and_health_tell_by_the_status(http: Http, path: str) -> None:
+def test_head_and_health_return_a_status_only(http: Http, path: str) -> None:
     missing = http.simulate_head(path)
     assert (missing.status_code, missing.content) == (404, b"")
     http.simulate_put("/a")
@@ -116,7 +116,7 @@ def test_health_is_plain_text(http: Http) -> None:
 
 
 @pytest.mark.parametrize("path", ["/a.b", "/%C3%A4", "/" + "a" * 256, "/a%20b/1"])
-def test_an_impossible_name_is_refused(http: Http, path: str) -> None:
+def test_an_invalid_name_is_refused(http: Http, path: str) -> None:
     reply = http.simulate_get(path)
     assert (reply.status_code, reply.json) == (400, {"error": "InvalidIndexName"})
 

@@ -1,4 +1,4 @@
-"""The line protocol on a socket."""
+"""The line protocol over TCP."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ class Client:
         return self.file.readline()
 
     def ask(self, command: str) -> str:
-        """Send a command and return the answer."""
+        """Send a command and return the reply."""
         self.send(f"{command}\r\n".encode())
         return self.line().decode().removesuffix("\r\n")
 
@@ -38,7 +38,7 @@ class Client:
 
 @pytest.fixture
 def server(indexes: IndexRegistry) -> Iterator[LineProtocolServer]:
-    """A server of the index `main`."""
+    """A server for the index `main`."""
     server = LineProtocolServer(indexes, "main", ("127.0.0.1", 0))
     yield server
     server.close()
@@ -66,7 +66,7 @@ def test_the_index_is_created(server: LineProtocolServer, indexes: IndexRegistry
     assert indexes.get("main").version() == 0
 
 
-def test_what_one_connection_commits_another_finds(connect: Connect) -> None:
+def test_a_commit_is_visible_to_other_connections(connect: Connect) -> None:
     one, other = connect(), connect()
     for command in ("begin", "insert 1001 11000,-12000", "commit"):
         assert one.ask(command) == "OK "
@@ -83,19 +83,19 @@ def test_a_transaction_ends_with_its_connection(connect: Connect) -> None:
     assert other.ask("commit") == "ERR not in transaction"
 
 
-def test_settings_are_a_connections_own(connect: Connect) -> None:
+def test_settings_belong_to_one_connection(connect: Connect) -> None:
     one, other = connect(), connect()
     assert one.ask("set max_results 7") == "OK "
     assert (one.ask("get max_results"), other.ask("get max_results")) == ("OK 7", "OK 500")
 
 
-def test_lines_end_in_lf_or_crlf_and_may_come_together(connect: Connect) -> None:
+def test_lines_end_in_lf_or_crlf_and_may_be_pipelined(connect: Connect) -> None:
     client = connect()
     client.send(b"echo a\necho b\r\n\r\n")
     assert [client.line() for _ in range(3)] == [b"OK a\r\n", b"OK b\r\n", b"OK \r\n"]
 
 
-def test_bytes_come_back_as_they_were(connect: Connect) -> None:
+def test_echo_returns_the_same_bytes(connect: Connect) -> None:
     client = connect()
     client.send(b"echo \xff\xc3\xa4\r\n")
     assert client.line() == b"OK \xff\xc3\xa4\r\n"
@@ -117,17 +117,17 @@ def test_a_line_has_256_kib_at_most(connect: Connect) -> None:
     assert client.line() == b""
 
 
-def test_a_silent_connection_is_ended(connect: Connect) -> None:
+def test_an_idle_connection_is_closed(connect: Connect) -> None:
     client = connect()
     assert client.ask("set idle_timeout 1") == "OK "
     assert client.line() == b"ERR timeout\r\n"
     assert client.line() == b""
 
 
-def test_there_are_only_so_many_connections(
+def test_the_number_of_connections_is_limited(
     indexes: IndexRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The place of one that has ended is free again."""
+    """A closed connection does not count."""
     monkeypatch.setattr(line_server, "MAX_CONNECTIONS", 1)
     server = LineProtocolServer(indexes, "main", ("127.0.0.1", 0))
     first, second = Client(server.port), Client(server.port)

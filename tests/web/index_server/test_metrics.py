@@ -1,4 +1,4 @@
-"""What Prometheus is told."""
+"""The metrics."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ Http = testing.TestClient
 
 
 def samples(http: Http) -> dict[tuple[str, str], float]:
-    """Return the values by name and index; the histograms' buckets are left out."""
+    """Return the values by name and index, without the buckets of histograms."""
     reply = http.simulate_get("/_metrics")
     assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     return {
@@ -23,7 +23,7 @@ def samples(http: Http) -> dict[tuple[str, str], float]:
     }
 
 
-def test_every_metric_is_named_from_the_start(http: Http) -> None:
+def test_every_metric_exists_from_the_start(http: Http) -> None:
     families = text_string_to_metric_families(http.simulate_get("/_metrics").text)
     assert {(family.name, family.type) for family in families} == {
         ("fpindex_searches", "counter"),
@@ -75,7 +75,7 @@ def test_a_deleted_index_leaves_no_series(http: Http) -> None:
     assert {index for _, index in samples(http)} == {"", "b"}
 
 
-def test_an_index_that_ends_during_a_scrape_is_left_out(http: Http, indexes: IndexRegistry) -> None:
+def test_an_index_deleted_during_a_scrape_is_skipped(http: Http, indexes: IndexRegistry) -> None:
     for name in ("a", "b"):
         http.simulate_put(f"/{name}")
     indexes.get("a").close()
@@ -84,7 +84,7 @@ def test_an_index_that_ends_during_a_scrape_is_left_out(http: Http, indexes: Ind
     assert found["fpindex_docs", "b"] == 0
 
 
-def test_an_index_that_is_damaged_hides_no_other(http: Http, tmp_path: Path) -> None:
+def test_a_damaged_index_does_not_hide_the_others(http: Http, tmp_path: Path) -> None:
     for name in ("a", "b"):
         http.simulate_put(f"/{name}")
         http.simulate_put(f"/{name}/1", json={"hashes": [1]})
@@ -96,7 +96,7 @@ def test_an_index_that_is_damaged_hides_no_other(http: Http, tmp_path: Path) -> 
     assert found["fpindex_docs", "b"] == 1
 
 
-def test_a_search_that_is_refused_is_none(http: Http) -> None:
+def test_a_refused_search_is_not_counted(http: Http) -> None:
     http.simulate_put("/a")
     http.simulate_post("/a/_search", json={"query": [-1]})
     assert samples(http)["fpindex_searches_total", "a"] == 0

@@ -1,4 +1,4 @@
-"""The command: how it starts, what survives its ends, and what it says when it cannot run."""
+"""The process of ``acoustid index serve``: start, crash, stop, errors."""
 
 import signal
 import socket
@@ -18,7 +18,7 @@ PATIENCE = 30  # seconds
 
 
 class Server:
-    """A server of a process of its own."""
+    """A server process."""
 
     def __init__(self, directory: Path, *options: str) -> None:
         self.port, self.legacy_port = free_port(), free_port()
@@ -30,13 +30,13 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start it without waiting."""
+        """Start the process without waiting."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
         return self.process
 
     def run(self) -> None:
-        """Start it and wait until it answers."""
+        """Start the process and wait until it answers."""
         process = self.start()
 
         def answers() -> bool:
@@ -49,7 +49,7 @@ class Server:
         eventually(answers, PATIENCE)
 
     def end(self, number: signal.Signals) -> int:
-        """End it by a signal, and return its exit status."""
+        """Send a signal. Return the exit status."""
         assert self.process is not None
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
@@ -63,7 +63,7 @@ class Server:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Return a function that makes servers of one folder; those left running are killed."""
+    """Return a function that creates servers on one folder. They are killed at the end."""
     made: list[Server] = []
 
     def server(*options: str) -> Server:
@@ -80,7 +80,7 @@ Make = Callable[..., Server]
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_what_was_acknowledged_is_there_after_a_restart(make: Make, end: signal.Signals) -> None:
+def test_acknowledged_updates_survive_a_restart(make: Make, end: signal.Signals) -> None:
     server = make()
     server.run()
     server.ask("PUT", "/a")
@@ -99,7 +99,7 @@ def test_what_was_acknowledged_is_there_after_a_restart(make: Make, end: signal.
     assert server.ask("GET", "/main").json()["stats"]["num_docs"] == 1
 
 
-def test_options_that_mean_nothing_are_named_and_ignored(make: Make) -> None:
+def test_unknown_options_are_ignored_with_a_warning(make: Make) -> None:
     server = make("--checkpoint-threshold", "5", "--peers=http://a", "--log-level", "debug")
     server.run()
     log = server.log.read_text()
@@ -120,7 +120,7 @@ def test_a_folder_has_one_server(make: Make, monkeypatch: pytest.MonkeyPatch) ->
         pass
 
 
-def test_a_damaged_index_is_named_and_nothing_is_served(make: Make, tmp_path: Path) -> None:
+def test_the_server_does_not_start_with_a_damaged_index(make: Make, tmp_path: Path) -> None:
     server = make()
     (tmp_path / "data" / "a").mkdir(parents=True)
     (tmp_path / "data" / "a" / "state").write_bytes(b"{}")
@@ -128,7 +128,7 @@ def test_a_damaged_index_is_named_and_nothing_is_served(make: Make, tmp_path: Pa
     assert f"{tmp_path}/data/a/state is damaged: restore its folder" in server.log.read_text()
 
 
-def test_a_taken_port_is_named(make: Make) -> None:
+def test_the_error_names_a_port_in_use(make: Make) -> None:
     server = make()
     with socket.create_server(("127.0.0.1", server.port)):
         assert server.start().wait(PATIENCE) == 1

@@ -1,4 +1,4 @@
-"""Notes of the batches of counters that are in the statistics."""
+"""Add the table of the batches of counters that are in the statistics."""
 
 import sqlalchemy as sa
 from alembic import op

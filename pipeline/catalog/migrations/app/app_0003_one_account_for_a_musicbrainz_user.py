@@ -1,4 +1,4 @@
-"""One account for each MusicBrainz user, whose name is the same in any case."""
+"""Allow one account for each MusicBrainz user, whose name is case-insensitive."""
 
 import sqlalchemy as sa
 from alembic import op

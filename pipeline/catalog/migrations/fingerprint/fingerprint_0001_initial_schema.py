@@ -10,8 +10,8 @@ depends_on = None
 
 
 CHANGELOG = (
-    # The lock is taken before the sequence is drawn from and held to the commit, so the order of
-    # ids is the order of commits: who has read up to an id has missed nothing below it.
+    # The lock is taken before the sequence is read, and held until the commit. So ids are in the
+    # order of commits, and a reader that is at an id has missed no entry with a lower one.
     """
     CREATE FUNCTION fingerprint_log_changes() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -33,7 +33,7 @@ CHANGELOG = (
     FOR EACH STATEMENT EXECUTE FUNCTION fingerprint_log_changes()
     """,
     "ALTER SEQUENCE fpindex_changelog_id_seq OWNED BY fpindex_changelog.id",
-    # Fingerprints hardly compress, so PostgreSQL need not try.
+    # Fingerprints are hardly compressible, so PostgreSQL stores them uncompressed.
     "ALTER TABLE fingerprint ALTER COLUMN words SET STORAGE EXTERNAL",
 )
 

@@ -1,4 +1,4 @@
-"""Index the rows that were merged into others: merging asks who points at a row."""
+"""Index the rows that were merged into others, because a merge reads the rows that refer to one."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Log fingerprints that get another track, and tell whoever listens that copies are out of date."""
+"""Log fingerprints that get another track, and notify listeners of moves and deletions."""
 
 from alembic import op
 
@@ -7,8 +7,8 @@ down_revision = "fingerprint_0002"
 branch_labels = None
 depends_on = None
 
-# As the first revision has them, but for the notification: word of a fingerprint that a copy has
-# must get around, while one that a copy has not yet is read from its row.
+# The function of the first revision with a notification of deletions. Insertions need none: a
+# fingerprint that a copy lacks is read from the database.
 LOG_CHANGES = """
 CREATE OR REPLACE FUNCTION fingerprint_log_changes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

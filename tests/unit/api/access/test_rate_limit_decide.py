@@ -1,4 +1,4 @@
-"""What counts mean: who may pass, what is left, and when to come again."""
+"""The decision from the counts: whether a request passes, what remains, and when to retry."""
 
 import pytest
 from hypothesis import given
@@ -21,59 +21,59 @@ def test_a_rate_is_a_number_of_requests_per_window(rate: float, limit: int) -> N
     assert tier(rate).limit == limit
 
 
-def test_the_first_request_has_all_the_rest() -> None:
+def test_the_first_request_leaves_the_rest_of_the_limit() -> None:
     decision = decide([tier(4)], [[0, 0, 0, 0]], NOW, counted=True)
     assert decision.passes
-    assert decision.standing.headers() == {
+    assert decision.state.headers() == {
         "X-RateLimit-Limit": "80",
         "X-RateLimit-Remaining": "79",
         "X-RateLimit-Reset": str(STEP_START + STEPS * STEP),
     }
 
 
-def test_a_look_takes_nothing() -> None:
+def test_a_request_that_is_not_counted_leaves_the_limit() -> None:
     decision = decide([tier(4)], [[1, 0, 0, 0]], NOW, counted=False)
-    assert decision.standing.remaining == 79
+    assert decision.state.remaining == 79
 
 
-def test_the_oldest_step_says_when_there_is_more() -> None:
+def test_the_oldest_step_with_requests_sets_the_reset() -> None:
     decision = decide([tier(4)], [[1, 0, 5, 0]], NOW, counted=True)
-    assert decision.standing.remaining == 73
-    assert decision.standing.reset == STEP_START + 2 * STEP
+    assert decision.state.remaining == 73
+    assert decision.state.reset == STEP_START + 2 * STEP
 
 
-def test_a_refusal_says_when_to_come_again() -> None:
+def test_a_refusal_has_a_retry_after() -> None:
     decision = decide([tier(1)], [[0, 5, 5, 10]], NOW, counted=False)
     assert not decision.passes
-    assert decision.standing.remaining == 0
-    assert decision.standing.reset == STEP_START + STEP
+    assert decision.state.remaining == 0
+    assert decision.state.reset == STEP_START + STEP
     assert decision.retry_after == 3
 
 
-def test_the_wait_is_long_enough_where_a_limit_was_lowered() -> None:
+def test_the_reset_after_a_limit_was_lowered() -> None:
     decision = decide([tier(0.5)], [[5, 5, 5, 5]], NOW, counted=False)
-    assert decision.standing.reset == STEP_START + 3 * STEP
+    assert decision.state.reset == STEP_START + 3 * STEP
 
 
-def test_the_first_full_tier_is_named_and_the_longest_wait_counts() -> None:
+def test_a_refusal_has_the_first_full_tier_and_the_longest_wait() -> None:
     tiers = [tier(1, "app"), tier(1, "global"), tier(1, "ip")]
     counts = [[0, 0, 0, 20], [0, 20, 0, 0], [0, 0, 0, 0]]
     decision = decide(tiers, counts, NOW, counted=False)
-    assert decision.standing.tier.bucket == "app"
+    assert decision.state.tier.bucket == "app"
     assert decision.retry_after == 13
 
 
-def test_the_tightest_tier_is_shown_to_who_passes() -> None:
+def test_a_passing_request_has_the_tier_with_the_fewest_remaining() -> None:
     tiers = [tier(10, "app"), tier(100, "global"), tier(4, "ip")]
     decision = decide(tiers, [[0] * 4] * 3, NOW, counted=True)
-    assert decision.standing.tier.bucket == "ip"
+    assert decision.state.tier.bucket == "ip"
 
 
 counts_of_steps = st.lists(st.integers(0, 50), min_size=STEPS, max_size=STEPS)
 
 
 @given(counts_of_steps, st.integers(1, 100), st.floats(0, 4.99))
-def test_who_waits_as_told_passes_and_not_a_step_earlier(
+def test_retry_after_is_the_first_step_in_which_a_request_passes(
     counts: list[int], limit: int, second: float
 ) -> None:
     now = STEP_START + second

@@ -1,54 +1,54 @@
-"""While Redis is away nobody waits for it, and the log says so once."""
+"""The circuit breaker: no command for a second after a failed one, one log message a minute."""
 
 import pytest
 import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from api.access.redis_outage import QUIET, REST, RedisWatch
-from tests.unit.api.access.test_ttl_cache import Clock
+from api.access.redis_outage import LOG_INTERVAL, PAUSE, RedisCircuitBreaker
+from tests.support.clock import Clock
 
 
-class Redis:
-    """What asks a Redis that is away."""
+class Command:
+    """A command that fails while `fails` is set; counts its calls."""
 
     def __init__(self) -> None:
-        self.asked = 0
-        self.away = True
+        self.calls = 0
+        self.fails = True
 
     def __call__(self) -> str:
-        self.asked += 1
-        if self.away:
+        self.calls += 1
+        if self.fails:
             raise RedisConnectionError("refused")
         return "answer"
 
 
-def test_after_a_failure_nobody_asks_for_a_while() -> None:
-    clock, redis = Clock(), Redis()
-    watch = RedisWatch(clock)
-    assert watch.ask(redis, "otherwise") == "otherwise"
-    assert watch.ask(redis, "otherwise") == "otherwise"
-    assert redis.asked == 1
-    clock.now += REST
-    redis.away = False
-    assert watch.ask(redis, "otherwise") == "answer"
-    assert watch.ask(redis, "otherwise") == "answer"
-    assert redis.asked == 3
+def test_no_command_is_sent_for_a_second_after_a_failed_one() -> None:
+    clock, command = Clock(), Command()
+    breaker = RedisCircuitBreaker(clock)
+    assert breaker.call(command, "default") == "default"
+    assert breaker.call(command, "default") == "default"
+    assert command.calls == 1
+    clock.now += PAUSE
+    command.fails = False
+    assert breaker.call(command, "default") == "answer"
+    assert breaker.call(command, "default") == "answer"
+    assert command.calls == 3
 
 
 def test_an_outage_is_logged_once_a_minute() -> None:
-    clock, redis = Clock(), Redis()
+    clock, command = Clock(), Command()
     with structlog.testing.capture_logs() as logs:
-        watch = RedisWatch(clock)
-        for _ in range(int(QUIET) * 2):
-            watch.ask(redis, None)
+        breaker = RedisCircuitBreaker(clock)
+        for _ in range(int(LOG_INTERVAL) * 2):
+            breaker.call(command, None)
             clock.now += 1
-    assert redis.asked > 2
+    assert command.calls > 2
     assert [entry["log_level"] for entry in logs] == ["error", "error"]
 
 
-def test_other_errors_are_not_hidden() -> None:
+def test_other_exceptions_are_raised() -> None:
     def fail() -> None:
         raise KeyError("bug")
 
     with pytest.raises(KeyError):
-        RedisWatch().ask(fail, None)
+        RedisCircuitBreaker().call(fail, None)

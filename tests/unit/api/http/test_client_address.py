@@ -1,4 +1,4 @@
-"""The client's address and scheme are the peer's, unless proxies are trusted."""
+"""The client's address and scheme, with and without trusted proxies."""
 
 import pytest
 
@@ -12,16 +12,16 @@ def address(peer: str, forwarded: str | None = None, trusted: int = 0) -> str:
     return client_address(environ, trusted)
 
 
-def test_without_trusted_proxies_only_the_peer_counts() -> None:
+def test_without_trusted_proxies_the_address_is_the_peer() -> None:
     assert address("192.0.2.1", "9.9.9.9") == "192.0.2.1"
 
 
-def test_what_the_client_wrote_itself_does_not_count() -> None:
+def test_entries_of_the_client_itself_are_ignored() -> None:
     assert address("10.0.0.1", "9.9.9.9, 192.0.2.1", trusted=1) == "192.0.2.1"
     assert address("10.0.0.1", "9.9.9.9, 192.0.2.1, 10.0.0.2", trusted=2) == "192.0.2.1"
 
 
-def test_a_request_past_the_proxies_counts_for_its_peer() -> None:
+def test_without_enough_entries_the_address_is_the_peer() -> None:
     assert address("192.0.2.1", "9.9.9.9", trusted=2) == "192.0.2.1"
     assert address("192.0.2.1", None, trusted=1) == "192.0.2.1"
     assert address("192.0.2.1", "", trusted=1) == "192.0.2.1"
@@ -43,11 +43,11 @@ def test_forms_of_addresses(written: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize("odd", ["unknown", "_hidden", "1.2.3", "1.2.3.4.5", "::g"])
-def test_what_is_no_address_counts_for_the_peer(odd: str) -> None:
+def test_an_invalid_entry_is_replaced_by_the_peer(odd: str) -> None:
     assert address("10.0.0.1", odd, trusted=1) == "10.0.0.1"
 
 
-def test_without_any_address_there_is_the_public_services_word() -> None:
+def test_without_any_address_it_is_0_0_0_0() -> None:
     assert address("") == "0.0.0.0"  # noqa: S104 - nothing is bound
     assert client_address({}, 1) == "0.0.0.0"  # noqa: S104 - nothing is bound
 
@@ -59,7 +59,7 @@ def secure(scheme: str, forwarded: str | None = None, trusted: int = 0) -> bool:
     return is_secure(environ, trusted)
 
 
-def test_without_trusted_proxies_only_the_connection_itself_counts() -> None:
+def test_without_trusted_proxies_the_scheme_is_that_of_the_connection() -> None:
     assert secure("https")
     assert secure("https", "http")
     assert not secure("http")
@@ -68,22 +68,22 @@ def test_without_trusted_proxies_only_the_connection_itself_counts() -> None:
 
 
 @pytest.mark.parametrize("forwarded", ["https", " HTTPS ", "http, https", "http,http,https"])
-def test_a_trusted_proxy_tells_the_scheme(forwarded: str) -> None:
+def test_a_trusted_proxy_sends_the_scheme(forwarded: str) -> None:
     assert secure("http", forwarded, trusted=1)
 
 
 @pytest.mark.parametrize("forwarded", ["http", "https, http", "wss", "https,"])
-def test_a_trusted_proxy_tells_that_it_was_not_encrypted(forwarded: str) -> None:
+def test_a_trusted_proxy_sends_an_unencrypted_scheme(forwarded: str) -> None:
     assert not secure("https", forwarded, trusted=1)
 
 
-def test_of_several_proxies_the_one_nearest_to_the_client_counts() -> None:
+def test_the_proxy_nearest_to_the_client_decides() -> None:
     assert secure("http", "http, https, http", trusted=2)
     assert secure("http", "https", trusted=2)
     assert not secure("http", "https, http, https", trusted=2)
 
 
-def test_proxies_that_do_not_tell_leave_it_to_the_connection() -> None:
+def test_without_the_header_the_scheme_is_that_of_the_connection() -> None:
     assert secure("https", None, trusted=1)
     assert secure("https", "", trusted=1)
     assert not secure("http", None, trusted=1)

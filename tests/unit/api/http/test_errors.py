@@ -1,4 +1,4 @@
-"""Every error has the code, the status and the beginning of the text that clients know."""
+"""Each error has the code, the status and the start of the text of the public service."""
 
 import pytest
 
@@ -68,7 +68,7 @@ def test_no_two_errors_share_a_code() -> None:
 
 
 @pytest.mark.parametrize("name", ["client", "user"])
-def test_a_missing_key_is_a_matter_of_authentication(name: str) -> None:
+def test_a_missing_key_is_a_401_with_a_challenge(name: str) -> None:
     error = errors.MissingParameterError(name)
     assert error.status == 401
     assert name in error.headers["WWW-Authenticate"]
@@ -79,15 +79,15 @@ def test_a_missing_key_is_a_matter_of_authentication(name: str) -> None:
     ("error", "parameter"),
     [(errors.InvalidApiKeyError("x"), "client"), (errors.InvalidUserApiKeyError("x"), "user")],
 )
-def test_a_wrong_key_says_how_to_authenticate(error: ApiError, parameter: str) -> None:
+def test_a_wrong_key_is_a_401_with_a_challenge(error: ApiError, parameter: str) -> None:
     assert error.headers["WWW-Authenticate"].startswith("AcoustID ")
     assert f'parameter="{parameter}"' in error.headers["WWW-Authenticate"]
 
 
-def test_who_is_to_come_again_is_told_when() -> None:
+def test_errors_of_capacity_have_retry_after() -> None:
     assert errors.TooManyRequestsError(4, 17).headers["Retry-After"] == "17"
     assert errors.ServiceUnavailableError().headers["Retry-After"] == "1"
 
 
-def test_a_missing_duration_says_what_is_meant() -> None:
+def test_a_missing_duration_has_a_hint() -> None:
     assert "whole seconds" in errors.MissingParameterError("duration.3").message

@@ -1,4 +1,4 @@
-"""Parameters are read as leniently as in public, and never make anything fail."""
+"""Parameters are parsed as leniently as by the public service, without exceptions."""
 
 from urllib.parse import parse_qsl, quote
 from uuid import UUID
@@ -49,18 +49,18 @@ def test_numbers(text: str, number: int | None) -> None:
 
 
 @given(st.integers(min_value=-(10**50), max_value=10**50))
-def test_every_number_is_read_back(number: int) -> None:
+def test_all_numbers_round_trip(number: int) -> None:
     assert parse_int(f" {number} ") == number
 
 
 @given(st.text())
-def test_no_text_is_too_odd_for_a_number(text: str) -> None:
+def test_any_text_is_parsed_without_an_exception(text: str) -> None:
     parse_int(text)
     parse_uuid(text)
     is_foreign_id(text)
 
 
-def test_the_first_value_counts_where_one_is_needed() -> None:
+def test_get_returns_the_first_value() -> None:
     parameters = Parameters([("id", "1"), ("x", "y"), ("id", "2")])
     assert parameters.get("id") == "1"
     assert parameters.get_int("id") == 1
@@ -70,7 +70,7 @@ def test_the_first_value_counts_where_one_is_needed() -> None:
     assert list(parameters) == ["id", "x"]
 
 
-def test_a_text_for_the_database_has_no_nul_and_an_end() -> None:
+def test_get_text_removes_nul_and_cuts() -> None:
     parameters = Parameters([("version", "1\x002"), ("long", "é" * 300), ("empty", "")])
     assert parameters.get_text("version") == "1 2"
     assert parameters.get_text("long") == "é" * 255
@@ -98,12 +98,12 @@ def test_suffixes(names: list[str], suffixes: list[int | None]) -> None:
 
 
 @given(st.sets(st.integers(min_value=0, max_value=10**9)))
-def test_suffixes_come_back_in_order(numbers: set[int]) -> None:
+def test_suffixes_are_ascending(numbers: set[int]) -> None:
     parameters = Parameters((suffixed("fingerprint", number), "x") for number in numbers)
     assert parameters.suffixes("fingerprint") == sorted(numbers)
 
 
-def test_pairs_keep_empty_values_and_mend_what_is_no_utf8() -> None:
+def test_pairs_keep_empty_values_and_replace_invalid_utf8() -> None:
     assert parse_pairs("a=1&b=&c&a=%C3%A9+x&d=%ff") == [
         ("a", "1"),
         ("b", ""),
@@ -114,24 +114,24 @@ def test_pairs_keep_empty_values_and_mend_what_is_no_utf8() -> None:
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.text())))
-def test_pairs_are_read_back(pairs: list[tuple[str, str]]) -> None:
+def test_pairs_round_trip(pairs: list[tuple[str, str]]) -> None:
     text = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
     assert parse_pairs(text) == pairs
 
 
 @given(st.text(alphabet="ab=&+%1é ;"))
-def test_pairs_are_those_of_the_standard_library(text: str) -> None:
+def test_pairs_equal_those_of_the_standard_library(text: str) -> None:
     assert parse_pairs(text) == parse_qsl(text, keep_blank_values=True, errors="replace")
 
 
-def test_more_pairs_than_any_client_sends_are_refused() -> None:
+def test_too_many_pairs_are_refused() -> None:
     assert len(parse_pairs("&".join(["a=1"] * MAX_PAIRS))) == MAX_PAIRS
     with pytest.raises(RequestTooLargeError):
         parse_pairs("&".join(["a=1"] * (MAX_PAIRS + 1)))
 
 
 @pytest.mark.parametrize("text", [MBID, MBID.upper()])
-def test_uuids_are_read_in_either_case(text: str) -> None:
+def test_uuids_are_parsed_in_either_case(text: str) -> None:
     assert parse_uuid(text) == UUID(MBID)
 
 

@@ -1,4 +1,4 @@
-"""Replies have the very bytes of the public service."""
+"""Replies have the same bytes as those of the public service."""
 
 import json
 from xml.etree import ElementTree as ET
@@ -47,7 +47,7 @@ def test_jsonp_has_a_callback_and_no_semicolon() -> None:
 @pytest.mark.parametrize(
     "callback", ["", "9a", "a..b", "a.", "a b", "a(", "alert(1)//", "a\n", "é", "a.9"]
 )
-def test_a_callback_that_is_no_identifier_becomes_the_default(callback: str) -> None:
+def test_an_invalid_callback_is_replaced_by_the_default(callback: str) -> None:
     assert style(format="jsonp", jsoncallback=callback).callback == DEFAULT_CALLBACK
 
 
@@ -66,7 +66,7 @@ def test_xml_of_an_error() -> None:
     )
 
 
-def test_xml_of_empty_things_and_scalars() -> None:
+def test_xml_of_empty_values_and_scalars() -> None:
     body = {"results": [], "task": {}, "index": None, "active": True, "count": 3, "text": ""}
     assert to_xml(body).decode() == (
         f"{XML}<response><active>True</active><count>3</count><index>None</index><results />"
@@ -102,17 +102,17 @@ def test_xml_attributes_and_non_ascii() -> None:
 
 
 @given(st.text())
-def test_xml_can_hold_any_text(text: str) -> None:
+def test_xml_of_any_text_is_well_formed(text: str) -> None:
     parsed = ET.fromstring(to_xml({"message": text}))  # noqa: S314 - our own output
     assert parsed.find("message") is not None
 
 
 @given(st.text())
-def test_json_can_hold_any_text(text: str) -> None:
+def test_json_of_any_text_round_trips(text: str) -> None:
     assert json.loads(style().write({"message": text})) == {"message": text}
 
 
-def test_an_unknown_format_is_named() -> None:
+def test_an_unknown_format_is_in_the_message() -> None:
     with pytest.raises(UnknownFormatError) as caught:
         style(format="yaml")
     assert caught.value.message == 'unknown format "yaml": use json, jsonp or xml'
@@ -121,6 +121,6 @@ def test_an_unknown_format_is_named() -> None:
     assert len(caught.value.message) < 100
 
 
-def test_an_empty_format_is_none_that_is_known() -> None:
+def test_an_empty_format_is_unknown() -> None:
     with pytest.raises(UnknownFormatError, match='unknown format ""'):
         style(format="")

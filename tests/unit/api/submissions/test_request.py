@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from api.http.errors import ApiError, MissingParameterError
 from api.http.parameters import Parameters
-from api.submissions.request import NumberedReceipt, Sender, parse_submissions
+from api.submissions.request import NumberedReceipt, Submitter, parse_submissions
 from pipeline.submission_fields import Receipt
 
 WORD = "AQAAAQcZ"
 MBID = "5d1f0c5e-1111-4aaa-8aaa-000000000001"
 OTHER = "5d1f0c5e-1111-4aaa-8aaa-000000000002"
 NIL = "00000000-0000-0000-0000-000000000000"
-SENDER = Sender(account_id=3, application_id=4, version="1.0")
+SUBMITTER = Submitter(account_id=3, application_id=4, version="1.0")
 MINIMAL: dict[str, Any] = {"fingerprint": WORD, "duration": 241}
 
 
@@ -27,7 +27,7 @@ def parse(**form: Any) -> list[NumberedReceipt]:
     for name, value in form.items():
         several = value if isinstance(value, list) else [value]
         pairs += [(name.replace("_", "."), str(each)) for each in several]
-    return parse_submissions(Parameters(pairs), SENDER)
+    return parse_submissions(Parameters(pairs), SUBMITTER)
 
 
 def only(**form: Any) -> Receipt:
@@ -191,7 +191,7 @@ values = st.one_of(st.text(), st.sampled_from([WORD, MBID, NIL, "3", "-1", "v:x"
 @given(st.lists(st.tuples(names, values)))
 def test_any_parameters_are_parsed_or_refused(pairs: list[tuple[str, str]]) -> None:
     try:
-        found = parse_submissions(Parameters(pairs), SENDER)
+        found = parse_submissions(Parameters(pairs), SUBMITTER)
     except ApiError:
         return
     for _, receipt in found:

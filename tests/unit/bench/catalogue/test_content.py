@@ -1,4 +1,4 @@
-"""A catalogue's parts fit together, whichever is asked for first."""
+"""The content of a catalogue is consistent and reproducible."""
 
 import numpy as np
 import pytest
@@ -20,12 +20,12 @@ def test_the_first_fingerprints_are_real(catalogue):
     assert catalogue.length(0) == int(recordings[0].duration)
 
 
-def test_it_holds_at_least_the_real_ones():
+def test_a_catalogue_cannot_be_smaller_than_the_sample():
     with pytest.raises(ValueError, match="at least 60"):
         Catalogue(fingerprints=59)
 
 
-def test_a_copy_is_on_the_track_of_the_one_before_and_like_it(catalogue):
+def test_a_copy_is_similar_to_the_previous_one_on_the_same_track(catalogue):
     copies = [number for number in range(200) if catalogue.track(number) != number]
     assert len(copies) == (200 - catalogue.real) // COPY_EVERY
     for number in copies:
@@ -41,7 +41,7 @@ def test_ids_are_different_uuids_of_version_4(catalogue):
     assert {each.version for each in tracks} == {4}
 
 
-def test_lengths_are_those_of_songs(catalogue):
+def test_lengths_are_in_the_range(catalogue):
     lengths = [catalogue.length(number) for number in range(catalogue.real, 200)]
     assert min(lengths) >= SHORTEST
     assert max(lengths) <= LONGEST
@@ -49,28 +49,28 @@ def test_lengths_are_those_of_songs(catalogue):
 
 
 @pytest.mark.parametrize("number", [0, 100])
-def test_a_known_query_is_like_the_fingerprint_that_it_expects(catalogue, number):
+def test_a_known_query_is_similar_to_its_fingerprint(catalogue, number):
     query = catalogue.known(number, catalogue.random("test"))
     assert query.track == catalogue.track_gid(number)
     assert compare2(catalogue.words(number), query.words) >= query.least_score > 0
     assert abs(query.duration - catalogue.length(number)) <= 7
 
 
-def test_an_unknown_query_is_like_nothing(catalogue):
+def test_an_unknown_query_is_similar_to_no_fingerprint(catalogue):
     query = catalogue.unknown(3)
     assert query.track is None
     best = max(compare2(catalogue.words(number), query.words) for number in range(200))
     assert best < 0.3 < LEAST_SCORE
 
 
-def test_musicbrainz_knows_the_linked_tracks(catalogue):
+def test_linked_tracks_are_in_musicbrainz(catalogue):
     described = {each.mbid for each in catalogue.described()}
     tracks = {catalogue.track(number) for number in range(200)}
     assert described == {str(mbid) for track in tracks if (mbid := catalogue.mbid(track))}
 
 
 @pytest.mark.parametrize("most", [20, 30, 60])
-def test_of_a_large_catalogue_musicbrainz_knows_a_part(catalogue, monkeypatch, most):
+def test_a_part_of_a_large_catalogue_is_in_musicbrainz(catalogue, monkeypatch, most):
     monkeypatch.setattr("bench.catalogue.content.MAX_DESCRIBED", most)
     described = catalogue.described()
     made_up = {each.mbid for each in described[catalogue.real :]}
@@ -79,5 +79,5 @@ def test_of_a_large_catalogue_musicbrainz_knows_a_part(catalogue, monkeypatch, m
     assert made_up <= {str(catalogue.mbid(track)) for track in range(catalogue.real, 200)}
 
 
-def test_words_are_the_same_whichever_catalogue_holds_them(catalogue):
+def test_words_do_not_depend_on_the_size_of_the_catalogue(catalogue):
     assert np.array_equal(catalogue.words(150), Catalogue(fingerprints=1000).words(150))

@@ -1,4 +1,4 @@
-"""Made-up fingerprints look like real ones, and are the same whenever they are asked for."""
+"""Synthetic fingerprints are similar to real ones and reproducible."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def synthesizer():
     return Synthesizer(seed=7)
 
 
-def test_words_change_as_wanted(synthesizer):
+def test_the_mean_number_of_changed_bits_is_the_given_one(synthesizer):
     changed = [
         np.bitwise_count(words[1:] ^ words[:-1]).mean()
         for words in (synthesizer.fingerprint("catalogue", number) for number in range(50))
@@ -35,12 +35,12 @@ def test_a_fingerprint_has_all_its_query_terms(synthesizer):
     assert extract_query(words).size == MAX_TERMS
 
 
-def test_a_number_gives_the_same_fingerprint_in_another_process():
+def test_another_process_creates_the_same_fingerprint():
     first, second = (Synthesizer(seed=7).fingerprint("catalogue", 3) for _ in range(2))
     assert np.array_equal(first, second)
 
 
-def test_numbers_streams_and_seeds_give_unrelated_fingerprints(synthesizer):
+def test_other_numbers_streams_and_seeds_give_independent_fingerprints(synthesizer):
     words = synthesizer.fingerprint("catalogue", 3)
     others = (
         synthesizer.fingerprint("catalogue", 4),
@@ -51,7 +51,7 @@ def test_numbers_streams_and_seeds_give_unrelated_fingerprints(synthesizer):
         assert compare2(words, other) < 0.1
 
 
-def test_a_degraded_copy_is_found_by_its_terms_and_its_score(synthesizer):
+def test_a_degraded_copy_shares_terms_and_scores_high(synthesizer):
     words = synthesizer.fingerprint("catalogue", 5)
     copy = degrade(words, synthesizer.random("test"))
     assert WORDS - MAX_DROPPED <= copy.size <= WORDS
@@ -59,14 +59,14 @@ def test_a_degraded_copy_is_found_by_its_terms_and_its_score(synthesizer):
     assert compare2(words, copy) > 0.9
 
 
-def test_flipping_leaves_the_original_alone(synthesizer):
+def test_flipping_does_not_change_the_original(synthesizer):
     words = np.zeros(WORDS, np.uint32)
     flipped = flip(words, 0.02, synthesizer.random("test"))
     assert not words.any()
     assert np.bitwise_count(flipped).sum() == pytest.approx(0.02 * 32 * WORDS, rel=0.05)
 
 
-def test_thinning_takes_bits_away_and_adds_none(synthesizer):
+def test_thinning_only_clears_bits(synthesizer):
     random = synthesizer.random("test")
     masks = random.integers(0, 1 << 32, 10_000, dtype=np.uint32)
     thinned = thin(masks, 4.0, random)

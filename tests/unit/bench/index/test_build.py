@@ -1,11 +1,11 @@
-"""Building the index that is measured."""
+"""Building an index for the measurements."""
 
 from bench.index.build import build
 from bench.index.model import Model
 from pipeline.index import open_reader
 
 
-def test_an_index_is_built_once(tmp_path):
+def test_a_complete_index_is_reused(tmp_path):
     path = tmp_path / "index"
     figures = build(path, Model(), 300, 40)
     with open_reader(path) as reader:
@@ -15,7 +15,7 @@ def test_an_index_is_built_once(tmp_path):
     assert build(path, Model(), 300, 40) == {**figures, "built_before": True}
 
 
-def test_an_index_that_is_not_complete_is_completed(tmp_path):
+def test_an_incomplete_index_is_completed(tmp_path):
     build(tmp_path, Model(), 100, 40)
     assert "built_before" not in build(tmp_path, Model(), 150, 40)
     with open_reader(tmp_path) as reader:

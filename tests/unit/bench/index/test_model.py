@@ -1,4 +1,4 @@
-"""The model of an index's content: the same documents however they are asked for."""
+"""The model of an index: documents and queries do not depend on the batches."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_a_document_is_the_same_in_any_batch(model):
     assert not np.array_equal(Model(seed=4).documents(7, 8)[0], whole[7])
 
 
-def test_batches_may_begin_anywhere(model):
+def test_batches_may_start_anywhere(model):
     [batch] = model.inserts(12, 300, first=10)
     assert [insert.id for insert in batch] == [11, 12]
 
@@ -34,7 +34,7 @@ def test_the_terms_of_a_document_are_distinct(model):
     assert not (terms & 15).any()
 
 
-def test_three_in_ten_terms_are_common_and_their_frequencies_fall(model):
+def test_30_percent_of_the_terms_are_common_with_falling_frequencies(model):
     common, _ = model._common
     terms, counts = np.unique(model.documents(0, 20 * BLOCK), return_counts=True)
     of = dict(zip(terms.tolist(), counts.tolist(), strict=True))

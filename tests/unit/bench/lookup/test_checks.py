@@ -19,11 +19,11 @@ TRACK = UUID("11111111-2222-4333-8444-555555555555")
         ([], "missed"),
     ],
 )
-def test_an_answer_to_a_known_query_is_judged(results, verdict):
+def test_verdicts_on_a_known_query(results, verdict):
     assert judge(LookupRequest("", TRACK, 0.85), {"results": results}) == verdict
 
 
-def test_an_answer_to_an_unknown_query_is_judged():
+def test_verdicts_on_an_unknown_query():
     assert judge(LookupRequest("", None), {"results": []}) == "right"
     assert (
         judge(LookupRequest("", None), {"results": [{"id": str(TRACK), "score": 0.5}]})

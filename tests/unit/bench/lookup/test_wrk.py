@@ -6,17 +6,17 @@ from bench.lookup.wrk import WrkReport, find_wrk, parse_report
 from cli.errors import StackError
 
 
-def test_a_drivers_last_line_is_its_report():
+def test_the_last_line_of_the_output_is_the_report():
     report = '{"requests": 3, "seconds": 1.0}'
     assert parse_report(f"Running 1s test\n\n{report}\n", "") == {"requests": 3, "seconds": 1.0}
 
 
-def test_a_driver_that_fails_is_quoted():
+def test_an_error_quotes_the_output():
     with pytest.raises(StackError, match="unable to connect"):
         parse_report("", "unable to connect to 127.0.0.1")
 
 
-def test_a_missing_wrk_is_named_with_what_to_do(monkeypatch):
+def test_a_missing_wrk_is_an_error_with_the_command_to_install_it(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(StackError, match="apt-get install wrk"):
         find_wrk()
@@ -32,7 +32,7 @@ def test_a_missing_wrk_is_named_with_what_to_do(monkeypatch):
         (100, 70, 20, 10, 0),  # refused ones may have been known
     ],
 )
-def test_answers_that_should_be_others_are_counted(asked, found, none, refused, unexpected):
+def test_unexpected_results_are_counted(asked, found, none, refused, unexpected):
     load = WrkReport(
         requests=100,
         seconds=1.0,

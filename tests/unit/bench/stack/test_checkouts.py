@@ -1,4 +1,4 @@
-"""Other checkouts: what they are, which commit, and what of this one they don't see."""
+"""Checkouts: validity, commit, and the environment of their processes."""
 
 import os
 import subprocess
@@ -43,7 +43,7 @@ def test_a_checkout_that_is_not_installed_is_refused(checkout):
         Checkout.at(checkout)
 
 
-def test_the_commit_is_told_and_whether_files_differ_from_it(checkout):
+def test_the_commit_is_marked_dirty_if_files_differ(checkout):
     git(checkout, "init", "--quiet")
     (checkout / ".gitignore").write_text(".venv\n", encoding="ascii")
     git(checkout, "add", ".")
@@ -61,7 +61,7 @@ def test_without_git_there_is_no_commit(checkout, monkeypatch):
     assert Checkout.at(checkout).commit() is None
 
 
-def test_neither_settings_nor_paths_of_this_checkout_reach_another_one(monkeypatch):
+def test_the_environment_has_no_settings_and_no_paths_of_this_checkout(monkeypatch):
     for name in ("ACOUSTID_API_ONE_CORE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("ACOUSTID_CONFIG", "/etc/acoustid.conf")

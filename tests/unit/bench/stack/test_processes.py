@@ -16,7 +16,7 @@ from cli.stack.roles import Layout, StopOrder, roles
 from cli.stack.run_state import RunningProcess, RunState
 from cli.stack.strays import ProcessIdentity
 
-# Works for 0.3 s of CPU itself, has a child work as long and end, then waits for its input to end.
+# Uses 0.3 s of CPU, runs a child that uses the same, then waits for the end of its input.
 WORK = """
 import subprocess, sys, time
 burn = "import time\\nwhile time.process_time() < 0.3: pass"
@@ -25,12 +25,12 @@ subprocess.run([sys.executable, "-c", burn], check=True)
 print("ready", flush=True)
 sys.stdin.read()
 """
-MOST = 0.5  # s of that CPU: the system counts in steps of 10 ms
+LEAST_CPU = 0.5  # s, less than 0.6 s: the system counts in steps of 10 ms
 
 
 @contextmanager
 def process(program):
-    """Run a program until the block is left."""
+    """Run a program for the time of the block."""
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as started:
@@ -56,17 +56,17 @@ def add(data, role, found):
     replace(state, processes=(*state.processes, added)).save(data)
 
 
-def test_a_part_has_the_cpu_of_its_children_that_have_ended(data):
+def test_the_cpu_of_a_part_includes_ended_children(data):
     with process(WORK) as working, process('print("ready", flush=True)\ninput()') as waiting:
         add(data, "worker-lookup-1", working)
         add(data, "valkey", waiting)
         used = Accounting(data).cpu()
-    assert used["lookup_workers"] >= MOST
+    assert used["lookup_workers"] >= LEAST_CPU
     assert used["redis"] < used["lookup_workers"]
     assert used["postgres"] == 0
 
 
-def test_a_part_has_the_memory_of_its_processes(data):
+def test_the_memory_of_a_part_is_that_of_its_processes(data):
     with process(WORK) as first, process(WORK) as second:
         add(data, "worker-lookup-1", first)
         add(data, "worker-lookup-2", second)
@@ -81,11 +81,11 @@ def test_the_supervisor_does_not_count_the_other_roles_twice(data):
     with process(WORK) as working:
         add(data, "api", working)
         used, own = Accounting(data).cpu(), sum(psutil.Process().cpu_times()[:4])
-    assert used["front_end"] >= MOST
+    assert used["front_end"] >= LEAST_CPU
     assert used["rest"] <= own
 
 
-def test_a_process_that_ends_spoils_the_measurement(data):
+def test_a_process_that_ends_is_an_error(data):
     with process(WORK) as working:
         add(data, "api", working)
         accounting = Accounting(data)
@@ -93,7 +93,7 @@ def test_a_process_that_ends_spoils_the_measurement(data):
         accounting.cpu()
 
 
-def test_without_a_stack_there_is_nothing_to_measure(tmp_path):
+def test_without_a_stack_accounting_is_an_error(tmp_path):
     with pytest.raises(StackError, match="no stack runs"):
         Accounting(DataDir.at(tmp_path))
 
@@ -105,7 +105,7 @@ def test_what_the_supervisor_writes_is_read(data):
     assert read_run_file(data) == RunFile(11, {"api": 12, "beat": 13}, 5001, ready=True)
 
 
-def test_fields_that_another_version_adds_do_no_harm(data):
+def test_unknown_fields_are_ignored(data):
     api = {"role": "api", "identity": {"pid": 12, "cgroup": "/"}, "port": 5001, "threads": 4}
     found = {"supervisor": {"pid": 11, "user": 0}, "processes": [api], "ready": True, "version": 2}
     data.run.write_text(json.dumps(found), encoding="ascii")
@@ -118,14 +118,14 @@ def test_a_stack_without_an_api_has_no_port(data):
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"processes": [{}], "ready": true}'])
-def test_what_cannot_be_read_is_no_stack(tmp_path, text):
+def test_an_invalid_run_file_is_none(tmp_path, text):
     data = DataDir.at(tmp_path)
     assert read_run_file(data) is None
     data.run.write_text(text, encoding="ascii")
     assert read_run_file(data) is None
 
 
-def test_every_process_of_a_stack_plays_a_part():
+def test_every_role_has_a_part():
     layout = Layout("127.0.0.1", 5000, 5555, workers=2)
     parts = {each.name: part_of(each.name) for each in roles(layout)}
     assert parts == {
@@ -141,7 +141,7 @@ def test_every_process_of_a_stack_plays_a_part():
     assert part_of("a-role-of-another-version") == "rest"
 
 
-def test_cpu_is_shared_among_the_requests():
+def test_cpu_is_divided_by_the_number_of_requests():
     before = dict.fromkeys(("front_end", "lookup_workers", "import_workers"), 1.0)
     before |= dict.fromkeys(("postgres", "redis", "rest"), 1.0)
     after = {**before, "front_end": 2.0, "redis": 1.5}

@@ -1,4 +1,4 @@
-"""What a submission benchmark sends, and how it judges what became of it."""
+"""The submissions of ``bench submit``, and the verdicts on their tracks."""
 
 from urllib.parse import parse_qs
 
@@ -32,7 +32,7 @@ def words(item):
     return decode(item.form["fingerprint"]).words
 
 
-def test_new_known_and_repeated_recordings_are_mixed(items):
+def test_a_run_mixes_new_known_and_repeated_recordings(items):
     new = {each.recording for each in items if each.recording < 0}
     known = [each for each in items if each.recording > 0]
     assert 80 <= len(new) <= 120
@@ -40,7 +40,7 @@ def test_new_known_and_repeated_recordings_are_mixed(items):
     assert len(items) - len(new) - len(known) >= 30
 
 
-def test_a_repeated_recording_sounds_like_the_first_one(items):
+def test_a_repeated_recording_is_similar_to_the_first_one(items):
     first = {}
     for item in items:
         if item.recording < 0:
@@ -49,21 +49,21 @@ def test_a_repeated_recording_sounds_like_the_first_one(items):
             assert original.form["duration"] == item.form["duration"]
 
 
-def test_a_known_recording_sounds_like_the_catalogues(catalogue, items):
+def test_a_known_recording_is_similar_to_that_of_the_catalogue(catalogue, items):
     for item in [each for each in items if each.recording > 0][:10]:
         assert compare2(catalogue.words(item.recording - 1), words(item)) > 0.75
 
 
-def test_every_submission_names_its_recording(items):
+def test_every_submission_has_metadata(items):
     assert all("mbid" in each.form or "track" in each.form for each in items)
 
 
-def test_another_run_sends_other_recordings(catalogue, items):
+def test_another_run_has_other_recordings(catalogue, items):
     [other] = SubmissionSource(catalogue, run=1).create(1)
     assert compare2(words(items[0]), words(other)) < 0.1
 
 
-def test_requests_hold_so_many_submissions(items):
+def test_requests_have_the_given_number_of_submissions(items):
     requests = [parse_qs(body) for body in encode_requests(items[:25], per_request=10, user="key")]
     assert [sum(name.startswith("fingerprint.") for name in each) for each in requests] == [
         10,
@@ -84,7 +84,7 @@ def test_requests_hold_so_many_submissions(items):
         ([7, None, 101, 102], {"missing": 1}),
     ],
 )
-def test_tracks_are_judged(tracks, wrong):
+def test_each_wrong_track_has_its_verdict(tracks, wrong):
     found = {number: track for number, track in enumerate(tracks) if track is not None}
     verdicts = judge(SENT, range(4), found, KNOWN_TRACKS)
     assert {name: count for name, count in verdicts.items() if count and name != "right"} == wrong

@@ -1,4 +1,4 @@
-"""Ratios of the windows of a round, their medians, and the table of both."""
+"""Ratios of windows, medians, and the table."""
 
 from bench.stack.processes import PARTS
 from bench.turns.ratios import WindowResult, medians, ratios, table
@@ -20,7 +20,7 @@ SAMPLES = [
 ]
 
 
-def test_ratios_are_of_the_same_round():
+def test_a_ratio_compares_windows_of_one_round():
     found = ratios(SAMPLES, "this", "other")
     assert (found["of"], found["to"]) == ("this", "other")
     (window,) = found["windows"]
@@ -31,7 +31,7 @@ def test_ratios_are_of_the_same_round():
     assert window["p50"] == window["p99"]
 
 
-def test_each_number_of_connections_is_compared_by_itself():
+def test_each_number_of_connections_has_its_ratios():
     more = [sample("this", 0, cpu=1.0, connections=1), sample("other", 0, cpu=4.0, connections=1)]
     found = ratios([*SAMPLES, *more], "this", "other")["windows"]
     assert [(each["connections"], each["cpu"]["median"]) for each in found] == [
@@ -49,7 +49,7 @@ def test_medians_are_of_one_variant():
     assert (found["requests_per_second"], found["p50_ms"], found["p99_ms"]) == (100.0, 2.0, 10.0)
 
 
-def test_the_table_tells_the_commits_the_ratios_and_the_medians():
+def test_the_table_has_commits_ratios_and_medians():
     figures = {
         "rounds": 3,
         "ratios": [ratios(SAMPLES, "this", "other")],

@@ -1,4 +1,4 @@
-"""Whose turn it is, and which windows may be compared."""
+"""The order of a round, and the validity of a window."""
 
 from collections import Counter
 
@@ -21,13 +21,13 @@ def window(**answers: int):
     }
 
 
-def test_two_begin_in_turn():
+def test_the_order_of_two_variants():
     turns = ["".join(order("AB", turn)) for turn in range(4)]
     assert turns == ["AB", "BA", "BA", "AB"]
 
 
 @pytest.mark.parametrize("names", ["A", "AB", "ABC", "ABCDE"])
-def test_each_is_first_as_often_as_the_others_and_before_each_other_one(names):
+def test_all_variants_have_each_position_equally_often(names):
     turns = [order(names, turn) for turn in range(2 * len(names))]
     assert all(sorted(each) == list(names) for each in turns)
     assert set(Counter(each[0] for each in turns).values()) == {2}
@@ -40,24 +40,24 @@ def test_each_is_first_as_often_as_the_others_and_before_each_other_one(names):
     assert len(set(before.values())) <= 1
 
 
-def test_a_sample_is_what_is_compared_of_a_window():
+def test_a_result_has_the_compared_figures():
     found = to_result("this", 3, window())
     assert (found.variant, found.turn, found.connections) == ("this", 3, 32)
     assert (found.cpu_ms["total"], found.rate, found.p50_ms, found.p99_ms) == (0.75, 200, 2, 4)
 
 
 @pytest.mark.parametrize("wrong", ["refused", "errors"])
-def test_one_failed_answer_ends_the_measurement(wrong):
+def test_one_failed_request_is_an_error(wrong):
     with pytest.raises(StackError, match="other, round 4, 32 connections: 1000 replies"):
         to_result("other", 3, window(**{wrong: 1}))
 
 
-def test_without_answers_there_is_nothing_to_compare():
+def test_a_window_without_replies_is_an_error():
     with pytest.raises(StackError, match=": 0 replies"):
         to_result("this", 0, window(requests=0))
 
 
-def test_a_few_queries_may_be_too_degraded_to_be_found():
+def test_1_percent_of_the_results_may_be_wrong():
     to_result("this", 0, window(unexpected=10))
     with pytest.raises(StackError, match="11 wrong results"):
         to_result("this", 0, window(unexpected=11))

@@ -1,4 +1,4 @@
-"""Which stacks take turns: what the command line says, and where their data is."""
+"""Variants from the command line, and the folders of their data."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ ELSEWHERE = Checkout(Path("/elsewhere"), Path("/elsewhere/.venv/bin/python"))
 FUSE = "celery.fuse_lookup_stages=false"
 
 
-def test_a_switch_becomes_variables_under_its_own_text():
+def test_a_switch_becomes_environment_variables():
     several = f"{FUSE} celery.lookup_pool=threads"
     assert read_switches(None, None, (FUSE, several)) == {
         FUSE: {"ACOUSTID_CELERY_FUSE_LOOKUP_STAGES": "false"},
@@ -46,12 +46,12 @@ def test_a_switch_becomes_variables_under_its_own_text():
         ("celery.fuse_lookup_stages=perhaps", "fuse_lookup_stages"),
     ],
 )
-def test_a_switch_that_no_stack_would_start_with_is_refused_at_once(text, problem):
+def test_an_invalid_switch_is_refused(text, problem):
     with pytest.raises(click.BadParameter, match=problem):
         read_switches(None, None, (text,))
 
 
-def test_the_defaults_come_first_and_each_switch_is_this_checkout():
+def test_the_defaults_come_first_and_switches_use_this_checkout():
     variants = make_variants(ELSEWHERE, {FUSE: {"ACOUSTID_CELERY_FUSE_LOOKUP_STAGES": "false"}})
     assert [each.name for each in variants] == [THIS, OTHER, FUSE]
     assert [each.checkout for each in variants] == [Checkout.own(), ELSEWHERE, Checkout.own()]
@@ -59,13 +59,13 @@ def test_the_defaults_come_first_and_each_switch_is_this_checkout():
     assert variants[0].commit == variants[2].commit
 
 
-def test_this_is_compared_with_the_other_and_switches_with_this():
+def test_the_pairs_to_compare():
     variants = make_variants(ELSEWHERE, {FUSE: {}})
     assert comparisons(variants) == [(THIS, OTHER), (FUSE, THIS)]
     assert comparisons(make_variants(None, {FUSE: {}})) == [(FUSE, THIS)]
 
 
-def test_kept_data_is_found_again_by_the_commit():
+def test_folder_names_contain_the_commit():
     commits = ["1" * 40, "2" * 40, "1" * 40, f"{'1' * 40}-dirty", None]
     variants = [Variant(str(each), ELSEWHERE, each) for each in commits]
     assert folder_names(variants) == [
@@ -77,7 +77,7 @@ def test_kept_data_is_found_again_by_the_commit():
     ]
 
 
-def test_a_loading_that_fails_is_quoted(tmp_path):
+def test_an_error_quotes_the_log_of_a_failed_load(tmp_path):
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho no such schema\nexit 3\n", encoding="ascii")
     python.chmod(0o700)
@@ -86,7 +86,7 @@ def test_a_loading_that_fails_is_quoted(tmp_path):
         load_catalogue(variant, DataDir.at(tmp_path / "data"), Catalogue(60), workers=1)
 
 
-def test_there_has_to_be_something_to_compare():
+def test_a_single_variant_is_an_error():
     found = CliRunner().invoke(turns, [])
     assert found.exit_code == 2
     assert "--against or --switch" in found.output

@@ -1,4 +1,4 @@
-"""``acoustid index verify``: the files of a server's indexes, and of one index."""
+"""``acoustid index verify`` on the folder of a server, of an index, and of the stack."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ from pipeline.index import Insert
 
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A server's folder: `a` and `b` with a fingerprint each, and `gone`, which is deleted."""
+    """The folder of a server: `a`, `b` with one fingerprint each, and `gone`, which is deleted."""
     monkeypatch.setenv("ACOUSTID_CONFIG", str(tmp_path / "none.conf"))
     directory = tmp_path / "served"
     indexes = IndexRegistry(directory, IndexServerMetrics())
@@ -30,12 +30,12 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str | Path) -> Result:
-    """Run a subcommand."""
+    """Run a command of ``acoustid index``."""
     return CliRunner().invoke(main, ["index", *map(str, arguments)])
 
 
 def damage(engine: Path) -> Path:
-    """Change a byte of a segment, and return its file."""
+    """Change a byte of a segment. Return its file."""
     (segment,) = engine.glob("*.segment")
     content = bytearray(segment.read_bytes())
     content[64] ^= 1
@@ -43,20 +43,20 @@ def damage(engine: Path) -> Path:
     return segment
 
 
-def test_every_index_of_a_server_is_read_without_a_configuration(served: Path) -> None:
+def test_verify_reads_every_index_of_a_server_without_a_configuration(served: Path) -> None:
     answer = run("verify", "--dir", served)
     assert answer.exit_code == 0, answer.output
     assert answer.output.splitlines() == [f"{served}/a: intact", f"{served}/b: intact"]
 
 
 @pytest.mark.parametrize("below", ["a", "a/v000001"])
-def test_one_index_is_read_by_either_of_its_folders(served: Path, below: str) -> None:
+def test_verify_accepts_the_folder_of_an_index_or_of_its_engine(served: Path, below: str) -> None:
     damage(served / "b" / "v000001")
     answer = run("verify", "--dir", served / below)
     assert (answer.exit_code, answer.output) == (0, f"{served / below}: intact\n")
 
 
-def test_every_damaged_file_is_named(served: Path) -> None:
+def test_verify_prints_every_damaged_file(served: Path) -> None:
     segment = damage(served / "a" / "v000001")
     (served / "c").mkdir()
     (served / "c" / "state").write_bytes(b"{}")
@@ -69,7 +69,7 @@ def test_every_damaged_file_is_named(served: Path) -> None:
     assert "damaged: 2 of 3" in lines[3]
 
 
-def test_what_is_missing_is_damage(served: Path) -> None:
+def test_missing_files_are_damage(served: Path) -> None:
     (served / "a" / "v000001" / "manifest").unlink()
     shutil.rmtree(served / "b" / "v000001")
     for folder in (served, served / "a", served / "a" / "v000001", served / "b"):
@@ -78,7 +78,7 @@ def test_what_is_missing_is_damage(served: Path) -> None:
         assert "v000001/manifest: is missing; there is no index here" in answer.output
 
 
-def test_an_index_that_is_deleted_meanwhile_is_left_out(
+def test_an_index_deleted_during_the_check_is_skipped(
     served: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def late(path: Path) -> list[str]:
@@ -91,7 +91,7 @@ def test_an_index_that_is_deleted_meanwhile_is_left_out(
     assert f"{served} contains no index" in answer.output
 
 
-def test_a_folder_without_an_index_is_told(served: Path, tmp_path: Path) -> None:
+def test_a_folder_without_an_index_is_an_error(served: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for folder in (tmp_path / "empty", served / "gone"):
         answer = run("verify", "--dir", folder)
@@ -101,7 +101,7 @@ def test_a_folder_without_an_index_is_told(served: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["verify", "check"])
-def test_the_stacks_index_is_read_by_the_new_name_and_the_old(
+def test_verify_and_its_former_name_check_read_the_index_of_the_stack(
     name: str, served: Path, tmp_path: Path
 ) -> None:
     engine = served / "a" / "v000001"
@@ -115,7 +115,7 @@ def test_the_stacks_index_is_read_by_the_new_name_and_the_old(
     assert "run `acoustid index rebuild`" in answer.output
 
 
-def test_only_the_new_name_is_shown() -> None:
+def test_the_help_hides_the_former_name() -> None:
     shown = run("--help").output
     assert "verify" in shown
     assert "check" not in shown

@@ -1,4 +1,4 @@
-"""The effective settings as text."""
+"""``acoustid config check``: the effective settings as text."""
 
 from pathlib import Path
 
@@ -8,16 +8,14 @@ from pipeline.settings.options import sections
 from pipeline.settings.sections import Settings
 
 
-def test_every_section_and_option_is_there() -> None:
-    """Every section and option is there."""
+def test_every_section_and_option_is_listed() -> None:
     text = describe(Settings())
     for section in sections().values():
         block = text.split(f"[{section.name}]\n")[1].split("\n\n")[0]
         assert [line.split(" =")[0] for line in block.splitlines()] == list(section.options)
 
 
-def test_values_are_written_as_the_file_has_them() -> None:
-    """Values are written as the file has them."""
+def test_values_have_the_syntax_of_the_file() -> None:
     text = describe(Settings())
     for line in (
         "traces_sample_rate = 0.1",
@@ -29,8 +27,7 @@ def test_values_are_written_as_the_file_has_them() -> None:
         assert f"\n{line}\n" in text
 
 
-def test_secrets_are_masked_and_origins_named(tmp_path: Path) -> None:
-    """Secrets are masked and origins named."""
+def test_secrets_are_masked_and_origins_are_named(tmp_path: Path) -> None:
     path = tmp_path / "some.conf"
     path.write_text("[redis]\npassword = hunter2\n[logging]\nlevel_a__b = error\n")
     environ = {"ACOUSTID_DATABASE_PASSWORD": "hunter2", "ACOUSTID_DATABASE_RO_PORT": "7"}
@@ -42,8 +39,7 @@ def test_secrets_are_masked_and_origins_named(tmp_path: Path) -> None:
     assert f"# from {path}: [logging] level_a__b\nlevel_a__b = ERROR\n" in text
 
 
-def test_what_is_described_can_be_loaded_again(tmp_path: Path) -> None:
-    """What is described can be loaded again."""
+def test_the_output_can_be_loaded_again(tmp_path: Path) -> None:
     environ = {
         "ACOUSTID_CLUSTER_RATE_LIMITER_IP_LIMIT": "0.25",
         "ACOUSTID_LOGGING_LEVEL_SQLALCHEMY__ENGINE": "DEBUG",

@@ -1,4 +1,4 @@
-"""Waiting for the API."""
+"""``acoustid ready`` waits for the API."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ from cli.stack.servers.ports import free_port
 
 @contextmanager
 def health_server(statuses: list[int]) -> Iterator[str]:
-    """Serve these statuses one after the other, then the last one again and again."""
+    """Reply with these statuses in order, then with the last one."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -38,18 +38,18 @@ def health_server(statuses: list[int]) -> Iterator[str]:
         server.server_close()
 
 
-def test_it_waits_until_the_api_is_healthy() -> None:
+def test_wait_for_api_returns_when_the_api_is_healthy() -> None:
     statuses = [503, 503, 200]
     with health_server(statuses) as url:
         wait_for_api(url, time.monotonic() + 30)
     assert statuses == [200]
 
 
-def test_what_ails_the_api_is_quoted_in_the_end() -> None:
+def test_the_error_quotes_the_last_reply() -> None:
     with health_server([503]) as url, pytest.raises(StackError, match=r"503 .*index"):
         wait_for_api(url, time.monotonic())
 
 
-def test_an_api_that_is_not_there_is_an_error() -> None:
+def test_an_unreachable_api_is_an_error() -> None:
     with pytest.raises(StackError, match="reports a problem"):
         wait_for_api(f"http://127.0.0.1:{free_port()}/_health", time.monotonic())

@@ -1,4 +1,4 @@
-"""What `acoustid status` and `acoustid up` tell of a stack, as text."""
+"""The texts of ``acoustid status`` and ``acoustid up``."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def server(role: str, port: int, host: str = "127.0.0.1") -> RunningProcess:
     return RunningProcess(role, StopOrder.SERVER, port, host, NOBODY)
 
 
-def test_only_the_stacks_own_databases_are_told(servers: Servers) -> None:
+def test_only_databases_of_the_stack_are_listed(servers: Servers) -> None:
     settings = servers.settings()
     elsewhere = settings.model_copy(
         update={"database_ingest": settings.database_ingest.model_copy(update={"host": "db"})}
@@ -34,11 +34,11 @@ def test_only_the_stacks_own_databases_are_told(servers: Servers) -> None:
     )
 
 
-def test_no_databases_are_told_where_none_is_the_stacks(settings: Settings) -> None:
+def test_without_own_postgresql_no_databases_are_listed(settings: Settings) -> None:
     assert embedded_urls(settings, RunState(NOBODY)) is None
 
 
-def test_servers_that_are_away_leave_gaps_and_no_traceback(tmp_path: Path) -> None:
+def test_values_of_unreachable_servers_are_none(tmp_path: Path) -> None:
     data = DataDir.at(tmp_path)
     data.create()
     ports = (free_port(), free_port())
@@ -58,7 +58,7 @@ def test_servers_that_are_away_leave_gaps_and_no_traceback(tmp_path: Path) -> No
     assert describe(found).count("not reachable") == 4
 
 
-def test_the_text_tells_what_the_json_tells() -> None:
+def test_the_text_contains_the_values_of_the_json() -> None:
     text = describe(
         {
             "data_dir": "/data",
@@ -89,7 +89,7 @@ def make_running(data: DataDir) -> None:
     RunState(NOBODY, (api,), ready=True).save(data)
 
 
-def test_the_greeting_names_an_address_that_opens_here(tmp_path: Path) -> None:
+def test_up_prints_an_address_that_can_be_opened(tmp_path: Path) -> None:
     data = DataDir.at(tmp_path)
     make_running(data)
     Prepared(Demo("8XaBELgH", "abc")).save(data.prepared)
@@ -100,14 +100,14 @@ def test_the_greeting_names_an_address_that_opens_here(tmp_path: Path) -> None:
     assert "Flower" not in text
 
 
-def test_the_greeting_quotes_a_path_for_the_shell(tmp_path: Path) -> None:
+def test_up_quotes_the_path_in_the_example_command(tmp_path: Path) -> None:
     data = DataDir.at(tmp_path / "my data")
     make_running(data)
     data.demo_lookup.write_text("client=8XaBELgH")
     assert f"--data '@{data.demo_lookup}' http://127.0.0.1:5001/v2/lookup" in describe_running(data)
 
 
-def test_no_demo_keys_are_told_where_they_are_off(tmp_path: Path) -> None:
+def test_without_demo_keys_none_are_printed(tmp_path: Path) -> None:
     data = DataDir.at(tmp_path)
     make_running(data)
     Prepared().save(data.prepared)

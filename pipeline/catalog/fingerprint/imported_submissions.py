@@ -1,30 +1,26 @@
-"""Writing submissions into the fingerprint database: tracks, fingerprints, and what became of each.
+"""Writes fingerprints of submissions, and a row for each imported submission.
 
-All of it happens in one transaction, under the lock of the changelog, with a row for each
-submission. A second run finds the row and writes nothing.
+An import writes both in one transaction, under `lock_catalogue`. A second run of the import finds
+the row of a submission and writes nothing for it.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
-from uuid import uuid4
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.catalog.bulk import insert_listed, insert_numbered, listed
-from pipeline.catalog.fingerprint.tables import fingerprint, submission_import, track
+from pipeline.catalog.bulk_statements import array_rows, insert_numbered, insert_rows, is_one_of
+from pipeline.catalog.fingerprint.tables import fingerprint, submission_import
 from pipeline.catalog.ingest.submissions import StoredSubmission
 from pipeline.fingerprint.simhash import simhash_batch
 from pipeline.fingerprint.words import signed
 
-# The lock that the changelog's trigger takes, so whoever holds it sees all that was committed.
-_CHANGELOG_LOCK: Final = 7723016524936704001
-
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What a submission became, and the links that it confirmed."""
+    """The rows of the fingerprint database that a submission was imported as or counted on."""
 
     submission_id: int
     fingerprint_id: int
@@ -35,31 +31,20 @@ class Imported:
     track_foreignid_id: int | None = None
 
 
-def lock_catalogue(connection: sa.Connection) -> None:
-    """Keep everybody else from adding fingerprints until the transaction ends."""
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CHANGELOG_LOCK)))
-
-
 def find(connection: sa.Connection, submission_ids: Iterable[int]) -> list[Imported]:
-    """Return what became of those of the submissions that were imported."""
-    columns = [submission_import.c[name] for name in Imported.__slots__]
+    """Return the rows of those of the submissions that were imported."""
+    columns = [submission_import.c[field.name] for field in fields(Imported)]
     statement = sa.select(*columns).where(
-        submission_import.c.submission_id
-        == sa.any_(sa.cast(list(submission_ids), sa.ARRAY(sa.Integer)))
+        is_one_of(submission_import.c.submission_id, submission_ids)
     )
     return [Imported(*row) for row in connection.execute(statement)]
 
 
 def insert_imports(connection: sa.Connection, imported: Sequence[Imported]) -> None:
-    """Write what became of submissions."""
-    rows = [{name: getattr(each, name) for name in Imported.__slots__} for each in imported]
-    if rows:
-        connection.execute(insert_listed(submission_import, rows))
-
-
-def insert_tracks(connection: sa.Connection, count: int) -> list[int]:
-    """Add tracks with random public ids; return their ids."""
-    return insert_numbered(connection, track, [{"gid": uuid4()} for _ in range(count)])
+    """Insert the rows of imported submissions."""
+    if imported:
+        rows = [asdict(each) for each in imported]
+        connection.execute(insert_rows(submission_import, rows))
 
 
 def insert_fingerprints(
@@ -67,11 +52,13 @@ def insert_fingerprints(
     placed: Sequence[tuple[StoredSubmission, int]],
     formats: Mapping[str, int],
 ) -> list[int]:
-    """Add the fingerprints of submissions to tracks; return their ids, in order.
+    """Insert the fingerprints of submissions; return their ids, in order.
+
+    A trigger adds each to the changelog.
 
     Args:
         connection: on the fingerprint database, in a transaction.
-        placed: each submission with the id of the track it goes to.
+        placed: submissions, each with the id of the track that its fingerprint belongs to.
         formats: ids of the audio formats by name.
     """
     hashes = signed(simhash_batch([submission.words for submission, _ in placed])).tolist()
@@ -83,11 +70,11 @@ def insert_fingerprints(
 
 
 def confirm_fingerprints(connection: sa.Connection, ids: Iterable[int]) -> None:
-    """Count one more submission on each fingerprint, for each time its id is given."""
+    """Count one more submission on a fingerprint for each occurrence of its id."""
     counts = Counter(ids)
     if not counts:
         return
-    confirmed = listed(
+    confirmed = array_rows(
         "confirmed", {"id": (sa.Integer, counts), "times": (sa.Integer, counts.values())}
     )
     connection.execute(

@@ -18,7 +18,7 @@ NOTHING = "nothing comes here"
 
 @pytest.fixture
 def lose(settings: Settings) -> Callable[[redis.Redis], None]:
-    """Let the server end a client's connection."""
+    """Return a function that closes a client's connection on the server."""
     other = connect(settings.redis)
 
     def kill(client: redis.Redis) -> None:
@@ -36,7 +36,7 @@ def test_threads_get_the_replies_to_their_own_commands(settings: Settings) -> No
     assert client.client_id() == own
 
 
-def test_a_command_on_a_lost_connection_is_sent_again(
+def test_a_command_is_repeated_after_a_lost_connection(
     settings: Settings, lose: Callable[[redis.Redis], None]
 ) -> None:
     client = connect(settings.redis, keeps_connection=True)

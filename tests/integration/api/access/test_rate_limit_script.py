@@ -1,4 +1,4 @@
-"""The rate limiter's script stays exact while Redis forgets it, restarts, or breaks connections."""
+"""The rate limiter's script counts exactly when Redis loses it, restarts, or loses connections."""
 
 import socket
 import threading
@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from api.access.rate_limit import Decision, RateLimiter
-from api.access.redis_outage import RedisWatch
+from api.access.redis_outage import RedisCircuitBreaker
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RateLimiterSettings, RedisSettings, Settings
 from tests.support.metrics import Counted
@@ -29,9 +29,9 @@ def client(settings: Settings) -> Iterator[redis.Redis]:
 
 
 def make_limiter(client: redis.Redis) -> RateLimiter:
-    """Return a limiter whose time stands still."""
+    """Return a limiter with a constant time."""
     limits = RateLimiterSettings(global_limit=0, app_limit=0, ip_limit=LIMIT / 20)
-    return RateLimiter(client, RedisWatch(), limits, Counted(), lambda: 1_000_000_002.0)
+    return RateLimiter(client, RedisCircuitBreaker(), limits, Counted(), lambda: 1_000_000_002.0)
 
 
 def count(limiter: RateLimiter) -> Decision:
@@ -41,21 +41,21 @@ def count(limiter: RateLimiter) -> Decision:
 
 
 def count_in_threads(limiter: RateLimiter, requests: int) -> list[int]:
-    """Return what was left after each request that passed, falling."""
+    """Return the remaining requests after each request that passed, descending."""
     with ThreadPoolExecutor(THREADS) as pool:
         decisions = list(pool.map(lambda _: count(limiter), range(requests)))
-    left = [each.standing.remaining for each in decisions if each.passes]
+    left = [each.state.remaining for each in decisions if each.passes]
     return sorted(left, reverse=True)
 
 
-def test_a_forgotten_script_is_sent_again(client: redis.Redis) -> None:
+def test_a_flushed_script_is_sent_again(client: redis.Redis) -> None:
     limiter = make_limiter(client)
     for left in (199, 198, 197):
         client.script_flush()
-        assert count(limiter).standing.remaining == left
+        assert count(limiter).state.remaining == left
 
 
-def test_threads_count_exactly_while_the_script_is_flushed_again_and_again(
+def test_threads_count_exactly_while_the_script_is_flushed(
     client: redis.Redis,
 ) -> None:
     limiter = make_limiter(client)
@@ -82,7 +82,7 @@ def test_one_connection_is_enough_for_many_threads(client: redis.Redis) -> None:
 
 
 @pytest.mark.parametrize("durable", [True, False], ids=["append-only file", "memory alone"])
-def test_a_restart_of_redis_breaks_no_request(durable: bool) -> None:
+def test_no_request_fails_after_a_restart_of_redis(durable: bool) -> None:
     with temporary_folder() as folder:
         server = make_valkey(folder, durable=durable)
         settings = RedisSettings(host="127.0.0.1", port=server.port, password=PASSWORD)
@@ -97,10 +97,11 @@ def test_a_restart_of_redis_breaks_no_request(durable: bool) -> None:
 
 
 class LossyProxy:
-    """Stands before Redis; while `losing`, connections break in place of a script's reply.
+    """A proxy for Redis that can lose replies.
 
     Attributes:
-        lost: replies that Redis sent and nobody got.
+        losing: close the connection in place of the reply to the next script.
+        lost: the number of lost replies.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -111,7 +112,7 @@ class LossyProxy:
         self.lost = 0
 
     def serve(self) -> None:
-        """Serve one connection after the other, until `close`."""
+        """Serve connections, one at a time, until `close`."""
         while True:
             try:
                 near, _ = self._listener.accept()
@@ -131,7 +132,7 @@ class LossyProxy:
             near.sendall(reply)
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
@@ -152,17 +153,17 @@ def lossy_proxy(settings: RedisSettings) -> Iterator[tuple[LossyProxy, redis.Red
 def test_a_request_whose_reply_is_lost_counts_once(settings: Settings, client: redis.Redis) -> None:
     with lossy_proxy(settings.redis) as (proxy, lossy):
         limiter = make_limiter(lossy)
-        assert count(limiter).standing.remaining == 199
+        assert count(limiter).state.remaining == 199
         for left in (198, 197):
             proxy.losing = True
             decision = count(limiter)
             assert decision.passes
-            assert decision.standing.remaining == left
+            assert decision.state.remaining == left
         assert proxy.lost == 2
-        assert count(make_limiter(client)).standing.remaining == 196
+        assert count(make_limiter(client)).state.remaining == 196
 
 
-def test_the_last_request_of_a_limit_passes_although_its_reply_is_lost(
+def test_the_last_request_of_a_limit_passes_after_a_lost_reply(
     settings: Settings, client: redis.Redis
 ) -> None:
     assert len(count_in_threads(make_limiter(client), LIMIT - 1)) == LIMIT - 1

@@ -1,4 +1,4 @@
-"""The rate limiter on a real Redis; time stands still unless a test moves it."""
+"""The rate limiter on a real Redis, with a clock that the tests set."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +9,12 @@ import redis
 import structlog
 
 from api.access.rate_limit import Decision, RateLimiter
-from api.access.redis_outage import RedisWatch
+from api.access.redis_outage import RedisCircuitBreaker
 from cli.stack.servers.ports import free_port
 from pipeline.catalog.app.accounts import Application
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RateLimiterSettings, RedisSettings, Settings
+from tests.support.clock import Clock
 from tests.support.metrics import Counted
 from tests.support.scratch_redis import scratch_redis
 
@@ -22,25 +23,16 @@ APP = Application(1, "app")
 OTHER_APP = Application(2, "other")
 
 
-class Clock:
-    """Two seconds into a step of five."""
-
-    now = 1_000_000_002.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Limiter:
     """A limiter with its clock and its metrics."""
 
     def __init__(self, client: redis.Redis, **limits: float) -> None:
-        self.clock = Clock()
+        self.clock = Clock(1_000_000_002.0)  # 2 s into a step of 5 s
         self.metrics = Counted()
         chosen = {"global_limit": 0, "app_limit": 0, "ip_limit": 0, **limits}
         self.limiter = RateLimiter(
             client,
-            RedisWatch(),
+            RedisCircuitBreaker(),
             RateLimiterSettings.model_validate(chosen),
             self.metrics,
             self.clock,
@@ -66,8 +58,8 @@ def test_an_address_has_eighty_requests_in_twenty_seconds(client: redis.Redis) -
     assert limiter.passed(80) == 80
     refusal = limiter.decide()
     assert not refusal.passes
-    assert refusal.standing.tier.rate == 4
-    assert refusal.standing.headers() == {
+    assert refusal.state.tier.rate == 4
+    assert refusal.state.headers() == {
         "X-RateLimit-Limit": "80",
         "X-RateLimit-Remaining": "0",
         "X-RateLimit-Reset": "1000000020",
@@ -76,7 +68,7 @@ def test_an_address_has_eighty_requests_in_twenty_seconds(client: redis.Redis) -
     assert limiter.decide(address=THERE).passes
 
 
-def test_who_waits_as_told_passes(client: redis.Redis) -> None:
+def test_a_request_passes_after_retry_after(client: redis.Redis) -> None:
     limiter = Limiter(client, ip_limit=1)
     limiter.passed(10)
     limiter.clock.now += 5
@@ -89,7 +81,7 @@ def test_who_waits_as_told_passes(client: redis.Redis) -> None:
     assert limiter.passed(11) == 10
 
 
-def test_refused_requests_prolong_nothing(client: redis.Redis) -> None:
+def test_refused_requests_are_not_counted(client: redis.Redis) -> None:
     limiter = Limiter(client, ip_limit=1)
     limiter.passed(20)
     for _ in range(4):
@@ -99,36 +91,36 @@ def test_refused_requests_prolong_nothing(client: redis.Redis) -> None:
     assert limiter.passed(21) == 20
 
 
-def test_an_application_has_its_limit_everywhere(client: redis.Redis) -> None:
+def test_the_limit_of_an_application_covers_all_addresses(client: redis.Redis) -> None:
     limiter = Limiter(client, app_limit=1)
     assert limiter.passed(12, application=APP) == 12
     assert limiter.passed(12, application=APP, address=THERE) == 8
     assert limiter.passed(12, application=OTHER_APP) == 12
 
 
-def test_an_applications_own_limit_replaces_the_configured_one_and_the_addresses(
+def test_a_rate_of_an_application_replaces_the_configured_rate_and_the_address_limit(
     client: redis.Redis,
 ) -> None:
     limiter = Limiter(client, app_limit=1, ip_limit=1)
     own = Application(3, "own", rate_limit=5)
     assert limiter.passed(101, application=own) == 100
-    assert limiter.decide(application=own).standing.tier.rate == 5
+    assert limiter.decide(application=own).state.tier.rate == 5
     assert limiter.passed(20, application=APP) == 20
 
 
-def test_an_application_without_limit_still_counts_for_the_service(client: redis.Redis) -> None:
+def test_an_application_without_limit_counts_for_the_global_limit(client: redis.Redis) -> None:
     limiter = Limiter(client, global_limit=2, app_limit=1, ip_limit=1)
     assert limiter.passed(50, application=Application(4, "free", rate_limit=0)) == 40
 
 
-def test_the_service_as_a_whole_has_a_limit(client: redis.Redis) -> None:
+def test_the_global_limit_covers_all_addresses(client: redis.Redis) -> None:
     limiter = Limiter(client, global_limit=1)
     assert limiter.passed(15) == 15
     assert limiter.passed(15, address=THERE, application=APP) == 5
     assert limiter.metrics.counts == {"api.rate_limit_exceeded_total.global": 10}
 
 
-def test_nothing_is_counted_unless_all_tiers_pass(client: redis.Redis) -> None:
+def test_a_request_counts_only_if_all_tiers_pass(client: redis.Redis) -> None:
     limiter = Limiter(client, global_limit=2, app_limit=1, ip_limit=0.5)
     assert limiter.passed(100, application=APP) == 10
     assert limiter.metrics.counts == {"api.rate_limit_exceeded_total.ip": 90}
@@ -136,21 +128,21 @@ def test_nothing_is_counted_unless_all_tiers_pass(client: redis.Redis) -> None:
     assert limiter.passed(100, application=OTHER_APP, address="192.0.2.3") == 10
 
 
-def test_a_look_counts_nothing(client: redis.Redis) -> None:
+def test_look_does_not_count(client: redis.Redis) -> None:
     limiter = Limiter(client, ip_limit=1)
     limiter.passed(19)
     for _ in range(5):
         decision = limiter.limiter.look(HERE)
         assert decision is not None
         assert decision.passes
-        assert decision.standing.remaining == 1
-    assert limiter.decide().standing.remaining == 0
+        assert decision.state.remaining == 1
+    assert limiter.decide().state.remaining == 0
     decision = limiter.limiter.look(HERE)
     assert decision is not None
     assert not decision.passes
 
 
-def test_the_counts_go_away_by_themselves_and_name_no_key(client: redis.Redis) -> None:
+def test_counts_expire_and_contain_no_api_key(client: redis.Redis) -> None:
     limiter = Limiter(client, global_limit=2, app_limit=1, ip_limit=1)
     limiter.decide(application=APP)
     *keys, request = sorted(key.decode() for key in client.scan_iter())
@@ -169,11 +161,11 @@ def test_many_threads_never_exceed_a_limit(client: redis.Redis) -> None:
     with ThreadPoolExecutor(64) as pool:
         decisions = list(pool.map(lambda _: limiter.decide(application=APP), range(400)))
     assert sum(decision.passes for decision in decisions) == 120
-    remaining = [each.standing.remaining for each in decisions if each.passes]
+    remaining = [each.state.remaining for each in decisions if each.passes]
     assert sorted(remaining) == list(range(120))
 
 
-def test_without_limits_redis_is_not_asked() -> None:
+def test_without_limits_no_command_is_sent() -> None:
     away = RedisSettings(host="127.0.0.1", port=free_port())
     with connect(away) as client:
         limiter = Limiter(client)
@@ -182,7 +174,7 @@ def test_without_limits_redis_is_not_asked() -> None:
         assert limiter.metrics.counts == {}
 
 
-def test_without_redis_all_pass_and_the_log_says_so_once() -> None:
+def test_without_redis_all_requests_pass_and_one_error_is_logged() -> None:
     away = RedisSettings(host="127.0.0.1", port=free_port())
     with connect(away) as client, structlog.testing.capture_logs() as logs:
         limiter = Limiter(client, ip_limit=1)

@@ -1,4 +1,4 @@
-"""What a front-end process has: settings, databases, Redis, the batcher, and their end."""
+"""The resources of a front-end process: databases, Redis, access control, lookups, submissions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,9 +7,10 @@ from functools import partial
 import redis
 from redis.exceptions import RedisError
 
-from api.access.keys import Keys
+from api.access.access_control import AccessControl
+from api.access.keys import ApiKeys
 from api.access.rate_limit import RateLimiter
-from api.access.redis_outage import RedisWatch
+from api.access.redis_outage import RedisCircuitBreaker
 from api.health import HealthChecks
 from api.lookups.answer_cache import AnswerCache
 from api.lookups.background import BackgroundLookups
@@ -29,17 +30,17 @@ from tasks.fast_path.parts import FastPath
 from tasks.redis_state import queue_lengths
 
 REDIS_TIMEOUT = 1.0
-"""Seconds to wait for Redis where somebody waits for us."""
+"""Seconds that a request waits for a reply of Redis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """How work is handed to the workers; `tasks.dispatch` has all of it.
+    """The functions that send work to the workers, as in `tasks.dispatch`.
 
     Attributes:
         send_lookups: publishes a batch.
-        send_background: publishes a background lookup, under a task id.
-        send_submissions: publishes receipts, by their ids.
+        send_background: publishes a background lookup under a task id.
+        send_submissions: publishes submissions by their ids.
     """
 
     send_lookups: Callable[[LookupBatch], None]
@@ -48,15 +49,14 @@ class Dispatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
-    """The resources of one front-end process; safe among its threads."""
+class FrontEnd:
+    """The resources of one front-end process, for use by several threads."""
 
     settings: Settings
     databases: Databases
     redis: redis.Redis
     metrics: Metrics
-    keys: Keys
-    limiter: RateLimiter
+    access: AccessControl
     batcher: LookupBatcher
     answer_cache: AnswerCache
     background: BackgroundLookups
@@ -66,7 +66,7 @@ class Services:
     health: HealthChecks
 
     def close(self) -> None:
-        """Let whoever waits go, then close every connection."""
+        """End all requests that wait, then close all connections."""
         self.batcher.close()
         self.receipts.close()
         self.publisher.close()
@@ -77,14 +77,14 @@ class Services:
         self.metrics.close()
 
 
-def open_services(settings: Settings, dispatch: Dispatch) -> Services:
-    """Return the resources of this process; nothing connects before it is used."""
+def create_front_end(settings: Settings, dispatch: Dispatch) -> FrontEnd:
+    """Return the resources of this process; each connects at its first use."""
     databases = Databases(settings, component="api")
     client = connect(settings.redis, timeout=REDIS_TIMEOUT)
     metrics = connect_metrics(settings.statsd)
-    watch = RedisWatch()
+    breaker = RedisCircuitBreaker()
     paths = FastPath.of(settings)
-    waiting = partial(
+    blocking_client = partial(
         connect, settings.redis, blocking=True, wait=POLL, keeps_connection=paths.keeps_connection
     )
     policy = BatchPolicy(
@@ -92,15 +92,19 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
         settings.api.lookup_batches_in_flight,
         settings.api.lookup_hold_back,
     )
-    batcher = LookupBatcher(policy, waiting, dispatch.send_lookups, metrics)
-    generation = TrackedGeneration(client, watch, caches=paths.caches_generation)
-    return Services(
+    batcher = LookupBatcher(policy, blocking_client, dispatch.send_lookups, metrics)
+    generation = TrackedGeneration(client, breaker, caches=paths.caches_generation)
+    return FrontEnd(
         settings=settings,
         databases=databases,
         redis=client,
         metrics=metrics,
-        keys=Keys(databases, client, watch, demo=settings.features.demo_key),
-        limiter=RateLimiter(client, watch, settings.cluster.rate_limiter, metrics),
+        access=AccessControl(
+            keys=ApiKeys(databases, client, breaker, demo=settings.features.demo_key),
+            limiter=RateLimiter(client, breaker, settings.cluster.rate_limiter, metrics),
+            cluster=settings.cluster,
+            timeout=settings.api.lookup_timeout,
+        ),
         batcher=batcher,
         answer_cache=AnswerCache(
             batcher.look_up, generation.current if settings.api.answer_cache else lambda: None
@@ -114,7 +118,8 @@ def open_services(settings: Settings, dispatch: Dispatch) -> Services:
 
 
 def _is_busy(client: redis.Redis) -> bool:
+    """Tell whether submissions wait for a worker; False without Redis, so that they are sent."""
     try:
         return queue_lengths.waiting(client, queues.SUBMISSION) > 0
     except RedisError:
-        return False  # publishing will tell
+        return False

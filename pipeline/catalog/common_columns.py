@@ -1,4 +1,7 @@
-"""Column and constraint pieces that the tables of all databases share."""
+"""Columns that several tables have, and the names of constraints.
+
+The tables with their other columns are in ``<database>/tables.py``.
+"""
 
 from typing import Any, Final
 

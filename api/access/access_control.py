@@ -1,0 +1,92 @@
+"""Access control of the endpoints: API keys, rate limits, the cluster's secret."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from api.access.keys import ApiKeys
+from api.access.rate_limit import RateLimiter
+from api.http.endpoint import ApiRequest, Endpoint
+from api.http.errors import TooManyRequestsError
+from api.http.parameters import Parameters
+from pipeline.catalog.app.accounts import Application
+from pipeline.settings.sections import ClusterSettings
+
+
+@dataclass(frozen=True, slots=True)
+class AccessControl:
+    """Checks and counts the requests of one front-end process.
+
+    Attributes:
+        keys: finds the holders of API keys.
+        limiter: counts requests.
+        cluster: the cluster's secret and this server's role.
+        timeout: seconds that a request may take, except at endpoints with a timeout of their own.
+    """
+
+    keys: ApiKeys
+    limiter: RateLimiter
+    cluster: ClusterSettings
+    timeout: float
+
+    def count(self, request: ApiRequest, application: Application | None) -> None:
+        """Count a request, unless it has the cluster's secret.
+
+        Raises:
+            TooManyRequestsError: a limit is reached.
+        """
+        request.rate_limit_headers = {}
+        if self.has_cluster_secret(request.parameters):
+            return
+        decision = self.limiter.count(request.address, application)
+        if decision is None:
+            return
+        request.rate_limit_headers = decision.state.headers()
+        if not decision.passes:
+            raise TooManyRequestsError(decision.state.tier.rate, decision.retry_after)
+
+    def headers_without_counting(self, address: str) -> Mapping[str, str]:
+        """Return the rate limit headers for a client address; empty without a limit or Redis."""
+        decision = self.limiter.look(address)
+        return {} if decision is None else decision.state.headers()
+
+    def has_cluster_secret(self, parameters: Parameters) -> bool:
+        """Tell whether the parameters contain the cluster's secret."""
+        secret = self.cluster.secret
+        given = parameters.get("secret")
+        if secret is None or not secret.get_secret_value() or not given:
+            return False
+        return hmac.compare_digest(
+            given.encode("utf-8", "replace"), secret.get_secret_value().encode()
+        )
+
+
+class CountedEndpoint(Endpoint):
+    """A path that needs no key.
+
+    Args:
+        access: checks and counts the requests.
+        timeout: seconds that a request may take, if not `AccessControl.timeout`.
+    """
+
+    def __init__(self, access: AccessControl, timeout: float | None = None) -> None:
+        super().__init__(access.timeout if timeout is None else timeout)
+        self.access = access
+
+    def count(self, request: ApiRequest, application: Application | None = None) -> None:
+        """Count the request; see `AccessControl.count`."""
+        self.access.count(request, application)
+
+
+class KeyedEndpoint(CountedEndpoint):
+    """A path that needs the key of an application."""
+
+    def identify(self, request: ApiRequest) -> Application:
+        """Return the application that sends the request, and set `application_id`.
+
+        Raises:
+            ApiError: its key is missing or not valid.
+        """
+        application = self.access.keys.application(request.parameters, request.deadline)
+        request.application_id = application.id
+        return application

@@ -1,0 +1,111 @@
+"""The advisory locks that the service takes in PostgreSQL, with their keys.
+
+Locks of a transaction are released by its end. The lock of an index belongs to a connection, so
+PostgreSQL releases it when its process dies. `cli.sample.load` has one more, 7723016524936704020.
+"""
+
+from __future__ import annotations
+
+import zlib
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+# The trigger of the changelog takes the same lock; see migrations/fingerprint.
+_CATALOGUE_LOCK: Final = 7723016524936704001
+_MIGRATION_LOCK: Final = 7723016524936704010
+_BOT_ACCOUNT_LOCK: Final = 7723016524936704011
+
+INDEX_LOCK: Final = 1768842360
+"""First half of the key of an index's lock; the second half is the CRC-32 of the index's name."""
+
+# Names of the public service's locks: the operation, which is locked for one MBID.
+DISABLE_OR_MERGE_MBID: Final = "merge_missing_mbid"
+MERGE_INTO_MBID: Final = "merge_mbids:target"
+
+
+def lock_catalogue(connection: sa.Connection) -> None:
+    """Let no other transaction add or move fingerprints until this one ends.
+
+    All fingerprints that were committed before are visible to the statements that follow.
+    """
+    _lock_transaction(connection, _CATALOGUE_LOCK)
+
+
+def lock_migrations(connection: sa.Connection) -> None:
+    """Let no other connection migrate this database until this one is closed."""
+    connection.execute(sa.select(sa.func.pg_advisory_lock(_MIGRATION_LOCK)))
+
+
+def lock_bot_account(connection: sa.Connection) -> None:
+    """Let no other transaction create the service's own account until this one ends."""
+    _lock_transaction(connection, _BOT_ACCOUNT_LOCK)
+
+
+def lock_mbid(connection: sa.Connection, operation: str, mbid: UUID) -> None:
+    """Let no other transaction do the same operation to an MBID until this one ends.
+
+    Args:
+        connection: to the fingerprint database, in a transaction.
+        operation: `DISABLE_OR_MERGE_MBID` or `MERGE_INTO_MBID`.
+        mbid: of the recording.
+    """
+    _lock_transaction(connection, _text_key(operation), _text_key(str(mbid)))
+
+
+def try_lock_index(engine: sa.Engine, index: str) -> Callable[[], None] | None:
+    """Take the lock that the writer of an index on a server holds.
+
+    The servers have no such lock. This one is in the database whose changelog the index follows,
+    on a connection of its own.
+
+    Args:
+        engine: of the fingerprint database.
+        index: the index's name.
+
+    Returns:
+        A function that releases the lock; None while another process holds it.
+    """
+    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    # The pool may have a single connection, which this one must not take up.
+    connection.detach()
+    taken = sa.select(
+        sa.func.pg_try_advisory_lock(INDEX_LOCK, sa.cast(_index_key(index), sa.Integer))
+    )
+    try:
+        if connection.scalar(taken):
+            return partial(_release, connection)
+    except BaseException:
+        connection.close()
+        raise
+    connection.close()
+    return None
+
+
+def _lock_transaction(connection: sa.Connection, *key: int) -> None:
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(*key)))
+
+
+def _release(connection: sa.Connection) -> None:
+    """Release the lock before the connection closes: the server takes a moment to end one."""
+    try:
+        with suppress(sa.exc.DBAPIError):  # a lost connection has lost its locks
+            connection.scalar(sa.select(sa.func.pg_advisory_unlock_all()))
+    finally:
+        connection.close()
+
+
+def _text_key(text: str) -> int:
+    """Return the public service's key for a text: 31 bits of its CRC-32."""
+    return zlib.crc32(text.encode()) & 0x7FFFFFFF
+
+
+def _index_key(index: str) -> int:
+    """Return the CRC-32 of a name as a signed 32-bit number."""
+    return int.from_bytes(zlib.crc32(index.encode()).to_bytes(4), signed=True)

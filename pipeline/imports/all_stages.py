@@ -1,0 +1,59 @@
+"""Runs the stages of an import one after the other: validate, dedupe, match, persist."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pipeline.catalog.fingerprint import imported_submissions
+from pipeline.catalog.fingerprint.imported_submissions import Imported
+from pipeline.imports.dedupe import dedupe_submissions
+from pipeline.imports.persist import StaleMatchesError, persist_submissions
+from pipeline.imports.score import match_submissions
+from pipeline.imports.validate import validate_submissions
+from pipeline.index.interface import FingerprintIndex
+from pipeline.messages import SubmissionBatch
+from pipeline.runtime.databases import Databases
+
+PERSIST_ATTEMPTS: Final = 3
+"""Attempts to persist a batch whose matched fingerprints move or disappear in the meantime."""
+
+
+def import_submissions(
+    ids: Sequence[int], index: FingerprintIndex, databases: Databases
+) -> list[Imported]:
+    """Import pending submissions in this process; return the rows of those that are imported.
+
+    The worker's chain runs the same stages as one task each. Both may work on one submission: it
+    is imported once. The index is not updated.
+
+    Args:
+        ids: of submissions in the ingest database.
+        index: to search for matches.
+        databases: of which ``ingest``, ``app`` and ``fingerprint`` change.
+
+    Raises:
+        IndexBehindError: the index lacks too many fingerprints to match against.
+        IndexAheadError: the index is of another database.
+        StaleMatchesError: see `persist_current`.
+    """
+    batch = dedupe_submissions(validate_submissions(ids, databases), databases)
+    if batch.submissions:
+        persist_current(match_submissions(batch, index, databases), index, databases)
+    with databases.engine("fingerprint").connect() as connection:
+        return imported_submissions.find(connection, ids)
+
+
+def persist_current(batch: SubmissionBatch, index: FingerprintIndex, databases: Databases) -> int:
+    """Persist a matched batch, and match it again while its matches are out of date.
+
+    Returns:
+        The changelog's position afterwards.
+
+    Raises:
+        StaleMatchesError: the matches were out of date `PERSIST_ATTEMPTS` times.
+    """
+    for _ in range(PERSIST_ATTEMPTS):
+        try:
+            return persist_submissions(batch, databases)
+        except StaleMatchesError:
+            batch = match_submissions(batch, index, databases)
+    raise StaleMatchesError
