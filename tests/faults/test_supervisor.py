@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from cli.stack.data_directory import DataDir
 from cli.stack.roles import StopOrder
 from cli.stack.run_state import RunningProcess, RunState
 from cli.stack.strays import ProcessIdentity
+from tests.support.polling import eventually
 from tests.support.small_stack import PASSWORD
 
 SLEEPER = "import time; time.sleep(600)"
@@ -40,7 +40,7 @@ class Stack:
 
     def wait_ready(self) -> "Stack":
         """Wait until the stack is ready."""
-        until(self.is_ready)
+        eventually(self.is_ready)
         return self
 
     def is_ready(self) -> bool:
@@ -83,14 +83,6 @@ def start(data: DataDir) -> Iterator[Callable[..., Stack]]:
             stack.finish()
 
 
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait for a condition, or fail."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not true within {seconds} s"
-        time.sleep(0.02)
-
-
 def lives(pid: int) -> bool:
     """Return whether a process runs and is not a zombie."""
     try:
@@ -112,7 +104,7 @@ def test_a_killed_process_is_restarted(start: Callable[..., Stack]) -> None:
     stack = start(worker=SLEEPER).wait_ready()
     killed = stack.pid("worker")
     os.kill(killed, signal.SIGKILL)
-    until(lambda: stack.pid("worker") not in (0, killed))
+    eventually(lambda: stack.pid("worker") not in (0, killed))
     stack.process.send_signal(signal.SIGTERM)
     _, output, _ = stack.finish()
     assert "worker ended (SIGKILL)" in output
@@ -122,10 +114,10 @@ def test_a_killed_process_is_restarted(start: Callable[..., Stack]) -> None:
 def test_children_of_a_killed_process_are_killed(start: Callable[..., Stack]) -> None:
     """Otherwise they would keep its port, or work at the same time as the next process."""
     stack = start(worker=PARENT).wait_ready()
-    until(lambda: psutil.Process(stack.pid("worker")).children())
+    eventually(lambda: psutil.Process(stack.pid("worker")).children())
     (left,) = psutil.Process(stack.pid("worker")).children()
     os.kill(stack.pid("worker"), signal.SIGKILL)
-    until(lambda: not lives(left.pid))
+    eventually(lambda: not lives(left.pid))
 
 
 def test_a_killed_server_is_restarted_with_its_data(start: Callable[..., Stack]) -> None:
@@ -135,8 +127,8 @@ def test_a_killed_server_is_restarted_with_its_data(start: Callable[..., Stack])
     with client(stack) as connection:
         connection.set("kept", "yes")
         os.kill(killed, signal.SIGKILL)
-        until(lambda: stack.pid("valkey") not in (0, killed))
-        until(lambda: answers(connection))
+        eventually(lambda: stack.pid("valkey") not in (0, killed))
+        eventually(lambda: answers(connection))
         assert connection.get("kept") == b"yes"
 
 
@@ -221,7 +213,7 @@ def test_a_second_signal_shortens_the_waits(start: Callable[..., Stack]) -> None
     stack.process.send_signal(signal.SIGTERM)
     output = stack.process.stdout
     assert output
-    until(lambda: "stopping worker" in output.readline())
+    eventually(lambda: "stopping worker" in output.readline())
     assert lives(stack.pid("worker"))
     stack.process.send_signal(signal.SIGTERM)
     assert stack.finish()[0] == 0

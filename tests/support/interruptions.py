@@ -66,6 +66,10 @@ class Failing:
                 InterruptedSqlError(step) if step.startswith("sql") else RedisConnectionError(step)
             )
 
+    def fail_at(self, number: int) -> None:
+        """Count the steps again, and raise at one of them."""
+        self._left = number
+
     @property
     def reached(self) -> bool:
         """Whether anything was raised."""

@@ -26,9 +26,9 @@ from tasks.redis_state import catalogue_generation
 from tests.support.batchers import make_batcher
 from tests.support.imports import MBID, Importer
 from tests.support.metrics import Counted
+from tests.support.polling import eventually
 from tests.support.synthetic import fingerprint
 from tests.support.workers import (
-    eventually,
     point_celery_at,
     running_worker,
     task_counts,

@@ -23,8 +23,8 @@ from tasks.periodic.statistics import LOOKUPS, USER_AGENTS, fold
 from tasks.redis_state.lookup_counters import count_lookups, count_user_agent
 from tests.support.counted_lookups import left, lookups, make_applications, notes, put, user_agents
 from tests.support.interruptions import Failing, watch_redis
+from tests.support.polling import eventually
 from tests.support.scratch_redis import on_scratch, scratch_redis
-from tests.support.workers import eventually
 
 DAY = "2026-01-31"
 NOON = datetime(2026, 1, 31, 12, 1, tzinfo=UTC)
@@ -169,7 +169,7 @@ def test_a_repeated_command_takes_one_batch(client, databases, settings, app) ->
     with repeated:
         assert fold(repeated, databases, LOOKUPS) == 0  # connected, and the script is there
         put(client, "lookups", {f"{DAY}:12:{app}:hit": 1})
-        at._left = 4  # the replies are to SMEMBERS and to the script
+        at.fail_at(4)  # the replies are to SMEMBERS and to the script
         fold(repeated, databases, LOOKUPS)
     assert at.reached
     fold(client, databases, LOOKUPS)

@@ -1,12 +1,12 @@
 """The metrics."""
 
-import time
 from pathlib import Path
 
 from falcon import testing
 from prometheus_client.parser import text_string_to_metric_families
 
 from index_server.registry import IndexRegistry
+from tests.support.polling import eventually
 
 Http = testing.TestClient
 
@@ -106,8 +106,5 @@ def test_merges_in_the_background_are_counted(http: Http) -> None:
     http.simulate_put("/main")
     for document in range(1, 12):
         http.simulate_put(f"/main/{document}", json={"hashes": [1, document]})
-    deadline = time.monotonic() + 30
-    while not samples(http)["fpindex_file_merges_total", ""]:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: samples(http)["fpindex_file_merges_total", ""])
     assert samples(http)["fpindex_merge_duration_seconds_count", ""] >= 1
