@@ -4,8 +4,7 @@
 imported at their first use, so ``import pipeline`` imports nothing else.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipeline.catalog.fingerprint.tracks import TrackRepository
@@ -13,14 +12,15 @@ if TYPE_CHECKING:
 
 __all__ = ["FingerprintService", "TrackRepository"]
 
-_MODULES: Final = {
-    "FingerprintService": "pipeline.fingerprint_service",
-    "TrackRepository": "pipeline.catalog.fingerprint.tracks",
-}
 
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - Python's signature
+def __getattr__(name: str) -> type:
     """Import a public class at its first use."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+    if name == "FingerprintService":
+        from pipeline.fingerprint_service import FingerprintService  # noqa: PLC0415 - see above
+
+        return FingerprintService
+    if name == "TrackRepository":
+        from pipeline.catalog.fingerprint.tracks import TrackRepository  # noqa: PLC0415 - see above
+
+        return TrackRepository
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

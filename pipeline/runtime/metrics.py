@@ -1,8 +1,8 @@
 """StatsD metrics: each method of `Metrics` sends one, or one with a label.
 
-To add a metric: add a method to `Metrics`, call it where the event happens (`services().metrics`
-in a task, `self.services.metrics` in an endpoint), and add its name to ``docs/metrics.md``. A test
-compares that page with the methods.
+To add a metric: add a method to `Metrics`, call it where the event happens (the worker's resources
+and the front end's have a `metrics`), and add its name to ``docs/metrics.md``. A test compares that
+page with the methods.
 
 Timings are sent in milliseconds, the unit of StatsD. ``api.request_duration_seconds`` is the public
 service's name, and exporters to Prometheus convert ``ms`` timers to seconds.
