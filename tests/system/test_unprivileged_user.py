@@ -8,15 +8,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cli.stack.servers.account import Account
 
 from cli.stack.data_directory import DataDir
+from cli.stack.servers.system_account import SystemAccount
 from tests.support.servers import temporary_folder
 from tests.support.whole_stack import WholeStack, running_stack
 from tests.system.packages import needs_root
 from tests.system.round_trip import check_submission_and_lookup
 
-NOBODY = Account("nobody", 65534, 65534)
+NOBODY = SystemAccount("nobody", 65534, 65534)
 ROOT = Path(__file__).parents[2]
 
 

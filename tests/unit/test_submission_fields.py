@@ -6,7 +6,7 @@ import pytest
 
 from api.http.parameters import Parameters
 from api.openapi import openapi_document
-from api.submissions.request import Sender, parse_submissions
+from api.submissions.request import Submitter, parse_submissions
 from pipeline.catalog.fingerprint.tables import meta
 from pipeline.catalog.ingest.tables import submission
 from pipeline.submission_fields import COLUMN_FIELDS, METADATA_FIELDS, SUBMISSION_FIELDS
@@ -88,7 +88,7 @@ def test_every_field_of_a_request_is_in_the_receipt(version: int) -> None:
         (field.name(version), VALUES.get(field.parameter, f"a {field.parameter}"))
         for field in SUBMISSION_FIELDS
     )
-    ((_, receipt),) = parse_submissions(sent, Sender(1, 1, None), version)
+    ((_, receipt),) = parse_submissions(sent, Submitter(1, 1, None), version)
     for column in COLUMN_FIELDS:
         assert getattr(receipt, column) is not None, column
     assert receipt.meta is not None
