@@ -13,7 +13,7 @@ BENCH ?= lookup
 
 BIN := $(VENV)/bin
 # In the folders that ROOMS of pipeline/loops/compiled.py names.
-LOOPS := $(wildcard $(patsubst %,pipeline/%/*.py,fingerprint fingerprint_store index loops))
+LOOPS := $(foreach room,fingerprint fingerprint_store index loops,$(wildcard pipeline/$(room)/*.py pipeline/$(room)/*/*.py))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
 .PHONY: help install install-dev run test test-system bench bench-index check format secrets lock clean

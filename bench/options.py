@@ -32,7 +32,7 @@ def write_report(name: str, figures: Mapping[str, Any], output: Path | None) -> 
         click.echo(text)
 
 
-class Numbers(click.ParamType[tuple[int, ...]]):
+class NumberList(click.ParamType[tuple[int, ...]]):
     """A list of whole numbers separated by commas.
 
     Args:
@@ -94,7 +94,7 @@ def connections_option(default: str) -> Callable[[click.decorators.FC], click.de
     """Return the option ``--connections`` with a default such as ``1,4``."""
     return click.option(
         "--connections",
-        type=Numbers(1),
+        type=NumberList(1),
         default=default,
         show_default=True,
         help="Numbers of connections, one window for each.",

@@ -19,9 +19,9 @@ from index_server.state import (
     write_state,
 )
 from pipeline.index import verify
-from pipeline.index.manifest import NAME as MANIFEST_NAME
-from pipeline.index.segment_format import SUFFIX
+from pipeline.index.segments.segment_format import SUFFIX
 from pipeline.storage import files
+from pipeline.storage.format import MANIFEST_NAME
 
 
 def verify_below(directory: Path) -> Iterator[tuple[Path, list[str]]]:

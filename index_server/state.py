@@ -66,15 +66,7 @@ def read_state(folder: Path) -> State | None:
 def write_state(folder: Path, state: State) -> None:
     """Put a state in force, durably: after a crash the folder holds the old one or this."""
     content = json.dumps({"generation": state.generation, "deleted": state.deleted}).encode()
-    new = folder / _NEW_NAME
-    descriptor = files.create(new)
-    try:
-        files.write_at(descriptor, content, 0)
-        files.sync(descriptor)
-    finally:
-        files.close(descriptor)
-    files.replace(new, folder / NAME)
-    files.sync_directory(folder)
+    files.replace_content(folder / NAME, folder / _NEW_NAME, content)
 
 
 def _damaged(path: Path) -> StateDamagedError:

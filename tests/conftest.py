@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog import migrate
-from pipeline.index.writer import LOCK_NAME
 from pipeline.runtime.databases import Databases
 from pipeline.settings.options import PREFIX
 from pipeline.settings.sections import Settings
+from pipeline.storage.format import LOCK_NAME
 from tests.support.servers import Servers, running_servers
 
 pytest_plugins = ("tests.support.fixtures",)

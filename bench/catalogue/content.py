@@ -49,7 +49,7 @@ class CatalogueQuery:
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class BenchCatalogue:
     """A catalogue of synthetic and real fingerprints.
 
     Attributes:

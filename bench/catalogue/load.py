@@ -16,7 +16,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from bench.catalogue.content import Catalogue
+from bench.catalogue.content import BenchCatalogue
 from cli.sample.musicbrainz_dump import write_dump
 from pipeline.catalog.fingerprint.tables import fingerprint, track, track_mbid
 from pipeline.catalog.musicbrainz.load import load_dump, open_dump
@@ -45,7 +45,7 @@ Progress = Callable[[str], None]
 Opened = TypeVar("Opened")
 
 
-def load(catalogue: Catalogue, settings: Settings, progress: Progress) -> None:
+def load(catalogue: BenchCatalogue, settings: Settings, progress: Progress) -> None:
     """Fill the empty databases of a stack, and build its index and its fingerprint store.
 
     The index stays locked, so the stack's worker cannot index the fingerprints one by one.
@@ -84,7 +84,7 @@ def _open_when_free(open_it: Callable[[], Opened], busy: type[Exception]) -> Ope
             time.sleep(0.05)
 
 
-def _load_chunk(catalogue: Catalogue, numbers: range, databases: Databases) -> None:
+def _load_chunk(catalogue: BenchCatalogue, numbers: range, databases: Databases) -> None:
     """Copy some fingerprints and the tracks that start with one of them."""
     tracks = [number for number in numbers if catalogue.track(number) == number]
     linked = [(number, mbid) for number in tracks if (mbid := catalogue.mbid(number))]
@@ -103,7 +103,9 @@ def _load_chunk(catalogue: Catalogue, numbers: range, databases: Databases) -> N
         _copy(connection, track_mbid, mbid_columns)
 
 
-def _copy_fingerprints(connection: sa.Connection, catalogue: Catalogue, numbers: range) -> None:
+def _copy_fingerprints(
+    connection: sa.Connection, catalogue: BenchCatalogue, numbers: range
+) -> None:
     words = [catalogue.words(number).astype("<u4", copy=False) for number in numbers]
     columns = {
         "id": _integers(_ids(numbers), 32),
@@ -134,7 +136,7 @@ def _finish(databases: Databases) -> None:
         connection.exec_driver_sql("VACUUM (ANALYZE)")
 
 
-def _load_musicbrainz(catalogue: Catalogue, databases: Databases) -> None:
+def _load_musicbrainz(catalogue: BenchCatalogue, databases: Databases) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_dump(catalogue.described(), Path(folder))
         load_dump(databases.engine("musicbrainz"), open_dump(Path(folder)), lambda *_: None)

@@ -15,7 +15,7 @@ from bench.index.model import Model
 from bench.index.search import measure_searches
 from bench.index.startup import measure_startup
 from bench.measuring import in_new_process
-from bench.options import Numbers, output_option, progress, write_report
+from bench.options import NumberList, output_option, progress, write_report
 from bench.plots import plot_index, require_plotting
 from cli.errors import StackError
 from pipeline.index import open_reader
@@ -33,7 +33,7 @@ SWEEP: Final = "10000,100000,1000000,10000000"
 )
 @click.option(
     "--sizes",
-    type=Numbers(1000),
+    type=NumberList(1000),
     metavar="N,N",
     help=f"Several index sizes, such as {SWEEP}, which takes 5 GB and 30 minutes.",
 )

@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.index import Insert, open_reader, open_writer
 from pipeline.index.warm_up import warm_up
-from pipeline.index.writer import LOCK_NAME
+from pipeline.storage.format import LOCK_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from bench.lookup.queries import LookupRequest, QueryFile, QuerySource
+from bench.lookup.queries import BenchLookup, QueryFile, QuerySource
 from bench.options import progress
 from bench.stack.launch import RunningStack
 from cli.errors import StackError
@@ -39,7 +39,7 @@ def check_answers(stack: RunningStack, source: QuerySource, queries: QueryFile) 
     return found
 
 
-def _check(port: int, requests: Sequence[LookupRequest]) -> dict[str, int]:
+def _check(port: int, requests: Sequence[BenchLookup]) -> dict[str, int]:
     """Return the number of requests and the number of each verdict; see `judge`."""
     shares = [requests[number::THREADS] for number in range(THREADS)]
     with ThreadPoolExecutor(THREADS) as pool:
@@ -48,7 +48,7 @@ def _check(port: int, requests: Sequence[LookupRequest]) -> dict[str, int]:
     return {"asked": len(requests), **{verdict: counted[verdict] for verdict in VERDICTS}}
 
 
-def _send(port: int, requests: Iterable[LookupRequest]) -> Iterable[str]:
+def _send(port: int, requests: Iterable[BenchLookup]) -> Iterable[str]:
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=TIMEOUT)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     for each in requests:
@@ -59,7 +59,7 @@ def _send(port: int, requests: Iterable[LookupRequest]) -> Iterable[str]:
     connection.close()
 
 
-def judge(request: LookupRequest, answer: Mapping[str, Any]) -> str:
+def judge(request: BenchLookup, answer: Mapping[str, Any]) -> str:
     """Return the verdict on a reply.
 
     ``right`` is a correct result. The result of a known query may be ``missed`` (empty), have the

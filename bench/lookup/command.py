@@ -10,7 +10,7 @@ from bench.lookup.queries import KNOWN_SHARE, QueryFile, QuerySource
 from bench.lookup.windows import BatchCounter, LookupMeter
 from bench.lookup.wrk import find_wrk
 from bench.measuring import measure_steadiness
-from bench.options import Numbers, connections_option, meta_option, progress, seconds_option
+from bench.options import NumberList, connections_option, meta_option, progress, seconds_option
 from bench.stack.plan import Plan, plan_options
 
 CACHE: Final = "ACOUSTID_API_ANSWER_CACHE"
@@ -35,7 +35,7 @@ CACHE: Final = "ACOUSTID_API_ANSWER_CACHE"
 )
 @click.option(
     "--memory-after",
-    type=Numbers(1),
+    type=NumberList(1),
     default=(),
     metavar="N,N",
     help="Before the windows, report the memory after these total numbers of meter.",

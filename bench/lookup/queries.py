@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from bench.catalogue.content import Catalogue, CatalogueQuery
+from bench.catalogue.content import BenchCatalogue, CatalogueQuery
 from bench.stack.launch import KEY
 from pipeline.fingerprint.codec import encode
 
@@ -19,7 +19,7 @@ KNOWN_SHARE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class LookupRequest:
+class BenchLookup:
     """One request and its correct result.
 
     Attributes:
@@ -43,29 +43,29 @@ class QuerySource:
         distinct: number of different queries, None for no repetition.
     """
 
-    catalogue: Catalogue
+    catalogue: BenchCatalogue
     meta: str = ""
     distinct: int | None = None
 
-    def request(self, number: int) -> LookupRequest:
+    def request(self, number: int) -> BenchLookup:
         """Return a query as a request."""
         return self._to_request(self.query(number))
 
-    def real(self) -> Iterator[LookupRequest]:
+    def real(self) -> Iterator[BenchLookup]:
         """Yield a request for each real recording, after lossy compression."""
         for number in range(self.catalogue.real):
             yield self._to_request(
                 self.catalogue.known(number, self.catalogue.random("real", number))
             )
 
-    def _to_request(self, query: CatalogueQuery) -> LookupRequest:
+    def _to_request(self, query: CatalogueQuery) -> BenchLookup:
         form = {
             "client": KEY,
             "duration": query.duration,
             "fingerprint": encode(query.words),
             **({"meta": self.meta} if self.meta else {}),
         }
-        return LookupRequest(urlencode(form), query.track, query.least_score)
+        return BenchLookup(urlencode(form), query.track, query.least_score)
 
     def query(self, number: int) -> CatalogueQuery:
         """Return the fingerprint of a query and its correct result."""
@@ -115,7 +115,7 @@ class QueryFile:
         """Start again with the first query of the file."""
         self._next = 0
 
-    def sample(self, count: int) -> list[LookupRequest]:
+    def sample(self, count: int) -> list[BenchLookup]:
         """Return the next `count` queries with their results, and mark them as sent."""
         self.provide(count)
         first = self._next

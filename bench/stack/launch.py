@@ -13,7 +13,7 @@ from pathlib import Path
 from signal import Signals
 from typing import Final
 
-from bench.catalogue.content import Catalogue
+from bench.catalogue.content import BenchCatalogue
 from bench.catalogue.load import load
 from bench.stack.checkouts import Checkout, clean_environment
 from bench.stack.processes import read_run_file
@@ -100,7 +100,7 @@ def data_directory(wanted: Path | None) -> Iterator[DataDir]:
 
 @contextmanager
 def launch_loaded_stack(
-    data: DataDir, catalogue: Catalogue, options: StackOptions, progress: Progress
+    data: DataDir, catalogue: BenchCatalogue, options: StackOptions, progress: Progress
 ) -> Iterator[LoadedStack]:
     """Run a stack for the time of the block. Load the catalogue if the directory is empty.
 
@@ -139,7 +139,7 @@ def launch_stack(
         stop_process(child, STOP)
 
 
-def check_content(data: DataDir, catalogue: Catalogue) -> bool:
+def check_content(data: DataDir, catalogue: BenchCatalogue) -> bool:
     """Return True if a data directory contains this catalogue, False if it is empty.
 
     Raises:
@@ -162,7 +162,7 @@ def check_content(data: DataDir, catalogue: Catalogue) -> bool:
     return True
 
 
-def _content(catalogue: Catalogue) -> dict[str, int]:
+def _content(catalogue: BenchCatalogue) -> dict[str, int]:
     return {"fingerprints": catalogue.fingerprints, "seed": catalogue.seed}
 
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import click
 
-from bench.catalogue.content import Catalogue
+from bench.catalogue.content import BenchCatalogue
 from bench.options import (
-    Numbers,
+    NumberList,
     output_option,
     progress,
     read_settings_options,
@@ -35,7 +35,7 @@ class Plan:
         output: file of the report, None for standard output.
     """
 
-    catalogue: Catalogue
+    catalogue: BenchCatalogue
     options: StackOptions
     data_dir: Path | None
     output: Path | None
@@ -81,7 +81,7 @@ def plan_options(function: Callable[..., None]) -> Callable[..., None]:
         **others: Any,  # noqa: ANN401 - options of the command itself
     ) -> None:
         plan = Plan(
-            Catalogue(fingerprints, seed),
+            BenchCatalogue(fingerprints, seed),
             StackOptions(workers or len(cpus) or os.cpu_count() or 1, cpus, settings),
             data_dir,
             output,
@@ -115,7 +115,7 @@ _OPTIONS: Final = (
     workers_option,
     click.option(
         "--cpus",
-        type=Numbers(0),
+        type=NumberList(0),
         default=(),
         metavar="N,N",
         help="Cores that the stack may use, by their numbers.  [default: all]",

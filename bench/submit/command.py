@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 import numpy as np
 
-from bench.catalogue.content import Catalogue
+from bench.catalogue.content import BenchCatalogue
 from bench.lookup.wrk import parse_report
 from bench.options import progress
 from bench.stack.launch import LoadedStack
@@ -91,7 +91,7 @@ class SubmitRun:
 
     stack: LoadedStack
     databases: Databases
-    catalogue: Catalogue
+    catalogue: BenchCatalogue
     load: SubmitLoad
 
     def measure(self) -> dict[str, Any]:

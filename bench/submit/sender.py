@@ -20,7 +20,7 @@ TIMEOUT: Final = 60.0  # seconds for one reply
 HEADERS: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-class Sender:
+class SubmissionSender:
     """Posts bodies over one connection per thread."""
 
     def __init__(self, port: int) -> None:
@@ -54,7 +54,7 @@ class Sender:
 def main(*, port: int, path: Path, connections: int) -> None:
     """Submit the lines of a file to the API at PORT."""
     lines = path.read_text(encoding="ascii").splitlines()
-    sender = Sender(port)
+    sender = SubmissionSender(port)
     started = time.time()
     with ThreadPoolExecutor(connections) as pool:
         answers = list(pool.map(sender.post, lines))

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from bench.catalogue.content import Catalogue
+from bench.catalogue.content import BenchCatalogue
 from bench.catalogue.synthetic import Random, Synthesizer, degrade
 from bench.stack.launch import KEY
 from pipeline.catalog.ingest.tables import submission, submission_result
@@ -47,7 +47,7 @@ class SubmissionSource:
         run: a number that no earlier run on this stack had.
     """
 
-    catalogue: Catalogue
+    catalogue: BenchCatalogue
     run: int
     _sent: list[int] = field(default_factory=list)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from bench.catalogue.content import Catalogue
+from bench.catalogue.content import BenchCatalogue
 from bench.lookup.checks import check_answers
 from bench.lookup.queries import KNOWN_SHARE, QueryFile, QuerySource
 from bench.lookup.windows import LookupMeter
@@ -88,7 +88,7 @@ def turns(  # noqa: PLR0913 - one for each option
         raise click.UsageError("nothing to compare: give --against or --switch")
     variants = make_variants(Checkout.at(against) if against else None, switches)
     options = StackOptions(workers or os.cpu_count() or 1, settings=NO_ANSWER_CACHE)
-    plan = Plan(Catalogue(fingerprints, seed), options, None, output)
+    plan = Plan(BenchCatalogue(fingerprints, seed), options, None, output)
     source = QuerySource(plan.catalogue, meta)
     progress("measuring the steadiness of the machine")
     steady = measure_steadiness()

@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from bench.catalogue.content import Catalogue
+from bench.catalogue.content import BenchCatalogue
 from bench.options import progress, read_settings_options
 from bench.stack.checkouts import Checkout, clean_environment
 from bench.stack.launch import (
@@ -117,7 +117,7 @@ def folder_names(variants: Sequence[Variant]) -> list[str]:
 
 @contextmanager
 def running_variants(
-    variants: Sequence[Variant], catalogue: Catalogue, options: StackOptions, root: Path | None
+    variants: Sequence[Variant], catalogue: BenchCatalogue, options: StackOptions, root: Path | None
 ) -> Iterator[dict[str, RunningStack]]:
     """Run all variants at the same time for the time of the block. Yield them by name.
 
@@ -151,7 +151,9 @@ def progress_of(name: str) -> Progress:
     return lambda line: progress(f"{name}: {line}")
 
 
-def load_catalogue(variant: Variant, data: DataDir, catalogue: Catalogue, workers: int) -> None:
+def load_catalogue(
+    variant: Variant, data: DataDir, catalogue: BenchCatalogue, workers: int
+) -> None:
     """Fill an empty data directory with the code of the variant.
 
     Its ``bench lookup`` runs for the shortest time, because schema and index format may differ from

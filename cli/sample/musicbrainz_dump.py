@@ -62,7 +62,7 @@ WITH_ISRCS: Final = "Maxstack"  # the artist whose recordings have ISRCs
 
 
 @dataclass(slots=True)
-class Rows:
+class DumpRows:
     """The rows created so far, by table."""
 
     tables: dict[str, list[Row]] = field(default_factory=dict)
@@ -111,7 +111,7 @@ def sample_mbid(kind: str, name: object) -> str:
 
 def sample_rows(recordings: Sequence[SampleRecording]) -> dict[str, list[Row]]:
     """Return the rows of each non-empty table, with values in the order of its columns."""
-    rows = Rows()
+    rows = DumpRows()
     _add_kinds(rows)
     numbered = [(_add_recording(rows, each), each) for each in recordings]
     by_album = sorted(numbered, key=lambda each: (each[1].album, each[1].title, each[1].mbid))
@@ -154,7 +154,7 @@ def _value(column: sa.Column[Any], given: Mapping[str, Any]) -> str | int | None
     return column.type.python_type()  # type: ignore[no-any-return] # 0, False or ""
 
 
-def _add_kinds(rows: Rows) -> None:
+def _add_kinds(rows: DumpRows) -> None:
     for number, (name, code) in AREAS.items():
         rows.add("area", id=number, name=name)
         rows.add("iso_3166_1", area=number, code=code)
@@ -169,7 +169,7 @@ def _add_kinds(rows: Rows) -> None:
     rows.add("replication_control", current_schema_sequence=31, last_replication_date=MOMENT)
 
 
-def _add_recording(rows: Rows, recording: SampleRecording) -> int:
+def _add_recording(rows: DumpRows, recording: SampleRecording) -> int:
     number = rows.add(
         "recording",
         gid=recording.mbid,
@@ -183,7 +183,7 @@ def _add_recording(rows: Rows, recording: SampleRecording) -> int:
     return number
 
 
-def _add_album(rows: Rows, title: str, tracks: Sequence[Numbered]) -> None:
+def _add_album(rows: DumpRows, title: str, tracks: Sequence[Numbered]) -> None:
     """Add an album by one or several artists. A recording without an album is a single."""
     credits_ = {credit_of(track) for _, track in tracks}
     credit = rows.credit(next(iter(credits_)) if len(credits_) == 1 else (VARIOUS,))
@@ -200,7 +200,7 @@ def _add_album(rows: Rows, title: str, tracks: Sequence[Numbered]) -> None:
         _add_mediums(rows, release, edition, tracks)
 
 
-def _add_sampler(rows: Rows, tracks: Sequence[Numbered]) -> None:
+def _add_sampler(rows: DumpRows, tracks: Sequence[Numbered]) -> None:
     credit = rows.credit((VARIOUS,))
     edition = Edition(CD, ((1, 2014, 6, 12),))
     group = rows.add("release_group", name=SAMPLER, artist_credit=credit, type=ALBUM)
@@ -208,7 +208,7 @@ def _add_sampler(rows: Rows, tracks: Sequence[Numbered]) -> None:
     _add_mediums(rows, _add_release(rows, SAMPLER, group, credit, edition), edition, tracks)
 
 
-def _add_release(rows: Rows, title: str, group: int, credit: int, edition: Edition) -> int:
+def _add_release(rows: DumpRows, title: str, group: int, credit: int, edition: Edition) -> int:
     release = rows.add(
         "release",
         name=title,
@@ -226,7 +226,9 @@ def _add_release(rows: Rows, title: str, group: int, credit: int, edition: Editi
     return release
 
 
-def _add_mediums(rows: Rows, release: int, edition: Edition, tracks: Sequence[Numbered]) -> None:
+def _add_mediums(
+    rows: DumpRows, release: int, edition: Edition, tracks: Sequence[Numbered]
+) -> None:
     for position, start in enumerate(range(0, len(tracks), MEDIUM_SIZE), 1):
         listed = tracks[start : start + MEDIUM_SIZE]
         medium = rows.add(

@@ -3,16 +3,17 @@
 The text form is that in URL-safe Base64, which is what clients send and what fpcalc prints.
 """
 
+import binascii
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
+import pybase64
 
-from pipeline.fingerprint.bitpack import Bytes
-from pipeline.fingerprint.decoding import NORMAL_BITS, decode_areas
-from pipeline.fingerprint.encoding import encode_areas
+from pipeline.fingerprint.decoding import decode_areas
+from pipeline.fingerprint.encoding import NORMAL_BITS, Bytes, encode_areas
 from pipeline.fingerprint.errors import InvalidFingerprint, Reason
-from pipeline.fingerprint.text import pack_text, unpack_text
 from pipeline.fingerprint.words import Words
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "decompress",
     "decompress_batch",
     "encode",
+    "pack_text",
     "unpack_text",
 ]
 
@@ -36,14 +38,20 @@ MAX_WORDS = 2**24 - 1
 """The most words that the header can count."""
 
 _HEADER = 4
+_STANDARD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+# Chromaprint reads any character outside its alphabet as 0 ("A"). For "+" and "/" that would turn
+# a fingerprint in standard Base64 into noise, so here they keep their meaning.
+_STRANGERS = bytes(code for code in range(256) if code not in _STANDARD + b"-_")
+_TO_STANDARD = bytes.maketrans(b"-_" + _STRANGERS, b"+/" + b"A" * len(_STRANGERS))
+_TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class Fingerprint(NamedTuple):
     """What a compressed fingerprint holds.
 
     Attributes:
-        version: the algorithm byte, signed as Chromaprint reads it: -128 to 127. Whether it is
-            the right one is for the caller to judge.
+        version: the algorithm byte, signed as Chromaprint reads it: -128 to 127. The caller
+            checks that it is the right one.
         words: uint32[n]; may be empty.
     """
 
@@ -61,7 +69,7 @@ def decode(text: str) -> Fingerprint:
 
 
 def encode(words: Words, version: int = ALGORITHM_TEST2) -> str:
-    """Return the text form; the inverse of `decode`, and it raises as `compress` does."""
+    """Return the text form, the inverse of `decode`; raises as `compress` does."""
     return pack_text(compress(words, version))
 
 
@@ -84,7 +92,8 @@ def decompress(data: Bytes) -> Fingerprint:
 
     Raises:
         InvalidFingerprint: fewer bytes than a header, fewer codes than it promises, or a bit
-            above the 32nd. Time and memory are linear in the size of `data`, whatever it says.
+            above the 32nd. Time and memory are linear in the size of `data`, whatever the header
+            says.
     """
     (result,) = decompress_batch([data])
     if isinstance(result, InvalidFingerprint):
@@ -93,14 +102,14 @@ def decompress(data: Bytes) -> Fingerprint:
 
 
 def decompress_batch(items: Sequence[Bytes]) -> list[Fingerprint | InvalidFingerprint]:
-    """Decompress many fingerprints at once; a bad one doesn't spoil the others.
+    """Decompress many fingerprints at once; a bad one does not affect the others.
 
     Returns:
-        For each item its fingerprint, or what `decompress` would raise (not raised). Words are
-        views of one array that all share: copy those that are to be kept alone.
+        For each item its fingerprint or an InvalidFingerprint (returned, not raised). All words are
+        views of one array: copy those that are to be kept alone.
     """
     results = [_read_header(item) for item in items]
-    filled = [i for i, result in enumerate(results) if _is_promising(result, items[i])]
+    filled = [i for i, result in enumerate(results) if _has_words(result, items[i])]
     decoded = decode_areas([items[i][_HEADER:] for i in filled], [_count(items[i]) for i in filled])
     for i, words in zip(filled, decoded, strict=True):
         results[i] = (
@@ -112,7 +121,7 @@ def decompress_batch(items: Sequence[Bytes]) -> list[Fingerprint | InvalidFinger
 
 
 def _read_header(item: Bytes) -> Fingerprint | InvalidFingerprint:
-    """Return a fingerprint still without words, or what is wrong with the item at first sight."""
+    """Return a fingerprint without its words, or an error if the header can't be right."""
     if len(item) < _HEADER:
         return InvalidFingerprint(
             Reason.TOO_SHORT, f"the fingerprint is {len(item)} bytes, shorter than its header"
@@ -134,5 +143,36 @@ def _count(item: Bytes) -> int:
     return int.from_bytes(item[1:_HEADER])
 
 
-def _is_promising(result: Fingerprint | InvalidFingerprint, item: Bytes) -> bool:
+def _has_words(result: Fingerprint | InvalidFingerprint, item: Bytes) -> bool:
     return isinstance(result, Fingerprint) and _count(item) > 0
+
+
+def unpack_text(text: str) -> bytes:
+    """Return the bytes of a fingerprint's text, as leniently as Chromaprint's decoder.
+
+    Padding, a newline at the end or any other character outside the alphabet counts as six zero
+    bits. A single character left over is dropped. At the end both are harmless, since the codec
+    ignores trailing bytes. A space in front would shift the header, so it is refused.
+
+    Raises:
+        InvalidFingerprint: the text is empty or starts with white space.
+    """
+    if not text:
+        raise InvalidFingerprint(Reason.EMPTY, "the fingerprint is empty")
+    if text[0].isspace():
+        raise InvalidFingerprint(
+            Reason.LEADING_SPACE, "the fingerprint starts with white space: remove it"
+        )
+    if not any(each in text for each in "+/="):
+        with suppress(ValueError):  # most texts are regular, which takes a tenth of the time
+            padding = "=" * (-len(text) % 4)
+            return pybase64.b64decode(text + padding, altchars=b"-_", validate=True)
+    standard = text.encode(errors="replace").translate(_TO_STANDARD)
+    if len(standard) % 4 == 1:
+        standard = standard[:-1]
+    return binascii.a2b_base64(standard + b"=" * (-len(standard) % 4))
+
+
+def pack_text(data: bytes) -> str:
+    """Return the bytes as URL-safe Base64 without padding."""
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL_SAFE, b"=").decode()

@@ -9,9 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.fingerprint.ragged import Ragged
-from pipeline.fingerprint.ragged import Rows as RowsOfWords
-from pipeline.fingerprint.scoring import Rows, score_pairs
+from pipeline.fingerprint.ragged import Ragged, Rows
+from pipeline.fingerprint.scoring import FlatRows, score_pairs
 from pipeline.fingerprint.words import Words
 
 MAX_OFFSET = 80
@@ -27,7 +26,7 @@ def compare2(a: Words, b: Words, max_offset: int = MAX_OFFSET) -> float:
 
 
 def compare2_within(
-    batch: RowsOfWords, max_offset: int = MAX_OFFSET
+    batch: Rows, max_offset: int = MAX_OFFSET
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
     """Score every fingerprint of a batch with every later one.
 
@@ -39,8 +38,8 @@ def compare2_within(
 
 
 def compare2_batch(
-    left: RowsOfWords,
-    right: RowsOfWords,
+    left: Rows,
+    right: Rows,
     pairs: tuple[ArrayLike, ArrayLike],
     max_offset: int = MAX_OFFSET,
 ) -> NDArray[np.float32]:
@@ -73,7 +72,7 @@ def compare2_batch(
     window = min(max_offset or _MAX_POSITION, longest)
     scores = np.empty(lefts.size, np.float32)
     order = np.argsort(lefts, kind="stable")
-    sides = Rows(a.values, a.offsets), Rows(b.values, b.offsets)
+    sides = FlatRows(a.values, a.offsets), FlatRows(b.values, b.offsets)
     score_pairs(*sides, lefts, rights, order, window, scores)
     return scores
 

@@ -1,10 +1,4 @@
-"""From code areas to words, one fingerprint after the other, in compiled loops.
-
-A fingerprint's body is an area of 3-bit codes, then one of 5-bit codes. The codes of a word are
-the distances from one set bit to the next, ended by a 0; the code 7 stands for "7 and what the next
-5-bit code says". A word is stored as the XOR with its predecessor. Code k of an area occupies the
-bits width * k to width * k + width - 1, where bit 0 is the least significant of the first byte.
-"""
+"""From code areas to words, in compiled loops; `encoding` explains the areas."""
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
@@ -13,17 +7,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.fingerprint.bitpack import Bytes
+from pipeline.fingerprint.encoding import ESCAPE, EXCEPTION_BITS, NORMAL_BITS, Bytes
 from pipeline.fingerprint.errors import InvalidFingerprint, Reason
 from pipeline.fingerprint.ragged import bounds_of
 from pipeline.fingerprint.words import Words
-from pipeline.loops.bit_counts import count_ones
 from pipeline.loops.compiled import compiled
-
-NORMAL_BITS: Final = 3
-EXCEPTION_BITS: Final = 5
-ESCAPE: Final = 7
-"""The normal code that stands for "7 and what the next exception code says"."""
+from pipeline.loops.intrinsics import count_ones
 
 _WORD_BITS: Final = 32
 _LOWEST: Final = np.uint64(0o11111111)  # of each code in a group
@@ -39,14 +28,14 @@ _HIGH_BIT: Final = 3
 def decode_areas(
     bodies: Sequence[Bytes], counts: Sequence[int]
 ) -> list[Words | InvalidFingerprint]:
-    """Decode what follows the headers of fingerprints; a bad one doesn't spoil the others.
+    """Decode what follows the headers of fingerprints; a bad one does not affect the others.
 
     Args:
         bodies: normal codes, exception codes, and any bytes after them.
         counts: how many words each header promises; no more than a body has normal codes.
 
     Returns:
-        Each fingerprint's words, uint32[count], all views of one array, or what is wrong with it.
+        For each fingerprint its words, uint32[count], all views of one array, or an error.
     """
     data = np.frombuffer(b"".join(bodies), np.uint8)
     ends = bounds_of(counts)
@@ -88,10 +77,10 @@ def _decode_all(
 
     Args:
         data: all bodies.
-        bounds: where each begins, and where the last one ends.
-        ends: where each one's words begin, and where the last one's end.
-        words: receives them.
-        outcomes: receives for each what came of it, and two numbers for the message.
+        bounds: where each body begins, and where the last one ends; int64[bodies + 1].
+        ends: where the words of each body begin, and where the last ones end; int64[bodies + 1].
+        words: receives the words.
+        outcomes: receives a status for each body and two numbers for the message; int64[bodies, 3].
     """
     for row in range(bounds.size - 1):
         body = data[bounds[row] : bounds[row + 1]]
@@ -110,7 +99,7 @@ def _decode_all(
 
 @compiled
 def _measure(body: NDArray[np.uint8], count: int) -> tuple[int, int, int]:
-    """Return how many normal codes so many words take, how many of them escape, words found.
+    """Return how many normal codes `count` words take, how many of them escape, and words found.
 
     Eight codes are counted at a time: a code is 0 where none of its bits is set, and escapes
     where all are.
@@ -139,8 +128,8 @@ def _measure(body: NDArray[np.uint8], count: int) -> tuple[int, int, int]:
 def _fill(body: NDArray[np.uint8], length: int, exceptions: NDArray[np.uint8], words: Words) -> int:
     """Decode the words of one body; return `_SOUND`, or `_HIGH_BIT`.
 
-    What a code does is calculated, not branched upon: which code comes next cannot be guessed,
-    and a wrong guess costs more than the rest.
+    The effect of a code is computed without branches: the processor can't predict the next code,
+    and a misprediction costs more than the rest.
     """
     word = np.uint32(0)  # the XOR of all bits so far, and so of all words so far
     bit = np.uint64(0)
@@ -168,7 +157,7 @@ def _fill(body: NDArray[np.uint8], length: int, exceptions: NDArray[np.uint8], w
 
 @compiled
 def _group(body: NDArray[np.uint8], number: int) -> np.uint64:
-    """Return eight normal codes, the first one lowest; the bytes behind the body count as 0."""
+    """Return eight normal codes, the first one lowest; bytes after the body count as 0."""
     at = np.uint64(3 * number)
     group = np.uint64(0)
     for place in range(np.uint64(3)):
@@ -179,7 +168,7 @@ def _group(body: NDArray[np.uint8], number: int) -> np.uint64:
 
 @compiled
 def _code(area: NDArray[np.uint8], number: int, width: int) -> int:
-    """Return a code; the bytes behind the area count as 0."""
+    """Return a code; bytes after the area count as 0."""
     bit = np.uint64(number * width)
     at = bit >> np.uint64(3)
     value = np.uint64(area[at])

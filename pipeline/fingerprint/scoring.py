@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.fingerprint.words import Words
-from pipeline.loops.bit_counts import count_ones
 from pipeline.loops.compiled import compiled
+from pipeline.loops.intrinsics import count_ones
 
 KEYS: Final = 1 << 14
 """Number of keys: a word's key is its top 14 bits."""
@@ -48,7 +48,7 @@ class Tables(NamedTuple):
     highest: Counts
 
 
-class Rows(NamedTuple):
+class FlatRows(NamedTuple):
     """Fingerprints laid end to end, as in `Ragged`."""
 
     values: Words
@@ -79,8 +79,8 @@ class Overlap(NamedTuple):
 
 @compiled
 def score_pairs(
-    left: Rows,
-    right: Rows,
+    left: FlatRows,
+    right: FlatRows,
     lefts: Counts,
     rights: Counts,
     order: Counts,

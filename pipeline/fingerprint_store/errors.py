@@ -1,32 +1,23 @@
-"""What can go wrong with the fingerprint store, as exceptions."""
+"""The errors of the fingerprint store."""
 
-from pathlib import Path
+from pipeline.storage.errors import StorageCorrupt, StorageLocked, StorageUnusable
 
 
 class FingerprintStoreError(Exception):
-    """Every error that the store raises of its own accord."""
+    """The base of all errors that the store raises."""
 
 
-class StoreLocked(FingerprintStoreError):  # noqa: N818 - named for the state it reports
+class StoreLocked(StorageLocked, FingerprintStoreError):  # noqa: N818 - named for the state it reports
     """Another writer holds the store."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path}: another writer holds this store; wait for it")
+    noun = "store"
 
 
-class StoreCorrupt(FingerprintStoreError):  # noqa: N818 - named for the state it reports
-    """A file of the store is missing, cut short or changed.
+class StoreCorrupt(StorageCorrupt, FingerprintStoreError):  # noqa: N818 - named for the state it reports
+    """A file of the store is missing, cut short or changed."""
 
-    Attributes:
-        path: the file at fault.
-        problem: what is wrong with it.
-    """
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}; run `acoustid store rebuild`")
-        self.path = path
-        self.problem = problem
+    remedy = "run `acoustid store rebuild`"
 
 
-class StoreUnusable(FingerprintStoreError):  # noqa: N818 - named for the state it reports
-    """The writer is closed, or a commit failed: open the store again."""
+class StoreUnusable(StorageUnusable, FingerprintStoreError):  # noqa: N818 - named for the state it reports
+    """The writer is closed, or a failed commit could not be taken back."""

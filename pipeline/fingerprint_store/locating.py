@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline.loops.addresses import address_of, array_at, pointer
 from pipeline.loops.compiled import compiled, inlined
+from pipeline.loops.intrinsics import address_of, array_at, pointer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from pipeline.fingerprint_store.segment import Segment
+    from pipeline.fingerprint_store.segment import StoreSegment
 
     Numbers = NDArray[np.int64]
     Ids = NDArray[np.uint32]
@@ -23,7 +23,7 @@ MISSING: Final = -1
 _COLUMNS: Final = 7  # five addresses, two sizes
 
 
-def store_table(segments: Sequence[Segment]) -> Numbers:
+def store_table(segments: Sequence[StoreSegment]) -> Numbers:
     """Return segments as `locate` sees them, int64[segments, 7]; they must be kept alive."""
     rows = [
         [

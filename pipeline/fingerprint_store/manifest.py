@@ -1,84 +1,77 @@
-"""The manifest: the one file that says what the store holds, and up to which position.
+"""The store's manifest, and how the storage engine handles the store's files."""
 
-A checksum line, then JSON. It is replaced whole (write aside, sync, rename, sync the folder), so a
-crash at any instruction leaves the old one or the new one.
-"""
-
-import json
-import zlib
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
-from pipeline.fingerprint_store.errors import StoreCorrupt
-from pipeline.fingerprint_store.segment_format import SegmentEntry
-from pipeline.storage import files
+import numpy as np
+from numpy.typing import NDArray
 
-VERSION: Final = 2
-NAME: Final = "manifest"
-TEMPORARY_NAME: Final = "manifest.tmp"
-_MAGIC: Final = "acoustid-fingerprint-store"
+from pipeline.fingerprint_store.errors import StoreCorrupt, StoreLocked, StoreUnusable
+from pipeline.fingerprint_store.locating import store_table
+from pipeline.fingerprint_store.segment import StoreSegment
+from pipeline.fingerprint_store.segment_format import SUFFIX, StoreSegmentEntry
+from pipeline.storage.format import StorageFormat
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class StoreManifest:
     """One committed state of the store.
 
     Attributes:
         position: the changelog position that this state has reached.
-        stamp: when the database wrote that entry of its changelog, in µs since the epoch; tells
-            its own store from that of another database which got as far. 0 at position 0.
-        next_segment: the lowest segment number never used.
+        stamp: when the database wrote that entry of its changelog, in µs since the epoch. It tells
+            the store of this database from that of another one at the same position. 0 at position
+            0.
+        next_segment: the lowest segment number that was never used.
         segments: oldest first; what a later one says of an id replaces what earlier ones say.
     """
 
     position: int = 0
     stamp: int = 0
     next_segment: int = 1
-    segments: tuple[SegmentEntry, ...] = ()
+    segments: tuple[StoreSegmentEntry, ...] = ()
 
 
-def encode(manifest: Manifest) -> bytes:
-    """Return the manifest as the bytes of its file."""
-    return _seal(json.dumps({"version": VERSION, **asdict(manifest)}, indent=1).encode() + b"\n")
+class StoreSegments:
+    """The segments of one committed state, oldest first; immutable.
 
-
-def decode(data: bytes, path: Path) -> Manifest:
-    """Return the manifest in `data`; `path` names it in errors.
-
-    Raises:
-        StoreCorrupt: it is cut short or changed, or of a version this software doesn't read.
+    Attributes:
+        segments: the segments.
     """
-    body = data.partition(b"\n")[2]
-    if _seal(body) != data:
-        raise StoreCorrupt(path, "is damaged (its checksum does not match)")
-    fields: dict[str, Any] = json.loads(body)
-    version = fields.pop("version")
-    if version != VERSION:
-        raise StoreCorrupt(path, f"has format {version}, this software reads {VERSION}")
-    entries = tuple(SegmentEntry(**entry) for entry in fields.pop("segments"))
-    return Manifest(segments=entries, **fields)
+
+    def __init__(self, segments: Iterable[StoreSegment] = ()) -> None:
+        """Hold segments."""
+        self.segments = tuple(segments)
+
+    @cached_property
+    def table(self) -> NDArray[np.int64]:
+        """The segments for `locate`."""
+        return store_table(self.segments)
+
+    def with_segments(self, segments: Iterable[StoreSegment]) -> "StoreSegments":
+        """Return other segments."""
+        return StoreSegments(segments)
 
 
-def write_manifest(directory: Path, manifest: Manifest) -> None:
-    """Put a manifest in force; the rename is the commit point.
-
-    The content of the segments it names must be synced; their names are, before it counts.
-
-    Raises:
-        OSError: the disk is full or failing; which manifest is in force must be read back.
-    """
-    files.sync_directory(directory)
-    temporary = directory / TEMPORARY_NAME
-    descriptor = files.create(temporary)
-    try:
-        files.write_at(descriptor, encode(manifest), 0)
-        files.sync(descriptor)
-    finally:
-        files.close(descriptor)
-    files.replace(temporary, directory / NAME)
-    files.sync_directory(directory)
+def _decoded(fields: Mapping[str, Any]) -> StoreManifest:
+    entries = tuple(StoreSegmentEntry(**entry) for entry in fields["segments"])
+    return StoreManifest(**{**fields, "segments": entries})
 
 
-def _seal(body: bytes) -> bytes:
-    return f"{_MAGIC} {zlib.crc32(body):08x}\n".encode() + body
+STORE_FORMAT: Final = StorageFormat(
+    noun="store",
+    magic="acoustid-fingerprint-store",
+    version=2,
+    indent=1,
+    suffix=SUFFIX,
+    no_manifest=StoreManifest(),
+    no_segments=StoreSegments(),
+    decode_manifest=_decoded,
+    open_segment=StoreSegment,
+    locked=StoreLocked,
+    corrupt=StoreCorrupt,
+    unusable=StoreUnusable,
+    needs_manifest=False,
+)

@@ -1,6 +1,5 @@
 """Readers: any number of processes that read fingerprints while the store is written."""
 
-import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Final
 import numpy as np
 
 from pipeline.fingerprint_store.locating import MISSING, locate
-from pipeline.fingerprint_store.manifest import Manifest
+from pipeline.fingerprint_store.manifest import STORE_FORMAT
 from pipeline.fingerprint_store.rows import StoreRow
-from pipeline.fingerprint_store.snapshot import Snapshot, load_snapshot
+from pipeline.storage.snapshot import LatestSnapshot
 
 _LONGEST: Final = (1 << 32) - 1
 
@@ -51,9 +50,7 @@ class FingerprintStore:
 
     def __init__(self, directory: Path) -> None:
         """Read the store in `directory`, from the first call on; use `open_store`."""
-        self._directory = directory
-        self._refreshing = threading.Lock()
-        self._snapshot = Snapshot(Manifest(), (), None)
+        self._latest = LatestSnapshot(STORE_FORMAT, directory)
 
     def find(
         self,
@@ -74,31 +71,32 @@ class FingerprintStore:
         Raises:
             StoreCorrupt: a file is missing or damaged; it is named.
         """
-        snapshot = self._current()
+        snapshot = self._latest.get()
         if snapshot.manifest.position < reached:
             return Found({}, list(ids))
         found = Found({}, [])
-        places = locate(snapshot.table, np.fromiter(ids, np.uint32, len(ids))).tolist()
+        segments = snapshot.segments
+        places = locate(segments.table, np.fromiter(ids, np.uint32, len(ids))).tolist()
         for key, (segment, row, length, track_id, start, end) in zip(ids, places, strict=True):
             if segment == MISSING:
                 found.missing.append(key)
             elif shortest <= length <= longest:
-                place = snapshot.segments[segment]
+                place = segments.segments[segment]
                 found.rows[key] = place.row(row, length, track_id, start, end)
         return found
 
     def position(self) -> int:
         """Return the position of the last commit, 0 where there is no store."""
-        return self._current().manifest.position
+        return self._latest.get().manifest.position
 
     def reached(self) -> tuple[int, int]:
-        """Return the position of the last commit, and its stamp (see `Manifest`)."""
-        manifest = self._current().manifest
+        """Return the position of the last commit, and its stamp (see `StoreManifest`)."""
+        manifest = self._latest.get().manifest
         return manifest.position, manifest.stamp
 
     def stats(self) -> StoreStats:
         """Return the size of the store."""
-        manifest = self._current().manifest
+        manifest = self._latest.get().manifest
         return StoreStats(
             position=manifest.position,
             fingerprints=sum(each.fingerprints - each.tombstones for each in manifest.segments),
@@ -107,22 +105,8 @@ class FingerprintStore:
         )
 
     def close(self) -> None:
-        """Let the files go; a later call would load them again."""
-        with self._refreshing:
-            self._snapshot.close()
-            self._snapshot = Snapshot(Manifest(), (), None)
-
-    def _current(self) -> Snapshot:
-        """Follow the manifest: one `stat` while it stays the same."""
-        snapshot = self._snapshot
-        if snapshot.is_current(self._directory):
-            return snapshot
-        with self._refreshing:
-            old = self._snapshot
-            if not old.is_current(self._directory):
-                self._snapshot = load_snapshot(self._directory, old.segments)
-                old.close()
-            return self._snapshot
+        """Close the files; a later call opens them again."""
+        self._latest.close()
 
 
 def open_store(path: Path) -> FingerprintStore:

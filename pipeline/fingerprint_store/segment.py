@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 
 from pipeline.fingerprint_store.errors import StoreCorrupt
 from pipeline.fingerprint_store.rows import Columns, StoreRow
-from pipeline.fingerprint_store.segment_format import HEADER_SIZE, SegmentEntry, header
+from pipeline.fingerprint_store.segment_format import HEADER_SIZE, StoreSegmentEntry, header
 from pipeline.storage import files
+from pipeline.storage.check import check_once
 
 GID_SIZE: Final = 16  # bytes
 
-# Segments never change, so a process that opens a writer for every batch reads them once.
-_checked: set[tuple[int, int, int, SegmentEntry]] = set()
 
-
-class Segment:
+class StoreSegment:
     """An immutable file of fingerprints.
 
     The arrays are views of the mapping, which lives as long as any of them.
@@ -37,7 +35,7 @@ class Segment:
         words: uint32[total].
     """
 
-    def __init__(self, directory: Path, entry: SegmentEntry) -> None:
+    def __init__(self, directory: Path, entry: StoreSegmentEntry) -> None:
         """Map a segment and check its tables; the words are read only when they are asked for.
 
         Raises:
@@ -46,8 +44,7 @@ class Segment:
         """
         self.path = directory / entry.file_name
         self.entry = entry
-        file = self.path.stat()
-        if file.st_size != entry.size:
+        if self.path.stat().st_size != entry.size:
             raise StoreCorrupt(self.path, f"does not have the {entry.size} bytes it should have")
         self._data = memoryview(files.map_read_only(self.path))
         self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -55,10 +52,7 @@ class Segment:
         self._place = HEADER_SIZE
         if self._data[:HEADER_SIZE] != header(entry.number):
             raise StoreCorrupt(self.path, "does not begin as a segment of this number")
-        identity = (file.st_dev, file.st_ino, file.st_mtime_ns, entry)
-        if identity not in _checked:
-            self._check_tables()
-            _checked.add(identity)
+        check_once(self.path, entry, self._check_tables)
         count = entry.fingerprints
         self.starts: NDArray[np.uint64] = self._column("<u8", count + 1)
         # Bytes of an element of `track_gids` would take several times as long.
@@ -80,7 +74,7 @@ class Segment:
         if zlib.crc32(self._data[HEADER_SIZE : self.entry.words_start]) != self.entry.table_crc:
             raise StoreCorrupt(self.path, "is damaged (the checksum of its tables does not match)")
 
-    def check_words(self) -> None:
+    def check(self) -> None:
         """Read all words and compare their checksum.
 
         Raises:

@@ -7,8 +7,9 @@ ones end (uint64[n + 1], counted in words), the public ids of their tracks (16 b
 so a file that is cut short shows by its size.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
+
+from pipeline.storage.format import segment_name
 
 MAGIC: Final = b"AIDFPS02"
 HEADER_SIZE: Final = 16
@@ -16,8 +17,7 @@ ROW_SIZE: Final = 8 + 16 + 4 + 4 + 4
 SUFFIX: Final = ".fingerprints"
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentEntry:
+class StoreSegmentEntry(NamedTuple):
     """What the manifest says of a segment.
 
     Attributes:
@@ -39,7 +39,7 @@ class SegmentEntry:
     @property
     def file_name(self) -> str:
         """The name of the segment's file."""
-        return f"{self.number:016x}{SUFFIX}"
+        return segment_name(self.number, SUFFIX)
 
     @property
     def words_start(self) -> int:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.fingerprint.words import Words
 from pipeline.fingerprint_store.rows import Columns
-from pipeline.fingerprint_store.segment_format import SegmentEntry, header
+from pipeline.fingerprint_store.segment_format import StoreSegmentEntry, header
 from pipeline.storage import files
 
 _CHUNK: Final = 1 << 20  # words written at once
@@ -18,7 +18,7 @@ _CHUNK: Final = 1 << 20  # words written at once
 
 def write_segment(
     directory: Path, number: int, columns: Columns, tombstones: NDArray[np.uint32]
-) -> SegmentEntry:
+) -> StoreSegmentEntry:
     """Write a segment and wait until its content is on the disk; its name is not yet.
 
     Args:
@@ -42,7 +42,7 @@ def write_segment(
             tombstones.astype("<u4", copy=False).tobytes(),
         )
     )
-    entry = SegmentEntry(
+    entry = StoreSegmentEntry(
         number,
         fingerprints=columns.ids.size,
         tombstones=tombstones.size,
@@ -61,7 +61,7 @@ def write_segment(
         files.sync(descriptor)
     finally:
         files.close(descriptor)
-    return SegmentEntry(
+    return StoreSegmentEntry(
         number, entry.fingerprints, entry.tombstones, entry.words, entry.table_crc, words_crc=crc
     )
 

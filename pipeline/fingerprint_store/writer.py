@@ -1,27 +1,24 @@
 """The writer of a store: one at a time, whose every commit is all or nothing."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.fingerprint_store import merge
-from pipeline.fingerprint_store.errors import StoreCorrupt, StoreLocked, StoreUnusable
-from pipeline.fingerprint_store.manifest import TEMPORARY_NAME, Manifest, write_manifest
+from pipeline.fingerprint_store import merging
+from pipeline.fingerprint_store.manifest import STORE_FORMAT, StoreManifest, StoreSegments
 from pipeline.fingerprint_store.rows import Columns, StoreRow
-from pipeline.fingerprint_store.segment import Segment
-from pipeline.fingerprint_store.segment_format import SUFFIX
+from pipeline.fingerprint_store.segment import StoreSegment
 from pipeline.fingerprint_store.segment_writer import write_segment
-from pipeline.fingerprint_store.snapshot import Snapshot, load_snapshot
-from pipeline.storage import files
-
-LOCK_NAME: Final = "lock"
+from pipeline.storage.merge_scheduling import add_and_merge
+from pipeline.storage.writer import StorageWriter
 
 Changes = Mapping[int, StoreRow | None]
-"""By id, the fingerprint that is now to be held, or None for one that no longer is."""
+"""By id: the fingerprint that the store is to hold, or None to delete it."""
 
 
 def open_store_writer(path: Path, *, clear_damaged: bool = False) -> "StoreWriter":
@@ -29,38 +26,24 @@ def open_store_writer(path: Path, *, clear_damaged: bool = False) -> "StoreWrite
 
     Args:
         path: the folder of the store.
-        clear_damaged: begin an empty store in the place of damaged files, to rebuild it.
+        clear_damaged: replace a damaged store by an empty one, to rebuild it.
 
     Raises:
         StoreLocked: another writer holds it.
         StoreCorrupt: a file is missing or damaged; it is named.
     """
-    files.make_directory(path)
-    lock = files.lock(path / LOCK_NAME)
-    if lock is None:
-        raise StoreLocked(path)
-    try:
-        return StoreWriter(path, lock, clear_damaged=clear_damaged)
-    except BaseException:
-        files.unlock(lock)
-        raise
+    return StoreWriter(StorageWriter(STORE_FORMAT, path, clear_damaged=clear_damaged))
 
 
 class StoreWriter:
     """Writes a store; a context manager, for one thread.
 
-    A commit that fails leaves the old state or the new one on the disk, and a writer that can't
-    be used any more: whoever opens the store next reads which it is.
+    A call that fails leaves the old state in force, on the disk and here, and may be repeated.
     """
 
-    def __init__(self, directory: Path, lock: int, *, clear_damaged: bool) -> None:
-        """Take over a folder of which `lock` is held; use `open_store_writer`."""
-        self._directory = directory
-        self._lock: int | None = lock
-        self._manifest, self._segments = self._load(clear_damaged=clear_damaged)
-        self._next = self._manifest.next_segment
-        self._sweep()
-        self._usable = True
+    def __init__(self, storage: StorageWriter[StoreManifest, StoreSegments]) -> None:
+        """Write the store of an open folder; use `open_store_writer`."""
+        self._storage = storage
 
     def __enter__(self) -> Self:
         return self
@@ -74,124 +57,86 @@ class StoreWriter:
         self.close()
 
     def position(self) -> int:
-        """Return the changelog position of the last commit."""
-        return self._manifest.position
+        """Return the changelog position of the last commit.
+
+        Raises:
+            StoreUnusable: the writer is closed, belongs to another process, or a failed commit
+                could not be taken back.
+        """
+        return self.reached()[0]
 
     def reached(self) -> tuple[int, int]:
-        """Return the position of the last commit, and its stamp (see `Manifest`)."""
-        return self._manifest.position, self._manifest.stamp
+        """Return the position of the last commit, and its stamp (see `StoreManifest`).
+
+        Raises:
+            StoreUnusable: see `position`.
+        """
+        self._storage.require_usable()
+        return self._storage.manifest.position, self._storage.manifest.stamp
 
     def apply(self, changes: Changes, position: int, stamp: int) -> None:
         """Commit changes together with the position they lead up to.
 
         Args:
-            changes: what is held from now on.
+            changes: the changes.
             position: the changelog position.
             stamp: when that entry was written, in µs since the epoch.
 
         Raises:
             OSError: the disk is full or failing.
             ValueError: the position lies before the store's own.
-            StoreUnusable: the writer is closed, or an earlier commit failed.
+            StoreUnusable: see `position`.
             StoreCorrupt: a merge found damaged words.
         """
-        if position < self._manifest.position:
-            raise ValueError(f"position {position} lies before the store's {self.position()}")
-        self._begin()
-        deleted = np.array(sorted(key for key in changes if changes[key] is None), np.uint32)
-        tombstones = deleted[merge.held(self._segments, deleted)]
-        columns = Columns.of((key, row) for key, row in changes.items() if row is not None)
-        segments = list(self._segments)
-        if columns.ids.size or tombstones.size:
-            segments.append(self._write(columns, tombstones))
-        self._commit(self._settled(segments), position, stamp)
-        self._usable = True
+        current = self.position()
+        if position < current:
+            raise ValueError(f"position {position} lies before the store's {current}")
+        self._commit(self._added(self._storage.segments, [changes]), position, stamp)
 
     def rebuild(self, batches: Iterable[Changes], position: int, stamp: int) -> None:
-        """Make the content what `batches` come to; readers go on in the old one meanwhile.
+        """Replace the content by what `batches` come to; readers see the old one meanwhile.
 
         Args:
-            batches: what to hold; of an id that occurs again the last counts.
+            batches: the new content; of an id that occurs again the last counts.
             position: the changelog position that this leads up to; it may lie before the old one.
             stamp: when that entry was written, in µs since the epoch.
+
+        Raises:
+            OSError, StoreUnusable, StoreCorrupt: see `apply`.
         """
-        self._begin()
-        segments: list[Segment] = []
-        for batch in batches:
-            rows = Columns.of((key, row) for key, row in batch.items() if row is not None)
-            if rows.ids.size:
-                segments = self._settled([*segments, self._write(rows, np.empty(0, np.uint32))])
-        self._commit(segments, position, stamp)
-        self._usable = True
+        self._storage.require_usable()
+        self._commit(self._added(StoreSegments(), batches), position, stamp)
 
     def close(self) -> None:
-        """Let another writer in; a second time changes nothing."""
-        self._usable = False
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            files.unlock(lock)
+        """Release the lock; a second call changes nothing."""
+        self._storage.close()
 
-    def _begin(self) -> None:
-        """Check that the writer can be used; it can't until the commit is through."""
-        if not self._usable:
-            raise StoreUnusable(f"{self._directory}: the writer is closed or failed; open it again")
-        self._usable = False
+    def _added(self, segments: StoreSegments, batches: Iterable[Changes]) -> StoreSegments:
+        return add_and_merge(
+            self._storage, segments, batches, self._append, merging.choose_merge, self._merge_run
+        )
 
-    def _load(self, *, clear_damaged: bool) -> tuple[Manifest, list[Segment]]:
-        try:
-            snapshot = load_snapshot(self._directory)
-        except StoreCorrupt:
-            if not clear_damaged:
-                raise
-            snapshot = Snapshot(Manifest(), (), None)
-        snapshot.close()
-        if snapshot.is_missing():
-            # Readers of the lost store may still know its numbers: none is given out again.
-            numbers = [int(path.stem, 16) for path in self._directory.glob(f"*{SUFFIX}")]
-            manifest = Manifest(next_segment=max(numbers, default=0) + 1)
-            write_manifest(self._directory, manifest)
-            return manifest, []
-        return snapshot.manifest, list(snapshot.segments)
+    def _append(self, segments: StoreSegments, changes: Changes) -> StoreSegments:
+        """Write changes as the newest segment; without any, return the same segments."""
+        deleted = np.array(sorted(key for key in changes if changes[key] is None), np.uint32)
+        tombstones = deleted[merging.held(segments.segments, deleted)]
+        columns = Columns.of((key, row) for key, row in changes.items() if row is not None)
+        segment = self._write(columns, tombstones)
+        return segments.with_segments([*segments.segments, segment]) if segment else segments
 
-    def _write(self, columns: Columns, tombstones: NDArray[np.uint32]) -> Segment:
-        number, self._next = self._next, self._next + 1
-        entry = write_segment(self._directory, number, columns, tombstones)
-        return Segment(self._directory, entry)
+    def _merge_run(self, segments: StoreSegments, run: slice) -> StoreSegment | None:
+        return self._write(*merging.merged(segments.segments, run))
 
-    def _settled(self, segments: list[Segment]) -> list[Segment]:
-        """Merge the newest segments as long as there are enough of about equal size."""
-        while count := merge.choose_run([each.entry.size for each in segments], merge.MAX_SEGMENT):
-            older, run = segments[:-count], segments[-count:]
-            columns, tombstones = merge.merged(run, older)
-            segments = older
-            if columns.ids.size or tombstones.size:
-                segments = [*older, self._write(columns, tombstones)]
-            self._drop(run, older)
-        return segments
+    def _write(self, columns: Columns, tombstones: NDArray[np.uint32]) -> StoreSegment | None:
+        if not columns.ids.size and not tombstones.size:
+            return None
+        segment: StoreSegment = self._storage.write_segment(
+            lambda directory, number: write_segment(directory, number, columns, tombstones)
+        )
+        return segment
 
-    def _drop(self, run: list[Segment], kept: list[Segment]) -> None:
-        """Delete merged segments that no manifest has ever named."""
-        named = {each.entry.number for each in (*self._segments, *kept)}
-        for segment in run:
-            if segment.entry.number not in named:
-                files.remove(segment.path)
-
-    def _commit(self, segments: list[Segment], position: int, stamp: int) -> None:
-        entries = tuple(segment.entry for segment in segments)
-        manifest = Manifest(position, stamp, self._next, entries)
-        write_manifest(self._directory, manifest)
-        self._manifest, self._segments = manifest, segments
-        self._sweep_files()
-
-    def _sweep(self) -> None:
-        """Delete what a crash left behind, once the manifest that was read is durable."""
-        files.sync_directory(self._directory)
-        files.remove(self._directory / TEMPORARY_NAME)
-        self._sweep_files()
-
-    def _sweep_files(self) -> None:
-        named = {entry.file_name for entry in self._manifest.segments}
-        for path in self._directory.glob(f"*{SUFFIX}"):
-            self._next = max(self._next, int(path.stem, 16) + 1)
-            if path.name not in named:
-                files.remove(path)
+    def _commit(self, segments: StoreSegments, position: int, stamp: int) -> None:
+        self._storage.commit(
+            lambda _: segments,
+            lambda manifest: replace(manifest, position=position, stamp=stamp),
+        )

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from pipeline.index.radix_sort import sort_documents
+from pipeline.index.segments.radix_sort import sort_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from pipeline.index.postings import Keys
-    from pipeline.index.sorted_ids import Ids
+    from pipeline.index.segments.postings import Keys
+    from pipeline.index.segments.sorted_ids import Ids
 
 MAX_ID = 2**32 - 1
 _TERMS = np.dtype(np.uint32)

@@ -1,4 +1,4 @@
-"""Full checks of the files: of a segment once in each writer process, of an index on demand."""
+"""A full check of an index's files, on demand."""
 
 from __future__ import annotations
 
@@ -7,34 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.index.errors import IndexCorrupt
-from pipeline.index.manifest import NAME, read_manifest
-from pipeline.index.postings import documents_of
-from pipeline.index.segment import Segment
-from pipeline.index.sorted_ids import contains
+from pipeline.index.manifest import INDEX_FORMAT
+from pipeline.index.segments.postings import documents_of
+from pipeline.index.segments.sorted_ids import contains
+from pipeline.storage.check import verify_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from pipeline.index.segment_format import SegmentEntry
-
-# Segments never change, so a process that opens a writer for every batch reads them once.
-_checked: set[tuple[int, ...]] = set()
-
-
-def check_once(segment: Segment) -> None:
-    """Check every CRC of a segment, unless this process has done so since the file last changed.
-
-    Raises:
-        IndexCorrupt: a CRC is wrong.
-    """
-    file = segment.path.stat()
-    identity = (file.st_dev, file.st_ino, file.st_mtime_ns, file.st_size, segment.entry.checksum)
-    if identity not in _checked:
-        segment.check()
-        _checked.add(identity)
+    from pipeline.index.segments.segment import IndexSegment
 
 
 def verify(path: str | Path) -> list[str]:
@@ -49,40 +32,10 @@ def verify(path: str | Path) -> list[str]:
     Returns:
         One line for each problem, naming the file; nothing if all is well.
     """
-    directory = Path(path)
-    while True:
-        try:
-            manifest = read_manifest(directory)
-            if manifest is None:
-                return [f"{directory / NAME}: is missing; there is no index here"]
-            problems = [
-                problem
-                for entry in manifest.segments
-                for problem in _entry_problems(directory, entry, manifest.next_segment)
-            ]
-            # A segment may be gone because a merge has replaced it in the meantime.
-            if not problems or read_manifest(directory) == manifest:
-                return problems
-        except IndexCorrupt as error:
-            return [str(error)]
+    return verify_folder(INDEX_FORMAT, Path(path), _content_problems)
 
 
-def _entry_problems(directory: Path, entry: SegmentEntry, next_segment: int) -> Iterator[str]:
-    path = directory / entry.file_name
-    if entry.number >= next_segment:
-        yield f"{directory / NAME}: names segment {entry.number} but gives out {next_segment} next"
-    try:
-        segment = Segment(directory, entry)
-        segment.check()
-    except FileNotFoundError:
-        yield f"{path}: is missing"
-    except IndexCorrupt as error:
-        yield str(error)
-    else:
-        yield from (f"{path}: {problem}" for problem in _content_problems(segment))
-
-
-def _content_problems(segment: Segment) -> Iterator[str]:
+def _content_problems(segment: IndexSegment) -> Iterator[str]:
     for name, ids in (("documents", segment.documents), ("tombstones", segment.tombstones)):
         if not _ascending(ids):
             yield f"its {name} are not sorted and distinct"

@@ -1,49 +1,32 @@
-"""What can go wrong with an index, as exceptions."""
+"""The errors of an index."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pipeline.storage.errors import StorageCorrupt, StorageLocked, StorageUnusable
 
 
 class FingerprintIndexError(Exception):
-    """Every error that the index raises of its own accord."""
+    """The base of all errors that an index raises."""
 
 
-class IndexLocked(FingerprintIndexError):  # noqa: N818 - named for the state it reports
-    """Another writer holds the index.
+class IndexLocked(StorageLocked, FingerprintIndexError):  # noqa: N818 - named for the state it reports
+    """Another writer holds the index."""
 
-    Attributes:
-        path: the folder of the index.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path}: another writer holds this index; close it or wait for it")
-        self.path = path
+    noun = "index"
 
 
-class IndexCorrupt(FingerprintIndexError):  # noqa: N818 - named for the state it reports
-    """A file of the index is missing, cut short or changed.
+class IndexCorrupt(StorageCorrupt, FingerprintIndexError):  # noqa: N818 - named for the state it reports
+    """A file of the index is missing, cut short or changed."""
 
-    Attributes:
-        path: the file at fault.
-        problem: what is wrong with it.
-    """
+    remedy = "delete the index and rebuild it"
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}; delete the index and rebuild it")
-        self.path = path
-        self.problem = problem
 
-    def __reduce__(self) -> tuple[type[IndexCorrupt], tuple[Path, str]]:
-        """Return how to pickle it: of what can't be pickled, Celery passes on the base class."""
-        return IndexCorrupt, (self.path, self.problem)
+class WriterUnusable(StorageUnusable, FingerprintIndexError):  # noqa: N818 - named for the state it reports
+    """The writer is closed, or a failed commit could not be taken back."""
 
 
 class StalePosition(FingerprintIndexError, ValueError):  # noqa: N818 - named for what it reports
-    """Changes were offered for a position that the index has already passed.
+    """Changes were offered for a position below that of the index.
 
     Attributes:
         position: the position that was offered.
@@ -60,12 +43,4 @@ class StalePosition(FingerprintIndexError, ValueError):  # noqa: N818 - named fo
 
 
 class SearchTimeout(FingerprintIndexError):  # noqa: N818 - named for what it reports
-    """A search was not done in the time it was given."""
-
-
-class MergeStopped(FingerprintIndexError):  # noqa: N818 - named for what it reports
-    """A merge gave up because its writer is closing."""
-
-
-class WriterUnusable(FingerprintIndexError):  # noqa: N818 - named for the state it reports
-    """The writer is closed, or a failure left it unsure of what the disk holds."""
+    """A search took longer than it may."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.index.interface import Hits, IndexStats
-from pipeline.index.limits import Limits
-from pipeline.index.manifest import NAME as MANIFEST_NAME
-from pipeline.index.manifest import encode
-from pipeline.index.search import search
-from pipeline.index.snapshot import Snapshot, load_snapshot
-from pipeline.index.sorted_ids import contains
+from pipeline.index.manifest import INDEX_FORMAT
+from pipeline.index.search.search import Limits, search
+from pipeline.index.segments.sorted_ids import contains
+from pipeline.storage.format import MANIFEST_NAME
+from pipeline.storage.manifest import encode_manifest
+from pipeline.storage.snapshot import LatestSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,10 +44,8 @@ class IndexReader:
 
     def __init__(self, directory: Path) -> None:
         """Load the index in `directory`; use `open_reader`."""
-        self._directory = directory
-        self._manifest = directory / MANIFEST_NAME  # looked at in every call
-        self._refreshing = threading.Lock()
-        self._snapshot = load_snapshot(directory)
+        self._latest = LatestSnapshot(INDEX_FORMAT, directory)
+        self._latest.load()
 
     def __enter__(self) -> IndexReader:
         return self
@@ -70,15 +67,7 @@ class IndexReader:
         Raises:
             IndexCorrupt: see `open_reader`.
         """
-        if self._snapshot.is_current(self._manifest):
-            return False
-        with self._refreshing:
-            old = self._snapshot
-            if old.is_current(self._manifest):
-                return True  # another thread was first
-            self._snapshot = load_snapshot(self._directory, old.segments)
-            old.close()
-        return True
+        return self._latest.refresh()
 
     def search(
         self,
@@ -111,18 +100,18 @@ class IndexReader:
             IndexCorrupt: see `open_reader`.
         """
         return search(
-            self._current().segments,
+            self._latest.get().segments,
             queries,
             Limits(limit, min_score, score_pct, max_postings, timeout),
         )
 
     def position(self) -> int:
         """Return the position of the last commit, 0 where there is no index."""
-        return self._current().manifest.position
+        return self._latest.get().manifest.position
 
     def stats(self) -> IndexStats:
         """Return the size of the index."""
-        snapshot = self._current()
+        snapshot = self._latest.get()
         segments = snapshot.segments
         bounds = segments.bounds()
         return IndexStats(
@@ -136,7 +125,7 @@ class IndexReader:
 
     def metadata(self) -> dict[str, str]:
         """Return what the owner keeps with the index."""
-        return dict(self._current().manifest.metadata)
+        return dict(self._latest.get().manifest.metadata)
 
     def version_of(self, document: int) -> int | None:
         """Return a position at which the index held the newest version of a document.
@@ -147,7 +136,7 @@ class IndexReader:
             None if no search can find the document.
         """
         wanted = np.array([document], dtype=np.uint32)
-        for segment in reversed(self._current().segments.segments):
+        for segment in reversed(self._latest.get().segments.segments):
             if contains(segment.documents, wanted)[0]:
                 return segment.entry.position
             if contains(segment.tombstones, wanted)[0]:
@@ -159,16 +148,11 @@ class IndexReader:
 
         They stay readable while a writer replaces them.
         """
-        snapshot = self._current()
+        snapshot = self._latest.get()
         named = [(each.path.name, each.data) for each in snapshot.segments.segments]
-        return [(MANIFEST_NAME, memoryview(encode(snapshot.manifest))), *named]
+        manifest = encode_manifest(INDEX_FORMAT, snapshot.manifest)
+        return [(MANIFEST_NAME, memoryview(manifest)), *named]
 
     def close(self) -> None:
-        """Let the files go; a later call would load them again."""
-        with self._refreshing:
-            self._snapshot.close()
-            self._snapshot = Snapshot.absent()
-
-    def _current(self) -> Snapshot:
-        self.refresh()
-        return self._snapshot
+        """Close the files; a later call opens them again."""
+        self._latest.close()

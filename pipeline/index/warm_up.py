@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.index.changes import Delete, Insert
 from pipeline.index.check import verify
-from pipeline.index.merge_policy import MAX_SEGMENTS
+from pipeline.index.merging.merge_policy import MAX_SEGMENTS
 from pipeline.index.reader import open_reader
 from pipeline.index.writer import open_writer
 

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import os
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
-
 from pipeline.index.changes import fold, group
-from pipeline.index.check import check_once
-from pipeline.index.committed import CommittedState
-from pipeline.index.errors import (
-    IndexCorrupt,
-    IndexLocked,
-    StalePosition,
-    WriterUnusable,
-)
-from pipeline.index.manifest import NAME as MANIFEST_NAME
-from pipeline.index.merge_policy import choose_merge
-from pipeline.index.merging import Merges
-from pipeline.index.segment_format import SUFFIX
-from pipeline.index.segment_set import SegmentSet
-from pipeline.index.snapshot import load_snapshot
-from pipeline.storage import files
+from pipeline.index.errors import StalePosition
+from pipeline.index.manifest import INDEX_FORMAT, IndexManifest
+from pipeline.index.merging.merge import merge
+from pipeline.index.merging.merge_policy import POLICY, choose_merge
+from pipeline.index.segments.segment_set import SegmentSet
+from pipeline.index.segments.segment_writer import write_changes
+from pipeline.storage.check import check_once
+from pipeline.storage.merge_scheduling import MergeScheduler, add_and_merge
+from pipeline.storage.writer import StorageWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from pipeline.index.changes import Change
+    from pipeline.index.changes import Change, FoldedChanges
+    from pipeline.index.segments.segment import IndexSegment
 
-log = structlog.get_logger("acoustid.index.writer")
+    Storage = StorageWriter[IndexManifest, SegmentSet]
 
-LOCK_NAME = "lock"
 # Terms that a rebuild holds before it writes a segment: about 50 MB with all copies.
 REBUILD_TERMS = 1 << 21
 
@@ -51,42 +44,18 @@ def open_writer(
 
     Args:
         path: the folder of the index.
-        clear_damaged: begin an empty index in the place of a damaged one, to rebuild it.
-        merge_in_background: merge in a thread of its own, and not within `apply`.
-        merged: told of every merge how many seconds it took.
+        clear_damaged: replace a damaged index by an empty one, to rebuild it.
+        merge_in_background: merge in threads, and not within `apply`.
+        merged: called after every merge with its duration in seconds.
 
     Raises:
         IndexLocked: another writer holds the index.
         IndexCorrupt: a file is damaged; it is named.
     """
-    directory = Path(path)
-    files.make_directory(directory)
-    lock = files.lock(directory / LOCK_NAME)
-    if lock is None:
-        raise IndexLocked(directory)
-    try:
-        if clear_damaged:
-            _clear_damaged(directory)
-        return IndexWriter(directory, lock, merge_in_background=merge_in_background, merged=merged)
-    except BaseException:
-        files.unlock(lock)
-        raise
-
-
-def _clear_damaged(directory: Path) -> None:
-    try:
-        snapshot = load_snapshot(directory)
-        snapshot.close()
-        for segment in snapshot.segments.segments:
-            check_once(segment)
-    except IndexCorrupt as error:
-        log.warning("a damaged index is cleared", file=str(error.path), problem=error.problem)
-    else:
-        return
-    # The segments go first: a manifest without them is as damaged as the index was.
-    for path in [*directory.glob(f"*{SUFFIX}"), directory / MANIFEST_NAME]:
-        files.remove(path)
-    files.sync_directory(directory)
+    storage = StorageWriter(
+        INDEX_FORMAT, Path(path), clear_damaged=clear_damaged, check=_check_segments
+    )
+    return IndexWriter(storage, merge_in_background=merge_in_background, merged=merged)
 
 
 class IndexWriter:
@@ -97,26 +66,27 @@ class IndexWriter:
 
     def __init__(
         self,
-        directory: Path,
-        lock: int,
+        storage: Storage,
         *,
         merge_in_background: bool,
         merged: Callable[[float], object],
     ) -> None:
-        """Load the index in `directory`; use `open_writer`.
+        """Write the index of an open folder; use `open_writer`.
 
         Args:
-            directory: the folder of the index.
-            lock: the descriptor that holds its lock.
+            storage: the folder.
             merge_in_background: see `open_writer`.
             merged: see `open_writer`.
         """
-        self._directory = directory
-        self._process = os.getpid()
-        self._state = CommittedState(directory)
-        self._store = self._state.store
-        self._merges = Merges(self._state, merged, in_background=merge_in_background)
-        self._lock: int | None = lock
+        self._storage = storage
+        self._merges = MergeScheduler(
+            storage,
+            POLICY,
+            lambda segments, run, stopped: merge_run(storage, segments, run, stopped),
+            self._commit,
+            merged,
+            in_background=merge_in_background,
+        )
 
     def __enter__(self) -> IndexWriter:
         return self
@@ -133,27 +103,28 @@ class IndexWriter:
         """Return the position of the last commit.
 
         Raises:
-            WriterUnusable: the writer is closed, or a failed commit could not be taken back.
+            WriterUnusable: the writer is closed, belongs to another process, or a failed commit
+                could not be taken back.
         """
-        self._require_usable()
-        return self._state.manifest.position
+        self._storage.require_usable()
+        return self._storage.manifest.position
 
     def merging(self) -> bool:
         """Tell whether segments are being merged in the background."""
         return self._merges.busy()
 
     def finish_merges(self) -> None:
-        """Wait until the segments may rest."""
+        """Wait until the merge policy has nothing more to merge."""
         self._merges.finish()
 
     def metadata(self) -> dict[str, str]:
-        """Return what the owner keeps with the index.
+        """Return the text that the owner keeps with the index, by key.
 
         Raises:
             WriterUnusable: see `position`.
         """
-        self._require_usable()
-        return dict(self._state.manifest.metadata)
+        self._storage.require_usable()
+        return dict(self._storage.manifest.metadata)
 
     def apply(
         self,
@@ -184,10 +155,10 @@ class IndexWriter:
         if position == current and not changes and not metadata:
             return
         folded = fold(changes)
-        self._state.commit(
-            lambda segments: self._store.appended(segments, folded, position),
+        self._commit(
+            lambda segments: append_changes(self._storage, segments, folded, position),
             position,
-            {**self._state.manifest.metadata, **(metadata or {})},
+            {**self._storage.manifest.metadata, **(metadata or {})},
         )
         self._merges.follow()
 
@@ -213,39 +184,93 @@ class IndexWriter:
             OSError: the disk is full or failing.
             WriterUnusable: see `position`.
         """
-        self._require_usable()
+        self._storage.require_usable()
         if position < 0:
             raise StalePosition(position, 0)
-        segments = SegmentSet()
-        try:
-            for changes in group(batches, REBUILD_TERMS):
-                segments = self._store.appended(segments, fold(changes), position)
-                while run := choose_merge(segments):
-                    unmerged = segments
-                    merged = self._store.merged(segments, run)
-                    segments = segments.replaced(segments.segments[run], merged)
-                    self._store.discard(unmerged, kept=segments)
-        except BaseException:
-            self._store.discard(segments, kept=self._state.segments)
-            raise
-        self._state.commit(lambda _: segments, position, metadata)
+        segments = add_and_merge(
+            self._storage,
+            SegmentSet(),
+            map(fold, group(batches, REBUILD_TERMS)),
+            lambda segments, folded: append_changes(self._storage, segments, folded, position),
+            choose_merge,
+            partial(merge_run, self._storage),
+        )
+        self._commit(lambda _: segments, position, metadata)
 
     def close(self) -> None:
-        """Stop merging and give the lock back. Closing twice is no error."""
-        if os.getpid() == self._process:
+        """Stop merging and release the lock; a second call changes nothing."""
+        if self._storage.is_own():
             self._merges.stop()
-        if self._lock is not None:
-            # A forked process shares the lock: it may only let go of its own descriptor.
-            release = files.unlock if os.getpid() == self._process else files.close
-            release(self._lock)
-        self._lock = None
-        self._state.unusable = "this writer is closed; open another"
-        self._state.segments = SegmentSet()
+        self._storage.close()
 
-    def _require_usable(self) -> None:
-        self._state.require_usable()
-        if os.getpid() != self._process:
-            raise WriterUnusable(
-                f"{self._directory}: this writer belongs to process {self._process}; "
-                "a forked process must open its own"
+    def _commit(
+        self,
+        change: Callable[[SegmentSet], SegmentSet],
+        position: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Commit segments; position and metadata stay as they are by default."""
+
+        def update(manifest: IndexManifest) -> IndexManifest:
+            return replace(
+                manifest,
+                generation=manifest.generation + 1,
+                position=manifest.position if position is None else position,
+                metadata=manifest.metadata if metadata is None else dict(metadata),
             )
+
+        self._storage.commit(change, update)
+
+
+def append_changes(
+    storage: Storage, segments: SegmentSet, changes: FoldedChanges, position: int = 0
+) -> SegmentSet:
+    """Write changes as the newest segment.
+
+    A deletion is kept as a tombstone only if an older segment has the document.
+
+    Args:
+        storage: the folder.
+        segments: the segments so far.
+        changes: the changes.
+        position: the position that they lead up to.
+
+    Returns:
+        The segments with the new one; the same segments if there is nothing to write.
+
+    Raises:
+        OSError: the disk is full or failing; no file is left.
+    """
+    tombstones = changes.deleted[segments.speaks_for(changes.deleted)]
+    if not changes.inserted.size and not tombstones.size:
+        return segments
+    segment = storage.write_segment(
+        lambda directory, number: write_changes(directory, number, changes, tombstones, position)
+    )
+    return segments.with_segments([*segments.segments, segment])
+
+
+def merge_run(
+    storage: Storage,
+    segments: SegmentSet,
+    run: slice,
+    stopped: Callable[[], bool] = lambda: False,
+) -> IndexSegment | None:
+    """Write the merge of a run of segments.
+
+    Returns:
+        The segment to put in the place of the run, None if nothing is left of it.
+
+    Raises:
+        OSError: the disk is full or failing; no file is left.
+        MergeStopped: `stopped` returned True; no file is left.
+    """
+    merged: IndexSegment | None = storage.write_segment(
+        lambda directory, number: merge(directory, number, segments, run, stopped)
+    )
+    return merged
+
+
+def _check_segments(segments: SegmentSet) -> None:
+    for segment in segments.segments:
+        check_once(segment.path, segment.entry, segment.check)

@@ -1,1 +1,1 @@
-"""What compiled loops share: how they are compiled, and counting bits."""
+"""How loops are compiled, and what compiled loops share."""

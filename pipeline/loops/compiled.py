@@ -1,14 +1,14 @@
 """Compiles the loops that NumPy can't vectorise.
 
 Numba compiles a function when it is first called and keeps the machine code beside its source, so
-only the first process of an installation pays for it (`make install` does, see `warm_up`).
-Compiled loops run without the interpreter's lock: merges and searches go on side by side.
+only the first process of an installation compiles (`make install` does, see `warm_up`). Compiled
+loops run without the interpreter's lock: merges and searches run side by side.
 
-They do not check bounds. Whoever calls one has checked its arrays, or reads them from a segment,
-whose loops hold every position within the section it points into.
+Compiled loops do not check bounds. A caller checks its arrays, or reads them from a segment; the
+loops that read segments hold every position within its section.
 """
 
-# ruff: noqa: SLF001 - `njit(cache=True)` can't be told what else machine code depends on
+# ruff: noqa: SLF001 - `njit(cache=True)` has no option for other modules that code depends on
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 ROOMS: Final = ("fingerprint", "fingerprint_store", "index", "loops")
-"""Folders beside this one whose modules have loops, or say what those are given."""
+"""Folders beside this one whose modules have loops or define their arguments."""
 
 
 def compiled(function: Function) -> Function:
@@ -36,28 +36,43 @@ def compiled(function: Function) -> Function:
 def inlined(function: Function) -> Function:
     """Compile `function` into each compiled function that calls it.
 
-    For small ones in the inmost loops: otherwise each array among the arguments is counted as used,
-    and no longer used, by every call, which takes longer than what many of them do.
+    For small functions in the innermost loops: otherwise every call counts the references of each
+    array among its arguments, which takes longer than the work of a small function.
     """
     return _compiled(function, inline=True)
+
+
+class _KeptCode(IndexDataCacheFile):
+    """The machine code of a function on the disk."""
+
+    def _load_index(self) -> dict[Any, Any]:
+        """Return the list of what is kept, empty if it can't be read.
+
+        The list names the types of arguments. It can't be read where one of those was renamed.
+        """
+        try:
+            kept: dict[Any, Any] = super()._load_index()  # type: ignore[no-untyped-call]
+        except (AttributeError, ImportError):
+            return {}
+        return kept
 
 
 def _compiled(function: Function, *, inline: bool) -> Function:
     dispatcher: Any = numba.njit(function, nogil=True, forceinline=inline)
     # Where neither the source's folder nor the user's cache can be written nothing is kept.
     with suppress(RuntimeError):
-        dispatcher._cache = _kept_code(function)
+        dispatcher._cache = _code_cache(function)
     return cast("Function", dispatcher)
 
 
-def _kept_code(function: Callable[..., Any]) -> FunctionCache:
-    """Return what keeps the machine code of a function until any module with loops changes.
+def _code_cache(function: Callable[..., Any]) -> FunctionCache:
+    """Return a cache that keeps the machine code of a function until any module with loops changes.
 
-    Numba's own asks for the function's module alone. But what a function calls is compiled into it,
-    and would stay as it was before an upgrade.
+    Numba's own cache checks the function's module only. But the functions that it calls are
+    compiled into it, and would stay as they were before an upgrade.
     """
     cache = FunctionCache(function)
-    cache._cache_file = IndexDataCacheFile(
+    cache._cache_file = _KeptCode(  # type: ignore[no-untyped-call]
         cache_path=cache.cache_path,
         filename_base=cache._impl.filename_base,
         source_stamp=_sources(),
@@ -69,7 +84,9 @@ def _kept_code(function: Callable[..., Any]) -> FunctionCache:
 def _sources() -> str:
     """Return a digest of all modules that machine code may come from."""
     digest = sha256()
+    pipeline = Path(__file__).parents[1]
     for room in ROOMS:
-        for path in sorted(Path(__file__).parents[1].joinpath(room).glob("*.py")):
-            digest.update(b"%s\0%s\0" % (path.name.encode(), path.read_bytes()))
+        for path in sorted(pipeline.joinpath(room).rglob("*.py")):
+            name = path.relative_to(pipeline).as_posix()
+            digest.update(b"%s\0%s\0" % (name.encode(), path.read_bytes()))
     return digest.hexdigest()

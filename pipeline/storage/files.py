@@ -71,6 +71,27 @@ def replace(source: Path, target: Path) -> None:
     source.replace(target)
 
 
+def replace_content(path: Path, temporary: Path, data: bytes) -> None:
+    """Replace the content of a file atomically and durably.
+
+    Args:
+        path: the file; it need not exist.
+        temporary: a name in the same folder that no other file has.
+        data: the new content.
+
+    Raises:
+        OSError: the disk is full or failing; the file has the old content or the new one.
+    """
+    descriptor = create(temporary)
+    try:
+        write_at(descriptor, data, 0)
+        sync(descriptor)
+    finally:
+        close(descriptor)
+    replace(temporary, path)
+    sync_directory(path.parent)
+
+
 def remove(path: Path) -> None:
     """Delete a file; one that is gone already is no error."""
     path.unlink(missing_ok=True)

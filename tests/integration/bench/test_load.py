@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from bench import stages
-from bench.catalogue.content import Catalogue
+from bench.catalogue.content import BenchCatalogue
 from bench.catalogue.load import load
 from bench.lookup.queries import QuerySource
 from pipeline.catalog.fingerprint import changelog, fingerprints
@@ -21,7 +21,7 @@ from pipeline.lookups.validate import validate_lookups
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 
-CATALOGUE = Catalogue(fingerprints=300)
+CATALOGUE = BenchCatalogue(fingerprints=300)
 META = "recordings releasegroups compress"
 
 

@@ -1,17 +1,18 @@
 """A start rebuilds a damaged index or one of an earlier version."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cli.stack.preparation import prepare
 from pipeline.fingerprint.query import extract_query
-from pipeline.index import manifest as manifests
 from pipeline.index import open_reader
-from pipeline.index.manifest import read_manifest, write_manifest
+from pipeline.index.manifest import INDEX_FORMAT
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from pipeline.storage import files
+from pipeline.storage.manifest import read_manifest, write_manifest
 from tests.support.imports import Importer
 from tests.support.synthetic import fingerprint
 
@@ -34,21 +35,17 @@ def found(index: Path) -> list[list[int]]:
 
 
 def test_an_intact_index_is_not_rebuilt(settings: Settings, index: Path) -> None:
-    before = read_manifest(index)
+    before = read_manifest(INDEX_FORMAT, index)
     said: list[str] = []
     prepare(settings, said.append)
-    assert read_manifest(index) == before
+    assert read_manifest(INDEX_FORMAT, index) == before
     assert not [line for line in said if "index" in line]
 
 
-def test_an_index_of_an_earlier_version_is_rebuilt(
-    settings: Settings, index: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    manifest = read_manifest(index)
+def test_an_index_of_an_earlier_version_is_rebuilt(settings: Settings, index: Path) -> None:
+    manifest = read_manifest(INDEX_FORMAT, index)
     assert manifest
-    monkeypatch.setattr(manifests, "VERSION", 1)
-    write_manifest(index, manifest)
-    monkeypatch.undo()
+    write_manifest(replace(INDEX_FORMAT, version=1), index, manifest)
     said: list[str] = []
     prepare(settings, said.append)
     assert found(index) == [[1], [2]]

@@ -13,8 +13,7 @@ from api.http.parameters import Parameters
 from api.lookups.background import BackgroundLookups
 from api.lookups.reply_plan import ReplyPlan
 from api.lookups.request import parse_lookup
-from pipeline.fingerprint.codec import compress, encode
-from pipeline.fingerprint.text import pack_text
+from pipeline.fingerprint.codec import compress, encode, pack_text
 from pipeline.messages import BackgroundLookup, Lookup
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect

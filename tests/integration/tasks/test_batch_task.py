@@ -12,11 +12,11 @@ import redis
 
 from cli.stack.roles import Layout, roles
 from pipeline.fingerprint.codec import compress
-from pipeline.index import manifest
 from pipeline.messages import Lookup, LookupBatch, LookupReply
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
+from pipeline.storage.format import MANIFEST_NAME
 from tasks.fast_path.lookup_sender import LookupSender
 from tasks.fast_path.parts import FastPath
 from tasks.redis_state import lookup_replies
@@ -123,13 +123,13 @@ def test_a_transient_error_is_retried_before_it_is_reported(
 ) -> None:
     index = settings.fingerprint_index.path
     index.mkdir(exist_ok=True)
-    (index / manifest.NAME).write_bytes(b"damaged")
+    (index / MANIFEST_NAME).write_bytes(b"damaged")
     worker = make(fast_path=fast_path)
     reply = worker.ask()
     assert (reply.failed, reply.transient, reply.answers) == (True, True, [])
     [counts] = task_counts(1)
     assert sum(counts.values()) == (3 if fast_path else 5)  # three tries of one task
-    (index / manifest.NAME).unlink()
+    (index / MANIFEST_NAME).unlink()
 
 
 def test_a_worker_creates_no_key_with_its_name(make) -> None:

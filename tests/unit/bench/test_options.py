@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from bench.options import Numbers, read_settings_options
+from bench.options import NumberList, read_settings_options
 
 
 def test_settings_become_environment_variables():
@@ -18,7 +18,7 @@ def test_settings_become_environment_variables():
 
 
 def test_numbers_are_separated_by_commas():
-    assert Numbers(1).convert("1,4,32", None, None) == (1, 4, 32)
+    assert NumberList(1).convert("1,4,32", None, None) == (1, 4, 32)
     for wrong in ("1,,2", "one", "0"):
         with pytest.raises(click.BadParameter):
-            Numbers(1).convert(wrong, None, None)
+            NumberList(1).convert(wrong, None, None)

@@ -7,8 +7,6 @@ import pytest
 
 from pipeline.fingerprint_store import (
     StoreCorrupt,
-    StoreLocked,
-    StoreUnusable,
     open_store,
     open_store_writer,
     verify_store,
@@ -65,22 +63,3 @@ def test_a_file_that_is_cut_while_it_is_read_is_refused(tmp_path: Path) -> None:
 def test_damaged_words_are_found_by_the_check(tmp_path: Path) -> None:
     flip(-1)(written(tmp_path))
     assert "checksum of its words" in verify_store(tmp_path)[0]
-
-
-def test_a_damaged_manifest_is_refused(tmp_path: Path) -> None:
-    written(tmp_path)
-    flip(40)(tmp_path / "manifest")
-    with pytest.raises(StoreCorrupt, match="manifest"):
-        open_store(tmp_path).position()
-
-
-def test_there_is_one_writer(tmp_path: Path) -> None:
-    with open_store_writer(tmp_path) as writer:
-        with pytest.raises(StoreLocked):
-            open_store_writer(tmp_path)
-        writer.apply({}, 4, 4000)
-        with pytest.raises(ValueError, match="position 3"):
-            writer.apply({}, 3, 3000)
-    with pytest.raises(StoreUnusable):
-        writer.apply({}, 5, 5000)
-    assert open_store(tmp_path).position() == 4

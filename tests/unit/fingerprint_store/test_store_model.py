@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.fingerprint_store import (
     StoreRow,
-    merge,
+    merging,
     open_store,
     open_store_writer,
     verify_store,
@@ -37,8 +37,8 @@ def test_it_holds_what_a_dict_would(
     path = tmp_path_factory.mktemp("store")
     model: Model = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(merge, "FAN_IN", fan_in)
-        patch.setattr(merge, "MAX_SEGMENT", largest)
+        patch.setattr(merging, "FAN_IN", fan_in)
+        patch.setattr(merging, "MAX_SEGMENT", largest)
         writer = open_store_writer(path)
         opened = open_store(path)
         for position, (kind, numbers) in enumerate(steps, start=1):
@@ -108,7 +108,7 @@ def test_segments_stay_few_and_no_merge_is_larger_than_allowed() -> None:
     sizes: list[int] = []
     for _ in range(5000):
         sizes.append(4000)
-        while count := merge.choose_run(sizes, 1 << 22):
+        while count := merging.choose_run(sizes, 1 << 22):
             total = sum(sizes[-count:])
             assert total <= 1 << 22
             sizes[-count:] = [total]

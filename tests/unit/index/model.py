@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from pipeline.index import Hits, Insert
-from pipeline.index.postings import documents_of, terms_of
-from pipeline.index.snapshot import load_snapshot
+from pipeline.index.manifest import INDEX_FORMAT
+from pipeline.index.segments.postings import documents_of, terms_of
+from pipeline.storage.snapshot import load_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.index import Change
-    from pipeline.index.postings import Keys
-    from pipeline.index.segment import Segment
+    from pipeline.index.segments.postings import Keys
+    from pipeline.index.segments.segment import IndexSegment
 
 Documents: TypeAlias = dict[int, frozenset[int]]
 Answer: TypeAlias = list[tuple[int, int]]
@@ -63,7 +64,7 @@ def pairs(hits: Hits) -> Answer:
     return list(zip(hits.ids.tolist(), hits.scores.tolist(), strict=True))
 
 
-def postings(segment: Segment, keys: Keys) -> list[tuple[int, int]]:
+def postings(segment: IndexSegment, keys: Keys) -> list[tuple[int, int]]:
     """Return postings of a segment as (term, id)."""
     ids = segment.documents[documents_of(keys)]
     return list(zip(terms_of(keys).tolist(), ids.tolist(), strict=True))
@@ -71,7 +72,7 @@ def postings(segment: Segment, keys: Keys) -> list[tuple[int, int]]:
 
 def contents(path: Path) -> Documents:
     """Return every document that the index on the disk holds, read posting by posting."""
-    snapshot = load_snapshot(path)
+    snapshot = load_snapshot(INDEX_FORMAT, path)
     snapshot.close()
     documents: dict[int, set[int]] = {}
     segments = snapshot.segments

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.index import Delete, Insert
 from pipeline.index.changes import MAX_ID, FoldedChanges, fold, group
-from pipeline.index.postings import documents_of, terms_of
+from pipeline.index.segments.postings import documents_of, terms_of
 from tests.unit.index.model import terms
 
 

@@ -14,14 +14,13 @@ from pipeline.index import (
     Change,
     Delete,
     Insert,
-    files,
-    merge,
-    merge_policy,
     open_reader,
     open_writer,
     verify,
     writer,
 )
+from pipeline.index.merging import merge, merge_policy
+from pipeline.storage import files
 from tests.unit.index.model import Documents, answer, applied, contents, pairs, terms
 
 ID = st.integers(1, 25) | st.just(2**32 - 1)

@@ -13,7 +13,7 @@ import pytest
 from index_server.errors import IndexNotFoundError, VersionMismatchError
 from index_server.group_commit import GroupCommitWriter, UpdateRequest
 from pipeline.index import Change, Delete, Insert, open_reader
-from tests.faults.index.failing_files import disk_error_at, failing, never
+from tests.faults.storage.failing_files import disk_error_at, failing, never
 from tests.support.polling import eventually
 
 

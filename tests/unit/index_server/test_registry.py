@@ -13,7 +13,7 @@ from index_server.registry import CreateRequest, IndexMissingError, IndexRegistr
 from index_server.served_index import SearchRequest
 from index_server.state import State, StateDamagedError, read_state
 from pipeline.index import IndexCorrupt, IndexReader, Insert
-from tests.faults.index.failing_files import Killed, disk_error_at, failing, killed_at, never
+from tests.faults.storage.failing_files import Killed, disk_error_at, failing, killed_at, never
 from tests.unit.index.model import terms
 
 

@@ -19,7 +19,7 @@ def inner(number):
     return number + {added}
 """
 OUTER = """
-from pipeline.index.inner import inner
+from {package}.inner import inner
 from pipeline.loops.compiled import compiled
 
 @compiled
@@ -30,23 +30,71 @@ print(outer(1), sum(outer.stats.cache_hits.values()))
 """
 
 
-def run(root: Path, kind: str, added: int) -> list[int]:
-    """Return what the outer function says of 1, and how often its machine code was kept."""
-    (root / "pipeline" / "index" / "inner.py").write_text(INNER.format(kind=kind, added=added))
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The folder of a package `pipeline` that has the loops and empty folders of an index."""
+    package = tmp_path / "pipeline"
+    loops = Path(pipeline.loops.__file__).parent
+    shutil.copytree(loops, package / "loops", ignore=shutil.ignore_patterns("__pycache__"))
+    package.joinpath("index", "segments").mkdir(parents=True)
+    package.joinpath("__init__.py").touch()
+    return tmp_path
+
+
+def started(root: Path, module: str) -> list[int]:
+    """Run a module that prints a result and how often its machine code was read from the disk."""
     # Without byte code, which Python takes for current if a module was rewritten within a second.
-    command = [sys.executable, "-B", "-m", "pipeline.index.outer"]
+    command = [sys.executable, "-B", "-m", module]
     ran = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
     return [int(word) for word in ran.stdout.split()]
 
 
+@pytest.mark.parametrize("folder", ["index", "index/segments"])
 @pytest.mark.parametrize("kind", ["compiled", "inlined"])
-def test_a_change_of_a_called_function_is_seen_by_its_callers(tmp_path: Path, kind: str) -> None:
-    copy = tmp_path / "pipeline"
-    loops = Path(pipeline.loops.__file__).parent
-    shutil.copytree(loops, copy / "loops", ignore=shutil.ignore_patterns("__pycache__"))
-    copy.joinpath("index").mkdir()
-    copy.joinpath("__init__.py").touch()
-    copy.joinpath("index", "outer.py").write_text(OUTER)
-    assert run(tmp_path, kind, 1) == [2, 0]
-    assert run(tmp_path, kind, 1) == [2, 1]
-    assert run(tmp_path, kind, 2) == [3, 0]
+def test_a_change_of_a_called_function_compiles_its_callers_anew(
+    copy: Path, kind: str, folder: str
+) -> None:
+    package = f"pipeline.{folder.replace('/', '.')}"
+    inner = copy / "pipeline" / folder / "inner.py"
+    (copy / "pipeline" / "index" / "outer.py").write_text(OUTER.format(package=package))
+
+    def run_with(added: int) -> list[int]:
+        inner.write_text(INNER.format(kind=kind, added=added))
+        return started(copy, "pipeline.index.outer")
+
+    assert run_with(1) == [2, 0]
+    assert run_with(1) == [2, 1]
+    assert run_with(2) == [3, 0]
+
+
+TYPED = """
+from typing import NamedTuple
+from pipeline.loops.compiled import compiled
+
+class {name}(NamedTuple):
+    number: int
+
+@compiled
+def loop(given):
+    return given.number
+"""
+USE = """
+from pipeline.index.typed import {name}, loop
+
+print(loop({name}(1)), sum(loop.stats.cache_hits.values()))
+"""
+
+
+def test_code_for_a_type_that_was_renamed_is_compiled_anew(copy: Path) -> None:
+    """Numba reads the names of the types before it compares the sources."""
+
+    def run_with(name: str) -> list[int]:
+        folder = copy / "pipeline" / "index"
+        folder.joinpath("typed.py").write_text(TYPED.format(name=name))
+        folder.joinpath("use.py").write_text(USE.format(name=name))
+        return started(copy, "pipeline.index.use")
+
+    assert run_with("Old") == [1, 0]
+    assert run_with("Old") == [1, 1]
+    assert run_with("New") == [1, 0]
+    assert run_with("New") == [1, 1]

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from bench.catalogue.content import COPY_EVERY, LEAST_SCORE, LONGEST, SHORTEST, Catalogue
+from bench.catalogue.content import COPY_EVERY, LEAST_SCORE, LONGEST, SHORTEST, BenchCatalogue
 from cli.sample.recordings import sample_recordings
 from pipeline.fingerprint.compare import compare2
 
 
 @pytest.fixture(scope="module")
 def catalogue():
-    return Catalogue(fingerprints=200)
+    return BenchCatalogue(fingerprints=200)
 
 
 def test_the_first_fingerprints_are_real(catalogue):
@@ -22,7 +22,7 @@ def test_the_first_fingerprints_are_real(catalogue):
 
 def test_a_catalogue_cannot_be_smaller_than_the_sample():
     with pytest.raises(ValueError, match="at least 60"):
-        Catalogue(fingerprints=59)
+        BenchCatalogue(fingerprints=59)
 
 
 def test_a_copy_is_similar_to_the_previous_one_on_the_same_track(catalogue):
@@ -80,4 +80,4 @@ def test_a_part_of_a_large_catalogue_is_in_musicbrainz(catalogue, monkeypatch, m
 
 
 def test_words_do_not_depend_on_the_size_of_the_catalogue(catalogue):
-    assert np.array_equal(catalogue.words(150), Catalogue(fingerprints=1000).words(150))
+    assert np.array_equal(catalogue.words(150), BenchCatalogue(fingerprints=1000).words(150))

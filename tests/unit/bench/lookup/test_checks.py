@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from bench.lookup.checks import judge
-from bench.lookup.queries import LookupRequest
+from bench.lookup.queries import BenchLookup
 
 TRACK = UUID("11111111-2222-4333-8444-555555555555")
 
@@ -20,12 +20,11 @@ TRACK = UUID("11111111-2222-4333-8444-555555555555")
     ],
 )
 def test_verdicts_on_a_known_query(results, verdict):
-    assert judge(LookupRequest("", TRACK, 0.85), {"results": results}) == verdict
+    assert judge(BenchLookup("", TRACK, 0.85), {"results": results}) == verdict
 
 
 def test_verdicts_on_an_unknown_query():
-    assert judge(LookupRequest("", None), {"results": []}) == "right"
+    assert judge(BenchLookup("", None), {"results": []}) == "right"
     assert (
-        judge(LookupRequest("", None), {"results": [{"id": str(TRACK), "score": 0.5}]})
-        == "false_hit"
+        judge(BenchLookup("", None), {"results": [{"id": str(TRACK), "score": 0.5}]}) == "false_hit"
     )

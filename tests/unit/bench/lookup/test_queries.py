@@ -4,11 +4,11 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from bench.catalogue.content import Catalogue
+from bench.catalogue.content import BenchCatalogue
 from bench.lookup.queries import KNOWN_SHARE, QueryFile, QuerySource
 from pipeline.fingerprint.codec import decode
 
-CATALOGUE = Catalogue(fingerprints=300)
+CATALOGUE = BenchCatalogue(fingerprints=300)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from bench.catalogue.content import Catalogue
+from bench.catalogue.content import BenchCatalogue
 from bench.submit.submissions import SubmissionSource, SyntheticSubmission, encode_requests, judge
 from pipeline.fingerprint.codec import decode
 from pipeline.fingerprint.compare import compare2
@@ -20,7 +20,7 @@ SENT = [
 
 @pytest.fixture(scope="module")
 def catalogue():
-    return Catalogue(fingerprints=300)
+    return BenchCatalogue(fingerprints=300)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from bench.catalogue.content import Catalogue
+from bench.catalogue.content import BenchCatalogue
 from bench.stack.checkouts import Checkout
 from bench.turns.command import turns
 from bench.turns.variants import (
@@ -83,7 +83,7 @@ def test_an_error_quotes_the_log_of_a_failed_load(tmp_path):
     python.chmod(0o700)
     variant = Variant(OTHER, Checkout(tmp_path, python), None)
     with pytest.raises(StackError, match=r"other: loading failed.*\n.*no such schema"):
-        load_catalogue(variant, DataDir.at(tmp_path / "data"), Catalogue(60), workers=1)
+        load_catalogue(variant, DataDir.at(tmp_path / "data"), BenchCatalogue(60), workers=1)
 
 
 def test_a_single_variant_is_an_error():

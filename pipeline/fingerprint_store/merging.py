@@ -1,0 +1,98 @@
+"""Merges segments of the store: the policy (which segments, and when), and the merge."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.fingerprint_store.manifest import StoreSegments
+from pipeline.fingerprint_store.rows import Columns
+from pipeline.fingerprint_store.segment import StoreSegment, places
+
+MAX_SEGMENT: Final = 256 << 20  # bytes; at least half of it is never merged again
+FAN_IN: Final = 8
+_SMALLEST: Final = 1 << 15  # bytes; segments up to this count as equally small
+
+
+def choose_merge(segments: StoreSegments) -> slice | None:
+    """Return the segments to merge next, the newest ones, or None if there is no need."""
+    sizes = [segment.entry.size for segment in segments.segments]
+    count = choose_run(sizes, MAX_SEGMENT)
+    return slice(len(sizes) - count, len(sizes)) if count else None
+
+
+def choose_run(sizes: Sequence[int], max_segment: int) -> int:
+    """Return how many of the newest segments to merge now, 0 for none.
+
+    A fingerprint is written about once for every factor of `FAN_IN` between the smallest and the
+    largest segment. Besides the largest ones there are at most a few dozen segments.
+
+    Args:
+        sizes: bytes of each segment, oldest first.
+        max_segment: bytes that no merge exceeds.
+    """
+    total = 0
+    tiers: list[int] = []  # of the newest segments, each at least that of the one before
+    for count, size in enumerate(reversed(sizes), start=1):
+        if 2 * size >= max_segment:
+            break
+        total += size
+        tiers.append(max([_tier(size), *tiers[-1:]]))
+        if count > 1 and 2 * total >= max_segment:
+            return count
+    for tier in sorted(set(tiers)):
+        run = sum(each <= tier for each in tiers)
+        if run >= FAN_IN:
+            return run
+    return 0
+
+
+def _tier(size: int) -> int:
+    """Return how many times the size can be divided by `FAN_IN` (a power of two)."""
+    return (max(size // _SMALLEST, 1).bit_length() - 1) // (FAN_IN.bit_length() - 1)
+
+
+def merged(segments: Sequence[StoreSegment], run: slice) -> tuple[Columns, NDArray[np.uint32]]:
+    """Return the content of neighbouring segments: the newest row of each id, and the tombstones.
+
+    A tombstone is kept only if a segment before the run has its id.
+
+    Args:
+        segments: all segments, oldest first.
+        run: which of them to merge; their words are checked.
+
+    Raises:
+        StoreCorrupt: the words of a segment are damaged.
+    """
+    settled: NDArray[np.uint32] = np.empty(0, np.uint32)  # what newer segments say anything of
+    kept: list[Columns] = []
+    deleted: list[NDArray[np.uint32]] = []
+    for segment in reversed(segments[run]):
+        segment.check()
+        kept.append(segment.columns(np.flatnonzero(places(settled, segment.ids) < 0)))
+        deleted.append(segment.tombstones[places(settled, segment.tombstones) < 0])
+        settled = np.union1d(settled, np.union1d(segment.ids, segment.tombstones))
+    tombstones = np.unique(np.concatenate(deleted))
+    return _joined(kept), tombstones[held(segments[: run.start], tombstones)]
+
+
+def held(segments: Sequence[StoreSegment], keys: NDArray[np.uint32]) -> NDArray[np.bool]:
+    """Tell which keys have a fingerprint in any of the segments, deleted since or not."""
+    found = np.zeros(keys.size, np.bool)
+    for segment in segments:
+        found |= places(segment.ids, keys) >= 0
+    return found
+
+
+def _joined(parts: Sequence[Columns]) -> Columns:
+    ids = np.concatenate([part.ids for part in parts])
+    order = ids.argsort()
+    words = [words for part in parts for words in part.words]
+    return Columns(
+        ids=ids[order],
+        lengths=np.concatenate([part.lengths for part in parts])[order],
+        track_ids=np.concatenate([part.track_ids for part in parts])[order],
+        track_gids=np.concatenate([part.track_gids for part in parts])[order],
+        words=[words[place] for place in order.tolist()],
+    )

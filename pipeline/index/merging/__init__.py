@@ -1,0 +1,1 @@
+"""Merging segments: the policy, and the merge of their postings."""

@@ -1,0 +1,132 @@
+"""Which segments to merge, and when.
+
+Tiered, after Lucene's TieredMergePolicy, but for neighbours only: the order of segments says which
+version of a document is the newest. Up to `MAX_SEGMENTS` segments may rest (`BUSY_SEGMENTS` while
+changes come and are merged in the background, `REST_SEGMENTS` once they have stopped, one if the
+index is small, since every segment costs every search); past that, the run of neighbours with the
+lowest score is merged. The score is skew * total ** 0.05, the skew being the largest segment's
+share of the total: equal sizes are worth merging, a large one with a small one is not, and of
+equals the smaller run goes first. By simulation, with `MAX_SEGMENTS`, a document is written 4.5
+times over 1,000 equal batches and 6.8 times over 10,000.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from pipeline.index.segments.segment_format import MAX_POSTINGS
+from pipeline.storage.merge_scheduling import MergePolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from pipeline.index.segments.segment import IndexSegment
+    from pipeline.index.segments.segment_format import IndexSegmentEntry
+    from pipeline.index.segments.segment_set import SegmentSet
+
+MAX_SEGMENTS = 8
+BUSY_SEGMENTS = 12
+REST_SEGMENTS = 3
+MOST_SEGMENTS = 24  # a commit waits for merges in the background
+_SMALL_POSTINGS = 1 << 25  # written anew in less than a second
+_WHOLE_SHARE = 0.8
+_SIZE_EXPONENT = 0.05
+
+
+def choose_merge(
+    segments: SegmentSet,
+    under_way: Collection[tuple[IndexSegment, ...]] = (),
+    most: int | None = None,
+) -> slice | None:
+    """Return the segments to merge next, or None if all may rest.
+
+    An index of which more than half is out of date is merged whole, so deletions and replaced
+    versions can at most double its size.
+
+    Args:
+        segments: the segments, oldest first.
+        under_way: runs of them that are being merged: each counts as the one it will be.
+        most: how many may rest, `MAX_SEGMENTS` by default.
+    """
+    stored = [segment.ids.size for segment in segments.segments]
+    if not under_way and sum(stored) > 2 * segments.documents():
+        return slice(0, len(stored))
+    if len(stored) - sum(len(run) - 1 for run in under_way) <= (most or MAX_SEGMENTS):
+        return None
+    shares = zip(segments.segments, segments.live, stored, strict=True)
+    # Out-of-date postings are dropped on the way, so they cost nothing to write.
+    alive = [live / known for _, live, known in shares]
+    entries = segments.entries()
+    sizes = [entry.size * share for entry, share in zip(entries, alive, strict=True)]
+    being_merged = {segment.entry for run in under_way for segment in run}
+    taken = {place for place, entry in enumerate(entries) if entry in being_merged}
+    return cheapest_run(sizes, [entry.postings for entry in entries], taken)
+
+
+def choose_rest_merge(
+    segments: SegmentSet, under_way: Collection[tuple[IndexSegment, ...]] = ()
+) -> slice | None:
+    """Return the segments to merge next where changes have stopped, or None if all may rest.
+
+    A small index that lies in pieces becomes one segment. It has grown by a quarter since it was
+    one the last time, so that costs four writes a document, on the average.
+
+    Args:
+        segments: the segments, oldest first.
+        under_way: runs of them that are being merged.
+    """
+    run = choose_merge(segments, under_way, REST_SEGMENTS)
+    if run is None and not under_way and _small_in_pieces(segments.entries()):
+        return slice(0, len(segments.segments))
+    return run
+
+
+def _small_in_pieces(entries: Sequence[IndexSegmentEntry]) -> bool:
+    postings = [entry.postings for entry in entries]
+    total = sum(postings)
+    return 0 < total <= _SMALL_POSTINGS and max(postings) < _WHOLE_SHARE * total
+
+
+def cheapest_run(
+    sizes: list[float], postings: list[int], taken: Collection[int] = ()
+) -> slice | None:
+    """Return the run of at least two neighbours with the lowest score.
+
+    Of more than two segments one is always left: a whole index is not written anew for the sake of
+    its last few documents.
+
+    Args:
+        sizes: bytes that each segment, oldest first, would add to the merged one.
+        postings: postings of each.
+        taken: places of segments to leave alone.
+
+    Returns:
+        None if no two neighbours fit into one segment.
+    """
+    count = len(sizes)
+    runs = [
+        (i, j)
+        for i in range(count - 1)
+        for j in range(i + 2, count + 1)
+        if (j - i < count or count == 2)
+        and sum(postings[i:j]) <= MAX_POSTINGS
+        and not any(i <= place < j for place in taken)
+    ]
+    best = min(runs, key=lambda run: _score(sizes[run[0] : run[1]]), default=None)
+    return best and slice(*best)
+
+
+def _score(sizes: list[float]) -> float:
+    total = sum(sizes)
+    # A run with nothing alive in it goes first: merging it costs nothing and frees its files.
+    return float(max(sizes) / total * total**_SIZE_EXPONENT) if total else 0.0
+
+
+POLICY: Final = MergePolicy(
+    after_commit=choose_merge,
+    while_busy=partial(choose_merge, most=BUSY_SEGMENTS),
+    at_rest=choose_rest_merge,
+    most_segments=MOST_SEGMENTS,
+    threads=2,  # while one writes a large segment, the other keeps the number of small ones down
+)

@@ -1,0 +1,1 @@
+"""The search: query terms in, best documents out."""

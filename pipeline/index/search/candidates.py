@@ -1,0 +1,243 @@
+"""Loops of a search: which documents the terms of a query find.
+
+Documents of all segments are counted together, so each has one number: that in its segment plus
+the segment's base, the number of documents in the segments before it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.index.segments.bits import read_field
+from pipeline.loops.compiled import compiled, inlined
+from pipeline.loops.intrinsics import read_ahead
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipeline.index.segments.postings import PostingRanges
+
+    Words = NDArray[np.uint64]
+    Numbers = NDArray[np.uint32]
+    Places = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+
+_FIRST_STEP = 16
+"""Postings from where one is expected to where it is looked for first."""
+
+
+@compiled
+def distinct(terms: Numbers) -> Numbers:
+    """Return the terms of a query, sorted and each once."""
+    sorted_terms = np.sort(terms.astype(np.uint64))
+    kept = np.empty(terms.size, dtype=np.uint32)
+    count = 0
+    for i in range(sorted_terms.size):
+        if i == 0 or sorted_terms[i] != sorted_terms[i - 1]:
+            kept[count] = np.uint32(sorted_terms[i])
+            count += 1
+    return kept[:count]
+
+
+@compiled
+def choose(totals: Places, budget: int, brings: Mask) -> None:
+    """Decide which terms bring documents into the answer: the rarest, within a budget.
+
+    Args:
+        totals: postings of each term in all segments, int64.
+        budget: most postings; the rarest term is taken whatever it costs.
+        brings: receives the decision for each term.
+    """
+    # Sorted as numbers, the place in the lower half: the compiler then needs but one sort.
+    order = np.empty(totals.size, dtype=np.uint64)
+    for i in range(order.size):
+        order[i] = (np.uint64(totals[i]) << np.uint64(24)) | np.uint64(i)
+    taken = False
+    for key in np.sort(order):
+        term = np.int64(key & np.uint64(0xFFFFFF))
+        budget -= totals[term]
+        brings[term] = budget >= 0 or not taken
+        taken = taken or totals[term] > 0
+
+
+@compiled
+def touch(brings: Mask, found: PostingRanges, documents: Words, document_bits: int) -> None:
+    """Read ahead where each list of `gather` begins: these reads don't wait for each other."""
+    for term in range(brings.size):
+        if brings[term] and found.lengths[term]:
+            read_ahead(documents, (found.starts[term] * document_bits) >> 6)
+
+
+@compiled
+def gather(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
+    brings: Mask,
+    found: PostingRanges,
+    documents: Words,
+    document_bits: int,
+    base: int,
+    dead: NDArray[np.uint8],
+    gathered: Numbers,
+    end: int,
+) -> int:
+    """Append the documents that the terms of a query find in one segment.
+
+    Args:
+        brings: which terms to follow.
+        found: where the postings of each term lie in the segment.
+        documents: the document numbers of the segment's postings.
+        document_bits: width of a document number.
+        base: the segment's base.
+        dead: which of the segment's documents are out of date; empty if none is.
+        gathered: receives base + document number, uint32.
+        end: how many are there already.
+
+    Returns:
+        How many are there now.
+    """
+    mask = (np.uint64(1) << np.uint64(document_bits)) - np.uint64(1)
+    for term in range(brings.size):
+        if not brings[term]:
+            continue
+        bit = found.starts[term] * document_bits
+        length = found.lengths[term]
+        for place in range(length):
+            number = read_field(documents, bit + place * document_bits, mask)
+            gathered[end + place] = np.uint32(number) + np.uint32(base)
+        end = _alive(gathered, end, length, base, dead) if dead.size else end + length
+    return end
+
+
+@compiled
+def _alive(gathered: Numbers, end: int, length: int, base: int, dead: NDArray[np.uint8]) -> int:
+    """Drop the documents that are out of date from those behind `end`; return where they end."""
+    for place in range(end, end + length):
+        document = gathered[place]
+        if not dead[min(np.int64(document) - base, dead.size - 1)]:
+            gathered[end] = document
+            end += 1
+    return end
+
+
+@compiled
+def complete(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
+    candidates: Numbers,
+    scores: NDArray[np.int32],
+    brings: Mask,
+    found: PostingRanges,
+    documents: Words,
+    document_bits: int,
+    base: int,
+    size: int,
+    floor: int,
+) -> None:
+    """Add to the scores of candidates in one segment the terms that brought in no documents.
+
+    Args:
+        candidates: documents, base included.
+        scores: their scores, int32; raised, unless what is left could not raise them to the floor.
+        brings: the terms that are counted already.
+        found: where the postings of each term lie in the segment.
+        documents: the document numbers of the segment's postings.
+        document_bits: width of a document number.
+        base: the segment's base.
+        size: how many documents the segment has.
+        floor: a score below which a document is no hit, whatever the others' are.
+    """
+    mask = (np.uint64(1) << np.uint64(document_bits)) - np.uint64(1)
+    firsts, behind = _lists_left(brings, found)
+    near = np.empty(firsts.size, dtype=np.int64)
+    for i in range(candidates.size):
+        number = np.int64(candidates[i]) - base
+        if number < 0 or number >= size:
+            continue
+        # Most terms are as frequent among early documents as among late ones. In steps, each for
+        # all terms: what is read from afar for one doesn't wait for what is for another.
+        for term in range(near.size):
+            share = number / size * (behind[term] - firsts[term])
+            near[term] = firsts[term] + np.int64(share)
+            read_ahead(documents, (near[term] * document_bits) >> 6)
+        for term in range(near.size):
+            held = np.int64(read_field(documents, near[term] * document_bits, mask))
+            share = (number - held) / size * (behind[term] - firsts[term])
+            near[term] = min(max(near[term] + np.int64(share), firsts[term]), behind[term] - 1)
+            read_ahead(documents, (near[term] * document_bits) >> 6)
+        for term in range(near.size):
+            if scores[i] + near.size - term < floor:
+                break
+            place = _seek_document(
+                documents, document_bits, mask, (firsts[term], near[term], behind[term]), number
+            )
+            if place < behind[term]:
+                held = np.int64(read_field(documents, place * document_bits, mask))
+                scores[i] += held == number
+
+
+@compiled
+def _lists_left(brings: Mask, found: PostingRanges) -> tuple[Places, Places]:
+    """Return the first posting, and the one behind, of each term that brought in no documents."""
+    firsts, behind = np.empty_like(found.starts), np.empty_like(found.starts)
+    count = 0
+    for term in range(brings.size):
+        if not brings[term] and found.lengths[term]:
+            firsts[count] = found.starts[term]
+            behind[count] = found.starts[term] + found.lengths[term]
+            count += 1
+    return firsts[:count], behind[:count]
+
+
+@inlined
+def _seek_document(
+    documents: Words, document_bits: int, mask: np.uint64, bounds: tuple[int, int, int], number: int
+) -> int:
+    """Return the first posting of a term whose document is not below `number`.
+
+    Args:
+        documents: the document numbers of all postings.
+        document_bits: their width.
+        mask: 2**document_bits - 1.
+        bounds: the term's first posting, where the wanted one is expected, and the one behind.
+        number: what is wanted.
+    """
+    first, near, last = bounds
+    step = _FIRST_STEP
+    if np.int64(read_field(documents, near * document_bits, mask)) < number:
+        first = near + 1
+        while first + step < last:
+            if np.int64(read_field(documents, (first + step) * document_bits, mask)) >= number:
+                last = first + step
+                break
+            first += step + 1
+            step *= 2
+    else:
+        last = near
+        while last - step >= first:
+            if np.int64(read_field(documents, (last - step) * document_bits, mask)) < number:
+                first = last - step + 1
+                break
+            last -= step
+            step *= 2
+    while first < last:
+        middle = (first + last) >> 1
+        if np.int64(read_field(documents, middle * document_bits, mask)) < number:
+            first = middle + 1
+        else:
+            last = middle
+    return first
+
+
+@compiled
+def resolve(candidates: Numbers, base: int, ids: Numbers, keys: Words) -> None:
+    """Put the ids of the candidates of one segment into their keys.
+
+    Args:
+        candidates: documents, base included, uint32.
+        base: the segment's base.
+        ids: ids of the segment's documents.
+        keys: the keys of the candidates; those of this segment receive their ids in the lower half.
+    """
+    for i in range(candidates.size):
+        number = np.int64(candidates[i]) - base
+        if 0 <= number < ids.size:
+            keys[i] |= np.uint64(ids[number])

@@ -1,0 +1,100 @@
+"""Numbers of a fixed width, packed into 64-bit words from the lowest bit up.
+
+An array of words ends with a spare one, so that a field may always be read from two words.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.loops.compiled import compiled, inlined
+from pipeline.loops.intrinsics import count_ones
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+WORD_BITS = 64
+
+
+def words_for(bits: int) -> int:
+    """Return how many words hold `bits` bits and the spare word."""
+    return -(-bits // WORD_BITS) + 1
+
+
+@inlined
+def read_field(words: NDArray[np.uint64], bit: int, mask: np.uint64) -> np.uint64:
+    """Return the field that begins at a bit.
+
+    Args:
+        words: uint64, shape (n,), the field within its first n - 1 words.
+        bit: where the field begins.
+        mask: 2**width - 1, the width at most 32.
+    """
+    # Places without a sign: the compiler looks whether others are counted from the end.
+    word = np.uint64(bit) >> np.uint64(6)
+    shift = np.uint64(bit) & np.uint64(63)
+    # Two shifts for the upper part: one by 64 is undefined, and happens where `shift` is 0.
+    upper = (words[word + np.uint64(1)] << np.uint64(1)) << (np.uint64(63) - shift)
+    return ((words[word] >> shift) | upper) & mask
+
+
+@compiled
+def write_fields(
+    values: NDArray[np.uint64],
+    shift: np.uint64,
+    mask: np.uint64,
+    width: int,
+    words: NDArray[np.uint64],
+    bit: int,
+) -> None:
+    """Write a part of each value as a field, one after the other.
+
+    Args:
+        values: uint64, shape (n,).
+        shift: where in a value the part begins.
+        mask: of the part's bits once it is shifted down; none of them is above `width`.
+        width: of a field, 1 to 32.
+        words: receives the fields, 0 from `bit` on before.
+        bit: where the first field begins.
+    """
+    at = np.uint64(bit) >> np.uint64(6)
+    filled = np.uint64(bit) & np.uint64(63)
+    step = np.uint64(width)
+    word = words[at]
+    for value in values:
+        field = (value >> shift) & mask
+        word |= field << filled
+        filled += step
+        if filled >= np.uint64(64):
+            words[at] = word
+            at += np.uint64(1)
+            filled -= np.uint64(64)
+            word = field >> (step - filled)
+    words[at] = word
+
+
+@inlined
+def lowest_one(word: np.uint64) -> int:
+    """Return the place of the lowest set bit, 64 if there is none."""
+    return count_ones(~word & (word - np.uint64(1)))
+
+
+@inlined
+def place_of_one(word: np.uint64, number: int) -> int:
+    """Return the place of a set bit, 63 if there is none.
+
+    Args:
+        word: the bits.
+        number: how many set bits are below it, 0 to 63.
+    """
+    place = np.int64(0)
+    # No branches: which half it is in could not be predicted.
+    for half in (32, 16, 8, 4, 2, 1):
+        below = count_ones(word & ((np.uint64(1) << np.uint64(half)) - np.uint64(1)))
+        skipped = np.int64(number >= below)
+        number -= skipped * below
+        place += skipped * half
+        word >>= np.uint64(skipped * half)
+    return place

@@ -1,0 +1,88 @@
+"""Postings: as sortable numbers (term above, document below), and as the bits of a segment."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Keys: TypeAlias = NDArray[np.uint64]
+"""term << 32 | document, sorted, none twice."""
+
+TERM_SHIFT: Final = np.uint64(32)
+"""Bits of a key below its term."""
+
+
+def pack(terms: NDArray[np.uint32], documents: NDArray[np.uint32]) -> Keys:
+    """Return `terms << 32 | documents`, so that one sort orders pairs."""
+    return (terms.astype(np.uint64) << TERM_SHIFT) | documents
+
+
+def terms_of(keys: Keys) -> NDArray[np.uint32]:
+    """Return the upper halves."""
+    return (keys >> TERM_SHIFT).astype(np.uint32)
+
+
+def documents_of(keys: Keys) -> NDArray[np.uint32]:
+    """Return the lower halves."""
+    return keys.astype(np.uint32)
+
+
+class Layout(NamedTuple):
+    """How terms and documents are cut into bits.
+
+    Attributes:
+        shift: low bits that are 0 in every term.
+        low_bits: width of a term's lower part.
+        highs: how many upper parts are possible.
+        document_bits: width of a document number.
+        postings: how many postings there are.
+    """
+
+    shift: int
+    low_bits: int
+    highs: int
+    document_bits: int
+    postings: int
+
+
+class Sections(NamedTuple):
+    """The postings of a segment, or those parts of them that are being written.
+
+    Attributes:
+        directory: postings before every 128th upper part, and all of them at the end, uint32.
+        unary: the upper parts, uint64 words with a spare one at the end.
+        low: the lower parts, uint64 words with a spare one.
+        documents: the document numbers, uint64 words with a spare one.
+    """
+
+    directory: NDArray[np.uint32]
+    unary: NDArray[np.uint64]
+    low: NDArray[np.uint64]
+    documents: NDArray[np.uint64]
+
+
+class PostingRanges(NamedTuple):
+    """Where the postings of some terms lie.
+
+    Attributes:
+        starts: the first posting of each term, int64.
+        lengths: how many it has, int64.
+    """
+
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+
+class Renumbering(NamedTuple):
+    """What the documents of a segment are numbered elsewhere.
+
+    Attributes:
+        table: for each document number the other one, or `DROPPED`, uint32; empty where all
+            are moved alike.
+        offset: how far they are moved then.
+    """
+
+    table: NDArray[np.uint32]
+    offset: int = 0

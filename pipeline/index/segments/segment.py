@@ -1,0 +1,152 @@
+"""A segment, mapped for reading."""
+
+from __future__ import annotations
+
+import zlib
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.index.errors import IndexCorrupt
+from pipeline.index.segments import term_codes
+from pipeline.index.segments.postings import PostingRanges, Renumbering, Sections
+from pipeline.index.segments.segment_format import (
+    BIT_SECTIONS,
+    FOOTER_BYTES,
+    HEADER_BYTES,
+    IndexSegmentEntry,
+    check_footer,
+    check_header,
+    directory_entries,
+    file_size,
+    section_bounds,
+)
+from pipeline.index.segments.sorted_ids import Ids, no_ids, union
+from pipeline.storage import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pipeline.index.segments.postings import Keys
+
+PART_POSTINGS = 1 << 20
+AS_THEY_ARE = Renumbering(no_ids())
+
+
+class IndexSegment:
+    """An immutable, memory-mapped segment.
+
+    Attributes:
+        path: its file.
+        entry: what the manifest says of it.
+        layout: how its bits are arranged.
+        data: the whole file.
+        documents: sorted ids of the documents it holds; their places are the document numbers.
+        tombstones: sorted ids of documents it says are deleted.
+        code: its postings.
+    """
+
+    def __init__(self, directory: Path, entry: IndexSegmentEntry) -> None:
+        """Map the file and check its length, header and footer.
+
+        Raises:
+            FileNotFoundError: the file is gone.
+            IndexCorrupt: it is not the segment that `entry` describes.
+        """
+        self.path = directory / entry.file_name
+        self.entry = entry
+        self.layout = entry.layout
+        data = self.data = _map(self.path, entry.size)
+        if entry.size != file_size(entry):
+            raise IndexCorrupt(self.path, "has counts that don't add up to its length")
+        check_header(bytes(data[:HEADER_BYTES]), entry, self.path)
+        self._checksums = check_footer(bytes(data[-FOOTER_BYTES:]), entry, self.path)
+        self._sections = {
+            name: data[start:end] for name, (start, end) in section_bounds(entry).items()
+        }
+        self.documents = self._words("documents", np.uint32)[: entry.documents]
+        self.tombstones = self._words("tombstones", np.uint32)[: entry.tombstones]
+        self.code = Sections(
+            self._words("directory", np.uint32)[: directory_entries(self.layout)],
+            *(self._words(name, np.uint64) for name in BIT_SECTIONS),
+        )
+
+    @cached_property
+    def ids(self) -> Ids:
+        """Sorted ids of all documents it speaks for, tombstones among them."""
+        return union([self.documents, self.tombstones]) if self.tombstones.size else self.documents
+
+    def find(self, terms: NDArray[np.uint32]) -> PostingRanges:
+        """Find the postings of many terms at once.
+
+        Args:
+            terms: uint32; sorted terms are found faster, since neighbours share cache lines.
+        """
+        found = PostingRanges(np.empty(terms.size, np.int64), np.empty(terms.size, np.int64))
+        term_codes.locate(terms, self.layout, self.code, found)
+        return found
+
+    def seek(self, term: int) -> int:
+        """Return the first posting whose term is not below `term`."""
+        return term_codes.seek(term, self.layout, self.code)
+
+    def keys(self, first: int, last: int, numbers: Renumbering = AS_THEY_ARE) -> Keys:
+        """Return postings as sortable numbers.
+
+        Args:
+            first: the first posting.
+            last: the posting to stop before.
+            numbers: what to give instead of the document numbers.
+        """
+        keys = np.empty(max(0, last - first), dtype=np.uint64)
+        count = term_codes.decode(first, last, self.layout, self.code, numbers, keys)
+        return keys[:count]
+
+    def split_terms(self, step: int) -> NDArray[np.uint32]:
+        """Return terms with about `step` postings between them, for cutting a merge into parts."""
+        wanted = np.arange(0, self.entry.postings, step, dtype=np.uint32)
+        blocks = np.searchsorted(self.code.directory, wanted, side="right") - 1
+        width = term_codes.BLOCK_BITS + self.layout.low_bits + self.layout.shift
+        split: NDArray[np.uint32] = np.minimum(blocks << width, self.entry.top_term).astype(
+            np.uint32
+        )
+        return split
+
+    def parts(self) -> Iterator[Keys]:
+        """Return all postings as they lie in the file, some at a time, sorted or not."""
+        for start in range(0, self.entry.postings, PART_POSTINGS):
+            yield self.keys(start, min(start + PART_POSTINGS, self.entry.postings))
+
+    def directory_agrees(self) -> bool:
+        """Tell whether the directory is that of the terms; reads all of them."""
+        counted = np.empty_like(self.code.directory)
+        counted[-1] = self.entry.postings
+        found = term_codes.count_blocks(self.code.unary, self.layout.highs, counted)
+        return found == self.entry.postings and np.array_equal(counted, self.code.directory)
+
+    def check(self) -> None:
+        """Read the whole segment.
+
+        Raises:
+            IndexCorrupt: a section's CRC-32 is not the one in the footer.
+        """
+        for (name, section), expected in zip(self._sections.items(), self._checksums, strict=True):
+            if zlib.crc32(section) != expected:
+                raise IndexCorrupt(self.path, f"has damaged {name} (CRC-32 does not match)")
+
+    def _words(self, section: str, kind: type) -> NDArray[Any]:
+        return np.frombuffer(self._sections[section], dtype=kind)
+
+
+def _map(path: Path, size: int) -> memoryview:
+    try:
+        data = memoryview(files.map_read_only(path))
+    except ValueError as error:  # an empty file cannot be mapped
+        raise IndexCorrupt(path, f"has 0 bytes, the manifest says {size}") from error
+    if data.nbytes != size:
+        raise IndexCorrupt(path, f"has {data.nbytes} bytes, the manifest says {size}")
+    return data

@@ -1,0 +1,120 @@
+"""The segments of one state of an index, and which of their documents are out of date."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.index.segments.segment_table import segment_table
+from pipeline.index.segments.sorted_ids import (
+    Ids,
+    Mask,
+    contains,
+    intersection,
+    no_ids,
+    union,
+    without,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pipeline.index.segments.segment import IndexSegment
+    from pipeline.index.segments.segment_format import IndexSegmentEntry
+    from pipeline.index.segments.segment_table import Table
+
+Overlaps = dict[tuple["IndexSegmentEntry", "IndexSegmentEntry"], Ids]
+
+
+class SegmentSet:
+    """An immutable list of segments, oldest first.
+
+    Attributes:
+        segments: the segments.
+        shadowed: for each segment, the sorted ids a newer one speaks for: their postings there
+            are out of date.
+        live: for each segment, how many of its documents a search can find.
+        bases: for each segment, how many documents are in those before it.
+        dead: for each segment, which of its document numbers are out of date; empty if none is.
+    """
+
+    def __init__(
+        self, segments: Iterable[IndexSegment] = (), overlaps: Overlaps | None = None
+    ) -> None:
+        """Work out which documents are out of date.
+
+        Args:
+            segments: oldest first.
+            overlaps: what pairs of segments are known to have in common; segments never change,
+                so a pair is worked out once.
+        """
+        self.segments = tuple(segments)
+        self._overlaps = self._pairs(overlaps or {})
+        self.shadowed = tuple(self._shadowed(place) for place in range(len(self.segments)))
+        sizes = [segment.documents.size for segment in self.segments]
+        self.bases = tuple(accumulate(sizes, initial=0))[: len(sizes)]
+        self.dead = tuple(map(_dead, self.segments, self.shadowed))
+        self.live = tuple(
+            segment.documents.size - int(np.count_nonzero(dead))
+            for segment, dead in zip(self.segments, self.dead, strict=True)
+        )
+
+    @cached_property
+    def table(self) -> Table:
+        """All that compiled loops need of the segments, see `segment_table`."""
+        return segment_table(self.segments, self.bases, self.dead)
+
+    def with_segments(self, segments: Iterable[IndexSegment]) -> SegmentSet:
+        """Return another list of segments, keeping what is known of those in both."""
+        return SegmentSet(segments, self._overlaps)
+
+    def entries(self) -> tuple[IndexSegmentEntry, ...]:
+        """Return the segments as a manifest names them."""
+        return tuple(segment.entry for segment in self.segments)
+
+    def documents(self) -> int:
+        """Return how many documents a search can find."""
+        return sum(self.live)
+
+    def size(self) -> int:
+        """Return the bytes of all segment files."""
+        return sum(segment.entry.size for segment in self.segments)
+
+    def bounds(self) -> list[int]:
+        """Return lowest and highest id of each segment's documents that a search can find."""
+        found = []
+        for segment, shadowed in zip(self.segments, self.shadowed, strict=True):
+            alive = without(segment.documents, shadowed)
+            found += [int(alive[0]), int(alive[-1])] if alive.size else []
+        return found
+
+    def speaks_for(self, ids: Ids) -> Mask:
+        """Tell which of `ids` any segment knows, be it as a tombstone."""
+        known = contains(no_ids(), ids)
+        for segment in self.segments:
+            known |= contains(segment.ids, ids)
+        return known
+
+    def _pairs(self, known: Overlaps) -> Overlaps:
+        pairs: Overlaps = {}
+        for place, newer in enumerate(self.segments):
+            for older in self.segments[:place]:
+                key = older.entry, newer.entry
+                common = known.get(key)
+                pairs[key] = intersection(older.ids, newer.ids) if common is None else common
+        return pairs
+
+    def _shadowed(self, place: int) -> Ids:
+        older = self.segments[place].entry
+        newer = self.segments[place + 1 :]
+        return union([self._overlaps[older, segment.entry] for segment in newer])
+
+
+def _dead(segment: IndexSegment, shadowed: Ids) -> Mask:
+    return contains(shadowed, segment.documents) if shadowed.size else _NONE
+
+
+_NONE = np.empty(0, dtype=np.bool_)

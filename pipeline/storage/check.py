@@ -1,0 +1,89 @@
+"""Checks of the files: of a segment once in each process, of a whole folder on demand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.storage.format import MANIFEST_NAME
+from pipeline.storage.manifest import read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from pipeline.storage.format import SegmentEntry, StorageFormat
+
+# Segments never change, so a process that opens a folder again and again checks each once.
+_checked: set[tuple[object, ...]] = set()
+
+
+def check_once(path: Path, entry: SegmentEntry, check: Callable[[], object]) -> None:
+    """Check a segment, unless this process has done so since its file last changed.
+
+    Args:
+        path: the segment's file.
+        entry: what the manifest says about it.
+        check: raises StorageCorrupt if the segment is damaged.
+    """
+    file = path.stat()
+    identity = (file.st_dev, file.st_ino, file.st_mtime_ns, file.st_size, entry)
+    if identity not in _checked:
+        check()
+        _checked.add(identity)
+
+
+def verify_folder(
+    format_: StorageFormat[Any, Any],
+    directory: Path,
+    content_problems: Callable[[Any], Iterable[str]],
+) -> list[str]:
+    """Read a whole folder and list what is wrong with it; writers and readers may be at work.
+
+    Args:
+        format_: of the folder.
+        directory: the folder.
+        content_problems: given a segment whose checksums are right, lists what else is wrong.
+
+    Returns:
+        One line for each problem, beginning with the file; empty if there is none.
+    """
+    while True:
+        try:
+            manifest = read_manifest(format_, directory)
+            if manifest is None:
+                path = directory / MANIFEST_NAME
+                return [f"{path}: is missing; there is no {format_.noun} here"]
+            problems = [
+                problem
+                for entry in manifest.segments
+                for problem in _entry_problems(
+                    format_, directory, entry, manifest.next_segment, content_problems
+                )
+            ]
+            # A segment may be gone because a merge has replaced it in the meantime.
+            if not problems or read_manifest(format_, directory) == manifest:
+                return problems
+        except format_.corrupt as error:
+            return [str(error)]
+
+
+def _entry_problems(
+    format_: StorageFormat[Any, Any],
+    directory: Path,
+    entry: SegmentEntry,
+    next_segment: int,
+    content_problems: Callable[[Any], Iterable[str]],
+) -> Iterator[str]:
+    path = directory / entry.file_name
+    if entry.number >= next_segment:
+        manifest = directory / MANIFEST_NAME
+        yield f"{manifest}: names segment {entry.number} but gives out {next_segment} next"
+    try:
+        segment = format_.open_segment(directory, entry)
+        segment.check()
+    except FileNotFoundError:
+        yield f"{path}: is missing"
+    except format_.corrupt as error:
+        yield str(error)
+    else:
+        yield from (f"{path}: {problem}" for problem in content_problems(segment))

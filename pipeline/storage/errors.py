@@ -1,0 +1,54 @@
+"""The errors of a folder of segments; each user derives its own from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class StorageError(Exception):
+    """The base of all errors that the storage engine raises."""
+
+
+class StorageLocked(StorageError):  # noqa: N818 - named for the state it reports
+    """Another writer holds the folder.
+
+    Attributes:
+        path: the folder.
+    """
+
+    noun: ClassVar[str] = "folder"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: another writer holds this {self.noun}; close it or wait for it")
+        self.path = path
+
+
+class StorageCorrupt(StorageError):  # noqa: N818 - named for the state it reports
+    """A file is missing, cut short or changed.
+
+    Attributes:
+        path: the file.
+        problem: what is wrong with it.
+    """
+
+    remedy: ClassVar[str] = "restore it"
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}; {self.remedy}")
+        self.path = path
+        self.problem = problem
+
+    def __reduce__(self) -> tuple[type[StorageCorrupt], tuple[Path, str]]:
+        """Pickle by the arguments: Celery replaces an error that can't be pickled."""
+        return type(self), (self.path, self.problem)
+
+
+class StorageUnusable(StorageError):  # noqa: N818 - named for the state it reports
+    """The writer is closed, or a failed commit could not be taken back."""
+
+
+class MergeStopped(StorageError):  # noqa: N818 - named for what it reports
+    """A merge ended early because its writer is closing."""

@@ -1,0 +1,149 @@
+"""What the storage engine needs to know of a user: the index and the fingerprint store.
+
+A folder holds a manifest, a lock and segment files. Segments never change. The manifest names the
+segments in force, oldest first, and is replaced as a whole by each commit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+    from typing import Self
+
+    from pipeline.storage.errors import StorageCorrupt, StorageLocked, StorageUnusable
+
+MANIFEST_NAME: Final = "manifest"
+TEMPORARY_NAME: Final = "manifest.tmp"
+LOCK_NAME: Final = "lock"
+
+
+class SegmentEntry(Protocol):
+    """A segment as its manifest names it: a named tuple, all of whose fields JSON can hold."""
+
+    @property
+    def number(self) -> int:
+        """The number that names the file; no two segments of a folder ever have the same."""
+        ...
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file, `segment_name` of the number."""
+        ...
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+class Segment(Protocol):
+    """An immutable file of a folder, open for reading."""
+
+    @property
+    def entry(self) -> SegmentEntry:
+        """What the manifest says about it."""
+        ...
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        ...
+
+    def check(self) -> None:
+        """Read the whole file and compare its checksums.
+
+        Raises:
+            StorageCorrupt: a checksum is wrong.
+        """
+        ...
+
+
+class Segments(Protocol):
+    """The segments of one committed state, oldest first; immutable."""
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The segments."""
+        ...
+
+    def with_segments(self, segments: Iterable[Any], /) -> Self:
+        """Return another list of segments; may reuse what is known of those in both."""
+        ...
+
+
+class Manifest(Protocol):
+    """What a manifest says: a dataclass whose fields are the manifest's, in the file's order."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def position(self) -> int:
+        """The changelog position that the state has reached."""
+        ...
+
+    @property
+    def next_segment(self) -> int:
+        """The lowest segment number that was never used."""
+        ...
+
+    @property
+    def segments(self) -> tuple[SegmentEntry, ...]:
+        """The segments, oldest first."""
+        ...
+
+
+ManifestT = TypeVar("ManifestT", bound=Manifest)
+SegmentsT = TypeVar("SegmentsT", bound=Segments)
+
+
+@dataclass(frozen=True, slots=True)
+class StorageFormat(Generic[ManifestT, SegmentsT]):
+    """The files of one user.
+
+    Attributes:
+        noun: what a folder is called in messages, such as "index".
+        magic: first word of the manifest's file.
+        version: version of the manifest's format.
+        indent: indentation of the manifest's JSON, None for one line.
+        suffix: of the names of segment files.
+        no_manifest: the manifest of an empty folder, at position 0.
+        no_segments: the segments of an empty folder.
+        decode_manifest: makes a manifest of the fields that its file holds, without the version.
+        open_segment: opens the segment of an entry. Raises FileNotFoundError if its file is gone,
+            and `corrupt` if it isn't the segment that the entry describes.
+        locked: raised where another writer holds the folder.
+        corrupt: raised where a file is damaged.
+        unusable: raised by a writer that can't go on.
+        needs_manifest: whether segments without a manifest are damage. If not, the folder counts
+            as empty.
+    """
+
+    noun: str
+    magic: str
+    version: int
+    indent: int | None
+    suffix: str
+    no_manifest: ManifestT
+    no_segments: SegmentsT
+    decode_manifest: Callable[[Mapping[str, Any]], ManifestT]
+    open_segment: Callable[[Path, Any], Segment]
+    locked: type[StorageLocked]
+    corrupt: type[StorageCorrupt]
+    unusable: type[StorageUnusable]
+    needs_manifest: bool
+
+
+def segment_name(number: int, suffix: str) -> str:
+    """Return the name of a segment's file."""
+    return f"{number:016x}{suffix}"
+
+
+def segment_number(path: Path) -> int:
+    """Return the number of a segment's file."""
+    return int(path.stem, 16)
+
+
+def entries(segments: Segments) -> tuple[SegmentEntry, ...]:
+    """Return segments as a manifest names them."""
+    return tuple(segment.entry for segment in segments.segments)

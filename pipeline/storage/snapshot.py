@@ -1,0 +1,185 @@
+"""One committed state of a folder as read from the disk, and a reader that follows the commits."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic
+
+from pipeline.storage.format import MANIFEST_NAME, ManifestT, SegmentsT
+from pipeline.storage.manifest import decode_manifest, open_manifest
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from pipeline.storage.format import StorageFormat
+
+
+class Snapshot(Generic[ManifestT, SegmentsT]):
+    """A manifest and its segments, open.
+
+    The manifest's file stays open, so the file system can't give its inode number to another file.
+    Otherwise a later manifest with the same number, size and time would look like this one.
+
+    Attributes:
+        manifest: the manifest.
+        segments: the segments it names.
+    """
+
+    def __init__(self, manifest: ManifestT, segments: SegmentsT, file: BinaryIO | None) -> None:
+        """Hold a state.
+
+        Args:
+            manifest: the manifest.
+            segments: the segments it names.
+            file: the manifest's file, open; None where the folder has none.
+        """
+        self.manifest = manifest
+        self.segments = segments
+        self._file = file
+        self._identity = _identity(os.fstat(file.fileno())) if file else None
+
+    @classmethod
+    def absent(cls, format_: StorageFormat[ManifestT, SegmentsT]) -> Snapshot[ManifestT, SegmentsT]:
+        """Return the state of a folder without a manifest: empty, at position 0."""
+        return cls(format_.no_manifest, format_.no_segments, None)
+
+    def is_missing(self) -> bool:
+        """Tell whether the folder has no manifest."""
+        return self._file is None
+
+    def is_current(self, path: Path) -> bool:
+        """Tell whether this state is in force; one `stat`, no reading.
+
+        Args:
+            path: the manifest's file.
+        """
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return self._identity is None
+        return _identity(found) == self._identity
+
+    def close(self) -> None:
+        """Close the manifest's file; the segments stay open while they are used."""
+        if self._file:
+            self._file.close()
+
+
+class LatestSnapshot(Generic[ManifestT, SegmentsT]):
+    """The newest committed state of a folder; for use by several threads."""
+
+    def __init__(self, format_: StorageFormat[ManifestT, SegmentsT], directory: Path) -> None:
+        """Read nothing yet: the first `get` does."""
+        self._format = format_
+        self._directory = directory
+        self._manifest = directory / MANIFEST_NAME  # made once: every `get` needs it
+        self._loading = threading.Lock()
+        self._snapshot = Snapshot.absent(format_)
+
+    def get(self) -> Snapshot[ManifestT, SegmentsT]:
+        """Return the state in force; costs one `stat` while it stays the same.
+
+        Raises:
+            StorageCorrupt: a file is missing or damaged.
+        """
+        snapshot = self._snapshot
+        return snapshot if snapshot.is_current(self._manifest) else self.load()
+
+    def load(self) -> Snapshot[ManifestT, SegmentsT]:
+        """Read the state in force, unless another thread has just done so.
+
+        Raises:
+            StorageCorrupt: a file is missing or damaged.
+        """
+        with self._loading:
+            old = self._snapshot
+            if old.is_missing() or not old.is_current(self._manifest):
+                self._snapshot = load_snapshot(self._format, self._directory, old.segments)
+                old.close()
+            return self._snapshot
+
+    def refresh(self) -> bool:
+        """Read the state in force, and tell whether it is a new one.
+
+        Raises:
+            StorageCorrupt: a file is missing or damaged.
+        """
+        old = self._snapshot
+        return self.get() is not old
+
+    def close(self) -> None:
+        """Close the files; a later `get` opens them again."""
+        with self._loading:
+            self._snapshot.close()
+            self._snapshot = Snapshot.absent(self._format)
+
+
+def load_snapshot(
+    format_: StorageFormat[ManifestT, SegmentsT],
+    directory: Path,
+    known: SegmentsT | None = None,
+) -> Snapshot[ManifestT, SegmentsT]:
+    """Read the state in force; an empty one at position 0 where the folder has no manifest.
+
+    A writer may replace the manifest and delete segments at any moment. Where a segment is gone and
+    the manifest is no longer in force, the new manifest is read. Each repetition follows a commit.
+
+    Args:
+        format_: of the folder.
+        directory: the folder.
+        known: segments that are open already; those still in force are not opened again.
+
+    Raises:
+        StorageCorrupt: a file is missing or damaged.
+    """
+    known = format_.no_segments if known is None else known
+    while True:
+        file = open_manifest(directory)
+        if file is None and format_.needs_manifest and any(directory.glob(f"*{format_.suffix}")):
+            # Either the folder got its manifest between the two calls, or the manifest is lost.
+            file = open_manifest(directory)
+            if file is None:
+                raise format_.corrupt(
+                    directory / MANIFEST_NAME, "is missing although segments exist"
+                )
+        if file is None:
+            return Snapshot.absent(format_)
+        snapshot = _load(format_, directory, file, known)
+        if snapshot:
+            return snapshot
+
+
+def _load(
+    format_: StorageFormat[ManifestT, SegmentsT],
+    directory: Path,
+    file: BinaryIO,
+    known: SegmentsT,
+) -> Snapshot[ManifestT, SegmentsT] | None:
+    """Read what an open manifest names; None where a newer manifest has replaced it."""
+    try:
+        manifest = decode_manifest(format_, file.read(), directory / MANIFEST_NAME)
+        opened: dict[Any, Any] = {segment.entry: segment for segment in known.segments}
+        segments = known.with_segments(
+            [
+                opened.get(entry) or format_.open_segment(directory, entry)
+                for entry in manifest.segments
+            ]
+        )
+        return Snapshot(manifest, segments, file)
+    except FileNotFoundError as error:
+        current = Snapshot(format_.no_manifest, format_.no_segments, file).is_current(
+            directory / MANIFEST_NAME
+        )
+        file.close()
+        if current:
+            raise format_.corrupt(Path(error.filename), "is missing") from error
+        return None
+    except BaseException:
+        file.close()
+        raise
+
+
+def _identity(file: os.stat_result) -> tuple[int, int, int, int]:
+    return file.st_dev, file.st_ino, file.st_mtime_ns, file.st_size
