@@ -28,7 +28,7 @@ MODULE = re.compile(NAME)
 EXCEPTIONS = {("cli.main", "bench.command")}
 """The `acoustid` command runs the bench in a checkout. The installed package has no bench."""
 
-IMPORTERS = {"cli.main"}
+IMPORTERS = {"cli.main", "pipeline"}
 """Modules that may call `import_module`."""
 
 Named = tuple[str, str]
@@ -77,7 +77,7 @@ def find_named() -> list[Named]:
     for name, tree in sources():
         found |= {(name, text) for text in strings(tree) if REFERENCE.fullmatch(text)}
         found |= {(name, text) for text in modules_run_by(tree) if MODULE.fullmatch(text)}
-        if name == "tasks.celery":
+        if name in {"pipeline", "tasks.celery"}:
             found |= {(name, text) for text in strings(tree) if MODULE.fullmatch(text)}
         if name == "cli.stack.roles":  # it passes the module to a function that adds "-m"
             found |= {(name, text) for text in strings(tree) if MODULE.fullmatch(text)}
