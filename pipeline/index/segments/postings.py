@@ -33,7 +33,7 @@ class Layout(NamedTuple):
     """How terms and documents are cut into bits.
 
     Attributes:
-        shift: low bits that are 0 in every term.
+        shift: number of low bits that are 0 in every term.
         low_bits: width of a term's lower part.
         highs: how many upper parts are possible.
         document_bits: width of a document number.
@@ -64,7 +64,7 @@ class Sections(NamedTuple):
 
 
 class PostingRanges(NamedTuple):
-    """Where the postings of some terms lie.
+    """The places of the postings of some terms.
 
     Attributes:
         starts: the first posting of each term, int64.
@@ -76,12 +76,12 @@ class PostingRanges(NamedTuple):
 
 
 class Renumbering(NamedTuple):
-    """What the documents of a segment are numbered elsewhere.
+    """New numbers for the documents of a segment.
 
     Attributes:
-        table: for each document number the other one, or `DROPPED`, uint32; empty where all
-            are moved alike.
-        offset: how far they are moved then.
+        table: for each document number the new one, or `DROPPED`, uint32; empty where `offset`
+            gives all of them.
+        offset: the difference between the new and the old number if the table is empty.
     """
 
     table: NDArray[np.uint32]

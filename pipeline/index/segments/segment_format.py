@@ -4,7 +4,7 @@
 |---|---|
 | header, 64 bytes | magic, version, header length, number, counts, top term, CRC-32 |
 | documents | u32, sorted: ids of the documents it holds; their places are the document numbers |
-| tombstones | u32, sorted: ids of documents that are deleted |
+| tombstones | u32, sorted: ids of deleted documents |
 | directory | u32: postings before every 128th upper part |
 | unary | bits: the upper parts of the terms, in unary |
 | low | bits: the lower parts, a fixed width each |
@@ -50,12 +50,12 @@ class IndexSegmentEntry(NamedTuple):
     """A segment as the manifest names it.
 
     Attributes:
-        number: its number, never given twice in the life of an index.
+        number: its number; no two segments of an index ever have the same.
         documents: documents it holds.
-        tombstones: documents it says are deleted.
+        tombstones: documents that it marks as deleted.
         postings: how many postings it holds.
         top_term: no term of it is higher.
-        shift: so many low bits are 0 in every term of it.
+        shift: number of low bits that are 0 in every term of it.
         position: the highest changelog position that its content comes from.
         size: length of the file in bytes.
         checksum: CRC-32 of the footer, and through it of every section.

@@ -1,6 +1,6 @@
-"""Segments as compiled loops see them: a row of addresses and numbers for each.
+"""Segments as compiled loops take them: a row of addresses and numbers for each.
 
-Whoever passes a table on keeps the `SegmentSet` that it belongs to, and so the memory, alive.
+The caller of a loop keeps the `SegmentSet` of the table alive, and with it the memory.
 """
 
 from __future__ import annotations
