@@ -14,22 +14,12 @@ TERM_SHIFT: Final = np.uint64(32)
 """Bits of a key below its term."""
 
 
-def pack(terms: NDArray[np.uint32], documents: NDArray[np.uint32]) -> Keys:
-    """Return `terms << 32 | documents`, so that one sort orders pairs."""
-    return (terms.astype(np.uint64) << TERM_SHIFT) | documents
-
-
-def terms_of(keys: Keys) -> NDArray[np.uint32]:
-    """Return the upper halves."""
-    return (keys >> TERM_SHIFT).astype(np.uint32)
-
-
 def documents_of(keys: Keys) -> NDArray[np.uint32]:
     """Return the lower halves."""
     return keys.astype(np.uint32)
 
 
-class Layout(NamedTuple):
+class BitLayout(NamedTuple):
     """How terms and documents are cut into bits.
 
     Attributes:

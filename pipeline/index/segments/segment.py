@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.index.errors import IndexCorrupt
 from pipeline.index.segments import term_codes
-from pipeline.index.segments.postings import PostingRanges, Renumbering, Sections
+from pipeline.index.segments.postings import Renumbering, Sections
 from pipeline.index.segments.segment_format import (
     BIT_SECTIONS,
     FOOTER_BYTES,
@@ -79,16 +79,6 @@ class IndexSegment:
     def ids(self) -> Ids:
         """Sorted ids of its documents and tombstones."""
         return union([self.documents, self.tombstones]) if self.tombstones.size else self.documents
-
-    def find(self, terms: NDArray[np.uint32]) -> PostingRanges:
-        """Find the postings of many terms at once.
-
-        Args:
-            terms: uint32; sorted terms are found faster, since neighbours share cache lines.
-        """
-        found = PostingRanges(np.empty(terms.size, np.int64), np.empty(terms.size, np.int64))
-        term_codes.locate(terms, self.layout, self.code, found)
-        return found
 
     def seek(self, term: int) -> int:
         """Return the first posting whose term is not below `term`."""

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.index.errors import IndexCorrupt
 from pipeline.index.segments.bits import words_for
-from pipeline.index.segments.postings import Layout
+from pipeline.index.segments.postings import BitLayout
 from pipeline.index.segments.term_codes import BLOCK_BITS
 from pipeline.storage.format import segment_name
 
@@ -77,7 +77,7 @@ class IndexSegmentEntry(NamedTuple):
         return segment_name(self.number, SUFFIX)
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> BitLayout:
         """How its terms and documents are cut into bits.
 
         The width of the lower parts is the one with which an Elias-Fano code is smallest.
@@ -86,7 +86,7 @@ class IndexSegmentEntry(NamedTuple):
         low_bits = max(0, (universe // max(1, self.postings)).bit_length() - 1)
         highs = ((universe - 1) >> low_bits) + 1
         document_bits = max(1, (self.documents - 1).bit_length())
-        return Layout(self.shift, low_bits, highs, document_bits, self.postings)
+        return BitLayout(self.shift, low_bits, highs, document_bits, self.postings)
 
 
 def section_bounds(entry: IndexSegmentEntry) -> dict[str, tuple[int, int]]:
@@ -104,7 +104,7 @@ def section_bounds(entry: IndexSegmentEntry) -> dict[str, tuple[int, int]]:
     return dict(zip(SECTIONS, zip([HEADER_BYTES, *ends], ends, strict=False), strict=True))
 
 
-def directory_entries(layout: Layout) -> int:
+def directory_entries(layout: BitLayout) -> int:
     """Return how many entries the directory has; the last counts all postings."""
     return ((layout.highs - 1) >> BLOCK_BITS) + 2
 

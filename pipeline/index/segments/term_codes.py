@@ -24,7 +24,7 @@ from pipeline.loops.intrinsics import WORDS_OF_LINE, count_ones, read_ahead
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.index.segments.postings import Layout, PostingRanges, Renumbering, Sections
+    from pipeline.index.segments.postings import BitLayout, PostingRanges, Renumbering, Sections
 
     Words = NDArray[np.uint64]
 
@@ -46,7 +46,12 @@ def common_shift(keys: Words) -> int:
 
 @compiled
 def encode(
-    keys: Words, first: int, layout: Layout, parts: Sections, origins: NDArray[np.int64], block: int
+    keys: Words,
+    first: int,
+    layout: BitLayout,
+    parts: Sections,
+    origins: NDArray[np.int64],
+    block: int,
 ) -> int:
     """Add postings to the sections of a segment.
 
@@ -156,7 +161,9 @@ def _postings_of_low(
 
 
 @compiled
-def locate(terms: NDArray[np.uint32], layout: Layout, code: Sections, found: PostingRanges) -> None:
+def locate(
+    terms: NDArray[np.uint32], layout: BitLayout, code: Sections, found: PostingRanges
+) -> None:
     """Find the postings of many terms.
 
     Args:
@@ -194,7 +201,7 @@ def locate(terms: NDArray[np.uint32], layout: Layout, code: Sections, found: Pos
 
 
 @inlined
-def _postings_of_high(term: np.uint32, layout: Layout, code: Sections) -> tuple[int, int]:
+def _postings_of_high(term: np.uint32, layout: BitLayout, code: Sections) -> tuple[int, int]:
     """Return the first posting with the upper part of a term, and how many there are."""
     shift, low_bits, highs = layout.shift, layout.low_bits, layout.highs
     cut = np.uint64(term) >> np.uint64(shift)
@@ -210,7 +217,7 @@ def _postings_of_high(term: np.uint32, layout: Layout, code: Sections) -> tuple[
 
 
 @compiled
-def seek(term: int, layout: Layout, code: Sections) -> int:
+def seek(term: int, layout: BitLayout, code: Sections) -> int:
     """Return the first posting whose term is not below `term`."""
     shift, low_bits, highs, _, postings = layout
     wanted = np.uint64((term + (1 << shift) - 1) >> shift)
@@ -228,7 +235,7 @@ def seek(term: int, layout: Layout, code: Sections) -> int:
 
 @compiled
 def decode(
-    first: int, last: int, layout: Layout, code: Sections, numbers: Renumbering, keys: Words
+    first: int, last: int, layout: BitLayout, code: Sections, numbers: Renumbering, keys: Words
 ) -> int:
     """Return postings in the form that `encode` takes.
 
@@ -286,7 +293,7 @@ def count_blocks(unary: Words, highs: int, directory: NDArray[np.uint32]) -> int
 
     Args:
         unary: see `Sections`.
-        highs: see `Layout`.
+        highs: see `BitLayout`.
         directory: receives all entries but the last, uint32.
 
     Returns:

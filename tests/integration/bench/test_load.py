@@ -12,8 +12,8 @@ from bench.stages import costs
 from pipeline.catalog.fingerprint import changelog, fingerprints
 from pipeline.catalog.fingerprint.imports import insert_tracks
 from pipeline.catalog.fingerprint.tables import fingerprint, track
-from pipeline.fingerprint.simhash import simhash
-from pipeline.fingerprint.words import signed_word
+from pipeline.fingerprint.simhash import simhash_batch
+from pipeline.fingerprint.words import signed
 from pipeline.following.open_index import OpenIndex, open_index
 from pipeline.lookups.describe import describe_lookups
 from pipeline.lookups.score import score_lookups
@@ -50,7 +50,7 @@ def test_rows_are_as_an_import_writes_them(loaded: Databases) -> None:
             CATALOGUE.length(number),
             CATALOGUE.track(number) + 1,
         )
-        assert hashes[number + 1] == signed_word(simhash(found.words))
+        assert hashes[number + 1] == signed(simhash_batch([found.words]))[0]
 
 
 def test_an_import_goes_on_with_free_ids(loaded: Databases) -> None:
