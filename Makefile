@@ -12,8 +12,8 @@ TESTERS ?= 2
 BENCH ?= lookup
 
 BIN := $(VENV)/bin
-# In the folders that ROOMS of pipeline/loops/compiled.py names.
-LOOPS := $(foreach room,fingerprint fingerprint_store index loops,$(wildcard pipeline/$(room)/*.py pipeline/$(room)/*/*.py))
+# In the folders that FOLDERS of pipeline/loops/compiled.py names.
+LOOPS := $(foreach folder,fingerprint fingerprint_store index loops,$(wildcard pipeline/$(folder)/*.py pipeline/$(folder)/*/*.py))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
 .PHONY: help install install-dev run test test-system bench bench-index check format secrets lock clean

@@ -1,8 +1,8 @@
-"""Uses every compiled loop once, so that whoever comes first needn't wait for the compiler.
+"""Compiles every loop by using it once, so that no first request waits for the compiler.
 
     python -m pipeline.warm_up
 
-The machine code stays beside the sources (or in the user's cache, where they can't be written).
+The machine code is kept beside the sources, or in the user's cache if they can't be written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def warm_up(*, index: bool = True) -> None:
     """Use a fingerprint as lookups do, and an index: 0.5 s, or half a minute at first.
 
     Args:
-        index: whether the index is used too; a worker whose index is on servers has no need to.
+        index: whether the index is used too; a worker whose index is on a server does not need it.
     """
     words = decompress(compress(np.arange(100, dtype=np.uint32) << np.uint32(16))).words
     compare2(words, words)

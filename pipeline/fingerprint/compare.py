@@ -1,7 +1,7 @@
-"""compare2, the score that AcoustID matches and imports by, for many pairs at once.
+"""compare2, AcoustID's score for matching and importing, for many pairs at once.
 
-It gives what the PostgreSQL extension's `acoustid_compare2` gives, its 16-bit positions and its
-single-precision stores included.
+The results equal those of the PostgreSQL extension's `acoustid_compare2`, including its 16-bit
+positions and its single precision.
 """
 
 from typing import Final
@@ -46,12 +46,12 @@ def compare2_batch(
     """Score many pairs of fingerprints.
 
     The fingerprints are aligned by votes of their words' top 14 bits, trimmed to that alignment,
-    and compared bit by bit; half of the bits different (chance) scores 0, and fingerprints that
-    repeat themselves are marked down.
+    and compared bit by bit. If half of the bits differ, as by chance, the score is 0. Repeated
+    words lower the score.
 
     Args:
-        left: fingerprints, uint32 each; the stored ones, where the reference implementation
-            is asked for stored against query.
+        left: fingerprints, uint32 each: the first argument of the reference implementation, such
+            as the stored ones.
         right: fingerprints likewise; may be the same object.
         pairs: row numbers in `left` and in `right`, [n] each, in any order.
         max_offset: the widest alignment considered, in words; 0 for any.

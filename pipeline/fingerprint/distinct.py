@@ -1,4 +1,4 @@
-"""How many different words a fingerprint has: with too few it can't be told from others."""
+"""Counts the different words of a fingerprint; with too few it resembles too many others."""
 
 from itertools import pairwise
 
@@ -9,7 +9,7 @@ from pipeline.fingerprint.ragged import Ragged, Rows, sum_rows
 from pipeline.fingerprint.words import Words
 
 MIN_DISTINCT_WORDS = 80
-"""How many a submission needs to be imported."""
+"""The fewest with which a submission is imported."""
 
 
 def count_distinct(words: Words) -> int:

@@ -1,4 +1,4 @@
-"""What can be wrong with a compressed fingerprint."""
+"""The errors of a compressed fingerprint."""
 
 from enum import StrEnum
 
@@ -14,10 +14,10 @@ class Reason(StrEnum):
 
 
 class InvalidFingerprint(ValueError):  # noqa: N818 - the field's word for it, as API code 3 has it
-    """A text or byte string that is no fingerprint.
+    """A text or byte string is not a fingerprint.
 
     Attributes:
-        reason: which check it failed; the message says the rest.
+        reason: the check that it failed; the message has the details.
     """
 
     def __init__(self, reason: Reason, message: str) -> None:
@@ -25,5 +25,5 @@ class InvalidFingerprint(ValueError):  # noqa: N818 - the field's word for it, a
         self.reason = reason
 
     def __reduce__(self) -> tuple[type["InvalidFingerprint"], tuple[Reason, str]]:
-        """Pickle both arguments: an exception's own way keeps only the message."""
+        """Pickle both arguments: by default an exception keeps only the message."""
         return type(self), (self.reason, str(self))

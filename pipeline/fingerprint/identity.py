@@ -1,4 +1,4 @@
-"""Names that follow from content: the same fingerprint or metadata has the same one anywhere."""
+"""Gids that follow from content: equal fingerprints or metadata have equal gids everywhere."""
 
 import hashlib
 import json
@@ -33,15 +33,15 @@ def meta_gid(fields: Mapping[str, str | int | None]) -> UUID:
     """Return the gid of user-submitted metadata.
 
     Args:
-        fields: any of `META_FIELDS`; empty, zero and missing ones are the same, others are
-            not looked at.
+        fields: any of `META_FIELDS`; empty, zero and missing ones are the same. Other keys are
+            ignored.
 
     Returns:
         The UUIDv5 of the fields as compact JSON in UTF-8.
     """
     present = {name: fields[name] for name in META_FIELDS if fields.get(name)}
     text = json.dumps(present, ensure_ascii=False, separators=(",", ":"))
-    # A lone surrogate isn't UTF-8, but it can stand in JSON: it must not stop an import.
+    # JSON may hold a lone surrogate, which UTF-8 can't encode; it must not stop an import.
     return _uuid5(_META, text.encode(errors="surrogatepass"))
 
 

@@ -1,4 +1,4 @@
-"""Which of a fingerprint's words the index is asked for, and gets."""
+"""The query terms of a fingerprint: the words by which the index holds and finds it."""
 
 from typing import Final
 
@@ -61,8 +61,8 @@ def _extract(
         clean = 0
         for word in words:
             clean += word != SILENCE
-        # The count is that of the words without silence, the index that among all words: so the
-        # public index was filled, and so it must be asked.
+        # The number of words to skip is computed without silence, but words of silence are skipped
+        # too: the public index was filled in this way, so queries must be made in this way.
         place = max(0, min(clean - MAX_TERMS, _START))
         most = end + MAX_TERMS
         while place < words.size and end < most:

@@ -1,4 +1,4 @@
-"""The loops of compare2: align two fingerprints, trim them to that, count and rate what differs.
+"""The loops of compare2: align two fingerprints, trim them, count different bits, compute a score.
 
 They follow the PostgreSQL extension's `acoustid_compare2` step by step, its tables of 16 bits and
 its single precision included.
@@ -56,7 +56,7 @@ class FlatRows(NamedTuple):
 
 
 class Overlap(NamedTuple):
-    """What two fingerprints, trimmed to their alignment, have in common.
+    """The overlap of two fingerprints, trimmed to their alignment.
 
     Attributes:
         votes: keys that vote for the alignment.
@@ -94,8 +94,8 @@ def score_pairs(
         right: the others.
         lefts: the row of each pair on the left, int64[n].
         rights: its row on the right.
-        order: in which the pairs are scored, int64[n]: best with equal rows on the left side by
-            side, for each is laid out once for a run of them.
+        order: in which the pairs are scored, int64[n]. Pairs with the same left row should follow
+            each other: the row is prepared once for all of them.
         window: the widest alignment, in words.
         scores: receives the score of each pair, float32[n].
     """
@@ -146,10 +146,10 @@ def _overlap(a: Words, b: Words, window: int, tables: Tables) -> Overlap:
 
 @compiled
 def _score(found: Overlap, shorter: int) -> np.float32:
-    """Return what an overlap comes to, from 0 to 1.
+    """Return the score of an overlap, from 0 to 1.
 
-    Half of the bits different, which is chance, is 0; so is an alignment for which too few keys
-    vote. The share of the shorter side that overlaps counts, and a side that repeats itself does.
+    It is 0 if half of the bits differ, as by chance, or if too few keys vote for the alignment. It
+    falls with the share of the shorter side outside the overlap, and with repeated words.
 
     Args:
         found: the overlap.
@@ -168,7 +168,7 @@ def _score(found: Overlap, shorter: int) -> np.float32:
 
 @compiled
 def _diversity(unique: int, length: int) -> np.float32:
-    """Return how little a side repeats itself, at most 1."""
+    """Return the diversity of a side's words, at most 1; repeated words lower it."""
     share = np.float32(unique + 10) / np.float32(length)
     return min(share + np.float32(0.5), np.float32(1))
 
@@ -178,7 +178,7 @@ def _align(b: Words, window: int, tables: Tables) -> tuple[int, int]:
     """Return the offset that most keys vote for, and how many do; 0 and 0 where none does.
 
     Each key that both sides have votes for the difference of its last positions. A position of 0
-    can't be told from absence. The reference implementation scans the keys upwards and keeps the
+    counts as absence. The reference implementation scans the keys upwards and keeps the
     first offset that reaches the highest count: among offsets with equally many votes, that whose
     highest voting key is the lowest.
     """

@@ -1,4 +1,4 @@
-"""One word that stands for a whole fingerprint: each bit as most of the words have it."""
+"""Simhash: one word for a whole fingerprint; each bit is that of the majority of its words."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,10 @@ def simhash(words: Words) -> int:
 
 
 def simhash_batch(batch: Rows) -> Words:
-    """Return each fingerprint's simhash: a bit is set where more than half of the words have it.
+    """Return each fingerprint's simhash: a bit is set if more than n // 2 of the n words have it.
 
     Args:
-        batch: uint32[n] each. More than n // 2 is asked for; without words the result is 0.
+        batch: uint32[n] each; without words the result is 0.
 
     Returns:
         uint32[rows]; `words.signed` gives them as PostgreSQL has them.

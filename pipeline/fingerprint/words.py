@@ -1,4 +1,4 @@
-"""The 32-bit words of a fingerprint, and their two spellings: unsigned here, signed in SQL."""
+"""The 32-bit words of a fingerprint: unsigned in Python, signed in SQL."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -34,15 +34,5 @@ def as_words(values: Sequence[int] | NDArray[np.integer]) -> Words:
 
 
 def signed(words: Words) -> NDArray[np.int32]:
-    """Return the words as PostgreSQL's int4 has them: the same bits, not copied."""
+    """Return the words as signed numbers for PostgreSQL's int4: the same bits, not copied."""
     return words.view(np.int32)
-
-
-def signed_word(word: int) -> int:
-    """Return one unsigned word, such as a simhash, as a signed number."""
-    return word - 2**32 if word >= 2**31 else word
-
-
-def unsigned_word(number: int) -> int:
-    """Return one signed number as an unsigned word."""
-    return number & 0xFFFFFFFF

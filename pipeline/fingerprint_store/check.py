@@ -11,7 +11,7 @@ from pipeline.storage.check import verify_folder
 
 
 def verify_store(path: Path) -> list[str]:
-    """Read a whole store and list what is wrong with it; writers and readers may be at work.
+    """Read a whole store and list its problems; writers and readers may be at work.
 
     Returns:
         One line for each problem, naming the file; nothing if all is well.

@@ -24,7 +24,7 @@ _COLUMNS: Final = 7  # five addresses, two sizes
 
 
 def store_table(segments: Sequence[StoreSegment]) -> Numbers:
-    """Return segments as `locate` sees them, int64[segments, 7]; they must be kept alive."""
+    """Return segments as `locate` takes them, int64[segments, 7]; the caller keeps them alive."""
     rows = [
         [
             address_of(each.ids),
@@ -42,16 +42,15 @@ def store_table(segments: Sequence[StoreSegment]) -> Numbers:
 
 @compiled
 def locate(table: Numbers, keys: Ids) -> Numbers:
-    """Return where the store has fingerprints, and what it says of them.
+    """Return the places of fingerprints in the store, and their numbers.
 
     Args:
         table: of the segments, the oldest first.
         keys: ids, uint32[n].
 
     Returns:
-        int64[n, 6]: segment (`MISSING` where no segment has the id, or a newer one says that it
-        is deleted), row, length in seconds, track id, and where in the segment's words its own
-        begin and end.
+        int64[n, 6]: segment (`MISSING` where no segment has the id or it is deleted), row, length
+        in seconds, track id, and where its words begin and end among the segment's words.
     """
     found = np.full((keys.size, 6), MISSING, np.int64)
     for at in range(keys.size):

@@ -21,11 +21,10 @@ class StoreManifest:
 
     Attributes:
         position: the changelog position that this state has reached.
-        stamp: when the database wrote that entry of its changelog, in µs since the epoch. It tells
-            the store of this database from that of another one at the same position. 0 at position
-            0.
+        stamp: when the database wrote that entry of its changelog, in µs since the epoch; 0 at
+            position 0. It distinguishes stores of different databases at the same position.
         next_segment: the lowest segment number that was never used.
-        segments: oldest first; what a later one says of an id replaces what earlier ones say.
+        segments: oldest first; a later one's rows and tombstones replace those of earlier ones.
     """
 
     position: int = 0

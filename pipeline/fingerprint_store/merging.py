@@ -1,4 +1,4 @@
-"""Merges segments of the store: the policy (which segments, and when), and the merge."""
+"""Merges segments of the store: the merge policy (which segments, and when), and the merge."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -65,7 +65,7 @@ def merged(segments: Sequence[StoreSegment], run: slice) -> tuple[Columns, NDArr
     Raises:
         StoreCorrupt: the words of a segment are damaged.
     """
-    settled: NDArray[np.uint32] = np.empty(0, np.uint32)  # what newer segments say anything of
+    settled: NDArray[np.uint32] = np.empty(0, np.uint32)  # ids that newer segments have
     kept: list[Columns] = []
     deleted: list[NDArray[np.uint32]] = []
     for segment in reversed(segments[run]):

@@ -17,10 +17,10 @@ _LONGEST: Final = (1 << 32) - 1
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the store holds of some fingerprints.
+    """The rows of some fingerprints.
 
     Attributes:
-        rows: those with a length within the bounds, by id.
+        rows: the fingerprints whose length is within the bounds, by id.
         missing: ids that the store doesn't hold, or no longer.
     """
 
@@ -110,8 +110,8 @@ class FingerprintStore:
 
 
 def open_store(path: Path) -> FingerprintStore:
-    """Open a store for reading; where there is none yet it is empty, and found when it appears.
+    """Open a store for reading; the first call reads the files and raises their errors.
 
-    The files are first looked at when something is asked of them: a damaged store fails then.
+    Where there is no store yet the reader is empty; it follows the store once there is one.
     """
     return FingerprintStore(path)

@@ -1,4 +1,4 @@
-"""Fingerprints on their way into a segment and out of one."""
+"""Fingerprints of the store as rows and as columns."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Columns:
 
     @classmethod
     def of(cls, rows: Iterable[tuple[int, StoreRow]]) -> "Columns":
-        """Lay out rows, of which each id occurs once, in any order."""
+        """Make columns of rows in any order; each id occurs once."""
         ordered = sorted(rows, key=lambda each: each[0])
         return cls(
             ids=np.array([key for key, _ in ordered], np.uint32),

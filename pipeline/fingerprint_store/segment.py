@@ -1,4 +1,4 @@
-"""A segment: its tables as arrays in the mapped file, its words wherever they are asked for."""
+"""A segment of the store: tables as arrays in the mapped file, words read on demand."""
 
 import os
 import weakref
@@ -25,7 +25,7 @@ class StoreSegment:
 
     Attributes:
         path: the file.
-        entry: what the manifest says of it.
+        entry: its entry in the manifest.
         ids: uint32[n], ascending.
         lengths: uint32[n], seconds.
         track_ids: uint32[n].
@@ -36,11 +36,11 @@ class StoreSegment:
     """
 
     def __init__(self, directory: Path, entry: StoreSegmentEntry) -> None:
-        """Map a segment and check its tables; the words are read only when they are asked for.
+        """Map a segment and check its tables; the words are read on demand.
 
         Raises:
             FileNotFoundError: there is no such file.
-            StoreCorrupt: it has another size, header or checksum than the manifest says.
+            StoreCorrupt: its size, header or checksum is not that of the entry.
         """
         self.path = directory / entry.file_name
         self.entry = entry
@@ -84,10 +84,10 @@ class StoreSegment:
             raise StoreCorrupt(self.path, "is damaged (the checksum of its words does not match)")
 
     def row(self, place: int, length: int, track_id: int, start: int, end: int) -> StoreRow:
-        """Return the fingerprint at a place, of which `locate` has told the rest.
+        """Return the fingerprint at a place; `locate` returns the arguments.
 
-        Its words are read and not mapped: else a process would seem to grow to the size of the
-        store, and a file that is cut short meanwhile would end it.
+        Its words are read and not mapped. With a mapping the process would seem to grow to the size
+        of the store, and a file that is cut short would end the process with a signal.
 
         Raises:
             StoreCorrupt: the file ends before them.

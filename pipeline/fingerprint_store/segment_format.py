@@ -1,10 +1,10 @@
-"""How a segment lies in its file.
+"""The format of a segment's file.
 
 Little-endian: a header (magic, number), then where each fingerprint's words begin and the last
 ones end (uint64[n + 1], counted in words), the public ids of their tracks (16 bytes each), ids
 (uint32[n], ascending), lengths (uint32[n]), numbers of their tracks (uint32[n]), tombstones
-(uint32[m], ascending), and the words of all (uint32). The manifest's entry says how many there are,
-so a file that is cut short shows by its size.
+(uint32[m], ascending), and the words of all (uint32). The manifest's entry has the counts, so the
+size of the file shows whether it was cut short.
 """
 
 from typing import Final, NamedTuple
@@ -18,12 +18,12 @@ SUFFIX: Final = ".fingerprints"
 
 
 class StoreSegmentEntry(NamedTuple):
-    """What the manifest says of a segment.
+    """A segment as the manifest names it.
 
     Attributes:
         number: names the file; never used twice.
         fingerprints: how many it holds.
-        tombstones: how many ids it says to be deleted, of which older segments hold each.
+        tombstones: how many ids it marks as deleted; older segments have each of them.
         words: of all its fingerprints together.
         table_crc: CRC-32 of everything between the header and the words.
         words_crc: CRC-32 of the words.

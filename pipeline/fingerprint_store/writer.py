@@ -1,4 +1,4 @@
-"""The writer of a store: one at a time, whose every commit is all or nothing."""
+"""The writer of the store: one at a time; every commit is atomic."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -94,7 +94,7 @@ class StoreWriter:
         self._commit(self._added(self._storage.segments, [changes]), position, stamp)
 
     def rebuild(self, batches: Iterable[Changes], position: int, stamp: int) -> None:
-        """Replace the content by what `batches` come to; readers see the old one meanwhile.
+        """Replace the content by that of `batches`; readers see the old one until it is complete.
 
         Args:
             batches: the new content; of an id that occurs again the last counts.

@@ -35,7 +35,7 @@ class Insert(NamedTuple):
 
 
 class Delete(NamedTuple):
-    """Take a document out of the index; one that isn't there is no error.
+    """Delete a document from the index; an unknown one is no error.
 
     Attributes:
         id: fingerprint id, 1 to 2**32 - 1.
@@ -49,7 +49,7 @@ Change: TypeAlias = Insert | Delete
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoldedChanges:
-    """What a batch of changes comes to.
+    """A batch of changes as the content of one segment.
 
     Attributes:
         inserted: sorted ids of documents with a new version.
@@ -88,7 +88,7 @@ def fold(changes: Iterable[Change]) -> FoldedChanges:
 def group(batches: Iterable[Sequence[Change]], weight: int) -> Iterator[list[Change]]:
     """Join batches, in order, until a group holds about `weight` terms.
 
-    A batch is never split, so a group is at most one batch heavier than asked.
+    A batch is never split, so a group may exceed `weight` by less than one batch.
     """
     pending: list[Change] = []
     pending_weight = 0

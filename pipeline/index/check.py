@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def verify(path: str | Path) -> list[str]:
-    """Read a whole index and list what is wrong with it; writers and readers may be at work.
+    """Read a whole index and list its problems; writers and readers may be at work.
 
     Checks every CRC, that ids and postings are sorted and distinct, that postings belong to
     documents of their segment, and that headers, footers and manifest agree.

@@ -1,4 +1,4 @@
-"""What the rest of the pipeline knows of an index, whichever engine stands behind it."""
+"""The interface of an index: the files of this package, or an index on a server."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class FingerprintIndex(Protocol):
             score_pct: hits below floor(best * score_pct / 100) are dropped, 0 to 100.
             max_postings: most postings that may bring documents into a query's answer. Terms are
                 taken from the rarest up; those beyond only add to the scores of the best that
-                rarer ones brought in. None for an exact answer, whatever it costs.
-            timeout: seconds that the search may take, None for as long as it likes.
+                rarer ones brought in. None for an exact answer.
+            timeout: seconds that the search may take, None for no limit.
 
         Returns:
             One `Hits` for each query, in the order of `queries`.

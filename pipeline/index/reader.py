@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 def open_reader(path: str | Path) -> IndexReader:
     """Open an index for searching.
 
-    Where there is no index yet the reader is empty at position 0, and finds it when it appears.
+    Where there is no index yet the reader is empty at position 0; it follows the index once there
+    is one.
 
     Args:
         path: the folder of the index.
@@ -88,7 +89,7 @@ class IndexReader:
             score_pct: hits below floor(best * score_pct / 100) are dropped, 0 to 100.
             max_postings: most postings that may bring documents into a query's answer; see
                 `FingerprintIndex.search`.
-            timeout: seconds that the search may take, None for as long as it likes.
+            timeout: seconds that the search may take, None for no limit.
 
         Returns:
             One `Hits` for each query, in the order of `queries`.
@@ -124,7 +125,7 @@ class IndexReader:
         )
 
     def metadata(self) -> dict[str, str]:
-        """Return what the owner keeps with the index."""
+        """Return the text that the owner keeps with the index, by key."""
         return dict(self._latest.get().manifest.metadata)
 
     def version_of(self, document: int) -> int | None:

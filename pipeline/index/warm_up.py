@@ -1,4 +1,4 @@
-"""Uses every loop of the index once; `pipeline.warm_up` says why."""
+"""Compiles the loops of the index by using each once; see `pipeline.warm_up`."""
 
 from __future__ import annotations
 

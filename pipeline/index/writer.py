@@ -139,9 +139,9 @@ class IndexWriter:
         last change of an id wins. No changes at the current position are no commit.
 
         Args:
-            changes: at most what fits in memory a few times over.
+            changes: they are held in memory a few times over.
             position: not below the current position.
-            metadata: put into the index's own in the same commit, key by key.
+            metadata: merged into the index's own in the same commit, key by key.
 
         Raises:
             StalePosition: `position` lies before the index's own.
@@ -169,15 +169,15 @@ class IndexWriter:
         *,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        """Replace the whole content by what `batches` come to, in one commit.
+        """Replace the whole content by that of `batches`, in one commit.
 
-        The new content is built aside, in bounded memory; readers see the old one until it is
-        complete. Since nothing of the old content stays, `position` may also lie before it.
+        The new content is built in bounded memory; readers see the old one until it is complete.
+        Since nothing of the old content stays, `position` may also lie before the current one.
 
         Args:
             batches: all documents, in any number of batches; later ones win.
             position: the position that they lead up to, at least 0.
-            metadata: takes the place of the old, which stays by default.
+            metadata: replaces the old metadata, which stays by default.
 
         Raises:
             ValueError, TypeError: a change is malformed, or the position is negative.

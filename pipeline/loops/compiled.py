@@ -24,7 +24,7 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-ROOMS: Final = ("fingerprint", "fingerprint_store", "index", "loops")
+FOLDERS: Final = ("fingerprint", "fingerprint_store", "index", "loops")
 """Folders beside this one whose modules have loops or define their arguments."""
 
 
@@ -85,8 +85,8 @@ def _sources() -> str:
     """Return a digest of all modules that machine code may come from."""
     digest = sha256()
     pipeline = Path(__file__).parents[1]
-    for room in ROOMS:
-        for path in sorted(pipeline.joinpath(room).rglob("*.py")):
+    for folder in FOLDERS:
+        for path in sorted(pipeline.joinpath(folder).rglob("*.py")):
             name = path.relative_to(pipeline).as_posix()
             digest.update(b"%s\0%s\0" % (name.encode(), path.read_bytes()))
     return digest.hexdigest()

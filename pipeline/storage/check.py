@@ -22,7 +22,7 @@ def check_once(path: Path, entry: SegmentEntry, check: Callable[[], object]) -> 
 
     Args:
         path: the segment's file.
-        entry: what the manifest says about it.
+        entry: its entry in the manifest.
         check: raises StorageCorrupt if the segment is damaged.
     """
     file = path.stat()
@@ -37,12 +37,12 @@ def verify_folder(
     directory: Path,
     content_problems: Callable[[Any], Iterable[str]],
 ) -> list[str]:
-    """Read a whole folder and list what is wrong with it; writers and readers may be at work.
+    """Read a whole folder and list its problems; writers and readers may be at work.
 
     Args:
         format_: of the folder.
         directory: the folder.
-        content_problems: given a segment whose checksums are right, lists what else is wrong.
+        content_problems: given a segment whose checksums are right, lists its other problems.
 
     Returns:
         One line for each problem, beginning with the file; empty if there is none.

@@ -31,7 +31,7 @@ class StorageCorrupt(StorageError):  # noqa: N818 - named for the state it repor
 
     Attributes:
         path: the file.
-        problem: what is wrong with it.
+        problem: the damage, as a verb phrase.
     """
 
     remedy: ClassVar[str] = "restore it"

@@ -1,8 +1,7 @@
-"""Every call by which the index changes or locks a file.
+"""Every call by which the storage engine and its users change or lock a file.
 
-Nothing else in this room touches the disk to write, so a test can cut a commit at each of these
-calls, and durability is argued here alone: a file is durable after `sync`, its name after
-`sync_directory`.
+Nothing else in them writes to the disk, so a test can cut a commit at each of these calls. The
+content of a file is durable after `sync`, its name after `sync_directory`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SYNC_FILE_RANGE_WRITE: Final = 2
-"""Linux's name for writing out what is changed, without waiting for it."""
+"""Linux's flag to start writing changed pages without waiting for them."""
 
 
 def create(path: Path) -> int:
@@ -47,9 +46,9 @@ def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
 
 
 def begin_sync(descriptor: int) -> None:
-    """Let the system begin to write an open file to the disk, so that `sync` has less to wait for.
+    """Start writing an open file to the disk, so `sync` has less to wait for.
 
-    Where it can't be told to, nothing happens.
+    On systems without such a call nothing happens.
     """
     start = _sync_file_range()
     if start is not None:
@@ -93,7 +92,7 @@ def replace_content(path: Path, temporary: Path, data: bytes) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete a file; one that is gone already is no error."""
+    """Delete a file; a missing one is no error."""
     path.unlink(missing_ok=True)
 
 
@@ -129,8 +128,8 @@ def map_read_only(path: Path) -> mmap.mmap:
 def lock(path: Path) -> int | None:
     """Take the exclusive lock on `path`, creating the file.
 
-    `flock` and not POSIX record locks: those let a process take the same lock twice, and drop it
-    when any descriptor of the file is closed.
+    The lock is `flock`'s. A POSIX record lock could be taken twice by one process, and would be
+    released when any descriptor of the file is closed.
 
     Returns:
         The descriptor that holds the lock, or None if another holds it.
@@ -148,7 +147,7 @@ def lock(path: Path) -> int | None:
 
 
 def unlock(descriptor: int) -> None:
-    """Give a lock back, whichever forked process still has the descriptor open."""
+    """Release a lock, even if a forked process still has the descriptor open."""
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)

@@ -1,4 +1,4 @@
-"""What the storage engine needs to know of a user: the index and the fingerprint store.
+"""How a user of the storage engine, the index or the fingerprint store, describes its files.
 
 A folder holds a manifest, a lock and segment files. Segments never change. The manifest names the
 segments in force, oldest first, and is replaced as a whole by each commit.
@@ -42,7 +42,7 @@ class Segment(Protocol):
 
     @property
     def entry(self) -> SegmentEntry:
-        """What the manifest says about it."""
+        """Its entry in the manifest."""
         ...
 
     @property
@@ -68,12 +68,12 @@ class Segments(Protocol):
         ...
 
     def with_segments(self, segments: Iterable[Any], /) -> Self:
-        """Return another list of segments; may reuse what is known of those in both."""
+        """Return a state of other segments."""
         ...
 
 
 class Manifest(Protocol):
-    """What a manifest says: a dataclass whose fields are the manifest's, in the file's order."""
+    """The content of a manifest: a dataclass with its fields in the order of the file."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -102,7 +102,7 @@ class StorageFormat(Generic[ManifestT, SegmentsT]):
     """The files of one user.
 
     Attributes:
-        noun: what a folder is called in messages, such as "index".
+        noun: the name of a folder in messages, such as "index".
         magic: first word of the manifest's file.
         version: version of the manifest's format.
         indent: indentation of the manifest's JSON, None for one line.

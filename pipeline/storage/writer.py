@@ -218,7 +218,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         return max([number, *taken])
 
     def _sweep(self) -> None:
-        """Delete what a crash left: the files of ours that the manifest doesn't name.
+        """Delete the remains of a crash: segment files that the manifest doesn't name.
 
         The manifest is made durable first. If its writer died before it did so, a power cut could
         still bring the older manifest back, which needs these files.

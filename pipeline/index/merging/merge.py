@@ -1,7 +1,7 @@
 """Merges neighbouring segments into one, a slice of the term range at a time.
 
-While one slice is encoded and written, another thread decodes and sorts the next: both are compiled
-loops, which run side by side.
+While one slice is encoded and written, another thread decodes and sorts the next. Both are compiled
+loops, so they run side by side.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Input(NamedTuple):
 
     Attributes:
         segment: the segment.
-        numbers: what its documents are numbered in the merged one.
+        numbers: the numbers of its documents in the merged segment.
     """
 
     segment: IndexSegment
@@ -70,8 +70,8 @@ def merge(
 ) -> IndexSegmentEntry | None:
     """Write the segment that takes the place of `segments.segments[run]`.
 
-    Every version but the newest is dropped; tombstones too if the run holds the oldest segment,
-    since nothing is left for them to hide.
+    Only the newest version of each document is kept. Tombstones are dropped if the run holds the
+    oldest segment, since no older version is left for them to hide.
 
     Memory is a few times `SLICE_POSTINGS`, unless a single term has more postings than that.
 
@@ -80,14 +80,14 @@ def merge(
         number: the number of the new segment.
         segments: all segments.
         run: which of them to merge.
-        stopped: asked now and then whether to give up.
+        stopped: called before each slice; the merge ends early if it returns True.
 
     Returns:
         The new segment, written and synced, or None if nothing is left to write.
 
     Raises:
         OSError: the disk is full or failing; no file is left.
-        MergeStopped: `stopped` said so; no file is left.
+        MergeStopped: `stopped` returned True; no file is left.
     """
     chosen = segments.segments[run]
     alive = [
@@ -152,12 +152,13 @@ def _tombstones(segments: SegmentSet, run: slice) -> Ids:
 
 
 def _numbers(documents: Ids, alive: Ids, merged: Ids) -> Renumbering:
-    """Return what each of a segment's documents is numbered in the merged one."""
+    """Return the numbers of a segment's documents in the merged segment."""
     numbers = np.searchsorted(merged, documents).astype(np.uint32)
     if alive.size < documents.size:
         numbers[~contains(alive, documents)] = DROPPED
     elif documents.size and numbers[-1] - numbers[0] == documents.size - 1:
-        # No other segment's are among them, as when ids only grow: nothing to look up.
+        # No document of another segment lies between them, as where ids only grow: an offset is
+        # enough.
         return Renumbering(no_ids(), int(numbers[0]))
     return Renumbering(numbers)
 

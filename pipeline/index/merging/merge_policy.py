@@ -1,13 +1,20 @@
-"""Which segments to merge, and when.
+"""The merge policy of the index: which segments to merge, and when.
 
-Tiered, after Lucene's TieredMergePolicy, but for neighbours only: the order of segments says which
-version of a document is the newest. Up to `MAX_SEGMENTS` segments may rest (`BUSY_SEGMENTS` while
-changes come and are merged in the background, `REST_SEGMENTS` once they have stopped, one if the
-index is small, since every segment costs every search); past that, the run of neighbours with the
-lowest score is merged. The score is skew * total ** 0.05, the skew being the largest segment's
-share of the total: equal sizes are worth merging, a large one with a small one is not, and of
-equals the smaller run goes first. By simulation, with `MAX_SEGMENTS`, a document is written 4.5
-times over 1,000 equal batches and 6.8 times over 10,000.
+Every segment costs every search, and every merge costs writing. The policy is tiered, after
+Lucene's TieredMergePolicy. It merges only neighbours, since the order of the segments tells which
+version of a document is the newest.
+
+| situation | segments that may stay |
+|---|---|
+| merges within a call, and rebuilds | `MAX_SEGMENTS` |
+| merges in the background while commits come | `BUSY_SEGMENTS` |
+| merges in the background after a second without a commit | `REST_SEGMENTS`; one if small |
+
+With more segments than that, the run of neighbours with the lowest score is merged. The score is
+skew * total ** 0.05, where the skew is the largest segment's share of the total bytes. So segments
+of equal size are merged, a large one with a small one is not, and of equal runs the smaller goes
+first. In a simulation with `MAX_SEGMENTS`, a document was written 4.5 times over 1,000 equal
+batches and 6.8 times over 10,000.
 """
 
 from __future__ import annotations
@@ -29,7 +36,7 @@ MAX_SEGMENTS = 8
 BUSY_SEGMENTS = 12
 REST_SEGMENTS = 3
 MOST_SEGMENTS = 24  # a commit waits for merges in the background
-_SMALL_POSTINGS = 1 << 25  # written anew in less than a second
+_SMALL_POSTINGS = 1 << 25  # written in less than a second
 _WHOLE_SHARE = 0.8
 _SIZE_EXPONENT = 0.05
 
@@ -39,15 +46,15 @@ def choose_merge(
     under_way: Collection[tuple[IndexSegment, ...]] = (),
     most: int | None = None,
 ) -> slice | None:
-    """Return the segments to merge next, or None if all may rest.
+    """Return the segments to merge next, or None if all may stay.
 
-    An index of which more than half is out of date is merged whole, so deletions and replaced
-    versions can at most double its size.
+    If more than half of the index is out of date, all of it is merged. So deleted and replaced
+    documents at most double its size.
 
     Args:
         segments: the segments, oldest first.
-        under_way: runs of them that are being merged: each counts as the one it will be.
-        most: how many may rest, `MAX_SEGMENTS` by default.
+        under_way: runs of them that are being merged; each counts as one segment.
+        most: how many may stay, `MAX_SEGMENTS` by default.
     """
     stored = [segment.ids.size for segment in segments.segments]
     if not under_way and sum(stored) > 2 * segments.documents():
@@ -67,10 +74,11 @@ def choose_merge(
 def choose_rest_merge(
     segments: SegmentSet, under_way: Collection[tuple[IndexSegment, ...]] = ()
 ) -> slice | None:
-    """Return the segments to merge next where changes have stopped, or None if all may rest.
+    """Return the segments to merge next after the last commit, or None if all may stay.
 
-    A small index that lies in pieces becomes one segment. It has grown by a quarter since it was
-    one the last time, so that costs four writes a document, on the average.
+    A small index becomes one segment once its largest segment has less than `_WHOLE_SHARE` of the
+    postings. It has grown by a quarter since it was one segment, so each document is written four
+    times on average.
 
     Args:
         segments: the segments, oldest first.
@@ -93,13 +101,13 @@ def cheapest_run(
 ) -> slice | None:
     """Return the run of at least two neighbours with the lowest score.
 
-    Of more than two segments one is always left: a whole index is not written anew for the sake of
-    its last few documents.
+    Of more than two segments one is always left out: the last few documents do not cause a merge of
+    the whole index.
 
     Args:
         sizes: bytes that each segment, oldest first, would add to the merged one.
         postings: postings of each.
-        taken: places of segments to leave alone.
+        taken: places of segments that must not be merged.
 
     Returns:
         None if no two neighbours fit into one segment.

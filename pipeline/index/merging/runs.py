@@ -1,8 +1,8 @@
 """Merges sorted runs of keys.
 
 Neighbours are merged in pairs until one run is left. Two runs are merged from both ends at once,
-without a branch that depends on the keys: which run is next cannot be guessed, and a wrong guess
-costs more than all else.
+without a branch that depends on the keys: the processor can't predict such a branch, and a
+misprediction costs more than all other steps.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @compiled
 def merge_runs(keys: Words, ends: Places) -> Words:
-    """Return the keys of all runs, sorted; both arguments are used up.
+    """Return the keys of all runs, sorted; both arguments are overwritten.
 
     Args:
         keys: one sorted run after the other, uint64.
@@ -49,8 +49,9 @@ def merge_runs(keys: Words, ends: Places) -> Words:
 def _merge_two(left: Words, right: Words, merged: Words) -> None:
     """Merge two sorted runs; of equal keys the left one comes first.
 
-    As many steps as the shorter run is long can be made from both ends without coming to the end
-    of either; places are unsigned, since the compiler looks whether others count from the end.
+    The length of the shorter run is the number of steps that both ends can make without reaching
+    the end of either run. Places are unsigned: for signed ones the compiler adds a check for places
+    that count from the end.
     """
     one = np.uint64(1)
     low, first, second = np.uint64(0), np.uint64(0), np.uint64(0)
@@ -69,7 +70,7 @@ def _merge_two(left: Words, right: Words, merged: Words) -> None:
         last_first -= np.uint64(from_left)
         last_second -= np.uint64(not from_left)
         high -= one
-    # What is left lies between the places; an end that was reached is one behind the other.
+    # The rest lies between the places. A run that is used up has its end before its beginning.
     rest, end = np.int64(first), np.int64(last_first) + 1
     other, other_end = np.int64(second), np.int64(last_second) + 1
     place = np.int64(low)

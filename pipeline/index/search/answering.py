@@ -1,7 +1,7 @@
-"""Answers queries one after the other, all segments at a time, in one call of compiled code.
+"""Answers queries one after the other over all segments, in one call of compiled code.
 
-For each query: find the postings of its terms in every segment, choose which of them bring in
-documents, gather and count those, complete the scores of the best, and rank them.
+For each query: find the postings of its terms in every segment, choose the terms that bring in
+documents, gather and count these documents, complete the scores of the best, and rank them.
 """
 
 from __future__ import annotations

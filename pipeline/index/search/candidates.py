@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 _FIRST_STEP = 16
-"""Postings from where one is expected to where it is looked for first."""
+"""Postings between the expected place of a document and the first place that is read."""
 
 
 @compiled
@@ -47,10 +47,10 @@ def choose(totals: Places, budget: int, brings: Mask) -> None:
 
     Args:
         totals: postings of each term in all segments, int64.
-        budget: most postings; the rarest term is taken whatever it costs.
+        budget: most postings; the rarest term is always taken.
         brings: receives the decision for each term.
     """
-    # Sorted as numbers, the place in the lower half: the compiler then needs but one sort.
+    # Sorted as numbers with the place in the lower half, so one type of sort is compiled.
     order = np.empty(totals.size, dtype=np.uint64)
     for i in range(order.size):
         order[i] = (np.uint64(totals[i]) << np.uint64(24)) | np.uint64(i)
@@ -64,7 +64,7 @@ def choose(totals: Places, budget: int, brings: Mask) -> None:
 
 @compiled
 def touch(brings: Mask, found: PostingRanges, documents: Words, document_bits: int) -> None:
-    """Read ahead where each list of `gather` begins: these reads don't wait for each other."""
+    """Prefetch the first postings of each list that `gather` reads, so that the reads overlap."""
     for term in range(brings.size):
         if brings[term] and found.lengths[term]:
             read_ahead(documents, (found.starts[term] * document_bits) >> 6)
@@ -91,10 +91,10 @@ def gather(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
         base: the segment's base.
         dead: which of the segment's documents are out of date; empty if none is.
         gathered: receives base + document number, uint32.
-        end: how many are there already.
+        end: how many documents are in `gathered`.
 
     Returns:
-        How many are there now.
+        How many documents are in it now.
     """
     mask = (np.uint64(1) << np.uint64(document_bits)) - np.uint64(1)
     for term in range(brings.size):
@@ -111,7 +111,7 @@ def gather(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
 
 @compiled
 def _alive(gathered: Numbers, end: int, length: int, base: int, dead: NDArray[np.uint8]) -> int:
-    """Drop the documents that are out of date from those behind `end`; return where they end."""
+    """Drop the documents that are out of date from those after `end`; return the new end."""
     for place in range(end, end + length):
         document = gathered[place]
         if not dead[min(np.int64(document) - base, dead.size - 1)]:
@@ -136,14 +136,14 @@ def complete(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
 
     Args:
         candidates: documents, base included.
-        scores: their scores, int32; raised, unless what is left could not raise them to the floor.
+        scores: their scores, int32, which are raised; one that can't reach the floor is left out.
         brings: the terms that are counted already.
         found: where the postings of each term lie in the segment.
         documents: the document numbers of the segment's postings.
         document_bits: width of a document number.
         base: the segment's base.
         size: how many documents the segment has.
-        floor: a score below which a document is no hit, whatever the others' are.
+        floor: a document with a lower score is no hit.
     """
     mask = (np.uint64(1) << np.uint64(document_bits)) - np.uint64(1)
     firsts, behind = _lists_left(brings, found)
@@ -152,8 +152,8 @@ def complete(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
         number = np.int64(candidates[i]) - base
         if number < 0 or number >= size:
             continue
-        # Most terms are as frequent among early documents as among late ones. In steps, each for
-        # all terms: what is read from afar for one doesn't wait for what is for another.
+        # The place is interpolated: most terms are spread evenly over the documents. In steps, each
+        # for all terms: so the memory reads of different terms overlap.
         for term in range(near.size):
             share = number / size * (behind[term] - firsts[term])
             near[term] = firsts[term] + np.int64(share)
@@ -176,7 +176,7 @@ def complete(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
 
 @compiled
 def _lists_left(brings: Mask, found: PostingRanges) -> tuple[Places, Places]:
-    """Return the first posting, and the one behind, of each term that brought in no documents."""
+    """Return the first posting, and the last plus 1, of each term that brought in no documents."""
     firsts, behind = np.empty_like(found.starts), np.empty_like(found.starts)
     count = 0
     for term in range(brings.size):
@@ -197,8 +197,8 @@ def _seek_document(
         documents: the document numbers of all postings.
         document_bits: their width.
         mask: 2**document_bits - 1.
-        bounds: the term's first posting, where the wanted one is expected, and the one behind.
-        number: what is wanted.
+        bounds: the term's first posting, the expected place, and the term's last posting plus 1.
+        number: the document number.
     """
     first, near, last = bounds
     step = _FIRST_STEP

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Places = NDArray[np.int64]
 
 _LOAD = 2  # slots of the counting table for each posting, so that few of them collide
-_SIEVE_LOAD = 8  # places of the sieve for each posting; more would leave the processor's cache
+_SIEVE_LOAD = 8  # bits of the sieve for each posting; with more it would not fit into the cache
 
 
 class Cutoff(NamedTuple):
@@ -26,8 +26,8 @@ class Cutoff(NamedTuple):
         limit: most hits of a query.
         min_score: the lowest score of a hit.
         score_pct: percentage of the best score below which another is no hit.
-        completed: most candidates whose score is completed by terms that brought in none, unless
-            more than that share the best count.
+        completed: most candidates whose scores are completed by the terms that brought in no
+            documents; more if more share the best count.
     """
 
     limit: int
@@ -71,16 +71,16 @@ def _bit(bits: Words, place: np.uint64) -> np.uint64:
 
 @compiled
 def _sift(found: Numbers, once: Words, again: Words, sifted: Numbers) -> int:
-    """Leave out documents that were certainly found once: those that have a place to themselves.
+    """Leave out documents that were found once: those whose place no other document has.
 
     Args:
         found: documents of one query, any order.
-        once: a bit for each place, a power of two of them, all 0; receives which were hit.
-        again: the same; receives which were hit more than once.
-        sifted: receives the documents of those; has room for all.
+        once: a bit for each place, a power of two of them, all 0; set where a document was found.
+        again: the same; set where more than one was found.
+        sifted: receives the documents whose bit in `again` is set; as long as `found` or longer.
 
     Returns:
-        How many they are.
+        The number of documents in `sifted`.
     """
     for document in found:
         place = _place(document, once)
@@ -117,7 +117,7 @@ def _count(found: Numbers, table: Words, counts: Places, repeated: Places) -> in
         slot = _slot(document, mask)
         while table[slot] and (table[slot] >> np.uint64(32)) != document:
             slot = (slot + np.uint64(1)) & mask
-        # Most documents are counted once: what else there is to do is left out for those.
+        # Most documents are counted once: for those nothing else is done.
         if not table[slot]:
             table[slot] = (document << np.uint64(32)) | np.uint64(1)
             once += 1
@@ -137,8 +137,8 @@ def _count(found: Numbers, table: Words, counts: Places, repeated: Places) -> in
 def _cut(counts: Places, best: int, cutoff: Cutoff, kept_back: int) -> int:
     """Return the lowest count of a document that may be among the hits.
 
-    Without terms that were kept back, those that share the lowest count are all returned: their
-    ids decide. With them every document could rise, so the number that is completed is bounded.
+    Without terms that were kept back, all documents with the lowest count are returned: their ids
+    decide. With such terms every document could rise, so the number of candidates is bounded.
     """
     if not kept_back:
         floor = lowest_score(best, cutoff)

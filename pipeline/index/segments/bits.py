@@ -32,7 +32,7 @@ def read_field(words: NDArray[np.uint64], bit: int, mask: np.uint64) -> np.uint6
         bit: where the field begins.
         mask: 2**width - 1, the width at most 32.
     """
-    # Places without a sign: the compiler looks whether others are counted from the end.
+    # Unsigned: for signed places the compiler adds a check for places that count from the end.
     word = np.uint64(bit) >> np.uint64(6)
     shift = np.uint64(bit) & np.uint64(63)
     # Two shifts for the upper part: one by 64 is undefined, and happens where `shift` is 0.
@@ -54,7 +54,7 @@ def write_fields(
     Args:
         values: uint64, shape (n,).
         shift: where in a value the part begins.
-        mask: of the part's bits once it is shifted down; none of them is above `width`.
+        mask: selects the part once it is shifted down; at most `width` bits.
         width: of a field, 1 to 32.
         words: receives the fields, 0 from `bit` on before.
         bit: where the first field begins.
@@ -90,7 +90,7 @@ def place_of_one(word: np.uint64, number: int) -> int:
         number: how many set bits are below it, 0 to 63.
     """
     place = np.int64(0)
-    # No branches: which half it is in could not be predicted.
+    # No branches: the processor could not predict which half it is in.
     for half in (32, 16, 8, 4, 2, 1):
         below = count_ones(word & ((np.uint64(1) << np.uint64(half)) - np.uint64(1)))
         skipped = np.int64(number >= below)

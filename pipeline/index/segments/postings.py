@@ -14,26 +14,16 @@ TERM_SHIFT: Final = np.uint64(32)
 """Bits of a key below its term."""
 
 
-def pack(terms: NDArray[np.uint32], documents: NDArray[np.uint32]) -> Keys:
-    """Return `terms << 32 | documents`, so that one sort orders pairs."""
-    return (terms.astype(np.uint64) << TERM_SHIFT) | documents
-
-
-def terms_of(keys: Keys) -> NDArray[np.uint32]:
-    """Return the upper halves."""
-    return (keys >> TERM_SHIFT).astype(np.uint32)
-
-
 def documents_of(keys: Keys) -> NDArray[np.uint32]:
     """Return the lower halves."""
     return keys.astype(np.uint32)
 
 
-class Layout(NamedTuple):
+class BitLayout(NamedTuple):
     """How terms and documents are cut into bits.
 
     Attributes:
-        shift: low bits that are 0 in every term.
+        shift: number of low bits that are 0 in every term.
         low_bits: width of a term's lower part.
         highs: how many upper parts are possible.
         document_bits: width of a document number.
@@ -64,7 +54,7 @@ class Sections(NamedTuple):
 
 
 class PostingRanges(NamedTuple):
-    """Where the postings of some terms lie.
+    """The places of the postings of some terms.
 
     Attributes:
         starts: the first posting of each term, int64.
@@ -76,12 +66,12 @@ class PostingRanges(NamedTuple):
 
 
 class Renumbering(NamedTuple):
-    """What the documents of a segment are numbered elsewhere.
+    """New numbers for the documents of a segment.
 
     Attributes:
-        table: for each document number the other one, or `DROPPED`, uint32; empty where all
-            are moved alike.
-        offset: how far they are moved then.
+        table: for each document number the new one, or `DROPPED`, uint32; empty where `offset`
+            gives all of them.
+        offset: the difference between the new and the old number if the table is empty.
     """
 
     table: NDArray[np.uint32]

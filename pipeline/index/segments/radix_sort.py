@@ -1,8 +1,8 @@
 """Sorts the postings of documents, digit by digit.
 
-The least significant digit goes first (Knuth, The Art of Computer Programming, vol. 3, 5.2.5), each
-pass keeping the order of the one before, so documents, which come in their order, need no digits.
-Bits that are 0 in every term need none either.
+The least significant digit goes first (Knuth, The Art of Computer Programming, vol. 3, 5.2.5). Each
+pass keeps the order of the one before. Documents come in order, so only terms need digits, and of
+those only the bits that are not 0 in every term.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pipeline.index.segments.postings import Keys
 
-# The places that a pass writes to, a cache line each, are to stay in the second-level cache.
+# A pass writes to 2**width places, a cache line each, which must fit into the second-level cache.
 WIDEST_DIGIT = 11
 
 
@@ -46,7 +46,7 @@ def sort_documents(terms: NDArray[np.uint32], lengths: NDArray[np.int64]) -> Key
 
 @compiled
 def _bits_held(terms: NDArray[np.uint32]) -> tuple[int, int]:
-    """Return the lowest bit that any term has, and the one behind the highest."""
+    """Return the lowest bit that any term has, and the highest plus 1."""
     held = np.uint32(0)
     for term in terms:
         held |= term

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.index.errors import IndexCorrupt
 from pipeline.index.segments import term_codes
-from pipeline.index.segments.postings import PostingRanges, Renumbering, Sections
+from pipeline.index.segments.postings import Renumbering, Sections
 from pipeline.index.segments.segment_format import (
     BIT_SECTIONS,
     FOOTER_BYTES,
@@ -42,11 +42,11 @@ class IndexSegment:
 
     Attributes:
         path: its file.
-        entry: what the manifest says of it.
+        entry: its entry in the manifest.
         layout: how its bits are arranged.
         data: the whole file.
         documents: sorted ids of the documents it holds; their places are the document numbers.
-        tombstones: sorted ids of documents it says are deleted.
+        tombstones: sorted ids of documents that it marks as deleted.
         code: its postings.
     """
 
@@ -77,18 +77,8 @@ class IndexSegment:
 
     @cached_property
     def ids(self) -> Ids:
-        """Sorted ids of all documents it speaks for, tombstones among them."""
+        """Sorted ids of its documents and tombstones."""
         return union([self.documents, self.tombstones]) if self.tombstones.size else self.documents
-
-    def find(self, terms: NDArray[np.uint32]) -> PostingRanges:
-        """Find the postings of many terms at once.
-
-        Args:
-            terms: uint32; sorted terms are found faster, since neighbours share cache lines.
-        """
-        found = PostingRanges(np.empty(terms.size, np.int64), np.empty(terms.size, np.int64))
-        term_codes.locate(terms, self.layout, self.code, found)
-        return found
 
     def seek(self, term: int) -> int:
         """Return the first posting whose term is not below `term`."""
@@ -100,7 +90,7 @@ class IndexSegment:
         Args:
             first: the first posting.
             last: the posting to stop before.
-            numbers: what to give instead of the document numbers.
+            numbers: numbers to use instead of the document numbers.
         """
         keys = np.empty(max(0, last - first), dtype=np.uint64)
         count = term_codes.decode(first, last, self.layout, self.code, numbers, keys)
@@ -117,12 +107,12 @@ class IndexSegment:
         return split
 
     def parts(self) -> Iterator[Keys]:
-        """Return all postings as they lie in the file, some at a time, sorted or not."""
+        """Return all postings in the order of the file, in parts."""
         for start in range(0, self.entry.postings, PART_POSTINGS):
             yield self.keys(start, min(start + PART_POSTINGS, self.entry.postings))
 
     def directory_agrees(self) -> bool:
-        """Tell whether the directory is that of the terms; reads all of them."""
+        """Tell whether the directory agrees with the terms; reads all of them."""
         counted = np.empty_like(self.code.directory)
         counted[-1] = self.entry.postings
         found = term_codes.count_blocks(self.code.unary, self.layout.highs, counted)

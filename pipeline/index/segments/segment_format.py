@@ -4,7 +4,7 @@
 |---|---|
 | header, 64 bytes | magic, version, header length, number, counts, top term, CRC-32 |
 | documents | u32, sorted: ids of the documents it holds; their places are the document numbers |
-| tombstones | u32, sorted: ids of documents that are deleted |
+| tombstones | u32, sorted: ids of deleted documents |
 | directory | u32: postings before every 128th upper part |
 | unary | bits: the upper parts of the terms, in unary |
 | low | bits: the lower parts, a fixed width each |
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.index.errors import IndexCorrupt
 from pipeline.index.segments.bits import words_for
-from pipeline.index.segments.postings import Layout
+from pipeline.index.segments.postings import BitLayout
 from pipeline.index.segments.term_codes import BLOCK_BITS
 from pipeline.storage.format import segment_name
 
@@ -50,12 +50,12 @@ class IndexSegmentEntry(NamedTuple):
     """A segment as the manifest names it.
 
     Attributes:
-        number: its number, never given twice in the life of an index.
+        number: its number; no two segments of an index ever have the same.
         documents: documents it holds.
-        tombstones: documents it says are deleted.
+        tombstones: documents that it marks as deleted.
         postings: how many postings it holds.
         top_term: no term of it is higher.
-        shift: so many low bits are 0 in every term of it.
+        shift: number of low bits that are 0 in every term of it.
         position: the highest changelog position that its content comes from.
         size: length of the file in bytes.
         checksum: CRC-32 of the footer, and through it of every section.
@@ -77,7 +77,7 @@ class IndexSegmentEntry(NamedTuple):
         return segment_name(self.number, SUFFIX)
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> BitLayout:
         """How its terms and documents are cut into bits.
 
         The width of the lower parts is the one with which an Elias-Fano code is smallest.
@@ -86,7 +86,7 @@ class IndexSegmentEntry(NamedTuple):
         low_bits = max(0, (universe // max(1, self.postings)).bit_length() - 1)
         highs = ((universe - 1) >> low_bits) + 1
         document_bits = max(1, (self.documents - 1).bit_length())
-        return Layout(self.shift, low_bits, highs, document_bits, self.postings)
+        return BitLayout(self.shift, low_bits, highs, document_bits, self.postings)
 
 
 def section_bounds(entry: IndexSegmentEntry) -> dict[str, tuple[int, int]]:
@@ -104,7 +104,7 @@ def section_bounds(entry: IndexSegmentEntry) -> dict[str, tuple[int, int]]:
     return dict(zip(SECTIONS, zip([HEADER_BYTES, *ends], ends, strict=False), strict=True))
 
 
-def directory_entries(layout: Layout) -> int:
+def directory_entries(layout: BitLayout) -> int:
     """Return how many entries the directory has; the last counts all postings."""
     return ((layout.highs - 1) >> BLOCK_BITS) + 2
 

@@ -34,8 +34,8 @@ class SegmentSet:
 
     Attributes:
         segments: the segments.
-        shadowed: for each segment, the sorted ids a newer one speaks for: their postings there
-            are out of date.
+        shadowed: for each segment, the sorted ids that a newer segment also has: their postings
+            in the older one are out of date.
         live: for each segment, how many of its documents a search can find.
         bases: for each segment, how many documents are in those before it.
         dead: for each segment, which of its document numbers are out of date; empty if none is.
@@ -44,12 +44,12 @@ class SegmentSet:
     def __init__(
         self, segments: Iterable[IndexSegment] = (), overlaps: Overlaps | None = None
     ) -> None:
-        """Work out which documents are out of date.
+        """Find the documents that are out of date.
 
         Args:
             segments: oldest first.
-            overlaps: what pairs of segments are known to have in common; segments never change,
-                so a pair is worked out once.
+            overlaps: the common ids of pairs of segments, as far as they are known. Segments never
+                change, so each pair is computed once.
         """
         self.segments = tuple(segments)
         self._overlaps = self._pairs(overlaps or {})
@@ -64,11 +64,11 @@ class SegmentSet:
 
     @cached_property
     def table(self) -> Table:
-        """All that compiled loops need of the segments, see `segment_table`."""
+        """The segments as compiled loops take them, see `segment_table`."""
         return segment_table(self.segments, self.bases, self.dead)
 
     def with_segments(self, segments: Iterable[IndexSegment]) -> SegmentSet:
-        """Return another list of segments, keeping what is known of those in both."""
+        """Return another list of segments; overlaps of those in both are not computed again."""
         return SegmentSet(segments, self._overlaps)
 
     def entries(self) -> tuple[IndexSegmentEntry, ...]:
@@ -92,7 +92,7 @@ class SegmentSet:
         return found
 
     def speaks_for(self, ids: Ids) -> Mask:
-        """Tell which of `ids` any segment knows, be it as a tombstone."""
+        """Tell which of `ids` any segment has, as a document or as a tombstone."""
         known = contains(no_ids(), ids)
         for segment in self.segments:
             known |= contains(segment.ids, ids)

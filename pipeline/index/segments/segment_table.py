@@ -1,6 +1,6 @@
-"""Segments as compiled loops see them: a row of addresses and numbers for each.
+"""Segments as compiled loops take them: a row of addresses and numbers for each.
 
-Whoever passes a table on keeps the `SegmentSet` that it belongs to, and so the memory, alive.
+The caller of a loop keeps the `SegmentSet` of the table alive, and with it the memory.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline.index.segments.postings import Layout, Sections
+from pipeline.index.segments.postings import BitLayout, Sections
 from pipeline.loops.compiled import compiled
 from pipeline.loops.intrinsics import address_of, array_at, pointer
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ARRAYS: Final = 6  # each with its address and its size; the base follows, then the layout
 _BASE: Final = 2 * ARRAYS
 _LAYOUT: Final = _BASE + 1
-COLUMNS: Final = _LAYOUT + len(Layout._fields)
+COLUMNS: Final = _LAYOUT + len(BitLayout._fields)
 
 
 def segment_table(
@@ -79,6 +79,6 @@ def base_of(row: Table) -> int:
 
 
 @compiled
-def layout_of(row: Table) -> Layout:
+def layout_of(row: Table) -> BitLayout:
     """Return how the bits of a segment are arranged."""
-    return Layout(row[13], row[14], row[15], row[16], row[17])
+    return BitLayout(row[13], row[14], row[15], row[16], row[17])

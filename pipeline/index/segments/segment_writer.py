@@ -1,4 +1,4 @@
-"""Writes a segment file, its postings in as many parts as the caller likes."""
+"""Writes a segment file; the postings may come in any number of parts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class SegmentWriter:
-    """Writes one segment; a context manager that deletes the file if it isn't finished.
+    """Writes one segment; a context manager that deletes the file unless `finish` was called.
 
     The file has its final name from the start: it counts only once a manifest names it.
     """
@@ -49,7 +49,7 @@ class SegmentWriter:
 
         Args:
             directory: the folder of the index.
-            entry: what the segment will hold; its size and checksum are found here.
+            entry: the content of the segment; `finish` returns it with size and checksum.
             documents: sorted ids of the documents, numbered by their places.
             tombstones: sorted ids of deleted documents.
         """
@@ -119,11 +119,11 @@ class SegmentWriter:
             self._append(name, each[:whole])
 
     def begin_sync(self) -> None:
-        """Let the disk begin with what was added."""
+        """Start writing the added postings to the disk."""
         files.begin_sync(self._descriptor)
 
     def finish(self) -> IndexSegmentEntry:
-        """Write the footer, wait for the disk, and describe the segment.
+        """Write the footer, sync the file, and return the segment's entry.
 
         Raises:
             ValueError: not as many postings were added as were announced.
@@ -147,7 +147,7 @@ class SegmentWriter:
         return self._entry._replace(size=size, checksum=footer_checksum(footer))
 
     def _words(self, section: str, origin: int, last: int) -> NDArray[np.uint64]:
-        """Return room for a section's bits up to `last`, with what is known of the first word."""
+        """Return zeroed words for a section's bits up to `last`; the first has its known bits."""
         words = np.zeros((last - origin) // WORD_BITS + 2, dtype=np.uint64)
         words[:1] = self._partial[section]
         return words

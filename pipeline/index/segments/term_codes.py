@@ -1,14 +1,13 @@
 """The sorted terms of a segment's postings as an Elias-Fano code.
 
-A term, without the low bits that are 0 in every term, is cut in two. Its lower part is stored as it
-is. The upper parts, which never fall from posting to posting, are stored as counts in unary: for
-each possible upper part one 1 for each of its postings, then a 0. So posting j with upper part h is
-the 1 at bit j + h, and which is which follows from the position alone: with n postings of terms
-below u that takes about 2 + log2(u / n) bits each (P. Elias, 1974; R. Fano, 1971). The directory
-holds the number of postings before every 128th upper part, from which a term is found by counting a
-few words of ones.
+A term, without the low bits that are 0 in every term, is split in two. The lower part is stored
+with a fixed width. The upper parts, which are sorted, are stored as counts in unary: for each
+possible upper part one 1 for each of its postings, then a 0. So posting j with upper part h is the
+1 at bit j + h. With n postings of terms below u this takes about 2 + log2(u / n) bits a posting
+(P. Elias, 1974; R. Fano, 1971). The directory holds the number of postings before every 128th
+upper part. From there a term is found by counting the ones of a few words.
 
-What a damaged segment makes these functions return is wrong but in range.
+For a damaged segment these functions may return wrong results, but never read outside of it.
 """
 
 from __future__ import annotations
@@ -25,18 +24,18 @@ from pipeline.loops.intrinsics import WORDS_OF_LINE, count_ones, read_ahead
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.index.segments.postings import Layout, PostingRanges, Renumbering, Sections
+    from pipeline.index.segments.postings import BitLayout, PostingRanges, Renumbering, Sections
 
     Words = NDArray[np.uint64]
 
 BLOCK_BITS = 7
 """An entry of the directory for every 2**7 upper parts."""
 _MOST_AHEAD = 4 * WORDS_OF_LINE
-"""Words of a block of upper parts that are read ahead; a few terms with many postings have more."""
+"""The most words of a block of upper parts that are prefetched; a few blocks have more."""
 _NEAR = 4
-"""Postings at each end of those with an upper part that are looked at one by one."""
+"""Postings at each end of an upper part that are read one by one before a binary search."""
 DROPPED = 2**32 - 1
-"""In place of a document's new number: leave its postings out."""
+"""Stands for the new number of a document whose postings are left out."""
 
 
 def common_shift(keys: Words) -> int:
@@ -47,7 +46,12 @@ def common_shift(keys: Words) -> int:
 
 @compiled
 def encode(
-    keys: Words, first: int, layout: Layout, parts: Sections, origins: NDArray[np.int64], block: int
+    keys: Words,
+    first: int,
+    layout: BitLayout,
+    parts: Sections,
+    origins: NDArray[np.int64],
+    block: int,
 ) -> int:
     """Add postings to the sections of a segment.
 
@@ -58,10 +62,10 @@ def encode(
         parts: the directory from entry `block` on, and the bits from `origins` on, 0 where no
             posting is yet.
         origins: the first bits of unary, low and documents, multiples of 64, int64, shape (3,).
-        block: the first entry of the directory that is not yet known.
+        block: the first entry of the directory that is not yet written.
 
     Returns:
-        The first entry that is not yet known now.
+        The first entry that is not yet written now.
     """
     shift, low_bits = np.uint64(32 + layout.shift), np.uint64(layout.low_bits)
     low_mask = (np.uint64(1) << low_bits) - np.uint64(1)
@@ -140,7 +144,7 @@ def _postings_of_low(
 ) -> tuple[int, int]:
     """Return the first posting with a lower part from `first` to before `last`, and the one behind.
 
-    Few terms share an upper part, so what is not wanted is mostly a posting or two at each end.
+    Few terms share an upper part, so mostly one or two postings at each end belong to other terms.
     """
     mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
     near = min(first + _NEAR, last)
@@ -157,7 +161,9 @@ def _postings_of_low(
 
 
 @compiled
-def locate(terms: NDArray[np.uint32], layout: Layout, code: Sections, found: PostingRanges) -> None:
+def locate(
+    terms: NDArray[np.uint32], layout: BitLayout, code: Sections, found: PostingRanges
+) -> None:
     """Find the postings of many terms.
 
     Args:
@@ -171,7 +177,7 @@ def locate(terms: NDArray[np.uint32], layout: Layout, code: Sections, found: Pos
     directory, unary = code.directory, code.unary
     low_mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
     words_of_block = min((layout.postings // highs + 1 << BLOCK_BITS) >> 6, _MOST_AHEAD)
-    # In steps, each for all terms: what a step reads from afar doesn't wait for other terms' steps.
+    # In steps, each for all terms: so the memory reads of different terms overlap.
     for i in range(terms.size):
         starts[i] = min(np.int64(terms[i] >> np.uint32(shift)) >> low_bits, highs - 1) >> BLOCK_BITS
         read_ahead(directory, starts[i])
@@ -195,7 +201,7 @@ def locate(terms: NDArray[np.uint32], layout: Layout, code: Sections, found: Pos
 
 
 @inlined
-def _postings_of_high(term: np.uint32, layout: Layout, code: Sections) -> tuple[int, int]:
+def _postings_of_high(term: np.uint32, layout: BitLayout, code: Sections) -> tuple[int, int]:
     """Return the first posting with the upper part of a term, and how many there are."""
     shift, low_bits, highs = layout.shift, layout.low_bits, layout.highs
     cut = np.uint64(term) >> np.uint64(shift)
@@ -211,7 +217,7 @@ def _postings_of_high(term: np.uint32, layout: Layout, code: Sections) -> tuple[
 
 
 @compiled
-def seek(term: int, layout: Layout, code: Sections) -> int:
+def seek(term: int, layout: BitLayout, code: Sections) -> int:
     """Return the first posting whose term is not below `term`."""
     shift, low_bits, highs, _, postings = layout
     wanted = np.uint64((term + (1 << shift) - 1) >> shift)
@@ -229,17 +235,17 @@ def seek(term: int, layout: Layout, code: Sections) -> int:
 
 @compiled
 def decode(
-    first: int, last: int, layout: Layout, code: Sections, numbers: Renumbering, keys: Words
+    first: int, last: int, layout: BitLayout, code: Sections, numbers: Renumbering, keys: Words
 ) -> int:
-    """Return postings to the form `encode` takes them in.
+    """Return postings in the form that `encode` takes.
 
     Args:
         first: the first posting.
         last: the posting to stop before.
         layout: the segment's layout.
         code: its sections.
-        numbers: what to give instead of the document numbers; postings of `DROPPED` ones are
-            left out.
+        numbers: numbers to use instead of the document numbers; postings of `DROPPED` documents
+            are left out.
         keys: receives term << 32 | document number, uint64, at least last - first of them.
 
     Returns:
@@ -250,7 +256,7 @@ def decode(
     table, offset = numbers.table, np.uint64(numbers.offset)
     low_mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
     document_mask = (np.uint64(1) << np.uint64(document_bits)) - np.uint64(1)
-    # The last block that begins at or before the first posting, and then one by one.
+    # Start at the last block that begins at or before the first posting.
     block = np.searchsorted(directory, np.uint32(first), side="right") - 1
     posting = np.int64(directory[block])
     bit = posting + (block << BLOCK_BITS)
@@ -283,11 +289,11 @@ def decode(
 
 @compiled
 def count_blocks(unary: Words, highs: int, directory: NDArray[np.uint32]) -> int:
-    """Work the directory out anew from the unary part alone, to compare.
+    """Compute the directory from the unary part, to compare it with the stored one.
 
     Args:
         unary: see `Sections`.
-        highs: see `Layout`.
+        highs: see `BitLayout`.
         directory: receives all entries but the last, uint32.
 
     Returns:

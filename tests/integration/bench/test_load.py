@@ -12,8 +12,8 @@ from bench.lookup.queries import QuerySource
 from pipeline.catalog.fingerprint import changelog, fingerprints
 from pipeline.catalog.fingerprint.tables import fingerprint, track
 from pipeline.catalog.fingerprint.tracks import insert_tracks
-from pipeline.fingerprint.simhash import simhash
-from pipeline.fingerprint.words import signed_word
+from pipeline.fingerprint.simhash import simhash_batch
+from pipeline.fingerprint.words import signed
 from pipeline.following.open_index import OpenIndex, open_index
 from pipeline.lookups.describe import describe_lookups
 from pipeline.lookups.score import score_lookups
@@ -50,7 +50,7 @@ def test_rows_are_those_of_an_import(loaded: Databases) -> None:
             CATALOGUE.length(number),
             CATALOGUE.track(number) + 1,
         )
-        assert hashes[number + 1] == signed_word(simhash(found.words))
+        assert hashes[number + 1] == signed(simhash_batch([found.words]))[0]
 
 
 def test_an_import_gets_unused_ids(loaded: Databases) -> None:

@@ -1,4 +1,4 @@
-"""Settings for the fingerprint room's tests."""
+"""Settings for the fingerprint tests."""
 
 from hypothesis import settings
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.fingerprint.simhash import simhash, simhash_batch
-from pipeline.fingerprint.words import as_words, signed_word
+from pipeline.fingerprint.words import as_words, signed
 from tests.unit.fingerprint import reference
 from tests.unit.fingerprint.samples import real_data, song
 
@@ -42,9 +42,7 @@ def test_real_fingerprints_have_the_simhash_of_the_library():
     """All of them, as a batch."""
     data = real_data()
     hashes = simhash_batch([data.words[row["fingerprint"]] for row in data.queries])
-    assert [signed_word(each) for each in hashes.tolist()] == [
-        row["simhash"] for row in data.queries
-    ]
+    assert signed(hashes).tolist() == [row["simhash"] for row in data.queries]
 
 
 @given(st.lists(st.lists(st.integers(0, 2**32 - 1), max_size=20), max_size=5), st.integers(1, 30))

@@ -1,4 +1,4 @@
-"""What the tests of the index room share."""
+"""Fixtures of the index tests."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.index import Hits, Insert
 from pipeline.index.manifest import INDEX_FORMAT
-from pipeline.index.segments.postings import documents_of, terms_of
+from pipeline.index.segments.postings import TERM_SHIFT, documents_of
 from pipeline.storage.snapshot import load_snapshot
 
 if TYPE_CHECKING:
@@ -28,6 +28,16 @@ Answer: TypeAlias = list[tuple[int, int]]
 def terms(*values: int) -> NDArray[np.uint32]:
     """Return terms as the index takes them."""
     return np.array(values, dtype=np.uint32)
+
+
+def pack(terms_: NDArray[np.uint32], documents: NDArray[np.uint32]) -> Keys:
+    """Return postings as the index sorts them: term << 32 | document number."""
+    return (terms_.astype(np.uint64) << TERM_SHIFT) | documents
+
+
+def terms_of(keys: Keys) -> NDArray[np.uint32]:
+    """Return the terms of postings."""
+    return (keys >> TERM_SHIFT).astype(np.uint32)
 
 
 def applied(documents: Documents, changes: Iterable[Change]) -> Documents:

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.index import Delete, Insert
 from pipeline.index.changes import MAX_ID, FoldedChanges, fold, group
-from pipeline.index.segments.postings import documents_of, terms_of
-from tests.unit.index.model import terms
+from pipeline.index.segments.postings import documents_of
+from tests.unit.index.model import terms, terms_of
 
 
 def postings(folded: FoldedChanges) -> list[tuple[int, int]]:

@@ -11,7 +11,6 @@ import pytest
 from pipeline.index import Insert, open_writer, verify
 from pipeline.index.manifest import INDEX_FORMAT, IndexManifest
 from pipeline.index.segments import segment
-from pipeline.index.segments.postings import pack
 from pipeline.index.segments.segment_format import (
     FOOTER_BYTES,
     IndexSegmentEntry,
@@ -21,7 +20,7 @@ from pipeline.index.segments.segment_format import (
 )
 from pipeline.index.segments.segment_writer import SegmentWriter
 from pipeline.storage.manifest import read_manifest, write_manifest
-from tests.unit.index.model import terms
+from tests.unit.index.model import pack, terms
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from pipeline.index.segments.bits import (
     words_for,
     write_fields,
 )
-from pipeline.index.segments.postings import Layout, PostingRanges, Renumbering, Sections, pack
+from pipeline.index.segments.postings import BitLayout, PostingRanges, Renumbering, Sections
 from pipeline.index.segments.segment_format import IndexSegmentEntry, directory_entries
 from pipeline.index.segments.term_codes import (
     common_shift,
@@ -27,7 +27,7 @@ from pipeline.index.segments.term_codes import (
     locate,
     seek,
 )
-from tests.unit.index.model import terms
+from tests.unit.index.model import pack, terms
 
 if TYPE_CHECKING:
     from pipeline.index.segments.postings import Keys
@@ -37,7 +37,7 @@ TERM = st.integers(0, 40) | st.integers(0, 3000).map(lambda n: n << 12) | st.int
 POSTINGS = st.sets(st.tuples(TERM, st.integers(0, 300)), max_size=600)
 
 
-def encoded(postings: list[tuple[int, int]]) -> tuple[Keys, Layout, Sections]:
+def encoded(postings: list[tuple[int, int]]) -> tuple[Keys, BitLayout, Sections]:
     """Return postings as keys, and encoded in one go."""
     keys = np.array([(term << 32) | number for term, number in postings], dtype=np.uint64)
     held = terms(*(term for term, _ in postings))
