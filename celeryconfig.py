@@ -3,7 +3,7 @@
 from kombu import Exchange, Queue
 
 from pipeline.settings.load import load_settings
-from tasks.fast_path.parts import FastPath
+from tasks.fast_path.switches import FastPath
 from tasks.periodic.schedule import SCHEDULE
 from tasks.queues import MAINTENANCE, QUEUES, Acknowledgement
 

@@ -7,7 +7,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from api.front_end import FrontEnd
-from api.health import Health, HealthChecks
+from api.health import HEALTH_PATHS, Health
 from api.http.endpoint import request_of, write_reply
 from api.http.errors import (
     ApiError,
@@ -21,7 +21,7 @@ from api.http.middleware import METHODS, RequestMiddleware, is_method
 from api.openapi.page import ASSETS, DocsAsset, DocsPage, OpenApiResource
 from api.routes import ROUTES, V1_ROUTES
 from pipeline.runtime.databases import DATABASE_UNREACHABLE
-from pipeline.runtime.metrics import Metrics
+from pipeline.runtime.statsd_metrics import Metrics
 
 UNAVAILABLE: Final = (*DATABASE_UNREACHABLE, RedisError)
 """Exceptions that clients get as `ServiceUnavailableError`."""
@@ -47,14 +47,9 @@ def create_app(front_end: FrontEnd) -> falcon.App[falcon.Request, falcon.Respons
     app.add_route("/v2/openapi.json", OpenApiResource())
     app.add_route("/docs", DocsPage())
     app.add_route(f"{ASSETS}/{{file}}", DocsAsset())
-    _add_health(app, front_end.health)
+    for path, checks in HEALTH_PATHS.items():
+        app.add_route(path, Health(path.removeprefix("/_"), front_end.health, checks))
     return app
-
-
-def _add_health(app: falcon.App[falcon.Request, falcon.Response], checks: HealthChecks) -> None:
-    app.add_route("/_health", Health("health", checks, ("database", "redis", "index", "worker")))
-    app.add_route("/_health_ro", Health("health_ro", checks, ("database_ro", "redis")))
-    app.add_route("/_health_docker", Health("health_docker", checks, ()))
 
 
 class _ErrorHandler:

@@ -21,12 +21,12 @@ from api.submissions.publisher import SubmissionPublisher
 from api.submissions.receipts import ReceiptWriter
 from pipeline.messages import BackgroundLookup, LookupBatch
 from pipeline.runtime.databases import Databases
-from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.redis_counters import Counters
+from pipeline.runtime.statsd_metrics import Metrics, connect_metrics
 from pipeline.settings.sections import Settings
 from tasks import queues
-from tasks.fast_path.parts import FastPath
+from tasks.fast_path.switches import FastPath
 from tasks.redis_state import queue_lengths
 
 REDIS_TIMEOUT = 1.0
@@ -88,9 +88,9 @@ def create_front_end(settings: Settings, dispatch: Dispatch) -> FrontEnd:
         connect, settings.redis, blocking=True, wait=POLL, keeps_connection=paths.keeps_connection
     )
     policy = BatchPolicy(
-        settings.api.lookup_batch_size,
-        settings.api.lookup_batches_in_flight,
-        settings.api.lookup_hold_back,
+        size=settings.api.lookup_batch_size,
+        in_flight=settings.api.lookup_batches_in_flight,
+        hold_back=settings.api.lookup_hold_back,
     )
     batcher = LookupBatcher(policy, blocking_client, dispatch.send_lookups, metrics)
     generation = TrackedGeneration(client, breaker, caches=paths.caches_generation)

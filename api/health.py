@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Final, Literal
 
 import falcon
@@ -21,6 +22,15 @@ from tasks.redis_state import heartbeats
 Name = Literal["database", "database_ro", "redis", "index", "worker"]
 State = Literal["ok", "failed"]
 
+HEALTH_PATHS: Final[Mapping[str, tuple[Name, ...]]] = MappingProxyType(
+    {
+        "/_health": ("database", "redis", "index", "worker"),
+        "/_health_ro": ("database_ro", "redis"),
+        "/_health_docker": (),
+    }
+)
+"""The checks that must succeed, by path. A new check also needs a method of `HealthChecks`."""
+
 DEADLINE: Final = 2.0
 """Seconds that a check may take."""
 
@@ -29,7 +39,7 @@ DEADLINE: Final = 2.0
 _WRITE: Final = sa.text("SELECT pg_logical_emit_message(true, 'acoustid', 'health')")
 _READ_ONLY: Final = sa.text("SELECT current_setting('transaction_read_only') = 'on'")
 
-logger = structlog.get_logger("acoustid.api.health_checks")
+logger = structlog.get_logger("acoustid.api.health")
 
 
 class UnhealthyError(Exception):

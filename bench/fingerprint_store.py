@@ -33,14 +33,14 @@ from pipeline.following.update_index import BATCH
 from pipeline.following.update_store import rebuild_store
 from pipeline.lookups.score import fetch
 from pipeline.lookups.trusted_store import TrustedStore
-from pipeline.rules import (
+from pipeline.runtime.databases import Databases
+from pipeline.settings.sections import Settings
+from pipeline.thresholds import (
     LOOKUP_INDEX_LIMIT,
     LOOKUP_INDEX_MIN_SCORE,
     LOOKUP_INDEX_SCORE_PCT,
     LOOKUP_MAX_POSTINGS,
 )
-from pipeline.runtime.databases import Databases
-from pipeline.settings.sections import Settings
 
 BATCH_SIZE: Final = 100  # lookups
 BATCHES: Final = 30

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from bench.measuring import describe_machine
-from pipeline.settings.options import variable_of
+from pipeline.settings.option_names import variable_of
 
 
 def progress(line: str) -> None:

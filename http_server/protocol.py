@@ -32,7 +32,7 @@ A client that sends its next request in this time gets a reply; otherwise its co
 reset.
 """
 
-logger = structlog.get_logger("acoustid.http_server")
+logger = structlog.get_logger("acoustid.http_server.protocol")
 
 
 class LimitedProtocol(HttpToolsProtocol):

@@ -29,7 +29,7 @@ YOUNG_OBJECTS: Final = 20_000
 STOP_TIME: Final = 12.0
 """Seconds for the remaining requests when the server stops."""
 
-logger = structlog.get_logger("acoustid.http_server")
+logger = structlog.get_logger("acoustid.http_server.server")
 
 
 @dataclass(frozen=True, slots=True)

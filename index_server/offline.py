@@ -7,7 +7,12 @@ from typing import BinaryIO
 
 from index_server.errors import IndexAlreadyExistsError
 from index_server.registry import check_name
-from index_server.snapshot import SnapshotDamagedError, SnapshotHeader, read_files, read_header
+from index_server.snapshot_stream import (
+    SnapshotDamagedError,
+    SnapshotHeader,
+    read_files,
+    read_header,
+)
 from index_server.state import (
     MAX_GENERATION,
     NAME,

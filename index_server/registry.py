@@ -28,7 +28,7 @@ from index_server.errors import (
     NewerIndexAlreadyExistsError,
     OlderIndexAlreadyExistsError,
 )
-from index_server.metrics import IndexServerMetrics
+from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.served_index import ServedIndex
 from index_server.state import (
     ENGINE_PREFIX,

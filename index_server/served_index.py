@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index_server.errors import IndexNotFoundError, SearchTimeoutError
-from index_server.group_commit import GroupCommitWriter, UpdateRequest
-from index_server.metrics import IndexServerMetrics
+from index_server.prometheus_metrics import IndexServerMetrics
+from index_server.update_batching import GroupCommitWriter, UpdateRequest
 from pipeline.index import (
     FingerprintIndexError,
     Hits,
@@ -21,7 +21,7 @@ from pipeline.index import (
     SearchTimeout,
     open_reader,
 )
-from pipeline.rules import SERVED_MAX_POSTINGS
+from pipeline.thresholds import SERVED_MAX_POSTINGS
 
 DEFAULT_TIMEOUT: Final = 500  # milliseconds
 DEFAULT_LIMIT: Final = 40

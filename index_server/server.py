@@ -18,7 +18,7 @@ from http_server.server import run
 from index_server.http.app import create_app
 from index_server.http.formats import MAX_BODY
 from index_server.line_protocol.server import LineProtocolServer
-from index_server.metrics import IndexServerMetrics
+from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.registry import IndexMissingError, IndexRegistry
 from index_server.state import StateDamagedError
 from pipeline.index import FingerprintIndexError

@@ -31,10 +31,10 @@ from pipeline.index.interface import FingerprintIndex
 from pipeline.lookups.score import rank_fingerprints, shortest_decimal
 from pipeline.lookups.trusted_store import TrustedStore
 from pipeline.messages import Lookup
-from pipeline.rules import LOOKUP_LENGTH_DIFF, LOOKUP_MAX_RESULTS
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from pipeline.submission_fields import MAX_DURATION, Receipt
+from pipeline.thresholds import LOOKUP_LENGTH_DIFF, LOOKUP_MAX_RESULTS
 
 
 class SubmissionRejectedError(ValueError):
@@ -106,8 +106,8 @@ class FingerprintService:
     ) -> list[FingerprintMatch]:
         """Return the stored fingerprints that match, best first.
 
-        `pipeline.rules` has the threshold of a match and the number of candidates compared, which
-        is also the most matches that there can be.
+        `pipeline.thresholds` has the threshold of a match and the number of candidates that are
+        compared. There are never more matches than that.
 
         Args:
             fingerprint: its 32-bit words.

@@ -23,13 +23,13 @@ from pipeline.messages import (
     from_message,
     to_message,
 )
-from tasks.base import TRANSIENT, StageTask
 from tasks.celery import app
 from tasks.lookup import describe_batch, score_batch
 from tasks.redis_state import background_records
 from tasks.redis_state.background_records import Answer
 from tasks.redis_state.lookup_counters import lookup_field
-from tasks.redis_state.missing_mbids import add_missing_mbids
+from tasks.redis_state.missing_mbid_set import add_missing_mbids
+from tasks.stage_task import TRANSIENT, StageTask
 from tasks.worker_resources import worker_resources
 
 TIME_LIMIT: Final = 15.0

@@ -2,8 +2,8 @@
 
 from celery import Celery
 
-from tasks import signals
-from tasks.base import StageTask
+from tasks import celery_signals
+from tasks.stage_task import StageTask
 
 app = Celery(
     "acoustid",
@@ -14,10 +14,10 @@ app = Celery(
         "tasks.fast_path.batch_task",
         "tasks.submission",
         "tasks.index",
-        "tasks.periodic.maintenance",
+        "tasks.periodic.receipts_and_queues",
         "tasks.periodic.upkeep",
         "tasks.periodic.statistics",
     ],
 )
 app.config_from_object("celeryconfig")
-signals.connect()
+celery_signals.connect()

@@ -7,7 +7,7 @@ from pipeline.runtime.processes import PerProcess
 from pipeline.settings.load import load_settings
 from tasks import background_lookup, submission
 from tasks.fast_path.lookup_sender import LookupSender
-from tasks.fast_path.parts import FastPath
+from tasks.fast_path.switches import FastPath
 
 _lookup_sender = PerProcess(lambda: LookupSender(FastPath.of(load_settings())))
 

@@ -17,10 +17,10 @@ from pipeline.lookups.describe import Described, describe_lookups
 from pipeline.lookups.score import score_lookups
 from pipeline.lookups.validate import validate_lookups
 from pipeline.messages import LookupBatch, LookupReply, Message, from_message, to_message
-from tasks.base import TRANSIENT, QuickStageTask, task_metrics
 from tasks.celery import app
 from tasks.redis_state import lookup_replies
-from tasks.redis_state.missing_mbids import add_missing_mbids
+from tasks.redis_state.missing_mbid_set import add_missing_mbids
+from tasks.stage_task import TRANSIENT, QuickStageTask, task_metrics
 from tasks.worker_resources import worker_resources
 
 logger = structlog.get_logger("acoustid.tasks.lookup")

@@ -15,9 +15,9 @@ from pipeline.imports.score import match_submissions
 from pipeline.imports.validate import validate_submissions
 from pipeline.messages import Message, SubmissionBatch, from_message, to_message
 from pipeline.runtime.trace import current_trace_id
-from tasks.base import TRANSIENT, StageTask
 from tasks.celery import app
 from tasks.redis_state.task_progress import set_stage
+from tasks.stage_task import TRANSIENT, StageTask
 from tasks.worker_resources import worker_resources
 
 logger = structlog.get_logger("acoustid.tasks.submission")

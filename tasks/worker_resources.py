@@ -17,12 +17,12 @@ from pipeline.following.open_index import OpenIndex, open_index, open_updater
 from pipeline.following.update_store import store_may_fail
 from pipeline.lookups.trusted_store import TrustedStore
 from pipeline.runtime.databases import Databases
-from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.processes import PerProcess
 from pipeline.runtime.redis_client import connect
+from pipeline.runtime.statsd_metrics import Metrics, connect_metrics
 from pipeline.settings.load import load_settings
 from pipeline.settings.sections import Settings
-from tasks.fast_path.parts import FastPath
+from tasks.fast_path.switches import FastPath
 from tasks.index_lease import IndexLease
 
 

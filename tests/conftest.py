@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pipeline.catalog import migrate
 from pipeline.runtime.databases import Databases
-from pipeline.settings.options import PREFIX
+from pipeline.settings.option_names import PREFIX
 from pipeline.settings.sections import Settings
 from pipeline.storage.format import LOCK_NAME
 from tests.support.servers import Servers, running_servers

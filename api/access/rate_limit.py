@@ -2,7 +2,8 @@
 
 Each limit is a tier. It applies to a sliding window of 20 s, which has 4 steps of 5 s. A request
 passes if all its tiers have had fewer requests within the window than they allow. It is then
-counted in all tiers, and otherwise in none. ``rate_limit.lua`` does this in Redis as one command.
+counted in all tiers, and otherwise in none. ``count_request.lua`` does this in Redis as one
+command.
 
 The rates are settings: ``[cluster.rate_limiter]``, and ``application.rate_limit`` in the database.
 If Redis loses its data, the window starts again: up to one window's requests pass in addition.
@@ -23,7 +24,7 @@ from redis.exceptions import NoScriptError
 
 from api.access.redis_outage import RedisCircuitBreaker
 from pipeline.catalog.app.accounts import Application
-from pipeline.runtime.metrics import Bucket, Metrics
+from pipeline.runtime.statsd_metrics import Bucket, Metrics
 from pipeline.settings.sections import RateLimiterSettings
 
 STEP: Final = 5
@@ -124,7 +125,7 @@ class RateLimiter:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
-        self._script = files("api.access").joinpath("rate_limit.lua").read_text(encoding="utf-8")
+        self._script = files("api.access").joinpath("count_request.lua").read_text(encoding="utf-8")
         self._digest = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
         self._breaker = breaker
         self._limits = limits

@@ -16,7 +16,7 @@ PAUSE: Final = 1.0
 LOG_INTERVAL: Final = 60.0
 """Seconds between two log messages during an outage."""
 
-logger = structlog.get_logger("acoustid.api.redis_outage")
+logger = structlog.get_logger("acoustid.api.access.redis_outage")
 
 
 class RedisCircuitBreaker:

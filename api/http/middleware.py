@@ -13,7 +13,7 @@ from api.http.errors import MethodNotAllowedError
 from api.http.parameters import Parameters, parse_pairs
 from api.http.serialisation import XML, known_style
 from http_server.wsgi import ARRIVED
-from pipeline.runtime.metrics import Metrics
+from pipeline.runtime.statsd_metrics import Metrics
 from pipeline.runtime.trace import bind_trace_id, clear_trace_id
 
 METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"

@@ -20,7 +20,7 @@ from tasks.redis_state import background_records, queue_lengths
 MOST_WAITING: Final = 5_000
 """Messages in the queue from which on further background lookups are refused."""
 
-logger = structlog.get_logger("acoustid.api.background")
+logger = structlog.get_logger("acoustid.api.lookups.background")
 
 
 class BackgroundLookups:

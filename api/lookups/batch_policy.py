@@ -9,9 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-HOLD_BACK: Final = 0.025
-"""Seconds between two batches while one is in flight; half a batch of lookups does not wait."""
-
 STALLED_AFTER: Final = 1.0
 """Seconds after which an unanswered batch no longer delays others."""
 
@@ -28,15 +25,15 @@ class BatchPolicy:
     4. A batch that is unanswered for `stalled_after` seconds does not count as in flight.
 
     Attributes:
-        size: lookups that a batch may have.
-        in_flight: batches that may be in flight.
-        hold_back: seconds; with 0 the next batch does not wait for more lookups.
+        size: lookups that a batch may have (`[api] lookup_batch_size`).
+        in_flight: batches that may be in flight (`[api] lookup_batches_in_flight`).
+        hold_back: seconds (`[api] lookup_hold_back`); with 0 the next batch does not wait for more lookups.
         stalled_after: seconds.
     """
 
     size: int
     in_flight: int
-    hold_back: float = HOLD_BACK
+    hold_back: float
     stalled_after: float = STALLED_AFTER
 
     def send_at(self, waiting: int, sent: Iterable[float], now: float) -> float:

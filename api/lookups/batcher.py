@@ -27,7 +27,7 @@ from api.lookups.batch_policy import BatchPolicy
 from api.lookups.fair_queue import FairQueue
 from api.lookups.pending import Answer, Batch, PendingRequest
 from pipeline.messages import Lookup, LookupBatch, LookupReply
-from pipeline.runtime.metrics import Metrics
+from pipeline.runtime.statsd_metrics import Metrics
 from pipeline.runtime.trace import current_trace_id, trace
 from tasks.redis_state import lookup_replies
 
@@ -45,7 +45,7 @@ PAUSE: Final = 0.2
 
 _BROKER_ERRORS: Final = (OperationalError, RedisError)
 
-logger = structlog.get_logger("acoustid.api.lookups")
+logger = structlog.get_logger("acoustid.api.lookups.batcher")
 
 
 class LookupBatcher:

@@ -17,8 +17,8 @@ from api.http.parameters import Parameters, parse_uuid, suffixed
 from pipeline.fingerprint.codec import ALGORITHM_TEST2, InvalidFingerprint, unpack_text
 from pipeline.lookups.metadata.meta_words import normalize_meta
 from pipeline.messages import Lookup
-from pipeline.rules import LOOKUP_LENGTH_DIFF
 from pipeline.submission_fields import DURATION, MAX_DURATION
+from pipeline.thresholds import LOOKUP_LENGTH_DIFF
 
 MAX_FINGERPRINTS: Final = 20
 MAX_TRACK_IDS: Final = 100

@@ -17,8 +17,8 @@ from api.submissions.status import show_submission
 from pipeline.catalog.app.accounts import Application
 from pipeline.catalog.ingest.submission_status import SubmissionStatus, statuses
 from pipeline.runtime.databases import DATABASE_UNREACHABLE, Databases
-from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.sentry import bind_account
+from pipeline.runtime.statsd_metrics import Metrics
 
 MAX_WAIT: Final = 10
 """The longest time in seconds that a request waits for final states."""
@@ -26,7 +26,7 @@ MAX_WAIT: Final = 10
 _PAUSES: Final = (0.05, 0.1, 0.25)
 """Seconds before each reading of the states; the last value repeats."""
 
-logger = structlog.get_logger("acoustid.api.submit")
+logger = structlog.get_logger("acoustid.api.submissions.endpoint")
 
 
 class SubmitEndpoint(KeyedEndpoint):

@@ -14,7 +14,7 @@ CLOSING: Final = 5.0
 
 T = TypeVar("T")
 
-logger = structlog.get_logger("acoustid.api.group_commit")
+logger = structlog.get_logger("acoustid.api.submissions.group_commit")
 
 
 class GroupCommit(Generic[T]):

@@ -20,7 +20,7 @@ POLL: Final = 0.02
 MAX_WAIT: Final = 1.0
 """Seconds after which submissions are published even if the workers are busy."""
 
-logger = structlog.get_logger("acoustid.api.imports")
+logger = structlog.get_logger("acoustid.api.submissions.publisher")
 
 
 class _Written(NamedTuple):

@@ -28,7 +28,7 @@ MAX_RECEIPTS: Final = 500
 _STATEMENT_SHARE: Final = 0.9
 """The share of the time left that a statement may take, so that its error arrives in time."""
 
-logger = structlog.get_logger("acoustid.api.receipts")
+logger = structlog.get_logger("acoustid.api.submissions.receipts")
 
 
 @dataclass(eq=False, slots=True)

@@ -19,7 +19,7 @@ LONGEST_REPLY: Final = 65_536  # bytes; the claims of a user take a few hundred
 # The syntax of a bearer token (RFC 6750, section 2.1).
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]{1,4000}=*")
 
-logger = structlog.get_logger("acoustid.api.musicbrainz_user")
+logger = structlog.get_logger("acoustid.api.users.musicbrainz_tokens")
 
 
 class _NoRedirects(HTTPRedirectHandler):

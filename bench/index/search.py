@@ -13,7 +13,7 @@ import numpy as np
 from bench.measuring import drop_page_cache, memory
 from pipeline.index import open_reader
 from pipeline.index.warm_up import warm_up
-from pipeline.rules import LOOKUP_MAX_POSTINGS
+from pipeline.thresholds import LOOKUP_MAX_POSTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

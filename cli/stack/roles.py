@@ -1,4 +1,4 @@
-"""The roles of a stack: the processes besides its servers, and the order in which they stop.
+"""The roles of a stack: the processes besides its servers.
 
 The workers are those of the table in `tasks.queues`.
 """
@@ -6,33 +6,14 @@ The workers are those of the table in `tasks.queues`.
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
-from signal import Signals
 
 from cli.stack.servers.ports import LOOPBACK
-from cli.stack.stopping import Escalation
+from cli.stack.stopping import TERM_BRIEFLY, WARM_SHUTDOWN, Escalation, StopOrder
 from tasks.queues import queues_by_worker
-
-WARM_SHUTDOWN: Escalation = (
-    (Signals.SIGTERM, 30.0),  # Celery finishes its running tasks
-    (Signals.SIGQUIT, 12.0),  # Celery waits briefly, then returns running tasks to the queue
-    (Signals.SIGKILL, 5.0),
-)
-TERM_BRIEFLY: Escalation = ((Signals.SIGTERM, 15.0), (Signals.SIGKILL, 5.0))
 
 FLOWER_USER = "acoustid"
 API = "api"
 """The name of the front end's role."""
-
-
-class StopOrder(IntEnum):
-    """The order in which processes stop: senders of tasks first, then workers, then servers."""
-
-    FRONT_END = 0
-    BEAT = 1
-    FLOWER = 2
-    WORKER = 3
-    SERVER = 4
 
 
 @dataclass(frozen=True, slots=True)

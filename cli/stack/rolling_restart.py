@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from signal import Signals
 
 from cli.stack.child_process import ChildProcess, Pause, ProcessError
-from cli.stack.roles import TERM_BRIEFLY
-from cli.stack.stopping import stop_processes
+from cli.stack.stopping import TERM_BRIEFLY, stop_processes
 from cli.stack.supervised_process import RoleStarter, SupervisedProcess
 
 READY_TIMEOUT = 60.0

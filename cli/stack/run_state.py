@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from cli.stack.data_directory import DataDir, write_private
-from cli.stack.roles import StopOrder
-from cli.stack.stopping import TERM_THEN_KILL, stop_processes
+from cli.stack.stopping import TERM_THEN_KILL, StopOrder, stop_processes
 from cli.stack.strays import ProcessIdentity, StrayProcess
 
 

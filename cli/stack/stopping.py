@@ -1,8 +1,13 @@
-"""Stops processes with a sequence of signals, from SIGTERM to SIGKILL."""
+"""Stops processes in an order, each with a sequence of signals from SIGTERM to SIGKILL.
+
+A Celery worker's own time to finish after SIGQUIT is in `celeryconfig.py`
+(`worker_soft_shutdown_timeout`).
+"""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from signal import Signals
 from typing import Protocol
 
@@ -14,7 +19,23 @@ Escalation = Sequence[tuple[Signals, float]]
 URGENT_WAIT = 1.0
 """Seconds that replace each wait of an escalation when the stop is urgent."""
 
+WARM_SHUTDOWN: Escalation = (
+    (Signals.SIGTERM, 30.0),  # Celery finishes its running tasks
+    (Signals.SIGQUIT, 12.0),  # Celery waits briefly, then returns running tasks to the queue
+    (Signals.SIGKILL, 5.0),
+)
+TERM_BRIEFLY: Escalation = ((Signals.SIGTERM, 15.0), (Signals.SIGKILL, 5.0))
 TERM_THEN_KILL: Escalation = ((Signals.SIGTERM, 30.0), (Signals.SIGKILL, 5.0))
+
+
+class StopOrder(IntEnum):
+    """The order in which processes stop: senders of tasks first, then workers, then servers."""
+
+    FRONT_END = 0
+    BEAT = 1
+    FLOWER = 2
+    WORKER = 3
+    SERVER = 4
 
 
 class StoppableProcess(Protocol):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from cli.stack.child_process import ChildProcess, spawn
 from cli.stack.data_directory import DataDir
-from cli.stack.roles import Role, StopOrder
+from cli.stack.roles import Role
 from cli.stack.run_state import RunningProcess
-from cli.stack.stopping import Escalation
+from cli.stack.stopping import Escalation, StopOrder
 from cli.stack.strays import ProcessIdentity
 
 MAX_RESTART_DELAY = 30.0

@@ -18,12 +18,12 @@ import psutil
 
 from cli.stack.child_process import ProcessError, describe_exit, read_tail, spawn
 from cli.stack.data_directory import DataDir
-from cli.stack.roles import TERM_BRIEFLY, Role, StopOrder
+from cli.stack.roles import Role
 from cli.stack.rolling_restart import RollingRestart
 from cli.stack.run_state import RunState
 from cli.stack.servers.embedded_server import EmbeddedServer, start_server
 from cli.stack.servers.ports import LOOPBACK
-from cli.stack.stopping import stop_processes
+from cli.stack.stopping import TERM_BRIEFLY, StopOrder, stop_processes
 from cli.stack.strays import ProcessIdentity
 from cli.stack.supervised_process import RoleStarter, SupervisedProcess
 

@@ -14,10 +14,10 @@ from index_server.errors import (
 )
 from index_server.http import resources
 from index_server.http.formats import write_error
-from index_server.metrics import IndexServerMetrics
+from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.registry import IndexRegistry
 
-logger = structlog.get_logger("acoustid.index_server.http")
+logger = structlog.get_logger("acoustid.index_server.http.app")
 
 App = falcon.App[falcon.Request, falcon.Response]
 

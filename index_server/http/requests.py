@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index_server.errors import BadRequestError, InvalidFingerprintIdError
-from index_server.group_commit import UpdateRequest
 from index_server.http.formats import Format, fields
 from index_server.registry import CreateRequest
 from index_server.served_index import (
@@ -16,6 +15,7 @@ from index_server.served_index import (
     DEFAULT_TIMEOUT,
     SearchRequest,
 )
+from index_server.update_batching import UpdateRequest
 from pipeline.index import Change, Delete, Insert
 
 MAX_U32: Final = 2**32 - 1

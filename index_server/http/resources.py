@@ -13,9 +13,9 @@ from index_server.http.requests import (
     search_request,
     update_request,
 )
-from index_server.metrics import CONTENT_TYPE, IndexServerMetrics
+from index_server.prometheus_metrics import CONTENT_TYPE, IndexServerMetrics
 from index_server.registry import IndexRegistry
-from index_server.snapshot import write_snapshot
+from index_server.snapshot_stream import write_snapshot
 
 
 class HealthResource:

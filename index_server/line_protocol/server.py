@@ -27,7 +27,7 @@ _POLL: Final = 0.05  # seconds between two checks for shutdown
 
 _Request: TypeAlias = socket.socket | tuple[bytes, socket.socket]
 
-logger = structlog.get_logger("acoustid.index_server.line_protocol")
+logger = structlog.get_logger("acoustid.index_server.line_protocol.server")
 
 
 class LineProtocolServer:

@@ -12,9 +12,9 @@ import structlog
 from numpy.typing import NDArray
 
 from index_server.errors import IndexServerError, SearchTimeoutError
-from index_server.group_commit import UpdateRequest
 from index_server.registry import IndexRegistry
 from index_server.served_index import SearchRequest, ServedIndex
+from index_server.update_batching import UpdateRequest
 from pipeline.index import Change, FingerprintIndexError, Insert
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _DEFAULTS: Final = {
 _MAX_U32: Final = 2**32 - 1
 _NUMBER: Final = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 
-logger = structlog.get_logger("acoustid.index_server.line_protocol")
+logger = structlog.get_logger("acoustid.index_server.line_protocol.session")
 
 
 class RefusedError(Exception):

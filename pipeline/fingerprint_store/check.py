@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.fingerprint_store.manifest import STORE_FORMAT
 from pipeline.fingerprint_store.segment import StoreSegment
+from pipeline.fingerprint_store.store_manifest import STORE_FORMAT
 from pipeline.storage.check import verify_folder
 
 

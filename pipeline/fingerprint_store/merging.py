@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.fingerprint_store.manifest import StoreSegments
 from pipeline.fingerprint_store.rows import Columns
 from pipeline.fingerprint_store.segment import StoreSegment, places
+from pipeline.fingerprint_store.store_manifest import StoreSegments
 
 MAX_SEGMENT: Final = 256 << 20  # bytes; at least half of it is never merged again
 FAN_IN: Final = 8

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from pipeline.fingerprint_store.locating import MISSING, locate
-from pipeline.fingerprint_store.manifest import STORE_FORMAT
 from pipeline.fingerprint_store.rows import StoreRow
+from pipeline.fingerprint_store.store_manifest import STORE_FORMAT
 from pipeline.storage.snapshot import LatestSnapshot
 
 _LONGEST: Final = (1 << 32) - 1

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.fingerprint_store import merging
-from pipeline.fingerprint_store.manifest import STORE_FORMAT, StoreManifest, StoreSegments
 from pipeline.fingerprint_store.rows import Columns, StoreRow
 from pipeline.fingerprint_store.segment import StoreSegment
 from pipeline.fingerprint_store.segment_writer import write_segment
+from pipeline.fingerprint_store.store_manifest import STORE_FORMAT, StoreManifest, StoreSegments
 from pipeline.storage.merge_scheduling import add_and_merge
 from pipeline.storage.writer import StorageWriter
 

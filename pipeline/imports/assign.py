@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pipeline.catalog.ingest.submissions import StoredSubmission
-from pipeline.imports.pairs import Pair
+from pipeline.imports.compare_pairs import Pair
 from pipeline.messages import Match, SubmissionInBatch, TrackFit
-from pipeline.rules import (
+from pipeline.thresholds import (
     IMPORT_JOIN_THRESHOLD,
     IMPORT_MATCH_THRESHOLD,
     IMPORT_MAX_LENGTH_DIFF,

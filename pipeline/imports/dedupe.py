@@ -1,7 +1,7 @@
 """The second stage of an import: drops imported submissions and finds equal fingerprints."""
 
 from pipeline.catalog.fingerprint import fingerprints, imported_submissions
-from pipeline.catalog.ingest import provenance, submissions
+from pipeline.catalog.ingest import import_results, submissions
 from pipeline.messages import SubmissionBatch
 from pipeline.runtime.databases import Databases
 
@@ -17,7 +17,7 @@ def dedupe_submissions(batch: SubmissionBatch, databases: Databases) -> Submissi
         ids = [candidate.id for candidate in batch.submissions]
         done = imported_submissions.find(connection, ids)
     if done:
-        provenance.record(databases, done)
+        import_results.record(databases, done)
         finished = {imported.submission_id for imported in done}
         batch.submissions = [c for c in batch.submissions if c.id not in finished]
     if batch.submissions:

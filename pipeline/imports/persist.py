@@ -13,16 +13,16 @@ from pipeline.catalog.advisory_locks import lock_catalogue
 from pipeline.catalog.app import sources
 from pipeline.catalog.fingerprint import changelog, fingerprints, imported_submissions
 from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
-from pipeline.catalog.ingest import provenance
+from pipeline.catalog.ingest import import_results
 from pipeline.catalog.ingest import submissions as receipts
 from pipeline.catalog.ingest.submissions import StoredSubmission
 from pipeline.imports.assign import Assigner, Newcomer, Placement
-from pipeline.imports.pairs import Joining, Pair, fit_tracks, near_pairs, score_pairs
-from pipeline.imports.write import store_placements
+from pipeline.imports.compare_pairs import Joining, Pair, fit_tracks, near_pairs, score_pairs
+from pipeline.imports.write_placements import store_placements
 from pipeline.messages import SubmissionBatch, SubmissionInBatch, TrackFit
-from pipeline.rules import IMPORT_MATCH_THRESHOLD
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.sentry import bind_submission
+from pipeline.thresholds import IMPORT_MATCH_THRESHOLD
 
 
 class StaleMatchesError(Exception):
@@ -52,7 +52,7 @@ def persist_submissions(batch: SubmissionBatch, databases: Databases) -> int:
         placements = _place(batch, wanted, scores, connection)
         done += store_placements(placements, formats, connection)
         position = changelog.position(connection)
-    provenance.record(databases, done)
+    import_results.record(databases, done)
     return position
 
 

@@ -9,10 +9,12 @@ from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
 from pipeline.catalog.ingest import submissions
 from pipeline.catalog.ingest.submissions import StoredSubmission
 from pipeline.fingerprint.query import extract_query_batch
-from pipeline.imports.pairs import Joining, Pair, fit_tracks, near, near_pairs, score_pairs
+from pipeline.imports.compare_pairs import Joining, Pair, fit_tracks, near, near_pairs, score_pairs
 from pipeline.index.interface import FingerprintIndex
 from pipeline.messages import Match, SubmissionBatch, SubmissionInBatch, TrackFit
-from pipeline.rules import (
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.sentry import bind_submission
+from pipeline.thresholds import (
     IMPORT_INDEX_LIMIT,
     IMPORT_INDEX_MIN_SCORE,
     IMPORT_INDEX_SCORE_PCT,
@@ -21,8 +23,6 @@ from pipeline.rules import (
     IMPORT_MAX_POSTINGS,
     IMPORT_MAX_UNINDEXED,
 )
-from pipeline.runtime.databases import Databases
-from pipeline.runtime.sentry import bind_submission
 
 
 class IndexBehindError(Exception):

@@ -6,9 +6,9 @@ from pipeline.catalog.ingest import submissions
 from pipeline.catalog.ingest.submissions import StoredSubmission
 from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct_batch
 from pipeline.messages import SubmissionBatch, SubmissionInBatch
-from pipeline.rules import identifier
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.sentry import bind_submission
+from pipeline.thresholds import identifier
 
 
 def validate_submissions(ids: Sequence[int], databases: Databases) -> SubmissionBatch:

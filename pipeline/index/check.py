@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.index.manifest import INDEX_FORMAT
+from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.index.segments.postings import documents_of
 from pipeline.index.segments.sorted_ids import contains
 from pipeline.storage.check import verify_folder

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.index.interface import Hits, IndexStats
-from pipeline.index.manifest import INDEX_FORMAT
 from pipeline.index.search.search import Limits, search
 from pipeline.index.segments.sorted_ids import contains
 from pipeline.storage.format import MANIFEST_NAME

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.index.changes import fold, group
 from pipeline.index.errors import StalePosition
-from pipeline.index.manifest import INDEX_FORMAT, IndexManifest
+from pipeline.index.index_manifest import INDEX_FORMAT, IndexManifest
 from pipeline.index.merging.merge import merge
 from pipeline.index.merging.merge_policy import POLICY, choose_merge
 from pipeline.index.segments.segment_set import SegmentSet

@@ -21,7 +21,7 @@ Answer = TypeVar("Answer")
 REST: Final = 5.0
 """Seconds after a failure in which a server is tried only after all others."""
 
-logger = structlog.get_logger("acoustid.index_http")
+logger = structlog.get_logger("acoustid.index_http.failover")
 
 
 class Failover:

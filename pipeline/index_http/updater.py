@@ -39,7 +39,7 @@ MAX_WEIGHT: Final = 1 << 21
 _CHANGE_WEIGHT: Final = 4  # of the id and the map of a change, in terms
 _TRIES: Final = 5
 
-logger = structlog.get_logger("acoustid.index_http")
+logger = structlog.get_logger("acoustid.index_http.updater")
 
 
 class HttpIndexUpdater:

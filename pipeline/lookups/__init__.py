@@ -2,6 +2,6 @@
 
 A stage takes a batch of lookups and returns it. `trusted_store` decides whether `score` may read
 the fingerprint store, and `metadata` makes the part of an answer that `meta` asks for. The
-thresholds are in `pipeline.rules`. The tasks that run the stages, and their retries, are in
+thresholds are in `pipeline.thresholds`. The tasks that run the stages, and their retries, are in
 `tasks.lookup`.
 """

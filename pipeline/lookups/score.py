@@ -15,7 +15,8 @@ from pipeline.fingerprint_store import Found, StoreRow
 from pipeline.index.interface import FingerprintIndex
 from pipeline.lookups.trusted_store import TrustedStore
 from pipeline.messages import Lookup, LookupBatch, TrackHit
-from pipeline.rules import (
+from pipeline.runtime.databases import Databases
+from pipeline.thresholds import (
     LOOKUP_INDEX_LIMIT,
     LOOKUP_INDEX_MIN_SCORE,
     LOOKUP_INDEX_SCORE_PCT,
@@ -24,7 +25,6 @@ from pipeline.rules import (
     LOOKUP_MAX_POSTINGS,
     LOOKUP_MAX_RESULTS,
 )
-from pipeline.runtime.databases import Databases
 
 Ranking = list[tuple[float, int]]
 """Negated score and id of the fingerprints that match a lookup, best first, then by id."""

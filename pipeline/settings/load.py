@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.settings.options import (
+from pipeline.settings.option_names import (
     PREFIX,
     READ_ONLY,
     RESERVED,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import structlog
 
-from pipeline.storage.background import BackgroundWork
+from pipeline.storage.background_thread import BackgroundWork
 from pipeline.storage.errors import MergeStopped
 from pipeline.storage.format import SegmentsT
 

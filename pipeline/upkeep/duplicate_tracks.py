@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from pipeline.catalog.fingerprint import fingerprints, mbid_links, tracks
 from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
 from pipeline.fingerprint.compare import compare2_batch
-from pipeline.rules import DUPLICATE_MAX_LENGTH_DIFF, DUPLICATE_TRACK_THRESHOLD
 from pipeline.runtime.databases import Databases
+from pipeline.thresholds import DUPLICATE_MAX_LENGTH_DIFF, DUPLICATE_TRACK_THRESHOLD
 
 _CHUNK: Final = 100  # MBIDs whose fingerprints are read at once
 

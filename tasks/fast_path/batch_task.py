@@ -12,7 +12,7 @@ from celery.worker.request import Request
 
 from pipeline.messages import LookupBatch, Message, from_message
 from tasks.celery import app
-from tasks.fast_path.parts import FastPath
+from tasks.fast_path.switches import FastPath
 from tasks.lookup import STAGES, LookupTask, run_stage
 from tasks.worker_resources import worker_resources
 

@@ -14,7 +14,7 @@ from pipeline.messages import LookupBatch, to_message
 from tasks import lookup
 from tasks.celery import app
 from tasks.fast_path import batch_task
-from tasks.fast_path.parts import FastPath
+from tasks.fast_path.switches import FastPath
 from tasks.queues import LOOKUP
 
 SAMPLE_INTERVAL: Final = 1.0

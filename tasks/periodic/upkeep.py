@@ -11,7 +11,7 @@ from pipeline.catalog.musicbrainz.recording_redirects import read_recordings
 from pipeline.upkeep.mbid_redirects import follow_redirects
 from pipeline.upkeep.missing_mbids import merge_missing_mbid
 from tasks.celery import app
-from tasks.redis_state.missing_mbids import add_missing_mbids, take_missing_mbids
+from tasks.redis_state.missing_mbid_set import add_missing_mbids, take_missing_mbids
 from tasks.worker_resources import worker_resources
 
 logger = structlog.get_logger("acoustid.tasks.periodic.upkeep")

@@ -15,7 +15,7 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from tasks.fast_path.lookup_sender import LookupSender
-from tasks.fast_path.parts import FastPath
+from tasks.fast_path.switches import FastPath
 from tests.support.batchers import make_batcher
 from tests.support.metrics import Counted
 from tests.support.polling import eventually
@@ -42,7 +42,7 @@ def test_a_killed_workers_batch_is_answered_by_another(
         sent.append(batch.id)
 
     client = connect(here.redis)
-    policy = BatchPolicy(size=100, in_flight=2, stalled_after=60)
+    policy = BatchPolicy(size=100, in_flight=2, hold_back=0.025, stalled_after=60)
     batcher = make_batcher(here.redis, policy, send, Counted(), lost_after=1.0)
     question = Lookup(request=0, duration=200, fingerprint=compress(fingerprint(1)))
     with ThreadPoolExecutor(1) as threads:

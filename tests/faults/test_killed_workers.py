@@ -12,7 +12,7 @@ from pipeline.catalog.ingest.submissions import count_by_state
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from tasks import dispatch
-from tasks.periodic.maintenance import sweep_receipts
+from tasks.periodic.receipts_and_queues import sweep_receipts
 from tests.support.imports import Importer
 from tests.support.polling import eventually
 from tests.support.synthetic import fingerprint, near_copy

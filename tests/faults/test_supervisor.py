@@ -12,8 +12,8 @@ import pytest
 import redis
 
 from cli.stack.data_directory import DataDir
-from cli.stack.roles import StopOrder
 from cli.stack.run_state import RunningProcess, RunState
+from cli.stack.stopping import StopOrder
 from cli.stack.strays import ProcessIdentity
 from tests.support.polling import eventually
 from tests.support.small_stack import PASSWORD

@@ -7,8 +7,8 @@ from functools import partial
 from api.lookups.batch_policy import BatchPolicy
 from api.lookups.batcher import LOST_AFTER, POLL, LookupBatcher
 from pipeline.messages import LookupBatch
-from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.redis_client import connect
+from pipeline.runtime.statsd_metrics import Metrics
 from pipeline.settings.sections import RedisSettings
 from tasks import dispatch
 
@@ -32,7 +32,9 @@ def batcher_for_workers(
     send: Callable[[LookupBatch], None] = dispatch.send_lookups,
 ) -> Iterator[LookupBatcher]:
     """Return a batcher that sends to the workers; it is closed at the end of the block."""
-    batcher = make_batcher(settings, BatchPolicy(100, 2), send, metrics)
+    batcher = make_batcher(
+        settings, BatchPolicy(size=100, in_flight=2, hold_back=0.025), send, metrics
+    )
     try:
         yield batcher
     finally:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from pipeline.runtime.metrics import Metrics
+from pipeline.runtime.statsd_metrics import Metrics
 
 
 class Counted(Metrics):

@@ -18,7 +18,7 @@ from index_server.errors import IndexAlreadyExistsError, InvalidIndexNameError
 from index_server.offline import restore as restore_index
 from index_server.offline import verify_below
 from index_server.server import DirectoryInUseError, exclusive
-from index_server.snapshot import SnapshotDamagedError
+from index_server.snapshot_stream import SnapshotDamagedError
 from index_server.state import StateDamagedError
 from pipeline.catalog.fingerprint import changelog
 from pipeline.following.open_index import IndexBusy, IndexUpdater, open_index, open_updater

@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 
 from cli.stack.effective_settings import read_settings
 from pipeline.runtime.redact import MASK
-from pipeline.settings.options import LEVEL, LEVELS, SectionOptions, sections
+from pipeline.settings.option_names import LEVEL, LEVELS, SectionOptions, sections
 from pipeline.settings.sections import Settings
 
 

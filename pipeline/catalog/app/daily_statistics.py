@@ -12,7 +12,7 @@ from pipeline.catalog.app.tables import stats as stats_table
 from pipeline.catalog.fingerprint.tables import fingerprint, track, track_mbid
 from pipeline.catalog.ingest.tables import submission
 from pipeline.runtime.databases import DatabaseName, Databases
-from pipeline.runtime.metrics import Gauge
+from pipeline.runtime.statsd_metrics import Gauge
 
 OR_MORE: Final = 10
 """The last class of a distribution: this number or more."""

@@ -23,7 +23,7 @@ from pipeline.catalog.fingerprint.track_merge_links import (
     store_groups,
 )
 from pipeline.catalog.fingerprint.tracks import Track, TrackName, find_tracks
-from pipeline.catalog.ingest import provenance
+from pipeline.catalog.ingest import import_results
 from pipeline.catalog.ingest.tables import fingerprint_source, submission, submission_result
 from pipeline.runtime.databases import Databases
 
@@ -154,7 +154,7 @@ def _mark_imports(connection: sa.Connection, databases: Databases, track_ids: se
         statement = sa.select(submission.c.id).where(submission.c.state == "pending")
         pending = ingest.execute(statement).scalars().all()
     done = imported_submissions.find(connection, pending)
-    provenance.record(databases, [each for each in done if each.track_id in track_ids])
+    import_results.record(databases, [each for each in done if each.track_id in track_ids])
 
 
 def _merge_catalogue(connection: sa.Connection, plan: TrackMerge) -> None:

@@ -16,7 +16,7 @@ from pipeline.runtime.databases import Databases, limit_statements
 STATEMENT_LIMIT: Final = 5.0
 """Seconds that the statement may take."""
 
-logger = structlog.get_logger("acoustid.catalog.recording_redirects")
+logger = structlog.get_logger("acoustid.catalog.musicbrainz.recording_redirects")
 
 
 @dataclass(frozen=True, slots=True)

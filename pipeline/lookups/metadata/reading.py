@@ -33,7 +33,7 @@ DEADLINE_SHARE: Final = 1 / 6
 MAX_STATEMENT_TIME: Final = 2.0  # seconds
 MIN_STATEMENT_TIME: Final = 0.05  # seconds
 
-logger = structlog.get_logger("acoustid.stages.describe")
+logger = structlog.get_logger("acoustid.lookups.metadata.reading")
 
 
 @dataclass(slots=True)

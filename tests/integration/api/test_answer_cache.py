@@ -21,7 +21,7 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from tasks.fast_path.lookup_sender import LookupSender
-from tasks.fast_path.parts import FastPath
+from tasks.fast_path.switches import FastPath
 from tasks.redis_state import catalogue_generation
 from tests.support.batchers import make_batcher
 from tests.support.imports import MBID, Importer
@@ -50,7 +50,7 @@ class FrontEnd:
         self.metrics = Counted()
         self.batcher = make_batcher(
             settings.redis,
-            BatchPolicy(size=100, in_flight=2),
+            BatchPolicy(size=100, in_flight=2, hold_back=0.025),
             LookupSender(FastPath.of(settings)).send,
             self.metrics,
             lost_after=60,

@@ -18,7 +18,7 @@ from pipeline.catalog.fingerprint import submitted_links
 from pipeline.catalog.fingerprint import tables as fp
 from pipeline.catalog.fingerprint.mbid_merge import merge_mbids
 from pipeline.catalog.fingerprint.track_merge import MergeRefusedError, merge_tracks, plan_merge
-from pipeline.catalog.ingest import provenance
+from pipeline.catalog.ingest import import_results
 from pipeline.catalog.ingest import tables as ingest
 from pipeline.imports.persist import StaleMatchesError
 from pipeline.index.reader import open_reader
@@ -237,9 +237,9 @@ def test_an_unrecorded_import_is_recorded_with_the_links_that_stay(
     goes_on: list[Callable[[], int]] = []
     with monkeypatch.context() as patched:
         patched.setattr(
-            provenance,
+            import_results,
             "record",
-            lambda databases, done: goes_on.append(lambda: provenance.record(databases, done)),
+            lambda databases, done: goes_on.append(lambda: import_results.record(databases, done)),
         )
         importer.persist(batch)
     assert importer.statuses(ids)[0].state == "pending"

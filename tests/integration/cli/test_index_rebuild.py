@@ -8,7 +8,7 @@ import pytest
 from cli.stack.preparation import prepare
 from pipeline.fingerprint.query import extract_query
 from pipeline.index import open_reader
-from pipeline.index.manifest import INDEX_FORMAT
+from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from pipeline.storage import files

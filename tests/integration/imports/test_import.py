@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pipeline.catalog.app import accounts
 from pipeline.catalog.app.sources import source_ids
 from pipeline.catalog.fingerprint import tables
-from pipeline.catalog.ingest import provenance
+from pipeline.catalog.ingest import import_results
 from pipeline.catalog.ingest import tables as ingest_tables
 from pipeline.fingerprint.compare import compare2
 from pipeline.fingerprint.identity import meta_gid
@@ -166,7 +166,7 @@ def test_a_run_that_died_between_the_databases_is_completed(
         raise ConnectionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(provenance, "record", die)
+        patched.setattr(import_results, "record", die)
         with pytest.raises(ConnectionError):
             importer.persist(batch)
     assert [status.state for status in importer.statuses(ids)] == ["pending"]

@@ -18,7 +18,7 @@ from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from pipeline.storage.format import MANIFEST_NAME
 from tasks.fast_path.lookup_sender import LookupSender
-from tasks.fast_path.parts import FastPath
+from tasks.fast_path.switches import FastPath
 from tasks.redis_state import lookup_replies
 from tests.support.celery_events import received_task_events
 from tests.support.imports import Importer

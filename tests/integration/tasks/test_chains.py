@@ -27,8 +27,8 @@ from pipeline.settings.sections import Settings
 from tasks import dispatch, queues
 from tasks.celery import app
 from tasks.fast_path.lookup_sender import LookupSender
-from tasks.fast_path.parts import FastPath
-from tasks.periodic.maintenance import sweep_receipts
+from tasks.fast_path.switches import FastPath
+from tasks.periodic.receipts_and_queues import sweep_receipts
 from tasks.redis_state import lookup_replies
 from tasks.redis_state.task_progress import progress_key
 from tests.support.batchers import batcher_for_workers

@@ -21,8 +21,8 @@ from pipeline.catalog.app.lookup_statistics import (
 )
 from pipeline.catalog.fingerprint import tables as fingerprint_tables
 from pipeline.runtime.databases import Databases
-from pipeline.runtime.metrics import Gauge
 from pipeline.runtime.redis_client import connect
+from pipeline.runtime.statsd_metrics import Gauge
 from pipeline.settings.sections import Settings
 from tasks.celery import app
 from tests.support.counted_lookups import left, lookups, make_applications, put, rows, user_agents

@@ -17,14 +17,14 @@ from pipeline.messages import Lookup, LookupBatch, from_message
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.trace import trace
 from pipeline.settings.sections import RedisSettings, Settings
-from tasks import lookup, signals
+from tasks import celery_signals, lookup
 from tasks.celery import app
+from tasks.celery_signals import TRACE_HEADER
 from tasks.fast_path import batch_task
 from tasks.fast_path.lookup_sender import LookupSender
-from tasks.fast_path.parts import FastPath
+from tasks.fast_path.switches import FastPath
 from tasks.queues import LOOKUP
 from tasks.redis_state.queue_lengths import SENT_HEADER
-from tasks.signals import TRACE_HEADER
 from tests.support.metrics import Counted
 from tests.support.servers import PASSWORD, Servers, make_valkey, running
 from tests.support.workers import point_celery_at, write_config
@@ -60,7 +60,7 @@ def kept(settings: Settings) -> LookupSender:
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     """The metrics of published tasks in this process."""
     counting = Counted()
-    monkeypatch.setattr(signals, "publisher_metrics", lambda: counting)
+    monkeypatch.setattr(celery_signals, "publisher_metrics", lambda: counting)
     return counting
 
 

@@ -15,8 +15,8 @@ from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from pipeline.upkeep.missing_mbids import unknown_key
 from tasks.periodic.upkeep import POSITION_KEY, follow_mbid_redirects, merge_missing_mbids
-from tasks.redis_state import lookup_replies, missing_mbids
-from tasks.redis_state.missing_mbids import add_missing_mbids
+from tasks.redis_state import lookup_replies, missing_mbid_set
+from tasks.redis_state.missing_mbid_set import add_missing_mbids
 from tests.support.imports import Importer
 from tests.support.lookup_front_end import ask
 from tests.support.mbids import ELSEWHERE, NEW, NEWER, OLD, Links, MusicBrainz
@@ -40,7 +40,7 @@ def shared(workers: None, settings: Settings) -> Iterator[redis.Redis]:
     """The Redis of the workers, without keys of earlier tests."""
     del workers
     with connect(settings.redis, blocking=True) as connection:
-        connection.delete(missing_mbids.KEY, POSITION_KEY, unknown_key(OLD))
+        connection.delete(missing_mbid_set.KEY, POSITION_KEY, unknown_key(OLD))
         yield connection
 
 
@@ -75,14 +75,14 @@ def test_an_mbid_missed_by_a_lookup_is_merged(
     importer.run(importer.receipt(fingerprint(1), mbid=OLD))
     musicbrainz.redirect(OLD, NEW)
     look_up(shared)
-    assert eventually(lambda: shared.smembers(missing_mbids.KEY)) == {str(OLD).encode()}
+    assert eventually(lambda: shared.smembers(missing_mbid_set.KEY)) == {str(OLD).encode()}
     merge_missing_mbids.delay()
     eventually(lambda: len(importer_links(importer).rows()) == 2)
     assert [row[:3] for row in importer_links(importer).rows().values()] == [
         (OLD, 0, True),
         (NEW, 1, False),
     ]
-    eventually(lambda: shared.exists(missing_mbids.KEY) == 0)
+    eventually(lambda: shared.exists(missing_mbid_set.KEY) == 0)
     [result] = look_up(shared).answers[0]["results"]
     assert [recording["id"] for recording in result["recordings"]] == [str(NEW)]
 
@@ -93,18 +93,18 @@ def test_an_unknown_mbid_is_removed_from_the_set_and_remembered(
     del musicbrainz
     importer.run(importer.receipt(fingerprint(1), mbid=OLD))
     look_up(shared)
-    eventually(lambda: shared.exists(missing_mbids.KEY))
+    eventually(lambda: shared.exists(missing_mbid_set.KEY))
     merge_missing_mbids.delay()
     eventually(lambda: shared.exists(unknown_key(OLD)))
-    assert eventually(lambda: shared.exists(missing_mbids.KEY) == 0)
+    assert eventually(lambda: shared.exists(missing_mbid_set.KEY) == 0)
 
 
 def test_without_recordings_nothing_is_remembered(importer: Importer, shared: redis.Redis) -> None:
     importer.run(importer.receipt(fingerprint(1), mbid=OLD))
     look_up(shared)
-    eventually(lambda: shared.exists(missing_mbids.KEY))
+    eventually(lambda: shared.exists(missing_mbid_set.KEY))
     merge_missing_mbids.delay()
-    eventually(lambda: not shared.exists(missing_mbids.KEY))
+    eventually(lambda: not shared.exists(missing_mbid_set.KEY))
     assert [row[2] for row in importer_links(importer).rows().values()] == [False]
     assert not shared.exists(unknown_key(OLD))
 
@@ -121,8 +121,8 @@ def test_while_musicbrainz_is_busy_mbids_go_back_into_the_set(
     with databases.engine("musicbrainz").begin() as connection:
         connection.execute(sa.text("LOCK musicbrainz.recording"))
         merge_missing_mbids.delay()
-        eventually(lambda: not shared.exists(missing_mbids.KEY))
-        eventually(lambda: shared.smembers(missing_mbids.KEY) == {str(OLD).encode()})
+        eventually(lambda: not shared.exists(missing_mbid_set.KEY))
+        eventually(lambda: shared.smembers(missing_mbid_set.KEY) == {str(OLD).encode()})
     merge_missing_mbids.delay()
     eventually(lambda: links.of(track, OLD).disabled)
 
@@ -146,9 +146,9 @@ def test_the_hourly_beat_goes_on_from_its_position(
 
 def test_the_set_of_missing_mbids_has_a_limit(settings: Settings) -> None:
     with scratch_redis(settings) as connection:
-        add_missing_mbids(connection, [str(number) for number in range(missing_mbids.LIMIT + 5)])
+        add_missing_mbids(connection, [str(number) for number in range(missing_mbid_set.LIMIT + 5)])
         add_missing_mbids(connection, ["one more"])
-        assert connection.scard(missing_mbids.KEY) == missing_mbids.LIMIT
+        assert connection.scard(missing_mbid_set.KEY) == missing_mbid_set.LIMIT
 
 
 def importer_links(importer: Importer) -> Links:

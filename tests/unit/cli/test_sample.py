@@ -15,7 +15,7 @@ from pipeline.catalog.musicbrainz.tables import METADATA
 from pipeline.fingerprint.codec import decode
 from pipeline.fingerprint.compare import compare2
 from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct
-from pipeline.rules import IMPORT_MATCH_THRESHOLD
+from pipeline.thresholds import IMPORT_MATCH_THRESHOLD
 from tests.support.recordings import recordings
 
 MEASURED = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from pipeline.index import Hits, Insert
-from pipeline.index.manifest import INDEX_FORMAT
+from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.index.segments.postings import TERM_SHIFT, documents_of
 from pipeline.storage.snapshot import load_snapshot
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.index import Insert, open_writer, verify
-from pipeline.index.manifest import INDEX_FORMAT, IndexManifest
+from pipeline.index.index_manifest import INDEX_FORMAT, IndexManifest
 from pipeline.index.segments import segment
 from pipeline.index.segments.segment_format import (
     FOOTER_BYTES,

@@ -12,7 +12,7 @@ from pipeline.index import (
     StalePosition,
     open_writer,
 )
-from pipeline.index.manifest import INDEX_FORMAT
+from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.storage.manifest import read_manifest
 from tests.unit.index.model import contents, terms
 

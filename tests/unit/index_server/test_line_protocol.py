@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from index_server.line_protocol.session import LineProtocolSession
-from index_server.metrics import IndexServerMetrics
+from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.registry import CreateRequest, IndexRegistry
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from index_server.errors import IndexNotFoundError, InvalidIndexNameError
-from index_server.group_commit import UpdateRequest
-from index_server.metrics import IndexServerMetrics
+from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.registry import CreateRequest, IndexMissingError, IndexRegistry
 from index_server.served_index import SearchRequest
 from index_server.state import State, StateDamagedError, read_state
+from index_server.update_batching import UpdateRequest
 from pipeline.index import IndexCorrupt, IndexReader, Insert
 from tests.faults.storage.failing_files import Killed, disk_error_at, failing, killed_at, never
 from tests.unit.index.model import terms

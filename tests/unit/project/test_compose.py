@@ -12,7 +12,7 @@ import pytest
 
 from cli.main import COMMANDS
 from cli.stack.roles import Layout, roles
-from pipeline.settings.options import resolve_variable
+from pipeline.settings.option_names import resolve_variable
 from tasks.celery import app
 from tasks.queues import queues_by_worker
 

@@ -8,7 +8,7 @@ import pytest
 
 from cli.commands.service.config import show
 from pipeline.settings.load import load_settings
-from pipeline.settings.options import sections
+from pipeline.settings.option_names import sections
 from pipeline.settings.sections import Settings
 
 ROOT = Path(__file__).parents[3]

@@ -64,7 +64,7 @@ def test_imports_of_runtime_and_settings_have_no_side_effects(tmp_path: Path) ->
     [
         ("pipeline.settings.load", {"sqlalchemy", "redis", "celery", "falcon", "sentry_sdk"}),
         ("pipeline.runtime.logs", {"sqlalchemy", "redis", "celery", "falcon", "sentry_sdk"}),
-        ("pipeline.runtime.metrics", {"sqlalchemy", "redis", "celery", "falcon"}),
+        ("pipeline.runtime.statsd_metrics", {"sqlalchemy", "redis", "celery", "falcon"}),
         ("pipeline.runtime.sentry", {"celery", "falcon"}),
     ],
 )

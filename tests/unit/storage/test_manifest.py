@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.fingerprint_store.manifest import STORE_FORMAT, StoreManifest
 from pipeline.fingerprint_store.segment_format import StoreSegmentEntry
-from pipeline.index.manifest import INDEX_FORMAT, IndexManifest
+from pipeline.fingerprint_store.store_manifest import STORE_FORMAT, StoreManifest
+from pipeline.index.index_manifest import INDEX_FORMAT, IndexManifest
 from pipeline.index.segments.segment_format import IndexSegmentEntry
 from pipeline.storage.manifest import (
     decode_manifest,

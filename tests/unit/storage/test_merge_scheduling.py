@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.index import Insert, open_reader, open_writer
 from pipeline.index import writer as index_writer
-from pipeline.index.manifest import INDEX_FORMAT
+from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.index.merging.merge_policy import BUSY_SEGMENTS, MOST_SEGMENTS, REST_SEGMENTS
 from pipeline.storage.merge_scheduling import replaced
 from pipeline.storage.snapshot import load_snapshot

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import pytest
 
 from pipeline.fingerprint_store import merging, open_store, open_store_writer, verify_store
-from pipeline.fingerprint_store.manifest import STORE_FORMAT
+from pipeline.fingerprint_store.store_manifest import STORE_FORMAT
 from pipeline.index import Delete, Insert, open_reader, open_writer, verify, writer
-from pipeline.index.manifest import INDEX_FORMAT
+from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.index.merging.merge_policy import MAX_SEGMENTS
 from pipeline.index.segments.segment_format import FOOTER_BYTES, HEADER_BYTES
 from tests.unit.fingerprint_store import model as store_model

@@ -1,7 +1,7 @@
 """The batches in which overdue receipts are started again."""
 
 from pipeline.catalog.ingest.submissions import Unfinished
-from tasks.periodic.maintenance import batches_of_receipts
+from tasks.periodic.receipts_and_queues import batches_of_receipts
 
 
 def test_receipts_share_a_batch_until_they_have_failed_twice() -> None:

@@ -7,7 +7,7 @@ import pytest
 from falcon import testing
 
 from index_server.http.app import create_app
-from index_server.metrics import IndexServerMetrics
+from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.registry import IndexRegistry
 
 

@@ -145,7 +145,7 @@ def test_an_internal_error_has_no_details(http: Http, monkeypatch: pytest.Monkey
     def fail(*_: object, **__: object) -> None:
         raise OSError("the disk of this machine")
 
-    monkeypatch.setattr("index_server.group_commit.GroupCommitWriter.commit", fail)
+    monkeypatch.setattr("index_server.update_batching.GroupCommitWriter.commit", fail)
     reply = http.simulate_put("/a/2", json={"hashes": []})
     assert (reply.status_code, reply.json) == (500, {"error": "Internal"})
 

@@ -4,14 +4,15 @@ import math
 
 import pytest
 
-from api.lookups.batch_policy import HOLD_BACK, BatchPolicy
+from api.lookups.batch_policy import BatchPolicy
 
 NEVER = math.inf
-ONE = BatchPolicy(size=10, in_flight=1)
-TWO = BatchPolicy(size=10, in_flight=2)
-THREE = BatchPolicy(size=10, in_flight=3)
+HOLD_BACK = 0.025
+ONE = BatchPolicy(size=10, in_flight=1, hold_back=HOLD_BACK)
+TWO = BatchPolicy(size=10, in_flight=2, hold_back=HOLD_BACK)
+THREE = BatchPolicy(size=10, in_flight=3, hold_back=HOLD_BACK)
 NO_HOLD = BatchPolicy(size=10, in_flight=2, hold_back=0.0)
-ODD = BatchPolicy(size=5, in_flight=2)
+ODD = BatchPolicy(size=5, in_flight=2, hold_back=HOLD_BACK)
 SLOW = BatchPolicy(size=10, in_flight=2, hold_back=5.0)
 
 

@@ -1,6 +1,7 @@
 """The roles of a stack."""
 
-from cli.stack.roles import Layout, Role, StopOrder, roles
+from cli.stack.roles import Layout, Role, roles
+from cli.stack.stopping import StopOrder
 
 LAYOUT = Layout(
     host="127.0.0.1", port=5000, flower_port=5555, workers=2, flower_password="hush-hush"

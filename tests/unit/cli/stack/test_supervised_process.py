@@ -3,8 +3,7 @@
 import pytest
 
 from cli.stack.child_process import ChildProcess
-from cli.stack.roles import StopOrder
-from cli.stack.stopping import TERM_THEN_KILL
+from cli.stack.stopping import TERM_THEN_KILL, StopOrder
 from cli.stack.supervised_process import MAX_RESTART_DELAY, STABLE_AFTER, SupervisedProcess
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.index import Change, Delete, Insert
 from pipeline.index.changes import fold
-from pipeline.index.manifest import INDEX_FORMAT, IndexManifest
+from pipeline.index.index_manifest import INDEX_FORMAT, IndexManifest
 from pipeline.index.merging import merge
 from pipeline.index.segments.segment_set import SegmentSet
 from pipeline.index.segments.segment_writer import SegmentWriter

@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import main
-from index_server.group_commit import UpdateRequest
-from index_server.metrics import IndexServerMetrics
+from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.registry import CreateRequest, IndexRegistry
 from index_server.state import State, write_state
+from index_server.update_batching import UpdateRequest
 from pipeline.index import Insert
 
 

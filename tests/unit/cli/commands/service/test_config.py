@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cli.commands.service.config import describe
 from pipeline.settings.load import load_settings
-from pipeline.settings.options import sections
+from pipeline.settings.option_names import sections
 from pipeline.settings.sections import Settings
 
 

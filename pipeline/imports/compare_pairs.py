@@ -8,7 +8,7 @@ from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
 from pipeline.catalog.ingest.submissions import StoredSubmission
 from pipeline.fingerprint.compare import compare2_batch
 from pipeline.messages import TrackFit
-from pipeline.rules import IMPORT_MAX_LENGTH_DIFF
+from pipeline.thresholds import IMPORT_MAX_LENGTH_DIFF
 
 Pair = tuple[int, int]  # submission id, fingerprint id
 Joining = tuple[int, int]  # submission id, track id

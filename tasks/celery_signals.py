@@ -9,9 +9,9 @@ from redis.exceptions import RedisError
 
 from pipeline.runtime import trace
 from pipeline.runtime.logs import configure_logging
-from pipeline.runtime.metrics import Metrics, connect_metrics
 from pipeline.runtime.processes import PerProcess
 from pipeline.runtime.sentry import init_sentry
+from pipeline.runtime.statsd_metrics import Metrics, connect_metrics
 from pipeline.settings.load import load_settings
 from pipeline.warm_up import warm_up
 from tasks.redis_state import catalogue_generation, heartbeats

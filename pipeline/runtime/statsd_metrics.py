@@ -43,7 +43,7 @@ _METHODS = frozenset({"get", "head", "post", "put", "delete", "options", "patch"
 _WORD = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _UNFIT = re.compile(r"[^a-z0-9]+")
 
-logger = structlog.get_logger("acoustid.runtime.metrics")
+logger = structlog.get_logger("acoustid.runtime.statsd_metrics")
 
 
 class _Client(statsd.StatsClient):  # type: ignore[misc] # statsd has no types

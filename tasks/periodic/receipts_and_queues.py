@@ -11,7 +11,7 @@ from tasks.celery import app
 from tasks.redis_state.queue_lengths import backlog, waiting
 from tasks.worker_resources import worker_resources
 
-logger = structlog.get_logger("acoustid.tasks.periodic.maintenance")
+logger = structlog.get_logger("acoustid.tasks.periodic.receipts_and_queues")
 
 _MOST_RECEIPTS: Final = 1_000  # per run
 _BATCH_SIZE: Final = 200  # receipts in one chain

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from index_server.errors import IndexNotFoundError, VersionMismatchError
-from index_server.group_commit import GroupCommitWriter, UpdateRequest
+from index_server.update_batching import GroupCommitWriter, UpdateRequest
 from pipeline.index import Change, Delete, Insert, open_reader
 from tests.faults.storage.failing_files import disk_error_at, failing, never
 from tests.support.polling import eventually
@@ -125,7 +125,7 @@ def test_no_update_of_many_threads_is_lost(commits: GroupCommitWriter, tmp_path:
 def test_a_large_update_is_committed_alone(
     commits: GroupCommitWriter, counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index_server.group_commit.MAX_TERMS", 3)
+    monkeypatch.setattr("index_server.update_batching.MAX_TERMS", 3)
     counted.go_on.clear()
     with ThreadPoolExecutor(4) as pool:
         updates = [UpdateRequest([insert(document, 1, 2, 3)]) for document in range(1, 5)]

@@ -10,7 +10,7 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-log = structlog.get_logger("acoustid.storage.background")
+log = structlog.get_logger("acoustid.storage.background_thread")
 
 
 class BackgroundWork:

@@ -7,13 +7,13 @@ import msgpack
 import pytest
 
 from index_server.errors import IndexAlreadyExistsError, InvalidIndexNameError
-from index_server.group_commit import UpdateRequest
-from index_server.metrics import IndexServerMetrics
 from index_server.offline import restore
+from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.registry import CreateRequest, IndexRegistry
 from index_server.served_index import SearchRequest
-from index_server.snapshot import SnapshotDamagedError, write_snapshot
+from index_server.snapshot_stream import SnapshotDamagedError, write_snapshot
 from index_server.state import State, StateDamagedError, read_state, write_state
+from index_server.update_batching import UpdateRequest
 from pipeline.index import Insert
 from tests.unit.index.model import terms
 

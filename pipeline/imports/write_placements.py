@@ -11,7 +11,7 @@ from pipeline.catalog.fingerprint.tables import track_foreignid, track_mbid, tra
 from pipeline.catalog.fingerprint.tracks import insert_tracks
 from pipeline.fingerprint.identity import meta_gid
 from pipeline.imports.assign import Placement
-from pipeline.rules import identifier
+from pipeline.thresholds import identifier
 
 
 def store_placements(

@@ -42,7 +42,7 @@ TRANSIENT: Final = (
 index that is behind, is about to be rebuilt, or is on an unreachable server. A task that fails with
 any other error would fail again, so it is not retried."""
 
-logger = structlog.get_logger("acoustid.tasks.base")
+logger = structlog.get_logger("acoustid.tasks.stage_task")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.settings.options import Option, resolve_variable, sections
+from pipeline.settings.option_names import Option, resolve_variable, sections
 
 
 def resolved(variable: str) -> tuple[str, bool] | None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from pipeline.runtime.metrics import Gauge, Metrics, connect_metrics, label
+from pipeline.runtime.statsd_metrics import Gauge, Metrics, connect_metrics, label
 from pipeline.settings.sections import StatsdSettings
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
