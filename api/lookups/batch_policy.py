@@ -27,7 +27,8 @@ class BatchPolicy:
     Attributes:
         size: lookups that a batch may have (`[api] lookup_batch_size`).
         in_flight: batches that may be in flight (`[api] lookup_batches_in_flight`).
-        hold_back: seconds (`[api] lookup_hold_back`); with 0 the next batch does not wait for more lookups.
+        hold_back: seconds (`[api] lookup_hold_back`); with 0 the next batch does not wait for more
+            lookups.
         stalled_after: seconds.
     """
 
