@@ -29,7 +29,7 @@ class FileCalls:
     """
 
     def __init__(self, fails: Callable[[int, str], BaseException | None]) -> None:
-        """Make calls fail as `fails` says; a failing write gets half of its bytes to the disk."""
+        """Make calls fail as `fails` decides; a failing write writes half of its bytes."""
         self.count = 0
         self.fails = fails
 
@@ -53,7 +53,7 @@ class FileCalls:
 
 @contextmanager
 def failing(fails: Callable[[int, str], BaseException | None]) -> Iterator[FileCalls]:
-    """Make the calls of the storage engine fail as `fails` says, until the end of the block."""
+    """Make the calls of the storage engine fail as `fails` decides, until the end of the block."""
     calls = FileCalls(fails)
     with pytest.MonkeyPatch.context() as patch:
         for name in CALLS:
@@ -62,7 +62,7 @@ def failing(fails: Callable[[int, str], BaseException | None]) -> Iterator[FileC
 
 
 def never(_number: int, _name: str) -> None:
-    """Let every call through."""
+    """Let every call succeed."""
 
 
 def killed_at(number: int) -> Callable[[int, str], BaseException | None]:

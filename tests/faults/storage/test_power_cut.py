@@ -1,4 +1,4 @@
-"""After a power cut only what was synced is certain; the engine needs no more than that.
+"""After a power cut only synced content and names are certain; the engine needs no more.
 
 Files keep what they held when they were last synced, or any part of what was written since. Names
 are as they were when the folder was last synced, or as any of the later changes made them.
@@ -28,7 +28,7 @@ STEPS = 20
 
 @dataclass
 class Disk:
-    """Follows what a folder's calls have made certain.
+    """Tracks the content and the names of a folder that a power cut can't change.
 
     Attributes:
         folder: the folder as the process sees it.
@@ -104,7 +104,7 @@ class Disk:
 
 @contextmanager
 def following(disk: Disk) -> Iterator[None]:
-    """Let a disk follow the engine's calls; they do what they always do, but never wait."""
+    """Let a disk track the engine's calls; they work as usual, but syncs do not wait."""
     real = {name: getattr(files, name) for name in ("create", "write_at", "replace", "remove")}
 
     def create(path: Path) -> int:
@@ -129,8 +129,8 @@ def following(disk: Disk) -> Iterator[None]:
         yield
 
 
-class Misfortune:
-    """Cuts the power in thought before many calls, and kills the writer at a few.
+class RandomFailures:
+    """Simulates a power cut before many calls, and kills the writer at a few.
 
     Attributes:
         committed: the position that must not be lost.
@@ -139,15 +139,15 @@ class Misfortune:
     """
 
     def __init__(self, user: User, folder: Path, seed: int) -> None:
-        """Strike at random; what a power cut leaves is written beside `folder`."""
+        """Choose moments at random; the folder after a power cut is written beside `folder`."""
         self.committed = self.cuts = self.kills = 0
         self.user = user
-        self.disk = Disk(folder, self.strike)
+        self.disk = Disk(folder, self.at_call)
         self.dying = False
         self._draw = random.Random(seed)
 
-    def strike(self) -> None:
-        """Before a call: perhaps check what a power cut would leave, perhaps kill the writer."""
+    def at_call(self) -> None:
+        """Before a call: at random, check the folder after a power cut, or kill the writer."""
         if not self.dying and self._draw.random() < 0.3:
             self.check_power_cut()
         if not self.dying and self._draw.random() < 0.03:
@@ -185,12 +185,12 @@ class Misfortune:
 @pytest.mark.parametrize("seed", range(3))
 def test_power_cut_at_any_call(user: User, path: Path, seed: int) -> None:
     """However often the writer was killed before, a power cut loses nothing committed."""
-    misfortune = Misfortune(user, path, seed)
-    with following(misfortune.disk):
-        while misfortune.committed < STEPS:
-            misfortune.write(STEPS)
-    assert misfortune.cuts > STEPS
-    assert misfortune.kills > 3
+    failures = RandomFailures(user, path, seed)
+    with following(failures.disk):
+        while failures.committed < STEPS:
+            failures.write(STEPS)
+    assert failures.cuts > STEPS
+    assert failures.kills > 3
 
 
 @contextmanager

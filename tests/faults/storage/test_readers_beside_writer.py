@@ -22,7 +22,7 @@ COMMITS = 150
 READERS = 2
 # The writer waits now and then, so that the readers meet many of its commits on any machine.
 PACE = 10
-# How many versions a reader saw, or the text of what was wrong.
+# How many versions a reader saw, or a description of the error.
 Report = int | str
 
 

@@ -90,7 +90,7 @@ def test_a_batch_gives_what_single_calls_give(items: list[bytes]):
 
 @given(st.text(max_size=80))
 def test_text_is_decoded_or_refused(text: str):
-    """Never anything else, and a refusal says why."""
+    """Nothing else is raised, and each error has a reason."""
     try:
         result: Fingerprint | InvalidFingerprint = codec.decode(text)
     except InvalidFingerprint as error:
@@ -136,7 +136,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("data", HOSTILE)
 def test_hostile_input_is_refused_within_bounds(data: bytes):
-    """Memory stays in proportion to the input, whatever the header says."""
+    """Memory stays in proportion to the input, whatever the header's count."""
     tracemalloc.start()
     try:
         with pytest.raises(InvalidFingerprint):

@@ -1,4 +1,4 @@
-"""compare2: known scores, real scores, and what it refuses."""
+"""compare2: known scores, real scores, and refused arguments."""
 
 import numpy as np
 import pytest
@@ -117,7 +117,7 @@ def test_ties_go_to_the_offset_that_was_full_first():
 
 
 def test_bad_arguments_are_refused():
-    """With what is wrong about them."""
+    """The message names the problem."""
     with pytest.raises(ValueError, match="max_offset"):
         compare2(A, A, -1)
     with pytest.raises(ValueError, match="two rows of equal length"):

@@ -18,7 +18,7 @@ KEYS = np.array([0, 1, 2, 3, 100, 8190, 8191, 8192, 16382, 16383], np.uint32)
 
 
 def made_up(random: np.random.Generator) -> Words:
-    """Return words with few keys, many of them at the borders of what votes and counts."""
+    """Return words with few keys, many of them at the limits of votes and counts."""
     length = int(random.integers(0, 700))
     keys = KEYS if random.random() < 0.5 else random.integers(0, 16384, 60).astype(np.uint32)
     words = random.choice(keys, length) << np.uint32(18)

@@ -91,7 +91,7 @@ def test_a_monotonous_fingerprint_is_read_to_its_end():
 
 @given(st.lists(st.lists(quiet_words, max_size=250), max_size=4))
 def test_a_batch_gives_what_single_calls_give(table: list[list[int]]):
-    """Which is what the reference gives; empty fingerprints among them."""
+    """The results equal the reference's, empty fingerprints included."""
     terms = extract_query_batch([as_words(words) for words in table])
     assert [row.tolist() for row in terms] == [reference.extract_query(words) for words in table]
     assert [extract_query(as_words(words)).tolist() for words in table] == [

@@ -73,7 +73,7 @@ def test_only_words_make_rows():
 
 
 def test_rows_that_are_not_neighbours_are_no_view():
-    """They have to be asked for one by one."""
+    """They must be read one by one."""
     with pytest.raises(ValueError, match="only adjacent rows"):
         ragged([[1], [2], [3]])[::2]
     with pytest.raises(IndexError):

@@ -32,7 +32,7 @@ def plain(each: StoreRow) -> tuple[int, int, bytes, bytes]:
 
 
 def contents(path: Path, ids: range = range(1, 100)) -> Model:
-    """Return what a reader that comes now finds of some ids."""
+    """Return the documents of some ids as a new reader finds them."""
     store = open_store(path)
     found = store.find(ids)
     store.close()

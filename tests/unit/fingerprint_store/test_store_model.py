@@ -1,4 +1,4 @@
-"""Whatever is written, a store holds what a dict would."""
+"""After any changes a store holds the same as a dict."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave syncs out, for speed: what they are for is tested in tests/faults/storage."""
+    """Leave syncs out, for speed; tests/faults/storage tests their effect."""
     monkeypatch.setattr(files, "sync", lambda _descriptor: None)
     monkeypatch.setattr(files, "sync_directory", lambda _path: None)
 

@@ -1,4 +1,4 @@
-"""verify() finds what a correct writer would never have written."""
+"""verify() finds content that a correct writer never writes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def make_index(
     keys: Keys,
     next_: int = 2,
 ) -> str:
-    """Write an index of one segment without asking whether it makes sense."""
+    """Write an index of one segment without any check of its content."""
     path.mkdir()
     planned = IndexSegmentEntry(1, documents.size, tombstones.size, keys.size, top_term=32, shift=4)
     with SegmentWriter(path, planned, documents, tombstones) as writer:

@@ -76,7 +76,7 @@ class IndexMachine(RuleBasedStateMachine):
 
     @rule()
     def reopen(self) -> None:
-        """Open the index anew, for writing and for reading."""
+        """Close and open the index, for writing and for reading."""
         self.writer.close()
         self.reader.close()
         self.writer = open_writer(self.path, merge_in_background=False)
@@ -101,7 +101,7 @@ class IndexMachine(RuleBasedStateMachine):
 
     @invariant()
     def agrees(self) -> None:
-        """Reader, writer and disk say the same as the dictionary."""
+        """Reader, writer and disk agree with the dictionary."""
         assert self.reader.position() == self.position
         assert self.reader.stats().documents == len(self.documents)
         assert contents(self.path) == self.documents

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PATIENCE = 30.0  # seconds, for what takes milliseconds
+PATIENCE = 30.0  # seconds; the wait takes milliseconds
 
 
 class Gate:

@@ -145,7 +145,7 @@ def test_numbers_are_not_given_out_again_after_a_failure(
 
 
 def test_a_lost_manifest_is_damage_or_a_new_folder(user: User, path: Path, writer: Any) -> None:
-    """An index is never emptied unasked; a store is a copy of the database and begins anew."""
+    """An index is refused until it is cleared; a store starts empty."""
     writer.close()
     (path / "manifest").unlink()
     lost = {file.name for file in segment_files(user, path)}

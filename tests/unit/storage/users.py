@@ -37,7 +37,7 @@ Numbers: TypeAlias = Mapping[int, int | None]
 """By id: the number of the document to hold, or None to delete it."""
 
 Documents: TypeAlias = dict[int, Any]
-"""By id: what a user holds, as values that can be compared."""
+"""By id: the content of a document, as values that can be compared."""
 
 State: TypeAlias = tuple[int, Documents]
 """Position and documents."""
@@ -88,7 +88,7 @@ class User(Protocol):
         """Return the position that a new reader sees."""
 
     def verify(self, path: Path) -> list[str]:
-        """Return what is wrong with a folder."""
+        """Return the problems of a folder."""
 
 
 class IndexUser:

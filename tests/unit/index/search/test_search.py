@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def reader(path: Path) -> Iterator[IndexReader]:
     """An index of three segments: 5 was replaced, 6 deleted, 7 deleted and put back."""
     with open_writer(path) as writer:
-        # The others are there lest so small an index be merged for the sake of two documents.
+        # The other documents keep the small index from being merged because of two documents.
         others = [Insert(n, terms(2**31)) for n in range(100, 120)]
         writer.apply([*(Insert(n, terms(16, 32, 48, 16 * n)) for n in range(4, 10)), *others], 1)
         writer.apply([Insert(5, terms(32)), Delete(6), Delete(7)], 2)

@@ -1,4 +1,4 @@
-"""Searches within a budget: which documents they find, and that what they say of them is exact."""
+"""Searches within a budget: which documents they find, and that the scores are exact."""
 
 from __future__ import annotations
 

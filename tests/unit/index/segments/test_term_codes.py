@@ -1,4 +1,4 @@
-"""The code of terms: whatever goes in comes out, and is found where it lies."""
+"""The code of terms: encoded postings are decoded unchanged, and found at their places."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_fields_lie_beside_each_other(width: int) -> None:
     values = np.random.default_rng(width).integers(0, 1 << width, 200, dtype=np.uint64)
     words = np.zeros(words_for(200 * width), dtype=np.uint64)
     mask = np.uint64((1 << width) - 1)
-    # In two goes, of numbers that have something else around the part that is written.
+    # In two calls, with other bits around the part of each value that is written.
     others = (values << np.uint64(7)) | np.uint64(0x55) | (np.uint64(1) << np.uint64(63))
     write_fields(others[:77], np.uint64(7), mask, width, words, 0)
     write_fields(others[77:], np.uint64(7), mask, width, words, 77 * width)
