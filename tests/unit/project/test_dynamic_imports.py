@@ -28,7 +28,7 @@ MODULE = re.compile(NAME)
 EXCEPTIONS = {("cli.main", "bench.command")}
 """The `acoustid` command runs the bench in a checkout. The installed package has no bench."""
 
-IMPORTERS = {"cli.main", "pipeline"}
+IMPORTERS = {"cli.main"}
 """Modules that may call `import_module`."""
 
 Named = tuple[str, str]
