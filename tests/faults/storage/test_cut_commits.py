@@ -44,7 +44,7 @@ def delete_all(user: User, writer: Any) -> None:
 
 def rebuild(user: User, writer: Any) -> None:
     """Rebuild from batches that are merged on the way."""
-    user.rebuild(writer, [{id_: id_ + 100} for id_ in range(1, user.resting + 4)], 20)
+    user.rebuild(writer, [{id_: id_ + 100} for id_ in range(1, user.resting + 3)], 20)
 
 
 OPERATIONS = [apply, move, delete_all, rebuild]
