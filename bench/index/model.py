@@ -80,13 +80,13 @@ class Model:
     def draw(self, generator: np.random.Generator, rows: int, count: int) -> Terms:
         """Draw terms, unsorted and possibly repeated, uint32, shape (rows, count)."""
         common = round(COMMON_SHARE * count)
-        table, cumulative = self._common
+        table, cumulative = self.common_terms
         ranks = np.searchsorted(cumulative, generator.random((rows, common)))
         uniform = generator.integers(0, 1 << TERM_BITS, (rows, count - common), dtype=np.uint32)
         return np.hstack([table[ranks], uniform << np.uint32(32 - TERM_BITS)])
 
     @cached_property
-    def _common(self) -> tuple[Terms, NDArray[np.float64]]:
+    def common_terms(self) -> tuple[Terms, NDArray[np.float64]]:
         """The common terms by rank, and the cumulative distribution of the ranks."""
         generator = np.random.default_rng(self.seed)
         terms = generator.choice(1 << TERM_BITS, size=RANKS, replace=False).astype(np.uint32)

@@ -35,7 +35,7 @@ def test_the_terms_of_a_document_are_distinct(model):
 
 
 def test_30_percent_of_the_terms_are_common_with_falling_frequencies(model):
-    common, _ = model._common
+    common, _ = model.common_terms
     terms, counts = np.unique(model.documents(0, 20 * BLOCK), return_counts=True)
     of = dict(zip(terms.tolist(), counts.tolist(), strict=True))
     by_rank = np.array([of.get(term, 0) for term in common.tolist()])
