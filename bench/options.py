@@ -25,7 +25,9 @@ def write_report(name: str, figures: Mapping[str, Any], output: Path | None) -> 
         figures: what was measured.
         output: the file, None for standard output.
     """
-    text = json.dumps({"bench": name, "machine": describe_machine(), **figures}, indent=2)
+    text = json.dumps(
+        {"bench": name, "machine": describe_machine(), **figures}, indent=2, ensure_ascii=False
+    )
     if output:
         output.write_text(f"{text}\n", encoding="utf-8")
     else:

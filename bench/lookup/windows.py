@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 import psutil
 from celery import Celery
+from kombu import pools
 
 from bench.lookup.queries import QueryFile
 from bench.lookup.wrk import Span, WrkReport, closed_loop, open_loop
@@ -44,6 +45,8 @@ class BatchCounter:
     """
 
     def __init__(self, settings: Settings) -> None:
+        # The pools may have connections to an earlier stack with the same address.
+        pools.reset()  # type: ignore[no-untyped-call]
         self._app = Celery(broker=settings.redis.url(), set_as_current=False)
         self._app.conf.accept_content = ["json", "msgpack"]  # the formats of the workers' replies
         self._before = 0
