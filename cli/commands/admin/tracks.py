@@ -60,8 +60,8 @@ def merge(data_dir: Path, target: TrackName, source: Sequence[TrackName], *, dry
     """Merge each SOURCE into TARGET.
 
     A track is given by its gid or its id. The fingerprints, links and submissions of each SOURCE
-    move to TARGET, and SOURCE redirects to it. Lookups and imports continue in the meantime. After
-    an interruption, run the command again.
+    move to TARGET, and SOURCE redirects to it. Lookups continue during the merge. Imports wait
+    until it has ended. After an interruption, run the command again.
     """
     with _databases(data_dir) as databases:
         if dry_run:
