@@ -19,8 +19,7 @@ from api.internal.lookup_statistics import (
     UpdateUserAgentStatsEndpoint,
 )
 from api.lookups.endpoint import LookupEndpoint
-from api.submissions.endpoint import SubmitEndpoint
-from api.submissions.status import SubmissionStatusEndpoint
+from api.submissions.endpoint import SubmissionStatusEndpoint, SubmitEndpoint
 from api.task_status import TaskEndpoint
 from api.tracks import ListByMbidEndpoint, ListByPuidEndpoint
 from api.users.accounts import (

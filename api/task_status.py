@@ -12,7 +12,7 @@ from api.http.endpoint import ApiRequest
 from api.http.errors import NotFoundError, ServiceUnavailableError
 from api.http.parameters import parse_uuid
 from api.lookups.background import BackgroundLookups
-from api.submissions.status import show_submission
+from api.submissions.endpoint import show_submission
 from pipeline.catalog.ingest.submission_status import TaskStatus, task_status
 from pipeline.runtime.databases import Databases
 from tasks.redis_state.task_progress import progress_key

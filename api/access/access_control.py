@@ -47,7 +47,7 @@ class AccessControl:
 
     def headers_without_counting(self, address: str) -> Mapping[str, str]:
         """Return the rate limit headers for a client address; empty without a limit or Redis."""
-        decision = self.limiter.look(address)
+        decision = self.limiter.check_without_counting(address)
         return {} if decision is None else decision.state.headers()
 
     def has_cluster_secret(self, parameters: Parameters) -> bool:

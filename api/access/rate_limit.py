@@ -144,7 +144,7 @@ class RateLimiter:
             self._metrics.rate_limit_exceeded(decision.state.tier.bucket)
         return decision
 
-    def look(self, address: str) -> Decision | None:
+    def check_without_counting(self, address: str) -> Decision | None:
         """Return the decision for a request without an application; don't count it."""
         tiers = self.tiers(address, None)
         return self._decide(tiers, counting=False) if tiers else None

@@ -8,13 +8,13 @@ own. No message contains an exception or a key.
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-QUOTED: int = 40
+MAX_QUOTED: int = 40
 """Characters of a client's value that a message repeats."""
 
 
 def quote(value: str) -> str:
-    """Return a client's value in double quotes, cut to `QUOTED` characters."""
-    return f'"{value if len(value) <= QUOTED else value[:QUOTED] + "..."}"'
+    """Return a client's value in double quotes, cut to `MAX_QUOTED` characters."""
+    return f'"{value if len(value) <= MAX_QUOTED else value[:MAX_QUOTED] + "..."}"'
 
 
 class ApiError(Exception):

@@ -13,7 +13,7 @@ Pair = tuple[str, str]
 MAX_PAIRS: Final = 50_000
 """Pairs of the largest query string or form: ten times those of the largest body of submissions."""
 
-LONGEST_TEXT: Final = 255
+MAX_TEXT: Final = 255
 """Characters of the longest text that is stored; the database indexes some of them."""
 
 MAX_ID: Final = 2**31 - 1
@@ -59,7 +59,7 @@ class Parameters:
         """Return all values, in order."""
         return list(self._values.get(name, ()))
 
-    def get_text(self, name: str, longest: int = LONGEST_TEXT) -> str | None:
+    def get_text(self, name: str, longest: int = MAX_TEXT) -> str | None:
         """Return the first value, cut to a length, without NUL; None if it is empty or absent."""
         value = self.get(name)
         return value.replace("\0", " ")[:longest] if value else None

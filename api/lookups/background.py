@@ -17,7 +17,7 @@ from pipeline.messages import BackgroundLookup
 from tasks import queues
 from tasks.redis_state import background_records, queue_lengths
 
-MOST_WAITING: Final = 5_000
+MAX_WAITING: Final = 5_000
 """Messages in the queue from which on further background lookups are refused."""
 
 logger = structlog.get_logger("acoustid.api.lookups.background")
@@ -50,7 +50,7 @@ class BackgroundLookups:
         """
         task_id = str(uuid.uuid4())
         try:
-            if queue_lengths.waiting(self._client, queues.BACKGROUND) >= MOST_WAITING:
+            if queue_lengths.waiting(self._client, queues.BACKGROUND) >= MAX_WAITING:
                 raise ServiceUnavailableError
             background_records.create(self._client, task_id, plan.to_json())
             self._send(task_id, lookup)

@@ -98,7 +98,7 @@ class ReceiptWriter:
                 raise ServiceUnavailableError from None
             if request.future.done():
                 return request.future.result()
-            raise _unsure() from None
+            raise _unknown_outcome() from None
 
     def close(self) -> None:
         """Write the receipts of the requests that wait."""
@@ -139,8 +139,8 @@ def _commit(connection: sa.Connection) -> None:
         connection.commit()
     except DATABASE_UNREACHABLE as error:
         logger.error("it is unknown whether receipts were committed", error=str(error))  # noqa: TRY400 - an outage, not a bug
-        raise _unsure() from None
+        raise _unknown_outcome() from None
 
 
-def _unsure() -> ServiceUnavailableError:
+def _unknown_outcome() -> ServiceUnavailableError:
     return ServiceUnavailableError(hint="the submissions may have been received all the same")

@@ -18,7 +18,7 @@ from api.http.errors import (
     MissingParameterError,
 )
 from api.http.parameters import (
-    LONGEST_TEXT,
+    MAX_TEXT,
     NIL,
     Parameters,
     is_foreign_id,
@@ -141,8 +141,8 @@ def _parse_identifier(name: str, value: str) -> UUID | None:
 
 
 def _parse_foreign_id(parameters: Parameters, name: str) -> str | None:
-    value = parameters.get_text(name, LONGEST_TEXT + 1)
-    if value is not None and (not is_foreign_id(value) or len(value) > LONGEST_TEXT):
+    value = parameters.get_text(name, MAX_TEXT + 1)
+    if value is not None and (not is_foreign_id(value) or len(value) > MAX_TEXT):
         raise InvalidForeignIdError(name)
     return value
 

@@ -9,12 +9,12 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import structlog
 
-from api.http.parameters import LONGEST_TEXT
+from api.http.parameters import MAX_TEXT
 
 TIMEOUT: Final = 5.0
 """Seconds to wait for each part of the reply."""
 
-LONGEST_REPLY: Final = 65_536  # bytes; the claims of a user take a few hundred
+MAX_REPLY: Final = 65_536  # bytes; the claims of a user take a few hundred
 
 # The syntax of a bearer token (RFC 6750, section 2.1).
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]{1,4000}=*")
@@ -67,9 +67,9 @@ class MusicbrainzUsers:
         with self._opener.open(request, timeout=self._timeout) as reply:
             if reply.status != 200:
                 return None
-            claims = json.loads(reply.read(LONGEST_REPLY))
+            claims = json.loads(reply.read(MAX_REPLY))
         return claims.get("sub") if isinstance(claims, dict) else None
 
 
 def _is_name(name: object) -> bool:
-    return isinstance(name, str) and 0 < len(name) <= LONGEST_TEXT and "\0" not in name
+    return isinstance(name, str) and 0 < len(name) <= MAX_TEXT and "\0" not in name

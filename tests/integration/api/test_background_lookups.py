@@ -97,7 +97,7 @@ def test_an_unknown_task_is_none(lookups) -> None:
 
 
 def test_lookups_beyond_the_limit_are_refused(lookups, published, client) -> None:
-    client.lpush(queues.BACKGROUND, *range(background.MOST_WAITING))
+    client.lpush(queues.BACKGROUND, *range(background.MAX_WAITING))
     with pytest.raises(ServiceUnavailableError):
         lookups.start(QUESTION, PLAN)
     assert not published

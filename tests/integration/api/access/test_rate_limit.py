@@ -132,12 +132,12 @@ def test_look_does_not_count(client: redis.Redis) -> None:
     limiter = Limiter(client, ip_limit=1)
     limiter.passed(19)
     for _ in range(5):
-        decision = limiter.limiter.look(HERE)
+        decision = limiter.limiter.check_without_counting(HERE)
         assert decision is not None
         assert decision.passes
         assert decision.state.remaining == 1
     assert limiter.decide().state.remaining == 0
-    decision = limiter.limiter.look(HERE)
+    decision = limiter.limiter.check_without_counting(HERE)
     assert decision is not None
     assert not decision.passes
 
@@ -170,7 +170,7 @@ def test_without_limits_no_command_is_sent() -> None:
     with connect(away) as client:
         limiter = Limiter(client)
         assert limiter.limiter.count(HERE, APP) is None
-        assert limiter.limiter.look(HERE) is None
+        assert limiter.limiter.check_without_counting(HERE) is None
         assert limiter.metrics.counts == {}
 
 
