@@ -1,1 +1,1 @@
-"""``/v2/user/*``: accounts of users, and their MusicBrainz access tokens."""
+"""``/v2/user/*``: the accounts of users, some of which are MusicBrainz users."""

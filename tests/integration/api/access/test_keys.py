@@ -239,7 +239,7 @@ class TestErrors:
         with pytest.raises(InvalidUserApiKeyError, match='send it as "client"'):
             keys.account(Parameters([("user", key)]))
 
-    def test_the_demo_key_switched_on_and_off(self, databases, client, keys) -> None:
+    def test_the_demo_key_enabled_and_disabled(self, databases, client, keys) -> None:
         demo = Parameters([("client", "8XaBELgH")])
         with pytest.raises(InvalidApiKeyError):
             keys.application(demo)
@@ -247,5 +247,5 @@ class TestErrors:
             accounts.ensure_demo(connection)
         keys.applications.publish("8XaBELgH", Application(1, "Demo"))
         assert keys.application(demo).name == "Demo"
-        with pytest.raises(InvalidApiKeyError, match="switched off"):
+        with pytest.raises(InvalidApiKeyError, match="disabled on this server"):
             ApiKeys(databases, client, RedisCircuitBreaker(), demo=False).application(demo)
