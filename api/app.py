@@ -53,7 +53,7 @@ def create_app(front_end: FrontEnd) -> falcon.App[falcon.Request, falcon.Respons
 
 
 class _ErrorHandler:
-    """Writes the reply to a request that raised an exception, in the format that it requests."""
+    """Writes the reply to a request that raised an exception, in the requested format."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -65,7 +65,7 @@ class _ErrorHandler:
         error: Exception,
         params: dict[str, Any],  # noqa: ARG002 - Falcon's signature
     ) -> None:
-        """Write the reply and count the error; log an exception that is not an `ApiError`."""
+        """Write the reply and count the error; log unexpected exceptions."""
         shown = self._api_error(req, error)
         self._metrics.handled_error(shown.code)
         write_reply(resp, request_of(req).style, shown.body(), shown.status)

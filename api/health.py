@@ -88,7 +88,7 @@ class HealthChecks:
         return {name: self._outcome(name, future, until) for name, future in futures.items()}
 
     def close(self) -> None:
-        """Stop; no check is started any more."""
+        """Refuse further checks."""
         with self._lock:
             if self._executor is not None:
                 self._executor.shutdown(wait=False, cancel_futures=True)
@@ -137,7 +137,7 @@ class HealthChecks:
 class Health:
     """The endpoint of one health path. It replies in JSON, with status 503 if a check failed.
 
-    The reply names the failed checks. It has no reasons, since anyone may read it.
+    The reply names the failed checks. It does not contain the reasons, since it is public.
 
     Args:
         name: the name of the path in metrics.

@@ -1,7 +1,8 @@
 """The entry point for WSGI servers other than ``acoustid serve``, such as gunicorn.
 
 ``api.wsgi:create_application`` is a factory of the application. ``api.wsgi:application`` is the
-application itself, which is created at the first access.
+application itself, which is created at the first access. `open_front_end` is shared with
+``acoustid serve``.
 """
 
 import atexit

@@ -136,7 +136,7 @@ class Connection:
 
 @dataclass(slots=True)
 class _Usage:
-    """The resources that one client uses, or that all clients use."""
+    """The resources that one client uses, or that all clients use together."""
 
     connections: dict[Connection, None] = field(default_factory=dict)  # oldest first
     active: int = 0
@@ -244,7 +244,7 @@ class Connections:
         return True
 
     def end_body(self, connection: Connection) -> None:
-        """Stop counting a body as half read: it is complete, or will not be."""
+        """Stop counting a half-read body, which is complete or abandoned."""
         if connection.is_half_read:
             connection.is_half_read = False
             for usage in self._usages(connection):

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 RESERVED_FILES: Final = 512
-"""Number of open files that connections may not use: databases, Redis and mapped files."""
+"""Number of open files that are reserved for databases, Redis and mapped files."""
 
 FALLBACK_FILE_LIMIT: Final = 10_240
-"""Limit on open files where the hard limit is refused: macOS refuses "unlimited"."""
+"""Limit on open files if the system refuses its hard limit, as macOS refuses "unlimited"."""
 
 
 @dataclass(frozen=True, slots=True)

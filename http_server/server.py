@@ -167,8 +167,8 @@ def _within_file_limit(limits: Limits) -> Limits:
 def _stop_on_signals(server: uvicorn.Server) -> None:
     """Handle SIGTERM and SIGINT while uvicorn's own handlers are not installed.
 
-    When uvicorn stops, it raises the signals that it has handled again. They must not end the
-    process before the application is closed.
+    When uvicorn stops, it raises a second time the signals that it has handled. They must not end
+    the process before the application is closed.
     """
 
     def stop(*_: object) -> None:

@@ -20,7 +20,7 @@ HIT_TTL: Final = 60
 """Seconds for which the holder of a key is cached, in a process and in Redis."""
 
 MISS_TTL: Final = 5
-"""Seconds for which it is cached that a key has no holder, in a process and in Redis."""
+"""Seconds for which the absence of a holder is cached, in a process and in Redis."""
 
 
 def digest(key: str) -> str:
@@ -50,7 +50,7 @@ class RedisKeyCache(Generic[Holder]):
         return (self._kind(**json.loads(stored)) if stored else None,)
 
     def add(self, key_digest: str, holder: Holder | None) -> None:
-        """Store the holder that the database returned, None for no holder, unless one is stored."""
+        """Store the holder of a key, None if it has no holder. An existing entry is kept."""
         self._client.set(
             self._name(key_digest),
             _dump(holder),

@@ -26,7 +26,7 @@ from pipeline.runtime.databases import SHORTEST_LIMIT, Databases, limit_statemen
 CACHED: Final = 1000
 """Maximum number of keys of each kind in the cache of a process."""
 
-_MAX_LENGTH: Final = 100  # of a key; PostgreSQL refuses NUL, so no key has it
+_MAX_LENGTH: Final = 100  # of a key
 
 
 class KeyTable(Generic[Holder]):
@@ -181,7 +181,7 @@ class ApiKeys:
 
 
 def _is_possible(key: str) -> bool:
-    return len(key) <= _MAX_LENGTH and "\0" not in key
+    return len(key) <= _MAX_LENGTH and "\0" not in key  # PostgreSQL refuses NUL
 
 
 def _expires_at(_digest: str, holder: Application | Account | None, now: float) -> float:

@@ -6,8 +6,8 @@ is counted in all its tiers, any other request in none. ``count_request.lua`` do
 one command.
 
 The rates are settings (``[cluster.rate_limiter]``) or are in the database
-(``application.rate_limit``). If Redis loses its data, the window is empty, so the requests of one
-more window pass.
+(``application.rate_limit``). If Redis loses its data, all counts are 0, so at most the requests of
+one window pass in addition.
 """
 
 import hashlib
@@ -154,7 +154,7 @@ class RateLimiter:
         return self._decide(tiers, counting=False) if tiers else None
 
     def tiers(self, address: str, application: Application | None) -> list[Tier]:
-        """Return the tiers of a request, in the order in which a refusal names a full tier.
+        """Return the tiers of a request. A refusal names the first tier that is full.
 
         If the application has a rate of its own, client addresses have no limit.
         """

@@ -57,5 +57,6 @@ class RedisCircuitBreaker:
                 self._next_log_at = now + LOG_INTERVAL
         if not silent:
             logger.error(
-                "Redis is unreachable: no rate limits, keys from the database", error=str(error)
+                "Redis is unreachable: no rate limits apply, keys are read from the database",
+                error=str(error),
             )

@@ -1,4 +1,4 @@
-"""Determines the client's address and whether its connection is encrypted, behind proxies too."""
+"""Determines the client's address and whether its connection is encrypted, also behind proxies."""
 
 import ipaddress
 from collections.abc import Mapping

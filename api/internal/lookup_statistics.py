@@ -1,4 +1,4 @@
-"""``/v2/internal/*_stats``: adds to and returns the numbers of lookups and requests."""
+"""``/v2/internal/*_stats``: updates and returns the statistics of lookups and user agents."""
 
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar, Final

@@ -172,7 +172,7 @@ class LookupBatcher:
             self._publish(batch)
 
     def _wait_for_batch_to_send(self) -> Batch | None:
-        """Return the next batch to send, for the first or second time; None if closing."""
+        """Wait until a batch is to be sent or sent again; return it, or None if closing."""
         with self._lock:
             while not self._closing.is_set():
                 now = time.monotonic()

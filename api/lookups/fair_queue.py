@@ -9,7 +9,7 @@ from api.lookups.pending import PendingRequest
 class FairQueue:
     """The pending requests of each client. Not thread-safe.
 
-    In each round every client has one request, even a client with hundreds of pending requests.
+    Each round takes one request of every client, even of a client with hundreds of requests.
     Adding and removing a request take constant time.
 
     Attributes:

@@ -152,8 +152,8 @@ def test_the_same_text_can_be_a_key_of_both_kinds(databases, client) -> None:
 
 
 def test_a_process_caches_a_limited_number_of_keys(databases) -> None:
-    with connect(RedisSettings(host="127.0.0.1", port=free_port())) as away:
-        process = Process(databases, away)
+    with connect(RedisSettings(host="127.0.0.1", port=free_port())) as unreachable:
+        process = Process(databases, unreachable)
         for number in range(CACHED + 1):
             process.find(str(number))
         process.find(str(CACHED))
@@ -178,8 +178,8 @@ def test_threads_share_the_cache(databases, client, make) -> None:
 
 def test_without_redis_keys_come_from_the_database(databases, make) -> None:
     key, holder = make()
-    with connect(RedisSettings(host="127.0.0.1", port=free_port())) as away:
-        process = Process(databases, away)
+    with connect(RedisSettings(host="127.0.0.1", port=free_port())) as unreachable:
+        process = Process(databases, unreachable)
         assert process.find(key) == holder
         assert process.find("nobody") is None
         process.keys.publish(key, None)
