@@ -1,1 +1,1 @@
-"""``/v2/user/*``: the accounts of users, some of which are MusicBrainz users."""
+"""``/v2/user/*``: checks and creates the accounts of users."""
