@@ -1,4 +1,4 @@
-"""The WSGI application: routes, middleware, and replies to errors."""
+"""Creates the WSGI application from the routes, the middleware and the error handler."""
 
 from typing import Any, Final
 
@@ -24,13 +24,13 @@ from pipeline.runtime.databases import DATABASE_UNREACHABLE
 from pipeline.runtime.statsd_metrics import Metrics
 
 UNAVAILABLE: Final = (*DATABASE_UNREACHABLE, RedisError)
-"""Exceptions that clients get as `ServiceUnavailableError`."""
+"""Exceptions for which the client gets `ServiceUnavailableError`."""
 
 logger = structlog.get_logger("acoustid.api.app")
 
 
 def create_app(front_end: FrontEnd) -> falcon.App[falcon.Request, falcon.Response]:
-    """Return the application on the resources of a process."""
+    """Return the application, whose endpoints use the resources of this process."""
     middleware = RequestMiddleware(
         trusted_proxies=front_end.settings.api.trusted_proxies,
         xml_paths=V1_ROUTES,
@@ -53,7 +53,7 @@ def create_app(front_end: FrontEnd) -> falcon.App[falcon.Request, falcon.Respons
 
 
 class _ErrorHandler:
-    """Writes the reply to a request that raised an exception, in the format of the request."""
+    """Writes the reply to a request that raised an exception, in the requested format."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -65,7 +65,7 @@ class _ErrorHandler:
         error: Exception,
         params: dict[str, Any],  # noqa: ARG002 - Falcon's signature
     ) -> None:
-        """Write the reply and count the error; log it if it is not the client's."""
+        """Write the reply and count the error; log unexpected exceptions."""
         shown = self._api_error(req, error)
         self._metrics.handled_error(shown.code)
         write_reply(resp, request_of(req).style, shown.body(), shown.status)
@@ -77,12 +77,16 @@ class _ErrorHandler:
         if isinstance(error, falcon.HTTPNotFound):
             if not is_method(req.method):
                 return MethodNotAllowedError(METHODS)
-            return NotFoundError("there is no such path here; the web service is under /v2/")
+            return NotFoundError("the path does not exist; the web service is under /v2/")
         if isinstance(error, falcon.HTTPError) and error.status_code < 500:
-            return InvalidBodyError(f"{error.title or 'it cannot be understood'}")
+            return InvalidBodyError(error.title or "it cannot be parsed")
         self._metrics.unhandled_error()
         if isinstance(error, UNAVAILABLE):
-            logger.error("a server is unreachable", server=type(error).__module__, error=str(error))
+            logger.error(
+                "a database or Redis is unreachable",
+                library=type(error).__module__,
+                error=str(error),
+            )
             return ServiceUnavailableError()
         logger.error("unhandled exception", endpoint=request_of(req).endpoint, exc_info=error)
         return InternalError()

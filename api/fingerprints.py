@@ -1,4 +1,4 @@
-"""``/v2/fingerprint``: returns the words of a stored fingerprint."""
+"""``/v2/fingerprint``: returns a stored fingerprint."""
 
 from typing import Any, ClassVar, Final
 
@@ -16,7 +16,7 @@ _SIGNED: Final = np.dtype("<i4")  # as in the public service
 
 
 class FingerprintEndpoint(CountedEndpoint):
-    """Returns a fingerprint by its id. The catalogue is public, so no key is needed."""
+    """Returns the fingerprint with an id. The catalogue is public, so no key is needed."""
 
     name: ClassVar[str] = "fingerprint"
 
@@ -25,10 +25,10 @@ class FingerprintEndpoint(CountedEndpoint):
         self._databases = databases
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the fingerprint; its words are signed 32-bit integers."""
+        """Return the fingerprint, whose words are signed 32-bit integers."""
         number = request.parameters.get_int("id")
         if not number:
-            raise MissingParameterError("id", "the number of a fingerprint of the catalogue")
+            raise MissingParameterError("id", "the id of a fingerprint")
         found = self._find(number)
         if found is None:
             raise FingerprintNotFoundError

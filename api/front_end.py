@@ -1,4 +1,4 @@
-"""The resources of a front-end process: databases, Redis, access control, lookups, submissions."""
+"""The resources of a front-end process: database and Redis clients, access control, queues."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,17 +30,17 @@ from tasks.fast_path.switches import FastPath
 from tasks.redis_state import queue_lengths
 
 REDIS_TIMEOUT = 1.0
-"""Seconds that a request waits for a reply of Redis."""
+"""Maximum time in seconds that a request waits for a reply of Redis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """The functions that send work to the workers, as in `tasks.dispatch`.
+    """The functions that publish work for the workers, with the signatures of `tasks.dispatch`.
 
     Attributes:
-        send_lookups: publishes a batch.
-        send_background: publishes a background lookup under a task id.
-        send_submissions: publishes submissions by their ids.
+        send_lookups: publishes a batch of lookups.
+        send_background: publishes a background lookup, given its task id.
+        send_submissions: publishes submissions, given their ids.
     """
 
     send_lookups: Callable[[LookupBatch], None]
@@ -50,7 +50,7 @@ class Dispatch:
 
 @dataclass(frozen=True, slots=True)
 class FrontEnd:
-    """The resources of one front-end process, for use by several threads."""
+    """The resources of one front-end process. Thread-safe."""
 
     settings: Settings
     databases: Databases
@@ -66,7 +66,7 @@ class FrontEnd:
     health: HealthChecks
 
     def close(self) -> None:
-        """End all requests that wait, then close all connections."""
+        """End all waiting requests, then close all connections."""
         self.batcher.close()
         self.receipts.close()
         self.publisher.close()
@@ -78,7 +78,7 @@ class FrontEnd:
 
 
 def create_front_end(settings: Settings, dispatch: Dispatch) -> FrontEnd:
-    """Return the resources of this process; each connects at its first use."""
+    """Return the resources of this process. Each connects at its first use."""
     databases = Databases(settings, component="api")
     client = connect(settings.redis, timeout=REDIS_TIMEOUT)
     metrics = connect_metrics(settings.statsd)
@@ -118,7 +118,7 @@ def create_front_end(settings: Settings, dispatch: Dispatch) -> FrontEnd:
 
 
 def _is_busy(client: redis.Redis) -> bool:
-    """Tell whether submissions wait for a worker; False without Redis, so that they are sent."""
+    """Return whether submissions wait for a worker; False if Redis is unreachable."""
     try:
         return queue_lengths.waiting(client, queues.SUBMISSION) > 0
     except RedisError:

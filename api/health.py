@@ -1,4 +1,4 @@
-"""``/_health``, ``/_health_ro``, ``/_health_docker``: whether this process can serve requests."""
+"""``/_health``, ``/_health_ro``, ``/_health_docker``: check the servers that requests need."""
 
 import threading
 import time
@@ -29,13 +29,13 @@ HEALTH_PATHS: Final[Mapping[str, tuple[Name, ...]]] = MappingProxyType(
         "/_health_docker": (),
     }
 )
-"""The checks that must succeed, by path. A new check also needs a method of `HealthChecks`."""
+"""The checks of each path. A new check also needs a method of `HealthChecks`."""
 
 DEADLINE: Final = 2.0
-"""Seconds that a check may take."""
+"""Maximum time in seconds of a check."""
 
-# A message in the write-ahead log. PostgreSQL flushes it at the commit, and refuses it if the
-# server is read-only or its disk is full. It changes no table.
+# Writes a message to the write-ahead log, which changes no table. PostgreSQL flushes it at the
+# commit, and refuses it if the server is read-only or its disk is full.
 _WRITE: Final = sa.text("SELECT pg_logical_emit_message(true, 'acoustid', 'health')")
 _READ_ONLY: Final = sa.text("SELECT current_setting('transaction_read_only') = 'on'")
 
@@ -43,20 +43,20 @@ logger = structlog.get_logger("acoustid.api.health")
 
 
 class UnhealthyError(Exception):
-    """A check failed. Only the log shows the text."""
+    """A check failed. The text is only logged."""
 
 
 class HealthChecks:
     """The checks of one process.
 
-    Each check runs once at a time, so a check that hangs keeps one thread only. Requests that come
-    meanwhile wait for the same run.
+    A check that is running is not started again: other requests wait for its result. So a check
+    that hangs occupies only one thread.
 
     Args:
-        databases: of which the app database is checked.
-        client: a Redis client with a short time-out.
-        index: settings of the index.
-        deadline: seconds that a check may take.
+        databases: the app database is checked.
+        client: a Redis client with a short timeout.
+        index: the settings of the index.
+        deadline: maximum time in seconds of a check.
     """
 
     def __init__(
@@ -82,13 +82,13 @@ class HealthChecks:
         }
 
     def run(self, names: Iterable[Name]) -> dict[str, State]:
-        """Run checks in parallel and return their results."""
+        """Run checks in parallel, and return the result of each."""
         until = time.monotonic() + self._deadline
         futures = {name: self._start(name) for name in names}
         return {name: self._outcome(name, future, until) for name, future in futures.items()}
 
     def close(self) -> None:
-        """Start no more checks."""
+        """Refuse further checks."""
         with self._lock:
             if self._executor is not None:
                 self._executor.shutdown(wait=False, cancel_futures=True)
@@ -135,12 +135,12 @@ class HealthChecks:
 
 
 class Health:
-    """One health path. It replies in JSON, with status 503 if a check failed.
+    """The endpoint of one health path. It replies in JSON, with status 503 if a check failed.
 
-    The reply names the failed checks, without their reasons.
+    The reply names the failed checks. It does not contain the reasons, since it is public.
 
     Args:
-        name: the path's name in metrics.
+        name: the name of the path in metrics.
         checks: runs the checks.
         wanted: the checks that must succeed.
     """

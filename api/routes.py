@@ -1,4 +1,4 @@
-"""The paths of the web service and their endpoints."""
+"""The paths of the web service, and the endpoint of each path."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -19,8 +19,7 @@ from api.internal.lookup_statistics import (
     UpdateUserAgentStatsEndpoint,
 )
 from api.lookups.endpoint import LookupEndpoint
-from api.submissions.endpoint import SubmitEndpoint
-from api.submissions.status import SubmissionStatusEndpoint
+from api.submissions.endpoint import SubmissionStatusEndpoint, SubmitEndpoint
 from api.task_status import TaskEndpoint
 from api.tracks import ListByMbidEndpoint, ListByPuidEndpoint
 from api.users.accounts import (
@@ -94,10 +93,10 @@ ROUTES: Final[Mapping[str, MakeEndpoint]] = {
     "/v2/internal/update_application_status": _with_databases(UpdateApplicationStatusEndpoint),
     "/v2/internal/check_application": _with_databases(CheckApplicationEndpoint),
 }
-"""Paths of version 2, with Falcon's fields, and the functions that create their endpoints."""
+"""Creates the endpoint of each path of version 2; a path may have Falcon's ``{fields}``."""
 
 V1_ROUTES: Final[Mapping[str, MakeEndpoint]] = {
     "/lookup": _lookup(LookupV1Endpoint),
     "/submit": _submit(SubmitV1Endpoint),
 }
-"""Paths of version 1, which only old clients use."""
+"""Creates the endpoint of each path of version 1, for old clients."""

@@ -1,4 +1,4 @@
-"""Runs the web service on `http_server`, with the limits of the settings."""
+"""Serves the application with `http_server`, for ``acoustid serve``."""
 
 import json
 import socket
@@ -15,14 +15,14 @@ from http_server.server import ServerOptions, run
 from pipeline.settings.sections import Settings
 
 LIVENESS: Final = "/_health_docker"
-"""The path of the liveness check. It needs no thread, so it is answered under any load."""
+"""Path of the liveness check. Its reply needs no thread, so it is sent under any load."""
 
 
 def serve(front_end: FrontEnd, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve the web service until SIGTERM or SIGINT.
 
     Args:
-        front_end: the resources of this process; the caller closes them.
+        front_end: the resources of this process; this function does not close them.
         listener: a listening socket.
         on_ready: called when the server accepts connections.
     """
@@ -36,7 +36,7 @@ def serve(front_end: FrontEnd, listener: socket.socket, on_ready: Callable[[], N
 
 
 def limits_of(settings: Settings) -> Limits:
-    """Return the limits of the HTTP server."""
+    """Return the limits of the HTTP server that the settings have."""
     http = settings.http
     return Limits(
         connections=http.connections,
@@ -64,5 +64,5 @@ def describe_error(status: int, message: str) -> bytes:
 
 
 def liveness_reply() -> Reply:
-    """Return the reply to the liveness check, which shows that the event loop runs."""
+    """Return the reply to the liveness check, which only shows that the event loop runs."""
     return json_reply(200, b'{"status": "ok", "checks": {}}')

@@ -1,4 +1,4 @@
-"""``/v2/task/<id>``: the state of a submission or of a background lookup."""
+"""``/v2/task/{task_id}``: returns the state of submissions or of a background lookup."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from api.http.endpoint import ApiRequest
 from api.http.errors import NotFoundError, ServiceUnavailableError
 from api.http.parameters import parse_uuid
 from api.lookups.background import BackgroundLookups
-from api.submissions.status import show_submission
+from api.submissions.endpoint import show_submission
 from pipeline.catalog.ingest.submission_status import TaskStatus, task_status
 from pipeline.runtime.databases import Databases
 from tasks.redis_state.task_progress import progress_key
@@ -23,9 +23,9 @@ class TaskEndpoint(CountedEndpoint):
 
     Args:
         access: checks and counts the requests.
-        databases: of which the ingest database has the submissions.
-        client: a Redis client, for the progress of a task.
-        background: finds background lookups.
+        databases: the submissions are in the ingest database.
+        client: a Redis client; the progress of tasks is in Redis.
+        background: returns the states of background lookups.
     """
 
     name: ClassVar[str] = "task"
@@ -49,7 +49,7 @@ class TaskEndpoint(CountedEndpoint):
         if task_id is not None:
             found = self._submission_task(task_id) or self._lookup_task(task_id)
         if found is None:
-            raise NotFoundError("there is no task with this id, or it is too long ago")
+            raise NotFoundError("no task has this id, or its result has expired")
         return {"task": {"id": str(task_id), **found}}
 
     def _submission_task(self, task_id: UUID) -> dict[str, Any] | None:
@@ -70,7 +70,10 @@ class TaskEndpoint(CountedEndpoint):
         }
 
     def _progress(self, task_id: UUID) -> tuple[str | None, str | None]:
-        """Return the stage and its start, which workers store in Redis; None without Redis."""
+        """Return the name and the start of the stage, which a worker stores in Redis.
+
+        Both are None before the first stage, and if Redis is unreachable.
+        """
         try:
             stage, started = self._client.hmget(progress_key(str(task_id)), ["stage", "started"])
         except RedisError:
@@ -91,7 +94,7 @@ class TaskEndpoint(CountedEndpoint):
 
 
 def _state(status: TaskStatus, *, begun: bool) -> str:
-    """Return ``pending``, ``running``, ``finished``, or ``failed`` if a submission failed."""
+    """Return the state of the task; it is ``failed`` if any submission failed."""
     if status.finished is None:
         return "running" if begun else "pending"
     failed = any(each.state == "failed" for each in status.submissions)

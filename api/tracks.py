@@ -1,4 +1,4 @@
-"""``/v2/track/*``: finds tracks by the MBIDs of their recordings."""
+"""``/v2/track/*``: returns the tracks of recordings."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -14,7 +14,7 @@ from pipeline.runtime.databases import Databases
 
 
 class ListByMbidEndpoint(CountedEndpoint):
-    """Finds the tracks of MusicBrainz recordings. No key is needed."""
+    """Returns the tracks that are linked to MusicBrainz recordings. No key is needed."""
 
     name: ClassVar[str] = "track_list_by_mbid"
 
@@ -23,9 +23,9 @@ class ListByMbidEndpoint(CountedEndpoint):
         self._databases = databases
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the tracks of the first MBID; with ``batch`` those of each MBID.
+        """Return the tracks of the first MBID, or with ``batch`` those of each MBID.
 
-        The reply to a batch repeats each MBID as the client has written it.
+        With ``batch`` the reply has each MBID in the client's spelling.
         """
         parameters = request.parameters
         mbids = _parse_mbids(parameters)
@@ -46,7 +46,7 @@ class ListByMbidEndpoint(CountedEndpoint):
 
 
 class ListByPuidEndpoint(CountedEndpoint):
-    """Returns no tracks: MusicIP's identifiers are retired, but old clients still send them."""
+    """Returns no tracks. PUIDs are retired, but old clients still send them."""
 
     name: ClassVar[str] = "track_list_by_puid"
 
@@ -61,7 +61,7 @@ class ListByPuidEndpoint(CountedEndpoint):
 
 
 def _parse_mbids(parameters: Parameters) -> dict[str, UUID]:
-    """Return the MBIDs by the client's spelling of each, in the order of the request."""
+    """Return the MBIDs by the client's spelling, in the order of the request."""
     texts = parameters.get_all("mbid")
     if not any(texts):
         raise MissingParameterError("mbid", "the id of a MusicBrainz recording")

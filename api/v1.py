@@ -19,7 +19,7 @@ _DURATION: Final = DURATION.name(1)
 
 
 class LookupV1Endpoint(LookupEndpoint):
-    """Finds tracks. The reply can have the MBIDs of recordings, which version 1 calls tracks."""
+    """Finds tracks. The reply may have the MBIDs of recordings, which version 1 calls tracks."""
 
     name: ClassVar[str] = "v1_lookup"
 
@@ -28,7 +28,7 @@ class LookupV1Endpoint(LookupEndpoint):
         request.style = XML
 
     def parse(self, parameters: Parameters) -> LookupRequest:
-        """Parse a lookup; any ``meta`` adds the MBIDs of recordings."""
+        """Parse a lookup. Any ``meta`` except ``0`` adds the MBIDs of recordings to the reply."""
         wanted = parameters.get("meta") not in {None, "", "0"}
         request = parse_lookup(parameters, version=1)
         return replace(request, meta="recordingids" if wanted else "", old_names=True)
@@ -44,7 +44,7 @@ class SubmitV1Endpoint(SubmitEndpoint):
         request.style = XML
 
     def parse(self, parameters: Parameters, submitter: Submitter) -> list[NumberedReceipt]:
-        """Parse submissions; ignore a length of 0 or of more than the database can store."""
+        """Parse submissions. Ignore a length of 0, and a length over `MAX_DURATION`."""
         kept = Parameters(
             (name, value)
             for name in parameters

@@ -1,7 +1,8 @@
-"""The WSGI application for any WSGI server: ``api.wsgi:create_application`` is its factory.
+"""The entry point for WSGI servers other than ``acoustid serve``, such as gunicorn.
 
-``api.wsgi:application`` is the application itself, which is created at the first access.
-`acoustid serve` runs the same application on `http_server`.
+``api.wsgi:create_application`` is a factory of the application. ``api.wsgi:application`` is the
+application itself, which is created at the first access. `open_front_end` is shared with
+``acoustid serve``.
 """
 
 import atexit
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @cache
 def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
-    """Return the application of this process, with the settings of ``ACOUSTID_CONFIG``.
+    """Return the application of this process; ``ACOUSTID_CONFIG`` names its settings file.
 
     Raises:
         pipeline.settings.load.ConfigError: the settings are not valid.
@@ -33,7 +34,7 @@ def create_application() -> "falcon.App[falcon.Request, falcon.Response]":
 
 
 def open_front_end() -> FrontEnd:
-    """Set up logging and error reports, and return the resources of this front-end process.
+    """Configure logging and Sentry, and return the resources of this process.
 
     Raises:
         pipeline.settings.load.ConfigError: the settings are not valid.

@@ -8,8 +8,8 @@ from http_server.connections import Connection, Connections, Reading
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
-class NoRoomError(Exception):
-    """A limit of the client or of the server leaves no room for the body."""
+class LimitReachedError(Exception):
+    """A limit on request bodies, of the client or of the server, is reached."""
 
 
 class DisconnectedError(Exception):
@@ -19,30 +19,30 @@ class DisconnectedError(Exception):
 async def read_body(
     receive: Receive, connections: Connections, connection: Connection, declared: int | None
 ) -> bytes:
-    """Return a request's body.
+    """Return the body of a request.
 
-    If ``Content-Length`` is over the limit, the result is empty. If a body without a length is over
-    the limit, the result is its first ``body_bytes + 1`` bytes. The application refuses both, and
-    uvicorn discards the rest as it arrives.
+    If ``Content-Length`` is over `Limits.body_bytes`, the result is empty. If a body without a
+    length is over this limit, the result is its first ``body_bytes + 1`` bytes. The application
+    refuses both, and uvicorn discards the rest as it arrives.
 
     Args:
-        receive: ASGI's function for the parts of the body.
+        receive: ASGI's function that returns the next part of the body.
         connections: counts the body.
         connection: the connection of the request.
-        declared: the ``Content-Length``, None without one.
+        declared: the ``Content-Length``; None if the request has none.
 
     Raises:
-        NoRoomError: a limit is reached.
+        LimitReachedError: a limit is reached.
         DisconnectedError: the connection was closed before the body was complete.
     """
     longest = connections.limits.body_bytes
     if declared is not None and declared > longest:
         return b""
-    if connection.reading is Reading.NOTHING:  # all of it has arrived
+    if connection.reading is Reading.NOTHING:  # the whole body has arrived
         body, _ = await _receive_part(receive, connection)
         return body[: longest + 1]
     if not connections.begin_body(connection):
-        raise NoRoomError
+        raise LimitReachedError
     try:
         parts: list[bytes] = []
         size, is_complete = 0, False
@@ -59,6 +59,6 @@ async def _receive_part(receive: Receive, connection: Connection) -> tuple[bytes
     message = await receive()
     if message["type"] != "http.request":
         raise DisconnectedError
-    if connection.has_no_room:
-        raise NoRoomError
+    if connection.limit_reached:
+        raise LimitReachedError
     return message["body"], not message["more_body"]

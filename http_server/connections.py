@@ -1,4 +1,4 @@
-"""Counts the open connections by client, and finds connections that exceed a time limit.
+"""Counts the open connections of each client, and finds connections that exceed a time limit.
 
 This module does no I/O: `http_server.protocol` calls it for each event of a connection.
 """
@@ -18,15 +18,14 @@ from http_server.limits import Limits
 EXEMPT: Final = frozenset({"127.0.0.1", "::1"})
 """Addresses to which the limits of one client do not apply: proxies and tools on this machine."""
 
-SEARCHED: Final = 256
-"""Connections that are searched for one to close when there are too many."""
-
+MAX_SEARCHED: Final = 256
+"""Maximum number of connections that are checked to find one that can be closed."""
 
 _NO_WAITING: Final[AbstractAsyncContextManager[object]] = nullcontext()
 
 
 class Reading(Enum):
-    """What the server is reading from a connection."""
+    """The part of a request that the server is reading from a connection."""
 
     NOTHING = "nothing"
     HEADERS = "headers"
@@ -34,7 +33,7 @@ class Reading(Enum):
 
 
 class Overdue(Enum):
-    """Why a connection has to be closed."""
+    """The time limit that a connection exceeds. It must then be closed."""
 
     HEADERS = "the headers did not arrive in time"
     BODY = "the body did not arrive in time"
@@ -42,8 +41,8 @@ class Overdue(Enum):
     IDLE = "no request arrived"
 
 
-def nothing() -> None:
-    """Do nothing, in place of a callback that is no longer needed."""
+def no_operation() -> None:
+    """Do nothing. This replaces a callback that is no longer needed."""
 
 
 @dataclass(eq=False, slots=True)
@@ -51,19 +50,20 @@ class Connection:
     """One connection. Times are on the event loop's clock, in seconds.
 
     Attributes:
-        client: the client as limits count it; empty if only the limits of the server apply.
+        client: the result of `client_of`; empty if only the limits of the server apply.
         close: closes the connection at once.
-        since: when `reading` last changed, or a request last ended.
-        reading: the part of a request that arrives now.
+        since: time at which `reading` last changed or a request last ended.
+        reading: the part of a request that the server is reading.
         received: bytes that have arrived since `reading` last changed.
-        requests: requests with complete headers and an incomplete reply.
-        writing_since: when the server began to write the current part of a reply.
-        is_half_read: whether the body of its request has arrived in part.
-        is_active: whether a request of it waits for a thread or runs in one.
-        buffered: bytes of bodies in memory.
-        ahead: bytes of `buffered` that belong to requests after the active one.
-        has_no_room: whether a limit refused bytes of the active request.
-        cancel: cancels the request that waits for a thread, when the connection is lost.
+        requests: number of requests with complete headers and an incomplete reply.
+        writing_since: time at which the server began to write the current part of a reply; None
+            while it writes none.
+        is_half_read: whether the body of the active request has arrived in part only.
+        is_active: whether a request of this connection waits for a thread or runs in one.
+        buffered: bytes of request bodies in memory.
+        pipelined_bytes: bytes of `buffered` that belong to requests after the active one.
+        limit_reached: whether bytes of the active request were refused because of a limit.
+        cancel: cancels the request that waits for a thread; called when the connection is lost.
     """
 
     client: str
@@ -76,31 +76,35 @@ class Connection:
     is_half_read: bool = False
     is_active: bool = False
     buffered: int = 0
-    ahead: int = 0
-    has_no_room: bool = False
-    cancel: Callable[[], object] = nothing
+    pipelined_bytes: int = 0
+    limit_reached: bool = False
+    cancel: Callable[[], object] = no_operation
 
     def begin_reading(self, reading: Reading, now: float) -> None:
-        """Note that another part of a request arrives from now on."""
+        """Record that the server begins to read another part of a request."""
         self.reading = reading
         self.since = now
         self.received = 0
 
     def end_request(self, now: float) -> None:
-        """Note that a reply is complete. The time limits of reading begin again now."""
+        """Record that a reply is complete, and restart the time limits of reading."""
         self.requests -= 1
         self.writing_since = None
         self.since = now
         self.received = 0
-        self.has_no_room = False
-        self.cancel = nothing
+        self.limit_reached = False
+        self.cancel = no_operation
 
     def is_waiting(self) -> bool:
-        """Tell whether the connection has no request, so that it may be closed for another one."""
+        """Return whether the connection has no request, so that the server may close it."""
         return not self.requests
 
     def may_be_refused(self) -> bool:
-        """Tell whether the client would take a refusal for the reply to its incomplete request."""
+        """Return whether a refusal would be the next reply that the client expects.
+
+        If replies to complete requests are due first, the client would assign the refusal to one of
+        these requests.
+        """
         if self.reading is Reading.BODY:
             return self.requests == 1 and self.is_half_read
         return not self.requests
@@ -108,8 +112,8 @@ class Connection:
     def overdue(self, now: float, limits: Limits) -> Overdue | None:
         """Return the time limit that the connection exceeds, None if it exceeds none.
 
-        While an earlier request of the connection is in progress, the server does not read from it,
-        so no limit of reading applies.
+        While an earlier request of the connection is in progress, the server does not read from the
+        connection, so the time limits of reading do not apply.
         """
         if self.writing_since is not None and now - self.writing_since > limits.reply_time:
             return Overdue.REPLY
@@ -131,8 +135,8 @@ class Connection:
 
 
 @dataclass(slots=True)
-class _Use:
-    """The resources that one client uses, or all clients together."""
+class _Usage:
+    """The resources that one client uses, or that all clients use together."""
 
     connections: dict[Connection, None] = field(default_factory=dict)  # oldest first
     active: int = 0
@@ -142,7 +146,7 @@ class _Use:
 
 
 class Connections:
-    """All open connections of a server, counted in total and by client. For one thread.
+    """The open connections of a server, counted in total and by client. Not thread-safe.
 
     Attributes:
         is_stopping: whether the server is stopping.
@@ -154,8 +158,8 @@ class Connections:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.is_stopping = False
-        self._all = _Use()
-        self._clients: dict[str, _Use] = {}
+        self._all = _Usage()
+        self._clients: dict[str, _Usage] = {}
 
     def __len__(self) -> int:
         return len(self._all.connections)
@@ -164,17 +168,17 @@ class Connections:
         return iter(list(self._all.connections))
 
     def client(self, address: str) -> str:
-        """Return the client of an address; empty if only the limits of the server apply."""
+        """Return `client_of` an address; empty if only the limits of the server apply."""
         client = client_of(address)
         if not self.limits.per_client or address in EXEMPT or client in EXEMPT:
             return ""
         return client
 
     def add(self, connection: Connection) -> bool:
-        """Count a new connection; return False if there is no room for it.
+        """Count a new connection; return False if a limit is reached.
 
-        If the client or the server has too many connections, its oldest one without a request is
-        closed first.
+        If the client or the server has too many connections, the oldest connection without a
+        request is closed first.
         """
         if connection.client:
             own = self._clients.get(connection.client)
@@ -186,47 +190,47 @@ class Connections:
             self._close_one(self._all)
             if len(self) >= self.limits.connections:
                 return False
-        for use in self._uses(connection):
-            use.connections[connection] = None
+        for usage in self._usages(connection):
+            usage.connections[connection] = None
         return True
 
     def remove(self, connection: Connection) -> None:
-        """Stop counting a connection; calling it again has no effect.
+        """Stop counting a connection; a second call has no effect.
 
-        The bytes of its active request stay counted until the request ends.
+        The bytes of the active request remain counted until the request ends.
         """
         if not self.is_open(connection):
             return
         self.end_body(connection)
-        for use in self._uses(connection):
-            del use.connections[connection]
+        for usage in self._usages(connection):
+            del usage.connections[connection]
         if not connection.is_active:
             self._release(connection, connection.buffered)
         self._forget_unused(connection.client)
 
     def is_open(self, connection: Connection) -> bool:
-        """Tell whether a connection is counted."""
+        """Return whether a connection is counted."""
         return connection in self._all.connections
 
     def begin_request(self, connection: Connection) -> None:
-        """Note that a request has been passed to the application."""
+        """Record that a request is active: it waits for a thread or runs in one."""
         connection.is_active = True
-        for use in self._uses(connection):
-            use.active += 1
+        for usage in self._usages(connection):
+            usage.active += 1
 
     def end_request(self, connection: Connection, now: float) -> None:
-        """Note that the active request has ended, and that its body is no longer in memory."""
+        """Record that the active request has ended, and that its body is no longer in memory."""
         connection.is_active = False
         connection.end_request(now)
-        rest = connection.ahead if self.is_open(connection) else 0
+        rest = connection.pipelined_bytes if self.is_open(connection) else 0
         self._release(connection, connection.buffered - rest)
-        connection.ahead = 0
-        for use in self._uses(connection):
-            use.active -= 1
+        connection.pipelined_bytes = 0
+        for usage in self._usages(connection):
+            usage.active -= 1
         self._forget_unused(connection.client)
 
     def begin_body(self, connection: Connection) -> bool:
-        """Note that a body has arrived in part; return False if there is no room for it."""
+        """Count a body that has arrived in part; return False if a limit is reached."""
         if not self.is_open(connection):
             return False
         if self._all.half_read >= self.limits.half_read_bodies:
@@ -235,19 +239,19 @@ class Connections:
         if own and own.half_read >= self.limits.half_read_bodies_per_client:
             return False
         connection.is_half_read = True
-        for use in self._uses(connection):
-            use.half_read += 1
+        for usage in self._usages(connection):
+            usage.half_read += 1
         return True
 
     def end_body(self, connection: Connection) -> None:
-        """Note that a body is complete, or was given up."""
+        """Stop counting a half-read body, which is complete or abandoned."""
         if connection.is_half_read:
             connection.is_half_read = False
-            for use in self._uses(connection):
-                use.half_read -= 1
+            for usage in self._usages(connection):
+                usage.half_read -= 1
 
     def buffer(self, connection: Connection, size: int) -> bool:
-        """Note bytes of a body that have arrived; return False if there is no room for them."""
+        """Count bytes of a body in memory; return False if a limit is reached."""
         if not self.is_open(connection):
             return False
         if self._all.buffered + size > self.limits.buffered_bytes:
@@ -257,9 +261,9 @@ class Connections:
             return False
         connection.buffered += size
         if connection.requests > 1:
-            connection.ahead += size
-        for use in self._uses(connection):
-            use.buffered += size
+            connection.pipelined_bytes += size
+        for usage in self._usages(connection):
+            usage.buffered += size
         return True
 
     def slots(self, connection: Connection) -> AbstractAsyncContextManager[object]:
@@ -273,21 +277,21 @@ class Connections:
 
     def _release(self, connection: Connection, size: int) -> None:
         connection.buffered -= size
-        for use in self._uses(connection):
-            use.buffered -= size
+        for usage in self._usages(connection):
+            usage.buffered -= size
 
-    def _uses(self, connection: Connection) -> Iterator[_Use]:
+    def _usages(self, connection: Connection) -> Iterator[_Usage]:
         yield self._all
         if connection.client:
-            yield self._clients.setdefault(connection.client, _Use())
+            yield self._clients.setdefault(connection.client, _Usage())
 
     def _forget_unused(self, client: str) -> None:
         own = self._clients.get(client)
         if own and not own.connections and not own.active:
             del self._clients[client]
 
-    def _close_one(self, use: _Use) -> None:
-        for connection in islice(list(use.connections), SEARCHED):
+    def _close_one(self, usage: _Usage) -> None:
+        for connection in islice(list(usage.connections), MAX_SEARCHED):
             if connection.is_waiting():
                 self.remove(connection)
                 connection.close()

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 RESERVED_FILES: Final = 512
-"""Open files reserved for databases, Redis and mapped files; all others are for connections."""
+"""Number of open files that are reserved for databases, Redis and mapped files."""
 
-ENOUGH_FILES: Final = 10_240
-"""A limit on open files that macOS accepts; it refuses "unlimited"."""
+FALLBACK_FILE_LIMIT: Final = 10_240
+"""Limit on open files if the system refuses its hard limit, as macOS refuses "unlimited"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,25 +17,26 @@ class Limits:
     """Limits of one server. Times are in seconds, sizes in bytes.
 
     Attributes:
-        connections: open connections.
-        connections_per_client: open connections of one client address.
-        requests_per_client: concurrent requests of one client address. Further requests of the
-            address wait outside the queue of all clients.
-        half_read_bodies: requests whose body has arrived in part.
+        connections: maximum number of open connections.
+        connections_per_client: maximum number of open connections of one client address.
+        requests_per_client: maximum number of concurrent requests of one client address. Further
+            requests of the address wait in a queue of their own.
+        half_read_bodies: maximum number of requests whose body has arrived in part only.
         half_read_bodies_per_client: the same for one client address.
-        buffered_bytes: bytes of all bodies in memory, from their arrival to the end of the request.
+        buffered_bytes: maximum size of all request bodies in memory. A body counts until its
+            request ends.
         buffered_bytes_per_client: the same for one client address.
-        body_bytes: bytes of one body. The application refuses a longer body.
-        header_bytes: bytes of the request line and the headers of one request.
-        header_time: time for the request line and the headers, from their first byte.
-        idle_time: time that a connection may be open without a request.
-        body_time: time for a body.
-        body_rate: the lowest rate of a body, in bytes per second, after the first `body_grace`.
-        body_grace: time for which `body_rate` does not apply.
-        discard_time: time for the rest of a body after its request was refused.
-        reply_time: time in which the client must read the next 64 KiB of a reply.
-        per_client: whether the limits of one client address apply. Behind a proxy all clients have
-            the proxy's address, so they must not.
+        body_bytes: maximum size of one body. The application refuses a larger body.
+        header_bytes: maximum size of the request line and the headers of one request.
+        header_time: maximum time from the first byte of a request to the end of its headers.
+        idle_time: maximum time for which a connection without a request stays open.
+        body_time: maximum time for the arrival of a body.
+        body_rate: minimum rate at which a body must arrive, in bytes per second.
+        body_grace: time at the start of a body for which `body_rate` does not apply.
+        discard_time: maximum time for the rest of a body whose request was refused.
+        reply_time: maximum time in which the client must read 64 KiB of a reply.
+        per_client: whether the limits of one client address apply. They must not apply behind a
+            proxy, where all clients have the address of the proxy.
     """
 
     connections: int = 4096
@@ -58,9 +59,9 @@ class Limits:
 
 
 def raise_file_limit() -> int:
-    """Raise this process's limit on open files to the highest allowed, and return it."""
+    """Raise this process's limit on open files to the highest allowed value, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for wanted in (hard, ENOUGH_FILES):
+    for wanted in (hard, FALLBACK_FILE_LIMIT):
         if soft == wanted:
             break
         with suppress(OSError, ValueError):
@@ -73,7 +74,7 @@ def connections_for(files: int, wanted: int) -> int:
     """Return the number of connections that a process may accept.
 
     Args:
-        files: the limit on open files; negative for no limit.
+        files: the limit on open files; negative if there is no limit.
         wanted: the configured number of connections.
     """
     if files < 0:

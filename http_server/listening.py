@@ -1,22 +1,21 @@
-"""Listening sockets. A supervisor can open one for its child processes."""
+"""Opens listening sockets. A supervisor can open one that its child processes share."""
 
 import socket
 from typing import Final
 
 BACKLOG: Final = 1024
-"""Connections that the kernel queues until they are accepted."""
-
+"""Number of connections that the kernel queues until they are accepted."""
 
 SEND_BUFFER: Final = 256 * 1024
-"""Bytes of replies that the kernel buffers for a connection whose client does not read them."""
+"""Bytes of a reply that the kernel buffers while the client does not read them."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket. The kernel accepts connections from now on.
+    """Return a listening socket. The kernel queues connections as soon as this function returns.
 
     Args:
-        host: an address or a name; IPv6 addresses without brackets.
-        port: a port, or 0 for any free one.
+        host: an address or a host name; an IPv6 address has no brackets.
+        port: a port number; 0 for any free port.
 
     Raises:
         OSError: the address cannot be used, for example because the port is in use.

@@ -1,6 +1,6 @@
-"""uvicorn's HTTP protocol with limits on connections and requests.
+"""Adds limits on connections and requests to uvicorn's HTTP protocol.
 
-The overridden methods are those of `asyncio.Protocol`, the callbacks of httptools' parser,
+`LimitedProtocol` overrides the methods of `asyncio.Protocol`, the callbacks of httptools' parser,
 `shutdown`, which uvicorn's server calls, and `send_400_response`, which sends uvicorn's refusal.
 """
 
@@ -13,23 +13,22 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from http_server.connections import Connection, Connections, Overdue, Reading, nothing
+from http_server.connections import Connection, Connections, Overdue, Reading, no_operation
 from http_server.replies import Refusals
 
 SLICE: Final = 16 * 1024
-"""Bytes that are parsed at a time. One read can contain thousands of small requests."""
+"""Bytes that are parsed in one call. Received data can contain thousands of small requests."""
 
-MOST_PIPELINED: Final = 100
-"""Requests that a client may send before it gets the replies (pipelining)."""
+MAX_PIPELINED: Final = 100
+"""Maximum number of requests that a client may send before it gets the replies (pipelining)."""
 
-MOST_HEADERS: Final = 100
-"""Headers of one request."""
+MAX_HEADERS: Final = 100
+"""Maximum number of headers of one request."""
 
 LINGER: Final = 2.0
-"""Seconds that a connection without a request stays open when the server stops.
+"""Seconds for which a connection without a request stays open when the server stops.
 
-A client that sends its next request in this time gets a reply; otherwise its connection would be
-reset.
+A request that arrives in this time gets a reply. Without this time its connection would be reset.
 """
 
 logger = structlog.get_logger("acoustid.http_server.protocol")
@@ -41,9 +40,9 @@ class LimitedProtocol(HttpToolsProtocol):
     Args:
         connections: counts the connection.
         refusals: replies for exceeded limits.
-        config: uvicorn's.
-        server_state: uvicorn's.
-        app_state: uvicorn's state for the application.
+        config: the configuration of uvicorn's server.
+        server_state: the state of uvicorn's server.
+        app_state: uvicorn's state for the application; each connection has a copy.
     """
 
     def __init__(
@@ -59,7 +58,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refusals = refusals
         self._connection = Connection("", self._abort, self.loop.time())
         self._now = self._connection.since
-        self._headers_left = MOST_HEADERS
+        self._headers_left = MAX_HEADERS
         self._since_body = 0
         self._unanswered: deque[RequestResponseCycle] = deque()
 
@@ -77,17 +76,17 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop counting the connection, and cancel its requests."""
-        del exc  # the reason does not matter
+        del exc  # all reasons have the same effect
         self._connections.remove(self._connection)
         self._connection.cancel()
-        # With an exception, uvicorn leaves its timer running, which keeps this object in memory.
+        # Given an exception, uvicorn does not stop its timer, which keeps this object in memory.
         super().connection_lost(None)
-        for cycle in self._unanswered:  # uvicorn does so for the last one only
+        for cycle in self._unanswered:  # uvicorn sets this for the last cycle only
             cycle.disconnected = True
-        # These refer to this object. Without them it is freed now, without garbage collection.
+        # Remove all references to this object, so that it is freed without garbage collection.
         self._unanswered.clear()
         self.app_state.clear()
-        self._connection.close = nothing
+        self._connection.close = no_operation
 
     def eof_received(self) -> None:
         """Refuse a request that is incomplete; uvicorn closes the connection."""
@@ -98,7 +97,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.write(self._refusals.incomplete)
 
     def data_received(self, data: bytes) -> None:
-        """Parse the received bytes, a slice at a time."""
+        """Parse the received bytes in slices of `SLICE` bytes."""
         if len(data) <= SLICE:
             self._receive(data)
             return
@@ -106,9 +105,9 @@ class LimitedProtocol(HttpToolsProtocol):
             self._receive(data[start : start + SLICE])
 
     def on_message_begin(self) -> None:
-        """Note the first byte of a request."""
+        """Record that a request begins."""
         self._connection.begin_reading(Reading.HEADERS, self._now)
-        self._headers_left = MOST_HEADERS
+        self._headers_left = MAX_HEADERS
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -121,7 +120,7 @@ class LimitedProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Note that the headers of a request are complete."""
+        """Record that the headers of a request are complete."""
         self._connection.requests += 1
         self._connection.begin_reading(Reading.BODY, self._now)
         self._since_body = 0
@@ -140,22 +139,22 @@ class LimitedProtocol(HttpToolsProtocol):
             if connection.requests > 1:
                 self._abort()
                 return
-            connection.has_no_room = True
+            connection.limit_reached = True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Note the last byte of a request."""
+        """Record that a request is complete."""
         self._connection.begin_reading(Reading.NOTHING, self._now)
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse bytes that are not HTTP."""
-        del msg  # uvicorn's own message
+        del msg  # uvicorn's message, which `Refusals.malformed` replaces
         is_body = self._connection.reading is Reading.BODY
         self._refuse(self._refusals.malformed, is_new=is_body and self._is_new())
 
     def shutdown(self) -> None:
-        """Answer the requests in progress and those of the next `LINGER` seconds, then close."""
+        """Close the connection after its requests, or after `LINGER` seconds without a request."""
         self._connections.is_stopping = True
         if self._connection.requests:
             self.cycle.keep_alive = False
@@ -175,13 +174,13 @@ class LimitedProtocol(HttpToolsProtocol):
     def _receive(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        self._now = self.loop.time()  # read once for all callbacks of the parser
+        self._now = self.loop.time()  # once for all callbacks of the parser
         super().data_received(data)
         connection = self._connection
         if connection.reading is not Reading.NOTHING:
             connection.received += len(data)
             self._since_body += len(data)
-        if connection.requests > MOST_PIPELINED:
+        if connection.requests > MAX_PIPELINED:
             self._abort()
         elif self._has_long_headers():
             self._refuse(self._refusals.long_headers, is_new=self._is_new())
@@ -192,19 +191,21 @@ class LimitedProtocol(HttpToolsProtocol):
             return True
         if self._connection.reading is Reading.HEADERS:
             return self._connection.received > longest
-        # Sizes of chunks separate the parts of a body; trailers follow the last one.
+        # In a chunked body, chunk sizes come between the parts, and trailers after the last part.
         return self._connection.reading is Reading.BODY and self._since_body > longest + SLICE
 
     def _is_new(self) -> bool:
-        """Tell whether the connection has one request, which is not active yet."""
+        """Return whether the connection has exactly one request, which is not active yet."""
         return self._connection.requests == 1 and not self._connection.is_active
 
     def _refuse(self, reply: bytes, *, is_new: bool = False) -> None:
-        """Send a refusal and close, or only close if the client could take it for another reply.
+        """Send a refusal and close the connection.
+
+        If the client could assign the refusal to another request, the connection is only closed.
 
         Args:
             reply: the refusal.
-            is_new: whether it replies to a request that has just arrived.
+            is_new: whether the refusal replies to a request that is not active yet.
         """
         connection = self._connection
         if self.transport.is_closing() or not (connection.may_be_refused() or is_new):
@@ -212,8 +213,8 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self._connections.remove(connection)
         self.transport.write(reply)
-        self.transport.close()  # the next check ends the connection even if the reply is not read
-        self.loop.call_later(LINGER, self._abort)
+        self.transport.close()
+        self.loop.call_later(LINGER, self._abort)  # a client may never read the reply
 
     def _close_if_waiting(self) -> None:
         if self._connection.is_waiting():

@@ -1,4 +1,4 @@
-"""Replies that the server sends without the application."""
+"""Replies that the HTTP server sends without calling the application."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -15,7 +15,7 @@ class Reply(NamedTuple):
 
     Attributes:
         status: the HTTP status.
-        headers: pairs of name and value, including ``Content-Length``.
+        headers: pairs of a name and a value, including ``Content-Length``.
         body: the body.
     """
 
@@ -25,7 +25,7 @@ class Reply(NamedTuple):
 
 
 def json_reply(status: int, body: bytes, *further: tuple[bytes, bytes]) -> Reply:
-    """Return a reply in JSON, which web pages of all origins may read (CORS)."""
+    """Return a JSON reply that web pages of all origins may read (CORS)."""
     headers = [
         (b"content-type", JSON),
         (b"content-length", str(len(body)).encode("ascii")),
@@ -36,15 +36,15 @@ def json_reply(status: int, body: bytes, *further: tuple[bytes, bytes]) -> Reply
 
 
 class Refusals:
-    """The errors that the server sends without the application.
+    """The errors that the server sends without calling the application.
 
-    The replies of type `bytes` end the connection.
+    The replies of type `bytes` close the connection.
 
     Attributes:
-        busy: there is no room for the request.
-        full: there are too many connections.
+        busy: a limit on request bodies is reached.
+        full: a limit on connections is reached.
         slow: a request did not arrive in time.
-        incomplete: the client ended the connection before a request was complete.
+        incomplete: the client closed its side of the connection before a request was complete.
         long_headers: the headers are too long.
         malformed: the received bytes are not HTTP.
 
@@ -62,11 +62,11 @@ class Refusals:
         self.slow = refusal(408, "the request did not arrive in time")
         self.incomplete = refusal(400, "the request ends before it is complete")
         self.long_headers = refusal(431, "the headers are too long")
-        self.malformed = refusal(400, "this is no valid HTTP request")
+        self.malformed = refusal(400, "the request is not valid HTTP")
 
 
 def _closing(reply: Reply) -> bytes:
-    """Return a reply as bytes, which ends the connection."""
+    """Return the bytes of a reply that closes the connection."""
     lines = [b"HTTP/1.1 %d %s\r\n" % (reply.status, HTTPStatus(reply.status).phrase.encode())]
     lines += [b"%s: %s\r\n" % header for header in reply.headers]
     return b"".join([*lines, b"connection: close\r\n\r\n", reply.body])

@@ -20,14 +20,14 @@ from http_server.protocol import LimitedProtocol
 from http_server.replies import Describe, Refusals, Reply
 from http_server.wsgi import Application, WsgiBridge
 
-SWEEP: Final = 0.5
-"""Seconds between two checks of the connections for exceeded time limits."""
+CHECK_INTERVAL: Final = 0.5
+"""Seconds between two checks of the time limits of all connections."""
 
-YOUNG_OBJECTS: Final = 20_000
-"""New objects that start a collection of the youngest generation; Python's default is 700."""
+GC_THRESHOLD: Final = 20_000
+"""Number of new objects that starts a garbage collection; Python's default is 700."""
 
 STOP_TIME: Final = 12.0
-"""Seconds for the remaining requests when the server stops."""
+"""Maximum time in seconds for the remaining requests when the server stops."""
 
 logger = structlog.get_logger("acoustid.http_server.server")
 
@@ -37,11 +37,11 @@ class ServerOptions:
     """Options of a server.
 
     Attributes:
-        limits: limits of clients and of the server.
-        threads: threads that run the application.
+        limits: the limits of the server and of one client.
+        threads: number of threads that run the application.
         describe: returns the body of an error that the server sends without the application.
-        fixed: replies by path that need no thread.
-        stop_time: seconds for the remaining requests when the server stops.
+        fixed: replies that need no thread, by path.
+        stop_time: maximum time in seconds for the remaining requests when the server stops.
     """
 
     limits: Limits
@@ -60,9 +60,9 @@ def run(
     """Serve until SIGTERM or SIGINT, then answer the requests in progress.
 
     Args:
-        application: the WSGI application; the caller closes it afterwards.
-        listener: a listening socket, which is closed at the end.
-        options: the server's options.
+        application: the WSGI application; this function does not close it.
+        listener: a listening socket; this function closes it.
+        options: the options of the server.
         on_ready: called when the server accepts connections.
     """
     limits = _within_file_limit(options.limits)
@@ -100,18 +100,18 @@ def run(
 async def _serve(
     server: uvicorn.Server, listener: socket.socket, on_ready: Callable[[], None]
 ) -> None:
-    sweeping = asyncio.create_task(_sweep(server))
-    telling = asyncio.create_task(_tell_when_ready(server, on_ready))
+    enforcing = asyncio.create_task(_enforce_time_limits(server))
+    notifying = asyncio.create_task(_notify_when_ready(server, on_ready))
     await server.serve(sockets=[listener])
-    sweeping.cancel()
-    telling.cancel()
+    enforcing.cancel()
+    notifying.cancel()
 
 
-async def _sweep(server: uvicorn.Server) -> None:
-    """Close the connections that exceed a time limit, every `SWEEP` seconds."""
+async def _enforce_time_limits(server: uvicorn.Server) -> None:
+    """Close the connections that exceed a time limit, every `CHECK_INTERVAL` seconds."""
     loop = asyncio.get_running_loop()
     while True:
-        await asyncio.sleep(SWEEP)
+        await asyncio.sleep(CHECK_INTERVAL)
         for protocol in list(server.server_state.connections):
             if isinstance(protocol, LimitedProtocol):
                 _enforce(protocol, loop.time())
@@ -120,11 +120,11 @@ async def _sweep(server: uvicorn.Server) -> None:
 def _enforce(protocol: LimitedProtocol, now: float) -> None:
     try:
         protocol.enforce(now)
-    except Exception:  # an error of one connection must not stop the checks of all
+    except Exception:  # an error of one connection must not stop the other checks
         logger.exception("the limits of a connection could not be enforced")
 
 
-async def _tell_when_ready(server: uvicorn.Server, on_ready: Callable[[], None]) -> None:
+async def _notify_when_ready(server: uvicorn.Server, on_ready: Callable[[], None]) -> None:
     while not server.started:
         await asyncio.sleep(0.01)
     on_ready()
@@ -149,12 +149,12 @@ def _protocol_factory(
 def _collect_garbage_rarely() -> None:
     """Exclude the loaded modules from garbage collection, and collect less often.
 
-    Each request creates some hundred objects that the next collection finds in use. With Python's
-    defaults a full collection of 70 ms delays all requests several times per second.
+    Each request creates several hundred objects that a collection finds in use. With Python's
+    defaults, a full collection of 70 ms delays all requests several times per second.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
+    gc.set_threshold(GC_THRESHOLD)
 
 
 def _within_file_limit(limits: Limits) -> Limits:
@@ -165,10 +165,10 @@ def _within_file_limit(limits: Limits) -> Limits:
 
 
 def _stop_on_signals(server: uvicorn.Server) -> None:
-    """Handle SIGTERM and SIGINT before and after uvicorn's own handlers are installed.
+    """Handle SIGTERM and SIGINT while uvicorn's own handlers are not installed.
 
-    At its end uvicorn raises the signals that it has handled once more. They must not end the
-    process before the application is closed.
+    When uvicorn stops, it raises a second time the signals that it has handled. They must not end
+    the process before the application is closed.
     """
 
     def stop(*_: object) -> None:

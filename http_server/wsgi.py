@@ -1,4 +1,4 @@
-"""Runs a WSGI application for ASGI: requests are run in threads, replies sent by the event loop."""
+"""An ASGI application that runs a WSGI application in threads."""
 
 import asyncio
 import io
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from http_server.bodies import DisconnectedError, NoRoomError, Receive, read_body
+from http_server.bodies import DisconnectedError, LimitReachedError, Receive, read_body
 from http_server.connections import Connection, Connections
 from http_server.replies import Reply
 from http_server.threads import LoopThreads
@@ -20,19 +20,19 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 ARRIVED: Final = "http_server.arrived"
-"""Key of the WSGI environment: when the request was complete, on the monotonic clock."""
+"""Key in the WSGI environment of the time when the request was complete (`time.monotonic`)."""
 
 CLOSE: Final = (b"connection", b"close")
 
 PART: Final = 64 * 1024
-"""Bytes of a reply that are written at a time."""
+"""Maximum number of bytes of a reply that one call writes."""
 
 _PLAIN: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
 @dataclass(slots=True)
 class _Response:
-    """The application's response; `rest` returns the parts after `body`."""
+    """The application's response; `rest` iterates over the parts after `body`."""
 
     status: int = 500
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -44,7 +44,7 @@ class _Response:
         self, status: str, headers: list[tuple[str, str]], exc_info: object = None
     ) -> Callable[[bytes], None]:
         """Implement WSGI's ``start_response``."""
-        del exc_info  # nothing has been sent yet, so the headers can be replaced
+        del exc_info  # the headers can be replaced, since none has been sent
         self.status = int(status[:3])
         self.headers = [
             (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers
@@ -57,14 +57,14 @@ class _Response:
 
 
 class WsgiBridge:
-    """The ASGI application that runs a WSGI application in threads.
+    """The ASGI application: a thread runs each request, the event loop sends the reply.
 
     Args:
         application: the WSGI application.
-        connections: the server's connections.
-        busy: the reply if there is no room for a request.
-        fixed: replies by path that need no thread, such as that of a liveness check.
-        threads: threads that run the application.
+        connections: the connections of the server.
+        busy: the reply to a request that reaches a limit.
+        fixed: replies that need no thread, by path, such as the reply to a liveness check.
+        threads: number of threads that run the application.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class WsgiBridge:
                 await writer.reply(fixed, close=_expects(scope))
             else:
                 await self._run(scope, receive, writer, connection)
-        except NoRoomError:
+        except LimitReachedError:
             await writer.reply(self._busy, close=_expects(scope))
         except DisconnectedError:
             return
@@ -102,7 +102,7 @@ class WsgiBridge:
             self._connections.end_request(connection, loop.time())
 
     def close(self) -> None:
-        """End the threads when their requests have ended."""
+        """Wait for the running requests, and end the threads; see `LoopThreads.close`."""
         self._threads.close()
 
     async def _run(
@@ -150,7 +150,7 @@ class WsgiBridge:
             raise
 
     async def _send_rest(self, rest: Iterator[bytes], writer: "_Writer") -> None:
-        """Send the parts of a reply as a thread produces them, while the connection is open."""
+        """Send each part of a reply when a thread has produced it, while the connection is open."""
         while self._connections.is_open(writer.connection):
             part = await self._threads.submit(writer.loop, next, rest, None).future
             if part is None:
@@ -172,14 +172,14 @@ class WsgiBridge:
 
 @dataclass(slots=True)
 class _Writer:
-    """Writes a reply. The time limit of reading it begins again with each part."""
+    """Writes a reply. The time limit for the client to read it restarts at each part."""
 
     send: Send
     connection: Connection
     loop: asyncio.AbstractEventLoop
 
     async def reply(self, reply: Reply, *, close: bool) -> None:
-        """Write a complete reply; with `close` it ends the connection."""
+        """Write a complete reply; with `close` the connection is closed after it."""
         headers = [*reply.headers, CLOSE] if close else reply.headers
         await self.start(reply.status, headers)
         await self.body(reply.body, more=False)
@@ -190,13 +190,13 @@ class _Writer:
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def body(self, body: bytes, *, more: bool) -> None:
-        """Write a part of the body; `more` is True if further parts follow."""
+        """Write a part of the body; `more` is True if other parts follow."""
         last = max(0, len(body) - 1) // PART * PART
         for start in range(0, last, PART):
             await self._write(body[start : start + PART], more=True)
         if body or not more:
             await self._write(body[last:], more=more)
-        self.connection.writing_since = None  # the next part does not exist yet
+        self.connection.writing_since = None  # the application has not produced the next part yet
 
     async def _write(self, part: bytes, *, more: bool) -> None:
         self.connection.writing_since = self.loop.time()
@@ -204,12 +204,15 @@ class _Writer:
 
 
 def _expects(scope: Scope) -> bool:
-    """Tell whether the request has ``Expect``: after a refusal its client may not send the body."""
+    """Return whether the request has the header ``Expect``.
+
+    After a refusal, the client of such a request may send the body or omit it.
+    """
     return any(name == b"expect" for name, _ in scope["headers"])
 
 
 def _environ(scope: Scope) -> tuple[Environ, int | None]:
-    """Return the WSGI environment without the body, and the ``Content-Length`` of the body."""
+    """Return the WSGI environment, without ``wsgi.input``, and the ``Content-Length``."""
     raw_path: bytes = scope["raw_path"]
     server, client = scope["server"] or ("", 0), scope["client"] or ("", 0)
     environ: Environ = {
@@ -244,11 +247,14 @@ _NAMES: Final = {
     name.encode("ascii"): _PLAIN.get(name, "HTTP_" + name.upper().replace("-", "_"))
     for name in ("host", "user-agent", "accept", "accept-encoding", "connection", *_PLAIN)
 }
-"""Variables of the most frequent headers, for speed."""
+"""The variables of the most frequent headers, which are computed once."""
 
 
 def _variable(name: bytes) -> str | None:
-    """Return the variable of a header; None with an underscore, which would imitate a hyphen."""
+    """Return the variable of a header; None if its name has an underscore.
+
+    WSGI replaces hyphens by underscores, so a name with an underscore could imitate another header.
+    """
     if b"_" in name:
         return None
     return "HTTP_" + name.decode("latin-1").upper().replace("-", "_")

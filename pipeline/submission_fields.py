@@ -137,7 +137,11 @@ class Receipt:
         default=None,
         metadata={
             _FIELD: SubmissionField(
-                "bitrate", Kind.BITRATE, "Of the file, in kbit/s.", check_order=6, comment="kbit/s"
+                "bitrate",
+                Kind.BITRATE,
+                "Bit rate of the file in kbit/s.",
+                check_order=6,
+                comment="kbit/s",
             )
         },
     )
@@ -145,7 +149,7 @@ class Receipt:
         default=None,
         metadata={
             _FIELD: SubmissionField(
-                "fileformat", Kind.TEXT, "Of the file, such as `MP3`.", v1_parameter="format"
+                "fileformat", Kind.TEXT, "Format of the file, such as `MP3`.", v1_parameter="format"
             )
         },
     )
@@ -156,7 +160,7 @@ class Receipt:
             _FIELD: SubmissionField(
                 "mbid",
                 Kind.UUIDS,
-                "MusicBrainz recording; may be given more than once.",
+                "MBID of a recording; the parameter may be repeated.",
                 check_order=3,
             )
         },
@@ -164,7 +168,9 @@ class Receipt:
     puid: UUID | None = field(
         default=None,
         metadata={
-            _FIELD: SubmissionField("puid", Kind.UUID, "PUID, a retired identifier.", check_order=1)
+            _FIELD: SubmissionField(
+                "puid", Kind.UUID, "PUID of the recording (retired).", check_order=1
+            )
         },
     )
     foreignid: str | None = field(
@@ -173,7 +179,7 @@ class Receipt:
             _FIELD: SubmissionField(
                 "foreignid",
                 Kind.FOREIGN_ID,
-                "Identifier of another service, `vendor:id`.",
+                "Id of the recording in another service, `vendor:id`.",
                 check_order=2,
             )
         },
@@ -199,16 +205,19 @@ _MAX_POSITION: Final = 10_000
 # `meta_gid` hashes the values in this order: add new fields at the end.
 METADATA_FIELDS: Final[Mapping[str, SubmissionField]] = {
     "track": SubmissionField("track", Kind.METADATA_TEXT, "Title of the recording."),
-    "artist": SubmissionField("artist", Kind.METADATA_TEXT, "Its artist."),
-    "album": SubmissionField("album", Kind.METADATA_TEXT, "An album that it is on."),
-    "album_artist": SubmissionField("albumartist", Kind.METADATA_TEXT, "The album's artist."),
+    "artist": SubmissionField("artist", Kind.METADATA_TEXT, "Artist of the recording."),
+    "album": SubmissionField("album", Kind.METADATA_TEXT, "Title of the album."),
+    "album_artist": SubmissionField("albumartist", Kind.METADATA_TEXT, "Artist of the album."),
     "track_no": SubmissionField(
-        "trackno", Kind.METADATA_NUMBER, "Its number on the medium.", max_value=_MAX_POSITION
+        "trackno",
+        Kind.METADATA_NUMBER,
+        "Number of the track on the medium.",
+        max_value=_MAX_POSITION,
     ),
     "disc_no": SubmissionField(
-        "discno", Kind.METADATA_NUMBER, "The medium's number.", max_value=_MAX_POSITION
+        "discno", Kind.METADATA_NUMBER, "Number of the medium.", max_value=_MAX_POSITION
     ),
-    "year": SubmissionField("year", Kind.METADATA_NUMBER, "Of the release."),
+    "year": SubmissionField("year", Kind.METADATA_NUMBER, "Year of the release."),
 }
 """The parameters that are stored in the JSON column ``submission.meta``, by key."""
 

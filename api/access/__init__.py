@@ -1,1 +1,1 @@
-"""Access to the API: API keys (`keys`), their caches (`key_cache`), rate limits (`rate_limit`)."""
+"""Access to the API: API keys, their cache, and rate limits."""

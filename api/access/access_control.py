@@ -18,10 +18,10 @@ class AccessControl:
     """Checks and counts the requests of one front-end process.
 
     Attributes:
-        keys: finds the holders of API keys.
+        keys: returns the holders of API keys.
         limiter: counts requests.
         cluster: the cluster's secret and this server's role.
-        timeout: seconds that a request may take, except at endpoints with a timeout of their own.
+        timeout: maximum time in seconds for a request, unless the endpoint has its own.
     """
 
     keys: ApiKeys
@@ -46,12 +46,15 @@ class AccessControl:
             raise TooManyRequestsError(decision.state.tier.rate, decision.retry_after)
 
     def headers_without_counting(self, address: str) -> Mapping[str, str]:
-        """Return the rate limit headers for a client address; empty without a limit or Redis."""
-        decision = self.limiter.look(address)
+        """Return the rate limit headers for a client address.
+
+        There are none without a limit, or if Redis is unreachable.
+        """
+        decision = self.limiter.check_without_counting(address)
         return {} if decision is None else decision.state.headers()
 
     def has_cluster_secret(self, parameters: Parameters) -> bool:
-        """Tell whether the parameters contain the cluster's secret."""
+        """Return whether the parameters contain the cluster's secret."""
         secret = self.cluster.secret
         given = parameters.get("secret")
         if secret is None or not secret.get_secret_value() or not given:
@@ -66,7 +69,7 @@ class CountedEndpoint(Endpoint):
 
     Args:
         access: checks and counts the requests.
-        timeout: seconds that a request may take, if not `AccessControl.timeout`.
+        timeout: maximum time in seconds for a request; None for `AccessControl.timeout`.
     """
 
     def __init__(self, access: AccessControl, timeout: float | None = None) -> None:
@@ -82,10 +85,10 @@ class KeyedEndpoint(CountedEndpoint):
     """A path that needs the key of an application."""
 
     def identify(self, request: ApiRequest) -> Application:
-        """Return the application that sends the request, and set `application_id`.
+        """Return the application of the request, and set `application_id` of the request.
 
         Raises:
-            ApiError: its key is missing or not valid.
+            ApiError: the key is missing or not valid.
         """
         application = self.access.keys.application(request.parameters, request.deadline)
         request.application_id = application.id

@@ -1,7 +1,7 @@
 """The cache of API keys in Redis, which all front-end processes share.
 
-Redis has a digest of each key, never the key itself. `RedisKeyCache.add` stores a result of the
-database only if Redis has none, so that a slow reader does not overwrite a newer `publish`.
+Redis contains a digest of each key, not the key itself. `RedisKeyCache.add` stores a holder only if
+Redis has no entry, so that an older result of the database does not replace a newer `publish`.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ HIT_TTL: Final = 60
 """Seconds for which the holder of a key is cached, in a process and in Redis."""
 
 MISS_TTL: Final = 5
-"""Seconds for which the absence of a key is cached, in a process and in Redis."""
+"""Seconds for which the absence of a holder is cached, in a process and in Redis."""
 
 
 def digest(key: str) -> str:
@@ -29,13 +29,13 @@ def digest(key: str) -> str:
 
 
 class RedisKeyCache(Generic[Holder]):
-    """The holders of keys of one kind.
+    """The cached holders of keys of one kind.
 
     All methods raise `redis.exceptions.RedisError` if Redis is unreachable.
 
     Args:
         client: a Redis client.
-        kind: `Application` or `Account`; the same text can be a key of both kinds.
+        kind: `Application` or `Account`. A text can be a key of both kinds.
     """
 
     def __init__(self, client: redis.Redis, kind: type[Holder]) -> None:
@@ -43,14 +43,14 @@ class RedisKeyCache(Generic[Holder]):
         self._kind = kind
 
     def find(self, key_digest: str) -> tuple[Holder | None] | None:
-        """Return the holder in a tuple, (None,) if the key does not exist, None if not cached."""
+        """Return the holder in a tuple: (None,) if the key has none; None if nothing is cached."""
         stored = self._client.get(self._name(key_digest))
         if stored is None:
             return None
         return (self._kind(**json.loads(stored)) if stored else None,)
 
     def add(self, key_digest: str, holder: Holder | None) -> None:
-        """Store the database's result, unless an entry exists; None for a key without a holder."""
+        """Store the holder of a key, None if it has no holder. An existing entry is kept."""
         self._client.set(
             self._name(key_digest),
             _dump(holder),
@@ -59,7 +59,7 @@ class RedisKeyCache(Generic[Holder]):
         )
 
     def publish(self, key: str, holder: Holder | None) -> None:
-        """Overwrite the entry of a key that has changed; None if it has no holder any more."""
+        """Replace the entry of a key whose holder has changed; None if it has no holder now."""
         self._client.set(self._name(digest(key)), _dump(holder), ex=HIT_TTL)
 
     def _name(self, key_digest: str) -> str:

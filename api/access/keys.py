@@ -1,4 +1,4 @@
-"""API keys of applications and users: read from a cache of the process, Redis, or the database."""
+"""Finds the holders of API keys in the cache of the process, in Redis, or in the database."""
 
 import math
 import threading
@@ -24,19 +24,19 @@ from pipeline.catalog.app.accounts import (
 from pipeline.runtime.databases import SHORTEST_LIMIT, Databases, limit_statements
 
 CACHED: Final = 1000
-"""Keys of each kind in the cache of a process; the least recently used are removed first."""
+"""Maximum number of keys of each kind in the cache of a process."""
 
-_LONGEST: Final = 100  # no key is longer, and none has a NUL, which PostgreSQL refuses
+_MAX_LENGTH: Final = 100  # of a key
 
 
 class KeyTable(Generic[Holder]):
-    """Finds the holders of keys of one kind. For use by several threads.
+    """Finds the holders of keys of one kind. Thread-safe.
 
     Args:
-        databases: of which the app database has the keys.
+        databases: the keys are in the app database.
         shared: the cache in Redis.
         breaker: skips Redis during an outage.
-        query: reads a key's holder from the database.
+        query: reads the holder of a key from the database.
         clock: a monotonic clock, in seconds.
     """
 
@@ -60,7 +60,7 @@ class KeyTable(Generic[Holder]):
 
         Args:
             key: any text.
-            deadline: when a query of the database must end, on the monotonic clock.
+            deadline: time at which a database query is cancelled, on the monotonic clock.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: no cache has the key, and the database is unreachable.
@@ -78,7 +78,7 @@ class KeyTable(Generic[Holder]):
         return holder
 
     def find_uncached(self, key: str, deadline: float = math.inf) -> Holder | None:
-        """Return the holder of a key from the database, see `find`."""
+        """Return the holder of a key from the database; see `find`."""
         if not _is_possible(key):
             return None
         with self._databases.engine("app").connect() as connection:
@@ -87,7 +87,7 @@ class KeyTable(Generic[Holder]):
             return self._query(connection, key)
 
     def publish(self, key: str, holder: Holder | None) -> None:
-        """Update both caches after a key has changed; None if it has no holder any more."""
+        """Update both caches after the holder of a key has changed; None if it has none now."""
         with self._lock:
             self._cache.pop(digest(key), None)
         self._breaker.call(lambda: self._shared.publish(key, holder), None)
@@ -102,13 +102,13 @@ class KeyTable(Generic[Holder]):
 
 
 class ApiKeys:
-    """The keys of applications and users, and the errors for keys that are not valid.
+    """Finds the application and the account of a request by their keys.
 
     Args:
-        databases: of which the app database has the keys.
-        client: a Redis client with a short time-out.
+        databases: the keys are in the app database.
+        client: a Redis client with a short timeout.
         breaker: skips Redis during an outage.
-        demo: whether the demo application may be used.
+        demo: whether the demo application is enabled.
     """
 
     def __init__(
@@ -129,19 +129,19 @@ class ApiKeys:
         """Return the application whose key is in the parameter ``client``.
 
         Args:
-            parameters: of the request.
-            deadline: when a query of the database must end, on the monotonic clock.
+            parameters: the parameters of the request.
+            deadline: time at which a database query is cancelled, on the monotonic clock.
 
         Raises:
             MissingParameterError: there is no ``client``.
-            InvalidApiKeyError: the key is unknown or disabled, or is the demo key and that is off.
+            InvalidApiKeyError: the key is unknown or disabled, or it is the disabled demo key.
         """
         key = parameters.get("client")
         if not key:
             raise MissingParameterError("client")
         if key == DEMO_API_KEY and not self._demo:
             raise InvalidApiKeyError(
-                'the demo application is switched off here: use your own "client"'
+                "the demo application is disabled on this server: use your own application's key"
             )
         application = self.applications.find(key, deadline)
         if application is None:
@@ -171,17 +171,17 @@ class ApiKeys:
 
     def _client_hint(self, key: str, deadline: float) -> str:
         if self.accounts.find(key, deadline) is not None:
-            return 'the key in "client" is a user\'s: send it as "user", an application\'s here'
+            return '"client" has the key of a user: send it as "user"'
         return '"client" must be the key of an active application registered on this server'
 
     def _user_hint(self, key: str, deadline: float) -> str:
         if self.applications.find(key, deadline) is not None:
-            return 'the key in "user" is an application\'s: send it as "client", a user\'s here'
+            return '"user" has the key of an application: send it as "client"'
         return '"user" must be the key of a user of this server'
 
 
 def _is_possible(key: str) -> bool:
-    return len(key) <= _LONGEST and "\0" not in key
+    return len(key) <= _MAX_LENGTH and "\0" not in key  # PostgreSQL refuses NUL
 
 
 def _expires_at(_digest: str, holder: Application | Account | None, now: float) -> float:

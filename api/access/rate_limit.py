@@ -1,12 +1,13 @@
 """The rate limiter: limits per application, in total, and per client address.
 
 Each limit is a tier. It applies to a sliding window of 20 s, which has 4 steps of 5 s. A request
-passes if all its tiers have had fewer requests within the window than they allow. It is then
-counted in all tiers, and otherwise in none. ``count_request.lua`` does this in Redis as one
-command.
+passes if each of its tiers has fewer requests in the window than the limit. A request that passes
+is counted in all its tiers, any other request in none. ``count_request.lua`` does this in Redis as
+one command.
 
-The rates are settings: ``[cluster.rate_limiter]``, and ``application.rate_limit`` in the database.
-If Redis loses its data, the window starts again: up to one window's requests pass in addition.
+The rates are settings (``[cluster.rate_limiter]``) or are in the database
+(``application.rate_limit``). If Redis loses its data, all counts are 0, so at most the requests of
+one window pass in addition.
 """
 
 import hashlib
@@ -28,13 +29,13 @@ from pipeline.runtime.statsd_metrics import Bucket, Metrics
 from pipeline.settings.sections import RateLimiterSettings
 
 STEP: Final = 5
-"""Seconds of a step."""
+"""Length of a step in seconds."""
 
 STEPS: Final = 4
-"""Steps of the window."""
+"""Number of steps in the window."""
 
 WINDOW: Final = STEP * STEPS
-"""Seconds of the window."""
+"""Length of the window in seconds."""
 
 STEP_TTL: Final = WINDOW + STEP
 """Seconds for which Redis keeps the count of a step."""
@@ -42,7 +43,7 @@ STEP_TTL: Final = WINDOW + STEP
 REQUEST_TTL: Final = 10
 """Seconds for which Redis keeps the id of a request.
 
-The script counts an id once, even if the Redis client repeats the command after a lost connection.
+The Redis client repeats a command whose connection is lost. The script counts each id once.
 """
 
 
@@ -53,7 +54,7 @@ class Tier:
     Attributes:
         bucket: the kind of limit.
         key: an application's id or a client address; empty for the limit of all requests.
-        rate: requests per second, above 0.
+        rate: maximum number of requests per second, more than 0.
     """
 
     bucket: Bucket
@@ -62,7 +63,7 @@ class Tier:
 
     @property
     def limit(self) -> int:
-        """Requests per window, at least 1."""
+        """Maximum number of requests per window, at least 1."""
         return max(1, math.floor(self.rate * WINDOW + 1e-9))
 
 
@@ -72,8 +73,8 @@ class TierState:
 
     Attributes:
         tier: the limit.
-        remaining: requests that pass until the limit is reached.
-        reset: Unix time in whole seconds: when `remaining` next grows.
+        remaining: number of requests that pass until the limit is reached.
+        reset: Unix time in whole seconds when `remaining` next increases.
     """
 
     tier: Tier
@@ -91,13 +92,13 @@ class TierState:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether one request passes.
+    """Whether a request passes.
 
     Attributes:
         passes: whether it passes.
-        state: the state of the first full tier; if none is full, of the tier with the fewest
-            requests remaining.
-        retry_after: seconds until all tiers let a request pass; 0 if this one passes.
+        state: the state of the first full tier; if no tier is full, that of the tier with the
+            fewest remaining requests.
+        retry_after: seconds until no tier is full; 0 if the request passes.
     """
 
     passes: bool
@@ -106,13 +107,13 @@ class Decision:
 
 
 class RateLimiter:
-    """Counts requests in Redis. Without Redis all requests pass.
+    """Counts requests in Redis. If Redis is unreachable, all requests pass.
 
     Args:
-        client: a Redis client with a short time-out.
+        client: a Redis client with a short timeout.
         breaker: skips Redis during an outage.
-        limits: requests per second of each tier, 0 for no limit.
-        metrics: counts refused requests, and requests that pass without Redis.
+        limits: maximum number of requests per second for each kind of tier; 0 for no limit.
+        metrics: counts refused requests, and requests that pass because Redis is unreachable.
         clock: seconds since the epoch.
     """
 
@@ -133,7 +134,10 @@ class RateLimiter:
         self._clock = clock
 
     def count(self, address: str, application: Application | None) -> Decision | None:
-        """Count one request, unless a tier is full; return None without limits or without Redis."""
+        """Return the decision for a request, and count the request if it passes.
+
+        The result is None without limits, or if Redis is unreachable.
+        """
         tiers = self.tiers(address, application)
         if not tiers:
             return None
@@ -144,15 +148,15 @@ class RateLimiter:
             self._metrics.rate_limit_exceeded(decision.state.tier.bucket)
         return decision
 
-    def look(self, address: str) -> Decision | None:
-        """Return the decision for a request without an application; don't count it."""
+    def check_without_counting(self, address: str) -> Decision | None:
+        """Return the decision for a request without an application, and do not count it."""
         tiers = self.tiers(address, None)
         return self._decide(tiers, counting=False) if tiers else None
 
     def tiers(self, address: str, application: Application | None) -> list[Tier]:
-        """Return the tiers with a limit; a refusal names the first one that is full.
+        """Return the tiers of a request. A refusal names the first tier that is full.
 
-        If an application has a rate of its own, no limit applies to the addresses of its clients.
+        If the application has a rate of its own, client addresses have no limit.
         """
         own = None if application is None else application.rate_limit
         limits: list[tuple[Bucket, str, float]] = [("global", "", self._limits.global_limit)]
@@ -182,20 +186,21 @@ class RateLimiter:
         try:
             return self._client.evalsha(self._digest, len(keys), *keys, *args)
         except NoScriptError:
-            # EVAL is one command. Redis can lose the script again after SCRIPT LOAD.
+            # Not SCRIPT LOAD and EVALSHA: Redis could lose the script between the two commands.
             return self._client.eval(self._script, len(keys), *keys, *args)
 
 
 def decide(
     tiers: Sequence[Tier], counts: Sequence[Sequence[int]], now: float, *, counted: bool
 ) -> Decision:
-    """Return the decision that follows from the counts.
+    """Return the decision for a request, given the counts of its tiers.
 
     Args:
         tiers: the limits, at least one.
-        counts: for each tier the requests of each step, newest first, without this request.
+        counts: for each tier, the number of requests in each step, newest first. This request is
+            not included.
         now: seconds since the epoch.
-        counted: whether this request was counted too.
+        counted: whether the script has counted this request.
     """
     full = [sum(steps) >= tier.limit for tier, steps in zip(tiers, counts, strict=True)]
     states = [
@@ -213,7 +218,7 @@ def _tier_state(tier: Tier, steps: Sequence[int], now: float, *, counted: bool) 
     newest, *older = steps
     oldest_first = [*reversed(older), newest + int(counted)]
     total = sum(oldest_first)
-    # A full tier needs room for one request, which takes several steps if its limit was lowered.
+    # If the limit was lowered, several steps may have to expire before a request passes.
     must_expire = max(1, total - tier.limit + 1)
     expired = accumulate(oldest_first)
     steps_away = next((at for at, count in enumerate(expired, 1) if count >= must_expire), 1)

@@ -1,1 +1,1 @@
-"""The web service's HTTP: bodies, parameters, replies, errors, client addresses, middleware."""
+"""HTTP requests and replies: bodies, parameters, errors, formats, client addresses, middleware."""

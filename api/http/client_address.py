@@ -1,20 +1,19 @@
-"""The client's address, and whether its connection is encrypted, with and without proxies."""
+"""Determines the client's address and whether its connection is encrypted, also behind proxies."""
 
 import ipaddress
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-UNKNOWN: Final = "0.0.0.0"  # noqa: S104 - as in the public service; nothing binds to it
+UNKNOWN: Final = "0.0.0.0"  # noqa: S104 - as in the public service; no socket binds to it
 
 
 def client_address(environ: Mapping[str, Any], trusted_proxies: int) -> str:
     """Return the client's IPv4 or IPv6 address in its canonical form.
 
-    Each proxy appends the address of its peer to ``X-Forwarded-For``. A client can send entries of
-    its own, which come first. So the client's address is the entry that is `trusted_proxies` from
-    the end. With fewer entries the request did not come through all proxies, and the result is the
-    address of the peer.
+    Each proxy appends the address of its peer to ``X-Forwarded-For``. Entries that the client sends
+    come first, so the client's address is entry number `trusted_proxies` from the end. If there are
+    fewer entries, the request has not passed all proxies, and the result is the peer's address.
 
     Args:
         environ: the WSGI environment.
@@ -30,10 +29,10 @@ def client_address(environ: Mapping[str, Any], trusted_proxies: int) -> str:
 
 
 def is_secure(environ: Mapping[str, Any], trusted_proxies: int) -> bool:
-    """Tell whether the client's connection, to the first proxy or to this server, is encrypted.
+    """Return whether the client's connection, to the first proxy or to this server, is encrypted.
 
-    A proxy either appends to ``X-Forwarded-Proto`` or replaces it. With fewer entries than trusted
-    proxies, the first entry is of the proxy nearest to the client.
+    A proxy either appends to ``X-Forwarded-Proto`` or replaces it. If there are fewer entries than
+    trusted proxies, the first entry is that of the proxy nearest to the client.
 
     Args:
         environ: the WSGI environment.
@@ -47,9 +46,9 @@ def is_secure(environ: Mapping[str, Any], trusted_proxies: int) -> bool:
     return bool(scheme.lower() == "https")
 
 
-@lru_cache(maxsize=4096)  # clients send many requests
+@lru_cache(maxsize=4096)  # most clients send many requests
 def _parse(text: str) -> str | None:
-    """Return an address without port, brackets and zone; None if it is not an address."""
+    """Return an address without port, brackets and zone; None if the text is not an address."""
     bare = text.strip()
     if bare.startswith("["):
         bare = bare[1:].partition("]")[0]

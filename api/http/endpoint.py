@@ -1,7 +1,7 @@
-"""A request of the web service, and the base class of the endpoints that answer it.
+"""The request object of the web service, and the base class of all endpoints.
 
-An endpoint reads the parameters, checks the keys, counts the request for the rate limits, and only
-then answers it.
+An endpoint reads the parameters, checks the keys, counts the request for the rate limits, and then
+composes the reply.
 """
 
 import math
@@ -24,22 +24,22 @@ from pipeline.catalog.app.accounts import Application
 class ApiRequest:
     """A request of the web service.
 
-    The middleware creates it from the headers and the query string; the endpoint adds the body's
-    parameters and the holders of the keys.
+    The middleware creates it from the headers and the query string. The endpoint adds the
+    parameters of the body and the holders of the keys.
 
     Attributes:
         parameters: the parameters of the query string, followed by those of the body.
         path_fields: the variable parts of the path, by name.
         address: the client's IP address.
         secure: whether the client's connection is encrypted.
-        user_agent: the ``User-Agent`` header, empty without one.
+        user_agent: the header ``User-Agent``; empty if there is none.
         style: the format of the reply.
-        endpoint: the endpoint's name, for metrics.
+        endpoint: the name of the endpoint in metrics.
         rate_limit_headers: headers for the reply; None if the request has not been counted.
-        application_id: id of the application, from its key; 0 without a key.
-        account_id: id of the user's account, from its key; 0 without a key.
-        arrived: when the request was complete, on the monotonic clock.
-        deadline: when the reply is due, on the monotonic clock. It limits all waits.
+        application_id: the id of the application that has the key ``client``; 0 without a key.
+        account_id: the id of the account that has the key ``user``; 0 without a key.
+        arrived: time at which the request was complete, on the monotonic clock.
+        deadline: time at which the reply is due, on the monotonic clock. It limits all waits.
     """
 
     parameters: Parameters = field(default_factory=Parameters)
@@ -57,7 +57,7 @@ class ApiRequest:
 
 
 def request_of(req: falcon.Request) -> ApiRequest:
-    """Return the request that the middleware has read; an empty one if it could not be read."""
+    """Return the request that the middleware has created; an empty one if it has created none."""
     found: ApiRequest | None = getattr(req.context, "api_request", None)
     if found is None:
         found = req.context.api_request = ApiRequest()
@@ -76,12 +76,13 @@ def write_reply(
 class Endpoint(ABC):
     """One path of the web service.
 
-    All methods get the same answer: GET reads the query string only, all others read the body too.
-    Each request is counted once, before `answer`. A request without a valid body or without valid
-    keys counts for its address and for the whole service, but for no application.
+    All methods get the same reply. GET takes the parameters from the query string; other methods
+    also take them from the body. Each request is counted once, before `answer`. A request with an
+    invalid body or an invalid key counts for its address and for the whole service, but not for an
+    application.
 
     Args:
-        timeout: seconds that a request may take.
+        timeout: maximum time in seconds for a request.
     """
 
     name: ClassVar[str]
@@ -115,7 +116,7 @@ class Endpoint(ABC):
         request.style = reply_style(request.parameters)
 
     def identify(self, request: ApiRequest) -> Application | None:  # noqa: ARG002 - overridden where a key is needed
-        """Return the application that sends the request; None if the path needs no key.
+        """Return the application of the request; None if the path needs no key.
 
         Raises:
             ApiError: a key is missing or not valid.
@@ -138,4 +139,4 @@ class Endpoint(ABC):
         self.count(request, application)
         write_reply(resp, request.style, {"status": "ok", **self.answer(request)})
 
-    on_options = on_request  # Falcon's default responder would answer OPTIONS otherwise
+    on_options = on_request  # otherwise Falcon's default responder answers OPTIONS

@@ -1,27 +1,27 @@
-"""The errors that clients get: codes, HTTP statuses and texts.
+"""The errors that clients get: codes, HTTP statuses and messages.
 
-A message starts with the text of the public service, which clients may compare, and continues with
-what to change. Codes below 100 are those of the public service; codes from 100 are this project's
-own. No message contains an exception or a key.
+A message begins with the text of the public service, which clients may compare. A hint may follow,
+which says how to correct the request. Codes below 100 are those of the public service; codes from
+100 are additions of this project. No message contains an exception or a key.
 """
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-QUOTED: int = 40
-"""Characters of a client's value that a message repeats."""
+MAX_QUOTED: int = 40
+"""Maximum number of characters of a client's value that a message quotes."""
 
 
 def quote(value: str) -> str:
-    """Return a client's value in double quotes, cut to `QUOTED` characters."""
-    return f'"{value if len(value) <= QUOTED else value[:QUOTED] + "..."}"'
+    """Return a client's value in double quotes, cut after `MAX_QUOTED` characters."""
+    return f'"{value if len(value) <= MAX_QUOTED else value[:MAX_QUOTED] + "..."}"'
 
 
 class ApiError(Exception):
     """An error that the client gets as the reply.
 
     Attributes:
-        code: the number in the body.
+        code: the error code in the body.
         status: the HTTP status.
         message: the text in the body.
         headers: additional headers of the reply.
@@ -50,14 +50,14 @@ class UnknownFormatError(ApiError):
 
 
 class MissingParameterError(ApiError):
-    """A required parameter is absent, empty, or not a number although one is needed."""
+    """A required parameter is absent or empty, or is not a number although it must be one."""
 
     code, status = 2, 400
 
     _HINTS: ClassVar[Mapping[str, str]] = {
         "client": "an application's API key",
         "user": "a user's API key",
-        "fingerprint": "what fpcalc prints after FINGERPRINT=",
+        "fingerprint": "the value of FINGERPRINT= in fpcalc's output",
         "duration": "the length of the whole file in whole seconds",
         "length": "the length of the whole file in whole seconds",
     }
@@ -72,7 +72,7 @@ class MissingParameterError(ApiError):
 
 
 class InvalidFingerprintError(ApiError):
-    """A fingerprint cannot be decoded, is empty, or has another algorithm."""
+    """A fingerprint cannot be decoded, is empty, or has an algorithm that is not supported."""
 
     code, status = 3, 400
 
@@ -90,7 +90,7 @@ class InvalidApiKeyError(ApiError):
 
 
 class InternalError(ApiError):
-    """An unexpected exception, which is in the log."""
+    """An unexpected exception occurred. It is in the log."""
 
     code, status = 5, 500
 
@@ -140,7 +140,7 @@ class InvalidBitrateError(ApiError):
 
 
 class InvalidForeignIdError(ApiError):
-    """A foreign id has no vendor or no id."""
+    """A foreign id has no valid vendor or no id."""
 
     code, status = 10, 400
 
@@ -151,7 +151,7 @@ class InvalidForeignIdError(ApiError):
 
 
 class InvalidMaxDurationDiffError(ApiError):
-    """A duration tolerance is out of range."""
+    """The maximum difference of durations is out of range."""
 
     code, status = 11, 400
 
@@ -160,7 +160,7 @@ class InvalidMaxDurationDiffError(ApiError):
 
 
 class NotAllowedError(ApiError):
-    """The feature is switched off, or only servers of the cluster may use it."""
+    """The feature is disabled, or only servers of the cluster may use it."""
 
     code, status = 12, 400
 
@@ -202,7 +202,7 @@ class InvalidMusicbrainzTokenError(ApiError):
 
 
 class InsecureRequestError(ApiError):
-    """The request must be encrypted, and is not."""
+    """The path needs HTTPS, but the request is not encrypted."""
 
     code, status = 16, 400
 
@@ -229,7 +229,7 @@ class FingerprintNotFoundError(ApiError):
 
 
 class RequestTooLargeError(ApiError):
-    """The body is too large, or has too many parameters or lookups."""
+    """The body is too large, or the request has too many parameters or lookups."""
 
     code, status = 19, 413
 
@@ -247,7 +247,7 @@ class NotFoundError(ApiError):
 
 
 class MethodNotAllowedError(ApiError):
-    """The method is not one of HTTP."""
+    """The method is not an HTTP method."""
 
     code, status = 101, 405
 
@@ -265,7 +265,7 @@ class InvalidBodyError(ApiError):
 
 
 class InvalidValueError(ApiError):
-    """A parameter is not valid, and the public service has no code for it."""
+    """A parameter is not valid, and the public service has no code for this error."""
 
     code, status = 103, 400
 
@@ -274,5 +274,5 @@ class InvalidValueError(ApiError):
 
 
 def _challenge(parameter: str) -> dict[str, str]:
-    """Return the header that HTTP requires in a reply with status 401."""
+    """Return the header ``WWW-Authenticate``, which HTTP requires with status 401."""
     return {"WWW-Authenticate": f'AcoustID realm="acoustid", parameter="{parameter}"'}

@@ -1,4 +1,4 @@
-"""Falcon middleware: trace id, client address, CORS, rate limit headers and metrics."""
+"""Falcon middleware: sets trace id, client address, CORS and rate limit headers, and metrics."""
 
 import re
 import time
@@ -17,7 +17,7 @@ from pipeline.runtime.statsd_metrics import Metrics
 from pipeline.runtime.trace import bind_trace_id, clear_trace_id
 
 METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-"""Methods in the ``Allow`` headers; the less usual methods of HTTP get an answer too."""
+"""Methods in the ``Allow`` headers. Rare HTTP methods such as TRACE also get a reply."""
 
 PREFLIGHT_AGE: Final = "86400"
 """Seconds for which a browser may keep the reply to a CORS preflight request."""
@@ -29,10 +29,12 @@ class RequestMiddleware:
     """Creates the `ApiRequest` of each request, and completes each reply.
 
     Args:
-        trusted_proxies: proxies in front of this server; see `api.http.client_address`.
-        xml_paths: paths of version 1 of the protocol, which always replies in XML.
-        rate_limit_headers: returns the rate limit headers for a client address, without counting.
-        metrics: counts and times the requests.
+        trusted_proxies: the number of proxies in front of this server; see
+            `api.http.client_address`.
+        xml_paths: the paths of version 1 of the protocol, which always replies in XML.
+        rate_limit_headers: returns the rate limit headers for a client address, and does not count
+            a request.
+        metrics: counts the requests, and measures their time.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class RequestMiddleware:
         )
         req.path = _SLASHES.sub("/", req.path).rstrip("/") or "/"
         request.parameters = Parameters(parse_pairs(_decoded(req.query_string)))
-        # The endpoint reports an unknown format. Until then, errors have the default format.
+        # If the format is unknown, the endpoint raises the error, which has the default format.
         request.style = XML if req.path in self._xml_paths else known_style(request.parameters)
         if req.method == "OPTIONS" and req.get_header("Access-Control-Request-Method"):
             _answer_preflight(resp)
@@ -71,10 +73,10 @@ class RequestMiddleware:
         resource: Any,  # noqa: ANN401 - Falcon's signature
         params: dict[str, Any],  # noqa: ARG002 - Falcon's signature
     ) -> None:
-        """Set the endpoint's name and the deadline.
+        """Set the name of the endpoint and the deadline.
 
         Raises:
-            MethodNotAllowedError: the method is not one of HTTP.
+            MethodNotAllowedError: the method is not an HTTP method.
             TooManyRequestsError: a limit is reached.
         """
         request = request_of(req)
@@ -93,7 +95,7 @@ class RequestMiddleware:
         resource: object,  # noqa: ARG002 - Falcon's signature
         req_succeeded: bool,  # noqa: ARG002, FBT001 - Falcon's signature
     ) -> None:
-        """Add the headers of all replies, including errors, and measure the request."""
+        """Add the headers that all replies have, including errors, and measure the request."""
         request = request_of(req)
         resp.append_header("Access-Control-Allow-Origin", "*")
         is_limited = req.path.startswith("/v2/") or req.path in self._xml_paths
@@ -117,12 +119,12 @@ class RequestMiddleware:
 
 
 def is_method(name: str) -> bool:
-    """Tell whether HTTP has a method of this name."""
+    """Return whether HTTP has a method with this name."""
     return name in falcon.COMBINED_METHODS
 
 
 def _decoded(text: str) -> str:
-    """Return a WSGI string, which has a character for each byte, decoded as UTF-8."""
+    """Decode a WSGI string, in which each character is a byte, as UTF-8."""
     return text.encode("latin-1", "replace").decode("utf-8", "replace")
 
 

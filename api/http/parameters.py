@@ -1,4 +1,4 @@
-"""The parameters of a request, parsed as leniently as the public service does."""
+"""Parses the parameters of a request, with the same leniency as the public service."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,17 +11,17 @@ from api.http.errors import RequestTooLargeError
 Pair = tuple[str, str]
 
 MAX_PAIRS: Final = 50_000
-"""Pairs of the largest query string or form: ten times those of the largest body of submissions."""
+"""Maximum number of pairs in a query string or form. The largest real form has a tenth of it."""
 
-LONGEST_TEXT: Final = 255
-"""Characters of the longest text that is stored; the database indexes some of them."""
+MAX_TEXT: Final = 255
+"""Maximum number of characters of a text that is stored; the database indexes some texts."""
 
 MAX_ID: Final = 2**31 - 1
-"""The largest id of the database."""
+"""Maximum id in the database."""
 
-# As Python's int, which the public service uses: digits of any script, and underscores.
+# The syntax of Python's int, which the public service uses: digits of any script, and underscores.
 _INTEGER: Final = re.compile(r"[+-]?\d+(?:_\d+)*")
-_MAX_DIGITS: Final = 100  # Python refuses to convert very long numbers
+_MAX_DIGITS: Final = 100  # Python refuses to convert more than 4300 digits
 _SUFFIX: Final = re.compile(r"[0-9]{1,18}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _FOREIGN_ID: Final = re.compile(r"[0-9a-z]+:.+", re.DOTALL)
@@ -30,10 +30,11 @@ NIL: Final = UUID(int=0)
 
 
 class Parameters:
-    """Names with one or more values, in the order of the request.
+    """Parameter names with one or more values, in the order of the request.
 
     Args:
-        pairs: of the query string, then of the body. Where one value is needed, it is the first.
+        pairs: the pairs of the query string, followed by those of the body. Where a parameter has
+            several values but one is needed, the first is used.
     """
 
     def __init__(self, pairs: Iterable[Pair] = ()) -> None:
@@ -47,7 +48,7 @@ class Parameters:
         return type(self)([*own, *pairs])
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the names, each once."""
+        """Iterate over the distinct names."""
         return iter(self._values)
 
     def get(self, name: str) -> str | None:
@@ -59,21 +60,24 @@ class Parameters:
         """Return all values, in order."""
         return list(self._values.get(name, ()))
 
-    def get_text(self, name: str, longest: int = LONGEST_TEXT) -> str | None:
-        """Return the first value, cut to a length, without NUL; None if it is empty or absent."""
+    def get_text(self, name: str, longest: int = MAX_TEXT) -> str | None:
+        """Return the first value, cut to `longest` characters; None if it is empty or absent.
+
+        A space replaces each NUL character, which PostgreSQL refuses.
+        """
         value = self.get(name)
         return value.replace("\0", " ")[:longest] if value else None
 
     def get_int(self, name: str) -> int | None:
-        """Return the first value as an integer, None if it is absent or not an integer."""
+        """Return the first value as an integer; None if it is absent or not an integer."""
         value = self.get(name)
         return None if value is None else parse_int(value)
 
     def suffixes(self, *stems: str) -> list[int | None]:
-        """Return the suffixes of all parameters with one of the stems, ascending.
+        """Return the distinct suffixes of all parameters with one of the stems, in ascending order.
 
-        The suffix of ``fingerprint`` is None, which comes first. That of ``fingerprint.7`` and
-        ``fingerprint.007`` is 7. Suffixes that are not ASCII numbers are ignored.
+        The suffix of ``fingerprint`` is None, which comes first. The suffix of ``fingerprint.7``
+        and of ``fingerprint.007`` is 7. Suffixes that are not ASCII numbers are ignored.
         """
         found: set[int] = set()
         for name in self._values:
@@ -88,30 +92,33 @@ class Parameters:
 
 
 def parse_pairs(text: str) -> list[Pair]:
-    """Return the pairs of a query string or an urlencoded form.
+    """Return the pairs of a query string or of a urlencoded form.
 
     Bytes that are not UTF-8 become U+FFFD. A pair without ``=`` has an empty value.
 
     Raises:
-        RequestTooLargeError: more pairs than `MAX_PAIRS`.
+        RequestTooLargeError: the text has more than `MAX_PAIRS` pairs.
     """
     pieces = text.split("&", MAX_PAIRS)
     if len(pieces) > MAX_PAIRS:
-        raise RequestTooLargeError(f"a request may have {MAX_PAIRS} parameters")
+        raise RequestTooLargeError(f"a request may have at most {MAX_PAIRS} parameters")
     if "%" in text:
         return parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="replace")
-    # The same, but faster, for a text without escapes. A fingerprint needs none.
+    # The same result in less time, for texts without escapes; fingerprints have no escapes.
     split = (piece.replace("+", " ").partition("=") for piece in pieces if piece)
     return [(name, value) for name, _, value in split]
 
 
 def suffixed(stem: str, index: int | None) -> str:
-    """Return the name of a parameter with its suffix, such as ``fingerprint.7``."""
+    """Return the name of a parameter with a suffix, such as ``fingerprint.7``."""
     return stem if index is None else f"{stem}.{index}"
 
 
 def parse_int(text: str) -> int | None:
-    """Return an integer in decimal digits, with optional spaces around it and an optional sign."""
+    """Return the integer in a text of decimal digits; None if the text is not an integer.
+
+    A sign, and white space around the integer, are allowed.
+    """
     stripped = text.strip()
     if len(stripped) > _MAX_DIGITS or not _INTEGER.fullmatch(stripped):
         return None
@@ -119,10 +126,10 @@ def parse_int(text: str) -> int | None:
 
 
 def parse_uuid(text: str) -> UUID | None:
-    """Return a UUID in the form 8-4-4-4-12, in either case; None if the text is not one."""
+    """Return the UUID in a text of the form 8-4-4-4-12; None if the text is not a UUID."""
     return UUID(text) if _UUID.fullmatch(text) else None
 
 
 def is_foreign_id(text: str) -> bool:
-    """Tell whether a text is ``vendor:id``: lower-case letters or digits, a colon, any text."""
+    """Return whether a text is ``vendor:id``; a vendor has lower-case letters and digits."""
     return _FOREIGN_ID.fullmatch(text) is not None

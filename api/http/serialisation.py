@@ -1,4 +1,4 @@
-"""Replies as JSON, JSONP or XML, byte for byte as the public service writes them."""
+"""Writes replies as JSON, JSONP or XML, byte for byte as the public service does."""
 
 import json
 import re
@@ -21,7 +21,7 @@ _CONTENT_TYPES: Final[Mapping[Format, str]] = {
 }
 _CALLBACK: Final = re.compile(r"[$A-Za-z_][$A-Za-z0-9_]*(?:\.[$A-Za-z_][$A-Za-z0-9_]*)*")
 _ENCODER: Final = json.JSONEncoder(sort_keys=True)
-# Characters that XML 1.0 does not allow, not even as references.
+# Characters that XML 1.0 allows neither literally nor as references.
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -30,8 +30,8 @@ class ReplyStyle:
     """The format of a reply.
 
     Attributes:
-        format: the parameter ``format``.
-        callback: the function that a JSONP reply calls.
+        format: the value of the parameter ``format``.
+        callback: the name of the function that a JSONP reply calls.
     """
 
     format: Format = "json"
@@ -39,11 +39,11 @@ class ReplyStyle:
 
     @property
     def content_type(self) -> str:
-        """The reply's ``Content-Type``."""
+        """The ``Content-Type`` of the reply."""
         return _CONTENT_TYPES[self.format]
 
     def write(self, body: Mapping[str, Any]) -> bytes:
-        """Return the reply's bytes.
+        """Return the bytes of the reply.
 
         Raises:
             ValueError: the format is XML, and the name of a list is not a plural.
@@ -59,9 +59,9 @@ XML: Final = ReplyStyle("xml")
 
 
 def reply_style(parameters: Parameters) -> ReplyStyle:
-    """Return the style of the parameters ``format`` and ``jsoncallback``.
+    """Return the style that the parameters ``format`` and ``jsoncallback`` select.
 
-    A callback that is not a dotted identifier is replaced by the default.
+    If ``jsoncallback`` is not a dotted identifier, the default is used.
 
     Raises:
         UnknownFormatError: the format is unknown.
@@ -82,7 +82,7 @@ def reply_style(parameters: Parameters) -> ReplyStyle:
 
 
 def known_style(parameters: Parameters) -> ReplyStyle:
-    """Return the style of the parameters, JSON if their format is unknown."""
+    """Return the style that the parameters select; JSON if the format is unknown."""
     try:
         return reply_style(parameters)
     except UnknownFormatError:
@@ -90,14 +90,14 @@ def known_style(parameters: Parameters) -> ReplyStyle:
 
 
 def to_xml(body: Mapping[str, Any]) -> bytes:
-    """Return ``<response>`` with the keys of the body as elements.
+    """Return the element ``<response>``, whose children are the keys of the body.
 
-    A key that starts with ``@`` becomes an attribute. The items of a list are named by the singular
-    of its name. A scalar is written as Python's `str`. Characters that XML does not allow become
-    U+FFFD.
+    A key that starts with ``@`` becomes an attribute. The name of the items of a list is the
+    singular of the list's name. A scalar is written as `str` returns it. U+FFFD replaces characters
+    that XML does not allow.
 
     Raises:
-        ValueError: the name of a list is not a plural, so its items have no name.
+        ValueError: the name of a list is not a plural.
     """
     root = ET.Element("response")
     _fill(root, body)
@@ -129,4 +129,4 @@ def _singular(tag: str) -> str:
         return f"{tag[:-3]}y"
     if tag.endswith("s"):
         return tag[:-1]
-    raise ValueError(f'a list must have a plural name, which "{tag}" is not')
+    raise ValueError(f'the name of a list must be a plural: "{tag}"')

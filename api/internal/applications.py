@@ -61,7 +61,7 @@ class UpdateApplicationStatusEndpoint(InternalEndpoint):
     name: ClassVar[str] = "internal_update_application_status"
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the application's id and whether it is active from now on."""
+        """Return the application's id, and whether it is active now."""
         parameters = request.parameters
         account_id = need_id(parameters, "account_id")
         application_id = need_id(parameters, "application_id")
@@ -83,7 +83,7 @@ class CheckApplicationEndpoint(InternalEndpoint):
     name: ClassVar[str] = "internal_check_application"
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the id of the application with the key."""
+        """Return the id of the application that has the key."""
         key = request.parameters.get("api_key")
         if not key:
             raise MissingParameterError("api_key", "an application's API key")

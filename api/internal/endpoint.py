@@ -7,13 +7,13 @@ from pipeline.runtime.databases import Databases
 
 
 class InternalEndpoint(CountedEndpoint):
-    """A path that needs the cluster's secret; closed if none is configured.
+    """A path that needs the cluster's secret. If none is configured, all requests are refused.
 
-    A request with a wrong secret counts for the rate limits, which limits guessing.
+    Requests with a wrong secret count for the rate limits, so a client has few attempts.
 
     Args:
         access: checks and counts the requests.
-        databases: of which the app database is read and written.
+        databases: the app database is read and written.
     """
 
     def __init__(self, access: AccessControl, databases: Databases) -> None:
@@ -24,12 +24,12 @@ class InternalEndpoint(CountedEndpoint):
         """Check the secret before any other parameter.
 
         Raises:
-            NotAllowedError: it is missing or wrong, or none is configured.
+            NotAllowedError: the secret is missing or wrong, or none is configured.
             UnknownFormatError: the format is unknown.
         """
         if not self.access.has_cluster_secret(request.parameters):
             raise NotAllowedError(
-                '"secret" must be the cluster\'s secret, which this server must have been given too'
+                '"secret" must be the cluster\'s secret, which this server must be configured with'
             )
         super().prepare(request)
 
@@ -41,9 +41,11 @@ class MasterEndpoint(InternalEndpoint):
         """Check the secret, then this server's role.
 
         Raises:
-            NotAllowedError: this server is a replica, or the secret is not right.
+            NotAllowedError: the secret is missing or wrong, or this server is a replica.
             UnknownFormatError: the format is unknown.
         """
         super().prepare(request)
         if self.access.cluster.role != "master":
-            raise NotAllowedError("this server is a replica: ask the cluster's master")
+            raise NotAllowedError(
+                "this server is a replica: send the request to the cluster's master"
+            )

@@ -1,4 +1,4 @@
-"""``/v2/internal/*stats``: adds and returns counts of lookups."""
+"""``/v2/internal/*_stats``: updates and returns the statistics of lookups and user agents."""
 
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar, Final
@@ -19,21 +19,21 @@ from pipeline.catalog.app.lookup_statistics import (
 )
 
 DEFAULT_DAYS: Final = 30
-"""Days of `LookupStatsEndpoint` without the parameter ``days``."""
+"""Default of the parameter ``days``."""
 
 MAX_DAYS: Final = 3660
-"""The largest ``days``."""
+"""Maximum of the parameter ``days``."""
 
 _MAX_COUNT: Final = MAX_ID  # the column has the same type as an id
 
 
 class UpdateLookupStatsEndpoint(MasterEndpoint):
-    """Adds to the count of lookups in an hour."""
+    """Adds to the number of lookups in an hour."""
 
     name: ClassVar[str] = "internal_update_lookup_stats"
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Add a count of hits or of misses."""
+        """Add to the number of hits or of misses."""
         parameters = request.parameters
         kind = LookupKind(
             application_id=need_id(parameters, "application_id"),
@@ -50,12 +50,12 @@ class UpdateLookupStatsEndpoint(MasterEndpoint):
 
 
 class UpdateUserAgentStatsEndpoint(MasterEndpoint):
-    """Adds to the count of requests in a day, by user agent and address."""
+    """Adds to the number of requests on a day, by user agent and address."""
 
     name: ClassVar[str] = "internal_update_user_agent_stats"
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Add a count; the user agent may be empty."""
+        """Add to the number of requests; the user agent may be empty."""
         parameters = request.parameters
         visitor = Visitor(
             application_id=need_id(parameters, "application_id"),
@@ -72,12 +72,12 @@ class UpdateUserAgentStatsEndpoint(MasterEndpoint):
 
 
 class LookupStatsEndpoint(InternalEndpoint):
-    """Returns the lookups of applications by day."""
+    """Returns the number of lookups of applications by day."""
 
     name: ClassVar[str] = "internal_lookup_stats"
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the days with lookups; each has the sum of all given applications."""
+        """Return the days with lookups, each with the sum of all given applications."""
         parameters = request.parameters
         keys = [key for key in parameters.get_all("client") if key]
         if not keys:
@@ -96,7 +96,7 @@ class LookupStatsEndpoint(InternalEndpoint):
 
 
 def _period(parameters: Parameters, today: date) -> tuple[date, date]:
-    """Return the first and the last day; by default the last ``days`` days up to yesterday."""
+    """Return the first and the last day; by default, ``days`` days that end yesterday."""
     days = DEFAULT_DAYS
     if parameters.get_int("days") is not None:
         days = need_number(parameters, "days", 1, MAX_DAYS)

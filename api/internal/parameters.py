@@ -12,11 +12,11 @@ _NO: Final = frozenset({"", "0", "false", "no", "off"})
 
 
 def need_number(parameters: Parameters, name: str, least: int, most: int) -> int:
-    """Return an integer within bounds.
+    """Return an integer from `least` to `most`.
 
     Raises:
-        MissingParameterError: it is absent or not an integer.
-        InvalidValueError: it is out of bounds.
+        MissingParameterError: the parameter is absent or not an integer.
+        InvalidValueError: the integer is out of range.
     """
     number = _need_int(parameters, name)
     if not least <= number <= most:
@@ -25,20 +25,20 @@ def need_number(parameters: Parameters, name: str, least: int, most: int) -> int
 
 
 def need_id(parameters: Parameters, name: str) -> int:
-    """Return an id; 0, which no row has, for a number outside the range of ids.
+    """Return an id; 0, which no row has, for an integer that cannot be an id.
 
     Raises:
-        MissingParameterError: it is absent or not an integer.
+        MissingParameterError: the parameter is absent or not an integer.
     """
     number = _need_int(parameters, name)
     return number if 1 <= number <= MAX_ID else 0
 
 
 def need_text(parameters: Parameters, name: str) -> str:
-    """Return a text that is not empty, cut to the length that the database stores.
+    """Return a text that is not empty, cut to `api.http.parameters.MAX_TEXT` characters.
 
     Raises:
-        MissingParameterError: it is absent or empty.
+        MissingParameterError: the parameter is absent or empty.
     """
     text = parameters.get_text(name)
     if text is None:
@@ -50,7 +50,7 @@ def need_flag(parameters: Parameters, name: str) -> bool:
     """Return a flag: False for ``0``, ``false``, ``no``, ``off`` and an empty value.
 
     Raises:
-        MissingParameterError: it is absent.
+        MissingParameterError: the parameter is absent.
     """
     word = parameters.get(name)
     if word is None:
@@ -62,8 +62,8 @@ def need_day(parameters: Parameters, name: str) -> date:
     """Return a day.
 
     Raises:
-        MissingParameterError: it is absent or empty.
-        InvalidValueError: it is not a day in the form YYYY-MM-DD.
+        MissingParameterError: the parameter is absent or empty.
+        InvalidValueError: the value is not a day in the form YYYY-MM-DD.
     """
     day = get_day(parameters, name)
     if day is None:
@@ -72,10 +72,10 @@ def need_day(parameters: Parameters, name: str) -> date:
 
 
 def get_day(parameters: Parameters, name: str) -> date | None:
-    """Return a day, None if it is absent or empty.
+    """Return a day; None if the parameter is absent or empty.
 
     Raises:
-        InvalidValueError: it is not a day in the form YYYY-MM-DD.
+        InvalidValueError: the value is not a day in the form YYYY-MM-DD.
     """
     text = (parameters.get(name) or "").strip()
     if not text:

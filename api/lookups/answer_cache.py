@@ -1,9 +1,9 @@
-"""The answer cache: keeps answers for seconds, and lets equal lookups at one time share one.
+"""The answer cache: keeps answers for ten seconds, and computes equal concurrent lookups once.
 
-The key of an answer has all that the answer depends on: the fingerprints or track ids of the
-request, their durations, the words of ``meta``, and the generation of the catalogue at the time of
-the request. A change that makes no new generation, such as replication of a MusicBrainz mirror,
-shows after `LIFETIME`.
+The answers depend on the fingerprints or track ids of the request, their durations, the words of
+``meta`` and the generation of the catalogue, so the cache key contains all of these. Some changes
+do not create a new generation, for example the replication of a MusicBrainz mirror. Answers show
+such a change after at most `LIFETIME`.
 """
 
 import threading
@@ -21,24 +21,24 @@ from api.lookups.pending import Answer
 from pipeline.messages import Lookup
 
 LIFETIME: Final = 10.0
-"""Seconds for which an answer is kept."""
+"""Seconds for which answers are kept."""
 
 CAPACITY: Final = 32 * 2**20
-"""Bytes of answers that a process keeps; the least recently used ones are removed first."""
+"""Maximum size in bytes of the cache; the least recently used answers are removed first."""
 
 OVERHEAD: Final = 300
-"""Bytes that an entry takes beside its answers, for the objects of the cache and the key."""
+"""Bytes of an entry in addition to its answers: the key and the objects of the cache."""
 
 LookUp = Callable[[Sequence[Lookup], str, float, str], list[Answer]]
 
 
 class AnswerCache:
-    """Answers repeated lookups from memory and passes all others on.
+    """Returns cached answers, and computes all others with `look_up`.
 
     Args:
-        look_up: computes answers; has the signature of `LookupBatcher.look_up`.
-        generation: returns the generation of the catalogue; if it is None, nothing is kept.
-        capacity: bytes of answers to keep.
+        look_up: computes answers; it has the signature of `LookupBatcher.look_up`.
+        generation: returns the generation of the catalogue. If it is None, the cache is not used.
+        capacity: maximum size of the cache in bytes.
         clock: a monotonic clock in seconds, for the age of answers.
     """
 
@@ -52,7 +52,7 @@ class AnswerCache:
     ) -> None:
         self._look_up = look_up
         self._generation = generation
-        self._max_answer = capacity // 10  # so that one answer never empties the cache
+        self._max_answer = capacity // 10  # larger answers would displace too many others
         self._lock = threading.Lock()
         self._answers: TTLCache[bytes, bytes] = TTLCache(capacity, LIFETIME, clock, _size)
         self._in_progress: dict[bytes, Future[bytes]] = {}
@@ -85,7 +85,7 @@ class AnswerCache:
     def _look_up_and_share(
         self, key: bytes, lookups: Sequence[Lookup], meta: str, deadline: float, client: str
     ) -> list[Answer]:
-        """Look up, keep the answers, and give them to the equal requests that wait."""
+        """Compute the answers, keep them, and pass them to the waiting equal requests."""
         try:
             answers = self._look_up(lookups, meta, deadline, client)
             packed = msgpack.packb(answers)
@@ -103,7 +103,7 @@ class AnswerCache:
 
 
 def _wait(future: Future[bytes], deadline: float) -> bytes | None:
-    """Return the answers to an equal request; None if it fails or takes too long."""
+    """Return the packed answers to an equal request; None if it fails or the deadline passes."""
     try:
         return future.result(max(0.0, deadline - time.monotonic()))
     except (ServiceUnavailableError, TimeoutError):
@@ -115,9 +115,9 @@ def _size(packed: bytes) -> int:
 
 
 def _key(lookups: Sequence[Lookup], meta: str, generation: bytes) -> bytes:
-    """Return a digest of all that the answers depend on."""
-    questions = [
+    """Return a digest of everything that the answers depend on."""
+    wanted = [
         (each.fingerprint, each.track_gid, each.duration, each.max_duration_diff)
         for each in lookups
     ]
-    return blake2b(msgpack.packb((questions, meta, generation)), digest_size=16).digest()
+    return blake2b(msgpack.packb((wanted, meta, generation)), digest_size=16).digest()

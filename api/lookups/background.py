@@ -1,4 +1,4 @@
-"""Background lookups (``async=1``): published as tasks, whose results are read later."""
+"""Background lookups (``async=1``): publishes tasks, and returns their results later."""
 
 import json
 import uuid
@@ -8,30 +8,29 @@ from typing import Any, Final
 
 import redis
 import structlog
-from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from api.access.redis_outage import BROKER_UNREACHABLE
 from api.http.errors import ApiError, ServiceUnavailableError
 from api.lookups.reply_plan import ReplyPlan
 from pipeline.messages import BackgroundLookup
 from tasks import queues
 from tasks.redis_state import background_records, queue_lengths
 
-MOST_WAITING: Final = 5_000
-"""Messages in the queue from which on further background lookups are refused."""
+MAX_WAITING: Final = 5_000
+"""Maximum number of waiting background lookups; further ones are refused."""
 
 logger = structlog.get_logger("acoustid.api.lookups.background")
 
 
 class BackgroundLookups:
-    """Publishes background lookups and reads their results.
+    """Publishes background lookups, and reads their results.
 
-    The records are in Redis, so any front end can read the results.
+    The records of the tasks are in Redis, so every front-end process can read the results.
 
     Args:
-        client: to Redis.
-        send: publishes a lookup under a task id; raises `kombu.exceptions.OperationalError` if
-            the broker is not available.
+        client: a Redis client.
+        send: publishes a lookup, given its task id; raises `BROKER_UNREACHABLE`.
     """
 
     def __init__(self, client: redis.Redis, send: Callable[[str, BackgroundLookup], None]) -> None:
@@ -43,33 +42,33 @@ class BackgroundLookups:
 
         Args:
             lookup: the lookups of the request.
-            plan: how the reply is composed of the answers.
+            plan: composes the reply from the answers.
 
         Raises:
-            ServiceUnavailableError: too many wait already, or Redis is not available.
+            ServiceUnavailableError: too many background lookups wait, or Redis is unreachable.
         """
         task_id = str(uuid.uuid4())
         try:
-            if queue_lengths.waiting(self._client, queues.BACKGROUND) >= MOST_WAITING:
+            if queue_lengths.waiting(self._client, queues.BACKGROUND) >= MAX_WAITING:
                 raise ServiceUnavailableError
             background_records.create(self._client, task_id, plan.to_json())
             self._send(task_id, lookup)
-        except (RedisError, OperationalError) as error:
+        except BROKER_UNREACHABLE as error:
             logger.error("a background lookup was refused", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
-            # If this fails too, the record expires; no client has its id.
+            # If this also fails, the record expires. No client has its id.
             with suppress(RedisError):
                 background_records.withdraw(self._client, task_id)
             raise ServiceUnavailableError from None
         return task_id
 
     def find(self, task_id: str) -> dict[str, Any] | None:
-        """Return the state and times of a lookup, and its result or the reason of its failure.
+        """Return the state and times of a background lookup, and its result or failure reason.
 
         Returns:
-            The fields of the task in the reply of ``/v2/task``; None if there is no such lookup.
+            The fields of the task in the reply of ``/v2/task``; None if no lookup has the id.
 
         Raises:
-            redis.exceptions.RedisError: Redis is not available.
+            redis.exceptions.RedisError: Redis is unreachable.
         """
         record = background_records.find(self._client, task_id)
         if record is None:

@@ -1,7 +1,6 @@
 """Decides when the next batch of lookups is sent.
 
-The decision depends on the queue, the batches in flight and the time. It has no clock, no lock and
-no I/O.
+The decision depends only on its arguments: the queue, the batches in flight and the time.
 """
 
 import math
@@ -10,26 +9,26 @@ from dataclasses import dataclass
 from typing import Final
 
 STALLED_AFTER: Final = 1.0
-"""Seconds after which an unanswered batch no longer delays others."""
+"""Seconds after which an unanswered batch no longer delays other batches."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchPolicy:
     """The rules by which batches are sent.
 
-    1. With no batch in flight, the waiting lookups are sent at once.
+    1. If no batch is in flight, the waiting lookups are sent at once.
     2. At most `in_flight` batches are in flight.
-    3. While a batch is in flight, the next is sent when half a batch waits, or `hold_back` seconds
-       after the last was sent. The reason: a batch costs the workers milliseconds, even with one
-       lookup.
+    3. If a batch is in flight, the next batch is sent when half a batch of lookups waits, or
+       `hold_back` seconds after the last batch was sent. The reason: the workers need milliseconds
+       for each batch, even for a batch with one lookup.
     4. A batch that is unanswered for `stalled_after` seconds does not count as in flight.
 
     Attributes:
-        size: lookups that a batch may have (`[api] lookup_batch_size`).
-        in_flight: batches that may be in flight (`[api] lookup_batches_in_flight`).
-        hold_back: seconds (`[api] lookup_hold_back`); with 0 the next batch does not wait for more
-            lookups.
-        stalled_after: seconds.
+        size: maximum number of lookups in a batch (`[api] lookup_batch_size`).
+        in_flight: maximum number of batches in flight (`[api] lookup_batches_in_flight`).
+        hold_back: maximum time in seconds for which a batch waits for more lookups while another is
+            in flight (`[api] lookup_hold_back`); with 0 it does not wait.
+        stalled_after: seconds after which an unanswered batch does not count as in flight.
     """
 
     size: int
@@ -38,18 +37,19 @@ class BatchPolicy:
     stalled_after: float = STALLED_AFTER
 
     def send_at(self, waiting: int, sent: Iterable[float], now: float) -> float:
-        """Return when the next batch is to be sent.
+        """Return the time at which the next batch is to be sent.
 
-        A result up to `now` means: send now. With a later result the caller waits, and calls again
-        at that time, or earlier when a request comes or a batch is answered.
+        If the result is not after `now`, the caller sends the batch. Otherwise the caller waits. It
+        calls this method again at the returned time, and when a request arrives or a batch is
+        answered before that.
 
         Args:
-            waiting: the number of waiting lookups.
-            sent: when each unanswered batch was sent, on the monotonic clock.
-            now: the time on that clock.
+            waiting: number of waiting lookups.
+            sent: the times at which the unanswered batches were sent, on the monotonic clock.
+            now: the current time on the monotonic clock.
 
         Returns:
-            A time on that clock; infinity if no lookup waits.
+            A time on the monotonic clock; infinity if no lookup waits.
         """
         if waiting == 0:
             return math.inf

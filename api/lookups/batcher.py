@@ -1,8 +1,8 @@
-"""Exchanges lookups with the workers: sends batches to a queue, reads replies from a Redis list.
+"""Sends batches of lookups to the workers' queue, and reads the replies from a Redis list.
 
-A batch costs the workers about the same for one lookup as for a hundred, so the lookups of many
-requests share a batch. `BatchPolicy` decides when a batch is sent, `FairQueue` which requests it
-has.
+The workers need about the same time for a batch of one lookup as for a batch of a hundred, so the
+lookups of many requests share a batch. `BatchPolicy` decides when a batch is sent. `FairQueue`
+selects its requests.
 
 A request passes these methods:
 
@@ -19,9 +19,9 @@ from typing import Final
 
 import redis
 import structlog
-from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from api.access.redis_outage import BROKER_UNREACHABLE
 from api.http.errors import ApiError, InternalError, ServiceUnavailableError
 from api.lookups.batch_policy import BatchPolicy
 from api.lookups.fair_queue import FairQueue
@@ -32,18 +32,16 @@ from pipeline.runtime.trace import current_trace_id, trace
 from tasks.redis_state import lookup_replies
 
 LOST_AFTER: Final = 2.0
-"""Seconds after which an unanswered batch is sent a second time, as its worker may be dead."""
+"""Seconds after which an unanswered batch is sent a second time, since its worker may be dead."""
 
 BACKLOG: Final = 20
-"""Unanswered lookups, in full batches, beyond which further lookups are refused."""
+"""Maximum number of unanswered lookups, in full batches; further lookups are refused."""
 
 POLL: Final = 1.0
-"""Seconds that the reader waits for a reply before it checks whether it is to stop."""
+"""Seconds that the reader waits for a reply before it checks whether it must stop."""
 
-PAUSE: Final = 0.2
-"""Seconds that the reader pauses after a failure of Redis."""
-
-_BROKER_ERRORS: Final = (OperationalError, RedisError)
+RETRY_DELAY: Final = 0.2
+"""Seconds that the reader waits after a failed command of Redis."""
 
 logger = structlog.get_logger("acoustid.api.lookups.batcher")
 
@@ -51,15 +49,14 @@ logger = structlog.get_logger("acoustid.api.lookups.batcher")
 class LookupBatcher:
     """Sends the lookups of many request threads in few batches.
 
-    It has two threads, the sender and the reader, which start with the first lookup. One lock
-    guards the queue and the batches in flight. Each thread waits on a condition of that lock.
+    It has two threads, the sender and the reader, which start at the first lookup. One lock guards
+    the queue and the batches in flight. Each thread waits on a condition of this lock.
 
     Args:
-        policy: when batches are sent, and how large they are.
-        connect: returns a client for commands that block for `POLL` seconds and are not retried.
-            The reader thread calls it, since a client may connect at once.
-        send: publishes a batch; raises `kombu.exceptions.OperationalError` or `redis.RedisError`
-            if the broker is not available.
+        policy: decides when a batch is sent, and how many lookups it has.
+        connect: returns a Redis client for commands that block for `POLL` seconds and are not
+            repeated. The reader thread calls it, since it may connect.
+        send: publishes a batch; raises `BROKER_UNREACHABLE`.
         metrics: counts the batches.
         lost_after: seconds after which an unanswered batch is sent a second time.
     """
@@ -85,7 +82,7 @@ class LookupBatcher:
         self._reader_wakeup = threading.Condition(self._lock)
         self._queue = FairQueue()
         self._in_flight: dict[str, Batch] = {}  # by id
-        self._unanswered = 0  # lookups of all requests whose threads wait in `look_up`
+        self._unanswered = 0  # lookups of all requests that wait in `look_up`
         self._closing = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
 
@@ -95,15 +92,15 @@ class LookupBatcher:
         """Return the answers to a request's lookups, in their order.
 
         Args:
-            lookups: at least one; their `request` is set here.
+            lookups: the lookups, at least one. This method sets their attribute `request`.
             meta: the words of the request's ``meta`` parameter.
-            deadline: when the request gives up, on the monotonic clock.
-            client: the client's id in the fair queue.
+            deadline: time at which the request times out, on the monotonic clock.
+            client: the id of the client in the fair queue.
 
         Raises:
-            ServiceUnavailableError: the broker is not available, too many lookups wait already,
-                or no answer came in time.
-            InternalError: the batch could not be answered.
+            ServiceUnavailableError: the broker is unreachable, too many lookups wait, or no answer
+                arrived before the deadline.
+            InternalError: the batch failed.
         """
         request = PendingRequest(lookups, meta, deadline, client, current_trace_id())
         self._enqueue(request)
@@ -127,7 +124,7 @@ class LookupBatcher:
         for batch in unfinished:
             batch.fail(ServiceUnavailableError)
         for thread in threads:
-            thread.join(POLL + PAUSE + 1)
+            thread.join(POLL + RETRY_DELAY + 1)
         if self._client is not None:
             self._client.close()
 
@@ -140,7 +137,7 @@ class LookupBatcher:
             self._ensure_thread("reader", self._read_replies)
             self._queue.add(request)
             self._unanswered = unanswered
-            # The first request always wakes the sender: it has to compute when to send.
+            # The first request always wakes the sender, which computes the time of the batch.
             if len(self._queue) == 1 or self._is_batch_due():
                 self._sender_wakeup.notify()
 
@@ -154,13 +151,13 @@ class LookupBatcher:
         if thread is not None and thread.is_alive():
             return
         if thread is not None:
-            logger.error("a thread of the batcher died and is started again", role=role)
+            logger.error("a thread of the batcher has died and is started again", role=role)
         thread = threading.Thread(target=run, name=f"lookup-{role}", daemon=True)
         self._threads[role] = thread
         thread.start()
 
     def _send_at(self, now: float) -> float:
-        """Return when the next batch is to be sent; the caller holds the lock."""
+        """Return the time at which the next batch is to be sent; the caller holds the lock."""
         sent = [batch.sent for batch in self._in_flight.values()]
         return self._policy.send_at(self._queue.lookups, sent, now)
 
@@ -175,7 +172,7 @@ class LookupBatcher:
             self._publish(batch)
 
     def _wait_for_batch_to_send(self) -> Batch | None:
-        """Wait until a batch is to be sent or sent again; return None when closing."""
+        """Wait until a batch is to be sent or sent again; return it, or None if closing."""
         with self._lock:
             while not self._closing.is_set():
                 now = time.monotonic()
@@ -199,21 +196,21 @@ class LookupBatcher:
         with trace(trace_ids[0] if len(trace_ids) == 1 else None):
             try:
                 self._send(batch.message(self.reply_to))
-            except _BROKER_ERRORS as error:
-                logger.error("the broker is not available", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
+            except BROKER_UNREACHABLE as error:
+                logger.error("the broker is unreachable", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
                 self._fail_unless_resent(batch, ServiceUnavailableError)
             except Exception:
                 logger.exception("a batch could not be sent", lookups=batch.size)
                 self._fail_unless_resent(batch, InternalError)
             else:
                 self._record_sent(batch)
-                # Not earlier: the reader would compete with this thread for the interpreter lock
-                # while the message is made.
+                # Not before the message is sent, since the reader would compete with this thread
+                # for the interpreter lock.
                 with self._lock:
                     self._reader_wakeup.notify()
 
     def _fail_unless_resent(self, batch: Batch, make_error: Callable[[], ApiError]) -> None:
-        """Fail a batch that could not be sent, unless an earlier message may be answered."""
+        """Fail a batch that could not be sent, unless its first message may be answered."""
         if not batch.resent and self._remove_in_flight(batch.id) is not None:
             batch.fail(make_error)
 
@@ -231,18 +228,18 @@ class LookupBatcher:
             try:
                 reply = self._read_reply()
             except RedisError as error:
-                logger.error("redis is not available: no replies", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
-                self._closing.wait(PAUSE)
+                logger.error("Redis is unreachable: no replies", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
+                self._closing.wait(RETRY_DELAY)
             except Exception:
                 logger.exception("a reply could not be read")
-                self._closing.wait(PAUSE)
+                self._closing.wait(RETRY_DELAY)
             else:
                 if reply is not None:
                     self._deliver(reply)
             self._drop_expired_batches()
 
     def _wait_for_batch_in_flight(self) -> bool:
-        """Wait until a batch is in flight; return False when closing."""
+        """Wait until a batch is in flight; return False if closing."""
         with self._lock:
             while not self._in_flight and not self._closing.is_set():
                 self._reader_wakeup.wait()
@@ -257,7 +254,7 @@ class LookupBatcher:
         """Resolve the requests of the batch that a reply belongs to."""
         batch = self._remove_in_flight(reply.id)
         if batch is None:
-            return  # it was answered before, or all its requests gave up
+            return  # it has been answered, or all its requests have timed out
         if reply.failed or len(reply.answers) != batch.size:
             logger.error(
                 "a batch was not answered", batch=reply.id, failed=reply.failed, lookups=batch.size
@@ -267,7 +264,7 @@ class LookupBatcher:
             batch.resolve(reply.answers)
 
     def _drop_expired_batches(self) -> None:
-        """Remove the batches whose requests have all given up."""
+        """Remove the batches whose requests have all timed out."""
         now = time.monotonic()
         with self._lock:
             expired = [each.id for each in self._in_flight.values() if each.deadline < now]
@@ -276,12 +273,12 @@ class LookupBatcher:
             logger.warning("batches were not answered in time", batches=len(dropped))
 
     def _remove_in_flight(self, batch_id: str) -> Batch | None:
-        """Return a batch and no longer count it as in flight; None if it was removed before.
+        """Remove a batch from those in flight, and return it; None if it has been removed before.
 
         Only the thread that gets the batch resolves its requests, so each is resolved once.
         """
         with self._lock:
             batch = self._in_flight.pop(batch_id, None)
             if batch is not None and len(self._queue):
-                self._sender_wakeup.notify()  # to compute again when to send the next batch
+                self._sender_wakeup.notify()  # it computes the time of the next batch again
         return batch

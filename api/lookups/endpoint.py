@@ -1,4 +1,4 @@
-"""``/v2/lookup``: finds tracks by fingerprint or by track id."""
+"""``/v2/lookup``: handles the HTTP request of a lookup by fingerprint or by track id."""
 
 from functools import partial
 from typing import Any, ClassVar
@@ -22,10 +22,10 @@ class LookupEndpoint(KeyedEndpoint):
 
     Args:
         access: checks and counts the requests.
-        answer_cache: finds the answers.
+        answer_cache: returns the answers.
         background: starts background lookups.
         counters: counts lookups and user agents for the statistics.
-        async_api: whether clients may ask for background lookups.
+        async_api: whether clients may start background lookups.
     """
 
     name: ClassVar[str] = "lookup"
@@ -46,11 +46,11 @@ class LookupEndpoint(KeyedEndpoint):
         self._async_api = async_api
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the results, or with ``async`` the id of the task that finds them."""
+        """Return the results, or with ``async`` the id of a task that finds them."""
         lookup = self.parse(request.parameters)
         in_background = bool(request.parameters.get_int("async"))
         if in_background and not self._async_api:
-            raise NotAllowedError('"async" is switched off here: leave it out')
+            raise NotAllowedError('"async" is disabled on this server: omit it')
         count_user_agent(
             self._counters, request.application_id, request.user_agent, request.address
         )
@@ -75,15 +75,14 @@ class LookupEndpoint(KeyedEndpoint):
         return parse_lookup(parameters)
 
     def _look_up(self, lookup: LookupRequest, request: ApiRequest) -> list[Answer]:
-        """Return all answers of a batch; without ``batch`` those up to the first without an error.
+        """Return all answers of a batch; otherwise those up to the first that is not an error.
 
         Args:
             lookup: the parsed parameters.
-            request: has the deadline, and the application and address that the fair queue takes in
-                turn.
+            request: the request. Its application and address are the client in the fair queue.
 
         Raises:
-            ApiError: no worker answered in time.
+            ApiError: no worker answered before the deadline, or the batch failed.
         """
         look_up = partial(
             self._answer_cache.look_up,

@@ -1,4 +1,4 @@
-"""The queue of pending requests: round robin among clients, first in first out for each client."""
+"""A queue of pending requests: round robin among clients, first in, first out for each client."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -7,18 +7,18 @@ from api.lookups.pending import PendingRequest
 
 
 class FairQueue:
-    """Pending requests by client; not thread-safe.
+    """The pending requests of each client. Not thread-safe.
 
-    A client with hundreds of pending requests gets one place in each round, the same as a client
-    with one request. Adding and removing a request take constant time.
+    Each round takes one request of every client, even of a client with hundreds of requests.
+    Adding and removing a request take constant time.
 
     Attributes:
-        lookups: the number of lookups of all pending requests.
+        lookups: number of lookups of all pending requests.
     """
 
     def __init__(self) -> None:
-        # In an OrderedDict, unlike a dict, finding the first key takes constant time even after
-        # many keys before it were deleted.
+        # In an OrderedDict the first key is found in constant time. In a dict it takes longer after
+        # many keys have been deleted.
         self._clients: OrderedDict[str, OrderedDict[PendingRequest, None]] = OrderedDict()
         self._length = 0
         self.lookups = 0
@@ -31,7 +31,7 @@ class FairQueue:
             yield from requests
 
     def add(self, request: PendingRequest) -> None:
-        """Append a request to the requests of its client."""
+        """Append a request to those of its client."""
         self._clients.setdefault(request.client, OrderedDict())[request] = None
         self._length += 1
         self.lookups += len(request.lookups)
@@ -50,11 +50,12 @@ class FairQueue:
     def take(self, max_lookups: int) -> list[PendingRequest]:
         """Remove and return the requests of the next batch.
 
-        The batch ends before the first request that does not fit, so a large request is not
-        overtaken forever. The first request is always taken, whatever its size.
+        The batch ends before the first request that does not fit. No later request takes its place,
+        so a large request does not wait forever. The first request is taken even if it is too
+        large.
 
         Args:
-            max_lookups: lookups that the batch may have.
+            max_lookups: maximum number of lookups in the batch.
         """
         taken: list[PendingRequest] = []
         while self._clients:

@@ -1,4 +1,4 @@
-"""A pending request, and a batch of pending requests that is in flight."""
+"""The classes of a pending request and of a batch of pending requests."""
 
 import time
 import uuid
@@ -19,11 +19,11 @@ class PendingRequest:
     """The lookups of one request, and the future that its thread waits for.
 
     Attributes:
-        lookups: at least one.
+        lookups: the lookups, at least one.
         meta: the words of the request's ``meta`` parameter.
-        deadline: when the request gives up, on the monotonic clock.
-        client: id of the client; the fair queue takes clients in turn.
-        trace_id: the request's, for the logs.
+        deadline: time at which the request times out, on the monotonic clock.
+        client: the id of the client in the fair queue.
+        trace_id: the trace id of the request, for the logs.
         future: resolves to one answer for each lookup, in their order, or to an `ApiError`.
     """
 
@@ -37,12 +37,13 @@ class PendingRequest:
 
 @dataclass(eq=False, slots=True)
 class Batch:
-    """The requests that one message carries.
+    """The requests of one message to the workers.
 
     Attributes:
-        sent: when it was first sent, on the monotonic clock.
-        resent: whether it was sent a second time.
-        id: of the message and of its reply; the second message has the same.
+        requests: the requests.
+        sent: time at which the batch was first sent, on the monotonic clock.
+        resent: whether the batch was sent a second time.
+        id: the id of the message and of its reply. The second message has the same id.
     """
 
     requests: list[PendingRequest]
@@ -57,7 +58,7 @@ class Batch:
 
     @property
     def deadline(self) -> float:
-        """When the last request gives up, on the monotonic clock."""
+        """Time at which the last request times out, on the monotonic clock."""
         return max(request.deadline for request in self.requests)
 
     @property
@@ -66,10 +67,10 @@ class Batch:
         return [request.trace_id for request in self.requests]
 
     def message(self, reply_to: str) -> LookupBatch:
-        """Return the message; set the number of its request in each lookup.
+        """Return the message, and set the number of the request in each lookup.
 
         Args:
-            reply_to: key of the Redis list for the reply.
+            reply_to: the key of the Redis list for the reply.
         """
         lookups: list[Lookup] = []
         for number, request in enumerate(self.requests):
@@ -85,7 +86,11 @@ class Batch:
         )
 
     def resolve(self, answers: Sequence[Answer]) -> None:
-        """Give every request its share of the answers, of which there are `size`."""
+        """Resolve the future of each request to its answers.
+
+        Args:
+            answers: the answers to all lookups of the batch, in their order.
+        """
         start = 0
         for request in self.requests:
             end = start + len(request.lookups)
@@ -93,6 +98,6 @@ class Batch:
             start = end
 
     def fail(self, make_error: Callable[[], ApiError]) -> None:
-        """Give every request an error object of its own."""
+        """Fail the future of each request with an error of its own."""
         for request in self.requests:
             request.future.set_exception(make_error())

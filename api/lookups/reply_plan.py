@@ -1,4 +1,4 @@
-"""Composes the reply to a lookup request from its answers, at once or from a task's record."""
+"""Composes the reply to a lookup request from its answers."""
 
 import json
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ class PlannedItem(NamedTuple):
     """One item of a request.
 
     Attributes:
-        number: the suffix of its parameters; None for the parameters without a suffix.
-        error: why it is not looked up; None if it is.
+        number: the suffix of the parameters; None for the parameters without a suffix.
+        error: the error of an invalid item; None for a valid item.
     """
 
     number: int | None
@@ -25,11 +25,13 @@ class PlannedItem(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReplyPlan:
-    """All that the reply depends on, except the answers.
+    """The parts of a request that are needed to compose the reply from the answers.
+
+    A background lookup stores its plan as JSON until the result is read.
 
     Attributes:
-        items: of the request, by ascending number.
-        batch: whether all items are answered, or only the first valid one.
+        items: the items of the request, by ascending number.
+        batch: whether the reply has the results of all items, or of the first valid one only.
         old_names: whether the reply calls recordings tracks, as in version 1 of the protocol.
     """
 
@@ -48,7 +50,7 @@ class ReplyPlan:
 
     @classmethod
     def from_json(cls, text: str) -> "ReplyPlan":
-        """Return the plan of `to_json`; its errors have only their messages."""
+        """Return the plan that `to_json` wrote. Its errors have only their messages."""
         fields = json.loads(text)
         items = [
             PlannedItem(number, None if message is None else ApiError(message))
@@ -65,11 +67,11 @@ class ReplyPlan:
         """Return the body of the reply.
 
         Args:
-            answers: of the items that were looked up, in their order; without `batch` they may
-                end with the first that is no error.
+            answers: the answers to the valid items, in their order. Without `batch` they may end
+                with the first answer that is not an error.
 
         Raises:
-            ApiError: no item has an answer; the error is that of the last item that was tried.
+            ApiError: no item has results; the error is that of the last item.
         """
         remaining = iter(answers)
         found: list[dict[str, Any]] = []

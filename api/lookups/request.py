@@ -1,4 +1,4 @@
-"""Parses the parameters of a lookup as the public service does, item by item."""
+"""Parses the parameters of a lookup as the public service does."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ MAX_DURATION_DIFF: Final = 30
 
 
 class Item(NamedTuple):
-    """The parameters with one suffix.
+    """The parameters with the same suffix.
 
     Attributes:
         number: the suffix; None for the parameters without a suffix.
-        query: the lookup, or the error why there is none.
+        query: the lookup; if the item is not valid, the error.
     """
 
     number: int | None
@@ -43,7 +43,7 @@ class Item(NamedTuple):
 
     @property
     def is_fingerprint(self) -> bool:
-        """Whether the lookup is by fingerprint, not by track id."""
+        """Whether the item is a valid lookup by fingerprint."""
         return isinstance(self.query, Lookup) and not self.query.track_gid
 
 
@@ -52,10 +52,10 @@ class LookupRequest:
     """The parsed parameters of a lookup.
 
     Attributes:
-        items: by ascending number; at least one is valid. Of invalid items in a row only the last
-            is kept, since only its error can be reported.
-        meta: the words of ``meta``, as `normalize_meta` returns them.
-        batch: whether all items are answered, or only the first that is valid.
+        items: the items by ascending number; at least one is valid. Of adjacent invalid items only
+            the last is kept, since only its error can be reported.
+        meta: the result of `normalize_meta`.
+        batch: whether the reply has the results of all items, or of the first valid one only.
         old_names: whether the reply calls recordings tracks, as in version 1 of the protocol.
     """
 
@@ -65,13 +65,13 @@ class LookupRequest:
     old_names: bool = False
 
     def lookups(self) -> Iterator[tuple[int | None, Lookup]]:
-        """Iterate over the valid items with their numbers."""
+        """Iterate over the numbers and lookups of the valid items."""
         for number, query in self.items:
             if isinstance(query, Lookup):
                 yield number, query
 
     def to_look_up(self) -> list[Lookup]:
-        """Return all lookups of a batch; otherwise those that are tried until one is valid."""
+        """Return all lookups of a batch; otherwise only the first `MAX_FINGERPRINTS` lookups."""
         lookups = [lookup for _, lookup in self.lookups()]
         return lookups if self.batch else lookups[:MAX_FINGERPRINTS]
 
@@ -79,24 +79,24 @@ class LookupRequest:
         """Check the number of lookups of a batch.
 
         Raises:
-            RequestTooLargeError: more fingerprints or track ids than a request may have.
+            RequestTooLargeError: the batch has too many fingerprints or track ids.
         """
         if not self.batch:
             return
         track_ids = sum(bool(lookup.track_gid) for _, lookup in self.lookups())
         fingerprints = sum(not lookup.track_gid for _, lookup in self.lookups())
         if fingerprints > MAX_FINGERPRINTS:
-            raise RequestTooLargeError(f"a batch may have {MAX_FINGERPRINTS} fingerprints")
+            raise RequestTooLargeError(f"a batch may have at most {MAX_FINGERPRINTS} fingerprints")
         if track_ids > MAX_TRACK_IDS:
-            raise RequestTooLargeError(f"a batch may have {MAX_TRACK_IDS} track ids")
+            raise RequestTooLargeError(f"a batch may have at most {MAX_TRACK_IDS} track ids")
 
 
 def parse_lookup(parameters: Parameters, version: int = 2) -> LookupRequest:
     """Parse the parameters of a lookup, except the application's key.
 
     Args:
-        parameters: the request's.
-        version: of the protocol, 1 or 2.
+        parameters: the parameters of the request.
+        version: the version of the protocol, 1 or 2.
 
     Raises:
         ApiError: no item is valid; the error is that of the last item.
@@ -106,17 +106,17 @@ def parse_lookup(parameters: Parameters, version: int = 2) -> LookupRequest:
     batch = bool(parameters.get_int("batch"))
     numbers = parameters.suffixes("fingerprint", "trackid")
     if not numbers:
-        raise MissingParameterError("fingerprint", 'or "trackid" in its place')
+        raise MissingParameterError("fingerprint", 'or "trackid" instead')
     items: list[Item] = []
     fingerprints = 0
     for number in numbers:
         item = Item(number, _parse_item(parameters, number, difference, version))
         if items and item.is_invalid and items[-1].is_invalid:
-            items.pop()  # its error is never reported, and there may be thousands
+            items.pop()  # its error is never reported, and there may be thousands of such items
         items.append(item)
         fingerprints += item.is_fingerprint
         if fingerprints > MAX_FINGERPRINTS:
-            break  # such a batch is refused, and without `batch` no more are tried
+            break  # a larger batch is refused, and without `batch` no further item is looked up
     raise_last(items)
     return LookupRequest(items, meta, batch)
 
@@ -125,7 +125,7 @@ def raise_last(items: list[Item]) -> None:
     """Raise the error of the last item if no item is valid.
 
     Raises:
-        ApiError: that error.
+        ApiError: no item is valid.
     """
     last = items[-1].query
     if isinstance(last, ApiError) and all(isinstance(each.query, ApiError) for each in items):
@@ -180,7 +180,7 @@ def _fingerprint_lookup(
 
 
 def _unpack(name: str, text: str) -> bytes:
-    """Return the compressed fingerprint; a worker decodes it."""
+    """Return the compressed fingerprint, which a worker decodes."""
     try:
         fingerprint = unpack_text(text)
     except InvalidFingerprint as error:
@@ -190,16 +190,20 @@ def _unpack(name: str, text: str) -> bytes:
 
 
 def check_version(name: str, version: int | None) -> None:
-    """Check that a fingerprint is of Chromaprint's default algorithm.
+    """Check that a fingerprint has Chromaprint's default algorithm.
+
+    Args:
+        name: the name of the parameter.
+        version: the first byte of the fingerprint, None if it is empty.
 
     Raises:
-        InvalidFingerprintError: `version`, its first byte, is another or is missing.
+        InvalidFingerprintError: the fingerprint is empty or has another algorithm.
     """
     if version is None:
         raise InvalidFingerprintError(name, "it is too short")
     if version != ALGORITHM_TEST2:
         raise InvalidFingerprintError(
             name,
-            f"its algorithm byte is {version}, but only {ALGORITHM_TEST2} is known here "
-            "(fpcalc -algorithm 2, its default)",
+            f"its algorithm byte is {version}; only {ALGORITHM_TEST2} is supported "
+            "(fpcalc -algorithm 2, the default)",
         )

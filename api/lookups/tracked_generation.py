@@ -1,11 +1,10 @@
-"""Reads the generation of the catalogue from Redis, with few commands.
+"""Reads the generation of the catalogue from Redis, and keeps a copy in memory while it is valid.
 
-The generation is a hash. A copy is kept in memory until Redis reports that the hash may have
-changed: it sends an invalidation message (``CLIENT TRACKING``) on the connection that read the
-hash, before the writer can send its next command. While the connection has no data to read, the
-copy is valid and no command is needed.
+The generation is a hash. With ``CLIENT TRACKING``, Redis sends an invalidation message on the
+connection that read the hash when the hash changes, before the writer can send another command.
+While the connection has no data to read, the copy is valid and no command is needed.
 
-redis-py has client-side caching too, but only for Redis: it refuses Valkey.
+The client-side caching of redis-py is not used, since it refuses Valkey.
 """
 
 import threading
@@ -21,21 +20,21 @@ from api.access.redis_outage import RedisCircuitBreaker
 from tasks.redis_state import catalogue_generation
 
 MAX_AGE: Final = 1.0
-"""Seconds after which the hash is read again: a network can lose a connection without notice."""
+"""Seconds after which the hash is read again, since a lost connection may go unnoticed."""
 
 Fields = Mapping[bytes, bytes]
 
 
 class TrackedGeneration:
-    """The current generation of the catalogue, for many threads.
+    """The current generation of the catalogue. Thread-safe.
 
-    It connects when it is first read.
+    It connects at the first call.
 
     Args:
-        client: to Redis; its connection pool says where and how to connect.
-        breaker: skips Redis for a while after a failure.
-        caches: whether the hash is kept in memory; if not, each call reads it.
-        max_age: seconds after which it is read again.
+        client: a Redis client, whose connection pool has the address and the options.
+        breaker: skips Redis during an outage.
+        caches: whether a copy is kept in memory; otherwise each call reads the hash.
+        max_age: seconds after which the hash is read again.
     """
 
     def __init__(
@@ -59,25 +58,25 @@ class TrackedGeneration:
         self._failed_at = 0.0
 
     def current(self) -> bytes | None:
-        """Return the generation at some moment after the call.
+        """Return the generation at a time during this call.
 
-        It is None while a task changes the catalogue, and without Redis.
+        It is None while a task changes the catalogue, and if Redis is unreachable.
         """
         fields = self._breaker.call(self.read, None)
         return None if fields is None else catalogue_generation.state(fields)
 
     def read(self) -> Fields:
-        """Return the fields of the hash at some moment after the call.
+        """Return the fields of the hash at a time during this call.
 
         Raises:
-            redis.exceptions.RedisError: Redis is not available.
+            redis.exceptions.RedisError: Redis is unreachable.
         """
         if not self._caches:
             return cast("Fields", self._client.hgetall(catalogue_generation.KEY))
         called_at = time.monotonic()
         with self._lock:
-            if self._failed_at > called_at:  # else each waiting thread would wait for Redis again
-                raise RedisConnectionError("Redis was away while this thread waited")
+            if self._failed_at > called_at:  # so that the waiting threads do not try in turn
+                raise RedisConnectionError("Redis was unreachable while this thread waited")
             if not self._is_valid():
                 self._refresh()
             return self._fields
@@ -92,7 +91,7 @@ class TrackedGeneration:
             return False
 
     def _refresh(self) -> None:
-        """Read the hash on the present connection, and if that fails, once on a new one."""
+        """Read the hash on the open connection; if that fails, on a new connection."""
         while True:
             is_new = self._connection is None
             try:
@@ -102,7 +101,7 @@ class TrackedGeneration:
                 self._fields = self._connection.read_response()
                 self._valid_until = time.monotonic() + self._max_age
             except (RedisError, OSError):
-                # redis-py would reconnect the old connection, which would not be tracked.
+                # redis-py would reconnect the old connection, but without tracking.
                 self._disconnect()
                 if is_new:
                     self._failed_at = time.monotonic()
@@ -119,7 +118,7 @@ class TrackedGeneration:
         try:
             self._connection.read_response()
             self._is_tracking = True
-        except ResponseError:  # the server can't track, so each call reads the hash
+        except ResponseError:  # the server has no tracking, so each call reads the hash
             self._is_tracking = False
 
     def _disconnect(self) -> None:

@@ -1,7 +1,8 @@
 """The OpenAPI document of the web service.
 
-``operations.py`` has the paths, ``parameters.py`` their parameters, ``schemas.py`` their replies;
-``document.py`` combines them, and ``page.py`` serves the result. Tests compare it with the code.
+``operations.py`` has the paths, ``parameters.py`` the parameters, and ``schemas.py`` the replies.
+``document.py`` combines them, and ``page.py`` serves the document. Tests compare the document with
+the code.
 """
 
 from api.openapi.document import openapi_document

@@ -1,4 +1,4 @@
-"""Makes the OpenAPI document of the operations, parameters and schemas."""
+"""Creates the OpenAPI document from the operations, parameters and schemas."""
 
 import re
 from functools import cache
@@ -9,38 +9,40 @@ from api.openapi.parameters import COMMON, PARAMETERS
 from api.openapi.schemas import SCHEMAS, TEXT, UUID, Schema, ref
 
 _DESCRIPTION: Final = """
-The protocol of the public AcoustID service, which pyacoustid, beets and MusicBrainz Picard speak,
-with task ids and final states beside it.
+The protocol of the public AcoustID service, for clients such as pyacoustid, beets and MusicBrainz
+Picard. In addition, submissions have task ids and final states.
 
-Every path answers GET and POST alike: GET reads the query string, POST the query string and a form
-(gzip allowed) of up to 1 MiB. Where parameters are numbered, `fingerprint.0`, `duration.0`,
-`fingerprint.1` and so on ask many questions at once; numbers may have gaps.
+GET and POST are equivalent. GET takes the parameters from the query string. POST also takes them
+from a form of up to 1 MiB, which may be gzipped. Numbered parameters have a numeric suffix:
+`fingerprint.0`, `duration.0`, `fingerprint.1`. All parameters with the same suffix are one item. A
+request may have several items. Numbers may be missing in the sequence.
 
-Limits are per second, averaged over 20 s. Every request counts, a bad one too. Every reply tells
-how it stands in `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`; a refusal
-tells in `Retry-After` how long to wait.
+Rate limits are in requests per second, averaged over 20 s. Invalid requests count too. Each reply
+has the state of the limit in the headers `X-RateLimit-Limit`, `X-RateLimit-Remaining` and
+`X-RateLimit-Reset`. The reply to a request over a limit has status 429, and in `Retry-After` the
+seconds to wait.
 """
 
 _REFUSALS: Final = {
-    400: "A parameter is missing or wrong; the message names it",
-    401: "A key is missing or wrong; the message says which",
-    404: "There is no such thing",
+    400: "A parameter is missing or invalid; the message names the parameter",
+    401: "A key is missing or invalid; the message names the parameter",
+    404: "The path or object does not exist",
     413: "The request is too large",
-    429: "A limit is reached",
-    503: "Come again later",
+    429: "A rate limit is exceeded",
+    503: "The service is unavailable; try again later",
 }
 _ALWAYS: Final = (400, 413, 429, 503)
 
 _LIMIT_HEADERS: Final = {
-    "X-RateLimit-Limit": "Requests in 20 s.",
-    "X-RateLimit-Remaining": "How many of them are left.",
-    "X-RateLimit-Reset": "When there is room again, in seconds since 1970.",
+    "X-RateLimit-Limit": "Requests allowed in 20 s.",
+    "X-RateLimit-Remaining": "Requests that remain until the limit is reached.",
+    "X-RateLimit-Reset": "Unix time in seconds when the remaining requests next increase.",
 }
 
 _HEALTH: Final = {
-    "/_health": "Can everything be done: database, Redis, index, workers?",
-    "/_health_ro": "Can everything be read?",
-    "/_health_docker": "Does the front end answer?",
+    "/_health": "Check the database, Redis, the index and the workers",
+    "/_health_ro": "Check the read-only database and Redis",
+    "/_health_docker": "Check that the front end replies",
 }
 
 
@@ -157,6 +159,6 @@ def _health(path: str, summary: str) -> dict[str, Any]:
         "summary": summary,
         "responses": {
             "200": {"description": "All checks passed", "content": content},
-            "503": {"description": "A check failed; it is named", "content": content},
+            "503": {"description": "A check failed; the reply names it", "content": content},
         },
     }

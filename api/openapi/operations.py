@@ -1,4 +1,4 @@
-"""The operations of the web service: what each path does, its parameters and its replies."""
+"""The operations of the web service: the description, parameters and reply of each path."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from pipeline.submission_fields import SUBMISSION_FIELDS
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One path; GET and POST do the same.
+    """The operation of one path, for GET and POST.
 
     Attributes:
-        tag: the heading of its group.
-        summary: what it does, in one line.
+        tag: the name of the group in which the documentation shows the path.
+        summary: one line for the documentation, in the imperative.
         reply: the name of the schema of a successful reply.
-        parameters: the names of its parameters, without the common ones.
+        parameters: the names of the parameters, without `api.openapi.parameters.COMMON`.
         required: the names of the required parameters; none of them is numbered.
-        description: details that the summary does not have.
-        errors: HTTP statuses of its errors, without those that every path has.
-        is_public: False for paths that only servers of the cluster use.
+        description: further text for the documentation.
+        errors: the HTTP statuses of errors, without those that all paths have in common.
+        is_public: False for a path that only the servers of the cluster use.
     """
 
     tag: str
@@ -37,31 +37,33 @@ class Operation:
 def _list_meta_words() -> str:
     *others, last = (f"`{word}`" for word in META_WORDS if word != LEGACY_WORD)
     text = (
-        f"`meta` is made of the words {', '.join(others)} and {last}, or is `{LEGACY_WORD}` alone. "
-        "Words that are not known are ignored."
+        f"`meta` has any of the words {', '.join(others)} and {last}, or only `{LEGACY_WORD}`. "
+        "Unknown words are ignored."
     )
     return fill(text, 100)
 
 
 _LOOKUP: Final = f"""
-Give `fingerprint` and `duration`, or `trackid`. Without `batch` the first valid question is
-answered; with it all are, up to 20 fingerprints or 100 track ids.
+An item has `fingerprint` and `duration`, or `trackid`. Without `batch`, the reply has the results
+of the first valid item. With `batch`, it has the results of all items: up to 20 fingerprints or 100
+track ids. Invalid items are ignored. If all items are invalid, the reply is an error.
 
 {_list_meta_words()}
 """
 
 _SUBMIT: Final = """
-Each item needs `fingerprint`, `duration`, and an `mbid`, a `puid` or text metadata. An item with
-several MBIDs becomes several submissions. Items that are not valid are left out, unless none is.
+An item needs `fingerprint`, `duration`, and an `mbid`, a `puid` or text metadata. An item with
+several MBIDs becomes several submissions. Invalid items are ignored. If all items are invalid, the
+reply is an error.
 
-Once this answers, nothing is lost: each submission reaches a final state, which
-`/v2/submission_status` and `/v2/task/{task_id}` tell.
+After a successful reply no submission is lost. Each submission reaches a final state, which
+`/v2/submission_status` and `/v2/task/{task_id}` return.
 """
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "/v2/lookup": Operation(
         "lookup",
-        "Find tracks by fingerprint, or a track by its id",
+        "Find tracks by fingerprint or by track id",
         "LookupReply",
         (
             "client",
@@ -79,7 +81,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "/v2/submit": Operation(
         "submission",
-        "Submit fingerprints and what they are of",
+        "Submit fingerprints and the metadata of their recordings",
         "SubmitReply",
         (
             "client",
@@ -94,7 +96,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "/v2/submission_status": Operation(
         "submission",
-        "Tell what became of submissions",
+        "Return the states of submissions",
         "SubmissionsReply",
         ("client", "id"),
         ("client",),
@@ -102,14 +104,14 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "/v2/task/{task_id}": Operation(
         "submission",
-        "Tell how far a task is",
+        "Return the state and the result of a task",
         "TaskReply",
         errors=(404,),
-        description="The id comes with the reply to a submission or to an asynchronous lookup.",
+        description="The reply to a submission or to a lookup with `async` has the id of its task.",
     ),
     "/v2/fingerprint": Operation(
         "catalogue",
-        "Show a stored fingerprint",
+        "Return a stored fingerprint",
         "FingerprintReply",
         ("id",),
         ("id",),
@@ -117,25 +119,26 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "/v2/track/list_by_mbid": Operation(
         "catalogue",
-        "List the tracks that are linked to MusicBrainz recordings",
+        "Return the tracks that are linked to MusicBrainz recordings",
         "TracksReply",
         ("mbid", "batch", "disabled"),
         ("mbid",),
-        "Without `batch` the first recording is answered; with it all are, each by its MBID.",
+        "Without `batch`, the reply has the tracks of the first MBID. With `batch`, it has the "
+        "tracks of each MBID.",
     ),
     "/v2/track/list_by_puid": Operation(
         "catalogue",
-        "List the tracks of a PUID: none, since PUIDs are retired",
+        "Return an empty list, since PUIDs are retired",
         "TracksReply",
         ("puid",),
         ("puid",),
     ),
     "/v2/user/lookup": Operation(
-        "users", "Check a user's key", "UserReply", ("user",), ("user",), errors=(401,)
+        "users", "Check the key of a user", "UserReply", ("user",), ("user",), errors=(401,)
     ),
     "/v2/user/create_anonymous": Operation(
         "users",
-        "Make an account without a name, and its key",
+        "Create an anonymous account and return its key",
         "UserReply",
         ("client", "clientversion"),
         ("client",),
@@ -143,50 +146,50 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "/v2/user/create_musicbrainz": Operation(
         "users",
-        "Make or find the account of a MusicBrainz user, and tell its key",
+        "Return the key of a MusicBrainz user's account, which is created if it does not exist",
         "UserReply",
         ("access_token",),
         ("access_token",),
-        "Only over HTTPS. MusicBrainz is asked whose the token is.",
+        "HTTPS is required. The server sends the token to MusicBrainz to get the user's name.",
     ),
     "/v2/internal/update_lookup_stats": Operation(
         "internal",
-        "Add to the lookups of an application in an hour",
+        "Add to the number of lookups of an application in an hour",
         "DoneReply",
         ("application_id", "date", "hour", "type", "count"),
         ("secret", "application_id", "date", "hour", "type", "count"),
-        "Only the master of the cluster takes this.",
+        "Only the master of the cluster serves this path.",
         is_public=False,
     ),
     "/v2/internal/update_user_agent_stats": Operation(
         "internal",
-        "Add to the requests of an application on a day, by program and address",
+        "Add to the number of requests of an application on a day, by user agent and address",
         "DoneReply",
         ("application_id", "date", "user_agent", "ip", "count"),
         ("secret", "application_id", "date", "ip", "count"),
-        "Only the master of the cluster takes this.",
+        "Only the master of the cluster serves this path.",
         is_public=False,
     ),
     "/v2/internal/lookup_stats": Operation(
         "internal",
-        "Tell how often applications looked up, day by day",
+        "Return the number of lookups of applications, by day",
         "LookupStatsReply",
         ("client", "from", "to", "days"),
         ("secret", "client"),
-        "`client` may be given more than once; the lookups are added up.",
+        "`client` may be repeated. The reply has the sums of all given applications.",
         (401,),
         is_public=False,
     ),
     "/v2/internal/create_account": Operation(
         "internal",
-        "Make an account, and its key",
+        "Create an account and return its key",
         "CreatedReply",
         required=("secret",),
         is_public=False,
     ),
     "/v2/internal/create_application": Operation(
         "internal",
-        "Make an application of an account, and its key",
+        "Create an application of an account and return its key",
         "CreatedReply",
         ("account_id", "name", "version"),
         ("secret", "account_id", "name"),
@@ -202,7 +205,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "/v2/internal/check_application": Operation(
         "internal",
-        "Tell whether an application's key is taken here",
+        "Check whether a key is that of an active application",
         "ApplicationReply",
         ("api_key",),
         ("secret", "api_key"),

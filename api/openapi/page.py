@@ -1,4 +1,4 @@
-"""``/v2/openapi.json``, and a page at ``/docs`` that shows it (Swagger UI)."""
+"""``/v2/openapi.json`` and ``/docs``: the OpenAPI document, and Swagger UI, which displays it."""
 
 import json
 from functools import cache
@@ -43,7 +43,7 @@ class OpenApiResource:
 
 
 class DocsPage:
-    """Serves the page."""
+    """Serves the page of Swagger UI."""
 
     name: Final = "docs"
 
@@ -54,7 +54,7 @@ class DocsPage:
 
 
 class DocsAsset:
-    """Serves the files of Swagger UI that the page needs."""
+    """Serves the files that the page of Swagger UI needs."""
 
     name: Final = "docs_asset"
 
@@ -74,7 +74,7 @@ class DocsAsset:
 
 @cache
 def _folder() -> Path:
-    """Return the folder of Swagger UI's files, without importing its Python package."""
+    """Return the folder of Swagger UI's files, without an import of its Python package."""
     spec = find_spec("swagger_ui")
     if spec is None or spec.origin is None:
         raise falcon.HTTPNotFound

@@ -19,9 +19,9 @@ class Parameter:
     """One parameter.
 
     Attributes:
-        description: its meaning.
-        schema: its valid values.
-        is_numbered: whether ``name.0``, ``name.1``, … are parameters too.
+        description: the meaning, for the documentation.
+        schema: the JSON Schema of valid values.
+        is_numbered: whether the name may have a numeric suffix: ``name.0``, ``name.1``, …
     """
 
     description: str
@@ -53,48 +53,59 @@ def _submitted(field: SubmissionField) -> Parameter:
 _FLAG: Final = {"enum": [0, 1], "default": 0}
 
 COMMON: Final[Mapping[str, Parameter]] = {
-    "format": Parameter("Of the reply.", {"enum": ["json", "jsonp", "xml"], "default": "json"}),
+    "format": Parameter(
+        "Format of the reply.", {"enum": ["json", "jsonp", "xml"], "default": "json"}
+    ),
     "jsoncallback": Parameter(
-        "Function that `jsonp` calls: a dotted identifier, else the default is used.",
+        "Function that a `jsonp` reply calls: a dotted identifier. For other values the default is "
+        "used.",
         {"type": "string", "default": "jsonAcoustidApi"},
     ),
-    "secret": Parameter("The cluster's secret: no limits apply to who knows it."),
+    "secret": Parameter("The cluster's secret. Requests with it are not rate limited."),
 }
-"""The parameters of every endpoint of the web service."""
+"""The parameters of all endpoints of the web service."""
 
 PARAMETERS: Final[Mapping[str, Parameter]] = {
     **COMMON,
-    "client": Parameter("Key of the application that asks."),
-    "clientversion": Parameter("Version of that application."),
+    "client": Parameter("Key of the application."),
+    "clientversion": Parameter("Version of the application."),
     "user": Parameter("Key of the user."),
     **{each.parameter: _submitted(each) for each in SUBMISSION_FIELDS},
-    "trackid": Parameter("AcoustID of a track, in the place of a fingerprint.", UUID, True),  # noqa: FBT003 - is_numbered
-    "meta": Parameter("What to tell of each result: words separated by spaces."),
+    "trackid": Parameter("AcoustID of a track, instead of a fingerprint.", UUID, True),  # noqa: FBT003 - is_numbered
+    "meta": Parameter("Metadata of the results: words separated by spaces."),
     "maxdurationdiff": Parameter(
-        "Seconds that the durations may differ by.", _between(1, 30, default=7)
+        "Maximum difference of the durations, in seconds.", _between(1, 30, default=7)
     ),
-    "batch": Parameter("1: answer all numbered questions.", _FLAG),
-    "async": Parameter("1: answer at once with a task id; only where the server allows it.", _FLAG),
+    "batch": Parameter("With 1, the reply has the results of all items.", _FLAG),
+    "async": Parameter(
+        "With 1, the reply has only a task id, and a worker does the lookup later. A setting of "
+        "the server enables it.",
+        _FLAG,
+    ),
     "wait": Parameter(
-        "Seconds to wait for final states, 10 at most, or until the request's deadline.",
+        "Maximum time in seconds to wait for final states. The request's deadline applies too.",
         _between(0, 10, default=0),
     ),
-    "id": Parameter("Number of what is asked for; of several, each once.", listed(NUMBER)),
-    "disabled": Parameter("1: show links that were disabled, too.", _FLAG),
-    "access_token": Parameter("OAuth token of a MusicBrainz user."),
-    "application_id": Parameter("Number of an application.", NUMBER),
-    "account_id": Parameter("Number of an account.", NUMBER),
-    "name": Parameter("Of what is made."),
-    "version": Parameter("Of the application."),
-    "active": Parameter("Whether the key is taken; `0`, `false` and nothing mean no."),
+    "id": Parameter(
+        "Id of a fingerprint, or ids of submissions in a repeated parameter.", listed(NUMBER)
+    ),
+    "disabled": Parameter("With 1, the reply also has disabled links.", _FLAG),
+    "access_token": Parameter("OAuth access token of a MusicBrainz user."),
+    "application_id": Parameter("Id of an application.", NUMBER),
+    "account_id": Parameter("Id of an account.", NUMBER),
+    "name": Parameter("Name of the application."),
+    "version": Parameter("Version of the application."),
+    "active": Parameter(
+        "Empty, `0`, `false`, `no` and `off` disable the application; other values enable it."
+    ),
     "api_key": Parameter("Key of an application."),
-    "date": Parameter("Day, in UTC.", {"type": "string", "format": "date"}),
-    "hour": Parameter("Hour of the day, in UTC.", _between(0, 23)),
-    "type": Parameter("`hit` for lookups with a result, anything else for those without."),
-    "count": Parameter("How many to add.", NUMBER),
-    "user_agent": Parameter("What a client calls itself."),
-    "ip": Parameter("A client's address."),
+    "date": Parameter("Day in UTC.", {"type": "string", "format": "date"}),
+    "hour": Parameter("Hour of the day in UTC.", _between(0, 23)),
+    "type": Parameter("`hit` for lookups with results, any other word for lookups without."),
+    "count": Parameter("Number to add.", NUMBER),
+    "user_agent": Parameter("User agent of the client."),
+    "ip": Parameter("IP address of the client."),
     "from": Parameter("First day.", {"type": "string", "format": "date"}),
-    "to": Parameter("Last day.", {"type": "string", "format": "date"}),
-    "days": Parameter("How many days, up to yesterday.", {**NUMBER, "default": 30}),
+    "to": Parameter("Last day; by default yesterday.", {"type": "string", "format": "date"}),
+    "days": Parameter("Number of days up to `to`, if `from` is absent.", {**NUMBER, "default": 30}),
 }

@@ -18,17 +18,17 @@ def ref(name: str) -> Schema:
 
 
 def listed(items: Schema) -> Schema:
-    """Return the schema of a list."""
+    """Return the schema of a list of items."""
     return {"type": "array", "items": items}
 
 
 def nullable(schema: Schema) -> Schema:
-    """Return a schema that allows null as well."""
+    """Return a schema that also allows null."""
     return {"anyOf": [schema, {"type": "null"}]}
 
 
 def record(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
-    """Return the schema of an object with these fields and no others."""
+    """Return the schema of an object that has only these fields."""
     return {
         "type": "object",
         "properties": {**required, **(optional or {})},
@@ -46,7 +46,7 @@ _DATE: Final = record({}, {"year": NUMBER, "month": NUMBER, "day": NUMBER})
 
 _METADATA: Final[dict[str, Schema]] = {
     "Artist": {
-        "description": "An artist of MusicBrainz, or with `usermeta` the text of a submission.",
+        "description": "An artist of MusicBrainz; with `usermeta`, a submitted text.",
         "anyOf": [record({"id": UUID, "name": TEXT}, {"joinphrase": TEXT}), TEXT],
     },
     "Track": record(
@@ -99,7 +99,7 @@ _METADATA: Final[dict[str, Schema]] = {
         {
             "id": UUID,
             "title": TEXT,
-            "duration": {"type": "number", "description": "seconds"},
+            "duration": {"type": "number", "description": "Duration in seconds."},
             "artists": listed(ref("Artist")),
             "sources": NUMBER,
             "isrcs": listed(TEXT),
@@ -123,8 +123,11 @@ _SUBMISSIONS: Final[dict[str, Schema]] = {
     "Submission": record(
         {"id": NUMBER, "status": ref("SubmissionState")},
         {
-            "index": {"type": "string", "description": "the item's number, where it had one"},
-            "reason": {"type": "string", "description": "why it was rejected or failed"},
+            "index": {"type": "string", "description": "Suffix of the item, if it has one."},
+            "reason": {
+                "type": "string",
+                "description": "Reason of the state `rejected` or `failed`.",
+            },
             "result": record({"id": UUID}),
         },
     ),

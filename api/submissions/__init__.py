@@ -2,11 +2,11 @@
 
 A submission passes these files, in this order:
 
-1. ``endpoint.py`` handles the HTTP request.
-2. ``request.py`` parses the parameters into receipts; `pipeline.submission_fields` declares them.
-3. ``receipts.py`` writes the receipts to the ingest database; from then on none is lost.
-4. ``publisher.py`` sends their ids to the workers, which run `tasks.submission`.
-5. ``status.py`` shows the states of submissions.
+1. ``endpoint.py`` handles the HTTP request. It also returns the states of submissions.
+2. ``request.py`` parses the parameters into receipts. `pipeline.submission_fields` declares the
+   fields.
+3. ``receipts.py`` writes the receipts to the ingest database. After that, no receipt is lost.
+4. ``publisher.py`` sends the ids of the receipts to the workers, which run `tasks.submission`.
 
-Steps 3 and 4 combine the work of many requests with ``group_commit.py``.
+Steps 3 and 4 use ``group_commit.py`` to combine the work of many requests.
 """

@@ -1,4 +1,4 @@
-"""``/v2/submit``: receives fingerprints and the metadata of their recordings."""
+"""``/v2/submit`` and ``/v2/submission_status``: receive submissions, and return their states."""
 
 import time
 import uuid
@@ -9,11 +9,10 @@ import structlog
 
 from api.access.access_control import AccessControl, KeyedEndpoint
 from api.http.endpoint import ApiRequest
-from api.http.parameters import Parameters
+from api.http.parameters import MAX_ID, Parameters, parse_int
 from api.submissions.publisher import SubmissionPublisher
 from api.submissions.receipts import ReceiptWriter
 from api.submissions.request import NumberedReceipt, Submitter, parse_submissions
-from api.submissions.status import show_submission
 from pipeline.catalog.app.accounts import Application
 from pipeline.catalog.ingest.submission_status import SubmissionStatus, statuses
 from pipeline.runtime.databases import DATABASE_UNREACHABLE, Databases
@@ -21,24 +20,24 @@ from pipeline.runtime.sentry import bind_account
 from pipeline.runtime.statsd_metrics import Metrics
 
 MAX_WAIT: Final = 10
-"""The longest time in seconds that a request waits for final states."""
+"""Maximum time in seconds that a request waits for final states."""
 
 _PAUSES: Final = (0.05, 0.1, 0.25)
-"""Seconds before each reading of the states; the last value repeats."""
+"""Seconds to wait before each query of the states; the last value is repeated."""
 
 logger = structlog.get_logger("acoustid.api.submissions.endpoint")
 
 
 class SubmitEndpoint(KeyedEndpoint):
-    """Receives submissions; once it has replied, none is lost.
+    """Receives submissions. After a successful reply no submission is lost.
 
     Args:
         access: checks and counts the requests.
-        timeout: seconds that a request may take.
-        databases: of which the ingest database has the states of submissions.
-        receipts: writes the submissions.
-        publisher: publishes them for the workers.
-        metrics: counts them.
+        timeout: maximum time in seconds for a request.
+        databases: the states of submissions are in the ingest database.
+        receipts: writes submissions to the database.
+        publisher: publishes submissions for the workers.
+        metrics: counts submissions.
     """
 
     name: ClassVar[str] = "submit"
@@ -59,7 +58,7 @@ class SubmitEndpoint(KeyedEndpoint):
         self._metrics = metrics
 
     def identify(self, request: ApiRequest) -> Application:
-        """Return the application, and set the ids of the application and the user.
+        """Return the application, and set `application_id` and `account_id` of the request.
 
         Raises:
             ApiError: a key is missing or not valid.
@@ -71,9 +70,9 @@ class SubmitEndpoint(KeyedEndpoint):
         return application
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the submissions and the id of the task that imports them.
+        """Return the submissions, and the id of the task that imports them.
 
-        If no item names a recording there are no submissions and no task.
+        If no item has an MBID, a PUID or metadata, there are no submissions and there is no task.
         """
         parameters = request.parameters
         version = parameters.get_text("clientversion")
@@ -88,7 +87,7 @@ class SubmitEndpoint(KeyedEndpoint):
         return {"submissions": _show(received, ids, known), "task": {"id": str(task_id)}}
 
     def parse(self, parameters: Parameters, submitter: Submitter) -> list[NumberedReceipt]:
-        """Return the receipts of the items that name a recording.
+        """Return the receipts of the items that have an MBID, a PUID or metadata.
 
         Raises:
             ApiError: no item is valid.
@@ -98,7 +97,7 @@ class SubmitEndpoint(KeyedEndpoint):
     def _store(
         self, received: Sequence[NumberedReceipt], task_id: uuid.UUID, deadline: float
     ) -> list[int]:
-        """Write the receipts; once they are committed, none is lost."""
+        """Commit the receipts, and return their ids."""
         ids = self._receipts.write([each.receipt for each in received], task_id, deadline)
         self._metrics.new_submissions(len(ids))
         return ids
@@ -106,7 +105,7 @@ class SubmitEndpoint(KeyedEndpoint):
     def _wait(
         self, ids: Sequence[int], seconds: int, deadline: float
     ) -> dict[int, SubmissionStatus]:
-        """Return the states of the submissions when all are final or the time is over."""
+        """Return the states of the submissions when all are final, or when the time is over."""
         known: dict[int, SubmissionStatus] = {}
         ends = min(time.monotonic() + min(seconds, MAX_WAIT), deadline)
         readings = 0
@@ -115,14 +114,47 @@ class SubmitEndpoint(KeyedEndpoint):
             readings += 1
             try:
                 known = statuses(self._databases, ids)
-            except DATABASE_UNREACHABLE as error:  # the submissions are received nevertheless
+            except DATABASE_UNREACHABLE as error:  # the submissions are already committed
                 logger.warning(
-                    "the states of submissions cannot be read", server=type(error).__module__
+                    "the states of submissions cannot be read", error=type(error).__name__
                 )
                 break
             if all(status.state != "pending" for status in known.values()):
                 break
         return known
+
+
+class SubmissionStatusEndpoint(KeyedEndpoint):
+    """Returns the states of submissions to any application, since their ids are not secret."""
+
+    name: ClassVar[str] = "submission_status"
+
+    def __init__(self, access: AccessControl, databases: Databases) -> None:
+        super().__init__(access)
+        self._databases = databases
+
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
+        """Return the submissions, in the order of the ids in the request."""
+        numbers = (parse_int(value) for value in request.parameters.get_all("id"))
+        ids = [number for number in numbers if number is not None]
+        possible = sorted({number for number in ids if 1 <= number <= MAX_ID})
+        known = statuses(self._databases, possible) if possible else {}
+        return {"submissions": [show_submission(number, known.get(number)) for number in ids]}
+
+
+def show_submission(submission_id: int, status: SubmissionStatus | None) -> dict[str, Any]:
+    """Return a submission for the reply.
+
+    An unknown submission is pending, as in the public service.
+    """
+    if status is None:
+        return {"id": submission_id, "status": "pending"}
+    shown: dict[str, Any] = {"id": submission_id, "status": status.state}
+    if status.reason is not None:
+        shown["reason"] = status.reason
+    if status.track_gid is not None:
+        shown["result"] = {"id": str(status.track_gid)}
+    return shown
 
 
 def _show(

@@ -1,4 +1,4 @@
-"""Group commit: one thread commits the items of many threads, a group at a time."""
+"""Group commit: one thread commits the items of many threads, in groups."""
 
 import threading
 from collections import deque
@@ -9,8 +9,8 @@ import structlog
 
 from api.http.errors import ServiceUnavailableError
 
-CLOSING: Final = 5.0
-"""Seconds that `GroupCommit.close` waits for the last groups."""
+CLOSE_TIMEOUT: Final = 5.0
+"""Maximum time in seconds that `GroupCommit.close` waits for the last commits."""
 
 T = TypeVar("T")
 
@@ -18,20 +18,20 @@ logger = structlog.get_logger("acoustid.api.submissions.group_commit")
 
 
 class GroupCommit(Generic[T]):
-    """Commits items in groups: the items that arrive during a commit are the next group.
+    """Commits items in groups. The items that arrive during a commit are the next group.
 
-    The thread starts with the first item.
+    The thread starts at the first item.
 
     Args:
-        name: of the thread.
-        commit: commits a group, whose items are in the order of their arrival. An exception that
-            it raises is logged, and the group is not committed again.
-        max_size: the largest size of a group; an item that is larger has a group of its own.
+        name: the name of the thread.
+        commit: commits a group, whose items are in the order of their arrival. An exception is
+            logged, and the group is not committed again.
+        max_size: maximum size of a group. A larger item is a group of its own.
         size: returns the size of an item.
-        is_early: returns whether a group that is not full should wait for more items; by default
-            it never waits.
+        is_early: returns whether a group that is not full should wait for more items. By default,
+            no group waits.
         poll: seconds between two calls of `is_early`.
-        max_wait: seconds after which a group no longer waits.
+        max_wait: maximum time in seconds for which a group waits.
     """
 
     def __init__(
@@ -77,14 +77,14 @@ class GroupCommit(Generic[T]):
             self._has_items.notify()
 
     def close(self) -> None:
-        """Accept no more items, and wait up to `CLOSING` seconds for the commit of the others."""
+        """Refuse further items, and wait up to `CLOSE_TIMEOUT` seconds for the last commits."""
         with self._lock:
             self._closing = True
             self._is_urgent.set()
             self._has_items.notify()
             thread = self._thread
         if thread is not None:
-            thread.join(CLOSING)
+            thread.join(CLOSE_TIMEOUT)
 
     def _ensure_thread(self) -> None:
         if self._thread is not None and self._thread.is_alive():
@@ -102,7 +102,7 @@ class GroupCommit(Generic[T]):
                 logger.exception("a group could not be committed", thread=self._name)
 
     def _wait_for_items(self) -> bool:
-        """Wait until there is an item; return False when closing without any."""
+        """Wait until there is an item; return False if there is none when `close` is called."""
         with self._lock:
             while not self._items and not self._closing:
                 self._has_items.wait()

@@ -1,24 +1,24 @@
-"""Publishes written receipts for the workers; those of many requests share a chain."""
+"""Publishes submissions for the workers. The submissions of many requests share a chain."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
 import structlog
-from kombu.exceptions import OperationalError
 
+from api.access.redis_outage import BROKER_UNREACHABLE
 from api.http.errors import ServiceUnavailableError
 from api.submissions.group_commit import GroupCommit
 from pipeline.runtime.trace import current_trace_id, trace
 
 MAX_BATCH: Final = 200
-"""The most submissions in one chain."""
+"""Maximum number of submissions in one chain."""
 
 POLL: Final = 0.02
-"""Seconds between two checks whether the workers are busy."""
+"""Seconds between two checks of whether the workers are busy."""
 
 MAX_WAIT: Final = 1.0
-"""Seconds after which submissions are published even if the workers are busy."""
+"""Maximum time in seconds for which submissions wait while the workers are busy."""
 
 logger = structlog.get_logger("acoustid.api.submissions.publisher")
 
@@ -31,14 +31,14 @@ class _Written(NamedTuple):
 class SubmissionPublisher:
     """Publishes the submissions of many requests in few chains.
 
-    A chain of tasks costs about the same for one submission as for a hundred. At low load each
-    request has its own chain at once. While messages wait for a worker, new submissions are
-    collected for the next chain, which does not delay them: they would wait in the queue. If the
-    process dies before it has published them, the sweeper does.
+    A chain of tasks takes about the same time for one submission as for a hundred. At low load,
+    each request has a chain of its own, which is published at once. While messages wait for a
+    worker, new submissions are collected for the next chain. This does not delay them, since they
+    would wait in the queue. If the process dies before it has published a submission, the sweeper
+    publishes it.
 
     Args:
-        send: publishes a chain; raises `kombu.exceptions.OperationalError` if the broker is not
-            available.
+        send: publishes a chain; raises `BROKER_UNREACHABLE`.
         is_busy: returns whether messages wait for a worker.
     """
 
@@ -54,13 +54,13 @@ class SubmissionPublisher:
         )
 
     def add(self, submission_ids: Sequence[int]) -> None:
-        """Add submissions to be published; after `close` the sweeper publishes them."""
+        """Add submissions to publish. After `close` they are left to the sweeper."""
         trace_id = current_trace_id()
         with suppress(ServiceUnavailableError):
             self._group_commit.add(*(_Written(each, trace_id) for each in submission_ids))
 
     def close(self) -> None:
-        """Publish the submissions that were added."""
+        """Publish the submissions that have been added."""
         self._group_commit.close()
 
     def _publish(self, written: list[_Written]) -> None:
@@ -69,10 +69,9 @@ class SubmissionPublisher:
         with trace(trace_ids[0] if len(trace_ids) == 1 else None):
             try:
                 self._send(ids)
-            except OperationalError as error:
-                # The sweeper publishes the receipts when the broker is available again.
+            except BROKER_UNREACHABLE as error:
                 logger.warning(
-                    "the broker is not available: the sweeper will publish the submissions",
+                    "the broker is unreachable: the sweeper will publish the submissions",
                     submissions=len(ids),
                     error=type(error).__name__,
                 )

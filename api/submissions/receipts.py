@@ -1,4 +1,4 @@
-"""Writes receipts: requests that arrive together share a transaction."""
+"""Writes receipts to the database. Requests that arrive together share a transaction."""
 
 import time
 import uuid
@@ -22,11 +22,10 @@ from pipeline.runtime.databases import (
 from pipeline.submission_fields import Receipt
 
 MAX_RECEIPTS: Final = 500
-"""The most receipts in one transaction; a request with more has a transaction of its own."""
-
+"""Maximum number of receipts in one transaction; a request with more has one of its own."""
 
 _STATEMENT_SHARE: Final = 0.9
-"""The share of the time left that a statement may take, so that its error arrives in time."""
+"""Part of the remaining time that a statement may take, so that its error arrives in time."""
 
 logger = structlog.get_logger("acoustid.api.submissions.receipts")
 
@@ -36,7 +35,7 @@ class _Request:
     """The receipts of one request.
 
     Attributes:
-        deadline: when the request has to be answered, on the monotonic clock.
+        deadline: time at which the request times out, on the monotonic clock.
         future: resolves to the ids of the receipts, or to an error.
     """
 
@@ -46,7 +45,7 @@ class _Request:
     future: "Future[list[int]]" = field(default_factory=Future)
 
     def begin(self) -> bool:
-        """Return whether to write it; once it is begun it can't be withdrawn."""
+        """Return whether the request is to be written; if so, it can no longer be withdrawn."""
         if self.future.running():
             return True
         if self.future.cancelled():
@@ -57,8 +56,8 @@ class _Request:
 class ReceiptWriter:
     """Writes the receipts of many request threads in few transactions.
 
-    A commit costs about the same for one receipt as for a hundred. The requests that arrive during
-    a commit share the next one; a single request is written at once.
+    A commit takes about the same time for one receipt as for a hundred. The requests that arrive
+    during a commit share the next one. A single request is written at once.
 
     Args:
         databases: the receipts are in the ingest database.
@@ -76,14 +75,14 @@ class ReceiptWriter:
     def write(self, receipts: Sequence[Receipt], task_id: uuid.UUID, deadline: float) -> list[int]:
         """Return the ids of a request's receipts, in order, once they are committed.
 
-        A request whose deadline passes before its transaction begins is withdrawn: none of its
-        receipts is written. If the outcome of a commit is unknown, the error says so; receipts that
-        were committed are imported by the sweeper.
+        A request whose deadline passes before its transaction begins is withdrawn, so none of its
+        receipts is written. If the outcome of a commit is unknown, the message of the error says
+        so; the sweeper imports any receipts that were committed.
 
         Args:
-            receipts: at least one.
-            task_id: of the request.
-            deadline: on the monotonic clock.
+            receipts: the receipts of the request, at least one.
+            task_id: the id of the task that imports the receipts.
+            deadline: time at which the request times out, on the monotonic clock.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the receipts could not be written.
@@ -98,20 +97,22 @@ class ReceiptWriter:
                 raise ServiceUnavailableError from None
             if request.future.done():
                 return request.future.result()
-            raise _unsure() from None
+            raise _unknown_outcome() from None
 
     def close(self) -> None:
-        """Write the receipts of the requests that wait."""
+        """Write the receipts of the waiting requests."""
         self._group_commit.close()
 
     def _write_all(self, requests: list[_Request]) -> None:
-        """Write requests in one transaction; if that fails, each in its own."""
+        """Write requests in one transaction; if it fails, write each request in its own."""
         try:
             with self._databases.engine("ingest").connect() as connection:
-                begun = [each for each in requests if each.begin()]  # only once connected
+                begun = [
+                    each for each in requests if each.begin()
+                ]  # not before there is a connection
                 written = _insert(connection, begun)
                 _commit(connection)
-        except Exception as error:  # noqa: BLE001 - the waiting requests get any error
+        except Exception as error:  # noqa: BLE001 - all errors are passed to the waiting requests
             failed = [each for each in requests if each.begin()]
             if len(failed) == 1 or isinstance(error, (*DATABASE_UNREACHABLE, ApiError)):
                 for request in failed:
@@ -125,11 +126,11 @@ class ReceiptWriter:
 
 
 def _insert(connection: sa.Connection, requests: Sequence[_Request]) -> list[list[int]]:
-    """Insert the receipts of several requests; the time limit is that of the latest deadline."""
+    """Insert the receipts of several requests, with the latest deadline as the time limit."""
     if not requests:
         return []
     left = max(request.deadline for request in requests) - time.monotonic()
-    # A statement that takes longer is cancelled, and its transaction is rolled back.
+    # PostgreSQL cancels a statement that takes longer, and the transaction is rolled back.
     limit_statements(connection, max(_STATEMENT_SHARE * left, SHORTEST_LIMIT))
     return insert_requests(connection, [(each.task_id, each.receipts) for each in requests])
 
@@ -139,8 +140,8 @@ def _commit(connection: sa.Connection) -> None:
         connection.commit()
     except DATABASE_UNREACHABLE as error:
         logger.error("it is unknown whether receipts were committed", error=str(error))  # noqa: TRY400 - an outage, not a bug
-        raise _unsure() from None
+        raise _unknown_outcome() from None
 
 
-def _unsure() -> ServiceUnavailableError:
-    return ServiceUnavailableError(hint="the submissions may have been received all the same")
+def _unknown_outcome() -> ServiceUnavailableError:
+    return ServiceUnavailableError(hint="the submissions may have been received")

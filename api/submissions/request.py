@@ -1,4 +1,4 @@
-"""Parses the fields of ``/v2/submit``, declared in `pipeline.submission_fields`, into receipts."""
+"""Parses the parameters of ``/v2/submit`` into receipts, by `pipeline.submission_fields`."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from api.http.errors import (
     MissingParameterError,
 )
 from api.http.parameters import (
-    LONGEST_TEXT,
+    MAX_TEXT,
     NIL,
     Parameters,
     is_foreign_id,
@@ -44,10 +44,12 @@ _CHECKED_FIELDS: Final = sorted(COLUMN_FIELDS.items(), key=lambda item: item[1].
 
 @dataclass(frozen=True, slots=True)
 class Submitter:
-    """The account and the application that submit.
+    """The user's account and the application of a request.
 
     Attributes:
-        version: the application's version, as the application states it.
+        account_id: the id of the user's account.
+        application_id: the id of the application.
+        version: the value of ``clientversion``.
     """
 
     account_id: int
@@ -56,7 +58,7 @@ class Submitter:
 
 
 class NumberedReceipt(NamedTuple):
-    """A receipt and the number of its item; None for the parameters without a number."""
+    """A receipt, and the suffix of its item; None for the parameters without a suffix."""
 
     number: int | None
     receipt: Receipt
@@ -70,12 +72,12 @@ def parse_submissions(
     An item without an MBID, a PUID or metadata has no receipt.
 
     Args:
-        parameters: the request's.
+        parameters: the parameters of the request.
         submitter: the account and the application.
-        version: of the protocol, 1 or 2.
+        version: the version of the protocol, 1 or 2.
 
     Raises:
-        ApiError: there is no valid item; it is the error of the last one.
+        ApiError: no item is valid; the error is that of the last item.
     """
     numbers = parameters.suffixes("fingerprint")
     if not numbers:
@@ -109,7 +111,7 @@ def _receipts(values: dict[str, Any], submitter: Submitter) -> Iterator[Receipt]
 
 
 def _parse_item(parameters: Parameters, number: int | None, version: int) -> dict[str, Any]:
-    """Return the values of one item by column; ``mbid`` is a list.
+    """Return the values of one item, by column. The value of ``mbid`` is a list.
 
     Raises:
         ApiError: a value is missing or not valid.
@@ -141,8 +143,8 @@ def _parse_identifier(name: str, value: str) -> UUID | None:
 
 
 def _parse_foreign_id(parameters: Parameters, name: str) -> str | None:
-    value = parameters.get_text(name, LONGEST_TEXT + 1)
-    if value is not None and (not is_foreign_id(value) or len(value) > LONGEST_TEXT):
+    value = parameters.get_text(name, MAX_TEXT + 1)
+    if value is not None and (not is_foreign_id(value) or len(value) > MAX_TEXT):
         raise InvalidForeignIdError(name)
     return value
 
@@ -166,7 +168,7 @@ def _parse_fingerprint(parameters: Parameters, name: str) -> NDArray[np.uint32]:
         raise InvalidFingerprintError(name, str(error)) from None
     check_version(name, version)
     if not len(words):
-        raise InvalidFingerprintError(name, "it holds no words: was the audio too short?")
+        raise InvalidFingerprintError(name, "it is empty; the audio may be too short")
     return words
 
 
@@ -207,7 +209,7 @@ _PARSERS: Final[Mapping[Kind, Callable[[Parameters, str], Any]]] = {
 def _parse_metadata(
     parameters: Parameters, number: int | None, version: int
 ) -> dict[str, Any] | None:
-    """Return the cleaned metadata, perhaps empty; None if the item has none."""
+    """Return the cleaned metadata, which may be empty; None if the item has no metadata."""
     values = {
         key: _PARSERS[field.kind](parameters, suffixed(field.name(version), number))
         for key, field in METADATA_FIELDS.items()

@@ -1,1 +1,1 @@
-"""``/v2/user/*``: accounts of users, and their MusicBrainz access tokens."""
+"""``/v2/user/*``: checks and creates the accounts of users."""

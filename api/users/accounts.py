@@ -22,12 +22,12 @@ ANONYMOUS = "Anonymous"
 
 
 class UserLookupEndpoint(CountedEndpoint):
-    """Checks whether a user key is valid, without the caches."""
+    """Checks a user's key in the database, without the caches."""
 
     name: ClassVar[str] = "user_lookup"
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the key of the request."""
+        """Return the key, if it is valid."""
         key = request.parameters.get("user")
         if not key:
             raise MissingParameterError("user")
@@ -61,12 +61,12 @@ class CreateAnonymousEndpoint(KeyedEndpoint):
 
 
 class CreateMusicbrainzEndpoint(CountedEndpoint):
-    """Returns the key of a user's account, by an OAuth access token of MusicBrainz.
+    """Returns the key of a MusicBrainz user's account, given an OAuth access token.
 
     Args:
         access: checks and counts the requests.
-        databases: of which the app database has the accounts.
-        musicbrainz: finds the user of a token.
+        databases: the accounts are in the app database.
+        musicbrainz: returns the user of a token.
     """
 
     name: ClassVar[str] = "user_create_musicbrainz"
@@ -79,7 +79,7 @@ class CreateMusicbrainzEndpoint(CountedEndpoint):
         self._musicbrainz = musicbrainz
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the key of the user's account, which is created if it does not exist."""
+        """Return the key of the account, which is created if it does not exist."""
         token = request.parameters.get("access_token")
         if not token:
             raise MissingParameterError("access_token", "an OAuth token of MusicBrainz")

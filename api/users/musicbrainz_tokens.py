@@ -1,4 +1,4 @@
-"""Finds the user of a MusicBrainz access token, over HTTPS."""
+"""Requests the user of an access token from MusicBrainz."""
 
 import json
 import re
@@ -9,12 +9,12 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import structlog
 
-from api.http.parameters import LONGEST_TEXT
+from api.http.parameters import MAX_TEXT
 
 TIMEOUT: Final = 5.0
-"""Seconds to wait for each part of the reply."""
+"""Maximum time in seconds to wait for each part of the reply."""
 
-LONGEST_REPLY: Final = 65_536  # bytes; the claims of a user take a few hundred
+MAX_REPLY: Final = 65_536  # bytes; a reply has a few hundred
 
 # The syntax of a bearer token (RFC 6750, section 2.1).
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]{1,4000}=*")
@@ -23,7 +23,7 @@ logger = structlog.get_logger("acoustid.api.users.musicbrainz_tokens")
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """Follows no redirect, so that the token goes to the configured address only."""
+    """Follows no redirect, so that the token is sent to the configured address only."""
 
     def redirect_request(self, *args: object, **kwargs: object) -> None:
         """Return nothing, which makes the redirect an error."""
@@ -34,7 +34,7 @@ class MusicbrainzUsers:
 
     Args:
         url: the address of the endpoint.
-        timeout: seconds to wait for each part of the reply.
+        timeout: maximum time in seconds to wait for each part of the reply.
     """
 
     def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
@@ -43,9 +43,9 @@ class MusicbrainzUsers:
         self._opener = build_opener(_NoRedirects)
 
     def name(self, token: str) -> str | None:
-        """Return the name of the token's user, None if MusicBrainz does not confirm it.
+        """Return the name of the token's user; None if MusicBrainz does not confirm the token.
 
-        The token is sent in a header, and is not logged.
+        The token is sent in a header and is not logged.
         """
         if not _TOKEN.fullmatch(token):
             return None
@@ -67,9 +67,9 @@ class MusicbrainzUsers:
         with self._opener.open(request, timeout=self._timeout) as reply:
             if reply.status != 200:
                 return None
-            claims = json.loads(reply.read(LONGEST_REPLY))
+            claims = json.loads(reply.read(MAX_REPLY))
         return claims.get("sub") if isinstance(claims, dict) else None
 
 
 def _is_name(name: object) -> bool:
-    return isinstance(name, str) and 0 < len(name) <= LONGEST_TEXT and "\0" not in name
+    return isinstance(name, str) and 0 < len(name) <= MAX_TEXT and "\0" not in name

@@ -21,26 +21,26 @@ MBID = "5d1f0c5e-1111-4aaa-8aaa-000000000001"
 DOCUMENTED = [
     ("fingerprint", "Chromaprint fingerprint as fpcalc prints it (algorithm 2).", TEXT),
     ("duration", "Length of the whole file in seconds.", SECONDS),
-    ("bitrate", "Of the file, in kbit/s.", KBIT_PER_SECOND),
-    ("fileformat", "Of the file, such as `MP3`.", TEXT),
+    ("bitrate", "Bit rate of the file in kbit/s.", KBIT_PER_SECOND),
+    ("fileformat", "Format of the file, such as `MP3`.", TEXT),
     (
         "mbid",
-        "MusicBrainz recording; may be given more than once.",
+        "MBID of a recording; the parameter may be repeated.",
         {"type": "array", "items": UUID},
     ),
-    ("puid", "PUID, a retired identifier.", UUID),
+    ("puid", "PUID of the recording (retired).", UUID),
     (
         "foreignid",
-        "Identifier of another service, `vendor:id`.",
+        "Id of the recording in another service, `vendor:id`.",
         {"type": "string", "pattern": "^[0-9a-z]+:."},
     ),
     ("track", "Title of the recording.", TEXT),
-    ("artist", "Its artist.", TEXT),
-    ("album", "An album that it is on.", TEXT),
-    ("albumartist", "The album's artist.", TEXT),
-    ("trackno", "Its number on the medium.", NUMBER),
-    ("discno", "The medium's number.", NUMBER),
-    ("year", "Of the release.", NUMBER),
+    ("artist", "Artist of the recording.", TEXT),
+    ("album", "Title of the album.", TEXT),
+    ("albumartist", "Artist of the album.", TEXT),
+    ("trackno", "Number of the track on the medium.", NUMBER),
+    ("discno", "Number of the medium.", NUMBER),
+    ("year", "Year of the release.", NUMBER),
 ]
 """What the OpenAPI document says of each field; clients are generated from it."""
 

@@ -25,7 +25,7 @@ def at_most(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def locked(web: Web) -> Iterator[None]:
-    """Lock the table of receipts meanwhile."""
+    """Lock the table of receipts inside the block."""
     with web.front_end.databases.engine("ingest").begin() as connection:
         connection.execute(sa.text("LOCK TABLE submission IN SHARE ROW EXCLUSIVE MODE"))
         yield

@@ -15,7 +15,7 @@ WRONG = ["", "None", "x", SECRET[:-1], f"{SECRET} ", SECRET.upper(), "\0", "é" 
 SHUT = {
     "code": 12,
     "message": 'not allowed: "secret" must be the cluster\'s secret, '
-    "which this server must have been given too",
+    "which this server must be configured with",
 }
 
 
@@ -78,7 +78,8 @@ def test_a_replica_refuses_counts(make_web, name) -> None:
     if name in MASTER:
         assert error_of(result) == {
             "code": 12,
-            "message": "not allowed: this server is a replica: ask the cluster's master",
+            "message": "not allowed: this server is a replica: "
+            "send the request to the cluster's master",
         }
         assert error_of(call(web, name, secret="x")) == SHUT
     else:

@@ -1,4 +1,4 @@
-"""``/v2/internal/*stats``: counts of lookups are added and returned."""
+"""``/v2/internal/*_stats``: statistics are updated and returned."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any

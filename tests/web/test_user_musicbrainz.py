@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from api.users.musicbrainz_tokens import LONGEST_REPLY, MusicbrainzUsers
+from api.users.musicbrainz_tokens import MAX_REPLY, MusicbrainzUsers
 from cli.stack.servers.ports import free_port
 from pipeline.catalog.app.tables import account
 from tests.support.musicbrainz_server import PATH as USERINFO
@@ -152,8 +152,8 @@ def test_a_redirect_is_not_followed(behind, musicbrainz, status) -> None:
         b'{"sub": ["a"]}',
         b'{"sub": "a\\u0000b"}',
         b'{"sub": "' + 256 * b"a" + b'"}',
-        b'{"sub": "a", "x": "' + LONGEST_REPLY * b"a" + b'"}',
-        b"[" * LONGEST_REPLY,
+        b'{"sub": "a", "x": "' + MAX_REPLY * b"a" + b'"}',
+        b"[" * MAX_REPLY,
     ],
 )
 def test_a_reply_without_a_user_is_refused(behind, musicbrainz, body) -> None:

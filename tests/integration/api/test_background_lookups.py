@@ -25,7 +25,7 @@ from tests.support.scratch_redis import NUMBER, scratch_redis
 from tests.support.servers import PASSWORD
 from tests.support.workers import write_config
 
-QUESTION = BackgroundLookup([Lookup(request=0, track_gid="x")], "m2", batch=False, application_id=7)
+LOOKUP = BackgroundLookup([Lookup(request=0, track_gid="x")], "m2", batch=False, application_id=7)
 PLAN = ReplyPlan([PlannedItem(None, None)], batch=False)
 FOUND = {"results": [{"id": "1", "score": 1.0}]}
 
@@ -47,8 +47,8 @@ def lookups(client: redis.Redis, published: dict[str, BackgroundLookup]) -> Back
 
 
 def test_a_lookup_is_published_and_pending(lookups, published, client) -> None:
-    task_id = lookups.start(QUESTION, PLAN)
-    assert published == {task_id: QUESTION}
+    task_id = lookups.start(LOOKUP, PLAN)
+    assert published == {task_id: LOOKUP}
     record = lookups.find(task_id)
     assert set(record) == {"state", "created"}
     assert record["state"] == "pending"
@@ -58,12 +58,12 @@ def test_a_lookup_is_published_and_pending(lookups, published, client) -> None:
 def test_its_record_exists_before_it_is_published(client) -> None:
     states = []
     lookups = BackgroundLookups(client, lambda task_id, _: states.append(lookups.find(task_id)))
-    lookups.start(QUESTION, PLAN)
+    lookups.start(LOOKUP, PLAN)
     assert [each["state"] for each in states] == ["pending"]
 
 
 def test_its_states_and_its_result(lookups, client) -> None:
-    task_id = lookups.start(QUESTION, PLAN)
+    task_id = lookups.start(LOOKUP, PLAN)
     background_records.begin(client, task_id)
     running = lookups.find(task_id)
     assert (running["state"], set(running)) == ("running", {"state", "created", "started"})
@@ -74,7 +74,7 @@ def test_its_states_and_its_result(lookups, client) -> None:
 
 
 def test_a_failed_lookup_has_a_reason(lookups, client) -> None:
-    task_id = lookups.start(QUESTION, PLAN)
+    task_id = lookups.start(LOOKUP, PLAN)
     background_records.fail(client, task_id, "internal error")
     record = lookups.find(task_id)
     assert (record["state"], record["reason"]) == ("failed", "internal error")
@@ -85,7 +85,7 @@ def test_a_lookup_without_a_valid_item_fails_with_the_reason(lookups, client) ->
     plan = ReplyPlan(
         [PlannedItem(1, None), PlannedItem(2, InvalidUUIDError("trackid.2"))], batch=True
     )
-    task_id = lookups.start(QUESTION, plan)
+    task_id = lookups.start(LOOKUP, plan)
     background_records.finish(client, task_id, [{"error": "too short"}], {})
     record = lookups.find(task_id)
     assert record["state"] == "failed"
@@ -97,22 +97,22 @@ def test_an_unknown_task_is_none(lookups) -> None:
 
 
 def test_lookups_beyond_the_limit_are_refused(lookups, published, client) -> None:
-    client.lpush(queues.BACKGROUND, *range(background.MOST_WAITING))
+    client.lpush(queues.BACKGROUND, *range(background.MAX_WAITING))
     with pytest.raises(ServiceUnavailableError):
-        lookups.start(QUESTION, PLAN)
+        lookups.start(LOOKUP, PLAN)
     assert not published
     assert client.keys() == [queues.BACKGROUND.encode()]
     client.lpop(queues.BACKGROUND)
-    assert lookups.find(lookups.start(QUESTION, PLAN))["state"] == "pending"
+    assert lookups.find(lookups.start(LOOKUP, PLAN))["state"] == "pending"
 
 
 def test_a_lookup_that_cannot_be_published_leaves_no_record(client) -> None:
     def refuse(task_id: str, _: BackgroundLookup) -> None:
         assert background_records.find(client, task_id)
-        raise OperationalError("the broker is away")
+        raise OperationalError("the broker is unreachable")
 
     with pytest.raises(ServiceUnavailableError):
-        BackgroundLookups(client, refuse).start(QUESTION, PLAN)
+        BackgroundLookups(client, refuse).start(LOOKUP, PLAN)
     assert client.keys() == []
 
 
@@ -123,10 +123,10 @@ from api.http.errors import ServiceUnavailableError
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings
 from tasks import dispatch
-from tests.integration.api.test_background_lookups import PLAN, QUESTION
+from tests.integration.api.test_background_lookups import PLAN, LOOKUP
 client = connect(RedisSettings.model_validate_json(sys.argv[1]))
 try:
-    BackgroundLookups(client, dispatch.send_background).start(QUESTION, PLAN)
+    BackgroundLookups(client, dispatch.send_background).start(LOOKUP, PLAN)
 except ServiceUnavailableError:
     print("refused")
 """
@@ -135,8 +135,10 @@ except ServiceUnavailableError:
 def test_without_a_broker_it_is_refused_and_leaves_no_record(
     settings: Settings, client: redis.Redis, tmp_path: Path
 ) -> None:
-    away = settings.redis.model_copy(update={"port": free_port()})
-    config = write_config(settings.model_copy(update={"redis": away}), tmp_path / "acoustid.conf")
+    unreachable = settings.redis.model_copy(update={"port": free_port()})
+    config = write_config(
+        settings.model_copy(update={"redis": unreachable}), tmp_path / "acoustid.conf"
+    )
     records = {
         "host": settings.redis.host,
         "port": settings.redis.port,
@@ -156,7 +158,7 @@ def test_without_a_broker_it_is_refused_and_leaves_no_record(
 
 
 def test_without_redis_no_lookup_is_published(published) -> None:
-    away = connect(RedisSettings(host="127.0.0.1", port=free_port()))
-    with away, pytest.raises(ServiceUnavailableError):
-        BackgroundLookups(away, published.__setitem__).start(QUESTION, PLAN)
+    unreachable = connect(RedisSettings(host="127.0.0.1", port=free_port()))
+    with unreachable, pytest.raises(ServiceUnavailableError):
+        BackgroundLookups(unreachable, published.__setitem__).start(LOOKUP, PLAN)
     assert not published

@@ -77,8 +77,8 @@ def test_a_read_only_database_fails(settings, client, index) -> None:
 
 
 def test_an_unreachable_database_fails(settings, client, index) -> None:
-    away = settings.database.model_copy(update={"port": free_port()})
-    databases = Databases(settings.model_copy(update={"database": away}), component="tests")
+    unreachable = settings.database.model_copy(update={"port": free_port()})
+    databases = Databases(settings.model_copy(update={"database": unreachable}), component="tests")
     with structlog.testing.capture_logs() as logs:
         assert failed(HealthChecks(databases, client, index)) == ["database"]
     assert [entry["check"] for entry in logs] == ["database"]
@@ -86,8 +86,8 @@ def test_an_unreachable_database_fails(settings, client, index) -> None:
 
 
 def test_an_unreachable_redis_fails(databases, index) -> None:
-    with connect(RedisSettings(host="127.0.0.1", port=free_port())) as away:
-        assert failed(HealthChecks(databases, away, index)) == ["redis", "worker"]
+    with connect(RedisSettings(host="127.0.0.1", port=free_port())) as unreachable:
+        assert failed(HealthChecks(databases, unreachable, index)) == ["redis", "worker"]
 
 
 def test_a_damaged_index_fails(databases, client, index) -> None:
@@ -100,8 +100,8 @@ def test_a_damaged_index_fails(databases, client, index) -> None:
 
 
 def test_an_unreachable_index_server_fails(databases, client) -> None:
-    away = FingerprintIndexSettings(protocol="http", host="127.0.0.1", port=free_port())
-    assert failed(HealthChecks(databases, client, away)) == ["index"]
+    unreachable = FingerprintIndexSettings(protocol="http", host="127.0.0.1", port=free_port())
+    assert failed(HealthChecks(databases, client, unreachable)) == ["index"]
 
 
 def test_no_heartbeat_of_a_worker_fails(databases, client, index) -> None:

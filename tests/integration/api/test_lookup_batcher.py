@@ -79,7 +79,7 @@ class Front:
     def _forward(self, batch: LookupBatch) -> None:
         self.send(batch)
 
-    def ask(
+    def look_up(
         self, *durations: int, timeout: float = LONG, meta: str = "", client: str = ""
     ) -> "Future[list[Answer]]":
         deadline = time.monotonic() + timeout
@@ -107,7 +107,7 @@ def make(settings: Settings) -> Iterator[Callable[..., Front]]:
 
 def test_a_lookup_is_answered(make) -> None:
     front = make()
-    assert front.ask(241).result() == expected(241)
+    assert front.look_up(241).result() == expected(241)
     (batch,) = front.worker.batches
     assert [lookup.request for lookup in batch.lookups] == [0]
     assert batch.reply_to == front.batcher.reply_to
@@ -116,7 +116,7 @@ def test_a_lookup_is_answered(make) -> None:
 def test_each_request_gets_its_own_answers(make) -> None:
     front = make(size=40)
     futures = {
-        number: front.ask(*range(number, number + 1 + number % 5), meta=str(number))
+        number: front.look_up(*range(number, number + 1 + number % 5), meta=str(number))
         for number in range(200)
     }
     for number, future in futures.items():
@@ -133,10 +133,10 @@ def test_lookups_that_wait_for_batches_in_flight_share_the_next_batch(make) -> N
     front.worker.held = True
     futures = []
     for number in (1, 2):  # one after the other, so that they do not share a batch
-        futures.append(front.ask(number))
+        futures.append(front.look_up(number))
         front.worker.wait_for(number)
     with structlog.testing.capture_logs() as logs:
-        futures += [front.ask(number) for number in range(3, 43)]
+        futures += [front.look_up(number) for number in range(3, 43)]
         wait_for_queue(front, 40)
         assert len(front.worker.batches) == 2
         front.worker.release()
@@ -159,9 +159,9 @@ def wait_for_queue(front: Front, lookups: int) -> None:
 def test_a_batch_is_held_back_while_another_is_in_flight(make, hold_back, sizes) -> None:
     front = make(hold_back=hold_back)
     front.worker.held = True
-    futures = [front.ask(1)]
+    futures = [front.look_up(1)]
     front.worker.wait_for(1)
-    futures.append(front.ask(2))
+    futures.append(front.look_up(2))
     if hold_back:
         wait_for_queue(front, 1)
     else:
@@ -171,13 +171,13 @@ def test_a_batch_is_held_back_while_another_is_in_flight(make, hold_back, sizes)
     assert [future.result() for future in futures] == [expected(1), expected(2)]
 
 
-def test_only_requests_that_gave_up_have_no_answer(make) -> None:
+def test_only_requests_that_timed_out_have_no_answer(make) -> None:
     front = make(size=20, in_flight=1)
     front.worker.held = True
     timeouts = [
         0.0 if number % 7 == 0 else 0.1 if number % 5 == 0 else LONG for number in range(80)
     ]
-    futures = [front.ask(number, timeout=timeout) for number, timeout in enumerate(timeouts)]
+    futures = [front.look_up(number, timeout=timeout) for number, timeout in enumerate(timeouts)]
     for future, timeout in zip(futures, timeouts, strict=True):
         if timeout != LONG:
             with pytest.raises(ServiceUnavailableError):
@@ -186,16 +186,16 @@ def test_only_requests_that_gave_up_have_no_answer(make) -> None:
     for number, (future, timeout) in enumerate(zip(futures, timeouts, strict=True)):
         if timeout == LONG:
             assert future.result() == expected(number)
-    assert front.ask(99).result() == expected(99)
+    assert front.look_up(99).result() == expected(99)
     assert [lookup.duration for lookup in front.worker.batches[-1].lookups] == [99]
 
 
 def test_a_full_batch_leaves_the_rest_for_the_next(make) -> None:
     front = make(in_flight=1, size=10)
     front.worker.held = True
-    first = front.ask(1)
+    first = front.look_up(1)
     front.worker.wait_for(1)
-    futures = [front.ask(number, number) for number in range(12)]
+    futures = [front.look_up(number, number) for number in range(12)]
     wait_for_queue(front, 24)
     front.worker.release()
     assert first.result() == expected(1)
@@ -205,17 +205,17 @@ def test_a_full_batch_leaves_the_rest_for_the_next(make) -> None:
 
 def test_a_request_larger_than_a_batch_is_sent_alone(make) -> None:
     front = make(size=10)
-    assert front.ask(*range(120)).result() == expected(*range(120))
+    assert front.look_up(*range(120)).result() == expected(*range(120))
     assert [len(batch.lookups) for batch in front.worker.batches] == [120]
 
 
 def test_an_unanswered_batch_does_not_delay_the_others_for_long(make) -> None:
     front = make(in_flight=1, stalled_after=0.05)
     front.worker.held = True
-    stalled = front.ask(1)
+    stalled = front.look_up(1)
     (kept,) = front.worker.wait_for(1)
     front.worker.held = False
-    assert front.ask(2).result() == expected(2)
+    assert front.look_up(2).result() == expected(2)
     assert not stalled.done()
     front.worker.reply(kept)
     assert stalled.result() == expected(1)
@@ -224,25 +224,25 @@ def test_an_unanswered_batch_does_not_delay_the_others_for_long(make) -> None:
 def test_an_unanswered_batch_is_sent_a_second_time(make) -> None:
     front = make(lost_after=0.05)
     front.worker.held = True
-    future = front.ask(1)
+    future = front.look_up(1)
     lost, again = front.worker.wait_for(2)
     assert again == dataclasses.replace(lost, deadline=again.deadline)
     front.worker.reply(again)
     assert future.result() == expected(1)
     front.worker.reply(lost)  # a second reply, which is ignored
     front.worker.release([])
-    assert front.ask(2).result() == expected(2)
+    assert front.look_up(2).result() == expected(2)
     assert len(front.worker.batches) == 3
 
 
 def test_clients_are_taken_in_turn(make) -> None:
     front = make(in_flight=1, size=4)
     front.worker.held = True
-    futures = [front.ask(1)]
+    futures = [front.look_up(1)]
     front.worker.wait_for(1)
-    futures += [front.ask(number, client="eager") for number in range(2, 9)]
+    futures += [front.look_up(number, client="eager") for number in range(2, 9)]
     wait_for_queue(front, 7)
-    futures.append(front.ask(9, client="modest"))
+    futures.append(front.look_up(9, client="modest"))
     wait_for_queue(front, 8)
     front.worker.release()
     assert [future.result() for future in futures] == [expected(n) for n in range(1, 10)]
@@ -252,23 +252,23 @@ def test_clients_are_taken_in_turn(make) -> None:
 def test_a_request_without_an_answer_in_time_is_an_error_503(make) -> None:
     front = make(in_flight=1)
     front.worker.held = True
-    patient = front.ask(1, timeout=0.3)
+    patient = front.look_up(1, timeout=0.3)
     (kept,) = front.worker.wait_for(1)
-    waiting = front.ask(2, timeout=0.05)
+    waiting = front.look_up(2, timeout=0.05)
     with pytest.raises(ServiceUnavailableError):
         waiting.result()
     with pytest.raises(ServiceUnavailableError):
         patient.result()
     front.worker.release([])
     front.worker.reply(kept)  # too late, so it is ignored
-    assert front.ask(3).result() == expected(3)
+    assert front.look_up(3).result() == expected(3)
     assert len(front.worker.batches) == 2
 
 
 def test_a_batch_that_failed_is_an_internal_error(make) -> None:
     front = make()
     front.worker.held = True
-    future = front.ask(1)
+    future = front.look_up(1)
     front.worker.reply(front.worker.wait_for(1)[0], failed=True)
     with pytest.raises(InternalError):
         future.result()
@@ -277,7 +277,7 @@ def test_a_batch_that_failed_is_an_internal_error(make) -> None:
 def test_a_reply_of_the_wrong_length_is_an_internal_error(make) -> None:
     front = make()
     front.worker.held = True
-    future = front.ask(1, 2)
+    future = front.look_up(1, 2)
     (batch,) = front.worker.wait_for(1)
     lookup_replies.push(front.worker.client, batch.reply_to, LookupReply(batch.id, expected(1)))
     with pytest.raises(InternalError):
@@ -287,7 +287,7 @@ def test_a_reply_of_the_wrong_length_is_an_internal_error(make) -> None:
 def test_a_reply_that_cannot_be_read_does_not_stop_the_reader(make) -> None:
     front = make()
     front.worker.held = True
-    future = front.ask(1)
+    future = front.look_up(1)
     front.worker.wait_for(1)
     with structlog.testing.capture_logs() as logs:
         front.worker.client.rpush(front.batcher.reply_to, b"\xc1")
@@ -310,22 +310,22 @@ def test_a_batch_that_cannot_be_sent_fails_at_once_and_the_next_does_not(
 
     front.send = fail
     with structlog.testing.capture_logs() as logs, pytest.raises(raised):
-        front.ask(1).result()
+        front.look_up(1).result()
     assert [entry["log_level"] for entry in logs] == ["error"]
     front.send = front.worker.send
-    assert front.ask(2).result() == expected(2)
+    assert front.look_up(2).result() == expected(2)
 
 
 def test_lookups_beyond_the_backlog_are_refused(make) -> None:
     front = make(size=1, in_flight=1)
     front.worker.held = True
-    future = front.ask(*range(BACKLOG))
+    future = front.look_up(*range(BACKLOG))
     front.worker.wait_for(1)
     with pytest.raises(ServiceUnavailableError):
         front.batcher.look_up(asking(1), "", time.monotonic() + LONG)
     front.worker.release()
     future.result()
-    assert front.ask(1).result() == expected(1)
+    assert front.look_up(1).result() == expected(1)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -333,7 +333,7 @@ def test_a_thread_that_died_is_started_again(make) -> None:
     front = make(in_flight=2)
 
     class Fatal(BaseException):
-        """What no handler catches."""
+        """An exception that no handler catches."""
 
     senders: list[threading.Thread] = []
 
@@ -343,13 +343,13 @@ def test_a_thread_that_died_is_started_again(make) -> None:
 
     front.send = die
     with pytest.raises(ServiceUnavailableError):
-        front.ask(1, timeout=0.05).result()
+        front.look_up(1, timeout=0.05).result()
     [sender] = senders
     sender.join(LONG)
     assert not sender.is_alive()
     front.send = front.worker.send
     with structlog.testing.capture_logs() as logs:
-        assert front.ask(2).result() == expected(2)
+        assert front.look_up(2).result() == expected(2)
     assert [entry["log_level"] for entry in logs if "died" in entry["event"]] == ["error"]
 
 
@@ -362,19 +362,19 @@ def test_lookups_are_answered_again_after_an_outage_of_redis(servers: Servers, m
     front = make(redis=here)
     front.send = lambda _: None
     with pytest.raises(ServiceUnavailableError):
-        front.ask(1, timeout=0.5).result()
+        front.look_up(1, timeout=0.5).result()
     with running(valkey):
         front.send = front.worker.send
-        assert front.ask(2).result() == expected(2)
+        assert front.look_up(2).result() == expected(2)
 
 
 def test_closing_fails_all_requests_and_ends_all_threads(make) -> None:
     before = set(threading.enumerate())
     front = make(in_flight=1)
     front.worker.held = True
-    futures = [front.ask(1)]
+    futures = [front.look_up(1)]
     front.worker.wait_for(1)
-    futures.append(front.ask(2))
+    futures.append(front.look_up(2))
     wait_for_queue(front, 1)
     front.batcher.close()
     for future in futures:
@@ -407,7 +407,7 @@ def test_a_batch_of_one_request_has_the_trace_id_of_the_request(make) -> None:
 def test_a_shared_batch_has_its_own_trace_id_and_logs_those_of_the_requests(make) -> None:
     front = make(in_flight=1)
     front.worker.held = True
-    first = front.ask(1)
+    first = front.look_up(1)
     front.worker.wait_for(1)
     seen: list[str | None] = []
 
@@ -435,5 +435,5 @@ def test_a_shared_batch_has_its_own_trace_id_and_logs_those_of_the_requests(make
 
 def test_an_answered_lookup_leaves_no_key_in_redis(make) -> None:
     front = make()
-    front.ask(1).result()
+    front.look_up(1).result()
     assert list(front.worker.client.scan_iter()) == []

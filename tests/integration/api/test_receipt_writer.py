@@ -82,8 +82,8 @@ def test_a_request_that_cannot_be_written_does_not_affect_the_others(
 
 
 def test_without_a_database_every_request_fails(settings: Settings) -> None:
-    away = settings.database_ingest.model_copy(update={"port": free_port()})
-    databases = Databases(settings.model_copy(update={"database_ingest": away}))
+    unreachable = settings.database_ingest.model_copy(update={"port": free_port()})
+    databases = Databases(settings.model_copy(update={"database_ingest": unreachable}))
     writer = ReceiptWriter(databases)
     receipt = Receipt(1, 1, None, fingerprint(1), 200)
     with ThreadPoolExecutor(5) as pool:

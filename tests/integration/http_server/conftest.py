@@ -21,7 +21,7 @@ class PlainServer:
     """A server, and raw connections to it.
 
     Attributes:
-        process: of the server.
+        process: the process of the server.
     """
 
     def __init__(self, log: Path, limits: dict[str, float]) -> None:
@@ -39,7 +39,7 @@ class PlainServer:
             (LOOPBACK, self.port), timeout=PATIENCE, source_address=(source, 0)
         )
 
-    def ask(self, data: bytes, *, source: str = LOOPBACK, half_close: bool = False) -> bytes:
+    def exchange(self, data: bytes, *, source: str = LOOPBACK, half_close: bool = False) -> bytes:
         """Send bytes; return all bytes received until the server closes the connection."""
         with self.connect(source) as client:
             client.sendall(data)

@@ -25,7 +25,7 @@ def parts(reply: bytes) -> tuple[int, dict[str, object]]:
 def test_paths_and_headers_are_in_the_wsgi_environment(make_server: Make) -> None:
     server = make_server()
     request = b"GET //a%ff//b?c=%20d HTTP/1.1\r\n" + CLOSE + b"X-A: 1\r\nX_B: 2\r\nX-A: 3\r\n\r\n"
-    status, body = parts(server.ask(request))
+    status, body = parts(server.exchange(request))
     environ = body["environ"]
     assert status == 200
     assert environ["PATH_INFO"] == "//a\xff//b"
@@ -45,7 +45,7 @@ def test_paths_and_headers_are_in_the_wsgi_environment(make_server: Make) -> Non
     ],
 )
 def test_a_complete_body_reaches_the_application(make_server: Make, body, size) -> None:
-    status, seen = parts(make_server().ask(b"POST / HTTP/1.1\r\n" + CLOSE + body))
+    status, seen = parts(make_server().exchange(b"POST / HTTP/1.1\r\n" + CLOSE + body))
     assert (status, seen["size"]) == (200, size)
 
 
@@ -59,7 +59,7 @@ def test_a_complete_body_reaches_the_application(make_server: Make, body, size) 
     ],
 )
 def test_an_incomplete_request_is_refused(make_server: Make, rest) -> None:
-    reply = make_server().ask(b"POST / HTTP/1.1\r\n" + HOST + rest, half_close=True)
+    reply = make_server().exchange(b"POST / HTTP/1.1\r\n" + HOST + rest, half_close=True)
     assert parts(reply)[0] == 400
 
 
@@ -74,12 +74,12 @@ def test_an_incomplete_request_is_refused(make_server: Make, rest) -> None:
     ],
 )
 def test_bytes_that_are_not_http_are_refused(make_server: Make, request_) -> None:
-    assert parts(make_server().ask(request_))[0] == 400
+    assert parts(make_server().exchange(request_))[0] == 400
 
 
 def test_long_headers_are_refused(make_server: Make) -> None:
     lines = b"".join(b"X-%d: y\r\n" % number for number in range(20_000))
-    assert parts(make_server().ask(b"GET / HTTP/1.1\r\n" + HOST + lines))[0] == 431
+    assert parts(make_server().exchange(b"GET / HTTP/1.1\r\n" + HOST + lines))[0] == 431
 
 
 @pytest.mark.parametrize("size", [1001, 20_000_000])
@@ -90,14 +90,14 @@ def test_the_client_reads_the_refusal_of_a_long_body(make_server: Make, size, ch
         body = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % size + b"x" * size + b"\r\n0\r\n\r\n"
     else:
         body = b"Content-Length: %d\r\n\r\n" % size + b"x" * size
-    reply = server.ask(b"POST / HTTP/1.1\r\n" + HOST + body + ALIVE)
+    reply = server.exchange(b"POST / HTTP/1.1\r\n" + HOST + body + ALIVE)
     expected = 1001 if chunked else 0  # one byte more than the limit; none with a Content-Length
     assert b'{"size": %d,' % expected in reply
     assert reply.endswith(b"\r\n\r\n{}")  # the next request on the connection is answered
 
 
 def test_a_head_has_no_body(make_server: Make) -> None:
-    reply = make_server().ask(b"HEAD / HTTP/1.1\r\n" + CLOSE + b"\r\n")
+    reply = make_server().exchange(b"HEAD / HTTP/1.1\r\n" + CLOSE + b"\r\n")
     assert reply.endswith(b"\r\n\r\n")
     assert b"content-length:" in reply
 
@@ -113,15 +113,15 @@ def test_expect_100_continue_is_answered(make_server: Make) -> None:
 
 def test_pipelined_requests_are_answered_in_order(make_server: Make) -> None:
     requests = b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(50))
-    reply = make_server().ask(requests + ALIVE).decode()
+    reply = make_server().exchange(requests + ALIVE).decode()
     places = [reply.index(f'"PATH_INFO": "/{number}"') for number in range(50)]
     assert places == sorted(places)
 
 
 def test_too_many_pipelined_requests_end_the_connection(make_server: Make) -> None:
     server = make_server()
-    assert server.ask(b"GET /sleep?1 HTTP/1.1\r\nHost: x\r\n\r\n" * 400) == b""
-    assert parts(server.ask(ALIVE))[0] == 200
+    assert server.exchange(b"GET /sleep?1 HTTP/1.1\r\nHost: x\r\n\r\n" * 400) == b""
+    assert parts(server.exchange(ALIVE))[0] == 200
 
 
 def test_a_large_reply_is_complete(make_server: Make) -> None:
@@ -136,20 +136,20 @@ def test_a_closed_connection_is_no_longer_counted(make_server: Make) -> None:
         client.sendall(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 10\r\n\r\nabc")
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         client.close()
-        assert parts(server.ask(ALIVE))[0] == 200
+        assert parts(server.exchange(ALIVE))[0] == 200
 
 
 def test_too_many_headers_are_refused(make_server: Make) -> None:
     server = make_server()
     for lines in (b"a:\r\n" * 101, b"a:\r\n" * 3000):
-        reply = server.ask(b"GET / HTTP/1.1\r\n" + HOST + lines + b"\r\n")
+        reply = server.exchange(b"GET / HTTP/1.1\r\n" + HOST + lines + b"\r\n")
         assert parts(reply)[0] == 431
-    assert parts(server.ask(ALIVE))[0] == 200
+    assert parts(server.exchange(ALIVE))[0] == 200
 
 
 def test_trailers_are_ignored(make_server: Make) -> None:
     body = b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n"
-    status, seen = parts(make_server().ask(b"POST / HTTP/1.1\r\n" + CLOSE + body))
+    status, seen = parts(make_server().exchange(b"POST / HTTP/1.1\r\n" + CLOSE + body))
     assert (status, seen["size"]) == (200, 3)
     assert "HTTP_X_FORWARDED_FOR" not in seen["environ"]
 
@@ -158,19 +158,21 @@ def test_trailers_are_ignored(make_server: Make) -> None:
 def test_endless_trailers_end_the_connection(make_server: Make, trailer) -> None:
     server = make_server()
     head = b"POST /alive HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
-    server.ask(head + b"0\r\n" + (b"" if trailer == b"a: b\r\n" else b"a: ") + trailer * 300_000)
-    assert parts(server.ask(ALIVE))[0] == 200
+    server.exchange(
+        head + b"0\r\n" + (b"" if trailer == b"a: b\r\n" else b"a: ") + trailer * 300_000
+    )
+    assert parts(server.exchange(ALIVE))[0] == 200
 
 
 def test_a_refused_request_with_expect_ends_the_connection(make_server: Make) -> None:
     server = make_server(body_bytes=1000)
     expect = b"Expect: 100-continue\r\nContent-Length: 5000\r\n\r\n"
-    reply = server.ask(b"POST / HTTP/1.1\r\n" + HOST + expect)
+    reply = server.exchange(b"POST / HTTP/1.1\r\n" + HOST + expect)
     assert b"connection: close" in reply
     assert b'{"size": 0,' in reply
 
 
 def test_a_refusal_is_not_sent_while_a_reply_is_due(make_server: Make) -> None:
     server = make_server()
-    reply = server.ask(b"GET /sleep?1 HTTP/1.1\r\nHost: x\r\n\r\nno http\r\n\r\n")
+    reply = server.exchange(b"GET /sleep?1 HTTP/1.1\r\nHost: x\r\n\r\nno http\r\n\r\n")
     assert b" 400 " not in reply

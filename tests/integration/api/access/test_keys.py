@@ -152,8 +152,8 @@ def test_the_same_text_can_be_a_key_of_both_kinds(databases, client) -> None:
 
 
 def test_a_process_caches_a_limited_number_of_keys(databases) -> None:
-    with connect(RedisSettings(host="127.0.0.1", port=free_port())) as away:
-        process = Process(databases, away)
+    with connect(RedisSettings(host="127.0.0.1", port=free_port())) as unreachable:
+        process = Process(databases, unreachable)
         for number in range(CACHED + 1):
             process.find(str(number))
         process.find(str(CACHED))
@@ -178,8 +178,8 @@ def test_threads_share_the_cache(databases, client, make) -> None:
 
 def test_without_redis_keys_come_from_the_database(databases, make) -> None:
     key, holder = make()
-    with connect(RedisSettings(host="127.0.0.1", port=free_port())) as away:
-        process = Process(databases, away)
+    with connect(RedisSettings(host="127.0.0.1", port=free_port())) as unreachable:
+        process = Process(databases, unreachable)
         assert process.find(key) == holder
         assert process.find("nobody") is None
         process.keys.publish(key, None)
@@ -239,7 +239,7 @@ class TestErrors:
         with pytest.raises(InvalidUserApiKeyError, match='send it as "client"'):
             keys.account(Parameters([("user", key)]))
 
-    def test_the_demo_key_switched_on_and_off(self, databases, client, keys) -> None:
+    def test_the_demo_key_enabled_and_disabled(self, databases, client, keys) -> None:
         demo = Parameters([("client", "8XaBELgH")])
         with pytest.raises(InvalidApiKeyError):
             keys.application(demo)
@@ -247,5 +247,5 @@ class TestErrors:
             accounts.ensure_demo(connection)
         keys.applications.publish("8XaBELgH", Application(1, "Demo"))
         assert keys.application(demo).name == "Demo"
-        with pytest.raises(InvalidApiKeyError, match="switched off"):
+        with pytest.raises(InvalidApiKeyError, match="disabled on this server"):
             ApiKeys(databases, client, RedisCircuitBreaker(), demo=False).application(demo)

@@ -128,16 +128,16 @@ def test_a_request_counts_only_if_all_tiers_pass(client: redis.Redis) -> None:
     assert limiter.passed(100, application=OTHER_APP, address="192.0.2.3") == 10
 
 
-def test_look_does_not_count(client: redis.Redis) -> None:
+def test_checking_does_not_count(client: redis.Redis) -> None:
     limiter = Limiter(client, ip_limit=1)
     limiter.passed(19)
     for _ in range(5):
-        decision = limiter.limiter.look(HERE)
+        decision = limiter.limiter.check_without_counting(HERE)
         assert decision is not None
         assert decision.passes
         assert decision.state.remaining == 1
     assert limiter.decide().state.remaining == 0
-    decision = limiter.limiter.look(HERE)
+    decision = limiter.limiter.check_without_counting(HERE)
     assert decision is not None
     assert not decision.passes
 
@@ -166,17 +166,17 @@ def test_many_threads_never_exceed_a_limit(client: redis.Redis) -> None:
 
 
 def test_without_limits_no_command_is_sent() -> None:
-    away = RedisSettings(host="127.0.0.1", port=free_port())
-    with connect(away) as client:
+    unreachable = RedisSettings(host="127.0.0.1", port=free_port())
+    with connect(unreachable) as client:
         limiter = Limiter(client)
         assert limiter.limiter.count(HERE, APP) is None
-        assert limiter.limiter.look(HERE) is None
+        assert limiter.limiter.check_without_counting(HERE) is None
         assert limiter.metrics.counts == {}
 
 
 def test_without_redis_all_requests_pass_and_one_error_is_logged() -> None:
-    away = RedisSettings(host="127.0.0.1", port=free_port())
-    with connect(away) as client, structlog.testing.capture_logs() as logs:
+    unreachable = RedisSettings(host="127.0.0.1", port=free_port())
+    with connect(unreachable) as client, structlog.testing.capture_logs() as logs:
         limiter = Limiter(client, ip_limit=1)
         assert [limiter.limiter.count(HERE, APP) for _ in range(50)] == [None] * 50
     assert limiter.metrics.counts == {"api.rate_limit_unavailable_total": 50}

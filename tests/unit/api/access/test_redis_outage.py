@@ -4,7 +4,7 @@ import pytest
 import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from api.access.redis_outage import LOG_INTERVAL, PAUSE, RedisCircuitBreaker
+from api.access.redis_outage import LOG_INTERVAL, SKIP_TIME, RedisCircuitBreaker
 from tests.support.clock import Clock
 
 
@@ -28,7 +28,7 @@ def test_no_command_is_sent_for_a_second_after_a_failed_one() -> None:
     assert breaker.call(command, "default") == "default"
     assert breaker.call(command, "default") == "default"
     assert command.calls == 1
-    clock.now += PAUSE
+    clock.now += SKIP_TIME
     command.fails = False
     assert breaker.call(command, "default") == "answer"
     assert breaker.call(command, "default") == "answer"

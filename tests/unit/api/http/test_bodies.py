@@ -118,7 +118,7 @@ def test_an_incomplete_chunked_body_is_refused() -> None:
     for kind in (FORM, f"multipart/form-data; boundary={BOUNDARY}"):
         environ = request(b"", kind, CONTENT_LENGTH=None, **{"wsgi.input_terminated": True})
         environ["wsgi.input"] = Breaking(WHOLE)
-        with pytest.raises(InvalidBodyError, match="to its end"):
+        with pytest.raises(InvalidBodyError, match="to the end"):
             read_form(environ)
 
 

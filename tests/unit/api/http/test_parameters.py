@@ -1,4 +1,4 @@
-"""Parameters are parsed as leniently as by the public service, without exceptions."""
+"""Parameters are parsed with the leniency of the public service, without exceptions."""
 
 from urllib.parse import parse_qsl, quote
 from uuid import UUID
