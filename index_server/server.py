@@ -45,8 +45,8 @@ NAMES: Final[Mapping[int, str]] = {503: "TooManyRequests", 408: "RequestTimeout"
 """Names of errors by the status that the HTTP server sends itself."""
 
 LOCK_NAME: Final = ".lock"  # no index can have this name
-LOCK_PATIENCE: Final = 10.0  # seconds; a killed server releases its lock sooner
-STOP_PATIENCE: Final = 30.0  # seconds for open requests after SIGTERM
+LOCK_TIMEOUT: Final = 10.0  # seconds; a killed server releases its lock sooner
+STOP_TIMEOUT: Final = 30.0  # seconds for open requests after SIGTERM
 
 logger = structlog.get_logger("acoustid.index_server.server")
 
@@ -87,7 +87,7 @@ def exclusive(directory: Path) -> Iterator[None]:
         OSError: it cannot be created or written.
     """
     files.make_directory(directory)
-    deadline = time.monotonic() + LOCK_PATIENCE
+    deadline = time.monotonic() + LOCK_TIMEOUT
     while (lock := files.lock(directory / LOCK_NAME)) is None:
         if time.monotonic() > deadline:
             raise DirectoryInUseError(f"{directory} is in use by another server: stop it first")
@@ -111,7 +111,7 @@ def serve(options: IndexServerOptions) -> None:
     metrics = IndexServerMetrics()
     with ExitStack() as opened:
         indexes = _open(options, metrics, opened)
-        http = HttpOptions(LIMITS, THREADS, describe_error, stop_time=STOP_PATIENCE)
+        http = HttpOptions(LIMITS, THREADS, describe_error, stop_time=STOP_TIMEOUT)
         run(create_app(indexes, metrics), listener, http)
 
 

@@ -34,7 +34,7 @@ def check_answers(stack: RunningStack, source: QuerySource, queries: QueryFile) 
     }
     for name, verdicts in found.items():
         wrong = sum(verdicts[each] for each in VERDICTS if each != "right")
-        if wrong > MAX_WRONG * verdicts["asked"]:
+        if wrong > MAX_WRONG * verdicts["sent"]:
             raise StackError(f"results are wrong ({name}): {verdicts}")
     return found
 
@@ -45,7 +45,7 @@ def _check(port: int, requests: Sequence[BenchLookup]) -> dict[str, int]:
     with ThreadPoolExecutor(THREADS) as pool:
         verdicts = pool.map(lambda share: list(_send(port, share)), shares)
         counted = Counter(verdict for share in verdicts for verdict in share)
-    return {"asked": len(requests), **{verdict: counted[verdict] for verdict in VERDICTS}}
+    return {"sent": len(requests), **{verdict: counted[verdict] for verdict in VERDICTS}}
 
 
 def _send(port: int, requests: Iterable[BenchLookup]) -> Iterable[str]:

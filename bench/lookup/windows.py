@@ -119,7 +119,7 @@ class LookupMeter:
 
     def _drive(self, drive: Drive, seconds: float, rate: float) -> WrkReport:
         load = drive(self.queries.provide(round(rate * seconds * RESERVE) + 100), seconds=seconds)
-        self.queries.used(load.asked)
+        self.queries.used(load.sent)
         self.answered += load.requests
         return load
 
@@ -132,7 +132,7 @@ class LookupMeter:
         load = drive(span, seconds=self.seconds)
         took = time.perf_counter() - start
         used, machine_used = self._accounting.cpu(), _busy_seconds() - machine
-        self.queries.used(load.asked)
+        self.queries.used(load.sent)
         self.answered += load.requests
         stack = sum(used[part] - cpu[part] for part in PARTS)
         return {
@@ -174,7 +174,7 @@ def _figures(load: WrkReport) -> dict[str, Any]:
         "requests_per_second": round(load.requests / load.seconds, 1),
         "latency_ms": load.latency_ms,
         "answers": {
-            "asked_known": load.known,
+            "known": load.known,
             "found": load.found,
             "none": load.none,
             "unexpected": load.unexpected(),

@@ -24,7 +24,7 @@ class WrkReport:
     Attributes:
         requests: number of replies.
         seconds: of the run.
-        asked: number of requests sent.
+        sent: number of sent requests.
         known: requests whose fingerprint is in the catalogue.
         rounds: how many times the queries were repeated from the start, 0 for no repetition.
         found: replies with a track.
@@ -38,7 +38,7 @@ class WrkReport:
 
     requests: int
     seconds: float
-    asked: int
+    sent: int
     known: int
     rounds: int
     found: int
@@ -55,7 +55,7 @@ class WrkReport:
         A reply is wrong if it has a track for an unknown query or none for a known one. Requests
         without a reply at the end of the run do not count.
         """
-        open_requests = max(0, self.asked - self.requests)
+        open_requests = max(0, self.sent - self.requests)
         return max(
             0, self.found - self.known, self.known - self.found - self.refused - open_requests
         )

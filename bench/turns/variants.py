@@ -34,7 +34,7 @@ NO_ANSWER_CACHE: Final = {"ACOUSTID_API_ANSWER_CACHE": "false"}
 LOAD_TIMEOUT: Final = 3600.0
 """Seconds that the loading of a catalogue may take."""
 
-_STOP_LOAD_TIMEOUT: Final[Escalation] = (
+_STOP_LOAD: Final[Escalation] = (
     (Signals.SIGINT, 90.0),  # stops its stack
     (Signals.SIGTERM, 10.0),
     (Signals.SIGKILL, 5.0),
@@ -177,6 +177,6 @@ def load_catalogue(
     try:
         ended = wait_until(lambda: not child.runs(), LOAD_TIMEOUT)
     finally:
-        stop_process(child, _STOP_LOAD_TIMEOUT)
+        stop_process(child, _STOP_LOAD)
     if not ended or child.poll() != 0 or not check_content(data, catalogue):
         raise StackError(f"{variant.name}: loading failed; the end of {log}:\n{read_tail(log)}")

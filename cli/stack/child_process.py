@@ -105,8 +105,8 @@ def spawn(
                     cwd=cwd,
                     start_new_session=True,
                     pass_fds=files,
-                    preexec_fn=_tie_to_parent(death_signal),  # noqa: PLW1509 - no threads here
-                    **(account.as_popen() if account else {}),
+                    preexec_fn=_end_with_parent(death_signal),  # noqa: PLW1509 - no threads here
+                    **(account.popen_arguments() if account else {}),
                 )
             )
     except (OSError, subprocess.SubprocessError) as error:
@@ -150,16 +150,16 @@ def wait_until(condition: Callable[[], bool], seconds: float, pause: Pause = tim
     return True
 
 
-def _tie_to_parent(number: signal.Signals) -> Callable[[], None] | None:
+def _end_with_parent(number: signal.Signals) -> Callable[[], None] | None:
     """Return a function that a child calls before its program, so that it ends with its parent."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     parent = os.getpid()
 
-    def tie() -> None:
+    def end_with_parent() -> None:
         prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
         if os.getppid() != parent:  # the parent died before the call of prctl
             os._exit(1)
 
-    return tie
+    return end_with_parent

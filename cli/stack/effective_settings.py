@@ -113,7 +113,7 @@ def read_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
         raise StackError(str(error)) from error
 
 
-def settings_here(data_dir: Path) -> Settings:
+def settings_for_command(data_dir: Path) -> Settings:
     """Return the settings for a command.
 
     They are those of the stack in ``--data-dir`` if that option is given, else those in the file

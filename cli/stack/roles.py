@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cli.stack.servers.ports import LOOPBACK
-from cli.stack.stopping import TERM_BRIEFLY, WARM_SHUTDOWN, Escalation, StopOrder
+from cli.stack.stopping import SHORT_TERM_THEN_KILL, WARM_SHUTDOWN, Escalation, StopOrder
 from tasks.queues import queues_by_worker
 
 FLOWER_USER = "acoustid"
@@ -36,7 +36,7 @@ class Role:
     name: str
     stop_order: StopOrder
     command: tuple[str, ...]
-    escalation: Escalation = TERM_BRIEFLY
+    escalation: Escalation = SHORT_TERM_THEN_KILL
     port: int | None = None
     host: str = LOOPBACK
     node: str | None = None

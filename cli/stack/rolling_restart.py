@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from signal import Signals
 
 from cli.stack.child_process import ChildProcess, Pause, ProcessError
-from cli.stack.stopping import TERM_BRIEFLY, stop_processes
+from cli.stack.stopping import SHORT_TERM_THEN_KILL, stop_processes
 from cli.stack.supervised_process import RoleStarter, SupervisedProcess
 
 READY_TIMEOUT = 60.0
@@ -122,7 +122,7 @@ class RollingRestart:
             check_others()
 
         self._others.append((name, old))
-        stop_processes([(old, TERM_BRIEFLY)], pause_and_check)
+        stop_processes([(old, SHORT_TERM_THEN_KILL)], pause_and_check)
         self._others.remove((name, old))
 
 

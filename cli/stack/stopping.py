@@ -24,7 +24,7 @@ WARM_SHUTDOWN: Escalation = (
     (Signals.SIGQUIT, 12.0),  # Celery waits briefly, then returns running tasks to the queue
     (Signals.SIGKILL, 5.0),
 )
-TERM_BRIEFLY: Escalation = ((Signals.SIGTERM, 15.0), (Signals.SIGKILL, 5.0))
+SHORT_TERM_THEN_KILL: Escalation = ((Signals.SIGTERM, 15.0), (Signals.SIGKILL, 5.0))
 TERM_THEN_KILL: Escalation = ((Signals.SIGTERM, 30.0), (Signals.SIGKILL, 5.0))
 
 

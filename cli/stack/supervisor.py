@@ -23,7 +23,7 @@ from cli.stack.rolling_restart import RollingRestart
 from cli.stack.run_state import RunState
 from cli.stack.servers.embedded_server import EmbeddedServer, start_server
 from cli.stack.servers.ports import LOOPBACK
-from cli.stack.stopping import TERM_BRIEFLY, StopOrder, stop_processes
+from cli.stack.stopping import SHORT_TERM_THEN_KILL, StopOrder, stop_processes
 from cli.stack.strays import ProcessIdentity
 from cli.stack.supervised_process import RoleStarter, SupervisedProcess
 
@@ -236,7 +236,9 @@ class Supervisor:
                 if each.stop_order == order and each.child and each.child.runs()
             ]
             if order == StopOrder.FRONT_END:
-                running += [(name, child, TERM_BRIEFLY) for name, child in others if child.runs()]
+                running += [
+                    (name, child, SHORT_TERM_THEN_KILL) for name, child in others if child.runs()
+                ]
             if running:
                 self._report(f"stopping {', '.join(name for name, _, _ in running)}")
                 stopped = [(child, escalation) for _, child, escalation in running]

@@ -29,7 +29,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Question:
+class CheckedRequest:
     """A request, and what tells a right answer."""
 
     method: str
@@ -39,31 +39,31 @@ class Question:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def ask(port: int, question: Question, seconds: float, seen: Seen) -> None:
-    """Ask one question again and again, on a new connection each time."""
+def ask(port: int, request: CheckedRequest, seconds: float, seen: Seen) -> None:
+    """Ask one request again and again, on a new connection each time."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         begun = time.monotonic()
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         try:
-            connection.request(question.method, question.path, question.body, question.headers)
+            connection.request(request.method, request.path, request.body, request.headers)
             reply = connection.getresponse()
             content = reply.read()
-            if not question.is_right(reply.status, content):
-                seen.wrong.append(f"{question.path}: {reply.status} {content[:200]!r}")
+            if not request.is_right(reply.status, content):
+                seen.wrong.append(f"{request.path}: {reply.status} {content[:200]!r}")
         except (OSError, http.client.HTTPException) as error:
-            seen.wrong.append(f"{question.path}: {error!r}")
+            seen.wrong.append(f"{request.path}: {error!r}")
         finally:
             connection.close()
         seen.seconds.append(time.monotonic() - begun)
         time.sleep(PAUSE)
 
 
-def watch(port: int, questions: Sequence[Question], seconds: float) -> Seen:
-    """Ask all questions beside each other for some seconds."""
+def watch(port: int, requests: Sequence[CheckedRequest], seconds: float) -> Seen:
+    """Ask all requests beside each other for some seconds."""
     seen = Seen()
     threads = [
-        threading.Thread(target=ask, args=(port, question, seconds, seen)) for question in questions
+        threading.Thread(target=ask, args=(port, request, seconds, seen)) for request in requests
     ]
     for thread in threads:
         thread.start()
@@ -98,16 +98,16 @@ class Outcome:
 
 
 def attacked(
-    port: int, pid: int, questions: Sequence[Question], seconds: float, large_path: str
+    port: int, pid: int, requests: Sequence[CheckedRequest], seconds: float, large_path: str
 ) -> Outcome:
     """Watch a server while it is quiet, then while it is attacked."""
-    quiet = watch(port, questions, QUIET_SECONDS)
+    quiet = watch(port, requests, QUIET_SECONDS)
     command = [sys.executable, "-m", "tests.support.attack", str(port), str(seconds)]
     attack = subprocess.Popen(
-        [*command, questions[0].path, large_path], stdout=subprocess.PIPE, text=True
+        [*command, requests[0].path, large_path], stdout=subprocess.PIPE, text=True
     )
     try:
-        seen = watch(port, questions, seconds)
+        seen = watch(port, requests, seconds)
         memory = psutil.Process(pid).memory_info().rss
         output, _ = attack.communicate(timeout=90)
     finally:

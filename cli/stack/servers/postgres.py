@@ -184,7 +184,7 @@ class PostgresServer:
                 cwd="/",
                 env=_environment(),
                 start_new_session=True,
-                **(account.as_popen() if account else {}),
+                **(account.popen_arguments() if account else {}),
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise ProcessError(f"{command[0]} cannot be run: {error}") from error

@@ -81,7 +81,7 @@ def choose(data_dir: Path, token: str) -> PostgresDirectory:
             )
         return PostgresDirectory(base, server_account(base / "postgres"))
     account = server_account(data_dir / "postgres")
-    if account is None or account.may("x", data_dir):
+    if account is None or account.has_access("x", data_dir):
         return PostgresDirectory(data_dir, account)
     base = _create_external(data_dir, token)
     path_file.write_text(f"{base}\n", encoding="utf-8")
@@ -104,7 +104,7 @@ def executable_programs(folder: Path, directory: PostgresDirectory) -> Path:
         folder: the directory of ``postgres`` and ``initdb``.
         directory: the PostgreSQL directory.
     """
-    if directory.account is None or directory.account.may("x", folder / "postgres"):
+    if directory.account is None or directory.account.has_access("x", folder / "postgres"):
         return folder
     program = (folder / "postgres").stat()
     version = _digest(f"{folder} {program.st_size} {program.st_mtime_ns}")

@@ -14,7 +14,7 @@ from cli.stack.servers.ports import free_port
 from index_server.server import DirectoryInUseError, exclusive
 from tests.support.polling import eventually
 
-PATIENCE = 30  # seconds
+TIMEOUT = 30  # seconds
 
 
 class Server:
@@ -46,18 +46,18 @@ class Server:
             except requests.ConnectionError:
                 return False
 
-        eventually(answers, PATIENCE)
+        eventually(answers, TIMEOUT)
 
     def end(self, number: signal.Signals) -> int:
         """Send a signal. Return the exit status."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE)
+        return self.process.wait(TIMEOUT)
 
     def ask(self, method: str, path: str, **given: object) -> requests.Response:
         """Send a request."""
         return requests.request(
-            method, f"http://127.0.0.1:{self.port}{path}", json=given or None, timeout=PATIENCE
+            method, f"http://127.0.0.1:{self.port}{path}", json=given or None, timeout=TIMEOUT
         )
 
 
@@ -112,7 +112,7 @@ def test_unknown_options_are_ignored_with_a_warning(make: Make) -> None:
 def test_a_folder_has_one_server(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     first = make()
     first.run()
-    monkeypatch.setattr("index_server.server.LOCK_PATIENCE", 0)
+    monkeypatch.setattr("index_server.server.LOCK_TIMEOUT", 0)
     with (
         pytest.raises(DirectoryInUseError, match="in use by another server: stop it first"),
         exclusive(first.log.parent / "data"),
@@ -124,14 +124,14 @@ def test_the_server_does_not_start_with_a_damaged_index(make: Make, tmp_path: Pa
     server = make()
     (tmp_path / "data" / "a").mkdir(parents=True)
     (tmp_path / "data" / "a" / "state").write_bytes(b"{}")
-    assert server.start().wait(PATIENCE) == 1
+    assert server.start().wait(TIMEOUT) == 1
     assert f"{tmp_path}/data/a/state is damaged: restore its folder" in server.log.read_text()
 
 
 def test_the_error_names_a_port_in_use(make: Make) -> None:
     server = make()
     with socket.create_server(("127.0.0.1", server.port)):
-        assert server.start().wait(PATIENCE) == 1
+        assert server.start().wait(TIMEOUT) == 1
     assert f"port {server.port} of 127.0.0.1 is taken" in server.log.read_text()
 
 
