@@ -53,7 +53,7 @@ class CreateRequest:
 
     Attributes:
         expect_does_not_exist: an existing index is an error.
-        generation: of the new index, None for the next one.
+        generation: the generation of the new index; None for the next one.
     """
 
     expect_does_not_exist: bool = False
@@ -69,8 +69,8 @@ class IndexRegistry:
 
     Args:
         directory: the folder; it is created if it does not exist. The caller has locked it.
-        metrics: of the server.
-        load_concurrency: number of indexes to open at the same time, 0 for all.
+        metrics: the metrics of the server.
+        load_concurrency: the number of indexes to open at the same time; 0 for all.
 
     Raises:
         FingerprintIndexError, StateDamagedError, IndexMissingError: an index cannot be opened; the

@@ -28,7 +28,7 @@ from pipeline.settings.sections import LoggingSettings
 from pipeline.storage import files
 
 THREADS: Final = 32
-"""Requests that run at the same time. A search uses a core, an update waits for the disk."""
+"""Number of concurrent requests. A search uses a core, an update waits for the disk."""
 
 LIMITS: Final = Limits(
     connections=1024,
@@ -39,10 +39,10 @@ LIMITS: Final = Limits(
     body_bytes=MAX_BODY,
     body_time=120.0,
 )
-"""Clients are front ends and importers: fewer than those of the web service, larger bodies."""
+"""Front ends and importers are few clients with large bodies."""
 
 NAMES: Final[Mapping[int, str]] = {503: "TooManyRequests", 408: "RequestTimeout"}
-"""Names of errors by the status that the HTTP server sends itself."""
+"""Names of the errors that the HTTP server sends itself, by status."""
 
 LOCK_NAME: Final = ".lock"  # no index can have this name
 LOCK_TIMEOUT: Final = 10.0  # seconds; a killed server releases its lock sooner
@@ -60,13 +60,13 @@ class IndexServerOptions:
     """Options of an index server.
 
     Attributes:
-        directory: folder of the indexes.
-        host: address to listen on.
-        port: for HTTP.
-        line_protocol_port: for the line protocol, 0 to disable it.
-        line_protocol_index: name of the index that the line protocol serves.
-        load_concurrency: number of indexes to open at the same time, 0 for all.
-        logging: levels and format of the log.
+        directory: the folder of the indexes.
+        host: the address to listen on.
+        port: the port for HTTP.
+        line_protocol_port: the port for the line protocol; 0 to disable it.
+        line_protocol_index: the name of the index that the line protocol serves.
+        load_concurrency: the number of indexes to open at the same time; 0 for all.
+        logging: the levels and the format of the log.
     """
 
     directory: Path

@@ -146,7 +146,8 @@ def _encode_rows(columns: Columns) -> bytes:
     """Return rows in the binary format of ``COPY``.
 
     Args:
-        columns: of the same length. No value is null. All values of a column have the same size.
+        columns: the columns, with the same length and without null. All values of a column have
+            the same size.
     """
     fields: list[tuple[str, Any]] = [("count", ">i2")]
     for name, values in columns.items():

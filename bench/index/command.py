@@ -86,7 +86,7 @@ def index(
 @click.option(
     "--batch", type=click.IntRange(1), default=1000, show_default=True, help="Documents per commit."
 )
-@click.option("--seed", default=1, show_default=True, help="Seed of the times of the kills.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the random times of the kills.")
 @output_option
 def index_kills(*, kills: int, batch: int, seed: int, output: Path | None) -> None:
     """Kill a process that writes an index, repeatedly, and count losses.
@@ -105,9 +105,9 @@ def _measure(path: Path, documents: int, size: int) -> dict[str, Any]:
     """Build an index, or reuse an existing one, and return all figures.
 
     Args:
-        path: folder of the index. A temporary copy by hard links is next to it.
-        documents: in the index.
-        size: documents per commit.
+        path: the folder of the index. A temporary copy by hard links is created next to it.
+        documents: the number of documents in the index.
+        size: the number of documents per commit.
     """
     model = Model()
     progress(f"{documents} documents: building")

@@ -15,7 +15,7 @@ from cli.stack.servers.ports import LOOPBACK
 
 CHECKED: Final = 300  # synthetic queries to check, in addition to those of real recordings
 MAX_WRONG: Final = 0.01  # share of wrong results above which the figures are invalid
-THREADS: Final = 16  # concurrent requests, to detect replies to other requests
+THREADS: Final = 16  # concurrent requests; a reply may belong to another one
 TIMEOUT: Final = 30.0
 
 VERDICTS: Final = ("right", "missed", "wrong_track", "low_score", "false_hit", "refused")

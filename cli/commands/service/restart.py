@@ -12,7 +12,7 @@ from cli.stack.run_state import RunState
 from cli.stack.supervisor import RESTART_SIGNAL
 
 TIMEOUT = 90.0
-"""Seconds to wait for the supervisor, whose own time limit for the new process is shorter."""
+"""Seconds to wait for the supervisor. Its own time limit for the new process is shorter."""
 
 
 @click.command()

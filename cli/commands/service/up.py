@@ -117,7 +117,7 @@ def start_detached(data: DataDir) -> None:
     """
     data.create()
     if data.is_locked():
-        with data.lock():  # raises an error that says what to do
+        with data.lock():  # raises AlreadyRunningError
             pass
     arguments = ["--detached" if each == "--detach" else each for each in sys.argv[1:]]
     log = data.log(SUPERVISOR_LOG)

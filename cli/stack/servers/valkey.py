@@ -39,7 +39,7 @@ class ValkeyServer:
         port: the port on 127.0.0.1.
         password: the password of clients.
         log: the file for its output.
-        durable: whether data survives the end of the process; False for tests only.
+        durable: whether data survives the end of the process; False in tests only.
     """
 
     role = "valkey"

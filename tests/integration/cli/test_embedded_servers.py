@@ -171,7 +171,7 @@ def test_data_of_another_major_version_is_refused(folder: Path) -> None:
     server = make_postgres(folder)
     stop_process(start_server(server), server.escalation)
     (postgres_directory.choose(folder, "test").data / "PG_VERSION").write_text("9\n")
-    with pytest.raises(ProcessError, match="made by PostgreSQL 9"):
+    with pytest.raises(ProcessError, match="created by PostgreSQL 9"):
         start_server(server)
 
 
