@@ -19,7 +19,7 @@ class Script:
     """The context of a script, on real and empty servers.
 
     Attributes:
-        settings: where the servers are; the index and the store do not exist yet.
+        settings: the addresses of the servers; the index and the store do not exist yet.
         databases: the four databases.
         redis: a client of the settings' Redis database.
     """

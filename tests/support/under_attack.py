@@ -1,4 +1,4 @@
-"""What other clients see of a server that is attacked: right answers, and how soon."""
+"""Measures replies and latency of other clients during an attack on a server."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ PAUSE = 0.02  # seconds between two requests of a client
 
 @dataclass
 class Seen:
-    """What clients saw in some seconds: the time of each request, and all that was wrong."""
+    """The duration of each request of some clients, and all wrong replies."""
 
     seconds: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class CheckedRequest:
-    """A request, and what tells a right answer."""
+    """A request, and the check of its reply."""
 
     method: str
     path: str
@@ -39,8 +39,8 @@ class CheckedRequest:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def ask(port: int, request: CheckedRequest, seconds: float, seen: Seen) -> None:
-    """Ask one request again and again, on a new connection each time."""
+def send_repeatedly(port: int, request: CheckedRequest, seconds: float, seen: Seen) -> None:
+    """Send a request repeatedly for some seconds, each time on a new connection."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         begun = time.monotonic()
@@ -60,10 +60,11 @@ def ask(port: int, request: CheckedRequest, seconds: float, seen: Seen) -> None:
 
 
 def watch(port: int, requests: Sequence[CheckedRequest], seconds: float) -> Seen:
-    """Ask all requests beside each other for some seconds."""
+    """Send all requests concurrently for some seconds."""
     seen = Seen()
     threads = [
-        threading.Thread(target=ask, args=(port, request, seconds, seen)) for request in requests
+        threading.Thread(target=send_repeatedly, args=(port, request, seconds, seen))
+        for request in requests
     ]
     for thread in threads:
         thread.start()
@@ -74,11 +75,11 @@ def watch(port: int, requests: Sequence[CheckedRequest], seconds: float) -> Seen
 
 @dataclass(frozen=True)
 class Outcome:
-    """A quiet time, and the same under attack.
+    """The results without and with an attack.
 
     Attributes:
-        attackers: connections by kind.
-        memory: most bytes that the server's process had resident.
+        attackers: the number of connections by kind.
+        memory: the resident memory of the server's process in bytes, at the end of the attack.
     """
 
     quiet: Seen
@@ -100,7 +101,7 @@ class Outcome:
 def attacked(
     port: int, pid: int, requests: Sequence[CheckedRequest], seconds: float, large_path: str
 ) -> Outcome:
-    """Watch a server while it is quiet, then while it is attacked."""
+    """Measure a server without an attack, then during an attack."""
     quiet = watch(port, requests, QUIET_SECONDS)
     command = [sys.executable, "-m", "tests.support.attack", str(port), str(seconds)]
     attack = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A stack on Debian's PostgreSQL and Redis instead of the servers that the wheels bring."""
+"""A stack on Debian's PostgreSQL and Redis instead of the servers of the wheels."""
 
 from collections.abc import Iterator
 from pathlib import Path

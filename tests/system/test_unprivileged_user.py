@@ -34,7 +34,7 @@ def closed_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def checkout(closed_folder: Path) -> Path:
-    """A copy of the code there, with its compiled loops."""
+    """A copy of the code in this directory, with its compiled loops."""
     copy = closed_folder / "checkout"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "docs", "tests"))
     for path in (copy, *copy.rglob("*")):

@@ -145,7 +145,7 @@ def test_a_stray_server_is_stopped_before_the_next_start(folder: Path) -> None:
 
 
 def test_a_pid_file_with_the_pid_of_another_process_is_ignored(folder: Path) -> None:
-    """After a reboot the pid may belong to any process; here it is the one of the test."""
+    """After a reboot the pid may belong to any process. The test uses its own pid."""
     for server in (make_postgres(folder), make_valkey(folder)):
         stop_process(start_server(server), server.escalation)
     data = postgres_directory.choose(folder, "test").data
