@@ -12,7 +12,7 @@ from pipeline.runtime.databases import Databases
 from pipeline.settings.option_names import PREFIX
 from pipeline.settings.sections import Settings
 from pipeline.storage.format import LOCK_NAME
-from tests.support.servers import Servers, running_servers
+from tests.support.processes.servers import Servers, running_servers
 
 pytest_plugins = ("tests.support.fixtures",)
 

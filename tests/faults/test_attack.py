@@ -10,10 +10,10 @@ import requests
 from cli.sample.recordings import demo_lookup
 from cli.stack.data_directory import DataDir
 from cli.stack.run_state import RunState
-from tests.support.index_server import running_index_server
-from tests.support.servers import temporary_folder
-from tests.support.under_attack import FORM, CheckedRequest, Outcome, attacked
-from tests.support.whole_stack import WholeStack, running_stack
+from tests.support.clients.under_attack import FORM, CheckedRequest, Outcome, attacked
+from tests.support.processes.index_server import running_index_server
+from tests.support.processes.servers import temporary_folder
+from tests.support.processes.whole_stack import WholeStack, running_stack
 
 MOST_MEMORY = 800e6
 """Bytes that a server's process may hold, its idle 150 to 250 MB included."""

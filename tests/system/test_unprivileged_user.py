@@ -11,8 +11,8 @@ import pytest
 
 from cli.stack.data_directory import DataDir
 from cli.stack.servers.system_account import SystemAccount
-from tests.support.servers import temporary_folder
-from tests.support.whole_stack import WholeStack, running_stack
+from tests.support.processes.servers import temporary_folder
+from tests.support.processes.whole_stack import WholeStack, running_stack
 from tests.system.packages import needs_root
 from tests.system.round_trip import check_submission_and_lookup
 

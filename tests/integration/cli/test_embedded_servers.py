@@ -22,7 +22,7 @@ from cli.stack.servers.valkey import ValkeyServer
 from cli.stack.stopping import stop_process
 from pipeline.settings.sections import Settings
 from tests.support.decorators import requires_database
-from tests.support.servers import (
+from tests.support.processes.servers import (
     PASSWORD,
     Servers,
     make_postgres,

@@ -13,9 +13,9 @@ from cli.stack.servers.ports import free_port
 from pipeline.catalog.fingerprint import tables as fp
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
-from tests.support.imports import MBID, Importer
-from tests.support.synthetic import fingerprint, near_copy
-from tests.support.workers import write_config
+from tests.support.catalogue.imports import MBID, Importer
+from tests.support.catalogue.synthetic import fingerprint, near_copy
+from tests.support.processes.workers import write_config
 
 Run = Callable[..., Result]
 

@@ -16,7 +16,7 @@ from pipeline.fingerprint.codec import decode
 from pipeline.fingerprint.compare import compare2
 from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct
 from pipeline.thresholds import IMPORT_MATCH_THRESHOLD
-from tests.support.recordings import recordings
+from tests.support.catalogue.recordings import recordings
 
 MEASURED = {
     "mbid": "m",

@@ -11,7 +11,7 @@ from cli.stack.servers.ports import free_port
 from cli.stack.stopping import StopOrder
 from cli.stack.strays import ProcessIdentity
 from pipeline.settings.sections import Settings
-from tests.support.servers import Servers
+from tests.support.processes.servers import Servers
 
 NOBODY = ProcessIdentity(2**22, 1.0)
 

@@ -103,7 +103,7 @@ def attacked(
 ) -> Outcome:
     """Measure a server without an attack, then during an attack."""
     quiet = watch(port, requests, QUIET_SECONDS)
-    command = [sys.executable, "-m", "tests.support.attack", str(port), str(seconds)]
+    command = [sys.executable, "-m", "tests.support.clients.attack", str(port), str(seconds)]
     attack = subprocess.Popen(
         [*command, requests[0].path, large_path], stdout=subprocess.PIPE, text=True
     )

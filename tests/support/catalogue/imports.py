@@ -22,7 +22,7 @@ from pipeline.index.writer import open_writer
 from pipeline.messages import SubmissionBatch, from_message, to_message
 from pipeline.runtime.databases import Databases
 from pipeline.submission_fields import Receipt
-from tests.support.synthetic import Words
+from tests.support.catalogue.synthetic import Words
 
 MBID = UUID("5d1f0c5e-1111-4aaa-8aaa-000000000001")
 

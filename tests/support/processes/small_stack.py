@@ -1,6 +1,6 @@
 """A stack of one server and some test programs, for the tests of the supervisor.
 
-Run as ``python -m tests.support.small_stack DATA_DIR NAME=PROGRAM...``, where each PROGRAM is
+Run as ``python -m tests.support.processes.small_stack DATA_DIR NAME=PROGRAM...``. Each PROGRAM is
 Python source text. The program ``prepare`` runs once, and the stack is ready when it has ended.
 """
 

@@ -1,7 +1,7 @@
 """Attacks an HTTP server on 127.0.0.1 from 127.0.0.2 with five kinds of clients.
 
-Run as ``python -m tests.support.attack PORT SECONDS PATH LARGE_PATH``. Most clients request PATH;
-the reply of LARGE_PATH must be large. After SECONDS it prints as JSON the numbers of opened
+Run as ``python -m tests.support.clients.attack PORT SECONDS PATH LARGE_PATH``. Most clients request
+PATH; the reply of LARGE_PATH must be large. After SECONDS it prints as JSON the numbers of opened
 connections and of failed attempts by kind.
 """
 

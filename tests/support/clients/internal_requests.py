@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from falcon import testing
 
-from tests.support.web_client import Web
+from tests.support.clients.web_client import Web
 
 SECRET: Final = "correct horse é"
 XML: Final = "<?xml version='1.0' encoding='UTF-8'?>\n"

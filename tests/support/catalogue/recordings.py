@@ -1,7 +1,7 @@
 """Sixty real recordings with degraded copies. The sample catalogue has other recordings.
 
-``python -m tests.support.recordings MEASURED`` writes the file. MEASURED has the format of
-the input of `cli.sample.build`.
+``python -m tests.support.catalogue.recordings MEASURED`` writes the file. MEASURED has the format
+of the input of `cli.sample.build`.
 """
 
 import gzip
@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-PATH: Final = Path(__file__).parents[1] / "data" / "recordings.jsonl.gz"
+PATH: Final = Path(__file__).parents[2] / "data" / "recordings.jsonl.gz"
 
 KINDS: Final = ("mp3_96k", "opus_48k", "noise_aac64", "trim2s_vorbis")
 

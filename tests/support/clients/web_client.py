@@ -16,7 +16,7 @@ from pipeline.catalog.ingest import tables as ingest_tables
 from pipeline.messages import BackgroundLookup, LookupBatch
 from pipeline.settings.sections import Settings
 from tasks.redis_state import background_records
-from tests.support.lookup_worker import Answering
+from tests.support.clients.lookup_worker import Answering
 from tests.support.polling import eventually
 
 FORM: Final = "application/x-www-form-urlencoded"
