@@ -80,7 +80,7 @@ class IndexServerOptions:
 
 @contextmanager
 def exclusive(directory: Path) -> Iterator[None]:
-    """Lock the folder for the time of the block.
+    """Lock the folder during the block.
 
     Raises:
         DirectoryInUseError: another server keeps it locked.

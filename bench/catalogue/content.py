@@ -37,7 +37,7 @@ class CatalogueQuery:
 
     Attributes:
         words: the fingerprint, uint32.
-        duration: seconds of audio.
+        duration: the duration of the audio in seconds.
         track: the correct track; None if the correct result is empty.
         least_score: the minimum score of the correct track.
     """

@@ -89,10 +89,10 @@ def index(
 @click.option("--seed", default=1, show_default=True, help="Seed of the random times of the kills.")
 @output_option
 def index_kills(*, kills: int, batch: int, seed: int, output: Path | None) -> None:
-    """Kill a process that writes an index, repeatedly, and count losses.
+    """Repeatedly kill a process that writes an index, and count losses.
 
-    After each kill the index must contain every batch whose commit had returned, with all terms. No
-    file may be damaged, and the number of documents must be that of the position.
+    After each kill, all terms of each batch whose commit had returned must be in the index. No file
+    may be damaged, and the number of documents must match the position.
     """
     with tempfile.TemporaryDirectory() as folder:
         figures = measure_kills(Path(folder) / "index", kills, batch, seed, progress)

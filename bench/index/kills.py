@@ -1,4 +1,4 @@
-"""Kills a process that writes an index, repeatedly, and checks the index each time.
+"""Repeatedly kills a process that writes an index, and checks the index after each kill.
 
 The writing process is this module: ``python -m bench.index.kills PATH BATCH``. It inserts until
 it is killed, and prints the position of each commit that has returned.

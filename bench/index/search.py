@@ -64,7 +64,7 @@ class _SearchTimes:
     Attributes:
         wall: elapsed µs per query of each call.
         cpu: CPU seconds of this process in all calls.
-        blocks: blocks of 512 bytes read from the disk.
+        blocks: the number of blocks of 512 bytes read from the disk.
         queries: the number of queries.
     """
 

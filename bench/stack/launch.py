@@ -102,7 +102,7 @@ def data_directory(wanted: Path | None) -> Iterator[DataDir]:
 def launch_loaded_stack(
     data: DataDir, catalogue: BenchCatalogue, options: StackOptions, progress: Progress
 ) -> Iterator[LoadedStack]:
-    """Run a stack for the time of the block. Load the catalogue if the directory is empty.
+    """Run a stack during the block. Load the catalogue if the directory is empty.
 
     If the stack is bound to some cores, this process and the load drivers use only the other ones,
     if there are any.
@@ -124,7 +124,7 @@ def launch_loaded_stack(
 def launch_stack(
     data: DataDir, options: StackOptions, checkout: Checkout, progress: Progress
 ) -> Iterator[RunningStack]:
-    """Run a stack with the code of a checkout for the time of the block.
+    """Run a stack with the code of a checkout during the block.
 
     Raises:
         StackError: the stack does not start; the text quotes its log.
@@ -143,7 +143,7 @@ def check_content(data: DataDir, catalogue: BenchCatalogue) -> bool:
     """Return whether a data directory contains this catalogue. False: it is empty.
 
     Raises:
-        StackError: it contains something else; the text says what to do.
+        StackError: it contains something else; the text explains what to do.
     """
     try:
         held = json.loads((data.root / CONTENT).read_bytes())

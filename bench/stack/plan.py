@@ -48,7 +48,7 @@ class Plan:
 
     @contextmanager
     def stack(self, data: DataDir, extra: Mapping[str, str] | None = None) -> Iterator[LoadedStack]:
-        """Run the stack for the time of the block.
+        """Run the stack during the block.
 
         Args:
             data: its directory.

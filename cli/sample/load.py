@@ -130,7 +130,7 @@ def _dispatch(submission_ids: list[int], progress: Progress) -> None:
     try:
         dispatch.send_submissions(submission_ids)
     except OperationalError:
-        progress("the broker is not reachable: the sweeper will submit the sample")
+        progress("the broker is unreachable: the sweeper will submit the sample")
 
 
 def _wait_for_import(databases: Databases, deadline: float) -> datetime:

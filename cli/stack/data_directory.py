@@ -103,7 +103,7 @@ class DataDir:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the lock during a block. The end of the process releases it, also a kill.
+        """Hold the lock during a block. It is also released if the process is killed.
 
         Raises:
             AlreadyRunningError: another process holds it.

@@ -129,7 +129,7 @@ class Supervisor:
         self._start(process)
 
     def run_command(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Run a command to completion and keep the other processes running meanwhile.
+        """Run a command to its end. Keep the other processes running during this time.
 
         Args:
             name: the name of its log.

@@ -127,9 +127,7 @@ def _publish(
         try:
             RedisKeyCache(client, kind).publish(key, holder)
         except RedisError:
-            click.echo(
-                "Redis is not reachable: front ends see the change within a minute.", err=True
-            )
+            click.echo("Redis is unreachable: front ends see the change within a minute.", err=True)
 
 
 @contextmanager
@@ -137,7 +135,7 @@ def _app_database(settings: Settings) -> Iterator[sa.Connection]:
     """Open a transaction on the ``app`` database.
 
     Raises:
-        StackError: the database is not reachable or not migrated.
+        StackError: the database is unreachable or not migrated.
     """
     databases = Databases(settings, component="keys")
     name = settings.database.name
@@ -147,6 +145,6 @@ def _app_database(settings: Settings) -> Iterator[sa.Connection]:
     except sa.exc.ProgrammingError as error:
         raise StackError(f"database {name} is not ready: run `acoustid migrate`") from error
     except sa.exc.OperationalError as error:
-        raise StackError(f"database {name} is not reachable: check that the stack runs") from error
+        raise StackError(f"database {name} is unreachable: check that the stack runs") from error
     finally:
         databases.dispose()

@@ -125,7 +125,7 @@ def _databases(data_dir: Path) -> Iterator[Databases]:
     """Open the databases of a stack.
 
     Raises:
-        StackError: a database is not reachable or not migrated, or the merge is refused.
+        StackError: a database is unreachable or not migrated, or the merge is refused.
     """
     databases = Databases(settings_for_command(data_dir), component="tracks")
     try:

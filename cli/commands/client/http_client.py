@@ -45,7 +45,7 @@ class Client:
         """Send a form and return the reply. Retry after 429 and 503.
 
         Raises:
-            StackError: the server refused the request or is not reachable.
+            StackError: the server refused the request or is unreachable.
         """
         body = urlencode([("format", "json"), ("client", self.application), *form]).encode()
         request = Request(  # noqa: S310 - the user gave the address

@@ -101,7 +101,7 @@ def _best(results: list[dict[str, Any]]) -> str:
 
 
 def _recording(recording: dict[str, Any]) -> str:
-    """Return the artist, title and id of a recording, as far as they are known."""
+    """Return the artist, title and id of a recording. Missing ones are omitted."""
     artists = "".join(
         each if isinstance(each, str) else each["name"] + each.get("joinphrase", "")
         for each in recording.get("artists", ())

@@ -175,7 +175,7 @@ def _or_none(read: Callable[[], Value]) -> Value | None:
 
 def _figures(found: Mapping[str, Any] | None) -> str:
     if found is None:
-        return "not reachable"
+        return "unreachable"
     return (
         ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in found.items()) or "none"
     )

@@ -14,7 +14,7 @@ VALKEY_NAMES = ("valkey-server", "redis-server")
 
 
 class BinariesError(StackError):
-    """The programs of a server were not found. The text says how to provide them."""
+    """The programs of a server were not found. The text explains how to provide them."""
 
 
 def find_postgres(directory: Path | None = None) -> Path:
@@ -24,7 +24,7 @@ def find_postgres(directory: Path | None = None) -> Path:
         directory: the only directory to check; None to search for one.
 
     Raises:
-        BinariesError: no directory holds both programs for this machine.
+        BinariesError: no directory contains both programs for this machine.
     """
     candidates = [directory] if directory else [*_wheel_postgres(), *_system_postgres()]
     for candidate in candidates:
@@ -43,7 +43,7 @@ def find_valkey(directory: Path | None = None) -> Path:
         directory: the only directory to check; None to search for one.
 
     Raises:
-        BinariesError: no directory holds a program for this machine.
+        BinariesError: no directory contains a program for this machine.
     """
     if directory:
         candidates = [directory / name for name in VALKEY_NAMES]

@@ -13,7 +13,7 @@ CANDIDATES = ("postgres", "nobody")
 
 
 class AccountError(StackError):
-    """No account can run the server. The text says what to change."""
+    """No account can run the server. The text explains what to change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class ValkeyServer:
             stop_process(stray, self.escalation)
 
     def spawn(self) -> ChildProcess:
-        """Write the configuration file, which holds the password, and start the server."""
+        """Write the configuration file, which contains the password, and start the server."""
         folder = str(self._folder).replace("\\", "\\\\").replace('"', '\\"')
         configuration = CONFIGURATION.format(
             host=LOOPBACK,

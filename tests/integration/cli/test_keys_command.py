@@ -126,7 +126,7 @@ def test_a_key_is_created_without_redis(run: Run, settings: Settings, tmp_path: 
     done = run("create", "--application", "x")
     assert done.exit_code == 0
     assert json.loads(done.stdout)["key"]
-    assert "Redis is not reachable" in done.stderr
+    assert "Redis is unreachable" in done.stderr
 
 
 def test_the_error_names_an_unreachable_database(
@@ -138,7 +138,7 @@ def test_the_error_names_an_unreachable_database(
     (tmp_path / "acoustid.conf").write_text(text)
     done = run("create", "--application", "x")
     assert done.exit_code == 1
-    assert f"database {settings.database.name} is not reachable" in done.output
+    assert f"database {settings.database.name} is unreachable" in done.output
 
 
 def test_data_dir_selects_the_stack(

@@ -107,9 +107,10 @@ def test_suggestions_can_be_merged(run: Run, gids: tuple[UUID, UUID]) -> None:
 
 
 def test_an_unreachable_database_is_an_error(run: Run, settings: Settings, tmp_path: Path) -> None:
-    away = settings.database_fingerprint.model_copy(update={"port": free_port()})
+    closed = settings.database_fingerprint.model_copy(update={"port": free_port()})
     write_config(
-        settings.model_copy(update={"database_fingerprint": away}), tmp_path / "acoustid.conf"
+        settings.model_copy(update={"database_fingerprint": closed}),
+        tmp_path / "acoustid.conf",
     )
     done = run("merge", 1, 2)
     assert done.exit_code == 1

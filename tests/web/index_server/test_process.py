@@ -42,7 +42,7 @@ class Server:
         def answers() -> bool:
             assert process.poll() is None, self.log.read_text()
             try:
-                return self.ask("GET", "/_health").ok
+                return self.request("GET", "/_health").ok
             except requests.ConnectionError:
                 return False
 
@@ -54,7 +54,7 @@ class Server:
         self.process.send_signal(number)
         return self.process.wait(TIMEOUT)
 
-    def ask(self, method: str, path: str, **given: object) -> requests.Response:
+    def request(self, method: str, path: str, **given: object) -> requests.Response:
         """Send a request."""
         return requests.request(
             method, f"http://127.0.0.1:{self.port}{path}", json=given or None, timeout=TIMEOUT
@@ -83,20 +83,20 @@ Make = Callable[..., Server]
 def test_acknowledged_updates_survive_a_restart(make: Make, end: signal.Signals) -> None:
     server = make()
     server.run()
-    server.ask("PUT", "/a")
+    server.request("PUT", "/a")
     for term in range(20):
-        server.ask("PUT", "/a/1", hashes=[term, 100])
+        server.request("PUT", "/a/1", hashes=[term, 100])
     with socket.create_connection(("127.0.0.1", server.legacy_port)) as client:
         client.sendall(b"begin\ninsert 7 9\ncommit\n")
         assert client.makefile().read(len("OK \n") * 3) == "OK \n" * 3
     status = server.end(end)
     assert status == (-signal.SIGKILL if end == signal.SIGKILL else 0)
     server.run()
-    assert server.ask("GET", "/a/1").json()["version"] == 20
-    assert server.ask("POST", "/a/_search", query=[19, 100]).json()["results"] == [
+    assert server.request("GET", "/a/1").json()["version"] == 20
+    assert server.request("POST", "/a/_search", query=[19, 100]).json()["results"] == [
         {"id": 1, "score": 2}
     ]
-    assert server.ask("GET", "/main").json()["stats"]["num_docs"] == 1
+    assert server.request("GET", "/main").json()["stats"]["num_docs"] == 1
 
 
 def test_unknown_options_are_ignored_with_a_warning(make: Make) -> None:
@@ -138,10 +138,10 @@ def test_the_error_names_a_port_in_use(make: Make) -> None:
 def test_a_snapshot_is_restored_by_the_command(make: Make, tmp_path: Path) -> None:
     server = make()
     server.run()
-    server.ask("PUT", "/a")
-    server.ask("PUT", "/a/1", hashes=[5])
+    server.request("PUT", "/a")
+    server.request("PUT", "/a/1", hashes=[5])
     snapshot = tmp_path / "snapshot"
-    snapshot.write_bytes(server.ask("GET", "/a/_snapshot").content)
+    snapshot.write_bytes(server.request("GET", "/a/_snapshot").content)
     server.end(signal.SIGTERM)
     command = [sys.executable, "-m", "cli.main", "index", "restore", "--dir", tmp_path / "data"]
     done = subprocess.run([*command, "b", snapshot], capture_output=True, text=True, check=True)
@@ -149,4 +149,6 @@ def test_a_snapshot_is_restored_by_the_command(make: Make, tmp_path: Path) -> No
     again = subprocess.run([*command, "b", snapshot], capture_output=True, text=True, check=False)
     assert (again.returncode, "b exists: delete it first" in again.stderr) == (1, True)
     server.run()
-    assert server.ask("POST", "/b/_search", query=[5]).json()["results"] == [{"id": 1, "score": 1}]
+    assert server.request("POST", "/b/_search", query=[5]).json()["results"] == [
+        {"id": 1, "score": 1}
+    ]

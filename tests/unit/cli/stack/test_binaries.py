@@ -41,10 +41,10 @@ def test_the_wheels_own_code_is_not_run() -> None:
 
 
 def test_a_given_directory_takes_precedence(tmp_path: Path) -> None:
-    told = make_postgres(tmp_path / "bin", "17.1")
+    given = make_postgres(tmp_path / "bin", "17.1")
     make_program(tmp_path / "bin" / "redis-server", "Redis")
-    assert binaries.find_postgres(tmp_path / "bin") == told
-    assert binaries.find_valkey(tmp_path / "bin") == told / "redis-server"
+    assert binaries.find_postgres(tmp_path / "bin") == given
+    assert binaries.find_valkey(tmp_path / "bin") == given / "redis-server"
 
 
 def test_a_given_directory_without_the_programs_is_an_error(tmp_path: Path) -> None:
