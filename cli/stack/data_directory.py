@@ -47,7 +47,7 @@ class DataDir:
 
     @property
     def record(self) -> Path:
-        """The passwords and ports of the stack. They stay the same in later runs."""
+        """The passwords and ports of the stack. Later runs reuse them."""
         return self.root / "stack.json"
 
     @property

@@ -29,7 +29,7 @@ REDIS = "redis"
 CONFIG_VARIABLE = "ACOUSTID_CONFIG"
 
 LOCAL_IP_LIMIT = "10"
-"""Requests per second and address: the limit of an application, since all share one address."""
+"""Requests per second of an address: an application's limit, since all clients share it."""
 
 _ADDRESS = ("port", "user", "username", "password")
 """Options that need a host in the same section."""

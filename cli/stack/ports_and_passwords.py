@@ -1,4 +1,4 @@
-"""The file ``stack.json``: passwords of a stack and ports of its servers, equal in all runs."""
+"""The file ``stack.json``: the passwords of a stack and the last ports of its servers."""
 
 import json
 import secrets

@@ -101,7 +101,7 @@ def _repair_index(settings: Settings, progress: Callable[[str], None]) -> None:
 
 
 def _repair_store(settings: Settings, progress: Callable[[str], None]) -> None:
-    """Empty the fingerprint store if it is damaged. The index worker fills it again."""
+    """Empty a fingerprint store that is damaged or of another database. A worker fills it again."""
     path = settings.fingerprint_store.path
     if not settings.fingerprint_store.enabled:
         return

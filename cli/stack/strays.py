@@ -50,8 +50,7 @@ class ProcessIdentity:
     Attributes:
         pid: its process id.
         created: its start time, in seconds since the epoch.
-        mark: a path of the stack in the process's arguments or environment (`find_by_path`); empty
-            for none.
+        mark: a path of the stack that the process uses (`find_by_path`); empty for none.
     """
 
     pid: int

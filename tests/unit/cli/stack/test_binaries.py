@@ -85,6 +85,6 @@ def test_the_error_says_how_to_provide_the_programs(bare: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "major"), [("18.6", "18"), ("15.13 (Debian 15.13-1)", "15"), ("19beta1", "19")]
 )
-def test_major_versions(tmp_path: Path, version: str, major: str) -> None:
+def test_the_major_version_is_read(tmp_path: Path, version: str, major: str) -> None:
     make_postgres(tmp_path, version)
     assert binaries.major_version(tmp_path / "postgres") == major
