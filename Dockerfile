@@ -19,7 +19,7 @@ FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent acoustid \
     && install -d -o acoustid -g acoustid /var/lib/acoustid/index /var/lib/acoustid/fingerprints
 COPY --from=build /opt/acoustid /opt/acoustid
-# The loops are compiled for the processor of the host, at the first start of a container.
+# The first start of a container compiles the loops for the processor of the host.
 ENV PATH=/opt/acoustid/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     NUMBA_CACHE_DIR=/tmp/acoustid-compiled

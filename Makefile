@@ -1,4 +1,4 @@
-# Commands for development. `make` without arguments prints them.
+# Commands for development. `make` without arguments lists them.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -12,7 +12,7 @@ TESTERS ?= 2
 BENCH ?= lookup
 
 BIN := $(VENV)/bin
-# In the folders that FOLDERS of pipeline/loops/compiled.py names.
+# The source files in FOLDERS of pipeline/loops/compiled.py.
 LOOPS := $(foreach folder,fingerprint fingerprint_store index loops,$(wildcard pipeline/$(folder)/*.py pipeline/$(folder)/*/*.py))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
@@ -23,22 +23,22 @@ help: ## Print this help
 
 install: $(VENV)/.compiled ## Create .venv with the packages of requirements.lock
 
-install-dev: $(VENV)/.installed-dev $(VENV)/.compiled ## The same, with the tools for tests and checks
+install-dev: $(VENV)/.installed-dev $(VENV)/.compiled ## Create .venv with the tools for tests and checks, too
 
 run: install ## Run the whole service until Ctrl-C (ARGS="--port 5001" for options)
 	@exec $(BIN)/acoustid up --data-dir $(DATA) $(ARGS)
 
-test: install-dev ## Run all tests that need no more than .venv (ARGS="-k lookup", TESTERS=1)
+test: install-dev ## Run all tests that need only .venv (ARGS="-k lookup", TESTERS=1)
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile $(ARGS)
 
-test-system: install-dev ## Run the tests that need Debian packages or root; as root, install them
+test-system: install-dev ## Run the tests that need root or Debian packages (root installs these)
 	@$(BIN)/python -m tests.system.packages
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile tests/system $(ARGS)
 
-bench: install ## Measure lookups on a stack of its own (BENCH=submit, BENCH=stages; ARGS for options)
+bench: install ## Measure lookups on a new stack (BENCH=submit, BENCH=stages; ARGS for options)
 	@$(BIN)/acoustid bench $(BENCH) $(ARGS)
 
-bench-index: install ## Measure the index alone (ARGS="--documents 1000000" and more)
+bench-index: install ## Measure the index without a stack (ARGS="--documents 1000000")
 	@$(BIN)/acoustid bench index $(ARGS)
 
 check: install-dev ## Check lint, format, types and permitted imports
@@ -47,27 +47,27 @@ check: install-dev ## Check lint, format, types and permitted imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: install-dev ## Let ruff fix what it can
+format: install-dev ## Format the code and apply ruff's automatic fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Mode 700 for the directory only: the containers read the files as other users.
-secrets: ## Create the passwords that docker compose reads, if they are missing
+# Only the directory has mode 700, since the containers read the files as other users.
+secrets: ## Create missing passwords for docker compose
 	@mkdir -p .acoustid && mkdir -p -m 700 .acoustid/secrets
 	@for name in database_password redis_password cluster_secret flower_password; do \
 		test -s .acoustid/secrets/$$name || \
 		(umask 022; $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(24))' \
 			> .acoustid/secrets/$$name) || exit 1; \
 	done
-	@echo "They are in .acoustid/secrets."
+	@echo "The passwords are in .acoustid/secrets."
 
-lock: ## Resolve the dependencies again (needs uv)
+lock: ## Update the lock files (needs uv)
 	$(UV) pip compile --universal --generate-hashes --custom-compile-command "make lock" \
 		pyproject.toml -o requirements.lock
 	$(UV) pip compile --universal --generate-hashes --custom-compile-command "make lock" \
 		--extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
-clean: ## Delete .venv and caches; never the data
+clean: ## Delete .venv and caches, but no data
 	rm -rf $(VENV) build dist *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -75,13 +75,13 @@ clean: ## Delete .venv and caches; never the data
 # venv installs pip last, so an environment with pip is complete.
 $(VENV)/bin/pip:
 	@command -v $(PYTHON) >/dev/null || { \
-		echo "Python 3.11 to 3.14 is needed, and there is no $(PYTHON) on the PATH."; \
-		echo "Install it, or say: make PYTHON=/path/to/python3.11"; exit 1; } >&2
+		echo "Python 3.11 to 3.14 is needed, but $(PYTHON) is not on the PATH."; \
+		echo "Install it, or run: make PYTHON=/path/to/python3.11"; exit 1; } >&2
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || { \
-		echo "Python 3.11 to 3.14 is needed, and $(PYTHON) is $$($(PYTHON) -V 2>&1)."; \
-		echo "Name another one: make PYTHON=/path/to/python3.11"; exit 1; } >&2
+		echo "Python 3.11 to 3.14 is needed, but $(PYTHON) is $$($(PYTHON) -V 2>&1)."; \
+		echo "Give another one: make PYTHON=/path/to/python3.11"; exit 1; } >&2
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-		echo "$(PYTHON) cannot make virtual environments: on Debian and Ubuntu that takes"; \
+		echo "$(PYTHON) cannot create virtual environments. On Debian and Ubuntu, run:"; \
 		echo "  apt install python3-venv"; exit 1; } >&2
 	$(PYTHON) -m venv $(VENV)
 
@@ -90,7 +90,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/pip
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Compiles the loops. Otherwise all workers would compile them at their next start.
+# Compile the loops. Otherwise each worker compiles them at its next start.
 $(VENV)/.compiled: $(VENV)/.installed $(LOOPS)
 	$(BIN)/python -m pipeline.warm_up
 	@touch $@

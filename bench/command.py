@@ -1,6 +1,6 @@
 """``acoustid bench``: the group of all benchmarks.
 
-`cli.main` names this group like every other command. Nothing else in `cli` imports it.
+Only the table of commands in `cli.main` refers to it.
 """
 
 import click
@@ -17,7 +17,7 @@ from bench.turns.command import turns
 
 @click.group()
 def bench() -> None:
-    """Measure this software on this machine; the figures are JSON."""
+    """Measure this software on this machine. Print the figures as JSON."""
 
 
 for command in (

@@ -1,8 +1,8 @@
 """``acoustid bench fingerprint``: the functions of `pipeline.fingerprint`, in µs of CPU.
 
 The data are the real fingerprints of 948 words (120 s of audio) in
-tests/data/compare_pairs.jsonl.gz. Each figure is the least of several rounds, since other processes
-can only make a round slower.
+tests/data/compare_pairs.jsonl.gz. Each figure is the minimum of several rounds, since other
+processes can only make a round slower.
 """
 
 import gzip
@@ -39,7 +39,7 @@ def read_texts() -> list[str]:
 
 
 def cpu_micros(work: Callable[[], object], units: int) -> float:
-    """Return the least CPU time of one unit of the work in µs."""
+    """Return the minimum CPU time in µs of one unit of the work."""
     times = []
     for _ in range(ROUNDS):
         started = time.process_time()

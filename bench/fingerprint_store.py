@@ -121,7 +121,7 @@ def measure_cold(path: Path, batch: QueryBatch, databases: Databases) -> dict[st
 
 @contextmanager
 def temporary_store(databases: Databases) -> Iterator[Path]:
-    """Build a store in a temporary folder for the time of the block."""
+    """Build a store in a temporary folder during the block."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         with open_store_writer(path) as writer:

@@ -1,4 +1,4 @@
-"""Tools to measure with: a stopwatch, memory, the page cache, new processes, the machine."""
+"""Measures CPU time, elapsed time, memory and the steadiness of the machine."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Stopwatch:
         return result
 
     def clear(self) -> None:
-        """Forget all times, such as those of a warm-up."""
+        """Delete all times, such as those of a warm-up."""
         self._times.clear()
 
     def median_micros(self, units: int) -> dict[str, dict[str, float]]:
         """Return the median µs per unit of each work, as ``{name: {"cpu": …, "clock": …}}``.
 
         Args:
-            units: lookups, or other things, in one piece of work.
+            units: the number of lookups, or of other items, in one piece of work.
         """
         found = {}
         for name, times in self._times.items():
@@ -60,7 +60,7 @@ class Stopwatch:
 def in_new_process(
     function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
 ) -> Result:
-    """Call a module-level function in a new interpreter, whose memory is only its own."""
+    """Call a module-level function in a new interpreter, which shares no memory with this one."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(function, *args, **kwargs).result()
@@ -128,7 +128,7 @@ def summarize_steadiness(cores: Sequence[Sequence[float]]) -> dict[str, Any]:
     """Return the 10th and the 1st percentile of the speed as shares of the median speed.
 
     Args:
-        cores: for each core its speed in each span.
+        cores: the speed of each core in each span.
     """
     shares = np.concatenate([np.asarray(each) / np.median(each) for each in cores])
     return {

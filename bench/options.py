@@ -1,4 +1,4 @@
-"""What all benchmarks share: options of the command line, progress lines, the report."""
+"""Options, progress lines and the report of all benchmarks."""
 
 import json
 import time
@@ -21,9 +21,9 @@ def write_report(name: str, figures: Mapping[str, Any], output: Path | None) -> 
     """Write figures as JSON, together with a description of the machine.
 
     Args:
-        name: of the benchmark.
-        figures: what was measured.
-        output: the file, None for standard output.
+        name: the name of the benchmark.
+        figures: the measured figures.
+        output: the file; None for standard output.
     """
     text = json.dumps(
         {"bench": name, "machine": describe_machine(), **figures}, indent=2, ensure_ascii=False
@@ -38,7 +38,7 @@ class NumberList(click.ParamType[tuple[int, ...]]):
     """A list of whole numbers separated by commas.
 
     Args:
-        least: the smallest number that is valid.
+        least: the smallest valid number.
     """
 
     name = "numbers"

@@ -24,7 +24,7 @@ INDEX_PANELS: Final[dict[str, Series]] = {
     "bytes per document": {"": ("bytes_per_document",)},
     "inserts per second": {"": ("build", "inserts_per_second")},
 }
-"""Title of each panel, and for each line of it the path of its figure."""
+"""Title of each panel, and the path of the figure of each of its lines."""
 
 LOOKUP_PANELS: Final = {
     "lookups per second": ("requests_per_second",),

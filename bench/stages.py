@@ -34,7 +34,7 @@ from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 
 SIZES: Final = (1, 10, 100)  # lookups in a batch
-BATCHES: Final = 30  # of each size, after the warm-up
+BATCHES: Final = 30  # batches of each size, after the warm-up
 WARM_UP: Final = 3
 FUSE: Final = "ACOUSTID_CELERY_FUSE_LOOKUP_STAGES"
 

@@ -1,1 +1,1 @@
-"""The `acoustid` command: the embedded servers, their supervisor and the tools around them."""
+"""The `acoustid` command: commands, supervisor, embedded servers and sample catalogue."""

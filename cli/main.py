@@ -42,19 +42,19 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         },
     }
 )
-"""Heading in the help to the commands below it: name to ``module:attribute``."""
+"""Headings of the help, with the name and the ``module:attribute`` of each command."""
 
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {name: where for commands in SECTIONS.values() for name, where in commands.items()}
 )
-"""Name of each command to ``module:attribute``."""
+"""The ``module:attribute`` of each command by its name."""
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command only when it is needed, and lists commands by section.
+    """A group that imports a command when it runs, and lists commands by section.
 
     Args:
-        sections: heading to commands, name to ``module:attribute``.
+        sections: the ``module:attribute`` of each command, by heading and name.
     """
 
     def __init__(

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 
 class IndexServerError(Exception):
-    """An error that is sent to the client by name.
+    """An error that the client receives by name.
 
     Attributes:
         status: the HTTP status.

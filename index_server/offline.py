@@ -30,7 +30,7 @@ from pipeline.storage.format import MANIFEST_NAME
 
 
 def verify_below(directory: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Read all indexes in a folder. Yield the folder of each one and its problems.
+    """Read all indexes in a folder. Yield the folder of each index and its problems.
 
     A server may run at the same time. Deleted indexes are skipped, also those that are deleted or
     replaced during the check.
@@ -53,11 +53,11 @@ def verify_below(directory: Path) -> Iterator[tuple[Path, list[str]]]:
 def restore(directory: Path, name: str, stream: BinaryIO) -> int:
     """Create an index from a snapshot, and return its generation.
 
-    The generation is that of the snapshot, or a later one if an index of the name had it before.
+    The generation is that of the snapshot, or a later one if an earlier index of that name had it.
 
     Args:
         directory: the folder of the server, which must not run.
-        name: of the new index.
+        name: the name of the new index.
         stream: the snapshot, seekable.
 
     Raises:

@@ -25,14 +25,14 @@ _GAUGES: Final[dict[str, tuple[str, Callable[[IndexStats], int]]]] = {
     "fpindex_version": ("Version of the last update.", lambda stats: stats.position),
     "fpindex_segment_count": ("Segments of the index.", lambda stats: stats.segments),
     "fpindex_memory_segment_size_bytes": (
-        "Bytes of segments that are only in memory: none, every update goes to the disk.",
+        "Bytes of segments that are only in memory: always 0.",
         lambda _: 0,
     ),
     "fpindex_file_segment_size_bytes": ("Bytes of segment files.", lambda stats: stats.bytes),
 }
 
 Sizes = Callable[[], Iterable[tuple[str, IndexStats]]]
-"""Returns name and size of every index."""
+"""Returns the name and the size of every index."""
 
 
 class IndexMetrics(NamedTuple):
@@ -72,20 +72,20 @@ class IndexServerMetrics:
             "fpindex_search_misses", "Searches that found nothing.", _BY_INDEX
         )
         self._search_duration = self._histogram(
-            "fpindex_search_duration_seconds", "Seconds a search took."
+            "fpindex_search_duration_seconds", "Duration of searches in seconds."
         )
         self._updates = self._counter("fpindex_updates", "Updates applied.", _BY_INDEX)
         self._insert_duration = self._histogram(
-            "fpindex_insert_duration_seconds", "Seconds an update took until it was on the disk."
+            "fpindex_insert_duration_seconds", "Duration of durable updates in seconds."
         )
         self.checkpoints = self._counter(
-            "fpindex_checkpoints", "Commits, each of one update or of several that came together."
+            "fpindex_checkpoints", "Commits. Each commits one update or several simultaneous ones."
         )
 
         self._file_merges = self._counter("fpindex_file_merges", "Merges of segment files.")
         self._merge_duration = Histogram(
             "fpindex_merge_duration_seconds",
-            "Seconds a merge of segment files took.",
+            "Duration of merges of segment files in seconds.",
             registry=self._registry,
             buckets=_MERGE_SECONDS,
         )

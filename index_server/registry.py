@@ -6,8 +6,8 @@
     DIR/<name>/state          generation, deleted; see `index_server.state`
     DIR/<name>/v000007/       the engine's folder of generation 7
 
-The atomic replacement of the state file creates or deletes an index. After a crash an engine's
-folder may exist that no state file names. The next start removes it.
+The atomic replacement of the state file creates or deletes an index. After a crash, a folder of an
+engine may exist that no state file refers to. The next start removes it.
 """
 
 import re
@@ -53,7 +53,7 @@ class CreateRequest:
 
     Attributes:
         expect_does_not_exist: an existing index is an error.
-        generation: of the new index, None for the next one.
+        generation: the generation of the new index; None for the next one.
     """
 
     expect_does_not_exist: bool = False
@@ -61,7 +61,7 @@ class CreateRequest:
 
 
 class IndexMissingError(Exception):
-    """A state file names an index whose folder is missing; the text says what to do."""
+    """A state file names an index whose folder is missing; the text explains what to do."""
 
 
 class IndexRegistry:
@@ -69,12 +69,12 @@ class IndexRegistry:
 
     Args:
         directory: the folder; it is created if it does not exist. The caller has locked it.
-        metrics: of the server.
-        load_concurrency: number of indexes to open at the same time, 0 for all.
+        metrics: the metrics of the server.
+        load_concurrency: the number of indexes to open at the same time; 0 for all.
 
     Raises:
         FingerprintIndexError, StateDamagedError, IndexMissingError: an index cannot be opened; the
-            text names the file and says what to do.
+            text names the file and explains what to do.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class IndexRegistry:
             InvalidIndexNameError: the name is not valid.
             IndexAlreadyExistsError: the index exists, and the request does not expect that.
             OlderIndexAlreadyExistsError: the index exists in a later generation than requested; or
-                a deleted index of the name had the requested generation or a later one, or the
+                a deleted index of that name had the requested generation, a later one or the
                 highest possible one.
             NewerIndexAlreadyExistsError: the index exists in an earlier generation.
         """

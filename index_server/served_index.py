@@ -33,10 +33,10 @@ class SearchRequest:
     """A search with limits that the server allows.
 
     Attributes:
-        query: terms, uint32, shape (n,), in any order, duplicates allowed.
-        timeout: seconds, None for no limit.
-        limit: maximum number of results.
-        min_score: the least number of terms that a result shares.
+        query: the terms, uint32, shape (n,), in any order, duplicates allowed.
+        timeout: the time limit in seconds; None for no limit.
+        limit: the maximum number of results.
+        min_score: the minimum number of terms that a result shares.
         score_pct: results below this percentage of the best score are dropped.
     """
 
@@ -52,7 +52,7 @@ class IndexInfo:
     """Metadata and size of an index.
 
     Attributes:
-        metadata: texts that clients store with the index.
+        metadata: the texts that clients store with the index.
         stats: the size; `position` is the version.
     """
 
@@ -64,10 +64,10 @@ class ServedIndex:
     """One generation of a named index. Thread-safe.
 
     Args:
-        name: of the index.
-        generation: of the index.
-        folder: of the engine; it is created if it does not exist.
-        metrics: of the server.
+        name: the name of the index.
+        generation: the generation of the index.
+        folder: the folder of the engine; it is created if it does not exist.
+        metrics: the metrics of the server.
 
     Raises:
         FingerprintIndexError: the index cannot be opened.
@@ -125,7 +125,7 @@ class ServedIndex:
             return reader.position()
 
     def version_of(self, document: int) -> int | None:
-        """Return a version that contains the current content of a fingerprint, None if absent."""
+        """Return a version that contains the current content of a fingerprint; None if absent."""
         with self._reading() as reader:
             return reader.version_of(document)
 
@@ -135,7 +135,7 @@ class ServedIndex:
             return IndexInfo(reader.metadata(), reader.stats())
 
     def files(self) -> list[tuple[str, memoryview]]:
-        """Return name and content of each file of the current state; see `IndexReader.files`."""
+        """Return name and content of each file of the current state, see `IndexReader.files`."""
         with self._reading() as reader:
             return reader.files()
 

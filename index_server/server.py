@@ -28,7 +28,7 @@ from pipeline.settings.sections import LoggingSettings
 from pipeline.storage import files
 
 THREADS: Final = 32
-"""Requests that run at the same time. A search uses a core, an update waits for the disk."""
+"""Number of concurrent requests. A search uses a core, an update waits for the disk."""
 
 LIMITS: Final = Limits(
     connections=1024,
@@ -39,14 +39,14 @@ LIMITS: Final = Limits(
     body_bytes=MAX_BODY,
     body_time=120.0,
 )
-"""Clients are front ends and importers: fewer than those of the web service, larger bodies."""
+"""Front ends and importers are few clients with large bodies."""
 
 NAMES: Final[Mapping[int, str]] = {503: "TooManyRequests", 408: "RequestTimeout"}
-"""Names of errors by the status that the HTTP server sends itself."""
+"""Names of the errors that the HTTP server sends itself, by status."""
 
 LOCK_NAME: Final = ".lock"  # no index can have this name
-LOCK_PATIENCE: Final = 10.0  # seconds; a killed server releases its lock sooner
-STOP_PATIENCE: Final = 30.0  # seconds for open requests after SIGTERM
+LOCK_TIMEOUT: Final = 10.0  # seconds; a killed server releases its lock sooner
+STOP_TIMEOUT: Final = 30.0  # seconds for open requests after SIGTERM
 
 logger = structlog.get_logger("acoustid.index_server.server")
 
@@ -60,13 +60,13 @@ class IndexServerOptions:
     """Options of an index server.
 
     Attributes:
-        directory: folder of the indexes.
-        host: address to listen on.
-        port: for HTTP.
-        line_protocol_port: for the line protocol, 0 to disable it.
-        line_protocol_index: name of the index that the line protocol serves.
-        load_concurrency: number of indexes to open at the same time, 0 for all.
-        logging: levels and format of the log.
+        directory: the folder of the indexes.
+        host: the address to listen on.
+        port: the port for HTTP.
+        line_protocol_port: the port for the line protocol; 0 to disable it.
+        line_protocol_index: the name of the index that the line protocol serves.
+        load_concurrency: the number of indexes to open at the same time; 0 for all.
+        logging: the levels and the format of the log.
     """
 
     directory: Path
@@ -80,14 +80,14 @@ class IndexServerOptions:
 
 @contextmanager
 def exclusive(directory: Path) -> Iterator[None]:
-    """Lock the folder for the time of the block.
+    """Lock the folder during the block.
 
     Raises:
         DirectoryInUseError: another server keeps it locked.
         OSError: it cannot be created or written.
     """
     files.make_directory(directory)
-    deadline = time.monotonic() + LOCK_PATIENCE
+    deadline = time.monotonic() + LOCK_TIMEOUT
     while (lock := files.lock(directory / LOCK_NAME)) is None:
         if time.monotonic() > deadline:
             raise DirectoryInUseError(f"{directory} is in use by another server: stop it first")
@@ -111,7 +111,7 @@ def serve(options: IndexServerOptions) -> None:
     metrics = IndexServerMetrics()
     with ExitStack() as opened:
         indexes = _open(options, metrics, opened)
-        http = HttpOptions(LIMITS, THREADS, describe_error, stop_time=STOP_PATIENCE)
+        http = HttpOptions(LIMITS, THREADS, describe_error, stop_time=STOP_TIMEOUT)
         run(create_app(indexes, metrics), listener, http)
 
 

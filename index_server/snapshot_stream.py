@@ -31,8 +31,8 @@ class SnapshotHeader:
     """The map at the start of a snapshot.
 
     Attributes:
-        generation: of the source index.
-        sizes: bytes of each file by its name, in the order of the stream.
+        generation: the generation of the source index.
+        sizes: the number of bytes of each file by its name, in the order of the stream.
     """
 
     generation: int
@@ -43,8 +43,8 @@ def write_snapshot(generation: int, contents: list[tuple[str, memoryview]]) -> I
     """Yield a snapshot in pieces of at most 1 MiB.
 
     Args:
-        generation: of the index.
-        contents: name and content of each file of one consistent state.
+        generation: the generation of the index.
+        contents: the name and content of each file of one consistent state.
     """
     sizes = [{"i": name, "s": data.nbytes} for name, data in contents]
     yield msgpack.packb({"f": FORMAT, "g": generation, "s": sizes})
@@ -83,7 +83,7 @@ def read_files(header: SnapshotHeader, stream: BinaryIO, folder: Path) -> None:
     """Write the files of a snapshot into a folder, durably.
 
     Args:
-        header: from `read_header`.
+        header: the result of `read_header`.
         stream: the snapshot, at its first file.
         folder: an existing empty folder.
 

@@ -24,7 +24,7 @@ class StateDamagedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Generation of the latest index of a name."""
+    """The generation of the latest index of a name."""
 
     generation: int
     deleted: bool
@@ -36,16 +36,16 @@ def engine_folder(folder: Path, generation: int) -> Path:
 
 
 def least_generation(former: State | None) -> int:
-    """Return the least generation that a new index may have. It may exceed `MAX_GENERATION`.
+    """Return the lowest permitted generation of a new index. It may exceed `MAX_GENERATION`.
 
     Args:
-        former: the state of the last index of the name, if any.
+        former: the state of the last index of that name; None without one.
     """
     return FIRST_GENERATION if former is None else former.generation + 1
 
 
 def read_state(folder: Path) -> State | None:
-    """Return the state in a folder, None if there is none.
+    """Return the state in a folder; None if there is none.
 
     Raises:
         StateDamagedError: the file does not have the format of `write_state`.
@@ -64,7 +64,7 @@ def read_state(folder: Path) -> State | None:
 
 
 def write_state(folder: Path, state: State) -> None:
-    """Put a state in force, durably: after a crash the folder holds the old one or this."""
+    """Write the state durably. After a crash, the folder contains the old state or the new one."""
     content = json.dumps({"generation": state.generation, "deleted": state.deleted}).encode()
     files.replace_content(folder / NAME, folder / _NEW_NAME, content)
 

@@ -15,7 +15,7 @@ from index_server.errors import IndexNotFoundError, VersionMismatchError
 from pipeline.index import Change, Insert, WriterUnusable, open_writer
 
 MAX_TERMS: Final = 1 << 22
-"""A commit with this number of terms takes no more updates. Limits its memory."""
+"""Number of terms from which a commit takes no more updates. It limits the memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,9 +23,9 @@ class UpdateRequest:
     """Changes that become one version of an index.
 
     Attributes:
-        changes: in order; the last one of an id wins.
-        metadata: merged into the metadata of the index, key by key.
-        expected_version: the version that the index must have, None for any.
+        changes: the changes in order; the last one of an id wins.
+        metadata: the texts that are merged into the metadata of the index, key by key.
+        expected_version: the version that the index must have; None for any.
     """
 
     changes: list[Change] = field(default_factory=list)
@@ -51,7 +51,7 @@ class GroupCommitWriter:
     """The only writer of an index. Thread-safe.
 
     Args:
-        folder: of the engine; it is created if it does not exist.
+        folder: the folder of the engine; it is created if it does not exist.
         committed: called after each commit of the engine.
         merged: called after each merge with its duration in seconds.
 

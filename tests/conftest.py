@@ -12,7 +12,7 @@ from pipeline.runtime.databases import Databases
 from pipeline.settings.option_names import PREFIX
 from pipeline.settings.sections import Settings
 from pipeline.storage.format import LOCK_NAME
-from tests.support.servers import Servers, running_servers
+from tests.support.processes.servers import Servers, running_servers
 
 pytest_plugins = ("tests.support.fixtures",)
 
@@ -20,19 +20,19 @@ pytest_plugins = ("tests.support.fixtures",)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option for a longer attack on the HTTP servers."""
     parser.addoption(
-        "--attack-seconds", type=float, default=15.0, help="length of the attack on a server"
+        "--attack-seconds", type=float, default=15.0, help="duration of the attack on a server"
     )
 
 
 def pytest_configure() -> None:
-    """Remove the caller's configuration from the environment: the tests have their own."""
+    """Remove the caller's configuration from the environment."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    """PostgreSQL and Valkey for this test session alone."""
+    """PostgreSQL and Valkey for this test session only."""
     with running_servers() as started:
         yield started
 
@@ -61,7 +61,7 @@ def databases(settings: Settings) -> Iterator[Databases]:
 
 
 def empty(path: Path) -> None:
-    """Delete an index or a store: its position belongs to the old content of the databases."""
+    """Delete an index or a store. Its position belongs to the old content of the databases."""
     for file in path.glob("*"):
         if file.name != LOCK_NAME:
             file.unlink()

@@ -23,8 +23,8 @@ UNLINKED_EVERY: Final = 10  # one track in 10 has no MBID
 MAX_DESCRIBED: Final = 100_000  # tracks with rows in MusicBrainz
 SHORTEST, LONGEST = 150, 450  # seconds of audio
 
-LEAST_SCORE: Final = 0.85  # of a degraded synthetic fingerprint; the typical score is 0.96
-LEAST_REAL_SCORE: Final = 0.5  # of a real one, from lossy compression
+LEAST_SCORE: Final = 0.85  # of a degraded synthetic fingerprint; typical: 0.96
+LEAST_REAL_SCORE: Final = 0.5  # of a real one after lossy compression
 
 _FORM: Final = 0x4000_8000_0000_0000_0000  # version 4, RFC 9562 variant
 _TRACKS: Final = 0xBE9C7ACC << 96 | _FORM
@@ -37,8 +37,8 @@ class CatalogueQuery:
 
     Attributes:
         words: the fingerprint, uint32.
-        duration: seconds of audio.
-        track: the correct track, None if the correct result is empty.
+        duration: the duration of the audio in seconds.
+        track: the correct track; None if the correct result is empty.
         least_score: the minimum score of the correct track.
     """
 
@@ -53,8 +53,8 @@ class BenchCatalogue:
     """A catalogue of synthetic and real fingerprints.
 
     Attributes:
-        fingerprints: how many, at least as many as the sample has recordings.
-        seed: of the random data.
+        fingerprints: the number of fingerprints, at least the number of the sample's recordings.
+        seed: the seed of the random data.
     """
 
     fingerprints: int
@@ -90,7 +90,7 @@ class BenchCatalogue:
         return UUID(int=_TRACKS | track)
 
     def mbid(self, track: int) -> UUID | None:
-        """Return the MBID of a track, None for an unlinked track."""
+        """Return the MBID of a track; None for an unlinked track."""
         if track < self.real:
             return UUID(self._real[track][0].mbid)
         return None if track % UNLINKED_EVERY == 0 else UUID(int=_RECORDINGS | track)
@@ -116,7 +116,7 @@ class BenchCatalogue:
         step = -(-self.fingerprints // MAX_DESCRIBED)
         while (
             gcd(step, COPY_EVERY * UNLINKED_EVERY) > 1
-        ):  # or all of them would be of the same kind
+        ):  # with an even distance all of them would be of the same kind
             step += 1
         synthetic = [
             self._describe(number, mbid)

@@ -32,7 +32,7 @@ from pipeline.settings.sections import Settings
 
 CHUNK: Final = 5_000  # fingerprints in one transaction
 REPORT_EVERY: Final = 20 * CHUNK
-PATIENCE: Final = 30.0  # seconds to wait for the locks of index and store
+LOCK_TIMEOUT: Final = 30.0  # seconds to wait for the locks of index and store
 
 # The layout of https://www.postgresql.org/docs/current/sql-copy.html, section "Binary Format".
 _COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -74,7 +74,7 @@ def load(catalogue: BenchCatalogue, settings: Settings, progress: Progress) -> N
 
 def _open_when_free(open_it: Callable[[], Opened], busy: type[Exception]) -> Opened:
     """Open the index or the store as soon as the stack's worker has unlocked it."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + LOCK_TIMEOUT
     while True:
         try:
             return open_it()
@@ -146,7 +146,8 @@ def _encode_rows(columns: Columns) -> bytes:
     """Return rows in the binary format of ``COPY``.
 
     Args:
-        columns: of the same length. No value is null. All values of a column have the same size.
+        columns: the columns, with the same length and without null. All values of a column have
+            the same size.
     """
     fields: list[tuple[str, Any]] = [("count", ">i2")]
     for name, values in columns.items():

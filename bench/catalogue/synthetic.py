@@ -16,8 +16,8 @@ from cli.sample.recordings import sample_recordings
 from pipeline.fingerprint.codec import decode
 from pipeline.fingerprint.words import Words
 
-WORDS: Final = 948  # of 120 s of audio
-CHANGED_BITS: Final = 3.3  # mean number, from word to word
+WORDS: Final = 948  # words of 120 s of audio
+CHANGED_BITS: Final = 3.3  # mean number of bits that change from word to word
 FLIPPED_SHARE: Final = 0.02  # share of the bits of a degraded copy
 MAX_DROPPED: Final = 20  # words missing at the start of a degraded copy: up to 2.5 s
 
@@ -46,8 +46,8 @@ class Synthesizer:
         """Return a fingerprint.
 
         Args:
-            stream: name of a sequence of fingerprints; different streams are independent.
-            number: position in the stream.
+            stream: the name of a sequence of fingerprints; different streams are independent.
+            number: the position in the stream.
 
         Returns:
             uint32[`WORDS`].

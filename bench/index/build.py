@@ -31,7 +31,7 @@ def draw(path: Path, model: Model, first: int, documents: int) -> None:
     with path.open("wb") as file:
         for start in range(first, documents, BLOCK):
             model.documents(start, min(start + BLOCK, documents)).tofile(file)
-        os.fsync(file.fileno())  # so that commits do not wait for these bytes
+        os.fsync(file.fileno())  # otherwise commits wait for these bytes
 
 
 def build(path: Path, model: Model, documents: int, size: int) -> dict[str, Any]:
@@ -81,8 +81,8 @@ class _WriterTimes:
     """Times of a writer in seconds, and its memory.
 
     Attributes:
-        slowest: of the longest commit.
-        merges: of each merge.
+        slowest: the longest commit.
+        merges: each merge.
         anonymous_mb: maximum private memory of the process after a commit, in MB.
     """
 
@@ -99,7 +99,7 @@ class _WriterTimes:
 
 
 def _figures(path: Path, documents: int) -> dict[str, Any] | None:
-    """Return the stored figures of an index with all documents, None if it is not complete."""
+    """Return the stored figures of an index; None if it is not complete."""
     with open_reader(path) as reader:
         if reader.position() != documents:
             return None

@@ -86,13 +86,13 @@ def index(
 @click.option(
     "--batch", type=click.IntRange(1), default=1000, show_default=True, help="Documents per commit."
 )
-@click.option("--seed", default=1, show_default=True, help="Seed of the times of the kills.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the random times of the kills.")
 @output_option
 def index_kills(*, kills: int, batch: int, seed: int, output: Path | None) -> None:
-    """Kill a process that writes an index, repeatedly, and count losses.
+    """Repeatedly kill a process that writes an index, and count losses.
 
-    After each kill the index must contain every batch whose commit had returned, with all terms. No
-    file may be damaged, and the number of documents must be that of the position.
+    After each kill, all terms of each batch whose commit had returned must be in the index. No file
+    may be damaged, and the number of documents must match the position.
     """
     with tempfile.TemporaryDirectory() as folder:
         figures = measure_kills(Path(folder) / "index", kills, batch, seed, progress)
@@ -105,9 +105,9 @@ def _measure(path: Path, documents: int, size: int) -> dict[str, Any]:
     """Build an index, or reuse an existing one, and return all figures.
 
     Args:
-        path: folder of the index. A temporary copy by hard links is next to it.
-        documents: in the index.
-        size: documents per commit.
+        path: the folder of the index. A temporary copy by hard links is created next to it.
+        documents: the number of documents in the index.
+        size: the number of documents per commit.
     """
     model = Model()
     progress(f"{documents} documents: building")

@@ -1,7 +1,7 @@
-"""Kills a process that writes an index, repeatedly, and checks the index each time.
+"""Repeatedly kills a process that writes an index, and checks the index after each kill.
 
-The writing process is this module: ``python -m bench.index.kills PATH BATCH``. It inserts without
-end, and prints the position of each commit that has returned.
+The writing process is this module: ``python -m bench.index.kills PATH BATCH``. It inserts until
+it is killed, and prints the position of each commit that has returned.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ class KillCounts:
     """Counts over all kills.
 
     Attributes:
-        kills: number of kills.
-        acknowledged: batches whose commit had returned.
-        lost: acknowledged batches that were missing, in whole or in part.
-        corrupt: starts with a damaged file, or with a number of documents other than the position.
+        kills: the number of kills.
+        acknowledged: the number of batches whose commit had returned.
+        lost: the number of acknowledged batches that were missing, in whole or in part.
+        corrupt: the number of starts with a damaged file, or with a number of documents other than
+            the position.
     """
 
     kills: int = 0
@@ -49,10 +50,10 @@ def measure_kills(
     """Write, kill with SIGKILL at a random time, check; repeat with the same index.
 
     Args:
-        path: folder of the index, initially empty.
-        kills: number of kills.
-        size: documents per commit.
-        seed: of the random times.
+        path: the folder of the index, initially empty.
+        kills: the number of kills.
+        size: the number of documents per commit.
+        seed: the seed of the random times.
         progress: called with one line from time to time.
     """
     moments = random.Random(seed)

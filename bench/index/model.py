@@ -1,8 +1,8 @@
 """A model of the documents of an index and of its queries.
 
 A document has 120 distinct 28-bit terms, shifted to 32 bits like query terms. 30 % of them have the
-distribution P(r) ~ 1 / (r + 600) over 2**20 ranks: sounds that many recordings share. The others
-are uniform. A query is a document with 30 % of its terms replaced by new ones from the model.
+distribution P(r) ~ 1 / (r + 600) over 2**20 ranks, like sounds that many recordings share. The
+others are uniform. A query is a document with 30 % of its terms replaced by new terms.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Model:
     """Draws documents and queries. The same arguments give the same result.
 
     Attributes:
-        seed: of the random data.
+        seed: the seed of the random data.
     """
 
     seed: int = 1
@@ -61,8 +61,8 @@ class Model:
         """Draw queries for an index.
 
         Args:
-            documents: number of documents in the index.
-            count: number of queries.
+            documents: the number of documents in the index.
+            count: the number of queries.
 
         Returns:
             The id of the document of each query, and the terms of each query. Up to 20 queries use

@@ -35,7 +35,7 @@ def measure_searches(path: Path, model: Model, documents: int) -> dict[str, Any]
     """Return all figures of searches. ``budget`` is the limit of postings that lookups use.
 
     Cold searches come first. Before each one the index is dropped from the page cache. Opening the
-    index is part of a cold search. So it reads from the disk, which may be a virtual one.
+    index is part of a cold search, which reads from the disk.
     """
     warm_up()
     ids, queries = model.queries(documents, QUERIES)
@@ -64,8 +64,8 @@ class _SearchTimes:
     Attributes:
         wall: elapsed µs per query of each call.
         cpu: CPU seconds of this process in all calls.
-        blocks: blocks of 512 bytes read from the disk.
-        queries: number of queries.
+        blocks: the number of blocks of 512 bytes read from the disk.
+        queries: the number of queries.
     """
 
     wall: list[float] = field(default_factory=list)
@@ -117,7 +117,7 @@ def _cold(path: Path, queries: Sequence[Terms], size: int, budget: int | None) -
 def _found_first(
     reader: IndexReader, ids: Sequence[int], queries: Sequence[Terms], budget: int | None
 ) -> float:
-    """Return the share of queries whose first hit is the document that they were made from."""
+    """Return the share of queries whose first hit is their source document."""
     right = 0
     for first in range(0, len(queries), BATCH):
         hits = reader.search(queries[first : first + BATCH], max_postings=budget)

@@ -15,7 +15,7 @@ from cli.stack.servers.ports import LOOPBACK
 
 CHECKED: Final = 300  # synthetic queries to check, in addition to those of real recordings
 MAX_WRONG: Final = 0.01  # share of wrong results above which the figures are invalid
-THREADS: Final = 16  # concurrent requests, to detect replies to other requests
+THREADS: Final = 16  # concurrent requests; a reply may belong to another one
 TIMEOUT: Final = 30.0
 
 VERDICTS: Final = ("right", "missed", "wrong_track", "low_score", "false_hit", "refused")
@@ -34,7 +34,7 @@ def check_answers(stack: RunningStack, source: QuerySource, queries: QueryFile) 
     }
     for name, verdicts in found.items():
         wrong = sum(verdicts[each] for each in VERDICTS if each != "right")
-        if wrong > MAX_WRONG * verdicts["asked"]:
+        if wrong > MAX_WRONG * verdicts["sent"]:
             raise StackError(f"results are wrong ({name}): {verdicts}")
     return found
 
@@ -45,7 +45,7 @@ def _check(port: int, requests: Sequence[BenchLookup]) -> dict[str, int]:
     with ThreadPoolExecutor(THREADS) as pool:
         verdicts = pool.map(lambda share: list(_send(port, share)), shares)
         counted = Counter(verdict for share in verdicts for verdict in share)
-    return {"asked": len(requests), **{verdict: counted[verdict] for verdict in VERDICTS}}
+    return {"sent": len(requests), **{verdict: counted[verdict] for verdict in VERDICTS}}
 
 
 def _send(port: int, requests: Iterable[BenchLookup]) -> Iterable[str]:

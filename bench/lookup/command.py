@@ -38,7 +38,7 @@ CACHE: Final = "ACOUSTID_API_ANSWER_CACHE"
     type=NumberList(1),
     default=(),
     metavar="N,N",
-    help="Before the windows, report the memory after these total numbers of meter.",
+    help="Before the windows, report the memory after these total numbers of lookups.",
 )
 def lookup(
     *,

@@ -37,7 +37,7 @@ function init(arguments)
    queries = assert(io.open(arguments[1], "rb"))
    queries:seek("set", first)
    place = first
-   asked, known, rounds = 0, 0, 0
+   sent, known, rounds = 0, 0, 0
    found, none, refused = 0, 0, 0
    late = 0
    if arguments[4] then
@@ -55,7 +55,7 @@ function request()
    end
    local line = queries:read("*l")
    place = place + #line + 1
-   asked = asked + 1
+   sent = sent + 1
    if line:byte(1) == 49 then known = known + 1 end
    return head .. (#line - 1) .. "\r\n\r\n" .. line:sub(2)
 end
@@ -77,9 +77,9 @@ end
 function done(summary, latency, requests)
    local errors = summary.errors
    io.write("\n", string.format(
-      '{"requests": %d, "seconds": %.6f, "asked": %d, "known": %d, "rounds": %d, ' ..
+      '{"requests": %d, "seconds": %.6f, "sent": %d, "known": %d, "rounds": %d, ' ..
       '"found": %d, "none": %d, "refused": %d, "late": %d, ',
-      summary.requests, summary.duration / 1e6, window:get("asked"), window:get("known"),
+      summary.requests, summary.duration / 1e6, window:get("sent"), window:get("known"),
       window:get("rounds"), window:get("found"), window:get("none"), window:get("refused"),
       window:get("late")))
    io.write(string.format(

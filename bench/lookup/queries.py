@@ -23,8 +23,8 @@ class BenchLookup:
     """One request and its correct result.
 
     Attributes:
-        body: form-encoded.
-        track: the track of the correct first result, None if the correct result is empty.
+        body: the form-encoded body.
+        track: the track of the correct first result; None if the correct result is empty.
         least_score: the minimum score of that track.
     """
 
@@ -38,9 +38,9 @@ class QuerySource:
     """Creates queries by number.
 
     Attributes:
-        catalogue: of the stack.
-        meta: parameter of each lookup, empty for results without metadata.
-        distinct: number of different queries, None for no repetition.
+        catalogue: the catalogue of the stack.
+        meta: the parameter of each lookup; empty for results without metadata.
+        distinct: the number of different queries; None for no repetition.
     """
 
     catalogue: BenchCatalogue
@@ -82,8 +82,8 @@ class QueryFile:
     """A file of queries. Each window reads the next ones.
 
     Args:
-        source: of the queries.
-        path: of the file, which is overwritten.
+        source: the source of the queries.
+        path: the path of the file, which is overwritten.
     """
 
     def __init__(self, source: QuerySource, path: Path) -> None:

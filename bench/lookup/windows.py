@@ -21,8 +21,8 @@ WARM_UP: Final = 2.0  # seconds, with the same number of connections as the wind
 FIRST_RATE: Final = 500.0  # assumed requests per second before the first measurement
 RESERVE: Final = 2.0  # factor on the number of queries that the measured rate needs
 OPEN_LOOP_CONNECTIONS: Final = 256
-MEMORY_CONNECTIONS: Final = 32  # to reach a number of lookups
-MAX_SECONDS: Final = 30.0  # of lookups between two counts
+MEMORY_CONNECTIONS: Final = 32  # for sending a given number of lookups
+MAX_SECONDS: Final = 30.0  # of sending between two counts of the lookups
 FIRST_TASKS: Final = ("lookup.batch", "lookup.sampled_batch", "lookup.validate")
 """Each batch is exactly one task of one of these names."""
 
@@ -41,7 +41,7 @@ class BatchCounter:
     """Counts the batches that the workers of a stack have received.
 
     Args:
-        settings: of the stack.
+        settings: the settings of the stack.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -67,9 +67,9 @@ class LookupMeter:
         stack: the stack to measure.
         queries: each window takes the next ones.
         batches: counts batches; None for no count.
-        seconds: length of a window.
+        seconds: the length of a window.
         progress: called with one line for each window.
-        answered: number of lookups so far, including warm-ups.
+        answered: the number of lookups so far, including warm-ups.
     """
 
     stack: RunningStack
@@ -119,7 +119,7 @@ class LookupMeter:
 
     def _drive(self, drive: Drive, seconds: float, rate: float) -> WrkReport:
         load = drive(self.queries.provide(round(rate * seconds * RESERVE) + 100), seconds=seconds)
-        self.queries.used(load.asked)
+        self.queries.used(load.sent)
         self.answered += load.requests
         return load
 
@@ -132,7 +132,7 @@ class LookupMeter:
         load = drive(span, seconds=self.seconds)
         took = time.perf_counter() - start
         used, machine_used = self._accounting.cpu(), _busy_seconds() - machine
-        self.queries.used(load.asked)
+        self.queries.used(load.sent)
         self.answered += load.requests
         stack = sum(used[part] - cpu[part] for part in PARTS)
         return {
@@ -174,7 +174,7 @@ def _figures(load: WrkReport) -> dict[str, Any]:
         "requests_per_second": round(load.requests / load.seconds, 1),
         "latency_ms": load.latency_ms,
         "answers": {
-            "asked_known": load.known,
+            "known": load.known,
             "found": load.found,
             "none": load.none,
             "unexpected": load.unexpected(),

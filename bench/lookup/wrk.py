@@ -22,23 +22,23 @@ class WrkReport:
     """The report of one run of wrk.
 
     Attributes:
-        requests: number of replies.
-        seconds: of the run.
-        asked: number of requests sent.
-        known: requests whose fingerprint is in the catalogue.
-        rounds: how many times the queries were repeated from the start, 0 for no repetition.
-        found: replies with a track.
-        none: replies without a track.
-        refused: replies with another status than 200.
-        late: requests that were sent late, because no connection was free.
-        errors: errors below HTTP, by kind.
+        requests: the number of replies.
+        seconds: the duration of the run.
+        sent: the number of sent requests.
+        known: the number of requests whose fingerprint is in the catalogue.
+        rounds: the number of repetitions of the whole file; 0 for none.
+        found: the number of replies with a track.
+        none: the number of replies without a track.
+        refused: the number of replies with another status than 200.
+        late: the number of requests that were sent late, because no connection was free.
+        errors: the number of errors below HTTP, by kind.
         latency_ms: ``p50``, ``p95``, ``p99``, ``max``.
-        driver_cpu: CPU seconds of wrk.
+        driver_cpu: the CPU seconds of wrk.
     """
 
     requests: int
     seconds: float
-    asked: int
+    sent: int
     known: int
     rounds: int
     found: int
@@ -50,12 +50,12 @@ class WrkReport:
     driver_cpu: float
 
     def unexpected(self) -> int:
-        """Return the least number of replies with a wrong result.
+        """Return the minimum number of replies with a wrong result.
 
         A reply is wrong if it has a track for an unknown query or none for a known one. Requests
         without a reply at the end of the run do not count.
         """
-        open_requests = max(0, self.asked - self.requests)
+        open_requests = max(0, self.sent - self.requests)
         return max(
             0, self.found - self.known, self.known - self.found - self.refused - open_requests
         )

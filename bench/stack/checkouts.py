@@ -18,7 +18,7 @@ class Checkout:
     """A version of the code and its interpreter.
 
     Attributes:
-        root: absolute path of the directory with the packages.
+        root: the absolute path of the directory with the packages.
         python: the interpreter of its environment.
     """
 

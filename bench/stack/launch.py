@@ -46,9 +46,9 @@ class StackOptions:
     """Options of a stack.
 
     Attributes:
-        workers: number of lookup workers.
-        cpus: numbers of the cores that it may use, empty for all.
-        settings: settings that differ from the defaults, by the names of their variables.
+        workers: the number of lookup workers.
+        cpus: the numbers of the cores that it may use; empty for all.
+        settings: the settings that differ from the defaults, by the names of their variables.
     """
 
     workers: int
@@ -62,7 +62,7 @@ class RunningStack:
 
     Attributes:
         data: its data directory.
-        port: of its API, on the loopback address.
+        port: the port of its API on the loopback address.
     """
 
     data: DataDir
@@ -74,7 +74,7 @@ class LoadedStack(RunningStack):
     """A running stack of this checkout that contains a catalogue.
 
     Attributes:
-        settings: of the stack.
+        settings: the settings of the stack.
         user: the user key for submissions.
     """
 
@@ -89,7 +89,7 @@ def data_directory(wanted: Path | None) -> Iterator[DataDir]:
         yield DataDir.at(wanted)
         return
     folder = Path(tempfile.mkdtemp(prefix="acoustid-bench-")).resolve()
-    folder.chmod(0o711)  # under root, PostgreSQL runs as another user that must traverse it
+    folder.chmod(0o711)  # as root, PostgreSQL runs as another user, which must be able to enter
     data = DataDir(folder / "data")
     try:
         yield data
@@ -102,7 +102,7 @@ def data_directory(wanted: Path | None) -> Iterator[DataDir]:
 def launch_loaded_stack(
     data: DataDir, catalogue: BenchCatalogue, options: StackOptions, progress: Progress
 ) -> Iterator[LoadedStack]:
-    """Run a stack for the time of the block. Load the catalogue if the directory is empty.
+    """Run a stack during the block. Load the catalogue if the directory is empty.
 
     If the stack is bound to some cores, this process and the load drivers use only the other ones,
     if there are any.
@@ -124,7 +124,7 @@ def launch_loaded_stack(
 def launch_stack(
     data: DataDir, options: StackOptions, checkout: Checkout, progress: Progress
 ) -> Iterator[RunningStack]:
-    """Run a stack with the code of a checkout for the time of the block.
+    """Run a stack with the code of a checkout during the block.
 
     Raises:
         StackError: the stack does not start; the text quotes its log.
@@ -140,10 +140,10 @@ def launch_stack(
 
 
 def check_content(data: DataDir, catalogue: BenchCatalogue) -> bool:
-    """Return True if a data directory contains this catalogue, False if it is empty.
+    """Return whether a data directory contains this catalogue. False: it is empty.
 
     Raises:
-        StackError: it contains something else; the text says what to do.
+        StackError: it contains something else; the text explains what to do.
     """
     try:
         held = json.loads((data.root / CONTENT).read_bytes())
@@ -203,7 +203,7 @@ def pinned(cpus: Sequence[int]) -> Iterator[None]:
 
 
 def _other_cpus(cpus: Sequence[int]) -> tuple[int, ...]:
-    """Return the cores that the stack does not use, empty if it may use all."""
+    """Return the cores that the stack does not use; empty if it may use all."""
     if not cpus:
         return ()
     return tuple(sorted(os.sched_getaffinity(0).difference(cpus)))

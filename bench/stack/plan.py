@@ -26,13 +26,13 @@ DEFAULT_FINGERPRINTS: Final = 20_000
 
 @dataclass(frozen=True)
 class Plan:
-    """What a benchmark runs on.
+    """The stack of a benchmark, and the file of its report.
 
     Attributes:
-        catalogue: content of the stack.
-        options: of the stack.
-        data_dir: directory that keeps the loaded catalogue, None for a temporary one.
-        output: file of the report, None for standard output.
+        catalogue: the content of the stack.
+        options: the options of the stack.
+        data_dir: the directory that keeps the loaded catalogue; None for a temporary one.
+        output: the file of the report; None for standard output.
     """
 
     catalogue: BenchCatalogue
@@ -48,7 +48,7 @@ class Plan:
 
     @contextmanager
     def stack(self, data: DataDir, extra: Mapping[str, str] | None = None) -> Iterator[LoadedStack]:
-        """Run the stack for the time of the block.
+        """Run the stack during the block.
 
         Args:
             data: its directory.

@@ -34,9 +34,9 @@ class RunFile:
     """The processes of a stack.
 
     Attributes:
-        supervisor: pid of the supervisor.
-        pids: of the other processes, by their roles.
-        api_port: port of the API, None without an API.
+        supervisor: the pid of the supervisor.
+        pids: the pids of the other processes, by their roles.
+        api_port: the port of the API; None without an API.
         ready: whether the start is complete.
     """
 
@@ -47,7 +47,7 @@ class RunFile:
 
 
 def read_run_file(data: DataDir) -> RunFile | None:
-    """Return the content of ``run.json``, None if it is missing or not readable."""
+    """Return the content of ``run.json``; None if it is missing or not readable."""
     try:
         found = json.loads(data.run.read_bytes())
         processes = {each["role"]: each for each in found["processes"]}
@@ -62,7 +62,7 @@ def read_run_file(data: DataDir) -> RunFile | None:
 
 
 def part_of(role: str) -> str:
-    """Return the part of the report that a process counts for.
+    """Return the part of the report in which a process is counted.
 
     ``rest`` is beat, Flower, the supervisor, and roles that only another version has.
     """
@@ -75,7 +75,7 @@ class Accounting:
     """Reads CPU time and memory of a stack's processes.
 
     Args:
-        data: directory of a running stack.
+        data: the data directory of a running stack.
 
     Raises:
         StackError: no stack runs there.

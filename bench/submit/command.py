@@ -33,7 +33,7 @@ from pipeline.following.open_index import open_index
 from pipeline.runtime.databases import Databases
 
 POLL: Final = 0.05  # seconds
-PATIENCE: Final = 120.0  # seconds without progress
+PROGRESS_TIMEOUT: Final = 120.0  # seconds without progress
 MAX_WRONG: Final = 0.01  # share of submissions on a wrong track
 
 
@@ -138,12 +138,12 @@ class SubmitRun:
         Raises:
             StackError: no submission was imported for two minutes.
         """
-        left, deadline = count_pending(self.databases), time.monotonic() + PATIENCE
+        left, deadline = count_pending(self.databases), time.monotonic() + PROGRESS_TIMEOUT
         while left:
             time.sleep(POLL)
             now_left = count_pending(self.databases)
             if now_left < left:
-                deadline = time.monotonic() + PATIENCE
+                deadline = time.monotonic() + PROGRESS_TIMEOUT
             elif time.monotonic() > deadline:
                 raise StackError(f"{left} submissions stay pending: see the workers' logs")
             left = now_left
@@ -157,7 +157,7 @@ class SubmitRun:
         """
         with self.databases.engine("fingerprint").connect() as connection:
             wanted = changelog.position(connection)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + PROGRESS_TIMEOUT
         with open_index(self.stack.settings.fingerprint_index) as index:
             while index.position() < wanted:
                 if time.monotonic() > deadline:

@@ -43,7 +43,7 @@ class SubmissionSource:
     """Creates submissions. Each run has different ones.
 
     Attributes:
-        catalogue: of the stack.
+        catalogue: the catalogue of the stack.
         run: a number that no earlier run on this stack had.
     """
 
@@ -158,8 +158,8 @@ def judge(
     recordings on one track).
 
     Args:
-        submissions: as sent.
-        ids: the submission ids, in the same order.
+        submissions: the submissions in the order of sending.
+        ids: the submission ids in the same order.
         found: the track id of each submission id.
         known_tracks: the highest track id of the catalogue.
     """

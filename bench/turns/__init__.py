@@ -1,1 +1,1 @@
-"""``acoustid bench turns``: variants of the code and settings, measured in turns."""
+"""``acoustid bench turns``: measures variants of code and settings in turns."""

@@ -16,13 +16,13 @@ class WindowResult:
     """The figures of one window of one variant.
 
     Attributes:
-        variant: name of the variant.
-        turn: number of the round, from 0.
-        connections: number of connections.
-        cpu_ms: CPU per request by part of the stack, and their `TOTAL`.
-        rate: requests per second.
-        p50_ms: median latency.
-        p99_ms: 99th percentile of the latency.
+        variant: the name of the variant.
+        turn: the number of the round, from 0.
+        connections: the number of connections.
+        cpu_ms: the CPU time per request by part of the stack, and their `TOTAL`.
+        rate: the number of requests per second.
+        p50_ms: the median latency.
+        p99_ms: the 99th percentile of the latency.
     """
 
     variant: str
@@ -51,9 +51,9 @@ def ratios(samples: Sequence[WindowResult], of: str, to: str) -> dict[str, Any]:
     Each ratio compares two windows of one round, since the machine's speed changes with time.
 
     Args:
-        samples: one of each variant for each round and number of connections.
-        of: name of the variant in the numerator.
-        to: name of the variant in the denominator.
+        samples: one result of each variant for each round and number of connections.
+        of: the name of the variant in the numerator.
+        to: the name of the variant in the denominator.
     """
     windows = []
     for connections in _connections(samples):

@@ -32,10 +32,10 @@ def take_turns(
     All windows send the same queries.
 
     Args:
-        meters: by the names of the variants.
+        meters: the meters by the names of the variants.
         queries: the file that all of them read.
-        connections: numbers of connections, one window for each.
-        rounds: number of rounds.
+        connections: the numbers of connections, one window for each.
+        rounds: the number of rounds.
 
     Raises:
         StackError: a request failed or was refused, or too many results are wrong.

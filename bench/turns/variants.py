@@ -34,7 +34,7 @@ NO_ANSWER_CACHE: Final = {"ACOUSTID_API_ANSWER_CACHE": "false"}
 LOAD_TIMEOUT: Final = 3600.0
 """Seconds that the loading of a catalogue may take."""
 
-_STOP_LOAD_TIMEOUT: Final[Escalation] = (
+_STOP_LOAD: Final[Escalation] = (
     (Signals.SIGINT, 90.0),  # stops its stack
     (Signals.SIGTERM, 10.0),
     (Signals.SIGKILL, 5.0),
@@ -46,10 +46,10 @@ class Variant:
     """A version of the code with some settings.
 
     Attributes:
-        name: in the report.
+        name: the name in the report.
         checkout: the code.
-        commit: of the checkout, see `Checkout.commit`.
-        settings: settings that differ from the defaults, by the names of their variables.
+        commit: the commit of the checkout, see `Checkout.commit`.
+        settings: the settings that differ from the defaults, by the names of their variables.
     """
 
     name: str
@@ -119,13 +119,13 @@ def folder_names(variants: Sequence[Variant]) -> list[str]:
 def running_variants(
     variants: Sequence[Variant], catalogue: BenchCatalogue, options: StackOptions, root: Path | None
 ) -> Iterator[dict[str, RunningStack]]:
-    """Run all variants at the same time for the time of the block. Yield them by name.
+    """Run all variants during the block. Yield their stacks by name.
 
     Args:
-        variants: each one has its own data.
-        catalogue: content of each one.
-        options: of all stacks.
-        root: directory that keeps the loaded data, None for temporary directories.
+        variants: the variants; each one has its own data.
+        catalogue: the content of all stacks.
+        options: the options of all stacks.
+        root: the directory that keeps the loaded data; None for temporary directories.
 
     Raises:
         StackError: a catalogue cannot be loaded, or a stack does not start.
@@ -177,6 +177,6 @@ def load_catalogue(
     try:
         ended = wait_until(lambda: not child.runs(), LOAD_TIMEOUT)
     finally:
-        stop_process(child, _STOP_LOAD_TIMEOUT)
+        stop_process(child, _STOP_LOAD)
     if not ended or child.poll() != 0 or not check_content(data, catalogue):
         raise StackError(f"{variant.name}: loading failed; the end of {log}:\n{read_tail(log)}")

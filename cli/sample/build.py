@@ -23,9 +23,9 @@ from cli.sample.recordings import MUSICBRAINZ, PATH, SampleRecording
 SOURCES: Final = frozenset(
     {"wesnoth-1.16-music", "singularity-music", "marsshooter-data", "lincity-ng-data"}
 )
-"""Sources whose recordings are all in the sample.
+"""Sources of which all recordings are in the sample.
 
-Of `TAGGED_SOURCES` it has only those with complete tags."""
+Of `TAGGED_SOURCES`, only recordings with complete tags are."""
 TAGGED_SOURCES: Final = frozenset({"unknown-horizons"})
 DEGRADED: Final = "opus_48k"
 UNKNOWN: Final = "[unknown]"
@@ -55,7 +55,7 @@ def is_sample(measured: dict[str, Any]) -> bool:
 
 
 def sample_recording(measured: dict[str, Any]) -> SampleRecording:
-    """Return a measured recording as one of the sample. The file name may have artist and title."""
+    """Return a recording of the sample. Missing tags are read from the file name."""
     named = _FILE_NAME.fullmatch(measured["track"]) if not measured["artist"] else None
     degraded = next(each for each in measured["variants"] if each["kind"] == DEGRADED)
     return SampleRecording(

@@ -29,12 +29,12 @@ Progress = Callable[[str], None]
 
 NAME: Final = "Sample catalogue"
 TASK_ID: Final = UUID("5a3b1c86-3c9c-5d0f-8a54-6b0de1f0c001")
-"""Task id of the sample's submissions. If it exists, they were submitted before."""
+"""Task id of the sample's submissions. If it exists, they have been submitted before."""
 
 TIMEOUT: Final = 120.0
 POLL_INTERVAL: Final = 0.2  # seconds
 
-# Key of an advisory lock in the ingest database, for two processes that load the sample.
+# Key of an advisory lock in the ingest database. It excludes a second load of the sample.
 _LOCK: Final = 7723016524936704020
 
 
@@ -45,7 +45,7 @@ def load_sample(settings: Settings, progress: Progress, *, timeout: float = TIME
     running workers import them. Returns when a lookup finds them.
 
     Args:
-        settings: of the running stack, the same as those in ``ACOUSTID_CONFIG``.
+        settings: the settings of the running stack, equal to those of ``ACOUSTID_CONFIG``.
         progress: called with one line for each step.
         timeout: seconds to wait for the workers.
 
@@ -78,7 +78,7 @@ def _load_musicbrainz(databases: Databases, progress: Progress) -> None:
 
 
 def _imported(databases: Databases) -> datetime | None:
-    """Return the time of the last import, None while an import is missing.
+    """Return the time of the last import; None while an import is missing.
 
     Raises:
         StackError: a recording was rejected.
@@ -130,7 +130,7 @@ def _dispatch(submission_ids: list[int], progress: Progress) -> None:
     try:
         dispatch.send_submissions(submission_ids)
     except OperationalError:
-        progress("the broker is not reachable: the sweeper will submit the sample")
+        progress("the broker is unreachable: the sweeper will submit the sample")
 
 
 def _wait_for_import(databases: Databases, deadline: float) -> datetime:

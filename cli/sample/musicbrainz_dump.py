@@ -1,7 +1,7 @@
 """Writes recordings as a MusicBrainz dump.
 
 Recordings, artists and albums come from the tags. Editions, release events, ISRCs and a compilation
-are invented, so that lookups can show every kind of metadata. Ids are version 5 UUIDs of the names,
+are invented; with them lookups show every kind of metadata. Ids are version 5 UUIDs of the names,
 so every run writes the same files.
 """
 
@@ -27,7 +27,7 @@ MEDIUM_SIZE: Final = 15
 Row = tuple[Any, ...]
 Credit = tuple[str, ...]
 
-# A work's composer and its orchestra, as MusicBrainz credits classical music.
+# MusicBrainz credits classical music to composer and orchestra.
 COMPOSERS: Final = {"Czech National Symphony Orchestra": "Edvard Grieg"}
 JOIN: Final = "; "
 

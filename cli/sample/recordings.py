@@ -24,15 +24,15 @@ class SampleRecording:
 
     Attributes:
         mbid: an id that exists only in the sample, not in MusicBrainz.
-        title: from the tags of the file.
-        artist: from the tags, ``[unknown]`` if missing.
-        album: from the tags, empty if missing.
-        duration: seconds.
-        format: of the file.
-        bitrate: kbit/s.
-        fingerprint: Chromaprint text of the first two minutes.
-        degraded_duration: seconds of a copy in Opus at 48 kbit/s.
-        degraded_fingerprint: of that copy.
+        title: the title in the tags of the file.
+        artist: the artist in the tags; ``[unknown]`` if missing.
+        album: the album in the tags; empty if missing.
+        duration: the duration in seconds.
+        format: the format of the file.
+        bitrate: the bitrate in kbit/s.
+        fingerprint: the Chromaprint text of the first two minutes.
+        degraded_duration: the duration in seconds of a copy in Opus at 48 kbit/s.
+        degraded_fingerprint: the Chromaprint text of that copy.
     """
 
     mbid: str

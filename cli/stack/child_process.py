@@ -17,7 +17,7 @@ from cli.errors import StackError
 from cli.stack.servers.system_account import SystemAccount
 
 Pause = Callable[[float], None]
-"""Waits for a number of seconds. It may raise an exception, which ends the waiting."""
+"""Waits for a number of seconds. An exception that it raises ends the wait."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -37,8 +37,8 @@ class ChildProcess:
     def poll(self) -> int | None:
         """Return the exit status if the process has ended, else None. A signal is negative.
 
-        When it has ended, the rest of its process group is killed. Such processes would keep its
-        port, or work at the same time as the next process.
+        When it has ended, the rest of its process group is killed. Otherwise those processes would
+        keep its port, or run at the same time as the next process.
         """
         if self._process.returncode is None and self._has_ended():
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -86,7 +86,7 @@ def spawn(
         log: the file to which stdout and stderr are appended.
         env: the environment.
         cwd: the working directory; None for the current one.
-        account: the user who runs the process; None for the current one.
+        account: the user account of the process; None for the current one.
         death_signal: the signal that the process gets when this process dies (Linux only).
         files: open file descriptors that the process inherits under the same numbers.
 
@@ -105,8 +105,8 @@ def spawn(
                     cwd=cwd,
                     start_new_session=True,
                     pass_fds=files,
-                    preexec_fn=_tie_to_parent(death_signal),  # noqa: PLW1509 - no threads here
-                    **(account.as_popen() if account else {}),
+                    preexec_fn=_end_with_parent(death_signal),  # noqa: PLW1509 - no threads here
+                    **(account.popen_arguments() if account else {}),
                 )
             )
     except (OSError, subprocess.SubprocessError) as error:
@@ -150,16 +150,16 @@ def wait_until(condition: Callable[[], bool], seconds: float, pause: Pause = tim
     return True
 
 
-def _tie_to_parent(number: signal.Signals) -> Callable[[], None] | None:
-    """Return a function that a child calls before its program, so that it ends with its parent."""
+def _end_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+    """Return a function for the child that makes it end with its parent; None if unsupported."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     parent = os.getpid()
 
-    def tie() -> None:
+    def end_with_parent() -> None:
         prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
         if os.getppid() != parent:  # the parent died before the call of prctl
             os._exit(1)
 
-    return tie
+    return end_with_parent

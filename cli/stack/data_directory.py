@@ -18,7 +18,7 @@ LOG_LIMIT = 16 * 1024 * 1024
 """Bytes above which a log is renamed when its process starts."""
 
 LOCK_TIMEOUT = 0.5
-"""Seconds after which a held lock belongs to a stack. `DataDir.is_locked` holds it more briefly."""
+"""Seconds to wait for the lock. `DataDir.is_locked` holds it for a shorter time."""
 
 
 class AlreadyRunningError(StackError):
@@ -47,7 +47,7 @@ class DataDir:
 
     @property
     def record(self) -> Path:
-        """The passwords and ports of the stack, kept between runs."""
+        """The passwords and ports of the stack. Later runs reuse them."""
         return self.root / "stack.json"
 
     @property
@@ -93,7 +93,7 @@ class DataDir:
         try:
             if not self.root.exists():
                 self.root.mkdir(parents=True)
-                # As root, PostgreSQL runs as another user, which must be able to enter.
+                # If root starts the stack, PostgreSQL's own account must be able to enter.
                 self.root.chmod(0o711 if os.geteuid() == 0 else 0o700)
             (self.root / "logs").mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
@@ -103,7 +103,7 @@ class DataDir:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the lock during a block. The lock ends with the process, also if it is killed.
+        """Hold the lock during a block. It is also released if the process is killed.
 
         Raises:
             AlreadyRunningError: another process holds it.

@@ -29,7 +29,7 @@ REDIS = "redis"
 CONFIG_VARIABLE = "ACOUSTID_CONFIG"
 
 LOCAL_IP_LIMIT = "10"
-"""Requests per second: the limit of an application, since all clients here share one address."""
+"""Requests per second of an address: an application's limit, since all clients share it."""
 
 _ADDRESS = ("port", "user", "username", "password")
 """Options that need a host in the same section."""
@@ -43,8 +43,8 @@ class UserConfig:
 
     Attributes:
         path: the absolute path of the file; None without a file.
-        sections: the text of its options.
-        sources: the options that are set, and where; see `Settings.sources`.
+        sections: the texts of its options.
+        sources: the source of each option that is set; see `Settings.sources`.
         environ: the environment.
     """
 
@@ -88,7 +88,7 @@ class UserConfig:
         """Check that no port, user or password is set without a host.
 
         Raises:
-            StackError: one is.
+            StackError: a port, user or password is set without a host.
         """
         embedded = [*self.embedded_databases, *([REDIS] if self.embeds_redis else [])]
         for section in embedded:
@@ -96,8 +96,8 @@ class UserConfig:
                 origin = self.sources.get(f"{section}.{option}")
                 if origin:
                     raise StackError(
-                        f"{origin} is given, but no host for [{section}]: give the host too, or "
-                        "leave both out for the embedded server"
+                        f"{origin} is set, but no host in [{section}]: set the host too, or "
+                        "omit both for the embedded server"
                     )
 
 
@@ -113,14 +113,14 @@ def read_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
         raise StackError(str(error)) from error
 
 
-def settings_here(data_dir: Path) -> Settings:
+def settings_for_command(data_dir: Path) -> Settings:
     """Return the settings for a command.
 
     They are those of the stack in ``--data-dir`` if that option is given, else those in the file
     that ``ACOUSTID_CONFIG`` names, else those of the stack in the default data directory.
 
     Raises:
-        StackError: the settings are invalid, or ``--data-dir`` holds no stack.
+        StackError: the settings are invalid, or ``--data-dir`` contains no stack.
     """
     source = click.get_current_context().get_parameter_source("data_dir")
     is_given = source is ParameterSource.COMMANDLINE
@@ -128,7 +128,7 @@ def settings_here(data_dir: Path) -> Settings:
     if config.exists() and (is_given or CONFIG_VARIABLE not in os.environ):
         return read_settings(config)
     if is_given:
-        raise StackError(f"{data_dir} holds no stack: create one with `acoustid up`")
+        raise StackError(f"{data_dir} contains no stack: create one with `acoustid up`")
     return read_settings()
 
 
@@ -180,7 +180,7 @@ def _read_sections(path: Path | None) -> Sections:
 
 
 def _absolute_path(option: str, value: str) -> str:
-    """Return a path as an absolute one, since other commands have other working directories."""
+    """Return the absolute path. Other commands may have other working directories."""
     is_path = option == "path" or option.endswith("_file")
     return str(Path(value).absolute()) if is_path and value else value
 

@@ -1,4 +1,4 @@
-"""The passwords of a stack and the ports of its servers, kept between runs in ``stack.json``."""
+"""The file ``stack.json``: the passwords of a stack and the last ports of its servers."""
 
 import json
 import secrets
@@ -17,7 +17,7 @@ class StackRecord:
     """Ports and passwords of a stack, created at its first start.
 
     Attributes:
-        token: part of the name of its directory under ``/var/lib/acoustid``, if it needs one.
+        token: a part of the name of its directory under ``/var/lib/acoustid``, if it has one.
         postgres_password: the password of PostgreSQL.
         valkey_password: the password of Valkey.
         cluster_secret: the secret of section ``cluster``.

@@ -63,7 +63,7 @@ class Prepared:
 def prepare(settings: Settings, progress: Callable[[str], None]) -> Prepared:
     """Create missing databases, tables and demo keys; repair the index and the store.
 
-    Existing data is not changed, so this runs at each start.
+    Existing data is not changed, so each start calls this function.
 
     Args:
         settings: the settings.
@@ -101,7 +101,7 @@ def _repair_index(settings: Settings, progress: Callable[[str], None]) -> None:
 
 
 def _repair_store(settings: Settings, progress: Callable[[str], None]) -> None:
-    """Empty the fingerprint store if it can't be used. The index worker fills it again."""
+    """Empty a fingerprint store that is damaged or of another database. A worker fills it again."""
     path = settings.fingerprint_store.path
     if not settings.fingerprint_store.enabled:
         return
@@ -110,7 +110,7 @@ def _repair_store(settings: Settings, progress: Callable[[str], None]) -> None:
         with databases.engine("fingerprint").connect() as connection:
             check_own(open_store(path), connection)
     except FingerprintStoreError as error:
-        progress(f"emptying the fingerprint store, which a worker fills again: {error}")
+        progress(f"emptying the fingerprint store, a worker fills it again: {error}")
         with suppress(StoreLocked), open_store_writer(path, clear_damaged=True) as writer:
             writer.rebuild([], 0, 0)
     finally:

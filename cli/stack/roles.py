@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cli.stack.servers.ports import LOOPBACK
-from cli.stack.stopping import TERM_BRIEFLY, WARM_SHUTDOWN, Escalation, StopOrder
+from cli.stack.stopping import SHORT_TERM_THEN_KILL, WARM_SHUTDOWN, Escalation, StopOrder
 from tasks.queues import queues_by_worker
 
 FLOWER_USER = "acoustid"
@@ -22,21 +22,21 @@ class Role:
 
     Attributes:
         name: its name in logs and in ``run.json``.
-        stop_order: its place in the order in which processes stop.
-        command: the program and its arguments. All users can read them, so they hold no secret.
+        stop_order: the group of processes with which it stops.
+        command: the program and its arguments. All users can read them, so they contain no secret.
         escalation: the signals that stop it.
         port: the port on which it listens; None for no port.
         host: the address on which it listens.
         node: its Celery node name without the host; None if it is no worker.
-        shares_listener: whether it serves a listening socket of the supervisor, passed with the
+        shares_listener: whether it uses a listening socket of the supervisor, passed with the
             options ``--fd`` and ``--ready-fd``. Such a process can be replaced without downtime.
-        environ: variables in addition to the environment of the stack.
+        environ: more variables than those of the stack's environment.
     """
 
     name: str
     stop_order: StopOrder
     command: tuple[str, ...]
-    escalation: Escalation = TERM_BRIEFLY
+    escalation: Escalation = SHORT_TERM_THEN_KILL
     port: int | None = None
     host: str = LOOPBACK
     node: str | None = None

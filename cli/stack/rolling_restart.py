@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from signal import Signals
 
 from cli.stack.child_process import ChildProcess, Pause, ProcessError
-from cli.stack.stopping import TERM_BRIEFLY, stop_processes
+from cli.stack.stopping import SHORT_TERM_THEN_KILL, stop_processes
 from cli.stack.supervised_process import RoleStarter, SupervisedProcess
 
 READY_TIMEOUT = 60.0
@@ -22,8 +22,8 @@ class RollingRestart:
 
     Attributes:
         requested: the number of requested restarts.
-        completed: the number of completed ones, whether they succeeded or not.
-        problem: why the last one failed; empty if it succeeded.
+        completed: the number of completed ones, failed ones included.
+        problem: the reason why the last one failed; empty if it succeeded.
     """
 
     requested: int = 0
@@ -31,11 +31,11 @@ class RollingRestart:
     problem: str = ""
     _process: SupervisedProcess | None = None
     _starter: RoleStarter | None = None
-    # Processes beside the current one: a new one that is not ready, an old one that still serves.
+    # A new process that is not ready yet, or an old one that still answers requests.
     _others: list[tuple[str, ChildProcess]] = field(default_factory=list)
 
     def set_process(self, process: SupervisedProcess, starter: RoleStarter) -> None:
-        """Set the process that restarts replace, and what starts it."""
+        """Set the process that a restart replaces, and the object that starts it."""
         self._process, self._starter = process, starter
 
     def is_due(self) -> bool:
@@ -52,7 +52,8 @@ class RollingRestart:
         Args:
             report: called with a line of text about the result.
             check_others: called while waiting, to keep the other processes running.
-            pause: waits. If it raises an exception, the caller of `close` stops the processes.
+            pause: the function that waits. If it raises an exception, the caller stops the
+                processes that `close` returns.
         """
         if self._process is None or self._starter is None:
             return
@@ -61,7 +62,7 @@ class RollingRestart:
             old, new = self._start_new(self._process, self._starter, check_others, pause)
         except (ProcessError, OSError) as error:
             self.problem = str(error)
-            report(f"{error}; the old process keeps running")
+            report(f"{error}; the old process continues to run")
         else:
             report(f"{self._process.name} was replaced (pid {new.pid})")
             if old is not None:
@@ -122,7 +123,7 @@ class RollingRestart:
             check_others()
 
         self._others.append((name, old))
-        stop_processes([(old, TERM_BRIEFLY)], pause_and_check)
+        stop_processes([(old, SHORT_TERM_THEN_KILL)], pause_and_check)
         self._others.remove((name, old))
 
 

@@ -40,7 +40,7 @@ class RunState:
         processes: the processes that it started.
         ready: whether the start of the stack is complete.
         restarts: the number of completed restarts of the front end.
-        restart_problem: why the last restart failed; empty if it succeeded.
+        restart_problem: the reason why the last restart failed; empty if it succeeded.
     """
 
     supervisor: ProcessIdentity

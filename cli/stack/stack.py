@@ -1,4 +1,4 @@
-"""Starts a stack: servers, databases, then the processes; runs it until it is stopped."""
+"""Starts servers, databases and processes of a stack, and runs it until it is stopped."""
 
 import socket
 import sys
@@ -26,7 +26,7 @@ _OVERRIDING_PREFIXES = ("FLOWER_", "CELERY_", "UVICORN_")
 """Prefixes of variables that would override the commands of `cli.stack.roles`."""
 
 _LIBPQ_PREFIX = "PG"
-"""Prefix of variables of libpq. They are not meant for the embedded PostgreSQL."""
+"""Prefix of variables of libpq, which must not apply to the embedded PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def _listener(role: Role) -> socket.socket:
 def _load_sample(
     supervisor: Supervisor, data: DataDir, environ: Mapping[str, str], report: Report
 ) -> None:
-    """Load the sample catalogue. The stack also runs without it, so a failure is only reported."""
+    """Load the sample catalogue. A failure is only reported: the stack runs without it, too."""
     command = _acoustid("sample", "--demo", str(data.demo_lookup))
     try:
         supervisor.run_command("sample", command, environ)
@@ -174,7 +174,7 @@ def _load_sample(
 
 
 def child_environment(data: DataDir, user: UserConfig) -> dict[str, str]:
-    """Return the user's environment, without unwanted variables, with the stack's configuration."""
+    """Return the user's environment without unwanted variables, and with the stack's settings."""
     unwanted: tuple[str, ...] = _OVERRIDING_PREFIXES
     if user.embedded_databases:
         unwanted = (*unwanted, _LIBPQ_PREFIX)

@@ -1,7 +1,7 @@
 """Stops processes in an order, each with a sequence of signals from SIGTERM to SIGKILL.
 
-A Celery worker's own time to finish after SIGQUIT is in `celeryconfig.py`
-(`worker_soft_shutdown_timeout`).
+The time that a Celery worker has after SIGQUIT is `worker_soft_shutdown_timeout` in
+`celeryconfig.py`.
 """
 
 import time
@@ -24,7 +24,7 @@ WARM_SHUTDOWN: Escalation = (
     (Signals.SIGQUIT, 12.0),  # Celery waits briefly, then returns running tasks to the queue
     (Signals.SIGKILL, 5.0),
 )
-TERM_BRIEFLY: Escalation = ((Signals.SIGTERM, 15.0), (Signals.SIGKILL, 5.0))
+SHORT_TERM_THEN_KILL: Escalation = ((Signals.SIGTERM, 15.0), (Signals.SIGKILL, 5.0))
 TERM_THEN_KILL: Escalation = ((Signals.SIGTERM, 30.0), (Signals.SIGKILL, 5.0))
 
 
@@ -50,7 +50,7 @@ class StoppableProcess(Protocol):
 
 @dataclass
 class _Stop:
-    """A process that is being stopped, with the signals that it has not got yet."""
+    """A process that is being stopped, and the signals that were not sent to it yet."""
 
     process: StoppableProcess
     signals: list[tuple[Signals, float]]

@@ -1,4 +1,4 @@
-"""Finds processes that an earlier run of a stack left behind, by pid, start time and path."""
+"""Finds running processes of an earlier run of a stack, by pid, start time and path."""
 
 from dataclasses import dataclass
 from signal import Signals
@@ -8,7 +8,7 @@ import psutil
 from cli.stack.child_process import ProcessError
 
 CLOCK_TOLERANCE = 2.0
-"""Seconds by which the start time of a process may change when the system clock is set."""
+"""Maximum change in seconds of a process's start time when the system clock is set."""
 
 
 class StrayProcess:
@@ -45,12 +45,12 @@ class StrayProcess:
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """Identifies a process even after its pid was reused: the start time differs then.
+    """Identifies a process by pid and start time, since a pid may be reused.
 
     Attributes:
         pid: its process id.
         created: its start time, in seconds since the epoch.
-        mark: a path of the stack that the process was given (`find_by_path`); empty for none.
+        mark: a path of the stack that the process uses (`find_by_path`); empty for none.
     """
 
     pid: int
@@ -66,7 +66,7 @@ class ProcessIdentity:
 
 
 def find_by_path(pid: int, path: str) -> StrayProcess | None:
-    """Return the running process `pid` if it was given `path` or a path below it, else None.
+    """Return the running process `pid` if it uses `path` or a path below it, else None.
 
     The path may be an argument, the working directory or the value of an environment variable. With
     an empty path, any running process `pid` is returned.

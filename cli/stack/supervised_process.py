@@ -1,4 +1,4 @@
-"""A process that the supervisor keeps running: how it is started, and when it is restarted."""
+"""A process that the supervisor keeps running, and the schedule of its restarts."""
 
 import socket
 import time
@@ -13,7 +13,7 @@ from cli.stack.stopping import Escalation, StopOrder
 from cli.stack.strays import ProcessIdentity
 
 MAX_RESTART_DELAY = 30.0
-"""Seconds between the end of a process and its restart, at most."""
+"""Maximum number of seconds between the end of a process and its restart."""
 
 STABLE_AFTER = 60.0
 """Seconds of running time after which earlier exits no longer count."""
@@ -32,9 +32,9 @@ class SupervisedProcess:
         host: the address on which it listens.
         mark: a path that identifies its processes, see `ProcessIdentity`.
         child: the running process; None while it is down.
-        exits: how often it has ended since it last was stable.
-        started: when `child` was started, on the monotonic clock.
-        next_start: when to start it again, on the monotonic clock.
+        exits: the number of exits since its last stable run.
+        started: the time of the start of `child`, on the monotonic clock.
+        next_start: the time of the next start, on the monotonic clock.
     """
 
     name: str

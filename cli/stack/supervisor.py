@@ -1,8 +1,8 @@
 """The supervisor: starts the processes of a stack, restarts them, stops them in order.
 
 It has one thread. A signal handler only counts the signal; the file descriptor of
-`signal.set_wakeup_fd` wakes the loop. So no step is interrupted: `StopRequested` is raised only in
-`Supervisor.pause`.
+`signal.set_wakeup_fd` wakes the loop. So no step is interrupted. Only `Supervisor.pause` raises
+`StopRequested`.
 """
 
 import os
@@ -23,12 +23,13 @@ from cli.stack.rolling_restart import RollingRestart
 from cli.stack.run_state import RunState
 from cli.stack.servers.embedded_server import EmbeddedServer, start_server
 from cli.stack.servers.ports import LOOPBACK
-from cli.stack.stopping import TERM_BRIEFLY, StopOrder, stop_processes
+from cli.stack.stopping import SHORT_TERM_THEN_KILL, StopOrder, stop_processes
 from cli.stack.strays import ProcessIdentity
 from cli.stack.supervised_process import RoleStarter, SupervisedProcess
 
 MAX_EXITS_AT_START = 3
-"""Exits of one process, before the stack was ever ready, after which the start fails."""
+"""Number of exits of one process, before the stack is ready for the first time, after which the
+start fails."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RESTART_SIGNAL = signal.SIGUSR1
@@ -128,7 +129,7 @@ class Supervisor:
         self._start(process)
 
     def run_command(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Run a command to completion and keep the other processes running meanwhile.
+        """Run a command to its end. Keep the other processes running during this time.
 
         Args:
             name: the name of its log.
@@ -193,7 +194,7 @@ class Supervisor:
         self._save()
 
     def _restart_ended(self) -> None:
-        """Notice processes that have ended, and start those again whose delay is over."""
+        """Schedule the restart of ended processes, and start those again whose delay is over."""
         for process in self._processes:
             status = process.child.poll() if process.child else None
             if status is not None:
@@ -205,7 +206,7 @@ class Supervisor:
         try:
             self._start(process)
         except ProcessError as error:  # the reason may be temporary, such as too little memory
-            self._report(f"{error}, trying again in {process.schedule_restart():g} s")
+            self._report(f"{error}, next attempt in {process.schedule_restart():g} s")
         else:
             self._report(f"{process.name} starts again (pid {process.child and process.child.pid})")
 
@@ -217,7 +218,7 @@ class Supervisor:
                 f"{process.name} ends at every start; the end of {log}:\n{read_tail(log)}"
             )
         how = describe_exit(status)
-        self._report(f"{process.name} ended ({how}), starting it again in {delay:g} s: see {log}")
+        self._report(f"{process.name} ended ({how}), restart in {delay:g} s: see {log}")
         self._save()
 
     def _until_next_start(self) -> float:
@@ -236,7 +237,9 @@ class Supervisor:
                 if each.stop_order == order and each.child and each.child.runs()
             ]
             if order == StopOrder.FRONT_END:
-                running += [(name, child, TERM_BRIEFLY) for name, child in others if child.runs()]
+                running += [
+                    (name, child, SHORT_TERM_THEN_KILL) for name, child in others if child.runs()
+                ]
             if running:
                 self._report(f"stopping {', '.join(name for name, _, _ in running)}")
                 stopped = [(child, escalation) for _, child, escalation in running]

@@ -40,7 +40,7 @@ class _Methods:
         allowed = [method for method in _METHODS if hasattr(resource, f"on_{method.lower()}")]
         if req.method in allowed:
             return
-        # An unknown word such as `_find` in place of an id is an unknown path.
+        # An unknown word in place of an id, such as `_find`, is an unknown path.
         if params.get("document", "").startswith("_"):
             raise NotFoundError
         resp.set_header("Allow", ", ".join(allowed))

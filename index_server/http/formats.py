@@ -32,13 +32,13 @@ class Format(Enum):
 
 
 MAX_BODY: Final = 16 * 1024 * 1024
-"""Bytes that the body of a request may have."""
+"""Maximum number of bytes of a request's body."""
 
 MAX_CONTAINERS: Final = 300_000
-"""Maps and lists that a body may have. Each takes 1 byte of the body and 60 to 240 of memory."""
+"""Maximum number of maps and lists in a body. Each takes 60 to 240 bytes of memory."""
 
 MAX_ITEMS: Final = 2**20
-"""Items that a list or a map may have."""
+"""Maximum number of items of a list or a map."""
 
 _CHUNK: Final = 256 * 1024
 _FORMATS: Final = {form.value: form for form in Format}
@@ -123,7 +123,7 @@ def fields(value: object, names: Sequence[str], form: Format) -> dict[str, Any]:
 
     Args:
         value: the result of `decode`, or a part of it.
-        names: of the allowed fields; their first letters differ.
+        names: the names of the allowed fields; their first letters differ.
         form: the format of the body.
 
     Raises:
@@ -174,7 +174,7 @@ class IndexRequest:
         return decode(body, form), form
 
     def optional_body(self) -> tuple[object, Format]:
-        """Return the decoded body and its format, an empty map if there is no body.
+        """Return the decoded body and its format; an empty map if there is no body.
 
         Raises:
             UnsupportedMediaTypeError, BadRequestError, BodyTooLargeError: as for `body`.

@@ -195,7 +195,7 @@ def _strings(value: object) -> dict[str, str]:
         raise BadRequestError
     try:
         for text in (*value, *value.values()):
-            str.encode(text)  # JSON allows lone surrogates, which UTF-8 does not
+            str.encode(text)  # JSON allows lone surrogates, UTF-8 does not
     except (TypeError, UnicodeEncodeError):
         raise BadRequestError from None
     return value

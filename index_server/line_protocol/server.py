@@ -15,7 +15,7 @@ from index_server.line_protocol.session import LineProtocolSession
 from index_server.registry import CreateRequest, IndexRegistry
 
 MAX_LINE: Final = 256 * 1024
-"""Bytes that a line may have, including the line end."""
+"""Maximum number of bytes of a line, including the line end."""
 
 MAX_CONNECTIONS: Final = 512
 """Maximum number of connections. Each one has a thread."""
@@ -34,9 +34,9 @@ class LineProtocolServer:
     """Serves one index in the line protocol, in its own threads, until it is closed.
 
     Args:
-        indexes: of the server.
-        name: of the index to serve; it is created if it does not exist.
-        address: host and port to listen on; port 0 for any free one.
+        indexes: the indexes of the server.
+        name: the name of the index to serve; it is created if it does not exist.
+        address: the host and port to listen on; port 0 for any free one.
 
     Raises:
         OSError: it cannot listen on the address.
@@ -57,7 +57,7 @@ class LineProtocolServer:
         return int(self._listener.server_address[1])
 
     def close(self) -> None:
-        """Accept no more connections. Open ones end with the process."""
+        """Close the listening socket. Open connections end with the process."""
         self._listener.shutdown()
         self._listener.server_close()
 
@@ -70,7 +70,7 @@ class _Connection(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         session = LineProtocolSession(self.server.indexes, self.server.index_name)
-        with suppress(OSError):  # the client has disconnected, or reads no replies
+        with suppress(OSError):  # the client has disconnected, or does not read replies
             while self._answer_one(session):
                 pass
 
@@ -142,6 +142,6 @@ class _Listener(socketserver.ThreadingTCPServer):
 
 
 def _client(address: object) -> str:
-    """Return the client of a socket address, "" for this machine."""
+    """Return the client of a socket address; "" for this machine."""
     host = str(address[0]) if isinstance(address, tuple) else ""
     return "" if host in EXEMPT else client_of(host)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_TRANSACTION: Final = 1 << 24
-"""Terms that a transaction may have: 64 MiB."""
+"""Maximum number of terms of a transaction: 64 MiB."""
 
 MAX_DOCUMENT_ID: Final = "max_document_id"
 """A read-only attribute: the highest id in the index."""
@@ -53,8 +53,8 @@ class LineProtocolSession:
     """The settings and the transaction of one connection.
 
     Args:
-        indexes: of the server.
-        name: of the index that the protocol serves.
+        indexes: the indexes of the server.
+        name: the name of the index that the protocol serves.
     """
 
     def __init__(self, indexes: IndexRegistry, name: str) -> None:
@@ -77,7 +77,7 @@ class LineProtocolSession:
 
     @property
     def idle_timeout(self) -> float | None:
-        """Seconds without a command after which the connection is closed, None for never."""
+        """Seconds without a command after which the connection is closed; None for no limit."""
         return self._settings["idle_timeout"] / 1000 or None
 
     def answer(self, line: str) -> str:
@@ -117,7 +117,7 @@ class LineProtocolSession:
             logger.warning("search failed", error=repr(error))
             raise RefusedError("search failed") from None
         scores = hits.scores.tolist()
-        # The protocol rounds this minimum half up, the engine rounds it down.
+        # The protocol rounds this minimum half up; the engine rounds it down.
         least = (scores[0] * percent + 50) // 100 if scores else 0
         found = zip(hits.ids.tolist(), scores, strict=True)
         return " ".join(f"{document}:{score}" for document, score in found if score >= least)
@@ -162,7 +162,7 @@ class LineProtocolSession:
         return ""
 
     def _do_nothing(self, words: list[str]) -> str:
-        """Accept a command whose work the engine does by itself."""
+        """Do nothing: the engine does the work of this command by itself."""
         del words
         self._in_transaction()
         return ""

@@ -10,10 +10,10 @@ import requests
 from cli.sample.recordings import demo_lookup
 from cli.stack.data_directory import DataDir
 from cli.stack.run_state import RunState
-from tests.support.index_server import running_index_server
-from tests.support.servers import temporary_folder
-from tests.support.under_attack import FORM, Outcome, Question, attacked
-from tests.support.whole_stack import WholeStack, running_stack
+from tests.support.clients.under_attack import FORM, CheckedRequest, Outcome, attacked
+from tests.support.processes.index_server import running_index_server
+from tests.support.processes.servers import temporary_folder
+from tests.support.processes.whole_stack import WholeStack, running_stack
 
 MOST_MEMORY = 800e6
 """Bytes that a server's process may hold, its idle 150 to 250 MB included."""
@@ -49,9 +49,9 @@ def is_ok(status: int, _body: bytes) -> bool:
 
 
 def test_the_web_service_goes_on(stack: WholeStack, pytestconfig: pytest.Config) -> None:
-    lookup = Question("POST", "/v2/lookup", is_found, demo_lookup(), FORM)
-    health = Question("GET", "/_health", is_ok)
-    alive = Question("GET", "/_health_docker", is_ok)
+    lookup = CheckedRequest("POST", "/v2/lookup", is_found, demo_lookup(), FORM)
+    health = CheckedRequest("GET", "/_health", is_ok)
+    alive = CheckedRequest("GET", "/_health_docker", is_ok)
     state = RunState.load(stack.data)
     front_end = state.find("api") if state else None
     assert front_end
@@ -77,14 +77,14 @@ def test_the_index_server_goes_on(tmp_path: Path, pytestconfig: pytest.Config) -
             requests.post(
                 f"{address}/main/_update", json={"changes": changes}, timeout=30
             ).raise_for_status()
-        search = Question(
+        search = CheckedRequest(
             "POST",
             "/main/_search",
             lambda status, body: status == 200 and b'"id":78,' in body,
             json.dumps({"query": [10**6 + 77]}),
             {"Content-Type": "application/json"},
         )
-        health = Question("GET", "/_health", is_ok)
+        health = CheckedRequest("GET", "/_health", is_ok)
         outcome = attacked(
             server.port,
             server.pid,

@@ -24,11 +24,11 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from tasks import queues
-from tests.support.imports import Importer
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.synthetic import fingerprint
 from tests.support.polling import eventually
-from tests.support.servers import Servers
-from tests.support.synthetic import fingerprint
-from tests.support.workers import running_worker, write_config
+from tests.support.processes.servers import Servers
+from tests.support.processes.workers import running_worker, write_config
 
 LAYOUT = Layout(host=LOOPBACK, port=free_port(), flower_port=None, workers=1)
 
@@ -72,7 +72,7 @@ class Stack:
     @contextmanager
     def worker(self) -> Iterator[subprocess.Popen[bytes]]:
         """Run a lookup worker that soon receives the messages of a killed worker."""
-        chosen = role("worker-lookup-1", "tests.support.short_visibility")
+        chosen = role("worker-lookup-1", "tests.support.processes.short_visibility")
         with running_worker(chosen, self.config, self.folder / "log", self.settings) as process:
             yield process
 

@@ -11,8 +11,15 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from tasks.periodic.statistics import LOOKUPS, USER_AGENTS, CounterKind, fold
-from tests.support.counted_lookups import Totals, left, lookups, make_applications, put, user_agents
-from tests.support.interruptions import (
+from tests.support.catalogue.counted_lookups import (
+    Totals,
+    left,
+    lookups,
+    make_applications,
+    put,
+    user_agents,
+)
+from tests.support.processes.interruptions import (
     DIED,
     At,
     Dying,
@@ -22,7 +29,7 @@ from tests.support.interruptions import (
     watch_redis,
     watch_sql,
 )
-from tests.support.scratch_redis import on_scratch, scratch_redis
+from tests.support.processes.scratch_redis import on_scratch, scratch_redis
 
 DAY = "2026-01-31"
 BATCH = 2  # so that three fields are two batches

@@ -16,11 +16,16 @@ from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from tasks.fast_path.lookup_sender import LookupSender
 from tasks.fast_path.switches import FastPath
-from tests.support.batchers import make_batcher
+from tests.support.catalogue.synthetic import fingerprint
+from tests.support.clients.batchers import make_batcher
 from tests.support.metrics import Counted
 from tests.support.polling import eventually
-from tests.support.synthetic import fingerprint
-from tests.support.workers import point_celery_at, running_worker, worker_roles, write_config
+from tests.support.processes.workers import (
+    point_celery_at,
+    running_worker,
+    worker_roles,
+    write_config,
+)
 
 PATIENCE = 60.0  # seconds, for the start of a worker
 

@@ -13,10 +13,15 @@ from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from tasks import dispatch
 from tasks.periodic.receipts_and_queues import sweep_receipts
-from tests.support.imports import Importer
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.synthetic import fingerprint, near_copy
 from tests.support.polling import eventually
-from tests.support.synthetic import fingerprint, near_copy
-from tests.support.workers import point_celery_at, running_worker, worker_roles, write_config
+from tests.support.processes.workers import (
+    point_celery_at,
+    running_worker,
+    worker_roles,
+    write_config,
+)
 
 RECORDINGS = 15
 COPIES = 6

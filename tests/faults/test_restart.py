@@ -9,8 +9,8 @@ import requests
 
 from cli.stack.data_directory import DataDir
 from cli.stack.run_state import RunState
-from tests.support.servers import temporary_folder
-from tests.support.whole_stack import WholeStack, acoustid, running_stack
+from tests.support.processes.servers import temporary_folder
+from tests.support.processes.whole_stack import WholeStack, acoustid, running_stack
 
 CLIENTS = 8
 RESTARTS = 2

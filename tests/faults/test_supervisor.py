@@ -16,7 +16,7 @@ from cli.stack.run_state import RunningProcess, RunState
 from cli.stack.stopping import StopOrder
 from cli.stack.strays import ProcessIdentity
 from tests.support.polling import eventually
-from tests.support.small_stack import PASSWORD
+from tests.support.processes.small_stack import PASSWORD
 
 SLEEPER = "import time; time.sleep(600)"
 OBSTINATE = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
@@ -32,7 +32,13 @@ class Stack:
         self.data = data
         arguments = [f"{name}={text}" for name, text in programs.items()]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.small_stack", str(data.root), *arguments],
+            [
+                sys.executable,
+                "-m",
+                "tests.support.processes.small_stack",
+                str(data.root),
+                *arguments,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -16,8 +16,8 @@ from pipeline.following.update_index import update_index
 from pipeline.index import open_reader
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
-from tests.support.imports import MBID, Importer
-from tests.support.synthetic import fingerprint, near_copy
+from tests.support.catalogue.imports import MBID, Importer
+from tests.support.catalogue.synthetic import fingerprint, near_copy
 
 OTHER = UUID("5d1f0c5e-4444-4aaa-8aaa-000000000001")
 

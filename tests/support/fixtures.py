@@ -10,8 +10,8 @@ from pipeline.fingerprint.codec import decode
 from pipeline.fingerprint.words import Words
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
-from tests.support.recordings import recordings
-from tests.support.scratch_redis import on_scratch, scratch_redis
+from tests.support.catalogue.recordings import recordings
+from tests.support.processes.scratch_redis import on_scratch, scratch_redis
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Script:
     """The context of a script, on real and empty servers.
 
     Attributes:
-        settings: where the servers are; the index and the store do not exist yet.
+        settings: the addresses of the servers; the index and the store do not exist yet.
         databases: the four databases.
         redis: a client of the settings' Redis database.
     """

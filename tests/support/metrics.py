@@ -6,10 +6,10 @@ from pipeline.runtime.statsd_metrics import Metrics
 
 
 class Counted(Metrics):
-    """Counts by name instead of sending.
+    """Stores counts by name instead of sending them.
 
     Attributes:
-        counts: what was counted, by the full name.
+        counts: the counts by the full name.
     """
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ def eventually(condition: Callable[[], T], seconds: float = 60.0) -> T:
     """Call the condition until its result is true, and return that result.
 
     Args:
-        condition: is called at least once; its exceptions are not caught.
+        condition: the function to call, at least once; its exceptions are not caught.
         seconds: the time limit.
 
     Raises:

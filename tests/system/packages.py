@@ -1,4 +1,4 @@
-"""The Debian packages of these tests: where their programs are, and how they are installed.
+"""Finds and installs the Debian packages of the system tests.
 
 ``python -m tests.system.packages`` installs the missing packages as root with apt-get. Without root
 rights, apt-get or a network it prints which packages are missing; their tests are skipped.
@@ -28,9 +28,9 @@ class Program:
     """A program of a Debian package.
 
     Attributes:
-        name: file name.
-        package: the package that has it.
-        folders: pattern of the directories in which Debian has it, relative to the root directory.
+        name: the file name.
+        package: the package that contains it.
+        folders: the pattern of its directories in Debian, relative to the root directory.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Program:
     folders: str
 
     def folder(self) -> Path | None:
-        """Return the directory of the program; of several releases, that of the last."""
+        """Return the directory of the program; with several releases, that of the last one."""
         found = [
             each for each in Path("/").glob(self.folders) if os.access(each / self.name, os.X_OK)
         ]
@@ -52,7 +52,7 @@ PROGRAMS: Final = (FPCALC, POSTGRES, REDIS)
 
 
 def needs(program: Program) -> pytest.MarkDecorator:
-    """Skip a test where a program is not installed."""
+    """Skip a test if a program is not installed."""
     reason = f"needs {program.name} of the Debian package {program.package}"
     return pytest.mark.skipif(program.folder() is None, reason=reason)
 
@@ -66,11 +66,11 @@ def missing() -> list[str]:
 
 
 def install(packages: list[str]) -> str | None:
-    """Install packages with apt-get; return the reason if that is not possible."""
+    """Install packages with apt-get. Return the reason of a failure, None after success."""
     if os.geteuid() != 0:
         return "this user is not root"
     if shutil.which("apt-get") is None:
-        return "there is no apt-get"
+        return "apt-get is not installed"
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     calls = (("update",), ("install", "--yes", "--no-install-recommends", *packages))
     with services_stay_stopped():
@@ -91,7 +91,7 @@ def install(packages: list[str]) -> str | None:
 
 @contextmanager
 def services_stay_stopped() -> Iterator[None]:
-    """Keep apt-get from starting the servers of the packages that it installs."""
+    """Prevent apt-get from starting the installed servers."""
     if SERVICE_POLICY.exists():
         yield
         return
@@ -104,7 +104,7 @@ def services_stay_stopped() -> Iterator[None]:
 
 
 def main() -> None:
-    """Install what is missing, and print what can't be installed."""
+    """Install missing packages, and print those that cannot be installed."""
     wanted = missing()
     if not wanted:
         return
@@ -113,7 +113,7 @@ def main() -> None:
     left_out = missing()
     if left_out:
         reason = problem or "apt-get did not install their programs"
-        sys.stdout.write(f"Left out: the tests that need {', '.join(left_out)}, because {reason}\n")
+        sys.stdout.write(f"Skipped: the tests that need {', '.join(left_out)}, because {reason}\n")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 import json
 
+from tests.support.catalogue.recordings import recordings
 from tests.support.polling import eventually
-from tests.support.recordings import recordings
-from tests.support.whole_stack import WholeStack
+from tests.support.processes.whole_stack import WholeStack
 
 
 def check_submission_and_lookup(stack: WholeStack) -> None:

@@ -1,4 +1,4 @@
-"""A stack on Debian's PostgreSQL and Redis instead of the servers that the wheels bring."""
+"""A stack on Debian's PostgreSQL and Redis instead of the servers of the wheels."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +11,14 @@ from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import DATABASES
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER
-from tests.support.servers import PASSWORD, make_postgres, make_valkey, running, temporary_folder
-from tests.support.whole_stack import WholeStack, running_stack
+from tests.support.processes.servers import (
+    PASSWORD,
+    make_postgres,
+    make_valkey,
+    running,
+    temporary_folder,
+)
+from tests.support.processes.whole_stack import WholeStack, running_stack
 from tests.system.packages import POSTGRES, REDIS, needs
 from tests.system.round_trip import check_submission_and_lookup
 

@@ -12,7 +12,7 @@ import pytest
 
 from cli.commands.client.identify import calculate
 from cli.stack.data_directory import DataDir
-from tests.support.whole_stack import WholeStack, running_stack
+from tests.support.processes.whole_stack import WholeStack, running_stack
 from tests.system.packages import FPCALC, needs
 from tests.system.round_trip import submit
 

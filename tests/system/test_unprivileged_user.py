@@ -11,8 +11,8 @@ import pytest
 
 from cli.stack.data_directory import DataDir
 from cli.stack.servers.system_account import SystemAccount
-from tests.support.servers import temporary_folder
-from tests.support.whole_stack import WholeStack, running_stack
+from tests.support.processes.servers import temporary_folder
+from tests.support.processes.whole_stack import WholeStack, running_stack
 from tests.system.packages import needs_root
 from tests.system.round_trip import check_submission_and_lookup
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def closed_folder() -> Iterator[Path]:
     """A directory of mode 0700 that belongs to an unprivileged user."""
-    if not NOBODY.may("x", Path(sys.executable)):
+    if not NOBODY.has_access("x", Path(sys.executable)):
         pytest.skip(f"needs a .venv that the user {NOBODY.name} can read")
     with temporary_folder() as folder:
         closed = folder / "closed"
@@ -34,7 +34,7 @@ def closed_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def checkout(closed_folder: Path) -> Path:
-    """A copy of the code there, with its compiled loops."""
+    """A copy of the code in this directory, with its compiled loops."""
     copy = closed_folder / "checkout"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "docs", "tests"))
     for path in (copy, *copy.rglob("*")):
@@ -47,7 +47,7 @@ def test_the_service_runs_in_a_directory_that_others_cannot_read(
     closed_folder: Path, checkout: Path
 ) -> None:
     data = DataDir.at(closed_folder / "data")
-    process = {**NOBODY.as_popen(), "cwd": checkout}
+    process = {**NOBODY.popen_arguments(), "cwd": checkout}
     home = str(closed_folder)
     with running_stack(data, WholeStack, process=process, HOME=home) as stack:
         check_submission_and_lookup(stack)

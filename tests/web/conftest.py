@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from pipeline.settings.sections import Settings
-from tests.support.scratch_redis import on_scratch, scratch_redis
-from tests.support.servers import Servers
-from tests.support.web_client import Web
+from tests.support.clients.web_client import Web
+from tests.support.processes.scratch_redis import on_scratch, scratch_redis
+from tests.support.processes.servers import Servers
 
 NO_LIMITS = {"global_limit": 0, "app_limit": 0, "ip_limit": 0}
 

@@ -1,6 +1,6 @@
 """The front end counts lookups by hit or miss, and requests by user agent and address."""
 
-from tests.support.web_client import FORM, GID, MBID, WORD
+from tests.support.clients.web_client import FORM, GID, MBID, WORD
 
 ASKED = {"fingerprint": WORD, "duration": 241}
 

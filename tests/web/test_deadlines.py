@@ -9,7 +9,7 @@ import sqlalchemy as sa
 import sqlalchemy.exc
 
 from api.submissions import endpoint
-from tests.support.web_client import GID, WORD, Web, code_of, error_of
+from tests.support.clients.web_client import GID, WORD, Web, code_of, error_of
 
 MINIMAL = {"fingerprint": WORD, "duration": 3, "track": "x"}
 

@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog.fingerprint import tables
-from tests.support.synthetic import fingerprint
-from tests.support.web_client import code_of, error_of
+from tests.support.catalogue.synthetic import fingerprint
+from tests.support.clients.web_client import code_of, error_of
 
 XML = "<?xml version='1.0' encoding='UTF-8'?>\n"
 

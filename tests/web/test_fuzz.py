@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.routes import ROUTES
-from tests.support.internal_requests import SECRET, cluster
-from tests.support.web_client import FORM, GID, MBID, WORD
+from tests.support.clients.internal_requests import SECRET, cluster
+from tests.support.clients.web_client import FORM, GID, MBID, WORD
 
 PATHS = (
     "/v2/lookup",

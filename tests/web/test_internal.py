@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 import pytest
 
 from api.routes import ROUTES
-from tests.support.internal_requests import SECRET, XML, call, cluster
-from tests.support.web_client import FORM, code_of, error_of
+from tests.support.clients.internal_requests import SECRET, XML, call, cluster
+from tests.support.clients.web_client import FORM, code_of, error_of
 
 NAMES = sorted(path.rpartition("/")[2] for path in ROUTES if path.startswith("/v2/internal/"))
 MASTER = ("update_lookup_stats", "update_user_agent_stats")

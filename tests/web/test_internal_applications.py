@@ -5,8 +5,8 @@ import sqlalchemy as sa
 
 from pipeline.catalog.app import accounts
 from pipeline.catalog.app.tables import account, application
-from tests.support.internal_requests import XML, call, cluster
-from tests.support.web_client import GID, WORD, code_of, error_of
+from tests.support.clients.internal_requests import XML, call, cluster
+from tests.support.clients.web_client import GID, WORD, code_of, error_of
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from pipeline.catalog.app import accounts
 from pipeline.catalog.app.tables import stats_lookups, stats_user_agents
-from tests.support.internal_requests import XML, call, cluster
-from tests.support.web_client import code_of, error_of
+from tests.support.clients.internal_requests import XML, call, cluster
+from tests.support.clients.web_client import code_of, error_of
 
 OK = '{"status": "ok"}'
 LOOKUPS = {"date": "2026-02-28", "hour": 7, "type": "hit", "count": 3}

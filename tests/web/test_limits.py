@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.web_client import GID, WORD, code_of, error_of
+from tests.support.clients.web_client import GID, WORD, code_of, error_of
 
 HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 

@@ -11,7 +11,7 @@ from api.http.bodies import MAX_BODY
 from api.lookups import request as lookup_request
 from api.submissions import request as submit_request
 from pipeline.catalog.app import accounts
-from tests.support.web_client import FORM, GID, WORD, Web, code_of
+from tests.support.clients.web_client import FORM, GID, WORD, Web, code_of
 
 SECRET = "sesame"
 LIMITS = {"global_limit": 5, "app_limit": 4, "ip_limit": 3}

@@ -4,8 +4,8 @@ import pytest
 
 from cli.stack.servers.ports import LOOPBACK, free_port
 from pipeline.messages import Lookup
-from tests.support.lookup_worker import Answer, echo
-from tests.support.web_client import GID, MBID, WORD, code_of, error_of
+from tests.support.clients.lookup_worker import Answer, echo
+from tests.support.clients.web_client import GID, MBID, WORD, code_of, error_of
 
 XML = "<?xml version='1.0' encoding='UTF-8'?>\n"
 

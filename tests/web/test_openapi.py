@@ -13,7 +13,7 @@ from api.openapi.operations import OPERATIONS
 from api.openapi.parameters import COMMON, PARAMETERS
 from api.routes import ROUTES
 from pipeline.fingerprint.codec import encode
-from tests.support.synthetic import fingerprint
+from tests.support.catalogue.synthetic import fingerprint
 
 UUID = "0a1b2c3d-0000-4000-8000-000000000001"
 SECRET = "cluster-secret"

@@ -13,7 +13,7 @@ from schemathesis.specs.openapi.checks import (
 
 from api.openapi.operations import OPERATIONS
 from tasks.redis_state import heartbeats
-from tests.support.web_client import Web
+from tests.support.clients.web_client import Web
 
 CHECKS = (
     not_a_server_error,

@@ -20,10 +20,10 @@ from cli.stack.ports_and_passwords import StackRecord
 from pipeline.fingerprint.codec import decode, encode
 from pipeline.fingerprint.compare import compare2_within
 from tasks.lookup import STAGES
+from tests.support.catalogue.recordings import KINDS, Recording, recordings
+from tests.support.catalogue.synthetic import fingerprint, near_copy
 from tests.support.polling import eventually
-from tests.support.recordings import KINDS, Recording, recordings
-from tests.support.synthetic import fingerprint, near_copy
-from tests.support.whole_stack import WholeStack, running_stack
+from tests.support.processes.whole_stack import WholeStack, running_stack
 
 PYACOUSTID_LOOKUPS = 6  # it waits a third of a second before each of them
 Reply = dict[str, Any]

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pipeline.catalog.fingerprint import tables
 from pipeline.catalog.ingest import tables as ingest_tables
 from tasks.redis_state.task_progress import set_stage
-from tests.support.web_client import MBID, WORD, code_of
+from tests.support.clients.web_client import MBID, WORD, code_of
 
 
 def submit(web, count: int = 1) -> tuple[str, list[int]]:

@@ -12,8 +12,8 @@ from kombu.exceptions import OperationalError
 
 from api.submissions import publisher
 from tasks.queues import SUBMISSION
+from tests.support.clients.web_client import FORM, MBID, WORD, code_of, error_of
 from tests.support.polling import eventually
-from tests.support.web_client import FORM, MBID, WORD, code_of, error_of
 
 OTHER = "5d1f0c5e-1111-4aaa-8aaa-000000000002"
 NIL = "00000000-0000-0000-0000-000000000000"

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog.fingerprint import tables
-from tests.support.web_client import code_of, error_of
+from tests.support.clients.web_client import code_of, error_of
 
 XML = "<?xml version='1.0' encoding='UTF-8'?>\n"
 PATH = "/v2/track/list_by_mbid"

@@ -12,7 +12,7 @@ from api.http.bodies import MAX_BODY
 from cli.stack.servers.ports import free_port
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.trace import current_trace_id
-from tests.support.web_client import FORM, WORD, code_of, error_of
+from tests.support.clients.web_client import FORM, WORD, code_of, error_of
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
 PATHS = ["/v2/lookup", "/_health_docker", "/v2/nothing", "/", "/favicon.ico", "/v2/task/x"]

@@ -10,9 +10,9 @@ import structlog
 from api.users.musicbrainz_tokens import MAX_REPLY, MusicbrainzUsers
 from cli.stack.servers.ports import free_port
 from pipeline.catalog.app.tables import account
-from tests.support.musicbrainz_server import PATH as USERINFO
-from tests.support.musicbrainz_server import FakeMusicbrainz, running_musicbrainz
-from tests.support.web_client import WORD, Web, code_of, error_of
+from tests.support.clients.web_client import WORD, Web, code_of, error_of
+from tests.support.processes.musicbrainz_server import PATH as USERINFO
+from tests.support.processes.musicbrainz_server import FakeMusicbrainz, running_musicbrainz
 
 PATH = "/v2/user/create_musicbrainz"
 TOKEN = "meba_aBc-123._~+/=="

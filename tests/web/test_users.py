@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from pipeline.catalog.app.tables import account
-from tests.support.web_client import WORD, code_of
+from tests.support.clients.web_client import WORD, code_of
 
 
 def test_a_user_key_is_confirmed(web) -> None:

@@ -6,8 +6,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from api.http.bodies import MAX_BODY
-from tests.support.internal_requests import XML
-from tests.support.web_client import FORM, GID, MBID, WORD
+from tests.support.clients.internal_requests import XML
+from tests.support.clients.web_client import FORM, GID, MBID, WORD
 
 TYPE = "text/xml; charset=UTF-8"
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from cli.commands.admin.index_serve import serve
 from cli.errors import StackError
 from cli.stack import data_directory
-from cli.stack.effective_settings import settings_here
+from cli.stack.effective_settings import settings_for_command
 from index_server.errors import IndexAlreadyExistsError, InvalidIndexNameError
 from index_server.offline import restore as restore_index
 from index_server.offline import verify_below
@@ -60,7 +60,7 @@ def restore(directory: Path, name: str, snapshot: BinaryIO) -> None:
     click.echo(f"{name} restored: generation {generation}")
 
 
-LOCK_PATIENCE: Final = 120.0  # seconds; the workers unlock the index after their merges
+LOCK_TIMEOUT: Final = 120.0  # seconds; the workers unlock the index after their merges
 NOTICE_AFTER: Final = 5.0  # seconds
 POLL_INTERVAL: Final = 0.05  # seconds
 
@@ -81,7 +81,7 @@ def rebuild(data_dir: Path) -> None:
 
     Lookups use the old index in the meantime. The new one also contains new imports.
     """
-    settings = settings_here(data_dir)
+    settings = settings_for_command(data_dir)
     databases = Databases(settings, component="rebuild")
     try:
         with databases.engine("fingerprint").connect() as connection:
@@ -114,7 +114,7 @@ def verify(data_dir: Path, directory: Path | None) -> None:
     if directory:
         _verify_folder(directory)
         return
-    settings = settings_here(data_dir).fingerprint_index
+    settings = settings_for_command(data_dir).fingerprint_index
     if settings.protocol == "http":
         _check_servers(settings)
         return
@@ -140,7 +140,7 @@ def stats(data_dir: Path) -> None:
     For an index on a server, the number of bytes is null, and the number of documents may include
     deleted and replaced ones.
     """
-    settings = settings_here(data_dir).fingerprint_index
+    settings = settings_for_command(data_dir).fingerprint_index
     try:
         with open_index(settings) as index:
             found = asdict(index.stats())
@@ -195,7 +195,7 @@ def _updater(settings: FingerprintIndexSettings, databases: Databases) -> IndexU
             return open_updater(settings, databases, clear_damaged=True)
         except IndexBusy:
             waited = time.monotonic() - begun
-            if waited > LOCK_PATIENCE:
+            if waited > LOCK_TIMEOUT:
                 raise
             if waited > NOTICE_AFTER and not is_noticed:
                 click.echo("waiting for merges of the index worker", err=True)

@@ -23,7 +23,7 @@ PORTS = click.IntRange(0, 65535)
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
-    help="Folder of the indexes, used by one server only.  [default: here]",
+    help="Folder of the indexes, used by one server only.  [default: the working directory]",
 )
 @click.option(
     "--host", "--address", default="127.0.0.1", show_default=True, help="Address to listen on."

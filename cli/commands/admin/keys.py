@@ -13,7 +13,7 @@ from redis import RedisError
 from api.access.key_cache import RedisKeyCache
 from cli.errors import StackError
 from cli.stack import data_directory
-from cli.stack.effective_settings import settings_here
+from cli.stack.effective_settings import settings_for_command
 from pipeline.catalog.app.accounts import (
     Account,
     Application,
@@ -57,7 +57,7 @@ def create(
         raise click.UsageError("--rate-limit is for applications only")
     if account and key:
         raise click.UsageError("--key is for applications only")
-    settings = settings_here(data_dir)
+    settings = settings_for_command(data_dir)
     if application:
         created = _create_application(settings, application, rate_limit, key)
     else:
@@ -70,7 +70,7 @@ def create(
 @click.option("--application", type=int, required=True, metavar="ID", help="Id of the application.")
 def disable(data_dir: Path, application: int) -> None:
     """Disable an application. Front ends may accept its key for one more minute."""
-    _set_active(settings_here(data_dir), application, active=False)
+    _set_active(settings_for_command(data_dir), application, active=False)
 
 
 @keys.command()
@@ -78,7 +78,7 @@ def disable(data_dir: Path, application: int) -> None:
 @click.option("--application", type=int, required=True, metavar="ID", help="Id of the application.")
 def enable(data_dir: Path, application: int) -> None:
     """Enable an application. Front ends may refuse its key for 5 more seconds."""
-    _set_active(settings_here(data_dir), application, active=True)
+    _set_active(settings_for_command(data_dir), application, active=True)
 
 
 def _create_application(
@@ -127,9 +127,7 @@ def _publish(
         try:
             RedisKeyCache(client, kind).publish(key, holder)
         except RedisError:
-            click.echo(
-                "Redis is not reachable: front ends see the change within a minute.", err=True
-            )
+            click.echo("Redis is unreachable: front ends see the change within a minute.", err=True)
 
 
 @contextmanager
@@ -137,7 +135,7 @@ def _app_database(settings: Settings) -> Iterator[sa.Connection]:
     """Open a transaction on the ``app`` database.
 
     Raises:
-        StackError: the database is not reachable or not migrated.
+        StackError: the database is unreachable or not migrated.
     """
     databases = Databases(settings, component="keys")
     name = settings.database.name
@@ -147,6 +145,6 @@ def _app_database(settings: Settings) -> Iterator[sa.Connection]:
     except sa.exc.ProgrammingError as error:
         raise StackError(f"database {name} is not ready: run `acoustid migrate`") from error
     except sa.exc.OperationalError as error:
-        raise StackError(f"database {name} is not reachable: check that the stack runs") from error
+        raise StackError(f"database {name} is unreachable: check that the stack runs") from error
     finally:
         databases.dispose()

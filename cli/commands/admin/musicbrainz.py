@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from cli.errors import StackError
 from cli.stack import data_directory
-from cli.stack.effective_settings import settings_here
+from cli.stack.effective_settings import settings_for_command
 from pipeline.catalog.musicbrainz.load import OPTIONAL, Dump, DumpError, load_dump, open_dump
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
@@ -30,7 +30,7 @@ def load(directory: Path, data_dir: Path) -> None:
     replaced in one transaction; an invalid dump changes nothing. A stack may run at the same time.
     Its lookups have no metadata during the load.
     """
-    settings = settings_here(data_dir)
+    settings = settings_for_command(data_dir)
     try:
         dump = open_dump(directory)
         for name in dump.missing:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from cli.errors import StackError
 from cli.stack import data_directory
-from cli.stack.effective_settings import settings_here
+from cli.stack.effective_settings import settings_for_command
 from pipeline.catalog.fingerprint import changelog
 from pipeline.fingerprint_store import (
     FingerprintStoreError,
@@ -26,7 +26,7 @@ from pipeline.following.update_index import BATCH
 from pipeline.following.update_store import rebuild_store
 from pipeline.runtime.databases import Databases
 
-LOCK_PATIENCE: Final = 30.0  # seconds; a worker locks the store for one task at a time
+LOCK_TIMEOUT: Final = 30.0  # seconds; a worker locks the store for one task at a time
 POLL_INTERVAL: Final = 0.01  # seconds
 
 
@@ -42,7 +42,7 @@ def rebuild(data_dir: Path) -> None:
 
     Lookups use the old store in the meantime. The new one also contains new imports.
     """
-    settings = settings_here(data_dir)
+    settings = settings_for_command(data_dir)
     databases = Databases(settings, component="rebuild")
     try:
         with databases.engine("fingerprint").connect() as connection:
@@ -65,7 +65,7 @@ def rebuild(data_dir: Path) -> None:
 @data_directory.option
 def check(data_dir: Path) -> None:
     """Read the whole store and print every damaged file."""
-    problems = verify_store(settings_here(data_dir).fingerprint_store.path)
+    problems = verify_store(settings_for_command(data_dir).fingerprint_store.path)
     for problem in problems:
         click.echo(problem)
     if problems:
@@ -78,7 +78,7 @@ def check(data_dir: Path) -> None:
 def stats(data_dir: Path) -> None:
     """Print the size of the fingerprint store as JSON."""
     try:
-        found = open_store(settings_here(data_dir).fingerprint_store.path).stats()
+        found = open_store(settings_for_command(data_dir).fingerprint_store.path).stats()
     except FingerprintStoreError as error:
         raise StackError(f"the fingerprint store cannot be read: {error}") from error
     click.echo(json.dumps(asdict(found)))
@@ -91,6 +91,6 @@ def _writer(path: Path) -> StoreWriter:
         try:
             return open_store_writer(path, clear_damaged=True)
         except StoreLocked:
-            if time.monotonic() - begun > LOCK_PATIENCE:
+            if time.monotonic() - begun > LOCK_TIMEOUT:
                 raise
             time.sleep(POLL_INTERVAL)

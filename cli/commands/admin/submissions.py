@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli.errors import StackError
 from cli.stack import data_directory
-from cli.stack.effective_settings import settings_here
+from cli.stack.effective_settings import settings_for_command
 from pipeline.catalog.ingest import submissions as receipts
 from pipeline.runtime.databases import Databases
 
@@ -25,7 +25,7 @@ def submissions() -> None:
 @data_directory.option
 def failed(limit: int, data_dir: Path) -> None:
     """Print failed submissions, newest first, as JSON lines."""
-    databases = Databases(settings_here(data_dir), component="submissions")
+    databases = Databases(settings_for_command(data_dir), component="submissions")
     try:
         with databases.engine("ingest").connect() as connection:
             for each in receipts.failed(connection, limit):
@@ -42,7 +42,7 @@ def requeue(*, ids: tuple[int, ...], every: bool, data_dir: Path) -> None:
     """Retry failed submissions by their IDS, within seconds."""
     if bool(ids) == every:
         raise StackError("give either submission ids or --all")
-    databases = Databases(settings_here(data_dir), component="submissions")
+    databases = Databases(settings_for_command(data_dir), component="submissions")
     try:
         with databases.engine("ingest").begin() as connection:
             count = receipts.requeue(connection, None if every else ids)

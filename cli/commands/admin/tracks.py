@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from cli.errors import StackError
 from cli.stack import data_directory
-from cli.stack.effective_settings import settings_here
+from cli.stack.effective_settings import settings_for_command
 from pipeline.catalog.fingerprint.track_merge import (
     MergeRefusedError,
     TrackMerge,
@@ -69,7 +69,7 @@ def merge(data_dir: Path, target: TrackName, source: Sequence[TrackName], *, dry
                 plan = plan_merge(connection, target, source)
         else:
             plan = merge_tracks(databases, target, source)
-            catalogue_generation.renew_at(settings_here(data_dir).redis)
+            catalogue_generation.renew_at(settings_for_command(data_dir).redis)
     click.echo(json.dumps({"dry_run": dry_run, **_described(plan)}, indent=2))
 
 
@@ -125,9 +125,9 @@ def _databases(data_dir: Path) -> Iterator[Databases]:
     """Open the databases of a stack.
 
     Raises:
-        StackError: a database is not reachable or not migrated, or the merge is refused.
+        StackError: a database is unreachable or not migrated, or the merge is refused.
     """
-    databases = Databases(settings_here(data_dir), component="tracks")
+    databases = Databases(settings_for_command(data_dir), component="tracks")
     try:
         yield databases
     except MergeRefusedError as error:

@@ -21,7 +21,7 @@ from cli.stack.preparation import Prepared
 from cli.stack.run_state import RunState
 
 TIMEOUT: Final = 30.0  # seconds for one request
-ATTEMPTS: Final = 6  # of a request, if the server replies 429 or 503
+ATTEMPTS: Final = 6  # attempts of a request, if the server replies 429 or 503
 MAX_PAUSE: Final = 20.0  # seconds between two attempts
 
 Form = Sequence[tuple[str, str]]
@@ -32,7 +32,7 @@ class Client:
     """A server and the keys for it.
 
     Attributes:
-        server: its address without a path, such as ``http://127.0.0.1:5000``.
+        server: the address of the server without a path, such as ``http://127.0.0.1:5000``.
         application: the application key (parameter `client`).
         user: the user key, for submissions.
     """
@@ -45,7 +45,7 @@ class Client:
         """Send a form and return the reply. Retry after 429 and 503.
 
         Raises:
-            StackError: the server refused the request or is not reachable.
+            StackError: the server refused the request or is unreachable.
         """
         body = urlencode([("format", "json"), ("client", self.application), *form]).encode()
         request = Request(  # noqa: S310 - the user gave the address
@@ -130,7 +130,7 @@ def read_lines(path: Path, required: Sequence[str]) -> list[dict[str, Any]]:
     """Return the objects of a JSON-lines file, plain or compressed with gzip.
 
     Raises:
-        StackError: a line is not an object or lacks a required field; the text has its number.
+        StackError: a line is not an object or lacks a required field; the text contains its number.
     """
     opened: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
     found: list[dict[str, Any]] = []

@@ -12,7 +12,7 @@ from cli.commands.client import http_client as web
 from cli.commands.client.lookup import describe, look_up
 from cli.errors import StackError
 
-LENGTH: Final = 120  # seconds of audio, the length that all clients use
+LENGTH: Final = 120  # seconds of audio; all clients use this length
 TIMEOUT: Final = 300.0  # seconds for one file
 
 
@@ -36,7 +36,7 @@ def identify(
 
 
 def calculate(file: Path) -> tuple[int, str]:
-    """Return duration in seconds and fingerprint of a file.
+    """Return the duration in seconds and the fingerprint of a file.
 
     Raises:
         StackError: fpcalc is not installed or cannot read the file.
@@ -57,10 +57,10 @@ def calculate(file: Path) -> tuple[int, str]:
         )
     except subprocess.TimeoutExpired as error:
         raise StackError(f"{file}: fpcalc did not finish in {TIMEOUT:.0f} s") from error
-    if done.returncode not in (0, 3):  # 3: a decoding error, after which there is a result
+    if done.returncode not in (0, 3):  # 3: a decoding error, but fpcalc has printed a result
         reason = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
         raise StackError(f"{file}: fpcalc cannot read it: {reason}")
     found = json.loads(done.stdout)
     if not found.get("fingerprint"):
-        raise StackError(f"{file}: too short for a fingerprint, which needs some seconds of audio")
+        raise StackError(f"{file}: too short for a fingerprint, some seconds of audio are needed")
     return round(found["duration"]), found["fingerprint"]

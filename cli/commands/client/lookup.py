@@ -58,7 +58,7 @@ def look_up(client: Client, fingerprint: str, duration: int, meta: str) -> dict[
 def look_up_all(
     client: Client, lines: list[dict[str, Any]], meta: str
 ) -> Iterator[list[dict[str, Any]]]:
-    """Yield the results of each line in order. Those of an invalid fingerprint are empty."""
+    """Yield the results of each line in order. An invalid fingerprint has no results."""
     with tqdm(total=len(lines), unit=" lookups", disable=None) as bar:
         for batch in _batches(lines):
             form = [("meta", meta), ("batch", "1")]
@@ -101,7 +101,7 @@ def _best(results: list[dict[str, Any]]) -> str:
 
 
 def _recording(recording: dict[str, Any]) -> str:
-    """Return artist, title and id of a recording. A recording without id has its tags only."""
+    """Return the artist, title and id of a recording. Missing ones are omitted."""
     artists = "".join(
         each if isinstance(each, str) else each["name"] + each.get("joinphrase", "")
         for each in recording.get("artists", ())

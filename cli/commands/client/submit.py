@@ -16,9 +16,9 @@ from pipeline.submission_fields import SUBMISSION_FIELDS
 
 BATCH: Final = 50  # submissions in one request, well below its limit of 1 MiB
 POLL: Final = 0.5  # seconds
-PATIENCE: Final = 120.0  # seconds without any progress
+PROGRESS_TIMEOUT: Final = 120.0  # seconds without any progress
 
-# Field of a line to parameter of the service.
+# Fields of a line, and the parameters of the service.
 PARAMETERS: Final[Mapping[str, str]] = {
     "format": "fileformat",
     **{field.parameter: field.parameter for field in SUBMISSION_FIELDS},
@@ -102,7 +102,7 @@ def wait_for(client: Client, ids: list[int]) -> dict[int, dict[str, Any]]:
     """Wait, with a progress bar, until all submissions have a final state. Return them by id.
 
     Raises:
-        StackError: no submission was finished for two minutes. Later imports remain possible.
+        StackError: no submission was finished for two minutes. They may still be imported later.
     """
     final: dict[int, dict[str, Any]] = {}
     progress_at = time.monotonic()
@@ -115,7 +115,7 @@ def wait_for(client: Client, ids: list[int]) -> dict[int, dict[str, Any]]:
             bar.update(len(done))
             if done:
                 progress_at = time.monotonic()
-            elif time.monotonic() - progress_at > PATIENCE:
+            elif time.monotonic() - progress_at > PROGRESS_TIMEOUT:
                 raise StackError(f"{len(ids) - len(final)} submissions are still pending")
             else:
                 time.sleep(POLL)

@@ -10,7 +10,7 @@ from cli.stack.data_directory import DataDir
 from cli.stack.run_state import RunState, stop_strays
 from cli.stack.stopping import Escalation, stop_process
 
-PATIENCE: Escalation = (
+STOP_SIGNALS: Escalation = (
     (Signals.SIGTERM, 120.0),
     (Signals.SIGTERM, 30.0),  # the second signal shortens the shutdown
     (Signals.SIGKILL, 5.0),
@@ -25,7 +25,7 @@ def down(data_dir: Path) -> None:
     state = RunState.load(data)
     supervisor = state.supervisor.find() if state and data.is_locked() else None
     if supervisor:
-        stop_process(supervisor, PATIENCE)
+        stop_process(supervisor, STOP_SIGNALS)
     strays = stop_strays(state.processes) if state else []
     if supervisor or strays:
         data.run.unlink(missing_ok=True)

@@ -11,8 +11,8 @@ from cli.stack.data_directory import DataDir
 from cli.stack.run_state import RunState
 from cli.stack.supervisor import RESTART_SIGNAL
 
-PATIENCE = 90.0
-"""Seconds to wait for the supervisor, whose own time limit for the new process is shorter."""
+TIMEOUT = 90.0
+"""Seconds to wait for the supervisor. Its own time limit for the new process is shorter."""
 
 
 @click.command()
@@ -37,7 +37,7 @@ def restart(data_dir: Path) -> None:
 
 
 def _wait(data: DataDir, before: RunState) -> RunState:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         state = RunState.load(data)
         if state is not None and state.restarts > before.restarts:

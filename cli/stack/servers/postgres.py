@@ -27,7 +27,7 @@ FAST_STOP: Escalation = (
 )
 
 CONFIGURATION = """
-# For a small machine. Written once, so changes are kept.
+# For a small machine. This file is written once; you may change it.
 max_connections = 200
 shared_buffers = 128MB
 max_wal_size = 512MB
@@ -54,7 +54,7 @@ class PostgresServer:
         directory: the directory of its files, and the account that runs it.
         programs: the directory of ``postgres`` and ``initdb``.
         port: the port on 127.0.0.1.
-        password: the password of the user `USER`, who owns the databases and may create more.
+        password: the password of the user `USER`, which owns the databases and may create more.
         log: the file for its output.
         durable: whether data survives a crash of the machine; False for tests only.
     """
@@ -138,8 +138,8 @@ class PostgresServer:
         ours = major_version(self._programs / "postgres")
         if made_by != ours:
             raise ProcessError(
-                f"{self.directory.data} was made by PostgreSQL {made_by}, and {self._programs} "
-                f"holds {ours}: give one of release {made_by} with --postgres-bin"
+                f"{self.directory.data} was created by PostgreSQL {made_by}, but {self._programs} "
+                f"contains PostgreSQL {ours}: give release {made_by} with --postgres-bin"
             )
 
     def _create(self) -> None:
@@ -184,7 +184,7 @@ class PostgresServer:
                 cwd="/",
                 env=_environment(),
                 start_new_session=True,
-                **(account.as_popen() if account else {}),
+                **(account.popen_arguments() if account else {}),
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise ProcessError(f"{command[0]} cannot be run: {error}") from error

@@ -1,4 +1,4 @@
-"""Chooses the directory of PostgreSQL's data, which the account that runs PostgreSQL can enter.
+"""Chooses the directory of PostgreSQL's data. PostgreSQL's account must be able to enter it.
 
 This is the data directory of the stack if possible. If root starts the stack, PostgreSQL runs as
 another account. That account may be unable to enter the data directory, for example in a home
@@ -66,7 +66,7 @@ def choose(data_dir: Path, token: str) -> PostgresDirectory:
     Args:
         data_dir: the stack's data directory, which exists.
         token: random text that belongs to this data directory. A new data directory at the same
-            path has another token, and so does not use the files of the old one.
+            path has another token. So it does not use the files of the old one.
 
     Raises:
         PostgresDirectoryError: no directory can be used.
@@ -77,11 +77,11 @@ def choose(data_dir: Path, token: str) -> PostgresDirectory:
         base = Path(path_file.read_text(encoding="utf-8").strip())
         if not base.is_dir():
             raise PostgresDirectoryError(
-                f"{base} is missing, which holds PostgreSQL's files by {path_file}"
+                f"the directory of PostgreSQL's files, {base}, is missing ({path_file} names it)"
             )
         return PostgresDirectory(base, server_account(base / "postgres"))
     account = server_account(data_dir / "postgres")
-    if account is None or account.may("x", data_dir):
+    if account is None or account.has_access("x", data_dir):
         return PostgresDirectory(data_dir, account)
     base = _create_external(data_dir, token)
     path_file.write_text(f"{base}\n", encoding="utf-8")
@@ -104,7 +104,7 @@ def executable_programs(folder: Path, directory: PostgresDirectory) -> Path:
         folder: the directory of ``postgres`` and ``initdb``.
         directory: the PostgreSQL directory.
     """
-    if directory.account is None or directory.account.may("x", folder / "postgres"):
+    if directory.account is None or directory.account.has_access("x", folder / "postgres"):
         return folder
     program = (folder / "postgres").stat()
     version = _digest(f"{folder} {program.st_size} {program.st_mtime_ns}")
@@ -117,7 +117,7 @@ def executable_programs(folder: Path, directory: PostgresDirectory) -> Path:
 
 
 def _copy_installation(prefix: Path, copy: Path) -> None:
-    """Copy an installation with its layout, since the programs find their files by it."""
+    """Copy an installation. The layout stays: the programs find their files by relative paths."""
     partial = copy.with_name(copy.name.replace("programs-", "programs.partial-"))
     shutil.rmtree(partial, ignore_errors=True)
     for name in ("bin", "lib", "share"):
@@ -132,7 +132,7 @@ def _copy_installation(prefix: Path, copy: Path) -> None:
 
 
 def _make_readable(folder: Path) -> None:
-    """Make all files readable for all users, whatever umask they were created with."""
+    """Make all files readable for all users, independent of the umask."""
     for path in (folder, *folder.rglob("*")):
         executable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
         path.chmod(0o755 if executable else 0o644)
@@ -150,7 +150,7 @@ def _create_external(data_dir: Path, token: str) -> Path:
             (base / OWNER_FILE).write_text(f"{data_dir}\n", encoding="utf-8")
             return base
     raise PostgresDirectoryError(
-        "there is no directory for PostgreSQL's files: " + "; ".join(problems)
+        "no directory for PostgreSQL's files can be created: " + "; ".join(problems)
     )
 
 
@@ -170,7 +170,7 @@ def create_own(path: Path) -> Path:
 
 
 def _create_passable(folder: Path) -> None:
-    """Create a directory that all users can pass through, whatever the umask."""
+    """Create a directory that all users can enter but not list, independent of the umask."""
     folder.mkdir(mode=0o700)
     folder.chmod(0o711)
 

@@ -1,4 +1,4 @@
-"""The system account that runs PostgreSQL, which does not run as root."""
+"""The system account that runs PostgreSQL. PostgreSQL refuses to run as root."""
 
 import os
 import pwd
@@ -13,22 +13,22 @@ CANDIDATES = ("postgres", "nobody")
 
 
 class AccountError(StackError):
-    """No account can run the server. The text says what to change."""
+    """No account can run the server. The text explains what to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class SystemAccount:
-    """A user of this machine who runs a server that root starts."""
+    """A user of this machine. A server that root starts runs as this user."""
 
     name: str
     uid: int
     gid: int
 
-    def as_popen(self) -> dict[str, Any]:
+    def popen_arguments(self) -> dict[str, Any]:
         """Return the arguments with which `subprocess` runs a program as this user."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
-    def may(self, access: str, path: Path) -> bool:
+    def has_access(self, access: str, path: Path) -> bool:
         """Return whether the user has access to a file or a directory.
 
         Args:
@@ -41,7 +41,7 @@ class SystemAccount:
         command = ["/bin/sh", "-c", f'test -{access} "$1"', "sh", str(path)]
         try:
             result = subprocess.run(  # noqa: S603 - the path is an argument, never shell text
-                command, cwd="/", check=False, env={}, **self.as_popen()
+                command, cwd="/", check=False, env={}, **self.popen_arguments()
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise AccountError(f"root may not run programs as user {self.name}: {error}") from error

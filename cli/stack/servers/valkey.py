@@ -39,7 +39,7 @@ class ValkeyServer:
         port: the port on 127.0.0.1.
         password: the password of clients.
         log: the file for its output.
-        durable: whether data survives the end of the process; False for tests only.
+        durable: whether data survives the end of the process; False in tests only.
     """
 
     role = "valkey"
@@ -71,7 +71,7 @@ class ValkeyServer:
             stop_process(stray, self.escalation)
 
     def spawn(self) -> ChildProcess:
-        """Write the configuration file, which holds the password, and start the server."""
+        """Write the configuration file, which contains the password, and start the server."""
         folder = str(self._folder).replace("\\", "\\\\").replace('"', '\\"')
         configuration = CONFIGURATION.format(
             host=LOOPBACK,

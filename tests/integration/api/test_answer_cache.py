@@ -23,12 +23,12 @@ from pipeline.settings.sections import Settings
 from tasks.fast_path.lookup_sender import LookupSender
 from tasks.fast_path.switches import FastPath
 from tasks.redis_state import catalogue_generation
-from tests.support.batchers import make_batcher
-from tests.support.imports import MBID, Importer
+from tests.support.catalogue.imports import MBID, Importer
+from tests.support.catalogue.synthetic import fingerprint
+from tests.support.clients.batchers import make_batcher
 from tests.support.metrics import Counted
 from tests.support.polling import eventually
-from tests.support.synthetic import fingerprint
-from tests.support.workers import (
+from tests.support.processes.workers import (
     point_celery_at,
     running_worker,
     task_counts,

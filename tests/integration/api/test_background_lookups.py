@@ -21,9 +21,9 @@ from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings, Settings
 from tasks import queues
 from tasks.redis_state import background_records
-from tests.support.scratch_redis import NUMBER, scratch_redis
-from tests.support.servers import PASSWORD
-from tests.support.workers import write_config
+from tests.support.processes.scratch_redis import NUMBER, scratch_redis
+from tests.support.processes.servers import PASSWORD
+from tests.support.processes.workers import write_config
 
 LOOKUP = BackgroundLookup([Lookup(request=0, track_gid="x")], "m2", batch=False, application_id=7)
 PLAN = ReplyPlan([PlannedItem(None, None)], batch=False)

@@ -16,7 +16,7 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import FingerprintIndexSettings, RedisSettings, Settings
 from tasks.redis_state import heartbeats
-from tests.support.scratch_redis import scratch_redis
+from tests.support.processes.scratch_redis import scratch_redis
 
 ALL = ("database", "database_ro", "redis", "index", "worker")
 

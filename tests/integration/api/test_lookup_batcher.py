@@ -21,12 +21,12 @@ from pipeline.runtime.redis_client import connect
 from pipeline.runtime.trace import current_trace_id, trace
 from pipeline.settings.sections import RedisSettings, Settings
 from tasks.redis_state import lookup_replies
-from tests.support.batchers import make_batcher
-from tests.support.lookup_worker import Answer, Answering
+from tests.support.clients.batchers import make_batcher
+from tests.support.clients.lookup_worker import Answer, Answering
 from tests.support.metrics import Counted
 from tests.support.polling import eventually
-from tests.support.scratch_redis import on_scratch, scratch_redis
-from tests.support.servers import PASSWORD, Servers, make_valkey, running
+from tests.support.processes.scratch_redis import on_scratch, scratch_redis
+from tests.support.processes.servers import PASSWORD, Servers, make_valkey, running
 
 LONG = 30.0
 

@@ -19,9 +19,9 @@ from pipeline.catalog.ingest.tables import submission
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from pipeline.submission_fields import Receipt
-from tests.support.imports import Importer
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.synthetic import fingerprint
 from tests.support.polling import eventually
-from tests.support.synthetic import fingerprint
 
 REQUESTS = 40
 

@@ -12,8 +12,8 @@ from cli.stack.servers.ports import LOOPBACK
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings, Settings
 from tasks.redis_state.catalogue_generation import KEY
-from tests.support.scratch_redis import on_scratch, scratch_redis
-from tests.support.servers import PASSWORD, Servers, make_valkey, running
+from tests.support.processes.scratch_redis import on_scratch, scratch_redis
+from tests.support.processes.servers import PASSWORD, Servers, make_valkey, running
 
 
 @pytest.fixture

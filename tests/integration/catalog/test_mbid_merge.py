@@ -13,7 +13,7 @@ from pipeline.catalog.fingerprint.mbid_merge import MbidMerge, merge_mbids
 from pipeline.catalog.ingest import tables as ingest_tables
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
-from tests.support.mbids import ELSEWHERE, NEW, NEWER, OLD, Links
+from tests.support.catalogue.mbids import ELSEWHERE, NEW, NEWER, OLD, Links
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 
 from pipeline.catalog import migrate
 from pipeline.settings.sections import Settings
-from tests.support.servers import Servers
+from tests.support.processes.servers import Servers
 
 DATABASES = sorted(migrate.METADATA)
 

@@ -16,8 +16,8 @@ from pipeline.catalog.musicbrainz import tables as mb
 from pipeline.catalog.musicbrainz.load import DumpError, load_dump, open_dump
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
-from tests.support.servers import Servers
-from tests.support.workers import write_config
+from tests.support.processes.servers import Servers
+from tests.support.processes.workers import write_config
 
 INDEXES = sa.text(
     "SELECT indexdef FROM pg_indexes WHERE schemaname = 'musicbrainz' ORDER BY indexname"

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 from pipeline.catalog.ingest import submissions
 from pipeline.runtime.databases import Databases
-from tests.support.imports import Importer
-from tests.support.synthetic import fingerprint
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.synthetic import fingerprint
 
 SEEDS = range(1, 8)
 

@@ -25,9 +25,9 @@ from pipeline.index.reader import open_reader
 from pipeline.lookups.score import score_lookups
 from pipeline.messages import Lookup, LookupBatch
 from pipeline.runtime.databases import Databases
-from tests.support.imports import MBID, Importer
+from tests.support.catalogue.imports import MBID, Importer
+from tests.support.catalogue.synthetic import fingerprint, near_copy
 from tests.support.polling import eventually
-from tests.support.synthetic import fingerprint, near_copy
 
 PUID, OTHER = (UUID(f"5d1f0c5e-3333-4aaa-8aaa-{n:012}") for n in (1, 2))
 ALL_LINKS = {"puid": PUID, "meta": {"track": "Harbour", "artist": "Pier"}, "foreignid": "shop:1"}

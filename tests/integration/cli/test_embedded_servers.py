@@ -22,7 +22,7 @@ from cli.stack.servers.valkey import ValkeyServer
 from cli.stack.stopping import stop_process
 from pipeline.settings.sections import Settings
 from tests.support.decorators import requires_database
-from tests.support.servers import (
+from tests.support.processes.servers import (
     PASSWORD,
     Servers,
     make_postgres,
@@ -145,7 +145,7 @@ def test_a_stray_server_is_stopped_before_the_next_start(folder: Path) -> None:
 
 
 def test_a_pid_file_with_the_pid_of_another_process_is_ignored(folder: Path) -> None:
-    """After a reboot the pid may belong to any process; here it is the one of the test."""
+    """After a reboot the pid may belong to any process. The test uses its own pid."""
     for server in (make_postgres(folder), make_valkey(folder)):
         stop_process(start_server(server), server.escalation)
     data = postgres_directory.choose(folder, "test").data
@@ -171,7 +171,7 @@ def test_data_of_another_major_version_is_refused(folder: Path) -> None:
     server = make_postgres(folder)
     stop_process(start_server(server), server.escalation)
     (postgres_directory.choose(folder, "test").data / "PG_VERSION").write_text("9\n")
-    with pytest.raises(ProcessError, match="made by PostgreSQL 9"):
+    with pytest.raises(ProcessError, match="created by PostgreSQL 9"):
         start_server(server)
 
 

@@ -13,8 +13,8 @@ from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from pipeline.storage import files
 from pipeline.storage.manifest import read_manifest, write_manifest
-from tests.support.imports import Importer
-from tests.support.synthetic import fingerprint
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.synthetic import fingerprint
 
 
 @pytest.fixture

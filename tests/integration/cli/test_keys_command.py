@@ -64,7 +64,7 @@ def client(key: str) -> Parameters:
     return Parameters([("client", key)])
 
 
-def test_an_applications_key(run: Run, front_end) -> None:
+def test_a_new_application_key_is_valid(run: Run, front_end) -> None:
     made = json.loads(run("create", "--application", "Picard", "--rate-limit", "2.5").stdout)
     assert set(made) == {"kind", "id", "name", "key", "rate_limit"}
     assert (made["kind"], made["name"], made["rate_limit"]) == ("application", "Picard", 2.5)
@@ -72,8 +72,7 @@ def test_an_applications_key(run: Run, front_end) -> None:
     assert (found.id, found.name, found.rate_limit) == (made["id"], "Picard", 2.5)
 
 
-def test_an_application_with_a_given_key(run: Run, front_end) -> None:
-    """A key belongs to one application only."""
+def test_a_given_key_belongs_to_one_application(run: Run, front_end) -> None:
     made = json.loads(run("create", "--application", "Picard", "--key", "v8pQ6oyB").output)
     assert made["key"] == "v8pQ6oyB"
     assert front_end().application(Parameters([("client", "v8pQ6oyB")])).id == made["id"]
@@ -82,7 +81,7 @@ def test_an_application_with_a_given_key(run: Run, front_end) -> None:
     assert "another application already has this key" in again.output
 
 
-def test_a_users_key(run: Run, front_end) -> None:
+def test_a_new_user_key_is_valid(run: Run, front_end) -> None:
     made = json.loads(run("create", "--account", "Ada").stdout)
     assert set(made) == {"kind", "id", "name", "key"}
     found = front_end().account(Parameters([("user", made["key"])]))
@@ -109,13 +108,15 @@ def test_a_disabled_key_is_refused_and_an_enabled_one_accepted(run: Run, front_e
         (["--application", ""], "either"),
     ],
 )
-def test_invalid_combinations_of_options(run: Run, arguments: list[str], hint: str) -> None:
+def test_invalid_combinations_of_options_are_refused(
+    run: Run, arguments: list[str], hint: str
+) -> None:
     done = run("create", *arguments)
     assert done.exit_code == 2
     assert hint in done.output
 
 
-def test_an_unknown_application(run: Run) -> None:
+def test_an_unknown_application_is_an_error(run: Run) -> None:
     done = run("disable", "--application", "99")
     assert done.exit_code == 1
     assert "there is no application 99" in done.output
@@ -126,7 +127,7 @@ def test_a_key_is_created_without_redis(run: Run, settings: Settings, tmp_path: 
     done = run("create", "--application", "x")
     assert done.exit_code == 0
     assert json.loads(done.stdout)["key"]
-    assert "Redis is not reachable" in done.stderr
+    assert "Redis is unreachable" in done.stderr
 
 
 def test_the_error_names_an_unreachable_database(
@@ -138,7 +139,7 @@ def test_the_error_names_an_unreachable_database(
     (tmp_path / "acoustid.conf").write_text(text)
     done = run("create", "--application", "x")
     assert done.exit_code == 1
-    assert f"database {settings.database.name} is not reachable" in done.output
+    assert f"database {settings.database.name} is unreachable" in done.output
 
 
 def test_data_dir_selects_the_stack(

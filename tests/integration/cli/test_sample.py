@@ -25,9 +25,9 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from tasks.redis_state import lookup_replies
-from tests.support.lookup_front_end import ask
-from tests.support.servers import Servers
-from tests.support.workers import point_celery_at, running_workers, write_config
+from tests.support.clients.lookup_front_end import ask
+from tests.support.processes.servers import Servers
+from tests.support.processes.workers import point_celery_at, running_workers, write_config
 
 EVERYTHING = "recordings releasegroups releases tracks sources isrcs"
 

@@ -13,8 +13,8 @@ from pipeline.following.update_index import update_index
 from pipeline.index import open_writer
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import FingerprintStoreSettings, Settings
-from tests.support.imports import Importer
-from tests.support.synthetic import fingerprint
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.synthetic import fingerprint
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from cli.stack.servers.ports import free_port
 from pipeline.catalog.fingerprint import tables as fp
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
-from tests.support.imports import MBID, Importer
-from tests.support.synthetic import fingerprint, near_copy
-from tests.support.workers import write_config
+from tests.support.catalogue.imports import MBID, Importer
+from tests.support.catalogue.synthetic import fingerprint, near_copy
+from tests.support.processes.workers import write_config
 
 Run = Callable[..., Result]
 
@@ -107,9 +107,10 @@ def test_suggestions_can_be_merged(run: Run, gids: tuple[UUID, UUID]) -> None:
 
 
 def test_an_unreachable_database_is_an_error(run: Run, settings: Settings, tmp_path: Path) -> None:
-    away = settings.database_fingerprint.model_copy(update={"port": free_port()})
+    closed = settings.database_fingerprint.model_copy(update={"port": free_port()})
     write_config(
-        settings.model_copy(update={"database_fingerprint": away}), tmp_path / "acoustid.conf"
+        settings.model_copy(update={"database_fingerprint": closed}),
+        tmp_path / "acoustid.conf",
     )
     done = run("merge", 1, 2)
     assert done.exit_code == 1

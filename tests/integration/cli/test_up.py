@@ -21,7 +21,7 @@ from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.servers import postgres_directory
 from cli.stack.servers.ports import free_port, is_free
 from tests.support.polling import eventually
-from tests.support.whole_stack import acoustid
+from tests.support.processes.whole_stack import acoustid
 
 ROLES = {
     "supervisor",

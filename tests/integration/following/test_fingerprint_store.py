@@ -26,8 +26,8 @@ from pipeline.lookups.trusted_store import TrustedStore
 from pipeline.lookups.validate import validate_lookups
 from pipeline.messages import Lookup, LookupBatch, TrackHit
 from pipeline.runtime.databases import Databases
-from tests.support.imports import Importer
-from tests.support.synthetic import Words, fingerprint, near_copy
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.synthetic import Words, fingerprint, near_copy
 
 SEEDS = range(1, 8)
 COPIES = [near_copy(fingerprint(seed), seed + 100, 0.03) for seed in SEEDS]

@@ -25,11 +25,11 @@ from pipeline.index_http import IndexUnavailable
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import FingerprintIndexSettings, Settings
 from tasks import dispatch
-from tests.support.imports import Importer
-from tests.support.index_server import IndexServerProcess, running_index_server
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.synthetic import fingerprint
 from tests.support.polling import eventually
-from tests.support.synthetic import fingerprint
-from tests.support.workers import point_celery_at, running_workers, write_config
+from tests.support.processes.index_server import IndexServerProcess, running_index_server
+from tests.support.processes.workers import point_celery_at, running_workers, write_config
 from tests.unit.index.model import pairs
 
 SEEDS = range(1, 8)

@@ -13,8 +13,8 @@ from pipeline.following import update_index as stage
 from pipeline.following.update_index import rebuild_index, update_index
 from pipeline.index import IndexCorrupt, open_reader, open_writer
 from pipeline.runtime.databases import Databases
-from tests.support.imports import Importer
-from tests.support.synthetic import fingerprint
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.synthetic import fingerprint
 
 SEEDS = range(1, 8)
 

@@ -26,7 +26,7 @@ class PlainServer:
 
     def __init__(self, log: Path, limits: dict[str, float]) -> None:
         self.port = free_port()
-        command = (sys.executable, "-m", "tests.support.wsgi_application", str(self.port))
+        command = (sys.executable, "-m", "tests.support.processes.wsgi_application", str(self.port))
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 (*command, json.dumps(limits)), stdout=output, stderr=output

@@ -8,7 +8,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.integration.http_server.conftest import PlainServer, read_all
-from tests.support.wsgi_application import LARGE
+from tests.support.processes.wsgi_application import LARGE
 
 Make = Callable[..., PlainServer]
 CLOSE = b"Host: x\r\nConnection: close\r\n"

@@ -12,29 +12,29 @@ from tests.integration.http_server.conftest import PlainServer, read_all
 
 Make = Callable[..., PlainServer]
 SLEEP = b"GET /sleep?%s HTTP/1.1\r\nHost: x\r\n\r\n"
-PATIENCE = 30
+TIMEOUT = 30
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_request_in_progress_is_answered(make_server: Make, number) -> None:
     server = make_server()
     with server.connect() as client:
-        client.sendall(SLEEP % b"2")
-        time.sleep(0.5)
+        client.sendall(SLEEP % b"1")
+        time.sleep(0.3)
         server.process.send_signal(number)
         reply = read_all(client)
     assert b" 200 OK" in reply
     assert b"connection: close" in reply
-    assert server.process.wait(PATIENCE) == 0
+    assert server.process.wait(TIMEOUT) == 0
 
 
 def test_no_new_connection_is_accepted(make_server: Make) -> None:
     server = make_server()
     with server.connect() as client:
-        client.sendall(SLEEP % b"3")
-        time.sleep(0.5)
+        client.sendall(SLEEP % b"2")
+        time.sleep(0.3)
         server.process.terminate()
-        time.sleep(1)
+        time.sleep(0.7)
         with pytest.raises(ConnectionRefusedError):
             server.connect()
         assert b" 200 OK" in read_all(client)
@@ -51,7 +51,7 @@ def test_a_new_request_on_an_open_connection_is_answered(make_server: Make) -> N
         reply = read_all(client)
     assert b" 200 OK" in reply
     assert b"connection: close" in reply
-    assert server.process.wait(PATIENCE) == 0
+    assert server.process.wait(TIMEOUT) == 0
 
 
 def test_idle_connections_and_incomplete_requests_do_not_delay_the_stop(make_server: Make) -> None:
@@ -61,7 +61,7 @@ def test_idle_connections_and_incomplete_requests_do_not_delay_the_stop(make_ser
     time.sleep(0.3)
     begun = time.monotonic()
     server.process.terminate()
-    assert server.process.wait(PATIENCE) == 0
+    assert server.process.wait(TIMEOUT) == 0
     assert time.monotonic() - begun < 6
     for client in (idle, half):
         with suppress(OSError):

@@ -8,8 +8,8 @@ from threading import Barrier
 import pytest
 
 from pipeline.runtime.databases import Databases
-from tests.support.imports import Importer
-from tests.support.synthetic import fingerprint, near_copy
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.synthetic import fingerprint, near_copy
 
 THREADS = 5  # as many as the settings' pools have connections
 RECORDINGS = 6

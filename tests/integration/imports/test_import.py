@@ -17,8 +17,8 @@ from pipeline.fingerprint.identity import meta_gid
 from pipeline.fingerprint.words import SILENCE
 from pipeline.imports.persist import StaleMatchesError
 from pipeline.runtime.databases import Databases
-from tests.support.imports import MBID, Importer
-from tests.support.synthetic import fingerprint, near_copy
+from tests.support.catalogue.imports import MBID, Importer
+from tests.support.catalogue.synthetic import fingerprint, near_copy
 
 OTHER_MBID = UUID("5d1f0c5e-1111-4aaa-8aaa-000000000002")
 

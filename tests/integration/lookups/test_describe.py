@@ -21,7 +21,7 @@ from pipeline.lookups.describe import describe_lookups
 from pipeline.messages import Lookup, LookupBatch, TrackHit, from_message, to_message
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
-from tests.support.metadata_sample import (
+from tests.support.catalogue.metadata_sample import (
     CATALOGUE,
     HIDDEN,
     LINKS,
@@ -38,7 +38,7 @@ from tests.support.metadata_sample import (
     mbid,
     track_gid,
 )
-from tests.support.servers import Servers, free_port
+from tests.support.processes.servers import Servers, free_port
 
 EXAMPLES = json.loads(
     (Path(__file__).parents[2] / "data/metadata_examples.json").read_text(encoding="utf-8")

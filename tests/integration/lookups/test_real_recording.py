@@ -5,11 +5,11 @@ from pipeline.fingerprint.codec import decode
 from pipeline.following.open_index import open_index
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.recordings import recordings
+from tests.support.catalogue.synthetic import Words
 from tests.support.decorators import requires_script
 from tests.support.fixtures import Script
-from tests.support.imports import Importer
-from tests.support.recordings import recordings
-from tests.support.synthetic import Words
 
 DURATION = 200
 

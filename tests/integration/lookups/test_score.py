@@ -14,8 +14,8 @@ from pipeline.lookups.score import score_lookups
 from pipeline.lookups.validate import validate_lookups
 from pipeline.messages import Lookup, LookupBatch, TrackHit, from_message, to_message
 from pipeline.runtime.databases import Databases
-from tests.support.imports import Importer
-from tests.support.synthetic import Words, fingerprint, near_copy
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.synthetic import Words, fingerprint, near_copy
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from pipeline.index import open_writer
 from pipeline.lookups.trusted_store import CHECK_EVERY, REST, TrustedStore
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
-from tests.support.imports import Importer
-from tests.support.synthetic import fingerprint
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.synthetic import fingerprint
 
 NOTICE = 5.0  # seconds that a notice may take on a machine that is busy
 ALL = (0, 1 << 15)

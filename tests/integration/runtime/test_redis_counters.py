@@ -14,10 +14,10 @@ from pipeline.runtime import redis_counters
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.redis_counters import Counters
 from pipeline.settings.sections import RedisSettings, Settings
-from tests.support.interruptions import watch_redis
 from tests.support.polling import eventually
-from tests.support.scratch_redis import on_scratch, scratch_redis
-from tests.support.servers import PASSWORD, make_valkey, running, temporary_folder
+from tests.support.processes.interruptions import watch_redis
+from tests.support.processes.scratch_redis import on_scratch, scratch_redis
+from tests.support.processes.servers import PASSWORD, make_valkey, running, temporary_folder
 
 NEVER = 3600.0
 Make = Callable[..., Counters]

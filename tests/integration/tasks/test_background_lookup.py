@@ -20,10 +20,10 @@ from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from tasks import background_lookup, dispatch, queues
 from tasks.redis_state import background_records
-from tests.support.imports import MBID, Importer
+from tests.support.catalogue.imports import MBID, Importer
+from tests.support.catalogue.synthetic import fingerprint
 from tests.support.polling import eventually
-from tests.support.synthetic import fingerprint
-from tests.support.workers import (
+from tests.support.processes.workers import (
     point_celery_at,
     running_worker,
     task_counts,

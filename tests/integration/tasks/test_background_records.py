@@ -19,7 +19,7 @@ from tasks.redis_state.background_records import (
     key_of,
     withdraw,
 )
-from tests.support.scratch_redis import scratch_redis
+from tests.support.processes.scratch_redis import scratch_redis
 
 ANSWERS = [{"results": []}, {"error": "it is short"}]
 COUNTS = {"2026-01-01:00:7:hit": 2, "2026-01-01:00:7:miss": 1}

@@ -20,12 +20,17 @@ from pipeline.storage.format import MANIFEST_NAME
 from tasks.fast_path.lookup_sender import LookupSender
 from tasks.fast_path.switches import FastPath
 from tasks.redis_state import lookup_replies
-from tests.support.celery_events import received_task_events
-from tests.support.imports import Importer
-from tests.support.lookup_front_end import ask
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.synthetic import fingerprint
+from tests.support.clients.celery_events import received_task_events
+from tests.support.clients.lookup_front_end import ask
 from tests.support.polling import eventually
-from tests.support.synthetic import fingerprint
-from tests.support.workers import point_celery_at, running_worker, task_counts, write_config
+from tests.support.processes.workers import (
+    point_celery_at,
+    running_worker,
+    task_counts,
+    write_config,
+)
 
 FUSED = ("lookup.batch", "lookup.sampled_batch")
 CHAIN = ("lookup.validate", "lookup.dedupe", "lookup.score", "lookup.describe")

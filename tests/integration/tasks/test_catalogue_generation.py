@@ -11,7 +11,7 @@ from cli.stack.servers.ports import LOOPBACK, free_port
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings, Settings
 from tasks.redis_state import catalogue_generation
-from tests.support.scratch_redis import on_scratch, scratch_redis
+from tests.support.processes.scratch_redis import on_scratch, scratch_redis
 
 PERSIST = "submission.persist"
 

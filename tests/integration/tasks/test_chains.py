@@ -31,13 +31,13 @@ from tasks.fast_path.switches import FastPath
 from tasks.periodic.receipts_and_queues import sweep_receipts
 from tasks.redis_state import lookup_replies
 from tasks.redis_state.task_progress import progress_key
-from tests.support.batchers import batcher_for_workers
-from tests.support.imports import Importer
-from tests.support.lookup_front_end import ask
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.synthetic import Words, fingerprint, near_copy
+from tests.support.clients.batchers import batcher_for_workers
+from tests.support.clients.lookup_front_end import ask
 from tests.support.metrics import Counted
 from tests.support.polling import eventually
-from tests.support.synthetic import Words, fingerprint, near_copy
-from tests.support.workers import point_celery_at, running_workers, write_config
+from tests.support.processes.workers import point_celery_at, running_workers, write_config
 
 
 @dataclass

@@ -25,11 +25,23 @@ from pipeline.runtime.redis_client import connect
 from pipeline.runtime.statsd_metrics import Gauge
 from pipeline.settings.sections import Settings
 from tasks.celery import app
-from tests.support.counted_lookups import left, lookups, make_applications, put, rows, user_agents
-from tests.support.imports import Importer
+from tests.support.catalogue.counted_lookups import (
+    left,
+    lookups,
+    make_applications,
+    put,
+    rows,
+    user_agents,
+)
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.synthetic import fingerprint
 from tests.support.polling import eventually
-from tests.support.synthetic import fingerprint
-from tests.support.workers import point_celery_at, running_worker, worker_roles, write_config
+from tests.support.processes.workers import (
+    point_celery_at,
+    running_worker,
+    worker_roles,
+    write_config,
+)
 
 DAY = date(2026, 1, 31)
 NAMES = {

@@ -26,8 +26,8 @@ from tasks.fast_path.switches import FastPath
 from tasks.queues import LOOKUP
 from tasks.redis_state.queue_lengths import SENT_HEADER
 from tests.support.metrics import Counted
-from tests.support.servers import PASSWORD, Servers, make_valkey, running
-from tests.support.workers import point_celery_at, write_config
+from tests.support.processes.servers import PASSWORD, Servers, make_valkey, running
+from tests.support.processes.workers import point_celery_at, write_config
 
 SOON = 4.0
 """Seconds within which an outage is reported, on a busy machine."""

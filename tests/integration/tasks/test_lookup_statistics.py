@@ -21,10 +21,17 @@ from pipeline.settings.sections import Settings
 from tasks.periodic import statistics
 from tasks.periodic.statistics import LOOKUPS, USER_AGENTS, fold
 from tasks.redis_state.lookup_counters import count_lookups, count_user_agent
-from tests.support.counted_lookups import left, lookups, make_applications, notes, put, user_agents
-from tests.support.interruptions import Failing, watch_redis
+from tests.support.catalogue.counted_lookups import (
+    left,
+    lookups,
+    make_applications,
+    notes,
+    put,
+    user_agents,
+)
 from tests.support.polling import eventually
-from tests.support.scratch_redis import on_scratch, scratch_redis
+from tests.support.processes.interruptions import Failing, watch_redis
+from tests.support.processes.scratch_redis import on_scratch, scratch_redis
 
 DAY = "2026-01-31"
 NOON = datetime(2026, 1, 31, 12, 1, tzinfo=UTC)

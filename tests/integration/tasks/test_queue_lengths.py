@@ -12,7 +12,7 @@ from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from tasks import dispatch
 from tasks.redis_state.queue_lengths import Backlog, backlog
-from tests.support.workers import point_celery_at, write_config
+from tests.support.processes.workers import point_celery_at, write_config
 
 
 @pytest.fixture

@@ -17,13 +17,13 @@ from pipeline.upkeep.missing_mbids import unknown_key
 from tasks.periodic.upkeep import POSITION_KEY, follow_mbid_redirects, merge_missing_mbids
 from tasks.redis_state import lookup_replies, missing_mbid_set
 from tasks.redis_state.missing_mbid_set import add_missing_mbids
-from tests.support.imports import Importer
-from tests.support.lookup_front_end import ask
-from tests.support.mbids import ELSEWHERE, NEW, NEWER, OLD, Links, MusicBrainz
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.mbids import ELSEWHERE, NEW, NEWER, OLD, Links, MusicBrainz
+from tests.support.catalogue.synthetic import fingerprint
+from tests.support.clients.lookup_front_end import ask
 from tests.support.polling import eventually
-from tests.support.scratch_redis import scratch_redis
-from tests.support.synthetic import fingerprint
-from tests.support.workers import point_celery_at, running_workers, write_config
+from tests.support.processes.scratch_redis import scratch_redis
+from tests.support.processes.workers import point_celery_at, running_workers, write_config
 
 
 @pytest.fixture(scope="module")

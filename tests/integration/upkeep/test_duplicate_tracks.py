@@ -10,8 +10,8 @@ from pipeline.fingerprint.compare import compare2
 from pipeline.runtime.databases import Databases
 from pipeline.upkeep import duplicate_tracks
 from pipeline.upkeep.duplicate_tracks import find_duplicates
-from tests.support.imports import MBID, Importer
-from tests.support.synthetic import Words, fingerprint, near_copy
+from tests.support.catalogue.imports import MBID, Importer
+from tests.support.catalogue.synthetic import Words, fingerprint, near_copy
 
 OTHER = UUID("5d1f0c5e-4444-4aaa-8aaa-000000000001")
 

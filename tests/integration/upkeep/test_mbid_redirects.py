@@ -12,7 +12,7 @@ from pipeline.catalog.fingerprint import tables as fp
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from pipeline.upkeep.mbid_redirects import ScannedChunk, follow_redirects
-from tests.support.mbids import ELSEWHERE, NEW, NEWER, OLD, Links, MusicBrainz
+from tests.support.catalogue.mbids import ELSEWHERE, NEW, NEWER, OLD, Links, MusicBrainz
 
 
 @pytest.fixture

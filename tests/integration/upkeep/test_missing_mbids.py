@@ -21,8 +21,8 @@ from pipeline.upkeep.missing_mbids import (
     merge_missing_mbid,
     unknown_key,
 )
-from tests.support.mbids import ELSEWHERE, NEW, NEWER, OLD, Links, MusicBrainz
-from tests.support.scratch_redis import scratch_redis
+from tests.support.catalogue.mbids import ELSEWHERE, NEW, NEWER, OLD, Links, MusicBrainz
+from tests.support.processes.scratch_redis import scratch_redis
 
 DAY = timedelta(days=1)
 

@@ -16,7 +16,7 @@ from pipeline.fingerprint.codec import decode
 from pipeline.fingerprint.compare import compare2
 from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct
 from pipeline.thresholds import IMPORT_MATCH_THRESHOLD
-from tests.support.recordings import recordings
+from tests.support.catalogue.recordings import recordings
 
 MEASURED = {
     "mbid": "m",
@@ -50,7 +50,7 @@ def test_the_recordings_take_less_than_1_mb():
 
 
 def test_the_dump_is_up_to_date_with_the_recordings():
-    """The files are those that `write_dump` writes for the recordings."""
+    """`write_dump` writes the same files for the recordings."""
     rows = sample_rows(sample_recordings())
     assert open_dump(MUSICBRAINZ).missing == ()
     for table in METADATA.tables.values():

@@ -12,7 +12,7 @@ from pipeline.catalog.musicbrainz.metadata import Artist, Catalogue
 from pipeline.lookups.metadata.json_parts import artist_lists
 from pipeline.lookups.metadata.meta_words import parse_meta
 from pipeline.lookups.metadata.view import MetadataRows, MetadataView
-from tests.support.metadata_sample import (
+from tests.support.catalogue.metadata_sample import (
     CATALOGUE,
     DUET,
     HARBOUR,

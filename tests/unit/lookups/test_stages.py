@@ -6,7 +6,7 @@ from pipeline.fingerprint.codec import compress
 from pipeline.lookups.dedupe import dedupe_lookups
 from pipeline.lookups.validate import validate_lookups
 from pipeline.messages import Lookup, LookupBatch, from_message, to_message
-from tests.support.synthetic import fingerprint
+from tests.support.catalogue.synthetic import fingerprint
 
 TRACK = "0a1b2c3d-0000-4000-8000-000000000001"
 

@@ -7,7 +7,7 @@ import pytest
 from pipeline.catalog.fingerprint.track_links import UserText
 from pipeline.lookups.metadata.meta_words import parse_meta
 from pipeline.lookups.metadata.user_text import text_recording
-from tests.support.metadata_sample import TEXTS, B
+from tests.support.catalogue.metadata_sample import TEXTS, B
 
 ALBUM, LIVE = TEXTS[B]
 TRACK = {"id": 1, "position": 4, "title": "Harbour Lights", "artists": ["Northern Pier"]}

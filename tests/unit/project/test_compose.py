@@ -1,7 +1,7 @@
-"""The containers run what `acoustid up` runs, with settings that exist.
+"""The containers run the same commands as `acoustid up`, with existing settings.
 
-There is no YAML reader among the dependencies; every command and every healthcheck of the file is
-one line, written so that it is JSON too.
+The dependencies have no YAML parser. So each command and each health check of the file is one line
+of JSON.
 """
 
 import json
@@ -38,12 +38,12 @@ def command(service: str) -> list[str]:
 
 
 def up_command(role: str) -> list[str]:
-    """Return what `acoustid up` runs, as a container says it: by the program's name."""
+    """Return the command of `acoustid up`, with the name of the program instead of the module."""
     words = next(list(each.command[2:]) for each in roles(LAYOUT) if each.name == role)
     return ["acoustid", *words[1:]] if words[0] == "cli.main" else words
 
 
-def test_every_service_is_there() -> None:
+def test_every_service_exists() -> None:
     workers = [f"worker-{worker.name}" for worker in WORKERS]
     servers = ["postgres", "valkey"]
     assert list(services()) == [*servers, "migrate", "api", *workers, "beat", "flower"]
@@ -53,12 +53,12 @@ def test_every_service_is_there() -> None:
     "service",
     ["api", *(f"worker-{worker.name}" for worker in WORKERS if not worker.is_scaled), "beat"],
 )
-def test_a_service_runs_what_up_runs(service: str) -> None:
+def test_a_service_runs_the_command_of_up(service: str) -> None:
     assert command(service) == up_command(service)
 
 
 @pytest.mark.parametrize("worker", [worker.name for worker in WORKERS if worker.is_scaled])
-def test_scaled_workers_differ_by_the_host_in_their_names(worker: str) -> None:
+def test_scaled_workers_have_the_host_in_their_node_names(worker: str) -> None:
     first = up_command(f"worker-{worker}-1")
     expected = [part.replace(f"{worker}-1@", f"{worker}@") for part in first]
     assert command(f"worker-{worker}") == expected
@@ -69,25 +69,25 @@ def test_the_health_check_of_a_worker_pings_its_node(worker: str) -> None:
     assert f"celery -A tasks inspect ping -d {worker}@$$HOSTNAME" in services()[f"worker-{worker}"]
 
 
-def test_flower_takes_its_password_from_a_file() -> None:
+def test_flower_reads_its_password_from_a_file() -> None:
     shell, _, script = command("flower")
     assert shell == "sh"
     assert 'FLOWER_BASIC_AUTH="acoustid:$$(cat /run/secrets/flower_password)"' in script
     assert '"127.0.0.1:5555:5555"' in services()["flower"]
 
 
-def test_what_the_commands_name_exists() -> None:
+def test_the_acoustid_commands_exist() -> None:
     assert command("api")[1] in COMMANDS
     assert command("migrate")[1] in COMMANDS
     assert app.main == "acoustid"
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
-def test_every_variable_is_known_to_the_loader(variable: str) -> None:
+def test_every_variable_belongs_to_an_option(variable: str) -> None:
     assert resolve_variable(variable)
 
 
-def test_no_secret_is_written_down() -> None:
+def test_the_file_contains_no_secret() -> None:
     assert not [name for name in VARIABLES if name.endswith(("_PASSWORD", "_SECRET"))]
     assert "POSTGRES_PASSWORD:" not in COMPOSE
 
@@ -96,7 +96,7 @@ def test_no_secret_is_written_down() -> None:
     "service",
     ["postgres", "valkey", "api", *(f"worker-{worker.name}" for worker in WORKERS), "flower"],
 )
-def test_health_is_checked_with_what_the_image_has(service: str) -> None:
+def test_health_checks_use_programs_of_the_image(service: str) -> None:
     found = re.search(r"^      test: (\[.*\])$", services()[service], flags=re.MULTILINE)
     assert found
     kind, *words = json.loads(found.group(1))
@@ -111,7 +111,7 @@ def test_the_api_container_is_healthy_if_it_can_serve() -> None:
         assert f"      {line}\n" in api
 
 
-def test_the_image_holds_every_room() -> None:
+def test_the_image_contains_every_package() -> None:
     copied = " ".join(re.findall(r"^COPY (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     allowed = (ROOT / ".dockerignore").read_text().splitlines()
     packages = {each.parent.name for each in ROOT.glob("*/__init__.py")} - {"tests"}

@@ -1,4 +1,4 @@
-"""The documents name all options with their defaults, and only files that exist."""
+"""The documents list all options with their defaults, and name existing files only."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ DOCUMENT = ROOT / "docs" / "configuration.md"
 DOCUMENTS = sorted(
     path
     for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
-    if path.name != "CHANGELOG.md"  # names files of earlier versions
+    if path.name != "CHANGELOG.md"  # contains names of files of earlier versions
 )
 PARTS = ("api", "bench", "cli", "http_server", "index_server", "pipeline", "tasks", "tests", "docs")
 PATH = re.compile(rf"`((?:{'|'.join(PARTS)})/[\w./-]*)`")
@@ -43,7 +43,7 @@ def dist_blocks() -> Iterator[tuple[str, list[str]]]:
 
 
 def document_rows() -> Iterator[tuple[list[str], list[str]]]:
-    """Yield the sections that a heading names, and the cells of each row below it."""
+    """Yield the sections in a heading, and the cells of each row below it."""
     for block in DOCUMENT.read_text(encoding="utf-8").split("\n### ")[1:]:
         heading, _, rest = block.partition("\n")
         names = re.findall(r"`\[(.+?)\]`", heading)

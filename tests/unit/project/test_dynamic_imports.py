@@ -1,4 +1,4 @@
-"""Modules that are named in strings exist, and point in the direction that imports must have.
+"""Modules that are named in strings exist, and the import contracts allow their import.
 
 import-linter reads import statements only. Modules are also named in Celery's list of task modules,
 in ``module:attribute`` strings such as the table of commands, and in ``python -m`` commands.
@@ -44,7 +44,7 @@ def sources() -> Iterator[tuple[str, ast.Module]]:
 
 
 def text_of(node: ast.expr, tree: ast.Module) -> str | None:
-    """Return the text of a string, or of a constant of the module that is one."""
+    """Return the value of a string literal, or of a constant of the module that is a string."""
     if isinstance(node, ast.Name):
         for each in tree.body:
             target = each.target if isinstance(each, ast.AnnAssign) else None
@@ -79,7 +79,7 @@ def find_named() -> list[Named]:
         found |= {(name, text) for text in modules_run_by(tree) if MODULE.fullmatch(text)}
         if name in {"pipeline", "tasks.celery"}:
             found |= {(name, text) for text in strings(tree) if MODULE.fullmatch(text)}
-        if name == "cli.stack.roles":  # it passes the module to a function that adds "-m"
+        if name == "cli.stack.roles":  # a function adds "-m" to the module
             found |= {(name, text) for text in strings(tree) if MODULE.fullmatch(text)}
     return sorted(found)
 

@@ -69,7 +69,7 @@ def test_imports_of_runtime_and_settings_have_no_side_effects(tmp_path: Path) ->
     ],
 )
 def test_a_module_does_not_import_the_libraries_of_servers(module: str, heavy: set[str]) -> None:
-    """So that commands start fast."""
+    """Without these libraries commands start fast."""
     program = f"import sys, {module}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

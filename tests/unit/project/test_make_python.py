@@ -1,4 +1,4 @@
-"""`make` names the Python versions that it needs when it finds none of them."""
+"""`make` reports a missing or unsuitable Python, and the versions that it needs."""
 
 import subprocess
 from pathlib import Path
@@ -15,26 +15,26 @@ def make(folder: Path, python: Path | str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_a_missing_python_is_named(tmp_path: Path) -> None:
+def test_a_missing_python_is_reported(tmp_path: Path) -> None:
     done = make(tmp_path, "no-such-python")
     assert done.returncode != 0
-    assert "there is no no-such-python on the PATH" in done.stderr
+    assert "no-such-python is not on the PATH" in done.stderr
     assert "make PYTHON=" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("program", "told"),
+    ("program", "reason"),
     [
         ("echo Python 3.9.2; exit 1", "is Python 3.9.2"),
         ('case "$2" in *ensurepip*) exit 1;; esac', "apt install python3-venv"),
     ],
 )
-def test_an_unsuitable_python_is_named_with_the_reason(
-    tmp_path: Path, program: str, told: str
+def test_an_unsuitable_python_is_reported_with_the_reason(
+    tmp_path: Path, program: str, reason: str
 ) -> None:
     python = tmp_path / "python3"
     python.write_text(f"#!/bin/sh\n{program}\n")
     python.chmod(0o755)
     done = make(tmp_path, python)
     assert done.returncode != 0
-    assert told in done.stderr
+    assert reason in done.stderr

@@ -1,4 +1,4 @@
-"""`make test-system` installs what it can, and names what it leaves out."""
+"""`make test-system` installs missing packages, and prints the packages that it cannot install."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ def one_missing_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
 
 def fake_apt_get(folder: Path, monkeypatch: pytest.MonkeyPatch, status: int) -> Path:
-    """Put an apt-get first on the PATH that writes its arguments to a file; return the file."""
+    """Put an apt-get first on the PATH. It writes its arguments to the returned file."""
     log = folder / "log"
     program = folder / "apt-get"
     policy = folder / "policy-rc.d"
@@ -31,16 +31,16 @@ def fake_apt_get(folder: Path, monkeypatch: pytest.MonkeyPatch, status: int) -> 
     return log
 
 
-def test_without_root_rights_the_packages_are_named(
+def test_without_root_rights_the_missing_packages_are_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     packages.main()
-    left_out = "Left out: the tests that need no-such-package, because this user is not root\n"
-    assert capsys.readouterr().out.endswith(left_out)
+    skipped = "Skipped: the tests that need no-such-package, because this user is not root\n"
+    assert capsys.readouterr().out.endswith(skipped)
 
 
-def test_an_apt_get_that_fails_is_named(
+def test_a_failure_of_apt_get_is_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake_apt_get(tmp_path, monkeypatch, status=100)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from pipeline.runtime.databases import RESTED, DatabaseName, Databases, limit_statements
 from pipeline.settings.sections import Settings
-from tests.support.servers import Servers
+from tests.support.processes.servers import Servers
 
 IDENTITY = sqlalchemy.text("SELECT pg_backend_pid()")
 

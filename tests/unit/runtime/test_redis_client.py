@@ -11,7 +11,7 @@ import redis
 
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings, Settings
-from tests.support.servers import Servers
+from tests.support.processes.servers import Servers
 
 
 @pytest.fixture

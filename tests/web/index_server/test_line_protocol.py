@@ -25,7 +25,7 @@ class Client:
         """Return the next line, empty at the end."""
         return self.file.readline()
 
-    def ask(self, command: str) -> str:
+    def run(self, command: str) -> str:
         """Send a command and return the reply."""
         self.send(f"{command}\r\n".encode())
         return self.line().decode().removesuffix("\r\n")
@@ -69,24 +69,24 @@ def test_the_index_is_created(server: LineProtocolServer, indexes: IndexRegistry
 def test_a_commit_is_visible_to_other_connections(connect: Connect) -> None:
     one, other = connect(), connect()
     for command in ("begin", "insert 1001 11000,-12000", "commit"):
-        assert one.ask(command) == "OK "
-    assert other.ask("search 11000,-12000") == "OK 1001:2"
+        assert one.run(command) == "OK "
+    assert other.run("search 11000,-12000") == "OK 1001:2"
 
 
 def test_a_transaction_ends_with_its_connection(connect: Connect) -> None:
     one = connect()
-    one.ask("begin")
-    one.ask("insert 1 5")
+    one.run("begin")
+    one.run("insert 1 5")
     one.close()
     other = connect()
-    assert other.ask("search 5") == "OK "
-    assert other.ask("commit") == "ERR not in transaction"
+    assert other.run("search 5") == "OK "
+    assert other.run("commit") == "ERR not in transaction"
 
 
 def test_settings_belong_to_one_connection(connect: Connect) -> None:
     one, other = connect(), connect()
-    assert one.ask("set max_results 7") == "OK "
-    assert (one.ask("get max_results"), other.ask("get max_results")) == ("OK 7", "OK 500")
+    assert one.run("set max_results 7") == "OK "
+    assert (one.run("get max_results"), other.run("get max_results")) == ("OK 7", "OK 500")
 
 
 def test_lines_end_in_lf_or_crlf_and_may_be_pipelined(connect: Connect) -> None:
@@ -103,7 +103,7 @@ def test_echo_returns_the_same_bytes(connect: Connect) -> None:
 
 def test_quit_is_acknowledged(connect: Connect) -> None:
     client = connect()
-    assert client.ask("quit now") == "OK "
+    assert client.run("quit now") == "OK "
     assert client.line() == b""
 
 
@@ -119,7 +119,7 @@ def test_a_line_has_256_kib_at_most(connect: Connect) -> None:
 
 def test_an_idle_connection_is_closed(connect: Connect) -> None:
     client = connect()
-    assert client.ask("set idle_timeout 1") == "OK "
+    assert client.run("set idle_timeout 1") == "OK "
     assert client.line() == b"ERR timeout\r\n"
     assert client.line() == b""
 
@@ -131,14 +131,14 @@ def test_the_number_of_connections_is_limited(
     monkeypatch.setattr(line_server, "MAX_CONNECTIONS", 1)
     server = LineProtocolServer(indexes, "main", ("127.0.0.1", 0))
     first, second = Client(server.port), Client(server.port)
-    assert first.ask("echo") == "OK "
+    assert first.run("echo") == "OK "
     assert second.line() == b"ERR too many connections\r\n"
     assert second.line() == b""
-    assert first.ask("quit") == "OK "
+    assert first.run("quit") == "OK "
     assert first.line() == b""
     for _ in range(1000):
         third = Client(server.port)
-        answer = third.ask("echo")
+        answer = third.run("echo")
         if answer == "OK ":
             break
         assert answer == "ERR too many connections"

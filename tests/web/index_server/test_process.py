@@ -14,7 +14,7 @@ from cli.stack.servers.ports import free_port
 from index_server.server import DirectoryInUseError, exclusive
 from tests.support.polling import eventually
 
-PATIENCE = 30  # seconds
+TIMEOUT = 30  # seconds
 
 
 class Server:
@@ -42,22 +42,22 @@ class Server:
         def answers() -> bool:
             assert process.poll() is None, self.log.read_text()
             try:
-                return self.ask("GET", "/_health").ok
+                return self.request("GET", "/_health").ok
             except requests.ConnectionError:
                 return False
 
-        eventually(answers, PATIENCE)
+        eventually(answers, TIMEOUT)
 
     def end(self, number: signal.Signals) -> int:
         """Send a signal. Return the exit status."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE)
+        return self.process.wait(TIMEOUT)
 
-    def ask(self, method: str, path: str, **given: object) -> requests.Response:
+    def request(self, method: str, path: str, **given: object) -> requests.Response:
         """Send a request."""
         return requests.request(
-            method, f"http://127.0.0.1:{self.port}{path}", json=given or None, timeout=PATIENCE
+            method, f"http://127.0.0.1:{self.port}{path}", json=given or None, timeout=TIMEOUT
         )
 
 
@@ -83,20 +83,20 @@ Make = Callable[..., Server]
 def test_acknowledged_updates_survive_a_restart(make: Make, end: signal.Signals) -> None:
     server = make()
     server.run()
-    server.ask("PUT", "/a")
+    server.request("PUT", "/a")
     for term in range(20):
-        server.ask("PUT", "/a/1", hashes=[term, 100])
+        server.request("PUT", "/a/1", hashes=[term, 100])
     with socket.create_connection(("127.0.0.1", server.legacy_port)) as client:
         client.sendall(b"begin\ninsert 7 9\ncommit\n")
         assert client.makefile().read(len("OK \n") * 3) == "OK \n" * 3
     status = server.end(end)
     assert status == (-signal.SIGKILL if end == signal.SIGKILL else 0)
     server.run()
-    assert server.ask("GET", "/a/1").json()["version"] == 20
-    assert server.ask("POST", "/a/_search", query=[19, 100]).json()["results"] == [
+    assert server.request("GET", "/a/1").json()["version"] == 20
+    assert server.request("POST", "/a/_search", query=[19, 100]).json()["results"] == [
         {"id": 1, "score": 2}
     ]
-    assert server.ask("GET", "/main").json()["stats"]["num_docs"] == 1
+    assert server.request("GET", "/main").json()["stats"]["num_docs"] == 1
 
 
 def test_unknown_options_are_ignored_with_a_warning(make: Make) -> None:
@@ -112,7 +112,7 @@ def test_unknown_options_are_ignored_with_a_warning(make: Make) -> None:
 def test_a_folder_has_one_server(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     first = make()
     first.run()
-    monkeypatch.setattr("index_server.server.LOCK_PATIENCE", 0)
+    monkeypatch.setattr("index_server.server.LOCK_TIMEOUT", 0)
     with (
         pytest.raises(DirectoryInUseError, match="in use by another server: stop it first"),
         exclusive(first.log.parent / "data"),
@@ -124,24 +124,24 @@ def test_the_server_does_not_start_with_a_damaged_index(make: Make, tmp_path: Pa
     server = make()
     (tmp_path / "data" / "a").mkdir(parents=True)
     (tmp_path / "data" / "a" / "state").write_bytes(b"{}")
-    assert server.start().wait(PATIENCE) == 1
+    assert server.start().wait(TIMEOUT) == 1
     assert f"{tmp_path}/data/a/state is damaged: restore its folder" in server.log.read_text()
 
 
 def test_the_error_names_a_port_in_use(make: Make) -> None:
     server = make()
     with socket.create_server(("127.0.0.1", server.port)):
-        assert server.start().wait(PATIENCE) == 1
+        assert server.start().wait(TIMEOUT) == 1
     assert f"port {server.port} of 127.0.0.1 is taken" in server.log.read_text()
 
 
 def test_a_snapshot_is_restored_by_the_command(make: Make, tmp_path: Path) -> None:
     server = make()
     server.run()
-    server.ask("PUT", "/a")
-    server.ask("PUT", "/a/1", hashes=[5])
+    server.request("PUT", "/a")
+    server.request("PUT", "/a/1", hashes=[5])
     snapshot = tmp_path / "snapshot"
-    snapshot.write_bytes(server.ask("GET", "/a/_snapshot").content)
+    snapshot.write_bytes(server.request("GET", "/a/_snapshot").content)
     server.end(signal.SIGTERM)
     command = [sys.executable, "-m", "cli.main", "index", "restore", "--dir", tmp_path / "data"]
     done = subprocess.run([*command, "b", snapshot], capture_output=True, text=True, check=True)
@@ -149,4 +149,6 @@ def test_a_snapshot_is_restored_by_the_command(make: Make, tmp_path: Path) -> No
     again = subprocess.run([*command, "b", snapshot], capture_output=True, text=True, check=False)
     assert (again.returncode, "b exists: delete it first" in again.stderr) == (1, True)
     server.run()
-    assert server.ask("POST", "/b/_search", query=[5]).json()["results"] == [{"id": 1, "score": 1}]
+    assert server.request("POST", "/b/_search", query=[5]).json()["results"] == [
+        {"id": 1, "score": 1}
+    ]

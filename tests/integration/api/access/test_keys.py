@@ -20,7 +20,7 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings, Settings
 from tests.support.clock import Clock
-from tests.support.scratch_redis import scratch_redis
+from tests.support.processes.scratch_redis import scratch_redis
 
 
 class Process:

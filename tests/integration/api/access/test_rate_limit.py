@@ -16,7 +16,7 @@ from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RateLimiterSettings, RedisSettings, Settings
 from tests.support.clock import Clock
 from tests.support.metrics import Counted
-from tests.support.scratch_redis import scratch_redis
+from tests.support.processes.scratch_redis import scratch_redis
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 APP = Application(1, "app")

@@ -14,8 +14,8 @@ from api.access.redis_outage import RedisCircuitBreaker
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RateLimiterSettings, RedisSettings, Settings
 from tests.support.metrics import Counted
-from tests.support.scratch_redis import NUMBER, scratch_redis
-from tests.support.servers import PASSWORD, make_valkey, running, temporary_folder
+from tests.support.processes.scratch_redis import NUMBER, scratch_redis
+from tests.support.processes.servers import PASSWORD, make_valkey, running, temporary_folder
 
 HERE = "192.0.2.1"
 LIMIT = 200

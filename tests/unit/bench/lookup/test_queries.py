@@ -63,7 +63,7 @@ def test_a_body_is_a_lookup_of_the_unlimited_application():
 
 
 def test_every_real_recording_has_a_request():
-    asked = list(QuerySource(CATALOGUE).real())
-    assert [each.track for each in asked] == [
+    requests = list(QuerySource(CATALOGUE).real())
+    assert [each.track for each in requests] == [
         CATALOGUE.track_gid(number) for number in range(CATALOGUE.real)
     ]

@@ -23,20 +23,20 @@ def test_a_missing_wrk_is_an_error_with_the_command_to_install_it(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("asked", "found", "none", "refused", "unexpected"),
+    ("sent", "found", "none", "refused", "unexpected"),
     [
         (100, 80, 20, 0, 0),
-        (104, 76, 24, 0, 0),  # four were under way
+        (104, 76, 24, 0, 0),  # four replies are missing
         (104, 70, 30, 0, 6),
         (100, 81, 19, 0, 1),
-        (100, 70, 20, 10, 0),  # refused ones may have been known
+        (100, 70, 20, 10, 0),  # refused requests may have known fingerprints
     ],
 )
-def test_unexpected_results_are_counted(asked, found, none, refused, unexpected):
+def test_unexpected_results_are_counted(sent, found, none, refused, unexpected):
     load = WrkReport(
         requests=100,
         seconds=1.0,
-        asked=asked,
+        sent=sent,
         known=80,
         rounds=0,
         found=found,

@@ -31,7 +31,7 @@ LEAST_CPU = 0.5  # s, less than 0.6 s: the system counts in steps of 10 ms
 
 @contextmanager
 def process(program):
-    """Run a program for the time of the block."""
+    """Run a program during the block."""
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as started:
@@ -99,7 +99,7 @@ def test_without_a_stack_accounting_is_an_error(tmp_path):
         Accounting(DataDir.at(tmp_path))
 
 
-def test_what_the_supervisor_writes_is_read(data):
+def test_the_file_of_the_supervisor_is_read(data):
     api = RunningProcess("api", StopOrder.FRONT_END, 5001, "127.0.0.1", ProcessIdentity(12, 1.0))
     beat = RunningProcess("beat", StopOrder.BEAT, None, "127.0.0.1", ProcessIdentity(13, 1.0))
     RunState(ProcessIdentity(11, 1.0), (api, beat), ready=True).save(data)

@@ -21,7 +21,7 @@ def window(**answers: int):
     }
 
 
-def test_the_order_of_two_variants():
+def test_two_variants_alternate_in_the_order_of_rounds():
     turns = ["".join(order("AB", turn)) for turn in range(4)]
     assert turns == ["AB", "BA", "BA", "AB"]
 

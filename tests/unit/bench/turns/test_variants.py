@@ -59,7 +59,7 @@ def test_the_defaults_come_first_and_switches_use_this_checkout():
     assert variants[0].commit == variants[2].commit
 
 
-def test_the_pairs_to_compare():
+def test_other_variants_are_compared_with_this_checkout():
     variants = make_variants(ELSEWHERE, {FUSE: {}})
     assert comparisons(variants) == [(THIS, OTHER), (FUSE, THIS)]
     assert comparisons(make_variants(None, {FUSE: {}})) == [(FUSE, THIS)]

@@ -41,10 +41,10 @@ def test_the_wheels_own_code_is_not_run() -> None:
 
 
 def test_a_given_directory_takes_precedence(tmp_path: Path) -> None:
-    told = make_postgres(tmp_path / "bin", "17.1")
+    given = make_postgres(tmp_path / "bin", "17.1")
     make_program(tmp_path / "bin" / "redis-server", "Redis")
-    assert binaries.find_postgres(tmp_path / "bin") == told
-    assert binaries.find_valkey(tmp_path / "bin") == told / "redis-server"
+    assert binaries.find_postgres(tmp_path / "bin") == given
+    assert binaries.find_valkey(tmp_path / "bin") == given / "redis-server"
 
 
 def test_a_given_directory_without_the_programs_is_an_error(tmp_path: Path) -> None:
@@ -85,6 +85,6 @@ def test_the_error_says_how_to_provide_the_programs(bare: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "major"), [("18.6", "18"), ("15.13 (Debian 15.13-1)", "15"), ("19beta1", "19")]
 )
-def test_major_versions(tmp_path: Path, version: str, major: str) -> None:
+def test_the_major_version_is_read(tmp_path: Path, version: str, major: str) -> None:
     make_postgres(tmp_path, version)
     assert binaries.major_version(tmp_path / "postgres") == major

@@ -144,7 +144,7 @@ def test_a_secret_file_is_read_from_any_working_directory(
 )
 def test_credentials_without_a_host_are_refused(data: DataDir, variable: str) -> None:
     del data
-    with pytest.raises(StackError, match=f"{variable} is given, but no host"):
+    with pytest.raises(StackError, match=f"{variable} is set, but no host"):
         UserConfig.read({variable: "1234"})
 
 

@@ -33,7 +33,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def can_enter(chosen: PostgresDirectory) -> bool:
-    return chosen.account is None or chosen.account.may("x", chosen.base)
+    return chosen.account is None or chosen.account.has_access("x", chosen.base)
 
 
 def modes(folder: Path) -> list[int]:
@@ -104,7 +104,7 @@ def test_the_account_can_run_the_programs(closed: Path) -> None:
         cwd="/",
         capture_output=True,
         text=True,
-        **(account.as_popen() if account else {}),
+        **(account.popen_arguments() if account else {}),
     )
     assert answer.stdout == "postgres\n"
     assert postgres_directory.executable_programs(installed / "bin", chosen) == programs

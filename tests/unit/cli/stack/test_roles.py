@@ -40,6 +40,6 @@ def test_flower_listens_on_loopback_only() -> None:
     assert by_name()["flower"].port == 5555
 
 
-def test_flower_can_be_left_out() -> None:
+def test_flower_is_optional() -> None:
     without = Layout(host="127.0.0.1", port=5000, flower_port=None, workers=1)
     assert "flower" not in by_name(without)

@@ -26,7 +26,7 @@ def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.parametrize("mark", ["given", "given/file", "variable"])
-def test_a_process_is_found_by_a_path_that_it_was_given(
+def test_a_process_is_found_by_a_path_that_it_uses(
     sleeper: subprocess.Popen[bytes], tmp_path: Path, mark: str
 ) -> None:
     found = find_by_path(sleeper.pid, str(tmp_path / mark))

@@ -11,7 +11,7 @@ from cli.stack.servers.ports import free_port
 from cli.stack.stopping import StopOrder
 from cli.stack.strays import ProcessIdentity
 from pipeline.settings.sections import Settings
-from tests.support.servers import Servers
+from tests.support.processes.servers import Servers
 
 NOBODY = ProcessIdentity(2**22, 1.0)
 
@@ -55,7 +55,7 @@ def test_values_of_unreachable_servers_are_none(tmp_path: Path) -> None:
     assert (found["queues"], found["index"], found["counts"]) == (None, None, None)
     assert not found["ready"]
     assert [each["role"] for each in found["processes"]] == ["supervisor"]
-    assert describe(found).count("not reachable") == 4
+    assert describe(found).count(" unreachable") == 4
 
 
 def test_the_text_contains_the_values_of_the_json() -> None:

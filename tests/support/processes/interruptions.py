@@ -1,4 +1,4 @@
-"""Processes and connections that end in the middle: a callback at each step of Redis and SQL."""
+"""Interrupts processes and connections at any step of Redis and SQL, by callbacks."""
 
 import os
 from collections.abc import Callable
@@ -14,11 +14,11 @@ At = Callable[[str], None]
 
 
 class InterruptedSqlError(Exception):
-    """What a test raises in place of an answer from PostgreSQL."""
+    """A test raises it in place of PostgreSQL's reply."""
 
 
 def watch_redis(client: redis.Redis, at: At) -> None:
-    """Call back before each message of a client that is not connected yet, and after each reply."""
+    """Call `at` before each message and after each reply. The client must not be connected yet."""
 
     class Watched(Connection):
         def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
@@ -34,14 +34,14 @@ def watch_redis(client: redis.Redis, at: At) -> None:
 
 
 def watch_sql(engine: sa.Engine, at: At) -> None:
-    """Call back before and after each statement of an engine, and before each commit."""
+    """Call `at` before and after each statement of an engine, and before each commit."""
     sa.event.listen(engine, "before_cursor_execute", lambda *_: at("sql: statement"))
     sa.event.listen(engine, "after_cursor_execute", lambda *_: at("sql: result"))
     sa.event.listen(engine, "commit", lambda *_: at("sql: commit"))
 
 
 class Dying:
-    """Ends the process at a step, as a kill does: nothing is rolled back, nothing is closed."""
+    """Ends the process at a step like a kill, without any rollback or closing."""
 
     def __init__(self, number: int) -> None:
         self._left = number
@@ -53,7 +53,7 @@ class Dying:
 
 
 class Failing:
-    """Raises at a step, and if it is an outage, at each one after it."""
+    """Raises an error at a step. In an outage it does so at each later step, too."""
 
     def __init__(self, number: int, *, outage: bool = False) -> None:
         self._left = number
@@ -67,17 +67,17 @@ class Failing:
             )
 
     def fail_at(self, number: int) -> None:
-        """Count the steps again, and raise at one of them."""
+        """Restart the count of steps, and raise an error at step `number`."""
         self._left = number
 
     @property
     def reached(self) -> bool:
-        """Whether anything was raised."""
+        """Whether an error was raised."""
         return self._left <= 0
 
 
 def in_a_child(run: Callable[[], object]) -> int:
-    """Run something in a forked process; return its exit code, 1 where it raised."""
+    """Run a function in a forked process. Return the exit code, 1 after an exception."""
     child = os.fork()
     if child == 0:
         status = 1

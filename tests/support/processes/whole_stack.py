@@ -1,4 +1,4 @@
-"""A whole stack for tests: `acoustid up` on a directory of its own, without rate limits."""
+"""A whole stack for tests: `acoustid up` on a new directory, without rate limits."""
 
 import base64
 import json
@@ -24,9 +24,9 @@ class WholeStack:
     Attributes:
         data: its data directory.
         environ: environment variables of the stack and its commands.
-        process: further arguments of `subprocess.run` for them, such as `user` and `cwd`.
-        client: an application's key.
-        user: a user's key.
+        process: more arguments of `subprocess.run` for them, such as `user` and `cwd`.
+        client: the key of an application.
+        user: the key of a user.
     """
 
     def __init__(
@@ -93,8 +93,8 @@ def running_stack(
         data: its data directory.
         kind: the class of the object that is returned.
         sample: whether it loads the sample catalogue.
-        process: further arguments of `subprocess.run` for its commands, such as `user` and `cwd`.
-        environ: further environment variables.
+        process: more arguments of `subprocess.run` for its commands, such as `user` and `cwd`.
+        environ: more environment variables.
     """
     contents = "--sample" if sample else "--no-sample"
     options = ("--detach", contents, "--workers", "1", "--port", "0")

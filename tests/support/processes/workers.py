@@ -62,7 +62,7 @@ def running_worker(
     settings: Settings,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run one worker during a block, which begins after its first heartbeat."""
+    """Run one worker during a block. The block begins after the first heartbeat."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             role.command,
@@ -98,7 +98,7 @@ def running_workers(
 def task_counts(workers: int) -> list[dict[str, int]]:
     """Return the number of tasks by name that each worker has run.
 
-    The request is repeated until all workers answer: one that does not listen yet misses it.
+    The request is repeated until all workers reply, since a starting worker does not receive it.
 
     Args:
         workers: the number of workers.

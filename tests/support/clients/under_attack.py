@@ -1,4 +1,4 @@
-"""What other clients see of a server that is attacked: right answers, and how soon."""
+"""Measures replies and latency of other clients during an attack on a server."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ PAUSE = 0.02  # seconds between two requests of a client
 
 @dataclass
 class Seen:
-    """What clients saw in some seconds: the time of each request, and all that was wrong."""
+    """The duration of each request of some clients, and all wrong replies."""
 
     seconds: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -29,8 +29,8 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Question:
-    """A request, and what tells a right answer."""
+class CheckedRequest:
+    """A request, and the check of its reply."""
 
     method: str
     path: str
@@ -39,31 +39,32 @@ class Question:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def ask(port: int, question: Question, seconds: float, seen: Seen) -> None:
-    """Ask one question again and again, on a new connection each time."""
+def send_repeatedly(port: int, request: CheckedRequest, seconds: float, seen: Seen) -> None:
+    """Send a request repeatedly for some seconds, each time on a new connection."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         begun = time.monotonic()
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         try:
-            connection.request(question.method, question.path, question.body, question.headers)
+            connection.request(request.method, request.path, request.body, request.headers)
             reply = connection.getresponse()
             content = reply.read()
-            if not question.is_right(reply.status, content):
-                seen.wrong.append(f"{question.path}: {reply.status} {content[:200]!r}")
+            if not request.is_right(reply.status, content):
+                seen.wrong.append(f"{request.path}: {reply.status} {content[:200]!r}")
         except (OSError, http.client.HTTPException) as error:
-            seen.wrong.append(f"{question.path}: {error!r}")
+            seen.wrong.append(f"{request.path}: {error!r}")
         finally:
             connection.close()
         seen.seconds.append(time.monotonic() - begun)
         time.sleep(PAUSE)
 
 
-def watch(port: int, questions: Sequence[Question], seconds: float) -> Seen:
-    """Ask all questions beside each other for some seconds."""
+def watch(port: int, requests: Sequence[CheckedRequest], seconds: float) -> Seen:
+    """Send all requests concurrently for some seconds."""
     seen = Seen()
     threads = [
-        threading.Thread(target=ask, args=(port, question, seconds, seen)) for question in questions
+        threading.Thread(target=send_repeatedly, args=(port, request, seconds, seen))
+        for request in requests
     ]
     for thread in threads:
         thread.start()
@@ -74,11 +75,11 @@ def watch(port: int, questions: Sequence[Question], seconds: float) -> Seen:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A quiet time, and the same under attack.
+    """The results without and with an attack.
 
     Attributes:
-        attackers: connections by kind.
-        memory: most bytes that the server's process had resident.
+        attackers: the number of connections by kind.
+        memory: the resident memory of the server's process in bytes, at the end of the attack.
     """
 
     quiet: Seen
@@ -98,16 +99,16 @@ class Outcome:
 
 
 def attacked(
-    port: int, pid: int, questions: Sequence[Question], seconds: float, large_path: str
+    port: int, pid: int, requests: Sequence[CheckedRequest], seconds: float, large_path: str
 ) -> Outcome:
-    """Watch a server while it is quiet, then while it is attacked."""
-    quiet = watch(port, questions, QUIET_SECONDS)
-    command = [sys.executable, "-m", "tests.support.attack", str(port), str(seconds)]
+    """Measure a server without an attack, then during an attack."""
+    quiet = watch(port, requests, QUIET_SECONDS)
+    command = [sys.executable, "-m", "tests.support.clients.attack", str(port), str(seconds)]
     attack = subprocess.Popen(
-        [*command, questions[0].path, large_path], stdout=subprocess.PIPE, text=True
+        [*command, requests[0].path, large_path], stdout=subprocess.PIPE, text=True
     )
     try:
-        seen = watch(port, questions, seconds)
+        seen = watch(port, requests, seconds)
         memory = psutil.Process(pid).memory_info().rss
         output, _ = attack.communicate(timeout=90)
     finally:

@@ -22,7 +22,7 @@ from pipeline.index.writer import open_writer
 from pipeline.messages import SubmissionBatch, from_message, to_message
 from pipeline.runtime.databases import Databases
 from pipeline.submission_fields import Receipt
-from tests.support.synthetic import Words
+from tests.support.catalogue.synthetic import Words
 
 MBID = UUID("5d1f0c5e-1111-4aaa-8aaa-000000000001")
 
@@ -46,7 +46,7 @@ class Importer:
             ).scalar_one()
 
     def receipt(self, words: Words, length: int = 200, **fields: Any) -> Receipt:
-        """Return a receipt with `MBID` unless the fields have another one."""
+        """Return a receipt. Its MBID is `MBID` unless `fields` contain another one."""
         receipt = Receipt(self.account_id, self.application_id, "1.0", words, length, mbid=MBID)
         return replace(receipt, **fields)
 
@@ -57,7 +57,7 @@ class Importer:
             return task_id, submissions.insert_receipts(connection, receipts, task_id)
 
     def match(self, ids: Sequence[int]) -> SubmissionBatch:
-        """Run the stages before `persist`, each on a batch that went through a message."""
+        """Run the stages before `persist`. Each batch is converted to a message and back."""
         batch = validate_submissions(ids, self.databases)
         batch = dedupe_submissions(through_a_message(batch), self.databases)
         return match_submissions(
@@ -93,10 +93,10 @@ class Importer:
             return connection.execute(sa.select(table).order_by(key)).all()
 
     def tracks(self) -> int:
-        """Return how many tracks there are."""
+        """Return the number of tracks."""
         return len(self.rows(fingerprint_tables.track))
 
 
 def through_a_message(batch: SubmissionBatch) -> SubmissionBatch:
-    """Return the batch as the next stage receives it."""
+    """Convert a batch to a message and back, as between two stages."""
     return from_message(SubmissionBatch, to_message(batch))

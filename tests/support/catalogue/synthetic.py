@@ -1,4 +1,4 @@
-"""Fingerprints made up for tests: random walks like real ones, and copies of a wanted likeness."""
+"""Synthetic fingerprints for tests: random walks, and copies with a given similarity."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ Words = NDArray[np.uint32]
 
 
 def fingerprint(seed: int, words: int = 948, flips: int = 3) -> Words:
-    """Return a random walk: each word differs from the one before in about `flips` bits."""
+    """Return a random walk: each word differs from the previous one in about `flips` bits."""
     random = np.random.default_rng(seed)
     masks = np.bitwise_or.reduce(
         np.uint32(1) << random.integers(0, 32, (words, flips)).astype(np.uint32), axis=1

@@ -1,6 +1,6 @@
 """A stack of one server and some test programs, for the tests of the supervisor.
 
-Run as ``python -m tests.support.small_stack DATA_DIR NAME=PROGRAM...``, where each PROGRAM is
+Run as ``python -m tests.support.processes.small_stack DATA_DIR NAME=PROGRAM...``. Each PROGRAM is
 Python source text. The program ``prepare`` runs once, and the stack is ready when it has ended.
 """
 
@@ -22,7 +22,7 @@ from cli.stack.stopping import StopOrder
 from cli.stack.supervisor import StopRequested, Supervisor
 
 PASSWORD = "test-password"
-PATIENCE = ((Signals.SIGTERM, 600.0), (Signals.SIGKILL, 5.0))
+STOP_SIGNALS = ((Signals.SIGTERM, 600.0), (Signals.SIGKILL, 5.0))
 
 
 def run(data: DataDir, programs: dict[str, str]) -> None:
@@ -40,7 +40,9 @@ def run(data: DataDir, programs: dict[str, str]) -> None:
             for name, text in programs.items():
                 stop_order = StopOrder.FRONT_END if name == "api" else StopOrder.WORKER
                 command = (sys.executable, "-c", text)
-                supervisor.start_role(Role(name, stop_order, command, escalation=PATIENCE), environ)
+                supervisor.start_role(
+                    Role(name, stop_order, command, escalation=STOP_SIGNALS), environ
+                )
             supervisor.run_command("prepare", (sys.executable, "-c", prepare), environ)
             click.echo("ready")
             supervisor.run_until_stopped()

@@ -1,4 +1,4 @@
-"""A WSGI application for tests of the HTTP server, run by this module as a process.
+"""A WSGI application for tests of the HTTP server. This module runs it as a process.
 
 Arguments: a port, and limits as JSON.
 """
@@ -19,7 +19,7 @@ THREADS = 8
 
 
 def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer by path; by default with what was received."""
+    """Reply as the path demands; by default with the received request."""
     path = environ["PATH_INFO"]
     if path == "/sleep":
         time.sleep(float(environ["QUERY_STRING"]))
@@ -40,7 +40,7 @@ def iter_large() -> Iterator[bytes]:
 
 
 def describe(status: int, message: str) -> bytes:
-    """Return an error's body."""
+    """Return the body of an error."""
     return json.dumps({"status": status, "message": message}).encode()
 
 

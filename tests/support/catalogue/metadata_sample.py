@@ -1,4 +1,4 @@
-"""A small catalogue whose metadata shows every rule: the rows, and what reading them gives.
+"""A small catalogue that covers every rule of metadata: its rows, and the objects read from them.
 
 Track A and its first recording are the sample of the protocol's description.
 """

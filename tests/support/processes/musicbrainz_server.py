@@ -1,4 +1,4 @@
-"""MusicBrainz's OAuth endpoint, as far as this service asks it, on a port of its own."""
+"""A replacement of the OAuth endpoint of MusicBrainz that this service uses."""
 
 import json
 import threading
@@ -11,14 +11,14 @@ PATH: Final = "/oauth2/userinfo"
 
 
 class FakeMusicbrainz:
-    """Answers every request alike, and notes it.
+    """Sends the same reply to every request, and stores the requests.
 
     Attributes:
-        asked: path and headers of what came.
-        status: of the answers.
-        body: of the answers.
-        location: where a redirect leads.
-        released: while it is not set, nobody is answered.
+        asked: the path and the headers of each request.
+        status: the status of the replies.
+        body: the body of the replies.
+        location: the target of a redirect; empty for none.
+        released: until it is set, no request is answered.
     """
 
     def __init__(self) -> None:
@@ -36,17 +36,17 @@ class FakeMusicbrainz:
         return f"http://127.0.0.1:{self.port}{PATH}"
 
     def knows(self, **claims: Any) -> None:
-        """Answer with claims from now on."""
+        """Reply to later requests with these claims."""
         self.status, self.body = 200, json.dumps(claims).encode()
 
     def tokens(self) -> list[str | None]:
-        """Return what each request said in its header."""
+        """Return the ``Authorization`` header of each request."""
         return [headers.get("Authorization") for _, headers in self.asked]
 
 
 @contextmanager
 def running_musicbrainz() -> Iterator[FakeMusicbrainz]:
-    """Run it; end it at the exit."""
+    """Run the endpoint during the block."""
     fake = FakeMusicbrainz()
 
     class Handler(BaseHTTPRequestHandler):

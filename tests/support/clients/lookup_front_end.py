@@ -12,12 +12,12 @@ Send = Callable[[LookupBatch], None]
 
 
 def ask(client: redis.Redis, batch: LookupBatch, send: Send = dispatch.send_lookups) -> LookupReply:
-    """Return the workers' reply.
+    """Send a batch and return the workers' reply.
 
     Args:
-        client: to Redis, for commands that wait.
+        client: a Redis client for blocking commands.
         batch: the lookups.
-        send: publishes it.
+        send: publishes the batch.
     """
     send(batch)
     reply = lookup_replies.pop(client, batch.reply_to, 30)

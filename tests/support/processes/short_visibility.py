@@ -1,7 +1,7 @@
 """The Celery application with a short visibility timeout.
 
-``celery -A tests.support.short_visibility worker`` receives the messages of a killed worker after
-3 s; ``celery -A tasks worker`` receives them after 30 s.
+``celery -A tests.support.processes.short_visibility worker`` receives the messages of a killed
+worker after 3 s; ``celery -A tasks worker`` receives them after 30 s.
 """
 
 from tasks.celery import app

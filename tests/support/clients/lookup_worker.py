@@ -13,18 +13,18 @@ Answer = dict[str, Any]
 
 
 def echo(lookup: Lookup) -> Answer:
-    """Answer with the track id or duration of the lookup, so that a test can tell answers apart."""
-    asked = lookup.track_gid or str(lookup.duration)
-    return {"results": [{"id": asked, "score": 1.0}]}
+    """Return a result whose id is the track id or the duration of the lookup."""
+    result_id = lookup.track_gid or str(lookup.duration)
+    return {"results": [{"id": result_id, "score": 1.0}]}
 
 
 class Answering:
     """Receives batches as `tasks.dispatch.send_lookups` does, and pushes a reply for each.
 
     Attributes:
-        answer: makes the answer to a lookup.
+        answer: returns the answer to a lookup.
         batches: all batches that were sent.
-        held: while it is set, batches are not answered before `release`.
+        held: if true, batches are not answered before `release`.
     """
 
     def __init__(self, client: redis.Redis) -> None:
@@ -57,7 +57,7 @@ class Answering:
             return list(self.batches)
 
     def release(self, batches: Iterable[LookupBatch] | None = None) -> None:
-        """Answer the held batches, or those given, and from now on all batches at once."""
+        """Answer the held batches, or the given ones. Later batches are answered at once."""
         with self.arrived:
             self.held = False
             kept, self._kept = self._kept, []

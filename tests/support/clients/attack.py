@@ -1,8 +1,8 @@
-"""Attacks an HTTP server of this machine from 127.0.0.2, with five kinds of clients at once.
+"""Attacks an HTTP server on 127.0.0.1 from 127.0.0.2 with five kinds of clients.
 
-Run as ``python -m tests.support.attack PORT SECONDS PATH LARGE_PATH``: PATH is asked again
-and again, and LARGE_PATH is where a large reply comes from. It ends by itself, and
-prints as JSON how many connections of each kind were opened and how many attempts failed.
+Run as ``python -m tests.support.clients.attack PORT SECONDS PATH LARGE_PATH``. Most clients request
+PATH; the reply of LARGE_PATH must be large. After SECONDS it prints as JSON the numbers of opened
+connections and of failed attempts by kind.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 CLIENTS = 200
-"""Clients of each kind."""
+"""Number of clients of each kind."""
 
 SOURCE = "127.0.0.2"
 PAUSE = 1.0
@@ -25,7 +25,7 @@ Kind = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def kinds(path: bytes, large_path: bytes) -> dict[str, Kind]:
-    """Return what a client of each kind does with a connection."""
+    """Return the behaviour of a client on a connection, by kind."""
 
     async def slow_body(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" % path)
@@ -61,10 +61,10 @@ async def _drip(writer: asyncio.StreamWriter, piece: bytes) -> None:
 
 
 async def _client(port: int, name: str, act: Kind, until: float, counts: Counter[str]) -> None:
-    """Connect again and again; each connection lasts until the server closes it.
+    """Open one connection after the other until `until`, a time of the event loop's clock.
 
-    It ends at `until`, on the event loop's clock, even where a connection's end has taken its
-    cancellation for its own.
+    Each connection lasts until the server closes it. The time limit is necessary, since a
+    cancellation may be lost at the end of a connection.
     """
     while asyncio.get_running_loop().time() < until:
         try:
@@ -80,7 +80,7 @@ async def _one_connection(port: int, name: str, act: Kind, counts: Counter[str])
     client.bind((SOURCE, 0))
     client.settimeout(0)
     await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", port))
-    # Reading stops at the limit: nothing of a long reply is taken out of the socket.
+    # With limit 1 the reader stops at once, and a long reply stays in the socket.
     reader, writer = await asyncio.open_connection(sock=client, limit=1)
     counts[name] += 1
     acting = asyncio.ensure_future(act(reader, writer))
@@ -96,13 +96,13 @@ async def _one_connection(port: int, name: str, act: Kind, counts: Counter[str])
 
 
 async def _until_closed(writer: asyncio.StreamWriter) -> None:
-    """Return when the server has closed the connection, as far as that can be told unread."""
+    """Return when the connection is closed, as far as that is visible without reading."""
     while not writer.transport.is_closing():
         await asyncio.sleep(0.2)
 
 
 async def attack(port: int, seconds: float, path: bytes, large_path: bytes) -> Counter[str]:
-    """Attack for some seconds; return what was counted."""
+    """Attack for some seconds; return the counts of connections and failures."""
     counts: Counter[str] = Counter()
     until = asyncio.get_running_loop().time() + seconds
     clients = [
@@ -119,6 +119,6 @@ async def attack(port: int, seconds: float, path: bytes, large_path: bytes) -> C
 
 if __name__ == "__main__":
     _, port, seconds, path, large_path = sys.argv
-    os.nice(10)  # hostile clients have machines of their own
+    os.nice(10)  # in reality the clients use the CPU of other machines
     found = asyncio.run(attack(int(port), float(seconds), path.encode(), large_path.encode()))
     sys.stdout.write(json.dumps(found))

@@ -1,7 +1,7 @@
-"""Sixty real recordings and degraded copies of each; none of them is in the sample catalogue.
+"""Sixty real recordings with degraded copies. The sample catalogue has other recordings.
 
-``python -m tests.support.recordings MEASURED`` makes the file from gzipped JSON lines as
-`cli.sample.build` reads them.
+``python -m tests.support.catalogue.recordings MEASURED`` writes the file. MEASURED has the format
+of the input of `cli.sample.build`.
 """
 
 import gzip
@@ -13,12 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-PATH: Final = Path(__file__).parents[1] / "data" / "recordings.jsonl.gz"
+PATH: Final = Path(__file__).parents[2] / "data" / "recordings.jsonl.gz"
 
 KINDS: Final = ("mp3_96k", "opus_48k", "noise_aac64", "trim2s_vorbis")
 
-# How many recordings of each source are taken, in the order of their ids. The sample catalogue
-# has other sources.
+# Number of recordings of each source, the first ones in the order of ids. The sample catalogue has
+# other sources.
 SOURCES: Final[Mapping[str, int]] = {
     "asc-music": 3,
     "colobot-common-sounds": 18,
@@ -29,17 +29,17 @@ SOURCES: Final[Mapping[str, int]] = {
     "planetblupi-music-ogg": 5,
     "warzone2100-music": 9,
 }
-# Its theme is that of another recording of the source.
+# It has the same theme as another recording of the source.
 LEFT_OUT: Final = frozenset({("warzone2100-music", "menu_enhanced")})
 
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """What fpcalc says of a file.
+    """The output of fpcalc for a file.
 
     Attributes:
-        duration: seconds.
-        fingerprint: Chromaprint text of the first two minutes.
+        duration: the duration in seconds.
+        fingerprint: the Chromaprint text of the first two minutes.
     """
 
     duration: float
@@ -51,14 +51,14 @@ class Recording:
     """A recording and its degraded copies.
 
     Attributes:
-        mbid: an id of its own; MusicBrainz has no such recording.
-        title: from the tags or the file's name.
-        artist: from the tags, may be empty.
-        album: from the tags, else where the music came from.
-        format: of the file.
-        bitrate: kbit/s.
-        original: the file itself.
-        variants: its copies, by the kinds in `KINDS`.
+        mbid: an id that does not exist in MusicBrainz.
+        title: the title in the tags or the file name.
+        artist: the artist in the tags, may be empty.
+        album: the album in the tags, else the source of the music.
+        format: the format of the file.
+        bitrate: the bitrate in kbit/s.
+        original: the fingerprint of the file.
+        variants: the fingerprints of the copies, by the kinds in `KINDS`.
     """
 
     mbid: str
@@ -73,7 +73,7 @@ class Recording:
 
 @cache
 def recordings() -> tuple[Recording, ...]:
-    """Return all of them, in an order that never changes."""
+    """Return all recordings, always in the same order."""
     with gzip.open(PATH, "rt", encoding="utf-8") as lines:
         return tuple(_recording(json.loads(line)) for line in lines)
 
@@ -85,7 +85,7 @@ def _recording(stored: dict[str, Any]) -> Recording:
 
 
 def build(measured: Path) -> None:
-    """Write the file; the same input gives the same bytes."""
+    """Write the file. The same input gives the same bytes."""
     with gzip.open(measured, "rt", encoding="utf-8") as lines:
         found = sorted((json.loads(line) for line in lines), key=lambda each: str(each["id"]))
     chosen = [

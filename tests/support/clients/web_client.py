@@ -16,7 +16,7 @@ from pipeline.catalog.ingest import tables as ingest_tables
 from pipeline.messages import BackgroundLookup, LookupBatch
 from pipeline.settings.sections import Settings
 from tasks.redis_state import background_records
-from tests.support.lookup_worker import Answering
+from tests.support.clients.lookup_worker import Answering
 from tests.support.polling import eventually
 
 FORM: Final = "application/x-www-form-urlencoded"
@@ -40,7 +40,7 @@ class Web:
     Attributes:
         http: sends any request.
         worker: answers the lookups.
-        submitted: ids of the submissions that were sent to the workers, chain by chain.
+        submitted: the ids of the submissions that were sent to the workers, by chain.
         background: the background lookups that were sent to the workers, by task id.
         send_lookups: receives the batches of lookups.
         send_submissions: receives the ids of submissions.
@@ -66,7 +66,7 @@ class Web:
         self.application, self.application_id = made.key, made.id
 
     def receive(self, ids: Sequence[int]) -> None:
-        """Receive submissions, in place of `tasks.dispatch.send_submissions`."""
+        """Receive submissions instead of `tasks.dispatch.send_submissions`."""
         self.submitted.append(list(ids))
 
     def _forward_lookups(self, batch: LookupBatch) -> None:
@@ -76,7 +76,7 @@ class Web:
         self.send_submissions(ids)
 
     def get(self, path: str, **parameters: Any) -> testing.Result:
-        """Send a GET; a list becomes one pair for each item."""
+        """Send a GET request. A list becomes one parameter for each item."""
         return self.http.simulate_get(path, query_string=urlencode(parameters, doseq=True))
 
     def post(self, path: str, **form: Any) -> testing.Result:
@@ -93,9 +93,9 @@ class Web:
         return self.post("/v2/submit", **{"client": self.application, "user": self.user, **form})
 
     def finish_lookup(self, task_id: str) -> None:
-        """Answer a background lookup, as the workers do."""
-        question = self.background[task_id]
-        answers = [self.worker.answer(lookup) for lookup in question.lookups]
+        """Answer a background lookup, like the workers."""
+        background = self.background[task_id]
+        answers = [self.worker.answer(lookup) for lookup in background.lookups]
         assert background_records.begin(self.redis, task_id)
         assert background_records.finish(self.redis, task_id, answers, {})
 
@@ -114,7 +114,7 @@ class Web:
         return [number for ids in self.submitted for number in ids]
 
     def finish(self, submission_id: int, state: str, reason: str | None = None) -> None:
-        """Give a submission its final state, as the workers do."""
+        """Set the final state of a submission, like the workers."""
         table = ingest_tables.submission
         with self.front_end.databases.engine("ingest").begin() as connection:
             connection.execute(

@@ -15,7 +15,7 @@ START_DEADLINE = 60.0
 
 
 class IndexServerProcess:
-    """A server with a folder and a port, which stay the same after a restart."""
+    """A server. A restart keeps its folder and its port."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -62,7 +62,7 @@ class IndexServerProcess:
 
 @contextmanager
 def running_index_server(folder: Path) -> Iterator[IndexServerProcess]:
-    """Run a server on a folder for the time of the block."""
+    """Run a server on a folder during the block."""
     folder.mkdir(parents=True, exist_ok=True)
     server = IndexServerProcess(folder)
     server.start()

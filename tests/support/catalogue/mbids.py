@@ -65,7 +65,7 @@ class Links:
             return connection.execute(statement).one()
 
     def sourced(self, table: sa.Table = ingest_tables.track_mbid_source) -> list[int]:
-        """Return the link of each source (or change), by the source's id."""
+        """Return the link id of each source, or of each row of `table`, in the order of ids."""
         statement = sa.select(table.c.track_mbid_id).order_by(table.c.id)
         with self.databases.engine("ingest").connect() as connection:
             return list(connection.execute(statement).scalars())

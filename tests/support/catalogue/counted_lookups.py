@@ -1,4 +1,4 @@
-"""Counters in Redis and the rows that they become in SQL, for the tests of folding."""
+"""Counters in Redis and their rows in SQL, for the tests that fold counters into rows."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -49,12 +49,12 @@ def user_agents(databases: Databases) -> Totals:
 
 
 def notes(databases: Databases) -> int:
-    """Return how many batches are marked as folded."""
+    """Return the number of batches that are marked as folded."""
     return len(rows(databases, stats_folded))
 
 
 def rows(databases: Databases, table: sa.Table) -> list[sa.Row[object]]:
-    """Return every row of a table of the app database."""
+    """Return all rows of a table of the app database."""
     with databases.engine("app").connect() as connection:
         return list(connection.execute(sa.select(table)))
 

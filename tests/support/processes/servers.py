@@ -37,9 +37,9 @@ class Servers:
         """Return settings for these servers.
 
         Args:
-            suffix: appended to the names of the databases and of the index's directory, so that a
-                test module can have its own.
-            sections: further sections, such as ``features={"demo_key": True}``.
+            suffix: appended to the names of the databases and of the index's directory, for test
+                modules with data of their own.
+            sections: more sections, such as ``features={"demo_key": True}``.
         """
         names = ("app", "fingerprint", "ingest", "musicbrainz")
         tree: dict[str, Any] = {
@@ -99,8 +99,8 @@ def make_postgres(
 
     Args:
         folder: its directory.
-        durable: whether it keeps its data through a crash.
-        programs: directory of its programs, the wheel's by default.
+        durable: whether it keeps its data after a crash.
+        programs: the directory of its programs, by default that of the wheel.
     """
     return PostgresServer(
         postgres_directory.choose(folder, "test"),
@@ -119,8 +119,8 @@ def make_valkey(
 
     Args:
         folder: the parent of its directory.
-        durable: whether it keeps its data through a crash.
-        programs: directory of its program, the wheel's by default.
+        durable: whether it keeps its data after a crash.
+        programs: the directory of its program, by default that of the wheel.
     """
     return ValkeyServer(
         folder / "valkey",

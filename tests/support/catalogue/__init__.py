@@ -1,0 +1,1 @@
+"""Fingerprints, recordings and content of the databases for tests."""

@@ -1,0 +1,1 @@
+"""Servers, workers and stacks for tests."""
