@@ -117,7 +117,7 @@ class FingerprintService:
 
         Raises:
             ValueError: the duration or the limit is out of range, or the words are not 32 bits.
-            sqlalchemy.exc.OperationalError: the fingerprint database is away.
+            sqlalchemy.exc.OperationalError: the fingerprint database is unreachable.
         """
         _check_duration(duration)
         if limit < 1:
@@ -171,7 +171,7 @@ class FingerprintService:
             ValueError: the duration is out of range, or the words are not 32 bits.
             SubmissionRejectedError: the submission names no recording, or its fingerprint has too
                 few distinct words.
-            sqlalchemy.exc.OperationalError: a database is away.
+            sqlalchemy.exc.OperationalError: a database is unreachable.
             IndexBehindError: the index lacks too many fingerprints to match against.
         """
         _check_duration(duration)

@@ -39,7 +39,7 @@ def connect() -> None:
     signals.task_postrun.connect(_clear_trace_id)
     signals.task_prerun.connect(_begin_change)
     signals.task_postrun.connect(_end_change)
-    signals.heartbeat_sent.connect(_leave_heartbeat)
+    signals.heartbeat_sent.connect(_store_heartbeat)
 
 
 def publisher_metrics() -> Metrics:
@@ -91,7 +91,7 @@ def _end_change(task: Any, task_id: str, state: str, retval: Any, **_: Any) -> N
     )
 
 
-def _leave_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
+def _store_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
     # Without Redis there is no heartbeat, which is what the health check looks for.
     with suppress(RedisError):
-        heartbeats.leave(worker_resources().redis, sender.eventer.hostname)
+        heartbeats.store(worker_resources().redis, sender.eventer.hostname)

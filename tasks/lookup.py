@@ -58,7 +58,7 @@ def send_chain(batch: LookupBatch) -> None:
     """Publish the chain of four tasks for a batch.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is unavailable.
+        kombu.exceptions.OperationalError: the broker is unreachable.
     """
     chain = validate.s(to_message(batch)) | dedupe.s() | score.s() | describe.s()
     chain.apply_async()

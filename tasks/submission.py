@@ -62,7 +62,7 @@ def send(submission_ids: Sequence[int]) -> None:
     """Publish one chain for submissions.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is unavailable. The task
+        kombu.exceptions.OperationalError: the broker is unreachable. The task
             `maintenance.sweep_receipts` publishes the submissions later.
     """
     chain = (

@@ -57,7 +57,7 @@ def create_missing(settings: Settings) -> None:
     """Create those of the four databases that do not exist.
 
     Raises:
-        sqlalchemy.exc.OperationalError: a server is away or refuses the user.
+        sqlalchemy.exc.OperationalError: a server is unreachable or refuses the user.
         sqlalchemy.exc.ProgrammingError: the user may not create databases.
     """
     for database in database_settings(settings).values():
@@ -68,7 +68,7 @@ def create_missing(settings: Settings) -> None:
 def upgrade_all(settings: Settings) -> None:
     """Run the missing migrations of all databases.
 
-    A MusicBrainz database that these migrations did not create is a mirror, and stays unchanged.
+    A MusicBrainz database that these migrations did not create is a mirror. It is not changed.
     """
     for name, database in database_settings(settings).items():
         engine = sa.create_engine(database.url(), poolclass=sa.NullPool)
@@ -86,7 +86,7 @@ def _exists(database: DatabaseSettings) -> bool:
     try:
         engine.connect().close()
     except sa.exc.OperationalError:
-        # The database is missing, or the server is away: then the next query raises.
+        # The database is missing, or the server is unreachable and the next query raises.
         return _is_listed(database)
     return True
 

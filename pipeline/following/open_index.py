@@ -94,7 +94,7 @@ def open_updater(
 
     Args:
         settings: of the index.
-        databases: of which the fingerprint database has the lock of an index on a server.
+        databases: the lock of an index on a server are in the fingerprint database.
         clear_damaged: replace damaged files by an empty index, to rebuild it.
 
     Raises:

@@ -19,7 +19,7 @@ from pipeline.runtime.databases import Databases
 logger = structlog.get_logger("acoustid.following.update_store")
 
 
-class ForeignStoreError(FingerprintStoreError):
+class OtherDatabaseError(FingerprintStoreError):
     """The store follows another database, or the state of this one before it was restored."""
 
 
@@ -36,14 +36,14 @@ def store_may_fail() -> Iterator[None]:
         logger.exception("the fingerprint store was not written", error=str(error))
 
 
-def check_own(store: StoreWriter | FingerprintStore, connection: sa.Connection) -> None:
+def check_same_database(store: StoreWriter | FingerprintStore, connection: sa.Connection) -> None:
     """Check that a store follows the changelog of this database.
 
     Raises:
-        ForeignStoreError: it does not.
+        OtherDatabaseError: it does not.
     """
     if not changelog.has_entry(connection, *store.reached()):
-        raise ForeignStoreError(
+        raise OtherDatabaseError(
             f"the fingerprint store is at position {store.position()} of another database's "
             "changelog, or of this one's before it was restored: run `acoustid store rebuild`"
         )
@@ -65,15 +65,15 @@ def update_store(
     """Apply the changelog's entries after the store's position.
 
     Args:
-        store: to update.
-        connection: to the fingerprint database.
+        store: the store to update.
+        connection: a connection to the fingerprint database.
         batch: number of entries in one commit.
         batches: maximum number of batches; None for all entries.
 
     Raises:
-        ForeignStoreError: the store follows another database.
+        OtherDatabaseError: the store follows another database.
     """
-    check_own(store, connection)
+    check_same_database(store, connection)
     done = 0
     while batches is None or done < batches:
         logged, position = changelog.read(connection, store.position(), batch)
@@ -93,8 +93,8 @@ def rebuild_store(
     for fingerprints that were inserted meanwhile.
 
     Args:
-        store: to rebuild.
-        databases: of which the fingerprint database has the fingerprints.
+        store: the store to rebuild.
+        databases: the fingerprints are in the fingerprint database.
         batch: number of the changelog's entries in one commit.
         progress: called with the number of fingerprints in each chunk that was read.
     """

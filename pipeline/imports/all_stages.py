@@ -27,8 +27,8 @@ def import_submissions(
 
     Args:
         ids: of submissions in the ingest database.
-        index: to search for matches.
-        databases: of which ``ingest``, ``app`` and ``fingerprint`` change.
+        index: the index that is searched for matches.
+        databases: ``ingest``, ``app`` and ``fingerprint`` are changed.
 
     Raises:
         IndexBehindError: the index lacks too many fingerprints to match against.

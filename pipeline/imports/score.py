@@ -71,10 +71,10 @@ def _search(
     wanted: Mapping[int, StoredSubmission],
     index: FingerprintIndex,
 ) -> dict[int, list[int]]:
-    """Return the ids of candidates by submission id: its twins, or else those from the index."""
-    untwinned = [candidate for candidate in candidates if not candidate.twins]
+    """Return candidates by submission id: its equal fingerprints, else the hits of the index."""
+    without_equal = [candidate for candidate in candidates if not candidate.twins]
     hits = index.search(
-        list(extract_query_batch([wanted[each.id].words for each in untwinned])),
+        list(extract_query_batch([wanted[each.id].words for each in without_equal])),
         limit=IMPORT_INDEX_LIMIT,
         min_score=IMPORT_INDEX_MIN_SCORE,
         score_pct=IMPORT_INDEX_SCORE_PCT,
@@ -82,7 +82,8 @@ def _search(
     )
     searched = {candidate.id: candidate.twins for candidate in candidates}
     searched |= {
-        candidate.id: found.ids.tolist() for candidate, found in zip(untwinned, hits, strict=True)
+        candidate.id: found.ids.tolist()
+        for candidate, found in zip(without_equal, hits, strict=True)
     }
     return searched
 

@@ -22,7 +22,7 @@ def store_placements(
     Args:
         placements: in the order of their decisions.
         formats: ids of the audio formats by name.
-        connection: on the fingerprint database, in the transaction of the decisions.
+        connection: a connection to the fingerprint database, in the transaction of the decisions.
     """
     final = _numbered(placements, formats, connection)
     imported = _link(final, connection)

@@ -105,7 +105,7 @@ def group(batches: Iterable[Sequence[Change]], weight: int) -> Iterator[list[Cha
 
 
 def are_terms(terms: object) -> bool:
-    """Tell whether `terms` is a one-dimensional uint32 array."""
+    """Return whether `terms` is a one-dimensional uint32 array."""
     return isinstance(terms, np.ndarray) and terms.dtype == _TERMS and terms.ndim == 1
 
 

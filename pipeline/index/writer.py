@@ -110,7 +110,7 @@ class IndexWriter:
         return self._storage.manifest.position
 
     def merging(self) -> bool:
-        """Tell whether segments are being merged in the background."""
+        """Return whether segments are being merged in the background."""
         return self._merges.busy()
 
     def finish_merges(self) -> None:

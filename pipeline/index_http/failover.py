@@ -1,4 +1,4 @@
-"""Chooses among several servers of the same index: order, rest after a failure, positions."""
+"""Chooses among several servers of one index, by their failures and their positions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-REST: Final = 5.0
+RETRY_AFTER: Final = 5.0
 """Seconds after a failure in which a server is tried only after all others."""
 
 logger = structlog.get_logger("acoustid.index_http.failover")
@@ -30,7 +30,7 @@ class Failover:
     def __init__(self, servers: Sequence[IndexServerClient]) -> None:
         """Take at least one server, in the order of preference."""
         self._servers = tuple(servers)
-        self._rests_until: dict[IndexServerClient, float] = {}
+        self._failed_until: dict[IndexServerClient, float] = {}
 
     def request(
         self, send: Callable[[IndexServerClient, float], Answer], deadline: float
@@ -56,7 +56,7 @@ class Failover:
                 return send(server, left / (len(order) - place))
             except ServerFailed as error:
                 failures.append(str(error))
-                self._let_rest(server, str(error))
+                self._mark_failed(server, str(error))
         raise IndexUnavailable("; ".join(failures))
 
     def close(self) -> None:
@@ -67,13 +67,13 @@ class Failover:
     def _in_order(self) -> list[IndexServerClient]:
         """Return the servers by preference, those that failed recently last."""
         now = time.monotonic()
-        return sorted(self._servers, key=lambda server: self._rests_until.get(server, 0.0) > now)
+        return sorted(self._servers, key=lambda server: self._failed_until.get(server, 0.0) > now)
 
-    def _let_rest(self, server: IndexServerClient, reason: str) -> None:
+    def _mark_failed(self, server: IndexServerClient, reason: str) -> None:
         now = time.monotonic()
-        if self._rests_until.get(server, 0.0) <= now:
-            logger.warning("index server failed", reason=reason, rest=REST)
-        self._rests_until[server] = now + REST
+        if self._failed_until.get(server, 0.0) <= now:
+            logger.warning("index server failed", reason=reason, retry_after=RETRY_AFTER)
+        self._failed_until[server] = now + RETRY_AFTER
 
 
 class ServerPositions:
@@ -100,7 +100,7 @@ class ServerPositions:
             seen = self._seen.get(server)
             return (seen.position if seen else 0) >= self._reported
 
-    def observe(self, server: IndexServerClient, position: int, asked: float) -> None:
+    def observe(self, server: IndexServerClient, position: int, sent: float) -> None:
         """Store the position of a server.
 
         A lower position than before means that the index was rebuilt or lost. All earlier
@@ -109,13 +109,13 @@ class ServerPositions:
         Args:
             server: the server.
             position: its changelog position.
-            asked: `time.monotonic` at the request. An answer older than the last observation is
-                out of date and does not count as a lower position.
+            sent: `time.monotonic` when the request was sent. An answer to a request before the last
+                observation is out of date and does not count as a lower position.
         """
         with self._lock:
             last = self._seen.get(server)
             if last and position < last.position:
-                if asked < last.time:
+                if sent < last.time:
                     return
                 self._seen.clear()
                 self._reported = 0

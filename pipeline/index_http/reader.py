@@ -147,12 +147,12 @@ class HttpIndexReader:
         return self._failover.request(send, time.monotonic() + self._timeout)
 
     def _state(self, server: IndexServerClient, seconds: float) -> IndexState:
-        asked = time.monotonic()
+        sent = time.monotonic()
         try:
             state = server.state(seconds)
         except IndexMissing:
             state = IndexState(version=0, position=0)
-        self._positions.observe(server, state.position, asked)
+        self._positions.observe(server, state.position, sent)
         return state
 
     def _state_to_report(self, server: IndexServerClient, seconds: float) -> IndexState:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pipeline.catalog.fingerprint import track_links
 from pipeline.catalog.fingerprint.track_links import UserText
-from pipeline.catalog.musicbrainz.metadata import Catalogue
+from pipeline.catalog.musicbrainz.metadata import MusicbrainzRows
 from pipeline.lookups.metadata import reading
 from pipeline.lookups.metadata.json_parts import Json, artist_lists
 from pipeline.lookups.metadata.reading import Links, Request
@@ -50,10 +50,10 @@ def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
     found = (
         reading.read_musicbrainz(wanted, databases, batch.deadline)
         if wanted.recordings
-        else Catalogue()
+        else MusicbrainzRows()
     )
-    catalogue = found or Catalogue()
-    rows = MetadataRows(links, catalogue, artist_lists(catalogue))
+    musicbrainz = found or MusicbrainzRows()
+    rows = MetadataRows(links, musicbrainz, artist_lists(musicbrainz))
     with_text = [reading.shows_text(request, rows) for request in requests]
     texts = _read_texts(_chosen(requests, with_text), databases)
     views = {each.options: MetadataView(each.options, rows) for each in requests}
@@ -65,7 +65,7 @@ def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
         )
         for lookup in batch.lookups
     ]
-    missing = wanted.recordings.difference(catalogue.recordings) if found else ()
+    missing = wanted.recordings.difference(musicbrainz.recordings) if found else ()
     return Described(LookupReply(batch.id, answers), frozenset(missing), degraded=found is None)
 
 

@@ -53,9 +53,9 @@ def score_lookups(
 
     Args:
         batch: of validated lookups.
-        index: to search for candidates.
-        databases: of which the fingerprint database has the candidates and their tracks.
-        store: to read the candidates from first.
+        index: the index that is searched for candidates.
+        databases: the candidates and their tracks are in the fingerprint database.
+        store: a store that is read before the database.
     """
     lookups = [lookup for lookup in batch.lookups if lookup.words]
     ranked, stored = rank_fingerprints(lookups, index, databases, store)
@@ -76,9 +76,9 @@ def rank_fingerprints(
 
     Args:
         lookups: with words.
-        index: to search for candidates.
-        databases: of which the fingerprint database has the candidates and their tracks.
-        store: to read the candidates from first.
+        index: the index that is searched for candidates.
+        databases: the candidates and their tracks are in the fingerprint database.
+        store: a store that is read before the database.
     """
     queries = _search(lookups, index)
     stored = _fetch(queries, databases, store)
@@ -178,8 +178,8 @@ def fetch(
     """Return the fingerprints with these ids and a length within the bounds (seconds), by id.
 
     Args:
-        databases: of which the fingerprint database has the rows that the store lacks.
-        store: to read from first.
+        databases: the rows that the store lacks are in the fingerprint database.
+        store: a store that is read before the database.
         ids: of the fingerprints.
         shortest: least length, in seconds.
         longest: greatest length, in seconds.

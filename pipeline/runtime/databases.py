@@ -5,7 +5,7 @@ An engine is created at its first use. Processes must not share connections afte
 
 SQLAlchemy's ping before each use of a connection costs a round trip, as much as the statement of a
 lookup. When a server stops or closes a connection, the socket becomes readable at once. So a
-connection is pinged only if its socket is readable or it has been idle for `RESTED` seconds.
+connection is pinged only if its socket is readable or it was idle for `PING_AFTER_IDLE` seconds.
 """
 
 import math
@@ -46,7 +46,7 @@ class Databases:
     """SQLAlchemy engines by the names of the databases; equal settings share one engine.
 
     Args:
-        settings: of the databases and their read-only twins.
+        settings: of the databases and their read-only databases.
         component: the role of this process; PostgreSQL shows it as ``acoustid-<component>``.
     """
 
@@ -74,14 +74,14 @@ class Databases:
 
         Args:
             name: of the database.
-            read_only: return the engine of the read-only twin. It is the main database unless the
-                twin has settings. A twin may lag behind.
+            read_only: return the engine of the read-only database, which may lag behind. It is the
+                main database unless it has settings of its own.
         """
         return self._engine(name, read_only=read_only)
 
     @contextmanager
     def reading(self, name: DatabaseName) -> Iterator[sqlalchemy.Connection]:
-        """Open a connection to a read-only twin that commits after each statement.
+        """Open a connection to a read-only database that commits after each statement.
 
         These connections have a separate pool, because switching the mode of a connection takes as
         long as a statement.
@@ -115,7 +115,7 @@ def limit_statements(connection: "sqlalchemy.Connection | Session", seconds: flo
     The server cancels a longer statement: `sqlalchemy.exc.OperationalError`.
 
     Args:
-        connection: in a transaction, which begins here if there is none.
+        connection: a connection in a transaction, which begins here if there is none.
         seconds: the limit, above 0. PostgreSQL takes 0 for no limit.
 
     Raises:
@@ -152,7 +152,7 @@ def _create_engine(
     return engine
 
 
-RESTED: Final = 10.0
+PING_AFTER_IDLE: Final = 10.0
 """Idle seconds after which a connection is pinged; a network may drop it without closing it."""
 
 _USED: Final = "acoustid_last_checkout"
@@ -163,7 +163,7 @@ def replace_dead_connections(engine: sqlalchemy.Engine) -> None:
 
     def check(connection: Any, record: Any, _proxy: Any) -> None:  # noqa: ANN401 - the driver's
         now = time.monotonic()
-        rested = now - record.info.get(_USED, now) > RESTED
+        rested = now - record.info.get(_USED, now) > PING_AFTER_IDLE
         record.info[_USED] = now
         if (rested or _is_readable(connection)) and not _replies_to_ping(engine, connection):
             raise exc.InvalidatePoolError

@@ -58,7 +58,7 @@ def connect(
         keeps_connection: whether the client keeps a single connection.
 
     Raises:
-        redis.exceptions.RedisError: with `keeps_connection`, Redis is away.
+        redis.exceptions.RedisError: with `keeps_connection`, Redis is unreachable.
     """
     return redis.Redis(
         host=settings.host,

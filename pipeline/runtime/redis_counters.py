@@ -19,7 +19,7 @@ SEND_INTERVAL: Final = 1.0
 """Seconds between two messages. A killed process loses the counts of this time."""
 
 MAX_FIELDS: Final = 50_000
-"""Fields of each hash that are kept while Redis is away. Counts of further fields are dropped."""
+"""Maximum number of fields of each hash to keep while Redis is unreachable; others are dropped."""
 
 MESSAGE_FIELDS: Final = 2_000
 """Maximum number of fields in one message, which takes Redis a few milliseconds."""
@@ -66,7 +66,7 @@ class Counters:
     Args:
         client: of Redis.
         every: seconds between two messages.
-        most: maximum number of fields of each hash that are kept while Redis is away.
+        most: maximum number of fields of each hash that are kept while Redis is unreachable.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Counters:
         if thread is not None:
             thread.join(CLOSE_TIMEOUT)
         if self._gathered or self._messages:
-            logger.warning("counts are lost: redis is away")
+            logger.warning("counts are lost: redis is unreachable")
 
     def _ensure_thread(self) -> None:
         if self._closing.is_set() or (self._thread is not None and self._thread.is_alive()):
@@ -146,7 +146,9 @@ class Counters:
             gathered, self._gathered = self._gathered, {}
             dropped, self._dropped = self._dropped, 0
         if dropped:
-            logger.warning("counts were dropped: redis was away for too long", counts=dropped)
+            logger.warning(
+                "counts were dropped: redis was unreachable for too long", counts=dropped
+            )
         counts = [
             (key, field, count)
             for key, fields in gathered.items()
@@ -184,4 +186,4 @@ class Counters:
     def _note_outage(self, error: RedisError) -> None:
         if not self._away:
             self._away = True
-            logger.warning("redis is away: counts are kept", error=type(error).__name__)
+            logger.warning("redis is unreachable: counts are kept", error=type(error).__name__)

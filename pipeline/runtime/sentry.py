@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sentry_sdk.transport import Transport
     from sentry_sdk.types import Event, Hint
 
-_NOTHING_PERSONAL: "DataCollectionUserOptions" = {
+_DATA_COLLECTION_OFF: "DataCollectionUserOptions" = {
     "user_info": False,
     "cookies": {"mode": "off"},
     "http_headers": {"request": {"mode": "off"}},
@@ -36,7 +36,7 @@ _NOTHING_PERSONAL: "DataCollectionUserOptions" = {
 }
 """The SDK collects no data of requests and statements, less than with send_default_pii=False."""
 
-_ENDS_OF_PROCESS = (KeyboardInterrupt, SystemExit)
+_EXIT_EXCEPTIONS = (KeyboardInterrupt, SystemExit)
 _PRIVATE_NAMES = ("fingerprint", "address", "ipaddress", "remoteaddr", "clientip", "xforwardedfor")
 _REQUEST_KEPT = ("method", "url")
 _SCRUBBED = (
@@ -86,7 +86,7 @@ def init_sentry(
         environment=settings.sentry.environment,
         release=_release(),
         traces_sample_rate=settings.sentry.traces_sample_rate,
-        data_collection=_NOTHING_PERSONAL,
+        data_collection=_DATA_COLLECTION_OFF,
         auto_session_tracking=False,
         auto_enabling_integrations=False,
         integrations=_integrations(),
@@ -145,7 +145,7 @@ def bind_submission(submissions: Sequence[Submission], stage: str) -> None:
 def before_send(event: "Event", hint: "Hint", tags: dict[str, str]) -> "Event | None":
     """Return a report with tags and without private data; None for the end of a process."""
     exc_info = hint.get("exc_info")
-    if exc_info and isinstance(exc_info[1], _ENDS_OF_PROCESS):
+    if exc_info and isinstance(exc_info[1], _EXIT_EXCEPTIONS):
         return None
     fields: dict[str, Any] = event  # type: ignore[assignment] # one of its keys at a time
     _unwrap_record(fields, hint)

@@ -144,7 +144,7 @@ class Metrics:
         self._count("api.rate_limit_exceeded_total", label(bucket))
 
     def rate_limit_unavailable(self) -> None:
-        """Count one request that passed without a check because Redis was away."""
+        """Count one request that passed without a check because Redis was unreachable."""
         self._count("api.rate_limit_unavailable_total")
 
     def task_enqueued(self, task: str) -> None:

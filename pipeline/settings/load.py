@@ -204,7 +204,7 @@ def _read_secret(given: Given, problems: list[str]) -> str | None:
 
 
 def _inherit(layer: Layer) -> Layer:
-    """Copy the values of main sections to their read-only twins, unless the twin has its own."""
+    """Copy the values of main sections to their ``_ro`` sections, unless these have their own."""
     inherited: Layer = {}
     for (section, *rest), given in layer.items():
         if section + READ_ONLY in sections():

@@ -27,7 +27,7 @@ def _split_list(value: object) -> object:
     return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
 
 
-def _refuse_bridge(value: tuple[str, ...]) -> tuple[str, ...]:
+def _refuse_nats(value: tuple[str, ...]) -> tuple[str, ...]:
     if value:
         raise ValueError("NATS is not part of this version: leave servers empty")
     return value
@@ -88,7 +88,7 @@ Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], Befo
 Dsn = Annotated[SecretStr, AfterValidator(_checked_dsn)]
 MetricPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
 WebAddress = Annotated[str, AfterValidator(_checked_web_address)]
-Servers = Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_refuse_bridge)]
+Servers = Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_refuse_nats)]
 IndexName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")]
 Replicas = Annotated[
     tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_checked_servers)

@@ -307,7 +307,8 @@ class CelerySettings(Section):
 class Settings(Section):
     """All sections.
 
-    A read-only twin (``database_ro`` ...) has the values of its main section unless it sets them.
+    A section of a read-only database (``database_ro`` ...) has the values of its main section
+    unless it sets them.
 
     Attributes:
         sources: file or variable of each option that is set, by section and option

@@ -57,11 +57,11 @@ class BackgroundWork:
                 thread.start()
 
     def stopping(self) -> bool:
-        """Tell whether a running step should end early."""
+        """Return whether a running step should end early."""
         return self._stopping
 
     def busy(self) -> bool:
-        """Tell whether there is or may be work."""
+        """Return whether there is or may be work."""
         return bool(self._threads)
 
     def wait(self, done: Callable[[], bool]) -> None:
@@ -95,7 +95,7 @@ class BackgroundWork:
                     self._tell()
 
     def _takes_turn(self) -> bool:
-        """Tell whether there was a `wake` since any thread's last turn; if not, this one ends."""
+        """Return whether there was a `wake` since any thread's last turn; if not, this one ends."""
         with self._changed:
             turn = self._woken and not self._stopping
             self._woken = False

@@ -111,7 +111,7 @@ class MergeScheduler(Generic[SegmentsT]):
                 self._background.wait(lambda: not self._too_many())
 
     def busy(self) -> bool:
-        """Tell whether segments are being merged, or may be in a moment."""
+        """Return whether segments are being merged, or may be in a moment."""
         return self._background.busy()
 
     def finish(self) -> None:

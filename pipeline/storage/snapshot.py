@@ -46,11 +46,11 @@ class Snapshot(Generic[ManifestT, SegmentsT]):
         return cls(format_.no_manifest, format_.no_segments, None)
 
     def is_missing(self) -> bool:
-        """Tell whether the folder has no manifest."""
+        """Return whether the folder has no manifest."""
         return self._file is None
 
     def is_current(self, path: Path) -> bool:
-        """Tell whether this state is in force; one `stat`, no reading.
+        """Return whether this state is in force; one `stat`, no reading.
 
         Args:
             path: the manifest's file.

@@ -85,7 +85,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
             raise
 
     def is_own(self) -> bool:
-        """Tell whether this process opened the writer; a forked one did not."""
+        """Return whether this process opened the writer; a forked one did not."""
         return os.getpid() == self._process
 
     def require_usable(self) -> None:

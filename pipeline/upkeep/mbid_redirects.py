@@ -40,7 +40,7 @@ def follow_redirects(
     """Merge the MBIDs among the next links that MusicBrainz redirects.
 
     Args:
-        databases: of which ``fingerprint`` and ``ingest`` change.
+        databases: ``fingerprint`` and ``ingest`` are changed.
         position: id of the last link that is done, 0 to start.
         deadline: by the monotonic clock; no merge starts after it.
         chunk: maximum number of links.
@@ -49,7 +49,7 @@ def follow_redirects(
         The result; None if MusicBrainz can't be read or has no recordings.
 
     Raises:
-        sqlalchemy.exc.OperationalError: a database is away or a lock was held for too long.
+        sqlalchemy.exc.OperationalError: a database is unreachable or a lock was not free in time.
     """
     with databases.engine("fingerprint").connect() as connection:
         limit_statements(connection, STATEMENT_LIMIT)

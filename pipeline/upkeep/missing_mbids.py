@@ -44,11 +44,11 @@ def merge_missing_mbid(
         mbid: that was missing.
         recordings: read from MusicBrainz for this MBID.
         databases: of which ``fingerprint``, ``ingest`` and ``app`` may change.
-        connection: to Redis, which has the times at which MBIDs were first missed.
+        connection: a Redis client; Redis has the times at which MBIDs were first missed.
 
     Raises:
-        sqlalchemy.exc.OperationalError: a database is away or a lock was held for too long.
-        redis.exceptions.RedisError: Redis is away.
+        sqlalchemy.exc.OperationalError: a database is unreachable or a lock was not free in time.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     outcome = _merge_or_disable(mbid, recordings, databases, connection)
     if outcome is not MissingMbidOutcome.WAITING:

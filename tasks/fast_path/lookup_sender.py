@@ -46,7 +46,7 @@ class LookupSender:
         """Publish a batch.
 
         Raises:
-            kombu.exceptions.OperationalError: the broker is unavailable or refuses the message.
+            kombu.exceptions.OperationalError: the broker is unreachable or refuses the message.
         """
         try:
             if self._parts.fuses_stages:
@@ -92,7 +92,7 @@ class KeptProducer:
             argsrepr: the text that Flower shows for them.
 
         Raises:
-            kombu.exceptions.OperationalError: the broker is unavailable, did not reply within 2 s,
+            kombu.exceptions.OperationalError: the broker is unreachable, did not reply within 2 s,
                 or refuses the message.
         """
         message = self._app.amqp.create_task_message(

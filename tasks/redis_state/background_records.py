@@ -70,7 +70,7 @@ def create(client: redis.Redis, task_id: str, plan: str) -> None:
         plan: JSON from which the front end composes the reply.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     with client.pipeline() as pipe:
         pipe.hset(key_of(task_id), mapping={"state": "pending", "created": _now(), "plan": plan})
@@ -82,7 +82,7 @@ def withdraw(client: redis.Redis, task_id: str) -> None:
     """Delete the record of a lookup that could not be published.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     client.delete(key_of(task_id))
 
@@ -91,7 +91,7 @@ def begin(client: redis.Redis, task_id: str) -> bool:
     """Set the state to running; return False if the lookup has ended or has no record.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     reason = f"the lookup did not end in {ATTEMPTS} attempts"
     args: list[str | int] = [_now(), ATTEMPTS, reason]
@@ -110,7 +110,7 @@ def finish(
         counts: the counts to add to fields of the hash `tasks.redis_state.lookup_counters.LOOKUPS`.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     fields = {"state": "finished", "finished": _now(), "answers": json.dumps(answers)}
     return _end(client, task_id, fields, counts)
@@ -120,7 +120,7 @@ def fail(client: redis.Redis, task_id: str, reason: str) -> bool:
     """Store the reason why a lookup has no answers; return False if it has ended already.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     fields = {"state": "failed", "finished": _now(), "reason": reason}
     return _end(client, task_id, fields, {})
@@ -130,7 +130,7 @@ def find(client: redis.Redis, task_id: str) -> dict[str, str] | None:
     """Return the fields of a record, None if there is no record.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     fields = cast("dict[bytes, bytes]", client.hgetall(key_of(task_id)))
     return {name.decode(): value.decode() for name, value in fields.items()} or None

@@ -50,7 +50,7 @@ def read(connection: redis.Redis) -> bytes | None:
     """Return the generation, for comparison with another one; None while a task may change it.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     return state(cast("dict[bytes, bytes]", connection.hgetall(KEY)))
 
@@ -71,7 +71,7 @@ def renew(connection: redis.Redis) -> None:
     """Start a new generation.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     connection.hset(KEY, "catalogue", uuid4().hex)
 
@@ -92,7 +92,7 @@ def task_begins(connection: redis.Redis, name: str, task_id: str) -> None:
     """Set the mark of a task that may change the catalogue; ignore other tasks.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     if name in CHANGING:
         connection.hset(KEY, _mark(task_id), str(time.time()))
@@ -118,7 +118,7 @@ def task_ended(
         succeeded: whether it succeeded.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     if name not in CHANGING:
         return

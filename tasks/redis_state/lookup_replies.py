@@ -24,7 +24,7 @@ def push(client: redis.Redis, key: str, reply: LookupReply) -> None:
     """Append a reply to the list of a front end.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     client.eval(_PUSH, 1, key, msgpack.packb(to_message(reply)), _LIFETIME)
 
@@ -38,7 +38,7 @@ def pop(client: redis.Redis, key: str, timeout: float) -> LookupReply | None:
         timeout: seconds, above 0.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     popped = cast("tuple[bytes, bytes] | None", client.blpop([key], timeout))
     if popped is None:

@@ -32,7 +32,7 @@ def take_missing_mbids(connection: redis.Redis, count: int) -> set[UUID]:
     """Remove up to `count` MBIDs from the set and return them.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     taken = cast("list[bytes]", connection.spop(KEY, count))
     return {UUID(mbid.decode()) for mbid in taken}

@@ -112,7 +112,7 @@ class IndexSegment:
             yield self.keys(start, min(start + PART_POSTINGS, self.entry.postings))
 
     def directory_agrees(self) -> bool:
-        """Tell whether the directory agrees with the terms; reads all of them."""
+        """Return whether the directory agrees with the terms; reads all of them."""
         counted = np.empty_like(self.code.directory)
         counted[-1] = self.entry.postings
         found = term_codes.count_blocks(self.code.unary, self.layout.highs, counted)

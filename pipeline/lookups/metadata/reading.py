@@ -15,7 +15,7 @@ import structlog
 
 from pipeline.catalog.fingerprint.track_links import RecordingLink
 from pipeline.catalog.musicbrainz import metadata
-from pipeline.catalog.musicbrainz.metadata import Catalogue, Credited, Wanted
+from pipeline.catalog.musicbrainz.metadata import Credited, MusicbrainzRows, Wanted
 from pipeline.lookups.metadata.meta_words import Detail, MetaOptions, parse_meta
 from pipeline.lookups.metadata.view import MetadataRows
 from pipeline.messages import Lookup, LookupBatch
@@ -74,7 +74,7 @@ def plan_reading(requests: Sequence[Request], links: Links) -> Wanted:
         mbids = {link.mbid for track_id in request.track_ids for link in links.get(track_id, ())}
         wanted.recordings |= mbids
         if options.shows_releases:
-            wanted.placed |= mbids
+            wanted.with_releases |= mbids
         wanted.isrcs |= options.isrcs
         wanted.events |= options.releases is Detail.FULL
         wanted.credited |= _credited(options)
@@ -119,7 +119,9 @@ class _Outage:
 _outages: Final[WeakKeyDictionary[Databases, _Outage]] = WeakKeyDictionary()
 
 
-def read_musicbrainz(wanted: Wanted, databases: Databases, deadline: float) -> Catalogue | None:
+def read_musicbrainz(
+    wanted: Wanted, databases: Databases, deadline: float
+) -> MusicbrainzRows | None:
     """Return the wanted rows of MusicBrainz; None during an outage, which is logged.
 
     Args:
@@ -138,7 +140,7 @@ def read_musicbrainz(wanted: Wanted, databases: Databases, deadline: float) -> C
         return None
 
 
-def _load(wanted: Wanted, databases: Databases, deadline: float) -> Catalogue:
+def _load(wanted: Wanted, databases: Databases, deadline: float) -> MusicbrainzRows:
     share = (deadline - time.time()) * DEADLINE_SHARE
     with databases.engine("musicbrainz", read_only=True).connect() as connection:
         limit_statements(connection, min(max(share, MIN_STATEMENT_TIME), MAX_STATEMENT_TIME))

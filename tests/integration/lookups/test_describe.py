@@ -122,7 +122,7 @@ def test_reading_gives_what_was_written(databases: Databases):
     """All metadata of the sample is read, in order."""
     wanted = Wanted(
         recordings={*CATALOGUE.recordings, STRANGER},
-        placed={*CATALOGUE.recordings, STRANGER},
+        with_releases={*CATALOGUE.recordings, STRANGER},
         isrcs=True,
         events=True,
         credited={"recording", "track", "release", "release_group"},

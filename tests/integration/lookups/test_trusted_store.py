@@ -15,7 +15,7 @@ from pipeline.catalog.fingerprint.track_merge import merge_tracks
 from pipeline.fingerprint_store import open_store, open_store_writer
 from pipeline.following.update_index import update_index
 from pipeline.index import open_writer
-from pipeline.lookups.trusted_store import CHECK_EVERY, REST, TrustedStore
+from pipeline.lookups.trusted_store import CHECK_EVERY, RETRY_AFTER, TrustedStore
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from tests.support.imports import Importer
@@ -198,11 +198,11 @@ def test_a_database_that_is_away_is_not_queried_for_a_while(
     databases = Databases(settings)
     store = TrustedStore(open_store(place), databases, clock)
     with structlog.testing.capture_logs() as logs, refusing_connections(settings):
-        for clock.now in (0.0, CHECK_EVERY, REST - 1):
+        for clock.now in (0.0, CHECK_EVERY, RETRY_AFTER - 1):
             assert not held(store)
     assert [each["event"] for each in logs] == ["the fingerprint database is away"]
     assert not held(store)
-    clock.now = REST
+    clock.now = RETRY_AFTER
     assert held(store)
     store.close()
     databases.dispose()

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy.orm import Session
 
-from pipeline.runtime.databases import RESTED, DatabaseName, Databases, limit_statements
+from pipeline.runtime.databases import PING_AFTER_IDLE, DatabaseName, Databases, limit_statements
 from pipeline.settings.sections import Settings
 from tests.support.servers import Servers
 
@@ -112,7 +112,7 @@ def kill(killers: Databases, pid: int) -> None:
         assert connection.scalar(statement, {"pid": pid})
 
 
-@pytest.mark.parametrize("rest", [0.0, RESTED + 1])
+@pytest.mark.parametrize("rest", [0.0, PING_AFTER_IDLE + 1])
 def test_only_an_idle_connection_is_pinged(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, rest: float
 ) -> None:
