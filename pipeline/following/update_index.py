@@ -32,11 +32,12 @@ def update_index(
     """Apply the changelog's entries after the index's position; return the new position.
 
     Each commit of the index stores the position. So after a crash, the next run continues there.
-    A store at the index's position gets the same changes; a store that is behind reads its own.
+    A store at the index's position gets the same changes. For a store at another position, the
+    changelog is read again.
 
     Args:
         writer: the writer of the index.
-        databases: the changelog are in the fingerprint database.
+        databases: the changelog is in the fingerprint database.
         store: the fingerprint store, which is updated too.
         batches: maximum number of batches of `BATCH` entries; None for all entries.
 
@@ -65,7 +66,7 @@ def update_index(
 
 
 def _own(store: StoreWriter | None, connection: sa.Connection) -> StoreWriter | None:
-    """Return the store if it follows this database, else None."""
+    """Return the store if it belongs to this database, else None."""
     if store:
         with store_may_fail():
             check_same_database(store, connection)
@@ -84,7 +85,7 @@ def rebuild_index(
     Args:
         writer: the writer of the index.
         databases: the fingerprints are in the fingerprint database.
-        progress: called with the number of fingerprints in each chunk that was read.
+        progress: is called with the number of fingerprints of each chunk that was read.
     """
     with databases.engine("fingerprint").connect() as connection:
         position = changelog.position(connection)

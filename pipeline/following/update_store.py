@@ -20,15 +20,15 @@ logger = structlog.get_logger("acoustid.following.update_store")
 
 
 class OtherDatabaseError(FingerprintStoreError):
-    """The store follows another database, or the state of this one before it was restored."""
+    """The store belongs to another database, or to a state of this one before a restore."""
 
 
 @contextmanager
 def store_may_fail() -> Iterator[None]:
     """Log an error of the store instead of raising it.
 
-    Lookups work without the store but not without the index. So a full disk or a damaged store must
-    not stop the update of the index.
+    Lookups work without the store but not without the index. So a full disk or a damaged store
+    must not stop the update of the index.
     """
     try:
         yield
@@ -37,10 +37,10 @@ def store_may_fail() -> Iterator[None]:
 
 
 def check_same_database(store: StoreWriter | FingerprintStore, connection: sa.Connection) -> None:
-    """Check that a store follows the changelog of this database.
+    """Check that a store was made from the changelog of this database.
 
     Raises:
-        OtherDatabaseError: it does not.
+        OtherDatabaseError: it was not.
     """
     if not changelog.has_entry(connection, *store.reached()):
         raise OtherDatabaseError(
@@ -71,7 +71,7 @@ def update_store(
         batches: maximum number of batches; None for all entries.
 
     Raises:
-        OtherDatabaseError: the store follows another database.
+        OtherDatabaseError: the store belongs to another database.
     """
     check_same_database(store, connection)
     done = 0
@@ -95,19 +95,19 @@ def rebuild_store(
     Args:
         store: the store to rebuild.
         databases: the fingerprints are in the fingerprint database.
-        batch: number of the changelog's entries in one commit.
-        progress: called with the number of fingerprints in each chunk that was read.
+        batch: number of changelog entries in one commit.
+        progress: is called with the number of fingerprints of each chunk that was read.
     """
     with databases.engine("fingerprint").connect() as connection:
         position = changelog.position(connection)
         stamp = changelog.stamp(connection, position)
         connection.commit()
-        store.rebuild(_everything(connection, progress), position, stamp)
+        store.rebuild(_all_changes(connection, progress), position, stamp)
         update_store(store, connection, batch, None)
     return store.position()
 
 
-def _everything(
+def _all_changes(
     connection: sa.Connection, progress: Callable[[int], object]
 ) -> Iterator[dict[int, StoreRow | None]]:
     for logged in changelog.all_fingerprints(connection):

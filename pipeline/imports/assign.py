@@ -1,4 +1,4 @@
-"""Decides which track each submission joins and which fingerprint it becomes, without I/O.
+"""Decides on the track and the fingerprint of each submission, without I/O.
 
 New fingerprints and tracks of a batch have no ids yet. Until they are stored, their id is the
 negated id of their submission.
@@ -64,10 +64,11 @@ class Assigner:
                 self._like.setdefault(submission_id, []).append(fingerprint_id)
 
     def place(self, submission: StoredSubmission, candidate: SubmissionInBatch) -> Placement:
-        """Decide which track a submission joins, by the public service's rule.
+        """Decide which track a submission joins, by the rule of the public service.
 
-        It joins the track of its best match among those that it fits, and is the same fingerprint
-        if that match exceeds `IMPORT_SAME_FINGERPRINT_THRESHOLD`. Otherwise it gets a new track.
+        It joins the track of its best match among the tracks that it fits. If the score of that
+        match exceeds `IMPORT_SAME_FINGERPRINT_THRESHOLD`, the submission is counted on the matched
+        fingerprint. Without such a track it gets a new one.
         """
         matches = self._all_matches(submission, candidate)
         fits = self._all_fits(submission, candidate, matches)

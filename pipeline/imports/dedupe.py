@@ -10,8 +10,8 @@ def dedupe_submissions(batch: SubmissionBatch, databases: Databases) -> Submissi
     """Drop submissions that are imported already; find stored fingerprints with the same words.
 
     A run that crashed between the commits of its two databases leaves imported submissions in the
-    state ``pending``; they get their final state here. A fingerprint with known words needs no
-    search of the index.
+    state ``pending``; they get their final state here. A submission with equal fingerprints is not
+    searched for in the index.
     """
     with databases.engine("fingerprint").connect() as connection:
         ids = [candidate.id for candidate in batch.submissions]

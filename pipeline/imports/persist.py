@@ -1,8 +1,9 @@
 """The fourth stage of an import: writes submissions to the catalogue, each exactly once.
 
-Two submissions of one recording must not create two tracks, also in different workers. `score`
-matches them without a lock. Here, under the lock of the catalogue, each is compared with the few
-fingerprints that were stored since. So the decision considers everything that was committed.
+Two submissions of one recording must not create two tracks, even in different workers. `score`
+matches submissions without a lock. This stage takes the lock of the catalogue and compares each
+submission with the few fingerprints that were stored since, so the decision is based on all
+committed fingerprints.
 """
 
 from collections.abc import Mapping, Sequence

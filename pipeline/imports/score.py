@@ -26,7 +26,7 @@ from pipeline.thresholds import (
 
 
 class IndexBehindError(Exception):
-    """The index lacks too many changelog entries to match submissions; retry later."""
+    """Too many changelog entries are not in the index yet; retry later."""
 
 
 def match_submissions(
@@ -34,11 +34,11 @@ def match_submissions(
 ) -> SubmissionBatch:
     """Set the matches of each submission and its fits to their tracks.
 
-    No lock is held. `batch.seen` is the changelog position up to which all fingerprints were
-    considered; `persist` compares the later ones.
+    No lock is taken. `batch.seen` is the changelog position up to which all fingerprints were
+    compared; `persist` compares the later ones.
 
     Raises:
-        IndexBehindError: the index lacks more than `IMPORT_MAX_UNINDEXED` entries.
+        IndexBehindError: more than `IMPORT_MAX_UNINDEXED` entries are not in the index.
         IndexAheadError: the index belongs to another database, or to a later state of this one.
     """
     with databases.engine("ingest").connect() as connection:

@@ -1,4 +1,4 @@
-"""The first stage of an import: rejects the submissions that can't be imported."""
+"""The first stage of an import: rejects submissions that can't be imported."""
 
 from collections.abc import Sequence
 

@@ -1,8 +1,8 @@
-"""The last stage of a lookup: makes the answers, with the metadata that `meta` asks for.
+"""The last stage of a lookup: makes the answers, with the metadata that `meta` selects.
 
 A batch needs at most eight statements, for any number of results: two in the fingerprint database
-and six in MusicBrainz's, of which one limits the time of the others. Without MusicBrainz the
-answers have the ids only.
+and six in MusicBrainz's, of which one limits the time of the others. Without MusicBrainz, the
+answers contain ids only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,10 +27,10 @@ class Described:
     """The answers of a batch, and the state of MusicBrainz's database.
 
     Attributes:
-        reply: for the front end.
-        missing_mbids: MBIDs of the tracks found for which MusicBrainz has no recording. They may
-            have been merged or removed there.
-        degraded: MusicBrainz's database could not be read, and the answers have ids only.
+        reply: the reply to the front end.
+        missing_mbids: MBIDs of the tracks found that MusicBrainz does not have. They may have been
+            merged or removed there.
+        degraded: MusicBrainz's database could not be read, and the answers contain ids only.
     """
 
     reply: LookupReply
@@ -39,7 +39,7 @@ class Described:
 
 
 def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
-    """Return the answers of a batch, each with the metadata that its request asks for.
+    """Return the answers of a batch, each with the metadata that its request selects.
 
     An answer is ``{"results": [{"id": ..., "score": ..., ...}, ...]}`` or ``{"error": reason}``.
     Answers may share objects, so they must not be changed in place.

@@ -30,7 +30,7 @@ logger = structlog.get_logger("acoustid.lookups.trusted_store")
 
 
 class TrustedStore:
-    """A fingerprint store that is read while it agrees with the database; for several threads.
+    """A fingerprint store that is read while it agrees with the database. Thread-safe.
 
     Args:
         store: the store to read.

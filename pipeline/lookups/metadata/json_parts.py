@@ -1,4 +1,4 @@
-"""Parts of the JSON of an answer that several modules make, and the word `compress`."""
+"""Parts of the JSON of an answer that several modules make; the ``meta`` word ``compress``."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -81,7 +81,7 @@ def compress(enclosing: Json) -> None:
 
 
 def _compress_tracks(release: Json, enclosing: Json) -> None:
-    """Compress the tracks of a release; to be called before the release loses its artists."""
+    """Compress the tracks of a release. Call this before the release's artists are removed."""
     for medium in release.get("mediums", ()):
         for track in medium["tracks"]:
             _drop_repeated(track, release, ("artists",))

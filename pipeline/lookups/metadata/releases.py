@@ -23,7 +23,7 @@ class ReleaseView:
     Release groups and releases are ordered by id, mediums and tracks by position.
 
     Attributes:
-        options: what is shown.
+        options: the parts to show.
         musicbrainz: the rows of MusicBrainz.
         artists: the artist lists of `musicbrainz` by credit.
     """

@@ -26,7 +26,7 @@ class MetadataRows:
     artists: dict[int, list[Json]] = field(default_factory=dict)
 
     def has_recording(self, mbid: str, options: MetaOptions) -> bool:
-        """Return whether MusicBrainz has what these options show of a recording."""
+        """Return whether MusicBrainz has the parts of a recording that these options show."""
         recording = self.musicbrainz.recordings.get(mbid)
         if recording is None:
             return False
@@ -36,7 +36,7 @@ class MetadataRows:
 class MetadataView:
     """Makes the JSON of tracks for one set of options.
 
-    The JSON of a recording or track is made once, and all results share it: don't modify it.
+    The JSON of a recording or track is made once and is part of several results: don't modify it.
     """
 
     def __init__(self, options: MetaOptions, rows: MetadataRows) -> None:

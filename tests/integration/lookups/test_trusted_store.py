@@ -200,7 +200,7 @@ def test_a_database_that_is_away_is_not_queried_for_a_while(
     with structlog.testing.capture_logs() as logs, refusing_connections(settings):
         for clock.now in (0.0, CHECK_EVERY, RETRY_AFTER - 1):
             assert not held(store)
-    assert [each["event"] for each in logs] == ["the fingerprint database is away"]
+    assert [each["event"] for each in logs] == ["the fingerprint database is unreachable"]
     assert not held(store)
     clock.now = RETRY_AFTER
     assert held(store)

@@ -171,9 +171,9 @@ def test_an_outage_keeps_the_counts(make: Make) -> None:
             counters.add("hash", "b")
             counters.close()
     assert [entry["event"].partition(":")[0] for entry in logs] == [
-        "redis is away",
+        "redis is unreachable",
         "redis is back",
-        "redis is away",
+        "redis is unreachable",
         "counts are lost",
     ]
 
