@@ -69,7 +69,7 @@ def configure_logging(settings: LoggingSettings, *, component: str) -> None:
 
 
 def reset_logging() -> None:
-    """Remove the handler of `configure_logging`, and the levels of single loggers that it set."""
+    """Remove the handler of `configure_logging`, and the levels that it set."""
     root = logging.getLogger()
     for handler in [each for each in root.handlers if isinstance(each, _Handler)]:
         root.removeHandler(handler)
@@ -94,7 +94,7 @@ def _configure_structlog() -> None:
 def _pass_to_stdlib(
     logger: WrappedLogger, name: str, event: EventDict
 ) -> tuple[tuple[EventDict], dict[str, Any]]:
-    """Pass the event to the standard library, with its exception, which Sentry reads there."""
+    """Pass the event and its exception to the standard library, where Sentry reads them."""
     args, kwargs = ProcessorFormatter.wrap_for_formatter(logger, name, event)
     return args, {**kwargs, "exc_info": event.get("exc_info")}
 
@@ -105,7 +105,7 @@ _PROCESSORS: list[Processor] = [
     structlog.stdlib.PositionalArgumentsFormatter(),
     _pass_to_stdlib,
 ]
-"""A module-level list: loggers cache it, and structlog's `capture_logs` replaces its items."""
+"""A single list: loggers cache it, and structlog's `capture_logs` replaces its items."""
 
 
 def _formatter(settings: LoggingSettings, component: str) -> ProcessorFormatter:
@@ -125,8 +125,8 @@ def _formatter(settings: LoggingSettings, component: str) -> ProcessorFormatter:
 
 
 def _drop_extras(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Drop attributes of a library's record that are not to be logged."""
-    # Another handler that formats the record first, such as pytest's, adds these.
+    """Drop attributes of a library's record that must not be logged."""
+    # Another handler that formatted the record before, such as pytest's, adds these.
     event.pop("message", None)
     event.pop("asctime", None)
     if event["_record"].name.startswith("celery"):
@@ -170,7 +170,7 @@ def _render_text(_: WrappedLogger, __: str, event: EventDict) -> ProcessorReturn
     parts += [f"{name}={_quoted(value)}" for name, value in fields.items()]
     line = " ".join(parts)
     text = f"{line}\n{exception}" if exception else line
-    # Further lines are indented, so that none looks like a record.
+    # Further lines are indented to distinguish them from records.
     indented = text.replace("\r", "\\r").replace("\n", "\n    ")
     return indented.encode("utf-8", "backslashreplace").decode("utf-8")
 

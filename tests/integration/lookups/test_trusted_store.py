@@ -1,7 +1,7 @@
 """A store is read until the database notifies of a change."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from pipeline.lookups.trusted_store import CHECK_EVERY, RETRY_AFTER, TrustedStor
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from tests.support.imports import Importer
+from tests.support.polling import eventually
 from tests.support.synthetic import fingerprint
 
 NOTICE = 5.0  # seconds that a notice may take on a machine that is busy
@@ -98,15 +99,6 @@ def refusing_connections(settings: Settings) -> Iterator[None]:
             connection.exec_driver_sql(f"{alter} true")
 
 
-def soon(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + NOTICE
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.001)
-    return True
-
-
 def merge(importer: Importer) -> None:
     first, second, *_ = importer.rows(tables.track)
     merge_tracks(importer.databases, first.id, [second.id])
@@ -114,14 +106,14 @@ def merge(importer: Importer) -> None:
 
 def test_a_merge_of_tracks_sends_a_notification(importer: Importer, watch: ChangelogWatch) -> None:
     merge(importer)
-    assert soon(watch.was_notified)
+    assert eventually(watch.was_notified, NOTICE)
     assert not watch.was_notified()
 
 
 def test_a_deletion_sends_a_notification(importer: Importer, watch: ChangelogWatch) -> None:
     with importer.databases.engine("fingerprint").begin() as connection:
         connection.execute(sa.delete(tables.fingerprint))
-    assert soon(watch.was_notified)
+    assert eventually(watch.was_notified, NOTICE)
 
 
 def test_an_insertion_sends_no_notification(importer: Importer, watch: ChangelogWatch) -> None:
@@ -147,17 +139,17 @@ def test_a_lost_connection_is_a_notification(importer: Importer, watch: Changelo
     ).bindparams(query=f"LISTEN {CHANNEL}")
     with importer.databases.engine("fingerprint").connect() as connection:
         assert connection.execute(kill).all() == [(True,)]
-    assert soon(watch.was_notified)
+    assert eventually(watch.was_notified, NOTICE)
     assert watch.was_notified()  # a new connection may have missed notifications
     merge(importer)
-    assert soon(watch.was_notified)
+    assert eventually(watch.was_notified, NOTICE)
 
 
 def test_after_a_merge_the_store_is_not_read_until_it_has_followed(
     importer: Importer, place: Path, store: TrustedStore
 ) -> None:
     merge(importer)
-    assert soon(lambda: not held(store))
+    assert eventually(lambda: not held(store), NOTICE)
     update(importer, place)
     assert held(store)
     [one, other, _] = store.find([1, 2, 3], *ALL).rows.values()

@@ -172,7 +172,7 @@ def test_an_outage_keeps_the_counts(make: Make) -> None:
             counters.close()
     assert [entry["event"].partition(":")[0] for entry in logs] == [
         "redis is unreachable",
-        "redis is back",
+        "redis is reachable again",
         "redis is unreachable",
         "counts are lost",
     ]
