@@ -1,4 +1,4 @@
-"""Publishes work for the workers. The front end and the command line use this module only."""
+"""Publishes tasks. The front end and the command line publish through this module only."""
 
 from collections.abc import Sequence
 

@@ -24,7 +24,7 @@ logger = structlog.get_logger("acoustid.tasks.submission")
 
 
 class SubmissionTask(StageTask):
-    """A stage of the import. One faulty submission does not stop the others of its batch.
+    """A stage of the import. A faulty submission does not stop the other ones of its batch.
 
     If a batch fails with an error that is not transient, each half of it is started again as a
     batch of its own. A batch of one submission gets the final state `failed`. If the error is
@@ -77,7 +77,7 @@ def send(submission_ids: Sequence[int]) -> None:
 
 @app.task(name="submission.validate", base=SubmissionTask, bind=True)
 def validate(self: SubmissionTask, submission_ids: list[int]) -> Message:
-    """Reject submissions that may not be imported."""
+    """Reject submissions that can't be imported."""
     worker_resources().metrics.batch_size("submission", len(submission_ids))
     batch = validate_submissions(submission_ids, worker_resources().databases)
     set_stage(worker_resources().redis, batch.task_ids, "validate")

@@ -15,12 +15,12 @@ import redis
 from tasks.redis_state.lookup_counters import LOOKUPS
 
 KEPT: Final = 3600
-"""Seconds for which a record is kept after the request. The end of the lookup starts them again."""
+"""Lifetime of a record in seconds, from the request and again from the end of the lookup."""
 
 ATTEMPTS: Final = 10
-"""Attempts at a lookup, retries included. A lookup that kills its workers fails after the last."""
+"""Maximum number of attempts, including retries and those that ended with a killed worker."""
 
-# KEYS: the record. ARGV: the time, the largest number of attempts, the reason if they are exceeded.
+# KEYS: the record. ARGV: the time, the maximum number of attempts, the reason if it is exceeded.
 # Nothing is changed if the lookup has ended. `started` keeps the time of the first attempt.
 _BEGIN: Final = """
 local state = redis.call('HGET', KEYS[1], 'state')
@@ -36,9 +36,9 @@ redis.call('HSETNX', KEYS[1], 'started', ARGV[1])
 return 1
 """
 
-# KEYS: the record, the hash of counters. ARGV: seconds to keep the record, the number of fields for
-# the record, these fields with their values, then the fields of the counters with their counts. The
-# script writes both in one step, so a task that is delivered twice counts once.
+# KEYS: the record, the hash of counters. ARGV: the record's lifetime in seconds, the number of
+# fields for the record, these fields with their values, then the fields of the counters with their
+# counts. The script is atomic, so a task that is delivered twice counts once.
 _END: Final = """
 local state = redis.call('HGET', KEYS[1], 'state')
 if state ~= 'pending' and state ~= 'running' then
@@ -62,7 +62,7 @@ def key_of(task_id: str) -> str:
 
 
 def create(client: redis.Redis, task_id: str, plan: str) -> None:
-    """Write the record of a lookup that is published next.
+    """Write the record of a lookup, before the lookup is published.
 
     Args:
         client: the Redis client.

@@ -1,12 +1,11 @@
-"""The generation of the catalogue: a value in Redis that changes when lookups may change.
+"""The generation of the catalogue: a value in Redis that changes when answers may change.
 
-A cached answer is valid as long as the generation is the one under which it was found. Each commit
-of the index, each import and each other change of what lookups show starts a new generation.
+A cached answer is valid until the generation changes. A new generation starts with each commit of
+the index, each import, and each other change that may change answers.
 
-A task that may change the catalogue sets a mark before it begins and removes it when it has ended.
-While there is a mark there is no generation, so no answer is cached. Therefore a client that has
-seen a change never gets an answer from before it. The mark of a killed task stays until the task
-has run again.
+A task that may change the catalogue sets a mark before it begins and removes it at its end. While
+there is a mark there is no generation, and no answer is cached. So once a change is visible, no
+client gets an older answer. The mark of a killed task stays until the task has run again.
 """
 
 import time
@@ -35,7 +34,7 @@ CHANGING: Final = frozenset(
         "maintenance.follow_mbid_redirects",
     }
 )
-"""Tasks that may change what lookups show. An empty or zero result means that they did not."""
+"""Tasks that may change answers. An empty or zero result means that they did not."""
 
 MARK_LIFETIME: Final = 90.0
 """Seconds after which a mark is ignored.
@@ -77,7 +76,7 @@ def renew(connection: redis.Redis) -> None:
 
 
 def renew_at(settings: RedisSettings) -> None:
-    """Start a new generation, for a command with no Redis client.
+    """Start a new generation, with a Redis client for this call only.
 
     Errors of Redis are ignored: without Redis, front ends cache answers for a second at most.
 
@@ -114,8 +113,8 @@ def task_ended(
         connection: the Redis client.
         name: the name of the task.
         task_id: its id, as given to `task_begins`.
-        outcome: its return value.
-        succeeded: whether it succeeded.
+        outcome: the task's return value.
+        succeeded: whether the task succeeded.
 
     Raises:
         redis.exceptions.RedisError: Redis is unreachable.
