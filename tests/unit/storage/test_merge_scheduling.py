@@ -10,7 +10,7 @@ import pytest
 from pipeline.index import Insert, open_reader, open_writer
 from pipeline.index import writer as index_writer
 from pipeline.index.index_manifest import INDEX_FORMAT
-from pipeline.index.merging.merge_policy import BUSY_SEGMENTS, MOST_SEGMENTS, REST_SEGMENTS
+from pipeline.index.merging.merge_policy import BLOCKING_SEGMENTS, BUSY_SEGMENTS, IDLE_SEGMENTS
 from pipeline.storage.merge_scheduling import replaced
 from pipeline.storage.snapshot import load_snapshot
 from tests.unit.index.model import contents, terms
@@ -59,7 +59,7 @@ def test_small_merges_go_on_while_a_large_one_is_under_way(path: Path, gate: Gat
     with open_writer(path) as writer, open_reader(path) as reader:
         for number in range(1, 100):
             writer.apply([Insert(number, terms(16, 16 * number))], number)
-            assert reader.stats().segments <= MOST_SEGMENTS
+            assert reader.stats().segments <= BLOCKING_SEGMENTS
             if number > BUSY_SEGMENTS:
                 assert gate.reached.wait(PATIENCE)
         assert gate.others
@@ -98,7 +98,7 @@ def test_a_failed_merge_leaves_its_segments_to_the_next(
         for number in range(1, 30):
             writer.apply([Insert(number, terms(16))], number)
         writer.finish_merges()
-        assert reader.stats().segments <= REST_SEGMENTS
+        assert reader.stats().segments <= IDLE_SEGMENTS
     assert len(contents(path)) == 29
 
 
