@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 RETRY_AFTER: Final = 5.0
-"""Seconds after a failure in which a server is tried only after all others."""
+"""Seconds after a failure during which a server is tried only after all others."""
 
 logger = structlog.get_logger("acoustid.index_http.failover")
 
@@ -28,7 +28,7 @@ class Failover:
     """Sends a request to one server after the other until one answers. Thread-safe."""
 
     def __init__(self, servers: Sequence[IndexServerClient]) -> None:
-        """Take at least one server, in the order of preference."""
+        """Store the servers, at least one, in the order of preference."""
         self._servers = tuple(servers)
         self._failed_until: dict[IndexServerClient, float] = {}
 
@@ -79,7 +79,7 @@ class Failover:
 class ServerPositions:
     """The last changelog position of each server, and the highest one given to the caller.
 
-    A caller that reads the position and then searches expects to find everything up to it. A
+    A caller that reads the position and then searches must find everything up to it. A
     replica may lag, so searches go only to servers that have reached the reported position. The
     position of a server grows, unless its index is rebuilt.
     """
@@ -122,7 +122,7 @@ class ServerPositions:
             self._seen[server] = _Observation(position, time.monotonic())
 
     def report(self, position: int) -> None:
-        """Store that the caller was given this position."""
+        """Store the position that was returned to the caller."""
         with self._lock:
             self._reported = max(self._reported, position)
 

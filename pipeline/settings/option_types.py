@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 def _checked_host(value: str) -> str:
     if not value or any(sign in value for sign in ("://", "@", " ", "\t")):
-        raise ValueError("must be only a host name or an address: no URL, user, password or space")
+        raise ValueError("must be a host name or an address: no URL, user, password or space")
     return value
 
 
