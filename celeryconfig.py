@@ -72,7 +72,7 @@ broker_connection_max_retries = None
 # After a lost connection a task can't be acknowledged, so it is stopped; it runs again.
 worker_cancel_long_running_tasks_on_connection_loss = True
 
-# Replies to lookups have Redis keys of their own, and imports write into PostgreSQL. So only
+# Replies to lookups have separate Redis keys, and imports write to PostgreSQL. So only
 # failures are stored as results; otherwise, a wait for a failed chain would never end.
 task_ignore_result = True
 task_store_errors_even_if_ignored = True
@@ -97,7 +97,7 @@ worker_enable_soft_shutdown_on_idle = True
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 
-# Two beat processes may run: one holds a lock in Redis, the other waits for it.
+# Two beat processes may run: one has a lock in Redis, the other waits for it.
 beat_schedule = SCHEDULE
 beat_scheduler = "redbeat.RedBeatScheduler"
 beat_max_loop_interval = 1

@@ -20,7 +20,7 @@ class TrackHit:
     """A track that a lookup found."""
 
     track_id: int
-    gid: str  # for the answer; for a lookup by track id, as the client spelled it
+    gid: str  # as in the answer; in a lookup by track id as the client spelled it
     score: float  # 0…1
 
 

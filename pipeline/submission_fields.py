@@ -51,7 +51,7 @@ class Kind(Enum):
     """A UUID; the nil UUID is the same as no value."""
 
     UUIDS = auto()
-    """Any number of UUIDs; each becomes a submission of its own."""
+    """Any number of UUIDs; each becomes a separate submission."""
 
     FOREIGN_ID = auto()
     """``vendor:id``, at most 255 characters."""
@@ -69,8 +69,8 @@ class SubmissionField:
 
     Attributes:
         parameter: its name in version 2 of the protocol.
-        kind: how its values are checked and stored.
-        description: for the OpenAPI document.
+        kind: the kind of its values, which determines checks and storage.
+        description: its description in the OpenAPI document.
         v1_parameter: its name in version 1, if that is different.
         check_order: fields are checked in this order, that of the public service, and the first
             error is reported. Fields with the same number are checked in the order below.
@@ -104,7 +104,7 @@ class Receipt:
         words: uint32[n].
         length: seconds of audio.
         bitrate: kbit/s.
-        meta: the values of `METADATA_FIELDS`, cleaned; None where none was sent.
+        meta: the values of `METADATA_FIELDS`, cleaned; None if none was sent.
     """
 
     account_id: int

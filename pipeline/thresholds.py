@@ -1,8 +1,8 @@
-"""The thresholds of matching and import: one constant for each rule, grouped by where it applies.
+"""The thresholds of matching and import: one constant for each rule, grouped by area.
 
 Rules with equal values have separate constants, so that each can be changed alone. A score
-is that of `pipeline.fingerprint.compare.compare2`, 0…1. "Public service" names the constant of the
-public AcoustID server that the value comes from; values without it are this project's.
+is that of `pipeline.fingerprint.compare.compare2`, 0…1. "Public service" is the constant of the
+public AcoustID server with this value; values without it are this project's.
 """
 
 from typing import Final

@@ -120,7 +120,7 @@ class IndexLease:
     def _expire(self) -> None:
         """Close the index if it is idle; try again later if merges run."""
         with self._in_use:
-            # A task that has borrowed the index meanwhile has started a new timer.
+            # A task that has used the index since then has started a new timer.
             if self._timer is not threading.current_thread() or self._updater is None:
                 return
             try:

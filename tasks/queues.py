@@ -1,6 +1,6 @@
 """The table of Celery queues: tasks, workers and acknowledgement of messages.
 
-A new queue is one row of `QUEUES`. If it has a worker of its own, `docker-compose.yml` also needs a
+A new queue is one row of `QUEUES`. If it has a separate worker, `docker-compose.yml` also needs a
 service ``worker-<name>``; a test compares the two.
 
 The table is read by ``celeryconfig.py`` (queues and routes), `cli.stack.roles` (worker processes),

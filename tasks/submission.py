@@ -27,7 +27,7 @@ class SubmissionTask(StageTask):
     """A stage of the import. A faulty submission does not stop the other ones of its batch.
 
     If a batch fails with an error that is not transient, each half of it is started again as a
-    batch of its own. A batch of one submission gets the final state `failed`. If the error is
+    separate batch. A batch of one submission gets the final state `failed`. If the error is
     transient and all retries fail, the submissions stay pending, and `maintenance.sweep_receipts`
     starts them again.
     """

@@ -1,7 +1,7 @@
 """The advisory locks that the service takes in PostgreSQL, with their keys.
 
 The end of a transaction releases its locks. The lock of an index belongs to a connection, so
-PostgreSQL releases it when the process dies. `cli.sample.load` has one more, 7723016524936704020.
+PostgreSQL releases it when the process ends. `cli.sample.load` has one more, 7723016524936704020.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def replace_ids(
     replacements: Mapping[int, int],
     *conditions: sa.ColumnElement[bool],
 ) -> int:
-    """Replace ids in a column by one statement; return how many rows changed.
+    """Replace ids in a column by one statement; return the number of changed rows.
 
     Args:
         connection: a connection to the database of the column's table, in a transaction.

@@ -40,8 +40,8 @@ def database_settings(settings: Settings) -> dict[str, DatabaseSettings]:
 def alembic_config(name: str, connection: sa.Connection) -> Config:
     """Return Alembic's configuration for one logical database on an open connection.
 
-    Each logical database has a separate version table, so that one PostgreSQL database may hold
-    several of them.
+    Each logical database has a separate version table, so that one PostgreSQL database may
+    contain several of them.
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -75,7 +75,7 @@ def upgrade_all(settings: Settings) -> None:
         with engine.connect() as connection:
             if name == "musicbrainz" and _is_mirror(connection):
                 continue
-            lock_migrations(connection)  # two hosts may start at once
+            lock_migrations(connection)  # two hosts may start at the same time
             connection.commit()
             command.upgrade(alembic_config(name, connection), "head")
             connection.commit()

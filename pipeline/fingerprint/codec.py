@@ -1,6 +1,6 @@
 """The Chromaprint format: a byte of version, 24 bits of count, then the coded words.
 
-The text form is that in URL-safe Base64, which is what clients send and what fpcalc prints.
+The text form, which clients send and fpcalc prints, is URL-safe Base64.
 """
 
 import binascii

@@ -24,7 +24,7 @@ EXCEPTION_BITS: Final = 5
 ESCAPE: Final = 7
 """The normal code that stands for 7 plus the next exception code."""
 
-_GROUP: Final = 8  # `width` bytes hold exactly 8 codes
+_GROUP: Final = 8  # `width` bytes have exactly 8 codes
 
 
 def encode_areas(words: Words) -> bytes:

@@ -30,7 +30,7 @@ def simhash_batch(batch: Rows) -> Words:
 
 
 def _count_bits(rows: Ragged) -> NDArray[np.int64]:
-    """Count how many words of each row have each bit set: int64[rows, 32], lowest bit first."""
+    """Count the words of each row with each bit set: int64[rows, 32], lowest bit first."""
     counts = np.zeros((len(rows), 4, 8), np.int64)
     pieces = -(-rows.lengths // _PIECE)
     owners = np.repeat(np.arange(len(rows)), pieces)

@@ -23,7 +23,7 @@ def choose_merge(segments: StoreSegments) -> slice | None:
 
 
 def choose_run(sizes: Sequence[int], max_segment: int) -> int:
-    """Return how many of the newest segments to merge now, 0 for none.
+    """Return the number of newest segments to merge now, 0 for none.
 
     A fingerprint is written about once for every factor of `FAN_IN` between the smallest and the
     largest segment. Besides the largest ones there are at most a few dozen segments.
@@ -49,7 +49,7 @@ def choose_run(sizes: Sequence[int], max_segment: int) -> int:
 
 
 def _tier(size: int) -> int:
-    """Return how many times the size can be divided by `FAN_IN` (a power of two)."""
+    """Return the number of times that the size can be divided by `FAN_IN` (a power of two)."""
     return (max(size // _SMALLEST, 1).bit_length() - 1) // (FAN_IN.bit_length() - 1)
 
 

@@ -3,8 +3,8 @@
 An engine is created at its first use. Processes must not share connections after a fork: create
 `Databases` after it, as `pipeline.runtime.processes` does.
 
-SQLAlchemy's ping before each use of a connection costs a round trip, as much as the statement of a
-lookup. When a server stops or closes a connection, the socket becomes readable at once. So a
+SQLAlchemy's ping before each use of a connection takes a round trip, as much time as the statement
+of a lookup. When a server stops or closes a connection, the socket becomes readable. So a
 connection is pinged only if its socket is readable or it was idle for `PING_AFTER_IDLE` seconds.
 """
 
@@ -75,7 +75,7 @@ class Databases:
         Args:
             name: the name of the database.
             read_only: return the engine of the read-only database, which may lag behind. It is the
-                main database unless it has settings of its own.
+                main database unless it has separate settings.
         """
         return self._engine(name, read_only=read_only)
 

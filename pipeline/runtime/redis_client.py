@@ -42,7 +42,7 @@ def connect(
     """Return a thread-safe client.
 
     It takes a connection from a pool for each command, and opens the first one at the first
-    command. With `keeps_connection` it opens a single connection at once and keeps it, which is
+    command. With `keeps_connection` it opens a single connection immediately and keeps it, which is
     faster than a pool; threads wait for each other.
 
     A command whose connection is lost is sent once more. A command whose reply is late is not,

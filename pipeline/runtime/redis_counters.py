@@ -175,7 +175,7 @@ class Counters:
         return True
 
     def _send(self, message: _Message) -> int:
-        """Send one message; return how many of its fields Redis refused."""
+        """Send one message; return the number of fields that Redis refused."""
         keys = list(dict.fromkeys(key for key, _, _ in message.counts))
         positions = {key: at for at, key in enumerate(keys, 1)}
         args: list[str | int] = [message.number, NUMBER_KEPT]

@@ -143,7 +143,7 @@ def bind_submission(submissions: Sequence[Submission], stage: str) -> None:
 
 
 def before_send(event: "Event", hint: "Hint", tags: dict[str, str]) -> "Event | None":
-    """Return a report with tags and without private data; None if the process was told to end."""
+    """Return a report with tags and without private data; None for an exit of the process."""
     exc_info = hint.get("exc_info")
     if exc_info and isinstance(exc_info[1], _EXIT_EXCEPTIONS):
         return None

@@ -101,7 +101,7 @@ class Metrics:
             endpoint: the handler's name (``lookup``), not the path of the request.
             method: the HTTP method.
             status: the HTTP status of the reply, 500 after an unexpected exception.
-            seconds: from the request's arrival to its reply.
+            seconds: time from the request's arrival to its reply.
         """
         if self._client is None:
             return

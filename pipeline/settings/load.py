@@ -67,7 +67,7 @@ def load_settings(
         environ: the environment, `os.environ` by default.
 
     Raises:
-        ConfigError: with all problems: a missing file, an unknown section, option or variable, a
+        ConfigError: lists all problems: a missing file, an unknown section, option or variable, a
             value of the wrong type, a secret that is given twice or is unreadable.
     """
     environ = os.environ if environ is None else environ

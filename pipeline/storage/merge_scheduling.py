@@ -42,7 +42,7 @@ class MergePolicy(Generic[SegmentsT]):
         after_commit: merges within a call, after its commit.
         while_busy: merges in the background while there are commits.
         when_idle: merges in the background after a time without commits.
-        blocking_segments: with this many segments a commit waits for merges in the background.
+        blocking_segments: number of segments at which a commit waits for merges in the background.
         threads: maximum number of merges at a time.
     """
 
@@ -74,7 +74,7 @@ class MergeScheduler(Generic[SegmentsT]):
 
         Args:
             writer: the writer of the folder.
-            policy: which segments to merge.
+            policy: chooses the segments to merge.
             merge: writes the merge of a run of the given segments. Returns None if the run
                 has no current content; raises MergeStopped soon after its last argument returns
                 True.

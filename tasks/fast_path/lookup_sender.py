@@ -33,7 +33,7 @@ class LookupSender:
 
     Args:
         fast_path: the optimisations that are on.
-        clock: returns seconds and never goes backwards.
+        clock: monotonic time in seconds.
     """
 
     def __init__(self, fast_path: FastPath, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -8,7 +8,7 @@ PostgreSQL, batch by batch:
 2. One transaction adds the counts and stores the id of the batch in PostgreSQL.
 3. The key and the entry of the set are deleted.
 
-If a worker ends in between, the next run finds the batch in the set. It adds the counts if
+If a worker ends between these steps, the next run finds the batch in the set. It adds the counts if
 PostgreSQL does not have the id, and then deletes the batch. So each count is added exactly once.
 """
 
@@ -125,7 +125,7 @@ logger = structlog.get_logger("acoustid.tasks.periodic.statistics")
 
 @dataclass(frozen=True, slots=True)
 class CounterKind(Generic[K]):
-    """A kind of counters: where they are in Redis, and how they are added to PostgreSQL.
+    """A kind of counters: their hash in Redis, and the functions that add them to PostgreSQL.
 
     Attributes:
         key: the key of the hash.

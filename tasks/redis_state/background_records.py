@@ -1,4 +1,4 @@
-"""Records of background lookups. Each is a Redis hash that holds the state and the answers.
+"""Records of background lookups. Each is a Redis hash with the state and the answers.
 
 Fields: ``state`` (``pending``, ``running``, ``finished`` or ``failed``), ``created``, ``started``
 and ``finished`` (ISO 8601, UTC), ``plan`` (JSON, from which the front end composes the reply),
@@ -106,7 +106,7 @@ def finish(
     Args:
         client: the Redis client.
         task_id: the id of the Celery task.
-        answers: in the order of the lookups.
+        answers: the answers, in the order of the lookups.
         counts: the counts to add to fields of the hash `tasks.redis_state.lookup_counters.LOOKUPS`.
 
     Raises:

@@ -224,7 +224,7 @@ def _create_demo(connection: sa.Connection) -> None:
 
 
 def ensure_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[Account, str]:
-    """Return the account of a MusicBrainz user with its key, creating it where it is missing.
+    """Return the account of a MusicBrainz user with its key, creating it if it is missing.
 
     If two connections call this at once, one creates the account and both return it.
 
@@ -252,7 +252,7 @@ def _find_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[A
 
 
 def ensure_bot_account(connection: sa.Connection) -> int:
-    """Return the id of the service's own account, creating it where it is missing.
+    """Return the id of the service's own account, creating it if it is missing.
 
     Args:
         connection: a connection to the ``app`` database; the caller commits.

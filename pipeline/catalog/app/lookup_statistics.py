@@ -104,7 +104,7 @@ def mark_folded(connection: sa.Connection, batch_id: UUID) -> bool:
 
 
 def prune_folded(connection: sa.Connection, waiting: Collection[UUID], age: timedelta) -> int:
-    """Delete the marks of batches that were added long ago; return how many.
+    """Delete the marks of batches that were added long ago; return their number.
 
     Args:
         connection: a connection to the app database; the caller commits.

@@ -15,10 +15,10 @@ from pipeline.runtime.databases import Databases, limit_statements
 
 
 def disable_mbid(databases: Databases, mbid: UUID, note: str) -> int:
-    """Disable all links to an MBID; return how many were enabled.
+    """Disable all links to an MBID; return the number of links that were enabled.
 
     The change is recorded first, in the ingest database, while the links are locked. If the process
-    dies before the second commit, the next run does not record it again.
+    ends before the second commit, the next run does not record it again.
 
     Args:
         databases: ``fingerprint`` and ``ingest`` are changed, and ``app`` at the first call.

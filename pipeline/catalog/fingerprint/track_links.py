@@ -122,7 +122,7 @@ class LinkedTrack(NamedTuple):
     """A track that is linked to a recording."""
 
     gid: UUID
-    disabled: bool  # of the link, not of the track
+    disabled: bool  # state of the link, not of the track
 
 
 def tracks_by_mbids(

@@ -29,7 +29,7 @@ from pipeline.runtime.databases import Databases
 
 
 class MergeRefusedError(ValueError):
-    """These tracks can't be merged; the text says what to change."""
+    """These tracks can't be merged. The message says what to change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Unfinished:
     """A receipt that is overdue.
 
     Attributes:
-        attempts: how often it was dispatched again.
+        attempts: number of times it was dispatched again.
     """
 
     id: int
@@ -96,7 +96,7 @@ def gids(connection: sa.Connection, ids: Iterable[int]) -> dict[int, UUID]:
 
 
 def finish(connection: sa.Connection, ids: Sequence[int], state: str, reason: str | None) -> int:
-    """Give pending submissions their final state; return how many were pending.
+    """Set the final state of pending submissions; return their number.
 
     Args:
         connection: a connection to the ingest database; the caller commits.
@@ -125,7 +125,7 @@ def failed(connection: sa.Connection, limit: int) -> list[dict[str, Any]]:
 
 
 def requeue(connection: sa.Connection, ids: Iterable[int] | None) -> int:
-    """Make failed submissions pending and due at once; return how many there were.
+    """Make failed submissions pending and due immediately; return their number.
 
     Args:
         connection: a connection to the ingest database; the caller commits.

@@ -94,7 +94,7 @@ def open_dump(directory: Path) -> Dump:
 
 
 class CountedFile:
-    """A file for COPY that reports how much of it was read.
+    """A file for COPY that reports the number of bytes read.
 
     Args:
         file: opened for reading.

@@ -104,16 +104,23 @@ class Wanted:
 
 @dataclass(slots=True)
 class MusicbrainzRows:
-    """The rows of MusicBrainz for the wanted recordings."""
+    """The rows of MusicBrainz for the wanted recordings.
 
-    recordings: dict[str, Recording] = field(default_factory=dict)  # by MBID
-    tracks: dict[int, list[ReleaseTrack]] = field(default_factory=dict)  # by id of the recording
+    Attributes:
+        recordings: recordings by MBID.
+        tracks: tracks by id of the recording.
+        releases: releases by id.
+        groups: release groups by id.
+        events: events by id of the release, oldest first.
+        artists: artists by id of the credit, in the order of the credit.
+    """
+
+    recordings: dict[str, Recording] = field(default_factory=dict)
+    tracks: dict[int, list[ReleaseTrack]] = field(default_factory=dict)
     releases: dict[int, Release] = field(default_factory=dict)
     groups: dict[int, ReleaseGroup] = field(default_factory=dict)
-    events: dict[int, list[ReleaseEvent]] = field(
-        default_factory=dict
-    )  # by release id, oldest first
-    artists: dict[int, list[Artist]] = field(default_factory=dict)  # by credit id, in its order
+    events: dict[int, list[ReleaseEvent]] = field(default_factory=dict)
+    artists: dict[int, list[Artist]] = field(default_factory=dict)
 
 
 def load(connection: sa.Connection, wanted: Wanted) -> MusicbrainzRows:

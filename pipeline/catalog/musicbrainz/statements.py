@@ -21,7 +21,7 @@ def _gids() -> sa.ColumnElement[Any]:
 
 
 def _text(gid: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
-    return sa.cast(gid, sa.Text)  # a UUID object for each row would cost more than the row
+    return sa.cast(gid, sa.Text)  # a UUID object for each row would take more time than the row
 
 
 @cache

@@ -164,7 +164,7 @@ def _numbers(documents: Ids, alive: Ids, merged: Ids) -> Renumbering:
 
 
 def _spans(inputs: list[_Input]) -> Iterator[tuple[int, int | None]]:
-    """Return half-open ranges of terms that hold about `SLICE_POSTINGS` postings each."""
+    """Return half-open ranges of terms with about `SLICE_POSTINGS` postings each."""
     step = max(1, SLICE_POSTINGS // (2 * len(inputs)))
     samples = np.concatenate([each.segment.split_terms(step) for each in inputs])
     samples.sort()

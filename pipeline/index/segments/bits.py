@@ -35,7 +35,7 @@ def read_field(words: NDArray[np.uint64], bit: int, mask: np.uint64) -> np.uint6
     # Unsigned: for signed places the compiler adds a check for places that count from the end.
     word = np.uint64(bit) >> np.uint64(6)
     shift = np.uint64(bit) & np.uint64(63)
-    # Two shifts for the upper part: one by 64 is undefined, and happens where `shift` is 0.
+    # Two shifts for the upper part: one by 64 is undefined, and happens if `shift` is 0.
     upper = (words[word + np.uint64(1)] << np.uint64(1)) << (np.uint64(63) - shift)
     return ((words[word] >> shift) | upper) & mask
 

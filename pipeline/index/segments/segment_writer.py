@@ -1,4 +1,4 @@
-"""Writes a segment file; the postings may come in any number of parts."""
+"""Writes a segment file; the postings are added in any number of parts."""
 
 from __future__ import annotations
 

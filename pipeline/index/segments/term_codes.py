@@ -59,8 +59,8 @@ def encode(
         keys: term << 32 | document number, sorted, uint64, shape (n,).
         first: number of the first of these postings in the segment.
         layout: the segment's layout.
-        parts: the directory from entry `block` on, and the bits from `origins` on, 0 where no
-            posting is yet.
+        parts: the directory from entry `block` on, and the bits from `origins` on, 0 in places
+            without postings.
         origins: the first bits of unary, low and documents, multiples of 64, int64, shape (3,).
         block: the first entry of the directory that is not yet written.
 

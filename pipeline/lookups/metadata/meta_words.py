@@ -77,7 +77,7 @@ META_WORDS: Final[Mapping[str, str]] = MappingProxyType(
         LEGACY_WORD: "the format of the first version; all other words are ignored",
     }
 )
-"""The words of ``meta`` and what each adds to an answer. All other words are ignored.
+"""The words of ``meta`` with their additions to an answer. All other words are ignored.
 
 To add a word, declare it here, give `MetaOptions` an attribute that `parse_meta` sets, and read the
 attribute in ``view.py`` and ``reading.py``. The front end and the OpenAPI document need no change.
@@ -88,7 +88,7 @@ _KNOWN_WORDS: Final = frozenset(META_WORDS)
 _SHORTHANDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {"0": frozenset(), "1": frozenset({"recordingids"}), "2": frozenset({LEGACY_WORD})}
 )
-"""Values of the whole parameter that stand for words."""
+"""Short values of the whole parameter, and the words that they mean."""
 
 
 def normalize_meta(meta: str | None) -> str:

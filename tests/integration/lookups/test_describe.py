@@ -72,9 +72,9 @@ def databases(own: Settings) -> Iterator[Databases]:
 
 @pytest.fixture
 def without_musicbrainz(own: Settings) -> Iterator[Databases]:
-    """The same, with a MusicBrainz database that is away."""
-    away = own.database_musicbrainz.model_copy(update={"port": free_port()})
-    made = Databases(own.model_copy(update={"database_musicbrainz_ro": away}))
+    """The same, with a MusicBrainz database that is unreachable."""
+    unreachable = own.database_musicbrainz.model_copy(update={"port": free_port()})
+    made = Databases(own.model_copy(update={"database_musicbrainz_ro": unreachable}))
     yield made
     made.dispose()
 

@@ -182,7 +182,7 @@ def test_a_store_of_a_restored_database_is_not_read(
     assert not held(store)
 
 
-def test_a_database_that_is_away_is_not_queried_for_a_while(
+def test_an_unreachable_database_is_not_queried_for_a_while(
     settings: Settings, importer: Importer, place: Path, clock: Clock
 ) -> None:
     """The store is not read during the pause, and is read after it."""
