@@ -41,11 +41,11 @@ class Closable(Protocol):
 
 
 class OpenIndex(FingerprintIndex, Closable, Protocol):
-    """An index open for searching, for use by several threads."""
+    """An index open for searching. Thread-safe."""
 
 
 class IndexUpdater(Closable, Protocol):
-    """An index open for writing by this process only; for one thread."""
+    """An index open for writing by this process only. Not thread-safe."""
 
     def position(self) -> int:
         """Return the changelog position of the last commit."""
@@ -100,7 +100,7 @@ def open_updater(
     Raises:
         IndexBusy: another process writes it.
         IndexCorrupt: files of a local index are damaged.
-        IndexUnavailable: the server is unreachable.
+        IndexUnavailable: the server gives no usable answer.
     """
     if settings.protocol == "local":
         try:
@@ -113,7 +113,9 @@ def open_updater(
 def _open_on_server(settings: FingerprintIndexSettings, databases: Databases) -> HttpIndexUpdater:
     release = try_lock_index(databases.engine("fingerprint"), settings.name)
     if release is None:
-        raise IndexBusy(f"index {settings.name}: another process writes it; wait for it")
+        raise IndexBusy(
+            f"index {settings.name}: another process has it open for writing; wait until it ends"
+        )
     try:
         return HttpIndexUpdater(IndexServerClient(*settings.servers()[0], settings.name), release)
     except BaseException:

@@ -44,8 +44,8 @@ def check_same_database(store: StoreWriter | FingerprintStore, connection: sa.Co
     """
     if not changelog.has_entry(connection, *store.reached()):
         raise OtherDatabaseError(
-            f"the fingerprint store is at position {store.position()} of another database's "
-            "changelog, or of this one's before it was restored: run `acoustid store rebuild`"
+            f"the fingerprint store (position {store.position()}) belongs to another database, or "
+            "to a state of this one before a restore: run `acoustid store rebuild`"
         )
 
 

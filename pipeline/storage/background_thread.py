@@ -10,7 +10,7 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-log = structlog.get_logger("acoustid.storage.background_thread")
+logger = structlog.get_logger("acoustid.storage.background_thread")
 
 
 class BackgroundWork:
@@ -123,5 +123,5 @@ class BackgroundWork:
         try:
             return work()
         except Exception as error:  # noqa: BLE001 - the thread would end without a log record
-            log.warning("merge failed; the next commit tries again", error=repr(error))
+            logger.warning("merge failed; the next commit tries again", error=repr(error))
             return False

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 AdditionT = TypeVar("AdditionT")
 
-log = structlog.get_logger("acoustid.storage.merge_scheduling")
+logger = structlog.get_logger("acoustid.storage.merge_scheduling")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class MergeScheduler(Generic[SegmentsT]):
                 while self._merge_once(self._policy.after_commit):
                     pass
             except OSError as error:
-                log.warning("merge failed; the next commit tries again", error=str(error))
+                logger.warning("merge failed; the next commit tries again", error=str(error))
         elif self._policy.when_idle(self._writer.segments, ()):
             self._background.wake()
             # Every segment slows every search: if merges are too slow, the writer waits.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from pipeline.storage.format import SegmentEntry, Segments, StorageFormat
 
-log = structlog.get_logger("acoustid.storage.writer")
+logger = structlog.get_logger("acoustid.storage.writer")
 
 
 class StorageWriter(Generic[ManifestT, SegmentsT]):
@@ -187,7 +187,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         except self._format.corrupt as error:
             if not clear_damaged:
                 raise
-            log.warning(
+            logger.warning(
                 "damaged files are cleared",
                 folder=self._format.noun,
                 file=str(error.path),

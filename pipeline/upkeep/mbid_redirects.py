@@ -38,7 +38,7 @@ class ScannedChunk:
 def follow_redirects(
     databases: Databases, position: int, deadline: float, chunk: int = CHUNK
 ) -> ScannedChunk | None:
-    """Merge the MBIDs among the next links that MusicBrainz redirects.
+    """Merge the MBIDs of the next links that MusicBrainz redirects to other MBIDs.
 
     Args:
         databases: ``fingerprint`` and ``ingest`` are changed.

@@ -130,7 +130,7 @@ def _check(connection: sa.Connection, target: Track, sources: Sequence[Track]) -
         gid = connection.execute(where).scalar_one()
         raise MergeRefusedError(
             f"track {merged[0].gid} was merged into track {gid} (id {merged[0].new_id}): "
-            "name that one"
+            "give that track instead"
         )
 
 

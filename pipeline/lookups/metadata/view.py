@@ -51,7 +51,7 @@ class MetadataView:
 
         Args:
             track_id: the track of the result.
-            texts: its submitted texts, which follow its recordings.
+            texts: its submitted texts, which are added after its recordings.
         """
         shown = self._tracks.get(track_id)
         if shown is None:
