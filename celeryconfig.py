@@ -14,13 +14,13 @@ _redis = _settings.redis.url()
 broker_url = _redis
 result_backend = _redis
 
-# Messages contain fingerprints as bytes, which JSON has no type for. The remote control of workers
-# uses JSON.
+# Messages contain fingerprints as bytes, and JSON has no type for bytes. The remote control of
+# workers uses JSON.
 task_serializer = "msgpack"
 result_serializer = "msgpack"
 accept_content = ["msgpack", "json"]
 
-# The queues and their tasks are the table in `tasks.queues`. Each kind of work has its own queue:
+# `tasks.queues` has the table of queues and tasks. Each kind of work has its own queue:
 # long tasks do not delay short ones. An unknown queue is an error: no worker would serve it.
 # Lookups need no acknowledgement: the front end waits for the reply, and sends a batch again long
 # before Redis would deliver it again.
@@ -72,8 +72,8 @@ broker_connection_max_retries = None
 # After a lost connection a task can't be acknowledged, so it is stopped; it runs again.
 worker_cancel_long_running_tasks_on_connection_loss = True
 
-# Replies to lookups have Redis keys of their own, and imports write into PostgreSQL. So only
-# failures are stored as results: without them, waiting for a failed chain would never end.
+# Replies to lookups have separate Redis keys, and imports write to PostgreSQL. So only
+# failures are stored as results; otherwise, a wait for a failed chain would never end.
 task_ignore_result = True
 task_store_errors_even_if_ignored = True
 result_expires = 3600
@@ -81,7 +81,7 @@ redis_socket_timeout = 30
 redis_socket_connect_timeout = 2
 redis_socket_keepalive = True
 
-# A worker takes only one message in advance; the others stay available to other workers.
+# A worker takes only one message in advance, so that other workers can take the others.
 worker_prefetch_multiplier = 1
 
 # Flower reads the events. The health check needs the heartbeats, which are sent only with events.
@@ -89,15 +89,15 @@ worker_send_task_events = True
 event_queue_expires = 60
 event_queue_ttl = 5
 
-# Seconds that running tasks get after SIGTERM. Then their messages go back to the queue.
+# Seconds for running tasks after SIGTERM. Then Celery returns their messages to the queue.
 worker_soft_shutdown_timeout = 8
 worker_enable_soft_shutdown_on_idle = True
 
-# `pipeline.runtime.logs` configures logging. Output of libraries to stdout is left alone.
+# `pipeline.runtime.logs` configures logging. Celery does not redirect stdout.
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 
-# Two beat processes may run: one holds a lock in Redis, the other waits for it.
+# Two beat processes may run: one has a lock in Redis, the other waits for it.
 beat_schedule = SCHEDULE
 beat_scheduler = "redbeat.RedBeatScheduler"
 beat_max_loop_interval = 1

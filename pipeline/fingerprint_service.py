@@ -70,12 +70,12 @@ class SubmissionMetadata(TypedDict, total=False):
 
 
 class FingerprintService:
-    """Searches the catalogue and imports submissions; for use by several threads.
+    """Searches the catalogue and imports submissions. Thread-safe.
 
     Args:
         databases: the four databases.
         index: open for searching.
-        store: of fingerprints, read before the database; None to read the database only.
+        store: a fingerprint store that is read before the database; None to read the database only.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class FingerprintService:
     @classmethod
     @contextmanager
     def open(cls, settings: Settings) -> Iterator[Self]:
-        """Open the databases and the index of an installation for the time of a ``with`` block."""
+        """Open the databases and the index of an installation for a ``with`` block."""
         databases = Databases(settings, component="service")
         try:
             with open_index(settings.fingerprint_index) as index:
@@ -106,18 +106,18 @@ class FingerprintService:
     ) -> list[FingerprintMatch]:
         """Return the stored fingerprints that match, best first.
 
-        `pipeline.thresholds` has the threshold of a match and the number of candidates that are
-        compared. There are never more matches than that.
+        `pipeline.thresholds` has the threshold of a match and the maximum number of candidates that
+        are compared, which also limits the number of matches.
 
         Args:
             fingerprint: its 32-bit words.
             duration: seconds of audio.
-            limit: most matches.
-            max_duration_diff: seconds by which the length of a match may differ.
+            limit: maximum number of matches.
+            max_duration_diff: maximum difference in length of a match, in seconds.
 
         Raises:
             ValueError: the duration or the limit is out of range, or the words are not 32 bits.
-            sqlalchemy.exc.OperationalError: the fingerprint database is away.
+            sqlalchemy.exc.OperationalError: the fingerprint database is unreachable.
         """
         _check_duration(duration)
         if limit < 1:
@@ -152,27 +152,27 @@ class FingerprintService:
         application_version: str | None = None,
         **metadata: Unpack[SubmissionMetadata],
     ) -> Imported:
-        """Import a fingerprint as a submission, and return the rows that it became.
+        """Import a fingerprint as a submission, and return its rows.
 
-        The import decides which track the fingerprint belongs to, and whether it is one that is
-        stored already. It writes the changelog, from which the index worker updates the index: the
-        fingerprint is found after that. If an error ends this call after the submission was
-        committed, the workers import it later.
+        The import decides which track the fingerprint belongs to, and whether it is already stored.
+        It also writes the changelog. The fingerprint can be found once the index worker has
+        applied the changelog to the index. If this call fails after the submission was committed,
+        the workers import it later.
 
         Args:
             fingerprint: its 32-bit words.
             duration: seconds of audio.
-            account_id: of the account that submits.
-            application_id: of the application that it uses.
-            application_version: of that application.
+            account_id: the id of the account that submits.
+            application_id: the id of the application that it uses.
+            application_version: the version of that application.
             metadata: `mbid`, `puid` or `meta`, at least one, and further fields.
 
         Raises:
             ValueError: the duration is out of range, or the words are not 32 bits.
-            SubmissionRejectedError: the submission names no recording, or its fingerprint has too
-                few distinct words.
-            sqlalchemy.exc.OperationalError: a database is away.
-            IndexBehindError: the index lacks too many fingerprints to match against.
+            SubmissionRejectedError: the submission has no `mbid`, `puid` or `meta`, or its
+                fingerprint has too few distinct words.
+            sqlalchemy.exc.OperationalError: a database is unreachable.
+            IndexBehindError: too many fingerprints are not in the index yet.
         """
         _check_duration(duration)
         receipt = Receipt(

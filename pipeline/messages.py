@@ -1,13 +1,15 @@
 """The messages between the front end and the stages, as typed batches.
 
 A message has the types of MessagePack: maps, lists, texts, numbers and bytes. `from_message`
-validates it, so a stage never processes a message of another version's form.
+validates it, so a stage never processes a message in the format of another version.
 """
 
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter
+
+from pipeline.thresholds import LOOKUP_LENGTH_DIFF
 
 Message = dict[str, Any]
 T = TypeVar("T")
@@ -18,7 +20,7 @@ class TrackHit:
     """A track that a lookup found."""
 
     track_id: int
-    gid: str  # as the answer shows it; a lookup by track id keeps the client's spelling
+    gid: str  # as in the answer; in a lookup by track id as the client spelled it
     score: float  # 0…1
 
 
@@ -28,13 +30,13 @@ class Lookup:
 
     request: int  # index of its request in LookupBatch.metas
     duration: int = 0  # seconds of audio
-    max_duration_diff: int = 7  # seconds
-    fingerprint: bytes = b""  # compressed; the front end sets it, `validate` clears it
-    track_gid: str = ""  # of a lookup by track id, which has no fingerprint
-    words: bytes = b""  # 32-bit words, little-endian; `validate` sets them, `score` clears them
-    error: str = ""  # of `validate`, for a fingerprint that it refused
+    max_duration_diff: int = LOOKUP_LENGTH_DIFF  # seconds
+    fingerprint: bytes = b""  # compressed fingerprint; the front end sets it, `validate` clears it
+    track_gid: str = ""  # the id to look up, for a lookup by track id
+    words: bytes = b""  # 32-bit words, little-endian; `validate` sets it, `score` clears it
+    error: str = ""  # reason why `validate` refused the fingerprint
     same_as: int = -1  # index of an equal, earlier lookup of the batch, or -1
-    hits: list[TrackHit] = field(default_factory=list)  # of `score`, best first
+    hits: list[TrackHit] = field(default_factory=list)  # best first; `score` sets it
 
 
 @dataclass(slots=True)
@@ -43,8 +45,8 @@ class LookupBatch:
 
     id: str
     reply_to: str  # Redis key of the front end's reply list
-    deadline: float  # seconds since the epoch; after it no request waits for the reply
-    metas: list[str]  # per request: the words of its `meta` parameter, separated by spaces
+    deadline: float  # seconds since the epoch; afterwards no request waits for the reply
+    metas: list[str]  # `meta` words of each request, separated by spaces
     lookups: list[Lookup]
 
 
@@ -69,9 +71,9 @@ class BackgroundLookup:
     """The lookups of one request with ``async=1``, whose answers are stored."""
 
     lookups: list[Lookup]
-    meta: str  # the words of the request's `meta` parameter, separated by spaces
-    batch: bool  # whether all lookups are answered, or only those up to the first valid one
-    application_id: int  # in whose statistics they are counted
+    meta: str  # `meta` words of the request, separated by spaces
+    batch: bool  # answer all lookups, or only those up to the first valid one
+    application_id: int  # application whose statistics count them
 
 
 @dataclass(slots=True)
@@ -80,7 +82,7 @@ class Match:
 
     fingerprint_id: int
     track_id: int
-    score: float  # of compare2, 0…1
+    score: float  # compare2, 0…1
 
 
 @dataclass(slots=True)
@@ -97,8 +99,8 @@ class SubmissionInBatch:
     """A submission of a batch, and the results of the stages so far."""
 
     id: int
-    task_id: str = ""  # of its request
-    twins: list[int] = field(default_factory=list)  # fingerprint ids with the same words
+    task_id: str = ""  # task id of its request
+    twins: list[int] = field(default_factory=list)  # ids of stored fingerprints with the same words
     matches: list[Match] = field(default_factory=list)  # best first
     fits: list[TrackFit] = field(default_factory=list)  # one for each track of the matches
 
@@ -108,7 +110,7 @@ class SubmissionBatch:
     """The submissions of several requests; their data is in the ingest database."""
 
     submissions: list[SubmissionInBatch]
-    seen: int = 0  # changelog position up to which `score` compared them
+    seen: int = 0  # changelog position up to which `score` compared fingerprints
 
     @property
     def task_ids(self) -> list[str]:
@@ -133,7 +135,7 @@ def from_message(kind: type[T], message: Message) -> T:
     """Return the batch of a message.
 
     Raises:
-        pydantic.ValidationError: the message has another form.
+        pydantic.ValidationError: the message has another format.
     """
     batch: T = _ADAPTERS[kind].validate_python(message)
     return batch

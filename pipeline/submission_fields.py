@@ -2,7 +2,7 @@
 
 A field of `Receipt` with metadata is a parameter of ``/v2/submit`` and a column of the table
 ``submission``. An entry of `METADATA_FIELDS` is a parameter of ``/v2/submit``, a key of the JSON
-column ``submission.meta``, and a column of the table ``meta``. Everything else is made from these
+column ``submission.meta``, and a column of the table ``meta``. The rest of the code uses these
 two declarations:
 
 * ``api/submissions/request.py`` parses and checks the parameters;
@@ -26,10 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_DURATION: Final = 32767
-"""The longest duration in seconds that a column holds."""
+"""The maximum duration, in seconds, that fits the column."""
 
 MAX_BITRATE: Final = 32767
-"""The highest bit rate in kbit/s that a column holds."""
+"""The maximum bit rate, in kbit/s, that fits the column."""
 
 
 class Kind(Enum):
@@ -51,7 +51,7 @@ class Kind(Enum):
     """A UUID; the nil UUID is the same as no value."""
 
     UUIDS = auto()
-    """Any number of UUIDs; each becomes a submission of its own."""
+    """Any number of UUIDs; each becomes a separate submission."""
 
     FOREIGN_ID = auto()
     """``vendor:id``, at most 255 characters."""
@@ -69,13 +69,13 @@ class SubmissionField:
 
     Attributes:
         parameter: its name in version 2 of the protocol.
-        kind: how its values are checked and stored.
-        description: for the OpenAPI document.
-        v1_parameter: its name in version 1, where it is another one.
-        check_order: fields are checked in this order, and the first error is reported. The order
-            is the public service's. Fields of the same number are checked in the order below.
-        comment: of the column.
-        max_value: of a number in the metadata; larger ones are left out.
+        kind: the kind of its values, which determines checks and storage.
+        description: its description in the OpenAPI document.
+        v1_parameter: its name in version 1, if that is different.
+        check_order: fields are checked in this order, that of the public service, and the first
+            error is reported. Fields with the same number are checked in the order below.
+        comment: the comment of the column.
+        max_value: maximum of a number in the metadata; larger ones are left out.
     """
 
     parameter: str
@@ -104,7 +104,7 @@ class Receipt:
         words: uint32[n].
         length: seconds of audio.
         bitrate: kbit/s.
-        meta: the values of `METADATA_FIELDS`, cleaned; None where none was sent.
+        meta: the values of `METADATA_FIELDS`, cleaned; None if none was sent.
     """
 
     account_id: int
@@ -192,15 +192,15 @@ COLUMN_FIELDS: Final[Mapping[str, SubmissionField]] = {
 """The parameters that are stored in columns of the table ``submission``, by column."""
 
 DURATION: Final = COLUMN_FIELDS["length"]
-"""The duration, which lookups have under the same names."""
+"""The duration; lookups have the same parameter."""
 
 REQUIRED_COLUMNS: Final = frozenset(
     each.name for each in fields(Receipt) if each.default is MISSING
 )
-"""The columns without which there is no submission."""
+"""The columns that every submission has."""
 
 _MAX_POSITION: Final = 10_000
-"""A larger track or disc number is a mistake; the public service ignores it too."""
+"""Larger track and disc numbers are ignored, as in the public service."""
 
 # `meta_gid` hashes the values in this order: add new fields at the end.
 METADATA_FIELDS: Final[Mapping[str, SubmissionField]] = {

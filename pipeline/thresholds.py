@@ -1,8 +1,8 @@
-"""The thresholds of matching and import: one constant for each rule, grouped by where it applies.
+"""The thresholds of matching and import: one constant for each rule, grouped by area.
 
-Rules with equal values have a constant each, so that one can be changed without the others. A score
-is that of `pipeline.fingerprint.compare.compare2`, 0…1. "Public service" names the constant of the
-public AcoustID server that the value comes from; values without it are this project's.
+Rules with equal values have separate constants, so that each can be changed alone. A score
+is that of `pipeline.fingerprint.compare.compare2`, 0…1. "Public service" is the constant of the
+public AcoustID server with this value; values without it are this project's.
 """
 
 from typing import Final
@@ -11,92 +11,93 @@ from uuid import UUID
 # Lookups (pipeline/lookups/score.py).
 
 LOOKUP_MATCH_THRESHOLD: Final = 0.4
-"""A fingerprint is a result when its score exceeds this.
+"""A fingerprint is a result if its score exceeds this.
 
 Public service: track group merge threshold.
 """
 
 LOOKUP_LENGTH_DIFF: Final = 7
-"""Seconds that a result's length may differ without `maxdurationdiff`.
+"""Maximum difference in length of a result, in seconds, for a request without `maxdurationdiff`.
 
 Public service: max length diff.
 """
 
 LOOKUP_MAX_RESULTS: Final = 10
-"""Tracks in the answer to a lookup. Public service: results per lookup query."""
+"""Maximum number of tracks in an answer. Public service: results per lookup query."""
 
 LOOKUP_MAX_COMPARED: Final = 20
-"""Candidates of the index, with a fitting length, that are compared word by word."""
+"""Maximum number of candidates, with an accepted length, that are compared word by word."""
 
 LOOKUP_INDEX_LIMIT: Final = 40
-"""Candidates that the index returns. More than are compared: the index holds no lengths."""
+"""Maximum number of candidates from the index; more than are compared, as it has no lengths."""
 
 LOOKUP_INDEX_MIN_SCORE: Final = 2
-"""Query terms that a candidate shares at least. Real copies share dozens."""
+"""Minimum number of query terms that a candidate shares. Copies of a recording share dozens."""
 
 LOOKUP_INDEX_SCORE_PCT: Final = 10
-"""Percent of the best candidate's shared terms that a candidate shares at least."""
+"""Minimum number of shared terms, in percent of those of the best candidate."""
 
 LOOKUP_MAX_POSTINGS: Final = 10_000
-"""Postings that may add candidates; reached from half a million fingerprints on.
+"""Maximum number of postings that add candidates.
 
-The terms beyond are the commonest ones. They count for the candidates that rarer terms add.
+Rarer terms come first. The other, more common terms only count for candidates that were added
+before. An index of half a million fingerprints or more reaches this limit.
 """
 
 # Imports (pipeline/imports/).
 
 IMPORT_MATCH_THRESHOLD: Final = 0.75
-"""A fingerprint is a match, and its track one to join, when its score exceeds this.
+"""A fingerprint is a match, and its track may be joined, if its score exceeds this.
 
 Public service: track merge threshold.
 """
 
 IMPORT_JOIN_THRESHOLD: Final = 0.4
-"""A submission joins a track whose fingerprints all score at least this.
+"""A submission may join a track if all its fingerprints have at least this score.
 
 Public service: track group merge threshold, in can-add.
 """
 
 IMPORT_MAX_LENGTH_DIFF: Final = 7
-"""Seconds by which matches and the fingerprints of a joined track may differ in length.
+"""Maximum difference in length, in seconds, of matches and of the fingerprints of a joined track.
 
 Public service: max length diff, in can-add.
 """
 
 IMPORT_SAME_FINGERPRINT_THRESHOLD: Final = 0.9
-"""A match with a score above this is the same fingerprint: only its submissions are counted.
+"""A match with a score above this is the same fingerprint; only its submission count changes.
 
 Public service: fingerprint merge threshold.
 """
 
 IMPORT_INDEX_LIMIT: Final = 40
-"""Candidates that the index returns, all of which are compared if their length fits."""
+"""Maximum number of candidates from the index; those with an accepted length are compared."""
 
 IMPORT_INDEX_MIN_SCORE: Final = 1
-"""Query terms that a candidate shares at least."""
+"""Minimum number of query terms that a candidate shares."""
 
 IMPORT_INDEX_SCORE_PCT: Final = 10
-"""Percent of the best candidate's shared terms that a candidate shares at least."""
+"""Minimum number of shared terms, in percent of those of the best candidate."""
 
 IMPORT_MAX_POSTINGS: Final = 10_000
-"""Postings that may add candidates, as for lookups."""
+"""Maximum number of postings that add candidates, as for lookups."""
 
 IMPORT_MAX_UNINDEXED: Final = 10_000
-"""Changelog entries that an import compares one by one because the index lacks them.
+"""Maximum number of changelog entries that an import compares because the index does not have them.
 
-With more of them the index does not keep up, and comparing them all would delay it further.
+With more entries the index is too far behind, and comparing them all would delay it further.
 """
 
 # Search for duplicate tracks (pipeline/upkeep/duplicate_tracks.py).
 
 DUPLICATE_TRACK_THRESHOLD: Final = 0.4
-"""Two tracks are duplicates when each pair of their fingerprints scores at least this.
+"""Two tracks are duplicates if each pair of their fingerprints has at least this score.
 
 Public service: track group merge threshold, in its track merging.
 """
 
 DUPLICATE_MAX_LENGTH_DIFF: Final = 7
-"""Seconds by which the fingerprints of two duplicate tracks may differ in length.
+"""Maximum difference in length, in seconds, of the fingerprints of two duplicate tracks.
 
 Public service: max length diff, in its track merging.
 """
@@ -104,14 +105,14 @@ Public service: max length diff, in its track merging.
 # The index server (index_server/served_index.py).
 
 SERVED_MAX_POSTINGS: Final = 10_000
-"""Postings that may add candidates to a search. fpindex's protocol has no parameter for it."""
+"""Maximum number of postings that add candidates. fpindex's protocol has no parameter for it."""
 
 # Lookups and imports.
 
 NIL_UUID: Final = UUID(int=0)
-"""The UUID that clients send for no MBID or PUID."""
+"""The UUID that clients send in place of a missing MBID or PUID."""
 
 
 def identifier(value: UUID | None) -> UUID | None:
-    """Return an MBID or PUID; None for the all-zero one, which identifies nothing."""
+    """Return an MBID or PUID; None for the nil UUID."""
     return None if value == NIL_UUID else value

@@ -1,8 +1,9 @@
-"""Compiles every loop by using it once, so that no first request waits for the compiler.
+"""Compiles every loop by calling it once, so that the first request does not wait for the compiler.
 
     python -m pipeline.warm_up
 
-The machine code is kept beside the sources, or in the user's cache if they can't be written.
+The machine code is cached beside the source files, or in the user's cache directory if these are
+read-only.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from pipeline.index.warm_up import warm_up as warm_index_up
 
 
 def warm_up(*, index: bool = True) -> None:
-    """Use a fingerprint as lookups do, and an index: 0.5 s, or half a minute at first.
+    """Call the loops of fingerprints, the store and the index.
+
+    This takes 0.5 s, or half a minute if nothing is compiled yet.
 
     Args:
-        index: whether the index is used too; a worker whose index is on a server does not need it.
+        index: whether to call the loops of the index. They are not used with an index server.
     """
     words = decompress(compress(np.arange(100, dtype=np.uint32) << np.uint32(16))).words
     compare2(words, words)

@@ -1,7 +1,7 @@
 """The task of a background lookup (``async=1``), which stores its answers in a record in Redis.
 
 Its message is acknowledged when the task has ended. If the worker is killed, Redis delivers the
-message again. A task that runs twice stores and counts its answers once.
+message again. A task that runs twice stores and counts its answers only once.
 """
 
 import time
@@ -39,7 +39,7 @@ logger = structlog.get_logger("acoustid.tasks.background_lookup")
 
 
 class BackgroundTask(StageTask):
-    """A task of background lookups. If it fails for good, it writes the reason into the record."""
+    """A task of background lookups. If it fails and will not be retried, it stores the reason."""
 
     abstract = True
 
@@ -51,7 +51,7 @@ class BackgroundTask(StageTask):
         kwargs: dict[str, Any],
         einfo: Any,  # noqa: ANN401 - Celery's signature
     ) -> None:
-        """Write the reason into the record."""
+        """Store the reason in the record."""
         super().on_failure(exc, task_id, args, kwargs, einfo)
         transient = isinstance(exc, TRANSIENT)
         reason = "service currently unavailable, try again later" if transient else "internal error"
@@ -61,37 +61,37 @@ class BackgroundTask(StageTask):
 
 @app.task(name="lookup.background", base=BackgroundTask, bind=True)
 def look_up(self: BackgroundTask, message: Message) -> None:
-    """Answer the lookups of one request; store and count the answers."""
+    """Look up everything of one request; store and count the answers."""
     task_id = self.request.id
-    question = from_message(BackgroundLookup, message)
+    lookup = from_message(BackgroundLookup, message)
     if not background_records.begin(worker_resources().redis, task_id):
         logger.info("background lookup has ended already", task_id=task_id)
         return
-    answers = find_answers(question)
+    answers = find_answers(lookup)
     counts = Counter(
-        lookup_field(question.application_id, hit=bool(answer["results"]))
+        lookup_field(lookup.application_id, hit=bool(answer["results"]))
         for answer in answers
         if "error" not in answer
     )
     background_records.finish(worker_resources().redis, task_id, answers, counts)
 
 
-def send(task_id: str, question: BackgroundLookup) -> None:
+def send(task_id: str, lookup: BackgroundLookup) -> None:
     """Publish a background lookup. Its record must exist already.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is unavailable.
+        kombu.exceptions.OperationalError: the broker is unreachable.
     """
-    look_up.apply_async((to_message(question),), task_id=task_id)
+    look_up.apply_async((to_message(lookup),), task_id=task_id)
 
 
-def find_answers(question: BackgroundLookup) -> list[Answer]:
-    """Return the answers of all lookups of a batch, else those up to the first valid lookup."""
-    if question.batch:
-        return answer_lookups(question.lookups, question.meta)
+def find_answers(lookup: BackgroundLookup) -> list[Answer]:
+    """Return all answers with `batch`, else the answers up to that of the first valid lookup."""
+    if lookup.batch:
+        return answer_lookups(lookup.lookups, lookup.meta)
     answers: list[Answer] = []
-    for lookup in question.lookups:
-        answers += answer_lookups([lookup], question.meta)
+    for each in lookup.lookups:
+        answers += answer_lookups([each], lookup.meta)
         if "error" not in answers[-1]:
             break
     return answers

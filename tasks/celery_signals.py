@@ -39,7 +39,7 @@ def connect() -> None:
     signals.task_postrun.connect(_clear_trace_id)
     signals.task_prerun.connect(_begin_change)
     signals.task_postrun.connect(_end_change)
-    signals.heartbeat_sent.connect(_leave_heartbeat)
+    signals.heartbeat_sent.connect(_store_heartbeat)
 
 
 def publisher_metrics() -> Metrics:
@@ -47,51 +47,51 @@ def publisher_metrics() -> Metrics:
     return _metrics.get()
 
 
-def _send_trace_id(headers: dict[str, Any], **_: Any) -> None:  # noqa: ANN401 - what Celery sends
+def _send_trace_id(headers: dict[str, Any], **_: Any) -> None:  # noqa: ANN401 - Celery's arguments
     headers[TRACE_HEADER] = trace.current_trace_id() or trace.new_trace_id()
 
 
-def _send_time(headers: dict[str, Any], **_: Any) -> None:  # noqa: ANN401 - what Celery sends
+def _send_time(headers: dict[str, Any], **_: Any) -> None:  # noqa: ANN401 - Celery's arguments
     headers[SENT_HEADER] = time.time()
 
 
-def _count_publishing(sender: str, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
+def _count_publishing(sender: str, **_: Any) -> None:  # noqa: ANN401 - Celery's arguments
     publisher_metrics().task_enqueued(sender)
 
 
-def _configure_logging(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
+def _configure_logging(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments
     configure_logging(load_settings().logging, component="worker")
 
 
-def _report_errors(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
+def _report_errors(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments
     init_sentry(load_settings(), component="worker")
 
 
-def _compile(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
-    # Otherwise the first lookup of an installation compiles the loops and exceeds its deadline.
+def _compile(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments
+    # Otherwise the first lookup would compile the loops and exceed its deadline.
     warm_up(index=load_settings().fingerprint_index.protocol == "local")
 
 
-def _bind_trace_id(task: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
+def _bind_trace_id(task: Any, **_: Any) -> None:  # noqa: ANN401 - Celery's arguments
     trace.bind_trace_id(task.request.get(TRACE_HEADER))
 
 
-def _clear_trace_id(**_: Any) -> None:  # noqa: ANN401 - what Celery sends
+def _clear_trace_id(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments
     trace.clear_trace_id()
 
 
-def _begin_change(task: Any, task_id: str, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
+def _begin_change(task: Any, task_id: str, **_: Any) -> None:  # noqa: ANN401 - Celery's arguments
     catalogue_generation.task_begins(worker_resources().redis, task.name, task_id)
 
 
-def _end_change(task: Any, task_id: str, state: str, retval: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
+def _end_change(task: Any, task_id: str, state: str, retval: Any, **_: Any) -> None:  # noqa: ANN401 - Celery's arguments
     succeeded = state == states.SUCCESS
     catalogue_generation.task_ended(
         worker_resources().redis, task.name, task_id, retval, succeeded=succeeded
     )
 
 
-def _leave_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401 - what Celery sends
-    # Without Redis there is no heartbeat, which is what the health check looks for.
+def _store_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401 - Celery's arguments
+    # While Redis is unreachable, the health check fails anyway.
     with suppress(RedisError):
-        heartbeats.leave(worker_resources().redis, sender.eventer.hostname)
+        heartbeats.store(worker_resources().redis, sender.eventer.hostname)

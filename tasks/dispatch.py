@@ -1,4 +1,4 @@
-"""Publishes work for the workers. The front end and the command line use this module only."""
+"""Publishes tasks. The front end and the command line publish through this module only."""
 
 from collections.abc import Sequence
 
@@ -19,25 +19,25 @@ def send_lookups(batch: LookupBatch) -> None:
     `batch.deadline`.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is unavailable or refuses the message.
+        kombu.exceptions.OperationalError: the broker is unreachable or refuses the message.
     """
     _lookup_sender.get().send(batch)
 
 
-def send_background(task_id: str, question: BackgroundLookup) -> None:
+def send_background(task_id: str, lookup: BackgroundLookup) -> None:
     """Publish a background lookup. Its record must exist already.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is unavailable.
+        kombu.exceptions.OperationalError: the broker is unreachable.
     """
-    background_lookup.send(task_id, question)
+    background_lookup.send(task_id, lookup)
 
 
 def send_submissions(submission_ids: Sequence[int]) -> None:
     """Publish one chain of import tasks for submissions, which may be those of several requests.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is unavailable. The task
+        kombu.exceptions.OperationalError: the broker is unreachable. The task
             `maintenance.sweep_receipts` publishes the submissions later.
     """
     submission.send(submission_ids)

@@ -32,5 +32,5 @@ def update(position: int = 0) -> int:
                 updater, worker_resources().databases, store=store, batches=_BATCHES
             )
     except IndexBusy:
-        # The other writer (a worker or a rebuild) reads the changelog to its end.
+        # The other writer (a worker or a rebuild) applies the whole changelog.
         return current

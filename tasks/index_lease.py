@@ -10,47 +10,49 @@ import structlog
 
 from pipeline.following.open_index import IndexBusy, IndexUpdater
 
-IDLE: Final = 2.0
+IDLE_TIMEOUT: Final = 2.0
 """Seconds without a task after which the index is closed."""
 
-LONGEST: Final = 10.0
-"""Seconds after which it is closed even if tasks follow one another without a break."""
+MAX_OPEN_TIME: Final = 10.0
+"""Seconds after which the index is closed even if tasks use it without a pause."""
 
-PAUSE: Final = 0.25
-"""Seconds for which it then stays closed, so that another process can open it."""
+REOPEN_DELAY: Final = 0.25
+"""Seconds for which the index then stays closed, so that another process can open it."""
 
 logger = structlog.get_logger("acoustid.tasks.index_lease")
 
 
 class IndexLease:
-    """The one index writer of this process, lent to one task at a time.
+    """The index writer of this process; one task at a time uses it.
 
     If each task opened and closed the index, each would check its files and stop the merges that
     run after a commit. If the index stayed open, `acoustid index rebuild` could never open it. So
-    it is closed after `IDLE` seconds without a task, and after `LONGEST` seconds in any case. Both
-    wait for running merges to end.
+    it is closed after `IDLE_TIMEOUT` seconds without a task, and after `MAX_OPEN_TIME` seconds in
+    any case. Both wait until running merges have ended.
     """
 
     def __init__(
         self,
         open_updater: Callable[[], IndexUpdater],
         *,
-        idle: float = IDLE,
-        longest: float = LONGEST,
-        pause: float = PAUSE,
+        idle_timeout: float = IDLE_TIMEOUT,
+        max_open_time: float = MAX_OPEN_TIME,
+        reopen_delay: float = REOPEN_DELAY,
     ) -> None:
         """Store the function that opens the index; it is not called yet.
 
         Args:
             open_updater: opens the index for writing, or raises `IndexBusy`.
-            idle: see `IDLE`.
-            longest: see `LONGEST`.
-            pause: see `PAUSE`.
+            idle_timeout: see `IDLE_TIMEOUT`.
+            max_open_time: see `MAX_OPEN_TIME`.
+            reopen_delay: see `REOPEN_DELAY`.
         """
         self._open = open_updater
-        self._idle, self._longest, self._pause = idle, longest, pause
-        # Held while the index is lent, opened or closed.
-        self._lent = threading.Lock()
+        self._idle_timeout = idle_timeout
+        self._max_open_time = max_open_time
+        self._reopen_delay = reopen_delay
+        # A thread has this lock while it uses, opens or closes the index.
+        self._in_use = threading.Lock()
         self._updater: IndexUpdater | None = None
         self._opened = 0.0
         self._closed_until = 0.0
@@ -58,7 +60,7 @@ class IndexLease:
 
     @contextmanager
     def borrow(self, seen: int) -> Iterator[IndexUpdater]:
-        """Lend the index for the duration of a block. Other threads wait until it is returned.
+        """Return the index for the duration of a block. Other threads wait for its end.
 
         If the block raises an exception, the index is closed: the writer's state may be wrong.
 
@@ -68,9 +70,9 @@ class IndexLease:
 
         Raises:
             IndexBusy: another process writes the index, or this one has just closed it after
-                `LONGEST` seconds.
+                `MAX_OPEN_TIME` seconds.
         """
-        with self._lent:
+        with self._in_use:
             self._stop_timer()
             try:
                 updater = self._take(seen)
@@ -78,15 +80,15 @@ class IndexLease:
             except BaseException:
                 self._close()
                 raise
-            if time.monotonic() - self._opened >= self._longest and not updater.merging():
+            if time.monotonic() - self._opened >= self._max_open_time and not updater.merging():
                 self._close()
-                self._closed_until = time.monotonic() + self._pause
+                self._closed_until = time.monotonic() + self._reopen_delay
             else:
                 self._start_timer()
 
     def close(self) -> None:
-        """Close the index as soon as no task holds it. A later task opens it again."""
-        with self._lent:
+        """Close the index as soon as no task uses it. A later task opens it again."""
+        with self._in_use:
             self._stop_timer()
             self._close()
 
@@ -95,7 +97,7 @@ class IndexLease:
             self._close()
         if self._updater is None:
             if time.monotonic() < self._closed_until:
-                raise IndexBusy("the index was open for too long; it is another writer's turn")
+                raise IndexBusy("the index was open for too long; another process may open it now")
             self._updater = self._open()
             self._opened = time.monotonic()
         return self._updater
@@ -106,7 +108,7 @@ class IndexLease:
             updater.close()
 
     def _start_timer(self) -> None:
-        self._timer = threading.Timer(self._idle, self._expire)
+        self._timer = threading.Timer(self._idle_timeout, self._expire)
         self._timer.daemon = True
         self._timer.start()
 
@@ -117,8 +119,8 @@ class IndexLease:
 
     def _expire(self) -> None:
         """Close the index if it is idle; try again later if merges run."""
-        with self._lent:
-            # A task that has borrowed the index meanwhile has started a new timer.
+        with self._in_use:
+            # A task that has used the index since then has started a new timer.
             if self._timer is not threading.current_thread() or self._updater is None:
                 return
             try:

@@ -29,13 +29,13 @@ Stage = Callable[[LookupBatch], LookupBatch]
 
 
 class LookupTask(QuickStageTask):
-    """A task of lookups. If it fails for good, it sends a reply that says so."""
+    """A task of lookups. If it fails and will not be retried, it sends a reply without answers."""
 
     abstract = True
     Request = "tasks.fast_path.batch_task:UnacknowledgedRequest"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any task's arguments
-        """Run the task. `run_stage` counts and times each stage, so the task itself is not."""
+        """Run the task without metrics: `run_stage` counts and times each stage."""
         return celery.Task.__call__(self, *args, **kwargs)
 
     def on_failure(
@@ -58,7 +58,7 @@ def send_chain(batch: LookupBatch) -> None:
     """Publish the chain of four tasks for a batch.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is unavailable.
+        kombu.exceptions.OperationalError: the broker is unreachable.
     """
     chain = validate.s(to_message(batch)) | dedupe.s() | score.s() | describe.s()
     chain.apply_async()
@@ -89,7 +89,7 @@ def describe(message: Message) -> None:
 
 
 def run_stage(name: str, batch: LookupBatch) -> LookupBatch:
-    """Run one stage of a batch, counted and timed under its name.
+    """Run one stage of a batch; count and time it under its name.
 
     Args:
         name: a key of `STAGES`.

@@ -1,6 +1,6 @@
-"""The table of Celery queues: their tasks, their workers and how their messages are acknowledged.
+"""The table of Celery queues: tasks, workers and acknowledgement of messages.
 
-A new queue is one row of `QUEUES`. If it has a worker of its own, `docker-compose.yml` also needs a
+A new queue is one row of `QUEUES`. If it has a separate worker, `docker-compose.yml` also needs a
 service ``worker-<name>``; a test compares the two.
 
 The table is read by ``celeryconfig.py`` (queues and routes), `cli.stack.roles` (worker processes),
@@ -19,10 +19,10 @@ MAINTENANCE: Final = "maintenance"
 
 
 class Acknowledgement(Enum):
-    """When the broker deletes its copy of a message that a worker has taken."""
+    """The time at which the broker deletes its copy of a message that a worker has taken."""
 
     AFTER_TASK = "after the task has ended"
-    """If the worker dies before, the broker delivers the message again."""
+    """If the worker ends before that, the broker delivers the message again."""
 
     OPTIONAL = "by setting"
     """With `[celery] acknowledge_lookups` after the task has ended; otherwise there is no copy."""

@@ -38,16 +38,16 @@ TRANSIENT: Final = (
     IndexUnavailable,
     SearchTimeout,
 )
-"""Errors with a cause that goes away: a server that restarts, a deadlock, a lost connection, an
-index that is behind, is about to be rebuilt, or is on an unreachable server. A task that fails with
-any other error would fail again, so it is not retried."""
+"""Errors with a temporary cause: a server that restarts, a deadlock, a lost connection, or an index
+that is behind, waits for a rebuild, or is on an unreachable server. After any other error a retry
+would fail too."""
 
 logger = structlog.get_logger("acoustid.tasks.stage_task")
 
 
 @contextmanager
 def task_metrics(name: str) -> Iterator[None]:
-    """Count and time a block under the name of a task. A block that asks for a retry is skipped."""
+    """Count and time a block under the name of a task, unless the block requests a retry."""
     metrics = worker_resources().metrics
     metrics.task_started(name)
     begun = time.perf_counter()

@@ -24,10 +24,10 @@ logger = structlog.get_logger("acoustid.tasks.submission")
 
 
 class SubmissionTask(StageTask):
-    """A stage of the import. One faulty submission does not stop the others of its batch.
+    """A stage of the import. A faulty submission does not stop the other ones of its batch.
 
     If a batch fails with an error that is not transient, each half of it is started again as a
-    batch of its own. A batch of one submission gets the final state `failed`. If the error is
+    separate batch. A batch of one submission gets the final state `failed`. If the error is
     transient and all retries fail, the submissions stay pending, and `maintenance.sweep_receipts`
     starts them again.
     """
@@ -62,7 +62,7 @@ def send(submission_ids: Sequence[int]) -> None:
     """Publish one chain for submissions.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is unavailable. The task
+        kombu.exceptions.OperationalError: the broker is unreachable. The task
             `maintenance.sweep_receipts` publishes the submissions later.
     """
     chain = (
@@ -77,7 +77,7 @@ def send(submission_ids: Sequence[int]) -> None:
 
 @app.task(name="submission.validate", base=SubmissionTask, bind=True)
 def validate(self: SubmissionTask, submission_ids: list[int]) -> Message:
-    """Reject submissions that may not be imported."""
+    """Reject submissions that can't be imported."""
     worker_resources().metrics.batch_size("submission", len(submission_ids))
     batch = validate_submissions(submission_ids, worker_resources().databases)
     set_stage(worker_resources().redis, batch.task_ids, "validate")

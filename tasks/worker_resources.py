@@ -30,7 +30,7 @@ from tasks.index_lease import IndexLease
 class WorkerResources:
     """The resources that all tasks of one worker process share.
 
-    Those that not every worker needs are opened at the first access.
+    Resources that not every worker uses are opened at the first access.
     """
 
     settings: Settings
@@ -60,7 +60,7 @@ class WorkerResources:
         """Open the store for writing; yield None if it can't be written now.
 
         This is the case if the settings disable the store, if it is damaged (which is logged), and
-        while another process rebuilds it. A rebuild reads the changelog to its end, so nothing is
+        while another process rebuilds it. A rebuild applies the whole changelog, so nothing is
         lost. The index is updated without waiting for the store.
         """
         with ExitStack() as stack:
@@ -74,7 +74,7 @@ class WorkerResources:
 
     @cached_property
     def index_lease(self) -> IndexLease:
-        """The index for writing; a task that borrows it opens it."""
+        """The index for writing; it is opened when a task borrows it."""
         return IndexLease(lambda: open_updater(self.settings.fingerprint_index, self.databases))
 
 

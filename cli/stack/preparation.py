@@ -17,7 +17,7 @@ from pipeline.fingerprint_store import (
 )
 from pipeline.following.open_index import IndexBusy, open_index, open_updater
 from pipeline.following.update_index import rebuild_index
-from pipeline.following.update_store import check_own
+from pipeline.following.update_store import check_same_database
 from pipeline.index import IndexCorrupt
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
@@ -108,7 +108,7 @@ def _repair_store(settings: Settings, progress: Callable[[str], None]) -> None:
     databases = Databases(settings, component="migrate")
     try:
         with databases.engine("fingerprint").connect() as connection:
-            check_own(open_store(path), connection)
+            check_same_database(open_store(path), connection)
     except FingerprintStoreError as error:
         progress(f"emptying the fingerprint store, a worker fills it again: {error}")
         with suppress(StoreLocked), open_store_writer(path, clear_damaged=True) as writer:

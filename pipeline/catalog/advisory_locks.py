@@ -1,7 +1,7 @@
 """The advisory locks that the service takes in PostgreSQL, with their keys.
 
-Locks of a transaction are released by its end. The lock of an index belongs to a connection, so
-PostgreSQL releases it when its process dies. `cli.sample.load` has one more, 7723016524936704020.
+The end of a transaction releases its locks. The lock of an index belongs to a connection, so
+PostgreSQL releases it when the process ends. `cli.sample.load` has one more, 7723016524936704020.
 """
 
 from __future__ import annotations
@@ -23,57 +23,57 @@ _MIGRATION_LOCK: Final = 7723016524936704010
 _BOT_ACCOUNT_LOCK: Final = 7723016524936704011
 
 INDEX_LOCK: Final = 1768842360
-"""First half of the key of an index's lock; the second half is the CRC-32 of the index's name."""
+"""First half of the key of an index's lock. The second half is the CRC-32 of the index's name."""
 
-# Names of the public service's locks: the operation, which is locked for one MBID.
+# Operations, with the names of the public service. Each is locked for one MBID.
 DISABLE_OR_MERGE_MBID: Final = "merge_missing_mbid"
 MERGE_INTO_MBID: Final = "merge_mbids:target"
 
 
 def lock_catalogue(connection: sa.Connection) -> None:
-    """Let no other transaction add or move fingerprints until this one ends.
+    """Prevent other transactions from adding or moving fingerprints until this one ends.
 
-    All fingerprints that were committed before are visible to the statements that follow.
+    Later statements of this transaction read all fingerprints that were committed before.
     """
     _lock_transaction(connection, _CATALOGUE_LOCK)
 
 
 def lock_migrations(connection: sa.Connection) -> None:
-    """Let no other connection migrate this database until this one is closed."""
+    """Prevent other connections from migrating this database until this one is closed."""
     connection.execute(sa.select(sa.func.pg_advisory_lock(_MIGRATION_LOCK)))
 
 
 def lock_bot_account(connection: sa.Connection) -> None:
-    """Let no other transaction create the service's own account until this one ends."""
+    """Prevent other transactions from creating the service's own account until this one ends."""
     _lock_transaction(connection, _BOT_ACCOUNT_LOCK)
 
 
 def lock_mbid(connection: sa.Connection, operation: str, mbid: UUID) -> None:
-    """Let no other transaction do the same operation to an MBID until this one ends.
+    """Prevent other transactions from doing the same operation on an MBID until this one ends.
 
     Args:
-        connection: to the fingerprint database, in a transaction.
+        connection: a connection to the fingerprint database, in a transaction.
         operation: `DISABLE_OR_MERGE_MBID` or `MERGE_INTO_MBID`.
-        mbid: of the recording.
+        mbid: the MBID of the recording.
     """
     _lock_transaction(connection, _text_key(operation), _text_key(str(mbid)))
 
 
 def try_lock_index(engine: sa.Engine, index: str) -> Callable[[], None] | None:
-    """Take the lock that the writer of an index on a server holds.
+    """Take the lock for writing an index on a server, unless another process has it.
 
-    The servers have no such lock. This one is in the database whose changelog the index follows,
-    on a connection of its own.
+    An index server has no locks. This one is in the fingerprint database, on a separate
+    connection.
 
     Args:
-        engine: of the fingerprint database.
+        engine: the engine of the fingerprint database.
         index: the index's name.
 
     Returns:
-        A function that releases the lock; None while another process holds it.
+        A function that releases the lock; None if another process has it.
     """
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    # The pool may have a single connection, which this one must not take up.
+    # The pool may have a single connection, which must stay available for statements.
     connection.detach()
     taken = sa.select(
         sa.func.pg_try_advisory_lock(INDEX_LOCK, sa.cast(_index_key(index), sa.Integer))

@@ -16,7 +16,7 @@ _Type = type[TypeEngine[Any]] | TypeEngine[Any]
 
 
 def is_one_of(column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
-    """Return the condition that a column has one of the values, which are one parameter."""
+    """Return the condition that a column has one of the values. They are a single parameter."""
     return column == sa.any_(sa.cast(list(values), sa.ARRAY(column.type)))
 
 
@@ -24,8 +24,8 @@ def insert_missing(connection: sa.Connection, table: sa.Table, rows: Rows, *key:
     """Insert the rows whose key the table does not have; leave the others as they are.
 
     Args:
-        connection: in a transaction.
-        table: to insert into.
+        connection: a connection in a transaction.
+        table: the table to insert into.
         rows: all with the same columns; of two rows with one key the first is inserted.
         key: the columns of a unique constraint.
     """
@@ -40,8 +40,8 @@ def insert_numbered(
     """Insert rows and return the ids that the database gave them, in the order of the rows.
 
     Args:
-        connection: in a transaction.
-        table: to insert into; the database numbers its ``id``.
+        connection: a connection in a transaction.
+        table: the table to insert into; the database numbers its ``id``.
         rows: all with the same columns.
         computed: further columns, equal in all rows.
     """
@@ -56,7 +56,7 @@ def insert_rows(table: sa.Table, rows: Rows, **computed: sa.ColumnElement[Any]) 
     """Return the statement that inserts at least one row, in the order of the rows.
 
     Args:
-        table: to insert into.
+        table: the table to insert into.
         rows: all with the same columns.
         computed: further columns, equal in all rows.
     """
@@ -69,10 +69,10 @@ def insert_rows(table: sa.Table, rows: Rows, **computed: sa.ColumnElement[Any]) 
 def array_rows(
     name: str, columns: Mapping[str, tuple[_Type, Collection[Any]]]
 ) -> sa.TableValuedAlias:
-    """Return rows made of arrays, which a statement can select from and join with.
+    """Return rows made of arrays, from which a statement can select.
 
     Args:
-        name: of the rows in the statement.
+        name: the name of the rows in the statement.
         columns: type and values by name; all of the same length. A further column, `place`,
             numbers the rows from 1.
     """
@@ -87,13 +87,13 @@ def replace_ids(
     replacements: Mapping[int, int],
     *conditions: sa.ColumnElement[bool],
 ) -> int:
-    """Replace ids in a column by one statement; return how many rows changed.
+    """Replace ids in a column by one statement; return the number of changed rows.
 
     Args:
-        connection: to the database of the column's table, in a transaction.
-        column: that holds the ids of rows that were merged.
+        connection: a connection to the database of the column's table, in a transaction.
+        column: the column with the ids of rows that were merged.
         replacements: the new id by the old one.
-        conditions: that a row must meet to be changed.
+        conditions: conditions that a row must meet to be changed.
     """
     if not replacements:
         return 0

@@ -39,5 +39,5 @@ def updated() -> sa.Column[Any]:
 
 
 def submission_count() -> sa.Column[int]:
-    """Return the ``submission_count`` column: how many submissions confirmed the row."""
+    """Return the ``submission_count`` column: the number of submissions that confirmed the row."""
     return sa.Column("submission_count", sa.Integer, nullable=False)

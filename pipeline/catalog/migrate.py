@@ -40,8 +40,8 @@ def database_settings(settings: Settings) -> dict[str, DatabaseSettings]:
 def alembic_config(name: str, connection: sa.Connection) -> Config:
     """Return Alembic's configuration for one logical database on an open connection.
 
-    Each logical database has a separate version table, so that one PostgreSQL database may hold
-    several of them.
+    Each logical database has a separate version table, so that one PostgreSQL database may
+    contain several of them.
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -57,7 +57,7 @@ def create_missing(settings: Settings) -> None:
     """Create those of the four databases that do not exist.
 
     Raises:
-        sqlalchemy.exc.OperationalError: a server is away or refuses the user.
+        sqlalchemy.exc.OperationalError: a server is unreachable or refuses the user.
         sqlalchemy.exc.ProgrammingError: the user may not create databases.
     """
     for database in database_settings(settings).values():
@@ -68,14 +68,14 @@ def create_missing(settings: Settings) -> None:
 def upgrade_all(settings: Settings) -> None:
     """Run the missing migrations of all databases.
 
-    A MusicBrainz database that these migrations did not create is a mirror, and stays unchanged.
+    A MusicBrainz database that these migrations did not create is a mirror. It is not changed.
     """
     for name, database in database_settings(settings).items():
         engine = sa.create_engine(database.url(), poolclass=sa.NullPool)
         with engine.connect() as connection:
             if name == "musicbrainz" and _is_mirror(connection):
                 continue
-            lock_migrations(connection)  # two hosts may start at once
+            lock_migrations(connection)  # two hosts may start at the same time
             connection.commit()
             command.upgrade(alembic_config(name, connection), "head")
             connection.commit()
@@ -86,7 +86,7 @@ def _exists(database: DatabaseSettings) -> bool:
     try:
         engine.connect().close()
     except sa.exc.OperationalError:
-        # The database is missing, or the server is away: then the next query raises.
+        # The database is missing, or the server is unreachable and the next query raises.
         return _is_listed(database)
     return True
 

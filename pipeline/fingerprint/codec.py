@@ -1,6 +1,6 @@
 """The Chromaprint format: a byte of version, 24 bits of count, then the coded words.
 
-The text form is that in URL-safe Base64, which is what clients send and what fpcalc prints.
+The text form, which clients send and fpcalc prints, is URL-safe Base64.
 """
 
 import binascii
@@ -32,26 +32,26 @@ __all__ = [
 ]
 
 ALGORITHM_TEST2 = 1
-"""The version that AcoustID accepts, fpcalc's default (there called algorithm 2)."""
+"""The version that AcoustID accepts: fpcalc's default, which it calls algorithm 2."""
 
 MAX_WORDS = 2**24 - 1
-"""The most words that the header can count."""
+"""Maximum number of words in the header."""
 
 _HEADER = 4
 _STANDARD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 # Chromaprint reads any character outside its alphabet as 0 ("A"). For "+" and "/" that would turn
-# a fingerprint in standard Base64 into noise, so here they keep their meaning.
-_STRANGERS = bytes(code for code in range(256) if code not in _STANDARD + b"-_")
-_TO_STANDARD = bytes.maketrans(b"-_" + _STRANGERS, b"+/" + b"A" * len(_STRANGERS))
+# a fingerprint in standard Base64 into noise, so they keep their meaning here.
+_OUTSIDE_ALPHABET = bytes(code for code in range(256) if code not in _STANDARD + b"-_")
+_TO_STANDARD = bytes.maketrans(b"-_" + _OUTSIDE_ALPHABET, b"+/" + b"A" * len(_OUTSIDE_ALPHABET))
 _TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class Fingerprint(NamedTuple):
-    """What a compressed fingerprint holds.
+    """The content of a compressed fingerprint.
 
     Attributes:
         version: the algorithm byte, signed as Chromaprint reads it: -128 to 127. The caller
-            checks that it is the right one.
+            checks it.
         words: uint32[n]; may be empty.
     """
 
@@ -77,7 +77,7 @@ def compress(words: Words, version: int = ALGORITHM_TEST2) -> bytes:
     """Return the compressed form of the words, uint32[n].
 
     Raises:
-        ValueError: more words or another version than the header can hold.
+        ValueError: the number of words or the version does not fit into the header.
     """
     if words.size > MAX_WORDS:
         raise ValueError(f"{words.size} words are more than a header can count ({MAX_WORDS})")
@@ -91,9 +91,8 @@ def decompress(data: Bytes) -> Fingerprint:
     """Decompress one fingerprint. Bytes after its end are ignored.
 
     Raises:
-        InvalidFingerprint: fewer bytes than a header, fewer codes than it promises, or a bit
-            above the 32nd. Time and memory are linear in the size of `data`, whatever the header
-            says.
+        InvalidFingerprint: fewer bytes than a header, fewer codes than in the header, or a bit
+            above the 32nd. Time and memory are linear in the size of `data`, for any header.
     """
     (result,) = decompress_batch([data])
     if isinstance(result, InvalidFingerprint):
@@ -102,11 +101,11 @@ def decompress(data: Bytes) -> Fingerprint:
 
 
 def decompress_batch(items: Sequence[Bytes]) -> list[Fingerprint | InvalidFingerprint]:
-    """Decompress many fingerprints at once; a bad one does not affect the others.
+    """Decompress many fingerprints at once; an invalid one does not affect the others.
 
     Returns:
         For each item its fingerprint or an InvalidFingerprint (returned, not raised). All words are
-        views of one array: copy those that are to be kept alone.
+        views of one array: copy words that are kept longer than the others.
     """
     results = [_read_header(item) for item in items]
     filled = [i for i, result in enumerate(results) if _has_words(result, items[i])]
@@ -148,11 +147,11 @@ def _has_words(result: Fingerprint | InvalidFingerprint, item: Bytes) -> bool:
 
 
 def unpack_text(text: str) -> bytes:
-    """Return the bytes of a fingerprint's text, as leniently as Chromaprint's decoder.
+    """Return the bytes of a fingerprint's text, with the rules of Chromaprint's decoder.
 
     Padding, a newline at the end or any other character outside the alphabet counts as six zero
-    bits. A single character left over is dropped. At the end both are harmless, since the codec
-    ignores trailing bytes. A space in front would shift the header, so it is refused.
+    bits. A single remaining character is dropped. At the end neither has an effect, because the
+    codec ignores trailing bytes. A space at the start would shift the header, so it is refused.
 
     Raises:
         InvalidFingerprint: the text is empty or starts with white space.
@@ -164,7 +163,7 @@ def unpack_text(text: str) -> bytes:
             Reason.LEADING_SPACE, "the fingerprint starts with white space: remove it"
         )
     if not any(each in text for each in "+/="):
-        with suppress(ValueError):  # most texts are regular, which takes a tenth of the time
+        with suppress(ValueError):  # most texts are regular; this takes a tenth of the time
             padding = "=" * (-len(text) % 4)
             return pybase64.b64decode(text + padding, altchars=b"-_", validate=True)
     standard = text.encode(errors="replace").translate(_TO_STANDARD)

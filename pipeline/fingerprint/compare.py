@@ -14,13 +14,13 @@ from pipeline.fingerprint.scoring import FlatRows, score_pairs
 from pipeline.fingerprint.words import Words
 
 MAX_OFFSET = 80
-"""The widest alignment that matching and import allow, in words (about 10 s)."""
+"""Maximum offset of the alignment in matching and import, in words (about 10 s)."""
 
 _MAX_POSITION: Final = 65535
 
 
 def compare2(a: Words, b: Words, max_offset: int = MAX_OFFSET) -> float:
-    """Return how alike two fingerprints are, from 0 (not at all) to 1; see `compare2_batch`."""
+    """Return the similarity of two fingerprints, from 0 to 1; see `compare2_batch`."""
     first = np.zeros(1, np.intp)
     return float(compare2_batch([a], [b], (first, first), max_offset)[0])
 
@@ -52,17 +52,17 @@ def compare2_batch(
     Args:
         left: fingerprints, uint32 each: the first argument of the reference implementation, such
             as the stored ones.
-        right: fingerprints likewise; may be the same object.
+        right: fingerprints, likewise; may be the same object.
         pairs: row numbers in `left` and in `right`, [n] each, in any order.
-        max_offset: the widest alignment considered, in words; 0 for any.
+        max_offset: maximum offset of the alignment, in words; 0 for any.
 
     Returns:
         float32[n], each in [0, 1]: `acoustid_compare2(left, right, max_offset)`. The working
-        memory is about 100 bytes a pair, and what one pair of the longest fingerprints takes.
+        memory is about 100 bytes per pair, plus that of one pair of the longest fingerprints.
 
     Raises:
-        ValueError: `pairs` isn't two rows of equal length, or `max_offset` is negative.
-        IndexError: `pairs` names a row that isn't there.
+        ValueError: `pairs` is not two rows of equal length, or `max_offset` is negative.
+        IndexError: `pairs` has a row number that does not exist.
     """
     if max_offset < 0:
         raise ValueError(f"max_offset must be 0 (any offset) or more, not {max_offset}")

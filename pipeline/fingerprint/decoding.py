@@ -1,4 +1,4 @@
-"""From code areas to words, in compiled loops; `encoding` explains the areas."""
+"""Decodes code areas to words, in compiled loops; `encoding` explains the areas."""
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
@@ -15,7 +15,7 @@ from pipeline.loops.compiled import compiled
 from pipeline.loops.intrinsics import count_ones
 
 _WORD_BITS: Final = 32
-_LOWEST: Final = np.uint64(0o11111111)  # of each code in a group
+_LOWEST: Final = np.uint64(0o11111111)  # the lowest bit of each code in a group
 _CODE: Final = np.uint64(0o7)
 _ONE: Final = np.uint64(1)
 _TWO: Final = np.uint64(2)
@@ -28,11 +28,11 @@ _HIGH_BIT: Final = 3
 def decode_areas(
     bodies: Sequence[Bytes], counts: Sequence[int]
 ) -> list[Words | InvalidFingerprint]:
-    """Decode what follows the headers of fingerprints; a bad one does not affect the others.
+    """Decode the bodies of fingerprints; an invalid one does not affect the others.
 
     Args:
         bodies: normal codes, exception codes, and any bytes after them.
-        counts: how many words each header promises; no more than a body has normal codes.
+        counts: number of words in each header; at most the number of normal codes of the body.
 
     Returns:
         For each fingerprint its words, uint32[count], all views of one array, or an error.
@@ -77,8 +77,8 @@ def _decode_all(
 
     Args:
         data: all bodies.
-        bounds: where each body begins, and where the last one ends; int64[bodies + 1].
-        ends: where the words of each body begin, and where the last ones end; int64[bodies + 1].
+        bounds: the start of each body, and the end of the last one; int64[bodies + 1].
+        ends: the start of the words of each body, and the end of the last ones; int64[bodies + 1].
         words: receives the words.
         outcomes: receives a status for each body and two numbers for the message; int64[bodies, 3].
     """
@@ -99,10 +99,10 @@ def _decode_all(
 
 @compiled
 def _measure(body: NDArray[np.uint8], count: int) -> tuple[int, int, int]:
-    """Return how many normal codes `count` words take, how many of them escape, and words found.
+    """Return the number of normal codes of `count` words, of escapes in them, and of words found.
 
-    Eight codes are counted at a time: a code is 0 where none of its bits is set, and escapes
-    where all are.
+    Eight codes are counted at a time: a code is 0 if none of its bits is set, and an escape if
+    all are.
     """
     escapes = 0
     found = 0

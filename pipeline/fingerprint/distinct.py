@@ -1,4 +1,4 @@
-"""Counts the different words of a fingerprint; with too few it resembles too many others."""
+"""Counts the distinct words of a fingerprint; one with too few is similar to too many others."""
 
 from itertools import pairwise
 
@@ -9,16 +9,16 @@ from pipeline.fingerprint.ragged import Ragged, Rows, sum_rows
 from pipeline.fingerprint.words import Words
 
 MIN_DISTINCT_WORDS = 80
-"""The fewest with which a submission is imported."""
+"""The minimum for the import of a submission."""
 
 
 def count_distinct(words: Words) -> int:
-    """Return how many different words, all 32 bits of them, a fingerprint has."""
+    """Return the number of distinct 32-bit words of a fingerprint."""
     return int(count_distinct_batch([words])[0])
 
 
 def count_distinct_batch(batch: Rows) -> NDArray[np.int64]:
-    """Count the different words of each fingerprint of a batch: int64[rows]."""
+    """Count the distinct words of each fingerprint of a batch: int64[rows]."""
     rows = Ragged.of(batch)
     ordered = rows.values.copy()
     for start, end in pairwise(rows.offsets.tolist()):

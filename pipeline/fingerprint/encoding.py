@@ -1,4 +1,4 @@
-"""From words to code areas, the body of a compressed fingerprint.
+"""Encodes words to code areas, the body of a compressed fingerprint.
 
 The body is an area of 3-bit codes, then one of 5-bit codes. The codes of a word are the distances
 from one set bit to the next, ended by a 0. The code 7 stands for 7 plus the next 5-bit code. A word
@@ -24,7 +24,7 @@ EXCEPTION_BITS: Final = 5
 ESCAPE: Final = 7
 """The normal code that stands for 7 plus the next exception code."""
 
-_GROUP: Final = 8  # `width` bytes hold exactly 8 codes
+_GROUP: Final = 8  # `width` bytes have exactly 8 codes
 
 
 def encode_areas(words: Words) -> bytes:
@@ -40,7 +40,7 @@ def encode_areas(words: Words) -> bytes:
     owners = places >> 5
     previous = np.concatenate(([-1], places[:-1]))
     distances = (places - np.maximum(previous, (owners << 5) - 1)).astype(np.uint8)
-    # One terminator stands before a bit for each word that ended before it.
+    # Before a bit there is one terminator for each word that ended before it.
     codes = np.zeros(places.size + words.size, np.uint8)
     codes[np.arange(places.size) + owners] = np.minimum(distances, np.uint8(ESCAPE))
     exceptions = distances[distances >= ESCAPE] - np.uint8(ESCAPE)
@@ -52,7 +52,7 @@ def _pack_area(codes: Codes, width: int) -> bytes:
 
     A group of 8 codes is packed within one uint64, by three steps that move the upper half of each
     part next to its lower half. The steps are the same for all groups. The bytes of a uint64 are
-    read in place, lowest first: this needs a little-endian machine.
+    read in place, lowest first: this requires a little-endian machine.
     """
     lanes = np.zeros(-(-codes.size // _GROUP), np.uint64)
     lanes.view(np.uint8)[: codes.size] = codes
@@ -72,7 +72,7 @@ def _gather(lanes: NDArray[np.uint64], width: int) -> None:
 
 @cache
 def _halvings(width: int) -> tuple[tuple[np.uint64, np.uint64], ...]:
-    """Return for each step the bits of the upper halves, and how far they move."""
+    """Return for each step the bits of the upper halves and the distance to move them."""
     return tuple(_halving(width, lane) for lane in (32, 16, 8))
 
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a fingerprint was refused; one word for metrics and for the submission's status."""
+    """Why a fingerprint was refused; one word for metrics and the submission's status."""
 
     EMPTY = "empty"
     LEADING_SPACE = "leading_space"
@@ -13,7 +13,7 @@ class Reason(StrEnum):
     MALFORMED = "malformed"
 
 
-class InvalidFingerprint(ValueError):  # noqa: N818 - the field's word for it, as API code 3 has it
+class InvalidFingerprint(ValueError):  # noqa: N818 - named as in API code 3
     """A text or byte string is not a fingerprint.
 
     Attributes:

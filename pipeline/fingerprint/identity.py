@@ -1,4 +1,4 @@
-"""Gids that follow from content: equal fingerprints or metadata have equal gids everywhere."""
+"""Gids that are computed from content: equal fingerprints or metadata have equal gids."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ def fingerprint_gid(version: int, words: Words) -> UUID:
     """Return a fingerprint's gid, which also serves as its digest in caches.
 
     Args:
-        version: as in `codec.Fingerprint`.
+        version: the version, as in `codec.Fingerprint`.
         words: uint32[n].
 
     Returns:
@@ -41,7 +41,7 @@ def meta_gid(fields: Mapping[str, str | int | None]) -> UUID:
     """
     present = {name: fields[name] for name in META_FIELDS if fields.get(name)}
     text = json.dumps(present, ensure_ascii=False, separators=(",", ":"))
-    # JSON may hold a lone surrogate, which UTF-8 can't encode; it must not stop an import.
+    # JSON may contain a lone surrogate, which UTF-8 can't encode; it must not stop an import.
     return _uuid5(_META, text.encode(errors="surrogatepass"))
 
 

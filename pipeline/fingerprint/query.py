@@ -1,4 +1,4 @@
-"""The query terms of a fingerprint: the words by which the index holds and finds it."""
+"""The query terms of a fingerprint: the parts of its words that the index stores and searches."""
 
 from typing import Final
 
@@ -10,11 +10,11 @@ from pipeline.fingerprint.words import SILENCE, Words
 from pipeline.loops.compiled import compiled
 
 MAX_TERMS: Final = 120
-"""The most terms taken from one fingerprint."""
+"""Maximum number of terms of a fingerprint."""
 
-_START: Final = 80  # words skipped at the front of a fingerprint long enough for it
+_START: Final = 80  # words skipped at the start of a long fingerprint
 _TERM_MASK: Final = np.uint32(0xFFFFFFF0)
-_SLOTS: Final = 512  # of the table of terms seen: a power of two, several times as many as terms
+_SLOTS: Final = 512  # size of the table of terms: a power of two, several times `MAX_TERMS`
 
 
 def extract_query(words: Words) -> Words:
@@ -26,8 +26,8 @@ def extract_query(words: Words) -> Words:
         words: uint32[n].
 
     Returns:
-        uint32[at most 120], different from each other, in the order of first appearance. Empty
-        for silence alone: such a fingerprint can't be found.
+        uint32[at most 120], distinct, in the order of first appearance. Empty for a fingerprint of
+        silence, which can't be found.
     """
     return extract_query_batch([words]).values
 
@@ -49,11 +49,11 @@ def _extract(
 
     Args:
         values: all words.
-        offsets: where each fingerprint begins, and where the last one ends.
+        offsets: the start of each fingerprint, and the end of the last one.
         terms: receives the terms.
-        bounds: receives where those of each begin, and where the last one's end; starts with 0.
+        bounds: receives the start of each fingerprint's terms, and the end of the last one's.
     """
-    # Which fingerprint a term was seen in, plus 1, and the term.
+    # The number of the fingerprint with a term, plus 1, and the term.
     seen = np.zeros(_SLOTS, np.uint64)
     end = 0
     for row in range(offsets.size - 1):
@@ -62,7 +62,7 @@ def _extract(
         for word in words:
             clean += word != SILENCE
         # The number of words to skip is computed without silence, but words of silence are skipped
-        # too: the public index was filled in this way, so queries must be made in this way.
+        # too: the public index was made this way, so queries must be too.
         place = max(0, min(clean - MAX_TERMS, _START))
         most = end + MAX_TERMS
         while place < words.size and end < most:
@@ -79,7 +79,7 @@ def _extract(
 
 @compiled
 def _is_new(key: np.uint64, seen: NDArray[np.uint64]) -> bool:
-    """Note a term of a fingerprint; return whether it had not been seen there."""
+    """Store a term of a fingerprint; return whether it is new in that fingerprint."""
     owner = key >> np.uint64(32)
     slot = (key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(55)
     while seen[slot] >> np.uint64(32) == owner:

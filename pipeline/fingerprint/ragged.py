@@ -13,7 +13,7 @@ from pipeline.fingerprint.words import Words
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ragged(Sequence[Words]):
-    """Rows of words (or of query terms) laid end to end.
+    """Concatenated rows of words or of query terms.
 
     Attributes:
         values: uint32[total], all rows' words.
@@ -26,10 +26,10 @@ class Ragged(Sequence[Words]):
 
     @classmethod
     def of(cls, rows: "Rows") -> "Ragged":
-        """Lay the rows end to end; a Ragged is returned as it is.
+        """Concatenate rows; a Ragged is returned unchanged.
 
         Raises:
-            TypeError: a row isn't uint32 (`words.as_words` makes it so).
+            TypeError: a row is not uint32 (`words.as_words` converts it).
         """
         if isinstance(rows, cls):
             return rows
@@ -54,7 +54,7 @@ class Ragged(Sequence[Words]):
     @overload
     def __getitem__(self, index: slice) -> "Ragged": ...
     def __getitem__(self, index: int | slice) -> "Words | Ragged":
-        """Return one row, or a run of adjacent rows, as a view: nothing is copied."""
+        """Return one row, or a run of adjacent rows, as a view."""
         if isinstance(index, slice):
             return self._run(index)
         row = range(len(self))[index]

@@ -1,7 +1,7 @@
 """The loops of compare2: align two fingerprints, trim them, count different bits, compute a score.
 
-They follow the PostgreSQL extension's `acoustid_compare2` step by step, its tables of 16 bits and
-its single precision included.
+They have the same steps as `acoustid_compare2` of the PostgreSQL extension, including its 16-bit
+tables and its single precision.
 """
 
 from typing import Final, NamedTuple
@@ -32,13 +32,13 @@ Scores = NDArray[np.float32]
 
 
 class Tables(NamedTuple):
-    """Working memory of `measure`, used for one pair after the other.
+    """Working memory, used for one pair after the other.
 
     Attributes:
-        last: int32[KEYS], the position of each key's last word in the left fingerprint, -1 where
-            it has none.
+        last: int32[KEYS], the position of each key's last word in the left fingerprint, -1 if it
+            has none.
         seen: uint8[KEYS], zero between two uses.
-        votes: int64[2 * window + 1], of each offset, zero between two pairs.
+        votes: int64[2 * window + 1], the votes for each offset, zero between two pairs.
         highest: int64[2 * window + 1], the highest key that voted for it.
     """
 
@@ -49,7 +49,7 @@ class Tables(NamedTuple):
 
 
 class FlatRows(NamedTuple):
-    """Fingerprints laid end to end, as in `Ragged`."""
+    """Concatenated fingerprints, as in `Ragged`."""
 
     values: Words
     offsets: Counts
@@ -59,13 +59,13 @@ class Overlap(NamedTuple):
     """The overlap of two fingerprints, trimmed to their alignment.
 
     Attributes:
-        votes: keys that vote for the alignment.
-        unique_left: different keys of the left side.
-        unique_right: different keys of the right side.
+        votes: number of keys that vote for the alignment.
+        unique_left: number of distinct keys of the left side.
+        unique_right: number of distinct keys of the right side.
         left: words of the left side.
         right: words of the right side.
-        size: words that face each other, an even number.
-        errors: bits that differ between those.
+        size: number of aligned pairs of words, an even number.
+        errors: number of bits that differ in these pairs.
     """
 
     votes: int
@@ -94,9 +94,9 @@ def score_pairs(
         right: the others.
         lefts: the row of each pair on the left, int64[n].
         rights: its row on the right.
-        order: in which the pairs are scored, int64[n]. Pairs with the same left row should follow
-            each other: the row is prepared once for all of them.
-        window: the widest alignment, in words.
+        order: the order in which the pairs are scored, int64[n]. Pairs with the same left row
+            should be adjacent: the row is prepared once for all of them.
+        window: maximum offset of the alignment, in words.
         scores: receives the score of each pair, float32[n].
     """
     tables = Tables(
@@ -148,8 +148,8 @@ def _overlap(a: Words, b: Words, window: int, tables: Tables) -> Overlap:
 def _score(found: Overlap, shorter: int) -> np.float32:
     """Return the score of an overlap, from 0 to 1.
 
-    It is 0 if half of the bits differ, as by chance, or if too few keys vote for the alignment. It
-    falls with the share of the shorter side outside the overlap, and with repeated words.
+    It is 0 if half of the bits differ, as by chance, or if too few keys vote for the alignment.
+    Parts of the shorter side outside the overlap, and repeated words, lower it.
 
     Args:
         found: the overlap.
@@ -175,7 +175,7 @@ def _diversity(unique: int, length: int) -> np.float32:
 
 @compiled
 def _align(b: Words, window: int, tables: Tables) -> tuple[int, int]:
-    """Return the offset that most keys vote for, and how many do; 0 and 0 where none does.
+    """Return the offset with the most votes of keys, and their number; 0 and 0 without votes.
 
     Each key that both sides have votes for the difference of its last positions. A position of 0
     counts as absence. The reference implementation scans the keys upwards and keeps the
@@ -213,7 +213,7 @@ def _align(b: Words, window: int, tables: Tables) -> tuple[int, int]:
 
 @compiled
 def _count_keys(words: Words, top_is_seen: bool, seen: NDArray[np.uint8]) -> tuple[int, bool]:  # noqa: FBT001
-    """Return how many different keys words have, and whether the top key counts as seen now."""
+    """Return the number of distinct keys of words, and whether the top key now counts as seen."""
     count = 0
     seen[_TOP_KEY] = top_is_seen
     for word in words:

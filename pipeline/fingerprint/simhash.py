@@ -1,4 +1,4 @@
-"""Simhash: one word for a whole fingerprint; each bit is that of the majority of its words."""
+"""Simhash: one word for a whole fingerprint; each bit is that of most of its words."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ from pipeline.fingerprint.ragged import Ragged, Rows, bounds_of
 from pipeline.fingerprint.words import Words
 
 _BYTE_LANES = np.uint32(0x01010101)
-_PIECE = 255  # words whose bits can be counted within a byte
+_PIECE = 255  # number of words whose bits can be counted in a byte
 
 
 def simhash(words: Words) -> int:
@@ -22,7 +22,7 @@ def simhash_batch(batch: Rows) -> Words:
         batch: uint32[n] each; without words the result is 0.
 
     Returns:
-        uint32[rows]; `words.signed` gives them as PostgreSQL has them.
+        uint32[rows]; `words.signed` converts them for PostgreSQL.
     """
     rows = Ragged.of(batch)
     majority = _count_bits(rows) > rows.lengths[:, np.newaxis] // 2
@@ -30,7 +30,7 @@ def simhash_batch(batch: Rows) -> Words:
 
 
 def _count_bits(rows: Ragged) -> NDArray[np.int64]:
-    """Count how many words of each row have each bit set: int64[rows, 32], lowest bit first."""
+    """Count the words of each row with each bit set: int64[rows, 32], lowest bit first."""
     counts = np.zeros((len(rows), 4, 8), np.int64)
     pieces = -(-rows.lengths // _PIECE)
     owners = np.repeat(np.arange(len(rows)), pieces)

@@ -1,6 +1,6 @@
 """The fingerprint store: a copy of the fingerprints in files, for scoring without SQL.
 
-Immutable segments named by a manifest that is replaced atomically together with the changelog
+Immutable segments, listed in a manifest that is replaced atomically together with the changelog
 position. One writer, any number of readers in other processes; see `open_store_writer` and
 `open_store`.
 """

@@ -11,10 +11,10 @@ from pipeline.storage.check import verify_folder
 
 
 def verify_store(path: Path) -> list[str]:
-    """Read a whole store and list its problems; writers and readers may be at work.
+    """Read a whole store and list its problems. Other processes may read and write it.
 
     Returns:
-        One line for each problem, naming the file; nothing if all is well.
+        One line for each problem, with the file; empty if there is none.
     """
     return verify_folder(STORE_FORMAT, path, _content_problems)
 
@@ -24,4 +24,4 @@ def _content_problems(segment: StoreSegment) -> Iterator[str]:
         if (ids[1:] <= ids[:-1]).any():
             yield f"its {name} are not ascending"
     if np.isin(segment.ids, segment.tombstones).any():
-        yield "it holds fingerprints that it says to be deleted"
+        yield "it has fingerprints that it marks as deleted"

@@ -8,16 +8,16 @@ class FingerprintStoreError(Exception):
 
 
 class StoreLocked(StorageLocked, FingerprintStoreError):  # noqa: N818 - named for the state it reports
-    """Another writer holds the store."""
+    """Another writer has the store open."""
 
     noun = "store"
 
 
 class StoreCorrupt(StorageCorrupt, FingerprintStoreError):  # noqa: N818 - named for the state it reports
-    """A file of the store is missing, cut short or changed."""
+    """A file of the store is missing, truncated or changed."""
 
     remedy = "run `acoustid store rebuild`"
 
 
 class StoreUnusable(StorageUnusable, FingerprintStoreError):  # noqa: N818 - named for the state it reports
-    """The writer is closed, or a failed commit could not be taken back."""
+    """The writer is closed, or a failed commit could not be undone."""

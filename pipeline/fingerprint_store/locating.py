@@ -24,7 +24,7 @@ _COLUMNS: Final = 7  # five addresses, two sizes
 
 
 def store_table(segments: Sequence[StoreSegment]) -> Numbers:
-    """Return segments as `locate` takes them, int64[segments, 7]; the caller keeps them alive."""
+    """Return the argument of `locate` for segments, int64[segments, 7]; keep the segments alive."""
     rows = [
         [
             address_of(each.ids),
@@ -45,12 +45,12 @@ def locate(table: Numbers, keys: Ids) -> Numbers:
     """Return the places of fingerprints in the store, and their numbers.
 
     Args:
-        table: of the segments, the oldest first.
+        table: the table of the segments, oldest first.
         keys: ids, uint32[n].
 
     Returns:
-        int64[n, 6]: segment (`MISSING` where no segment has the id or it is deleted), row, length
-        in seconds, track id, and where its words begin and end among the segment's words.
+        int64[n, 6]: segment (`MISSING` if no segment has the id or it is deleted), row, length in
+        seconds, track id, and the start and end of its words in the segment's words.
     """
     found = np.full((keys.size, 6), MISSING, np.int64)
     for at in range(keys.size):
@@ -75,7 +75,7 @@ def locate(table: Numbers, keys: Ids) -> Numbers:
 
 @inlined
 def _place(column: Ids, key: np.uint32) -> int:
-    """Return where in an ascending column a key is, -1 if it is not in it."""
+    """Return the place of a key in an ascending column, -1 if it is not in it."""
     low, high = 0, column.size
     while low < high:
         middle = (low + high) >> 1

@@ -12,28 +12,28 @@ from pipeline.fingerprint_store.store_manifest import StoreSegments
 
 MAX_SEGMENT: Final = 256 << 20  # bytes; at least half of it is never merged again
 FAN_IN: Final = 8
-_SMALLEST: Final = 1 << 15  # bytes; segments up to this count as equally small
+_SMALLEST: Final = 1 << 15  # bytes; smaller segments are in one tier
 
 
 def choose_merge(segments: StoreSegments) -> slice | None:
-    """Return the segments to merge next, the newest ones, or None if there is no need."""
+    """Return the segments to merge next, the newest ones, or None for none."""
     sizes = [segment.entry.size for segment in segments.segments]
     count = choose_run(sizes, MAX_SEGMENT)
     return slice(len(sizes) - count, len(sizes)) if count else None
 
 
 def choose_run(sizes: Sequence[int], max_segment: int) -> int:
-    """Return how many of the newest segments to merge now, 0 for none.
+    """Return the number of newest segments to merge now, 0 for none.
 
     A fingerprint is written about once for every factor of `FAN_IN` between the smallest and the
     largest segment. Besides the largest ones there are at most a few dozen segments.
 
     Args:
         sizes: bytes of each segment, oldest first.
-        max_segment: bytes that no merge exceeds.
+        max_segment: maximum bytes of a merged segment.
     """
     total = 0
-    tiers: list[int] = []  # of the newest segments, each at least that of the one before
+    tiers: list[int] = []  # tiers of the newest segments, ascending
     for count, size in enumerate(reversed(sizes), start=1):
         if 2 * size >= max_segment:
             break
@@ -49,7 +49,7 @@ def choose_run(sizes: Sequence[int], max_segment: int) -> int:
 
 
 def _tier(size: int) -> int:
-    """Return how many times the size can be divided by `FAN_IN` (a power of two)."""
+    """Return the number of times that the size can be divided by `FAN_IN` (a power of two)."""
     return (max(size // _SMALLEST, 1).bit_length() - 1) // (FAN_IN.bit_length() - 1)
 
 
@@ -60,25 +60,25 @@ def merged(segments: Sequence[StoreSegment], run: slice) -> tuple[Columns, NDArr
 
     Args:
         segments: all segments, oldest first.
-        run: which of them to merge; their words are checked.
+        run: the segments to merge; their words are checked.
 
     Raises:
         StoreCorrupt: the words of a segment are damaged.
     """
-    settled: NDArray[np.uint32] = np.empty(0, np.uint32)  # ids that newer segments have
+    newer: NDArray[np.uint32] = np.empty(0, np.uint32)  # ids that newer segments have
     kept: list[Columns] = []
     deleted: list[NDArray[np.uint32]] = []
     for segment in reversed(segments[run]):
         segment.check()
-        kept.append(segment.columns(np.flatnonzero(places(settled, segment.ids) < 0)))
-        deleted.append(segment.tombstones[places(settled, segment.tombstones) < 0])
-        settled = np.union1d(settled, np.union1d(segment.ids, segment.tombstones))
+        kept.append(segment.columns(np.flatnonzero(places(newer, segment.ids) < 0)))
+        deleted.append(segment.tombstones[places(newer, segment.tombstones) < 0])
+        newer = np.union1d(newer, np.union1d(segment.ids, segment.tombstones))
     tombstones = np.unique(np.concatenate(deleted))
-    return _joined(kept), tombstones[held(segments[: run.start], tombstones)]
+    return _joined(kept), tombstones[stored(segments[: run.start], tombstones)]
 
 
-def held(segments: Sequence[StoreSegment], keys: NDArray[np.uint32]) -> NDArray[np.bool]:
-    """Tell which keys have a fingerprint in any of the segments, deleted since or not."""
+def stored(segments: Sequence[StoreSegment], keys: NDArray[np.uint32]) -> NDArray[np.bool]:
+    """Return for each key whether any of the segments has a fingerprint, deleted later or not."""
     found = np.zeros(keys.size, np.bool)
     for segment in segments:
         found |= places(segment.ids, keys) >= 0

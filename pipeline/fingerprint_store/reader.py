@@ -21,7 +21,7 @@ class Found:
 
     Attributes:
         rows: the fingerprints whose length is within the bounds, by id.
-        missing: ids that the store doesn't hold, or no longer.
+        missing: ids that are not in the store.
     """
 
     rows: dict[int, StoreRow]
@@ -33,10 +33,10 @@ class StoreStats:
     """The size of a store.
 
     Attributes:
-        position: the changelog position that it has reached.
-        fingerprints: how many it holds; replaced ones count until a merge drops them.
-        segments: files of fingerprints.
-        bytes: of these files.
+        position: its changelog position.
+        fingerprints: number of fingerprints, including replaced ones until a merge drops them.
+        segments: number of segment files.
+        bytes: size of these files.
     """
 
     position: int
@@ -46,7 +46,7 @@ class StoreStats:
 
 
 class FingerprintStore:
-    """Reads the newest committed state; for use by several threads."""
+    """Reads the newest committed state. Thread-safe."""
 
     def __init__(self, directory: Path) -> None:
         """Read the store in `directory`, from the first call on; use `open_store`."""
@@ -63,13 +63,13 @@ class FingerprintStore:
         """Return the fingerprints with these ids and a length within the bounds (seconds).
 
         Args:
-            ids: of the fingerprints, each once.
-            shortest: the least length of interest, in seconds.
-            longest: the greatest.
-            reached: position that the store must have reached; all are missing before that.
+            ids: the ids of the fingerprints, each once.
+            shortest: minimum length, in seconds.
+            longest: maximum length, in seconds.
+            reached: minimum position of the store; below it, all fingerprints are missing.
 
         Raises:
-            StoreCorrupt: a file is missing or damaged; it is named.
+            StoreCorrupt: a file is missing or damaged.
         """
         snapshot = self._latest.get()
         if snapshot.manifest.position < reached:
@@ -86,7 +86,7 @@ class FingerprintStore:
         return found
 
     def position(self) -> int:
-        """Return the position of the last commit, 0 where there is no store."""
+        """Return the position of the last commit, 0 if there is no store."""
         return self._latest.get().manifest.position
 
     def reached(self) -> tuple[int, int]:
@@ -112,6 +112,6 @@ class FingerprintStore:
 def open_store(path: Path) -> FingerprintStore:
     """Open a store for reading; the first call reads the files and raises their errors.
 
-    Where there is no store yet the reader is empty; it follows the store once there is one.
+    If there is no store, the reader is empty; it reads the store once that exists.
     """
     return FingerprintStore(path)

@@ -21,7 +21,7 @@ GID_SIZE: Final = 16  # bytes
 class StoreSegment:
     """An immutable file of fingerprints.
 
-    The arrays are views of the mapping, which lives as long as any of them.
+    The arrays are views of the mapped file, which stays mapped as long as they exist.
 
     Attributes:
         path: the file.
@@ -31,7 +31,7 @@ class StoreSegment:
         track_ids: uint32[n].
         track_gids: V16[n].
         tombstones: uint32[m], ascending.
-        starts: uint64[n + 1], where in `words` each fingerprint begins.
+        starts: uint64[n + 1], the start of each fingerprint in `words`.
         words: uint32[total].
     """
 
@@ -40,22 +40,22 @@ class StoreSegment:
 
         Raises:
             FileNotFoundError: there is no such file.
-            StoreCorrupt: its size, header or checksum is not that of the entry.
+            StoreCorrupt: its size, header or checksum does not match the entry.
         """
         self.path = directory / entry.file_name
         self.entry = entry
         if self.path.stat().st_size != entry.size:
-            raise StoreCorrupt(self.path, f"does not have the {entry.size} bytes it should have")
+            raise StoreCorrupt(self.path, f"does not have the expected {entry.size} bytes")
         self._data = memoryview(files.map_read_only(self.path))
         self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, self._file)
         self._place = HEADER_SIZE
         if self._data[:HEADER_SIZE] != header(entry.number):
-            raise StoreCorrupt(self.path, "does not begin as a segment of this number")
+            raise StoreCorrupt(self.path, "does not have the header of this segment")
         check_once(self.path, entry, self._check_tables)
         count = entry.fingerprints
         self.starts: NDArray[np.uint64] = self._column("<u8", count + 1)
-        # Bytes of an element of `track_gids` would take several times as long.
+        # This is several times as fast as `bytes` of an element of `track_gids`.
         self._gids = self._data[self._place : self._place + GID_SIZE * count]
         self.track_gids: NDArray[np.void] = self._column("V16", count)
         self.ids: NDArray[np.uint32] = self._column("<u4", count)
@@ -78,7 +78,7 @@ class StoreSegment:
         """Read all words and compare their checksum.
 
         Raises:
-            StoreCorrupt: it doesn't match.
+            StoreCorrupt: it does not match.
         """
         if zlib.crc32(self._data[self.entry.words_start :]) != self.entry.words_crc:
             raise StoreCorrupt(self.path, "is damaged (the checksum of its words does not match)")
@@ -86,16 +86,16 @@ class StoreSegment:
     def row(self, place: int, length: int, track_id: int, start: int, end: int) -> StoreRow:
         """Return the fingerprint at a place; `locate` returns the arguments.
 
-        Its words are read and not mapped. With a mapping the process would seem to grow to the size
-        of the store, and a file that is cut short would end the process with a signal.
+        Its words are read instead of mapped. With a mapping, the memory use of the process would
+        seem to grow to the size of the store, and a truncated file would kill the process.
 
         Raises:
-            StoreCorrupt: the file ends before them.
+            StoreCorrupt: the file ends before its words.
         """
         size = 4 * (end - start)
         data = os.pread(self._file, size, self._words_start + 4 * start)
         if len(data) != size:
-            raise StoreCorrupt(self.path, "is cut short")
+            raise StoreCorrupt(self.path, "is truncated")
         gid = bytes(self._gids[GID_SIZE * place : GID_SIZE * (place + 1)])
         return StoreRow(length, track_id, gid, np.frombuffer(data, "<u4"))
 
@@ -112,7 +112,7 @@ class StoreSegment:
 
 
 def places(column: NDArray[np.uint32], keys: NDArray[np.uint32]) -> NDArray[np.intp]:
-    """Return where in an ascending column each key is, -1 for those that are not in it."""
+    """Return the place of each key in an ascending column, -1 for keys that are not in it."""
     if not column.size:
         return np.full(keys.size, -1, np.intp)
     found = np.minimum(column.searchsorted(keys), column.size - 1)

@@ -1,10 +1,10 @@
 """The format of a segment's file.
 
-Little-endian: a header (magic, number), then where each fingerprint's words begin and the last
-ones end (uint64[n + 1], counted in words), the public ids of their tracks (16 bytes each), ids
+Little-endian: a header (magic, number), then the start of each fingerprint's words and the end of
+the last ones (uint64[n + 1], counted in words), the public ids of their tracks (16 bytes each), ids
 (uint32[n], ascending), lengths (uint32[n]), numbers of their tracks (uint32[n]), tombstones
-(uint32[m], ascending), and the words of all (uint32). The manifest's entry has the counts, so the
-size of the file shows whether it was cut short.
+(uint32[m], ascending), and the words of all (uint32). The manifest's entry has the counts, so a
+truncated file is detected by its size.
 """
 
 from typing import Final, NamedTuple
@@ -18,13 +18,13 @@ SUFFIX: Final = ".fingerprints"
 
 
 class StoreSegmentEntry(NamedTuple):
-    """A segment as the manifest names it.
+    """The entry of a segment in the manifest.
 
     Attributes:
-        number: names the file; never used twice.
-        fingerprints: how many it holds.
-        tombstones: how many ids it marks as deleted; older segments have each of them.
-        words: of all its fingerprints together.
+        number: the number in the file's name; never used twice.
+        fingerprints: number of fingerprints.
+        tombstones: number of ids that it marks as deleted; older segments have each of them.
+        words: number of words of all its fingerprints.
         table_crc: CRC-32 of everything between the header and the words.
         words_crc: CRC-32 of the words.
     """

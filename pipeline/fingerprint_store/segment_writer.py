@@ -19,13 +19,13 @@ _CHUNK: Final = 1 << 20  # words written at once
 def write_segment(
     directory: Path, number: int, columns: Columns, tombstones: NDArray[np.uint32]
 ) -> StoreSegmentEntry:
-    """Write a segment and wait until its content is on the disk; its name is not yet.
+    """Write a segment and sync its content; the name is not yet durable.
 
     Args:
-        directory: of the store.
-        number: never used before.
+        directory: the folder of the store.
+        number: a number that was never used before.
         columns: the fingerprints.
-        tombstones: uint32[m], ascending: ids to be taken for deleted.
+        tombstones: uint32[m], ascending: ids to mark as deleted.
 
     Raises:
         OSError: the disk is full or failing; a part of the file may remain.

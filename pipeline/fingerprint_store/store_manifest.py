@@ -1,4 +1,4 @@
-"""The store's manifest, and how the storage engine handles the store's files."""
+"""The store's manifest, and the description of the store's files for the storage engine."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class StoreManifest:
     """One committed state of the store.
 
     Attributes:
-        position: the changelog position that this state has reached.
-        stamp: when the database wrote that entry of its changelog, in µs since the epoch; 0 at
-            position 0. It distinguishes stores of different databases at the same position.
+        position: the changelog position of this state.
+        stamp: the time of that entry of the changelog, in µs since the epoch; 0 at position 0. It
+            distinguishes stores of different databases at the same position.
         next_segment: the lowest segment number that was never used.
         segments: oldest first; a later one's rows and tombstones replace those of earlier ones.
     """
@@ -41,12 +41,12 @@ class StoreSegments:
     """
 
     def __init__(self, segments: Iterable[StoreSegment] = ()) -> None:
-        """Hold segments."""
+        """Store the segments."""
         self.segments = tuple(segments)
 
     @cached_property
     def table(self) -> NDArray[np.int64]:
-        """The segments for `locate`."""
+        """The segments as an argument of `locate`."""
         return store_table(self.segments)
 
     def with_segments(self, segments: Iterable[StoreSegment]) -> "StoreSegments":

@@ -1,4 +1,4 @@
-"""The writer of the store: one at a time; every commit is atomic."""
+"""The writer of the store. There is one at a time, and every commit is atomic."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -18,7 +18,7 @@ from pipeline.storage.merge_scheduling import add_and_merge
 from pipeline.storage.writer import StorageWriter
 
 Changes = Mapping[int, StoreRow | None]
-"""By id: the fingerprint that the store is to hold, or None to delete it."""
+"""The new fingerprint by id, or None to delete it."""
 
 
 def open_store_writer(path: Path, *, clear_damaged: bool = False) -> "StoreWriter":
@@ -29,16 +29,16 @@ def open_store_writer(path: Path, *, clear_damaged: bool = False) -> "StoreWrite
         clear_damaged: replace a damaged store by an empty one, to rebuild it.
 
     Raises:
-        StoreLocked: another writer holds it.
-        StoreCorrupt: a file is missing or damaged; it is named.
+        StoreLocked: another writer has it open.
+        StoreCorrupt: a file is missing or damaged.
     """
     return StoreWriter(StorageWriter(STORE_FORMAT, path, clear_damaged=clear_damaged))
 
 
 class StoreWriter:
-    """Writes a store; a context manager, for one thread.
+    """Writes a store. A context manager. Not thread-safe.
 
-    A call that fails leaves the old state in force, on the disk and here, and may be repeated.
+    A call that fails keeps the old state, on the disk and in memory, and may be repeated.
     """
 
     def __init__(self, storage: StorageWriter[StoreManifest, StoreSegments]) -> None:
@@ -61,7 +61,7 @@ class StoreWriter:
 
         Raises:
             StoreUnusable: the writer is closed, belongs to another process, or a failed commit
-                could not be taken back.
+                could not be undone.
         """
         return self.reached()[0]
 
@@ -75,31 +75,31 @@ class StoreWriter:
         return self._storage.manifest.position, self._storage.manifest.stamp
 
     def apply(self, changes: Changes, position: int, stamp: int) -> None:
-        """Commit changes together with the position they lead up to.
+        """Commit changes together with the position after them.
 
         Args:
             changes: the changes.
             position: the changelog position.
-            stamp: when that entry was written, in µs since the epoch.
+            stamp: the time of the entry at that position, in µs since the epoch.
 
         Raises:
             OSError: the disk is full or failing.
-            ValueError: the position lies before the store's own.
+            ValueError: the position is below that of the store.
             StoreUnusable: see `position`.
             StoreCorrupt: a merge found damaged words.
         """
         current = self.position()
         if position < current:
-            raise ValueError(f"position {position} lies before the store's {current}")
+            raise ValueError(f"position {position} is below the store's {current}")
         self._commit(self._added(self._storage.segments, [changes]), position, stamp)
 
     def rebuild(self, batches: Iterable[Changes], position: int, stamp: int) -> None:
-        """Replace the content by that of `batches`; readers see the old one until it is complete.
+        """Replace the content by that of `batches`; readers use the old one until it is complete.
 
         Args:
-            batches: the new content; of an id that occurs again the last counts.
-            position: the changelog position that this leads up to; it may lie before the old one.
-            stamp: when that entry was written, in µs since the epoch.
+            batches: the new content; the last fingerprint of an id wins.
+            position: the changelog position of the new content; may be below the old one.
+            stamp: the time of the entry at that position, in µs since the epoch.
 
         Raises:
             OSError, StoreUnusable, StoreCorrupt: see `apply`.
@@ -108,7 +108,7 @@ class StoreWriter:
         self._commit(self._added(StoreSegments(), batches), position, stamp)
 
     def close(self) -> None:
-        """Release the lock; a second call changes nothing."""
+        """Release the lock; a second call has no effect."""
         self._storage.close()
 
     def _added(self, segments: StoreSegments, batches: Iterable[Changes]) -> StoreSegments:
@@ -119,7 +119,7 @@ class StoreWriter:
     def _append(self, segments: StoreSegments, changes: Changes) -> StoreSegments:
         """Write changes as the newest segment; without any, return the same segments."""
         deleted = np.array(sorted(key for key in changes if changes[key] is None), np.uint32)
-        tombstones = deleted[merging.held(segments.segments, deleted)]
+        tombstones = deleted[merging.stored(segments.segments, deleted)]
         columns = Columns.of((key, row) for key, row in changes.items() if row is not None)
         segment = self._write(columns, tombstones)
         return segments.with_segments([*segments.segments, segment]) if segment else segments

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class IndexBusy(FingerprintIndexError):  # noqa: N818 - named for the state it reports
-    """Another process writes the index."""
+    """Another process has the index open for writing."""
 
 
 class Closable(Protocol):
@@ -41,11 +41,11 @@ class Closable(Protocol):
 
 
 class OpenIndex(FingerprintIndex, Closable, Protocol):
-    """An index open for searching, for use by several threads."""
+    """An index open for searching. Thread-safe."""
 
 
 class IndexUpdater(Closable, Protocol):
-    """An index open for writing by this process only; for one thread."""
+    """An index open for writing by this process only. Not thread-safe."""
 
     def position(self) -> int:
         """Return the changelog position of the last commit."""
@@ -60,15 +60,15 @@ class IndexUpdater(Closable, Protocol):
         ...
 
     def merging(self) -> bool:
-        """Return whether a merge runs in the background, which `close` would stop."""
+        """Return whether a merge runs in the background; `close` would stop it."""
         ...
 
 
 def open_index(settings: FingerprintIndexSettings) -> OpenIndex:
     """Open the index for searching. An index that does not exist is empty, at position 0.
 
-    With several servers, processes start with different ones. A process uses its server while it
-    replies.
+    With several servers, different processes prefer different ones. A process uses another server
+    only while its preferred one does not reply.
 
     Raises:
         IndexCorrupt: files of a local index are damaged.
@@ -93,14 +93,14 @@ def open_updater(
     """Open the index for writing. Create it, empty at position 0, if it does not exist.
 
     Args:
-        settings: of the index.
-        databases: of which the fingerprint database has the lock of an index on a server.
+        settings: the settings of the index.
+        databases: the lock of an index on a server is in the fingerprint database.
         clear_damaged: replace damaged files by an empty index, to rebuild it.
 
     Raises:
         IndexBusy: another process writes it.
         IndexCorrupt: files of a local index are damaged.
-        IndexUnavailable: the server does not answer.
+        IndexUnavailable: the server gives no usable answer.
     """
     if settings.protocol == "local":
         try:
@@ -113,7 +113,9 @@ def open_updater(
 def _open_on_server(settings: FingerprintIndexSettings, databases: Databases) -> HttpIndexUpdater:
     release = try_lock_index(databases.engine("fingerprint"), settings.name)
     if release is None:
-        raise IndexBusy(f"index {settings.name}: another process writes it; wait for it")
+        raise IndexBusy(
+            f"index {settings.name}: another process has it open for writing; wait until it ends"
+        )
     try:
         return HttpIndexUpdater(IndexServerClient(*settings.servers()[0], settings.name), release)
     except BaseException:

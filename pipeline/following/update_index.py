@@ -10,7 +10,12 @@ from pipeline.catalog.fingerprint.changelog import LoggedFingerprint
 from pipeline.fingerprint.query import extract_query
 from pipeline.fingerprint_store import StoreWriter
 from pipeline.following.open_index import IndexUpdater
-from pipeline.following.update_store import apply_to_store, check_own, store_may_fail, update_store
+from pipeline.following.update_store import (
+    apply_to_store,
+    check_same_database,
+    store_may_fail,
+    update_store,
+)
 from pipeline.index.changes import Change, Delete, Insert
 from pipeline.runtime.databases import Databases
 
@@ -27,11 +32,12 @@ def update_index(
     """Apply the changelog's entries after the index's position; return the new position.
 
     Each commit of the index stores the position. So after a crash, the next run continues there.
-    A store at the index's position gets the same changes; a store that is behind reads its own.
+    A store at the index's position gets the same changes. For a store at another position, the
+    changelog is read again.
 
     Args:
-        writer: of the index.
-        databases: of which the fingerprint database has the changelog.
+        writer: the writer of the index.
+        databases: the changelog is in the fingerprint database.
         store: the fingerprint store, which is updated too.
         batches: maximum number of batches of `BATCH` entries; None for all entries.
 
@@ -60,10 +66,10 @@ def update_index(
 
 
 def _own(store: StoreWriter | None, connection: sa.Connection) -> StoreWriter | None:
-    """Return the store if it follows this database, else None."""
+    """Return the store if it belongs to this database, else None."""
     if store:
         with store_may_fail():
-            check_own(store, connection)
+            check_same_database(store, connection)
             return store
     return None
 
@@ -77,9 +83,9 @@ def rebuild_index(
     for fingerprints that were inserted meanwhile.
 
     Args:
-        writer: of the index.
-        databases: of which the fingerprint database has the fingerprints.
-        progress: called with the number of fingerprints in each chunk that was read.
+        writer: the writer of the index.
+        databases: the fingerprints are in the fingerprint database.
+        progress: is called with the number of fingerprints of each chunk that was read.
     """
     with databases.engine("fingerprint").connect() as connection:
         position = changelog.position(connection)

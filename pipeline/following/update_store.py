@@ -19,16 +19,16 @@ from pipeline.runtime.databases import Databases
 logger = structlog.get_logger("acoustid.following.update_store")
 
 
-class ForeignStoreError(FingerprintStoreError):
-    """The store follows another database, or the state of this one before it was restored."""
+class OtherDatabaseError(FingerprintStoreError):
+    """The store belongs to another database, or to a state of this one before a restore."""
 
 
 @contextmanager
 def store_may_fail() -> Iterator[None]:
     """Log an error of the store instead of raising it.
 
-    Lookups work without the store but not without the index. So a full disk or a damaged store must
-    not stop the update of the index.
+    Lookups work without the store but not without the index. So a full disk or a damaged store
+    must not stop the update of the index.
     """
     try:
         yield
@@ -36,16 +36,16 @@ def store_may_fail() -> Iterator[None]:
         logger.exception("the fingerprint store was not written", error=str(error))
 
 
-def check_own(store: StoreWriter | FingerprintStore, connection: sa.Connection) -> None:
-    """Check that a store follows the changelog of this database.
+def check_same_database(store: StoreWriter | FingerprintStore, connection: sa.Connection) -> None:
+    """Check that a store was made from the changelog of this database.
 
     Raises:
-        ForeignStoreError: it does not.
+        OtherDatabaseError: it was not.
     """
     if not changelog.has_entry(connection, *store.reached()):
-        raise ForeignStoreError(
-            f"the fingerprint store is at position {store.position()} of another database's "
-            "changelog, or of this one's before it was restored: run `acoustid store rebuild`"
+        raise OtherDatabaseError(
+            f"the fingerprint store (position {store.position()}) belongs to another database, or "
+            "to a state of this one before a restore: run `acoustid store rebuild`"
         )
 
 
@@ -65,15 +65,15 @@ def update_store(
     """Apply the changelog's entries after the store's position.
 
     Args:
-        store: to update.
-        connection: to the fingerprint database.
+        store: the store to update.
+        connection: a connection to the fingerprint database.
         batch: number of entries in one commit.
         batches: maximum number of batches; None for all entries.
 
     Raises:
-        ForeignStoreError: the store follows another database.
+        OtherDatabaseError: the store belongs to another database.
     """
-    check_own(store, connection)
+    check_same_database(store, connection)
     done = 0
     while batches is None or done < batches:
         logged, position = changelog.read(connection, store.position(), batch)
@@ -93,21 +93,21 @@ def rebuild_store(
     for fingerprints that were inserted meanwhile.
 
     Args:
-        store: to rebuild.
-        databases: of which the fingerprint database has the fingerprints.
-        batch: number of the changelog's entries in one commit.
-        progress: called with the number of fingerprints in each chunk that was read.
+        store: the store to rebuild.
+        databases: the fingerprints are in the fingerprint database.
+        batch: number of changelog entries in one commit.
+        progress: is called with the number of fingerprints of each chunk that was read.
     """
     with databases.engine("fingerprint").connect() as connection:
         position = changelog.position(connection)
         stamp = changelog.stamp(connection, position)
         connection.commit()
-        store.rebuild(_everything(connection, progress), position, stamp)
+        store.rebuild(_all_changes(connection, progress), position, stamp)
         update_store(store, connection, batch, None)
     return store.position()
 
 
-def _everything(
+def _all_changes(
     connection: sa.Connection, progress: Callable[[int], object]
 ) -> Iterator[dict[int, StoreRow | None]]:
     for logged in changelog.all_fingerprints(connection):

@@ -1,4 +1,4 @@
-"""Runs the stages of an import one after the other: validate, dedupe, match, persist."""
+"""Runs the stages of an import one after the other: validate, dedupe, score, persist."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,7 +14,7 @@ from pipeline.messages import SubmissionBatch
 from pipeline.runtime.databases import Databases
 
 PERSIST_ATTEMPTS: Final = 3
-"""Attempts to persist a batch whose matched fingerprints move or disappear in the meantime."""
+"""Attempts to persist a batch. One fails if a matched fingerprint was moved or deleted."""
 
 
 def import_submissions(
@@ -22,17 +22,17 @@ def import_submissions(
 ) -> list[Imported]:
     """Import pending submissions in this process; return the rows of those that are imported.
 
-    The worker's chain runs the same stages as one task each. Both may work on one submission: it
-    is imported once. The index is not updated.
+    A worker runs the same stages as one task each. If both import the same submission, it is
+    imported once. The index is not updated.
 
     Args:
-        ids: of submissions in the ingest database.
-        index: to search for matches.
-        databases: of which ``ingest``, ``app`` and ``fingerprint`` change.
+        ids: the ids of submissions in the ingest database.
+        index: the index that is searched for matches.
+        databases: ``ingest``, ``app`` and ``fingerprint`` are changed.
 
     Raises:
-        IndexBehindError: the index lacks too many fingerprints to match against.
-        IndexAheadError: the index is of another database.
+        IndexBehindError: too many fingerprints are not in the index yet.
+        IndexAheadError: the index belongs to another database.
         StaleMatchesError: see `persist_current`.
     """
     batch = dedupe_submissions(validate_submissions(ids, databases), databases)
@@ -43,7 +43,7 @@ def import_submissions(
 
 
 def persist_current(batch: SubmissionBatch, index: FingerprintIndex, databases: Databases) -> int:
-    """Persist a matched batch, and match it again while its matches are out of date.
+    """Persist a matched batch; match it again if its matches are out of date.
 
     Returns:
         The changelog's position afterwards.

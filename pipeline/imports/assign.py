@@ -1,4 +1,4 @@
-"""Decides which track each submission joins and which fingerprint it becomes, without I/O.
+"""Decides on the track and the fingerprint of each submission, without I/O.
 
 New fingerprints and tracks of a batch have no ids yet. Until they are stored, their id is the
 negated id of their submission.
@@ -19,7 +19,7 @@ from pipeline.thresholds import (
 
 
 @dataclass(frozen=True, slots=True)
-class Newcomer:
+class RecentFingerprint:
     """A fingerprint that was stored after the submissions were matched."""
 
     id: int
@@ -40,55 +40,58 @@ class Assigner:
     """Places submissions in order; each may join a track of an earlier one.
 
     Args:
-        newcomers: fingerprints stored since the submissions were matched.
-        scores: compare2 of submissions with those newcomers, and with the earlier submissions of
-            the batch under their negative ids. Pairs with too different lengths are left out.
+        recent: fingerprints stored since the submissions were matched.
+        scores: compare2 of submissions with these fingerprints, and with the earlier submissions of
+            the batch under their negative ids. Pairs whose lengths differ too much are left out.
         fit: returns the fit of a submission to the stored fingerprints of a track.
     """
 
     def __init__(
         self,
-        newcomers: Iterable[Newcomer],
+        recent: Iterable[RecentFingerprint],
         scores: Mapping[Pair, float],
         fit: Callable[[StoredSubmission, int], TrackFit],
     ) -> None:
-        self._newcomers: dict[int, Newcomer] = {}
-        self._by_track: dict[int, list[Newcomer]] = {}
+        self._recent: dict[int, RecentFingerprint] = {}
+        self._by_track: dict[int, list[RecentFingerprint]] = {}
         self._scores = scores
         self._like: dict[int, list[int]] = {}
         self._fit = fit
-        for newcomer in newcomers:
-            self._add(newcomer)
+        for fingerprint in recent:
+            self._add(fingerprint)
         for (submission_id, fingerprint_id), score in scores.items():
             if score > IMPORT_MATCH_THRESHOLD:
                 self._like.setdefault(submission_id, []).append(fingerprint_id)
 
     def place(self, submission: StoredSubmission, candidate: SubmissionInBatch) -> Placement:
-        """Decide which track a submission joins, by the public service's rule.
+        """Decide which track a submission joins, by the rule of the public service.
 
-        It joins the track of its best match among those that it fits, and is the same fingerprint
-        if that match exceeds `IMPORT_SAME_FINGERPRINT_THRESHOLD`. Otherwise it gets a new track.
+        It joins the track of its best match among the tracks that it fits. If the score of that
+        match exceeds `IMPORT_SAME_FINGERPRINT_THRESHOLD`, the submission is counted on the matched
+        fingerprint. Without such a track it gets a new one.
         """
         matches = self._all_matches(submission, candidate)
         fits = self._all_fits(submission, candidate, matches)
         target = next((match for match in matches if can_join(fits[match.track_id])), None)
         placement = _placement(submission, target)
         if placement.fingerprint_id < 0:
-            self._add(Newcomer(placement.fingerprint_id, placement.track_id, submission.length))
+            self._add(
+                RecentFingerprint(placement.fingerprint_id, placement.track_id, submission.length)
+            )
         return placement
 
-    def _add(self, newcomer: Newcomer) -> None:
-        self._newcomers[newcomer.id] = newcomer
-        self._by_track.setdefault(newcomer.track_id, []).append(newcomer)
+    def _add(self, fingerprint: RecentFingerprint) -> None:
+        self._recent[fingerprint.id] = fingerprint
+        self._by_track.setdefault(fingerprint.track_id, []).append(fingerprint)
 
     def _all_matches(
         self, submission: StoredSubmission, candidate: SubmissionInBatch
     ) -> list[Match]:
-        like = (self._newcomers.get(key) for key in self._like.get(submission.id, ()))
+        like = (self._recent.get(key) for key in self._like.get(submission.id, ()))
         found = [
             Match(each.id, each.track_id, self._scores[submission.id, each.id])
             for each in like
-            if each is not None  # an earlier submission may be a stored fingerprint
+            if each is not None  # an earlier submission may have become a stored fingerprint
         ]
         return sorted([*candidate.matches, *found], key=_rank)
 
@@ -99,26 +102,26 @@ class Assigner:
         for match in matches:
             if match.track_id not in fits:
                 fits[match.track_id] = self._stored_fit(submission, match.track_id)
-        return {track_id: self._with_newcomers(fit, submission) for track_id, fit in fits.items()}
+        return {track_id: self._with_recent(fit, submission) for track_id, fit in fits.items()}
 
     def _stored_fit(self, submission: StoredSubmission, track_id: int) -> TrackFit:
         return self._fit(submission, track_id) if track_id > 0 else TrackFit(track_id)
 
-    def _with_newcomers(self, fit: TrackFit, submission: StoredSubmission) -> TrackFit:
+    def _with_recent(self, fit: TrackFit, submission: StoredSubmission) -> TrackFit:
         min_score, max_length_diff = fit.min_score, fit.max_length_diff
-        for newcomer in self._by_track.get(fit.track_id, ()):
-            min_score = min(min_score, self._scores.get((submission.id, newcomer.id), min_score))
-            max_length_diff = max(max_length_diff, abs(newcomer.length - submission.length))
+        for fingerprint in self._by_track.get(fit.track_id, ()):
+            min_score = min(min_score, self._scores.get((submission.id, fingerprint.id), min_score))
+            max_length_diff = max(max_length_diff, abs(fingerprint.length - submission.length))
         return TrackFit(fit.track_id, min_score, max_length_diff)
 
 
 def can_join(fit: TrackFit) -> bool:
-    """Return whether a submission may join a track: it must match all its fingerprints."""
+    """Return whether a submission matches all fingerprints of a track, so that it may join it."""
     return fit.min_score >= IMPORT_JOIN_THRESHOLD and fit.max_length_diff <= IMPORT_MAX_LENGTH_DIFF
 
 
 def _rank(match: Match) -> tuple[float, bool, int]:
-    """Return a sort key: best first, then by id; negative ids last, like their later ids."""
+    """Return a sort key: best first, then by id; negative ids last, as their final ids."""
     return -match.score, match.fingerprint_id < 0, abs(match.fingerprint_id)
 
 

@@ -15,7 +15,7 @@ Joining = tuple[int, int]  # submission id, track id
 
 
 def near(one: int, other: int) -> bool:
-    """Return whether two lengths (seconds) are close enough for one recording."""
+    """Return whether two fingerprints of these lengths (seconds) may be of one recording."""
     return abs(one - other) <= IMPORT_MAX_LENGTH_DIFF
 
 
@@ -26,8 +26,8 @@ def near_pairs(
     ids = np.fromiter((each.id for each in submissions), np.int64, len(submissions))
     others = np.fromiter((each.id for each in stored), np.int64, len(stored))
     lengths = np.fromiter((each.length for each in submissions), np.int64, len(submissions))
-    theirs = np.fromiter((each.length for each in stored), np.int64, len(stored))
-    rows, columns = np.nonzero(np.abs(lengths[:, None] - theirs) <= IMPORT_MAX_LENGTH_DIFF)
+    other_lengths = np.fromiter((each.length for each in stored), np.int64, len(stored))
+    rows, columns = np.nonzero(np.abs(lengths[:, None] - other_lengths) <= IMPORT_MAX_LENGTH_DIFF)
     return list(zip(ids[rows].tolist(), others[columns].tolist(), strict=True))
 
 
@@ -41,7 +41,7 @@ def score_pairs(
     Args:
         wanted: the submissions by their ids.
         stored: the fingerprints by their ids.
-        pairs: to compare.
+        pairs: the pairs to compare.
     """
     rows = {fingerprint_id: row for row, fingerprint_id in enumerate(stored)}
     columns = {submission_id: column for column, submission_id in enumerate(wanted)}
@@ -65,7 +65,7 @@ def fit_tracks(
         wanted: the submissions by their ids.
         joinings: submissions and tracks that they may join.
         members: the fingerprints of those tracks.
-        known: scores that are not computed again.
+        known: scores of pairs that are already computed.
     """
     stored = {member.id: member for member in members}
     tracks: dict[int, list[StoredFingerprint]] = {}

@@ -10,8 +10,8 @@ def dedupe_submissions(batch: SubmissionBatch, databases: Databases) -> Submissi
     """Drop submissions that are imported already; find stored fingerprints with the same words.
 
     A run that crashed between the commits of its two databases leaves imported submissions in the
-    state ``pending``; they get their final state here. A fingerprint with known words needs no
-    search of the index.
+    state ``pending``; they get their final state here. A submission with equal fingerprints is not
+    searched for in the index.
     """
     with databases.engine("fingerprint").connect() as connection:
         ids = [candidate.id for candidate in batch.submissions]
@@ -21,14 +21,14 @@ def dedupe_submissions(batch: SubmissionBatch, databases: Databases) -> Submissi
         finished = {imported.submission_id for imported in done}
         batch.submissions = [c for c in batch.submissions if c.id not in finished]
     if batch.submissions:
-        _find_twins(batch, databases)
+        _find_equal(batch, databases)
     return batch
 
 
-def _find_twins(batch: SubmissionBatch, databases: Databases) -> None:
+def _find_equal(batch: SubmissionBatch, databases: Databases) -> None:
     with databases.engine("ingest").connect() as connection:
         gids = submissions.gids(connection, [candidate.id for candidate in batch.submissions])
     with databases.engine("fingerprint").connect() as connection:
-        twins = fingerprints.twins(connection, gids.values())
+        equal = fingerprints.equal_fingerprints(connection, gids.values())
     for candidate in batch.submissions:
-        candidate.twins = twins.get(gids[candidate.id], [])
+        candidate.twins = equal.get(gids[candidate.id], [])

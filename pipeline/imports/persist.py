@@ -1,8 +1,9 @@
 """The fourth stage of an import: writes submissions to the catalogue, each exactly once.
 
-Two submissions of one recording must not create two tracks, also in different workers. `score`
-matches them without a lock. Here, under the lock of the catalogue, each is compared with the few
-fingerprints that were stored since. So the decision considers everything that was committed.
+Two submissions of one recording must not create two tracks, even in different workers. `score`
+matches submissions without a lock. This stage takes the lock of the catalogue and compares each
+submission with the few fingerprints that were stored since, so the decision is based on all
+committed fingerprints.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
 from pipeline.catalog.ingest import import_results
 from pipeline.catalog.ingest import submissions as receipts
 from pipeline.catalog.ingest.submissions import StoredSubmission
-from pipeline.imports.assign import Assigner, Newcomer, Placement
+from pipeline.imports.assign import Assigner, Placement, RecentFingerprint
 from pipeline.imports.compare_pairs import Joining, Pair, fit_tracks, near_pairs, score_pairs
 from pipeline.imports.write_placements import store_placements
 from pipeline.messages import SubmissionBatch, SubmissionInBatch, TrackFit
@@ -74,10 +75,10 @@ def _place(
 ) -> list[Placement]:
     candidates = [candidate for candidate in batch.submissions if candidate.id in wanted]
     _check_matches(candidates, connection)
-    newcomers, _ = fingerprints.logged_after(connection, batch.seen)
-    stored = {newcomer.id: newcomer for newcomer in newcomers}
-    fresh = score_pairs(wanted, stored, near_pairs(wanted.values(), newcomers))
-    fits = _fits_of_newcomers(wanted, stored, fresh, connection)
+    recent, _ = fingerprints.logged_after(connection, batch.seen)
+    stored = {fingerprint.id: fingerprint for fingerprint in recent}
+    fresh = score_pairs(wanted, stored, near_pairs(wanted.values(), recent))
+    fits = _fits_of_recent(wanted, stored, fresh, connection)
 
     def fit(submission: StoredSubmission, track_id: int) -> TrackFit:
         joining = (submission.id, track_id)
@@ -87,20 +88,22 @@ def _place(
         return fits[joining]
 
     assigner = Assigner(
-        (Newcomer(each.id, each.track_id, each.length) for each in newcomers), scores | fresh, fit
+        (RecentFingerprint(each.id, each.track_id, each.length) for each in recent),
+        scores | fresh,
+        fit,
     )
     return [assigner.place(wanted[candidate.id], candidate) for candidate in candidates]
 
 
-def _fits_of_newcomers(
+def _fits_of_recent(
     wanted: Mapping[int, StoredSubmission],
-    newcomers: Mapping[int, StoredFingerprint],
+    recent: Mapping[int, StoredFingerprint],
     scores: Mapping[Pair, float],
     connection: sa.Connection,
 ) -> dict[Joining, TrackFit]:
-    """Return the fits of submissions to the tracks of the newcomers that they match."""
+    """Return the fits of submissions to the tracks of recent fingerprints that they match."""
     joinings = {
-        (submission_id, newcomers[key].track_id)
+        (submission_id, recent[key].track_id)
         for (submission_id, key), score in scores.items()
         if score > IMPORT_MATCH_THRESHOLD
     }

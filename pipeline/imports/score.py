@@ -26,7 +26,7 @@ from pipeline.thresholds import (
 
 
 class IndexBehindError(Exception):
-    """The index lacks too many changelog entries to match submissions; retry later."""
+    """Too many changelog entries are not in the index yet; retry later."""
 
 
 def match_submissions(
@@ -34,11 +34,11 @@ def match_submissions(
 ) -> SubmissionBatch:
     """Set the matches of each submission and its fits to their tracks.
 
-    No lock is held. `batch.seen` is the changelog position up to which all fingerprints were
-    considered; `persist` compares the later ones.
+    No lock is taken. `batch.seen` is the changelog position up to which all fingerprints were
+    compared; `persist` compares the later ones.
 
     Raises:
-        IndexBehindError: the index lacks more than `IMPORT_MAX_UNINDEXED` entries.
+        IndexBehindError: more than `IMPORT_MAX_UNINDEXED` entries are not in the index.
         IndexAheadError: the index belongs to another database, or to a later state of this one.
     """
     with databases.engine("ingest").connect() as connection:
@@ -71,10 +71,10 @@ def _search(
     wanted: Mapping[int, StoredSubmission],
     index: FingerprintIndex,
 ) -> dict[int, list[int]]:
-    """Return the ids of candidates by submission id: its twins, or else those from the index."""
-    untwinned = [candidate for candidate in candidates if not candidate.twins]
+    """Return candidates by submission id: its equal fingerprints, else the hits of the index."""
+    without_equal = [candidate for candidate in candidates if not candidate.twins]
     hits = index.search(
-        list(extract_query_batch([wanted[each.id].words for each in untwinned])),
+        list(extract_query_batch([wanted[each.id].words for each in without_equal])),
         limit=IMPORT_INDEX_LIMIT,
         min_score=IMPORT_INDEX_MIN_SCORE,
         score_pct=IMPORT_INDEX_SCORE_PCT,
@@ -82,7 +82,8 @@ def _search(
     )
     searched = {candidate.id: candidate.twins for candidate in candidates}
     searched |= {
-        candidate.id: found.ids.tolist() for candidate, found in zip(untwinned, hits, strict=True)
+        candidate.id: found.ids.tolist()
+        for candidate, found in zip(without_equal, hits, strict=True)
     }
     return searched
 

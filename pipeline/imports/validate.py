@@ -1,4 +1,4 @@
-"""The first stage of an import: rejects the submissions that can't be imported."""
+"""The first stage of an import: rejects submissions that can't be imported."""
 
 from collections.abc import Sequence
 
@@ -37,7 +37,7 @@ def validate_submissions(ids: Sequence[int], databases: Databases) -> Submission
 def _rejection(stored: StoredSubmission, distinct: int) -> str | None:
     """Return why a submission is rejected; None if it is valid.
 
-    A fingerprint of silence has a single distinct word, so it needs no rule of its own.
+    A fingerprint of silence has a single distinct word, so it needs no separate rule.
     """
     if not (identifier(stored.mbid) or identifier(stored.puid) or stored.meta is not None):
         return "it names no recording: an mbid, a puid or text metadata is needed"

@@ -1,4 +1,4 @@
-"""Writes placed submissions to the fingerprint database: tracks, fingerprints and links."""
+"""Writes placements to the fingerprint database: tracks, fingerprints and links."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,9 +20,10 @@ def store_placements(
     """Write placements with their links; return the rows of each submission.
 
     Args:
-        placements: in the order of their decisions.
+        placements: the placements, in the order of the decisions.
         formats: ids of the audio formats by name.
-        connection: on the fingerprint database, in the transaction of the decisions.
+        connection: a connection to the fingerprint database, in the transaction
+            in which the placements were decided.
     """
     final = _numbered(placements, formats, connection)
     imported = _link(final, connection)

@@ -1,6 +1,6 @@
-"""The inverted index: which fingerprints hold a query term.
+"""The inverted index: the fingerprints that contain each query term.
 
-Immutable, memory-mapped segments named by a manifest that is replaced atomically. One writer, any
+Immutable, memory-mapped segments, listed in a manifest that is replaced atomically. One writer, any
 number of readers in other processes; see `open_writer` and `open_reader`.
 """
 

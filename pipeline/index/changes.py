@@ -1,4 +1,4 @@
-"""Changes to an index, and a batch of them folded into the arrays of one segment."""
+"""Changes to an index, and the arrays of one segment made from a batch of changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TERMS = np.dtype(np.uint32)
 
 
 class Insert(NamedTuple):
-    """Put a document into the index, in place of any older version of it.
+    """Insert a document into the index, replacing any older version.
 
     Attributes:
         id: fingerprint id, 1 to 2**32 - 1.
@@ -54,7 +54,7 @@ class FoldedChanges:
     Attributes:
         inserted: sorted ids of documents with a new version.
         deleted: sorted ids of deleted documents, none of them in `inserted`.
-        keys: postings of the new versions, documents numbered by their places in `inserted`.
+        keys: postings of the new versions; a document's number is its place in `inserted`.
     """
 
     inserted: Ids
@@ -63,7 +63,7 @@ class FoldedChanges:
 
 
 def fold(changes: Iterable[Change]) -> FoldedChanges:
-    """Fold a batch: the last change of an id wins, a term counts once in a document.
+    """Return changes as a segment's content: the last change of an id wins, terms count once.
 
     Raises:
         ValueError: an id is out of range, or terms are not one-dimensional.
@@ -86,7 +86,7 @@ def fold(changes: Iterable[Change]) -> FoldedChanges:
 
 
 def group(batches: Iterable[Sequence[Change]], weight: int) -> Iterator[list[Change]]:
-    """Join batches, in order, until a group holds about `weight` terms.
+    """Join batches, in order, until a group has about `weight` terms.
 
     A batch is never split, so a group may exceed `weight` by less than one batch.
     """
@@ -105,12 +105,12 @@ def group(batches: Iterable[Sequence[Change]], weight: int) -> Iterator[list[Cha
 
 
 def are_terms(terms: object) -> bool:
-    """Tell whether `terms` is a one-dimensional uint32 array."""
+    """Return whether `terms` is a one-dimensional uint32 array."""
     return isinstance(terms, np.ndarray) and terms.dtype == _TERMS and terms.ndim == 1
 
 
 def check_terms(terms: NDArray[np.uint32], what: str) -> None:
-    """Raise unless `terms` is a one-dimensional uint32 array; `what` names it in the message."""
+    """Raise unless `terms` is a one-dimensional uint32 array; `what` is its name in the message."""
     if not isinstance(terms, np.ndarray) or terms.dtype != np.uint32:
         kind = terms.dtype if isinstance(terms, np.ndarray) else type(terms).__name__
         raise TypeError(f"{what} must be a uint32 array, not {kind}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def verify(path: str | Path) -> list[str]:
-    """Read a whole index and list its problems; writers and readers may be at work.
+    """Read a whole index and list its problems. Other processes may read and write it.
 
     Checks every CRC, that ids and postings are sorted and distinct, that postings belong to
     documents of their segment, and that headers, footers and manifest agree.
@@ -30,7 +30,7 @@ def verify(path: str | Path) -> list[str]:
         path: the folder of the index.
 
     Returns:
-        One line for each problem, naming the file; nothing if all is well.
+        One line for each problem, with the file; empty if there is none.
     """
     return verify_folder(INDEX_FORMAT, Path(path), _content_problems)
 
@@ -40,9 +40,9 @@ def _content_problems(segment: IndexSegment) -> Iterator[str]:
         if not _ascending(ids):
             yield f"its {name} are not sorted and distinct"
     if segment.ids.size and segment.ids[0] == 0:
-        yield "it holds a document with id 0"
+        yield "it has a document with id 0"
     if contains(segment.documents, segment.tombstones).any():
-        yield "it holds tombstones of documents that it holds"
+        yield "it has tombstones of its own documents"
     if not segment.directory_agrees():
         yield "its directory does not agree with its terms"
     last = np.empty(0, dtype=np.uint64)
@@ -52,7 +52,7 @@ def _content_problems(segment: IndexSegment) -> Iterator[str]:
             yield "its postings are not sorted and distinct"
             return
         if (documents_of(part) >= segment.documents.size).any():
-            yield "it holds postings of documents that it does not hold"
+            yield "it has postings of documents that it does not have"
             return
         last = keys[-1:]
 

@@ -10,37 +10,37 @@ class FingerprintIndexError(Exception):
 
 
 class IndexLocked(StorageLocked, FingerprintIndexError):  # noqa: N818 - named for the state it reports
-    """Another writer holds the index."""
+    """Another writer has the index open."""
 
     noun = "index"
 
 
 class IndexCorrupt(StorageCorrupt, FingerprintIndexError):  # noqa: N818 - named for the state it reports
-    """A file of the index is missing, cut short or changed."""
+    """A file of the index is missing, truncated or changed."""
 
     remedy = "delete the index and rebuild it"
 
 
 class WriterUnusable(StorageUnusable, FingerprintIndexError):  # noqa: N818 - named for the state it reports
-    """The writer is closed, or a failed commit could not be taken back."""
+    """The writer is closed, or a failed commit could not be undone."""
 
 
 class StalePosition(FingerprintIndexError, ValueError):  # noqa: N818 - named for what it reports
-    """Changes were offered for a position below that of the index.
+    """The position of a commit is below that of the index.
 
     Attributes:
-        position: the position that was offered.
+        position: the position of the commit.
         current: the position of the index.
     """
 
     def __init__(self, position: int, current: int) -> None:
         super().__init__(
-            f"position {position} lies before the index's own, {current}; "
-            "read position() again and send only what follows it"
+            f"position {position} is below that of the index, {current}; "
+            "read position() again and send only later changes"
         )
         self.position = position
         self.current = current
 
 
 class SearchTimeout(FingerprintIndexError):  # noqa: N818 - named for what it reports
-    """A search took longer than it may."""
+    """A search exceeded its timeout."""

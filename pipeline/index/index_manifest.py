@@ -1,4 +1,4 @@
-"""The index's manifest, and how the storage engine handles the index's files."""
+"""The index's manifest, and the description of the index's files for the storage engine."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class IndexManifest:
     """One committed state of the index.
 
     Attributes:
-        generation: grows by one with every commit.
-        position: the changelog position that this state has reached.
+        generation: number that increases by one with every commit.
+        position: the changelog position of this state.
         next_segment: the lowest segment number that was never used.
-        segments: the segments, oldest first: a later one's documents replace those of an earlier
+        segments: the segments, oldest first: documents of a later one replace those of an earlier
             one.
-        metadata: text by key, kept for the owner of the index.
+        metadata: texts by key, stored for the owner of the index.
     """
 
     generation: int = 0

@@ -18,7 +18,7 @@ class Hits:
 
     Attributes:
         ids: fingerprint ids, uint32, shape (n,).
-        scores: number of distinct query terms each document holds, int32, shape (n,).
+        scores: number of distinct query terms that each document contains, int32, shape (n,).
     """
 
     ids: NDArray[np.uint32]
@@ -30,11 +30,11 @@ class IndexStats:
     """The size of an index.
 
     Attributes:
-        position: the changelog position it has reached.
-        documents: documents a search can find; replaced and deleted ones don't count.
+        position: its changelog position.
+        documents: documents searches can find; replaced and deleted ones don't count.
         segments: number of segments.
         bytes: bytes of all segments on the disk.
-        min_document_id: the lowest id of a document that a search can find, 0 without any.
+        min_document_id: the lowest id of a document that searches can find, 0 without any.
         max_document_id: the highest.
     """
 
@@ -63,24 +63,24 @@ class FingerprintIndex(Protocol):
 
         Args:
             queries: terms of each query, uint32, any order, duplicates count once.
-            limit: most hits a query may have, at least 1.
-            min_score: fewest terms a hit must share, at least 1.
+            limit: maximum number of hits of a query, at least 1.
+            min_score: minimum number of terms that a hit shares, at least 1.
             score_pct: hits below floor(best * score_pct / 100) are dropped, 0 to 100.
-            max_postings: most postings that may bring documents into a query's answer. Terms are
-                taken from the rarest up; those beyond only add to the scores of the best that
-                rarer ones brought in. None for an exact answer.
-            timeout: seconds that the search may take, None for no limit.
+            max_postings: maximum number of postings that may add documents to a query's answer.
+                Rarer terms come first; the others only raise the scores of the best documents that
+                rarer ones added. None for an exact answer.
+            timeout: maximum seconds for the search, None for no limit.
 
         Returns:
             One `Hits` for each query, in the order of `queries`.
 
         Raises:
-            SearchTimeout: the search was not done in time.
+            SearchTimeout: the search exceeded the timeout.
         """
         ...
 
     def position(self) -> int:
-        """Return the changelog position that the index has reached."""
+        """Return the changelog position of the index."""
         ...
 
     def stats(self) -> IndexStats:

@@ -25,22 +25,21 @@ if TYPE_CHECKING:
 def open_reader(path: str | Path) -> IndexReader:
     """Open an index for searching.
 
-    Where there is no index yet the reader is empty at position 0; it follows the index once there
-    is one.
+    If there is no index, the reader is empty at position 0; it reads the index once that exists.
 
     Args:
         path: the folder of the index.
 
     Raises:
-        IndexCorrupt: a file is missing or its header, footer or length is wrong; it is named.
+        IndexCorrupt: a file is missing, or its header, footer or length is wrong.
     """
     return IndexReader(Path(path))
 
 
 class IndexReader:
-    """Searches the newest committed state; a context manager, for use by several threads.
+    """Searches the newest committed state. A context manager. Thread-safe.
 
-    Every call begins with `refresh`, and works on one state from beginning to end.
+    Every call begins with `refresh` and uses a single state.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -60,7 +59,7 @@ class IndexReader:
         self.close()
 
     def refresh(self) -> bool:
-        """Follow the manifest; costs one `stat` while it stays the same.
+        """Read the current state if the manifest has changed; otherwise, this takes one `stat`.
 
         Returns:
             Whether there was a new state.
@@ -84,18 +83,18 @@ class IndexReader:
 
         Args:
             queries: terms of each query, uint32, any order, duplicates count once.
-            limit: most hits a query may have, at least 1.
-            min_score: fewest terms a hit must share, at least 1.
+            limit: maximum number of hits of a query, at least 1.
+            min_score: minimum number of terms that a hit shares, at least 1.
             score_pct: hits below floor(best * score_pct / 100) are dropped, 0 to 100.
-            max_postings: most postings that may bring documents into a query's answer; see
+            max_postings: maximum number of postings that may add documents to a query's answer; see
                 `FingerprintIndex.search`.
-            timeout: seconds that the search may take, None for no limit.
+            timeout: maximum seconds for the search, None for no limit.
 
         Returns:
             One `Hits` for each query, in the order of `queries`.
 
         Raises:
-            SearchTimeout: the search was not done in time.
+            SearchTimeout: the search exceeded the timeout.
             TypeError: a query is not a uint32 array.
             ValueError: a query has more than one dimension, or a limit is out of range.
             IndexCorrupt: see `open_reader`.
@@ -107,7 +106,7 @@ class IndexReader:
         )
 
     def position(self) -> int:
-        """Return the position of the last commit, 0 where there is no index."""
+        """Return the position of the last commit, 0 if there is no index."""
         return self._latest.get().manifest.position
 
     def stats(self) -> IndexStats:
@@ -125,13 +124,13 @@ class IndexReader:
         )
 
     def metadata(self) -> dict[str, str]:
-        """Return the text that the owner keeps with the index, by key."""
+        """Return the metadata of the index, texts by key."""
         return dict(self._latest.get().manifest.metadata)
 
     def version_of(self, document: int) -> int | None:
-        """Return a position at which the index held the newest version of a document.
+        """Return a position at which the index had the newest version of a document.
 
-        It is that of the segment which holds the document, so a merge may raise it.
+        It is the position of the document's segment, so a merge may raise it.
 
         Returns:
             None if no search can find the document.
@@ -145,9 +144,9 @@ class IndexReader:
         return None
 
     def files(self) -> list[tuple[str, memoryview]]:
-        """Return name and content of every file of the state in force, the manifest's first.
+        """Return name and content of every file of the current state, the manifest's first.
 
-        They stay readable while a writer replaces them.
+        The content stays readable while a writer replaces the files.
         """
         snapshot = self._latest.get()
         named = [(each.path.name, each.data) for each in snapshot.segments.segments]

@@ -1,4 +1,4 @@
-"""Compiles the loops of the index by using each once; see `pipeline.warm_up`."""
+"""Compiles the loops of the index by calling each once; see `pipeline.warm_up`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from pipeline.index.writer import open_writer
 
 
 def warm_up() -> None:
-    """Write, merge, search and check an index of a few documents: 0.3 s, or some at first."""
+    """Write, merge, search and check an index of a few documents.
+
+    This takes 0.3 s, or several seconds if nothing is compiled yet.
+    """
     terms = np.arange(0, 1 << 20, 1 << 12, dtype=np.uint32)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "index"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Storage = StorageWriter[IndexManifest, SegmentSet]
 
-# Terms that a rebuild holds before it writes a segment: about 50 MB with all copies.
+# Number of terms that a rebuild collects for a segment: about 50 MB with all copies.
 REBUILD_TERMS = 1 << 21
 
 
@@ -40,17 +40,17 @@ def open_writer(
 ) -> IndexWriter:
     """Open an index for writing, creating it empty at position 0 if there is none.
 
-    Every segment's CRC is checked the first time this process opens it for writing.
+    The CRC of a segment is checked when this process first opens it for writing.
 
     Args:
         path: the folder of the index.
         clear_damaged: replace a damaged index by an empty one, to rebuild it.
-        merge_in_background: merge in threads, and not within `apply`.
-        merged: called after every merge with its duration in seconds.
+        merge_in_background: merge in threads instead of within `apply`.
+        merged: is called after every merge with its duration in seconds.
 
     Raises:
-        IndexLocked: another writer holds the index.
-        IndexCorrupt: a file is damaged; it is named.
+        IndexLocked: another writer has the index open.
+        IndexCorrupt: a file is damaged.
     """
     storage = StorageWriter(
         INDEX_FORMAT, Path(path), clear_damaged=clear_damaged, check=_check_segments
@@ -61,7 +61,7 @@ def open_writer(
 class IndexWriter:
     """Applies changes to an index; a context manager. Not for use by several threads.
 
-    A call that fails leaves the old state in force, on the disk and here, and may be repeated.
+    A call that fails keeps the old state, on the disk and in memory, and may be repeated.
     """
 
     def __init__(
@@ -104,13 +104,13 @@ class IndexWriter:
 
         Raises:
             WriterUnusable: the writer is closed, belongs to another process, or a failed commit
-                could not be taken back.
+                could not be undone.
         """
         self._storage.require_usable()
         return self._storage.manifest.position
 
     def merging(self) -> bool:
-        """Tell whether segments are being merged in the background."""
+        """Return whether segments are being merged in the background."""
         return self._merges.busy()
 
     def finish_merges(self) -> None:
@@ -118,7 +118,7 @@ class IndexWriter:
         self._merges.finish()
 
     def metadata(self) -> dict[str, str]:
-        """Return the text that the owner keeps with the index, by key.
+        """Return the metadata of the index, texts by key.
 
         Raises:
             WriterUnusable: see `position`.
@@ -133,18 +133,18 @@ class IndexWriter:
         *,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        """Commit a batch of changes together with the position they lead up to.
+        """Commit a batch of changes together with the position after them.
 
-        When this returns they survive a power cut, and readers see them at their next call. The
-        last change of an id wins. No changes at the current position are no commit.
+        Afterwards they survive a power cut, and readers use them from their next call on. The last
+        change of an id wins. Without changes and with the current position, nothing is committed.
 
         Args:
-            changes: they are held in memory a few times over.
+            changes: the changes; several copies of them are in memory.
             position: not below the current position.
-            metadata: merged into the index's own in the same commit, key by key.
+            metadata: merged into that of the index in the same commit, key by key.
 
         Raises:
-            StalePosition: `position` lies before the index's own.
+            StalePosition: `position` is below that of the index.
             ValueError, TypeError: a change is malformed.
             OSError: the disk is full or failing.
             WriterUnusable: see `position`.
@@ -160,7 +160,7 @@ class IndexWriter:
             position,
             {**self._storage.manifest.metadata, **(metadata or {})},
         )
-        self._merges.follow()
+        self._merges.merge_after_commit()
 
     def rebuild(
         self,
@@ -171,12 +171,12 @@ class IndexWriter:
     ) -> None:
         """Replace the whole content by that of `batches`, in one commit.
 
-        The new content is built in bounded memory; readers see the old one until it is complete.
-        Since nothing of the old content stays, `position` may also lie before the current one.
+        The new content is built in bounded memory; readers use the old one until it is complete.
+        Since no old content stays, `position` may be below the current one.
 
         Args:
             batches: all documents, in any number of batches; later ones win.
-            position: the position that they lead up to, at least 0.
+            position: the position of the new content, at least 0.
             metadata: replaces the old metadata, which stays by default.
 
         Raises:
@@ -198,8 +198,8 @@ class IndexWriter:
         self._commit(lambda _: segments, position, metadata)
 
     def close(self) -> None:
-        """Stop merging and release the lock; a second call changes nothing."""
-        if self._storage.is_own():
+        """Stop merging and release the lock; a second call has no effect."""
+        if self._storage.is_same_process():
             self._merges.stop()
         self._storage.close()
 
@@ -209,7 +209,7 @@ class IndexWriter:
         position: int | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        """Commit segments; position and metadata stay as they are by default."""
+        """Commit segments; position and metadata stay unchanged by default."""
 
         def update(manifest: IndexManifest) -> IndexManifest:
             return replace(
@@ -233,15 +233,15 @@ def append_changes(
         storage: the folder.
         segments: the segments so far.
         changes: the changes.
-        position: the position that they lead up to.
+        position: the position after the changes.
 
     Returns:
-        The segments with the new one; the same segments if there is nothing to write.
+        The segments with the new one; unchanged if there is nothing to write.
 
     Raises:
         OSError: the disk is full or failing; no file is left.
     """
-    tombstones = changes.deleted[segments.speaks_for(changes.deleted)]
+    tombstones = changes.deleted[segments.contains(changes.deleted)]
     if not changes.inserted.size and not tombstones.size:
         return segments
     segment = storage.write_segment(
@@ -259,7 +259,7 @@ def merge_run(
     """Write the merge of a run of segments.
 
     Returns:
-        The segment to put in the place of the run, None if nothing is left of it.
+        The segment that replaces the run, None if the run has no current documents.
 
     Raises:
         OSError: the disk is full or failing; no file is left.

@@ -1,4 +1,4 @@
-"""An HTTP client for one index on one server: the requests of fpindex's protocol in use here."""
+"""An HTTP client for one index on one server, with the requests of fpindex's protocol used here."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 Read = TypeVar("Read")
 
 CONNECT_TIMEOUT: Final = 1.0
-"""Seconds after which a server that does not accept the connection counts as unavailable."""
+"""Maximum seconds to wait for a connection to a server."""
 
 MAX_SEARCH_TIMEOUT: Final = 10_000
-"""The longest search time that a server accepts, in milliseconds."""
+"""The maximum timeout of a search that a server accepts, in milliseconds."""
 
 _SUCCESS: Final = frozenset({200, 202})
 _REFUSALS: Final = frozenset({400, 403, 409, 415, 501})
@@ -49,10 +49,10 @@ class IndexServerClient:
         """Prepare the pool.
 
         Args:
-            host: name or address.
+            host: host name or address.
             port: TCP port.
             index: name of the index on the server.
-            connections: the most idle connections to keep open.
+            connections: maximum number of idle connections to keep open.
         """
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._index = index

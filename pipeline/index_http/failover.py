@@ -1,4 +1,4 @@
-"""Chooses among several servers of the same index: order, rest after a failure, positions."""
+"""Chooses among several servers of one index, by their failures and their positions."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-REST: Final = 5.0
-"""Seconds after a failure in which a server is tried only after all others."""
+RETRY_AFTER: Final = 5.0
+"""Seconds after a failure during which a server is tried only after all others."""
 
 logger = structlog.get_logger("acoustid.index_http.failover")
 
@@ -28,9 +28,9 @@ class Failover:
     """Sends a request to one server after the other until one answers. Thread-safe."""
 
     def __init__(self, servers: Sequence[IndexServerClient]) -> None:
-        """Take at least one server, in the order of preference."""
+        """Store the servers, at least one, in the order of preference."""
         self._servers = tuple(servers)
-        self._rests_until: dict[IndexServerClient, float] = {}
+        self._failed_until: dict[IndexServerClient, float] = {}
 
     def request(
         self, send: Callable[[IndexServerClient, float], Answer], deadline: float
@@ -56,7 +56,7 @@ class Failover:
                 return send(server, left / (len(order) - place))
             except ServerFailed as error:
                 failures.append(str(error))
-                self._let_rest(server, str(error))
+                self._mark_failed(server, str(error))
         raise IndexUnavailable("; ".join(failures))
 
     def close(self) -> None:
@@ -67,19 +67,19 @@ class Failover:
     def _in_order(self) -> list[IndexServerClient]:
         """Return the servers by preference, those that failed recently last."""
         now = time.monotonic()
-        return sorted(self._servers, key=lambda server: self._rests_until.get(server, 0.0) > now)
+        return sorted(self._servers, key=lambda server: self._failed_until.get(server, 0.0) > now)
 
-    def _let_rest(self, server: IndexServerClient, reason: str) -> None:
+    def _mark_failed(self, server: IndexServerClient, reason: str) -> None:
         now = time.monotonic()
-        if self._rests_until.get(server, 0.0) <= now:
-            logger.warning("index server failed", reason=reason, rest=REST)
-        self._rests_until[server] = now + REST
+        if self._failed_until.get(server, 0.0) <= now:
+            logger.warning("index server failed", reason=reason, retry_after=RETRY_AFTER)
+        self._failed_until[server] = now + RETRY_AFTER
 
 
 class ServerPositions:
     """The last changelog position of each server, and the highest one given to the caller.
 
-    A caller that reads the position and then searches expects to find everything up to it. A
+    A caller that reads the position and then searches must find everything up to it. A
     replica may lag, so searches go only to servers that have reached the reported position. The
     position of a server grows, unless its index is rebuilt.
     """
@@ -100,7 +100,7 @@ class ServerPositions:
             seen = self._seen.get(server)
             return (seen.position if seen else 0) >= self._reported
 
-    def observe(self, server: IndexServerClient, position: int, asked: float) -> None:
+    def observe(self, server: IndexServerClient, position: int, sent: float) -> None:
         """Store the position of a server.
 
         A lower position than before means that the index was rebuilt or lost. All earlier
@@ -109,20 +109,20 @@ class ServerPositions:
         Args:
             server: the server.
             position: its changelog position.
-            asked: `time.monotonic` at the request. An answer older than the last observation is
-                out of date and does not count as a lower position.
+            sent: `time.monotonic` when the request was sent. An answer to a request before the last
+                observation is out of date and does not count as a lower position.
         """
         with self._lock:
             last = self._seen.get(server)
             if last and position < last.position:
-                if asked < last.time:
+                if sent < last.time:
                     return
                 self._seen.clear()
                 self._reported = 0
             self._seen[server] = _Observation(position, time.monotonic())
 
     def report(self, position: int) -> None:
-        """Store that the caller was given this position."""
+        """Store the position that was returned to the caller."""
         with self._lock:
             self._reported = max(self._reported, position)
 

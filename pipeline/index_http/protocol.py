@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CONTENT_TYPE: Final = "application/vnd.msgpack"
 
 POSITION_KEY: Final = "changelog_position"
-"""Key of the index's metadata that holds the changelog position of its content.
+"""Key of the changelog position in the metadata of an index.
 
 The version that a server reports is a count of its commits, not a changelog position.
 """
@@ -43,7 +43,7 @@ class ServerFailed(Exception):  # noqa: N818 - named for what it reports
 
 
 class ServerBehind(ServerFailed):
-    """One server lacks changes that were visible in an earlier answer."""
+    """One server does not have changes that an earlier answer contained."""
 
 
 class IndexMissing(Exception):  # noqa: N818 - named for the state it reports
@@ -63,7 +63,7 @@ class IndexState:
     """Version, position and size of an index, as a server reports them.
 
     Attributes:
-        version: of the last commit, for `update_body`.
+        version: the version of the last commit, for `update_body`.
         position: the changelog position, 0 if the metadata has none.
         documents: number of documents; fpindex includes deleted and replaced ones.
         segments: number of segments.

@@ -27,7 +27,7 @@ class HttpIndexReader:
     """A `FingerprintIndex` on servers. A context manager. Thread-safe.
 
     An index that no server has is empty and at position 0, like a missing local index. A search
-    finds everything that was in the index at the last `position`, on whichever server.
+    finds everything that was in the index at the last `position`, on any server.
 
     Every method raises `IndexUnavailable` if no server answers, `SearchTimeout` if none answers in
     time, and `RequestRefused` if a server rejects the request.
@@ -39,7 +39,7 @@ class HttpIndexReader:
         """Prepare the reader. It connects at the first request.
 
         Args:
-            servers: at least one, all with the same index, the preferred one first.
+            servers: one or more servers of the same index, the preferred one first.
             timeout: seconds for a call, which may be a batch of queries.
             connections: queries of a batch to send at the same time.
         """
@@ -76,7 +76,7 @@ class HttpIndexReader:
         Args:
             queries: terms of each query, uint32, in any order, duplicates count once.
             limit: maximum number of hits of a query; a server returns 100 at most.
-            min_score: the least number of shared terms of a hit, at least 1.
+            min_score: minimum number of terms that a hit shares, at least 1.
             score_pct: hits below floor(best * score_pct / 100) are dropped, 0 to 100.
             max_postings: has no effect.
             timeout: seconds for all queries together, by default those of the reader.
@@ -147,12 +147,12 @@ class HttpIndexReader:
         return self._failover.request(send, time.monotonic() + self._timeout)
 
     def _state(self, server: IndexServerClient, seconds: float) -> IndexState:
-        asked = time.monotonic()
+        sent = time.monotonic()
         try:
             state = server.state(seconds)
         except IndexMissing:
             state = IndexState(version=0, position=0)
-        self._positions.observe(server, state.position, asked)
+        self._positions.observe(server, state.position, sent)
         return state
 
     def _state_to_report(self, server: IndexServerClient, seconds: float) -> IndexState:

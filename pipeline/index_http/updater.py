@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from pipeline.index_http.client import IndexServerClient
 
 TIMEOUT: Final = 10.0
-"""Seconds that a commit may take; a task may take 20."""
+"""Maximum seconds for a commit; a task has 20."""
 
 MAX_WEIGHT: Final = 1 << 21
-"""Terms in one request, at most 5 bytes each; a server accepts bodies of 16 MiB."""
+"""Maximum number of terms in a request, at most 5 bytes each; a server accepts bodies of 16 MiB."""
 
-_CHANGE_WEIGHT: Final = 4  # of the id and the map of a change, in terms
+_CHANGE_WEIGHT: Final = 4  # size of the id and the map of a change, in terms
 _TRIES: Final = 5
 
 logger = structlog.get_logger("acoustid.index_http.updater")
@@ -60,7 +60,7 @@ class HttpIndexUpdater:
 
         Args:
             server: the server to write to.
-            release: called once by `close`, to unlock the index for other writers.
+            release: is called once by `close`, to unlock the index for other writers.
         """
         self._server = server
         self._release = release
@@ -90,7 +90,7 @@ class HttpIndexUpdater:
 
         Args:
             changes: the last one of an id wins.
-            position: of the last change, not below the current position.
+            position: the position of the last change, not below the current position.
 
         Raises:
             StalePosition: `position` is below that of the index.

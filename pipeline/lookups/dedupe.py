@@ -4,7 +4,7 @@ from pipeline.messages import LookupBatch
 
 
 def dedupe_lookups(batch: LookupBatch) -> LookupBatch:
-    """Mark the lookups that are equal to an earlier one of the batch, whose hits they share."""
+    """Mark the lookups that are equal to an earlier one of the batch and have the same hits."""
     first: dict[tuple[bytes, str, int, int], int] = {}
     for index, lookup in enumerate(batch.lookups):
         if lookup.error:

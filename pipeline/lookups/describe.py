@@ -1,8 +1,8 @@
-"""The last stage of a lookup: makes the answers, with the metadata that `meta` asks for.
+"""The last stage of a lookup: makes the answers, with the metadata that `meta` selects.
 
 A batch needs at most eight statements, for any number of results: two in the fingerprint database
-and six in MusicBrainz's, of which one limits the time of the others. Without MusicBrainz the
-answers have the ids only.
+and six in MusicBrainz's, of which one limits the time of the others. Without MusicBrainz, the
+answers contain ids only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pipeline.catalog.fingerprint import track_links
 from pipeline.catalog.fingerprint.track_links import UserText
-from pipeline.catalog.musicbrainz.metadata import Catalogue
+from pipeline.catalog.musicbrainz.metadata import MusicbrainzRows
 from pipeline.lookups.metadata import reading
 from pipeline.lookups.metadata.json_parts import Json, artist_lists
 from pipeline.lookups.metadata.reading import Links, Request
@@ -27,10 +27,10 @@ class Described:
     """The answers of a batch, and the state of MusicBrainz's database.
 
     Attributes:
-        reply: for the front end.
-        missing_mbids: MBIDs of the tracks found for which MusicBrainz has no recording. They may
-            have been merged or removed there.
-        degraded: MusicBrainz's database could not be read, and the answers have ids only.
+        reply: the reply to the front end.
+        missing_mbids: MBIDs of the tracks found that MusicBrainz does not have. They may have been
+            merged or removed there.
+        degraded: MusicBrainz's database could not be read, and the answers contain ids only.
     """
 
     reply: LookupReply
@@ -39,7 +39,7 @@ class Described:
 
 
 def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
-    """Return the answers of a batch, each with the metadata that its request asks for.
+    """Return the answers of a batch, each with the metadata that its request selects.
 
     An answer is ``{"results": [{"id": ..., "score": ..., ...}, ...]}`` or ``{"error": reason}``.
     Answers may share objects, so they must not be changed in place.
@@ -50,10 +50,10 @@ def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
     found = (
         reading.read_musicbrainz(wanted, databases, batch.deadline)
         if wanted.recordings
-        else Catalogue()
+        else MusicbrainzRows()
     )
-    catalogue = found or Catalogue()
-    rows = MetadataRows(links, catalogue, artist_lists(catalogue))
+    musicbrainz = found or MusicbrainzRows()
+    rows = MetadataRows(links, musicbrainz, artist_lists(musicbrainz))
     with_text = [reading.shows_text(request, rows) for request in requests]
     texts = _read_texts(_chosen(requests, with_text), databases)
     views = {each.options: MetadataView(each.options, rows) for each in requests}
@@ -65,7 +65,7 @@ def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
         )
         for lookup in batch.lookups
     ]
-    missing = wanted.recordings.difference(catalogue.recordings) if found else ()
+    missing = wanted.recordings.difference(musicbrainz.recordings) if found else ()
     return Described(LookupReply(batch.id, answers), frozenset(missing), degraded=found is None)
 
 

@@ -39,7 +39,7 @@ class _Query:
     candidates: list[int]  # fingerprint ids, most terms in common first
 
     def accepts(self, length: int) -> bool:
-        """Return whether a fingerprint of this length (seconds) is close enough to be a result."""
+        """Return whether a fingerprint of this length (seconds) may be a result."""
         return abs(length - self.lookup.duration) <= self.lookup.max_duration_diff
 
 
@@ -52,10 +52,10 @@ def score_lookups(
     """Set the tracks that each lookup finds, best first, at most `LOOKUP_MAX_RESULTS`.
 
     Args:
-        batch: of validated lookups.
-        index: to search for candidates.
-        databases: of which the fingerprint database has the candidates and their tracks.
-        store: to read the candidates from first.
+        batch: a batch of validated lookups.
+        index: the index that is searched for candidates.
+        databases: the candidates and their tracks are in the fingerprint database.
+        store: a store that is read before the database.
     """
     lookups = [lookup for lookup in batch.lookups if lookup.words]
     ranked, stored = rank_fingerprints(lookups, index, databases, store)
@@ -75,10 +75,10 @@ def rank_fingerprints(
     """Return the fingerprints that match each lookup, and all fetched candidates by id.
 
     Args:
-        lookups: with words.
-        index: to search for candidates.
-        databases: of which the fingerprint database has the candidates and their tracks.
-        store: to read the candidates from first.
+        lookups: lookups with words.
+        index: the index that is searched for candidates.
+        databases: the candidates and their tracks are in the fingerprint database.
+        store: a store that is read before the database.
     """
     queries = _search(lookups, index)
     stored = _fetch(queries, databases, store)
@@ -152,12 +152,12 @@ def _best_tracks(ranked: Ranking, stored: Mapping[int, CandidateFingerprint]) ->
 
 
 def shortest_decimal(score: float) -> float:
-    """Return a single-precision score as the shortest decimal of it, as PostgreSQL prints it."""
+    """Return the shortest decimal of a single-precision score, as PostgreSQL prints it."""
     return float(str(np.float32(score)))
 
 
 def _resolve_track_ids(lookups: Sequence[Lookup], databases: Databases) -> None:
-    """Set the hits of lookups by track id: the current track, under the id of the request."""
+    """Set the hits of lookups by track id: the current track, with the id that the client sent."""
     if not lookups:
         return
     gids = {lookup.track_gid: UUID(lookup.track_gid) for lookup in lookups}
@@ -178,11 +178,11 @@ def fetch(
     """Return the fingerprints with these ids and a length within the bounds (seconds), by id.
 
     Args:
-        databases: of which the fingerprint database has the rows that the store lacks.
-        store: to read from first.
-        ids: of the fingerprints.
-        shortest: least length, in seconds.
-        longest: greatest length, in seconds.
+        databases: rows that are not in the store are read from the fingerprint database.
+        store: a store that is read before the database.
+        ids: the ids of the fingerprints.
+        shortest: minimum length, in seconds.
+        longest: maximum length, in seconds.
     """
     copied = store.find(ids, shortest, longest) if store else Found({}, list(ids))
     found = {key: _candidate(row) for key, row in copied.rows.items()}

@@ -1,10 +1,11 @@
-"""Reads the fingerprint store while its rows are those of the database.
+"""Reads the fingerprint store while its content agrees with the database.
 
-The store follows the changelog and may be behind. A fingerprint that it lacks is read from the
-database. A fingerprint that was deleted or moved to another track would give a wrong answer: the
-database sends a notification, and the store is not read until it has followed. Every `CHECK_EVERY`
-seconds the database is also queried, because a notification may be lost and the store may be that
-of another database. While the database is away, candidates are read from its read-only twin.
+The store follows the changelog and may be behind. A fingerprint that is not in the store is read
+from the database. A fingerprint that was deleted or moved to another track would give a wrong
+answer, so the database sends a notification, and the store is not read until it has applied the
+change. Every `CHECK_EVERY` seconds the database is also queried, because a notification may be lost
+and the store may belong to another database. While the database is unreachable, candidates are read
+from the read-only database.
 """
 
 import threading
@@ -22,18 +23,18 @@ from pipeline.runtime.databases import DATABASE_UNREACHABLE, Databases
 CHECK_EVERY: Final = 5.0
 """Seconds between two queries for the changelog's position."""
 
-REST: Final = 30.0
-"""Seconds without a query after the database was away; a failed connection may take seconds."""
+RETRY_AFTER: Final = 30.0
+"""Seconds without a query after a failed one: a failed connection may take seconds."""
 
 logger = structlog.get_logger("acoustid.lookups.trusted_store")
 
 
 class TrustedStore:
-    """A fingerprint store that is read while it agrees with the database; for several threads.
+    """A fingerprint store that is read while it agrees with the database. Thread-safe.
 
     Args:
-        store: to read.
-        databases: of which the fingerprint database is compared with the store.
+        store: the store to read.
+        databases: the fingerprint database is compared with the store.
         clock: monotonic time in seconds.
     """
 
@@ -50,12 +51,12 @@ class TrustedStore:
         self._watch = ChangelogWatch(databases)
         self._due = -float("inf")  # time of the next query
         self._needed = 0  # changelog position that the store must have
-        self._is_own = False
+        self._is_same_database = False
 
     def find(self, ids: Collection[int], shortest: int, longest: int) -> Found:
         """Return the fingerprints with these ids and a length within the bounds (seconds).
 
-        All are missing while the store must not be read, or can't be read.
+        All fingerprints are reported as missing while the store is out of date or can't be read.
         """
         try:
             if self._follows_database():
@@ -71,12 +72,12 @@ class TrustedStore:
         self._store.close()
 
     def _follows_database(self) -> bool:
-        """Return whether the store follows this database; query the database if it is time."""
+        """Return whether the store follows this database; query the database if a query is due."""
         with self._checking:
-            # A store that is not used needs no notifications: the next query reads the position.
-            if self._clock() >= self._due or (self._is_own and self._was_notified()):
+            # A store that is not read needs no notifications: the next query reads the position.
+            if self._clock() >= self._due or (self._is_same_database and self._was_notified()):
                 self._query_database()
-            return self._is_own
+            return self._is_same_database
 
     def _was_notified(self) -> bool:
         try:
@@ -85,13 +86,13 @@ class TrustedStore:
             return True
 
     def _query_database(self) -> None:
-        self._is_own = False  # if an error follows
+        self._is_same_database = False  # in case of an error below
         self._due = self._clock() + CHECK_EVERY
         try:
-            self._watch.was_notified()  # clears older ones; later ones are kept for the next call
+            self._watch.was_notified()  # discards older ones; later ones are kept for the next call
             with self._databases.engine("fingerprint").connect() as connection:
                 self._needed = changelog.position(connection)
-                self._is_own = changelog.has_entry(connection, *self._store.reached())
+                self._is_same_database = changelog.has_entry(connection, *self._store.reached())
         except DATABASE_UNREACHABLE as error:
-            logger.warning("the fingerprint database is away", error=type(error).__name__)
-            self._due = self._clock() + REST
+            logger.warning("the fingerprint database is unreachable", error=type(error).__name__)
+            self._due = self._clock() + RETRY_AFTER

@@ -1,1 +1,1 @@
-"""How loops are compiled, and what compiled loops share."""
+"""Compiles loops, and has functions that several loops use."""

@@ -1,11 +1,11 @@
 """Compiles the loops that NumPy can't vectorise.
 
-Numba compiles a function when it is first called and keeps the machine code beside its source, so
-only the first process of an installation compiles (`make install` does, see `warm_up`). Compiled
-loops run without the interpreter's lock: merges and searches run side by side.
+Numba compiles a function at its first call and caches the machine code beside its source, so only
+the first process of an installation compiles (`make install` does, see `warm_up`). Compiled loops
+run without the interpreter's lock: merges and searches run in parallel.
 
-Compiled loops do not check bounds. A caller checks its arrays, or reads them from a segment; the
-loops that read segments hold every position within its section.
+Compiled loops do not check bounds. A caller checks its arrays, or reads them from a segment. Loops
+that read segments limit every position to its section.
 """
 
 # ruff: noqa: SLF001 - `njit(cache=True)` has no option for other modules that code depends on
@@ -25,7 +25,7 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 FOLDERS: Final = ("fingerprint", "fingerprint_store", "index", "loops")
-"""Folders beside this one whose modules have loops or define their arguments."""
+"""Folders of `pipeline` whose modules have loops or define their arguments."""
 
 
 def compiled(function: Function) -> Function:
@@ -36,8 +36,8 @@ def compiled(function: Function) -> Function:
 def inlined(function: Function) -> Function:
     """Compile `function` into each compiled function that calls it.
 
-    For small functions in the innermost loops: otherwise every call counts the references of each
-    array among its arguments, which takes longer than the work of a small function.
+    For small functions in the innermost loops: otherwise every call counts references of its array
+    arguments, which takes longer than a small function itself.
     """
     return _compiled(function, inline=True)
 
@@ -46,9 +46,9 @@ class _KeptCode(IndexDataCacheFile):
     """The machine code of a function on the disk."""
 
     def _load_index(self) -> dict[Any, Any]:
-        """Return the list of what is kept, empty if it can't be read.
+        """Return the list of cached variants, empty if it can't be read.
 
-        The list names the types of arguments. It can't be read where one of those was renamed.
+        The list contains types of arguments. It can't be read if one of them was renamed.
         """
         try:
             kept: dict[Any, Any] = super()._load_index()  # type: ignore[no-untyped-call]
@@ -59,17 +59,17 @@ class _KeptCode(IndexDataCacheFile):
 
 def _compiled(function: Function, *, inline: bool) -> Function:
     dispatcher: Any = numba.njit(function, nogil=True, forceinline=inline)
-    # Where neither the source's folder nor the user's cache can be written nothing is kept.
+    # If neither the source's folder nor the user's cache is writable, nothing is cached.
     with suppress(RuntimeError):
         dispatcher._cache = _code_cache(function)
     return cast("Function", dispatcher)
 
 
 def _code_cache(function: Callable[..., Any]) -> FunctionCache:
-    """Return a cache that keeps the machine code of a function until any module with loops changes.
+    """Return a cache for the machine code of a function, valid until any module with loops changes.
 
-    Numba's own cache checks the function's module only. But the functions that it calls are
-    compiled into it, and would stay as they were before an upgrade.
+    Numba's own cache checks only the function's module. But the functions that it calls are
+    compiled into it, and would be outdated after an upgrade.
     """
     cache = FunctionCache(function)
     cache._cache_file = _KeptCode(  # type: ignore[no-untyped-call]
@@ -82,7 +82,7 @@ def _code_cache(function: Callable[..., Any]) -> FunctionCache:
 
 @lru_cache(maxsize=1)
 def _sources() -> str:
-    """Return a digest of all modules that machine code may come from."""
+    """Return a digest of all modules from which machine code may be compiled."""
     digest = sha256()
     pipeline = Path(__file__).parents[1]
     for folder in FOLDERS:

@@ -24,9 +24,9 @@ _TO_READ, _TO_KEEP, _DATA = 0, 3, 1  # see "llvm.prefetch" in LLVM's language re
 def address_of(array: NDArray[np.generic]) -> int:
     """Return the memory address of a contiguous array.
 
-    A compiled function takes no list of arrays, and each array argument costs as much as a hundred
-    steps of a loop. So many arrays are passed as a table of addresses and sizes. The caller keeps
-    the arrays alive until the function returns.
+    A compiled function takes no list of arrays, and each array argument takes as much time as a
+    hundred steps of a loop. So many arrays are passed as a table of addresses and sizes. The caller
+    keeps the arrays alive until the function returns.
     """
     address: int = array.__array_interface__["data"][0]
     return address
@@ -62,13 +62,13 @@ def _generate_read_ahead(_typing: Any, array: Any, _place: Any) -> Any:  # noqa:
 read_ahead: Any = intrinsic(_generate_read_ahead)
 """Prefetches the cache line of an array's element, given array and place; in compiled code only.
 
-It does not wait and never fails, so the place may lie outside the array.
+It does not wait and never fails, so the place may be outside the array.
 """
 
 
 @compiled
 def count_ones(word: np.uint64) -> int:
-    """Return how many bits of a word are set; one instruction where the processor has it."""
+    """Return the number of set bits of a word; one instruction if the processor has it."""
     pairs = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     fours = (pairs & np.uint64(0x3333333333333333)) + (
         (pairs >> np.uint64(2)) & np.uint64(0x3333333333333333)

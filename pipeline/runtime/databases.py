@@ -3,9 +3,9 @@
 An engine is created at its first use. Processes must not share connections after a fork: create
 `Databases` after it, as `pipeline.runtime.processes` does.
 
-SQLAlchemy's ping before each use of a connection costs a round trip, as much as the statement of a
-lookup. When a server stops or closes a connection, the socket becomes readable at once. So a
-connection is pinged only if its socket is readable or it has been idle for `RESTED` seconds.
+SQLAlchemy's ping before each use of a connection takes a round trip, as much time as the statement
+of a lookup. When a server stops or closes a connection, the socket becomes readable. So a
+connection is pinged only if its socket is readable or it was idle for `PING_AFTER_IDLE` seconds.
 """
 
 import math
@@ -30,23 +30,23 @@ CONNECT_TIMEOUT = 5
 """Seconds to wait for a new connection."""
 
 SHORTEST_LIMIT = 0.001
-"""Seconds, the shortest time limit of a statement in PostgreSQL."""
+"""The minimum time limit of a statement in PostgreSQL, in seconds."""
 
 DATABASE_UNREACHABLE: Final = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
 """Raised when a database is unreachable, has no free connection, or exceeds a time limit."""
 
 DATABASE_UNUSABLE: Final = (exc.DBAPIError, exc.TimeoutError)
-"""The same, and any error of a statement: a table that is missing, or a right."""
+"""The same, and any error of a statement, such as a missing table or permission."""
 
 _KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-"""The failure of a server that does not close its connections is noticed after a minute."""
+"""A server that fails without closing its connections is detected after a minute."""
 
 
 class Databases:
     """SQLAlchemy engines by the names of the databases; equal settings share one engine.
 
     Args:
-        settings: of the databases and their read-only twins.
+        settings: settings of the databases and the read-only databases.
         component: the role of this process; PostgreSQL shows it as ``acoustid-<component>``.
     """
 
@@ -61,7 +61,7 @@ class Databases:
             ("musicbrainz", False): settings.database_musicbrainz,
             ("musicbrainz", True): settings.database_musicbrainz_ro,
         }
-        # Comparing settings takes longer than a short statement, so the keys are made once.
+        # A comparison of settings takes longer than a short statement, so the keys are made once.
         self._identities = {
             key: tuple(database.model_dump().items()) for key, database in self._databases.items()
         }
@@ -73,18 +73,18 @@ class Databases:
         """Return the engine of a database.
 
         Args:
-            name: of the database.
-            read_only: return the engine of the read-only twin. It is the main database unless the
-                twin has settings. A twin may lag behind.
+            name: the name of the database.
+            read_only: return the engine of the read-only database, which may lag behind. It is the
+                main database unless it has separate settings.
         """
         return self._engine(name, read_only=read_only)
 
     @contextmanager
     def reading(self, name: DatabaseName) -> Iterator[sqlalchemy.Connection]:
-        """Open a connection to a read-only twin that commits after each statement.
+        """Open a connection to a read-only database that commits after each statement.
 
-        These connections have a separate pool, because switching the mode of a connection takes as
-        long as a statement.
+        These connections have a separate pool: to switch the mode of a connection takes as long as
+        a statement.
         """
         with self._engine(name, read_only=True, autocommit=True).connect() as connection:
             yield connection
@@ -115,7 +115,7 @@ def limit_statements(connection: "sqlalchemy.Connection | Session", seconds: flo
     The server cancels a longer statement: `sqlalchemy.exc.OperationalError`.
 
     Args:
-        connection: in a transaction, which begins here if there is none.
+        connection: a connection in a transaction, which begins here if there is none.
         seconds: the limit, above 0. PostgreSQL takes 0 for no limit.
 
     Raises:
@@ -152,8 +152,8 @@ def _create_engine(
     return engine
 
 
-RESTED: Final = 10.0
-"""Idle seconds after which a connection is pinged; a network may drop it without closing it."""
+PING_AFTER_IDLE: Final = 10.0
+"""Idle seconds after which a connection is pinged; a network may have dropped it silently."""
 
 _USED: Final = "acoustid_last_checkout"
 
@@ -163,9 +163,9 @@ def replace_dead_connections(engine: sqlalchemy.Engine) -> None:
 
     def check(connection: Any, record: Any, _proxy: Any) -> None:  # noqa: ANN401 - the driver's
         now = time.monotonic()
-        rested = now - record.info.get(_USED, now) > RESTED
+        was_idle = now - record.info.get(_USED, now) > PING_AFTER_IDLE
         record.info[_USED] = now
-        if (rested or _is_readable(connection)) and not _replies_to_ping(engine, connection):
+        if (was_idle or _is_readable(connection)) and not _replies_to_ping(engine, connection):
             raise exc.InvalidatePoolError
 
     event.listen(engine, "checkout", check)

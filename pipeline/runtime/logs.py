@@ -23,7 +23,7 @@ from pipeline.runtime.trace import current_trace_id
 from pipeline.settings.sections import LoggingSettings
 
 LINE = "%(asctime)s [%(process)d] [%(levelname)s] %(name)s: %(message)s"
-QUIET = {
+DEFAULT_LEVELS = {
     "celery.app.trace": "WARNING",
     "celery.worker.strategy": "WARNING",
     "uvicorn.error": "ERROR",
@@ -41,10 +41,10 @@ _OWN_FIELDS = ("time", "level", "message", "logger", "trace_id", "process", "com
 class _Handler(logging.StreamHandler[TextIO]):
     """The handler of `configure_logging`, with the names of the loggers whose levels it set."""
 
-    def __init__(self, formatter: logging.Formatter, governed: tuple[str, ...]) -> None:
+    def __init__(self, formatter: logging.Formatter, configured_loggers: tuple[str, ...]) -> None:
         super().__init__(sys.stdout)
         self.setFormatter(formatter)
-        self.governed = governed
+        self.configured_loggers = configured_loggers
 
 
 def configure_logging(settings: LoggingSettings, *, component: str) -> None:
@@ -55,7 +55,7 @@ def configure_logging(settings: LoggingSettings, *, component: str) -> None:
         component: the role of this process (``api``, ``worker``, ``beat``, ``cli``), a field of
             each JSON line.
     """
-    levels = {**QUIET, **settings.levels}
+    levels = {**DEFAULT_LEVELS, **settings.levels}
     reset_logging()
     root = logging.getLogger()
     root.addHandler(_Handler(_formatter(settings, component), tuple(levels)))
@@ -69,11 +69,11 @@ def configure_logging(settings: LoggingSettings, *, component: str) -> None:
 
 
 def reset_logging() -> None:
-    """Remove the handler of `configure_logging`, and the levels of single loggers that it set."""
+    """Remove the handler of `configure_logging`, and the levels that it set."""
     root = logging.getLogger()
     for handler in [each for each in root.handlers if isinstance(each, _Handler)]:
         root.removeHandler(handler)
-        for name in handler.governed:
+        for name in handler.configured_loggers:
             logging.getLogger(name).setLevel(logging.NOTSET)
 
 
@@ -91,10 +91,10 @@ def _configure_structlog() -> None:
     )
 
 
-def _hand_over(
+def _pass_to_stdlib(
     logger: WrappedLogger, name: str, event: EventDict
 ) -> tuple[tuple[EventDict], dict[str, Any]]:
-    """Pass the event to the standard library, with its exception, which Sentry reads there."""
+    """Pass the event and its exception to the standard library, where Sentry reads them."""
     args, kwargs = ProcessorFormatter.wrap_for_formatter(logger, name, event)
     return args, {**kwargs, "exc_info": event.get("exc_info")}
 
@@ -103,9 +103,9 @@ _PROCESSORS: list[Processor] = [
     structlog.stdlib.filter_by_level,
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.PositionalArgumentsFormatter(),
-    _hand_over,
+    _pass_to_stdlib,
 ]
-"""A module-level list: loggers cache it, and structlog's `capture_logs` replaces its items."""
+"""A single list: loggers cache it, and structlog's `capture_logs` replaces its items."""
 
 
 def _formatter(settings: LoggingSettings, component: str) -> ProcessorFormatter:
@@ -125,8 +125,8 @@ def _formatter(settings: LoggingSettings, component: str) -> ProcessorFormatter:
 
 
 def _drop_extras(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Drop attributes of a library's record that are not to be logged."""
-    # Another handler that formats the record first, such as pytest's, adds these.
+    """Drop attributes of a library's record that must not be logged."""
+    # Another handler that formatted the record before, such as pytest's, adds these.
     event.pop("message", None)
     event.pop("asctime", None)
     if event["_record"].name.startswith("celery"):
@@ -170,7 +170,7 @@ def _render_text(_: WrappedLogger, __: str, event: EventDict) -> ProcessorReturn
     parts += [f"{name}={_quoted(value)}" for name, value in fields.items()]
     line = " ".join(parts)
     text = f"{line}\n{exception}" if exception else line
-    # Further lines are indented, so that none looks like a record.
+    # Further lines are indented to distinguish them from records.
     indented = text.replace("\r", "\\r").replace("\n", "\n    ")
     return indented.encode("utf-8", "backslashreplace").decode("utf-8")
 

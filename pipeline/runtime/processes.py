@@ -1,4 +1,4 @@
-"""Values that each process makes for itself after a fork, and the cores that it runs on."""
+"""Values that each process creates after a fork, and the cores that it runs on."""
 
 import os
 import threading
@@ -9,12 +9,12 @@ T = TypeVar("T")
 
 
 class PerProcess(Generic[T]):
-    """A value that each process makes at its first use, such as a pool of connections.
+    """A value that each process creates at its first use, such as a pool of connections.
 
     Connections, locks and threads must not be used after a fork, and Celery's prefork pool forks.
 
     Args:
-        make: called once in each process; returns the value.
+        make: is called once in each process; returns the value.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -32,10 +32,10 @@ class PerProcess(Generic[T]):
         return found
 
     def _make_once(self, pid: int) -> None:
-        # A fork copies locks that the parent's threads hold, so each process has its own lock.
+        # A fork copies locks in their state, so each process has its own lock.
         with self._locks.setdefault(pid, threading.RLock()):
             if pid not in self._made:
-                # The parent's value stays in the dict: its deletion could close its connections.
+                # The parent's value stays in the dict: its deletion could close connections.
                 self._made[pid] = self._make()
 
 

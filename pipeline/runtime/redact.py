@@ -1,7 +1,7 @@
 """Masks secrets in log records and error reports.
 
-This project's code logs no secrets. But errors of libraries quote URLs with passwords, and query
-strings have keys.
+This project's code logs no secrets. But errors of libraries contain URLs with passwords, and query
+strings contain keys.
 """
 
 import math
@@ -89,6 +89,6 @@ def _redact_all(
 def _mask_login(match: re.Match[str]) -> str:
     scheme, login = match.groups()
     user, colon, _ = login.partition(":")
-    # A login without a password is harmless in a database URL, but in a DSN it is the key.
+    # A login without a password is no secret in a database URL, but in a DSN it is the key.
     shown = f"{user}:{MASK}" if colon and not scheme.startswith("http") else MASK
     return f"{scheme}{shown}@" if colon or scheme.startswith("http") else match.group()

@@ -1,7 +1,7 @@
 """Clients of Redis with timeouts and retries that suit this service.
 
-By default redis-py waits 5 s for a reply and retries ten times. A ``BLPOP`` of 8 s then never
-returns in time, and an outage blocks the caller for a minute.
+By default, redis-py waits 5 s for a reply and retries ten times. A ``BLPOP`` of 8 s then always
+times out, and an outage blocks the caller for a minute.
 """
 
 from typing import Final
@@ -24,10 +24,10 @@ REPLY_TIMEOUT = 5.0
 """Seconds to wait for the reply to a command, in addition to the timeout of a blocking command."""
 
 LONGEST_WAIT = 30.0
-"""Longest timeout, in seconds, of a command of a blocking client, unless given."""
+"""Default of the maximum timeout of a blocking command, in seconds."""
 
 MAX_CONNECTIONS = 1024
-"""Connections of a client: more than a process has threads, so no command has to wait."""
+"""Maximum number of connections of a client. Processes have fewer threads, so no command waits."""
 
 
 def connect(
@@ -39,26 +39,26 @@ def connect(
     timeout: float = REPLY_TIMEOUT,
     keeps_connection: bool = False,
 ) -> redis.Redis:
-    """Return a client, which several threads may use.
+    """Return a thread-safe client.
 
     It takes a connection from a pool for each command, and opens the first one at the first
-    command. With `keeps_connection` it opens a single connection at once and keeps it, which saves
-    the use of the pool; its threads wait for each other.
+    command. With `keeps_connection` it opens a single connection immediately and keeps it, which is
+    faster than a pool; threads wait for each other.
 
     A command whose connection is lost is sent once more. A command whose reply is late is not,
-    since it may have run. Commands of a blocking client are never sent again: a second ``BLPOP``
-    waits again, and an item that the first one popped may be lost.
+    because the server may have run it. Commands of a blocking client are never sent again: the item
+    that a first ``BLPOP`` popped may be lost, and a second one would wait again.
 
     Args:
-        settings: of the server.
+        settings: the settings of the server.
         blocking: whether the commands (``BLPOP``, ``XREAD``) wait at the server.
-        db: another database number of the same server.
-        wait: the longest timeout of a blocking command, in seconds.
+        db: the number of another database of the same server.
+        wait: maximum timeout of a blocking command, in seconds.
         timeout: seconds for a reply, for a blocking client in addition to `wait`.
         keeps_connection: whether the client keeps a single connection.
 
     Raises:
-        redis.exceptions.RedisError: with `keeps_connection`, Redis is away.
+        redis.exceptions.RedisError: with `keeps_connection`, Redis is unreachable.
     """
     return redis.Redis(
         host=settings.host,

@@ -1,8 +1,8 @@
-"""Counters of a process, whose counts are added to fields of Redis hashes exactly once.
+"""Counters of a process; each count is added to a field of a Redis hash exactly once.
 
 `Counters.add` adds in memory and does not wait. A thread sends the counts in numbered messages. A
-message without a reply may have been applied, so it is sent again unchanged. Redis has the number
-of the last message of each process, and applies a message once.
+message without a reply may have been applied, so it is sent again unchanged. Redis stores the
+number of the last message of each process, and applies each message once.
 """
 
 import threading
@@ -19,19 +19,19 @@ SEND_INTERVAL: Final = 1.0
 """Seconds between two messages. A killed process loses the counts of this time."""
 
 MAX_FIELDS: Final = 50_000
-"""Fields of each hash that are kept while Redis is away. Counts of further fields are dropped."""
+"""Maximum number of fields of each hash to keep while Redis is unreachable; others are dropped."""
 
 MESSAGE_FIELDS: Final = 2_000
 """Maximum number of fields in one message, which takes Redis a few milliseconds."""
 
 NUMBER_KEPT: Final = 3600
-"""Seconds for which Redis keeps the number of a process's last message."""
+"""Seconds for which Redis stores the number of a process's last message."""
 
 CLOSE_TIMEOUT: Final = 5.0
-"""Seconds that the last message may take."""
+"""Maximum seconds for the last message."""
 
-# KEYS: the key of the process's last number, the hashes. ARGV: the message's number, seconds to
-# keep it; then for each count the position of its hash, the field, the number to add.
+# KEYS: the key of the process's last number; the keys of the hashes. ARGV: the message's number;
+# the seconds to store it; for each count the position of its hash, the field, the number to add.
 _ADD: Final = """
 if tonumber(redis.call('GET', KEYS[1]) or '0') >= tonumber(ARGV[1]) then
     return 0
@@ -64,9 +64,9 @@ class Counters:
     The first count starts the thread that sends.
 
     Args:
-        client: of Redis.
+        client: the Redis client.
         every: seconds between two messages.
-        most: maximum number of fields of each hash that are kept while Redis is away.
+        most: maximum number of fields of each hash to keep while Redis is unreachable.
     """
 
     def __init__(
@@ -76,13 +76,13 @@ class Counters:
         self._every = every
         self._most = most
         self._marker = f"counted:{uuid.uuid4().hex}"
-        self._lock = threading.Lock()  # of the gathered counts
-        self._sending = threading.Lock()  # of the messages
+        self._lock = threading.Lock()  # guards the gathered counts
+        self._sending = threading.Lock()  # guards the messages
         self._gathered: dict[str, dict[str, int]] = {}
         self._dropped = 0
         self._messages: deque[_Message] = deque()
         self._number = 0
-        self._away = False
+        self._is_unreachable = False
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -90,9 +90,9 @@ class Counters:
         """Add to a field. Never raises an error.
 
         Args:
-            key: of the hash.
-            field: in ASCII.
-            count: to add.
+            key: the key of the hash.
+            field: the name of the field, in ASCII.
+            count: the number to add.
         """
         with self._lock:
             fields = self._gathered.setdefault(key, {})
@@ -118,7 +118,7 @@ class Counters:
         if thread is not None:
             thread.join(CLOSE_TIMEOUT)
         if self._gathered or self._messages:
-            logger.warning("counts are lost: redis is away")
+            logger.warning("counts are lost: redis is unreachable")
 
     def _ensure_thread(self) -> None:
         if self._closing.is_set() or (self._thread is not None and self._thread.is_alive()):
@@ -146,7 +146,9 @@ class Counters:
             gathered, self._gathered = self._gathered, {}
             dropped, self._dropped = self._dropped, 0
         if dropped:
-            logger.warning("counts were dropped: redis was away for too long", counts=dropped)
+            logger.warning(
+                "counts were dropped: redis was unreachable for too long", counts=dropped
+            )
         counts = [
             (key, field, count)
             for key, fields in gathered.items()
@@ -166,14 +168,14 @@ class Counters:
                 return False
             self._messages.popleft()
             if refused:
-                logger.warning("redis refused counts: the fields hold no numbers", fields=refused)
-        if self._away:
-            self._away = False
-            logger.info("redis is back: counts are sent")
+                logger.warning("redis refused counts: the fields are not numbers", fields=refused)
+        if self._is_unreachable:
+            self._is_unreachable = False
+            logger.info("redis is reachable again: counts are sent")
         return True
 
     def _send(self, message: _Message) -> int:
-        """Send one message; return how many of its fields Redis refused."""
+        """Send one message; return the number of fields that Redis refused."""
         keys = list(dict.fromkeys(key for key, _, _ in message.counts))
         positions = {key: at for at, key in enumerate(keys, 1)}
         args: list[str | int] = [message.number, NUMBER_KEPT]
@@ -182,6 +184,6 @@ class Counters:
         return int(self._script(keys=[self._marker, *keys], args=args))
 
     def _note_outage(self, error: RedisError) -> None:
-        if not self._away:
-            self._away = True
-            logger.warning("redis is away: counts are kept", error=type(error).__name__)
+        if not self._is_unreachable:
+            self._is_unreachable = True
+            logger.warning("redis is unreachable: counts are kept", error=type(error).__name__)

@@ -1,8 +1,8 @@
 """Error reports to Sentry: off without a DSN, and without personal data.
 
-A report has the exception with its stack but no local variables, the log records before it, SQL
-statements without their values, and the ids of the account and the submission concerned. It has no
-keys, fingerprints, addresses, request bodies, query strings, names or other fields of a user.
+A report contains the exception with its stack but without local variables, the log records before
+it, SQL statements without their values, and the ids of the account and the submission. It contains
+no keys, fingerprints, addresses, request bodies, query strings, names or other fields of a user.
 """
 
 import ipaddress
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sentry_sdk.transport import Transport
     from sentry_sdk.types import Event, Hint
 
-_NOTHING_PERSONAL: "DataCollectionUserOptions" = {
+_DATA_COLLECTION_OFF: "DataCollectionUserOptions" = {
     "user_info": False,
     "cookies": {"mode": "off"},
     "http_headers": {"request": {"mode": "off"}},
@@ -34,9 +34,9 @@ _NOTHING_PERSONAL: "DataCollectionUserOptions" = {
     "queues": False,
     "stack_frame_variables": False,
 }
-"""The SDK collects no data of requests and statements, less than with send_default_pii=False."""
+"""Disables all data collection of the SDK, also that of send_default_pii=False."""
 
-_ENDS_OF_PROCESS = (KeyboardInterrupt, SystemExit)
+_EXIT_EXCEPTIONS = (KeyboardInterrupt, SystemExit)
 _PRIVATE_NAMES = ("fingerprint", "address", "ipaddress", "remoteaddr", "clientip", "xforwardedfor")
 _REQUEST_KEPT = ("method", "url")
 _SCRUBBED = (
@@ -66,12 +66,12 @@ def init_sentry(
     """Start reporting the errors of this process.
 
     Args:
-        settings: section ``sentry``, and the cluster's name, which becomes the tag ``cluster``.
+        settings: the section ``sentry``; the cluster's name becomes the tag ``cluster``.
         component: the role of this process (``api``, ``worker``), which becomes a tag.
-        transport: used in place of HTTP.
+        transport: replaces HTTP; for tests.
 
     Returns:
-        Whether there is a DSN, and so reports are on.
+        Whether reports are on, which means that there is a DSN.
     """
     dsn = settings.sentry.dsn.get_secret_value() if settings.sentry.dsn else ""
     if not dsn:
@@ -86,7 +86,7 @@ def init_sentry(
         environment=settings.sentry.environment,
         release=_release(),
         traces_sample_rate=settings.sentry.traces_sample_rate,
-        data_collection=_NOTHING_PERSONAL,
+        data_collection=_DATA_COLLECTION_OFF,
         auto_session_tracking=False,
         auto_enabling_integrations=False,
         integrations=_integrations(),
@@ -125,12 +125,12 @@ def bind_account(account_id: int) -> None:
 def bind_submission(submissions: Sequence[Submission], stage: str) -> None:
     """Add a submission to all further reports of this task: user, tag and context.
 
-    Reports of a batch of several submissions name none. When such a batch fails, its halves are
-    tried again, so the last report is of the submission that fails.
+    Reports of a batch of several submissions contain none of them. When such a batch fails, its
+    halves are run again, so the last report contains the submission that fails.
 
     Args:
-        submissions: that the stage works on.
-        stage: its name.
+        submissions: the submissions of the stage.
+        stage: the name of the stage.
     """
     if len(submissions) != 1 or not sentry_sdk.is_initialized():
         return
@@ -143,9 +143,9 @@ def bind_submission(submissions: Sequence[Submission], stage: str) -> None:
 
 
 def before_send(event: "Event", hint: "Hint", tags: dict[str, str]) -> "Event | None":
-    """Return a report with tags and without private data; None for the end of a process."""
+    """Return a report with tags and without private data; None for an exit of the process."""
     exc_info = hint.get("exc_info")
-    if exc_info and isinstance(exc_info[1], _ENDS_OF_PROCESS):
+    if exc_info and isinstance(exc_info[1], _EXIT_EXCEPTIONS):
         return None
     fields: dict[str, Any] = event  # type: ignore[assignment] # one of its keys at a time
     _unwrap_record(fields, hint)
@@ -160,7 +160,7 @@ def before_send(event: "Event", hint: "Hint", tags: dict[str, str]) -> "Event | 
 
 
 def _keep_account_id(fields: dict[str, Any]) -> None:
-    """Drop the user unless `bind_account` set its id: integrations set texts and addresses."""
+    """Drop the user unless `bind_account` set its id: integrations set names and addresses."""
     user = fields.pop("user", None) or {}
     if isinstance(user.get("id"), int):
         fields["user"] = {"id": user["id"]}
@@ -172,7 +172,7 @@ def _trace_tag() -> dict[str, str]:
 
 
 def _unwrap_record(fields: dict[str, Any], hint: "Hint") -> None:
-    """Use the text of a structured log record as the message, by which Sentry groups reports."""
+    """Use the text of a structured log record as the message; Sentry groups reports by it."""
     record = hint.get("log_record")
     if record is not None and isinstance(record.msg, dict):
         context = dict(record.msg)
@@ -193,7 +193,7 @@ def _scrub(value: Any) -> Any:  # noqa: ANN401 - an event is any JSON
 
 def _scrub_field(name: str, value: Any) -> Any:  # noqa: ANN401 - an event is any JSON
     if value is None or name == "stacktrace":
-        return value  # local variables are not collected, so a stack has source code only
+        return value  # local variables are not collected, so a stack contains source code only
     return MASK if _is_private(name) else _scrub(value)
 
 
@@ -209,7 +209,7 @@ def _scrub_text(text: str) -> str:
 
 
 def _mask_address(match: re.Match[str]) -> str:
-    """Mask an IP address; keep a time or a version number, which the pattern matches too."""
+    """Mask an IP address; keep times and version numbers, which the pattern also matches."""
     found = match.group()
     try:
         ipaddress.ip_address(found.rstrip("."))

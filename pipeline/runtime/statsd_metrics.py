@@ -1,14 +1,14 @@
-"""StatsD metrics: each method of `Metrics` sends one, or one with a label.
+"""StatsD metrics: each method of `Metrics` sends one metric, or one with a label.
 
-To add a metric: add a method to `Metrics`, call it where the event happens (the worker's resources
-and the front end's have a `metrics`), and add its name to ``docs/metrics.md``. A test compares that
+To add a metric, add a method to `Metrics`, call it at the event (the resources of workers and front
+ends have the attribute `metrics`), and add its name to ``docs/metrics.md``. A test compares that
 page with the methods.
 
 Timings are sent in milliseconds, the unit of StatsD. ``api.request_duration_seconds`` is the public
 service's name, and exporters to Prometheus convert ``ms`` timers to seconds.
 
-A label is the last part of a name. It never contains text that a client sent: a text that is no
-plain word (a path, an address, an invented HTTP method) becomes ``other``.
+A label is the last part of a name. It never contains text that a client sent: a text that is not a
+single word (a path, an address, an unknown HTTP method) becomes ``other``.
 """
 
 import re
@@ -60,7 +60,7 @@ class _Client(statsd.StatsClient):  # type: ignore[misc] # statsd has no types
 
 
 def connect_metrics(settings: StatsdSettings) -> "Metrics":
-    """Return the metrics of this process; without a host, or with an unknown one, they are off.
+    """Return the metrics of this process; without a host, or with an unknown one, metrics are off.
 
     The name of the host is resolved once, here. A failure is logged.
     """
@@ -73,9 +73,9 @@ def connect_metrics(settings: StatsdSettings) -> "Metrics":
         return Metrics()
 
 
-@lru_cache(maxsize=1024)  # there are few names, each counted often
+@lru_cache(maxsize=1024)  # there are few names, and each is used often
 def label(text: str) -> str:
-    """Return a text as a label of ``[a-z0-9_]``, or ``other`` if it is no plain word.
+    """Return a text as a label of ``[a-z0-9_]``, or ``other`` if it is not a single word.
 
     >>> label("tasks.lookup.score"), label("/v2/lookup"), label("127.0.0.1")
     ('tasks_lookup_score', 'other', 'other')
@@ -88,7 +88,7 @@ class Metrics:
     """Counters, timers and gauges. No method raises an error or waits.
 
     Args:
-        client: of the StatsD server; None sends nothing.
+        client: a client of the StatsD server; None sends nothing.
     """
 
     def __init__(self, client: statsd.StatsClient | None = None) -> None:
@@ -101,7 +101,7 @@ class Metrics:
             endpoint: the handler's name (``lookup``), not the path of the request.
             method: the HTTP method.
             status: the HTTP status of the reply, 500 after an unexpected exception.
-            seconds: from the request's arrival to its reply.
+            seconds: time from the request's arrival to its reply.
         """
         if self._client is None:
             return
@@ -110,13 +110,13 @@ class Metrics:
         self._time(f"api.request_duration_seconds.{label(endpoint)}.{verb}", seconds)
 
     def lookup_search(self, *, hit: bool) -> None:
-        """Count one search for a fingerprint, and one match if there was any."""
+        """Count one search for a fingerprint, and one match if it had any."""
         self._count("api.lookup.searches.total")
         if hit:
             self._count("api.lookup.matches.total")
 
     def metadata_unavailable(self) -> None:
-        """Count one batch of lookups that was answered without MusicBrainz's database."""
+        """Count one batch of lookups whose answers have no metadata of MusicBrainz."""
         self._count("api.lookup.metadata_unavailable_total")
 
     def new_submissions(self, count: int = 1) -> None:
@@ -140,11 +140,11 @@ class Metrics:
         self._count("api.unhandled_errors_total")
 
     def rate_limit_exceeded(self, bucket: Bucket) -> None:
-        """Count one refused request, by the limit that it exceeded."""
+        """Count one refused request, by the exceeded limit."""
         self._count("api.rate_limit_exceeded_total", label(bucket))
 
     def rate_limit_unavailable(self) -> None:
-        """Count one request that passed without a check because Redis was away."""
+        """Count one request that was not checked because Redis was unreachable."""
         self._count("api.rate_limit_unavailable_total")
 
     def task_enqueued(self, task: str) -> None:
@@ -165,7 +165,7 @@ class Metrics:
         self._count("tasks_retried_total", label(task))
 
     def task_failed(self, task: str, seconds: float) -> None:
-        """Count and time one task that failed finally."""
+        """Count and time one task that failed and will not be retried."""
         self._count("tasks_failed_total", label(task))
         self._time(f"tasks_duration.{label(task)}", seconds)
 

@@ -1,7 +1,7 @@
 """The settings of the service, read from ``acoustid.conf`` and the environment.
 
 `sections` declares every option with its type and default, `option_types` the checked types,
-`options` the names in the file and in the environment, and `load` reads them.
+`option_names` the names in the file and in the environment, and `load` reads them.
 
 To add an option:
 
@@ -9,8 +9,8 @@ To add an option:
 2. Add it with a comment to ``acoustid.conf.dist``, and to the table of its section in
    ``docs/configuration.md``. ``tests/unit/project/test_documents.py`` compares them with the
    fields.
-3. Read it where it is needed as ``settings.<section>.<option>``. Functions get the settings, or
-   one section, as an argument; nothing reads them when a module is imported.
+3. Read it as ``settings.<section>.<option>``. Functions get the settings, or one section, as an
+   argument; no module reads them at import.
 
 A new section is a new class in `sections`, and a field of `Settings`.
 """

@@ -1,6 +1,6 @@
 """Reads the settings: defaults, then the file, then the environment.
 
-`load_settings` reads them at each call; a module does so neither at import nor later.
+`load_settings` reads them at each call. There is no global settings object.
 """
 
 import configparser
@@ -28,7 +28,7 @@ DEFAULT_PATH = Path("acoustid.conf")
 
 
 class ConfigError(ValueError):
-    """The configuration is invalid; the message lists every problem and quotes no secret."""
+    """The configuration is invalid. The message lists every problem and contains no secret."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(dict.fromkeys(problems))
@@ -38,10 +38,10 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The value of one option, as the file or the environment has it.
+    """The value of one option in the file or in the environment.
 
     Attributes:
-        option: that is set.
+        option: the option.
         text: the value, or the path of the file with the value.
         is_file: whether `text` is such a path.
         origin: the variable's name, or the file and the option.
@@ -62,13 +62,13 @@ def load_settings(
     """Read the configuration file and the environment.
 
     Args:
-        path: of the INI file. By default the variable ``ACOUSTID_CONFIG``, else ``acoustid.conf``
-            in the working directory if it exists, else no file.
+        path: the path of the INI file. By default it is the variable ``ACOUSTID_CONFIG``, else
+            ``acoustid.conf`` in the working directory if that exists, else there is no file.
         environ: the environment, `os.environ` by default.
 
     Raises:
-        ConfigError: with all problems: a missing file, an unknown section, option or variable, a
-            value of the wrong type, a secret that is given twice or can't be read.
+        ConfigError: lists all problems: a missing file, an unknown section, option or variable, a
+            value of the wrong type, a secret that is given twice or is unreadable.
     """
     environ = os.environ if environ is None else environ
     problems: list[str] = []
@@ -108,7 +108,9 @@ def _read_file(path: Path | None, problems: list[str]) -> Layer:
                 hint = _hint(key, section.options)
                 problems.append(f"{path}: unknown option {key} in [{name}]{hint}")
             elif "\n" in text:
-                problems.append(f"{path}: [{name}] {key} spans several lines: unindent the next")
+                problems.append(
+                    f"{path}: [{name}] {key} spans several lines: unindent the next line"
+                )
             else:
                 _add(layer, Given(found[0], text, found[1], f"{path}: [{name}] {key}"), problems)
     return layer
@@ -131,14 +133,14 @@ def _parse(path: Path, problems: list[str]) -> configparser.ConfigParser:
 
 
 def _faults(error: configparser.Error) -> list[str]:
-    """Return messages with line numbers but without the lines, which may have a secret."""
+    """Return messages with line numbers but without the lines, which may contain a secret."""
     match error:
         case configparser.DuplicateSectionError():
             return [f"line {error.lineno}: section [{error.section}] is given twice"]
         case configparser.DuplicateOptionError():
             return [f"line {error.lineno}: [{error.section}] {error.option} is given twice"]
         case configparser.MissingSectionHeaderError():
-            return [f"line {error.lineno}: an option stands before any [section]"]
+            return [f"line {error.lineno}: an option is not in any [section]"]
         case configparser.ParsingError():
             return [f"line {line}: is not `option = value`" for line, _ in error.errors]
     return ["is not an INI file"]
@@ -192,10 +194,10 @@ def _read_secret(given: Given, problems: list[str]) -> str | None:
     try:
         text = Path(given.text).read_text(encoding="utf-8").strip()
     except OSError as error:
-        # The path is not shown: a password in its place is a likely mistake.
+        # The path is not shown: it may be a password by mistake.
         problems.append(f"{given.origin}: the file cannot be read: {error.strerror}")
     except ValueError:
-        problems.append(f"{given.origin}: the file does not hold UTF-8 text")
+        problems.append(f"{given.origin}: the file is not UTF-8 text")
     else:
         if text:
             return text
@@ -204,7 +206,7 @@ def _read_secret(given: Given, problems: list[str]) -> str | None:
 
 
 def _inherit(layer: Layer) -> Layer:
-    """Copy the values of main sections to their read-only twins, unless the twin has its own."""
+    """Copy the values of main sections to their ``_ro`` sections, unless these have their own."""
     inherited: Layer = {}
     for (section, *rest), given in layer.items():
         if section + READ_ONLY in sections():
@@ -232,7 +234,7 @@ def _explain(error: ValidationError, layer: Layer) -> list[str]:
         location = tuple(str(step) for step in detail["loc"])
         given = layer[location]
         message = detail["msg"].removeprefix("Value error, ")
-        # The checks of `option_types` explain themselves, and a refused URL may have a password.
+        # The checks of `option_types` have full messages, and a refused URL may contain a password.
         hidden = given.option.secret or detail["type"] == "value_error"
         value = "" if hidden else f" (it is {given.text!r})"
         problems.append(f"{given.origin}: {message}{value}")

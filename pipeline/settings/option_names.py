@@ -16,7 +16,7 @@ from pipeline.settings.sections import Section, Settings
 
 PREFIX = "ACOUSTID_"
 RESERVED = frozenset({"ACOUSTID_CONFIG"})
-"""Variables that have the prefix and are no options."""
+"""Variables with the prefix that are not options."""
 
 READ_ONLY = "_ro"
 """Suffix of a section that inherits from the section without the suffix."""
@@ -33,8 +33,8 @@ class Option:
     Attributes:
         section: the section's name in the file, such as ``cluster.rate_limiter``.
         name: the option's name in the file.
-        location: the attribute names from `Settings` on; for a logger's level also the logger.
-        secret: whether its value is never shown, and may be read from a file.
+        location: the attribute names, from `Settings` to the option; for a level also the logger.
+        secret: whether its value is hidden and may be read from a file.
         nullable: whether an empty value means None.
     """
 
@@ -59,7 +59,7 @@ class SectionOptions:
 
     Attributes:
         model: the class of its settings.
-        options: by name; without the levels of loggers, see `find`.
+        options: the options by name; without the levels of loggers, see `find`.
     """
 
     name: str
@@ -149,7 +149,7 @@ def _traits(info: FieldInfo) -> tuple[bool, bool]:
     return SecretStr in kinds, NoneType in kinds
 
 
-def _kinds(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - an annotation may be anything
+def _kinds(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - any annotation
     """Yield the members of a union, without ``Annotated``."""
     inner = get_args(annotation)
     if not inner:

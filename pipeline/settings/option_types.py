@@ -1,7 +1,7 @@
 """Types of options with their checks.
 
-The message of a failed check says what to change and does not quote the value: a URL in place of a
-host name may have a password.
+The message of a failed check says what to change and does not contain the value: a URL in place of
+a host name may contain a password.
 """
 
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 def _checked_host(value: str) -> str:
     if not value or any(sign in value for sign in ("://", "@", " ", "\t")):
-        raise ValueError("must be a host name or an address alone: no URL, user, password or space")
+        raise ValueError("must be a host name or an address: no URL, user, password or space")
     return value
 
 
@@ -21,13 +21,13 @@ def _upper(value: object) -> object:
 
 
 def _split_list(value: object) -> object:
-    """Return ``("a", "b")`` for ``"a, b"``, and anything but a text unchanged."""
+    """Return ``("a", "b")`` for ``"a, b"``; return other types unchanged."""
     if not isinstance(value, str):
         return value
     return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
 
 
-def _refuse_bridge(value: tuple[str, ...]) -> tuple[str, ...]:
+def _refuse_nats(value: tuple[str, ...]) -> tuple[str, ...]:
     if value:
         raise ValueError("NATS is not part of this version: leave servers empty")
     return value
@@ -37,7 +37,7 @@ def _checked_servers(value: tuple[str, ...]) -> tuple[str, ...]:
     for server in value:
         try:
             split_server(server, default_port=1)
-        except ValueError:  # its message may quote the value
+        except ValueError:  # its message may contain the value
             raise ValueError("must be host or host:port, several separated by commas") from None
     return value
 
@@ -74,7 +74,7 @@ def _http_url(text: str) -> SplitResult | None:
     try:
         parts = urlsplit(text)
         port_is_valid = parts.port is None or parts.port > 0
-    except ValueError:  # its message may quote a password
+    except ValueError:  # its message may contain a password
         return None
     valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and port_is_valid
     return parts if valid else None
@@ -88,7 +88,7 @@ Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], Befo
 Dsn = Annotated[SecretStr, AfterValidator(_checked_dsn)]
 MetricPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
 WebAddress = Annotated[str, AfterValidator(_checked_web_address)]
-Servers = Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_refuse_bridge)]
+Servers = Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_refuse_nats)]
 IndexName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")]
 Replicas = Annotated[
     tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_checked_servers)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Section(BaseModel):
-    """Base of all sections: immutable, without unknown names, and no value in error messages."""
+    """Base of all sections: immutable, rejects unknown names, no values in error messages."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
@@ -63,7 +63,7 @@ class DatabaseSettings(Section):
 
     def url(self) -> "sqlalchemy.URL":
         """Return the URL for SQLAlchemy; its text masks the password."""
-        # This import takes two thirds of the module's import time, and clients do not need it.
+        # This import takes two thirds of the module's import time, and clients do not use it.
         import sqlalchemy  # noqa: PLC0415
 
         return sqlalchemy.URL.create(
@@ -83,7 +83,7 @@ class AppDatabaseSettings(DatabaseSettings):
 
 
 class FingerprintDatabaseSettings(DatabaseSettings):
-    """Fingerprints, tracks, their links to MBIDs, and the changelog that feeds the index."""
+    """Fingerprints, tracks, their links to MBIDs, and the changelog for the index."""
 
     name: Name = "acoustid_fingerprint"
 
@@ -178,7 +178,7 @@ class ClusterSettings(Section):
     """Name and role of this installation.
 
     Attributes:
-        secret: for the internal API, which is off without one.
+        secret: the secret of the internal API, which is off without one.
     """
 
     role: Literal["master", "replica"] = "master"
@@ -226,8 +226,8 @@ class ApiSettings(Section):
     """The web front end.
 
     Attributes:
-        trusted_proxies: number of reverse proxies in front, whose entries in X-Forwarded-For and
-            X-Forwarded-Proto are trusted.
+        trusted_proxies: number of reverse proxies before the front end. Their entries in
+            X-Forwarded-For and X-Forwarded-Proto are trusted.
         lookup_timeout: seconds after which a request that is not a submission gets an error.
         submit_timeout: the same for a submission.
         lookup_batch_size: maximum number of lookups in a batch.
@@ -235,7 +235,7 @@ class ApiSettings(Section):
         lookup_hold_back: minimum seconds between two batches while one is unanswered and less than
             half a batch waits.
         answer_cache: keep the answers of lookups in memory.
-        cache_generation: keep the catalogue's generation until Redis reports a change.
+        cache_generation: cache the catalogue's generation until Redis reports a change.
         one_core: run all threads of a front-end process on one core.
         musicbrainz_userinfo_url: URL that returns the user of a MusicBrainz access token.
     """
@@ -256,10 +256,10 @@ class HttpSettings(Section):
     """Limits of the front end. Times are in seconds, sizes in bytes.
 
     Attributes:
-        threads: maximum number of requests that a front-end process works on.
+        threads: maximum number of requests that a front-end process handles at a time.
         connections: maximum number of open connections.
         connections_per_client: the same for one client address.
-        requests_per_client: maximum number of requests of one client address that are worked on.
+        requests_per_client: maximum number of requests of one client address at a time.
         half_read_bodies: maximum number of requests whose body has arrived in part.
         half_read_bodies_per_client: the same for one client address.
         buffered_bytes: maximum bytes of request bodies in memory.
@@ -307,7 +307,8 @@ class CelerySettings(Section):
 class Settings(Section):
     """All sections.
 
-    A read-only twin (``database_ro`` ...) has the values of its main section unless it sets them.
+    A section of a read-only database (``database_ro`` ...) has the values of its main section
+    unless it sets them.
 
     Attributes:
         sources: file or variable of each option that is set, by section and option

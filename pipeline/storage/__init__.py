@@ -1,5 +1,5 @@
-"""The storage engine: immutable segments, named by a manifest that is replaced atomically.
+"""The storage engine: immutable segments, listed in a manifest that is replaced atomically.
 
 One writer, any number of readers in other processes. The index and the fingerprint store use it;
-each describes its files by a `StorageFormat` and brings its own segments.
+each describes its files in a `StorageFormat` and has its own segments.
 """

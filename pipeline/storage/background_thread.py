@@ -1,4 +1,4 @@
-"""Threads that work in steps while there is work, and do further work after a pause."""
+"""Threads that run steps while there is work, and further steps after a time without new work."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-log = structlog.get_logger("acoustid.storage.background_thread")
+logger = structlog.get_logger("acoustid.storage.background_thread")
 
 
 class BackgroundWork:
-    """Calls `step` until it returns False, and again after each `wake`."""
+    """Calls `step` in threads until it returns False, and again after each `wake`."""
 
     def __init__(
         self,
         step: Callable[[], bool],
-        settle: Callable[[], bool],
+        idle_step: Callable[[], bool],
         *,
         threads: int = 1,
-        pause: float = 1.0,
+        delay: float = 1.0,
     ) -> None:
-        """Start nothing yet; the first thread begins with the first `wake`.
+        """Store the functions; the first `wake` starts the first thread.
 
         Args:
-            step: does a piece of work and returns whether there was any. A long one ends early
+            step: does a part of the work and returns whether there was any. A long step ends early
                 when `stopping` is true. An exception is logged; the next `wake` tries again.
-            settle: the same for work that can wait until there was no `wake` for a while.
-            threads: the most steps that run at a time.
-            pause: seconds without a `wake` before `settle`.
+            idle_step: likewise, for work that is done after `delay` seconds without a `wake`.
+            threads: maximum number of steps that run at a time.
+            delay: seconds without a `wake` before `idle_step`.
         """
         self._step = step
-        self._settle = settle
+        self._idle_step = idle_step
         self._most_threads = threads
-        self._pause = pause
+        self._delay = delay
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._waiting = 0
         self._woken = False
-        self._hurried = False
+        self._skip_delay = False
         self._stopping = False
 
     def wake(self) -> None:
@@ -57,11 +57,11 @@ class BackgroundWork:
                 thread.start()
 
     def stopping(self) -> bool:
-        """Tell whether a running step should end early."""
+        """Return whether a running step should end early."""
         return self._stopping
 
     def busy(self) -> bool:
-        """Tell whether there is or may be work."""
+        """Return whether there is or may be work."""
         return bool(self._threads)
 
     def wait(self, done: Callable[[], bool]) -> None:
@@ -70,12 +70,12 @@ class BackgroundWork:
             self._changed.wait_for(lambda: done() or not self.busy())
 
     def finish(self) -> None:
-        """Wait until no work is left, `settle` included; don't call `wake` meanwhile."""
+        """Wait until no work is left, also of `idle_step`; don't call `wake` meanwhile."""
         with self._changed:
-            self._hurried = True
+            self._skip_delay = True
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self.busy())
-            self._hurried = False
+            self._skip_delay = False
 
     def stop(self) -> None:
         """End the threads after the running steps; a later `wake` has no effect."""
@@ -87,15 +87,15 @@ class BackgroundWork:
             thread.join()
 
     def _run(self) -> None:
-        while self._takes_turn():
-            while self._does(self._step):
-                self._tell()
-            if self._is_left_alone():
-                while not self._woken and self._does(self._settle):
-                    self._tell()
+        while self._begin_round():
+            while self._run_step(self._step):
+                self._notify()
+            if self._wait_for_idle():
+                while not self._woken and self._run_step(self._idle_step):
+                    self._notify()
 
-    def _takes_turn(self) -> bool:
-        """Tell whether there was a `wake` since any thread's last turn; if not, this one ends."""
+    def _begin_round(self) -> bool:
+        """Return whether there was a `wake` since any thread's last round; if not, end this one."""
         with self._changed:
             turn = self._woken and not self._stopping
             self._woken = False
@@ -104,24 +104,24 @@ class BackgroundWork:
                 self._changed.notify_all()
             return turn
 
-    def _is_left_alone(self) -> bool:
+    def _wait_for_idle(self) -> bool:
         with self._changed:
             self._waiting += 1
             self._changed.wait_for(
-                lambda: self._woken or self._stopping or self._hurried, self._pause
+                lambda: self._woken or self._stopping or self._skip_delay, self._delay
             )
             self._waiting -= 1
             return not (self._woken or self._stopping)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
 
-    def _does(self, work: Callable[[], bool]) -> bool:
+    def _run_step(self, work: Callable[[], bool]) -> bool:
         if self._stopping:
             return False
         try:
             return work()
-        except Exception as error:  # noqa: BLE001 - the thread would end unnoticed
-            log.warning("merge failed; the next commit tries again", error=repr(error))
+        except Exception as error:  # noqa: BLE001 - the thread would end without a log record
+            logger.warning("merge failed; the next commit tries again", error=repr(error))
             return False

@@ -1,4 +1,4 @@
-"""Checks of the files: of a segment once in each process, of a whole folder on demand."""
+"""Checks of files: of each segment once per process, of a whole folder on demand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pipeline.storage.format import SegmentEntry, StorageFormat
 
-# Segments never change, so a process that opens a folder again and again checks each once.
+# Segments never change, so a process that opens a folder repeatedly checks each once.
 _checked: set[tuple[object, ...]] = set()
 
 
@@ -37,15 +37,15 @@ def verify_folder(
     directory: Path,
     content_problems: Callable[[Any], Iterable[str]],
 ) -> list[str]:
-    """Read a whole folder and list its problems; writers and readers may be at work.
+    """Read a whole folder and list its problems. Other processes may read and write it.
 
     Args:
-        format_: of the folder.
+        format_: the format of the folder.
         directory: the folder.
-        content_problems: given a segment whose checksums are right, lists its other problems.
+        content_problems: lists further problems of a segment with correct checksums.
 
     Returns:
-        One line for each problem, beginning with the file; empty if there is none.
+        One line for each problem, with the file; empty if there is none.
     """
     while True:
         try:
@@ -60,7 +60,7 @@ def verify_folder(
                     format_, directory, entry, manifest.next_segment, content_problems
                 )
             ]
-            # A segment may be gone because a merge has replaced it in the meantime.
+            # A merge may have replaced and deleted a segment in the meantime.
             if not problems or read_manifest(format_, directory) == manifest:
                 return problems
         except format_.corrupt as error:
@@ -77,7 +77,7 @@ def _entry_problems(
     path = directory / entry.file_name
     if entry.number >= next_segment:
         manifest = directory / MANIFEST_NAME
-        yield f"{manifest}: names segment {entry.number} but gives out {next_segment} next"
+        yield f"{manifest}: has segment {entry.number}, but the next number is {next_segment}"
     try:
         segment = format_.open_segment(directory, entry)
         segment.check()

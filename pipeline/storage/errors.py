@@ -1,4 +1,4 @@
-"""The errors of a folder of segments; each user derives its own from them."""
+"""The errors of a folder of segments. The index and the store derive their own from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class StorageError(Exception):
 
 
 class StorageLocked(StorageError):  # noqa: N818 - named for the state it reports
-    """Another writer holds the folder.
+    """Another writer has the folder open.
 
     Attributes:
         path: the folder.
@@ -22,12 +22,14 @@ class StorageLocked(StorageError):  # noqa: N818 - named for the state it report
     noun: ClassVar[str] = "folder"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path}: another writer holds this {self.noun}; close it or wait for it")
+        super().__init__(
+            f"{path}: another writer has this {self.noun} open; close it or wait for it"
+        )
         self.path = path
 
 
 class StorageCorrupt(StorageError):  # noqa: N818 - named for the state it reports
-    """A file is missing, cut short or changed.
+    """A file is missing, truncated or changed.
 
     Attributes:
         path: the file.
@@ -47,7 +49,7 @@ class StorageCorrupt(StorageError):  # noqa: N818 - named for the state it repor
 
 
 class StorageUnusable(StorageError):  # noqa: N818 - named for the state it reports
-    """The writer is closed, or a failed commit could not be taken back."""
+    """The writer is closed, or a failed commit could not be undone."""
 
 
 class MergeStopped(StorageError):  # noqa: N818 - named for what it reports

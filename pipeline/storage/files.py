@@ -1,7 +1,7 @@
-"""Every call by which the storage engine and its users change or lock a file.
+"""All functions with which the storage engine and its users change or lock files.
 
-Nothing else in them writes to the disk, so a test can cut a commit at each of these calls. The
-content of a file is durable after `sync`, its name after `sync_directory`.
+No other code of theirs writes to the disk, so a test can interrupt a commit at each of these calls.
+The content of a file is durable after `sync`, its name after `sync_directory`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
     """Write all of `data` at byte `offset`.
 
     Args:
-        descriptor: what `create` returned.
+        descriptor: the result of `create`.
         data: contiguous bytes.
         offset: bytes from the start of the file.
 
@@ -46,9 +46,9 @@ def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
 
 
 def begin_sync(descriptor: int) -> None:
-    """Start writing an open file to the disk, so `sync` has less to wait for.
+    """Start writing an open file to the disk, which makes a later `sync` faster.
 
-    On systems without such a call nothing happens.
+    Does nothing on systems without such a call.
     """
     start = _sync_file_range()
     if start is not None:
@@ -66,7 +66,7 @@ def close(descriptor: int) -> None:
 
 
 def replace(source: Path, target: Path) -> None:
-    """Give `source` the name of `target`, atomically."""
+    """Rename `source` to `target` atomically."""
     source.replace(target)
 
 
@@ -75,7 +75,7 @@ def replace_content(path: Path, temporary: Path, data: bytes) -> None:
 
     Args:
         path: the file; it need not exist.
-        temporary: a name in the same folder that no other file has.
+        temporary: an unused name in the same folder.
         data: the new content.
 
     Raises:
@@ -115,7 +115,7 @@ def make_directory(path: Path) -> None:
 
 
 def map_read_only(path: Path) -> mmap.mmap:
-    """Map a whole file; the mapping outlives the file's name.
+    """Map a whole file; the mapping stays valid when the file is deleted.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -132,7 +132,7 @@ def lock(path: Path) -> int | None:
     released when any descriptor of the file is closed.
 
     Returns:
-        The descriptor that holds the lock, or None if another holds it.
+        The descriptor with the lock, or None if another one has the lock.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:

@@ -1,7 +1,7 @@
-"""How a user of the storage engine, the index or the fingerprint store, describes its files.
+"""The description of the files of a user of the storage engine (the index, the fingerprint store).
 
-A folder holds a manifest, a lock and segment files. Segments never change. The manifest names the
-segments in force, oldest first, and is replaced as a whole by each commit.
+A folder contains a manifest, a lock and segment files. Segments never change. The manifest lists
+the current segments, oldest first. Each commit replaces the whole manifest.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ LOCK_NAME: Final = "lock"
 
 
 class SegmentEntry(Protocol):
-    """A segment as its manifest names it: a named tuple, all of whose fields JSON can hold."""
+    """The entry of a segment in the manifest: a named tuple with fields for JSON."""
 
     @property
     def number(self) -> int:
-        """The number that names the file; no two segments of a folder ever have the same."""
+        """The number in the file's name, which no other segment of the folder ever has."""
         ...
 
     @property
@@ -79,7 +79,7 @@ class Manifest(Protocol):
 
     @property
     def position(self) -> int:
-        """The changelog position that the state has reached."""
+        """The changelog position of the state."""
         ...
 
     @property
@@ -106,17 +106,17 @@ class StorageFormat(Generic[ManifestT, SegmentsT]):
         magic: first word of the manifest's file.
         version: version of the manifest's format.
         indent: indentation of the manifest's JSON, None for one line.
-        suffix: of the names of segment files.
+        suffix: the suffix of the names of segment files.
         no_manifest: the manifest of an empty folder, at position 0.
         no_segments: the segments of an empty folder.
-        decode_manifest: makes a manifest of the fields that its file holds, without the version.
-        open_segment: opens the segment of an entry. Raises FileNotFoundError if its file is gone,
-            and `corrupt` if it isn't the segment that the entry describes.
-        locked: raised where another writer holds the folder.
-        corrupt: raised where a file is damaged.
-        unusable: raised by a writer that can't go on.
-        needs_manifest: whether segments without a manifest are damage. If not, the folder counts
-            as empty.
+        decode_manifest: makes a manifest of the fields in its file, without the version.
+        open_segment: opens the segment of an entry. Raises FileNotFoundError if there is no
+            file, and `corrupt` if the file does not match the entry.
+        locked: raised if another writer has the folder open.
+        corrupt: raised if a file is damaged.
+        unusable: raised by a writer that can't be used any more.
+        needs_manifest: whether segments without a manifest are an error. If not, such a folder is
+            empty.
     """
 
     noun: str
@@ -145,5 +145,5 @@ def segment_number(path: Path) -> int:
 
 
 def entries(segments: Segments) -> tuple[SegmentEntry, ...]:
-    """Return segments as a manifest names them."""
+    """Return the entries of segments in the manifest."""
     return tuple(segment.entry for segment in segments.segments)

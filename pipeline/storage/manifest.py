@@ -1,4 +1,4 @@
-"""The manifest: the one file that says which segments are in force.
+"""The manifest: the file with the list of current segments.
 
 A line with a CRC-32, then JSON. The file is replaced as a whole (write a temporary file, sync it,
 rename it, sync the folder), so a crash at any moment leaves the old manifest or the new one.
@@ -33,12 +33,12 @@ def decode_manifest(format_: StorageFormat[ManifestT, Any], data: bytes, path: P
     """Return the manifest in the bytes of its file.
 
     Args:
-        format_: of the folder.
+        format_: the format of the folder.
         data: the bytes.
         path: the file, for messages.
 
     Raises:
-        StorageCorrupt: the file is cut short or changed, or has another version.
+        StorageCorrupt: the file is truncated or changed, or has another version.
     """
     body = data.partition(b"\n")[2]
     if _seal(format_.magic, body) != data:
@@ -47,7 +47,7 @@ def decode_manifest(format_: StorageFormat[ManifestT, Any], data: bytes, path: P
     version = content.pop("version")
     if version != format_.version:
         raise format_.corrupt(
-            path, f"has manifest format {version}, this software reads {format_.version}"
+            path, f"has manifest format {version}, but this version reads {format_.version}"
         )
     return format_.decode_manifest(content)
 
@@ -61,7 +61,7 @@ def open_manifest(directory: Path) -> BinaryIO | None:
 
 
 def read_manifest(format_: StorageFormat[ManifestT, Any], directory: Path) -> ManifestT | None:
-    """Return the manifest in force, or None if there is none.
+    """Return the current manifest, or None if there is none.
 
     Raises:
         StorageCorrupt: the manifest is damaged.
@@ -76,13 +76,13 @@ def read_manifest(format_: StorageFormat[ManifestT, Any], directory: Path) -> Ma
 def write_manifest(
     format_: StorageFormat[ManifestT, Any], directory: Path, manifest: ManifestT
 ) -> None:
-    """Put a manifest in force; the rename is the commit point.
+    """Make a manifest current; the rename is the commit point.
 
-    The segments it names must be synced. Their names are made durable first: otherwise a power cut
-    could leave a manifest that names a file which is gone.
+    Its segments must be synced. Their names are made durable first: otherwise, after a power cut
+    the manifest could list a file that does not exist.
 
     Raises:
-        OSError: the disk is full or failing; read back which manifest is in force.
+        OSError: the disk is full or failing; read the manifest to see which one is current.
     """
     files.sync_directory(directory)
     data = encode_manifest(format_, manifest)

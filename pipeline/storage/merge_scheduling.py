@@ -1,8 +1,7 @@
-"""When and where segments are merged; each user's own policy says which.
+"""Schedules merges of segments; each user's policy chooses the segments.
 
-A writer merges behind its commits, in threads, or within a commit before it puts the result in
-force. The policies are `pipeline.index.merging.merge_policy` and
-`pipeline.fingerprint_store.merging`.
+A writer merges in threads after its commits, or within a commit before it makes the result current.
+The policies are `pipeline.index.merging.merge_policy` and `pipeline.fingerprint_store.merging`.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 AdditionT = TypeVar("AdditionT")
 
-log = structlog.get_logger("acoustid.storage.merge_scheduling")
+logger = structlog.get_logger("acoustid.storage.merge_scheduling")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +40,24 @@ class MergePolicy(Generic[SegmentsT]):
 
     Attributes:
         after_commit: merges within a call, after its commit.
-        while_busy: merges in the background while commits come.
-        at_rest: merges in the background when no commit came for a while.
-        most_segments: a commit with this many segments waits for the background.
-        threads: merges of different segments that may run at a time.
+        while_busy: merges in the background while there are commits.
+        when_idle: merges in the background after a time without commits.
+        blocking_segments: number of segments at which a commit waits for merges in the background.
+        threads: maximum number of merges at a time.
     """
 
     after_commit: Choose[SegmentsT]
     while_busy: Choose[SegmentsT]
-    at_rest: Choose[SegmentsT]
-    most_segments: int
+    when_idle: Choose[SegmentsT]
+    blocking_segments: int
     threads: int
 
 
 class MergeScheduler(Generic[SegmentsT]):
-    """Merges the segments in force until the policy is content.
+    """Merges the current segments until the policy has nothing more to merge.
 
-    A merge looks up the segments that it replaces when it is committed. So commits, and merges of
-    other segments, go on beside it.
+    The commit of a merge replaces its segments in the current state. So other commits and merges
+    may run at the same time.
     """
 
     def __init__(
@@ -71,16 +70,17 @@ class MergeScheduler(Generic[SegmentsT]):
         *,
         in_background: bool,
     ) -> None:
-        """Start nothing yet.
+        """Store the functions; no merge is started.
 
         Args:
-            writer: of the folder.
-            policy: which segments to merge.
-            merge: writes the merge of a run of the given segments. Returns None if nothing is left
-                of it; raises MergeStopped soon after its last argument returns True.
+            writer: the writer of the folder.
+            policy: chooses the segments to merge.
+            merge: writes the merge of a run of the given segments. Returns None if the run
+                has no current content; raises MergeStopped soon after its last argument returns
+                True.
             commit: commits a change of the segments.
-            merged: called after every merge with its duration in seconds.
-            in_background: merge in threads, and not within `follow`.
+            merged: is called after every merge with its duration in seconds.
+            in_background: merge in threads instead of within `merge_after_commit`.
         """
         self._writer = writer
         self._policy = policy
@@ -92,26 +92,26 @@ class MergeScheduler(Generic[SegmentsT]):
         self._under_way: list[tuple[Segment, ...]] = []
         self._background = BackgroundWork(
             lambda: self._merge_once(policy.while_busy),
-            lambda: not self._under_way and self._merge_once(policy.at_rest),
+            lambda: not self._under_way and self._merge_once(policy.when_idle),
             threads=policy.threads,
         )
 
-    def follow(self) -> None:
-        """Merge what a commit has made necessary. A failed merge does not fail the commit."""
+    def merge_after_commit(self) -> None:
+        """Merge segments after a commit. An error of a merge is logged and not raised."""
         if not self._in_background:
             try:
                 while self._merge_once(self._policy.after_commit):
                     pass
             except OSError as error:
-                log.warning("merge failed; the next commit tries again", error=str(error))
-        elif self._policy.at_rest(self._writer.segments, ()):
+                logger.warning("merge failed; the next commit tries again", error=str(error))
+        elif self._policy.when_idle(self._writer.segments, ()):
             self._background.wake()
-            # Every segment slows every search: where merges can't keep up, the writer waits.
+            # Every segment slows every search: if merges are too slow, the writer waits.
             if self._too_many():
                 self._background.wait(lambda: not self._too_many())
 
     def busy(self) -> bool:
-        """Tell whether segments are being merged, or may be in a moment."""
+        """Return whether merges run or are about to run."""
         return self._background.busy()
 
     def finish(self) -> None:
@@ -123,13 +123,13 @@ class MergeScheduler(Generic[SegmentsT]):
         self._background.stop()
 
     def _too_many(self) -> bool:
-        return len(self._writer.segments.segments) >= self._policy.most_segments
+        return len(self._writer.segments.segments) >= self._policy.blocking_segments
 
     def _merge_once(self, choose: Choose[SegmentsT]) -> bool:
-        """Merge the run that is chosen; return whether there was one.
+        """Choose and merge a run; return whether there was one.
 
         Raises:
-            OSError: the disk is full or failing; the old segments are in force.
+            OSError: the disk is full or failing; the old segments stay current.
         """
         with self._choosing:
             segments = self._writer.segments
@@ -169,12 +169,12 @@ def add_and_merge(
     choose: Callable[[SegmentsT], slice | None],
     merge: Callable[[SegmentsT, slice], Segment | None],
 ) -> SegmentsT:
-    """Write segments and merge them on the way, for one commit that puts the result in force.
+    """Write segments and merge them, for one commit that makes the result current.
 
     Args:
-        writer: of the folder.
+        writer: the writer of the folder.
         segments: the segments to add to.
-        additions: what each new segment holds.
+        additions: the content of each new segment.
         append: writes an addition as the newest segment.
         choose: returns the run to merge next or None.
         merge: writes the merge of a run, see `MergeScheduler`.
@@ -196,15 +196,17 @@ def add_and_merge(
 
 
 def replaced(segments: SegmentsT, run: tuple[Segment, ...], merged: Segment | None) -> SegmentsT:
-    """Return segments with `merged`, if any, in the place of the neighbours in `run`.
+    """Return segments with the neighbours in `run` replaced by `merged`, if any.
 
-    If the run is no longer whole among them, the same segments are returned.
+    If the run is no longer complete in them, the same segments are returned.
     """
-    held = segments.segments
-    if run[0] not in held:
+    existing = segments.segments
+    if run[0] not in existing:
         return segments
-    start = held.index(run[0])
+    start = existing.index(run[0])
     end = start + len(run)
-    if held[start:end] != run:
+    if existing[start:end] != run:
         return segments
-    return segments.with_segments([*held[:start], *([merged] if merged else []), *held[end:]])
+    return segments.with_segments(
+        [*existing[:start], *([merged] if merged else []), *existing[end:]]
+    )

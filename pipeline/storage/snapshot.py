@@ -1,4 +1,4 @@
-"""One committed state of a folder as read from the disk, and a reader that follows the commits."""
+"""One committed state of a folder as read from the disk, and a reader of the newest one."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 class Snapshot(Generic[ManifestT, SegmentsT]):
     """A manifest and its segments, open.
 
-    The manifest's file stays open, so the file system can't give its inode number to another file.
-    Otherwise a later manifest with the same number, size and time would look like this one.
+    The manifest's file stays open, so the file system can't reuse its inode number. Otherwise a
+    later manifest could have the same inode number, size and time.
 
     Attributes:
         manifest: the manifest.
-        segments: the segments it names.
+        segments: its segments.
     """
 
     def __init__(self, manifest: ManifestT, segments: SegmentsT, file: BinaryIO | None) -> None:
-        """Hold a state.
+        """Store a state.
 
         Args:
             manifest: the manifest.
-            segments: the segments it names.
-            file: the manifest's file, open; None where the folder has none.
+            segments: its segments.
+            file: the manifest's file, open; None if the folder has none.
         """
         self.manifest = manifest
         self.segments = segments
@@ -46,11 +46,11 @@ class Snapshot(Generic[ManifestT, SegmentsT]):
         return cls(format_.no_manifest, format_.no_segments, None)
 
     def is_missing(self) -> bool:
-        """Tell whether the folder has no manifest."""
+        """Return whether the folder has no manifest."""
         return self._file is None
 
     def is_current(self, path: Path) -> bool:
-        """Tell whether this state is in force; one `stat`, no reading.
+        """Return whether this state is current; takes one `stat`.
 
         Args:
             path: the manifest's file.
@@ -68,18 +68,18 @@ class Snapshot(Generic[ManifestT, SegmentsT]):
 
 
 class LatestSnapshot(Generic[ManifestT, SegmentsT]):
-    """The newest committed state of a folder; for use by several threads."""
+    """The newest committed state of a folder. Thread-safe."""
 
     def __init__(self, format_: StorageFormat[ManifestT, SegmentsT], directory: Path) -> None:
-        """Read nothing yet: the first `get` does."""
+        """Store the arguments; the first `get` reads the files."""
         self._format = format_
         self._directory = directory
-        self._manifest = directory / MANIFEST_NAME  # made once: every `get` needs it
+        self._manifest = directory / MANIFEST_NAME  # made once, because every `get` uses it
         self._loading = threading.Lock()
         self._snapshot = Snapshot.absent(format_)
 
     def get(self) -> Snapshot[ManifestT, SegmentsT]:
-        """Return the state in force; costs one `stat` while it stays the same.
+        """Return the current state; takes one `stat` if it has not changed.
 
         Raises:
             StorageCorrupt: a file is missing or damaged.
@@ -88,7 +88,7 @@ class LatestSnapshot(Generic[ManifestT, SegmentsT]):
         return snapshot if snapshot.is_current(self._manifest) else self.load()
 
     def load(self) -> Snapshot[ManifestT, SegmentsT]:
-        """Read the state in force, unless another thread has just done so.
+        """Read the current state, unless another thread has just done so.
 
         Raises:
             StorageCorrupt: a file is missing or damaged.
@@ -101,7 +101,7 @@ class LatestSnapshot(Generic[ManifestT, SegmentsT]):
             return self._snapshot
 
     def refresh(self) -> bool:
-        """Read the state in force, and tell whether it is a new one.
+        """Read the current state; return whether it has changed.
 
         Raises:
             StorageCorrupt: a file is missing or damaged.
@@ -121,15 +121,15 @@ def load_snapshot(
     directory: Path,
     known: SegmentsT | None = None,
 ) -> Snapshot[ManifestT, SegmentsT]:
-    """Read the state in force; an empty one at position 0 where the folder has no manifest.
+    """Read the current state; an empty one at position 0 if the folder has no manifest.
 
-    A writer may replace the manifest and delete segments at any moment. Where a segment is gone and
-    the manifest is no longer in force, the new manifest is read. Each repetition follows a commit.
+    A writer may replace the manifest and delete segments at any time. If a segment is missing and
+    the manifest is no longer current, the new manifest is read. Each repetition follows a commit.
 
     Args:
-        format_: of the folder.
+        format_: the format of the folder.
         directory: the folder.
-        known: segments that are open already; those still in force are not opened again.
+        known: open segments; those that are still current are not opened again.
 
     Raises:
         StorageCorrupt: a file is missing or damaged.
@@ -138,7 +138,7 @@ def load_snapshot(
     while True:
         file = open_manifest(directory)
         if file is None and format_.needs_manifest and any(directory.glob(f"*{format_.suffix}")):
-            # Either the folder got its manifest between the two calls, or the manifest is lost.
+            # Either a manifest was written between the two calls, or it is lost.
             file = open_manifest(directory)
             if file is None:
                 raise format_.corrupt(
@@ -157,7 +157,7 @@ def _load(
     file: BinaryIO,
     known: SegmentsT,
 ) -> Snapshot[ManifestT, SegmentsT] | None:
-    """Read what an open manifest names; None where a newer manifest has replaced it."""
+    """Read the state of an open manifest; None if a newer manifest has replaced it."""
     try:
         manifest = decode_manifest(format_, file.read(), directory / MANIFEST_NAME)
         opened: dict[Any, Any] = {segment.entry: segment for segment in known.segments}

@@ -1,7 +1,7 @@
-"""The one writer of a folder: its lock, the state in force, and commits.
+"""The writer of a folder: its lock, the current state, and commits.
 
-The state on the disk and the state in memory are always the same. `docs/index-format.md` lists what
-a crash leaves at each step of a commit.
+The state on the disk and the state in memory are always the same. `docs/index-format.md` lists the
+files after a crash at each step of a commit.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 
     from pipeline.storage.format import SegmentEntry, Segments, StorageFormat
 
-log = structlog.get_logger("acoustid.storage.writer")
+logger = structlog.get_logger("acoustid.storage.writer")
 
 
 class StorageWriter(Generic[ManifestT, SegmentsT]):
-    """Commits new states of a folder; for use by the threads of one process.
+    """Commits new states of a folder. Thread-safe, within one process.
 
     Attributes:
-        manifest: the manifest in force.
-        segments: the segments it names.
+        manifest: the current manifest.
+        segments: its segments.
     """
 
     manifest: ManifestT
@@ -56,16 +56,16 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         clear_damaged: bool = False,
         check: Callable[[SegmentsT], object] = lambda _segments: None,
     ) -> None:
-        """Lock a folder and load its state; write an empty one where there is none.
+        """Lock a folder and load its state; write an empty one if there is none.
 
         Args:
-            format_: of the folder.
+            format_: the format of the folder.
             directory: the folder; it is created.
             clear_damaged: replace a damaged state by an empty one.
             check: a further check of the segments; raises StorageCorrupt.
 
         Raises:
-            StorageLocked: another writer holds the folder.
+            StorageLocked: another writer has the folder open.
             StorageCorrupt: a file is damaged.
         """
         self._format = format_
@@ -84,20 +84,20 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
             files.unlock(self._lock)
             raise
 
-    def is_own(self) -> bool:
-        """Tell whether this process opened the writer; a forked one did not."""
+    def is_same_process(self) -> bool:
+        """Return whether this process opened the writer; a forked one did not."""
         return os.getpid() == self._process
 
     def require_usable(self) -> None:
-        """Check that the writer can go on.
+        """Check that the writer can be used.
 
         Raises:
             StorageUnusable: it is closed, belongs to another process, or a failed commit could not
-                be taken back.
+                be undone.
         """
         if self._unusable:
             raise self._format.unusable(f"{self._directory}: {self._unusable}")
-        if not self.is_own():
+        if not self.is_same_process():
             raise self._format.unusable(
                 f"{self._directory}: this writer belongs to process {self._process}; "
                 "a forked process must open its own"
@@ -108,14 +108,14 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         change: Callable[[SegmentsT], SegmentsT],
         update: Callable[[ManifestT], ManifestT] = lambda manifest: manifest,
     ) -> None:
-        """Put a state in force, on the disk and in memory, and delete the segments it drops.
+        """Make a state current, on the disk and in memory, and delete the dropped segments.
 
         Args:
-            change: given the segments in force, returns those that replace them.
-            update: given the manifest in force, returns one with the other fields of the new one.
+            change: takes the current segments, returns the new ones.
+            update: takes the current manifest, returns one with the new values of other fields.
 
         Raises:
-            OSError: the disk is full or failing; the old state is in force.
+            OSError: the disk is full or failing; the old state stays current.
             StorageUnusable: see `require_usable`.
         """
         with self._committing:
@@ -123,7 +123,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
             segments = change(self.segments)
             old = self.manifest, self.segments
             try:
-                # First in memory, then on the disk: an interruption anywhere takes both back.
+                # First in memory, then on the disk: an exception at any point undoes both.
                 self.manifest = replace(
                     update(self.manifest),
                     next_segment=self._next_number,
@@ -141,11 +141,11 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
     def write_segment(self, write: Callable[[Path, int], SegmentEntry | None]) -> Any:  # noqa: ANN401 - the user's type of segment
         """Write a segment under a number that was never used, and open it.
 
-        A reader that opens a file by a name it read earlier finds that segment or none.
+        So a file name that a reader has read before is that segment or does not exist.
 
         Args:
-            write: given the folder and the number, writes and syncs the file. Returns None where
-                there is nothing to write.
+            write: takes the folder and the number, writes and syncs the file. Returns None if there
+                is nothing to write.
 
         Returns:
             The segment, or None.
@@ -160,7 +160,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
             entry = write(self._directory, number)
             return entry and self._format.open_segment(self._directory, entry)
         except BaseException:
-            # The next sweep deletes what can't be deleted now.
+            # The next sweep deletes files that can't be deleted now.
             self._remove([self._directory / segment_name(number, self._format.suffix)])
             raise
 
@@ -170,10 +170,10 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         self._remove(each.path for each in segments.segments if each.entry not in keep)
 
     def close(self) -> None:
-        """Release the lock; a second call changes nothing."""
+        """Release the lock; a second call has no effect."""
         if self._lock is not None:
-            # A forked process shares the lock: it may only close its own descriptor.
-            release = files.unlock if self.is_own() else files.close
+            # A forked process shares the lock, so it only closes its descriptor.
+            release = files.unlock if self.is_same_process() else files.close
             release(self._lock)
         self._lock = None
         self._unusable = "this writer is closed; open another"
@@ -187,7 +187,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         except self._format.corrupt as error:
             if not clear_damaged:
                 raise
-            log.warning(
+            logger.warning(
                 "damaged files are cleared",
                 folder=self._format.noun,
                 file=str(error.path),
@@ -202,7 +202,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         self._sweep()
 
     def _begin(self) -> None:
-        """Put an empty state in force; the sweep deletes the segments that are there."""
+        """Make an empty state current; the sweep deletes the existing segments."""
         number = self._format.no_manifest.next_segment
         with suppress(self._format.corrupt):
             damaged = read_manifest(self._format, self._directory)
@@ -213,15 +213,15 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         write_manifest(self._format, self._directory, self.manifest)
 
     def _unused_number(self, number: int) -> int:
-        """Return the first number from `number` on that is above those of all segment files."""
+        """Return the first number, at least `number`, above those of all segment files."""
         taken = (segment_number(path) + 1 for path in self._segment_files())
         return max([number, *taken])
 
     def _sweep(self) -> None:
-        """Delete the remains of a crash: segment files that the manifest doesn't name.
+        """Delete segment files that are not in the manifest, as after a crash.
 
-        The manifest is made durable first. If its writer died before it did so, a power cut could
-        still bring the older manifest back, which needs these files.
+        The manifest is made durable first. If its writer was killed before it did so, a power cut
+        could restore the older manifest, which needs these files.
         """
         files.sync_directory(self._directory)
         names = {entry.file_name for entry in self.manifest.segments}
@@ -232,12 +232,12 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         return self._directory.glob(f"*{self._format.suffix}")
 
     def _restore_manifest(self) -> None:
-        """Put `self.manifest` back in force if a failed commit has replaced it.
+        """Make `self.manifest` current again if a failed commit has replaced it.
 
-        If that fails too, it is uncertain which manifest a crash would leave. Then the writer can't
-        go on, and the next one reads it from the disk.
+        If that fails too, it is unknown which manifest a crash would leave. Then the writer becomes
+        unusable, and the next one reads the manifest from the disk.
         """
-        self._unusable = "a commit failed and could not be taken back; open it again"
+        self._unusable = "a commit failed and could not be undone; open it again"
         if read_manifest(self._format, self._directory) != self.manifest:
             write_manifest(self._format, self._directory, self.manifest)
         self._unusable = None

@@ -28,8 +28,8 @@ class Duplicate:
         target: the older track.
         source: the newer track, to merge into the older one.
         mbid: an MBID that both are linked to.
-        min_score: the lowest compare2 of a fingerprint of one with a fingerprint of the other, 0…1.
-        max_length_diff: the largest difference in length of two such fingerprints, seconds.
+        min_score: the lowest compare2 score between fingerprints of the two tracks, 0…1.
+        max_length_diff: the largest difference in length between their fingerprints, seconds.
     """
 
     target: UUID
@@ -40,7 +40,7 @@ class Duplicate:
 
 
 class _Pair(NamedTuple):
-    """Two track ids, the lower first, with the differences of their fingerprints."""
+    """Two track ids, the lower first, and the differences between their fingerprints."""
 
     one: int
     other: int
@@ -108,13 +108,13 @@ def _matching(track_ids: Sequence[int], members: Members) -> list[_Pair]:
 
 
 def _max_length_diff(one: Sequence[StoredFingerprint], other: Sequence[StoredFingerprint]) -> int:
-    """Return the largest difference in length (seconds) of a fingerprint of each."""
+    """Return the largest difference in length (seconds) between fingerprints of two tracks."""
     lengths, others = ([stored.length for stored in side] for side in (one, other))
     return max(max(lengths) - min(others), max(others) - min(lengths))
 
 
 def _min_scores(pairs: Sequence[_Pair], members: Members) -> list[float]:
-    """Return for each pair of tracks the lowest score of a fingerprint of each."""
+    """Return the lowest score between fingerprints of the two tracks, for each pair of tracks."""
     if not pairs:
         return []
     ids = {track_id for pair in pairs for track_id in (pair.one, pair.other)}

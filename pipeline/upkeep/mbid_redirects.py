@@ -1,7 +1,8 @@
 """Merges the MBIDs that MusicBrainz redirects, in all links, a chunk at a time.
 
-`missing_mbids` handles the MBIDs that lookups miss; this finds the others too. It also completes
-merges: submissions that were counted on a merged link later, and merges that were interrupted.
+`missing_mbids` handles MBIDs that lookups did not find; this scan also finds the others. It also
+completes merges: it moves submissions that were counted on a merged link, and finishes interrupted
+merges.
 """
 
 import time
@@ -16,7 +17,7 @@ from pipeline.catalog.fingerprint.mbid_merge import merge_mbids, move_sources
 from pipeline.catalog.musicbrainz.recording_redirects import Recordings, read_recordings
 from pipeline.runtime.databases import Databases, limit_statements
 
-CHUNK: Final = 5_000  # links; their statement takes about 100 ms
+CHUNK: Final = 5_000  # links; reading them takes about 100 ms
 
 logger = structlog.get_logger("acoustid.upkeep.mbid_redirects")
 
@@ -26,7 +27,7 @@ class ScannedChunk:
     """The result of one chunk.
 
     Attributes:
-        position: id of the last link that is done; 0 after the last link of all.
+        position: id of the last processed link; 0 if that was the last link of all.
         merged: number of tracks whose links were merged.
     """
 
@@ -37,19 +38,19 @@ class ScannedChunk:
 def follow_redirects(
     databases: Databases, position: int, deadline: float, chunk: int = CHUNK
 ) -> ScannedChunk | None:
-    """Merge the MBIDs among the next links that MusicBrainz redirects.
+    """Merge the MBIDs of the next links that MusicBrainz redirects to other MBIDs.
 
     Args:
-        databases: of which ``fingerprint`` and ``ingest`` change.
-        position: id of the last link that is done, 0 to start.
-        deadline: by the monotonic clock; no merge starts after it.
+        databases: ``fingerprint`` and ``ingest`` are changed.
+        position: id of the last processed link, 0 to start.
+        deadline: a `time.monotonic` value; no merge starts after it.
         chunk: maximum number of links.
 
     Returns:
         The result; None if MusicBrainz can't be read or has no recordings.
 
     Raises:
-        sqlalchemy.exc.OperationalError: a database is away or a lock was held for too long.
+        sqlalchemy.exc.OperationalError: a database is unreachable or a lock was not free in time.
     """
     with databases.engine("fingerprint").connect() as connection:
         limit_statements(connection, STATEMENT_LIMIT)

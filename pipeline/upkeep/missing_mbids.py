@@ -1,7 +1,7 @@
 """Merges or disables MBIDs that lookups did not find in MusicBrainz.
 
 An MBID may be newer than the local copy of MusicBrainz. So it is disabled only if it is missing in
-a copy that was made at least a week after a lookup first missed it.
+a copy that was made at least a week after a lookup first found it missing.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -41,14 +41,14 @@ def merge_missing_mbid(
     """Merge an MBID as MusicBrainz did, or disable it if it has been missing for too long.
 
     Args:
-        mbid: that was missing.
-        recordings: read from MusicBrainz for this MBID.
-        databases: of which ``fingerprint``, ``ingest`` and ``app`` may change.
-        connection: to Redis, which has the times at which MBIDs were first missed.
+        mbid: the missing MBID.
+        recordings: the state of this MBID in MusicBrainz.
+        databases: ``fingerprint``, ``ingest`` and ``app`` may be changed.
+        connection: a Redis client; Redis has the times at which MBIDs were first missing.
 
     Raises:
-        sqlalchemy.exc.OperationalError: a database is away or a lock was held for too long.
-        redis.exceptions.RedisError: Redis is away.
+        sqlalchemy.exc.OperationalError: a database is unreachable or a lock was not free in time.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     outcome = _merge_or_disable(mbid, recordings, databases, connection)
     if outcome is not MissingMbidOutcome.WAITING:
@@ -58,7 +58,7 @@ def merge_missing_mbid(
 
 
 def unknown_key(mbid: UUID) -> str:
-    """Return the Redis key of the time at which an MBID was first missed, ISO 8601."""
+    """Return the Redis key of the time at which an MBID was first missing, ISO 8601."""
     return f"unknown_mbid:{mbid}"
 
 
@@ -81,7 +81,7 @@ def _merge_or_disable(
 
 
 def _first_seen(mbid: UUID, now: datetime, connection: redis.Redis) -> datetime:
-    """Return when an MBID was first missed: now, unless Redis has an earlier time."""
+    """Return the time at which an MBID was first missing: now, unless Redis has an earlier time."""
     key = unknown_key(mbid)
     with connection.pipeline() as pipe:
         pipe.set(key, now.isoformat(), nx=True)

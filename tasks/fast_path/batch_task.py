@@ -1,9 +1,9 @@
-"""The worker's part: one task that runs all stages of a batch, and its unacknowledged request.
+"""The worker's side: one task that runs all stages of a batch, and its unacknowledged request.
 
-Messages between four tasks cost more than the stages themselves. The task has two names. Most
+Messages between four tasks take more time than the stages themselves. The task has two names. Most
 batches are sent as ``lookup.batch``, which sends no events: events take a quarter of the CPU time
 of a single lookup. Once a second each front end sends a batch as ``lookup.sampled_batch``, which
-does the same with Celery's usual events, so that Flower shows some lookups.
+does the same with Celery's events, so that Flower shows some lookups.
 """
 
 from typing import ClassVar
@@ -18,7 +18,7 @@ from tasks.worker_resources import worker_resources
 
 
 class UnacknowledgedRequest(Request):
-    """A worker's request of a lookup. It acknowledges the message only if the broker has a copy.
+    """A worker's request of a lookup; acknowledges the message only if the broker has a copy.
 
     Redis has no acknowledgements, so kombu copies each message that a worker takes and deletes the
     copy when the task has ended. A queue that is declared with ``no_ack`` has no copies. Celery
@@ -53,7 +53,7 @@ def sampled_batch(message: Message) -> None:
 
 
 def run_all_stages(message: Message) -> None:
-    """Run all stages in order. Each has metrics of its own; none starts after the deadline.
+    """Run all stages in order, with metrics for each. No stage starts after the deadline.
 
     Raises:
         celery.exceptions.Ignore: the deadline has passed.

@@ -1,4 +1,4 @@
-"""The front end's part: publishes a batch of lookups as one message or as a chain of tasks."""
+"""The front end's side: publishes a batch of lookups as one message or as a chain of tasks."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -25,19 +25,19 @@ CONNECTION_OPTIONS: Final = {
     "socket_timeout": 2,
     "health_check_interval": 0,
 }
-"""Options of the kept connection, in seconds. A client waits for the lookup, so they are short."""
+"""Options of the kept connection, in seconds. They are short because a client waits."""
 
 
 class LookupSender:
-    """Publishes batches of lookups. For one thread at a time.
+    """Publishes batches of lookups. Not thread-safe.
 
     Args:
-        parts: the parts of the fast path that are on.
-        clock: returns seconds and never goes backwards.
+        fast_path: the optimisations that are on.
+        clock: monotonic time in seconds.
     """
 
-    def __init__(self, parts: FastPath, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._parts = parts
+    def __init__(self, fast_path: FastPath, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._fast_path = fast_path
         self._clock = clock
         self._last_sample = -SAMPLE_INTERVAL
         self._producer = KeptProducer(app)
@@ -46,14 +46,14 @@ class LookupSender:
         """Publish a batch.
 
         Raises:
-            kombu.exceptions.OperationalError: the broker is unavailable or refuses the message.
+            kombu.exceptions.OperationalError: the broker is unreachable or refuses the message.
         """
         try:
-            if self._parts.fuses_stages:
+            if self._fast_path.fuses_stages:
                 self._send_as_one_task(batch)
             else:
                 lookup.send_chain(batch)
-        except RedisError as error:  # Celery passes a refusal on as it is
+        except RedisError as error:  # Celery does not convert errors of Redis
             raise OperationalError(str(error)) from error
 
     def _send_as_one_task(self, batch: LookupBatch) -> None:
@@ -61,7 +61,7 @@ class LookupSender:
         is_sampled = now >= self._last_sample + SAMPLE_INTERVAL
         task = batch_task.sampled_batch if is_sampled else batch_task.batch
         args, shown = (to_message(batch),), f"({len(batch.lookups)} lookups)"
-        if self._parts.keeps_producer:
+        if self._fast_path.keeps_producer:
             self._producer.publish(task.name, args, argsrepr=shown)
         else:
             task.apply_async(args, argsrepr=shown)
@@ -70,9 +70,9 @@ class LookupSender:
 
 
 class KeptProducer:
-    """Publishes to the queue of lookups on one connection, past Celery's pool of producers.
+    """Publishes to the queue of lookups on one connection, without Celery's pool of producers.
 
-    The messages and the signals are those of `celery.Task.apply_async`. For one thread at a time.
+    The messages and the signals are those of `celery.Task.apply_async`. Not thread-safe.
 
     Args:
         app: the Celery application of the tasks.
@@ -92,7 +92,7 @@ class KeptProducer:
             argsrepr: the text that Flower shows for them.
 
         Raises:
-            kombu.exceptions.OperationalError: the broker is unavailable, did not reply within 2 s,
+            kombu.exceptions.OperationalError: the broker is unreachable, did not reply within 2 s,
                 or refuses the message.
         """
         message = self._app.amqp.create_task_message(
@@ -119,7 +119,7 @@ class KeptProducer:
     def _send(self, name: str, message: Any) -> None:  # noqa: ANN401 - Celery's tuple
         if self._producer is None:
             self._open()
-        # Workers declare the queue, so a front end need not.
+        # Workers declare the queue, so a front end does not.
         self._app.amqp.send_task_message(
             self._producer, name, message, queue=LOOKUP, declare=[], retry=False
         )

@@ -1,4 +1,4 @@
-"""Reads from the settings which parts of the fast path are on."""
+"""Reads from the settings which optimisations of the fast path are on."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,14 +8,14 @@ from pipeline.settings.sections import Settings
 
 @dataclass(frozen=True, slots=True)
 class FastPath:
-    """The parts that are on; `[celery] fast_path = false` turns all of them off.
+    """The optimisations that are on; `[celery] fast_path = false` turns all of them off.
 
     Attributes:
         fuses_stages: one task runs all stages of a batch of lookups.
-        keeps_producer: a front end publishes batches on a connection of its own.
-        keeps_connection: a worker pushes replies on a connection of its own.
-        acknowledges: the broker keeps a message of a lookup until its task has ended. The opposite
-            is the part that saves time.
+        keeps_producer: a front end publishes batches on a separate connection.
+        keeps_connection: a worker pushes replies on a separate connection.
+        acknowledges: the broker keeps a message of a lookup until its task has ended. The
+            optimisation is to turn this off.
         caches_generation: a front end caches the catalogue's generation until Redis reports a
             change.
     """
@@ -28,7 +28,7 @@ class FastPath:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Return the parts that the settings turn on."""
+        """Return the optimisations that the settings turn on."""
         is_on = settings.celery.fast_path
         return cls(
             fuses_stages=is_on and settings.celery.fuse_lookup_stages,

@@ -15,8 +15,8 @@ logger = structlog.get_logger("acoustid.tasks.periodic.receipts_and_queues")
 
 _MOST_RECEIPTS: Final = 1_000  # per run
 _BATCH_SIZE: Final = 200  # receipts in one chain
-_LONG_QUEUE: Final = 200  # messages; with more, receipts are late because the queue is long
-_SHARED_ATTEMPTS: Final = 2  # after these attempts a receipt gets a chain of its own
+_LONG_QUEUE: Final = 200  # messages; with more, receipts are late because of the queue's length
+_SHARED_ATTEMPTS: Final = 2  # after these attempts a receipt gets a separate chain
 _MOST_ATTEMPTS: Final = 12  # they take about eight hours
 
 
@@ -44,7 +44,7 @@ def sweep_receipts() -> int:
 
 
 def batches_of_receipts(overdue: Sequence[submissions.Unfinished]) -> list[list[int]]:
-    """Return the ids of receipts in batches; after failed attempts a receipt is in one alone."""
+    """Return the ids of receipts in batches; a receipt that failed several times gets its own."""
     alone = [[each.id] for each in overdue if each.attempts > _SHARED_ATTEMPTS]
     together = [each.id for each in overdue if each.attempts <= _SHARED_ATTEMPTS]
     starts = range(0, len(together), _BATCH_SIZE)

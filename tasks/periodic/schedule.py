@@ -1,8 +1,7 @@
 """The schedule of periodic tasks for Celery's beat. Each task is idempotent.
 
-The message of a task with an interval expires when the next one is due, so that messages do not
-pile up while no worker runs. The messages of daily tasks do not expire: a worker that starts late
-still runs them.
+The message of a task with an interval expires when the next one is due. So the queue does not grow
+while no worker runs. Messages of daily tasks do not expire: a worker that starts late runs them.
 """
 
 from typing import Any, Final
@@ -10,7 +9,7 @@ from typing import Any, Final
 from celery.schedules import crontab
 
 SCHEDULE: Final[dict[str, dict[str, Any]]] = {
-    # Each import ends with this task; this repeats it in case the message was lost.
+    # Each import ends with this task. The schedule repeats it in case a message was lost.
     "reindex": {"task": "index.update", "schedule": 5.0, "options": {"expires": 5}},
     "sweep-receipts": {
         "task": "maintenance.sweep_receipts",

@@ -3,12 +3,12 @@
 The front ends count lookups in Redis hashes. The tasks here move ("fold") these counters into
 PostgreSQL, batch by batch:
 
-1. A script moves a slice of the hash to a key of its own, the batch, and adds the batch's id to a
+1. A script moves some fields of the hash to a separate key, the batch, and adds the batch's id to a
    set.
 2. One transaction adds the counts and stores the id of the batch in PostgreSQL.
 3. The key and the entry of the set are deleted.
 
-If a worker dies in between, the next run finds the batch in the set. It adds the counts if
+If a worker ends between these steps, the next run finds the batch in the set. It adds the counts if
 PostgreSQL does not have the id, and then deletes the batch. So each count is added exactly once.
 """
 
@@ -55,7 +55,7 @@ def prune_folded() -> int:
 def update_stats() -> int:
     """Start a task for each daily figure; return the number of tasks.
 
-    One task for all would exceed the time limit with a large catalogue.
+    With a large catalogue, a single task for all figures would exceed the time limit.
     """
     today = datetime.now(UTC).date().isoformat()
     for name in daily_statistics.MEASURES:
@@ -88,10 +88,10 @@ TIME_LIMIT: Final = 10.0
 """Seconds after which a run starts no further batch. The next run continues."""
 
 IDS_KEPT: Final = timedelta(days=7)
-"""Age at which ids of batches are deleted. A Redis restored from a backup brings batches back."""
+"""Age at which ids of batches are deleted. A restored backup of Redis may contain old batches."""
 
 # KEYS: the hash, the batch, the set of batches, a mark that the id was used.
-# ARGV: the id, the largest number of fields. The mark makes a repeated command harmless.
+# ARGV: the id, the maximum number of fields. The mark makes the script idempotent.
 _TAKE: Final = """
 if not redis.call('SET', KEYS[4], 1, 'NX', 'EX', 300) then
     return redis.call('EXISTS', KEYS[2])
@@ -125,7 +125,7 @@ logger = structlog.get_logger("acoustid.tasks.periodic.statistics")
 
 @dataclass(frozen=True, slots=True)
 class CounterKind(Generic[K]):
-    """A kind of counters: where they are in Redis, and how they are added to PostgreSQL.
+    """A kind of counters: their hash in Redis, and the functions that add them to PostgreSQL.
 
     Attributes:
         key: the key of the hash.
@@ -160,7 +160,7 @@ def fold(
         client: the Redis client.
         databases: the databases; the statistics are in the app database.
         kind: `LOOKUPS` or `USER_AGENTS`.
-        batch_size: the largest number of fields in a batch.
+        batch_size: maximum number of fields in a batch.
         time_limit: seconds after which no further batch is started.
 
     Returns:

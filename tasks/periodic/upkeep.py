@@ -60,7 +60,7 @@ def follow_mbid_redirects() -> int:
 
 
 def _merge(waiting: set[UUID]) -> dict[str, int]:
-    """Handle MBIDs until the time is up, and remove each handled one from the set."""
+    """Handle MBIDs until the time limit, and remove each handled one from the set."""
     outcomes: Counter[str] = Counter()
     resources = worker_resources()
     recordings = read_recordings(resources.databases, waiting) if waiting else None

@@ -1,4 +1,4 @@
-"""Records of background lookups. Each is a Redis hash that holds the state and the answers.
+"""Records of background lookups. Each is a Redis hash with the state and the answers.
 
 Fields: ``state`` (``pending``, ``running``, ``finished`` or ``failed``), ``created``, ``started``
 and ``finished`` (ISO 8601, UTC), ``plan`` (JSON, from which the front end composes the reply),
@@ -15,12 +15,12 @@ import redis
 from tasks.redis_state.lookup_counters import LOOKUPS
 
 KEPT: Final = 3600
-"""Seconds for which a record is kept after the request. The end of the lookup starts them again."""
+"""Lifetime of a record in seconds, from the request and again from the end of the lookup."""
 
 ATTEMPTS: Final = 10
-"""Attempts at a lookup, retries included. A lookup that kills its workers fails after the last."""
+"""Maximum number of attempts, including retries and those that ended with a killed worker."""
 
-# KEYS: the record. ARGV: the time, the largest number of attempts, the reason if they are exceeded.
+# KEYS: the record. ARGV: the time, the maximum number of attempts, the reason if it is exceeded.
 # Nothing is changed if the lookup has ended. `started` keeps the time of the first attempt.
 _BEGIN: Final = """
 local state = redis.call('HGET', KEYS[1], 'state')
@@ -36,9 +36,9 @@ redis.call('HSETNX', KEYS[1], 'started', ARGV[1])
 return 1
 """
 
-# KEYS: the record, the hash of counters. ARGV: seconds to keep the record, the number of fields for
-# the record, these fields with their values, then the fields of the counters with their counts. The
-# script writes both in one step, so a task that is delivered twice counts once.
+# KEYS: the record, the hash of counters. ARGV: the record's lifetime in seconds, the number of
+# fields for the record, these fields with their values, then the fields of the counters with their
+# counts. The script is atomic, so a task that is delivered twice counts once.
 _END: Final = """
 local state = redis.call('HGET', KEYS[1], 'state')
 if state ~= 'pending' and state ~= 'running' then
@@ -62,7 +62,7 @@ def key_of(task_id: str) -> str:
 
 
 def create(client: redis.Redis, task_id: str, plan: str) -> None:
-    """Write the record of a lookup that is published next.
+    """Write the record of a lookup, before the lookup is published.
 
     Args:
         client: the Redis client.
@@ -70,7 +70,7 @@ def create(client: redis.Redis, task_id: str, plan: str) -> None:
         plan: JSON from which the front end composes the reply.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     with client.pipeline() as pipe:
         pipe.hset(key_of(task_id), mapping={"state": "pending", "created": _now(), "plan": plan})
@@ -82,7 +82,7 @@ def withdraw(client: redis.Redis, task_id: str) -> None:
     """Delete the record of a lookup that could not be published.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     client.delete(key_of(task_id))
 
@@ -91,7 +91,7 @@ def begin(client: redis.Redis, task_id: str) -> bool:
     """Set the state to running; return False if the lookup has ended or has no record.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     reason = f"the lookup did not end in {ATTEMPTS} attempts"
     args: list[str | int] = [_now(), ATTEMPTS, reason]
@@ -106,11 +106,11 @@ def finish(
     Args:
         client: the Redis client.
         task_id: the id of the Celery task.
-        answers: in the order of the lookups.
+        answers: the answers, in the order of the lookups.
         counts: the counts to add to fields of the hash `tasks.redis_state.lookup_counters.LOOKUPS`.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     fields = {"state": "finished", "finished": _now(), "answers": json.dumps(answers)}
     return _end(client, task_id, fields, counts)
@@ -120,7 +120,7 @@ def fail(client: redis.Redis, task_id: str, reason: str) -> bool:
     """Store the reason why a lookup has no answers; return False if it has ended already.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     fields = {"state": "failed", "finished": _now(), "reason": reason}
     return _end(client, task_id, fields, {})
@@ -130,7 +130,7 @@ def find(client: redis.Redis, task_id: str) -> dict[str, str] | None:
     """Return the fields of a record, None if there is no record.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     fields = cast("dict[bytes, bytes]", client.hgetall(key_of(task_id)))
     return {name.decode(): value.decode() for name, value in fields.items()} or None

@@ -1,12 +1,11 @@
-"""The generation of the catalogue: a value in Redis that changes when lookups may change.
+"""The generation of the catalogue: a value in Redis that changes when answers may change.
 
-A cached answer is valid as long as the generation is the one under which it was found. Each commit
-of the index, each import and each other change of what lookups show starts a new generation.
+A cached answer is valid until the generation changes. A new generation starts with each commit of
+the index, each import, and each other change that may change answers.
 
-A task that may change the catalogue sets a mark before it begins and removes it when it has ended.
-While there is a mark there is no generation, so no answer is cached. Therefore a client that has
-seen a change never gets an answer from before it. The mark of a killed task stays until the task
-has run again.
+A task that may change the catalogue sets a mark before it begins and removes it at its end. While
+there is a mark there is no generation, and no answer is cached. So once a change is visible, no
+client gets an older answer. The mark of a killed task stays until the task has run again.
 """
 
 import time
@@ -35,7 +34,7 @@ CHANGING: Final = frozenset(
         "maintenance.follow_mbid_redirects",
     }
 )
-"""Tasks that may change what lookups show. An empty or zero result means that they did not."""
+"""Tasks that may change answers. An empty or zero result means that they did not."""
 
 MARK_LIFETIME: Final = 90.0
 """Seconds after which a mark is ignored.
@@ -50,7 +49,7 @@ def read(connection: redis.Redis) -> bytes | None:
     """Return the generation, for comparison with another one; None while a task may change it.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     return state(cast("dict[bytes, bytes]", connection.hgetall(KEY)))
 
@@ -71,13 +70,13 @@ def renew(connection: redis.Redis) -> None:
     """Start a new generation.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     connection.hset(KEY, "catalogue", uuid4().hex)
 
 
 def renew_at(settings: RedisSettings) -> None:
-    """Start a new generation, for a command with no Redis client.
+    """Start a new generation, with a Redis client for this call only.
 
     Errors of Redis are ignored: without Redis, front ends cache answers for a second at most.
 
@@ -92,7 +91,7 @@ def task_begins(connection: redis.Redis, name: str, task_id: str) -> None:
     """Set the mark of a task that may change the catalogue; ignore other tasks.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     if name in CHANGING:
         connection.hset(KEY, _mark(task_id), str(time.time()))
@@ -114,11 +113,11 @@ def task_ended(
         connection: the Redis client.
         name: the name of the task.
         task_id: its id, as given to `task_begins`.
-        outcome: its return value.
-        succeeded: whether it succeeded.
+        outcome: the task's return value.
+        succeeded: whether the task succeeded.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     if name not in CHANGING:
         return

@@ -10,7 +10,7 @@ ALIVE_SECONDS: Final = 15.0  # a worker sends a heartbeat every 2 s
 _KEY: Final = "worker:heartbeats"
 
 
-def leave(connection: redis.Redis, node: str) -> None:
+def store(connection: redis.Redis, node: str) -> None:
     """Store a heartbeat of a worker and delete heartbeats that are too old."""
     now = time.time()
     with connection.pipeline(transaction=False) as pipe:

@@ -42,7 +42,7 @@ def count_lookups(
     Args:
         counters: the counters to add to.
         application_id: the application of the request.
-        hits: for each lookup, whether it has results.
+        hits: whether a lookup has results, for each lookup.
         now: returns the time in seconds since the epoch.
     """
     for hit in hits:

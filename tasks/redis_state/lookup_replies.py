@@ -8,10 +8,10 @@ import redis
 
 from pipeline.messages import LookupReply, from_message, to_message
 
-# Deletes the list of a front end that has ended.
+# Redis deletes the list of a front end that has ended.
 _LIFETIME: Final = 60  # seconds
 
-# One script costs a worker less time than a pipeline of two commands.
+# One script takes a worker less time than a pipeline of two commands.
 _PUSH: Final = "redis.call('RPUSH', KEYS[1], ARGV[1]); redis.call('EXPIRE', KEYS[1], ARGV[2])"
 
 
@@ -24,7 +24,7 @@ def push(client: redis.Redis, key: str, reply: LookupReply) -> None:
     """Append a reply to the list of a front end.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     client.eval(_PUSH, 1, key, msgpack.packb(to_message(reply)), _LIFETIME)
 
@@ -33,12 +33,12 @@ def pop(client: redis.Redis, key: str, timeout: float) -> LookupReply | None:
     """Wait for the next reply in a list; return None after the timeout.
 
     Args:
-        client: a client for blocking commands, which must not repeat them.
+        client: a client for blocking commands, without retries.
         key: the key of the list.
         timeout: seconds, above 0.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     popped = cast("tuple[bytes, bytes] | None", client.blpop([key], timeout))
     if popped is None:

@@ -14,11 +14,11 @@ from redis.exceptions import RedisError
 KEY: Final = "missing_mbids"
 
 LIMIT: Final = 10_000
-"""MBIDs in the set. If it is full, no more are added; later lookups miss the same MBIDs again."""
+"""Maximum size of the set. If it is full, no MBIDs are added; later lookups add them."""
 
 
 def add_missing_mbids(connection: redis.Redis, mbids: Collection[str]) -> None:
-    """Add MBIDs to the set. Without Redis nothing happens; a later lookup adds them."""
+    """Add MBIDs to the set. Errors of Redis are ignored: a later lookup adds them."""
     if not mbids:
         return
     try:
@@ -32,7 +32,7 @@ def take_missing_mbids(connection: redis.Redis, count: int) -> set[UUID]:
     """Remove up to `count` MBIDs from the set and return them.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     taken = cast("list[bytes]", connection.spop(KEY, count))
     return {UUID(mbid.decode()) for mbid in taken}

@@ -33,7 +33,7 @@ def waiting(client: redis.Redis, queue: str) -> int:
         queue: one of `tasks.queues.NAMES`.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     return int(client.llen(queue))
 
@@ -46,7 +46,7 @@ def backlog(client: redis.Redis, queue: str) -> Backlog:
         queue: one of `tasks.queues.NAMES`.
 
     Raises:
-        redis.exceptions.RedisError: Redis is unavailable.
+        redis.exceptions.RedisError: Redis is unreachable.
     """
     messages = waiting(client, queue)
     oldest = cast("bytes | None", client.lindex(queue, -1))

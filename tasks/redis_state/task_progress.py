@@ -1,4 +1,4 @@
-"""The stage that the submissions of a request are in: a Redis hash for the status page of a task.
+"""The current stage of a request's submissions: a Redis hash for the status page of a task.
 
 The final states are in PostgreSQL.
 """
@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 _LIFETIME: Final = 86_400  # seconds
 
-# One command for all tasks of a batch. One command each would take longer than the stage itself.
+# One command for all tasks of a batch: one command each would take longer than the stage itself.
 _SET: Final = """
 for _, key in ipairs(KEYS) do
     redis.call('HSET', key, 'stage', ARGV[1])

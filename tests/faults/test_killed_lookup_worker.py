@@ -27,7 +27,7 @@ from tests.support.processes.workers import (
     write_config,
 )
 
-PATIENCE = 60.0  # seconds, for the start of a worker
+TIMEOUT = 60.0  # seconds, for the start of a worker
 
 
 @pytest.mark.parametrize("fast_path", [True, False])
@@ -60,14 +60,14 @@ def test_a_killed_workers_batch_is_answered_by_another(
             eventually(lambda: len(sent) > 1 and not waits_for_messages(client))
             process.kill()
         with running_worker(role, config, tmp_path / "log", here):
-            assert asked.result(PATIENCE) == [{"results": []}]
+            assert asked.result(TIMEOUT) == [{"results": []}]
     batcher.close()
     assert sent[1] == sent[2] != sent[0]
 
 
 def soon() -> float:
     """Return a deadline on the monotonic clock."""
-    return time.monotonic() + PATIENCE
+    return time.monotonic() + TIMEOUT
 
 
 def waits_for_messages(client: redis.Redis) -> bool:

@@ -7,7 +7,7 @@ from tasks.redis_state import heartbeats
 
 
 def test_healthy(web) -> None:
-    heartbeats.leave(web.redis, "lookup@host")
+    heartbeats.store(web.redis, "lookup@host")
     result = web.get("/_health")
     assert result.status_code == 200
     assert result.text == (

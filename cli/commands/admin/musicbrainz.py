@@ -34,7 +34,7 @@ def load(directory: Path, data_dir: Path) -> None:
     try:
         dump = open_dump(directory)
         for name in dump.missing:
-            click.echo(f"no {name}: lookups will lack {OPTIONAL[name]}", err=True)
+            click.echo(f"{name} is missing: {OPTIONAL[name]}", err=True)
         counts = _load(settings, dump)
     except DumpError as error:
         raise StackError(str(error)) from error

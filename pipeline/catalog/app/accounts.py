@@ -1,4 +1,4 @@
-"""Applications and accounts, the holders of the keys for lookups and for submissions.
+"""Applications and accounts, with the keys for lookups and for submissions.
 
 Functions work on a connection to the ``app`` database, and the caller commits. `Application` and
 `Account` are immutable and have no key, so a cache may share them between threads.
@@ -19,7 +19,7 @@ DEMO_API_KEY: Final = "8XaBELgH"
 DEMO_NAME: Final = "Demo"
 
 BOT_NAME: Final = "acoustid_bot"
-"""Name of the account that the service itself changes links with, as in the public service."""
+"""Name of the account under which the service changes links, as in the public service."""
 
 KEY_LENGTH: Final = 10
 
@@ -103,10 +103,10 @@ def create_account(
     """Insert an account with a new key.
 
     Args:
-        connection: to the ``app`` database.
-        name: for people; not necessarily unique.
-        application_id: of the application that created the account.
-        application_version: of that application.
+        connection: a connection to the ``app`` database.
+        name: a name to display; not necessarily unique.
+        application_id: the id of the application that created the account.
+        application_version: the version of that application.
         created_from: IPv4 or IPv6 address of the client.
     """
     key = generate_key()
@@ -133,12 +133,12 @@ def create_application(
     """Insert an application.
 
     Args:
-        connection: to the ``app`` database.
-        name: for people; not necessarily unique.
-        version: of the application.
+        connection: a connection to the ``app`` database.
+        name: a name to display; not necessarily unique.
+        version: the version of the application.
         rate_limit: requests per second, 0 for no limit; None for the limit of the settings.
-        account_id: of its owner; None creates an account of the same name.
-        key: for a client with a built-in key; None creates a key.
+        account_id: the id of its owner; None creates an account of the same name.
+        key: the key of a client that has one built in; None creates a key.
 
     Raises:
         ValueError: the rate limit is negative or not finite.
@@ -166,10 +166,10 @@ def set_application_active(
     """Enable or disable an application; return it with its key, None if it does not exist.
 
     Args:
-        connection: to the ``app`` database.
-        application_id: of the application.
+        connection: a connection to the ``app`` database.
+        application_id: the id of the application.
         active: whether its key is valid.
-        account_id: of the owner that it must have; None for any owner.
+        account_id: the id that its owner must have; None for any owner.
     """
     statement = sa.update(application).where(application.c.id == application_id)
     if account_id is not None:
@@ -224,18 +224,18 @@ def _create_demo(connection: sa.Connection) -> None:
 
 
 def ensure_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[Account, str]:
-    """Return the account of a MusicBrainz user with its key, creating it where it is missing.
+    """Return the account of a MusicBrainz user with its key, creating it if it is missing.
 
-    When two connections do so at once, one creates the account and both return it.
+    If two connections call this at once, one creates the account and both return it.
 
     Args:
-        connection: to the ``app`` database; the caller commits.
+        connection: a connection to the ``app`` database; the caller commits.
         mbuser: the name at MusicBrainz. Names that differ in case only are the same user.
     """
     found = _find_musicbrainz_account(connection, mbuser)
     if found is None:
         values = {"name": mbuser, "mbuser": mbuser, "apikey": generate_key()}
-        # Two unique indexes hold the name, and a conflict with either one counts.
+        # The name is in two unique indexes; this covers a conflict with either one.
         connection.execute(insert(account).values(values).on_conflict_do_nothing())
         found = _find_musicbrainz_account(connection, mbuser)
     if found is None:
@@ -252,10 +252,10 @@ def _find_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[A
 
 
 def ensure_bot_account(connection: sa.Connection) -> int:
-    """Return the id of the service's own account, creating it where it is missing.
+    """Return the id of the service's own account, creating it if it is missing.
 
     Args:
-        connection: to the ``app`` database; the caller commits.
+        connection: a connection to the ``app`` database; the caller commits.
     """
     known = (
         sa.select(account.c.id).where(account.c.name == BOT_NAME).order_by(account.c.id).limit(1)

@@ -15,7 +15,7 @@ from pipeline.runtime.databases import DatabaseName, Databases
 from pipeline.runtime.statsd_metrics import Gauge
 
 OR_MORE: Final = 10
-"""The last class of a distribution: this number or more."""
+"""The lower bound of the last class of a distribution."""
 
 
 def _rows(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.Select[int]:
@@ -79,7 +79,7 @@ def measure(databases: Databases, name: str) -> dict[str, int]:
     """Return the current figures by the names under which they are stored.
 
     Args:
-        databases: of which the read-only twins are read.
+        databases: their read-only databases are read.
         name: one of `MEASURES`: a gauge has one figure, a distribution eleven.
     """
     for gauge, (database, statement) in _FIGURES.items():

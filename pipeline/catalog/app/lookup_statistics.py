@@ -1,7 +1,7 @@
 """Counts of lookups by hour and of requests by user agent (tables ``stats_lookups`` and others).
 
-Counts are added in batches, each with an id. The transaction that adds a batch calls `mark_folded`.
-Its row shows a later run that the batch was added.
+Counts are added in batches, each with an id. The transaction that adds a batch also stores its id
+(`mark_folded`), so that a later run does not add it again.
 """
 
 from collections import Counter, defaultdict
@@ -20,7 +20,7 @@ from pipeline.catalog.bulk_statements import insert_rows, is_one_of
 LONGEST_USER_AGENT: Final = 255
 """Maximum number of characters of a user agent or an address; longer ones are cut."""
 
-_LARGEST: Final = 2**31 - 1  # of an integer column; larger counts are set to it
+_LARGEST: Final = 2**31 - 1  # the largest value of an integer column; larger counts are set to it
 
 
 class LookupKind(NamedTuple):
@@ -46,7 +46,7 @@ class DailyLookups:
     """The lookups of one day (UTC).
 
     Attributes:
-        count: of all lookups.
+        count: the number of all lookups.
     """
 
     date: date
@@ -104,10 +104,10 @@ def mark_folded(connection: sa.Connection, batch_id: UUID) -> bool:
 
 
 def prune_folded(connection: sa.Connection, waiting: Collection[UUID], age: timedelta) -> int:
-    """Delete the marks of batches that were added long ago; return how many.
+    """Delete the marks of batches that were added long ago; return their number.
 
     Args:
-        connection: to the app database; the caller commits.
+        connection: a connection to the app database; the caller commits.
         waiting: batches that still exist in Redis; their marks stay.
         age: minimum age of a deleted mark.
     """
@@ -124,8 +124,8 @@ def lookup_stats(
     """Return the lookups of each day with lookups, oldest first.
 
     Args:
-        connection: to the app database or its read-only twin.
-        application_ids: of the applications, whose lookups are added up.
+        connection: a connection to the app database or to its read-only database.
+        application_ids: the ids of the applications. Their lookups are added up.
         from_date: the first day.
         to_date: the last day, included.
     """
@@ -144,7 +144,7 @@ def lookup_stats(
 
 
 def last_days(days: int, today: date) -> tuple[date, date]:
-    """Return the first and the last of a number of days that ends yesterday."""
+    """Return the first and the last day of a period of `days` days that ends yesterday."""
     return today - timedelta(days), today - timedelta(1)
 
 

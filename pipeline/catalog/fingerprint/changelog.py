@@ -1,7 +1,7 @@
 """The changelog of the fingerprint database: inserted, moved and deleted fingerprints.
 
-Triggers write it. Its ids are positions, in the order of the commits. The index and the fingerprint
-store apply the entries after their own position.
+Triggers write the changelog. Its ids are positions, in the order of the commits. The index and the
+fingerprint store apply the entries after their own position.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ class LoggedFingerprint:
     """A changed fingerprint with its current content; without words it is deleted.
 
     Attributes:
-        id: of the fingerprint.
+        id: the id of the fingerprint.
         words: shape (n,), read-only; None if it is deleted.
         length: seconds of audio; 0 without words.
         track_id: id of its track; 0 without words.
@@ -38,7 +38,7 @@ class LoggedFingerprint:
 
 
 class IndexAheadError(Exception):
-    """The index is at a position that the changelog has not reached: it is of another database."""
+    """The index is beyond the end of the changelog: it belongs to another database."""
 
 
 _CONTENT: Final = (
@@ -53,7 +53,7 @@ def position(connection: sa.Connection, *, until: datetime | None = None) -> int
     """Return the newest position: the id of the last entry, 0 if there is none.
 
     Args:
-        connection: to the fingerprint database.
+        connection: a connection to the fingerprint database.
         until: leave out entries that were written after this time.
     """
     newest = sa.select(sa.func.max(fpindex_changelog.c.id))
@@ -63,10 +63,10 @@ def position(connection: sa.Connection, *, until: datetime | None = None) -> int
 
 
 def check_position(connection: sa.Connection, index_position: int) -> None:
-    """Check that the changelog has reached the position of an index.
+    """Check that the position of an index is not beyond the end of the changelog.
 
     Raises:
-        IndexAheadError: it has not, so the index would miss the entries up to its position.
+        IndexAheadError: it is. The index would never get the entries up to its position.
     """
     newest = position(connection)
     if newest < index_position:
@@ -79,7 +79,7 @@ def check_position(connection: sa.Connection, index_position: int) -> None:
 def stamp(connection: sa.Connection, position: int) -> int:
     """Return the time of the entry at a position, in µs since the epoch; 0 if there is none.
 
-    It tells databases apart that have entries at the same position.
+    Two databases with entries at the same position differ in this time.
     """
     micros = sa.func.extract("epoch", fpindex_changelog.c.created) * 1_000_000
     statement = sa.select(sa.cast(micros, sa.BigInteger)).where(fpindex_changelog.c.id == position)
@@ -87,12 +87,14 @@ def stamp(connection: sa.Connection, position: int) -> int:
 
 
 def has_entry(connection: sa.Connection, position: int, entry_stamp: int) -> bool:
-    """Return whether a copy follows this changelog: its entry at the position has the stamp.
+    """Return whether this changelog's entry at the position of a copy has the copy's stamp.
+
+    If not, the copy was made from another database.
 
     Args:
-        connection: to the fingerprint database.
-        position: of the copy.
-        entry_stamp: what `stamp` returned for the position when the copy was written.
+        connection: a connection to the fingerprint database.
+        position: the changelog position of the copy.
+        entry_stamp: the result of `stamp` for the position when the copy was written.
     """
     return stamp(connection, position) == entry_stamp
 
@@ -106,8 +108,8 @@ def count_fingerprints(connection: sa.Connection) -> int:
 def read(connection: sa.Connection, after: int, limit: int) -> tuple[list[LoggedFingerprint], int]:
     """Return the changes after a position, oldest first, and the position of the last one.
 
-    Fingerprints have their current content. One that a later entry deletes is already deleted in
-    the earlier entry.
+    Fingerprints have their current content. If a later entry deletes a fingerprint, its earlier
+    entries are returned as deleted too.
     """
     statement = (
         sa.select(fpindex_changelog.c.id, fpindex_changelog.c.fingerprint_id, *_CONTENT)
@@ -164,11 +166,11 @@ CHANNEL: Final = "fingerprint_changed"
 class ChangelogWatch:
     """Listens to the changelog's notifications on a separate connection; for one thread.
 
-    To check for a notification costs one system call. A connection pooler between this process and
+    A check for a notification takes one system call. A connection pooler between this process and
     the database may drop notifications, so callers must also query the database at intervals.
 
     Args:
-        databases: of which the fingerprint database sends the notifications.
+        databases: the fingerprint database sends the notifications.
     """
 
     def __init__(self, databases: Databases) -> None:
@@ -179,7 +181,7 @@ class ChangelogWatch:
         """Return whether a fingerprint was, or may have been, deleted or moved since the last call.
 
         Raises:
-            sqlalchemy.exc.OperationalError: the database is away.
+            sqlalchemy.exc.OperationalError: the database is unreachable.
         """
         if self._connection is None:
             self._connection = self._listen()
@@ -204,7 +206,7 @@ class ChangelogWatch:
     def _listen(self) -> sa.Connection:
         engine = self._databases.engine("fingerprint")
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        # The pool may have a single connection, which this one must not take up.
+        # The pool may have a single connection, which must stay available for statements.
         connection.detach()
         connection.exec_driver_sql(f"LISTEN {CHANNEL}")
         return connection

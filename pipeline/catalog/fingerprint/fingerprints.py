@@ -34,7 +34,7 @@ class TrackIds:
 
 @dataclass(frozen=True, slots=True)
 class CandidateFingerprint:
-    """A fingerprint that a lookup compares its own with."""
+    """A stored fingerprint that is compared with that of a lookup."""
 
     length: int  # seconds of audio
     words: NDArray[np.uint32]  # shape (n,), read-only
@@ -94,11 +94,11 @@ def _candidates() -> sa.Select[Any]:
 def within(
     connection: sa.Connection, spans: Mapping[int, tuple[int, int]]
 ) -> dict[int, StoredFingerprint]:
-    """Return the fingerprints whose length is within their own bounds, by id.
+    """Return the fingerprints whose length is within the bounds given for each, by id.
 
     Args:
-        connection: to the fingerprint database.
-        spans: least and greatest length (seconds) by fingerprint id.
+        connection: a connection to the fingerprint database.
+        spans: minimum and maximum length (seconds) by fingerprint id.
     """
     if not spans:
         return {}
@@ -135,12 +135,12 @@ def logged_after(
     """Return the fingerprints of the changelog entries after a position, and the last position.
 
     Changelog ids are in commit order. So these fingerprints and an index at `position` together
-    hold everything that was committed up to the last position.
+    contain everything that was committed up to the last position.
 
     Args:
-        connection: to the fingerprint database.
-        position: of the last entry that is left out.
-        limit: most entries to read; None for all.
+        connection: a connection to the fingerprint database.
+        position: the position of the last entry that is left out.
+        limit: maximum number of entries; None for all.
     """
     statement = (
         sa.select(fpindex_changelog.c.id.label("position"), *_COLUMNS)
@@ -156,12 +156,12 @@ def logged_after(
     return list(stored.values()), rows[-1].position if rows else position
 
 
-def twins(connection: sa.Connection, gids: Iterable[UUID]) -> dict[UUID, list[int]]:
+def equal_fingerprints(connection: sa.Connection, gids: Iterable[UUID]) -> dict[UUID, list[int]]:
     """Return the ids of the fingerprints with the same words, by the identity of the words.
 
     Args:
-        connection: to the fingerprint database.
-        gids: identities of words, see `pipeline.fingerprint.identity.fingerprint_gid`.
+        connection: a connection to the fingerprint database.
+        gids: the identities of words, see `pipeline.fingerprint.identity.fingerprint_gid`.
     """
     statement = (
         sa.select(fingerprint.c.gid, sa.func.array_agg(fingerprint.c.id))

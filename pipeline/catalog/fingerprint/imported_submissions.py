@@ -20,7 +20,7 @@ from pipeline.fingerprint.words import signed
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The rows of the fingerprint database that a submission was imported as or counted on."""
+    """The rows of the fingerprint database that an import wrote for a submission."""
 
     submission_id: int
     fingerprint_id: int
@@ -32,7 +32,7 @@ class Imported:
 
 
 def find(connection: sa.Connection, submission_ids: Iterable[int]) -> list[Imported]:
-    """Return the rows of those of the submissions that were imported."""
+    """Return the rows of the submissions that were imported; the others are left out."""
     columns = [submission_import.c[field.name] for field in fields(Imported)]
     statement = sa.select(*columns).where(
         is_one_of(submission_import.c.submission_id, submission_ids)
@@ -57,7 +57,7 @@ def insert_fingerprints(
     A trigger adds each to the changelog.
 
     Args:
-        connection: on the fingerprint database, in a transaction.
+        connection: a connection to the fingerprint database, in a transaction.
         placed: submissions, each with the id of the track that its fingerprint belongs to.
         formats: ids of the audio formats by name.
     """
@@ -70,7 +70,7 @@ def insert_fingerprints(
 
 
 def confirm_fingerprints(connection: sa.Connection, ids: Iterable[int]) -> None:
-    """Count one more submission on a fingerprint for each occurrence of its id."""
+    """Add 1 to a fingerprint's submission count for each occurrence of its id."""
     counts = Counter(ids)
     if not counts:
         return

@@ -15,18 +15,18 @@ from pipeline.runtime.databases import Databases, limit_statements
 
 
 def disable_mbid(databases: Databases, mbid: UUID, note: str) -> int:
-    """Disable all links to an MBID; return how many were enabled.
+    """Disable all links to an MBID; return the number of links that were enabled.
 
     The change is recorded first, in the ingest database, while the links are locked. If the process
-    dies before the second commit, the next run does not record it again.
+    ends before the second commit, the next run does not record it again.
 
     Args:
-        databases: of which ``fingerprint`` and ``ingest`` change, and ``app`` the first time.
-        mbid: of the recording.
-        note: the reason, for people.
+        databases: ``fingerprint`` and ``ingest`` are changed, and ``app`` at the first call.
+        mbid: the MBID of the recording.
+        note: the reason, as a text to display.
 
     Raises:
-        sqlalchemy.exc.OperationalError: a database is away or a lock was held for too long.
+        sqlalchemy.exc.OperationalError: a database is unreachable or a lock was not free in time.
     """
     with databases.engine("app").begin() as connection:
         account_id = ensure_bot_account(connection)

@@ -73,9 +73,9 @@ def add_links(
     """Insert links of tracks to an MBID that no submission confirms; return the links, locked.
 
     Args:
-        connection: on the fingerprint database, in a transaction.
-        mbid: of the recording.
-        disabled: for each track id, whether a new link is disabled. An existing link is returned
+        connection: a connection to the fingerprint database, in a transaction.
+        mbid: the MBID of the recording.
+        disabled: track id to whether a new link is disabled. An existing link is returned
             unchanged.
     """
     if not disabled:
@@ -116,7 +116,7 @@ def shared_mbids(
     """Return MBIDs with the tracks that share each by enabled links, at most `limit` in order.
 
     Args:
-        connection: to the fingerprint database.
+        connection: a connection to the fingerprint database.
         after: the last MBID of the previous call; None to start.
         limit: maximum number of MBIDs.
     """

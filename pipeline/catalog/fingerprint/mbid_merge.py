@@ -1,8 +1,8 @@
 """Merges one MBID into another, in the links of all tracks.
 
-The links and their sources are in two databases, without a common commit. The links are committed
-first. The moves of the sources follow from the links, so the next run completes a run that died
-between the commits.
+The links and their sources are in two databases without a common commit. The links are committed
+first. The links determine how the sources move, so the next run completes a run that was
+interrupted between the commits.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,13 +48,13 @@ def merge_mbids(databases: Databases, source: UUID, target: UUID) -> MbidMerge:
     submissions, and refers to the target's link.
 
     Args:
-        databases: of which ``fingerprint`` and ``ingest`` change.
+        databases: ``fingerprint`` and ``ingest`` are changed.
         source: the MBID to merge.
         target: the MBID that replaces it. If its link was merged, the target of that link counts.
 
     Raises:
         ValueError: source and target are equal.
-        sqlalchemy.exc.OperationalError: a database is away or a lock was held for too long.
+        sqlalchemy.exc.OperationalError: a database is unreachable or a lock was not free in time.
     """
     if source == target:
         raise ValueError(f"an MBID can't be merged into itself: {source}")
@@ -71,7 +71,7 @@ def move_sources(databases: Databases, moves: Mapping[int, int]) -> int:
     """Move the sources and changes of merged links to the links that replace them.
 
     Args:
-        databases: of which ``ingest`` changes.
+        databases: ``ingest`` is changed.
         moves: id of the replacing link by id of the merged link.
 
     Returns:

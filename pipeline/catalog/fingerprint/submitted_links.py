@@ -33,12 +33,12 @@ _VALUE_COLUMN: Final = {
 def confirm(
     connection: sa.Connection, table: sa.Table, links: Iterable[tuple[int, V]]
 ) -> dict[tuple[int, V], int]:
-    """Count one more submission on each link, inserting new links; return the links' ids.
+    """Add 1 to the submission count of each link, inserting new links; return the links' ids.
 
     A disabled or merged MBID link stays disabled or merged.
 
     Args:
-        connection: on the fingerprint database, in a transaction.
+        connection: a connection to the fingerprint database, in a transaction.
         table: one of `track_mbid`, `track_puid`, `track_meta`, `track_foreignid`.
         links: (track id, value), once for each submission that has it.
     """
@@ -66,7 +66,7 @@ def meta_ids(connection: sa.Connection, metas: Mapping[UUID, Mapping[str, Any]])
     """Return the ids of text metadata by identity, inserting new ones.
 
     Args:
-        connection: on the fingerprint database, in a transaction.
+        connection: a connection to the fingerprint database, in a transaction.
         metas: cleaned fields by their identity (`meta_gid`).
     """
     if not metas:

@@ -37,8 +37,8 @@ def enabled_links(
     """Return the enabled links of tracks by track id, those of one track in the order of MBIDs.
 
     Args:
-        connection: to the ``fingerprint`` database.
-        track_ids: of the tracks; those without a link are left out.
+        connection: a connection to the ``fingerprint`` database.
+        track_ids: the ids of the tracks; those without a link are left out.
     """
     wanted = list(track_ids)
     found: dict[int, list[RecordingLink]] = {}
@@ -54,8 +54,8 @@ def user_texts(
     """Return the texts of tracks that most submissions confirm, by track id, at most `limit` each.
 
     Args:
-        connection: to the ``fingerprint`` database.
-        track_ids: of the tracks; those without a text are left out.
+        connection: a connection to the ``fingerprint`` database.
+        track_ids: the ids of the tracks; those without a text are left out.
         limit: maximum number of texts of one track.
     """
     wanted = list(track_ids)
@@ -86,7 +86,7 @@ def _links() -> sa.Select[Any]:
 
 @cache
 def _texts() -> sa.Select[Any]:
-    """Return the statement, which reads at most ``most`` rows of an index for each track."""
+    """Return the statement. It reads at most ``most`` rows of an index for each track."""
     wanted = (
         sa.func.unnest(_ids())
         .table_valued(sa.column("track_id", sa.Integer), name="wanted")
@@ -122,7 +122,7 @@ class LinkedTrack(NamedTuple):
     """A track that is linked to a recording."""
 
     gid: UUID
-    disabled: bool  # of the link, not of the track
+    disabled: bool  # state of the link, not of the track
 
 
 def tracks_by_mbids(
@@ -133,8 +133,8 @@ def tracks_by_mbids(
     A track that was merged into another is returned as itself.
 
     Args:
-        connection: to the ``fingerprint`` database.
-        mbids: of the recordings; those without a track are left out.
+        connection: a connection to the ``fingerprint`` database.
+        mbids: the MBIDs of the recordings; those without a track are left out.
         disabled: whether to include disabled links.
     """
     statement = (

@@ -29,7 +29,7 @@ from pipeline.runtime.databases import Databases
 
 
 class MergeRefusedError(ValueError):
-    """These tracks can't be merged; the text says what to change."""
+    """These tracks can't be merged. The message says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +66,14 @@ def merge_tracks(
     Imports wait until the end. Those that matched a merged track match again.
 
     Args:
-        databases: of which ``fingerprint`` and ``ingest`` change.
+        databases: ``fingerprint`` and ``ingest`` are changed.
         target: the track that stays.
         sources: the tracks to merge; their gids redirect to the target.
 
     Raises:
         MergeRefusedError: a track does not exist, is merged into another one, or is source and
             target.
-        sqlalchemy.exc.OperationalError: a database is away; run it again.
+        sqlalchemy.exc.OperationalError: a database is unreachable; run it again.
     """
     with databases.engine("fingerprint").begin() as connection:
         lock_catalogue(connection)
@@ -92,7 +92,7 @@ def plan_merge(
     """Return the changes of a merge; the rows stay locked until the transaction ends.
 
     Args:
-        connection: on the fingerprint database.
+        connection: a connection to the fingerprint database.
         target: the track that stays.
         sources: the tracks to merge.
 
@@ -122,14 +122,15 @@ def plan_merge(
 def _check(connection: sa.Connection, target: Track, sources: Sequence[Track]) -> None:
     if target in sources:
         raise MergeRefusedError(f"track {target.gid} can't be merged into itself")
-    gone = [
+    merged = [
         each for each in (target, *sources) if each.new_id is not None and each.new_id != target.id
     ]
-    if gone:
-        where = sa.select(track.c.gid).where(track.c.id == gone[0].new_id)
+    if merged:
+        where = sa.select(track.c.gid).where(track.c.id == merged[0].new_id)
         gid = connection.execute(where).scalar_one()
         raise MergeRefusedError(
-            f"track {gone[0].gid} was merged into track {gid} (id {gone[0].new_id}): name that one"
+            f"track {merged[0].gid} was merged into track {gid} (id {merged[0].new_id}): "
+            "give that track instead"
         )
 
 
@@ -179,11 +180,11 @@ def _move_imports(connection: sa.Connection, ingest: sa.Connection, plan: TrackM
         fingerprint_source.c.fingerprint_id.in_(list(plan.fingerprints))
     )
     ids = ingest.execute(statement).scalars().all()
-    theirs = is_one_of(submission_import.c.submission_id, ids)
-    gone = {each.id: plan.target.id for each in plan.sources}
-    replace_ids(connection, submission_import.c.track_id, gone, theirs)
+    of_sources = is_one_of(submission_import.c.submission_id, ids)
+    merged = {each.id: plan.target.id for each in plan.sources}
+    replace_ids(connection, submission_import.c.track_id, merged, of_sources)
     for kind, groups in zip(KINDS, plan.links, strict=True):
-        replace_ids(connection, kind.imported, moves_of(groups), theirs)
+        replace_ids(connection, kind.imported, moves_of(groups), of_sources)
 
 
 def _move_provenance(ingest: sa.Connection, plan: TrackMerge) -> None:

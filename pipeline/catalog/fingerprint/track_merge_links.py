@@ -23,7 +23,7 @@ class LinkKind:
     """One kind of link, and the columns that refer to its ids.
 
     Attributes:
-        table: of the fingerprint database.
+        table: a table of the fingerprint database.
         value: name of the column with the value that the track is linked to.
         imported: column of `submission_import` with the id of the link.
         provenance: columns of the ingest database with the id of the link.

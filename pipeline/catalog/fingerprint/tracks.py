@@ -46,7 +46,7 @@ class TrackRepository:
     """Finds and creates tracks one at a time, and links them to MBIDs.
 
     Args:
-        connection: to the fingerprint database. The caller commits.
+        connection: a connection to the fingerprint database. The caller commits.
     """
 
     def __init__(self, connection: sa.Connection) -> None:
@@ -92,7 +92,7 @@ def find_tracks(
     """Return the tracks that exist, each by its id and by its gid.
 
     Args:
-        connection: to the fingerprint database.
+        connection: a connection to the fingerprint database.
         references: ids, gids or both.
         lock: whether the rows stay locked until the transaction ends; in the order of their ids.
     """

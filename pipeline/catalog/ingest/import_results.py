@@ -54,7 +54,7 @@ _COLUMNS: Final = tuple(submission.c[each.name] for each in fields(_Origin))
 
 
 def record(databases: Databases, imported: Iterable[Imported]) -> int:
-    """Give imported submissions their final state; return how many were pending."""
+    """Set the final state of imported submissions; return the number of pending ones."""
     found = {each.submission_id: each for each in imported}
     if not found:
         return 0

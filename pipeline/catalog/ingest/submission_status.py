@@ -20,7 +20,7 @@ class SubmissionStatus:
     id: int
     state: str  # pending, imported, rejected, failed
     reason: str | None = None
-    track_gid: UUID | None = None  # of the present track of its fingerprint
+    track_gid: UUID | None = None  # gid of the current track of its fingerprint
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from pipeline.fingerprint.identity import fingerprint_gid
 from pipeline.submission_fields import Receipt
 
 FIRST_RETRY: Final = timedelta(seconds=30)
-"""The age at which a pending receipt is dispatched again; a running chain ends long before."""
+"""The age at which a pending receipt is dispatched again. A running chain takes much less time."""
 
 MAX_DOUBLINGS: Final = 7
-"""The pause between two retries doubles up to this often, to about an hour."""
+"""The pause between two retries doubles at most this many times, up to about an hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class StoredSubmission(Receipt):
     """A submission as the stages read it.
 
     Attributes:
-        task_id: of its request.
+        task_id: the task id of its request.
         gid: identity of the words.
     """
 
@@ -43,7 +43,7 @@ class Unfinished:
     """A receipt that is overdue.
 
     Attributes:
-        attempts: how often it was dispatched again.
+        attempts: number of times it was dispatched again.
     """
 
     id: int
@@ -59,9 +59,9 @@ def insert_receipts(
     """Write the receipts of one request and return their ids, in order.
 
     Args:
-        connection: on the ingest database; the caller commits.
-        receipts: of the request.
-        task_id: of the request.
+        connection: a connection to the ingest database; the caller commits.
+        receipts: the receipts of the request.
+        task_id: the task id of the request.
     """
     [ids] = insert_requests(connection, [(task_id, receipts)])
     return ids
@@ -73,7 +73,7 @@ def insert_requests(
     """Write the receipts of several requests and return the ids of each, in order.
 
     Args:
-        connection: on the ingest database; the caller commits.
+        connection: a connection to the ingest database; the caller commits.
         requests: the task id and the receipts of each.
     """
     rows = [
@@ -96,11 +96,11 @@ def gids(connection: sa.Connection, ids: Iterable[int]) -> dict[int, UUID]:
 
 
 def finish(connection: sa.Connection, ids: Sequence[int], state: str, reason: str | None) -> int:
-    """Give pending submissions their final state; return how many were pending.
+    """Set the final state of pending submissions; return their number.
 
     Args:
-        connection: on the ingest database; the caller commits.
-        ids: of submissions; those with a final state keep it.
+        connection: a connection to the ingest database; the caller commits.
+        ids: the ids of submissions; those with a final state keep it.
         state: ``imported``, ``rejected`` or ``failed``.
         reason: shown to the submitter; None when imported.
     """
@@ -125,11 +125,11 @@ def failed(connection: sa.Connection, limit: int) -> list[dict[str, Any]]:
 
 
 def requeue(connection: sa.Connection, ids: Iterable[int] | None) -> int:
-    """Make failed submissions pending and due at once; return how many there were.
+    """Make failed submissions pending and due immediately; return their number.
 
     Args:
-        connection: on the ingest database; the caller commits.
-        ids: of submissions; None for all.
+        connection: a connection to the ingest database; the caller commits.
+        ids: the ids of submissions; None for all.
     """
     statement = (
         sa.update(submission)
@@ -145,8 +145,9 @@ def claim_unfinished(connection: sa.Connection, limit: int) -> list[Unfinished]:
     Concurrent calls claim different rows.
 
     Args:
-        connection: on the ingest database; the caller commits, then dispatches the receipts.
-        limit: the most receipts to claim.
+        connection: a connection to the ingest database. The caller commits, then dispatches the
+            receipts.
+        limit: maximum number of receipts.
     """
     due = (
         sa.select(submission.c.id)

@@ -17,25 +17,27 @@ FOLDER: Final = "mbdump"
 
 OPTIONAL: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "area": "nothing that lookups show",
-        "artist_credit": "nothing that lookups show",
-        "iso_3166_1": "the countries of release events",
-        "isrc": "ISRCs",
-        "medium_format": "the formats of mediums",
-        "recording_gid_redirect": "where merged recordings went",
-        "release_country": "release events",
-        "release_group_primary_type": "the types of release groups",
-        "release_group_secondary_type": "the secondary types of release groups",
-        "release_group_secondary_type_join": "the secondary types of release groups",
-        "release_unknown_country": "release events of an unknown country",
-        "replication_control": "the date of the dump",
+        "area": "no effect on lookups",
+        "artist_credit": "no effect on lookups",
+        "iso_3166_1": "release events have no countries",
+        "isrc": "lookups have no ISRCs",
+        "medium_format": "mediums have no formats",
+        "recording_gid_redirect": "redirects of merged MBIDs are unknown",
+        "release_country": "releases have no events with a country",
+        "release_group_primary_type": "release groups have no primary types",
+        "release_group_secondary_type": "release groups have no secondary types",
+        "release_group_secondary_type_join": "release groups have no secondary types",
+        "release_unknown_country": "releases have no events without a country",
+        "replication_control": (
+            "the date of the dump is unknown, so missing MBIDs are not disabled"
+        ),
     }
 )
-"""Optional tables, and the metadata that needs them."""
+"""Optional tables, and the effect of leaving each out."""
 
 
 class DumpError(ValueError):
-    """A dump can't be loaded; the text says what to change."""
+    """A dump can't be loaded. The message says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Dump:
     """The files of a directory.
 
     Attributes:
-        files: of the tables, in the order of their names.
+        files: the files of the tables, in the order of their names.
         missing: optional tables without a file.
     """
 
@@ -70,13 +72,13 @@ class Dump:
 
 
 def open_dump(directory: Path) -> Dump:
-    """Return the files of an unpacked dump, after a check of the first line of each.
+    """Check the first line of each file of an unpacked dump, and return the files.
 
     Args:
-        directory: of the unpacked archive, or its ``mbdump``.
+        directory: the directory of the unpacked archive, or ``mbdump`` in it.
 
     Raises:
-        DumpError: a required file is missing, or a file has another number of columns.
+        DumpError: a required file is missing, or a file has a wrong number of columns.
     """
     folder = directory / FOLDER if (directory / FOLDER).is_dir() else directory
     tables = sorted(METADATA.tables.values(), key=lambda table: table.name)
@@ -84,19 +86,19 @@ def open_dump(directory: Path) -> Dump:
     needed = [name for name in absent if name not in OPTIONAL]
     if needed:
         raise DumpError(
-            f"{folder} lacks {', '.join(needed)}: unpack mbdump.tar.bz2 of a MusicBrainz dump "
-            "there, or name the directory where it is"
+            f"{folder} has no file {', '.join(needed)}: unpack mbdump.tar.bz2 of a MusicBrainz "
+            "dump there, or give the directory of the unpacked dump"
         )
     files = tuple(_file(table, folder / table.name) for table in tables if table.name not in absent)
     return Dump(files, tuple(absent))
 
 
 class CountedFile:
-    """A file for COPY that reports how much of it was read.
+    """A file for COPY that reports the number of bytes read.
 
     Args:
         file: opened for reading.
-        progress: called with the bytes of each piece.
+        progress: is called with the number of bytes of each read.
     """
 
     def __init__(self, file: BinaryIO, progress: Callable[[int], None]) -> None:
@@ -104,7 +106,7 @@ class CountedFile:
         self._progress = progress
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next piece."""
+        """Return up to `size` bytes."""
         piece = self._file.read(size)
         self._progress(len(piece))
         return piece
@@ -117,8 +119,8 @@ def _file(table: sa.Table, path: Path) -> DumpFile:
     wanted = len(table.columns)
     if first and found != wanted:
         raise DumpError(
-            f"{path} has {found} columns where the table has {wanted} "
-            f"({', '.join(table.columns.keys())}): the dump is of another version of the schema"
+            f"{path} has {found} columns and the table {wanted} "
+            f"({', '.join(table.columns.keys())}): the dump has another version of the schema"
         )
     return DumpFile(table, path, path.stat().st_size)
 
@@ -155,17 +157,18 @@ def load_dump(engine: sa.Engine, dump: Dump, progress: Progress) -> dict[str, in
     """Replace the content of all tables in one transaction, and return the row counts by table.
 
     Indexes are created after the rows are loaded, which is faster. The tables are locked until the
-    commit; lookups are answered without metadata meanwhile.
+    commit; until then, the answers to lookups have no metadata.
 
     Args:
-        engine: of the ``musicbrainz`` database, whose tables exist.
+        engine: the engine of the ``musicbrainz`` database, whose tables must exist.
         dump: the files; a table without a file is left empty.
-        progress: called with the name of a table and the number of bytes sent since the last call;
-            with 0 when its indexes are created.
+        progress: is called with the name of a table and the number of bytes sent since the last
+            call, and with 0 when the indexes of the table are created.
 
     Raises:
         DumpError: the database refuses a file; nothing was changed.
-        sqlalchemy.exc.DBAPIError: the database is away, or the user may not change the tables.
+        sqlalchemy.exc.DBAPIError: the database is unreachable, or the user may not change the
+            tables.
     """
     with engine.begin() as connection:
         connection.execute(sa.text(f"TRUNCATE {', '.join(METADATA.tables)}"))
@@ -194,7 +197,7 @@ def _load_table(connection: sa.Connection, file: DumpFile, progress: Progress) -
 
 
 def _copy(connection: sa.Connection, file: DumpFile, progress: Callable[[int], None]) -> int:
-    """Send a file. FREEZE, which this transaction's TRUNCATE allows, makes a VACUUM unnecessary."""
+    """Send a file. FREEZE makes a VACUUM unnecessary; it needs the TRUNCATE of this transaction."""
     columns = ", ".join(file.table.columns.keys())
     statement = f"COPY {file.table.fullname} ({columns}) FROM STDIN WITH (FREEZE)"
     with file.path.open("rb") as opened, closing(connection.connection.cursor()) as cursor:

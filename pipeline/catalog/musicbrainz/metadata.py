@@ -24,7 +24,7 @@ class Artist(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """A recording; `isrcs` is None if they were not wanted or there are none."""
+    """A recording; `isrcs` is None if they were not requested or there are none."""
 
     id: int
     gid: str
@@ -34,7 +34,7 @@ class Recording(NamedTuple):
     isrcs: list[str] | None
 
 
-class Track(NamedTuple):
+class ReleaseTrack(NamedTuple):
     """A recording on a medium of a release."""
 
     recording: int
@@ -89,50 +89,59 @@ class Wanted:
 
     Attributes:
         recordings: MBIDs of the recordings.
-        placed: MBIDs of those whose tracks and releases are needed too.
+        with_releases: MBIDs of the recordings whose tracks and releases are needed too.
         isrcs: whether ISRCs are needed.
         events: whether release events are needed.
         credited: the objects whose artists are needed.
     """
 
     recordings: set[str] = field(default_factory=set)
-    placed: set[str] = field(default_factory=set)
+    with_releases: set[str] = field(default_factory=set)
     isrcs: bool = False
     events: bool = False
     credited: set[Credited] = field(default_factory=set)
 
 
 @dataclass(slots=True)
-class Catalogue:
-    """The metadata of the wanted recordings."""
+class MusicbrainzRows:
+    """The rows of MusicBrainz for the wanted recordings.
 
-    recordings: dict[str, Recording] = field(default_factory=dict)  # by MBID
-    tracks: dict[int, list[Track]] = field(default_factory=dict)  # by recording
+    Attributes:
+        recordings: recordings by MBID.
+        tracks: tracks by id of the recording.
+        releases: releases by id.
+        groups: release groups by id.
+        events: events by id of the release, oldest first.
+        artists: artists by id of the credit, in the order of the credit.
+    """
+
+    recordings: dict[str, Recording] = field(default_factory=dict)
+    tracks: dict[int, list[ReleaseTrack]] = field(default_factory=dict)
     releases: dict[int, Release] = field(default_factory=dict)
     groups: dict[int, ReleaseGroup] = field(default_factory=dict)
-    events: dict[int, list[ReleaseEvent]] = field(default_factory=dict)  # by release, oldest first
-    artists: dict[int, list[Artist]] = field(default_factory=dict)  # by credit, in its order
+    events: dict[int, list[ReleaseEvent]] = field(default_factory=dict)
+    artists: dict[int, list[Artist]] = field(default_factory=dict)
 
 
-def load(connection: sa.Connection, wanted: Wanted) -> Catalogue:
+def load(connection: sa.Connection, wanted: Wanted) -> MusicbrainzRows:
     """Return the metadata of recordings.
 
     Args:
-        connection: to the ``musicbrainz`` database.
+        connection: a connection to the ``musicbrainz`` database.
         wanted: the recordings, and the kinds of metadata.
 
     Raises:
-        sqlalchemy.exc.DBAPIError: the database is away, too slow, or has no such tables.
+        sqlalchemy.exc.DBAPIError: the database is unreachable, too slow, or has no such tables.
     """
-    found = Catalogue()
+    found = MusicbrainzRows()
     if not wanted.recordings:
         return found
     query = statements.recordings(isrcs=wanted.isrcs)
     for row in connection.execute(query, {"gids": list(wanted.recordings)}):
         found.recordings[row[1]] = Recording._make(row)
-    placed = [found.recordings[gid].id for gid in wanted.placed if gid in found.recordings]
-    if placed:
-        _load_releases(connection, placed, found)
+    ids = [found.recordings[gid].id for gid in wanted.with_releases if gid in found.recordings]
+    if ids:
+        _load_releases(connection, ids, found)
     if found.releases and wanted.events:
         rows = connection.execute(statements.events(), {"ids": list(found.releases)})
         for release, *event in rows:
@@ -150,9 +159,11 @@ def is_empty(connection: sa.Connection) -> bool:
     return connection.execute(sa.select(mb.recording.c.id).limit(1)).first() is None
 
 
-def _load_releases(connection: sa.Connection, recordings: list[int], found: Catalogue) -> None:
+def _load_releases(
+    connection: sa.Connection, recordings: list[int], found: MusicbrainzRows
+) -> None:
     rows = connection.execute(statements.tracks(), {"ids": recordings})
-    tracks = [Track._make(row) for row in rows]
+    tracks = [ReleaseTrack._make(row) for row in rows]
     ids = {track.release for track in tracks}
     if not ids:
         return
@@ -166,7 +177,7 @@ def _load_releases(connection: sa.Connection, recordings: list[int], found: Cata
             found.tracks.setdefault(track.recording, []).append(track)
 
 
-def _credits(found: Catalogue, credited: set[Credited]) -> set[int]:
+def _credits(found: MusicbrainzRows, credited: set[Credited]) -> set[int]:
     """Return the ids of the artist credits of the wanted kinds of objects."""
     wanted: set[int] = set()
     if "recording" in credited:

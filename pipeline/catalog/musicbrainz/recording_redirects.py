@@ -1,4 +1,4 @@
-"""Reads whether MusicBrainz has merged, still has, or has removed the recordings of MBIDs."""
+"""Reads for MBIDs whether MusicBrainz has, has merged, or has removed their recordings."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import structlog
 
 from pipeline.catalog.musicbrainz import tables as mb
-from pipeline.runtime.databases import Databases, limit_statements
+from pipeline.runtime.databases import DATABASE_UNUSABLE, Databases, limit_statements
 
 STATEMENT_LIMIT: Final = 5.0
 """Seconds that the statement may take."""
@@ -21,13 +21,13 @@ logger = structlog.get_logger("acoustid.catalog.musicbrainz.recording_redirects"
 
 @dataclass(frozen=True, slots=True)
 class Recordings:
-    """Whether a copy of MusicBrainz has some MBIDs, and the redirects of merged ones.
+    """The MBIDs that a copy of MusicBrainz has, and the redirects of merged ones.
 
     Attributes:
         redirects: the current MBID by the MBID of a merged recording.
         known: MBIDs of recordings that exist.
         replicated: time up to which the copy follows MusicBrainz; None if it is unknown.
-        is_empty: the copy has no recordings, so nothing follows from a missing MBID.
+        is_empty: the copy has no recordings, so a missing MBID may exist in MusicBrainz.
         has_redirects: the copy has redirects. Without them a missing MBID may be a merged one.
     """
 
@@ -39,17 +39,17 @@ class Recordings:
 
 
 def read_recordings(databases: Databases, mbids: Collection[UUID]) -> Recordings | None:
-    """Return what MusicBrainz has for MBIDs; None if it can't be read, with the reason in the log.
+    """Return the state of MBIDs in MusicBrainz; log the reason and return None if it can't be read.
 
     Args:
-        databases: of which ``musicbrainz``, or its read-only twin, is read.
-        mbids: of recordings, existing or not.
+        databases: the read-only database of ``musicbrainz`` is read.
+        mbids: MBIDs of recordings that may not exist.
     """
     try:
         with databases.engine("musicbrainz", read_only=True).connect() as connection:
             limit_statements(connection, STATEMENT_LIMIT)
             return _read(connection, mbids)
-    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+    except DATABASE_UNUSABLE as error:
         logger.warning("MBIDs stay unchanged: MusicBrainz cannot be read", error=error)
         return None
 

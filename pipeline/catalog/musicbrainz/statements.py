@@ -21,7 +21,7 @@ def _gids() -> sa.ColumnElement[Any]:
 
 
 def _text(gid: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
-    return sa.cast(gid, sa.Text)  # a UUID object for each row would cost more than the row
+    return sa.cast(gid, sa.Text)  # a UUID object for each row would take more time than the row
 
 
 @cache
@@ -45,7 +45,7 @@ def recordings(*, isrcs: bool) -> sa.Select[Any]:
 
 @cache
 def tracks() -> sa.Select[Any]:
-    """Return the statement of the fields of `Track`; takes ``ids`` of recordings."""
+    """Return the statement of the fields of `ReleaseTrack`; takes ``ids`` of recordings."""
     track, medium, medium_format = mb.track.c, mb.medium.c, mb.medium_format.c
     return (
         sa.select(

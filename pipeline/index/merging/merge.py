@@ -1,7 +1,7 @@
 """Merges neighbouring segments into one, a slice of the term range at a time.
 
 While one slice is encoded and written, another thread decodes and sorts the next. Both are compiled
-loops, so they run side by side.
+loops, which run in parallel.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Input(NamedTuple):
         return self.segment.keys(self.segment.seek(low), last, self.numbers)
 
     def postings(self) -> int:
-        """Return how many postings it adds to the merged segment."""
+        """Return the number of postings that it adds to the merged segment."""
         if not (self.numbers.table == DROPPED).any():
             return self.segment.entry.postings
         step = SLICE_POSTINGS
@@ -68,10 +68,10 @@ def merge(
     run: slice,
     stopped: Callable[[], bool] = lambda: False,
 ) -> IndexSegmentEntry | None:
-    """Write the segment that takes the place of `segments.segments[run]`.
+    """Write the segment that replaces `segments.segments[run]`.
 
-    Only the newest version of each document is kept. Tombstones are dropped if the run holds the
-    oldest segment, since no older version is left for them to hide.
+    Only the newest version of each document is kept. Tombstones are dropped if the run contains
+    the oldest segment: then there is no older version to hide.
 
     Memory is a few times `SLICE_POSTINGS`, unless a single term has more postings than that.
 
@@ -79,8 +79,8 @@ def merge(
         directory: the folder of the index.
         number: the number of the new segment.
         segments: all segments.
-        run: which of them to merge.
-        stopped: called before each slice; the merge ends early if it returns True.
+        run: the segments to merge.
+        stopped: is called before each slice; the merge ends early if it returns True.
 
     Returns:
         The new segment, written and synced, or None if nothing is left to write.
@@ -108,7 +108,7 @@ def merge(
         tombstones=tombstones.size,
         postings=sum(each.postings() for each in inputs),
         top_term=max(segment.entry.top_term for segment in chosen),
-        # A segment of deletions alone has no terms, and so nothing to say about their bits.
+        # A segment that has only tombstones has no terms, so it does not limit the shift.
         shift=min((each.entry.shift for each in chosen if each.entry.postings), default=0),
         position=max(segment.entry.position for segment in chosen),
     )
@@ -122,7 +122,7 @@ def merge(
 
 
 def _merged(inputs: list[_Input]) -> Iterator[Keys]:
-    """Return the postings of the merged segment in slices, one of them made ahead."""
+    """Return the postings of the merged segment in slices; the next one is made in advance."""
     with ThreadPoolExecutor(1, "index-merge") as ahead:
         slices = (ahead.submit(_slice, inputs, *span) for span in _spans(inputs))
         coming = next(slices)
@@ -157,14 +157,14 @@ def _numbers(documents: Ids, alive: Ids, merged: Ids) -> Renumbering:
     if alive.size < documents.size:
         numbers[~contains(alive, documents)] = DROPPED
     elif documents.size and numbers[-1] - numbers[0] == documents.size - 1:
-        # No document of another segment lies between them, as where ids only grow: an offset is
-        # enough.
+        # No document of another segment is between them, as usual for new ids: an offset is
+        # sufficient.
         return Renumbering(no_ids(), int(numbers[0]))
     return Renumbering(numbers)
 
 
 def _spans(inputs: list[_Input]) -> Iterator[tuple[int, int | None]]:
-    """Return half-open ranges of terms that hold about `SLICE_POSTINGS` postings each."""
+    """Return half-open ranges of terms with about `SLICE_POSTINGS` postings each."""
     step = max(1, SLICE_POSTINGS // (2 * len(inputs)))
     samples = np.concatenate([each.segment.split_terms(step) for each in inputs])
     samples.sort()

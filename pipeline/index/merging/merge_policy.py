@@ -1,18 +1,18 @@
 """The merge policy of the index: which segments to merge, and when.
 
-Every segment costs every search, and every merge costs writing. The policy is tiered, after
-Lucene's TieredMergePolicy. It merges only neighbours, since the order of the segments tells which
-version of a document is the newest.
+Every segment slows every search, and every merge writes data. The policy is tiered, after
+Lucene's TieredMergePolicy. It merges only neighbours, because the newest version of a document
+follows from the order of the segments.
 
-| situation | segments that may stay |
+| situation | maximum number of segments |
 |---|---|
 | merges within a call, and rebuilds | `MAX_SEGMENTS` |
-| merges in the background while commits come | `BUSY_SEGMENTS` |
-| merges in the background after a second without a commit | `REST_SEGMENTS`; one if small |
+| merges in the background while there are commits | `BUSY_SEGMENTS` |
+| merges in the background after a second without a commit | `IDLE_SEGMENTS`; one if small |
 
 With more segments than that, the run of neighbours with the lowest score is merged. The score is
 skew * total ** 0.05, where the skew is the largest segment's share of the total bytes. So segments
-of equal size are merged, a large one with a small one is not, and of equal runs the smaller goes
+of equal size are merged, a large and a small one are not, and of equal runs the smaller is merged
 first. In a simulation with `MAX_SEGMENTS`, a document was written 4.5 times over 1,000 equal
 batches and 6.8 times over 10,000.
 """
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 MAX_SEGMENTS = 8
 BUSY_SEGMENTS = 12
-REST_SEGMENTS = 3
-MOST_SEGMENTS = 24  # a commit waits for merges in the background
+IDLE_SEGMENTS = 3
+BLOCKING_SEGMENTS = 24  # with this many, a commit waits for merges in the background
 _SMALL_POSTINGS = 1 << 25  # written in less than a second
 _WHOLE_SHARE = 0.8
 _SIZE_EXPONENT = 0.05
@@ -46,7 +46,7 @@ def choose_merge(
     under_way: Collection[tuple[IndexSegment, ...]] = (),
     most: int | None = None,
 ) -> slice | None:
-    """Return the segments to merge next, or None if all may stay.
+    """Return the segments to merge next, or None for none.
 
     If more than half of the index is out of date, all of it is merged. So deleted and replaced
     documents at most double its size.
@@ -54,7 +54,7 @@ def choose_merge(
     Args:
         segments: the segments, oldest first.
         under_way: runs of them that are being merged; each counts as one segment.
-        most: how many may stay, `MAX_SEGMENTS` by default.
+        most: maximum number of segments, `MAX_SEGMENTS` by default.
     """
     stored = [segment.ids.size for segment in segments.segments]
     if not under_way and sum(stored) > 2 * segments.documents():
@@ -62,7 +62,7 @@ def choose_merge(
     if len(stored) - sum(len(run) - 1 for run in under_way) <= (most or MAX_SEGMENTS):
         return None
     shares = zip(segments.segments, segments.live, stored, strict=True)
-    # Out-of-date postings are dropped on the way, so they cost nothing to write.
+    # A merge drops out-of-date postings, so they are not written.
     alive = [live / known for _, live, known in shares]
     entries = segments.entries()
     sizes = [entry.size * share for entry, share in zip(entries, alive, strict=True)]
@@ -71,20 +71,20 @@ def choose_merge(
     return cheapest_run(sizes, [entry.postings for entry in entries], taken)
 
 
-def choose_rest_merge(
+def choose_idle_merge(
     segments: SegmentSet, under_way: Collection[tuple[IndexSegment, ...]] = ()
 ) -> slice | None:
-    """Return the segments to merge next after the last commit, or None if all may stay.
+    """Return the segments to merge after a time without commits, or None for none.
 
     A small index becomes one segment once its largest segment has less than `_WHOLE_SHARE` of the
-    postings. It has grown by a quarter since it was one segment, so each document is written four
-    times on average.
+    postings. It has then grown by a quarter since it was one segment, so each document is written
+    four times on average.
 
     Args:
         segments: the segments, oldest first.
         under_way: runs of them that are being merged.
     """
-    run = choose_merge(segments, under_way, REST_SEGMENTS)
+    run = choose_merge(segments, under_way, IDLE_SEGMENTS)
     if run is None and not under_way and _small_in_pieces(segments.entries()):
         return slice(0, len(segments.segments))
     return run
@@ -101,8 +101,8 @@ def cheapest_run(
 ) -> slice | None:
     """Return the run of at least two neighbours with the lowest score.
 
-    Of more than two segments one is always left out: the last few documents do not cause a merge of
-    the whole index.
+    Of more than two segments, one is always left out, so that a few new documents do not cause a
+    merge of the whole index.
 
     Args:
         sizes: bytes that each segment, oldest first, would add to the merged one.
@@ -110,7 +110,7 @@ def cheapest_run(
         taken: places of segments that must not be merged.
 
     Returns:
-        None if no two neighbours fit into one segment.
+        The run; None if no two neighbours fit into one segment.
     """
     count = len(sizes)
     runs = [
@@ -127,14 +127,14 @@ def cheapest_run(
 
 def _score(sizes: list[float]) -> float:
     total = sum(sizes)
-    # A run with nothing alive in it goes first: merging it costs nothing and frees its files.
+    # A run without current documents comes first: its merge writes nothing and frees files.
     return float(max(sizes) / total * total**_SIZE_EXPONENT) if total else 0.0
 
 
 POLICY: Final = MergePolicy(
     after_commit=choose_merge,
     while_busy=partial(choose_merge, most=BUSY_SEGMENTS),
-    at_rest=choose_rest_merge,
-    most_segments=MOST_SEGMENTS,
-    threads=2,  # while one writes a large segment, the other keeps the number of small ones down
+    when_idle=choose_idle_merge,
+    blocking_segments=BLOCKING_SEGMENTS,
+    threads=2,  # while one writes a large segment, the other merges small ones
 )

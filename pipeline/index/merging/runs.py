@@ -26,7 +26,7 @@ def merge_runs(keys: Words, ends: Places) -> Words:
 
     Args:
         keys: one sorted run after the other, uint64.
-        ends: where each run ends, int64, shape (runs,).
+        ends: the end of each run, int64, shape (runs,).
     """
     runs = ends.size
     other = np.empty_like(keys)
@@ -70,7 +70,7 @@ def _merge_two(left: Words, right: Words, merged: Words) -> None:
         last_first -= np.uint64(from_left)
         last_second -= np.uint64(not from_left)
         high -= one
-    # The rest lies between the places. A run that is used up has its end before its beginning.
+    # The remaining keys are between the places. An empty run has its end before its beginning.
     rest, end = np.int64(first), np.int64(last_first) + 1
     other, other_end = np.int64(second), np.int64(last_second) + 1
     place = np.int64(low)

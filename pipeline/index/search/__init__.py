@@ -1,1 +1,1 @@
-"""The search: query terms in, best documents out."""
+"""The search for the documents that share the most terms with a query."""

@@ -1,6 +1,6 @@
 """Answers queries one after the other over all segments, in one call of compiled code.
 
-For each query: find the postings of its terms in every segment, choose the terms that bring in
+For each query: find the postings of its terms in every segment, choose the terms that add
 documents, gather and count these documents, complete the scores of the best, and rank them.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.index.search import candidates
-from pipeline.index.search.tally import Cutoff, lowest_score, rank, tally
+from pipeline.index.search.counting import Cutoff, count_documents, lowest_score, rank
 from pipeline.index.segments.postings import PostingRanges
 from pipeline.index.segments.segment_table import base_of, code_of, dead_of, ids_of, layout_of
 from pipeline.index.segments.term_codes import locate
@@ -44,14 +44,14 @@ def answer(
     Args:
         table: the segments, see `segment_table`.
         terms: terms of one query after the other, in any order, uint32.
-        sizes: how many each query has, int64.
-        cutoff: which documents are hits.
-        budget: most postings that may bring in documents, `NO_BUDGET` for all.
+        sizes: the number of terms of each query, int64.
+        cutoff: the condition for hits.
+        budget: maximum number of postings that may add documents, `NO_BUDGET` for all.
         ids: receives the ids of each query's hits, the best first, uint32.
-        scores: receives their scores, int32. Both have room for `cutoff.limit` hits of each query.
+        scores: receives their scores, int32. Both have `cutoff.limit` elements for each query.
 
     Returns:
-        Where each query's hits begin, and where the last one's end.
+        The start of each query's hits, and the end of the last one's.
     """
     ends = np.zeros(sizes.size + 1, dtype=np.int64)
     begin = 0
@@ -78,32 +78,32 @@ def _answer_one(table: Table, terms: Numbers, cutoff: Cutoff, budget: int) -> Wo
         row = table[place]
         locate(terms, layout_of(row), code_of(row), PostingRanges(starts[place], lengths[place]))
         totals += lengths[place]
-    brings = np.ones(terms.size, dtype=np.bool_)
+    adds = np.ones(terms.size, dtype=np.bool_)
     if budget != NO_BUDGET:
-        candidates.choose(totals, budget, brings)
-    kept_back = 0
-    brought = 0
+        candidates.choose(totals, budget, adds)
+    score_only = 0
+    total = 0
     for term in range(terms.size):
-        kept_back += totals[term] > 0 and not brings[term]
-        brought += totals[term] * brings[term]
-    gathered = np.empty(brought, dtype=np.uint32)
+        score_only += totals[term] > 0 and not adds[term]
+        total += totals[term] * adds[term]
+    gathered = np.empty(total, dtype=np.uint32)
     end = 0
     for place in range(segments):
         row, found = table[place], PostingRanges(starts[place], lengths[place])
         bits, documents = layout_of(row).document_bits, code_of(row).documents
-        candidates.touch(brings, found, documents, bits)
+        candidates.prefetch(adds, found, documents, bits)
         end = candidates.gather(
-            brings, found, documents, bits, base_of(row), dead_of(row), gathered, end
+            adds, found, documents, bits, base_of(row), dead_of(row), gathered, end
         )
-    best, scores = tally(gathered[:end], terms.size, kept_back, cutoff)
+    best, scores = count_documents(gathered[:end], terms.size, score_only, cutoff)
     floor = lowest_score(scores.max(), cutoff) if best.size else 0
     keys = np.zeros(best.size, dtype=np.uint64)
     for place in range(segments):
         row, found = table[place], PostingRanges(starts[place], lengths[place])
         base, ids = base_of(row), ids_of(row)
         bits, documents = layout_of(row).document_bits, code_of(row).documents
-        if kept_back:
-            candidates.complete(best, scores, brings, found, documents, bits, base, ids.size, floor)
+        if score_only:
+            candidates.complete(best, scores, adds, found, documents, bits, base, ids.size, floor)
         candidates.resolve(best, base, ids, keys)
     for i in range(keys.size):
         keys[i] |= np.uint64(~np.uint32(scores[i])) << np.uint64(32)

@@ -1,4 +1,4 @@
-"""Loops of a search: which documents the terms of a query find.
+"""Loops of a search: the documents that contain terms of a query.
 
 Documents of all segments are counted together, so each has one number: that in its segment plus
 the segment's base, the number of documents in the segments before it.
@@ -42,13 +42,13 @@ def distinct(terms: Numbers) -> Numbers:
 
 
 @compiled
-def choose(totals: Places, budget: int, brings: Mask) -> None:
-    """Decide which terms bring documents into the answer: the rarest, within a budget.
+def choose(totals: Places, budget: int, adds: Mask) -> None:
+    """Decide which terms add documents to the answer: the rarest, within a budget.
 
     Args:
         totals: postings of each term in all segments, int64.
-        budget: most postings; the rarest term is always taken.
-        brings: receives the decision for each term.
+        budget: maximum number of postings; the rarest term is always chosen.
+        adds: receives for each term whether it adds documents.
     """
     # Sorted as numbers with the place in the lower half, so one type of sort is compiled.
     order = np.empty(totals.size, dtype=np.uint64)
@@ -58,21 +58,21 @@ def choose(totals: Places, budget: int, brings: Mask) -> None:
     for key in np.sort(order):
         term = np.int64(key & np.uint64(0xFFFFFF))
         budget -= totals[term]
-        brings[term] = budget >= 0 or not taken
+        adds[term] = budget >= 0 or not taken
         taken = taken or totals[term] > 0
 
 
 @compiled
-def touch(brings: Mask, found: PostingRanges, documents: Words, document_bits: int) -> None:
+def prefetch(adds: Mask, found: PostingRanges, documents: Words, document_bits: int) -> None:
     """Prefetch the first postings of each list that `gather` reads, so that the reads overlap."""
-    for term in range(brings.size):
-        if brings[term] and found.lengths[term]:
+    for term in range(adds.size):
+        if adds[term] and found.lengths[term]:
             read_ahead(documents, (found.starts[term] * document_bits) >> 6)
 
 
 @compiled
 def gather(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
-    brings: Mask,
+    adds: Mask,
     found: PostingRanges,
     documents: Words,
     document_bits: int,
@@ -81,24 +81,24 @@ def gather(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
     gathered: Numbers,
     end: int,
 ) -> int:
-    """Append the documents that the terms of a query find in one segment.
+    """Append the documents of one segment that contain terms which add documents.
 
     Args:
-        brings: which terms to follow.
-        found: where the postings of each term lie in the segment.
+        adds: whether each term adds documents.
+        found: the places of each term's postings in the segment.
         documents: the document numbers of the segment's postings.
         document_bits: width of a document number.
         base: the segment's base.
-        dead: which of the segment's documents are out of date; empty if none is.
+        dead: whether each document of the segment is out of date; empty if none is.
         gathered: receives base + document number, uint32.
-        end: how many documents are in `gathered`.
+        end: the number of documents in `gathered`.
 
     Returns:
-        How many documents are in it now.
+        The new number of documents in `gathered`.
     """
     mask = (np.uint64(1) << np.uint64(document_bits)) - np.uint64(1)
-    for term in range(brings.size):
-        if not brings[term]:
+    for term in range(adds.size):
+        if not adds[term]:
             continue
         bit = found.starts[term] * document_bits
         length = found.lengths[term]
@@ -124,7 +124,7 @@ def _alive(gathered: Numbers, end: int, length: int, base: int, dead: NDArray[np
 def complete(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
     candidates: Numbers,
     scores: NDArray[np.int32],
-    brings: Mask,
+    adds: Mask,
     found: PostingRanges,
     documents: Words,
     document_bits: int,
@@ -132,35 +132,35 @@ def complete(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
     size: int,
     floor: int,
 ) -> None:
-    """Add to the scores of candidates in one segment the terms that brought in no documents.
+    """Raise the scores of candidates in one segment by the terms that add no documents.
 
     Args:
         candidates: documents, base included.
-        scores: their scores, int32, which are raised; one that can't reach the floor is left out.
-        brings: the terms that are counted already.
-        found: where the postings of each term lie in the segment.
+        scores: their scores, int32, which are raised unless they can't reach the floor.
+        adds: whether each term is already counted.
+        found: the places of each term's postings in the segment.
         documents: the document numbers of the segment's postings.
         document_bits: width of a document number.
         base: the segment's base.
-        size: how many documents the segment has.
-        floor: a document with a lower score is no hit.
+        size: the number of documents of the segment.
+        floor: minimum score of a hit.
     """
     mask = (np.uint64(1) << np.uint64(document_bits)) - np.uint64(1)
-    firsts, behind = _lists_left(brings, found)
+    firsts, behind = _lists_left(adds, found)
     near = np.empty(firsts.size, dtype=np.int64)
     for i in range(candidates.size):
         number = np.int64(candidates[i]) - base
         if number < 0 or number >= size:
             continue
-        # The place is interpolated: most terms are spread evenly over the documents. In steps, each
-        # for all terms: so the memory reads of different terms overlap.
+        # The place is interpolated: most terms are spread evenly over the documents. Each step
+        # handles all terms, so that the memory reads of different terms overlap.
         for term in range(near.size):
             share = number / size * (behind[term] - firsts[term])
             near[term] = firsts[term] + np.int64(share)
             read_ahead(documents, (near[term] * document_bits) >> 6)
         for term in range(near.size):
-            held = np.int64(read_field(documents, near[term] * document_bits, mask))
-            share = (number - held) / size * (behind[term] - firsts[term])
+            found_number = np.int64(read_field(documents, near[term] * document_bits, mask))
+            share = (number - found_number) / size * (behind[term] - firsts[term])
             near[term] = min(max(near[term] + np.int64(share), firsts[term]), behind[term] - 1)
             read_ahead(documents, (near[term] * document_bits) >> 6)
         for term in range(near.size):
@@ -170,17 +170,17 @@ def complete(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
                 documents, document_bits, mask, (firsts[term], near[term], behind[term]), number
             )
             if place < behind[term]:
-                held = np.int64(read_field(documents, place * document_bits, mask))
-                scores[i] += held == number
+                found_number = np.int64(read_field(documents, place * document_bits, mask))
+                scores[i] += found_number == number
 
 
 @compiled
-def _lists_left(brings: Mask, found: PostingRanges) -> tuple[Places, Places]:
-    """Return the first posting, and the last plus 1, of each term that brought in no documents."""
+def _lists_left(adds: Mask, found: PostingRanges) -> tuple[Places, Places]:
+    """Return the first posting, and the last plus 1, of each term that adds no documents."""
     firsts, behind = np.empty_like(found.starts), np.empty_like(found.starts)
     count = 0
-    for term in range(brings.size):
-        if not brings[term] and found.lengths[term]:
+    for term in range(adds.size):
+        if not adds[term] and found.lengths[term]:
             firsts[count] = found.starts[term]
             behind[count] = found.starts[term] + found.lengths[term]
             count += 1

@@ -1,7 +1,7 @@
 """Searches the segments of an index for many queries at once.
 
-Every document is found in the segment of its newest version alone, so the documents of all
-segments can be counted together.
+A document is found only in the segment of its newest version, so the documents of all segments can
+be counted together.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipeline.index.changes import check_terms
 from pipeline.index.errors import SearchTimeout
 from pipeline.index.interface import Hits
 from pipeline.index.search.answering import NO_BUDGET, answer
-from pipeline.index.search.tally import Cutoff
+from pipeline.index.search.counting import Cutoff
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from pipeline.index.segments.segment_set import SegmentSet
 
-# Hits that there is room for at a time, and queries between two looks at the clock.
+# Maximum number of hits in a call of compiled code, and of queries between two checks of the time.
 HITS_AT_ONCE = 1 << 18
 QUERIES_AT_ONCE = 16
-# Scores of so many candidates, times the limit, are completed by the terms that brought in none.
+# The scores of this many candidates, times the limit, are completed by terms that add none.
 COMPLETED = 2
 
 
@@ -36,11 +36,11 @@ class Limits(NamedTuple):
     """The limits of one search.
 
     Attributes:
-        limit: most hits.
-        min_score: fewest terms in common.
+        limit: maximum number of hits.
+        min_score: minimum number of terms in common.
         score_pct: hits below floor(best * score_pct / 100) are dropped.
-        max_postings: most postings that may bring documents into the answer to a query.
-        timeout: seconds that the search may take.
+        max_postings: maximum number of postings that may add documents to the answer to a query.
+        timeout: maximum seconds for the search.
     """
 
     limit: int = 40
@@ -71,7 +71,7 @@ def search(
     Raises:
         TypeError: a query is not a uint32 array.
         ValueError: a query has more than one dimension, or a limit is out of range.
-        SearchTimeout: the search was not done in time.
+        SearchTimeout: the search exceeded the timeout.
     """
     limits.check()
     deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
@@ -82,7 +82,7 @@ def search(
     hits: list[Hits] = []
     for first in range(0, len(queries), size):
         if deadline is not None and time.monotonic() > deadline:
-            raise SearchTimeout(f"the search was not done in {limits.timeout} s")
+            raise SearchTimeout(f"the search exceeded {limits.timeout} s")
         hits += _search_some(segments, queries[first : first + size], limits, limit)
     return hits
 
@@ -90,7 +90,7 @@ def search(
 def _search_some(
     segments: SegmentSet, queries: Sequence[NDArray[np.uint32]], limits: Limits, limit: int
 ) -> list[Hits]:
-    """Answer queries of which all hits find room."""
+    """Answer queries whose hits fit into one result array."""
     ids = np.empty(len(queries) * limit, dtype=np.uint32)
     scores = np.empty(ids.size, dtype=np.int32)
     ends = answer(

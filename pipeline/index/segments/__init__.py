@@ -1,1 +1,1 @@
-"""The segment: its file, its postings, and the set of segments that make up an index."""
+"""The segment: its file, its postings, and the set of segments of an index."""

@@ -1,6 +1,6 @@
 """Numbers of a fixed width, packed into 64-bit words from the lowest bit up.
 
-An array of words ends with a spare one, so that a field may always be read from two words.
+An array ends with a spare word, so that a field can always be read from two words.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WORD_BITS = 64
 
 
 def words_for(bits: int) -> int:
-    """Return how many words hold `bits` bits and the spare word."""
+    """Return the number of words for `bits` bits, including the spare word."""
     return -(-bits // WORD_BITS) + 1
 
 
@@ -29,13 +29,13 @@ def read_field(words: NDArray[np.uint64], bit: int, mask: np.uint64) -> np.uint6
 
     Args:
         words: uint64, shape (n,), the field within its first n - 1 words.
-        bit: where the field begins.
+        bit: the first bit of the field.
         mask: 2**width - 1, the width at most 32.
     """
     # Unsigned: for signed places the compiler adds a check for places that count from the end.
     word = np.uint64(bit) >> np.uint64(6)
     shift = np.uint64(bit) & np.uint64(63)
-    # Two shifts for the upper part: one by 64 is undefined, and happens where `shift` is 0.
+    # Two shifts for the upper part: one by 64 is undefined, and happens if `shift` is 0.
     upper = (words[word + np.uint64(1)] << np.uint64(1)) << (np.uint64(63) - shift)
     return ((words[word] >> shift) | upper) & mask
 
@@ -53,11 +53,11 @@ def write_fields(
 
     Args:
         values: uint64, shape (n,).
-        shift: where in a value the part begins.
-        mask: selects the part once it is shifted down; at most `width` bits.
-        width: of a field, 1 to 32.
+        shift: the first bit of the part in a value.
+        mask: selects the part after the shift; at most `width` bits.
+        width: the width of a field, 1 to 32.
         words: receives the fields, 0 from `bit` on before.
-        bit: where the first field begins.
+        bit: the first bit of the first field.
     """
     at = np.uint64(bit) >> np.uint64(6)
     filled = np.uint64(bit) & np.uint64(63)
@@ -87,10 +87,10 @@ def place_of_one(word: np.uint64, number: int) -> int:
 
     Args:
         word: the bits.
-        number: how many set bits are below it, 0 to 63.
+        number: the number of set bits below it, 0 to 63.
     """
     place = np.int64(0)
-    # No branches: the processor could not predict which half it is in.
+    # No branches: the processor could not predict the half.
     for half in (32, 16, 8, 4, 2, 1):
         below = count_ones(word & ((np.uint64(1) << np.uint64(half)) - np.uint64(1)))
         skipped = np.int64(number >= below)

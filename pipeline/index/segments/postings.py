@@ -1,4 +1,4 @@
-"""Postings: as sortable numbers (term above, document below), and as the bits of a segment."""
+"""Postings: as sortable numbers (term << 32 | document), and as the bits of a segment."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def documents_of(keys: Keys) -> NDArray[np.uint32]:
 
 
 class BitLayout(NamedTuple):
-    """How terms and documents are cut into bits.
+    """The widths of terms and documents in the bits of a segment.
 
     Attributes:
         shift: number of low bits that are 0 in every term.
         low_bits: width of a term's lower part.
-        highs: how many upper parts are possible.
+        highs: number of possible upper parts.
         document_bits: width of a document number.
-        postings: how many postings there are.
+        postings: number of postings.
     """
 
     shift: int
@@ -38,7 +38,7 @@ class BitLayout(NamedTuple):
 
 
 class Sections(NamedTuple):
-    """The postings of a segment, or those parts of them that are being written.
+    """The postings of a segment, or the part of them that is being written.
 
     Attributes:
         directory: postings before every 128th upper part, and all of them at the end, uint32.
@@ -58,7 +58,7 @@ class PostingRanges(NamedTuple):
 
     Attributes:
         starts: the first posting of each term, int64.
-        lengths: how many it has, int64.
+        lengths: number of postings of each term, int64.
     """
 
     starts: NDArray[np.int64]
@@ -69,8 +69,8 @@ class Renumbering(NamedTuple):
     """New numbers for the documents of a segment.
 
     Attributes:
-        table: for each document number the new one, or `DROPPED`, uint32; empty where `offset`
-            gives all of them.
+        table: the new number for each document number, or `DROPPED`, uint32; empty if `offset`
+            applies to all.
         offset: the difference between the new and the old number if the table is empty.
     """
 

@@ -1,8 +1,8 @@
 """Sorts the postings of documents, digit by digit.
 
-The least significant digit goes first (Knuth, The Art of Computer Programming, vol. 3, 5.2.5). Each
-pass keeps the order of the one before. Documents come in order, so only terms need digits, and of
-those only the bits that are not 0 in every term.
+The least significant digit comes first (Knuth, The Art of Computer Programming, vol. 3, 5.2.5).
+Each pass keeps the order of the previous one. Documents are already in order, so only terms are
+sorted, and only by the bits that are not 0 in every term.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pipeline.index.segments.postings import Keys
 
-# A pass writes to 2**width places, a cache line each, which must fit into the second-level cache.
+# A pass writes to 2**width cache lines, which must fit into the second-level cache.
 WIDEST_DIGIT = 11
 
 
@@ -29,7 +29,7 @@ def sort_documents(terms: NDArray[np.uint32], lengths: NDArray[np.int64]) -> Key
 
     Args:
         terms: those of one document after the other, in any order, uint32, shape (n,).
-        lengths: how many each document has, int64; their sum is n.
+        lengths: number of terms of each document, int64; their sum is n.
     """
     keys = np.empty(terms.size, dtype=np.uint64)
     spare = np.empty(terms.size, dtype=np.uint64)
@@ -60,7 +60,7 @@ def _bits_held(terms: NDArray[np.uint32]) -> tuple[int, int]:
 
 @compiled
 def _places(terms: NDArray[np.uint32], digit: int, width: int) -> NDArray[np.uint32]:
-    """Return where the postings with each value of a digit, `width` bits from `digit` on, begin."""
+    """Return the first place of each value of a digit: `width` bits from bit `digit` on."""
     mask = np.uint32((1 << width) - 1)
     places = np.zeros(1 << width, dtype=np.uint32)
     for term in terms:
@@ -105,7 +105,7 @@ def _sort_digit(keys: Keys, places: NDArray[np.uint32], digit: int, ordered: Key
 
 @compiled
 def _drop_repeated(keys: Keys) -> int:
-    """Move sorted keys that are not the same as the one before to the front, and count them."""
+    """Move the distinct ones of sorted keys to the front, and return their number."""
     if not keys.size:
         return 0
     count = 1

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pipeline.index.segments.postings import Keys
 
 PART_POSTINGS = 1 << 20
-AS_THEY_ARE = Renumbering(no_ids())
+UNCHANGED = Renumbering(no_ids())
 
 
 class IndexSegment:
@@ -43,9 +43,9 @@ class IndexSegment:
     Attributes:
         path: its file.
         entry: its entry in the manifest.
-        layout: how its bits are arranged.
+        layout: the layout of its bits.
         data: the whole file.
-        documents: sorted ids of the documents it holds; their places are the document numbers.
+        documents: sorted ids of its documents; their places are the document numbers.
         tombstones: sorted ids of documents that it marks as deleted.
         code: its postings.
     """
@@ -54,7 +54,7 @@ class IndexSegment:
         """Map the file and check its length, header and footer.
 
         Raises:
-            FileNotFoundError: the file is gone.
+            FileNotFoundError: there is no such file.
             IndexCorrupt: it is not the segment that `entry` describes.
         """
         self.path = directory / entry.file_name
@@ -62,7 +62,7 @@ class IndexSegment:
         self.layout = entry.layout
         data = self.data = _map(self.path, entry.size)
         if entry.size != file_size(entry):
-            raise IndexCorrupt(self.path, "has counts that don't add up to its length")
+            raise IndexCorrupt(self.path, "has counts that do not match its length")
         check_header(bytes(data[:HEADER_BYTES]), entry, self.path)
         self._checksums = check_footer(bytes(data[-FOOTER_BYTES:]), entry, self.path)
         self._sections = {
@@ -84,7 +84,7 @@ class IndexSegment:
         """Return the first posting whose term is not below `term`."""
         return term_codes.seek(term, self.layout, self.code)
 
-    def keys(self, first: int, last: int, numbers: Renumbering = AS_THEY_ARE) -> Keys:
+    def keys(self, first: int, last: int, numbers: Renumbering = UNCHANGED) -> Keys:
         """Return postings as sortable numbers.
 
         Args:
@@ -97,7 +97,7 @@ class IndexSegment:
         return keys[:count]
 
     def split_terms(self, step: int) -> NDArray[np.uint32]:
-        """Return terms with about `step` postings between them, for cutting a merge into parts."""
+        """Return terms with about `step` postings between them, to split a merge into parts."""
         wanted = np.arange(0, self.entry.postings, step, dtype=np.uint32)
         blocks = np.searchsorted(self.code.directory, wanted, side="right") - 1
         width = term_codes.BLOCK_BITS + self.layout.low_bits + self.layout.shift
@@ -112,7 +112,7 @@ class IndexSegment:
             yield self.keys(start, min(start + PART_POSTINGS, self.entry.postings))
 
     def directory_agrees(self) -> bool:
-        """Tell whether the directory agrees with the terms; reads all of them."""
+        """Return whether the directory agrees with the terms; reads all of them."""
         counted = np.empty_like(self.code.directory)
         counted[-1] = self.entry.postings
         found = term_codes.count_blocks(self.code.unary, self.layout.highs, counted)
@@ -136,7 +136,7 @@ def _map(path: Path, size: int) -> memoryview:
     try:
         data = memoryview(files.map_read_only(path))
     except ValueError as error:  # an empty file cannot be mapped
-        raise IndexCorrupt(path, f"has 0 bytes, the manifest says {size}") from error
+        raise IndexCorrupt(path, f"has 0 bytes, but {size} in the manifest") from error
     if data.nbytes != size:
-        raise IndexCorrupt(path, f"has {data.nbytes} bytes, the manifest says {size}")
+        raise IndexCorrupt(path, f"has {data.nbytes} bytes, but {size} in the manifest")
     return data

@@ -3,7 +3,7 @@
 | part | content |
 |---|---|
 | header, 64 bytes | magic, version, header length, number, counts, top term, CRC-32 |
-| documents | u32, sorted: ids of the documents it holds; their places are the document numbers |
+| documents | u32, sorted: ids of the documents; their places are the document numbers |
 | tombstones | u32, sorted: ids of deleted documents |
 | directory | u32: postings before every 128th upper part |
 | unary | bits: the upper parts of the terms, in unary |
@@ -47,18 +47,18 @@ _WORD = 8
 
 
 class IndexSegmentEntry(NamedTuple):
-    """A segment as the manifest names it.
+    """The entry of a segment in the manifest.
 
     Attributes:
-        number: its number; no two segments of an index ever have the same.
-        documents: documents it holds.
-        tombstones: documents that it marks as deleted.
-        postings: how many postings it holds.
-        top_term: no term of it is higher.
-        shift: number of low bits that are 0 in every term of it.
-        position: the highest changelog position that its content comes from.
+        number: its number, which no other segment of the index ever has.
+        documents: number of documents.
+        tombstones: number of documents that it marks as deleted.
+        postings: number of postings.
+        top_term: the highest term.
+        shift: number of low bits that are 0 in every term.
+        position: the highest changelog position of its content.
         size: length of the file in bytes.
-        checksum: CRC-32 of the footer, and through it of every section.
+        checksum: CRC-32 of the footer, which contains those of all sections.
     """
 
     number: int
@@ -78,9 +78,9 @@ class IndexSegmentEntry(NamedTuple):
 
     @property
     def layout(self) -> BitLayout:
-        """How its terms and documents are cut into bits.
+        """The widths of terms and documents in its bits.
 
-        The width of the lower parts is the one with which an Elias-Fano code is smallest.
+        The width of the lower parts is that of the smallest Elias-Fano code.
         """
         universe = (self.top_term >> self.shift) + 1
         low_bits = max(0, (universe // max(1, self.postings)).bit_length() - 1)
@@ -90,7 +90,7 @@ class IndexSegmentEntry(NamedTuple):
 
 
 def section_bounds(entry: IndexSegmentEntry) -> dict[str, tuple[int, int]]:
-    """Return where each section begins and ends, in bytes."""
+    """Return the first byte of each section, and the end, in bytes."""
     layout = entry.layout
     words = (
         -(-entry.documents // 2),
@@ -105,7 +105,7 @@ def section_bounds(entry: IndexSegmentEntry) -> dict[str, tuple[int, int]]:
 
 
 def directory_entries(layout: BitLayout) -> int:
-    """Return how many entries the directory has; the last counts all postings."""
+    """Return the number of entries of the directory; the last one counts all postings."""
     return ((layout.highs - 1) >> BLOCK_BITS) + 2
 
 
@@ -135,25 +135,25 @@ def footer_checksum(footer: bytes) -> int:
 
 
 def check_header(header: bytes, entry: IndexSegmentEntry, path: Path) -> None:
-    """Raise `IndexCorrupt` unless the header is whole and is the one `entry` describes."""
+    """Raise `IndexCorrupt` unless the header is undamaged and matches `entry`."""
     magic, version, *_ = _HEADER.unpack(_unseal(header, path, "header"))
     if magic != MAGIC:
         raise IndexCorrupt(path, "is not a segment")
     if version != VERSION:
-        raise IndexCorrupt(path, f"has segment format {version}, this software reads {VERSION}")
+        raise IndexCorrupt(path, f"has segment format {version}, but this version reads {VERSION}")
     if header != encode_header(entry):
-        raise IndexCorrupt(path, "is not the segment that the manifest names")
+        raise IndexCorrupt(path, "is not the segment in the manifest")
 
 
 def check_footer(footer: bytes, entry: IndexSegmentEntry, path: Path) -> tuple[int, ...]:
     """Return the CRC-32 of each section.
 
     Raises:
-        IndexCorrupt: the footer is damaged or is not the one `entry` describes.
+        IndexCorrupt: the footer is damaged or does not match `entry`.
     """
     *checksums, size, magic = _FOOTER.unpack(_unseal(footer, path, "footer"))
     if magic != MAGIC[::-1] or size != entry.size or footer_checksum(footer) != entry.checksum:
-        raise IndexCorrupt(path, "is not the segment that the manifest names")
+        raise IndexCorrupt(path, "is not the segment in the manifest")
     return tuple(checksums)
 
 

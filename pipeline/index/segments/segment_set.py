@@ -34,11 +34,11 @@ class SegmentSet:
 
     Attributes:
         segments: the segments.
-        shadowed: for each segment, the sorted ids that a newer segment also has: their postings
-            in the older one are out of date.
-        live: for each segment, how many of its documents a search can find.
-        bases: for each segment, how many documents are in those before it.
-        dead: for each segment, which of its document numbers are out of date; empty if none is.
+        shadowed: the sorted ids of each segment that a newer segment also has. Their postings in
+            the older one are out of date.
+        live: number of documents of each segment that searches can find.
+        bases: number of documents in the segments before each one.
+        dead: whether each document number of a segment is out of date; empty if none is.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class SegmentSet:
 
     @cached_property
     def table(self) -> Table:
-        """The segments as compiled loops take them, see `segment_table`."""
+        """The segments as an argument of compiled loops, see `segment_table`."""
         return segment_table(self.segments, self.bases, self.dead)
 
     def with_segments(self, segments: Iterable[IndexSegment]) -> SegmentSet:
@@ -72,11 +72,11 @@ class SegmentSet:
         return SegmentSet(segments, self._overlaps)
 
     def entries(self) -> tuple[IndexSegmentEntry, ...]:
-        """Return the segments as a manifest names them."""
+        """Return the entries of the segments in the manifest."""
         return tuple(segment.entry for segment in self.segments)
 
     def documents(self) -> int:
-        """Return how many documents a search can find."""
+        """Return the number of documents that searches can find."""
         return sum(self.live)
 
     def size(self) -> int:
@@ -84,15 +84,15 @@ class SegmentSet:
         return sum(segment.entry.size for segment in self.segments)
 
     def bounds(self) -> list[int]:
-        """Return lowest and highest id of each segment's documents that a search can find."""
+        """Return lowest and highest id of each segment's documents that searches can find."""
         found = []
         for segment, shadowed in zip(self.segments, self.shadowed, strict=True):
             alive = without(segment.documents, shadowed)
             found += [int(alive[0]), int(alive[-1])] if alive.size else []
         return found
 
-    def speaks_for(self, ids: Ids) -> Mask:
-        """Tell which of `ids` any segment has, as a document or as a tombstone."""
+    def contains(self, ids: Ids) -> Mask:
+        """Return which of `ids` any segment has, as a document or as a tombstone."""
         known = contains(no_ids(), ids)
         for segment in self.segments:
             known |= contains(segment.ids, ids)

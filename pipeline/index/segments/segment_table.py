@@ -1,4 +1,4 @@
-"""Segments as compiled loops take them: a row of addresses and numbers for each.
+"""Segments as an argument of compiled loops: a row of addresses and numbers for each.
 
 The caller of a loop keeps the `SegmentSet` of the table alive, and with it the memory.
 """
@@ -36,8 +36,8 @@ def segment_table(
 
     Args:
         segments: the segments.
-        bases: for each, how many documents are in those before it.
-        dead: for each, which of its documents are out of date; empty if none is.
+        bases: number of documents in the segments before each one.
+        dead: whether each document of a segment is out of date; empty if none is.
     """
     table = np.zeros((len(segments), COLUMNS), dtype=np.int64)
     for row, segment, base, out_of_date in zip(table, segments, bases, dead, strict=True):
@@ -68,17 +68,17 @@ def ids_of(row: Table) -> NDArray[np.uint32]:
 
 @compiled
 def dead_of(row: Table) -> NDArray[np.uint8]:
-    """Return which of a segment's documents are out of date; empty if none is."""
+    """Return whether each document of a segment is out of date; empty if none is."""
     return array_at(pointer(row[10]), (row[11],), np.uint8)
 
 
 @compiled
 def base_of(row: Table) -> int:
-    """Return how many documents are in the segments before one."""
+    """Return the number of documents in the segments before one."""
     return row[12]
 
 
 @compiled
 def layout_of(row: Table) -> BitLayout:
-    """Return how the bits of a segment are arranged."""
+    """Return the layout of the bits of a segment."""
     return BitLayout(row[13], row[14], row[15], row[16], row[17])

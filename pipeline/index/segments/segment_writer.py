@@ -1,4 +1,4 @@
-"""Writes a segment file; the postings may come in any number of parts."""
+"""Writes a segment file; the postings are added in any number of parts."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 class SegmentWriter:
     """Writes one segment; a context manager that deletes the file unless `finish` was called.
 
-    The file has its final name from the start: it counts only once a manifest names it.
+    The file has its final name from the start. It is part of the index once a manifest lists it.
     """
 
     def __init__(
         self, directory: Path, entry: IndexSegmentEntry, documents: Ids, tombstones: Ids
     ) -> None:
-        """Create the file and write all but the postings.
+        """Create the file and write everything except the postings.
 
         Args:
             directory: the folder of the index.
@@ -87,13 +87,13 @@ class SegmentWriter:
             self._abandon()
 
     def add(self, keys: Keys) -> None:
-        """Add postings that follow all that were added before.
+        """Add postings, which must be higher than all previous ones.
 
         Args:
             keys: term << 32 | document number, sorted, uint64.
 
         Raises:
-            ValueError: there are more than were announced.
+            ValueError: there are more postings than `entry` has.
         """
         if self._added + keys.size > self._entry.postings:
             raise ValueError(f"{self._path}: more postings than were announced")
@@ -101,7 +101,7 @@ class SegmentWriter:
             return
         layout = self._layout
         high = int(keys[-1]) >> (32 + layout.shift + layout.low_bits)
-        # The bit that follows the last of these postings in each section.
+        # The first bit after these postings in each section.
         last = self._added + keys.size
         bits = (last + high, last * layout.low_bits, last * layout.document_bits)
         origins = [(self._next[name] - self._starts[name]) * 8 for name in BIT_SECTIONS]
@@ -126,7 +126,7 @@ class SegmentWriter:
         """Write the footer, sync the file, and return the segment's entry.
 
         Raises:
-            ValueError: not as many postings were added as were announced.
+            ValueError: fewer postings were added than `entry` has.
         """
         if self._added != self._entry.postings:
             raise ValueError(
@@ -163,7 +163,7 @@ class SegmentWriter:
         self._checksums[section] = zlib.crc32(data, self._checksums[section])
 
     def _abandon(self) -> None:
-        # Cleaning up must not hide the failure that made it necessary; the next sweep tries again.
+        # An error here must not hide the original one; the next sweep deletes the file.
         with suppress(OSError):
             files.close(self._descriptor)
         with suppress(OSError):
@@ -179,8 +179,8 @@ def write_changes(
         directory: the folder of the index.
         number: the number of the new segment.
         changes: the changes.
-        tombstones: those of the deleted documents that older segments have.
-        position: the position that the changes lead up to.
+        tombstones: ids of the deleted documents that older segments have.
+        position: the position after the changes.
 
     Returns:
         The new segment, written and synced.

@@ -18,7 +18,7 @@ def no_ids() -> Ids:
 
 
 def contains(ids: Ids, values: Ids) -> Mask:
-    """Tell which of `values` (any order, duplicates allowed) are in the set `ids`.
+    """Return which of `values` (any order, duplicates allowed) are in the set `ids`.
 
     Returns:
         Booleans of the shape of `values`.
@@ -26,7 +26,7 @@ def contains(ids: Ids, values: Ids) -> Mask:
     if ids.size == 0:
         return np.zeros(values.shape, dtype=np.bool_)
     at = np.searchsorted(ids, values)
-    # A value above the whole set lands past its end; any place inside answers "not equal".
+    # The place of a value above all ids is past the end; any valid place compares as unequal.
     at[at == ids.size] = 0
     found: Mask = ids[at] == values
     return found
@@ -40,8 +40,8 @@ def without(ids: Ids, removed: Ids) -> Ids:
 def intersection(first: Ids, second: Ids) -> Ids:
     """Return the ids in both sets.
 
-    The smaller set is looked up in the larger, and sets whose ranges don't meet cost nothing:
-    new fingerprints have new, higher ids, so that is the common case.
+    The smaller set is looked up in the larger. Sets with disjoint ranges take no time; they are the
+    common case, because new fingerprints have higher ids.
     """
     if not first.size or not second.size or first[-1] < second[0] or second[-1] < first[0]:
         return no_ids()
@@ -50,7 +50,7 @@ def intersection(first: Ids, second: Ids) -> Ids:
 
 
 def union(sets: list[Ids]) -> Ids:
-    """Return the ids in any of the sets; sets that follow each other cost little."""
+    """Return the ids in any of the sets; fast for sets with ascending ranges."""
     filled = sorted((ids for ids in sets if ids.size), key=lambda ids: int(ids[0]))
     if len(filled) < 2:
         return filled[0] if filled else no_ids()

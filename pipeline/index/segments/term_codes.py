@@ -1,13 +1,13 @@
 """The sorted terms of a segment's postings as an Elias-Fano code.
 
-A term, without the low bits that are 0 in every term, is split in two. The lower part is stored
-with a fixed width. The upper parts, which are sorted, are stored as counts in unary: for each
-possible upper part one 1 for each of its postings, then a 0. So posting j with upper part h is the
-1 at bit j + h. With n postings of terms below u this takes about 2 + log2(u / n) bits a posting
-(P. Elias, 1974; R. Fano, 1971). The directory holds the number of postings before every 128th
-upper part. From there a term is found by counting the ones of a few words.
+A term, without the low bits that are 0 in every term, is split into two parts. The lower part is
+stored with a fixed width. The upper parts, which are sorted, are stored as counts in unary: for
+each possible upper part one 1 for each of its postings, then a 0. So posting j with upper part h is
+the 1 at bit j + h. With n postings of terms below u this takes about 2 + log2(u / n) bits per
+posting (P. Elias, 1974; R. Fano, 1971). The directory has the number of postings before every 128th
+upper part. From there, a term is found by counting the ones of a few words.
 
-For a damaged segment these functions may return wrong results, but never read outside of it.
+For a damaged segment these functions may return wrong results, but never read outside it.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 BLOCK_BITS = 7
 """An entry of the directory for every 2**7 upper parts."""
 _MOST_AHEAD = 4 * WORDS_OF_LINE
-"""The most words of a block of upper parts that are prefetched; a few blocks have more."""
+"""Maximum number of prefetched words of a block of upper parts; few blocks have more."""
 _NEAR = 4
 """Postings at each end of an upper part that are read one by one before a binary search."""
 DROPPED = 2**32 - 1
-"""Stands for the new number of a document whose postings are left out."""
+"""The new number of a document whose postings are left out."""
 
 
 def common_shift(keys: Words) -> int:
-    """Return how many low bits are 0 in the term of every posting (term << 32 | document)."""
+    """Return the number of low bits that are 0 in every term of keys (term << 32 | document)."""
     held = int(np.bitwise_or.reduce(keys) >> TERM_SHIFT) if keys.size else 0
     return (held & -held).bit_length() - 1 if held else 0
 
@@ -59,13 +59,13 @@ def encode(
         keys: term << 32 | document number, sorted, uint64, shape (n,).
         first: number of the first of these postings in the segment.
         layout: the segment's layout.
-        parts: the directory from entry `block` on, and the bits from `origins` on, 0 where no
-            posting is yet.
+        parts: the directory from entry `block` on, and the bits from `origins` on, 0 in places
+            without postings.
         origins: the first bits of unary, low and documents, multiples of 64, int64, shape (3,).
         block: the first entry of the directory that is not yet written.
 
     Returns:
-        The first entry that is not yet written now.
+        The new first entry that is not yet written.
     """
     shift, low_bits = np.uint64(32 + layout.shift), np.uint64(layout.low_bits)
     low_mask = (np.uint64(1) << low_bits) - np.uint64(1)
@@ -108,7 +108,7 @@ def _seek_high(directory: NDArray[np.uint32], unary: Words, high: int) -> int:
 
 @inlined
 def _run_of_ones(unary: Words, bit: int) -> int:
-    """Return how many ones follow from a bit on."""
+    """Return the number of consecutive ones from a bit on."""
     word = min(bit >> 6, unary.size - 1)
     ones = lowest_one(~(unary[word] >> np.uint64(bit & 63)))
     inside = 64 - (bit & 63)
@@ -167,7 +167,7 @@ def locate(
     """Find the postings of many terms.
 
     Args:
-        terms: uint32, shape (n,); sorted ones are found faster, as neighbours share cache lines.
+        terms: uint32, shape (n,); sorted terms are faster, because neighbours share cache lines.
         layout: the segment's layout.
         code: its sections.
         found: receives the place of each term's postings.
@@ -177,7 +177,7 @@ def locate(
     directory, unary = code.directory, code.unary
     low_mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
     words_of_block = min((layout.postings // highs + 1 << BLOCK_BITS) >> 6, _MOST_AHEAD)
-    # In steps, each for all terms: so the memory reads of different terms overlap.
+    # Each step handles all terms, so that the memory reads of different terms overlap.
     for i in range(terms.size):
         starts[i] = min(np.int64(terms[i] >> np.uint32(shift)) >> low_bits, highs - 1) >> BLOCK_BITS
         read_ahead(directory, starts[i])
@@ -202,7 +202,7 @@ def locate(
 
 @inlined
 def _postings_of_high(term: np.uint32, layout: BitLayout, code: Sections) -> tuple[int, int]:
-    """Return the first posting with the upper part of a term, and how many there are."""
+    """Return the first posting with the upper part of a term, and the number of such postings."""
     shift, low_bits, highs = layout.shift, layout.low_bits, layout.highs
     cut = np.uint64(term) >> np.uint64(shift)
     high = np.int64(cut >> np.uint64(low_bits))
@@ -212,7 +212,7 @@ def _postings_of_high(term: np.uint32, layout: BitLayout, code: Sections) -> tup
     first = bit - high
     length = _run_of_ones(code.unary, bit)
     if first < 0 or first + length > layout.postings:
-        return 0, 0  # a damaged segment: `verify` says so
+        return 0, 0  # a damaged segment; `verify` reports it
     return first, length
 
 
@@ -237,7 +237,7 @@ def seek(term: int, layout: BitLayout, code: Sections) -> int:
 def decode(
     first: int, last: int, layout: BitLayout, code: Sections, numbers: Renumbering, keys: Words
 ) -> int:
-    """Return postings in the form that `encode` takes.
+    """Return postings in the format of `encode`.
 
     Args:
         first: the first posting.
@@ -249,7 +249,7 @@ def decode(
         keys: receives term << 32 | document number, uint64, at least last - first of them.
 
     Returns:
-        How many keys were written.
+        The number of keys written.
     """
     shift, low_bits, document_bits = layout.shift, layout.low_bits, layout.document_bits
     directory, unary, low, documents = code
@@ -297,7 +297,7 @@ def count_blocks(unary: Words, highs: int, directory: NDArray[np.uint32]) -> int
         directory: receives all entries but the last, uint32.
 
     Returns:
-        How many postings there are.
+        The number of postings.
     """
     high = np.int64(0)
     ones = np.int64(0)

@@ -1,9 +1,9 @@
-"""Parts of the JSON of an answer that several modules make, and the word `compress`."""
+"""Parts of the JSON of an answer that several modules make; the ``meta`` word ``compress``."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from pipeline.catalog.musicbrainz.metadata import Artist, Catalogue, Recording, ReleaseEvent
+from pipeline.catalog.musicbrainz.metadata import Artist, MusicbrainzRows, Recording, ReleaseEvent
 
 Json = dict[str, Any]
 
@@ -20,11 +20,11 @@ def put_seconds(target: Json, milliseconds: int | None) -> None:
         target["duration"] = milliseconds / 1000
 
 
-def artist_lists(catalogue: Catalogue) -> dict[int, list[Json]]:
+def artist_lists(musicbrainz: MusicbrainzRows) -> dict[int, list[Json]]:
     """Return the artists of every credit; the answers share the lists."""
     return {
         credit: [_artist(artist) for artist in artists]
-        for credit, artists in catalogue.artists.items()
+        for credit, artists in musicbrainz.artists.items()
     }
 
 
@@ -61,34 +61,34 @@ def _artist(artist: Artist) -> Json:
     return shown
 
 
-def compress(whole: Json) -> None:
-    """Remove values of releases and tracks that equal those of the parts around them.
+def compress(enclosing: Json) -> None:
+    """Remove values of releases and tracks that equal those of the objects that contain them.
 
     A client takes a missing title of a track from the recording, a missing title of a release from
-    its release group, and missing artists from the innermost part around that has artists.
+    its release group, and missing artists from the innermost enclosing object with artists.
 
     Args:
-        whole: a recording, or a result without recordings; it is modified.
+        enclosing: a recording, or a result without recordings; it is modified.
     """
-    for group in whole.get("releasegroups", ()):
+    for group in enclosing.get("releasegroups", ()):
         for release in group.get("releases", ()):
-            _compress_tracks(release, whole)
+            _compress_tracks(release, enclosing)
             _drop_repeated(release, group, ("artists", "title"))
-        _drop_repeated(group, whole, ("artists",))
-    for release in whole.get("releases", ()):
-        _compress_tracks(release, whole)
-        _drop_repeated(release, whole, ("artists",))
+        _drop_repeated(group, enclosing, ("artists",))
+    for release in enclosing.get("releases", ()):
+        _compress_tracks(release, enclosing)
+        _drop_repeated(release, enclosing, ("artists",))
 
 
-def _compress_tracks(release: Json, whole: Json) -> None:
-    """Compress the tracks of a release; to be called before the release loses its artists."""
+def _compress_tracks(release: Json, enclosing: Json) -> None:
+    """Compress the tracks of a release. Call this before the release's artists are removed."""
     for medium in release.get("mediums", ()):
         for track in medium["tracks"]:
             _drop_repeated(track, release, ("artists",))
-            _drop_repeated(track, whole, ("title",))
+            _drop_repeated(track, enclosing, ("title",))
 
 
-def _drop_repeated(part: Json, whole: Json, keys: Iterable[str]) -> None:
+def _drop_repeated(part: Json, enclosing: Json, keys: Iterable[str]) -> None:
     for key in keys:
-        if key in part and part[key] == whole.get(key):
+        if key in part and part[key] == enclosing.get(key):
             del part[key]

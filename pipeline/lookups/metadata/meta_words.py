@@ -18,17 +18,17 @@ class Detail(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class MetaOptions:
-    """What an answer shows beside ids and scores.
+    """The metadata in an answer, in addition to ids and scores.
 
     Attributes:
         legacy: the format of ``m2``; all other attributes are unset.
         recordings: the recordings of a track.
-        release_groups: inside the recordings; inside the track if no recordings are shown.
-        releases: inside the release groups, else inside the recordings, else inside the track.
+        release_groups: release groups, in the recordings, or in the track without recordings.
+        releases: releases, in the release groups, else in the recordings, else in the track.
         tracks: the mediums and tracks of each release.
         isrcs: the ISRCs of each recording.
         sources: the number of submissions that link each recording to the track.
-        compress: parts leave out values that repeat those of the whole around them.
+        compress: values that equal those of the enclosing object are left out.
         user_text: submitted text is shown if MusicBrainz has none of the recordings.
     """
 
@@ -59,7 +59,7 @@ class MetaOptions:
 
 
 LEGACY_WORD: Final = "m2"
-"""The word that excludes all others."""
+"""The word that disables all others."""
 
 META_WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -67,17 +67,17 @@ META_WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "recordingids": "the same, as ids only",
         "releases": "the releases of each recording, or of each track without recordings",
         "releaseids": "the same, as ids only",
-        "releasegroups": "the release groups around the releases",
+        "releasegroups": "the release groups that contain the releases",
         "releasegroupids": "the same, as ids only",
         "tracks": "the mediums and tracks of each release",
-        "compress": "leaves out what a part repeats of the whole around it",
-        "usermeta": "submitted text for tracks that MusicBrainz has no recording of",
+        "compress": "leaves out values that equal those of the enclosing object",
+        "usermeta": "submitted text for tracks without a recording in MusicBrainz",
         "sources": "the number of submissions that link each recording to its track",
         "isrcs": "the ISRCs of each recording; includes `recordings`",
-        LEGACY_WORD: "the format of the service's early years; no other word counts beside it",
+        LEGACY_WORD: "the format of the first version; all other words are ignored",
     }
 )
-"""The words of ``meta`` and what each adds to an answer. All other words are ignored.
+"""The words of ``meta`` with their additions to an answer. All other words are ignored.
 
 To add a word, declare it here, give `MetaOptions` an attribute that `parse_meta` sets, and read the
 attribute in ``view.py`` and ``reading.py``. The front end and the OpenAPI document need no change.
@@ -88,7 +88,7 @@ _KNOWN_WORDS: Final = frozenset(META_WORDS)
 _SHORTHANDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {"0": frozenset(), "1": frozenset({"recordingids"}), "2": frozenset({LEGACY_WORD})}
 )
-"""Values of the whole parameter that stand for words."""
+"""Short values of the whole parameter, and the words that they mean."""
 
 
 def normalize_meta(meta: str | None) -> str:
@@ -131,7 +131,7 @@ def _words(meta: str) -> frozenset[str]:
     return words & _KNOWN_WORDS
 
 
-def _detail(ids: bool, full: bool) -> Detail:  # noqa: FBT001 - the two words of one kind of thing
+def _detail(ids: bool, full: bool) -> Detail:  # noqa: FBT001 - the two words of one kind of object
     if ids:
-        return Detail.IDS  # the shorter form wins over the full one
+        return Detail.IDS  # ids take precedence over the full form
     return Detail.FULL if full else Detail.NONE

@@ -1,7 +1,7 @@
-"""What a batch must read, the union of its requests' options, and the reading of MusicBrainz.
+"""Plans the reads of a batch from the options of its requests, and reads MusicBrainz.
 
-A failed attempt to read MusicBrainz is followed by a pause of four times its duration, so that a
-server that does not answer takes a fifth of the lookups' time at most.
+After a failed attempt, MusicBrainz is not read for four times the attempt's duration. So an
+unreachable server takes at most a fifth of the time of lookups.
 """
 
 import time
@@ -15,7 +15,7 @@ import structlog
 
 from pipeline.catalog.fingerprint.track_links import RecordingLink
 from pipeline.catalog.musicbrainz import metadata
-from pipeline.catalog.musicbrainz.metadata import Catalogue, Credited, Wanted
+from pipeline.catalog.musicbrainz.metadata import Credited, MusicbrainzRows, Wanted
 from pipeline.lookups.metadata.meta_words import Detail, MetaOptions, parse_meta
 from pipeline.lookups.metadata.view import MetadataRows
 from pipeline.messages import Lookup, LookupBatch
@@ -28,7 +28,7 @@ MIN_PAUSE: Final = 1.0  # seconds
 LOG_INTERVAL: Final = 60.0  # seconds
 
 DEADLINE_SHARE: Final = 1 / 6
-"""Share of the time left that each of five statements may take; the rest is for the reply."""
+"""Fraction of the remaining time for each of five statements; the rest is for the reply."""
 
 MAX_STATEMENT_TIME: Final = 2.0  # seconds
 MIN_STATEMENT_TIME: Final = 0.05  # seconds
@@ -38,14 +38,14 @@ logger = structlog.get_logger("acoustid.lookups.metadata.reading")
 
 @dataclass(slots=True)
 class Request:
-    """The options of one request of the batch, and the tracks that its lookups found."""
+    """The options of one request of the batch, and the ids of the tracks that its lookups found."""
 
     options: MetaOptions
     track_ids: set[int] = field(default_factory=set)
 
 
 def original(lookup: Lookup, batch: LookupBatch) -> Lookup:
-    """Return the lookup that has the hits of this one: the equal, earlier one, or itself."""
+    """Return the lookup with the hits of this one: an equal, earlier one, or the lookup itself."""
     return batch.lookups[lookup.same_as] if lookup.same_as >= 0 else lookup
 
 
@@ -59,13 +59,13 @@ def plan_requests(batch: LookupBatch) -> list[Request]:
 
 
 def linked_tracks(requests: Sequence[Request]) -> set[int]:
-    """Return the ids of the tracks whose links the answers need."""
+    """Return the ids of the tracks whose links are needed for the answers."""
     shown = (request.track_ids for request in requests if request.options.shows_links)
     return set().union(*shown)
 
 
 def plan_reading(requests: Sequence[Request], links: Links) -> Wanted:
-    """Return what the answers need of MusicBrainz."""
+    """Return the metadata of MusicBrainz that is needed for the answers."""
     wanted = Wanted()
     for request in requests:
         options = request.options
@@ -74,7 +74,7 @@ def plan_reading(requests: Sequence[Request], links: Links) -> Wanted:
         mbids = {link.mbid for track_id in request.track_ids for link in links.get(track_id, ())}
         wanted.recordings |= mbids
         if options.shows_releases:
-            wanted.placed |= mbids
+            wanted.with_releases |= mbids
         wanted.isrcs |= options.isrcs
         wanted.events |= options.releases is Detail.FULL
         wanted.credited |= _credited(options)
@@ -82,10 +82,10 @@ def plan_reading(requests: Sequence[Request], links: Links) -> Wanted:
 
 
 def shows_text(request: Request, rows: MetadataRows) -> bool:
-    """Return whether the answers to a request have submitted texts.
+    """Return whether the answers to a request contain submitted texts.
 
-    As in the public service, either all tracks of the request have theirs, or none has because
-    MusicBrainz has a recording of one of them.
+    As in the public service, they do not if MusicBrainz has a recording of any track of the
+    request.
     """
     return request.options.user_text and not _has_any_recording(request, rows)
 
@@ -119,11 +119,13 @@ class _Outage:
 _outages: Final[WeakKeyDictionary[Databases, _Outage]] = WeakKeyDictionary()
 
 
-def read_musicbrainz(wanted: Wanted, databases: Databases, deadline: float) -> Catalogue | None:
+def read_musicbrainz(
+    wanted: Wanted, databases: Databases, deadline: float
+) -> MusicbrainzRows | None:
     """Return the wanted rows of MusicBrainz; None during an outage, which is logged.
 
     Args:
-        wanted: the recordings, and how much of them.
+        wanted: the recordings, and the kinds of metadata.
         databases: only ``musicbrainz`` is read.
         deadline: seconds since the epoch; each statement gets a share of the time until then.
     """
@@ -138,7 +140,7 @@ def read_musicbrainz(wanted: Wanted, databases: Databases, deadline: float) -> C
         return None
 
 
-def _load(wanted: Wanted, databases: Databases, deadline: float) -> Catalogue:
+def _load(wanted: Wanted, databases: Databases, deadline: float) -> MusicbrainzRows:
     share = (deadline - time.time()) * DEADLINE_SHARE
     with databases.engine("musicbrainz", read_only=True).connect() as connection:
         limit_statements(connection, min(max(share, MIN_STATEMENT_TIME), MAX_STATEMENT_TIME))
@@ -150,4 +152,4 @@ def _note_failure(outage: _Outage, started: float, error: sa.exc.SQLAlchemyError
     outage.retry_at = now + max(MIN_PAUSE, PAUSE_FACTOR * (now - started))
     if now - outage.logged_at >= LOG_INTERVAL:
         outage.logged_at = now
-        logger.warning("MusicBrainz is not available: lookups have no metadata", error=error)
+        logger.warning("MusicBrainz is unreachable: lookups have no metadata", error=error)

@@ -10,7 +10,7 @@ from pipeline.lookups.metadata.json_parts import Json, compress, date_fields, pu
 from pipeline.lookups.metadata.meta_words import Detail, MetaOptions
 
 MAX_TEXTS: Final = 10
-"""The most texts of one track that an answer has."""
+"""Maximum number of texts of a track in an answer."""
 
 
 def text_recording(text: UserText, options: MetaOptions) -> Json:

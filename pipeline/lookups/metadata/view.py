@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.catalog.fingerprint.track_links import RecordingLink, UserText
-from pipeline.catalog.musicbrainz.metadata import Catalogue, Recording, Track
+from pipeline.catalog.musicbrainz.metadata import MusicbrainzRows, Recording, ReleaseTrack
 from pipeline.lookups.metadata.json_parts import Json, compress, put, put_seconds, recording_fields
 from pipeline.lookups.metadata.meta_words import Detail, MetaOptions
 from pipeline.lookups.metadata.releases import ReleaseView
@@ -17,32 +17,32 @@ class MetadataRows:
 
     Attributes:
         links: the enabled links by track id, ordered by MBID.
-        catalogue: the rows of MusicBrainz for the linked recordings.
-        artists: the artist lists of `catalogue` by credit.
+        musicbrainz: the rows of MusicBrainz for the linked recordings.
+        artists: the artist lists of `musicbrainz` by credit.
     """
 
     links: Mapping[int, Sequence[RecordingLink]]
-    catalogue: Catalogue = field(default_factory=Catalogue)
+    musicbrainz: MusicbrainzRows = field(default_factory=MusicbrainzRows)
     artists: dict[int, list[Json]] = field(default_factory=dict)
 
     def has_recording(self, mbid: str, options: MetaOptions) -> bool:
-        """Return whether the catalogue has what these options show of a recording."""
-        recording = self.catalogue.recordings.get(mbid)
+        """Return whether MusicBrainz has the parts of a recording that these options show."""
+        recording = self.musicbrainz.recordings.get(mbid)
         if recording is None:
             return False
-        return not options.shows_releases or recording.id in self.catalogue.tracks
+        return not options.shows_releases or recording.id in self.musicbrainz.tracks
 
 
 class MetadataView:
     """Makes the JSON of tracks for one set of options.
 
-    The JSON of a recording or track is made once, and all results share it: don't modify it.
+    The JSON of a recording or track is made once and is part of several results: don't modify it.
     """
 
     def __init__(self, options: MetaOptions, rows: MetadataRows) -> None:
         self._options = options
         self._rows = rows
-        self._releases = ReleaseView(options, rows.catalogue, rows.artists)
+        self._releases = ReleaseView(options, rows.musicbrainz, rows.artists)
         self._recordings: dict[str, Json] = {}
         self._tracks: dict[int, Json] = {}
 
@@ -51,7 +51,7 @@ class MetadataView:
 
         Args:
             track_id: the track of the result.
-            texts: its submitted texts, which follow its recordings.
+            texts: its submitted texts, which are added after its recordings.
         """
         shown = self._tracks.get(track_id)
         if shown is None:
@@ -67,14 +67,14 @@ class MetadataView:
             return {}
         if self._options.legacy:
             rows = self._rows
-            return {"recordings": _legacy_recordings(links, rows.catalogue, rows.artists)}
+            return {"recordings": _legacy_recordings(links, rows.musicbrainz, rows.artists)}
         if self._options.recordings:
             return {"recordings": [self._linked(link) for link in links]}
         return self._direct(links)
 
     def _direct(self, links: Sequence[RecordingLink]) -> Json:
         """Return the releases of all recordings of the track together."""
-        shown = self._releases.around([t for link in links for t in self._places(link.mbid)])
+        shown = self._releases.containers([t for link in links for t in self._places(link.mbid)])
         if self._options.compress:
             compress(shown)
         return shown
@@ -88,10 +88,10 @@ class MetadataView:
     def _recording(self, mbid: str) -> Json:
         if not self._rows.has_recording(mbid, self._options):
             return {"id": mbid}
-        recording = self._rows.catalogue.recordings[mbid]
+        recording = self._rows.musicbrainz.recordings[mbid]
         shown = self._recording_itself(recording)
         if self._options.shows_releases:
-            shown.update(self._releases.around(self._places(mbid)))
+            shown.update(self._releases.containers(self._places(mbid)))
         if self._options.compress:
             compress(shown)
         return shown
@@ -104,36 +104,40 @@ class MetadataView:
             put(shown, "isrcs", recording.isrcs)
         return shown
 
-    def _places(self, mbid: str) -> Sequence[Track]:
-        catalogue = self._rows.catalogue
-        recording = catalogue.recordings.get(mbid)
-        return catalogue.tracks.get(recording.id, ()) if recording else ()
+    def _places(self, mbid: str) -> Sequence[ReleaseTrack]:
+        musicbrainz = self._rows.musicbrainz
+        recording = musicbrainz.recordings.get(mbid)
+        return musicbrainz.tracks.get(recording.id, ()) if recording else ()
 
 
 def _legacy_recordings(
-    links: Iterable[RecordingLink], catalogue: Catalogue, artists: dict[int, list[Json]]
+    links: Iterable[RecordingLink], musicbrainz: MusicbrainzRows, artists: dict[int, list[Json]]
 ) -> list[Json]:
     """Return the recordings of a track in the format of `m2`, with their tracks on releases."""
-    return [_legacy_recording(link.mbid, catalogue, artists) for link in links]
+    return [_legacy_recording(link.mbid, musicbrainz, artists) for link in links]
 
 
-def _legacy_recording(mbid: str, catalogue: Catalogue, artists: dict[int, list[Json]]) -> Json:
+def _legacy_recording(
+    mbid: str, musicbrainz: MusicbrainzRows, artists: dict[int, list[Json]]
+) -> Json:
     shown: Json = {"id": mbid}
-    recording = catalogue.recordings.get(mbid)
-    tracks = catalogue.tracks.get(recording.id) if recording else None
+    recording = musicbrainz.recordings.get(mbid)
+    tracks = musicbrainz.tracks.get(recording.id) if recording else None
     if recording and tracks:
         put_seconds(shown, recording.length)
-        ordered = sorted(tracks, key=lambda track: _release_order(track, catalogue))
-        shown["tracks"] = [_legacy_track(track, catalogue, artists) for track in ordered]
+        ordered = sorted(tracks, key=lambda track: _release_order(track, musicbrainz))
+        shown["tracks"] = [_legacy_track(track, musicbrainz, artists) for track in ordered]
     return shown
 
 
-def _release_order(track: Track, catalogue: Catalogue) -> tuple[str, int, int]:
-    return catalogue.releases[track.release].gid, track.medium_position, track.position
+def _release_order(track: ReleaseTrack, musicbrainz: MusicbrainzRows) -> tuple[str, int, int]:
+    return musicbrainz.releases[track.release].gid, track.medium_position, track.position
 
 
-def _legacy_track(track: Track, catalogue: Catalogue, artists: dict[int, list[Json]]) -> Json:
-    release = catalogue.releases[track.release]
+def _legacy_track(
+    track: ReleaseTrack, musicbrainz: MusicbrainzRows, artists: dict[int, list[Json]]
+) -> Json:
+    release = musicbrainz.releases[track.release]
     medium: Json = {
         "position": track.medium_position,
         "track_count": track.medium_track_count,

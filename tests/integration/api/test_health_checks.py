@@ -24,7 +24,7 @@ ALL = ("database", "database_ro", "redis", "index", "worker")
 @pytest.fixture
 def client(settings: Settings) -> Iterator[redis.Redis]:
     with scratch_redis(settings) as client:
-        heartbeats.leave(client, "lookup@host")
+        heartbeats.store(client, "lookup@host")
         yield client
 
 

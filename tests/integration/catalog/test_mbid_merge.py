@@ -23,9 +23,9 @@ def links(databases: Databases) -> Links:
 
 @pytest.fixture
 def without_ingest(settings: Settings) -> Iterator[Databases]:
-    """The databases, with an ingest database that is away."""
-    away = settings.database_ingest.model_copy(update={"port": free_port()})
-    made = Databases(settings.model_copy(update={"database_ingest": away}))
+    """The databases, with an ingest database that is unreachable."""
+    unreachable = settings.database_ingest.model_copy(update={"port": free_port()})
+    made = Databases(settings.model_copy(update={"database_ingest": unreachable}))
     yield made
     made.dispose()
 

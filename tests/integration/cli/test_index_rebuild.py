@@ -49,7 +49,7 @@ def test_an_index_of_an_earlier_version_is_rebuilt(settings: Settings, index: Pa
     said: list[str] = []
     prepare(settings, said.append)
     assert found(index) == [[1], [2]]
-    assert [line for line in said if "has manifest format 1, this software reads 2" in line]
+    assert [line for line in said if "has manifest format 1, but this version reads 2" in line]
 
 
 def test_an_index_without_its_segment_is_rebuilt(settings: Settings, index: Path) -> None:

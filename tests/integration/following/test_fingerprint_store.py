@@ -19,7 +19,7 @@ from pipeline.fingerprint_store import (
 )
 from pipeline.following import update_index as stage
 from pipeline.following.update_index import update_index
-from pipeline.following.update_store import ForeignStoreError, rebuild_store, update_store
+from pipeline.following.update_store import OtherDatabaseError, rebuild_store, update_store
 from pipeline.index import open_reader, open_writer
 from pipeline.lookups.score import score_lookups
 from pipeline.lookups.trusted_store import TrustedStore
@@ -179,7 +179,7 @@ def test_a_store_of_another_database_is_not_read(importer: Importer, place: Path
             writer.apply({1: row}, position, 1)
             with (
                 importer.databases.engine("fingerprint").connect() as connection,
-                pytest.raises(ForeignStoreError, match="store rebuild"),
+                pytest.raises(OtherDatabaseError, match="store rebuild"),
             ):
                 update_store(writer, connection, 100, None)
         assert find(importer, place, COPIES) == find(importer, None, COPIES)

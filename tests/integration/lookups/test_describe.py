@@ -72,9 +72,9 @@ def databases(own: Settings) -> Iterator[Databases]:
 
 @pytest.fixture
 def without_musicbrainz(own: Settings) -> Iterator[Databases]:
-    """The same, with a MusicBrainz database that is away."""
-    away = own.database_musicbrainz.model_copy(update={"port": free_port()})
-    made = Databases(own.model_copy(update={"database_musicbrainz_ro": away}))
+    """The same, with a MusicBrainz database that is unreachable."""
+    unreachable = own.database_musicbrainz.model_copy(update={"port": free_port()})
+    made = Databases(own.model_copy(update={"database_musicbrainz_ro": unreachable}))
     yield made
     made.dispose()
 
@@ -122,7 +122,7 @@ def test_reading_gives_what_was_written(databases: Databases):
     """All metadata of the sample is read, in order."""
     wanted = Wanted(
         recordings={*CATALOGUE.recordings, STRANGER},
-        placed={*CATALOGUE.recordings, STRANGER},
+        with_releases={*CATALOGUE.recordings, STRANGER},
         isrcs=True,
         events=True,
         credited={"recording", "track", "release", "release_group"},

@@ -1,7 +1,7 @@
 """A store is read until the database notifies of a change."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,11 +15,12 @@ from pipeline.catalog.fingerprint.track_merge import merge_tracks
 from pipeline.fingerprint_store import open_store, open_store_writer
 from pipeline.following.update_index import update_index
 from pipeline.index import open_writer
-from pipeline.lookups.trusted_store import CHECK_EVERY, REST, TrustedStore
+from pipeline.lookups.trusted_store import CHECK_EVERY, RETRY_AFTER, TrustedStore
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from tests.support.catalogue.imports import Importer
 from tests.support.catalogue.synthetic import fingerprint
+from tests.support.polling import eventually
 
 NOTICE = 5.0  # seconds that a notice may take on a machine that is busy
 ALL = (0, 1 << 15)
@@ -98,15 +99,6 @@ def refusing_connections(settings: Settings) -> Iterator[None]:
             connection.exec_driver_sql(f"{alter} true")
 
 
-def soon(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + NOTICE
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.001)
-    return True
-
-
 def merge(importer: Importer) -> None:
     first, second, *_ = importer.rows(tables.track)
     merge_tracks(importer.databases, first.id, [second.id])
@@ -114,14 +106,14 @@ def merge(importer: Importer) -> None:
 
 def test_a_merge_of_tracks_sends_a_notification(importer: Importer, watch: ChangelogWatch) -> None:
     merge(importer)
-    assert soon(watch.was_notified)
+    assert eventually(watch.was_notified, NOTICE)
     assert not watch.was_notified()
 
 
 def test_a_deletion_sends_a_notification(importer: Importer, watch: ChangelogWatch) -> None:
     with importer.databases.engine("fingerprint").begin() as connection:
         connection.execute(sa.delete(tables.fingerprint))
-    assert soon(watch.was_notified)
+    assert eventually(watch.was_notified, NOTICE)
 
 
 def test_an_insertion_sends_no_notification(importer: Importer, watch: ChangelogWatch) -> None:
@@ -147,17 +139,17 @@ def test_a_lost_connection_is_a_notification(importer: Importer, watch: Changelo
     ).bindparams(query=f"LISTEN {CHANNEL}")
     with importer.databases.engine("fingerprint").connect() as connection:
         assert connection.execute(kill).all() == [(True,)]
-    assert soon(watch.was_notified)
+    assert eventually(watch.was_notified, NOTICE)
     assert watch.was_notified()  # a new connection may have missed notifications
     merge(importer)
-    assert soon(watch.was_notified)
+    assert eventually(watch.was_notified, NOTICE)
 
 
 def test_after_a_merge_the_store_is_not_read_until_it_has_followed(
     importer: Importer, place: Path, store: TrustedStore
 ) -> None:
     merge(importer)
-    assert soon(lambda: not held(store))
+    assert eventually(lambda: not held(store), NOTICE)
     update(importer, place)
     assert held(store)
     [one, other, _] = store.find([1, 2, 3], *ALL).rows.values()
@@ -190,7 +182,7 @@ def test_a_store_of_a_restored_database_is_not_read(
     assert not held(store)
 
 
-def test_a_database_that_is_away_is_not_queried_for_a_while(
+def test_an_unreachable_database_is_not_queried_for_a_while(
     settings: Settings, importer: Importer, place: Path, clock: Clock
 ) -> None:
     """The store is not read during the pause, and is read after it."""
@@ -198,11 +190,11 @@ def test_a_database_that_is_away_is_not_queried_for_a_while(
     databases = Databases(settings)
     store = TrustedStore(open_store(place), databases, clock)
     with structlog.testing.capture_logs() as logs, refusing_connections(settings):
-        for clock.now in (0.0, CHECK_EVERY, REST - 1):
+        for clock.now in (0.0, CHECK_EVERY, RETRY_AFTER - 1):
             assert not held(store)
-    assert [each["event"] for each in logs] == ["the fingerprint database is away"]
+    assert [each["event"] for each in logs] == ["the fingerprint database is unreachable"]
     assert not held(store)
-    clock.now = REST
+    clock.now = RETRY_AFTER
     assert held(store)
     store.close()
     databases.dispose()

@@ -159,21 +159,21 @@ def test_an_outage_keeps_the_counts(make: Make) -> None:
         place = RedisSettings.model_validate(
             {"host": LOOPBACK, "port": server.port, "password": PASSWORD}
         )
-        with connect(place) as away, capture_logs() as logs:
-            counters = make(away)
+        with connect(place) as unreachable, capture_logs() as logs:
+            counters = make(unreachable)
             counters.add("hash", "a")
             assert not counters.flush()
             counters.add("hash", "a", 10)
             assert not counters.flush()
             with running(server):
                 eventually(counters.flush)
-                assert stored(away) == {"a": 11}
+                assert stored(unreachable) == {"a": 11}
             counters.add("hash", "b")
             counters.close()
     assert [entry["event"].partition(":")[0] for entry in logs] == [
-        "redis is away",
-        "redis is back",
-        "redis is away",
+        "redis is unreachable",
+        "redis is reachable again",
+        "redis is unreachable",
         "counts are lost",
     ]
 

@@ -31,9 +31,9 @@ def musicbrainz(databases: Databases) -> MusicBrainz:
 
 @pytest.fixture
 def without_musicbrainz(settings: Settings) -> Iterator[Databases]:
-    """The databases, with a MusicBrainz database that is away."""
-    away = settings.database_musicbrainz.model_copy(update={"port": free_port()})
-    made = Databases(settings.model_copy(update={"database_musicbrainz_ro": away}))
+    """The databases, with a MusicBrainz database that is unreachable."""
+    unreachable = settings.database_musicbrainz.model_copy(update={"port": free_port()})
+    made = Databases(settings.model_copy(update={"database_musicbrainz_ro": unreachable}))
     yield made
     made.dispose()
 

@@ -13,12 +13,12 @@ from pipeline.catalog.fingerprint.track_links import RecordingLink, UserText
 from pipeline.catalog.musicbrainz import tables as mb
 from pipeline.catalog.musicbrainz.metadata import (
     Artist,
-    Catalogue,
+    MusicbrainzRows,
     Recording,
     Release,
     ReleaseEvent,
     ReleaseGroup,
-    Track,
+    ReleaseTrack,
 )
 
 Rows = dict[sa.Table, list[dict[str, Any]]]
@@ -69,7 +69,7 @@ _BONUS = (1, 2, 2, "Bonus", None, 5)
 _SAMPLER = (2, 3, 1, "", "CD", 20)
 _SINGLE = (3, 4, 1, "", None, 5)
 
-CATALOGUE: Final = Catalogue(
+CATALOGUE: Final = MusicbrainzRows(
     recordings={
         WEATHER: Recording(
             1, WEATHER, "Glass Weather", 241500, 1, ["NOXYZ2400001", "NOXYZ2400002"]
@@ -79,13 +79,13 @@ CATALOGUE: Final = Catalogue(
     },
     tracks={
         1: [
-            Track(1, gid("ee", 1), 3, "Glass Weather", 241500, 1, *_DISC),
-            Track(1, gid("ee", 2), 7, "Glass Weather (album version)", 241000, 2, *_SAMPLER),
+            ReleaseTrack(1, gid("ee", 1), 3, "Glass Weather", 241500, 1, *_DISC),
+            ReleaseTrack(1, gid("ee", 2), 7, "Glass Weather (album version)", 241000, 2, *_SAMPLER),
         ],
         5: [
-            Track(5, gid("ee", 5), 1, "Harbour", None, 3, *_DISC),
-            Track(5, gid("ee", 6), 4, "Harbour, again", 61000, 1, *_BONUS),
-            Track(5, gid("ee", 7), 1, "Harbour", None, 3, *_SINGLE),
+            ReleaseTrack(5, gid("ee", 5), 1, "Harbour", None, 3, *_DISC),
+            ReleaseTrack(5, gid("ee", 6), 4, "Harbour, again", 61000, 1, *_BONUS),
+            ReleaseTrack(5, gid("ee", 7), 1, "Harbour", None, 3, *_SINGLE),
         ],
     },
     releases={

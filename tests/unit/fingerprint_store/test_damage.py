@@ -56,7 +56,7 @@ def test_a_file_that_is_cut_while_it_is_read_is_refused(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     assert store.find([5, 7]).missing == []
     cut(segment)
-    with pytest.raises(StoreCorrupt, match="cut short"):
+    with pytest.raises(StoreCorrupt, match="truncated"):
         store.find([5, 7])
 
 

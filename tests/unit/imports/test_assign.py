@@ -1,4 +1,4 @@
-"""The import decision: same fingerprint, joined track or new track; effects of newcomers."""
+"""The import decision: same fingerprint, joined track or new track."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.catalog.ingest.submissions import StoredSubmission
-from pipeline.imports.assign import Assigner, Newcomer, can_join
+from pipeline.imports.assign import Assigner, RecentFingerprint, can_join
 from pipeline.messages import Match, SubmissionInBatch, TrackFit
 
 
@@ -36,8 +36,8 @@ def never(submission: StoredSubmission, track_id: int) -> TrackFit:
     raise AssertionError(f"track {track_id} need not be read for {submission.id}")
 
 
-def assigner(newcomers=(), scores=None, fit=never) -> Assigner:
-    return Assigner(newcomers, scores or {}, fit)
+def assigner(recent=(), scores=None, fit=never) -> Assigner:
+    return Assigner(recent, scores or {}, fit)
 
 
 def test_a_submission_without_a_match_gets_a_new_track() -> None:
@@ -75,30 +75,32 @@ def test_the_thresholds_of_can_join_are_inclusive() -> None:
     assert not can_join(TrackFit(1, 0.4, 8))
 
 
-def test_a_newcomer_that_matches_is_joined() -> None:
-    newcomer = Newcomer(50, 9, 201)
-    placed = assigner([newcomer], {(7, 50): 0.8}, lambda _s, track: TrackFit(track, 0.8, 1)).place(
+def test_the_track_of_a_recent_fingerprint_that_matches_is_joined() -> None:
+    recent = RecentFingerprint(50, 9, 201)
+    placed = assigner([recent], {(7, 50): 0.8}, lambda _s, track: TrackFit(track, 0.8, 1)).place(
         submission(7), SubmissionInBatch(7)
     )
     assert (placed.fingerprint_id, placed.track_id) == (-7, 9)
 
 
-def test_a_newcomer_that_does_not_match_changes_nothing() -> None:
-    placed = assigner([Newcomer(50, 9, 201)], {(7, 50): 0.75}).place(
+def test_a_recent_fingerprint_that_does_not_match_changes_nothing() -> None:
+    placed = assigner([RecentFingerprint(50, 9, 201)], {(7, 50): 0.75}).place(
         submission(7), SubmissionInBatch(7)
     )
     assert placed.track_id == -7
 
 
-def test_a_newcomer_that_differs_prevents_joining_its_track() -> None:
+def test_a_recent_fingerprint_that_differs_prevents_joining_its_track() -> None:
     candidate = SubmissionInBatch(7, matches=[Match(11, 3, 0.8)], fits=[TrackFit(3, 0.8, 0)])
-    placed = assigner([Newcomer(50, 3, 200)], {(7, 50): 0.3}).place(submission(7), candidate)
+    placed = assigner([RecentFingerprint(50, 3, 200)], {(7, 50): 0.3}).place(
+        submission(7), candidate
+    )
     assert placed.track_id == -7
 
 
-def test_a_newcomer_of_another_length_prevents_joining_without_a_score() -> None:
+def test_a_recent_fingerprint_of_another_length_prevents_joining_without_a_score() -> None:
     candidate = SubmissionInBatch(7, matches=[Match(11, 3, 0.8)], fits=[TrackFit(3, 0.8, 0)])
-    placed = assigner([Newcomer(50, 3, 208)]).place(submission(7), candidate)
+    placed = assigner([RecentFingerprint(50, 3, 208)]).place(submission(7), candidate)
     assert placed.track_id == -7
 
 
@@ -114,7 +116,7 @@ def test_near_copies_in_one_batch_share_one_new_track() -> None:
 
 def test_equal_scores_go_to_the_older_fingerprint() -> None:
     candidate = SubmissionInBatch(7, matches=[Match(12, 4, 0.95)], fits=[TrackFit(4), TrackFit(3)])
-    assign = assigner([Newcomer(13, 3, 200)], {(7, 13): 0.95})
+    assign = assigner([RecentFingerprint(13, 3, 200)], {(7, 13): 0.95})
     placed = assign.place(submission(7), candidate)
     assert placed.track_id == 4
 

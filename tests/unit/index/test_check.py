@@ -66,10 +66,10 @@ ONE_POSTING = pack(terms(16), terms(0))
         (terms(2, 1), terms(), NO_POSTINGS, "its documents are not sorted and distinct"),
         (terms(1, 1), terms(), NO_POSTINGS, "its documents are not sorted and distinct"),
         (terms(1), terms(2, 2), NO_POSTINGS, "its tombstones are not sorted and distinct"),
-        (terms(1, 2), terms(2), NO_POSTINGS, "it holds tombstones of documents that it holds"),
-        (terms(0, 1), terms(), ONE_POSTING, "it holds a document with id 0"),
-        (terms(1), terms(0), ONE_POSTING, "it holds a document with id 0"),
-        (terms(), terms(1), ONE_POSTING, "it holds postings of documents that it does not hold"),
+        (terms(1, 2), terms(2), NO_POSTINGS, "it has tombstones of its own documents"),
+        (terms(0, 1), terms(), ONE_POSTING, "it has a document with id 0"),
+        (terms(1), terms(0), ONE_POSTING, "it has a document with id 0"),
+        (terms(), terms(1), ONE_POSTING, "it has postings of documents that it does not have"),
     ],
 )
 def test_senseless_content_is_named(

@@ -32,7 +32,7 @@ def opened(path: Path) -> Iterator[IndexWriter]:
 
 
 def test_a_position_before_the_current_one_is_refused(path: Path, opened: IndexWriter) -> None:
-    with pytest.raises(StalePosition, match="position 9 lies before the index's own, 10") as caught:
+    with pytest.raises(StalePosition, match="position 9 is below that of the index, 10") as caught:
         opened.apply([Delete(1)], 9)
     assert (caught.value.position, caught.value.current) == (9, 10)
     assert set(contents(path)) == {1, 2}

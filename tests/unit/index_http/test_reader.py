@@ -43,7 +43,7 @@ def both(server: PlainServer, other: PlainServer) -> Iterator[HttpIndexReader]:
         yield reader
 
 
-def away() -> IndexServerClient:
+def unreachable_client() -> IndexServerClient:
     return IndexServerClient("127.0.0.1", free_port(), INDEX)
 
 
@@ -139,10 +139,10 @@ def test_without_another_server_a_failure_is_index_unavailable(
 
 
 def test_a_failed_server_gets_no_requests_for_a_while(server: PlainServer) -> None:
-    gone = away()
-    with HttpIndexReader([gone, server.client()]) as reader:
+    unreachable = unreachable_client()
+    with HttpIndexReader([unreachable, server.client()]) as reader:
         assert pairs(reader.search([QUERY])[0]) == FOUND
-        with serving(int(gone.address.rpartition(":")[2])) as back:
+        with serving(int(unreachable.address.rpartition(":")[2])) as back:
             assert pairs(reader.search([QUERY])[0]) == FOUND
             assert back.requests == []
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.catalog.musicbrainz.metadata import Artist, Catalogue
+from pipeline.catalog.musicbrainz.metadata import Artist, MusicbrainzRows
 from pipeline.lookups.metadata.json_parts import artist_lists
 from pipeline.lookups.metadata.meta_words import parse_meta
 from pipeline.lookups.metadata.view import MetadataRows, MetadataView
@@ -32,9 +32,9 @@ EXAMPLES = json.loads(
 WORDS = ("recordings", "releasegroups", "releases", "tracks", "isrcs", "sources")
 
 
-def shown(track_id: int, meta: str, catalogue: Catalogue = CATALOGUE) -> dict[str, Any]:
+def shown(track_id: int, meta: str, musicbrainz: MusicbrainzRows = CATALOGUE) -> dict[str, Any]:
     """Return the metadata of a track."""
-    rows = MetadataRows(LINKS, catalogue, artist_lists(catalogue))
+    rows = MetadataRows(LINKS, musicbrainz, artist_lists(musicbrainz))
     return MetadataView(parse_meta(meta), rows).of_track(track_id)
 
 

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy.orm import Session
 
-from pipeline.runtime.databases import RESTED, DatabaseName, Databases, limit_statements
+from pipeline.runtime.databases import PING_AFTER_IDLE, DatabaseName, Databases, limit_statements
 from pipeline.settings.sections import Settings
 from tests.support.processes.servers import Servers
 
@@ -23,9 +23,9 @@ def settings(servers: Servers) -> Settings:
     settings = servers.settings()
     names = ("database", "database_fingerprint", "database_ingest", "database_musicbrainz")
     update = {
-        section + twin: getattr(settings, section).model_copy(update={"name": "postgres"})
+        section + suffix: getattr(settings, section).model_copy(update={"name": "postgres"})
         for section in names
-        for twin in ("", "_ro")
+        for suffix in ("", "_ro")
     }
     return settings.model_copy(update=update)
 
@@ -41,19 +41,19 @@ def opened(settings: Settings, component: str = "test") -> Iterator[Databases]:
 
 
 def test_databases_with_different_settings_have_different_engines() -> None:
-    """By default there are four engines, which their read-only twins share."""
+    """By default there are four engines, which the read-only databases share."""
     names: tuple[DatabaseName, ...] = ("app", "fingerprint", "ingest", "musicbrainz")
     with opened(Settings()) as databases:
         engines = {databases.engine(name) for name in names}
-        twins = {databases.engine(name, read_only=True) for name in names}
+        read_only = {databases.engine(name, read_only=True) for name in names}
         urls = [databases.engine(name).url.database for name in names]
     assert len(engines) == 4
-    assert twins == engines
+    assert read_only == engines
     assert urls == ["acoustid_app", "acoustid_fingerprint", "acoustid_ingest", "musicbrainz"]
 
 
-def test_a_twin_with_settings_of_its_own_has_its_own_engine() -> None:
-    """A read-only twin with another host has another engine."""
+def test_a_read_only_database_with_other_settings_has_another_engine() -> None:
+    """A read-only database with another host has another engine."""
     settings = Settings.model_validate({"database_ro": {"host": "replica"}})
     with opened(settings) as databases:
         assert databases.engine("app", read_only=True).url.host == "replica"
@@ -112,7 +112,7 @@ def kill(killers: Databases, pid: int) -> None:
         assert connection.scalar(statement, {"pid": pid})
 
 
-@pytest.mark.parametrize("rest", [0.0, RESTED + 1])
+@pytest.mark.parametrize("rest", [0.0, PING_AFTER_IDLE + 1])
 def test_only_an_idle_connection_is_pinged(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, rest: float
 ) -> None:

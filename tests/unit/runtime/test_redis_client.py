@@ -1,4 +1,4 @@
-"""Redis clients with a real server, and with servers that do not reply or are away."""
+"""Redis clients with a real server, and with servers that do not reply or are unreachable."""
 
 import socket
 import threading

@@ -191,18 +191,18 @@ def test_a_read_only_twin_inherits_the_file_and_the_environment(write: Write) ->
 
 
 def test_a_read_only_twin_keeps_its_own_values(write: Write) -> None:
-    path = write("[database]\nhost = main\nport = 6000\n[database_ro]\nhost = twin\n")
+    path = write("[database]\nhost = main\nport = 6000\n[database_ro]\nhost = replica\n")
     environ = {"ACOUSTID_DATABASE_HOST": "override", "ACOUSTID_DATABASE_RO_POOL_SIZE": "7"}
     settings = load_settings(path, environ)
     assert (settings.database.host, settings.database.pool_size) == ("override", 20)
-    twin = settings.database_ro
-    assert (twin.host, twin.port, twin.pool_size) == ("twin", 6000, 7)
+    replica = settings.database_ro
+    assert (replica.host, replica.port, replica.pool_size) == ("replica", 6000, 7)
 
 
 def test_a_read_only_twin_does_not_change_its_main_section(write: Write) -> None:
-    settings = load_settings(write(""), {"ACOUSTID_DATABASE_INGEST_RO_HOST": "twin"})
+    settings = load_settings(write(""), {"ACOUSTID_DATABASE_INGEST_RO_HOST": "replica"})
     assert settings.database_ingest.host == "localhost"
-    assert settings.database_ingest_ro.host == "twin"
+    assert settings.database_ingest_ro.host == "replica"
 
 
 def test_databases_do_not_inherit_from_one_another(write: Write) -> None:

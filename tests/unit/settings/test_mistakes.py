@@ -35,11 +35,11 @@ def test_a_missing_file_is_reported(tmp_path: Path) -> None:
         ("[logging]\nlevels = x\n", "unknown option levels in [logging], did you mean level?"),
         ("[redis]\nhost = x\nhost = y\n", "line 3: [redis] host is given twice"),
         ("[redis]\n[redis]\n", "line 2: section [redis] is given twice"),
-        ("host = x\n", "line 1: an option stands before any [section]"),
+        ("host = x\n", "line 1: an option is not in any [section]"),
         ("[redis]\nnonsense\n", "line 2: is not `option = value`"),
         (
             "[redis]\nhost = x\n  port = 1\n",
-            "[redis] host spans several lines: unindent the next",
+            "[redis] host spans several lines: unindent the next line",
         ),
     ],
 )

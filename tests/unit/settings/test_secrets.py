@@ -89,7 +89,7 @@ def test_an_empty_file_is_an_error(conf: Path, tmp_path: Path) -> None:
 
 def test_a_file_of_bytes_is_an_error(conf: Path, tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigError, match="ACOUSTID_SENTRY_DSN_FILE: the file does not hold"):
+    with pytest.raises(ConfigError, match="ACOUSTID_SENTRY_DSN_FILE: the file is not UTF-8 text"):
         load_settings(conf, {"ACOUSTID_SENTRY_DSN_FILE": str(tmp_path / "bytes")})
 
 

@@ -52,7 +52,7 @@ def test_every_damaged_segment_is_listed(user: User, folder: Path) -> None:
 def test_a_segment_number_to_be_given_out_again_is_a_problem(user: User, folder: Path) -> None:
     manifest = read_manifest(user.format, folder)
     write_manifest(user.format, folder, replace(manifest, next_segment=3))
-    assert user.verify(folder) == [f"{folder}/manifest: names segment 3 but gives out 3 next"]
+    assert user.verify(folder) == [f"{folder}/manifest: has segment 3, but the next number is 3"]
 
 
 def test_a_segment_is_checked_once_until_its_file_changes(tmp_path: Path) -> None:

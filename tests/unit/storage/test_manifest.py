@@ -94,7 +94,7 @@ def test_every_shorter_file_is_noticed(format_: StorageFormat[Any, Any], example
 @EXAMPLES
 def test_a_newer_version_is_named(format_: StorageFormat[Any, Any], example: Any) -> None:
     data = encode_manifest(replace(format_, version=3), example)
-    with pytest.raises(format_.corrupt, match="manifest format 3, this software reads 2"):
+    with pytest.raises(format_.corrupt, match="manifest format 3, but this version reads 2"):
         decode_manifest(format_, data, PATH)
 
 

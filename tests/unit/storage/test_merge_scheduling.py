@@ -10,7 +10,7 @@ import pytest
 from pipeline.index import Insert, open_reader, open_writer
 from pipeline.index import writer as index_writer
 from pipeline.index.index_manifest import INDEX_FORMAT
-from pipeline.index.merging.merge_policy import BUSY_SEGMENTS, MOST_SEGMENTS, REST_SEGMENTS
+from pipeline.index.merging.merge_policy import BLOCKING_SEGMENTS, BUSY_SEGMENTS, IDLE_SEGMENTS
 from pipeline.storage.merge_scheduling import replaced
 from pipeline.storage.snapshot import load_snapshot
 from tests.unit.index.model import contents, terms
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PATIENCE = 30.0  # seconds; the wait takes milliseconds
+TIMEOUT = 30.0  # seconds; the wait takes milliseconds
 
 
 class Gate:
@@ -37,7 +37,7 @@ class Gate:
         self.reached.set()
         result = self._merged(*args)
         if first:
-            self.in_time = self.opened.wait(PATIENCE)
+            self.in_time = self.opened.wait(TIMEOUT)
         else:
             self.others += 1
         return result
@@ -59,9 +59,9 @@ def test_small_merges_go_on_while_a_large_one_is_under_way(path: Path, gate: Gat
     with open_writer(path) as writer, open_reader(path) as reader:
         for number in range(1, 100):
             writer.apply([Insert(number, terms(16, 16 * number))], number)
-            assert reader.stats().segments <= MOST_SEGMENTS
+            assert reader.stats().segments <= BLOCKING_SEGMENTS
             if number > BUSY_SEGMENTS:
-                assert gate.reached.wait(PATIENCE)
+                assert gate.reached.wait(TIMEOUT)
         assert gate.others
         gate.opened.set()
         writer.finish_merges()
@@ -73,7 +73,7 @@ def test_a_rebuild_has_the_last_word(path: Path, gate: Gate) -> None:
     with open_writer(path) as writer, open_reader(path) as reader:
         for number in range(1, BUSY_SEGMENTS + 2):
             writer.apply([Insert(number, terms(16))], number)
-        assert gate.reached.wait(PATIENCE)
+        assert gate.reached.wait(TIMEOUT)
         writer.rebuild([[Insert(100, terms(32))]], 200)
         gate.opened.set()
         writer.finish_merges()
@@ -98,7 +98,7 @@ def test_a_failed_merge_leaves_its_segments_to_the_next(
         for number in range(1, 30):
             writer.apply([Insert(number, terms(16))], number)
         writer.finish_merges()
-        assert reader.stats().segments <= REST_SEGMENTS
+        assert reader.stats().segments <= IDLE_SEGMENTS
     assert len(contents(path)) == 29
 
 

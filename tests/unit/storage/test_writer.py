@@ -41,7 +41,7 @@ def test_changes_and_position_survive_reopening(user: User, path: Path, writer: 
 
 
 def test_a_position_before_the_current_one_is_refused(user: User, path: Path, writer: Any) -> None:
-    with pytest.raises(ValueError, match="position 9 lies before"):
+    with pytest.raises(ValueError, match="position 9 is below"):
         user.apply(writer, {1: None}, 9)
     assert state(user, path) == (10, user.documents({1: 1, 2: 2}))
 
@@ -68,7 +68,8 @@ def test_a_deletion_of_an_unknown_document_leaves_no_segment(
 def test_a_second_writer_is_refused_until_the_first_closes(
     user: User, path: Path, writer: Any
 ) -> None:
-    with pytest.raises(user.format.locked, match=f"another writer holds this {user.format.noun}"):
+    message = f"another writer has this {user.format.noun} open"
+    with pytest.raises(user.format.locked, match=message):
         user.open_writer(path)
     writer.close()
     writer.close()

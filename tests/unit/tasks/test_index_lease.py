@@ -50,8 +50,10 @@ def lease(index_path, opened) -> Iterator[Callable[..., IndexLease]]:
             raise IndexBusy(str(error)) from error
         return opened[-1]  # type: ignore[return-value]
 
-    def make(*, idle: float = NEVER, longest: float = NEVER, pause: float = NEVER) -> IndexLease:
-        leases.append(IndexLease(open_updater, idle=idle, longest=longest, pause=pause))
+    def make(*, idle: float = NEVER, open_time: float = NEVER, delay: float = NEVER) -> IndexLease:
+        leases.append(
+            IndexLease(open_updater, idle_timeout=idle, max_open_time=open_time, reopen_delay=delay)
+        )
         return leases[-1]
 
     yield make
@@ -96,18 +98,18 @@ def test_an_idle_writer_that_merges_is_closed_afterwards(lease, opened) -> None:
     assert opened[0].closed.wait(30)
 
 
-def test_after_the_longest_time_the_index_is_closed_for_a_pause(lease, opened, index_path) -> None:
-    shared = lease(longest=0.0)
+def test_after_the_maximum_time_the_index_is_closed_for_a_delay(lease, opened, index_path) -> None:
+    shared = lease(open_time=0.0)
     with shared.borrow(0):
         pass
     assert opened[0].closed.is_set()
     assert is_free(index_path)
-    with pytest.raises(IndexBusy, match="turn"), shared.borrow(0):
+    with pytest.raises(IndexBusy, match="another process may open"), shared.borrow(0):
         pass
 
 
-def test_after_the_longest_time_the_index_stays_open_while_it_merges(lease, opened) -> None:
-    shared = lease(longest=0.0)
+def test_after_the_maximum_time_the_index_stays_open_while_it_merges(lease, opened) -> None:
+    shared = lease(open_time=0.0)
     with shared.borrow(0):
         opened[0].is_merging = True
     assert not opened[0].closed.is_set()

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     Places = NDArray[np.int64]
 
 _LOAD = 2  # slots of the counting table for each posting, so that few of them collide
-_SIEVE_LOAD = 8  # bits of the sieve for each posting; with more it would not fit into the cache
+_FILTER_LOAD = 8  # bits of the filter for each posting; a larger one would not fit into the cache
 
 
 class Cutoff(NamedTuple):
-    """Which candidates are worth returning.
+    """The condition for hits, and the number of candidates to complete.
 
     Attributes:
-        limit: most hits of a query.
-        min_score: the lowest score of a hit.
-        score_pct: percentage of the best score below which another is no hit.
-        completed: most candidates whose scores are completed by the terms that brought in no
-            documents; more if more share the best count.
+        limit: maximum number of hits of a query.
+        min_score: the minimum score of a hit.
+        score_pct: minimum score of a hit in percent of the best score.
+        completed: maximum number of candidates whose scores are completed by the terms that add no
+            documents; more if more have the best count.
     """
 
     limit: int
@@ -38,17 +38,17 @@ class Cutoff(NamedTuple):
 
 @compiled
 def lowest_score(best: int, cutoff: Cutoff) -> int:
-    """Return the lowest score of a hit where the best one is `best`."""
+    """Return the lowest score of a hit if the best score is `best`."""
     return max(cutoff.min_score, best * cutoff.score_pct // 100)
 
 
 @compiled
-def _room(documents: int, load: int) -> int:
-    """Return the size of a table for so many documents: a power of two."""
-    room = 64
-    while room < load * documents:
-        room *= 2
-    return room
+def _table_size(documents: int, load: int) -> int:
+    """Return the size of a table for this many documents: a power of two."""
+    size = 64
+    while size < load * documents:
+        size *= 2
+    return size
 
 
 @compiled
@@ -70,17 +70,17 @@ def _bit(bits: Words, place: np.uint64) -> np.uint64:
 
 
 @compiled
-def _sift(found: Numbers, once: Words, again: Words, sifted: Numbers) -> int:
-    """Leave out documents that were found once: those whose place no other document has.
+def _filter_repeated(found: Numbers, once: Words, again: Words, kept: Numbers) -> int:
+    """Keep the documents that were found more than once, and some others with the same filter bits.
 
     Args:
         found: documents of one query, any order.
-        once: a bit for each place, a power of two of them, all 0; set where a document was found.
-        again: the same; set where more than one was found.
-        sifted: receives the documents whose bit in `again` is set; as long as `found` or longer.
+        once: bits, a power of two of them, all 0; the bit of each found document is set.
+        again: likewise; the bit is set if it was set in `once` before.
+        kept: receives the documents whose bit in `again` is set; as long as `found` or longer.
 
     Returns:
-        The number of documents in `sifted`.
+        The number of documents in `kept`.
     """
     for document in found:
         place = _place(document, once)
@@ -89,7 +89,7 @@ def _sift(found: Numbers, once: Words, again: Words, sifted: Numbers) -> int:
         once[word] |= bit
     count = np.uint64(0)
     for document in found:
-        sifted[count] = document
+        kept[count] = document
         count += _bit(again, _place(document, again))
     return np.int64(count)
 
@@ -102,11 +102,11 @@ def _count(found: Numbers, table: Words, counts: Places, repeated: Places) -> in
         found: documents, any order.
         table: zeros, a power of two of them, more than there are documents; receives
             document << 32 | count.
-        counts: how many documents were counted 0, 1, 2... times; raised.
+        counts: the number of documents that were counted 0, 1, 2... times; updated.
         repeated: receives the slots of documents that were counted more than once.
 
     Returns:
-        How many documents were counted more than once.
+        The number of documents that were counted more than once.
     """
     mask = np.uint64(table.size - 1)
     top = counts.size - 1
@@ -117,7 +117,7 @@ def _count(found: Numbers, table: Words, counts: Places, repeated: Places) -> in
         slot = _slot(document, mask)
         while table[slot] and (table[slot] >> np.uint64(32)) != document:
             slot = (slot + np.uint64(1)) & mask
-        # Most documents are counted once: for those nothing else is done.
+        # Most documents are counted once; they need no further step.
         if not table[slot]:
             table[slot] = (document << np.uint64(32)) | np.uint64(1)
             once += 1
@@ -134,20 +134,20 @@ def _count(found: Numbers, table: Words, counts: Places, repeated: Places) -> in
 
 
 @compiled
-def _cut(counts: Places, best: int, cutoff: Cutoff, kept_back: int) -> int:
+def _cut(counts: Places, best: int, cutoff: Cutoff, score_only: int) -> int:
     """Return the lowest count of a document that may be among the hits.
 
-    Without terms that were kept back, all documents with the lowest count are returned: their ids
-    decide. With such terms every document could rise, so the number of candidates is bounded.
+    Without terms that only raise scores, all documents with the lowest count are candidates, and
+    their ids decide. With such terms any document may rise, so the number of candidates is limited.
     """
-    if not kept_back:
+    if not score_only:
         floor = lowest_score(best, cutoff)
         rest = cutoff.limit
         while best > floor and rest > counts[best]:
             rest -= counts[best]
             best -= 1
         return max(best, floor)
-    floor = lowest_score(best, cutoff) - kept_back
+    floor = lowest_score(best, cutoff) - score_only
     rest = cutoff.completed - counts[best]
     while best > max(floor, 1) and rest >= counts[best - 1]:
         best -= 1
@@ -156,38 +156,38 @@ def _cut(counts: Places, best: int, cutoff: Cutoff, kept_back: int) -> int:
 
 
 @compiled
-def tally(
-    found: Numbers, terms: int, kept_back: int, cutoff: Cutoff
+def count_documents(
+    found: Numbers, terms: int, score_only: int, cutoff: Cutoff
 ) -> tuple[Numbers, NDArray[np.int32]]:
     """Count the documents that a query found, and return those that may be among its best.
 
     Args:
-        found: what `gather` found, uint32.
-        terms: how many terms the query has.
-        kept_back: how many of them brought in no documents.
-        cutoff: which counts are worth returning.
+        found: the documents from `gather`, uint32.
+        terms: the number of terms of the query.
+        score_only: the number of terms that add no documents.
+        cutoff: the condition for hits.
 
     Returns:
-        The documents and their counts, int32, in no order.
+        The documents and their counts, int32, in any order.
     """
-    words = _room(found.size, _SIEVE_LOAD) >> 6
+    words = _table_size(found.size, _FILTER_LOAD) >> 6
     once, again = np.zeros(words, dtype=np.uint64), np.zeros(words, dtype=np.uint64)
-    doubtful = np.empty(found.size + 1, dtype=np.uint32)
-    doubtful = doubtful[: _sift(found, once, again, doubtful)]
-    table = np.zeros(_room(doubtful.size, _LOAD), dtype=np.uint64)
-    repeated = np.empty(doubtful.size, dtype=np.int64)
+    candidates = np.empty(found.size + 1, dtype=np.uint32)
+    candidates = candidates[: _filter_repeated(found, once, again, candidates)]
+    table = np.zeros(_table_size(candidates.size, _LOAD), dtype=np.uint64)
+    repeated = np.empty(candidates.size, dtype=np.int64)
     counts = np.zeros(terms + 2, dtype=np.int64)
-    counts[1] = found.size - doubtful.size
-    more = _count(doubtful, table, counts, repeated)
+    counts[1] = found.size - candidates.size
+    more = _count(candidates, table, counts, repeated)
     best = counts.size - 1
     while best > 0 and not counts[best]:
         best -= 1
-    cut = max(_cut(counts, best, cutoff, kept_back), 1)
+    cut = max(_cut(counts, best, cutoff, score_only), 1)
     total = counts[cut:].sum()
     documents = np.empty(total, dtype=np.uint32)
     scores = np.empty(total, dtype=np.int32)
     total = 0
-    # The table is only searched for documents that were counted once.
+    # The whole table is needed only for documents that were counted once.
     for i in range(more if cut > 1 else table.size):
         entry = table[repeated[i]] if cut > 1 else table[i]
         count = np.int64(entry & np.uint64(0xFFFFFFFF))
@@ -210,7 +210,7 @@ def rank(keys: Words, cutoff: Cutoff) -> Words:
 
     Args:
         keys: ~score << 32 | id of each candidate, uint64.
-        cutoff: which of them are hits.
+        cutoff: the condition for hits.
     """
     ranked = np.sort(keys)
     count = 0
