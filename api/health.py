@@ -29,7 +29,10 @@ HEALTH_PATHS: Final[Mapping[str, tuple[Name, ...]]] = MappingProxyType(
         "/_health_docker": (),
     }
 )
-"""The checks of each path. A new check also needs a method of `HealthChecks`."""
+"""The checks of each path. A new check also needs a method of `HealthChecks`.
+
+In ``acoustid serve`` the HTTP server replies to ``/_health_docker`` itself (`api.server`).
+"""
 
 DEADLINE: Final = 2.0
 """Maximum time in seconds of a check."""

@@ -15,7 +15,7 @@ app = Celery(
         "tasks.submission",
         "tasks.index",
         "tasks.periodic.receipts_and_queues",
-        "tasks.periodic.upkeep",
+        "tasks.periodic.mbid_upkeep",
         "tasks.periodic.statistics",
     ],
 )

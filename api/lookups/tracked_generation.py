@@ -1,7 +1,7 @@
 """Reads the generation of the catalogue from Redis, and keeps a copy in memory while it is valid.
 
 The generation is a hash. With ``CLIENT TRACKING``, Redis sends an invalidation message on the
-connection that read the hash when the hash changes, before the writer can send another command.
+connection that read the hash when the hash changes, before it runs the writer's next command.
 While the connection has no data to read, the copy is valid and no command is needed.
 
 The client-side caching of redis-py is not used, since it refuses Valkey.

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pipeline.fingerprint.compare_loops import FlatRows, score_pairs
 from pipeline.fingerprint.ragged import Ragged, Rows
-from pipeline.fingerprint.scoring import FlatRows, score_pairs
 from pipeline.fingerprint.words import Words
 
 MAX_OFFSET = 80

@@ -67,12 +67,15 @@ def state(fields: Mapping[bytes, bytes]) -> bytes | None:
 
 
 def renew(connection: redis.Redis) -> None:
-    """Start a new generation.
+    """Start a new generation. When this returns, every front end has been notified.
 
     Raises:
         redis.exceptions.RedisError: Redis is unreachable.
     """
-    connection.hset(KEY, "catalogue", uuid4().hex)
+    _set_catalogue(connection)
+    # Redis may reply before it notifies the front ends, but it notifies them before it runs the
+    # next command.
+    connection.ping()
 
 
 def renew_at(settings: RedisSettings) -> None:
@@ -126,8 +129,12 @@ def task_ended(
         if name == INDEXING and succeeded:
             pipe.hset(KEY, "index", outcome)
         elif outcome or not succeeded:
-            renew(pipe)
+            _set_catalogue(pipe)
         pipe.execute()
+
+
+def _set_catalogue(connection: redis.Redis) -> None:
+    connection.hset(KEY, "catalogue", uuid4().hex)
 
 
 def _mark(task_id: str) -> bytes:

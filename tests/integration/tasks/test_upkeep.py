@@ -14,7 +14,7 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from pipeline.upkeep.missing_mbids import unknown_key
-from tasks.periodic.upkeep import POSITION_KEY, follow_mbid_redirects, merge_missing_mbids
+from tasks.periodic.mbid_upkeep import POSITION_KEY, follow_mbid_redirects, merge_missing_mbids
 from tasks.redis_state import lookup_replies, missing_mbid_set
 from tasks.redis_state.missing_mbid_set import add_missing_mbids
 from tests.support.catalogue.imports import Importer

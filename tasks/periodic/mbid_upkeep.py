@@ -14,7 +14,7 @@ from tasks.celery import app
 from tasks.redis_state.missing_mbid_set import add_missing_mbids, take_missing_mbids
 from tasks.worker_resources import worker_resources
 
-logger = structlog.get_logger("acoustid.tasks.periodic.upkeep")
+logger = structlog.get_logger("acoustid.tasks.periodic.mbid_upkeep")
 
 POSITION_KEY: Final = "mbid_redirects:position"
 """The Redis key of the id of the last link that `follow_mbid_redirects` checked."""
