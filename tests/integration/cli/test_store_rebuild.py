@@ -67,7 +67,7 @@ def test_an_intact_store_is_not_emptied(settings: Settings, store: Path) -> None
     [
         (lose_a_segment, "is missing"),
         (damage_the_manifest, "is damaged"),
-        (restore_the_database, "another database's changelog"),
+        (restore_the_database, "another database"),
     ],
 )
 def test_a_damaged_store_is_emptied_and_filled_again(
