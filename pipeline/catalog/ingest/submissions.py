@@ -50,7 +50,9 @@ class Unfinished:
     attempts: int
 
 
-_STORED_COLUMNS: Final = tuple(submission.c[each.name] for each in fields(StoredSubmission))
+_RECEIPT_NAMES: Final = tuple(each.name for each in fields(Receipt))
+_STORED_NAMES: Final = tuple(each.name for each in fields(StoredSubmission))
+_STORED_COLUMNS: Final = tuple(submission.c[name] for name in _STORED_NAMES)
 
 
 def insert_receipts(
@@ -86,7 +88,7 @@ def insert_requests(
 def load(connection: sa.Connection, ids: Iterable[int]) -> list[StoredSubmission]:
     """Return the submissions with these ids, ordered by id; unknown ids are left out."""
     statement = sa.select(*_STORED_COLUMNS).where(_one_of(ids)).order_by(submission.c.id)
-    return [_stored(row) for row in connection.execute(statement).mappings()]
+    return [_stored(row) for row in connection.execute(statement)]
 
 
 def gids(connection: sa.Connection, ids: Iterable[int]) -> dict[int, UUID]:
@@ -180,12 +182,14 @@ def _one_of(ids: Iterable[int]) -> sa.ColumnElement[bool]:
 
 
 def _receipt_row(receipt: Receipt, task_id: UUID) -> dict[str, Any]:
-    row = {each.name: getattr(receipt, each.name) for each in fields(Receipt)}
+    row = {name: getattr(receipt, name) for name in _RECEIPT_NAMES}
     row["words"] = receipt.words.astype("<u4", copy=False).tobytes()
     row["gid"] = fingerprint_gid(1, receipt.words)
     row["task_id"] = task_id
     return row
 
 
-def _stored(row: sa.RowMapping) -> StoredSubmission:
-    return StoredSubmission(**{**row, "words": np.frombuffer(row["words"], dtype="<u4")})
+def _stored(row: sa.Row[Any]) -> StoredSubmission:
+    values = dict(zip(_STORED_NAMES, row, strict=True))
+    values["words"] = np.frombuffer(values["words"], dtype="<u4")
+    return StoredSubmission(**values)
