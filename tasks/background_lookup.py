@@ -86,7 +86,7 @@ def send(task_id: str, lookup: BackgroundLookup) -> None:
 
 
 def find_answers(lookup: BackgroundLookup) -> list[Answer]:
-    """Return all answers with `batch`, else the answers up to that of the first valid lookup."""
+    """Return all answers of a batch; otherwise those up to the first that is not an error."""
     if lookup.batch:
         return answer_lookups(lookup.lookups, lookup.meta)
     answers: list[Answer] = []

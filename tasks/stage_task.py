@@ -38,9 +38,9 @@ TRANSIENT: Final = (
     IndexUnavailable,
     SearchTimeout,
 )
-"""Errors with a temporary cause: a server that restarts, a deadlock, a lost connection, or an index
-that is behind, waits for a rebuild, or is on an unreachable server. After any other error a retry
-would fail too."""
+"""Errors with a temporary cause. Examples: a server restart, a deadlock, a lost connection, a
+search timeout, an index that lags or needs a rebuild, an unreachable index server. After any other
+error a retry would fail too."""
 
 logger = structlog.get_logger("acoustid.tasks.stage_task")
 

@@ -204,8 +204,8 @@ class LookupBatcher:
                 self._fail_unless_resent(batch, InternalError)
             else:
                 self._record_sent(batch)
-                # Not before the message is sent, since the reader would compete with this thread
-                # for the interpreter lock.
+                # The reader is woken only after the message is sent. Otherwise it would compete
+                # with this thread for the interpreter lock.
                 with self._lock:
                     self._reader_wakeup.notify()
 

@@ -1,8 +1,8 @@
 """Reads the generation of the catalogue from Redis, and keeps a copy in memory while it is valid.
 
-The generation is a hash. With ``CLIENT TRACKING``, Redis sends an invalidation message on the
-connection that read the hash when the hash changes, before it runs the writer's next command.
-While the connection has no data to read, the copy is valid and no command is needed.
+The generation is a hash. A connection with ``CLIENT TRACKING`` reads it. When the hash changes,
+Redis sends an invalidation message on this connection. Redis sends it before it runs the writer's
+next command. While the connection has no data to read, the copy is valid and no command is needed.
 
 The client-side caching of redis-py is not used, since it refuses Valkey.
 """
@@ -58,7 +58,7 @@ class TrackedGeneration:
         self._failed_at = 0.0
 
     def current(self) -> bytes | None:
-        """Return the generation at a time during this call.
+        """Return the generation. It was current at some time during this call.
 
         It is None while a task changes the catalogue, and if Redis is unreachable.
         """
@@ -66,7 +66,7 @@ class TrackedGeneration:
         return None if fields is None else catalogue_generation.state(fields)
 
     def read(self) -> Fields:
-        """Return the fields of the hash at a time during this call.
+        """Return the fields of the hash. They were current at some time during this call.
 
         Raises:
             redis.exceptions.RedisError: Redis is unreachable.

@@ -90,9 +90,11 @@ def compress(words: Words, version: int = ALGORITHM_TEST2) -> bytes:
 def decompress(data: Bytes) -> Fingerprint:
     """Decompress one fingerprint. Bytes after its end are ignored.
 
+    Time and memory are linear in the size of `data`, even if the header has a wrong count.
+
     Raises:
-        InvalidFingerprint: fewer bytes than a header, fewer codes than in the header, or a bit
-            above the 32nd. Time and memory are linear in the size of `data`, for any header.
+        InvalidFingerprint: the data is shorter than a header, it has too few codes for
+            the words that the header counts, or a word has a bit above the 32nd.
     """
     (result,) = decompress_batch([data])
     if isinstance(result, InvalidFingerprint):

@@ -19,9 +19,9 @@ KEYS: Final = 1 << 14
 _KEY_SHIFT: Final = np.uint32(18)
 # The key of all ones, which never votes.
 _TOP_KEY: Final = KEYS - 1
-# The reference implementation keeps positions in 16 bits, and reuses the bytes of that table as
-# its flags "key seen", of which it clears all but the last. So the top key counts as seen from the
-# start where the upper byte of key 8191's position is set.
+# The reference implementation keeps positions in 16 bits. It reuses the bytes of that table as the
+# flags "key seen". It clears all flags except the last one, the flag of the top key. This flag is
+# the upper byte of key 8191's position. If that byte is not 0, the top key counts as seen.
 _POSITION_MASK: Final = (1 << 16) - 1
 _SHADOW_KEY: Final = 8191
 _SHADOW_FROM: Final = 256
@@ -178,9 +178,9 @@ def _align(b: Words, window: int, tables: Tables) -> tuple[int, int]:
     """Return the offset with the most votes of keys, and their number; 0 and 0 without votes.
 
     Each key that both sides have votes for the difference of its last positions. A position of 0
-    counts as absence. The reference implementation scans the keys upwards and keeps the
-    first offset that reaches the highest count: among offsets with equally many votes, that whose
-    highest voting key is the lowest.
+    counts as absence. The reference implementation scans the keys upwards and keeps the first
+    offset that reaches the highest count. If several offsets have the most votes, the highest
+    voting keys of these offsets are compared, and the offset with the lowest one is returned.
     """
     width = np.uint64(2 * window + 1)
     for place in range(b.size - 1, -1, -1):

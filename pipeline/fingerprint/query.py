@@ -61,8 +61,8 @@ def _extract(
         clean = 0
         for word in words:
             clean += word != SILENCE
-        # The number of words to skip is computed without silence, but words of silence are skipped
-        # too: the public index was made this way, so queries must be too.
+        # Words of silence do not count in the number of words to skip, but the skipped words may
+        # include silence. Queries must follow this rule because the public index does.
         place = max(0, min(clean - MAX_TERMS, _START))
         most = end + MAX_TERMS
         while place < words.size and end < most:

@@ -42,7 +42,7 @@ def store_table(segments: Sequence[StoreSegment]) -> Numbers:
 
 @compiled
 def locate(table: Numbers, keys: Ids) -> Numbers:
-    """Return the places of fingerprints in the store, and their numbers.
+    """Return the place, the length and the track of each fingerprint.
 
     Args:
         table: the table of the segments, oldest first.

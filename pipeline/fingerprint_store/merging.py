@@ -10,7 +10,7 @@ from pipeline.fingerprint_store.rows import Columns
 from pipeline.fingerprint_store.segment import StoreSegment, places
 from pipeline.fingerprint_store.store_manifest import StoreSegments
 
-MAX_SEGMENT: Final = 256 << 20  # bytes; at least half of it is never merged again
+MAX_SEGMENT: Final = 256 << 20  # bytes; a segment of at least half this size is not merged again
 FAN_IN: Final = 8
 _SMALLEST: Final = 1 << 15  # bytes; smaller segments are in one tier
 
@@ -49,7 +49,10 @@ def choose_run(sizes: Sequence[int], max_segment: int) -> int:
 
 
 def _tier(size: int) -> int:
-    """Return the number of times that the size can be divided by `FAN_IN` (a power of two)."""
+    """Return the tier of a segment: log(size / _SMALLEST) to base `FAN_IN`, rounded down.
+
+    Segments below `_SMALLEST` are in tier 0. `FAN_IN` must be a power of two.
+    """
     return (max(size // _SMALLEST, 1).bit_length() - 1) // (FAN_IN.bit_length() - 1)
 
 

@@ -67,8 +67,8 @@ class FingerprintIndex(Protocol):
             min_score: minimum number of terms that a hit shares, at least 1.
             score_pct: hits below floor(best * score_pct / 100) are dropped, 0 to 100.
             max_postings: maximum number of postings that may add documents to a query's answer.
-                Rarer terms come first; the others only raise the scores of the best documents that
-                rarer ones added. None for an exact answer.
+                The rarest terms within this limit add documents. The other terms only raise the
+                scores of the best of these documents. None for an exact answer.
             timeout: maximum seconds for the search, None for no limit.
 
         Returns:

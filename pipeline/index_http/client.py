@@ -41,8 +41,8 @@ class IndexServerClient:
     """A connection pool to one server, for one index. Thread-safe.
 
     It connects at the first request. Every method takes a time limit in seconds. It raises
-    `ServerFailed` if the server gives no usable answer: unreachable, slow, not ready, failing, or
-    another protocol. It raises `RequestRefused` if the server rejects the request.
+    `ServerFailed` if the server is unreachable, slow, not ready or failing, or uses another
+    protocol. It raises `RequestRefused` if the server rejects the request.
     """
 
     def __init__(self, host: str, port: int, index: str, connections: int = 1) -> None:

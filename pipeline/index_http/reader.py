@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class HttpIndexReader:
     """A `FingerprintIndex` on servers. A context manager. Thread-safe.
 
-    An index that no server has is empty and at position 0, like a missing local index. A search
-    finds everything that was in the index at the last `position`, on any server.
+    If no server has the index, it is empty and at position 0, like a missing local index. A search
+    finds all changes up to the position that was last returned, on any server.
 
     Every method raises `IndexUnavailable` if no server answers, `SearchTimeout` if none answers in
     time, and `RequestRefused` if a server rejects the request.

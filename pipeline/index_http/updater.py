@@ -108,11 +108,11 @@ class HttpIndexUpdater:
     def rebuild(self, batches: Iterable[Sequence[Change]], position: int) -> None:
         """Replace the content with `batches`, while searches continue.
 
-        The protocol cannot replace a whole index, and an index that is deleted and filled again
-        finds nothing in the meantime. So every document overwrites the old one. Then all ids
-        between the lowest and the highest of the index that are not in `batches` are deleted. The
-        position changes at the end. An index whose position is beyond `position` contains changes
-        that the database does not have; it is set to position 0 until the rebuild is complete.
+        The protocol cannot replace a whole index. If the index were deleted and filled again,
+        searches would find nothing in the meantime. So every document overwrites its old version.
+        Then the ids of the index that are not in `batches` are deleted. The position changes at the
+        end. If the old position is above `position`, the index contains changes that the database
+        does not have. Its position is then 0 until the rebuild is complete.
 
         Args:
             batches: all documents, in any number of batches; later ones win.

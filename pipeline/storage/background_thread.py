@@ -70,7 +70,7 @@ class BackgroundWork:
             self._changed.wait_for(lambda: done() or not self.busy())
 
     def finish(self) -> None:
-        """Wait until no work is left, also of `idle_step`; don't call `wake` meanwhile."""
+        """Wait until `step` and `idle_step` have no work left; do not call `wake` meanwhile."""
         with self._changed:
             self._skip_delay = True
             self._changed.notify_all()
@@ -95,7 +95,10 @@ class BackgroundWork:
                     self._notify()
 
     def _begin_round(self) -> bool:
-        """Return whether there was a `wake` since any thread's last round; if not, end this one."""
+        """Return whether `wake` was called since a thread last began a round.
+
+        If not, or if the work is stopping, remove this thread from the list: it ends.
+        """
         with self._changed:
             turn = self._woken and not self._stopping
             self._woken = False

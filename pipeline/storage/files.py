@@ -1,6 +1,6 @@
-"""All functions with which the storage engine and its users change or lock files.
+"""All functions that change or lock files for the storage engine, the index and the store.
 
-No other code of theirs writes to the disk, so a test can interrupt a commit at each of these calls.
+Their other code does not write to the disk, so a test can interrupt a commit at each call.
 The content of a file is durable after `sync`, its name after `sync_directory`.
 """
 

@@ -33,10 +33,10 @@ logger = structlog.get_logger("acoustid.storage.merge_scheduling")
 
 @dataclass(frozen=True, slots=True)
 class MergePolicy(Generic[SegmentsT]):
-    """Which segments to merge in which situation.
+    """Functions that choose the segments to merge, one for each situation.
 
-    Each function is given the segments and the runs of them that are being merged, and returns the
-    run to merge next or None.
+    The arguments of each function are the segments, and the runs that are being merged. It returns
+    the run to merge next, or None.
 
     Attributes:
         after_commit: merges within a call, after its commit.
@@ -198,7 +198,7 @@ def add_and_merge(
 def replaced(segments: SegmentsT, run: tuple[Segment, ...], merged: Segment | None) -> SegmentsT:
     """Return segments with the neighbours in `run` replaced by `merged`, if any.
 
-    If the run is no longer complete in them, the same segments are returned.
+    If a segment of the run is no longer in `segments`, `segments` is returned unchanged.
     """
     existing = segments.segments
     if run[0] not in existing:

@@ -141,7 +141,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
     def write_segment(self, write: Callable[[Path, int], SegmentEntry | None]) -> Any:  # noqa: ANN401 - the user's type of segment
         """Write a segment under a number that was never used, and open it.
 
-        So a file name that a reader has read before is that segment or does not exist.
+        So a file name always refers to the same segment, even after the file is deleted.
 
         Args:
             write: takes the folder and the number, writes and syncs the file. Returns None if there
@@ -213,15 +213,16 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         write_manifest(self._format, self._directory, self.manifest)
 
     def _unused_number(self, number: int) -> int:
-        """Return the first number, at least `number`, above those of all segment files."""
+        """Return `number`, or the number after the highest segment file if that is higher."""
         taken = (segment_number(path) + 1 for path in self._segment_files())
         return max([number, *taken])
 
     def _sweep(self) -> None:
         """Delete segment files that are not in the manifest, as after a crash.
 
-        The manifest is made durable first. If its writer was killed before it did so, a power cut
-        could restore the older manifest, which needs these files.
+        The folder is synced first. The previous writer may have been killed between the rename of
+        the manifest and the sync. A power cut could then restore the older manifest, which needs
+        these files.
         """
         files.sync_directory(self._directory)
         names = {entry.file_name for entry in self.manifest.segments}

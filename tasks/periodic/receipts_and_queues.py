@@ -15,7 +15,7 @@ logger = structlog.get_logger("acoustid.tasks.periodic.receipts_and_queues")
 
 _MOST_RECEIPTS: Final = 1_000  # per run
 _BATCH_SIZE: Final = 200  # receipts in one chain
-_LONG_QUEUE: Final = 200  # messages; with more, receipts are late because of the queue's length
+_LONG_QUEUE: Final = 200  # messages; above this, receipts are late because the queue is long
 _SHARED_ATTEMPTS: Final = 2  # after these attempts a receipt gets a separate chain
 _MOST_ATTEMPTS: Final = 12  # they take about eight hours
 

@@ -49,9 +49,9 @@ def merge_runs(keys: Words, ends: Places) -> Words:
 def _merge_two(left: Words, right: Words, merged: Words) -> None:
     """Merge two sorted runs; of equal keys the left one comes first.
 
-    The length of the shorter run is the number of steps that both ends can make without reaching
-    the end of either run. Places are unsigned: for signed ones the compiler adds a check for places
-    that count from the end.
+    The first loop makes one step per key of the shorter run, so it can't pass the end of a run.
+    Places are unsigned: for signed ones the compiler adds a check for places that count from the
+    end.
     """
     one = np.uint64(1)
     low, first, second = np.uint64(0), np.uint64(0), np.uint64(0)

@@ -26,8 +26,8 @@ class Cutoff(NamedTuple):
         limit: maximum number of hits of a query.
         min_score: the minimum score of a hit.
         score_pct: minimum score of a hit in percent of the best score.
-        completed: maximum number of candidates whose scores are completed by the terms that add no
-            documents; more if more have the best count.
+        completed: maximum number of candidates. Terms that add no documents raise the scores of
+            candidates only. If more documents have the best count, all of these are candidates.
     """
 
     limit: int
@@ -75,8 +75,8 @@ def _filter_repeated(found: Numbers, once: Words, again: Words, kept: Numbers) -
 
     Args:
         found: documents of one query, any order.
-        once: bits, a power of two of them, all 0; the bit of each found document is set.
-        again: likewise; the bit is set if it was set in `once` before.
+        once: a filter of 0 bits, their number a power of two; receives the bit of each document.
+        again: a second such filter; receives the bits that were already set in `once`.
         kept: receives the documents whose bit in `again` is set; as long as `found` or longer.
 
     Returns:
@@ -137,8 +137,9 @@ def _count(found: Numbers, table: Words, counts: Places, repeated: Places) -> in
 def _cut(counts: Places, best: int, cutoff: Cutoff, score_only: int) -> int:
     """Return the lowest count of a document that may be among the hits.
 
-    Without terms that only raise scores, all documents with the lowest count are candidates, and
-    their ids decide. With such terms any document may rise, so the number of candidates is limited.
+    If no term only raises scores, the counts are the scores. All documents with the lowest count
+    are then candidates, and `rank` compares their ids. Otherwise any document may get a higher
+    score, so `cutoff.completed` limits the number of candidates.
     """
     if not score_only:
         floor = lowest_score(best, cutoff)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Maximum number of hits in a call of compiled code, and of queries between two checks of the time.
 HITS_AT_ONCE = 1 << 18
 QUERIES_AT_ONCE = 16
-# The scores of this many candidates, times the limit, are completed by terms that add none.
+# `Cutoff.completed` is this number times the limit.
 COMPLETED = 2
 
 

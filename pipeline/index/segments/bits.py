@@ -35,7 +35,7 @@ def read_field(words: NDArray[np.uint64], bit: int, mask: np.uint64) -> np.uint6
     # Unsigned: for signed places the compiler adds a check for places that count from the end.
     word = np.uint64(bit) >> np.uint64(6)
     shift = np.uint64(bit) & np.uint64(63)
-    # Two shifts for the upper part: one by 64 is undefined, and happens if `shift` is 0.
+    # Two shifts: if `shift` is 0, a single shift would be by 64 bits, which is undefined.
     upper = (words[word + np.uint64(1)] << np.uint64(1)) << (np.uint64(63) - shift)
     return ((words[word] >> shift) | upper) & mask
 
@@ -56,7 +56,7 @@ def write_fields(
         shift: the first bit of the part in a value.
         mask: selects the part after the shift; at most `width` bits.
         width: the width of a field, 1 to 32.
-        words: receives the fields, 0 from `bit` on before.
+        words: receives the fields; its bits from `bit` on must be 0 before the call.
         bit: the first bit of the first field.
     """
     at = np.uint64(bit) >> np.uint64(6)

@@ -41,7 +41,7 @@ class Sections(NamedTuple):
     """The postings of a segment, or the part of them that is being written.
 
     Attributes:
-        directory: postings before every 128th upper part, and all of them at the end, uint32.
+        directory: number of postings before every 128th upper part, then of all postings, uint32.
         unary: the upper parts, uint64 words with a spare one at the end.
         low: the lower parts, uint64 words with a spare one.
         documents: the document numbers, uint64 words with a spare one.

@@ -28,7 +28,8 @@ def sort_documents(terms: NDArray[np.uint32], lengths: NDArray[np.int64]) -> Key
     """Number documents from 0, and return the postings of all, sorted, each once.
 
     Args:
-        terms: those of one document after the other, in any order, uint32, shape (n,).
+        terms: the terms of all documents, document by document; in any order within a document;
+            uint32, shape (n,).
         lengths: number of terms of each document, int64; their sum is n.
     """
     keys = np.empty(terms.size, dtype=np.uint64)

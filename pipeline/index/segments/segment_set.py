@@ -84,7 +84,10 @@ class SegmentSet:
         return sum(segment.entry.size for segment in self.segments)
 
     def bounds(self) -> list[int]:
-        """Return lowest and highest id of each segment's documents that searches can find."""
+        """Return the lowest and the highest id that searches can find in each segment, in one list.
+
+        Segments without such ids are left out.
+        """
         found = []
         for segment, shadowed in zip(self.segments, self.shadowed, strict=True):
             alive = without(segment.documents, shadowed)

@@ -89,7 +89,7 @@ def encode(
 
 @inlined
 def _seek_high(directory: NDArray[np.uint32], unary: Words, high: int) -> int:
-    """Return the bit at which the postings of an upper part begin, or its 0 if it has none."""
+    """Return the first bit of an upper part in `unary`: a 1 if it has postings, otherwise its 0."""
     block = high >> BLOCK_BITS
     bit = np.int64(directory[block]) + (block << BLOCK_BITS)
     zeros = high - (block << BLOCK_BITS)
@@ -127,7 +127,7 @@ def _run_of_ones(unary: Words, bit: int) -> int:
 
 @inlined
 def _first_at_least(low: Words, low_bits: int, first: int, last: int, wanted: np.uint64) -> int:
-    """Return the first posting from `first` to before `last` whose lower part is not below."""
+    """Return the first posting in [first, last) with a lower part >= `wanted`, else `last`."""
     mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
     while first < last:
         middle = (first + last) >> 1
@@ -142,7 +142,7 @@ def _first_at_least(low: Words, low_bits: int, first: int, last: int, wanted: np
 def _postings_of_low(
     low: Words, low_bits: int, first: int, last: int, wanted: np.uint64
 ) -> tuple[int, int]:
-    """Return the first posting with a lower part from `first` to before `last`, and the one behind.
+    """Return the start and the end of the postings in [first, last) with the lower part `wanted`.
 
     Few terms share an upper part, so mostly one or two postings at each end belong to other terms.
     """
