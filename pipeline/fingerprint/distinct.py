@@ -6,15 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.fingerprint.ragged import Ragged, Rows, sum_rows
-from pipeline.fingerprint.words import Words
 
 MIN_DISTINCT_WORDS = 80
 """The minimum for the import of a submission."""
-
-
-def count_distinct(words: Words) -> int:
-    """Return the number of distinct 32-bit words of a fingerprint."""
-    return int(count_distinct_batch([words])[0])
 
 
 def count_distinct_batch(batch: Rows) -> NDArray[np.int64]:

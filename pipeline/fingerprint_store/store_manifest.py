@@ -1,9 +1,9 @@
 """The store's manifest, and the description of the store's files for the storage engine."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,11 +54,6 @@ class StoreSegments:
         return StoreSegments(segments)
 
 
-def _decoded(fields: Mapping[str, Any]) -> StoreManifest:
-    entries = tuple(StoreSegmentEntry(**entry) for entry in fields["segments"])
-    return StoreManifest(**{**fields, "segments": entries})
-
-
 STORE_FORMAT: Final = StorageFormat(
     noun="store",
     magic="acoustid-fingerprint-store",
@@ -67,7 +62,7 @@ STORE_FORMAT: Final = StorageFormat(
     suffix=SUFFIX,
     no_manifest=StoreManifest(),
     no_segments=StoreSegments(),
-    decode_manifest=_decoded,
+    entry_type=StoreSegmentEntry,
     open_segment=StoreSegment,
     locked=StoreLocked,
     corrupt=StoreCorrupt,

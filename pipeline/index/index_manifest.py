@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pipeline.index.errors import IndexCorrupt, IndexLocked, WriterUnusable
 from pipeline.index.segments.segment import IndexSegment
@@ -35,11 +35,6 @@ class IndexManifest:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def _decoded(fields: Mapping[str, Any]) -> IndexManifest:
-    entries = tuple(IndexSegmentEntry(**entry) for entry in fields["segments"])
-    return IndexManifest(**{**fields, "segments": entries})
-
-
 INDEX_FORMAT: Final = StorageFormat(
     noun="index",
     magic="acoustid-index-manifest",
@@ -48,7 +43,7 @@ INDEX_FORMAT: Final = StorageFormat(
     suffix=SUFFIX,
     no_manifest=IndexManifest(),
     no_segments=SegmentSet(),
-    decode_manifest=_decoded,
+    entry_type=IndexSegmentEntry,
     open_segment=IndexSegment,
     locked=IndexLocked,
     corrupt=IndexCorrupt,

@@ -24,6 +24,12 @@ from pipeline.settings.sections import DatabaseSettings, Settings
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+PING_AFTER_IDLE: Final = 10.0
+"""Idle seconds after which a connection is pinged; a network may have dropped it silently."""
+
+_USED: Final = "acoustid_last_checkout"
+
+
 DatabaseName = Literal["app", "fingerprint", "ingest", "musicbrainz"]
 
 CONNECT_TIMEOUT = 5
@@ -150,12 +156,6 @@ def _create_engine(
     if database.pool_pre_ping:
         replace_dead_connections(engine)
     return engine
-
-
-PING_AFTER_IDLE: Final = 10.0
-"""Idle seconds after which a connection is pinged; a network may have dropped it silently."""
-
-_USED: Final = "acoustid_last_checkout"
 
 
 def replace_dead_connections(engine: sqlalchemy.Engine) -> None:

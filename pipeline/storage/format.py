@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from pathlib import Path
     from typing import Self
 
@@ -109,7 +109,7 @@ class StorageFormat(Generic[ManifestT, SegmentsT]):
         suffix: the suffix of the names of segment files.
         no_manifest: the manifest of an empty folder, at position 0.
         no_segments: the segments of an empty folder.
-        decode_manifest: makes a manifest of the fields in its file, without the version.
+        entry_type: the type of a manifest's entries; its fields are those of the JSON.
         open_segment: opens the segment of an entry. Raises FileNotFoundError if there is no
             file, and `corrupt` if the file does not match the entry.
         locked: raised if another writer has the folder open.
@@ -126,7 +126,7 @@ class StorageFormat(Generic[ManifestT, SegmentsT]):
     suffix: str
     no_manifest: ManifestT
     no_segments: SegmentsT
-    decode_manifest: Callable[[Mapping[str, Any]], ManifestT]
+    entry_type: Callable[..., SegmentEntry]
     open_segment: Callable[[Path, Any], Segment]
     locked: type[StorageLocked]
     corrupt: type[StorageCorrupt]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.storage import files
@@ -49,7 +49,8 @@ def decode_manifest(format_: StorageFormat[ManifestT, Any], data: bytes, path: P
         raise format_.corrupt(
             path, f"has manifest format {version}, but this version reads {format_.version}"
         )
-    return format_.decode_manifest(content)
+    entries = tuple(format_.entry_type(**entry) for entry in content.pop("segments"))
+    return replace(format_.no_manifest, segments=entries, **content)
 
 
 def open_manifest(directory: Path) -> BinaryIO | None:

@@ -32,6 +32,47 @@ from tasks.celery import app
 from tasks.redis_state import lookup_counters
 from tasks.worker_resources import worker_resources
 
+BATCH_SIZE: Final = 5_000
+"""Fields in a batch. Their transaction takes less than a second."""
+
+TIME_LIMIT: Final = 10.0
+"""Seconds after which a run starts no further batch. The next run continues."""
+
+IDS_KEPT: Final = timedelta(days=7)
+"""Age at which ids of batches are deleted. A restored backup of Redis may contain old batches."""
+
+# KEYS: the hash, the batch, the set of batches, a mark that the id was used.
+# ARGV: the id, the maximum number of fields. The mark makes the script idempotent.
+_TAKE: Final = """
+if not redis.call('SET', KEYS[4], 1, 'NX', 'EX', 300) then
+    return redis.call('EXISTS', KEYS[2])
+end
+local found = redis.call('HLEN', KEYS[1])
+if found == 0 then
+    return 0
+end
+redis.call('SADD', KEYS[3], ARGV[1])
+if found <= tonumber(ARGV[2]) then
+    redis.call('RENAME', KEYS[1], KEYS[2])
+    return 1
+end
+local fields = redis.call('HRANDFIELD', KEYS[1], ARGV[2])
+for from = 1, #fields, 500 do
+    local some = {unpack(fields, from, math.min(from + 499, #fields))}
+    local moved = {}
+    for at, value in ipairs(redis.call('HMGET', KEYS[1], unpack(some))) do
+        moved[2 * at - 1], moved[2 * at] = some[at], value
+    end
+    redis.call('HSET', KEYS[2], unpack(moved))
+    redis.call('HDEL', KEYS[1], unpack(some))
+end
+return 1
+"""
+
+K = TypeVar("K", LookupKind, Visitor)
+
+logger = structlog.get_logger("acoustid.tasks.periodic.statistics")
+
 
 @app.task(name="maintenance.update_lookup_stats")
 def update_lookup_stats() -> int:
@@ -79,48 +120,6 @@ def update_stat(name: str, day: str) -> dict[str, int]:
     for gauge, value in daily_statistics.gauges(figures).items():
         worker_resources().metrics.gauge(gauge, value)
     return figures
-
-
-BATCH_SIZE: Final = 5_000
-"""Fields in a batch. Their transaction takes less than a second."""
-
-TIME_LIMIT: Final = 10.0
-"""Seconds after which a run starts no further batch. The next run continues."""
-
-IDS_KEPT: Final = timedelta(days=7)
-"""Age at which ids of batches are deleted. A restored backup of Redis may contain old batches."""
-
-# KEYS: the hash, the batch, the set of batches, a mark that the id was used.
-# ARGV: the id, the maximum number of fields. The mark makes the script idempotent.
-_TAKE: Final = """
-if not redis.call('SET', KEYS[4], 1, 'NX', 'EX', 300) then
-    return redis.call('EXISTS', KEYS[2])
-end
-local found = redis.call('HLEN', KEYS[1])
-if found == 0 then
-    return 0
-end
-redis.call('SADD', KEYS[3], ARGV[1])
-if found <= tonumber(ARGV[2]) then
-    redis.call('RENAME', KEYS[1], KEYS[2])
-    return 1
-end
-local fields = redis.call('HRANDFIELD', KEYS[1], ARGV[2])
-for from = 1, #fields, 500 do
-    local some = {unpack(fields, from, math.min(from + 499, #fields))}
-    local moved = {}
-    for at, value in ipairs(redis.call('HMGET', KEYS[1], unpack(some))) do
-        moved[2 * at - 1], moved[2 * at] = some[at], value
-    end
-    redis.call('HSET', KEYS[2], unpack(moved))
-    redis.call('HDEL', KEYS[1], unpack(some))
-end
-return 1
-"""
-
-K = TypeVar("K", LookupKind, Visitor)
-
-logger = structlog.get_logger("acoustid.tasks.periodic.statistics")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,10 @@ from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import FingerprintIndexSettings
 from tasks.redis_state import catalogue_generation
 
+LOCK_TIMEOUT: Final = 120.0  # seconds; the workers unlock the index after their merges
+NOTICE_AFTER: Final = 5.0  # seconds
+POLL_INTERVAL: Final = 0.05  # seconds
+
 
 @click.command()
 @click.option(
@@ -60,11 +64,6 @@ def restore(directory: Path, name: str, snapshot: BinaryIO) -> None:
     click.echo(f"{name} restored: generation {generation}")
 
 
-LOCK_TIMEOUT: Final = 120.0  # seconds; the workers unlock the index after their merges
-NOTICE_AFTER: Final = 5.0  # seconds
-POLL_INTERVAL: Final = 0.05  # seconds
-
-
 @click.group()
 def index() -> None:
     """Manage the inverted index."""
@@ -93,6 +92,8 @@ def rebuild(data_dir: Path) -> None:
             position = rebuild_index(updater, databases, bar.update)
     except (FingerprintIndexError, SQLAlchemyError) as error:
         raise StackError(f"the index was not rebuilt: {error}") from error
+    finally:
+        databases.dispose()
     catalogue_generation.renew_at(settings.redis)
     click.echo(f"index rebuilt: {total} fingerprints, position {position}")
 

@@ -20,7 +20,7 @@ from cli.stack.roles import FLOWER_USER
 from cli.stack.run_state import RunState
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.fingerprint.tables import fingerprint, track
-from pipeline.catalog.ingest.tables import submission
+from pipeline.catalog.ingest.submissions import count_by_state
 from pipeline.fingerprint_store import FingerprintStoreError, open_store
 from pipeline.following.open_index import open_index
 from pipeline.index import FingerprintIndexError
@@ -119,9 +119,8 @@ def counts(databases: Databases) -> dict[str, Any]:
             sa.select(sa.func.count()).select_from(track).where(track.c.new_id.is_(None))
         )
         fingerprints = connection.scalar(sa.select(sa.func.count()).select_from(fingerprint))
-    by_state = sa.select(submission.c.state, sa.func.count()).group_by(submission.c.state)
     with databases.engine("ingest", read_only=True).connect() as connection:
-        submissions: dict[str, int] = dict(connection.execute(by_state).tuples().all())
+        submissions = count_by_state(connection)
     return {"tracks": tracks, "fingerprints": fingerprints, "submissions": submissions}
 
 

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from pipeline.catalog.fingerprint.tables import fingerprint, fpindex_changelog, track
 from pipeline.runtime.databases import Databases
 
+CHANNEL: Final = "fingerprint_changed"
+"""The channel on which the changelog's triggers notify of deleted and moved fingerprints."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoggedFingerprint:
@@ -157,10 +160,6 @@ def _logged(fingerprint_id: int, row: sa.Row[Any]) -> LoggedFingerprint:
     words = np.frombuffer(row.words, dtype="<u4")
     track_gid = bytes.fromhex(row.track_gid.replace("-", ""))
     return LoggedFingerprint(fingerprint_id, words, row.length, row.track_id, track_gid)
-
-
-CHANNEL: Final = "fingerprint_changed"
-"""The channel on which the changelog's triggers notify of deleted and moved fingerprints."""
 
 
 class ChangelogWatch:

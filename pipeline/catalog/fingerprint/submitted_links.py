@@ -20,6 +20,9 @@ from pipeline.catalog.fingerprint.tables import (
 )
 from pipeline.submission_fields import METADATA_FIELDS, Kind
 
+_BLANK: Final = re.compile(r"[\s\0]+")
+
+
 V = TypeVar("V", bound=Hashable)
 
 _VALUE_COLUMN: Final = {
@@ -102,9 +105,6 @@ def _vendor_ids(connection: sa.Connection, names: Iterable[str]) -> dict[str, in
         is_one_of(foreignid_vendor.c.name, wanted)
     )
     return dict(connection.execute(statement).all())
-
-
-_BLANK: Final = re.compile(r"[\s\0]+")
 
 
 def clean(fields: Mapping[str, Any]) -> dict[str, Any]:

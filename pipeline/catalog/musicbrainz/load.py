@@ -12,6 +12,27 @@ import sqlalchemy as sa
 
 from pipeline.catalog.musicbrainz.tables import METADATA
 
+Progress = Callable[[str, int], None]
+
+_PIECE: Final = 1 << 20  # bytes of a file in one read
+
+# Statements that drop and create the keys and other indexes of a table.
+_KEYS: Final = sa.text(
+    """
+    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
+           format('ALTER TABLE %s ADD CONSTRAINT %I %s',
+                  conrelid::regclass, conname, pg_get_constraintdef(oid))
+      FROM pg_constraint
+     WHERE conrelid = to_regclass(:name) AND contype IN ('p', 'u')
+    UNION ALL
+    SELECT format('DROP INDEX %s', indexrelid::regclass), pg_get_indexdef(indexrelid)
+      FROM pg_index
+     WHERE indrelid = to_regclass(:name)
+       AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+    """
+)
+
+
 FOLDER: Final = "mbdump"
 """The directory in a dump's archive."""
 
@@ -123,27 +144,6 @@ def _file(table: sa.Table, path: Path) -> DumpFile:
             f"({', '.join(table.columns.keys())}): the dump has another version of the schema"
         )
     return DumpFile(table, path, path.stat().st_size)
-
-
-Progress = Callable[[str, int], None]
-
-_PIECE: Final = 1 << 20  # bytes of a file in one read
-
-# Statements that drop and create the keys and other indexes of a table.
-_KEYS: Final = sa.text(
-    """
-    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
-           format('ALTER TABLE %s ADD CONSTRAINT %I %s',
-                  conrelid::regclass, conname, pg_get_constraintdef(oid))
-      FROM pg_constraint
-     WHERE conrelid = to_regclass(:name) AND contype IN ('p', 'u')
-    UNION ALL
-    SELECT format('DROP INDEX %s', indexrelid::regclass), pg_get_indexdef(indexrelid)
-      FROM pg_index
-     WHERE indrelid = to_regclass(:name)
-       AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
-    """
-)
 
 
 class _Key(NamedTuple):

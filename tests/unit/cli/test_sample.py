@@ -14,7 +14,7 @@ from pipeline.catalog.musicbrainz.load import open_dump
 from pipeline.catalog.musicbrainz.tables import METADATA
 from pipeline.fingerprint.codec import decode
 from pipeline.fingerprint.compare import compare2
-from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct
+from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct_batch
 from pipeline.thresholds import IMPORT_MATCH_THRESHOLD
 from tests.support.catalogue.recordings import recordings
 
@@ -41,7 +41,7 @@ def test_the_recordings_can_be_imported():
     assert len({each.mbid for each in found}) == 60
     for each in found:
         _, words = decode(each.fingerprint)
-        assert count_distinct(words) >= MIN_DISTINCT_WORDS
+        assert count_distinct_batch([words])[0] >= MIN_DISTINCT_WORDS
         assert 1 <= int(each.duration) <= 32767
 
 

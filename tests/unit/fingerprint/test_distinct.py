@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.fingerprint.distinct import count_distinct, count_distinct_batch
+from pipeline.fingerprint.distinct import count_distinct_batch
 from pipeline.fingerprint.words import as_words
 from tests.unit.fingerprint.samples import song
 
@@ -17,11 +17,11 @@ def test_each_word_counts_once(table: list[list[int]]):
 
 def test_all_32_bits_count():
     """Unlike in query terms."""
-    assert count_distinct(as_words([16, 17, 18, 16])) == 3
+    assert count_distinct_batch([as_words([16, 17, 18, 16])]).tolist() == [3]
 
 
 def test_counting_leaves_the_fingerprint_as_it_is():
     """It sorts a copy."""
     before = song().tolist()
-    assert count_distinct(song()) == len(set(before))
+    assert count_distinct_batch([song()]).tolist() == [len(set(before))]
     assert song().tolist() == before
