@@ -15,6 +15,7 @@ from pipeline.runtime.statsd_metrics import Metrics, connect_metrics
 from pipeline.settings.load import load_settings
 from pipeline.warm_up import warm_up
 from tasks.redis_state import catalogue_generation, heartbeats
+from tasks.redis_state.heartbeats import WorkerReport
 from tasks.redis_state.queue_lengths import SENT_HEADER
 from tasks.worker_resources import worker_resources
 
@@ -94,4 +95,5 @@ def _end_change(task: Any, task_id: str, state: str, retval: Any, **_: Any) -> N
 def _store_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401 - Celery's arguments
     # While Redis is unreachable, the health check fails anyway.
     with suppress(RedisError):
-        heartbeats.store(worker_resources().redis, sender.eventer.hostname)
+        queues = tuple(sender.eventer.app.amqp.queues.consume_from)
+        heartbeats.store(worker_resources().redis, WorkerReport(sender.eventer.hostname, queues))

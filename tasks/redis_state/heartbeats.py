@@ -1,20 +1,47 @@
-"""Heartbeats of workers: a sorted set in Redis with the name of each worker and a time."""
+"""Heartbeats of workers: a sorted set in Redis with the name of each worker and a time.
 
+With each heartbeat a worker stores a report: its queues, and the conditions of its index and its
+fingerprint store. The report expires with the heartbeat.
+"""
+
+import json
 import time
+from dataclasses import asdict, dataclass
 from typing import Final, cast
 
 import redis
 
+from pipeline.lookups.condition import Condition
+
 ALIVE_SECONDS: Final = 15.0  # a worker sends a heartbeat every 2 s
 
 _KEY: Final = "worker:heartbeats"
+_REPORT: Final = "worker:report:"
 
 
-def store(connection: redis.Redis, node: str) -> None:
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """The state of a worker at its last heartbeat.
+
+    Attributes:
+        node: the name of the worker, such as ``lookup-1@host``.
+        queues: the queues that it serves.
+        index: the condition of its index; None for a worker that does not search.
+        store: the condition of its fingerprint store; None for a worker that does not read it.
+    """
+
+    node: str
+    queues: tuple[str, ...] = ()
+    index: Condition | None = None
+    store: Condition | None = None
+
+
+def store(connection: redis.Redis, report: WorkerReport) -> None:
     """Store a heartbeat of a worker and delete heartbeats that are too old."""
     now = time.time()
     with connection.pipeline(transaction=False) as pipe:
-        pipe.zadd(_KEY, {node: now})
+        pipe.set(_REPORT + report.node, json.dumps(asdict(report)), ex=int(ALIVE_SECONDS))
+        pipe.zadd(_KEY, {report.node: now})
         pipe.zremrangebyscore(_KEY, "-inf", now - ALIVE_SECONDS)
         pipe.expire(_KEY, int(ALIVE_SECONDS))
         pipe.execute()
@@ -26,6 +53,30 @@ def alive(connection: redis.Redis) -> list[str]:
     return [node.decode() for node in cast("list[bytes]", found)]
 
 
+def reports(connection: redis.Redis) -> list[WorkerReport]:
+    """Return the reports of the workers that are alive."""
+    nodes = alive(connection)
+    if not nodes:
+        return []
+    found = cast("list[bytes | None]", connection.mget([_REPORT + node for node in nodes]))
+    return [_report(text) for text in found if text is not None]
+
+
 def forget(connection: redis.Redis, node: str) -> None:
     """Delete the heartbeat of a worker that has ended."""
     connection.zrem(_KEY, node)
+    connection.delete(_REPORT + node)
+
+
+def _report(text: bytes) -> WorkerReport:
+    values = json.loads(text)
+    return WorkerReport(
+        node=values["node"],
+        queues=tuple(values["queues"]),
+        index=_condition(values["index"]),
+        store=_condition(values["store"]),
+    )
+
+
+def _condition(value: str | None) -> Condition | None:
+    return None if value is None else Condition(value)

@@ -4,10 +4,11 @@ import json
 
 from cli.stack.servers.ports import free_port
 from tasks.redis_state import heartbeats
+from tasks.redis_state.heartbeats import WorkerReport
 
 
 def test_healthy(web) -> None:
-    heartbeats.store(web.redis, "lookup@host")
+    heartbeats.store(web.redis, WorkerReport("lookup@host"))
     result = web.get("/_health")
     assert result.status_code == 200
     assert result.text == (

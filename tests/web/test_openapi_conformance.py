@@ -13,6 +13,7 @@ from schemathesis.specs.openapi.checks import (
 
 from api.openapi.operations import OPERATIONS
 from tasks.redis_state import heartbeats
+from tasks.redis_state.heartbeats import WorkerReport
 from tests.support.clients.web_client import Web
 
 CHECKS = (
@@ -41,7 +42,7 @@ def test_every_reply_conforms_to_the_document(web) -> None:
 
 def ask(web: Web, case: Any) -> None:
     """Send a generated request with valid keys, and check the reply."""
-    heartbeats.store(web.redis, "lookup@host")  # else /_health is 503
+    heartbeats.store(web.redis, WorkerReport("lookup@host"))  # else /_health is 503
     for values in (case.query, case.body):
         if isinstance(values, dict):
             values.update({"client": web.application} if "client" in values else {})

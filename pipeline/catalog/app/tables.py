@@ -126,3 +126,13 @@ stats_folded: Final = sa.Table(
     created(),
     comment="batches of counters, each written with its counts: adding twice changes nothing",
 )
+
+maintenance: Final = sa.Table(
+    "maintenance",
+    METADATA,
+    sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("since", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.CheckConstraint("id = 1", name="id"),
+    comment="one row while submissions are refused, none otherwise",
+)

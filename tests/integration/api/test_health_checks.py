@@ -16,6 +16,7 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import FingerprintIndexSettings, RedisSettings, Settings
 from tasks.redis_state import heartbeats
+from tasks.redis_state.heartbeats import WorkerReport
 from tests.support.processes.scratch_redis import scratch_redis
 
 ALL = ("database", "database_ro", "redis", "index", "worker")
@@ -24,7 +25,7 @@ ALL = ("database", "database_ro", "redis", "index", "worker")
 @pytest.fixture
 def client(settings: Settings) -> Iterator[redis.Redis]:
     with scratch_redis(settings) as client:
-        heartbeats.store(client, "lookup@host")
+        heartbeats.store(client, WorkerReport("lookup@host"))
         yield client
 
 
