@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import ClassVar, Final
 
 from api.http.endpoint import ApiRequest
-from api.http.parameters import Parameters, parse_int
+from api.http.parameters import Parameters, parse_seconds
 from api.http.serialisation import XML
 from api.lookups.endpoint import LookupEndpoint
 from api.lookups.request import LookupRequest, parse_lookup
@@ -55,5 +55,5 @@ class SubmitV1Endpoint(SubmitEndpoint):
 
 
 def _counts_as_none(length: str) -> bool:
-    number = parse_int(length)
-    return number is not None and (number == 0 or number > MAX_DURATION)
+    seconds = parse_seconds(length)
+    return seconds is not None and (seconds == 0 or seconds > MAX_DURATION)

@@ -39,7 +39,7 @@ class Kind(Enum):
     """A compressed fingerprint; stored as its 32-bit words."""
 
     DURATION = auto()
-    """Seconds, 1 to `MAX_DURATION`."""
+    """Seconds, 1 to `MAX_DURATION`; a decimal fraction is rounded half up."""
 
     BITRATE = auto()
     """kbit/s, 1 to `MAX_BITRATE`; 0 is the same as no value."""
@@ -126,7 +126,7 @@ class Receipt:
             _FIELD: SubmissionField(
                 "duration",
                 Kind.DURATION,
-                "Length of the whole file in seconds.",
+                "Length of the whole file in seconds. A fraction is rounded half up.",
                 v1_parameter="length",
                 check_order=4,
                 comment="seconds of audio",

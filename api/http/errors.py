@@ -58,8 +58,8 @@ class MissingParameterError(ApiError):
         "client": "an application's API key",
         "user": "a user's API key",
         "fingerprint": "the value of FINGERPRINT= in fpcalc's output",
-        "duration": "the length of the whole file in whole seconds",
-        "length": "the length of the whole file in whole seconds",
+        "duration": "the length of the whole file in seconds",
+        "length": "the length of the whole file in seconds",
     }
 
     def __init__(self, name: str, hint: str = "") -> None:
@@ -126,7 +126,8 @@ class InvalidDurationError(ApiError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f'parameter "{name}" must be a positive integer: whole seconds, 1 to 32767'
+            f'parameter "{name}" must be a positive integer: seconds, 1 to 32767; a decimal '
+            "fraction is rounded"
         )
 
 

@@ -21,6 +21,7 @@ MAX_ID: Final = 2**31 - 1
 
 # The syntax of Python's int, which the public service uses: digits of any script, and underscores.
 _INTEGER: Final = re.compile(r"[+-]?\d+(?:_\d+)*")
+_SECONDS: Final = re.compile(r"([+-]?)([0-9]+)\.([0-9]+)")
 _MAX_DIGITS: Final = 100  # Python refuses to convert more than 4300 digits
 _SUFFIX: Final = re.compile(r"[0-9]{1,18}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -73,6 +74,11 @@ class Parameters:
         value = self.get(name)
         return None if value is None else parse_int(value)
 
+    def get_seconds(self, name: str) -> int | None:
+        """Return the first value as whole seconds; None if it is absent or not a duration."""
+        value = self.get(name)
+        return None if value is None else parse_seconds(value)
+
     def suffixes(self, *stems: str) -> list[int | None]:
         """Return the distinct suffixes of all parameters with one of the stems, in ascending order.
 
@@ -123,6 +129,24 @@ def parse_int(text: str) -> int | None:
     if len(stripped) > _MAX_DIGITS or not _INTEGER.fullmatch(stripped):
         return None
     return int(stripped)
+
+
+def parse_seconds(text: str) -> int | None:
+    """Return a duration in whole seconds, rounded half up; None if the text is not a duration.
+
+    A duration is an integer as `parse_int` accepts it, or ASCII digits, a dot and ASCII digits. A
+    sign, and white space around the duration, are allowed.
+    """
+    whole = parse_int(text)
+    if whole is not None:
+        return whole
+    stripped = text.strip()
+    found = _SECONDS.fullmatch(stripped) if len(stripped) <= _MAX_DIGITS else None
+    if found is None:
+        return None
+    sign, digits, fraction = found.groups()
+    seconds = int(digits) + (fraction[0] >= "5")
+    return -seconds if sign == "-" else seconds
 
 
 def parse_uuid(text: str) -> UUID | None:

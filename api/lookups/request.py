@@ -162,7 +162,7 @@ def _fingerprint_lookup(
     parameters: Parameters, number: int | None, difference: int, version: int
 ) -> Lookup:
     name = suffixed(DURATION.name(version), number)
-    duration = parameters.get_int(name)
+    duration = parameters.get_seconds(name)
     if not duration:
         raise MissingParameterError(name)
     if not 1 <= duration <= MAX_DURATION:

@@ -35,7 +35,7 @@ def _between(least: int, most: int, **more: Any) -> Schema:  # noqa: ANN401 - an
 
 _SCHEMAS: Final[Mapping[Kind, Schema]] = {
     Kind.FINGERPRINT: TEXT,
-    Kind.DURATION: _between(1, MAX_DURATION),
+    Kind.DURATION: {"type": "number", "minimum": 0.5, "exclusiveMaximum": MAX_DURATION + 0.5},
     Kind.BITRATE: _between(0, MAX_BITRATE),
     Kind.TEXT: TEXT,
     Kind.UUID: UUID,

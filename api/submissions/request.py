@@ -150,7 +150,7 @@ def _parse_foreign_id(parameters: Parameters, name: str) -> str | None:
 
 
 def _parse_duration(parameters: Parameters, name: str) -> int:
-    duration = parameters.get_int(name)
+    duration = parameters.get_seconds(name)
     if duration is None:
         raise MissingParameterError(name)
     if not 1 <= duration <= MAX_DURATION:

@@ -11,7 +11,7 @@ from pipeline.catalog.fingerprint.tables import meta
 from pipeline.catalog.ingest.tables import submission
 from pipeline.submission_fields import COLUMN_FIELDS, METADATA_FIELDS, SUBMISSION_FIELDS
 
-SECONDS = {"type": "integer", "minimum": 1, "maximum": 32767}
+SECONDS = {"type": "number", "minimum": 0.5, "exclusiveMaximum": 32767.5}
 KBIT_PER_SECOND = {"type": "integer", "minimum": 0, "maximum": 32767}
 TEXT = {"type": "string"}
 NUMBER = {"type": "integer"}
@@ -20,7 +20,11 @@ MBID = "5d1f0c5e-1111-4aaa-8aaa-000000000001"
 
 DOCUMENTED = [
     ("fingerprint", "Chromaprint fingerprint as fpcalc prints it (algorithm 2).", TEXT),
-    ("duration", "Length of the whole file in seconds.", SECONDS),
+    (
+        "duration",
+        "Length of the whole file in seconds. A fraction is rounded half up.",
+        SECONDS,
+    ),
     ("bitrate", "Bit rate of the file in kbit/s.", KBIT_PER_SECOND),
     ("fileformat", "Format of the file, such as `MP3`.", TEXT),
     (

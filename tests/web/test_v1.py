@@ -90,7 +90,7 @@ def test_the_reply_is_always_xml(web, form) -> None:
 
 
 def test_the_length_of_each_item_of_a_batch(web) -> None:
-    form = {"fingerprint.1": WORD, "length.1": 10, "fingerprint.3": WORD, "length.3": 30}
+    form = {"fingerprint.1": WORD, "length.1": 10, "fingerprint.3": WORD, "length.3": "29.5"}
     root = ET.fromstring(lookup(web, batch=1, **form).content)  # noqa: S314 - our own
     assert [each.findtext("index") for each in root.iter("fingerprint")] == ["1", "3"]
     assert [each.findtext("id") for each in root.iter("result")] == ["10", "30"]
@@ -104,6 +104,7 @@ def test_the_length_of_each_item_of_a_batch(web) -> None:
         ({"length": ""}, (400, 2), 'missing required parameter "length": the length of the'),
         ({"length": "", "duration": "3"}, (400, 2), 'missing required parameter "length"'),
         ({"length": "0"}, (400, 2), 'missing required parameter "length"'),
+        ({"length": "0.4"}, (400, 2), 'missing required parameter "length"'),
         ({"length": "-1"}, (400, 8), 'parameter "length" must be a positive integer'),
         ({"length": "32768"}, (400, 8), 'parameter "length" must be a positive integer'),
         ({"fingerprint": "!"}, (400, 3), "invalid fingerprint"),
@@ -150,7 +151,7 @@ def test_a_submission(web) -> None:
 
 def test_submissions_with_suffixes(web) -> None:
     form = {"fingerprint.0": WORD, "length.0": 1, "format.0": "FLAC", "track.0": "x"}
-    form |= {"fingerprint.7": WORD, "length.7": 32767, "track.7": "x"}
+    form |= {"fingerprint.7": WORD, "length.7": "32767.4", "track.7": "x"}
     root = ET.fromstring(submit(web, **form).content)  # noqa: S314 - our own
     assert [each.findtext("index") for each in root.iter("submission")] == ["0", "7"]
     assert [(row["length"], row["format"]) for row in web.receipts()] == [
@@ -168,6 +169,8 @@ def test_submissions_with_suffixes(web) -> None:
         ({"length": "x"}, (400, 2), 'missing required parameter "length"'),
         ({"length": " 0 "}, (400, 2), 'missing required parameter "length"'),
         ({"length": "32768"}, (400, 2), 'missing required parameter "length"'),
+        ({"length": "0.4"}, (400, 2), 'missing required parameter "length"'),
+        ({"length": "32767.5"}, (400, 2), 'missing required parameter "length"'),
         ({"length": "-1"}, (400, 8), 'parameter "length" must be a positive integer'),
         ({"fingerprint": ""}, (400, 2), 'missing required parameter "fingerprint"'),
         ({"mbid": "x"}, (400, 7), 'parameter "mbid" is not a valid UUID'),

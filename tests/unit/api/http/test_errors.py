@@ -90,4 +90,4 @@ def test_errors_of_capacity_have_retry_after() -> None:
 
 
 def test_a_missing_duration_has_a_hint() -> None:
-    assert "whole seconds" in errors.MissingParameterError("duration.3").message
+    assert "whole file in seconds" in errors.MissingParameterError("duration.3").message

@@ -1,5 +1,6 @@
 """Parameters are parsed with the leniency of the public service, without exceptions."""
 
+from decimal import ROUND_HALF_UP, Decimal
 from urllib.parse import parse_qsl, quote
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from api.http.parameters import (
     is_foreign_id,
     parse_int,
     parse_pairs,
+    parse_seconds,
     parse_uuid,
     suffixed,
 )
@@ -53,9 +55,66 @@ def test_all_numbers_round_trip(number: int) -> None:
     assert parse_int(f" {number} ") == number
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("223.89", 224),
+        ("223.5", 224),
+        ("223.49999999999999999", 223),
+        ("0.5", 1),
+        ("0.4", 0),
+        ("32767.4", 32767),
+        ("32767.5", 32768),
+        (" 223.0\n", 223),
+        ("+007.9", 8),
+        ("-1.5", -2),
+        ("-0.4", 0),
+        ("-0.9", -1),
+        ("241", 241),
+        ("٣", 3),
+        ("9" * 60, int("9" * 60)),
+        ("1." + "9" * 98, 2),
+        ("1." + "9" * 99, None),
+        ("9" * 10_000, None),
+        ("9" * 10_000 + ".5", None),
+        ("0." + "9" * 1_000_000, None),
+        ("", None),
+        (".", None),
+        ("223.", None),
+        (".5", None),
+        ("223,89", None),
+        ("1.5.5", None),
+        ("1 .5", None),
+        ("1_0.5", None),
+        ("- 1.5", None),
+        ("2.5e1", None),
+        ("1e3", None),
+        ("1E400", None),
+        ("0x1.8p1", None),
+        ("inf", None),
+        ("Infinity", None),
+        ("nan", None),
+        ("٣.٥", None),  # noqa: RUF001 - Arabic digits
+        ("3．5", None),  # noqa: RUF001 - a full-width dot
+        ("223.89s", None),
+        ("3:43", None),
+    ],
+)
+def test_durations(text: str, seconds: int | None) -> None:
+    assert parse_seconds(text) == seconds
+    assert Parameters([("duration.1", text)]).get_seconds("duration.1") == seconds
+    assert Parameters().get_seconds("duration") is None
+
+
+@given(st.decimals(min_value=0, max_value=10**9, places=6))
+def test_durations_are_rounded_half_up(exact: Decimal) -> None:
+    assert parse_seconds(f"{exact:f}") == int(exact.to_integral_value(ROUND_HALF_UP))
+
+
 @given(st.text())
 def test_any_text_is_parsed_without_an_exception(text: str) -> None:
     parse_int(text)
+    parse_seconds(text)
     parse_uuid(text)
     is_foreign_id(text)
 

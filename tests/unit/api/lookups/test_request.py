@@ -61,9 +61,15 @@ def test_fingerprints_of_the_public_service_are_accepted(text: str) -> None:
         ("0", MissingParameterError, 2),
         ("", MissingParameterError, 2),
         ("abc", MissingParameterError, 2),
-        ("241.6", MissingParameterError, 2),
+        ("0.4", MissingParameterError, 2),
+        ("241,6", MissingParameterError, 2),
+        ("241.", MissingParameterError, 2),
+        ("1e3", MissingParameterError, 2),
+        ("inf", MissingParameterError, 2),
         ("-1", InvalidDurationError, 8),
+        ("-1.5", InvalidDurationError, 8),
         ("32768", InvalidDurationError, 8),
+        ("32767.5", InvalidDurationError, 8),
         ("9" * 60, InvalidDurationError, 8),
     ],
 )
@@ -73,7 +79,15 @@ def test_invalid_durations(duration: str, error: type[ApiError], code: int) -> N
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("duration", ["1", "32767"])
+@pytest.mark.parametrize(
+    ("duration", "seconds"), [("223.89", 224), ("223.49", 223), ("223.5", 224), (" +0.5 ", 1)]
+)
+def test_a_fraction_of_a_duration_is_rounded(duration: str, seconds: int) -> None:
+    request = parse(fingerprint_1=WORD, duration_1=duration)
+    assert [lookup.duration for _, lookup in request.lookups()] == [seconds]
+
+
+@pytest.mark.parametrize("duration", ["1", "0.5", "32767", "32767.4"])
 def test_the_longest_and_shortest_duration(duration: str) -> None:
     assert numbers(parse(fingerprint=WORD, duration=duration)) == [None]
 

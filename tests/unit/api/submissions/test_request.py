@@ -110,6 +110,11 @@ def test_bitrates(given: str, kept: int | None) -> None:
     assert only(mbid=MBID, bitrate=given).bitrate == kept
 
 
+@pytest.mark.parametrize(("given", "kept"), [("223.89", 224), ("0.5", 1), ("32767.4", 32767)])
+def test_a_fraction_of_a_duration_is_rounded(given: str, kept: int) -> None:
+    assert only(mbid=MBID, duration=given).length == kept
+
+
 def test_texts_fit_into_an_index() -> None:
     assert only(mbid=MBID, fileformat="é" * 1000).format == "é" * 255
     assert only(mbid=MBID, fileformat="a\x00b").format == "a b"
@@ -141,7 +146,11 @@ def test_the_order_of_errors(first: int) -> None:
         ({"duration": "0"}, 8, "duration"),
         ({"duration": "-1"}, 8, "duration"),
         ({"duration": "32768"}, 8, "duration"),
-        ({"duration": "241.6"}, 2, "duration"),
+        ({"duration": "0.4"}, 8, "duration"),
+        ({"duration": "-1.5"}, 8, "duration"),
+        ({"duration": "32767.5"}, 8, "duration"),
+        ({"duration": "241,6"}, 2, "duration"),
+        ({"duration": "nan"}, 2, "duration"),
         ({"bitrate": "32768"}, 9, "bitrate"),
         ({"fingerprint": "AQAAAA"}, 3, "fingerprint"),
         ({"fingerprint": "AQAAAg"}, 3, "fingerprint"),
