@@ -72,7 +72,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
     "user": Parameter("Key of the user."),
     **{each.parameter: _submitted(each) for each in SUBMISSION_FIELDS},
     "trackid": Parameter("AcoustID of a track, instead of a fingerprint.", UUID, True),  # noqa: FBT003 - is_numbered
-    "meta": Parameter("Metadata of the results: words separated by spaces."),
+    "meta": Parameter("Metadata of the results: words separated by spaces, `+` or commas."),
     "maxdurationdiff": Parameter(
         "Maximum difference of the durations, in seconds.", _between(1, 30, default=7)
     ),

@@ -5,7 +5,7 @@ import pytest
 from cli.stack.servers.ports import LOOPBACK, free_port
 from pipeline.messages import Lookup
 from tests.support.clients.lookup_worker import Answer, echo
-from tests.support.clients.web_client import GID, MBID, WORD, code_of, error_of
+from tests.support.clients.web_client import FORM, GID, MBID, WORD, code_of, error_of
 
 XML = "<?xml version='1.0' encoding='UTF-8'?>\n"
 
@@ -52,6 +52,24 @@ def test_the_message_to_the_worker(web) -> None:
     assert lookup.fingerprint == bytes.fromhex("010000010719")
     assert (lookup.duration, lookup.max_duration_diff) == (241, 12)
     assert batch.metas == ["recordings releases"]
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        "recordings+releasegroups+compress",
+        "recordings%2Breleasegroups%2Bcompress",
+        "recordings,releasegroups,compress",
+        "recordings%2C+releasegroups%20compress",
+    ],
+)
+def test_the_separators_of_meta(web, meta) -> None:
+    query = f"client={web.application}&trackid={GID}&meta={meta}"
+    assert web.http.simulate_get("/v2/lookup", query_string=query).status_code == 200
+    assert web.http.simulate_post("/v2/lookup", body=query, content_type=FORM).status_code == 200
+    assert [batch.metas for batch in web.worker.batches] == [
+        ["compress recordings releasegroups"]
+    ] * 2
 
 
 def test_metadata_is_passed_on_unchanged(web) -> None:

@@ -91,14 +91,18 @@ _SHORTHANDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 """Short values of the whole parameter, and the words that they mean."""
 
 
+_SEPARATORS: Final = str.maketrans("+,", "  ")
+"""Characters that separate words as white space does; a client may escape the ``+`` of a URL."""
+
+
 def normalize_meta(meta: str | None) -> str:
     """Return the known words of a ``meta`` parameter, each once, sorted, separated by spaces.
 
     Values that differ only in order, repetitions or unknown words have equal results.
 
     Args:
-        meta: words separated by white space, or ``0`` (nothing), ``1`` (``recordingids``) or
-            ``2`` (``m2``).
+        meta: words separated by white space, ``+`` or commas, or only ``0`` (nothing), ``1``
+            (``recordingids``) or ``2`` (``m2``).
     """
     return " ".join(sorted(_words(meta))) if meta else ""
 
@@ -124,7 +128,7 @@ def parse_meta(meta: str) -> MetaOptions:
 
 
 def _words(meta: str) -> frozenset[str]:
-    words = frozenset(meta.split())
+    words = frozenset(meta.translate(_SEPARATORS).split())
     if len(words) == 1:
         [word] = words
         words = _SHORTHANDS.get(word, words)

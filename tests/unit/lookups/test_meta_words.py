@@ -17,7 +17,7 @@ FULL, IDS = Detail.FULL, Detail.IDS
 API_PAGE = Path(__file__).parents[3] / "docs" / "api.md"
 
 
-@pytest.mark.parametrize("meta", ["", " ", "0", "recording", "RECORDINGS", "3"])
+@pytest.mark.parametrize("meta", ["", " ", "0", "0,", "+", "recording", "RECORDINGS", "3"])
 def test_without_a_known_word_no_option_is_set(meta: str):
     assert parse_meta(meta) == MetaOptions()
     assert normalize_meta(meta) == ""
@@ -66,6 +66,13 @@ def test_words_combine(meta: str, options: MetaOptions):
         ("2", "m2"),
         ("recordings  releases\trecordings", "recordings releases"),
         ("releases recordings", "recordings releases"),
+        ("recordings+releasegroups", "recordings releasegroups"),
+        ("recordings,releasegroups", "recordings releasegroups"),
+        ("+recordings , releases+,+compress,", "compress recordings releases"),
+        ("recordings;releases", ""),
+        ("1+", "recordingids"),
+        (",2", "m2"),
+        ("+,", ""),
         ("x" * 1000 + " isrcs unknown", "isrcs"),
     ],
 )
