@@ -54,7 +54,7 @@ _METADATA: Final[dict[str, Schema]] = {
         {
             "id": {"anyOf": [UUID, NUMBER]},
             "position": nullable(NUMBER),
-            "title": TEXT,
+            "title": nullable(TEXT),
             "artists": listed(ref("Artist")),
             "duration": {"type": "number"},
             "medium": ref("Medium"),

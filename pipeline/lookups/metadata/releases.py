@@ -68,8 +68,8 @@ class ReleaseView:
         shown: Json = {"id": release.gid}
         if self.options.releases is Detail.FULL:
             shown["title"] = release.title
-            shown["medium_count"] = release.medium_count
-            shown["track_count"] = release.track_count
+            put(shown, "medium_count", release.medium_count)
+            put(shown, "track_count", release.track_count)
             put(shown, "artists", self.artists.get(release.credit))
             shown.update(event_fields(self.musicbrainz.events.get(release.id, ())))
         if self.options.tracks:

@@ -1,6 +1,7 @@
 """Makes the JSON of submitted texts, for the word `usermeta`.
 
-The recordings, release groups and releases of a text have no ids, and their artists are strings.
+The recordings, release groups and releases of a text have no ids, and no unknown titles and
+artists. A track always has its title, null if unknown, and its artists. Artists are strings.
 """
 
 from typing import Any, Final
@@ -17,30 +18,25 @@ def text_recording(text: UserText, options: MetaOptions) -> Json:
     """Return a text in the form of a recording without an id."""
     shown = _titled(text.title, text.artist) if options.recordings is Detail.FULL else {}
     if options.release_groups:
-        put(shown, "releasegroups", _only(_release_group(text, options)))
+        shown["releasegroups"] = [_release_group(text, options)]
     elif options.releases:
-        put(shown, "releases", _only(_release(text, options)))
+        shown["releases"] = [_release(text, options)]
     if options.compress:
         compress(shown)
-    return shown
+    return _without_empty_parts(shown)
 
 
 def _titled(title: str | None, artist: str | None) -> Json:
-    shown: Json = {}
-    put(shown, "title", title)
+    shown: Json = {"title": title or ""}
     put(shown, "artists", [artist] if artist else None)
     return shown
-
-
-def _only(part: Json) -> list[Json]:
-    return [part] if part else []
 
 
 def _release_group(text: UserText, options: MetaOptions) -> Json:
     full = options.release_groups is Detail.FULL
     shown = _titled(text.album, text.album_artist) if full else {}
     if options.releases:
-        put(shown, "releases", _only(_release(text, options)))
+        shown["releases"] = [_release(text, options)]
     return shown
 
 
@@ -57,5 +53,21 @@ def _release(text: UserText, options: MetaOptions) -> Json:
 
 
 def _medium(text: UserText) -> Json:
-    track = {"id": text.id, "position": text.track_no, **_titled(text.title, text.artist)}
+    track = {
+        "id": text.id,
+        "position": text.track_no,
+        "title": text.title,
+        "artists": [text.artist] if text.artist else [],
+    }
     return {"position": text.disc_no, "track_count": None, "tracks": [track]}
+
+
+def _without_empty_parts(part: Json) -> Json:
+    """Remove empty titles, and release groups and releases that are empty; tracks stay."""
+    kept: Json = {}
+    for key, value in part.items():
+        if key in ("releasegroups", "releases"):
+            put(kept, key, [child for child in map(_without_empty_parts, value) if child])
+        elif key != "title" or value:
+            kept[key] = value
+    return kept

@@ -350,6 +350,15 @@ def test_no_more_than_ten_texts(databases: Databases):
     assert titles == [str(number) for number in range(11, 1, -1)]
 
 
+def test_the_tracks_of_a_release_are_those_of_its_mediums(databases: Databases):
+    """A release on mediums without tracks has none."""
+    with databases.engine("musicbrainz").begin() as connection:
+        connection.execute(sa.update(mb.medium).values(track_count=0))
+        found = metadata.load(connection, Wanted({WEATHER}, {WEATHER}))
+        connection.rollback()
+    assert (found.releases[1].medium_count, found.releases[1].track_count) == (2, 0)
+
+
 def test_an_area_with_two_codes_is_two_events(databases: Databases):
     """As the public service shows it."""
     with databases.engine("musicbrainz").begin() as connection:

@@ -152,6 +152,23 @@ def test_a_medium_has_its_title_and_its_format():
     ]
 
 
+@pytest.mark.parametrize("meta", ["releases", "recordings releases", "releasegroups releases"])
+def test_a_release_without_tracks_has_no_track_count(meta: str):
+    """MusicBrainz may have mediums whose number of tracks is 0; the mediums show it."""
+    empty = {key: each._replace(track_count=0) for key, each in CATALOGUE.releases.items()}
+    disc = {
+        key: [track._replace(medium_track_count=0) for track in tracks]
+        for key, tracks in CATALOGUE.tracks.items()
+    }
+    whole = shown(A, f"{meta} tracks", replace(CATALOGUE, releases=empty, tracks=disc))
+    whole = whole.get("recordings", [whole])[0]
+    whole = whole.get("releasegroups", [whole])[0]
+    release = whole["releases"][0]
+    assert "track_count" not in release
+    assert release["medium_count"] == 2
+    assert [medium["track_count"] for medium in release["mediums"]] == [0]
+
+
 def test_m2_leaves_out_the_duration_of_a_track_without_a_length():
     """The rest of the answer is the same."""
     tracks = shown(E, "m2")["recordings"][1]["tracks"]
