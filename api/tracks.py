@@ -1,7 +1,5 @@
 """``/v2/track/*``: returns the tracks of recordings."""
 
-from collections.abc import Mapping
-from itertools import islice
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -25,24 +23,24 @@ class ListByMbidEndpoint(CountedEndpoint):
     def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Return the tracks of the first MBID, or with ``batch`` those of each MBID.
 
-        With ``batch`` the reply has each MBID in the client's spelling.
+        With ``batch`` the reply has an entry for each value of ``mbid``, in the client's spelling.
         """
         parameters = request.parameters
         mbids = _parse_mbids(parameters)
         batch = bool(parameters.get_int("batch"))
         disabled = bool(parameters.get_int("disabled"))
         if not batch:
-            mbids = dict(islice(mbids.items(), 1))
-        found = self._find(mbids, disabled=disabled)
+            mbids = mbids[:1]
+        found = self._find({mbid for _, mbid in mbids}, disabled=disabled)
         shown = [
             {"mbid": text, "tracks": [_show(track) for track in found.get(mbid, ())]}
-            for text, mbid in mbids.items()
+            for text, mbid in mbids
         ]
         return {"mbids": shown} if batch else {"tracks": shown[0]["tracks"]}
 
-    def _find(self, mbids: Mapping[str, UUID], *, disabled: bool) -> dict[UUID, list[LinkedTrack]]:
+    def _find(self, mbids: set[UUID], *, disabled: bool) -> dict[UUID, list[LinkedTrack]]:
         with self._databases.engine("fingerprint", read_only=True).connect() as connection:
-            return tracks_by_mbids(connection, set(mbids.values()), disabled=disabled)
+            return tracks_by_mbids(connection, mbids, disabled=disabled)
 
 
 class ListByPuidEndpoint(CountedEndpoint):
@@ -60,17 +58,17 @@ class ListByPuidEndpoint(CountedEndpoint):
         return {"tracks": []}
 
 
-def _parse_mbids(parameters: Parameters) -> dict[str, UUID]:
-    """Return the MBIDs by the client's spelling, in the order of the request."""
+def _parse_mbids(parameters: Parameters) -> list[tuple[str, UUID]]:
+    """Return each MBID in the client's spelling and parsed, in the order of the request."""
     texts = parameters.get_all("mbid")
-    if not any(texts):
+    if not texts:
         raise MissingParameterError("mbid", "the id of a MusicBrainz recording")
-    mbids: dict[str, UUID] = {}
+    mbids: list[tuple[str, UUID]] = []
     for text in texts:
         mbid = parse_uuid(text)
         if mbid is None:
             raise InvalidUUIDError("mbid")
-        mbids[text] = mbid
+        mbids.append((text, mbid))
     return mbids
 
 

@@ -48,10 +48,10 @@ class Kind(Enum):
     """A text; cut to 255 characters."""
 
     UUID = auto()
-    """A UUID; the nil UUID is the same as no value."""
+    """A UUID; the nil UUID and an empty value are the same as no value."""
 
     UUIDS = auto()
-    """Any number of UUIDs; each becomes a separate submission."""
+    """Any number of UUIDs; each becomes a separate submission. An empty value is an error."""
 
     FOREIGN_ID = auto()
     """``vendor:id``, at most 255 characters."""

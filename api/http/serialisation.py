@@ -19,7 +19,7 @@ _CONTENT_TYPES: Final[Mapping[Format, str]] = {
     "jsonp": "application/javascript; charset=UTF-8",
     "xml": "text/xml; charset=UTF-8",
 }
-_CALLBACK: Final = re.compile(r"[$A-Za-z_][$A-Za-z0-9_]*(?:\.[$A-Za-z_][$A-Za-z0-9_]*)*")
+_CALLBACK: Final = re.compile(r"[$A-Za-z_][A-Za-z0-9_]*(?:\.[$A-Za-z_][A-Za-z0-9_]*)*")
 _ENCODER: Final = json.JSONEncoder(sort_keys=True)
 # Characters that XML 1.0 allows neither literally nor as references.
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

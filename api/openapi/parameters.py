@@ -57,8 +57,8 @@ COMMON: Final[Mapping[str, Parameter]] = {
         "Format of the reply.", {"enum": ["json", "jsonp", "xml"], "default": "json"}
     ),
     "jsoncallback": Parameter(
-        "Function that a `jsonp` reply calls: a dotted identifier. For other values the default is "
-        "used.",
+        "Function that a `jsonp` reply calls: a dotted identifier. Only the first character of a "
+        "part may be `$`. For other values the default is used.",
         {"type": "string", "default": "jsonAcoustidApi"},
     ),
     "secret": Parameter("The cluster's secret. Requests with it are not rate limited."),

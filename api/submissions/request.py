@@ -130,7 +130,7 @@ def _parse_uuid(parameters: Parameters, name: str) -> UUID | None:
 
 
 def _parse_uuids(parameters: Parameters, name: str) -> list[UUID]:
-    found = (_parse_identifier(name, value) for value in parameters.get_all(name) if value)
+    found = (_parse_identifier(name, value) for value in parameters.get_all(name))
     return [each for each in found if each is not None]
 
 

@@ -98,6 +98,8 @@ def test_a_bad_item_is_dropped(web) -> None:
         ({"fingerprint": ""}, 400, 2),
         ({"duration": "0"}, 400, 8),
         ({"mbid": "x"}, 400, 7),
+        ({"mbid": ""}, 400, 7),
+        ({"mbid": [MBID, ""]}, 400, 7),
         ({"foreignid": "x"}, 400, 10),
         ({"bitrate": "40000"}, 400, 9),
         ({"fingerprint": "AQAAAA"}, 400, 3),

@@ -77,7 +77,7 @@ def test_without_batch_only_the_first_mbid_is_looked_up(web, tracks) -> None:
 
 def test_a_batch(web, tracks) -> None:
     unknown = str(uuid.uuid4())
-    asked = [tracks.other, unknown, tracks.mbid, tracks.other]
+    asked = [tracks.other, unknown, tracks.mbid]
     result = web.post(PATH, mbid=asked, batch=1, disabled=1)
     assert result.text == (
         f'{{"mbids": [{{"mbid": "{tracks.other}", "tracks": [{{"disabled": true, '
@@ -86,6 +86,13 @@ def test_a_batch(web, tracks) -> None:
         f'{{"id": "{tracks.second[1]}"}}, {{"disabled": true, "id": "{tracks.third[1]}"}}]}}], '
         '"status": "ok"}'
     )
+
+
+def test_a_batch_has_an_entry_for_each_value(web, tracks) -> None:
+    mbids = [tracks.mbid, tracks.other, tracks.mbid, tracks.mbid.upper()]
+    found = web.get(PATH, mbid=mbids, batch=1).json["mbids"]
+    assert [each["mbid"] for each in found] == mbids
+    assert [len(each["tracks"]) for each in found] == [2, 0, 2, 2]
 
 
 def test_a_batch_in_xml(web, tracks) -> None:
@@ -122,7 +129,8 @@ def test_a_merged_track_is_not_redirected(web, tracks) -> None:
     ("mbids", "code", "text"),
     [
         ([], 2, 'missing required parameter "mbid"'),
-        ([""], 2, 'missing required parameter "mbid"'),
+        ([""], 7, 'parameter "mbid" is not a valid UUID'),
+        (["", ""], 7, 'parameter "mbid" is not a valid UUID'),
         (["x"], 7, 'parameter "mbid" is not a valid UUID'),
         ([str(uuid.uuid4()), ""], 7, 'parameter "mbid" is not a valid UUID'),
         ([uuid.uuid4().hex], 7, 'parameter "mbid" is not a valid UUID'),

@@ -174,6 +174,7 @@ def test_submissions_with_suffixes(web) -> None:
         ({"length": "-1"}, (400, 8), 'parameter "length" must be a positive integer'),
         ({"fingerprint": ""}, (400, 2), 'missing required parameter "fingerprint"'),
         ({"mbid": "x"}, (400, 7), 'parameter "mbid" is not a valid UUID'),
+        ({"mbid": ""}, (400, 7), 'parameter "mbid" is not a valid UUID'),
         ({"foreignid": "x"}, (400, 10), 'parameter "foreignid" is not a valid foreign ID'),
         ({"bitrate": "-1"}, (400, 9), 'parameter "bitrate" must be a positive integer'),
     ],

@@ -44,8 +44,14 @@ def test_jsonp_has_a_callback_and_no_semicolon() -> None:
     assert named.content_type == "application/javascript; charset=UTF-8"
 
 
+@pytest.mark.parametrize("callback", ["$", "$a", "_", "a9", "$.$", "$a._b.$c9", "jQuery17_4"])
+def test_a_callback_is_a_dotted_identifier(callback: str) -> None:
+    assert style(format="jsonp", jsoncallback=callback).callback == callback
+
+
 @pytest.mark.parametrize(
-    "callback", ["", "9a", "a..b", "a.", "a b", "a(", "alert(1)//", "a\n", "é", "a.9"]
+    "callback",
+    ["", "9a", "a..b", "a.", "a b", "a(", "alert(1)//", "a\n", "é", "a.9", "a$", "$$", "a.b$c"],
 )
 def test_an_invalid_callback_is_replaced_by_the_default(callback: str) -> None:
     assert style(format="jsonp", jsoncallback=callback).callback == DEFAULT_CALLBACK

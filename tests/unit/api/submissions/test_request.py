@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.http.errors import ApiError, MissingParameterError
+from api.http.errors import ApiError, InvalidUUIDError, MissingParameterError
 from api.http.parameters import Parameters
 from api.submissions.request import NumberedReceipt, Submitter, parse_submissions
 from pipeline.submission_fields import Receipt
@@ -80,8 +80,15 @@ def test_the_nil_uuid_is_ignored() -> None:
     assert parse(**MINIMAL, puid=NIL) == []
 
 
-def test_an_empty_mbid_is_ignored() -> None:
-    assert only(mbid=["", MBID]).mbid == UUID(MBID)
+@pytest.mark.parametrize("mbids", ["", [""], ["", MBID], [MBID, ""], [NIL, ""]])
+def test_an_empty_mbid_is_not_a_uuid(mbids: str | list[str]) -> None:
+    with pytest.raises(InvalidUUIDError, match=r'"mbid\.3"'):
+        parse(fingerprint_3=WORD, duration_3=3, track_3="x", mbid_3=mbids)
+
+
+@pytest.mark.parametrize("name", ["puid", "foreignid", "bitrate", "fileformat", "album", "year"])
+def test_other_optional_parameters_may_be_empty(name: str) -> None:
+    assert only(**{"mbid": MBID, name: ""}).mbid == UUID(MBID)
 
 
 @pytest.mark.parametrize(
