@@ -12,7 +12,7 @@ from api.http.serialisation import XML
 from api.lookups.endpoint import LookupEndpoint
 from api.lookups.request import LookupRequest, parse_lookup
 from api.submissions.endpoint import SubmitEndpoint
-from api.submissions.request import NumberedReceipt, Submitter, parse_submissions
+from api.submissions.request import Submissions, Submitter, parse_submissions
 from pipeline.submission_fields import DURATION, MAX_DURATION
 
 _DURATION: Final = DURATION.name(1)
@@ -43,7 +43,7 @@ class SubmitV1Endpoint(SubmitEndpoint):
         """Set the format of the reply to XML."""
         request.style = XML
 
-    def parse(self, parameters: Parameters, submitter: Submitter) -> list[NumberedReceipt]:
+    def parse(self, parameters: Parameters, submitter: Submitter) -> Submissions:
         """Parse submissions. Ignore a length of 0, and a length over `MAX_DURATION`."""
         kept = Parameters(
             (name, value)

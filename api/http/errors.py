@@ -27,7 +27,7 @@ class ApiError(Exception):
         headers: additional headers of the reply.
     """
 
-    code: ClassVar[int] = 5
+    code: int = 5
     status: int = 500
 
     def __init__(self, message: str, headers: Mapping[str, str] | None = None) -> None:

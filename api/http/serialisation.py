@@ -20,6 +20,9 @@ _CONTENT_TYPES: Final[Mapping[Format, str]] = {
     "xml": "text/xml; charset=UTF-8",
 }
 _CALLBACK: Final = re.compile(r"[$A-Za-z_][A-Za-z0-9_]*(?:\.[$A-Za-z_][A-Za-z0-9_]*)*")
+_ITEM_TAGS: Final[Mapping[str, str]] = {"skipped": "item"}
+"""The names of the items of lists whose name is not a plural."""
+
 _ENCODER: Final = json.JSONEncoder(sort_keys=True)
 # Characters that XML 1.0 allows neither literally nor as references.
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -93,8 +96,8 @@ def to_xml(body: Mapping[str, Any]) -> bytes:
     """Return the element ``<response>``, whose children are the keys of the body.
 
     A key that starts with ``@`` becomes an attribute. The name of the items of a list is the
-    singular of the list's name. A scalar is written as `str` returns it. U+FFFD replaces characters
-    that XML does not allow.
+    singular of the list's name; the items of ``skipped`` are named ``item``. A scalar is written as
+    `str` returns it. U+FFFD replaces characters that XML does not allow.
 
     Raises:
         ValueError: the name of a list is not a plural.
@@ -125,6 +128,8 @@ def _text(value: object) -> str:
 
 
 def _singular(tag: str) -> str:
+    if tag in _ITEM_TAGS:
+        return _ITEM_TAGS[tag]
     if tag.endswith("ies"):
         return f"{tag[:-3]}y"
     if tag.endswith("s"):

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from api.http.errors import ApiError, InternalError, InvalidFingerprintError
 from api.http.parameters import suffixed
+from api.http.skipped_items import SkippedItem, with_skipped
 from api.lookups.pending import Answer
 from api.lookups.request import LookupRequest
 
@@ -33,11 +35,14 @@ class ReplyPlan:
         items: the items of the request, by ascending number.
         batch: whether the reply has the results of all items, or of the first valid one only.
         old_names: whether the reply calls recordings tracks, as in version 1 of the protocol.
+        shows_skipped: whether the reply to a batch names the items that it leaves out. Plans that
+            an earlier version of this project stored do not have their error codes.
     """
 
     items: Sequence[PlannedItem]
     batch: bool
     old_names: bool = False
+    shows_skipped: bool = True
 
     @classmethod
     def of(cls, request: LookupRequest) -> "ReplyPlan":
@@ -50,18 +55,22 @@ class ReplyPlan:
 
     @classmethod
     def from_json(cls, text: str) -> "ReplyPlan":
-        """Return the plan that `to_json` wrote. Its errors have only their messages."""
+        """Return the plan that `to_json` wrote. Its errors have only their codes and messages."""
         fields = json.loads(text)
+        codes = fields.get("codes", repeat(ApiError.code))
         items = [
-            PlannedItem(number, None if message is None else ApiError(message))
-            for number, message in fields["items"]
+            PlannedItem(number, None if message is None else _restored(message, code))
+            for (number, message), code in zip(fields["items"], codes, strict=False)
         ]
-        return cls(items, fields["batch"], fields["old_names"])
+        return cls(items, fields["batch"], fields["old_names"], shows_skipped="codes" in fields)
 
     def to_json(self) -> str:
         """Return the plan as JSON."""
         items = [(number, None if error is None else error.message) for number, error in self.items]
-        return json.dumps({"items": items, "batch": self.batch, "old_names": self.old_names})
+        codes = [None if error is None else error.code for _, error in self.items]
+        return json.dumps(
+            {"items": items, "codes": codes, "batch": self.batch, "old_names": self.old_names}
+        )
 
     def compose(self, answers: Sequence[Answer]) -> dict[str, Any]:
         """Return the body of the reply.
@@ -75,25 +84,34 @@ class ReplyPlan:
         """
         remaining = iter(answers)
         found: list[dict[str, Any]] = []
-        last_error: ApiError = InternalError()
+        skipped: list[SkippedItem] = []
         for number, error in self.items:
             if error is not None:
-                last_error = error
+                skipped.append(SkippedItem(number, error))
                 continue
             answer = next(remaining, None)
             if answer is None:
                 break
             if "error" in answer:
                 name = suffixed("fingerprint", number)
-                last_error = InvalidFingerprintError(name, f"it is {answer['error']}")
+                reason = InvalidFingerprintError(name, f"it is {answer['error']}")
+                skipped.append(SkippedItem(number, reason))
             else:
                 found.append({"index": number, "results": self._named(answer["results"])})
         if not found:
-            raise last_error
-        return {"fingerprints": found} if self.batch else {"results": found[0]["results"]}
+            raise skipped[-1].error if skipped else InternalError()
+        if not self.batch:
+            return {"results": found[0]["results"]}
+        return with_skipped({"fingerprints": found}, skipped if self.shows_skipped else ())
 
     def _named(self, results: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if not self.old_names:
             return results
         names = {"recordings": "tracks"}
         return [{names.get(key, key): value for key, value in each.items()} for each in results]
+
+
+def _restored(message: str, code: int) -> ApiError:
+    error = ApiError(message)
+    error.code = code
+    return error

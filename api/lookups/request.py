@@ -14,6 +14,7 @@ from api.http.errors import (
     RequestTooLargeError,
 )
 from api.http.parameters import Parameters, parse_uuid, suffixed
+from api.http.skipped_items import MAX_SKIPPED
 from pipeline.fingerprint.codec import ALGORITHM_TEST2, InvalidFingerprint, unpack_text
 from pipeline.lookups.metadata.meta_words import normalize_meta
 from pipeline.messages import Lookup
@@ -52,8 +53,9 @@ class LookupRequest:
     """The parsed parameters of a lookup.
 
     Attributes:
-        items: the items by ascending number; at least one is valid. Of adjacent invalid items only
-            the last is kept, since only its error can be reported.
+        items: the items by ascending number; at least one is valid. Not all invalid items are
+            kept: of a batch the first `MAX_SKIPPED`, which the reply names, and of further ones
+            only the last of adjacent ones, since only its error can be reported.
         meta: the result of `normalize_meta`.
         batch: whether the reply has the results of all items, or of the first valid one only.
         old_names: whether the reply calls recordings tracks, as in version 1 of the protocol.
@@ -109,10 +111,13 @@ def parse_lookup(parameters: Parameters, version: int = 2) -> LookupRequest:
         raise MissingParameterError("fingerprint", 'or "trackid" instead')
     items: list[Item] = []
     fingerprints = 0
+    shown = MAX_SKIPPED if batch else 0  # invalid items that are kept although they are adjacent
     for number in numbers:
         item = Item(number, _parse_item(parameters, number, difference, version))
-        if items and item.is_invalid and items[-1].is_invalid:
-            items.pop()  # its error is never reported, and there may be thousands of such items
+        if item.is_invalid:
+            shown -= 1
+            if shown < -1 and items[-1].is_invalid:
+                items.pop()  # its error is never shown, and there may be thousands of such items
         items.append(item)
         fingerprints += item.is_fingerprint
         if fingerprints > MAX_FINGERPRINTS:

@@ -46,15 +46,16 @@ def _list_meta_words() -> str:
 _LOOKUP: Final = f"""
 An item has `fingerprint` and `duration`, or `trackid`. Without `batch`, the reply has the results
 of the first valid item. With `batch`, it has the results of all items: up to 20 fingerprints or 100
-track ids. Invalid items are ignored. If all items are invalid, the reply is an error.
+track ids. Invalid items have no results; with `batch`, `skipped` has the reason of each. If all
+items are invalid, the reply is an error.
 
 {_list_meta_words()}
 """
 
 _SUBMIT: Final = """
 An item needs `fingerprint`, `duration`, and an `mbid`, a `puid` or text metadata. An item with
-several MBIDs becomes several submissions. Invalid items are ignored. If all items are invalid, the
-reply is an error.
+several MBIDs becomes several submissions. Other items are left out, and `skipped` has the reason of
+each. If all items are invalid, the reply is an error.
 
 After a successful reply no submission is lost. Each submission reaches a final state, which
 `/v2/submission_status` and `/v2/task/{task_id}` return.

@@ -146,17 +146,33 @@ _SUBMISSIONS: Final[dict[str, Schema]] = {
 }
 
 _FINGERPRINTS: Final = record({"index": nullable(NUMBER), "results": listed(ref("Result"))})
+_ERROR: Final = record({"code": NUMBER, "message": TEXT})
+_SKIPPED: Final = {"skipped": listed(ref("SkippedItem"))}
 _TASK_ID: Final = record({"id": UUID})
 
 _REPLIES: Final[dict[str, Schema]] = {
     "LookupReply": {
         "anyOf": [
             reply({"results": listed(ref("Result"))}),
-            reply({"fingerprints": listed(_FINGERPRINTS)}),
+            reply({"fingerprints": listed(_FINGERPRINTS)}, _SKIPPED),
             reply({"task": _TASK_ID}),
         ]
     },
-    "SubmitReply": reply({"submissions": listed(ref("Submission"))}, {"task": _TASK_ID}),
+    "SubmitReply": reply(
+        {"submissions": listed(ref("Submission"))}, {"task": _TASK_ID, **_SKIPPED}
+    ),
+    "SkippedItem": {
+        "description": "An item that the reply leaves out, and the error that it would get alone.",
+        **record(
+            {
+                "index": {
+                    "type": "string",
+                    "description": "Suffix of the item; empty for the item without a suffix.",
+                },
+                "error": _ERROR,
+            }
+        ),
+    },
     "SubmissionsReply": reply({"submissions": listed(ref("Submission"))}),
     "TaskReply": reply({"task": ref("Task")}),
     "FingerprintReply": reply(
@@ -196,7 +212,7 @@ _REPLIES: Final[dict[str, Schema]] = {
     "Error": record(
         {
             "status": {"const": "error"},
-            "error": record({"code": NUMBER, "message": TEXT}),
+            "error": _ERROR,
         }
     ),
 }

@@ -10,9 +10,10 @@ import structlog
 from api.access.access_control import AccessControl, KeyedEndpoint
 from api.http.endpoint import ApiRequest
 from api.http.parameters import MAX_ID, Parameters, parse_int
+from api.http.skipped_items import with_skipped
 from api.submissions.publisher import SubmissionPublisher
 from api.submissions.receipts import ReceiptWriter
-from api.submissions.request import NumberedReceipt, Submitter, parse_submissions
+from api.submissions.request import NumberedReceipt, Submissions, Submitter, parse_submissions
 from pipeline.catalog.app.accounts import Application
 from pipeline.catalog.ingest.submission_status import SubmissionStatus, statuses
 from pipeline.runtime.databases import DATABASE_UNREACHABLE, Databases
@@ -70,27 +71,28 @@ class SubmitEndpoint(KeyedEndpoint):
         return application
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
-        """Return the submissions, and the id of the task that imports them.
+        """Return the submissions, the id of the task that imports them, and the skipped items.
 
         If no item has an MBID, a PUID or metadata, there are no submissions and there is no task.
         """
         parameters = request.parameters
         version = parameters.get_text("clientversion")
         submitter = Submitter(request.account_id, request.application_id, version)
-        received = self.parse(parameters, submitter)
+        received, skipped = self.parse(parameters, submitter)
         if not received:
-            return {"submissions": []}
+            return with_skipped({"submissions": []}, skipped)
         task_id = uuid.uuid4()
         ids = self._store(received, task_id, request.deadline)
         self._publisher.add(ids)
         known = self._wait(ids, parameters.get_int("wait") or 0, request.deadline)
-        return {"submissions": _show(received, ids, known), "task": {"id": str(task_id)}}
+        body = {"submissions": _show(received, ids, known), "task": {"id": str(task_id)}}
+        return with_skipped(body, skipped)
 
-    def parse(self, parameters: Parameters, submitter: Submitter) -> list[NumberedReceipt]:
-        """Return the receipts of the items that have an MBID, a PUID or metadata.
+    def parse(self, parameters: Parameters, submitter: Submitter) -> Submissions:
+        """Return the submissions of a request.
 
         Raises:
-            ApiError: no item is valid.
+            ApiError: all items are invalid.
         """
         return parse_submissions(parameters, submitter)
 

@@ -25,6 +25,7 @@ from api.http.parameters import (
     parse_uuid,
     suffixed,
 )
+from api.http.skipped_items import MAX_SKIPPED, SkippedItem
 from api.lookups.request import check_version
 from pipeline.catalog.fingerprint import submitted_links
 from pipeline.fingerprint.codec import InvalidFingerprint, decode
@@ -64,12 +65,23 @@ class NumberedReceipt(NamedTuple):
     receipt: Receipt
 
 
+class Submissions(NamedTuple):
+    """The submissions of a request.
+
+    Attributes:
+        receipts: a receipt for each MBID of each valid item, or one for an item without MBIDs.
+        skipped: the items without a receipt: the invalid ones, and those without an MBID, a PUID
+            and metadata.
+    """
+
+    receipts: list[NumberedReceipt]
+    skipped: list[SkippedItem]
+
+
 def parse_submissions(
     parameters: Parameters, submitter: Submitter, version: int = 2
-) -> list[NumberedReceipt]:
-    """Return a receipt for each MBID of each valid item, or one for an item without MBIDs.
-
-    An item without an MBID, a PUID or metadata has no receipt.
+) -> Submissions:
+    """Return the submissions of a request.
 
     Args:
         parameters: the parameters of the request.
@@ -77,23 +89,36 @@ def parse_submissions(
         version: the version of the protocol, 1 or 2.
 
     Raises:
-        ApiError: no item is valid; the error is that of the last item.
+        ApiError: all items are invalid; the error is that of the last item. An item without an
+            MBID, a PUID and metadata is not invalid, as in the public service.
     """
     numbers = parameters.suffixes("fingerprint")
     if not numbers:
         raise MissingParameterError("fingerprint")
-    items: list[tuple[int | None, dict[str, Any]]] = []
+    receipts: list[NumberedReceipt] = []
+    skipped: list[SkippedItem] = []
+    has_valid_item = False
     for number in numbers:
         try:
-            items.append((number, _parse_item(parameters, number, version)))
-        except ApiError:
-            if not items and number == numbers[-1]:
+            values = _parse_item(parameters, number, version)
+        except ApiError as error:
+            if not has_valid_item and number == numbers[-1]:
                 raise
-    return [
-        NumberedReceipt(number, receipt)
-        for number, values in items
-        for receipt in _receipts(values, submitter)
-    ]
+            if len(skipped) < MAX_SKIPPED:  # a traceback would keep all variables
+                skipped.append(SkippedItem(number, error.with_traceback(None)))
+            continue
+        has_valid_item = True
+        made = [NumberedReceipt(number, each) for each in _receipts(values, submitter)]
+        receipts += made
+        if not made and len(skipped) < MAX_SKIPPED:
+            skipped.append(SkippedItem(number, _unnamed(number)))
+    return Submissions(receipts, skipped)
+
+
+def _unnamed(number: int | None) -> MissingParameterError:
+    return MissingParameterError(
+        suffixed("mbid", number), "or a PUID, or metadata such as track and artist"
+    )
 
 
 def _receipts(values: dict[str, Any], submitter: Submitter) -> Iterator[Receipt]:

@@ -92,7 +92,7 @@ def test_every_field_of_a_request_is_in_the_receipt(version: int) -> None:
         (field.name(version), VALUES.get(field.parameter, f"a {field.parameter}"))
         for field in SUBMISSION_FIELDS
     )
-    ((_, receipt),) = parse_submissions(sent, Submitter(1, 1, None), version)
+    ((_, receipt),) = parse_submissions(sent, Submitter(1, 1, None), version).receipts
     for column in COLUMN_FIELDS:
         assert getattr(receipt, column) is not None, column
     assert receipt.meta is not None

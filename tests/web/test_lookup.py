@@ -1,11 +1,9 @@
-"""Tests of ``/v2/lookup``, from the parameters to the reply, with a minimal worker."""
+"""Tests of ``/v2/lookup`` without ``batch`` and ``async``, with a minimal worker."""
 
 import pytest
 
-from cli.stack.servers.ports import LOOPBACK, free_port
-from pipeline.messages import Lookup
-from tests.support.clients.lookup_worker import Answer, echo
-from tests.support.clients.web_client import FORM, GID, MBID, WORD, code_of, error_of
+from tests.support.clients.lookup_worker import refuse
+from tests.support.clients.web_client import FORM, GID, WORD, code_of, error_of
 
 XML = "<?xml version='1.0' encoding='UTF-8'?>\n"
 
@@ -80,47 +78,10 @@ def test_metadata_is_passed_on_unchanged(web) -> None:
     assert "Gl\\u00e5ss" in result.text
 
 
-def test_a_batch(web) -> None:
-    result = web.lookup(
-        batch=1,
-        **{
-            "fingerprint.1": WORD,
-            "duration.1": 10,
-            "trackid.7": GID,
-            "fingerprint.2": "!",
-            "duration.2": 3,
-            "fingerprint": WORD,
-            "duration": 30,
-        },
-    )
-    assert result.text == (
-        '{"fingerprints": [{"index": null, "results": [{"id": "30", "score": 1.0}]}, '
-        '{"index": 1, "results": [{"id": "10", "score": 1.0}]}, '
-        f'{{"index": 7, "results": [{{"id": "{GID}", "score": 1.0}}]}}], "status": "ok"}}'
-    )
-    assert [len(batch.lookups) for batch in web.worker.batches] == [3]
-
-
-def test_a_batch_in_xml(web) -> None:
-    result = web.lookup(batch=1, fingerprint=WORD, duration=3, format="xml")
-    assert "<fingerprint><index>None</index><results>" in result.text
-
-
 def test_without_batch_only_the_first_is_looked_up(web) -> None:
     form = {"fingerprint.3": WORD, "duration.3": 3, "fingerprint.1": WORD, "duration.1": 1}
     assert web.lookup(**form).json["results"][0]["id"] == "1"
     assert [len(batch.lookups) for batch in web.worker.batches] == [1]
-
-
-def refuse(*durations: int):
-    """Return a worker that cannot decode the fingerprints of these durations."""
-
-    def answer(lookup: Lookup) -> Answer:
-        if lookup.duration in durations:
-            return {"error": "truncated"}
-        return {"results": [{"id": str(lookup.duration), "score": 1.0}]}
-
-    return answer
 
 
 def test_if_the_first_cannot_be_decoded_the_next_is_looked_up(web) -> None:
@@ -146,14 +107,6 @@ def test_if_none_can_be_decoded_the_last_error_is_reported(web, batch) -> None:
     assert error_of(result)["message"].startswith('missing required parameter "duration.9"')
 
 
-def test_a_batch_leaves_out_fingerprints_that_cannot_be_decoded(web) -> None:
-    web.worker.answer = refuse(2)
-    form = {f"fingerprint.{n}": WORD for n in (1, 2, 3)}
-    form |= {f"duration.{n}": str(n) for n in (1, 2, 3)}
-    found = web.lookup(batch=1, **form).json["fingerprints"]
-    assert [entry["index"] for entry in found] == [1, 3]
-
-
 def test_without_batch_a_limited_number_is_tried(web) -> None:
     web.worker.answer = refuse(3)
     form = {f"fingerprint.{n}": WORD for n in range(50)}
@@ -161,16 +114,6 @@ def test_without_batch_a_limited_number_is_tried(web) -> None:
     result = web.lookup(**form)
     assert "fingerprint.19" in error_of(result)["message"]
     assert len(web.worker.batches) == 20
-
-
-@pytest.mark.parametrize(("stem", "most"), [("fingerprint", 20), ("trackid", 100)])
-def test_a_batch_has_a_size(web, stem, most) -> None:
-    form = {f"{stem}.{n}": GID if stem == "trackid" else WORD for n in range(most + 1)}
-    form |= {f"duration.{n}": "3" for n in range(most + 1)}
-    result = web.lookup(batch=1, **form)
-    assert (result.status_code, code_of(result)) == (413, 19)
-    del form[f"{stem}.0"]
-    assert len(web.lookup(batch=1, **form).json["fingerprints"]) == most
 
 
 @pytest.mark.parametrize(
@@ -221,81 +164,3 @@ def test_a_worker_that_fails(web) -> None:
     web.send_lookups = lambda batch: web.worker.reply(batch, failed=True)
     result = web.lookup(fingerprint=WORD, duration=3)
     assert (result.status_code, code_of(result)) == (500, 5)
-
-
-def test_async_is_refused_unless_it_is_enabled(web) -> None:
-    result = web.get("/v2/lookup", **{"client": web.application, "trackid": GID, "async": 1})
-    assert (result.status_code, code_of(result)) == (400, 12)
-
-
-def test_async_answers_with_a_task(make_web) -> None:
-    web = make_web(features={"async_api": True})
-    result = web.lookup(**{"trackid": GID, "async": 1})
-    assert result.status_code == 200
-    assert set(result.json) == {"status", "task"}
-    task_id = result.json["task"]["id"]
-    task = web.get(f"/v2/task/{task_id}").json["task"]
-    assert (task["kind"], task["state"], task["finished"]) == ("lookup", "pending", None)
-    web.finish_lookup(task_id)
-    task = web.get(f"/v2/task/{task_id}").json["task"]
-    assert task["state"] == "finished"
-    assert task["result"] == {"results": [{"id": GID, "score": 1.0}]}
-    assert set(task) == {"id", "kind", "state", "stage", "created", "started", "finished", "result"}
-    assert not web.worker.batches
-
-
-@pytest.mark.parametrize(
-    ("answers", "form"),
-    [
-        ({}, {"trackid": GID}),
-        ({}, {"trackid": GID, "batch": 1}),
-        ({}, {"trackid.1": GID, "trackid.7": MBID, "trackid.9": "x", "batch": 1}),
-        ({"3": "it is short"}, {"fingerprint.0": WORD, "duration.0": 3, "trackid.1": GID}),
-        ({"3": "short"}, {"fingerprint.0": WORD, "duration.0": 3, "trackid.1": GID, "batch": 1}),
-    ],
-)
-def test_an_async_lookup_has_the_result_of_an_ordinary_one(make_web, answers, form) -> None:
-    web = make_web(features={"async_api": True})
-    web.worker.answer = lambda lookup: (
-        {"error": answers[str(lookup.duration)]}
-        if str(lookup.duration) in answers
-        else echo(lookup)
-    )
-    expected = web.lookup(**form).json
-    assert expected.pop("status") == "ok"
-    task_id = web.lookup(**form, **{"async": 1}).json["task"]["id"]
-    web.finish_lookup(task_id)
-    assert web.get(f"/v2/task/{task_id}").json["task"]["result"] == expected
-
-
-def test_an_async_lookup_without_a_valid_item_fails_with_the_last_reason(make_web) -> None:
-    web = make_web(features={"async_api": True})
-    web.worker.answer = lambda _: {"error": "too short"}
-    form = {"fingerprint.4": WORD, "duration.4": 3, "trackid.5": "x"}
-    refused = error_of(web.lookup(**form))["message"]
-    task_id = web.lookup(**form, **{"async": 1}).json["task"]["id"]
-    web.finish_lookup(task_id)
-    task = web.get(f"/v2/task/{task_id}").json["task"]
-    assert (task["state"], task["reason"]) == ("failed", refused)
-    assert "result" not in task
-
-
-def test_another_front_end_shows_the_task(make_web) -> None:
-    gone, other = (make_web(features={"async_api": True}) for _ in range(2))
-    task_id = gone.lookup(**{"trackid": GID, "async": 1}).json["task"]["id"]
-    gone.close()
-    assert other.get(f"/v2/task/{task_id}").json["task"]["state"] == "pending"
-    gone.finish_lookup(task_id)
-    assert other.get(f"/v2/task/{task_id}").json["task"]["state"] == "finished"
-
-
-def test_without_a_broker_an_async_lookup_is_refused(make_web) -> None:
-    web = make_web(features={"async_api": True}, redis={"host": LOOPBACK, "port": free_port()})
-    result = web.lookup(**{"trackid": GID, "async": 1})
-    assert (result.status_code, code_of(result)) == (503, 13)
-    assert result.headers["Retry-After"] == "1"
-
-
-def test_a_bad_async_lookup_is_refused_at_once(make_web) -> None:
-    web = make_web(features={"async_api": True})
-    assert code_of(web.lookup(**{"trackid": "x", "async": 1})) == 7

@@ -6,10 +6,12 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
+import jsonschema_rs
 import pytest
 import structlog
 from kombu.exceptions import OperationalError
 
+from api.openapi import openapi_document
 from api.submissions import publisher
 from tasks.queues import SUBMISSION
 from tests.support.clients.web_client import FORM, MBID, WORD, code_of, error_of
@@ -66,7 +68,11 @@ def test_the_index_is_a_text_and_only_of_items_that_have_one(web) -> None:
 
 def test_an_item_that_names_no_recording_is_no_submission(web) -> None:
     result = web.submit(fingerprint=WORD, duration=3, mbid=NIL, foreignid="v:1")
-    assert result.text == '{"status": "ok", "submissions": []}'
+    assert result.text == (
+        '{"skipped": [{"error": {"code": 2, "message": "missing required parameter \\"mbid\\": '
+        'or a PUID, or metadata such as track and artist"}, "index": ""}], "status": "ok", '
+        '"submissions": []}'
+    )
     assert web.submitted == []
 
 
@@ -81,11 +87,30 @@ def test_text_metadata_is_cleaned(web) -> None:
     assert web.receipts()[0]["meta"] == {"track": " A B", "year": 1999}
 
 
-def test_a_bad_item_is_dropped(web) -> None:
+def test_a_bad_item_is_left_out_with_a_reason(web) -> None:
+    bad = {"fingerprint.1": "!", "duration.1": 3, "track.1": "x"}
+    alone = error_of(web.submit(**bad))
     result = web.submit(
-        **{"fingerprint.0": WORD, "duration.0": 3, "track.0": "x", "fingerprint.1": "!"}
+        **{"fingerprint.0": WORD, "duration.0": "223.89", "track.0": "x"},
+        **{"fingerprint.2": WORD, "duration.2": 3, "foreignid.2": "v:1"},
+        **bad,
     )
     assert [entry["index"] for entry in result.json["submissions"]] == ["0"]
+    first, second = result.json["skipped"]
+    assert first == {"index": "1", "error": alone}
+    assert (second["index"], second["error"]["code"]) == ("2", 2)
+    assert second["error"]["message"].startswith('missing required parameter "mbid.2"')
+    assert [row["length"] for row in web.receipts()] == [224]
+
+
+def test_a_reply_with_skipped_items_conforms_to_the_document(web) -> None:
+    document = openapi_document()
+    validator = jsonschema_rs.validator_for(
+        {**document, "$ref": "#/components/schemas/SubmitReply"}
+    )
+    form = {"fingerprint.0": WORD, "duration.0": 3}
+    validator.validate(web.submit(**form).json)
+    validator.validate(web.submit(**form, fingerprint=WORD, duration=3, track="x").json)
 
 
 @pytest.mark.parametrize(

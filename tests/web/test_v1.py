@@ -96,6 +96,18 @@ def test_the_length_of_each_item_of_a_batch(web) -> None:
     assert [each.findtext("id") for each in root.iter("result")] == ["10", "30"]
 
 
+def test_an_item_that_is_left_out_has_a_reason(web) -> None:
+    good, bad = {"fingerprint.1": WORD, "length.1": 10}, {"fingerprint.2": WORD, "length.2": "x"}
+    root = ET.fromstring(lookup(web, batch=1, **good, **bad).content)  # noqa: S314 - our own
+    assert root.findtext("skipped/item/index") == "2"
+    assert root.findtext("skipped/item/error/code") == "2"
+    message = root.findtext("skipped/item/error/message") or ""
+    assert message.startswith('missing required parameter "length.2"')
+    root = ET.fromstring(submit(web, **good, **bad, **{"track.1": "x"}).content)  # noqa: S314
+    assert [each.findtext("index") for each in root.iter("submission")] == ["1"]
+    assert root.findtext("skipped/item/error/message") == message
+
+
 @pytest.mark.parametrize(
     ("form", "expected", "text"),
     [

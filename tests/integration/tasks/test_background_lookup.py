@@ -100,9 +100,13 @@ def test_answers_are_stored_and_counted(stack: Stack) -> None:
     assert stack.counted() == {"hit": 3, "miss": 1}
     batch = {"fingerprint.0": TEXT, "duration.0": 200, "trackid.1": uuid4()}
     cut = {"fingerprint.2": CUT, "duration.2": 200}
-    assert stack.result(batch=1, **batch, **cut) == {
-        "fingerprints": [{"index": 0, "results": [found]}, {"index": 1, "results": []}]
-    }
+    result = stack.result(batch=1, **batch, **cut, **{"trackid.3": "x"})
+    assert result["fingerprints"] == [
+        {"index": 0, "results": [found]},
+        {"index": 1, "results": []},
+    ]
+    skipped = [(each["index"], each["error"]["code"]) for each in result["skipped"]]
+    assert skipped == [("2", 3), ("3", 7)]
     assert stack.counted() == {"hit": 4, "miss": 2}
     [counts] = task_counts(1)
     assert counts == {"lookup.background": 5}  # as Flower counts them

@@ -18,6 +18,15 @@ def echo(lookup: Lookup) -> Answer:
     return {"results": [{"id": result_id, "score": 1.0}]}
 
 
+def refuse(*durations: int) -> Callable[[Lookup], Answer]:
+    """Return a worker's answer that cannot decode the fingerprints of these durations."""
+
+    def answer(lookup: Lookup) -> Answer:
+        return {"error": "truncated"} if lookup.duration in durations else echo(lookup)
+
+    return answer
+
+
 class Answering:
     """Receives batches as `tasks.dispatch.send_lookups` does, and pushes a reply for each.
 

@@ -96,6 +96,14 @@ def test_xml_names_items_by_the_singular(plural: str, singular: str) -> None:
     assert to_xml({plural: [1]}).decode() == expected
 
 
+def test_xml_of_skipped_items() -> None:
+    body = {"skipped": [{"index": "1", "error": {"code": 2, "message": "no"}}, {"index": ""}]}
+    assert to_xml(body).decode() == (
+        f"{XML}<response><skipped><item><error><code>2</code><message>no</message></error>"
+        "<index>1</index></item><item><index /></item></skipped></response>"
+    )
+
+
 def test_xml_lists_need_a_plural() -> None:
     with pytest.raises(ValueError, match="plural"):
         to_xml({"data": [1]})

@@ -1,8 +1,11 @@
 """Tests of the reply that a plan composes, directly and after a round trip through JSON."""
 
+import json
+
 import pytest
 
 from api.http.errors import ApiError, InvalidFingerprintError, InvalidUUIDError
+from api.http.skipped_items import MAX_SKIPPED
 from api.lookups.reply_plan import ReplyPlan
 from api.lookups.request import MAX_FINGERPRINTS, Item, LookupRequest
 from pipeline.messages import Lookup
@@ -15,6 +18,14 @@ ONE, TWO = {"results": [{"id": "1"}]}, {"results": [{"id": "2"}]}
 
 def shown(number: int | None, answer: dict) -> dict:
     return {"index": number, **answer}
+
+
+def skipped(index: str, error: ApiError) -> dict:
+    return {"index": index, "error": {"code": error.code, "message": error.message}}
+
+
+def undecodable(name: str) -> ApiError:
+    return InvalidFingerprintError(name, "it is too short")
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["direct", "through JSON"])
@@ -32,7 +43,19 @@ def shown(number: int | None, answer: dict) -> dict:
             True,
             [(0, ASKED), (1, BAD), (5, ASKED), (7, ASKED)],
             [ONE, SHORT, TWO],
-            {"fingerprints": [shown(0, ONE), shown(7, TWO)]},
+            {
+                "fingerprints": [shown(0, ONE), shown(7, TWO)],
+                "skipped": [skipped("1", BAD), skipped("5", undecodable("fingerprint.5"))],
+            },
+        ),
+        (
+            True,
+            [(None, ASKED), (0, ASKED), (9, BAD)],
+            [SHORT, ONE],
+            {
+                "fingerprints": [shown(0, ONE)],
+                "skipped": [skipped("", undecodable("fingerprint")), skipped("9", BAD)],
+            },
         ),
     ],
 )
@@ -48,11 +71,11 @@ def test_the_reply_to_a_request(again, batch, items, answers, expected) -> None:
 @pytest.mark.parametrize(
     ("items", "answers", "error"),
     [
-        ([(None, ASKED)], [SHORT], InvalidFingerprintError("fingerprint", "it is too short")),
+        ([(None, ASKED)], [SHORT], undecodable("fingerprint")),
         (
             [(1, BAD), (3, ASKED)],
             [SHORT],
-            InvalidFingerprintError("fingerprint.3", "it is too short"),
+            undecodable("fingerprint.3"),
         ),
         ([(1, ASKED), (9, BAD)], [SHORT], BAD),
     ],
@@ -63,7 +86,7 @@ def test_without_a_valid_item_the_last_error_is_raised(items, answers, error, ba
         plan = ReplyPlan.from_json(plan.to_json())
     with pytest.raises(ApiError) as raised:
         plan.compose(answers)
-    assert raised.value.message == error.message
+    assert (raised.value.code, raised.value.message) == (error.code, error.message)
     assert again or type(raised.value) is type(error)
 
 
@@ -74,6 +97,27 @@ def test_errors_after_the_last_lookup_that_was_tried_are_not_shown() -> None:
     with pytest.raises(InvalidFingerprintError) as raised:
         ReplyPlan.of(request).compose([SHORT] * MAX_FINGERPRINTS)
     assert f'"fingerprint.{MAX_FINGERPRINTS - 1}"' in raised.value.message
+
+
+def test_a_plan_of_an_earlier_version_has_no_codes() -> None:
+    items = [[0, None], [1, BAD.message]]
+    stored = json.dumps({"items": items, "batch": True, "old_names": False})
+    plan = ReplyPlan.from_json(stored)
+    assert plan.compose([ONE]) == {"fingerprints": [shown(0, ONE)]}
+    with pytest.raises(ApiError, match="not a valid UUID"):
+        plan.compose([SHORT])
+
+
+def test_an_earlier_version_reads_the_items_of_a_plan() -> None:
+    request = LookupRequest([Item(0, ASKED), Item(1, BAD)], "", batch=True)
+    fields = json.loads(ReplyPlan.of(request).to_json())
+    assert fields["items"] == [[0, None], [1, BAD.message]]
+
+
+def test_a_reply_has_a_limited_number_of_skipped_items() -> None:
+    bad = [Item(number, BAD) for number in range(MAX_SKIPPED + 3)]
+    request = LookupRequest([*bad, Item(MAX_SKIPPED + 3, ASKED)], "", batch=True)
+    assert len(ReplyPlan.of(request).compose([ONE])["skipped"]) == MAX_SKIPPED
 
 
 def test_version_1_calls_recordings_tracks() -> None:

@@ -16,6 +16,7 @@ from api.http.errors import (
     RequestTooLargeError,
 )
 from api.http.parameters import Parameters
+from api.http.skipped_items import MAX_SKIPPED
 from api.lookups.request import LookupRequest, parse_lookup
 
 WORD = "AQAAAQcZ"  # one word, 0x80000000
@@ -136,10 +137,20 @@ def test_the_error_of_the_last_item_is_reported() -> None:
         parse(fingerprint_3="!", duration_3=3, fingerprint_9=WORD, duration_9=-1)
 
 
-def test_only_the_last_of_invalid_items_in_a_row_is_kept() -> None:
+def test_without_batch_only_the_last_of_invalid_items_in_a_row_is_kept() -> None:
     bad = {f"fingerprint_{number}": "" for number in (*range(5), *range(6, 9))}
     request = parse(**bad, fingerprint_5=WORD, duration_5=3)
     assert [number for number, _ in request.items] == [4, 5, 8]
+
+
+def test_a_batch_keeps_a_limited_number_of_invalid_items() -> None:
+    bad = {f"fingerprint_{number}": "" for number in range(MAX_SKIPPED + 5)}
+    request = parse(**bad, trackid_7=GID, batch=1)
+    kept = [number for number, query in request.items if isinstance(query, ApiError)]
+    expected = [number for number in range(MAX_SKIPPED + 1) if number != 7]
+    assert kept == [*expected, MAX_SKIPPED + 4]
+    with pytest.raises(MissingParameterError, match=rf'"duration\.{MAX_SKIPPED + 4}"'):
+        parse(**bad, batch=1)
 
 
 def test_suffixes_have_gaps_and_the_bare_name_comes_first() -> None:

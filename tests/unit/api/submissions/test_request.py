@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from api.http.errors import ApiError, InvalidUUIDError, MissingParameterError
 from api.http.parameters import Parameters
-from api.submissions.request import NumberedReceipt, Submitter, parse_submissions
+from api.http.skipped_items import MAX_SKIPPED
+from api.submissions.request import (
+    NumberedReceipt,
+    Submissions,
+    Submitter,
+    parse_submissions,
+)
 from pipeline.submission_fields import Receipt
 
 WORD = "AQAAAQcZ"
@@ -21,13 +27,23 @@ SUBMITTER = Submitter(account_id=3, application_id=4, version="1.0")
 MINIMAL: dict[str, Any] = {"fingerprint": WORD, "duration": 241}
 
 
-def parse(**form: Any) -> list[NumberedReceipt]:
+def parse_all(**form: Any) -> Submissions:
     """Parse a submission; `mbid_1` stands for ``mbid.1`` and a list for several values."""
     pairs: list[tuple[str, str]] = []
     for name, value in form.items():
         several = value if isinstance(value, list) else [value]
         pairs += [(name.replace("_", "."), str(each)) for each in several]
     return parse_submissions(Parameters(pairs), SUBMITTER)
+
+
+def parse(**form: Any) -> list[NumberedReceipt]:
+    """Return the receipts of a submission."""
+    return parse_all(**form).receipts
+
+
+def skipped(**form: Any) -> list[tuple[int | None, int, str]]:
+    """Return number, code and message of each item without a receipt."""
+    return [(number, error.code, error.message) for number, error in parse_all(**form).skipped]
 
 
 def only(**form: Any) -> Receipt:
@@ -199,6 +215,40 @@ def test_an_item_that_names_no_recording_counts_as_valid() -> None:
     assert parse(fingerprint_0=WORD, duration_0=3, fingerprint_1="!", duration_1=3) == []
 
 
+@pytest.mark.parametrize("bad", BAD)
+def test_a_skipped_item_has_the_error_that_it_has_alone(bad: str) -> None:
+    form = {"fingerprint_2": WORD, "duration_2": 3, "track_2": "x", f"{bad}_2": BAD[bad][0]}
+    with pytest.raises(ApiError) as caught:
+        parse(**form)
+    alone = (2, caught.value.code, caught.value.message)
+    for other in (1, 3):
+        good = {f"fingerprint_{other}": WORD, f"duration_{other}": 3, f"track_{other}": "x"}
+        assert skipped(**form, **good) == [alone]
+        assert [number for number, _ in parse(**form, **good)] == [other]
+
+
+def test_an_item_that_names_no_recording_is_skipped() -> None:
+    for form, number, name in [({}, None, "mbid"), ({"fingerprint_1": WORD}, 1, "mbid.1")]:
+        good = {**MINIMAL, **form, "duration_1": 3, **({"track": "x"} if form else {})}
+        ((found, code, message),) = skipped(**good)
+        assert (found, code) == (number, 2)
+        assert message.startswith(f'missing required parameter "{name}": or a PUID')
+    assert skipped(**MINIMAL, mbid=[NIL], foreignid="v:1") != []
+    assert skipped(**MINIMAL, mbid=[NIL, MBID]) == []
+
+
+def test_valid_items_are_not_skipped() -> None:
+    assert skipped(**MINIMAL, track="x", fingerprint_1=WORD, duration_1=3, puid_1=MBID) == []
+
+
+def test_a_limited_number_of_skipped_items_is_kept() -> None:
+    bad = {f"fingerprint_{number}": "" for number in range(MAX_SKIPPED + 5)}
+    found = skipped(**bad, **MINIMAL, track="x")
+    assert [number for number, _, _ in found] == list(range(MAX_SKIPPED))
+    with pytest.raises(MissingParameterError, match=rf'"duration\.{MAX_SKIPPED + 4}"'):
+        parse(**bad)
+
+
 NAMES = (*BAD, "fileformat", "track", "artist", "trackno", "discno", "year")
 names = st.tuples(st.sampled_from(NAMES), st.sampled_from(["", ".0", ".1", ".²"])).map("".join)
 values = st.one_of(st.text(), st.sampled_from([WORD, MBID, NIL, "3", "-1", "v:x", "99999999999"]))
@@ -207,7 +257,7 @@ values = st.one_of(st.text(), st.sampled_from([WORD, MBID, NIL, "3", "-1", "v:x"
 @given(st.lists(st.tuples(names, values)))
 def test_any_parameters_are_parsed_or_refused(pairs: list[tuple[str, str]]) -> None:
     try:
-        found = parse_submissions(Parameters(pairs), SUBMITTER)
+        found = parse_submissions(Parameters(pairs), SUBMITTER).receipts
     except ApiError:
         return
     for _, receipt in found:
