@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 
 import click
 
+from cli.commands.client.durations import RANGE, whole_seconds
 from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
@@ -23,8 +24,25 @@ from cli.stack.run_state import RunState
 TIMEOUT: Final = 30.0  # seconds for one request
 ATTEMPTS: Final = 6  # attempts of a request, if the server replies 429 or 503
 MAX_PAUSE: Final = 20.0  # seconds between two attempts
+REQUIRED: Final = ("fingerprint", "duration")  # fields of each line of a file
 
 Form = Sequence[tuple[str, str]]
+
+
+class RefusedError(StackError):
+    """The server refused a request.
+
+    Attributes:
+        status: the HTTP status.
+        code: the error code of the protocol; None if the reply has none.
+        reason: the message of the reply.
+    """
+
+    def __init__(self, server: str, status: int, code: int | None, reason: str) -> None:
+        super().__init__(f"{server} replied {status}: {reason}")
+        self.status = status
+        self.code = code
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +63,8 @@ class Client:
         """Send a form and return the reply. Retry after 429 and 503.
 
         Raises:
-            StackError: the server refused the request or is unreachable.
+            RefusedError: the server refused the request.
+            StackError: the server is unreachable.
         """
         body = urlencode([("format", "json"), ("client", self.application), *form]).encode()
         request = Request(  # noqa: S310 - the user gave the address
@@ -81,7 +100,7 @@ class Client:
             return answer
         error = answer.get("error", {}) if isinstance(answer, dict) else {}
         message = error.get("message", "not a reply of the AcoustID web service")
-        raise StackError(f"{self.server} replied {status}: {message}")
+        raise RefusedError(self.server, status, error.get("code"), message)
 
 
 def options(function: click.decorators.FC) -> click.decorators.FC:
@@ -126,11 +145,13 @@ def _json_or_none(body: bytes) -> Any:  # noqa: ANN401 - any JSON
         return None
 
 
-def read_lines(path: Path, required: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the objects of a JSON-lines file, plain or compressed with gzip.
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a JSON-lines file of fingerprints, plain or compressed with gzip.
+
+    Each has a `fingerprint`, and a `duration` in whole seconds.
 
     Raises:
-        StackError: a line is not an object or lacks a required field; the text contains its number.
+        StackError: a line is not an object or lacks one of these; the text contains its number.
     """
     opened: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
     found: list[dict[str, Any]] = []
@@ -139,8 +160,11 @@ def read_lines(path: Path, required: Sequence[str]) -> list[dict[str, Any]]:
             entry = _json_or_none(line.encode())
             if not isinstance(entry, dict):
                 raise StackError(f"{path}, line {number}: not a JSON object")
-            missing = [name for name in required if not entry.get(name)]
+            missing = [name for name in REQUIRED if entry.get(name) in (None, "")]
             if missing:
                 raise StackError(f"{path}, line {number}: {', '.join(missing)} missing")
-            found.append(entry)
+            seconds = whole_seconds(entry["duration"])
+            if seconds is None:
+                raise StackError(f"{path}, line {number}: duration must be {RANGE}")
+            found.append({**entry, "duration": seconds})
     return found

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from cli.commands.client import http_client as web
+from cli.commands.client.durations import RANGE, whole_seconds
 from cli.commands.client.lookup import describe, look_up
 from cli.errors import StackError
 
@@ -36,10 +37,11 @@ def identify(
 
 
 def calculate(file: Path) -> tuple[int, str]:
-    """Return the duration in seconds and the fingerprint of a file.
+    """Return the duration in whole seconds, rounded half up, and the fingerprint of a file.
 
     Raises:
-        StackError: fpcalc is not installed or cannot read the file.
+        StackError: fpcalc is not installed or cannot read the file, or the file is too short or
+            too long.
     """
     fpcalc = shutil.which("fpcalc")
     if fpcalc is None:
@@ -63,4 +65,7 @@ def calculate(file: Path) -> tuple[int, str]:
     found = json.loads(done.stdout)
     if not found.get("fingerprint"):
         raise StackError(f"{file}: too short for a fingerprint, some seconds of audio are needed")
-    return round(found["duration"]), found["fingerprint"]
+    seconds = whole_seconds(found.get("duration"))
+    if seconds is None:
+        raise StackError(f"{file}: its duration, {found.get('duration')}, is not {RANGE}")
+    return seconds, found["fingerprint"]

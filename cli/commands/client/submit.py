@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +10,8 @@ import click
 from tqdm import tqdm
 
 from cli.commands.client import http_client as web
+from cli.commands.client.batches import post_batch, report_skipped
+from cli.commands.client.durations import DURATION
 from cli.commands.client.http_client import Client
 from cli.errors import StackError
 from pipeline.submission_fields import SUBMISSION_FIELDS
@@ -28,7 +30,9 @@ PARAMETERS: Final[Mapping[str, str]] = {
 @click.command()
 @click.argument("fingerprint")
 @click.option("--user", help="User key.  [default: the demo key]")
-@click.option("--duration", type=int, help="Seconds of audio; required for a single fingerprint.")
+@click.option(
+    "--duration", type=DURATION, help="Seconds of audio; required for a single fingerprint."
+)
 @click.option("--mbid", multiple=True, help="MBID of the recording; may be repeated.")
 @click.option("--track", help="Title of the recording.")
 @click.option("--artist", help="Artist of the recording.")
@@ -54,37 +58,59 @@ def submit(  # noqa: PLR0913 - one argument per option
     FINGERPRINT is the text of a fingerprint, or the path of a JSON-lines file. A line has
     `fingerprint`, `duration` and metadata: `mbid` (a text or a list), `track`, `artist`, `album`,
     `albumartist`, `trackno`, `discno`, `year`, `puid`, `foreignid`, `bitrate`, `format`. Other
-    fields are ignored.
+    fields are ignored. For each line that the server leaves out, the reason is printed to standard
+    error.
     """
     client = web.connect(server, application, data_dir, user)
     if client.user is None:
         raise StackError("no user key: give one with --user")
     path = Path(fingerprint)
     if len(fingerprint) < 256 and path.is_file():
-        lines = web.read_lines(path, ("fingerprint", "duration"))
+        lines = web.read_lines(path)
+        ids = submit_all(client, lines)
+        click.echo(f"{len(ids)} submissions received, of {len(lines)} lines")
     elif duration is None:
         raise StackError("a single fingerprint needs the length of its audio: give --duration")
     else:
-        lines = [{"fingerprint": fingerprint, "duration": duration, "mbid": list(mbid)}]
-        lines[0] |= {"track": track, "artist": artist, "album": album}
-    ids = submit_all(client, lines)
-    click.echo(f"{len(ids)} submissions received, of {len(lines)} lines")
+        line = {"fingerprint": fingerprint, "duration": duration, "mbid": list(mbid)}
+        ids = submit_one(client, line | {"track": track, "artist": artist, "album": album})
+        click.echo(f"{len(ids)} submissions received")
     if wait and ids:
         report(wait_for(client, ids))
 
 
-def submit_all(client: Client, lines: list[dict[str, Any]]) -> list[int]:
-    """Submit lines in batches, with a progress bar. Return the submission ids."""
+def submit_one(client: Client, line: Mapping[str, Any]) -> list[int]:
+    """Submit one fingerprint. Return the ids of its submissions.
+
+    Raises:
+        StackError: the server refuses it, for example because it has no metadata.
+    """
+    reply = client.post("/v2/submit", [("user", client.user or ""), *parameters(line)])
+    for each in reply.get("skipped", ()):
+        raise StackError(f"the fingerprint was not submitted: {each['error']['message']}")
+    return [each["id"] for each in reply["submissions"]]
+
+
+def submit_all(client: Client, lines: Sequence[dict[str, Any]]) -> list[int]:
+    """Submit lines in batches, with a progress bar. Return the submission ids.
+
+    The reason of each line that the server leaves out is printed to standard error.
+
+    Raises:
+        StackError: the server leaves out all lines, refuses the requests, or is unreachable.
+    """
     ids: list[int] = []
+    common = [("user", client.user or "")]
     with tqdm(total=len(lines), unit=" sent", disable=None) as bar:
         for start in range(0, len(lines), BATCH):
-            batch = lines[start : start + BATCH]
-            form = [("user", client.user or "")]
-            for number, entry in enumerate(batch):
-                form += [(f"{name}.{number}", value) for name, value in parameters(entry)]
-            answer = client.post("/v2/submit", form)
-            ids += [each["id"] for each in answer["submissions"]]
-            bar.update(len(batch))
+            batch = enumerate(lines[start : start + BATCH], start + 1)
+            forms = {number: list(parameters(entry)) for number, entry in batch}
+            answer = post_batch(client, "/v2/submit", common, forms)
+            report_skipped(answer.skipped)
+            ids += [each["id"] for reply in answer.replies for each in reply["submissions"]]
+            bar.update(len(forms))
+    if lines and not ids:
+        raise StackError("the server left out all lines")
     return ids
 
 
