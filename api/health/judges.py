@@ -53,14 +53,14 @@ INDEX_ADVICE: Final[Mapping[Condition, str]] = {
         "`acoustid index rebuild` rebuilds the index"
     ),
     Condition.MISSING: (
-        "the index is missing: check [fingerprint_index] of the workers, or run "
-        "`acoustid index rebuild`"
+        "the index is missing: check [fingerprint_index] of the workers; the worker of the queue "
+        "index fills a new one"
     ),
     Condition.UNREACHABLE: (
         "the index cannot be used: check that the servers of [fingerprint_index] and the database "
         "fingerprint reply"
     ),
-    Condition.FILLING: "the index is not complete: wait until it is filled",
+    Condition.FILLING: "the index is not complete: the worker of the queue index fills it",
 }
 """What to do about each condition of the index."""
 
@@ -74,14 +74,16 @@ STORE_ADVICE: Final[Mapping[Condition, str]] = {
         "`acoustid store rebuild` rebuilds the store"
     ),
     Condition.MISSING: (
-        "the fingerprint store is missing: check [fingerprint_store] of the workers, or run "
-        "`acoustid store rebuild`"
+        "the fingerprint store is missing: check [fingerprint_store] of the workers; the worker of "
+        "the queue index fills a new one"
     ),
     Condition.UNREACHABLE: (
         "the fingerprint store cannot be compared with the database fingerprint: check that the "
         "database replies"
     ),
-    Condition.FILLING: "the fingerprint store is not complete: wait until it is filled",
+    Condition.FILLING: (
+        "the fingerprint store is not complete: the worker of the queue index fills it"
+    ),
 }
 """What to do about each condition of the fingerprint store."""
 

@@ -18,6 +18,7 @@ ALIVE_SECONDS: Final = 15.0  # a worker sends a heartbeat every 2 s
 
 _KEY: Final = "worker:heartbeats"
 _REPORT: Final = "worker:report:"
+_CONDITIONS: Final = frozenset(Condition)
 _BEAT: Final = "beat:published"
 
 
@@ -127,4 +128,5 @@ def _report(text: bytes) -> WorkerReport:
 
 
 def _condition(value: str | None) -> Condition | None:
-    return None if value is None else Condition(value)
+    # A worker of a newer version may report a condition that this one does not have.
+    return Condition(value) if value in _CONDITIONS else None

@@ -44,7 +44,7 @@ SERVED = (
     "/v2/track/list_by_mbid",
     "/v2/track/list_by_puid",
     "/v2/user/lookup",
-    # Another server of the cluster sends these numbers, and does not send them again.
+    # Statistics, like those that the workers write.
     "/v2/internal/update_lookup_stats",
     "/v2/internal/update_user_agent_stats",
     "/v2/internal/lookup_stats",

@@ -25,7 +25,7 @@ def down(data_dir: Path) -> None:
     state = RunState.load(data)
     supervisor = state.supervisor.find() if state and data.is_locked() else None
     if supervisor:
-        stop_process(supervisor, _stop_signals(data))
+        stop_process(supervisor, stop_signals(data))
     strays = stop_strays(state.processes) if state else []
     if supervisor or strays:
         data.run.unlink(missing_ok=True)
@@ -34,7 +34,8 @@ def down(data_dir: Path) -> None:
         click.echo(f"No stack runs on {data.root}.")
 
 
-def _stop_signals(data: DataDir) -> Escalation:
+def stop_signals(data: DataDir) -> Escalation:
+    """Return the signals for the supervisor of a stack."""
     drain_time = 0.0
     with suppress(StackError):  # settings that are not valid any more must not prevent the stop
         drain_time = read_settings(data.config).api.drain_time

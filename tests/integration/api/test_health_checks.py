@@ -261,6 +261,14 @@ def test_the_worst_condition_is_told(check, client) -> None:
     assert INDEX_ADVICE[Condition.FOREIGN] in line_of(check())
 
 
+def test_a_condition_of_a_newer_version_is_not_known(check, client) -> None:
+    key = f"worker:report:{LOOKUP.node}"
+    client.set(key, client.get(key).replace(b'"ok"', b'"sideways"'))
+    health = check("/_health_ro")
+    assert seen(health) == ("ok", 200, [])
+    assert health.checks["index"] == health.checks["search"] == "unknown"
+
+
 def test_a_lookup_worker_that_has_not_reported_a_condition_yet_is_no_fault(check, client) -> None:
     heartbeats.store(client, replace(LOOKUP, index=None, store=None))
     health = check("/_health_ro")

@@ -1,6 +1,7 @@
 """The roles of a stack."""
 
 from dataclasses import replace
+from signal import Signals
 
 from cli.stack.roles import Layout, Role, roles
 from cli.stack.stopping import StopOrder
@@ -45,7 +46,7 @@ def test_flower_listens_on_loopback_only() -> None:
 def test_the_front_end_has_its_drain_time_before_it_is_killed() -> None:
     (first, seconds), *others = by_name()["api"].escalation
     draining = by_name(replace(LAYOUT, drain_time=40.0))["api"].escalation
-    assert draining == ((first, seconds + 40.0), *others)
+    assert draining == ((first, seconds + 40.0), (Signals.SIGINT, seconds), *others)
 
 
 def test_flower_is_optional() -> None:
