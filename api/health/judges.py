@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from api.health.probes import Outcome
 from pipeline.lookups.condition import Condition
 from tasks.queues import LOOKUP, TaskQueue, queues_by_worker
-from tasks.redis_state.heartbeats import ALIVE_SECONDS, Processes, WorkerReport
+from tasks.redis_state.heartbeats import ALIVE_SECONDS, Processes
 
 MAX_CLOCK_DIFFERENCE: Final = 5.0
 """Maximum difference of two clocks in seconds."""
@@ -142,13 +142,13 @@ def store(found: Processes) -> Judgement:
 
 @_of_processes
 def search(found: Processes) -> Judgement:
-    """Fail if every lookup worker reports a fault of its index."""
-    conditions = _known(report.index for report in found.reports if _looks_up(report))
-    if not conditions:
-        return NOT_KNOWN
+    """Fail if every lookup worker reports a fault of its index, which the line of `index` names."""
+    conditions = [report.index for report in found.reports if LOOKUP in report.queues]
     if Condition.OK in conditions:
         return PASSED
-    return Judgement(State.FAILED, "no lookup worker has a usable index")
+    if not conditions or None in conditions or found.unreported:
+        return NOT_KNOWN
+    return Judgement(State.FAILED)
 
 
 @_of_processes
@@ -178,16 +178,8 @@ def maintenance(outcome: Outcome) -> Judgement:
     return PASSED if outcome.value is None else Judgement(State.FAILED, line)
 
 
-def _looks_up(report: WorkerReport) -> bool:
-    return LOOKUP in report.queues
-
-
-def _known(conditions: Iterable[Condition | None]) -> list[Condition]:
-    return [condition for condition in conditions if condition is not None]
-
-
 def _worst(conditions: Iterable[Condition | None], advice: Mapping[Condition, str]) -> Judgement:
-    known = _known(conditions)
+    known = [condition for condition in conditions if condition is not None]
     if not known:
         return NOT_KNOWN
     for condition in WORST_FIRST:

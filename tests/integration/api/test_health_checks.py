@@ -261,6 +261,12 @@ def test_the_worst_condition_is_told(check, client) -> None:
     assert INDEX_ADVICE[Condition.FOREIGN] in line_of(check())
 
 
+def test_a_lookup_worker_without_a_condition_may_have_a_usable_index(check, client) -> None:
+    heartbeats.store(client, replace(LOOKUP, index=Condition.DAMAGED))
+    heartbeats.store(client, replace(LOOKUP, node="lookup-2@secret-host", index=None))
+    assert seen(check("/_health_ro")) == ("degraded", 200, ["index"])
+
+
 def test_a_condition_of_a_newer_version_is_not_known(check, client) -> None:
     key = f"worker:report:{LOOKUP.node}"
     client.set(key, client.get(key).replace(b'"ok"', b'"sideways"'))
