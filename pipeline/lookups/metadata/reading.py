@@ -81,7 +81,7 @@ def _has_any_recording(request: Request, rows: MetadataRows) -> bool:
     return any(
         rows.has_recording(link.mbid, request.options)
         for track_id in request.track_ids
-        for link in rows.links.get(track_id, ())
+        for link in rows.shown_links(track_id, request.options)
     )
 
 
