@@ -1,6 +1,6 @@
 """The last stage of a lookup: makes the answers, with the metadata that `meta` selects.
 
-A batch needs at most eight statements, for any number of results: two in the fingerprint database
+A batch needs at most nine statements, for any number of results: three in the fingerprint database
 and six in MusicBrainz's, of which one limits the time of the others. Without MusicBrainz, the
 answers contain ids only.
 """
@@ -13,6 +13,7 @@ from pipeline.catalog.fingerprint import track_links
 from pipeline.catalog.fingerprint.track_links import UserText
 from pipeline.catalog.musicbrainz.metadata import MusicbrainzRows
 from pipeline.lookups.metadata import reading
+from pipeline.lookups.metadata.doubtful_lengths import doubtful_tracks
 from pipeline.lookups.metadata.json_parts import Json, artist_lists
 from pipeline.lookups.metadata.reading import Links, Request
 from pipeline.lookups.metadata.user_text import MAX_TEXTS
@@ -47,7 +48,7 @@ def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
     Answers may share objects, so they must not be changed in place.
     """
     requests = reading.plan_requests(batch)
-    links, lengths = _read_links(requests, databases)
+    links = _read_links(reading.linked_tracks(requests), databases)
     wanted = reading.plan_reading(requests, links)
     found = (
         reading.read_musicbrainz(wanted, databases, batch.deadline)
@@ -55,6 +56,8 @@ def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
         else MusicbrainzRows()
     )
     musicbrainz = found or MusicbrainzRows()
+    doubtful = doubtful_tracks(batch, requests, links, musicbrainz.recordings)
+    lengths = _read_lengths(doubtful, databases)
     rows = MetadataRows(links, musicbrainz, artist_lists(musicbrainz), lengths)
     with_text = [reading.shows_text(request, rows) for request in requests]
     texts = _read_texts(_chosen(requests, with_text), databases)
@@ -87,15 +90,18 @@ def _chosen(requests: Sequence[Request], with_text: Sequence[bool]) -> set[int]:
     return set().union(*(request.track_ids for request, chosen in pairs if chosen))
 
 
-def _read_links(requests: Sequence[Request], databases: Databases) -> tuple[Links, Lengths]:
-    """Return the links of the tracks, and their lengths if recordings are compared with them."""
-    track_ids = reading.linked_tracks(requests)
+def _read_links(track_ids: set[int], databases: Databases) -> Links:
     if not track_ids:
-        return {}, {}
+        return {}
     with databases.reading("fingerprint") as connection:
-        if any(request.options.compares_lengths for request in requests):
-            return track_links.links_with_lengths(connection, track_ids)
-        return track_links.enabled_links(connection, track_ids), {}
+        return track_links.enabled_links(connection, track_ids)
+
+
+def _read_lengths(track_ids: set[int], databases: Databases) -> Lengths:
+    if not track_ids:
+        return {}
+    with databases.reading("fingerprint") as connection:
+        return track_links.length_ranges(connection, track_ids)
 
 
 def _read_texts(track_ids: set[int], databases: Databases) -> Texts:

@@ -152,11 +152,11 @@ def test_each_track_has_the_lengths_of_its_fingerprints(web, tracks) -> None:
     assert [each["lengths"] for each in found] == [[241, 243], [180]]
 
 
-def test_a_recording_of_another_length_is_flagged(web, tracks) -> None:
+def test_a_recording_of_another_length_is_flagged(databases, web, tracks) -> None:
     """One of unknown length is not."""
     for track, length in ((tracks.first, 241), (tracks.second, 180), (tracks.third, 300)):
         tracks.fingerprint(track, length)
-    musicbrainz = MusicBrainz(web.front_end.databases)
+    musicbrainz = MusicBrainz(databases)
     musicbrainz.add(uuid.UUID(tracks.mbid), length=240_000)
     musicbrainz.add(uuid.UUID(tracks.other))
     found = web.get(PATH, mbid=tracks.mbid, disabled=1).json["tracks"]

@@ -56,25 +56,13 @@ def enabled_links(
     return found
 
 
-def links_with_lengths(
-    connection: sa.Connection, track_ids: Iterable[int]
-) -> tuple[dict[int, list[RecordingLink]], dict[int, LengthRange]]:
-    """Return the result of `enabled_links`, and the lengths of the fingerprints of these tracks.
-
-    It is one statement. A track without a link or without a fingerprint has no lengths.
-    """
-    links: dict[int, list[RecordingLink]] = {}
-    lengths: dict[int, LengthRange] = {}
-    rows = connection.execute(_links_with_lengths(), {"ids": list(track_ids)})
-    for track_id, mbid, sources, shortest, longest in rows:
-        links.setdefault(track_id, []).append(RecordingLink(mbid, sources))
-        if longest is not None:
-            lengths[track_id] = LengthRange(shortest, longest)
-    return links, lengths
-
-
 def length_ranges(connection: sa.Connection, track_ids: Iterable[int]) -> dict[int, LengthRange]:
-    """Return the lengths of the fingerprints of tracks, by track id."""
+    """Return the lengths of the fingerprints of tracks, by track id.
+
+    Args:
+        connection: a connection to the ``fingerprint`` database.
+        track_ids: the ids of the tracks; those without a fingerprint are left out.
+    """
     rows = connection.execute(_ranges(), {"ids": list(track_ids)})
     return {track_id: LengthRange(*lengths) for track_id, *lengths in rows}
 
@@ -119,23 +107,9 @@ def _links() -> sa.Select[Any]:
 def _ranges() -> sa.Select[Any]:
     length = fingerprint.c.length
     return (
-        sa.select(
-            fingerprint.c.track_id,
-            sa.func.min(length).label("shortest"),
-            sa.func.max(length).label("longest"),
-        )
+        sa.select(fingerprint.c.track_id, sa.func.min(length), sa.func.max(length))
         .where(fingerprint.c.track_id == sa.any_(_ids()))
         .group_by(fingerprint.c.track_id)
-    )
-
-
-@cache
-def _links_with_lengths() -> sa.Select[Any]:
-    ranges = _ranges().cte("ranges")
-    return (
-        _links()
-        .add_columns(ranges.c.shortest, ranges.c.longest)
-        .outerjoin_from(track_mbid, ranges, ranges.c.track_id == track_mbid.c.track_id)
     )
 
 

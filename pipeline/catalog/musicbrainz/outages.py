@@ -1,7 +1,7 @@
 """Reads a MusicBrainz database that may be unreachable.
 
-After a failed attempt, MusicBrainz is not read for four times the attempt's duration. So an
-unreachable server takes at most a fifth of the time of a process.
+After a failed attempt, MusicBrainz is not read for four times the attempt's duration. Then one
+thread tries again. So an unreachable server takes at most a fifth of the time of one thread.
 """
 
 import time
@@ -13,7 +13,12 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 import structlog
 
-from pipeline.runtime.databases import DATABASE_UNUSABLE, Databases, limit_statements
+from pipeline.runtime.databases import (
+    CONNECT_TIMEOUT,
+    DATABASE_UNUSABLE,
+    Databases,
+    limit_statements,
+)
 
 PAUSE_FACTOR: Final = 4
 MIN_PAUSE: Final = 1.0  # seconds
@@ -26,7 +31,12 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Outage:
-    """The pause after a failure of MusicBrainz; times on the monotonic clock."""
+    """The pause after a failure of MusicBrainz; times on the monotonic clock.
+
+    Attributes:
+        retry_at: when MusicBrainz may be read again; 0 if the last attempt succeeded.
+        logged_at: when the last failure was logged.
+    """
 
     retry_at: float = 0.0
     logged_at: float = float("-inf")
@@ -49,13 +59,17 @@ def read_unless_out(
     started = time.monotonic()
     if started < outage.retry_at:
         return None
+    if outage.retry_at:
+        outage.retry_at = started + CONNECT_TIMEOUT  # meanwhile no other thread tries
     try:
         with databases.engine("musicbrainz", read_only=True).connect() as connection:
             limit_statements(connection, limit)
-            return read(connection)
+            found = read(connection)
     except DATABASE_UNUSABLE as error:
         _note_failure(outage, started, error)
         return None
+    outage.retry_at = 0.0
+    return found
 
 
 def _note_failure(outage: _Outage, started: float, error: sa.exc.SQLAlchemyError) -> None:

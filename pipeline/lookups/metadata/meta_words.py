@@ -63,7 +63,7 @@ class MetaOptions:
 
     @property
     def compares_lengths(self) -> bool:
-        """Whether the lengths of recordings are compared with those of the tracks' fingerprints."""
+        """Whether the lengths of recordings are compared with those of their tracks."""
         shows_recordings = self.legacy or bool(self.recordings)
         return self.reads_musicbrainz and (shows_recordings or self.hide_mismatches)
 

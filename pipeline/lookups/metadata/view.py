@@ -20,7 +20,8 @@ class MetadataRows:
         links: the enabled links by track id, ordered by MBID.
         musicbrainz: the rows of MusicBrainz for the linked recordings.
         artists: the artist lists of `musicbrainz` by credit.
-        lengths: the lengths of the fingerprints of each track by its id, if they were read.
+        lengths: the lengths of the fingerprints by track id, of each track with a recording that
+            may not fit it.
     """
 
     links: Mapping[int, Sequence[RecordingLink]]
