@@ -110,11 +110,15 @@ def persist(message: Message) -> int:
     batch = _begin_stage(message, "persist")
     position = persist_current(batch, worker_resources().index, worker_resources().databases)
     worker_resources().metrics.imported_submissions(len(batch.submissions))
-    ids = [submission.id for submission in batch.submissions]
-    mismatches = duration_mismatches(ids, worker_resources().databases)
-    worker_resources().metrics.duration_mismatches(len(mismatches))
     set_stage(worker_resources().redis, batch.task_ids, "index")
+    _count_duration_mismatches(batch)
     return position
+
+
+def _count_duration_mismatches(batch: SubmissionBatch) -> None:
+    ids = [submission.id for submission in batch.submissions]
+    found = duration_mismatches(ids, worker_resources().databases)
+    worker_resources().metrics.duration_mismatches(len(found))
 
 
 def _begin_stage(message: Message, stage: str) -> SubmissionBatch:
