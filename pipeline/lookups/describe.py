@@ -1,6 +1,6 @@
 """The last stage of a lookup: makes the answers, with the metadata that `meta` selects.
 
-A batch needs at most eight statements, for any number of results: two in the fingerprint database
+A batch needs at most nine statements, for any number of results: three in the fingerprint database
 and six in MusicBrainz's, of which one limits the time of the others. Without MusicBrainz, the
 answers contain ids only.
 """
@@ -8,10 +8,12 @@ answers contain ids only.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.catalog.duration_mismatch import LengthRange
 from pipeline.catalog.fingerprint import track_links
 from pipeline.catalog.fingerprint.track_links import UserText
 from pipeline.catalog.musicbrainz.metadata import MusicbrainzRows
 from pipeline.lookups.metadata import reading
+from pipeline.lookups.metadata.doubtful_lengths import doubtful_tracks
 from pipeline.lookups.metadata.json_parts import Json, artist_lists
 from pipeline.lookups.metadata.reading import Links, Request
 from pipeline.lookups.metadata.user_text import MAX_TEXTS
@@ -20,6 +22,7 @@ from pipeline.messages import Lookup, LookupBatch, LookupReply, TrackHit
 from pipeline.runtime.databases import Databases
 
 Texts = Mapping[int, Sequence[UserText]]
+Lengths = Mapping[int, LengthRange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,9 @@ def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
         else MusicbrainzRows()
     )
     musicbrainz = found or MusicbrainzRows()
-    rows = MetadataRows(links, musicbrainz, artist_lists(musicbrainz))
+    doubtful = doubtful_tracks(batch, requests, links, musicbrainz.recordings)
+    lengths = _read_lengths(doubtful, databases)
+    rows = MetadataRows(links, musicbrainz, artist_lists(musicbrainz), lengths)
     with_text = [reading.shows_text(request, rows) for request in requests]
     texts = _read_texts(_chosen(requests, with_text), databases)
     views = {each.options: MetadataView(each.options, rows) for each in requests}
@@ -90,6 +95,13 @@ def _read_links(track_ids: set[int], databases: Databases) -> Links:
         return {}
     with databases.reading("fingerprint") as connection:
         return track_links.enabled_links(connection, track_ids)
+
+
+def _read_lengths(track_ids: set[int], databases: Databases) -> Lengths:
+    if not track_ids:
+        return {}
+    with databases.reading("fingerprint") as connection:
+        return track_links.length_ranges(connection, track_ids)
 
 
 def _read_texts(track_ids: set[int], databases: Databases) -> Texts:

@@ -164,3 +164,21 @@ def test_a_worker_that_fails(web) -> None:
     web.send_lookups = lambda batch: web.worker.reply(batch, failed=True)
     result = web.lookup(fingerprint=WORD, duration=3)
     assert (result.status_code, code_of(result)) == (500, 5)
+
+
+def test_mismatches_are_hidden_by_a_setting_and_not_by_a_word(make_web) -> None:
+    """Also in version 1 and in the background. Without metadata there is nothing to hide."""
+    word = "hide_duration_mismatches"
+    hiding = make_web(features={"async_api": True, word: True})
+    plain = make_web(features={"async_api": True})
+    for web in (hiding, plain):
+        web.lookup(trackid=GID, meta=f"recordings {word}")
+        web.lookup(trackid=GID, meta=word)
+        web.get("/lookup", client=web.application, fingerprint=WORD, length=3, meta=1)
+        web.lookup(**{"trackid": GID, "meta": "m2", "async": 1})
+    sent = [meta for batch in plain.worker.batches for meta in batch.metas]
+    assert sent == ["recordings", "", "recordingids"]
+    hidden = [meta for batch in hiding.worker.batches for meta in batch.metas]
+    assert hidden == [f"recordings {word}", "", f"recordingids {word}"]
+    assert [each.meta for each in plain.background.values()] == ["m2"]
+    assert [each.meta for each in hiding.background.values()] == [f"m2 {word}"]

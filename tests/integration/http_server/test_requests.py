@@ -24,15 +24,17 @@ def parts(reply: bytes) -> tuple[int, dict[str, object]]:
 
 def test_paths_and_headers_are_in_the_wsgi_environment(make_server: Make) -> None:
     server = make_server()
-    request = b"GET //a%ff//b?c=%20d HTTP/1.1\r\n" + CLOSE + b"X-A: 1\r\nX_B: 2\r\nX-A: 3\r\n\r\n"
+    headers = b"X-A: 1\r\nX_B: 2\r\nX_A: 5\r\nX-A: 3, 4\r\nX-C_D: 6\r\nContent_Length: 7\r\n\r\n"
+    request = b"GET //a%ff//b?c=%20d HTTP/1.1\r\n" + CLOSE + headers
     status, body = parts(server.exchange(request))
     environ = body["environ"]
     assert status == 200
     assert environ["PATH_INFO"] == "//a\xff//b"
     assert environ["QUERY_STRING"] == "c=%20d"
-    assert environ["HTTP_X_A"] == "1,3"
+    assert environ["HTTP_X_A"] == "1,3, 4"
     assert environ["REMOTE_ADDR"] == "127.0.0.1"
-    assert "HTTP_X_B" not in environ
+    for name in ("HTTP_X_B", "HTTP_X_C_D", "CONTENT_LENGTH", "HTTP_CONTENT_LENGTH"):
+        assert name not in environ
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,13 @@ from pipeline.catalog.musicbrainz import metadata
 from pipeline.catalog.musicbrainz import tables as mb
 from pipeline.catalog.musicbrainz.metadata import Wanted
 from pipeline.lookups.describe import describe_lookups
+from pipeline.lookups.metadata.meta_words import without_mismatches
 from pipeline.messages import Lookup, LookupBatch, TrackHit, from_message, to_message
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from tests.support.catalogue.metadata_sample import (
     CATALOGUE,
+    HARBOUR,
     HIDDEN,
     LINKS,
     STRANGER,
@@ -84,10 +86,10 @@ def hit(track_id: int, score: float = 1.0) -> TrackHit:
     return TrackHit(track_id, track_gid(track_id), score)
 
 
-def batch_of(*requests: tuple[str, Sequence[int]]) -> LookupBatch:
+def batch_of(*requests: tuple[str, Sequence[int]], duration: int = 241) -> LookupBatch:
     """Return a batch of requests: the words of `meta`, and the track that each lookup finds."""
     lookups = [
-        Lookup(request=number, hits=[hit(track_id)])
+        Lookup(request=number, duration=duration, hits=[hit(track_id)])
         for number, (_, track_ids) in enumerate(requests)
         for track_id in track_ids
     ]
@@ -171,7 +173,7 @@ def test_the_examples_in_one_batch(databases: Databases):
     assert [shown for [shown] in answered] == [
         {"id": track_gid(A), "score": 1.0, **example["shown"]} for example in EXAMPLES
     ]
-    assert len(seen) <= 8
+    assert len(seen) <= 9
 
 
 def test_user_text_where_musicbrainz_knows_nothing(databases: Databases):
@@ -246,6 +248,71 @@ def test_ids_are_as_the_client_wrote_them(databases: Databases):
     assert (second["id"], second["score"]) == (track_gid(B), 0.75)
 
 
+def test_recordings_of_another_length_are_flagged(databases: Databases):
+    """Ids alone are not, also not beside a request for which lengths are read."""
+    batch = batch_of(("recordings", [E]), ("recordingids", [E]), ("recordings", [A, D]))
+    [[flagged], [ids], *others] = results(batch, databases)
+    assert [each.get("duration_mismatch") for each in flagged["recordings"]] == [None, True]
+    assert ids["recordings"] == [{"id": WEATHER}, {"id": HARBOUR}]
+    assert "duration_mismatch" not in json.dumps(others)
+
+
+def test_recordings_of_another_length_can_be_hidden(databases: Databases):
+    """From ids too, for which their lengths are then read; other requests are not affected."""
+    batch = batch_of((without_mismatches("recordingids"), [E]), ("recordingids", [E]))
+    with statements(databases) as seen:
+        [[hidden], [shown]] = results(batch, databases)
+    assert hidden == {"id": track_gid(E), "score": 1.0, "recordings": [{"id": WEATHER}]}
+    assert [each["id"] for each in shown["recordings"]] == [WEATHER, HARBOUR]
+    assert len(seen) == 4
+
+
+def test_lengths_are_read_only_if_a_recording_may_not_fit(databases: Databases):
+    """Most recordings are as long as the audio that the lookup is for."""
+
+    def count(batch: LookupBatch) -> int:
+        with statements(databases) as seen:
+            describe_lookups(batch, databases)
+        return sum("min(fingerprint.length)" in statement for statement in seen)
+
+    assert count(batch_of(("recordings", [A, D]), ("recordingids", [E]))) == 0
+    assert count(batch_of(("recordings", [A, D]), ("recordings", [E, E]))) == 1
+    assert count(batch_of(("recordings", [A]), duration=217)) == 1
+    by_id = batch_of(("recordings", [A]), duration=0)
+    by_id.lookups[0].track_gid = track_gid(A)
+    assert count(by_id) == 1
+
+
+def test_a_track_whose_recordings_are_all_hidden_is_still_a_result(databases: Databases):
+    """Its submitted text is shown, as without a recording in MusicBrainz."""
+    with databases.engine("fingerprint").begin() as connection:
+        connection.execute(
+            sa.update(fp.track_mbid).filter_by(track_id=C).values(mbid=UUID(HARBOUR))
+        )
+        connection.execute(sa.update(fp.fingerprint).filter_by(track_id=D).values(track_id=C))
+    try:
+        words = ("recordings", "recordingids", "releases", "m2")
+        batch = batch_of(*((without_mismatches(word), [C]) for word in words))
+        assert results(batch, databases) == [[{"id": track_gid(C), "score": 1.0}]] * len(words)
+        [[text]] = results(batch_of((without_mismatches("recordings usermeta"), [C])), databases)
+        assert text["recordings"] == [{"title": "Unheard"}]
+    finally:
+        with databases.engine("fingerprint").begin() as connection:
+            connection.execute(
+                sa.update(fp.track_mbid).filter_by(track_id=C).values(mbid=UUID(STRANGER))
+            )
+            connection.execute(sa.update(fp.fingerprint).filter_by(track_id=C).values(track_id=D))
+
+
+def test_without_musicbrainz_nothing_is_hidden(without_musicbrainz: Databases):
+    """Their lengths are unknown."""
+    batch = batch_of((without_mismatches("recordingids"), [E]))
+    described = describe_lookups(batch, without_musicbrainz)
+    [answer] = described.reply.answers
+    assert answer["results"][0]["recordings"] == [{"id": WEATHER}, {"id": HARBOUR}]
+    assert described.degraded
+
+
 def test_nothing_is_read_for_nothing(databases: Databases):
     """Without metadata there is no statement; ids and counts need none to MusicBrainz."""
     with statements(databases) as seen:
@@ -257,7 +324,7 @@ def test_nothing_is_read_for_nothing(databases: Databases):
 
 
 def test_the_number_of_statements_is_bounded(databases: Databases):
-    """Eight at most, however many lookups, results and requests there are."""
+    """Nine at most, however many lookups, results and requests there are."""
     many = batch_of(*([(EVERYTHING, [A, B, C, D, E] * 4), (EVERYTHING, [B, C])] * 4))
     few = batch_of((EVERYTHING, [A]), (EVERYTHING, [B]))
     counts = []
@@ -265,7 +332,7 @@ def test_the_number_of_statements_is_bounded(databases: Databases):
         with statements(databases) as seen:
             describe_lookups(batch, databases)
         counts.append(len(seen))
-    assert counts == [8, 8]
+    assert counts == [8, 9]
 
 
 def test_missing_recordings_are_reported(databases: Databases):
