@@ -105,5 +105,4 @@ class RoleStarter:
             files.append(ready)
             command += ["--ready-fd", str(ready)]
         self.data.rotate_log(self.role.name)
-        environ = {**self.environ, **self.role.environ}
-        return spawn(command, log=self.data.log(self.role.name), env=environ, files=files)
+        return spawn(command, log=self.data.log(self.role.name), env=self.environ, files=files)

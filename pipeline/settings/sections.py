@@ -13,6 +13,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from pipeline.settings.option_types import (
+    BasicPassword,
     Dsn,
     Host,
     IndexName,
@@ -304,6 +305,21 @@ class CelerySettings(Section):
     lookup_pool: Literal["solo", "prefork", "threads"] = "solo"
 
 
+class FlowerSettings(Section):
+    """Flower, the web page about workers and tasks. Flower's own options take precedence.
+
+    Attributes:
+        password: the password of the user ``acoustid``; None for a password in a file that Flower
+            creates (`tasks.flower.password_file`).
+        max_tasks: number of tasks that Flower keeps in memory, about 6 KB each.
+    """
+
+    address: Host = "127.0.0.1"
+    port: Port = 5555
+    password: BasicPassword | None = None
+    max_tasks: Annotated[int, Field(ge=1)] = 10_000
+
+
 class Settings(Section):
     """All sections.
 
@@ -335,4 +351,5 @@ class Settings(Section):
     api: ApiSettings = ApiSettings()
     http: HttpSettings = HttpSettings()
     celery: CelerySettings = CelerySettings()
+    flower: FlowerSettings = FlowerSettings()
     sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
