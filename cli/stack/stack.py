@@ -9,6 +9,7 @@ from pathlib import Path
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import CONFIG_VARIABLE, UserConfig, write_effective
+from cli.stack.logs.own_output import rotating
 from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.roles import Layout, Role, roles
 from cli.stack.run_state import RunState, stop_strays
@@ -42,6 +43,7 @@ class UpOptions:
         sample: whether to load the sample catalogue.
         postgres_bin: the directory of PostgreSQL's programs; None to search for them.
         valkey_bin: the directory of Valkey's program; None to search for it.
+        log: the log to which this process writes its output; None for a terminal.
     """
 
     data: DataDir
@@ -52,6 +54,7 @@ class UpOptions:
     sample: bool
     postgres_bin: Path | None = None
     valkey_bin: Path | None = None
+    log: Path | None = None
 
 
 def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) -> None:
@@ -70,9 +73,11 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
     with data.lock():
         _stop_strays(data, report)
         user = UserConfig.read()
+        if options.log is not None:
+            report = rotating(report, options.log, user.settings.logging)
         port = ports.require(options.port, options.host, "--port")
         options = replace(options, port=port, flower_port=_flower_port(options, user))
-        supervisor = Supervisor(data, report)
+        supervisor = Supervisor(data, report, user.settings.logging)
         try:
             with supervisor.supervise():
                 _start(supervisor, options, user, report)

@@ -201,11 +201,15 @@ class LoggingSettings(Section):
 
     Attributes:
         levels: logger name to level, from the options ``level_<logger>``.
+        file_size: size in bytes at which `acoustid up` starts a new file of a log.
+        old_files: number of older files of each log that `acoustid up` keeps.
     """
 
     level: Level = "INFO"
     format: Literal["text", "json"] = "text"
     levels: Mapping[str, Level] = Field(default_factory=dict)
+    file_size: Annotated[int, Field(ge=1024)] = 10_485_760
+    old_files: Annotated[int, Field(ge=1)] = 3
 
 
 class StatsdSettings(Section):

@@ -87,6 +87,7 @@ def up(  # noqa: PLR0913 - one argument per option
         sample=sample,
         postgres_bin=postgres_bin,
         valkey_bin=valkey_bin,
+        log=DataDir.at(data_dir).log(SUPERVISOR_LOG) if detached else None,
     )
     if detach:
         start_detached(options.data)

@@ -1,0 +1,33 @@
+"""Rotates the log to which this process itself writes, the supervisor's."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from cli.stack.child_process import open_log
+from cli.stack.logs.rotated_file import shift
+from pipeline.settings.sections import LoggingSettings
+
+
+def rotating(
+    report: Callable[[str], None], log: Path, settings: LoggingSettings
+) -> Callable[[str], None]:
+    """Return a function that reports a line and then rotates the log if it is full.
+
+    Args:
+        report: writes a line to standard output.
+        log: the log to which standard output and standard error are appended.
+        settings: size and number of its files.
+    """
+
+    def report_and_rotate(line: str) -> None:
+        report(line)
+        sys.stdout.flush()
+        if os.fstat(sys.stdout.fileno()).st_size >= settings.file_size:
+            shift(log, settings.old_files)
+            with open_log(log) as new:
+                os.dup2(new.fileno(), sys.stdout.fileno())
+                os.dup2(new.fileno(), sys.stderr.fileno())
+
+    return report_and_rotate
