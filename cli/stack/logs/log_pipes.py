@@ -31,6 +31,8 @@ from pipeline.settings.sections import LoggingSettings
 NAME: Final = "log-writer"
 """The name of the log writer's own log, which has only its errors."""
 
+WRITER_MODULE: Final = "cli.stack.logs.writer"
+
 RESTART_DELAY: Final = 1.0
 """Minimum seconds between two starts of the log writer."""
 
@@ -68,14 +70,12 @@ class LogPipes:
             ProcessError: it cannot be started.
         """
         self._next_start = time.monotonic() + RESTART_DELAY
-        RotatedFile(
-            self._data.log(NAME), self._settings.file_size, self._settings.old_files
-        ).rotate_if_full()
+        self._rotate_errors()
         ours, theirs = socket.socketpair()
         with theirs:
             self._writer = spawn(
                 [
-                    *(sys.executable, "-m", "cli.stack.logs.writer"),
+                    *(sys.executable, "-m", WRITER_MODULE),
                     *("--folder", str(self._data.log(NAME).parent)),
                     *("--control", str(theirs.fileno())),
                     *("--size", str(self._settings.file_size)),
@@ -138,6 +138,13 @@ class LogPipes:
         if self._writer is not None:
             writer = self._writer
             wait_until(lambda: not writer.runs(), TIMEOUT)
+
+    def _rotate_errors(self) -> None:
+        """Rotate the log writer's own log, to which no process writes now."""
+        file = RotatedFile(self._data.log(NAME), self._settings.file_size, self._settings.old_files)
+        with suppress(OSError):  # `spawn` reports that the log cannot be opened
+            file.rotate_if_full()
+        file.close()
 
     def _add(self, name: str) -> None:
         self._send(ADD + name.encode() + b"\n", self._pipes[name][0])

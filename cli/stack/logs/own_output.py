@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from cli.stack.child_process import open_log
@@ -23,11 +24,16 @@ def rotating(
 
     def report_and_rotate(line: str) -> None:
         report(line)
-        sys.stdout.flush()
-        if os.fstat(sys.stdout.fileno()).st_size >= settings.file_size:
-            shift(log, settings.old_files)
-            with open_log(log) as new:
-                os.dup2(new.fileno(), sys.stdout.fileno())
-                os.dup2(new.fileno(), sys.stderr.fileno())
+        with suppress(OSError):  # such as a full disk; the stack keeps running
+            sys.stdout.flush()
+            if os.fstat(sys.stdout.fileno()).st_size >= settings.file_size:
+                _start_new(log, settings.old_files)
 
     return report_and_rotate
+
+
+def _start_new(log: Path, old_files: int) -> None:
+    shift(log, old_files)
+    with open_log(log) as new:
+        os.dup2(new.fileno(), sys.stdout.fileno())
+        os.dup2(new.fileno(), sys.stderr.fileno())
