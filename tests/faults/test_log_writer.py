@@ -13,7 +13,7 @@ import pytest
 
 from cli.stack.child_process import ChildProcess, LogPipe, read_tail, spawn
 from cli.stack.data_directory import DataDir
-from cli.stack.logs.log_pipes import LogPipes
+from cli.stack.logs.log_pipes import WRITER_MODULE, LogPipes
 from pipeline.settings.sections import LoggingSettings
 from tests.support.polling import eventually
 
@@ -74,12 +74,16 @@ def finish(child: ChildProcess) -> None:
     eventually(lambda: not child.runs())
 
 
-def writers(parent: int) -> list[psutil.Process]:
-    return [
-        each
-        for each in psutil.Process(parent).children()
-        if "cli.stack.logs.writer" in each.cmdline()
-    ]
+def writer_of(parent: int) -> psutil.Process:
+    """Return the log writer of a process."""
+
+    def find() -> list[psutil.Process]:
+        children = psutil.Process(parent).children()
+        # A process that has just been started may have no command line yet.
+        return [each for each in children if WRITER_MODULE in each.cmdline()]
+
+    (writer,) = eventually(find)
+    return writer
 
 
 def text(data: DataDir, name: str) -> str:
@@ -123,7 +127,7 @@ def test_a_killed_writer_is_replaced_and_no_process_waits(
     logs: LogPipes, data: DataDir, reports: list[str]
 ) -> None:
     log = logs.pipe("api")
-    (writer,) = writers(os.getpid())
+    writer = writer_of(os.getpid())
     os.kill(writer.pid, signal.SIGSTOP)
     child = run(f"print('x' * {3 * 2**20}); print('end')", log)
     os.kill(writer.pid, signal.SIGKILL)
@@ -142,10 +146,10 @@ def test_a_killed_writer_is_replaced_and_no_process_waits(
 def test_a_writer_that_does_not_answer_is_replaced(
     monkeypatch: pytest.MonkeyPatch, data: DataDir, reports: list[str]
 ) -> None:
-    monkeypatch.setattr("cli.stack.logs.log_pipes.TIMEOUT", 0.5)
+    monkeypatch.setattr("cli.stack.logs.log_pipes.TIMEOUT", 2.0)
     logs = LogPipes(data, SETTINGS, reports.append)
     logs.start()
-    (writer,) = writers(os.getpid())
+    writer = writer_of(os.getpid())
     os.kill(writer.pid, signal.SIGSTOP)
     finish(run("print('later')", logs.pipe("beat")))
 
@@ -162,7 +166,7 @@ def test_the_last_output_after_the_death_of_the_supervisor_is_kept(data: DataDir
     supervisor = subprocess.Popen([sys.executable, "-c", SUPERVISOR, str(data.root), FAREWELL])
     try:
         eventually(lambda: data.log("api").exists() and "begin" in text(data, "api"))
-        (writer,) = writers(supervisor.pid)
+        writer = writer_of(supervisor.pid)
         children = psutil.Process(supervisor.pid).children()
     finally:
         supervisor.kill()
@@ -191,7 +195,7 @@ def test_the_writer_ends_with_the_stack(data: DataDir, reports: list[str]) -> No
     made = LogPipes(data, SETTINGS, reports.append)
     made.start()
     made.pipe("api")
-    (writer,) = writers(os.getpid())
+    writer = writer_of(os.getpid())
     made.close()
     assert not writer.is_running() or writer.status() == psutil.STATUS_ZOMBIE
     assert reports == []

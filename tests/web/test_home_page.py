@@ -5,8 +5,6 @@ import shlex
 from html import unescape
 from html.parser import HTMLParser
 
-import pytest
-
 from tests.support.clients.web_client import FORM, WORD
 
 PAGES = ["/", "/docs", "/docs/assets/swagger-ui.css", "/v2/openapi.json"]
@@ -80,11 +78,11 @@ def test_without_the_demo_key_the_example_has_a_placeholder(make_web) -> None:
     assert "8XaBELgH" not in page
 
 
-@pytest.mark.parametrize("host", ["a;reboot", "a$(reboot)", "<script>", "a b"])
-def test_a_host_that_is_no_name_is_not_shown(web, host) -> None:
-    page = web.http.simulate_get("/", headers={"Host": host}).text
-    assert example(page)[1] == "http://HOST/v2/lookup"
-    assert host not in page
+def test_a_host_that_is_no_name_is_not_shown(web) -> None:
+    for host in ("a;reboot", "a$(reboot)", "<script>", "a b"):
+        page = web.http.simulate_get("/", headers={"Host": host}).text
+        assert example(page)[1] == "http://HOST/v2/lookup"
+        assert host not in page
 
 
 def test_the_address_has_the_scheme_of_the_proxy(make_web) -> None:
@@ -98,23 +96,22 @@ def test_the_address_has_the_scheme_of_the_proxy(make_web) -> None:
     assert example(page)[1] == "https://music.example/v2/lookup"
 
 
-@pytest.mark.parametrize(
-    ("accept", "kind"),
-    [
-        ("*/*", "text/html"),
-        ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html"),
-        ("image/png", "text/html"),
-        ("application/json", "application/json"),
-        ("application/json, text/plain, */*", "application/json"),
-    ],
-)
-def test_a_client_that_prefers_json_gets_json(web, accept, kind) -> None:
-    reply = web.http.simulate_get("/", headers={"Accept": accept})
-    assert reply.status_code == 200
-    assert reply.headers["Content-Type"].startswith(kind)
-    assert reply.headers["Vary"] == "Accept"
-    if kind == "application/json":
-        assert reply.json["documentation"] == "/docs"
+def test_a_client_that_prefers_json_gets_json(web) -> None:
+    wanted = {
+        "*/*": "text/html",
+        "text/html,application/xhtml+xml,*/*;q=0.8": "text/html",
+        "text/html,application/json;q=0.9": "text/html",
+        "image/png": "text/html",
+        "application/json": "application/json",
+        "application/json, text/plain, */*": "application/json",
+    }
+    for accept, kind in wanted.items():
+        reply = web.http.simulate_get("/", headers={"Accept": accept})
+        assert reply.status_code == 200
+        assert reply.headers["Content-Type"].startswith(kind)
+        assert reply.headers["Vary"] == "Accept"
+    json = web.http.simulate_get("/", headers={"Accept": "application/json"}).json
+    assert json["documentation"] == "/docs"
 
 
 def test_the_page_is_not_limited(make_web) -> None:
@@ -124,21 +121,21 @@ def test_the_page_is_not_limited(make_web) -> None:
     assert web.get("/v2/lookup", client=web.application, trackid="x").status_code != 429
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_a_page_replies_to_head_and_options(web, path) -> None:
-    head = web.http.simulate_head(path)
-    assert head.status_code == 200
-    assert head.content == b""
-    assert head.headers["Content-Type"] == web.http.simulate_get(path).headers["Content-Type"]
-    options = web.http.simulate_options(path)
-    assert options.status_code == 200
-    assert set(options.headers["Allow"].split(", ")) == {"GET", "HEAD"}
+def test_pages_reply_to_head_and_options(web) -> None:
+    for path in PAGES:
+        head = web.http.simulate_head(path)
+        assert head.status_code == 200
+        assert head.content == b""
+        assert head.headers["Content-Type"] == web.http.simulate_get(path).headers["Content-Type"]
+        options = web.http.simulate_options(path)
+        assert options.status_code == 200
+        assert set(options.headers["Allow"].split(", ")) == {"GET", "HEAD"}
 
 
-@pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "TRACE", "BREW"])
-def test_a_page_refuses_other_methods(web, path, method) -> None:
-    reply = web.http.simulate_request(method, path)
-    assert reply.status_code == 405
-    assert "GET" in reply.headers["Allow"]
-    assert reply.json["error"]["code"] == 101
+def test_pages_refuse_other_methods(web) -> None:
+    for path in PAGES:
+        for method in ("POST", "PUT", "DELETE", "TRACE", "BREW"):
+            reply = web.http.simulate_request(method, path)
+            assert reply.status_code == 405
+            assert "GET" in reply.headers["Allow"]
+            assert reply.json["error"]["code"] == 101

@@ -37,7 +37,10 @@ RESTART_DELAY: Final = 1.0
 """Minimum seconds between two starts of the log writer."""
 
 _PIPE_SIZE: Final = 2**20
-TIMEOUT: Final = 5.0
+TIMEOUT: Final = 30.0
+"""Seconds within which the log writer must answer, its start included."""
+
+_CLOSE_TIMEOUT: Final = 5.0
 
 
 class LogPipes:
@@ -137,7 +140,7 @@ class LogPipes:
         self._pipes.clear()
         if self._writer is not None:
             writer = self._writer
-            wait_until(lambda: not writer.runs(), TIMEOUT)
+            wait_until(lambda: not writer.runs(), _CLOSE_TIMEOUT)
 
     def _rotate_errors(self) -> None:
         """Rotate the log writer's own log, to which no process writes now."""
