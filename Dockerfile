@@ -5,7 +5,7 @@ WORKDIR /src
 COPY requirements.lock .
 RUN python -m venv /opt/acoustid \
     && /opt/acoustid/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
-COPY pyproject.toml README.md LICENSE LICENSES.md celeryconfig.py flowerconfig.py ./
+COPY pyproject.toml README.md LICENSE LICENSES.md celeryconfig.py ./
 COPY api api
 COPY bench bench
 COPY cli cli
@@ -17,12 +17,14 @@ RUN /opt/acoustid/bin/pip install --no-cache-dir --no-deps --no-build-isolation 
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent acoustid \
-    && install -d -o acoustid -g acoustid /var/lib/acoustid/index /var/lib/acoustid/fingerprints
+    && install -d -o acoustid -g acoustid /var/lib/acoustid/index /var/lib/acoustid/fingerprints \
+        /var/lib/acoustid/state
 COPY --from=build /opt/acoustid /opt/acoustid
 # The first start of a container compiles the loops for the processor of the host.
 ENV PATH=/opt/acoustid/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    NUMBA_CACHE_DIR=/tmp/acoustid-compiled
+    NUMBA_CACHE_DIR=/tmp/acoustid-compiled \
+    XDG_STATE_HOME=/var/lib/acoustid/state
 WORKDIR /var/lib/acoustid
 USER acoustid
 EXPOSE 5000

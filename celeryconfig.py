@@ -4,9 +4,11 @@ from kombu import Exchange, Queue
 
 from pipeline.settings.load import load_settings
 from tasks.fast_path.switches import FastPath
+from tasks.flower.command import require_application
 from tasks.periodic.schedule import SCHEDULE
 from tasks.queues import MAINTENANCE, QUEUES, Acknowledgement
 
+require_application()
 _settings = load_settings()
 _redis = _settings.redis.url()
 

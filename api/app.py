@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 
 from api.front_end import FrontEnd
 from api.health.endpoint import HEALTH_PATHS, LIVENESS, HealthEndpoint
+from api.home_page import HomePage
 from api.http.endpoint import request_of, write_reply
 from api.http.errors import (
     ApiError,
@@ -18,7 +19,7 @@ from api.http.errors import (
     ServiceUnavailableError,
 )
 from api.http.middleware import METHODS, RequestMiddleware, is_method
-from api.openapi.page import ASSETS, DocsAsset, DocsPage, OpenApiResource
+from api.openapi.page import ASSETS, DOCS, OPENAPI, DocsAsset, DocsPage, OpenApiResource
 from api.routes import ROUTES, V1_ROUTES
 from pipeline.runtime.databases import DATABASE_UNREACHABLE
 from pipeline.runtime.statsd_metrics import Metrics
@@ -44,8 +45,9 @@ def create_app(front_end: FrontEnd) -> falcon.App[falcon.Request, falcon.Respons
     app.add_error_handler(falcon.HTTPError, errors.handle)
     for path, make_endpoint in {**ROUTES, **V1_ROUTES}.items():
         app.add_route(path, make_endpoint(front_end))
-    app.add_route("/v2/openapi.json", OpenApiResource())
-    app.add_route("/docs", DocsPage())
+    app.add_route("/", HomePage(front_end.settings))
+    app.add_route(OPENAPI, OpenApiResource())
+    app.add_route(DOCS, DocsPage())
     app.add_route(f"{ASSETS}/{{file}}", DocsAsset())
     for path in (*HEALTH_PATHS, LIVENESS):
         app.add_route(path, HealthEndpoint(path, front_end.health))
@@ -74,12 +76,8 @@ class _ErrorHandler:
     def _api_error(self, req: falcon.Request, error: Exception) -> ApiError:
         if isinstance(error, ApiError):
             return error
-        if isinstance(error, falcon.HTTPNotFound):
-            if not is_method(req.method):
-                return MethodNotAllowedError(METHODS)
-            return NotFoundError("the path does not exist; the web service is under /v2/")
         if isinstance(error, falcon.HTTPError) and error.status_code < 500:
-            return InvalidBodyError(error.title or "it cannot be parsed")
+            return _client_error(req, error)
         self._metrics.unhandled_error()
         if isinstance(error, UNAVAILABLE):
             logger.error(
@@ -90,3 +88,14 @@ class _ErrorHandler:
             return ServiceUnavailableError()
         logger.error("unhandled exception", endpoint=request_of(req).endpoint, exc_info=error)
         return InternalError()
+
+
+def _client_error(req: falcon.Request, error: falcon.HTTPError) -> ApiError:
+    """Return the error for a request that Falcon refuses."""
+    if isinstance(error, falcon.HTTPNotFound):
+        if not is_method(req.method):
+            return MethodNotAllowedError(METHODS)
+        return NotFoundError("the path does not exist; the web service is under /v2/")
+    if isinstance(error, falcon.HTTPMethodNotAllowed):
+        return MethodNotAllowedError(dict(error.headers or {})["Allow"])
+    return InvalidBodyError(error.title or "it cannot be parsed")

@@ -3,10 +3,11 @@
 from celery import Celery
 
 from tasks import celery_signals
+from tasks.flower import command as flower_command
 from tasks.stage_task import StageTask
 
 app = Celery(
-    "acoustid",
+    flower_command.APPLICATION,
     task_cls=StageTask,
     include=[
         "tasks.lookup",
@@ -21,3 +22,4 @@ app = Celery(
 )
 app.config_from_object("celeryconfig")
 celery_signals.connect()
+flower_command.connect(app)

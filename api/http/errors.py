@@ -248,12 +248,13 @@ class NotFoundError(ApiError):
 
 
 class MethodNotAllowedError(ApiError):
-    """The method is not an HTTP method."""
+    """The method is not an HTTP method, or a page has no reply to it."""
 
     code, status = 101, 405
 
     def __init__(self, allowed: str) -> None:
-        super().__init__("method not allowed: use GET or POST", {"Allow": allowed})
+        usable = "GET or POST" if "POST" in allowed else "GET"
+        super().__init__(f"method not allowed: use {usable}", {"Allow": allowed})
 
 
 class InvalidBodyError(ApiError):

@@ -10,7 +10,9 @@ import falcon
 
 from api.openapi import openapi_document
 
+DOCS: Final = "/docs"
 ASSETS: Final = "/docs/assets"
+OPENAPI: Final = "/v2/openapi.json"
 FILES: Final = frozenset({"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"})
 
 _PAGE: Final = f"""<!DOCTYPE html>
@@ -25,7 +27,7 @@ _PAGE: Final = f"""<!DOCTYPE html>
 <body>
   <div id="page"></div>
   <script src="{ASSETS}/swagger-ui-bundle.js"></script>
-  <script>SwaggerUIBundle({{ url: "/v2/openapi.json", dom_id: "#page" }})</script>
+  <script>SwaggerUIBundle({{ url: "{OPENAPI}", dom_id: "#page" }})</script>
 </body>
 </html>
 """
@@ -41,6 +43,8 @@ class OpenApiResource:
         resp.content_type = falcon.MEDIA_JSON
         resp.text = json.dumps(openapi_document())
 
+    on_head = on_get
+
 
 class DocsPage:
     """Serves the page of Swagger UI."""
@@ -51,6 +55,8 @@ class DocsPage:
         """Send the page."""
         resp.content_type = falcon.MEDIA_HTML
         resp.text = _PAGE
+
+    on_head = on_get
 
 
 class DocsAsset:
@@ -70,6 +76,8 @@ class DocsAsset:
         }[path.suffix]
         resp.cache_control = ["public", "max-age=86400"]
         resp.data = path.read_bytes()
+
+    on_head = on_get
 
 
 @cache

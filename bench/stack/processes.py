@@ -14,10 +14,12 @@ import psutil
 
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
+from cli.stack.logs.log_pipes import WRITER_MODULE
 
 API: Final = "api"
 PARTS: Final = ("front_end", "lookup_workers", "import_workers", "postgres", "redis", "rest")
 SUPERVISOR: Final = "supervisor"
+LOG_WRITER: Final = "log-writer"
 
 _PARTS_BY_ROLE: Final = {
     API: "front_end",
@@ -64,7 +66,8 @@ def read_run_file(data: DataDir) -> RunFile | None:
 def part_of(role: str) -> str:
     """Return the part of the report in which a process is counted.
 
-    ``rest`` is beat, Flower, the supervisor, and roles that only another version has.
+    ``rest`` is beat, Flower, the supervisor, the log writer, and roles that only another version
+    has.
     """
     if role.startswith("worker-lookup"):
         return "lookup_workers"
@@ -87,6 +90,8 @@ class Accounting:
             raise StackError(f"no stack runs on {data.root}")
         pids = {**found.pids, SUPERVISOR: found.supervisor}
         self._roots = {role: psutil.Process(pid) for role, pid in pids.items()}
+        if writer := _log_writer(found.supervisor):
+            self._roots[LOG_WRITER] = writer
 
     def cpu(self) -> dict[str, float]:
         """Return the CPU seconds of each part since its start.
@@ -123,7 +128,7 @@ class Accounting:
         for role, root in self._roots.items():
             if not root.is_running():
                 raise StackError(f"{role} ended during the measurement: see its log")
-            # The children of the supervisor are the other roles.
+            # The children of the supervisor are the other roles and the log writer.
             for child in root.children(recursive=True) if role != SUPERVISOR else ():
                 yield part_of(role), child
             yield part_of(role), root
@@ -135,6 +140,15 @@ def per_request(
     """Return CPU ms per request by part, and their total."""
     used = {part: 1000 * (after[part] - before[part]) / max(1, requests) for part in PARTS}
     return {part: round(each, 3) for part, each in {**used, "total": sum(used.values())}.items()}
+
+
+def _log_writer(supervisor: int) -> psutil.Process | None:
+    """Return the log writer of a stack, which ``run.json`` does not list; None without one."""
+    for child in psutil.Process(supervisor).children():
+        with suppress(psutil.NoSuchProcess):
+            if WRITER_MODULE in child.cmdline():
+                return child
+    return None
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

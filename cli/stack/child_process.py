@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +25,21 @@ _PR_SET_PDEATHSIG = 1
 
 class ProcessError(StackError):
     """A process could not be started or ended unexpectedly. The text gives the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPipe:
+    """The pipe to a log that another process writes (`cli.stack.logs`).
+
+    Attributes:
+        path: the path of the log.
+        descriptor: the writing end of the pipe.
+        flush: waits until the output so far is in the log.
+    """
+
+    path: Path
+    descriptor: int
+    flush: Callable[[], None]
 
 
 class ChildProcess:
@@ -72,29 +88,30 @@ class ChildProcess:
 def spawn(
     command: Sequence[str],
     *,
-    log: Path,
+    log: Path | LogPipe,
     env: Mapping[str, str],
     cwd: Path | None = None,
     account: SystemAccount | None = None,
-    death_signal: signal.Signals = signal.SIGTERM,
+    death_signal: signal.Signals | None = signal.SIGTERM,
     files: Sequence[int] = (),
 ) -> ChildProcess:
     """Start a process in a session of its own.
 
     Args:
         command: the program and its arguments.
-        log: the file to which stdout and stderr are appended.
+        log: the file to which stdout and stderr are appended, or the pipe to it.
         env: the environment.
         cwd: the working directory; None for the current one.
         account: the user account of the process; None for the current one.
-        death_signal: the signal that the process gets when this process dies (Linux only).
+        death_signal: the signal that the process gets when this process dies (Linux only); None
+            for no signal.
         files: open file descriptors that the process inherits under the same numbers.
 
     Raises:
         ProcessError: the command cannot be run.
     """
     try:
-        with open_log(log) as output:
+        with _output(log) as output:
             return ChildProcess(
                 subprocess.Popen(  # noqa: S603 - the commands are ours
                     command,
@@ -119,12 +136,25 @@ def open_log(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
 
 
-def read_tail(path: Path, lines: int = 15) -> str:
+@contextlib.contextmanager
+def _output(log: Path | LogPipe) -> Iterator[int]:
+    """Yield the file descriptor for the output of a process."""
+    if isinstance(log, LogPipe):
+        yield log.descriptor
+    else:
+        with open_log(log) as file:
+            yield file.fileno()
+
+
+def read_tail(log: Path | LogPipe, lines: int = 15) -> str:
     """Return the last lines of a log; an empty text if there is no log."""
+    if isinstance(log, LogPipe):
+        log.flush()
+    path = log.path if isinstance(log, LogPipe) else log
     try:
-        with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - 400 * lines))
-            text = log.read().decode(errors="replace")
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 400 * lines))
+            text = file.read().decode(errors="replace")
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
@@ -150,9 +180,9 @@ def wait_until(condition: Callable[[], bool], seconds: float, pause: Pause = tim
     return True
 
 
-def _end_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+def _end_with_parent(number: signal.Signals | None) -> Callable[[], None] | None:
     """Return a function for the child that makes it end with its parent; None if unsupported."""
-    if sys.platform != "linux":
+    if sys.platform != "linux" or number is None:
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     parent = os.getpid()

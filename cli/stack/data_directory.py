@@ -14,9 +14,6 @@ from cli.errors import StackError
 from cli.stack.child_process import wait_until
 
 DEFAULT = Path(".acoustid")
-LOG_LIMIT = 16 * 1024 * 1024
-"""Bytes above which a log is renamed when its process starts."""
-
 LOCK_TIMEOUT = 0.5
 """Seconds to wait for the lock. `DataDir.is_locked` holds it for a shorter time."""
 
@@ -138,12 +135,6 @@ class DataDir:
 
     def _open_lock(self) -> int:
         return os.open(self.root / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
-
-    def rotate_log(self, role: str) -> None:
-        """Rename a log that is longer than `LOG_LIMIT`."""
-        log = self.log(role)
-        if log.exists() and log.stat().st_size > LOG_LIMIT:
-            log.replace(log.with_suffix(".log.1"))
 
 
 def _take(handle: int) -> bool:

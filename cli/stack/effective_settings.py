@@ -46,12 +46,14 @@ class UserConfig:
         sections: the texts of its options.
         sources: the source of each option that is set; see `Settings.sources`.
         environ: the environment.
+        settings: the settings without those of embedded servers.
     """
 
     path: Path | None
     sections: Sections
     sources: Mapping[str, str]
     environ: Mapping[str, str] = field(repr=False)
+    settings: Settings
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "UserConfig":
@@ -65,8 +67,14 @@ class UserConfig:
         """
         named = environ.get(CONFIG_VARIABLE)
         path = Path(named) if named else DEFAULT_PATH if DEFAULT_PATH.exists() else None
-        sources = read_settings(path, environ).sources
-        config = cls(path.absolute() if path else None, _read_sections(path), sources, environ)
+        settings = read_settings(path, environ)
+        config = cls(
+            path.absolute() if path else None,
+            _read_sections(path),
+            settings.sources,
+            environ,
+            settings,
+        )
         config.check_addresses()
         return config
 
@@ -151,6 +159,7 @@ def _embedded_sections(data: DataDir, user: UserConfig, record: StackRecord) -> 
         "cluster.rate_limiter": {"ip_limit": LOCAL_IP_LIMIT},
         "features": {"demo_key": "true"},
         "api": {"one_core": "true"},
+        "flower": {"password": record.flower_password},
     }
     for name in user.embedded_databases:
         sections[name] = {

@@ -4,8 +4,8 @@ The workers are those of the table in `tasks.queues`.
 """
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.stopping import (
@@ -17,7 +17,6 @@ from cli.stack.stopping import (
 )
 from tasks.queues import queues_by_worker
 
-FLOWER_USER = "acoustid"
 API = "api"
 """The name of the front end's role."""
 
@@ -36,7 +35,6 @@ class Role:
         node: its Celery node name without the host; None if it is no worker.
         shares_listener: whether it uses a listening socket of the supervisor, passed with the
             options ``--fd`` and ``--ready-fd``. Such a process can be replaced without downtime.
-        environ: more variables than those of the stack's environment.
     """
 
     name: str
@@ -47,7 +45,6 @@ class Role:
     host: str = LOOPBACK
     node: str | None = None
     shares_listener: bool = False
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ class Layout:
         flower_port: the port of Flower; None for no Flower.
         workers: the number of processes of each scaled worker, such as that of lookups.
         lookup_pool: Celery's pool for lookup workers.
-        flower_password: the password of Flower.
+        flower_host: the address of Flower.
         drain_time: seconds for which the front end goes on after SIGTERM.
     """
 
@@ -69,7 +66,7 @@ class Layout:
     flower_port: int | None
     workers: int
     lookup_pool: str = "solo"
-    flower_password: str = field(default="", repr=False)
+    flower_host: str = LOOPBACK
     drain_time: float = 0.0
 
 
@@ -77,7 +74,7 @@ def roles(layout: Layout) -> list[Role]:
     """Return the roles of a stack in the order in which they start."""
     found = [*_workers(layout), _beat(), _api(layout)]
     if layout.flower_port is not None:
-        found.append(_flower(layout.flower_port, layout.flower_password))
+        found.append(_flower(layout.flower_host, layout.flower_port))
     return found
 
 
@@ -107,14 +104,9 @@ def _beat() -> Role:
     return Role("beat", StopOrder.BEAT, _celery("beat", "--loglevel", "INFO"))
 
 
-def _flower(port: int, password: str) -> Role:
-    return Role(
-        "flower",
-        StopOrder.FLOWER,
-        _celery("flower", f"--address={LOOPBACK}", f"--port={port}"),
-        port=port,
-        environ={"FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{password}"},
-    )
+def _flower(host: str, port: int) -> Role:
+    command = _celery("flower", f"--address={host}", f"--port={port}")
+    return Role("flower", StopOrder.FLOWER, command, port=port, host=host)
 
 
 def _api(layout: Layout) -> Role:

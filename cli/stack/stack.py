@@ -9,6 +9,7 @@ from pathlib import Path
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import CONFIG_VARIABLE, UserConfig, write_effective
+from cli.stack.logs.own_output import rotating
 from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.roles import Layout, Role, roles
 from cli.stack.run_state import RunState, stop_strays
@@ -37,11 +38,12 @@ class UpOptions:
         data: the data directory.
         host: the address of the API.
         port: the port of the API; 0 for any free one.
-        flower_port: the port of Flower; None for no Flower.
+        flower_port: the port of Flower; 0 for no Flower, None for the port in the settings.
         workers: the number of lookup workers.
         sample: whether to load the sample catalogue.
         postgres_bin: the directory of PostgreSQL's programs; None to search for them.
         valkey_bin: the directory of Valkey's program; None to search for it.
+        log: the log to which this process writes its output; None for a terminal.
     """
 
     data: DataDir
@@ -52,6 +54,7 @@ class UpOptions:
     sample: bool
     postgres_bin: Path | None = None
     valkey_bin: Path | None = None
+    log: Path | None = None
 
 
 def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) -> None:
@@ -70,17 +73,25 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
     with data.lock():
         _stop_strays(data, report)
         user = UserConfig.read()
+        if options.log is not None:
+            report = rotating(report, options.log, user.settings.logging)
         port = ports.require(options.port, options.host, "--port")
-        if options.flower_port:
-            ports.require(options.flower_port, ports.LOOPBACK, "--flower-port")
-        supervisor = Supervisor(data, report)
+        options = replace(options, port=port, flower_port=_flower_port(options, user))
+        supervisor = Supervisor(data, report, user.settings.logging)
         try:
             with supervisor.supervise():
-                _start(supervisor, replace(options, port=port), user, report)
+                _start(supervisor, options, user, report)
                 on_ready()
                 supervisor.run_until_stopped()
         except StopRequested:
             report("stopped")
+
+
+def _flower_port(options: UpOptions, user: UserConfig) -> int:
+    """Return the port of Flower, which is free; 0 for no Flower."""
+    flower = user.settings.flower
+    port = flower.port if options.flower_port is None else options.flower_port
+    return ports.require(port, flower.address, "--flower-port") if port else 0
 
 
 def _start(supervisor: Supervisor, options: UpOptions, user: UserConfig, report: Report) -> None:
@@ -92,7 +103,7 @@ def _start(supervisor: Supervisor, options: UpOptions, user: UserConfig, report:
     report("preparing the databases")
     supervisor.run_command("migrate", _acoustid("migrate", "--report", str(data.prepared)), environ)
     report("starting the workers, beat, the API and Flower")
-    _start_processes(supervisor, _layout(options, settings, record), environ)
+    _start_processes(supervisor, _layout(options, settings), environ)
     if options.sample:
         report("loading the sample catalogue")
         _load_sample(supervisor, data, environ, report)
@@ -133,14 +144,14 @@ def _start_servers(supervisor: Supervisor, options: UpOptions, user: UserConfig)
     return record
 
 
-def _layout(options: UpOptions, settings: Settings, record: StackRecord) -> Layout:
+def _layout(options: UpOptions, settings: Settings) -> Layout:
     return Layout(
         host=options.host,
         port=options.port,
-        flower_port=options.flower_port,
+        flower_port=options.flower_port or None,
         workers=options.workers,
         lookup_pool=settings.celery.lookup_pool,
-        flower_password=record.flower_password,
+        flower_host=settings.flower.address,
         drain_time=settings.api.drain_time,
     )
 

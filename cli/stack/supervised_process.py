@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from cli.stack.child_process import ChildProcess, spawn
-from cli.stack.data_directory import DataDir
+from cli.stack.child_process import ChildProcess, LogPipe, spawn
 from cli.stack.roles import Role
 from cli.stack.run_state import RunningProcess
 from cli.stack.stopping import Escalation, StopOrder
@@ -76,13 +75,13 @@ class RoleStarter:
     """Starts the process of a role.
 
     Attributes:
-        data: the data directory with the log.
+        log: the pipe to the log of the role.
         role: the role.
         environ: the environment of the stack's processes.
         listener: the listening socket that the process serves; None if it opens its own.
     """
 
-    data: DataDir
+    log: LogPipe
     role: Role
     environ: Mapping[str, str]
     listener: socket.socket | None = None
@@ -104,6 +103,4 @@ class RoleStarter:
         if ready is not None:
             files.append(ready)
             command += ["--ready-fd", str(ready)]
-        self.data.rotate_log(self.role.name)
-        environ = {**self.environ, **self.role.environ}
-        return spawn(command, log=self.data.log(self.role.name), env=environ, files=files)
+        return spawn(command, log=self.log, env=self.environ, files=files)

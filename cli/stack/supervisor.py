@@ -18,6 +18,7 @@ import psutil
 
 from cli.stack.child_process import ProcessError, describe_exit, read_tail, spawn
 from cli.stack.data_directory import DataDir
+from cli.stack.logs.log_pipes import LogPipes
 from cli.stack.roles import Role
 from cli.stack.rolling_restart import RollingRestart
 from cli.stack.run_state import RunState
@@ -26,6 +27,7 @@ from cli.stack.servers.ports import LOOPBACK
 from cli.stack.stopping import WITHOUT_DRAINING, StopOrder, stop_processes
 from cli.stack.strays import ProcessIdentity
 from cli.stack.supervised_process import RoleStarter, SupervisedProcess
+from pipeline.settings.sections import LoggingSettings
 
 MAX_EXITS_AT_START = 3
 """Number of exits of one process, before the stack is ready for the first time, after which the
@@ -50,11 +52,15 @@ class Supervisor:
     Args:
         data: the stack's data directory, locked by this process.
         report: called with one line of text at a time.
+        logging: size and number of the files of each log.
     """
 
-    def __init__(self, data: DataDir, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, data: DataDir, report: Callable[[str], None], logging: LoggingSettings
+    ) -> None:
         self._data = data
         self._report = report
+        self._logs = LogPipes(data, logging, report)
         self._processes: list[SupervisedProcess] = []
         self._stop_requests = 0
         self._is_stopping = False
@@ -71,10 +77,12 @@ class Supervisor:
         before = {number: signal.signal(number, self._on_signal) for number in handled}
         wakeup = signal.set_wakeup_fd(self._wakeup_write, warn_on_full_buffer=False)
         try:
+            self._logs.start()
             self._save()
             yield
         finally:
             self._stop_all()
+            self._logs.close()
             signal.set_wakeup_fd(wakeup)
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -86,7 +94,7 @@ class Supervisor:
             ProcessError: the server does not start.
             StopRequested: a signal to stop arrived.
         """
-        self._data.rotate_log(server.role)
+        server.output = self._logs.pipe(server.role)
         child = start_server(server, self.pause)
         process = SupervisedProcess(
             server.role,
@@ -113,7 +121,7 @@ class Supervisor:
             listener: the listening socket for a role that shares one. It is closed when the
                 processes are stopped.
         """
-        starter = RoleStarter(self._data, role, environ, listener)
+        starter = RoleStarter(self._logs.pipe(role.name), role, environ, listener)
         process = SupervisedProcess(
             role.name,
             role.stop_order,
@@ -141,8 +149,8 @@ class Supervisor:
             ProcessError: a supervised process ends at every start.
             StopRequested: a signal to stop arrived. The command is stopped.
         """
-        self._data.rotate_log(name)
-        child = spawn(command, log=self._data.log(name), env=environ)
+        log = self._logs.pipe(name)
+        child = spawn(command, log=log, env=environ)
         try:
             while child.runs():
                 self.pause(0.1)
@@ -150,8 +158,7 @@ class Supervisor:
         finally:
             stop_processes([(child, ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)))])
         if child.poll() != 0:
-            log = self._data.log(name)
-            raise CommandError(f"{name} failed; the end of {log}:\n{read_tail(log)}")
+            raise CommandError(f"{name} failed; the end of {log.path}:\n{read_tail(log)}")
 
     def run_until_stopped(self) -> None:
         """Keep the processes running until a signal to stop arrives.
@@ -195,6 +202,7 @@ class Supervisor:
 
     def _restart_ended(self) -> None:
         """Schedule the restart of ended processes, and start those again whose delay is over."""
+        self._logs.restart_ended()
         for process in self._processes:
             status = process.child.poll() if process.child else None
             if status is not None:
@@ -212,18 +220,19 @@ class Supervisor:
 
     def _handle_exit(self, process: SupervisedProcess, status: int) -> None:
         delay = process.schedule_restart()
-        log = self._data.log(process.name)
+        log = self._logs.pipe(process.name)
         if not self._ready and process.exits >= MAX_EXITS_AT_START:
             raise ProcessError(
-                f"{process.name} ends at every start; the end of {log}:\n{read_tail(log)}"
+                f"{process.name} ends at every start; the end of {log.path}:\n{read_tail(log)}"
             )
         how = describe_exit(status)
-        self._report(f"{process.name} ended ({how}), restart in {delay:g} s: see {log}")
+        self._report(f"{process.name} ended ({how}), restart in {delay:g} s: see {log.path}")
         self._save()
 
     def _until_next_start(self) -> float:
-        waiting = [each.next_start for each in self._processes if each.child is None]
-        return max(0.0, min(waiting) - time.monotonic()) if waiting else 3600.0
+        now = time.monotonic()
+        waits = [each.next_start - now for each in self._processes if each.child is None]
+        return max(0.0, min([*waits, self._logs.seconds_until_start(), 3600.0]))
 
     def _stop_all(self) -> None:
         """Stop the processes in their order. A second request to stop shortens the waits."""

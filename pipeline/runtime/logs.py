@@ -25,13 +25,15 @@ from pipeline.settings.sections import LoggingSettings
 LINE = "%(asctime)s [%(process)d] [%(levelname)s] %(name)s: %(message)s"
 DEFAULT_LEVELS = {
     "celery.app.trace": "WARNING",
+    "celery.beat": "WARNING",
     "celery.worker.strategy": "WARNING",
     "uvicorn.error": "ERROR",
 }
 """Default levels of some loggers.
 
-At INFO the first two log the arguments and results of every task. The third logs a warning for
-every malformed request.
+At INFO `celery.app.trace` and `celery.worker.strategy` log the arguments and results of every task,
+and `celery.beat` logs each periodic task. `uvicorn.error` logs a warning for every malformed
+request.
 """
 
 _FOREIGN_LOGGERS = ("uvicorn", "uvicorn.error", "celery", "celery.task", "sqlalchemy")

@@ -69,6 +69,13 @@ def _checked_web_address(value: str) -> str:
     return value
 
 
+def _checked_basic_password(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not (text and text.isascii() and text.isprintable()):
+        raise ValueError("must be printable ASCII characters")
+    return value
+
+
 def _http_url(text: str) -> SplitResult | None:
     """Return the parts of an ``http`` or ``https`` URL with a valid host and port, else None."""
     try:
@@ -86,6 +93,7 @@ Name = Annotated[str, Field(min_length=1)]
 RateLimit = Annotated[float, Field(ge=0)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
 Dsn = Annotated[SecretStr, AfterValidator(_checked_dsn)]
+BasicPassword = Annotated[SecretStr, AfterValidator(_checked_basic_password)]
 MetricPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
 WebAddress = Annotated[str, AfterValidator(_checked_web_address)]
 Servers = Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_refuse_nats)]

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from pipeline.settings.option_types import (
+    BasicPassword,
     Dsn,
     Host,
     IndexName,
@@ -200,11 +201,15 @@ class LoggingSettings(Section):
 
     Attributes:
         levels: logger name to level, from the options ``level_<logger>``.
+        file_size: size in bytes at which `acoustid up` starts a new file of a log.
+        old_files: number of older files of each log that `acoustid up` keeps.
     """
 
     level: Level = "INFO"
     format: Literal["text", "json"] = "text"
     levels: Mapping[str, Level] = Field(default_factory=dict)
+    file_size: Annotated[int, Field(ge=1024)] = 10_485_760
+    old_files: Annotated[int, Field(ge=1)] = 3
 
 
 class StatsdSettings(Section):
@@ -313,6 +318,21 @@ class CelerySettings(Section):
     lookup_pool: Literal["solo", "prefork", "threads"] = "solo"
 
 
+class FlowerSettings(Section):
+    """Flower, the web page about workers and tasks. Flower's own options take precedence.
+
+    Attributes:
+        password: the password of the user ``acoustid``; None for a password in a file that Flower
+            creates (`tasks.flower.password_file`).
+        max_tasks: number of tasks that Flower keeps in memory, about 6 KB each.
+    """
+
+    address: Host = "127.0.0.1"
+    port: Port = 5555
+    password: BasicPassword | None = None
+    max_tasks: Annotated[int, Field(ge=1)] = 10_000
+
+
 class Settings(Section):
     """All sections.
 
@@ -344,4 +364,5 @@ class Settings(Section):
     api: ApiSettings = ApiSettings()
     http: HttpSettings = HttpSettings()
     celery: CelerySettings = CelerySettings()
+    flower: FlowerSettings = FlowerSettings()
     sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)

@@ -17,9 +17,7 @@ from redis import RedisError
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import CONFIG_VARIABLE, DATABASES, read_settings
-from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.preparation import Prepared
-from cli.stack.roles import FLOWER_USER
 from cli.stack.run_state import RunState
 from cli.stack.servers.ports import web_address
 from pipeline.catalog.fingerprint import changelog
@@ -32,6 +30,8 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import DatabaseSettings, RedisSettings, Settings
 from tasks import queues
+from tasks.flower.password_file import USER as FLOWER_USER
+from tasks.flower.password_file import password_of
 from tasks.redis_state import queue_lengths
 
 Value = TypeVar("Value")
@@ -84,12 +84,12 @@ def collect(data: DataDir, environ: Mapping[str, str] = os.environ) -> dict[str,
         "counts": None,
         "demo": {"client": demo.client, "user": demo.user} if demo else None,
         "databases": None,
-        "flower": {"user": FLOWER_USER, "password": StackRecord.load(data).flower_password}
-        if state and state.find("flower")
-        else None,
+        "flower": None,
     }
     if state and data.config.exists():
         settings = read_settings(data.config, {**environ, CONFIG_VARIABLE: str(data.config)})
+        if state.find("flower"):
+            found["flower"] = {"user": FLOWER_USER, "password": password_of(settings.flower)}
         found["queues"] = _or_none(lambda: waiting_messages(settings.redis))
         found["databases"] = embedded_urls(settings, state)
         databases = Databases(settings, component="status")

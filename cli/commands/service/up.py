@@ -14,12 +14,13 @@ from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.child_process import ChildProcess, open_log, read_tail
 from cli.stack.data_directory import DataDir
-from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.effective_settings import read_settings
 from cli.stack.preparation import Prepared
-from cli.stack.roles import FLOWER_USER
 from cli.stack.run_state import RunState
 from cli.stack.servers.ports import web_address
 from cli.stack.stack import UpOptions, run_stack
+from tasks.flower.password_file import USER as FLOWER_USER
+from tasks.flower.password_file import password_of
 
 SUPERVISOR_LOG = "supervisor"
 
@@ -37,9 +38,7 @@ SUPERVISOR_LOG = "supervisor"
 @click.option(
     "--flower-port",
     type=click.IntRange(0, 65535),
-    default=5555,
-    show_default=True,
-    help="Port of Flower, 0 for no Flower.",
+    help="Port of Flower, 0 for no Flower.  [default: that of [flower] in the settings, 5555]",
 )
 @click.option(
     "--workers",
@@ -66,7 +65,7 @@ def up(  # noqa: PLR0913 - one argument per option
     data_dir: Path,
     host: str,
     port: int,
-    flower_port: int,
+    flower_port: int | None,
     workers: int,
     detach: bool,
     detached: bool,
@@ -83,11 +82,12 @@ def up(  # noqa: PLR0913 - one argument per option
         data=DataDir.at(data_dir),
         host=host,
         port=port,
-        flower_port=flower_port or None,
+        flower_port=flower_port,
         workers=workers,
         sample=sample,
         postgres_bin=postgres_bin,
         valkey_bin=valkey_bin,
+        log=DataDir.at(data_dir).log(SUPERVISOR_LOG) if detached else None,
     )
     if detach:
         start_detached(options.data)
@@ -156,7 +156,7 @@ def describe_running(data: DataDir) -> str:
     if api:
         lines.append(f"  API      {api}")
     if flower:
-        password = StackRecord.load(data).flower_password
+        password = password_of(read_settings(data.config).flower)
         lines.append(f"  Flower   {flower}  (user {FLOWER_USER}, password {password})")
     if prepared.demo:
         lines.append(f"  Keys     client={prepared.demo.client}  user={prepared.demo.user}")

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from cli.stack.child_process import ChildProcess, Pause, ProcessError, read_tail
+from cli.stack.child_process import ChildProcess, LogPipe, Pause, ProcessError, read_tail
 from cli.stack.servers import ports
 from cli.stack.stopping import Escalation, stop_process
 
@@ -21,7 +21,8 @@ class EmbeddedServer(Protocol):
     Attributes:
         role: its name in logs and in ``run.json``.
         port: the port on which it listens on 127.0.0.1.
-        log: the file for its output.
+        log: the path of its log.
+        output: the log, or the pipe to it.
         mark: a path that identifies its process, see `cli.stack.strays.ProcessIdentity`.
         escalation: the signals that stop it.
     """
@@ -29,6 +30,7 @@ class EmbeddedServer(Protocol):
     role: str
     port: int
     log: Path
+    output: Path | LogPipe
     mark: str
     escalation: Escalation
 
@@ -66,7 +68,7 @@ def start_server(server: EmbeddedServer, pause: Pause = time.sleep) -> ChildProc
         if ports.is_free(server.port):
             break
         server.port = ports.free_port()
-    raise ProcessError(f"{server.role} ended at its start:\n{read_tail(server.log)}")
+    raise ProcessError(f"{server.role} ended at its start:\n{read_tail(server.output)}")
 
 
 def wait_for_answer(
@@ -82,6 +84,6 @@ def wait_for_answer(
         if server.answers():
             return True
         if time.monotonic() > deadline:
-            raise ProcessError(f"{server.role} does not answer:\n{read_tail(server.log)}")
+            raise ProcessError(f"{server.role} does not answer:\n{read_tail(server.output)}")
         pause(_POLL)
     return False

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg2
 
-from cli.stack.child_process import ChildProcess, ProcessError, spawn
+from cli.stack.child_process import ChildProcess, LogPipe, ProcessError, spawn
 from cli.stack.servers.binaries import major_version
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres_directory import PostgresDirectory, executable_programs
@@ -75,6 +75,7 @@ class PostgresServer:
         self.directory = directory
         self.port = port
         self.log = log
+        self.output: Path | LogPipe = log
         self.mark = str(directory.data)
         self._programs = programs
         self._password = password
@@ -103,7 +104,7 @@ class PostgresServer:
                 *("-c", f"listen_addresses={LOOPBACK}", "-c", f"port={self.port}"),
                 *("-c", "unix_socket_directories="),
             ],
-            log=self.log,
+            log=self.output,
             env=_environment(),
             cwd=Path("/"),
             account=self.directory.account,

@@ -8,7 +8,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from cli.stack.child_process import ChildProcess, spawn
+from cli.stack.child_process import ChildProcess, LogPipe, spawn
 from cli.stack.data_directory import write_private
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.stopping import TERM_THEN_KILL, stop_process
@@ -57,6 +57,7 @@ class ValkeyServer:
     ) -> None:
         self.port = port
         self.log = log
+        self.output: Path | LogPipe = log
         self.mark = str(folder)
         self._folder = folder
         self._program = program
@@ -84,7 +85,7 @@ class ValkeyServer:
         write_private(path, configuration)
         return spawn(
             [str(self._program), str(path)],
-            log=self.log,
+            log=self.output,
             env={"PATH": os.defpath, "LC_ALL": "C"},
             cwd=self._folder,
         )

@@ -155,6 +155,18 @@ def test_no_command_line_contains_a_secret(state: State, data: DataDir) -> None:
     assert not [command for command in commands for secret in secrets if secret in command]
 
 
+def test_every_process_has_a_log_without_secrets(state: State, data: DataDir) -> None:
+    record = StackRecord.load(data)
+    secrets = (record.postgres_password, record.valkey_password, record.flower_password)
+    for role in (each["role"] for each in state["processes"]):
+        log = data.log(role).read_text()
+        assert log
+        assert not [secret for secret in secrets if secret in log]
+    assert "ready to accept connections" in data.log("postgres").read_text()
+    assert "Ready to accept connections" in data.log("valkey").read_text()
+    assert data.log("log-writer").read_text() == ""
+
+
 def test_a_second_stack_on_the_same_data_is_refused(state: State, data: DataDir) -> None:
     answer = up(data)
     assert answer.returncode == 1

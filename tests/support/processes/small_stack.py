@@ -20,6 +20,7 @@ from cli.stack.servers.ports import free_port
 from cli.stack.servers.valkey import ValkeyServer
 from cli.stack.stopping import StopOrder
 from cli.stack.supervisor import StopRequested, Supervisor
+from pipeline.settings.load import load_settings
 
 PASSWORD = "test-password"
 STOP_SIGNALS = ((Signals.SIGTERM, 600.0), (Signals.SIGKILL, 5.0))
@@ -33,7 +34,7 @@ def run(data: DataDir, programs: dict[str, str]) -> None:
         state = RunState.load(data)
         if state:
             stop_strays(state.processes)
-        supervisor = Supervisor(data, click.echo)
+        supervisor = Supervisor(data, click.echo, load_settings().logging)
         environ = {**os.environ, "ACOUSTID_CONFIG": str(data.config)}
         with supervisor.supervise():
             supervisor.start_server(_valkey(data))

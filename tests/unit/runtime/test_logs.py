@@ -211,6 +211,16 @@ def test_celery_does_not_log_the_arguments_of_tasks() -> None:
     assert out.getvalue() == ""
 
 
+def test_beat_does_not_log_each_periodic_task() -> None:
+    """At INFO, Celery's scheduler logs a line for each task that is due."""
+    with logging_to() as out:
+        logging.getLogger("celery.beat").info("Scheduler: Sending due task sweep-receipts")
+    assert out.getvalue() == ""
+    with logging_to(levels={"celery.beat": "INFO"}) as out:
+        logging.getLogger("celery.beat").info("Scheduler: Sending due task sweep-receipts")
+    assert "Sending due task" in out.getvalue()
+
+
 def test_celerys_trace_logger_never_shows_arguments() -> None:
     """With its level set to INFO, Celery's trace logger shows no arguments of tasks."""
     with logging_to(format="json", levels={"celery.app.trace": "INFO"}) as out:

@@ -1,13 +1,11 @@
 """The data directory: its modes, its lock and its logs."""
 
-import os
 import stat
 from pathlib import Path
 
 import pytest
 
 from cli.errors import StackError
-from cli.stack import data_directory
 from cli.stack.data_directory import AlreadyRunningError, DataDir
 
 
@@ -51,16 +49,3 @@ def test_a_second_lock_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_directory_is_not_locked(tmp_path: Path) -> None:
     assert not DataDir.at(tmp_path / "none").is_locked()
-
-
-def test_only_a_long_log_is_renamed(tmp_path: Path) -> None:
-    data = DataDir.at(tmp_path)
-    data.create()
-    data.log("short").write_text("kept")
-    with data.log("long").open("wb") as log:
-        os.truncate(log.fileno(), data_directory.LOG_LIMIT + 1)
-    for role in ("short", "long", "none"):
-        data.rotate_log(role)
-    assert data.log("short").read_text() == "kept"
-    assert not data.log("long").exists()
-    assert (data.root / "logs" / "long.log.1").exists()

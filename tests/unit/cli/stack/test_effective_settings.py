@@ -10,6 +10,7 @@ from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import UserConfig, write_effective
 from cli.stack.ports_and_passwords import StackRecord
 from pipeline.settings.sections import Settings
+from tasks.flower.password_file import password_of
 
 RECORD = StackRecord().with_ports(postgres=5001, valkey=5002)
 
@@ -58,6 +59,11 @@ def test_the_limit_of_an_address_is_that_of_an_application(data: DataDir) -> Non
     assert effective(data, {}).cluster.rate_limiter.ip_limit == 10
     own = {"ACOUSTID_CLUSTER_RATE_LIMITER_IP_LIMIT": "0"}
     assert effective(data, own).cluster.rate_limiter.ip_limit == 0
+
+
+def test_flower_has_the_password_of_the_stack_or_of_the_user(data: DataDir) -> None:
+    assert password_of(effective(data, {}).flower) == RECORD.flower_password
+    assert password_of(effective(data, {"ACOUSTID_FLOWER_PASSWORD": "mine"}).flower) == "mine"
 
 
 def test_only_its_owner_can_read_it(data: DataDir) -> None:
