@@ -1,7 +1,7 @@
 """Certificates and keys for tests; `tests/data/tls` has them.
 
-Two authorities of their own, a server's certificate for ``localhost`` and 127.0.0.1, and a client's
-for the user ``acoustid``; the first authority signed both. They are valid for 100 years.
+There are two authorities. The first one signed the certificate of a server, for ``localhost``, and
+that of a client, ``acoustid``. They are valid from 2020 to 2120.
 """
 
 import shutil
