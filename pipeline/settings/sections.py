@@ -14,6 +14,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from pipeline.settings.option_types import (
+    SYSTEM,
     Directory,
     Dsn,
     Host,
@@ -30,6 +31,7 @@ from pipeline.settings.option_types import (
     WebAddress,
     split_server,
 )
+from pipeline.settings.system_certificates import system_certificates
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -98,6 +100,8 @@ class DatabaseSettings(Section):
     def _tls(self) -> dict[str, str]:
         """Return libpq's parameters of TLS that are set."""
         values = {name: getattr(self, name) for name in DATABASE_TLS}
+        if self.sslrootcert == SYSTEM:
+            values["sslrootcert"] = system_certificates()
         return {name: str(value) for name, value in values.items() if value is not None}
 
 

@@ -14,6 +14,7 @@ from typing import Final
 from pipeline.settings.option_names import READ_ONLY
 from pipeline.settings.option_types import SYSTEM
 from pipeline.settings.sections import DatabaseSettings, RedisSettings, Settings
+from pipeline.settings.system_certificates import system_certificates
 
 ALWAYS_ENCRYPTED: Final = ("require", "verify-ca", "verify-full")
 """The values of ``sslmode`` with which libpq never uses a connection without TLS."""
@@ -79,6 +80,8 @@ def _of_database(database: DatabaseSettings, options: Options) -> Iterator[str]:
         )
     elif root == SYSTEM and database.sslmode != "verify-full":
         yield options.problem("sslrootcert", f"{SYSTEM} needs sslmode = verify-full")
+    elif root == SYSTEM and system_certificates() is None:
+        yield options.problem("sslrootcert", "found no certificates of the system: give their file")
     if isinstance(root, Path):
         yield from _explained(options, "sslrootcert", lambda: _check_authorities(root))
     yield from _of_client(options, ("sslcert", database.sslcert), ("sslkey", database.sslkey))

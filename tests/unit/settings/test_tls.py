@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.settings import system_certificates
 from pipeline.settings.load import ConfigError, load_settings
 from pipeline.settings.sections import DatabaseSettings, RedisSettings
 from tests.support.tls_files import TlsFiles
@@ -54,11 +55,27 @@ def test_a_database_url_without_options_leaves_tls_to_libpq() -> None:
     assert not DatabaseSettings().url().query
 
 
-def test_the_certificates_of_the_operating_system_are_a_word(check: Check, files: TlsFiles) -> None:
-    text = "[database]\nhost = x\nsslmode = verify-full\nsslrootcert = system\n"
-    assert check(text) == []
-    settings = load_settings(files.folder / "acoustid.conf", {})
-    assert settings.database.url().query["sslrootcert"] == "system"
+SYSTEM = "[database]\nhost = x\nsslmode = verify-full\nsslrootcert = system\n"
+
+
+def test_libpq_gets_the_file_of_the_systems_certificates(
+    check: Check, files: TlsFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The OpenSSL in the wheels of psycopg2 does not find it."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(files.authority))
+    assert check(SYSTEM) == []
+    database = load_settings(files.folder / "acoustid.conf", {}).database
+    assert database.sslrootcert == "system"
+    assert database.url().query["sslrootcert"] == str(files.authority)
+
+
+def test_a_system_without_certificates_is_reported(
+    check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere")
+    monkeypatch.setattr(system_certificates, "BUNDLES", ())
+    [problem] = check(SYSTEM)
+    assert problem == "[database] sslrootcert: found no certificates of the system: give their file"
 
 
 def test_redis_without_tls_has_no_arguments() -> None:
