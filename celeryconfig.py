@@ -11,10 +11,13 @@ from tasks.queues import MAINTENANCE, QUEUES, Acknowledgement
 require_application()
 _settings = load_settings()
 _redis = _settings.redis.url()
+_tls = _settings.redis.tls()
 
-# Redis is both the broker and the store of results.
+# Redis is both the broker and the store of results. Flower uses the settings of the broker.
 broker_url = _redis
+broker_use_ssl = _tls or False
 result_backend = _redis
+redis_backend_use_ssl = _tls
 
 # Messages contain fingerprints as bytes, and JSON has no type for bytes. The remote control of
 # workers uses JSON.
@@ -105,6 +108,7 @@ beat_schedule = SCHEDULE
 beat_scheduler = "redbeat.RedBeatScheduler"
 beat_max_loop_interval = 1
 redbeat_redis_url = _redis
+redbeat_redis_use_ssl = _tls or False
 redbeat_lock_timeout = 10
 
 enable_utc = True

@@ -15,6 +15,7 @@ from api.front_end import Dispatch, FrontEnd, create_front_end
 from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.processes import stay_on_one_core
 from pipeline.runtime.sentry import init_sentry
+from pipeline.runtime.start_log import log_start
 from pipeline.settings.load import load_settings
 from tasks import dispatch
 
@@ -43,6 +44,7 @@ def open_front_end() -> FrontEnd:
     settings = load_settings()
     configure_logging(settings.logging, component="api")
     init_sentry(settings, "api")
+    log_start(settings)
     if settings.api.one_core:  # before any thread starts
         stay_on_one_core()
     senders = Dispatch(dispatch.send_lookups, dispatch.send_background, dispatch.send_submissions)

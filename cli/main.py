@@ -11,6 +11,8 @@ from typing import Final
 
 import click
 
+from cli.errors import StackError
+
 SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
         "Run the service": {
@@ -63,6 +65,26 @@ class LazyGroup(click.Group):
     ) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self._sections = sections
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command. An unreachable server is an error with a text, not a traceback.
+
+        Raises:
+            StackError: a server is unreachable.
+        """
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            from pipeline.runtime.connection_errors import (  # noqa: PLC0415 - the import is slow
+                explain_unreachable,
+            )
+
+            reason = explain_unreachable(error)
+            if reason is None:
+                raise
+            raise StackError(reason) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the sections."""

@@ -11,6 +11,7 @@ from pipeline.runtime import trace
 from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.processes import PerProcess
 from pipeline.runtime.sentry import init_sentry
+from pipeline.runtime.start_log import log_start
 from pipeline.runtime.statsd_metrics import Metrics, connect_metrics
 from pipeline.settings.load import load_settings
 from pipeline.warm_up import warm_up
@@ -37,6 +38,7 @@ def connect() -> None:
     signals.beat_init.connect(_follow_beat)
     # In workers.
     signals.celeryd_init.connect(_compile)
+    signals.celeryd_after_setup.connect(_log_start)
     signals.task_prerun.connect(_bind_trace_id)
     signals.task_postrun.connect(_clear_trace_id)
     signals.task_prerun.connect(_begin_change)
@@ -72,6 +74,10 @@ def _report_errors(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments
 def _compile(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments
     # Otherwise the first lookup would compile the loops and exceed its deadline.
     warm_up(index=load_settings().fingerprint_index.protocol == "local")
+
+
+def _log_start(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments
+    log_start(load_settings())
 
 
 def _bind_trace_id(task: Any, **_: Any) -> None:  # noqa: ANN401 - Celery's arguments

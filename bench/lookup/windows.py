@@ -48,6 +48,7 @@ class BatchCounter:
         # The pools may have connections to an earlier stack with the same address.
         pools.reset()  # type: ignore[no-untyped-call]
         self._app = Celery(broker=settings.redis.url(), set_as_current=False)
+        self._app.conf.broker_use_ssl = settings.redis.tls() or False
         self._app.conf.accept_content = ["json", "msgpack"]  # the formats of the workers' replies
         self._before = 0
 

@@ -21,7 +21,9 @@ from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER
 from pipeline.settings.load import DEFAULT_PATH, ConfigError, load_settings
-from pipeline.settings.sections import Settings
+from pipeline.settings.option_names import resolve_option, sections
+from pipeline.settings.paths import absolute_text
+from pipeline.settings.sections import DATABASE_TLS, REDIS_TLS, Settings
 
 DATABASES = ("database", "database_fingerprint", "database_ingest", "database_musicbrainz")
 REDIS = "redis"
@@ -31,8 +33,8 @@ CONFIG_VARIABLE = "ACOUSTID_CONFIG"
 LOCAL_IP_LIMIT = "10"
 """Requests per second of an address: an application's limit, since all clients share it."""
 
-_ADDRESS = ("port", "user", "username", "password")
-"""Options that need a host in the same section."""
+_ADDRESS = ("port", "user", "username", "password", *DATABASE_TLS, *REDIS_TLS)
+"""Options that need a host in the same section. Embedded servers have no TLS."""
 
 Sections = dict[str, dict[str, str]]
 
@@ -93,10 +95,10 @@ class UserConfig:
         return f"{section}.{option}" in self.sources
 
     def check_addresses(self) -> None:
-        """Check that no port, user or password is set without a host.
+        """Check that no port, user, password or option of TLS is set without a host.
 
         Raises:
-            StackError: a port, user or password is set without a host.
+            StackError: one of them is set without a host.
         """
         embedded = [*self.embedded_databases, *([REDIS] if self.embeds_redis else [])]
         for section in embedded:
@@ -178,20 +180,26 @@ def _embedded_sections(data: DataDir, user: UserConfig, record: StackRecord) -> 
 
 
 def _read_sections(path: Path | None) -> Sections:
-    """Return the options of a file that `load_settings` accepts, with absolute paths."""
+    """Return the options of a file that `load_settings` accepts, with absolute paths.
+
+    The effective file is in another folder.
+    """
     parser = configparser.ConfigParser(interpolation=None, default_section="\0")
-    if path:
-        parser.read(path, encoding="utf-8")
+    if path is None:
+        return {}
+    parser.read(path, encoding="utf-8")
     return {
-        section: {option: _absolute_path(option, value) for option, value in parser.items(section)}
+        section: {
+            name: _absolute(section, name, text, path.parent)
+            for name, text in parser.items(section)
+        }
         for section in parser.sections()
     }
 
 
-def _absolute_path(option: str, value: str) -> str:
-    """Return the absolute path. Other commands may have other working directories."""
-    is_path = option == "path" or option.endswith("_file")
-    return str(Path(value).absolute()) if is_path and value else value
+def _absolute(section: str, name: str, text: str, folder: Path) -> str:
+    found = resolve_option(sections()[section], name)
+    return absolute_text(found[0], text, folder, is_file=found[1]) if found else text
 
 
 def _format(sections: Sections) -> str:

@@ -19,6 +19,7 @@ from cli.stack.servers.postgres import PostgresServer
 from cli.stack.servers.valkey import ValkeyServer
 from cli.stack.supervisor import CommandError, StopRequested, Supervisor
 from http_server.listening import listen
+from pipeline.runtime.start_log import redis_problem
 from pipeline.settings.sections import Settings
 
 Report = Callable[[str], None]
@@ -99,6 +100,8 @@ def _start(supervisor: Supervisor, options: UpOptions, user: UserConfig, report:
     data = options.data
     record = _start_servers(supervisor, options, user)
     settings = write_effective(data, user, record)
+    if not user.embeds_redis and (problem := redis_problem(settings.redis)):
+        raise StackError(problem)
     environ = child_environment(data, user)
     report("preparing the databases")
     supervisor.run_command("migrate", _acoustid("migrate", "--report", str(data.prepared)), environ)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from alembic import command
@@ -14,6 +14,7 @@ from pipeline.catalog.app import tables as app_tables
 from pipeline.catalog.fingerprint import tables as fingerprint_tables
 from pipeline.catalog.ingest import tables as ingest_tables
 from pipeline.catalog.musicbrainz import tables as musicbrainz_tables
+from pipeline.runtime.databases import connect_arguments
 from pipeline.settings.sections import DatabaseSettings, Settings
 
 METADATA: Final[Mapping[str, sa.MetaData]] = MappingProxyType(
@@ -71,8 +72,7 @@ def upgrade_all(settings: Settings) -> None:
     A MusicBrainz database that these migrations did not create is a mirror. It is not changed.
     """
     for name, database in database_settings(settings).items():
-        engine = sa.create_engine(database.url(), poolclass=sa.NullPool)
-        with engine.connect() as connection:
+        with _engine(database.url()).connect() as connection:
             if name == "musicbrainz" and _is_mirror(connection):
                 continue
             lock_migrations(connection)  # two hosts may start at the same time
@@ -82,9 +82,8 @@ def upgrade_all(settings: Settings) -> None:
 
 
 def _exists(database: DatabaseSettings) -> bool:
-    engine = sa.create_engine(database.url(), poolclass=sa.NullPool)
     try:
-        engine.connect().close()
+        _engine(database.url()).connect().close()
     except sa.exc.OperationalError:
         # The database is missing, or the server is unreachable and the next query raises.
         return _is_listed(database)
@@ -106,11 +105,12 @@ def _create(database: DatabaseSettings) -> None:
 
 def _server(database: DatabaseSettings) -> sa.Engine:
     """Return an engine on the database ``postgres``, which every server has."""
-    return sa.create_engine(
-        database.url().set(database="postgres"),
-        isolation_level="AUTOCOMMIT",
-        poolclass=sa.NullPool,
-    )
+    return _engine(database.url().set(database="postgres"), isolation_level="AUTOCOMMIT")
+
+
+def _engine(url: sa.URL, **options: Any) -> sa.Engine:  # noqa: ANN401 - those of SQLAlchemy
+    arguments = connect_arguments("acoustid-migrate")
+    return sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments, **options)
 
 
 def _is_mirror(connection: sa.Connection) -> bool:

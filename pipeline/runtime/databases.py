@@ -44,7 +44,7 @@ DATABASE_UNREACHABLE: Final = (exc.OperationalError, exc.InterfaceError, exc.Tim
 DATABASE_UNUSABLE: Final = (exc.DBAPIError, exc.TimeoutError)
 """The same, and any error of a statement, such as a missing table or permission."""
 
-_KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+_KEEPALIVE: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """A server that fails without closing its connections is detected after a minute."""
 
 
@@ -146,16 +146,23 @@ def _create_engine(
         pool_recycle=-1 if database.pool_recycle is None else database.pool_recycle,
         pool_timeout=database.pool_timeout,
         hide_parameters=True,
-        connect_args={
-            "application_name": application,
-            "connect_timeout": CONNECT_TIMEOUT,
-            **_KEEPALIVE,
-        },
+        connect_args=connect_arguments(application),
         **options,
     )
     if database.pool_pre_ping:
         replace_dead_connections(engine)
     return engine
+
+
+def connect_arguments(application: str) -> dict[str, Any]:
+    """Return the arguments of each connection besides those of `DatabaseSettings.url`.
+
+    libpq's timeout includes the TLS handshake and the log-in.
+
+    Args:
+        application: the name that PostgreSQL shows.
+    """
+    return {"application_name": application, "connect_timeout": CONNECT_TIMEOUT, **_KEEPALIVE}
 
 
 def replace_dead_connections(engine: sqlalchemy.Engine) -> None:

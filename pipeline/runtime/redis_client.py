@@ -73,6 +73,8 @@ def connect(
         max_connections=MAX_CONNECTIONS,
         decode_responses=False,
         single_connection_client=keeps_connection,
+        ssl=settings.ssl,
+        **(settings.tls() or {}),
     )
 
 

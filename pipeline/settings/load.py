@@ -22,7 +22,9 @@ from pipeline.settings.option_names import (
     resolve_variable,
     sections,
 )
+from pipeline.settings.paths import WORKING_DIRECTORY, absolute_text, default_paths
 from pipeline.settings.sections import Settings
+from pipeline.settings.tls_checks import tls_problems
 
 DEFAULT_PATH = Path("acoustid.conf")
 
@@ -42,7 +44,7 @@ class Given:
 
     Attributes:
         option: the option.
-        text: the value, or the path of the file with the value.
+        text: the value, or the path of the file with the value; paths are absolute.
         is_file: whether `text` is such a path.
         origin: the variable's name, or the file and the option.
     """
@@ -61,6 +63,8 @@ def load_settings(
 ) -> Settings:
     """Read the configuration file and the environment.
 
+    All paths in the settings are absolute. `pipeline.settings.paths` has the rule.
+
     Args:
         path: the path of the INI file. By default it is the variable ``ACOUSTID_CONFIG``, else
             ``acoustid.conf`` in the working directory if that exists, else there is no file.
@@ -68,7 +72,8 @@ def load_settings(
 
     Raises:
         ConfigError: lists all problems: a missing file, an unknown section, option or variable, a
-            value of the wrong type, a secret that is given twice or is unreadable.
+            value of the wrong type, a secret that is given twice or is unreadable, files of TLS
+            that cannot be used.
     """
     environ = os.environ if environ is None else environ
     problems: list[str] = []
@@ -78,6 +83,7 @@ def load_settings(
     values = _inherit(given)
     try:
         settings = Settings.model_validate(_as_tree(values))
+        problems += tls_problems(settings)
     except ValidationError as error:
         problems += _explain(error, values)
     if problems:
@@ -112,7 +118,8 @@ def _read_file(path: Path | None, problems: list[str]) -> Layer:
                     f"{path}: [{name}] {key} spans several lines: unindent the next line"
                 )
             else:
-                _add(layer, Given(found[0], text, found[1], f"{path}: [{name}] {key}"), problems)
+                given = _given(*found, text, path.parent, f"{path}: [{name}] {key}")
+                _add(layer, given, problems)
     return layer
 
 
@@ -155,8 +162,13 @@ def _read_environment(environ: Mapping[str, str], problems: list[str]) -> Layer:
         if found is None:
             problems.append(f"{variable}: unknown variable{_hint(variable, _variables())}")
         else:
-            _add(layer, Given(found[0], environ[variable], found[1], variable), problems)
+            given = _given(*found, environ[variable], WORKING_DIRECTORY, variable)
+            _add(layer, given, problems)
     return layer
+
+
+def _given(option: Option, is_file: bool, text: str, folder: Path, origin: str) -> Given:  # noqa: FBT001 - a pair of `resolve_option`
+    return Given(option, absolute_text(option, text, folder, is_file=is_file), is_file, origin)
 
 
 def _variables() -> list[str]:
@@ -215,12 +227,15 @@ def _inherit(layer: Layer) -> Layer:
 
 
 def _as_tree(layer: Layer) -> dict[str, Any]:
+    values: dict[tuple[str, ...], object] = dict(default_paths())
+    for location, given in layer.items():
+        values[location] = None if given.option.nullable and not given.text else given.text
     tree: dict[str, Any] = {"sources": _sources(layer)}
-    for (*path, name), given in layer.items():
+    for (*path, name), value in values.items():
         node = tree
         for step in path:
             node = node.setdefault(step, {})
-        node[name] = None if given.option.nullable and not given.text else given.text
+        node[name] = value
     return tree
 
 

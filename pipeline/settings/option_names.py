@@ -6,6 +6,7 @@ They are derived from the classes of `pipeline.settings.sections`.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
@@ -36,6 +37,8 @@ class Option:
         location: the attribute names, from `Settings` to the option; for a level also the logger.
         secret: whether its value is hidden and may be read from a file.
         nullable: whether an empty value means None.
+        is_path: whether its value is the path of a file or directory.
+        words: values of a path option that are not paths.
     """
 
     section: str
@@ -43,6 +46,8 @@ class Option:
     location: tuple[str, ...]
     secret: bool = False
     nullable: bool = False
+    is_path: bool = False
+    words: frozenset[str] = frozenset()
 
     @property
     def variable(self) -> str:
@@ -134,7 +139,7 @@ def _walk(model: type[BaseModel], location: tuple[str, ...]) -> Iterator[Section
 def _options_of(model: type[Section], location: tuple[str, ...]) -> dict[str, Option]:
     section = ".".join(location)
     return {
-        name: Option(section, name, (*location, name), *_traits(info))
+        name: _option(section, name, (*location, name), info)
         for name, info in model.model_fields.items()
         if name != LEVELS and not _is_section(info)
     }
@@ -144,13 +149,21 @@ def _is_section(info: FieldInfo) -> bool:
     return isinstance(info.annotation, type) and issubclass(info.annotation, Section)
 
 
-def _traits(info: FieldInfo) -> tuple[bool, bool]:
+def _option(section: str, name: str, location: tuple[str, ...], info: FieldInfo) -> Option:
     kinds = set(_kinds(info.annotation))
-    return SecretStr in kinds, NoneType in kinds
+    return Option(
+        section,
+        name,
+        location,
+        secret=SecretStr in kinds,
+        nullable=NoneType in kinds,
+        is_path=Path in kinds,
+        words=frozenset(kind for kind in kinds if isinstance(kind, str)),
+    )
 
 
 def _kinds(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - any annotation
-    """Yield the members of a union, without ``Annotated``."""
+    """Yield the members of a union and of ``Literal``, without ``Annotated``."""
     inner = get_args(annotation)
     if not inner:
         yield annotation

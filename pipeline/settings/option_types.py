@@ -4,7 +4,8 @@ The message of a failed check says what to change and does not contain the value
 a host name may contain a password.
 """
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -25,6 +26,12 @@ def _split_list(value: object) -> object:
     if not isinstance(value, str):
         return value
     return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
+
+
+def _refuse_empty(value: object) -> object:
+    if value == "":
+        raise ValueError("must be the path of a directory")
+    return value
 
 
 def _refuse_nats(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -87,6 +94,12 @@ def _http_url(text: str) -> SplitResult | None:
     return parts if valid else None
 
 
+SYSTEM: Final = "system"
+"""Value of ``sslrootcert`` that stands for the certificates of the operating system."""
+
+SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+Directory = Annotated[Path, BeforeValidator(_refuse_empty)]
+RootCertificate = Literal["system"] | Path
 Host = Annotated[str, AfterValidator(_checked_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, Field(min_length=1)]

@@ -7,13 +7,16 @@ docstring says how to add an option.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from ssl import CERT_NONE, CERT_REQUIRED
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from pipeline.settings.option_types import (
+    SYSTEM,
     BasicPassword,
+    Directory,
     Dsn,
     Host,
     IndexName,
@@ -23,10 +26,13 @@ from pipeline.settings.option_types import (
     Port,
     RateLimit,
     Replicas,
+    RootCertificate,
     Servers,
+    SslMode,
     WebAddress,
     split_server,
 )
+from pipeline.settings.system_certificates import system_certificates
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -40,6 +46,10 @@ class Section(BaseModel):
     )
 
 
+DATABASE_TLS: Final = ("sslmode", "sslrootcert", "sslcert", "sslkey")
+"""The options of TLS in the sections of databases; libpq has parameters of the same names."""
+
+
 class DatabaseSettings(Section):
     """One PostgreSQL database and the connection pool of each process.
 
@@ -50,6 +60,10 @@ class DatabaseSettings(Section):
         pool_pre_ping: test a pooled connection before use and replace it if it is closed. After
             10 s without use a ping tests whether the server replies.
         pool_timeout: seconds to wait for a free connection before an error.
+        sslmode: libpq's parameter; None for libpq's default, which ``PGSSLMODE`` changes.
+        sslrootcert: file of the certificates of the authorities that are trusted, or ``system``.
+        sslcert: file of the client's certificate.
+        sslkey: file of the key of `sslcert`.
     """
 
     name: Name = "acoustid"
@@ -61,9 +75,16 @@ class DatabaseSettings(Section):
     pool_recycle: Annotated[int, Field(ge=1)] | None = 3600
     pool_pre_ping: bool = True
     pool_timeout: Annotated[float, Field(gt=0)] = 2.0
+    sslmode: SslMode | None = None
+    sslrootcert: RootCertificate | None = None
+    sslcert: Path | None = None
+    sslkey: Path | None = None
 
     def url(self) -> "sqlalchemy.URL":
-        """Return the URL for SQLAlchemy; its text masks the password."""
+        """Return the URL for SQLAlchemy, with the parameters of TLS; its text masks the password.
+
+        Functions that connect add `pipeline.runtime.databases.connect_arguments`.
+        """
         # This import takes two thirds of the module's import time, and clients do not use it.
         import sqlalchemy  # noqa: PLC0415
 
@@ -74,7 +95,15 @@ class DatabaseSettings(Section):
             host=self.host,
             port=self.port,
             database=self.name,
+            query=self._tls(),
         )
+
+    def _tls(self) -> dict[str, str]:
+        """Return libpq's parameters of TLS that are set."""
+        values = {name: getattr(self, name) for name in DATABASE_TLS}
+        if self.sslrootcert == SYSTEM:
+            values["sslrootcert"] = system_certificates()
+        return {name: str(value) for name, value in values.items() if value is not None}
 
 
 class AppDatabaseSettings(DatabaseSettings):
@@ -101,24 +130,73 @@ class MusicbrainzDatabaseSettings(DatabaseSettings):
     name: Name = "musicbrainz"
 
 
+REDIS_TLS: Final = (
+    "ssl",
+    "ssl_ca_certs",
+    "ssl_certfile",
+    "ssl_keyfile",
+    "ssl_cert_reqs",
+    "ssl_check_hostname",
+)
+"""The options of TLS in the section of Redis; those of redis-py have the same names."""
+
+
 class RedisSettings(Section):
-    """The Redis (or Valkey) server: broker, replies, key cache and rate limiter."""
+    """The Redis (or Valkey) server: broker, replies, key cache and rate limiter.
+
+    Attributes:
+        ssl: whether all connections use TLS.
+        ssl_ca_certs: file of certificates of authorities that are trusted in addition to those of
+            the operating system.
+        ssl_certfile: file of the client's certificate.
+        ssl_keyfile: file of the key of `ssl_certfile`.
+        ssl_cert_reqs: ``none`` accepts any certificate of the server.
+        ssl_check_hostname: whether the certificate must contain `host`.
+    """
 
     host: Host = "localhost"
     port: Port = 6379
     db: Annotated[int, Field(ge=0)] = 0
     username: str | None = None
     password: SecretStr | None = None
+    ssl: bool = False
+    ssl_ca_certs: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    ssl_cert_reqs: Literal["required", "none"] = "required"
+    ssl_check_hostname: bool = True
 
     def url(self, db: int | None = None) -> str:
         """Return ``redis://...`` with the password in plain text; not for logs.
+
+        With TLS it is ``rediss://...``. Clients then also need the arguments that `tls` returns.
 
         Args:
             db: another database number of the same server.
         """
         host = f"[{self.host}]" if ":" in self.host else self.host
         number = self.db if db is None else db
-        return f"redis://{self._credentials()}{host}:{self.port}/{number}"
+        scheme = "rediss" if self.ssl else "redis"
+        return f"{scheme}://{self._credentials()}{host}:{self.port}/{number}"
+
+    def tls(self) -> dict[str, Any] | None:
+        """Return the arguments of redis-py for TLS, without ``ssl``; None without TLS.
+
+        They are also the values of Celery's ``broker_use_ssl`` and ``redis_backend_use_ssl``.
+        """
+        if not self.ssl:
+            return None
+        files = {
+            "ssl_ca_certs": self.ssl_ca_certs,
+            "ssl_certfile": self.ssl_certfile,
+            "ssl_keyfile": self.ssl_keyfile,
+        }
+        verifies = self.ssl_cert_reqs == "required"
+        return {
+            "ssl_cert_reqs": CERT_REQUIRED if verifies else CERT_NONE,
+            "ssl_check_hostname": verifies and self.ssl_check_hostname,
+            **{name: str(path) for name, path in files.items() if path is not None},
+        }
 
     def _credentials(self) -> str:
         password = self.password.get_secret_value() if self.password else ""
@@ -139,6 +217,7 @@ class FingerprintIndexSettings(Section):
     """The inverted index: a local directory (`local`) or a server (`http`).
 
     Attributes:
+        path: the directory; `load_settings` makes it absolute.
         replicas: further servers of the same index, ``host`` or ``host:port``, which are searched
             but not written.
         timeout: seconds for a batch of searches, including attempts on other servers.
@@ -146,13 +225,20 @@ class FingerprintIndexSettings(Section):
     """
 
     protocol: Literal["local", "http"] = "local"
-    path: Path = Path("data/index")
+    path: Directory = Path("data/index")
     host: Host = "localhost"
     port: Port = 6081
     name: IndexName = "main"
     replicas: Replicas = ()
     timeout: Annotated[float, Field(gt=0)] = 5.0
     connections: Annotated[int, Field(ge=1)] = 4
+
+    def location(self) -> str:
+        """Return the directory of a local index, or the name and the servers of another one."""
+        if self.protocol == "local":
+            return str(self.path)
+        servers = ", ".join(f"{host}:{port}" for host, port in self.servers())
+        return f"{self.name} on {servers}"
 
     def servers(self) -> list[tuple[str, int]]:
         """Return host and port of every server; the first one is written."""
@@ -161,10 +247,18 @@ class FingerprintIndexSettings(Section):
 
 
 class FingerprintStoreSettings(Section):
-    """A copy of the fingerprints in files, which lookups read instead of the database."""
+    """A copy of the fingerprints in files, which lookups read instead of the database.
+
+    Attributes:
+        path: the directory; `load_settings` makes it absolute.
+    """
 
     enabled: bool = True
-    path: Path = Path("data/fingerprints")
+    path: Directory = Path("data/fingerprints")
+
+    def location(self) -> str:
+        """Return the directory, or ``off``."""
+        return str(self.path) if self.enabled else "off"
 
 
 class RateLimiterSettings(Section):

@@ -46,9 +46,10 @@ class Program:
 
 
 FPCALC: Final = Program("fpcalc", "libchromaprint-tools", "usr/bin")
+OPENSSL: Final = Program("openssl", "openssl", "usr/bin")
 POSTGRES: Final = Program("postgres", "postgresql", "usr/lib/postgresql/*/bin")
 REDIS: Final = Program("redis-server", "redis-server", "usr/bin")
-PROGRAMS: Final = (FPCALC, POSTGRES, REDIS)
+PROGRAMS: Final = (FPCALC, OPENSSL, POSTGRES, REDIS)
 
 
 def needs(program: Program) -> pytest.MarkDecorator:

@@ -81,6 +81,7 @@ def rebuild(data_dir: Path) -> None:
     Lookups use the old index in the meantime. The new one also contains new imports.
     """
     settings = settings_for_command(data_dir)
+    _print_location(settings.fingerprint_index)
     databases = Databases(settings, component="rebuild")
     try:
         with databases.engine("fingerprint").connect() as connection:
@@ -116,6 +117,7 @@ def verify(data_dir: Path, directory: Path | None) -> None:
         _verify_folder(directory)
         return
     settings = settings_for_command(data_dir).fingerprint_index
+    _print_location(settings)
     if settings.protocol == "http":
         _check_servers(settings)
         return
@@ -142,6 +144,7 @@ def stats(data_dir: Path) -> None:
     deleted and replaced ones.
     """
     settings = settings_for_command(data_dir).fingerprint_index
+    _print_location(settings)
     try:
         with open_index(settings) as index:
             found = asdict(index.stats())
@@ -150,6 +153,10 @@ def stats(data_dir: Path) -> None:
     if settings.protocol == "http":
         found["bytes"] = None
     click.echo(json.dumps(found))
+
+
+def _print_location(settings: FingerprintIndexSettings) -> None:
+    click.echo(f"index: {settings.location()}", err=True)
 
 
 def _verify_folder(directory: Path) -> None:

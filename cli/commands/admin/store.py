@@ -25,6 +25,7 @@ from pipeline.fingerprint_store import (
 from pipeline.following.update_index import BATCH
 from pipeline.following.update_store import rebuild_store
 from pipeline.runtime.databases import Databases
+from pipeline.settings.sections import FingerprintStoreSettings
 
 LOCK_TIMEOUT: Final = 30.0  # seconds; a worker locks the store for one task at a time
 POLL_INTERVAL: Final = 0.01  # seconds
@@ -43,6 +44,7 @@ def rebuild(data_dir: Path) -> None:
     Lookups use the old store in the meantime. The new one also contains new imports.
     """
     settings = settings_for_command(data_dir)
+    _print_location(settings.fingerprint_store)
     databases = Databases(settings, component="rebuild")
     try:
         with databases.engine("fingerprint").connect() as connection:
@@ -65,7 +67,9 @@ def rebuild(data_dir: Path) -> None:
 @data_directory.option
 def check(data_dir: Path) -> None:
     """Read the whole store and print every damaged file."""
-    problems = verify_store(settings_for_command(data_dir).fingerprint_store.path)
+    settings = settings_for_command(data_dir).fingerprint_store
+    _print_location(settings)
+    problems = verify_store(settings.path)
     for problem in problems:
         click.echo(problem)
     if problems:
@@ -77,11 +81,17 @@ def check(data_dir: Path) -> None:
 @data_directory.option
 def stats(data_dir: Path) -> None:
     """Print the size of the fingerprint store as JSON."""
+    settings = settings_for_command(data_dir).fingerprint_store
+    _print_location(settings)
     try:
-        found = open_store(settings_for_command(data_dir).fingerprint_store.path).stats()
+        found = open_store(settings.path).stats()
     except FingerprintStoreError as error:
         raise StackError(f"the fingerprint store cannot be read: {error}") from error
     click.echo(json.dumps(asdict(found)))
+
+
+def _print_location(settings: FingerprintStoreSettings) -> None:
+    click.echo(f"fingerprint store: {settings.path}", err=True)
 
 
 def _writer(path: Path) -> StoreWriter:

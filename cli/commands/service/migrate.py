@@ -16,6 +16,9 @@ from cli.stack.preparation import prepare
 )
 def migrate(report: Path | None) -> None:
     """Create and migrate the databases. Create demo keys if they are enabled."""
-    prepared = prepare(read_settings(), click.echo)
+    settings = read_settings()
+    click.echo(f"index: {settings.fingerprint_index.location()}")
+    click.echo(f"fingerprint store: {settings.fingerprint_store.location()}")
+    prepared = prepare(settings, click.echo)
     if report:
         prepared.save(report)

@@ -113,6 +113,12 @@ def test_status_shows_every_process(state: State) -> None:
     assert state["ready"]
 
 
+def test_workers_and_front_end_log_where_their_data_is(started: str, data: DataDir) -> None:
+    del started
+    for role in ("worker-lookup-1", "worker-submission", "worker-index", "api"):
+        assert f"index={data.index} store={data.store}" in data.log(role).read_text()
+
+
 def test_status_shows_queues_positions_and_counts(state: State) -> None:
     assert set(state["queues"]) == {"lookup", "background", "submission", "index", "maintenance"}
     assert all(length >= 0 for length in state["queues"].values())

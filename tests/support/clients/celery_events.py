@@ -22,6 +22,7 @@ def received_task_events(settings: Settings) -> Iterator[list[dict[str, Any]]]:
             events.append(event)
 
     app = Celery(broker=settings.redis.url(), set_as_current=False)
+    app.conf.broker_use_ssl = settings.redis.tls() or False
     with app.connection_for_read() as connection:
         receiver = app.events.Receiver(connection, handlers={"*": note})
         listening = threading.Event()

@@ -45,7 +45,13 @@ def _section(name: str, options: Mapping[str, object]) -> list[str]:
 def point_celery_at(config: Path, settings: Settings) -> None:
     """Configure Celery in this process for the Redis of the settings."""
     os.environ["ACOUSTID_CONFIG"] = str(config)
-    app.conf.update(broker_url=settings.redis.url(), result_backend=settings.redis.url())
+    url, tls = settings.redis.url(), settings.redis.tls()
+    app.conf.update(
+        broker_url=url,
+        broker_use_ssl=tls or False,
+        result_backend=url,
+        redis_backend_use_ssl=tls,
+    )
 
 
 def worker_roles(lookup_workers: int = 1) -> list[Role]:

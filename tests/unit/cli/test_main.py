@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import COMMANDS, SECTIONS, main
+from cli.stack.servers.ports import free_port
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -84,3 +85,16 @@ def test_the_help_lists_every_visible_command_once_under_its_heading() -> None:
     expected = {heading: list(commands) for heading, commands in SECTIONS.items()}
     expected["Run the service"].remove("ready")
     assert listed == expected
+
+
+def test_an_unreachable_server_is_an_error_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ACOUSTID_DATABASE_HOST", "127.0.0.1")
+    monkeypatch.setenv("ACOUSTID_DATABASE_PORT", str(port))
+    answer = CliRunner().invoke(main, ["migrate"])
+    assert answer.exit_code == 1
+    assert f'PostgreSQL: connection to server at "127.0.0.1", port {port}' in answer.output
+    assert "Traceback" not in answer.output

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.settings.load import load_settings
-from pipeline.settings.sections import Settings
+from tests.support.default_settings import default_settings
 
 SEED = """
 [database]
@@ -69,7 +69,7 @@ def test_without_file_and_environment_all_is_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert load_settings(environ={}) == Settings()
+    assert load_settings(environ={}) == default_settings(tmp_path)
 
 
 def test_sections_and_options_of_the_file_are_read(write: Write) -> None:
@@ -174,7 +174,7 @@ def test_an_empty_variable_is_none_for_optional_options(
     environ: dict[str, str], write: Write
 ) -> None:
     settings = load_settings(write(""), environ)
-    assert settings.model_copy(update={"sources": {}}) == Settings()
+    assert settings.model_copy(update={"sources": {}}) == default_settings()
 
 
 def test_recycling_can_be_turned_off(write: Write) -> None:

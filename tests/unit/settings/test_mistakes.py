@@ -102,6 +102,9 @@ def test_an_unknown_variable_is_reported(variable: str, hint: str, tmp_path: Pat
         ("fingerprint_index", "connections", "0", "greater than or equal to 1"),
         ("fingerprint_index", "protocol", "tcp", "'local' or 'http'"),
         ("fingerprint_store", "enabled", "perhaps", "valid boolean"),
+        ("fingerprint_store", "path", "", "path of a directory"),
+        ("database", "sslmode", "on", "'disable', 'allow', 'prefer'"),
+        ("redis", "ssl_cert_reqs", "optional", "'required' or 'none'"),
     ],
 )
 def test_a_bad_value_is_reported_under_its_name(

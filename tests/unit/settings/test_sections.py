@@ -1,7 +1,6 @@
 """The sections: defaults, URLs, immutability, hidden secrets."""
 
 import pickle
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -107,7 +106,3 @@ def test_an_invalid_dsn_is_refused_and_not_quoted(dsn: str) -> None:
     with pytest.raises(ValidationError, match="https://KEY@HOST/PROJECT") as caught:
         SentrySettings.model_validate({"dsn": dsn})
     assert dsn not in str(caught.value)
-
-
-def test_a_relative_index_path_stays_relative_to_the_working_directory() -> None:
-    assert Settings().fingerprint_index.path == Path("data/index")

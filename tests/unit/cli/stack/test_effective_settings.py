@@ -11,6 +11,7 @@ from cli.stack.effective_settings import UserConfig, write_effective
 from cli.stack.ports_and_passwords import StackRecord
 from pipeline.settings.sections import Settings
 from tasks.flower.password_file import password_of
+from tests.support.tls_files import TlsFiles
 
 RECORD = StackRecord().with_ports(postgres=5001, valkey=5002)
 
@@ -137,6 +138,39 @@ def test_a_secret_file_is_read_from_any_working_directory(
     assert settings.cluster.secret
     assert settings.cluster.secret.get_secret_value() == "of mine"
     assert settings.fingerprint_index.path == here / "idx"
+
+
+def test_paths_of_a_file_in_another_folder_stay_relative_to_that_folder(
+    data: DataDir, tmp_path: Path
+) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    TlsFiles.copied_to(folder)
+    (folder / "mine.conf").write_text(
+        "[database]\nhost = db.example\nsslmode = verify-full\nsslrootcert = authority.crt\n"
+        "[database_ingest]\nhost = db.example\nsslmode = verify-full\nsslrootcert = system\n"
+        "[redis]\nhost = r.example\nssl = true\nssl_ca_certs = authority.crt\n"
+        "[fingerprint_index]\npath = idx\n"
+    )
+    settings = effective(data, {"ACOUSTID_CONFIG": str(folder / "mine.conf")})
+    assert settings.database.sslrootcert == folder / "authority.crt"
+    assert settings.database_ingest.sslrootcert == "system"
+    assert settings.redis.ssl_ca_certs == folder / "authority.crt"
+    assert settings.fingerprint_index.path == folder / "idx"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ACOUSTID_DATABASE_SSLMODE", "require"),
+        ("ACOUSTID_REDIS_SSL", "true"),
+        ("ACOUSTID_REDIS_SSL_CHECK_HOSTNAME", "false"),
+    ],
+)
+def test_tls_to_an_embedded_server_is_refused(data: DataDir, variable: str, value: str) -> None:
+    del data
+    with pytest.raises(StackError, match=f"{variable} is set, but no host"):
+        UserConfig.read({variable: value})
 
 
 @pytest.mark.parametrize(

@@ -107,11 +107,12 @@ def test_verify_and_its_former_name_check_read_the_index_of_the_stack(
     engine = served / "a" / "v000001"
     (tmp_path / "none.conf").write_text(f"[fingerprint_index]\npath = {engine}\n")
     answer = run(name)
-    assert (answer.exit_code, answer.output) == (0, "the index is intact\n")
+    assert (answer.exit_code, answer.stdout) == (0, "the index is intact\n")
+    assert answer.stderr == f"index: {engine}\n"
     segment = damage(engine)
     answer = run(name)
     assert answer.exit_code == 1
-    assert answer.output.startswith(f"{segment}: has damaged documents")
+    assert answer.stdout.startswith(f"{segment}: has damaged documents")
     assert "run `acoustid index rebuild`" in answer.output
 
 

@@ -1,0 +1,42 @@
+"""Logs at the start of a process which data it uses and whether Redis can be reached."""
+
+from contextlib import closing
+
+import redis
+import structlog
+
+from pipeline.runtime.connection_errors import explain_redis
+from pipeline.runtime.redis_client import CONNECT_TIMEOUT, connect
+from pipeline.settings.sections import RedisSettings, Settings
+
+logger = structlog.get_logger("acoustid.start")
+
+
+def log_start(settings: Settings) -> None:
+    """Log where index and fingerprint store are, and why Redis can't be used if that is so.
+
+    A process starts without Redis and connects to it later.
+    """
+    logger.info(
+        "index and fingerprint store",
+        index=settings.fingerprint_index.location(),
+        store=settings.fingerprint_store.location(),
+    )
+    problem = redis_problem(settings.redis)
+    if problem:
+        logger.error("Redis cannot be used", reason=problem)
+
+
+def redis_problem(settings: RedisSettings, timeout: float = CONNECT_TIMEOUT) -> str | None:
+    """Return why Redis cannot be used; None if it replies.
+
+    Args:
+        settings: the settings of the connection.
+        timeout: seconds for the TLS handshake, and for the reply.
+    """
+    with closing(connect(settings, timeout=timeout)) as client:
+        try:
+            client.ping()
+        except redis.RedisError as error:
+            return explain_redis(error, settings)
+    return None

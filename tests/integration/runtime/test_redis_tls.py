@@ -1,0 +1,204 @@
+"""Redis over TLS: clients, Celery, client-side caching, and the reasons of failures.
+
+A proxy in front of the session's Valkey speaks TLS and requires a certificate of its clients.
+"""
+
+import runpy
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from ssl import CERT_REQUIRED
+
+import pytest
+import redis
+
+from api.access.redis_outage import RedisCircuitBreaker
+from api.lookups.tracked_generation import TrackedGeneration
+from pipeline.messages import Lookup, LookupBatch
+from pipeline.runtime.redis_client import connect
+from pipeline.runtime.start_log import redis_problem
+from pipeline.settings.sections import RedisSettings, Settings
+from tasks.celery import app
+from tasks.fast_path.lookup_sender import LookupSender
+from tasks.fast_path.switches import FastPath
+from tasks.queues import LOOKUP
+from tasks.redis_state.catalogue_generation import KEY
+from tests.support.polling import eventually
+from tests.support.processes.scratch_redis import NUMBER, scratch_redis
+from tests.support.processes.servers import Servers
+from tests.support.processes.tls_proxy import TlsProxy, running_tls_proxy
+from tests.support.processes.workers import point_celery_at, write_config
+from tests.support.tls_files import TlsFiles
+
+SHORT = 0.5
+"""Time limit of the handshake with a server that does not answer, in seconds."""
+
+
+@pytest.fixture(scope="module")
+def settings(servers: Servers) -> Settings:
+    """Settings for the session's servers; no database is needed here."""
+    return servers.settings()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
+    return TlsFiles.copied_to(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def proxy(settings: Settings, files: TlsFiles) -> Iterator[TlsProxy]:
+    with running_tls_proxy((settings.redis.host, settings.redis.port), files) as running:
+        yield running
+
+
+@pytest.fixture
+def secure(settings: Settings, proxy: TlsProxy, files: TlsFiles) -> Iterator[RedisSettings]:
+    """The settings of TLS through the proxy, for an empty database."""
+    certificate, key = files.client
+    with scratch_redis(settings):
+        yield settings.redis.model_copy(
+            update={
+                "host": "localhost",
+                "port": proxy.port,
+                "db": NUMBER,
+                "ssl": True,
+                "ssl_ca_certs": files.authority,
+                "ssl_certfile": certificate,
+                "ssl_keyfile": key,
+            }
+        )
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_commands_are_encrypted(secure: RedisSettings, proxy: TlsProxy, *, keeps: bool) -> None:
+    before = proxy.handshakes
+    with closing(connect(secure, keeps_connection=keeps)) as client:
+        client.set("tls", b"x" * 200_000)
+        assert client.get("tls") == b"x" * 200_000
+    assert proxy.handshakes > before
+    assert redis_problem(secure) is None
+
+
+def test_a_blocking_client_waits_for_a_reply(secure: RedisSettings) -> None:
+    with (
+        closing(connect(secure, blocking=True, wait=2, keeps_connection=True)) as waiting,
+        closing(connect(secure)) as pushing,
+    ):
+        assert waiting.blpop(["tls"], timeout=0.1) is None
+        pushing.rpush("tls", b"1")
+        reply = waiting.blpop(["tls"], timeout=2)
+        assert reply
+        assert reply[1] == b"1"
+
+
+def readings(client: redis.Redis) -> int:
+    """Return how often a hash has been read from the server."""
+    return int(client.info("commandstats")["cmdstat_hgetall"]["calls"])
+
+
+def test_changes_of_the_generation_are_seen(secure: RedisSettings) -> None:
+    """The connection reports a change, so the hash is not read at each call."""
+    with closing(connect(secure)) as client:
+        tracked = TrackedGeneration(client, RedisCircuitBreaker(), max_age=60)
+        assert tracked.read() == {}
+        for value in (b"1", b"2", b"3"):
+            client.hset(KEY, "value", value)
+            eventually(lambda value=value: tracked.read() == {b"value": value}, 5)
+        before = readings(client)
+        for _ in range(20):
+            tracked.read()
+        assert readings(client) == before
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_celery_publishes_and_receives(
+    secure: RedisSettings, settings: Settings, proxy: TlsProxy, tmp_path: Path, *, keeps: bool
+) -> None:
+    celery = settings.celery.model_copy(update={"keep_producer": keeps})
+    changed = settings.model_copy(update={"redis": secure, "celery": celery})
+    point_celery_at(write_config(changed, tmp_path / "acoustid.conf"), changed)
+    before = proxy.handshakes
+    try:
+        lookups = [Lookup(0, 200, fingerprint=b"\1")]
+        batch = LookupBatch("batch", "reply", time.time() + 30, ["recordings"], lookups)
+        LookupSender(FastPath.of(changed)).send(batch)
+        with app.connection_for_read() as connection:
+            queue = app.amqp.queues[LOOKUP](connection.default_channel)
+            message = queue.get(no_ack=True, accept=app.conf.accept_content)
+        assert message.headers["task"] == "lookup.sampled_batch"
+        assert app.backend.client.ping()
+        assert proxy.handshakes >= before + 2
+    finally:
+        point_celery_at(write_config(settings, tmp_path / "acoustid.conf"), settings)
+
+
+def test_all_clients_of_celery_get_the_options(
+    secure: RedisSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = write_config(Settings(redis=secure), tmp_path / "acoustid.conf")
+    monkeypatch.setenv("ACOUSTID_CONFIG", str(config))
+    found = runpy.run_path(str(Path(__file__).parents[3] / "celeryconfig.py"))
+    for option in ("broker_url", "result_backend", "redbeat_redis_url"):
+        assert found[option] == secure.url()
+    for option in ("broker_use_ssl", "redis_backend_use_ssl", "redbeat_redis_use_ssl"):
+        assert found[option] == {
+            "ssl_cert_reqs": CERT_REQUIRED,
+            "ssl_check_hostname": True,
+            "ssl_ca_certs": str(secure.ssl_ca_certs),
+            "ssl_certfile": str(secure.ssl_certfile),
+            "ssl_keyfile": str(secure.ssl_keyfile),
+        }
+
+
+def refused(settings: RedisSettings, timeout: float = 2.0) -> str:
+    """Return why a connection fails."""
+    problem = redis_problem(settings, timeout)
+    assert problem
+    assert str(settings.port) in problem
+    return problem
+
+
+def test_another_authority_is_refused(secure: RedisSettings, files: TlsFiles) -> None:
+    problem = refused(secure.model_copy(update={"ssl_ca_certs": files.other_authority}))
+    assert "certificate verify failed" in problem
+    assert "ssl_ca_certs" in problem
+
+
+def test_another_host_is_refused_unless_that_check_is_off(secure: RedisSettings) -> None:
+    other = secure.model_copy(update={"host": "127.0.0.1"})
+    assert "not valid for '127.0.0.1'" in refused(other)
+    assert redis_problem(other.model_copy(update={"ssl_check_hostname": False})) is None
+
+
+def test_without_a_check_any_certificate_is_accepted(secure: RedisSettings) -> None:
+    unchecked = secure.model_copy(update={"ssl_ca_certs": None, "ssl_cert_reqs": "none"})
+    assert redis_problem(unchecked) is None
+
+
+def test_a_client_without_certificate_is_refused(secure: RedisSettings) -> None:
+    bare = secure.model_copy(update={"ssl_certfile": None, "ssl_keyfile": None})
+    assert "[redis]" in refused(bare)
+
+
+def test_a_server_without_tls_is_an_error_soon(secure: RedisSettings, settings: Settings) -> None:
+    plain = secure.model_copy(update={"port": settings.redis.port})
+    assert "did not answer the TLS handshake" in refused(plain, SHORT)
+
+
+def test_a_server_that_does_not_answer_is_an_error_soon(secure: RedisSettings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hung = secure.model_copy(update={"port": silent.getsockname()[1]})
+        assert "did not answer the TLS handshake" in refused(hung, SHORT)
+
+
+def test_a_client_without_tls_is_told_to_check_it(secure: RedisSettings) -> None:
+    plain = secure.model_copy(update={"ssl": False})
+    assert "the server may require TLS" in refused(plain)
+
+
+def test_an_error_of_tls_counts_as_unreachable(secure: RedisSettings, files: TlsFiles) -> None:
+    wrong = secure.model_copy(update={"ssl_ca_certs": files.other_authority})
+    with closing(connect(wrong)) as client, pytest.raises(redis.ConnectionError):
+        client.ping()
