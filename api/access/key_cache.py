@@ -6,7 +6,7 @@ Redis has no entry, so that an older result of the database does not replace a n
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import MISSING, fields
 from typing import Final, Generic, TypeVar
 
 import redis
@@ -47,7 +47,7 @@ class RedisKeyCache(Generic[Holder]):
         stored = self._client.get(self._name(key_digest))
         if stored is None:
             return None
-        return (self._kind(**json.loads(stored)) if stored else None,)
+        return (self._load(stored) if stored else None,)
 
     def add(self, key_digest: str, holder: Holder | None) -> None:
         """Store the holder of a key, None if it has no holder. An existing entry is kept."""
@@ -62,9 +62,26 @@ class RedisKeyCache(Generic[Holder]):
         """Replace the entry of a key whose holder has changed; None if it has no holder now."""
         self._client.set(self._name(digest(key)), _dump(holder), ex=HIT_TTL)
 
+    def _load(self, stored: bytes | str) -> Holder:
+        """Return a stored holder. Another version may have stored more fields or fewer."""
+        values = json.loads(stored)
+        names = [each.name for each in fields(self._kind) if each.name in values]
+        return self._kind(**{name: values[name] for name in names})
+
     def _name(self, key_digest: str) -> str:
         return f"key:{self._kind.__name__.lower()}:{key_digest}"
 
 
 def _dump(holder: Application | Account | None) -> str:
-    return "" if holder is None else json.dumps(asdict(holder))
+    """Return JSON without the fields that have their default, which earlier versions can read."""
+    if holder is None:
+        return ""
+    values = {each.name: getattr(holder, each.name) for each in fields(holder)}
+    defaults = {each.name: each.default for each in fields(holder) if each.default is not MISSING}
+    return json.dumps(
+        {
+            name: value
+            for name, value in values.items()
+            if name not in defaults or value != defaults[name]
+        }
+    )

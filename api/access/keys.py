@@ -12,7 +12,12 @@ from cachetools import TLRUCache
 
 from api.access.key_cache import HIT_TTL, MISS_TTL, Holder, RedisKeyCache, digest
 from api.access.redis_outage import RedisCircuitBreaker
-from api.http.errors import InvalidApiKeyError, InvalidUserApiKeyError, MissingParameterError
+from api.http.errors import (
+    InvalidApiKeyError,
+    InvalidUserApiKeyError,
+    MissingParameterError,
+    NotAllowedError,
+)
 from api.http.parameters import Parameters
 from pipeline.catalog.app.accounts import (
     DEMO_API_KEY,
@@ -167,6 +172,19 @@ class ApiKeys:
         account = self.accounts.find(key, deadline)
         if account is None:
             raise InvalidUserApiKeyError(self._user_hint(key, deadline))
+        return account
+
+    def admin(self, parameters: Parameters, deadline: float = math.inf) -> Account:
+        """Return the account whose key is in the parameter ``user``, an admin; see `account`.
+
+        Raises:
+            MissingParameterError: there is no ``user``.
+            InvalidUserApiKeyError: the key is unknown.
+            NotAllowedError: the account is not an admin.
+        """
+        account = self.account(parameters, deadline)
+        if not account.is_admin:
+            raise NotAllowedError('"user" must be the key of an admin')
         return account
 
     def _client_hint(self, key: str, deadline: float) -> str:

@@ -39,10 +39,15 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The holder of a user key."""
+    """The holder of a user key.
+
+    Attributes:
+        is_admin: whether the account may change the catalogue.
+    """
 
     id: int
     name: str
+    is_admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +85,18 @@ def find_application(connection: sa.Connection, key: str) -> Application | None:
 def find_account(connection: sa.Connection, key: str) -> Account | None:
     """Return the account with a key; None without one."""
     row = connection.execute(
-        sa.select(account.c.id, account.c.name).where(account.c.apikey == key)
+        sa.select(account.c.id, account.c.name, account.c.is_admin).where(account.c.apikey == key)
     ).first()
-    return None if row is None else Account(row.id, row.name)
+    return None if row is None else Account(*row)
 
 
 def find_account_by_id(connection: sa.Connection, account_id: int) -> Account | None:
     """Return the account with an id, locked against deletion; None without one."""
-    statement = sa.select(account.c.id, account.c.name).where(account.c.id == account_id)
+    statement = sa.select(account.c.id, account.c.name, account.c.is_admin).where(
+        account.c.id == account_id
+    )
     row = connection.execute(statement.with_for_update(read=True, key_share=True)).first()
-    return None if row is None else Account(row.id, row.name)
+    return None if row is None else Account(*row)
 
 
 def create_account(
@@ -244,11 +251,11 @@ def ensure_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[
 
 
 def _find_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[Account, str] | None:
-    statement = sa.select(account.c.id, account.c.name, account.c.apikey).where(
+    statement = sa.select(account.c.id, account.c.name, account.c.is_admin, account.c.apikey).where(
         sa.func.lower(account.c.mbuser) == sa.func.lower(mbuser)
     )
     row = connection.execute(statement).first()
-    return None if row is None else (Account(row.id, row.name), row.apikey)
+    return None if row is None else (Account(row.id, row.name, row.is_admin), row.apikey)
 
 
 def ensure_bot_account(connection: sa.Connection) -> int:
