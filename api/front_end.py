@@ -67,6 +67,7 @@ class FrontEnd:
 
     def close(self) -> None:
         """End all waiting requests, then close all connections."""
+        self.access.keys.close()
         self.batcher.close()
         self.receipts.close()
         self.publisher.close()

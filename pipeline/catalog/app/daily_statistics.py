@@ -28,7 +28,7 @@ def _distinct(column: sa.Column[int]) -> sa.Select[int]:
 
 # Database and statement of each figure.
 _FIGURES: Final[Mapping[Gauge, tuple[DatabaseName, sa.Select[int]]]] = {
-    "account_all": ("app", _rows(account)),
+    "account_all": ("app", _rows(account, account.c.deleted.is_(None))),
     "account_musicbrainz": ("app", _rows(account, account.c.mbuser.is_not(None))),
     "account_openid": ("app", _distinct(account_openid.c.account_id)),
     "account_active": ("app", _distinct(source.c.account_id)),
