@@ -71,11 +71,11 @@ class UpdateApplicationStatusEndpoint(InternalEndpoint):
             changed = set_application_active(
                 connection, application_id, active=active, account_id=account_id
             )
-            keys = keys_of(connection, APPLICATIONS, application_id)
-        if changed is None:
-            raise UnknownApplicationError
-        for key, application in keys.items():
-            self.access.keys.applications.publish(key, application)
+            if changed is None:
+                raise UnknownApplicationError
+            # Before the commit, while the row is locked: changes are published in their order.
+            for key, application in keys_of(connection, APPLICATIONS, application_id).items():
+                self.access.keys.applications.publish(key, application)
         return {"id": application_id, "active": active}
 
 

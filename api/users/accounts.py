@@ -93,7 +93,8 @@ class CreateMusicbrainzEndpoint(CountedEndpoint):
         try:
             with self._databases.engine("app").begin() as connection:
                 account, key = ensure_musicbrainz_account(connection, mbuser)
+                # Before the commit, while the row is locked against a deletion.
+                self.access.keys.accounts.publish(key, account)
         except DisabledAccountError:
             raise NotAllowedError("the account of this user is disabled") from None
-        self.access.keys.accounts.publish(key, account)
         return {"user": {"apikey": key}}

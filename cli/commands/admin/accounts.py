@@ -113,8 +113,7 @@ def admin(*, data_dir: Path, account: str, revoke: bool) -> None:
     with database(settings) as connection:
         number = _find(connection, account)
         name = set_admin(connection, number, is_admin=not revoke)
-        keys = keys_of(connection, ACCOUNTS, number)
-    publish(settings, Account, keys)
+        publish(settings, Account, keys_of(connection, ACCOUNTS, number))
     click.echo(json.dumps({"id": number, "name": name, "admin": not revoke}))
 
 
@@ -157,10 +156,10 @@ def delete(
                 disables_applications=disable_applications,
                 new_owner=new_owner,
             )
+            publish(settings, Account, deletion.accounts)
+            publish(settings, Application, deletion.applications)
     except DeletionRefusedError as error:
         raise StackError(f"account {number} was not deleted: {error}") from error
-    publish(settings, Account, deletion.accounts)
-    publish(settings, Application, deletion.applications)
     click.echo(json.dumps(_deleted(settings, deletion)))
 
 

@@ -91,7 +91,11 @@ def publish(
     kind: type[Application] | type[Account],
     keys: Mapping[str, Application | Account | None],
 ) -> None:
-    """Tell the front ends the present holders of keys, so that they see the change at once."""
+    """Tell the front ends the present holders of keys, so that they see the change at once.
+
+    Call it before the commit, while the row of the holder is locked. Otherwise a concurrent command
+    may commit later and publish earlier.
+    """
     with connect(settings.redis) as client:
         cache = RedisKeyCache(client, kind)
         try:

@@ -122,10 +122,9 @@ def register(
         try:
             with database(settings) as connection:
                 made = register_client(connection, known, rate_limit=rate_limit)
-                found = keys_of(connection, APPLICATIONS, made.id)
+                publish(settings, Application, keys_of(connection, APPLICATIONS, made.id))
         except sa.exc.IntegrityError as error:
             raise StackError(f"{name} is being registered already: try again") from error
-        publish(settings, Application, found)
         click.echo(json.dumps(_registered(name, known.key, made)))
         if not made.active:
             click.echo(f"{name} is disabled: `acoustid keys enable {known.key}`", err=True)
@@ -170,8 +169,7 @@ def limit(
         if kind is not APPLICATIONS:
             raise StackError("this is the key of an account: only applications have a limit")
         name = set_rate_limit(connection, number, rate_limit)
-        found = keys_of(connection, APPLICATIONS, number)
-    publish(settings, Application, found)
+        publish(settings, Application, keys_of(connection, APPLICATIONS, number))
     click.echo(json.dumps({"id": number, "name": name, "rate_limit": rate_limit}))
 
 
@@ -193,8 +191,7 @@ def rotate(data_dir: Path, overlap: timedelta, **names: str | None) -> None:
     settings = settings_for_command(data_dir)
     with database(settings) as connection:
         kind, number = Named(**names).find(connection)
-        found = keys_of(connection, kind, number)
-        if kind is APPLICATIONS and DEMO_API_KEY in found:
+        if kind is APPLICATIONS and DEMO_API_KEY in keys_of(connection, kind, number):
             raise StackError("the key of the demo application is the same on all servers")
         try:
             rotation = rotate_key(connection, kind, number, overlap)
@@ -202,8 +199,7 @@ def rotate(data_dir: Path, overlap: timedelta, **names: str | None) -> None:
             raise click.UsageError(f"--overlap: {error}") from error
         if rotation is None:
             raise StackError(f"there is no {kind.name} {number}")
-        found = keys_of(connection, kind, number)
-    publish(settings, class_of(kind), found)
+        publish(settings, class_of(kind), keys_of(connection, kind, number))
     shown = {
         "kind": kind.name,
         "id": number,
@@ -245,8 +241,7 @@ def _set_active(settings: Settings, named: Named, *, active: bool) -> None:
     with database(settings) as connection:
         kind, number = named.find(connection)
         name = set_active(connection, kind, number, active=active)
-        found = keys_of(connection, kind, number)
-    publish(settings, class_of(kind), found)
+        publish(settings, class_of(kind), keys_of(connection, kind, number))
     shown = {"kind": kind.name, "id": number, "name": name, "active": active}
     click.echo(json.dumps(shown))
 

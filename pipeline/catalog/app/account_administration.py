@@ -84,7 +84,7 @@ def delete_account(
 ) -> Deletion:
     """Remove the name, keys and links of an account, and the contacts of its applications.
 
-    Its submissions and sources stay. The caller commits, and then publishes the keys.
+    Its submissions and sources stay. The caller publishes the keys, and then commits.
 
     Args:
         connection: a connection to the ``app`` database.

@@ -226,7 +226,8 @@ def set_application_active(
 def ensure_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[Account, str]:
     """Return the account of a MusicBrainz user with its key, creating it if it is missing.
 
-    If two connections call this at once, one creates the account and both return it.
+    The account is locked against changes until the transaction ends. If two connections call this
+    at once, one creates the account and both return it.
 
     Args:
         connection: a connection to the ``app`` database; the caller commits.
@@ -250,7 +251,7 @@ def _find_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[A
     statement = sa.select(
         account.c.id, account.c.name, account.c.is_admin, account.c.active, account.c.apikey
     ).where(sa.func.lower(account.c.mbuser) == sa.func.lower(mbuser))
-    row = connection.execute(statement).first()
+    row = connection.execute(statement.with_for_update(read=True)).first()
     if row is None:
         return None
     if not row.active:

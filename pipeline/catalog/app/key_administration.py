@@ -1,7 +1,7 @@
 """Changes of the keys of existing applications and accounts: state, limit, rotation.
 
-Functions work on a connection to the ``app`` database, and the caller commits. Afterwards the
-caller publishes the result of `keys_of`, so that front ends see the change at once.
+Functions work on a connection to the ``app`` database. They lock the row of the holder. The caller
+publishes the result of `keys_of`, so that front ends see the change at once, and then commits.
 """
 
 from collections.abc import Callable

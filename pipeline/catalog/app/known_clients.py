@@ -81,7 +81,7 @@ def register_client(
     known = sa.select(application.c.id, application.c.name, application.c.active).where(
         application.c.apikey == client.key
     )
-    row = connection.execute(known).first()
+    row = connection.execute(known.with_for_update()).first()
     if row is not None:
         return Registration(row.id, row.name, is_new=False, active=bool(row.active))
     rotated = find_application(connection, client.key)

@@ -81,17 +81,18 @@ def test_a_limit_changes_at_once(run, front_end) -> None:
     assert "only applications" in run("limit", user["key"], "--default").output
 
 
-@pytest.mark.parametrize("kind", ["application", "account"])
-def test_both_keys_are_valid_during_the_overlap_only(run, front_end, kind) -> None:
-    table = front_end.applications if kind == "application" else front_end.accounts
-    old = made(run, "create", f"--{kind}", "x")
-    assert table.find(old["key"]).valid_until is None
-    new = made(run, "rotate", old["key"], "--overlap", "2s")
-    assert new["id"] == old["id"]
-    assert table.find(new["key"]).id == old["id"]
-    eventually(lambda: table.find(old["key"]).valid_until is not None)
-    eventually(lambda: table.find(old["key"]) is None, seconds=4)
-    assert table.find(new["key"]).id == old["id"]
+def test_both_keys_are_valid_during_the_overlap_only(run, front_end) -> None:
+    tables = {"application": front_end.applications, "account": front_end.accounts}
+    old = {kind: made(run, "create", f"--{kind}", "x") for kind in tables}
+    for kind, table in tables.items():
+        assert table.find(old[kind]["key"]).valid_until is None
+    new = {kind: made(run, "rotate", old[kind]["key"], "--overlap", "3s") for kind in tables}
+    for kind, table in tables.items():
+        assert table.find(new[kind]["key"]).id == old[kind]["id"] == new[kind]["id"]
+        eventually(lambda kind=kind, table=table: table.find(old[kind]["key"]).valid_until)
+    for kind, table in tables.items():
+        eventually(lambda kind=kind, table=table: table.find(old[kind]["key"]) is None, seconds=6)
+        assert table.find(new[kind]["key"]).id == old[kind]["id"]
 
 
 def test_without_an_overlap_all_old_keys_are_refused_at_once(run, front_end) -> None:
