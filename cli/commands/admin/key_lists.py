@@ -62,7 +62,7 @@ def list_keys(
         echo_table(("id", "name", "musicbrainz", "admin", "active", "created", "key"), rows)
     else:
         columns = ("id", "name", "owner_id", "owner", "rate_limit", "active", "created")
-        echo_table((*columns, "last_lookup", "key"), rows)
+        echo_table((*columns, "last_lookup", "key"), map(_readable, rows))
 
 
 @click.command()
@@ -93,7 +93,7 @@ def show(
 def echo_holder(row: Row) -> None:
     """Print the result of `describe` for a reader."""
     old = [f"{each['key']} until {show_value(each['valid_until'])}" for each in row["old_keys"]]
-    echo_fields({**row, "old_keys": old})
+    echo_fields({**_readable(row), "old_keys": old})
 
 
 def describe(settings: Settings, kind: HolderKind[Any], number: int, *, reveal: bool) -> Row:
@@ -116,6 +116,14 @@ def describe(settings: Settings, kind: HolderKind[Any], number: int, *, reveal: 
         {"key": each if reveal else masked(each), "valid_until": until} for each, until in old
     ]
     return shown
+
+
+def _readable(row: Row) -> Row:
+    """Return a row with a word for a limit that is not a number of requests."""
+    if "rate_limit" not in row:  # an account
+        return row
+    words = {None: "default", 0.0: "no limit"}
+    return {**row, "rate_limit": words.get(row["rate_limit"], row["rate_limit"])}
 
 
 def contributions_of(settings: Settings, sources: list[int]) -> dict[str, Any]:

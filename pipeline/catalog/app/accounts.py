@@ -171,12 +171,13 @@ def create_application(
 
     Raises:
         ValueError: the rate limit is negative or not finite.
-        InvalidKeyError: the text cannot be a key, or it is a rotated key that is still valid.
-        sqlalchemy.exc.IntegrityError: another application has the key.
+        InvalidKeyError: the text cannot be a key, or another application has this key.
+        sqlalchemy.exc.IntegrityError: another transaction has just created it with this key.
     """
     check_rate_limit(rate_limit)
-    key = generate_key() if key is None else checked_key(key)
-    if find_application(connection, key) is not None:
+    if key is None:
+        key = generate_key()
+    elif _is_taken(connection, checked_key(key)):
         raise InvalidKeyError("another application already has this key")
     values = {
         "name": name,
@@ -189,6 +190,16 @@ def create_application(
         sa.insert(application).values(values).returning(application.c.id)
     ).one()
     return NewKey(row.id, name, key)
+
+
+def _is_taken(connection: sa.Connection, key: str) -> bool:
+    """Return whether an application has a key, or has had it and it is still valid.
+
+    The unique index would refuse it, too, but then PostgreSQL writes the key to its log.
+    """
+    current = sa.select(application.c.id).where(application.c.apikey == key)
+    known = connection.execute(current).first() is not None
+    return known or find_application(connection, key) is not None
 
 
 def check_rate_limit(rate_limit: float | None) -> None:
