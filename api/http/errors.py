@@ -161,7 +161,7 @@ class InvalidMaxDurationDiffError(ApiError):
 
 
 class NotAllowedError(ApiError):
-    """The feature is disabled, or only servers of the cluster may use it."""
+    """The feature is disabled, or only servers of the cluster or admins may use it."""
 
     code, status = 12, 400
 

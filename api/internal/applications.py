@@ -19,6 +19,7 @@ from pipeline.catalog.app.accounts import (
     find_account_by_id,
     set_application_active,
 )
+from pipeline.catalog.app.key_administration import APPLICATIONS, keys_of
 
 EXTERNAL: Final = "External User"
 
@@ -73,11 +74,12 @@ class UpdateApplicationStatusEndpoint(InternalEndpoint):
             changed = set_application_active(
                 connection, application_id, active=active, account_id=account_id
             )
-        if changed is None:
-            raise UnknownApplicationError
-        application, key = changed
-        self.access.keys.applications.publish(key, application if active else None)
-        return {"id": application.id, "active": active}
+            if changed is None:
+                raise UnknownApplicationError
+            # Before the commit, while the row is locked: changes are published in their order.
+            for key, application in keys_of(connection, APPLICATIONS, application_id).items():
+                self.access.keys.applications.publish(key, application)
+        return {"id": application_id, "active": active}
 
 
 class CheckApplicationEndpoint(InternalEndpoint):

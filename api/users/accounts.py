@@ -9,10 +9,12 @@ from api.http.errors import (
     InvalidMusicbrainzTokenError,
     InvalidUserApiKeyError,
     MissingParameterError,
+    NotAllowedError,
 )
 from api.users.musicbrainz_tokens import MusicbrainzUsers
 from pipeline.catalog.app.accounts import (
     Account,
+    DisabledAccountError,
     create_account,
     ensure_musicbrainz_account,
 )
@@ -90,7 +92,11 @@ class CreateMusicbrainzEndpoint(CountedEndpoint):
         mbuser = self._musicbrainz.name(token)
         if mbuser is None:
             raise InvalidMusicbrainzTokenError
-        with self._databases.engine("app").begin() as connection:
-            account, key = ensure_musicbrainz_account(connection, mbuser)
-        self.access.keys.accounts.publish(key, account)
+        try:
+            with self._databases.engine("app").begin() as connection:
+                account, key = ensure_musicbrainz_account(connection, mbuser)
+                # Before the commit, while the row is locked against a deletion.
+                self.access.keys.accounts.publish(key, account)
+        except DisabledAccountError:
+            raise NotAllowedError("the account of this user is disabled") from None
         return {"user": {"apikey": key}}

@@ -5,6 +5,7 @@ passed to the functions that need them. `pipeline.settings.load` creates them, a
 docstring says how to add an option.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from ssl import CERT_NONE, CERT_REQUIRED
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pipeline.settings.option_types import (
     SYSTEM,
     BasicPassword,
+    Days,
     Directory,
     Dsn,
     Host,
@@ -427,6 +429,27 @@ class FlowerSettings(Section):
     max_tasks: Annotated[int, Field(ge=1)] = 10_000
 
 
+class RetentionSettings(Section):
+    """The time for which data is kept; 0 for ever.
+
+    Attributes:
+        receipts_days: receipts of submissions, after their final state.
+        task_results_hours: results of background lookups, and errors of tasks.
+        lookup_statistics_days: counts of lookups and of user agents.
+        client_addresses_days: addresses in accounts and in the counts of user agents.
+    """
+
+    receipts_days: Days = 0.0
+    task_results_hours: Annotated[float, Field(ge=0, le=87_600)] = 1.0
+    lookup_statistics_days: Days = 0.0
+    client_addresses_days: Days = 0.0
+
+    @property
+    def task_results_seconds(self) -> int:
+        """`task_results_hours` in whole seconds; 0 for ever."""
+        return math.ceil(self.task_results_hours * 3600)
+
+
 class Settings(Section):
     """All sections.
 
@@ -459,4 +482,5 @@ class Settings(Section):
     http: HttpSettings = HttpSettings()
     celery: CelerySettings = CelerySettings()
     flower: FlowerSettings = FlowerSettings()
+    retention: RetentionSettings = RetentionSettings()
     sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)

@@ -1,9 +1,12 @@
 """``/v2/internal/*``: accounts and applications are created, enabled and checked."""
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog.app import accounts
+from pipeline.catalog.app.key_administration import APPLICATIONS, rotate_key
 from pipeline.catalog.app.tables import account, application
 from tests.support.clients.internal_requests import XML, call, cluster
 from tests.support.clients.web_client import GID, WORD, code_of, error_of
@@ -100,6 +103,18 @@ def test_an_application_is_disabled_and_enabled(web, word) -> None:
     result = set_active(web, owner, number, "1")
     assert result.text == f'{{"active": true, "id": {number}, "status": "ok"}}'
     assert web.lookup(client=key, trackid=GID).status_code == 200
+
+
+def test_a_rotated_key_is_disabled_and_enabled_too(web) -> None:
+    owner = make_account(web)
+    number, old = make_application(web, owner)
+    with web.front_end.databases.engine("app").begin() as connection:
+        rotate_key(connection, APPLICATIONS, number, timedelta(hours=1))
+    assert web.lookup(client=old, trackid=GID).status_code == 200
+    set_active(web, owner, number, "0")
+    assert code_of(web.lookup(client=old, trackid=GID)) == 4
+    set_active(web, owner, number, "1")
+    assert web.lookup(client=old, trackid=GID).status_code == 200
 
 
 @pytest.mark.parametrize("word", ["1", "true", "yes", "2", "enabled"])

@@ -86,6 +86,18 @@ def test_the_key_works_at_once(behind, musicbrainz, monkeypatch) -> None:
     assert behind.get("/v2/user/lookup", user="Future1234").status_code == 200
 
 
+def test_the_key_of_a_disabled_account_is_not_returned(behind, musicbrainz) -> None:
+    musicbrainz.knows(sub="a")
+    key = create(behind).json["user"]["apikey"]
+    with behind.front_end.databases.engine("app").begin() as connection:
+        connection.execute(sa.update(account).where(account.c.apikey == key).values(active=False))
+    behind.front_end.access.keys.accounts.publish(key, None)
+    result = create(behind)
+    assert (result.status_code, code_of(result)) == (400, 12)
+    assert key not in result.text
+    assert code_of(behind.submit(user=key, fingerprint=WORD, duration=3, track="x")) == 6
+
+
 def test_https_is_required(behind, musicbrainz, make_web) -> None:
     result = create(behind, scheme="http")
     assert result.status_code == 400

@@ -1,5 +1,6 @@
 """API keys come from the cache of the process, then from Redis, then from the database."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,11 +11,17 @@ import sqlalchemy as sa
 from api.access.key_cache import HIT_TTL, MISS_TTL, RedisKeyCache, digest
 from api.access.keys import CACHED, ApiKeys, KeyTable
 from api.access.redis_outage import RedisCircuitBreaker
-from api.http.errors import InvalidApiKeyError, InvalidUserApiKeyError, MissingParameterError
+from api.http.errors import (
+    InvalidApiKeyError,
+    InvalidUserApiKeyError,
+    MissingParameterError,
+    NotAllowedError,
+)
 from api.http.parameters import Parameters
 from cli.stack.servers.ports import free_port
 from pipeline.catalog.app import accounts
 from pipeline.catalog.app.accounts import Account, Application
+from pipeline.catalog.app.demo_application import ensure_demo
 from pipeline.catalog.app.tables import account, application
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
@@ -139,6 +146,22 @@ def test_a_slow_reader_does_not_overwrite_a_published_entry(client) -> None:
     assert shared.find(digest("key")) == (Application(1, "new"),)
 
 
+def test_entries_of_other_versions_are_read(client) -> None:
+    shared = RedisKeyCache(client, Account)
+    for values in ({"id": 3, "name": "Ada"}, {"id": 3, "name": "Ada", "later": [1]}):
+        client.set(f"key:account:{digest('key')}", json.dumps(values))
+        assert shared.find(digest("key")) == (Account(3, "Ada"),)
+
+
+def test_an_entry_has_only_the_fields_that_differ_from_their_default(client) -> None:
+    shared = RedisKeyCache(client, Account)
+    for holder in (Account(3, "Ada"), Account(3, "Ada", is_admin=True)):
+        shared.publish("key", holder)
+        assert shared.find(digest("key")) == (holder,)
+    shared.publish("key", Account(3, "Ada"))
+    assert json.loads(client.get(f"key:account:{digest('key')}")) == {"id": 3, "name": "Ada"}
+
+
 def test_the_same_text_can_be_a_key_of_both_kinds(databases, client) -> None:
     with databases.engine("app").begin() as connection:
         owner = accounts.create_account(connection, "owner")
@@ -217,6 +240,18 @@ class TestErrors:
         assert keys.application(Parameters([("client", key)])) == holder
         assert keys.account(Parameters([("user", user_key)])).name == "Ada"
 
+    def test_an_admin_is_needed(self, databases, keys, user_key) -> None:
+        parameters = Parameters([("user", user_key)])
+        with pytest.raises(NotAllowedError, match="the key of an admin"):
+            keys.admin(parameters)
+        with databases.engine("app").begin() as connection:
+            connection.execute(sa.update(account).values(is_admin=True))
+        found = keys.accounts.find_uncached(user_key)
+        keys.accounts.publish(user_key, found)
+        assert keys.admin(parameters) == found
+        with pytest.raises(InvalidUserApiKeyError):
+            keys.admin(Parameters([("user", "nobody")]))
+
     @pytest.mark.parametrize("pairs", [[], [("client", "")]])
     def test_missing_keys(self, keys, pairs) -> None:
         with pytest.raises(MissingParameterError, match='"client"'):
@@ -244,7 +279,7 @@ class TestErrors:
         with pytest.raises(InvalidApiKeyError):
             keys.application(demo)
         with databases.engine("app").begin() as connection:
-            accounts.ensure_demo(connection)
+            ensure_demo(connection)
         keys.applications.publish("8XaBELgH", Application(1, "Demo"))
         assert keys.application(demo).name == "Demo"
         with pytest.raises(InvalidApiKeyError, match="disabled on this server"):
