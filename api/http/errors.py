@@ -224,8 +224,8 @@ class FingerprintNotFoundError(ApiError):
 
     code, status = 18, 404
 
-    def __init__(self) -> None:
-        super().__init__("fingerprint not found")
+    def __init__(self, hint: str = "") -> None:
+        super().__init__("fingerprint not found" + (f": {hint}" if hint else ""))
 
 
 class RequestTooLargeError(ApiError):
@@ -238,7 +238,7 @@ class RequestTooLargeError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """The path or the task does not exist."""
+    """The path, or the object that the request names, does not exist."""
 
     code, status = 100, 404
 
@@ -247,12 +247,12 @@ class NotFoundError(ApiError):
 
 
 class MethodNotAllowedError(ApiError):
-    """The method is not an HTTP method."""
+    """The method is not an HTTP method, or the path does not accept it."""
 
     code, status = 101, 405
 
-    def __init__(self, allowed: str) -> None:
-        super().__init__("method not allowed: use GET or POST", {"Allow": allowed})
+    def __init__(self, allowed: str, hint: str = "use GET or POST") -> None:
+        super().__init__(f"method not allowed: {hint}", {"Allow": allowed})
 
 
 class InvalidBodyError(ApiError):
@@ -271,6 +271,15 @@ class InvalidValueError(ApiError):
 
     def __init__(self, name: str, hint: str) -> None:
         super().__init__(f'parameter "{name}" is not valid: {hint}')
+
+
+class ConflictError(ApiError):
+    """The catalogue is not in the state that the edit needs. Nothing was changed."""
+
+    code, status = 104, 409
+
+    def __init__(self, hint: str) -> None:
+        super().__init__(f"conflict: {hint}")
 
 
 def _challenge(parameter: str) -> dict[str, str]:
