@@ -62,6 +62,7 @@ def _lookup(endpoint: type[LookupEndpoint]) -> MakeEndpoint:
         front_end.background,
         front_end.counters,
         async_api=front_end.settings.features.async_api,
+        hide_mismatches=front_end.settings.features.hide_duration_mismatches,
     )
 
 

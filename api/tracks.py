@@ -9,7 +9,9 @@ from api.access.access_control import AccessControl, CountedEndpoint
 from api.http.endpoint import ApiRequest
 from api.http.errors import InvalidUUIDError, MissingParameterError
 from api.http.parameters import Parameters, parse_uuid
+from pipeline.catalog.duration_mismatch import LengthRange, is_mismatch
 from pipeline.catalog.fingerprint.track_links import LinkedTrack, tracks_by_mbids
+from pipeline.catalog.musicbrainz.recording_lengths import recording_lengths
 from pipeline.runtime.databases import Databases
 
 
@@ -34,8 +36,12 @@ class ListByMbidEndpoint(CountedEndpoint):
         if not batch:
             mbids = dict(islice(mbids.items(), 1))
         found = self._find(mbids, disabled=disabled)
+        lengths = recording_lengths(self._databases, found.keys())
         shown = [
-            {"mbid": text, "tracks": [_show(track) for track in found.get(mbid, ())]}
+            {
+                "mbid": text,
+                "tracks": [_show(track, lengths.get(mbid)) for track in found.get(mbid, ())],
+            }
             for text, mbid in mbids.items()
         ]
         return {"mbids": shown} if batch else {"tracks": shown[0]["tracks"]}
@@ -74,6 +80,12 @@ def _parse_mbids(parameters: Parameters) -> dict[str, UUID]:
     return mbids
 
 
-def _show(track: LinkedTrack) -> dict[str, Any]:
-    shown: dict[str, Any] = {"id": str(track.gid)}
-    return {**shown, "disabled": True} if track.disabled else shown
+def _show(track: LinkedTrack, milliseconds: int | None) -> dict[str, Any]:
+    """Return the JSON of a track; `milliseconds` is the length of the recording."""
+    shown = {"id": str(track.gid), "lengths": track.lengths, "sources": track.sources}
+    if track.disabled:
+        shown["disabled"] = True
+    lengths = LengthRange(track.lengths[0], track.lengths[-1]) if track.lengths else None
+    if is_mismatch(milliseconds, lengths):
+        shown["duration_mismatch"] = True
+    return shown

@@ -2,7 +2,8 @@
 
 ``api.wsgi:create_application`` is a factory of the application. ``api.wsgi:application`` is the
 application itself, which is created at the first access. `open_front_end` is shared with
-``acoustid serve``.
+``acoustid serve``. The server must ignore headers with an underscore in their name, which could
+imitate ``X-Forwarded-For``: see ``[api] trusted_proxies`` in ``docs/configuration.md``.
 """
 
 import atexit

@@ -11,6 +11,7 @@ import structlog
 from pipeline.catalog.ingest import submissions
 from pipeline.imports.all_stages import persist_current
 from pipeline.imports.dedupe import dedupe_submissions
+from pipeline.imports.duration_mismatches import duration_mismatches
 from pipeline.imports.score import match_submissions
 from pipeline.imports.validate import validate_submissions
 from pipeline.messages import Message, SubmissionBatch, from_message, to_message
@@ -109,6 +110,9 @@ def persist(message: Message) -> int:
     batch = _begin_stage(message, "persist")
     position = persist_current(batch, worker_resources().index, worker_resources().databases)
     worker_resources().metrics.imported_submissions(len(batch.submissions))
+    ids = [submission.id for submission in batch.submissions]
+    mismatches = duration_mismatches(ids, worker_resources().databases)
+    worker_resources().metrics.duration_mismatches(len(mismatches))
     set_stage(worker_resources().redis, batch.task_ids, "index")
     return position
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from api.access.keys import ApiKeys
 from api.access.rate_limit import RateLimiter
 from api.http.endpoint import ApiRequest, Endpoint
-from api.http.errors import TooManyRequestsError
+from api.http.errors import InvalidBodyError, TooManyRequestsError
 from api.http.parameters import Parameters
 from pipeline.catalog.app.accounts import Application
 from pipeline.settings.sections import ClusterSettings
@@ -33,9 +33,15 @@ class AccessControl:
         """Count a request, unless it has the cluster's secret.
 
         Raises:
+            InvalidBodyError: the client's address cannot be read. The request is not counted, since
+                the limits of other addresses are not affected.
             TooManyRequestsError: a limit is reached.
         """
         request.rate_limit_headers = {}
+        if not request.has_address:
+            raise InvalidBodyError(
+                "the client's entry in X-Forwarded-For is not an IP address: the proxy must set it"
+            )
         if self.has_cluster_secret(request.parameters):
             return
         decision = self.limiter.count(request.address, application)

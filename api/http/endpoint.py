@@ -31,6 +31,8 @@ class ApiRequest:
         parameters: the parameters of the query string, followed by those of the body.
         path_fields: the variable parts of the path, by name.
         address: the client's IP address.
+        has_address: whether the client's address could be read. If not, a request that counts for
+            the rate limits is refused.
         secure: whether the client's connection is encrypted.
         user_agent: the header ``User-Agent``; empty if there is none.
         style: the format of the reply.
@@ -45,6 +47,7 @@ class ApiRequest:
     parameters: Parameters = field(default_factory=Parameters)
     path_fields: Mapping[str, str] = field(default_factory=dict)
     address: str = UNKNOWN
+    has_address: bool = True
     secure: bool = False
     user_agent: str = ""
     style: ReplyStyle = JSON
@@ -107,6 +110,7 @@ class Endpoint(ABC):
         """Count the request for the rate limits.
 
         Raises:
+            InvalidBodyError: the client's address cannot be read.
             TooManyRequestsError: a limit is reached.
         """
 

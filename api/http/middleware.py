@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import falcon
 
-from api.http.client_address import client_address, is_secure
+from api.http.client_address import UNKNOWN, client_address, is_secure
 from api.http.endpoint import ApiRequest, Endpoint, request_of
 from api.http.errors import MethodNotAllowedError
 from api.http.parameters import Parameters, parse_pairs
@@ -53,8 +53,11 @@ class RequestMiddleware:
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Read the headers and the query string; the endpoint reads the body."""
         bind_trace_id()
+        address = client_address(req.env, self._trusted_proxies)
         request = req.context.api_request = ApiRequest(
-            address=client_address(req.env, self._trusted_proxies),
+            address=address or UNKNOWN,
+            has_address=address is not None,
+            rate_limit_headers=None if address else {},
             secure=is_secure(req.env, self._trusted_proxies),
             user_agent=_decoded(req.user_agent or ""),
             arrived=req.env.get(ARRIVED) or time.monotonic(),
@@ -77,6 +80,7 @@ class RequestMiddleware:
 
         Raises:
             MethodNotAllowedError: the method is not an HTTP method, or not POST where it must be.
+            InvalidBodyError: the client's address cannot be read.
             TooManyRequestsError: a limit is reached.
         """
         request = request_of(req)

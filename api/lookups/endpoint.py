@@ -1,5 +1,6 @@
 """``/v2/lookup``: handles the HTTP request of a lookup by fingerprint or by track id."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from api.lookups.background import BackgroundLookups
 from api.lookups.pending import Answer
 from api.lookups.reply_plan import ReplyPlan
 from api.lookups.request import LookupRequest, parse_lookup
+from pipeline.lookups.metadata.meta_words import without_mismatches
 from pipeline.messages import BackgroundLookup
 from pipeline.runtime.redis_counters import Counters
 from tasks.redis_state.lookup_counters import count_lookups, count_user_agent
@@ -26,6 +28,7 @@ class LookupEndpoint(KeyedEndpoint):
         background: starts background lookups.
         counters: counts lookups and user agents for the statistics.
         async_api: whether clients may start background lookups.
+        hide_mismatches: whether replies leave out recordings whose length does not fit the track.
     """
 
     name: ClassVar[str] = "lookup"
@@ -38,16 +41,20 @@ class LookupEndpoint(KeyedEndpoint):
         counters: Counters,
         *,
         async_api: bool,
+        hide_mismatches: bool,
     ) -> None:
         super().__init__(access)
         self._answer_cache = answer_cache
         self._background = background
         self._counters = counters
         self._async_api = async_api
+        self._hide_mismatches = hide_mismatches
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Return the results, or with ``async`` the id of a task that finds them."""
         lookup = self.parse(request.parameters)
+        if self._hide_mismatches:
+            lookup = replace(lookup, meta=without_mismatches(lookup.meta))
         in_background = bool(request.parameters.get_int("async"))
         if in_background and not self._async_api:
             raise NotAllowedError('"async" is disabled on this server: omit it')

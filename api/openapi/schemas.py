@@ -10,6 +10,10 @@ NUMBER: Final[Schema] = {"type": "integer"}
 UUID: Final[Schema] = {"type": "string", "format": "uuid"}
 MOMENT: Final[Schema] = {"type": "string", "format": "date-time"}
 OK: Final[Schema] = {"const": "ok"}
+MISMATCH: Final[Schema] = {
+    "const": True,
+    "description": "The recording is over 30 s longer or shorter than the track's fingerprints.",
+}
 
 
 def ref(name: str) -> Schema:
@@ -102,6 +106,7 @@ _METADATA: Final[dict[str, Schema]] = {
             "duration": {"type": "number", "description": "Duration in seconds."},
             "artists": listed(ref("Artist")),
             "sources": NUMBER,
+            "duration_mismatch": MISMATCH,
             "isrcs": listed(TEXT),
             "releasegroups": listed(ref("ReleaseGroup")),
             "releases": listed(ref("Release")),
@@ -168,7 +173,20 @@ _REPLIES: Final[dict[str, Schema]] = {
             reply({"mbids": listed(record({"mbid": UUID, "tracks": listed(ref("LinkedTrack"))}))}),
         ]
     },
-    "LinkedTrack": record({"id": UUID}, {"disabled": {"const": True}}),
+    "LinkedTrack": record(
+        {
+            "id": UUID,
+            "lengths": {
+                **listed(NUMBER),
+                "description": "Lengths of the track's fingerprints in seconds, ascending.",
+            },
+            "sources": {
+                "type": "integer",
+                "description": "Number of submissions that link the recording to the track.",
+            },
+        },
+        {"disabled": {"const": True}, "duration_mismatch": MISMATCH},
+    ),
     "UserReply": reply({"user": record({"apikey": TEXT})}),
     "EditReply": reply({"edit_id": NUMBER}, {"new_track": record({"id": UUID})}),
     "DoneReply": reply({}),

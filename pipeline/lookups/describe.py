@@ -8,6 +8,7 @@ answers contain ids only.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.catalog.duration_mismatch import LengthRange
 from pipeline.catalog.fingerprint import track_links
 from pipeline.catalog.fingerprint.track_links import UserText
 from pipeline.catalog.musicbrainz.metadata import MusicbrainzRows
@@ -20,6 +21,7 @@ from pipeline.messages import Lookup, LookupBatch, LookupReply, TrackHit
 from pipeline.runtime.databases import Databases
 
 Texts = Mapping[int, Sequence[UserText]]
+Lengths = Mapping[int, LengthRange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
     Answers may share objects, so they must not be changed in place.
     """
     requests = reading.plan_requests(batch)
-    links = _read_links(reading.linked_tracks(requests), databases)
+    links, lengths = _read_links(requests, databases)
     wanted = reading.plan_reading(requests, links)
     found = (
         reading.read_musicbrainz(wanted, databases, batch.deadline)
@@ -53,7 +55,7 @@ def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
         else MusicbrainzRows()
     )
     musicbrainz = found or MusicbrainzRows()
-    rows = MetadataRows(links, musicbrainz, artist_lists(musicbrainz))
+    rows = MetadataRows(links, musicbrainz, artist_lists(musicbrainz), lengths)
     with_text = [reading.shows_text(request, rows) for request in requests]
     texts = _read_texts(_chosen(requests, with_text), databases)
     views = {each.options: MetadataView(each.options, rows) for each in requests}
@@ -85,11 +87,15 @@ def _chosen(requests: Sequence[Request], with_text: Sequence[bool]) -> set[int]:
     return set().union(*(request.track_ids for request, chosen in pairs if chosen))
 
 
-def _read_links(track_ids: set[int], databases: Databases) -> Links:
+def _read_links(requests: Sequence[Request], databases: Databases) -> tuple[Links, Lengths]:
+    """Return the links of the tracks, and their lengths if recordings are compared with them."""
+    track_ids = reading.linked_tracks(requests)
     if not track_ids:
-        return {}
+        return {}, {}
     with databases.reading("fingerprint") as connection:
-        return track_links.enabled_links(connection, track_ids)
+        if any(request.options.compares_lengths for request in requests):
+            return track_links.links_with_lengths(connection, track_ids)
+        return track_links.enabled_links(connection, track_ids), {}
 
 
 def _read_texts(track_ids: set[int], databases: Databases) -> Texts:

@@ -131,6 +131,11 @@ class Metrics:
         """Count imported submissions."""
         self.submissions_ended("imported", count)
 
+    def duration_mismatches(self, count: int = 1) -> None:
+        """Count imported submissions with the MBID of a recording that does not fit in length."""
+        if count:
+            self._count("duration_mismatch_submissions", count=count)
+
     def handled_error(self, code: int) -> None:
         """Count one error reply, by its code in the public protocol."""
         self._count("api.handled_errors_total", str(int(code)))

@@ -216,10 +216,16 @@ class StatsdSettings(Section):
 
 
 class FeatureSettings(Section):
-    """Features beyond the public protocol."""
+    """Features beyond the public protocol.
+
+    Attributes:
+        hide_duration_mismatches: lookups leave out recordings that are over 30 s longer or shorter
+            than all fingerprints of the track.
+    """
 
     async_api: bool = False
     demo_key: bool = False
+    hide_duration_mismatches: bool = False
 
 
 class ApiSettings(Section):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.clients.web_client import GID, WORD, code_of, error_of
+from tests.support.clients.web_client import FORM, GID, WORD, code_of, error_of
 
 HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
@@ -117,3 +117,38 @@ def test_a_trusted_proxy_sends_the_address(make_web) -> None:
     assert from_address(web, "9.9.9.9, 192.0.2.1") == 200
     assert from_address(web, "192.0.2.2") == 200
     assert from_address(web, "8.8.8.8, 192.0.2.1") == 429
+
+
+BAD_ADDRESS = {"X-Forwarded-For": "192.0.2.1, unknown"}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "BREW"])
+@pytest.mark.parametrize("path", ["/v2/lookup", "/v2/submit", "/lookup", "/v2/task/x"])
+def test_a_request_without_a_readable_address_counts_for_no_limit(make_web, method, path) -> None:
+    """Also one with a bad key, or with the cluster's secret."""
+    rates = {"global_limit": 1, "app_limit": 1, "ip_limit": 1}
+    web = make_web(cluster={"rate_limiter": rates, "secret": "sesame"}, api={"trusted_proxies": 1})
+    for query in ({"client": "x"}, {"client": web.application}, {"secret": "sesame"}):
+        result = web.http.simulate_request(method, path, params=query, headers=BAD_ADDRESS)
+        assert (result.status_code, "102" in result.text) == (400, True)
+        assert shown(result) == [None, None]
+    assert list(web.redis.scan_iter("rl:*")) == []
+
+
+def test_the_error_of_a_bad_address_has_the_format_that_a_form_asks_for(make_web) -> None:
+    web = make_web(api={"trusted_proxies": 1})
+    form = {"body": "format=xml", "content_type": FORM, "headers": BAD_ADDRESS}
+    result = web.http.simulate_post("/v2/lookup", **form)
+    assert result.status_code == 400
+    assert "<code>102</code>" in result.text
+    assert "X-Forwarded-For is not an IP address" in result.text
+
+
+def test_paths_without_limits_need_no_address(make_web) -> None:
+    web = make_web(api={"trusted_proxies": 1})
+    preflight = {"Origin": "x", "Access-Control-Request-Method": "POST", **BAD_ADDRESS}
+    assert web.http.simulate_get("/_health_docker", headers=BAD_ADDRESS).status_code == 200
+    assert web.http.simulate_get("/docs", headers=BAD_ADDRESS).status_code == 200
+    assert web.http.simulate_options("/v2/lookup", headers=preflight).status_code == 204
+    unknown = web.http.simulate_get("/v2/nothing", headers=BAD_ADDRESS)
+    assert (unknown.status_code, shown(unknown)) == (404, [None, None])

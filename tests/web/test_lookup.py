@@ -281,3 +281,21 @@ def test_without_a_broker_an_async_lookup_is_refused(make_web) -> None:
 def test_a_bad_async_lookup_is_refused_at_once(make_web) -> None:
     web = make_web(features={"async_api": True})
     assert code_of(web.lookup(**{"trackid": "x", "async": 1})) == 7
+
+
+def test_mismatches_are_hidden_by_a_setting_and_not_by_a_word(make_web) -> None:
+    """Also in version 1 and in the background. Without metadata there is nothing to hide."""
+    word = "hide_duration_mismatches"
+    hiding = make_web(features={"async_api": True, word: True})
+    plain = make_web(features={"async_api": True})
+    for web in (hiding, plain):
+        web.lookup(trackid=GID, meta=f"recordings {word}")
+        web.lookup(trackid=GID, meta=word)
+        web.get("/lookup", client=web.application, fingerprint=WORD, length=3, meta=1)
+        web.lookup(**{"trackid": GID, "meta": "m2", "async": 1})
+    sent = [meta for batch in plain.worker.batches for meta in batch.metas]
+    assert sent == ["recordings", "", "recordingids"]
+    hidden = [meta for batch in hiding.worker.batches for meta in batch.metas]
+    assert hidden == [f"recordings {word}", "", f"recordingids {word}"]
+    assert [each.meta for each in plain.background.values()] == ["m2"]
+    assert [each.meta for each in hiding.background.values()] == [f"m2 {word}"]

@@ -6,17 +6,21 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog.fingerprint import tables
+from tests.support.catalogue.mbids import Links, MusicBrainz
 from tests.support.clients.web_client import code_of, error_of
+from tests.support.processes.servers import free_port
 
 XML = "<?xml version='1.0' encoding='UTF-8'?>\n"
 PATH = "/v2/track/list_by_mbid"
+BARE = {"lengths": [], "sources": 1}
 
 
 class Tracks:
     """A few tracks and their links."""
 
     def __init__(self, web) -> None:
-        self.engine = web.front_end.databases.engine("fingerprint")
+        self.databases = web.front_end.databases
+        self.engine = self.databases.engine("fingerprint")
         self.mbid, self.other = str(uuid.uuid4()), str(uuid.uuid4())
         self.first, self.second, self.third = (self.add() for _ in range(3))
         self.link(self.second, self.mbid)
@@ -32,9 +36,16 @@ class Tracks:
             number = connection.execute(statement.returning(tables.track.c.id)).scalar_one()
         return int(number), str(gid)
 
-    def link(self, track: tuple[int, str], mbid: str, *, disabled: bool = False) -> None:
+    def fingerprint(self, track: tuple[int, str], length: int) -> None:
+        """Add a fingerprint to a track; its length is in seconds."""
+        Links(self.databases).fingerprint(track[0], length)
+
+    def link(
+        self, track: tuple[int, str], mbid: str, *, disabled: bool = False, sources: int = 1
+    ) -> None:
         """Link a track to an MBID."""
-        values = {"mbid": mbid, "submission_count": 1, "disabled": disabled, "track_id": track[0]}
+        values = {"mbid": mbid, "disabled": disabled, "track_id": track[0]}
+        values["submission_count"] = sources
         with self.engine.begin() as connection:
             connection.execute(sa.insert(tables.track_mbid).values(values))
 
@@ -48,17 +59,17 @@ def test_the_tracks_of_a_recording(web, tracks) -> None:
     result = web.get(PATH, mbid=tracks.mbid)
     assert result.status_code == 200
     assert result.text == (
-        f'{{"status": "ok", "tracks": [{{"id": "{tracks.first[1]}"}}, '
-        f'{{"id": "{tracks.second[1]}"}}]}}'
+        f'{{"status": "ok", "tracks": [{{"id": "{tracks.first[1]}", "lengths": [], "sources": 1}}, '
+        f'{{"id": "{tracks.second[1]}", "lengths": [], "sources": 1}}]}}'
     )
 
 
 def test_with_disabled_links(web, tracks) -> None:
     result = web.get(PATH, mbid=tracks.mbid, disabled=1)
     assert result.json["tracks"] == [
-        {"id": tracks.first[1]},
-        {"id": tracks.second[1]},
-        {"id": tracks.third[1], "disabled": True},
+        {"id": tracks.first[1], **BARE},
+        {"id": tracks.second[1], **BARE},
+        {"id": tracks.third[1], "disabled": True, **BARE},
     ]
     assert len(web.get(PATH, mbid=tracks.mbid, disabled="x").json["tracks"]) == 2
 
@@ -79,20 +90,23 @@ def test_a_batch(web, tracks) -> None:
     unknown = str(uuid.uuid4())
     asked = [tracks.other, unknown, tracks.mbid, tracks.other]
     result = web.post(PATH, mbid=asked, batch=1, disabled=1)
+    rest = '"lengths": [], "sources": 1'
     assert result.text == (
         f'{{"mbids": [{{"mbid": "{tracks.other}", "tracks": [{{"disabled": true, '
-        f'"id": "{tracks.first[1]}"}}]}}, {{"mbid": "{unknown}", "tracks": []}}, '
-        f'{{"mbid": "{tracks.mbid}", "tracks": [{{"id": "{tracks.first[1]}"}}, '
-        f'{{"id": "{tracks.second[1]}"}}, {{"disabled": true, "id": "{tracks.third[1]}"}}]}}], '
-        '"status": "ok"}'
+        f'"id": "{tracks.first[1]}", {rest}}}]}}, {{"mbid": "{unknown}", "tracks": []}}, '
+        f'{{"mbid": "{tracks.mbid}", "tracks": [{{"id": "{tracks.first[1]}", {rest}}}, '
+        f'{{"id": "{tracks.second[1]}", {rest}}}, '
+        f'{{"disabled": true, "id": "{tracks.third[1]}", {rest}}}]}}], "status": "ok"}}'
     )
 
 
 def test_a_batch_in_xml(web, tracks) -> None:
+    tracks.fingerprint(tracks.first, 241)
     result = web.get(PATH, mbid=tracks.other, batch=1, disabled=1, format="xml")
     assert result.text == (
         f"{XML}<response><mbids><mbid><mbid>{tracks.other}</mbid><tracks><track>"
-        f"<disabled>True</disabled><id>{tracks.first[1]}</id></track></tracks></mbid></mbids>"
+        f"<disabled>True</disabled><id>{tracks.first[1]}</id><lengths><length>241</length>"
+        "</lengths><sources>1</sources></track></tracks></mbid></mbids>"
         "<status>ok</status></response>"
     )
 
@@ -115,7 +129,48 @@ def test_a_batch_is_one_statement(web, tracks) -> None:
 def test_a_merged_track_is_not_redirected(web, tracks) -> None:
     old, mbid = tracks.add(new_id=tracks.first[0]), str(uuid.uuid4())
     tracks.link(old, mbid)
-    assert web.get(PATH, mbid=mbid).json["tracks"] == [{"id": old[1]}]
+    assert web.get(PATH, mbid=mbid).json["tracks"] == [{"id": old[1], **BARE}]
+
+
+def test_the_track_with_the_most_sources_is_first(web, tracks) -> None:
+    mbid = str(uuid.uuid4())
+    for track, sources in ((tracks.first, 1), (tracks.second, 7), (tracks.third, 1)):
+        tracks.link(track, mbid, sources=sources)
+    found = web.get(PATH, mbid=mbid).json["tracks"]
+    assert [(each["id"], each["sources"]) for each in found] == [
+        (tracks.second[1], 7),
+        (tracks.first[1], 1),
+        (tracks.third[1], 1),
+    ]
+
+
+def test_each_track_has_the_lengths_of_its_fingerprints(web, tracks) -> None:
+    for length in (243, 241, 243):
+        tracks.fingerprint(tracks.first, length)
+    tracks.fingerprint(tracks.second, 180)
+    found = web.get(PATH, mbid=tracks.mbid).json["tracks"]
+    assert [each["lengths"] for each in found] == [[241, 243], [180]]
+
+
+def test_a_recording_of_another_length_is_flagged(web, tracks) -> None:
+    """One of unknown length is not."""
+    for track, length in ((tracks.first, 241), (tracks.second, 180), (tracks.third, 300)):
+        tracks.fingerprint(track, length)
+    musicbrainz = MusicBrainz(web.front_end.databases)
+    musicbrainz.add(uuid.UUID(tracks.mbid), length=240_000)
+    musicbrainz.add(uuid.UUID(tracks.other))
+    found = web.get(PATH, mbid=tracks.mbid, disabled=1).json["tracks"]
+    flags = {each["id"]: each.get("duration_mismatch") for each in found}
+    assert flags == {tracks.first[1]: None, tracks.second[1]: True, tracks.third[1]: True}
+    assert "duration_mismatch" not in web.get(PATH, mbid=tracks.other, disabled=1).text
+
+
+def test_without_musicbrainz_no_track_is_flagged(make_web) -> None:
+    web = make_web(database_musicbrainz_ro={"port": free_port()})
+    tracks = Tracks(web)
+    tracks.fingerprint(tracks.first, 241)
+    found = web.get(PATH, mbid=tracks.mbid).json["tracks"]
+    assert found[0] == {"id": tracks.first[1], "lengths": [241], "sources": 1}
 
 
 @pytest.mark.parametrize(

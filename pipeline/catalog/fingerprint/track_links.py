@@ -6,9 +6,17 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from pipeline.catalog.bulk_statements import is_one_of
-from pipeline.catalog.fingerprint.tables import meta, track, track_mbid, track_meta
+from pipeline.catalog.duration_mismatch import LengthRange
+from pipeline.catalog.fingerprint.tables import (
+    fingerprint,
+    meta,
+    track,
+    track_mbid,
+    track_meta,
+)
 
 
 class RecordingLink(NamedTuple):
@@ -48,6 +56,29 @@ def enabled_links(
     return found
 
 
+def links_with_lengths(
+    connection: sa.Connection, track_ids: Iterable[int]
+) -> tuple[dict[int, list[RecordingLink]], dict[int, LengthRange]]:
+    """Return the result of `enabled_links`, and the lengths of the fingerprints of these tracks.
+
+    It is one statement. A track without a link or without a fingerprint has no lengths.
+    """
+    links: dict[int, list[RecordingLink]] = {}
+    lengths: dict[int, LengthRange] = {}
+    rows = connection.execute(_links_with_lengths(), {"ids": list(track_ids)})
+    for track_id, mbid, sources, shortest, longest in rows:
+        links.setdefault(track_id, []).append(RecordingLink(mbid, sources))
+        if longest is not None:
+            lengths[track_id] = LengthRange(shortest, longest)
+    return links, lengths
+
+
+def length_ranges(connection: sa.Connection, track_ids: Iterable[int]) -> dict[int, LengthRange]:
+    """Return the lengths of the fingerprints of tracks, by track id."""
+    rows = connection.execute(_ranges(), {"ids": list(track_ids)})
+    return {track_id: LengthRange(*lengths) for track_id, *lengths in rows}
+
+
 def user_texts(
     connection: sa.Connection, track_ids: Iterable[int], limit: int
 ) -> dict[int, list[UserText]]:
@@ -81,6 +112,30 @@ def _links() -> sa.Select[Any]:
         )
         .where(track_mbid.c.track_id == sa.any_(_ids()), track_mbid.c.disabled.is_(False))
         .order_by(track_mbid.c.track_id, track_mbid.c.mbid)
+    )
+
+
+@cache
+def _ranges() -> sa.Select[Any]:
+    length = fingerprint.c.length
+    return (
+        sa.select(
+            fingerprint.c.track_id,
+            sa.func.min(length).label("shortest"),
+            sa.func.max(length).label("longest"),
+        )
+        .where(fingerprint.c.track_id == sa.any_(_ids()))
+        .group_by(fingerprint.c.track_id)
+    )
+
+
+@cache
+def _links_with_lengths() -> sa.Select[Any]:
+    ranges = _ranges().cte("ranges")
+    return (
+        _links()
+        .add_columns(ranges.c.shortest, ranges.c.longest)
+        .outerjoin_from(track_mbid, ranges, ranges.c.track_id == track_mbid.c.track_id)
     )
 
 
@@ -123,14 +178,17 @@ class LinkedTrack(NamedTuple):
 
     gid: UUID
     disabled: bool  # state of the link, not of the track
+    sources: int  # number of submissions that confirmed the link
+    lengths: list[int]  # lengths of the track's fingerprints in seconds, each once, ascending
 
 
 def tracks_by_mbids(
     connection: sa.Connection, mbids: Iterable[UUID], *, disabled: bool = False
 ) -> dict[UUID, list[LinkedTrack]]:
-    """Return the tracks of recordings by MBID, oldest first, in one statement.
+    """Return the tracks of recordings by MBID, in one statement.
 
-    A track that was merged into another is returned as itself.
+    The tracks of a recording with the most sources are first, of those with equally many the
+    oldest. A track that was merged into another is returned as itself.
 
     Args:
         connection: a connection to the ``fingerprint`` database.
@@ -138,14 +196,31 @@ def tracks_by_mbids(
         disabled: whether to include disabled links.
     """
     statement = (
-        sa.select(track_mbid.c.mbid, track.c.gid, track_mbid.c.disabled)
+        sa.select(
+            track_mbid.c.mbid,
+            track.c.gid,
+            track_mbid.c.disabled,
+            track_mbid.c.submission_count,
+            _lengths_of(track.c.id),
+        )
         .join_from(track_mbid, track, track_mbid.c.track_id == track.c.id)
         .where(is_one_of(track_mbid.c.mbid, mbids))
-        .order_by(track.c.id)
+        .order_by(track_mbid.c.submission_count.desc(), track.c.id)
     )
     if not disabled:
         statement = statement.where(track_mbid.c.disabled.is_(False))
     found: dict[UUID, list[LinkedTrack]] = {}
-    for mbid, *link in connection.execute(statement):
-        found.setdefault(mbid, []).append(LinkedTrack(*link))
+    for mbid, gid, is_disabled, sources, lengths in connection.execute(statement):
+        link = LinkedTrack(gid, is_disabled, sources, lengths or [])
+        found.setdefault(mbid, []).append(link)
     return found
+
+
+def _lengths_of(track_id: sa.ColumnElement[int]) -> sa.ScalarSelect[Any]:
+    length = fingerprint.c.length
+    return (
+        sa.select(sa.func.array_agg(aggregate_order_by(sa.distinct(length), length)))
+        .where(fingerprint.c.track_id == track_id)
+        .correlate(track)
+        .scalar_subquery()
+    )

@@ -21,7 +21,7 @@ class MetaOptions:
     """The metadata in an answer, in addition to ids and scores.
 
     Attributes:
-        legacy: the format of ``m2``; all other attributes are unset.
+        legacy: the format of ``m2``; all other attributes except `hide_mismatches` are unset.
         recordings: the recordings of a track.
         release_groups: release groups, in the recordings, or in the track without recordings.
         releases: releases, in the release groups, else in the recordings, else in the track.
@@ -30,6 +30,7 @@ class MetaOptions:
         sources: the number of submissions that link each recording to the track.
         compress: values that equal those of the enclosing object are left out.
         user_text: submitted text is shown if MusicBrainz has none of the recordings.
+        hide_mismatches: recordings whose length does not fit the track are left out.
     """
 
     legacy: bool = False
@@ -41,6 +42,7 @@ class MetaOptions:
     sources: bool = False
     compress: bool = False
     user_text: bool = False
+    hide_mismatches: bool = False
 
     @property
     def shows_links(self) -> bool:
@@ -55,7 +57,15 @@ class MetaOptions:
     @property
     def reads_musicbrainz(self) -> bool:
         """Whether the answer depends on MusicBrainz; the ids of recordings are in the links."""
-        return self.recordings is Detail.FULL or self.user_text or self.shows_releases
+        if self.recordings is Detail.FULL or self.user_text or self.shows_releases:
+            return True
+        return self.hide_mismatches and self.shows_links
+
+    @property
+    def compares_lengths(self) -> bool:
+        """Whether the lengths of recordings are compared with those of the tracks' fingerprints."""
+        shows_recordings = self.legacy or bool(self.recordings)
+        return self.reads_musicbrainz and (shows_recordings or self.hide_mismatches)
 
 
 LEGACY_WORD: Final = "m2"
@@ -83,6 +93,13 @@ To add a word, declare it here, give `MetaOptions` an attribute that `parse_meta
 attribute in ``view.py`` and ``reading.py``. The front end and the OpenAPI document need no change.
 """
 
+HIDE_MISMATCHES: Final = "hide_duration_mismatches"
+"""The word that sets `MetaOptions.hide_mismatches`. Only front ends add it, from a setting.
+
+It is part of ``meta`` so that the answer cache and the batches carry it. `normalize_meta` removes
+it, so clients can't send it.
+"""
+
 _KNOWN_WORDS: Final = frozenset(META_WORDS)
 
 _SHORTHANDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
@@ -103,12 +120,18 @@ def normalize_meta(meta: str | None) -> str:
     return " ".join(sorted(_words(meta))) if meta else ""
 
 
+def without_mismatches(meta: str) -> str:
+    """Add `HIDE_MISMATCHES` to a result of `normalize_meta` that is not empty."""
+    return f"{meta} {HIDE_MISMATCHES}" if meta else ""
+
+
 @lru_cache(maxsize=1024)
 def parse_meta(meta: str) -> MetaOptions:
     """Return the options that a ``meta`` parameter selects; see `normalize_meta` for its form."""
     words = _words(meta)
+    hides = HIDE_MISMATCHES in meta.split()
     if LEGACY_WORD in words:
-        return MetaOptions(legacy=True)
+        return MetaOptions(legacy=True, hide_mismatches=hides)
     recordings = _detail("recordingids" in words, bool(words & {"recordings", "isrcs"}))
     releases = _detail("releaseids" in words, "releases" in words)
     return MetaOptions(
@@ -120,6 +143,7 @@ def parse_meta(meta: str) -> MetaOptions:
         sources="sources" in words and bool(recordings),
         compress="compress" in words,
         user_text="usermeta" in words and bool(recordings),
+        hide_mismatches=hides,
     )
 
 

@@ -1,39 +1,26 @@
-"""Plans the reads of a batch from the options of its requests, and reads MusicBrainz.
-
-After a failed attempt, MusicBrainz is not read for four times the attempt's duration. So an
-unreachable server takes at most a fifth of the time of lookups.
-"""
+"""Plans the reads of a batch from the options of its requests, and reads MusicBrainz."""
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
-from weakref import WeakKeyDictionary
-
-import sqlalchemy as sa
-import structlog
 
 from pipeline.catalog.fingerprint.track_links import RecordingLink
 from pipeline.catalog.musicbrainz import metadata
 from pipeline.catalog.musicbrainz.metadata import Credited, MusicbrainzRows, Wanted
+from pipeline.catalog.musicbrainz.outages import read_unless_out
 from pipeline.lookups.metadata.meta_words import Detail, MetaOptions, parse_meta
 from pipeline.lookups.metadata.view import MetadataRows
 from pipeline.messages import Lookup, LookupBatch
-from pipeline.runtime.databases import DATABASE_UNUSABLE, Databases, limit_statements
+from pipeline.runtime.databases import Databases
 
 Links = Mapping[int, Sequence[RecordingLink]]
-
-PAUSE_FACTOR: Final = 4
-MIN_PAUSE: Final = 1.0  # seconds
-LOG_INTERVAL: Final = 60.0  # seconds
 
 DEADLINE_SHARE: Final = 1 / 6
 """Fraction of the remaining time for each of five statements; the rest is for the reply."""
 
 MAX_STATEMENT_TIME: Final = 2.0  # seconds
 MIN_STATEMENT_TIME: Final = 0.05  # seconds
-
-logger = structlog.get_logger("acoustid.lookups.metadata.reading")
 
 
 @dataclass(slots=True)
@@ -94,7 +81,7 @@ def _has_any_recording(request: Request, rows: MetadataRows) -> bool:
     return any(
         rows.has_recording(link.mbid, request.options)
         for track_id in request.track_ids
-        for link in rows.links.get(track_id, ())
+        for link in rows.shown_links(track_id, request.options)
     )
 
 
@@ -108,17 +95,6 @@ def _credited(options: MetaOptions) -> set[Credited]:
     return {kind for kind, is_shown in shown.items() if is_shown}
 
 
-@dataclass(slots=True)
-class _Outage:
-    """The pause after a failure of MusicBrainz; times on the monotonic clock."""
-
-    retry_at: float = 0.0
-    logged_at: float = float("-inf")
-
-
-_outages: Final[WeakKeyDictionary[Databases, _Outage]] = WeakKeyDictionary()
-
-
 def read_musicbrainz(
     wanted: Wanted, databases: Databases, deadline: float
 ) -> MusicbrainzRows | None:
@@ -129,27 +105,6 @@ def read_musicbrainz(
         databases: only ``musicbrainz`` is read.
         deadline: seconds since the epoch; each statement gets a share of the time until then.
     """
-    outage = _outages.setdefault(databases, _Outage())
-    started = time.monotonic()
-    if started < outage.retry_at:
-        return None
-    try:
-        return _load(wanted, databases, deadline)
-    except DATABASE_UNUSABLE as error:
-        _note_failure(outage, started, error)
-        return None
-
-
-def _load(wanted: Wanted, databases: Databases, deadline: float) -> MusicbrainzRows:
     share = (deadline - time.time()) * DEADLINE_SHARE
-    with databases.engine("musicbrainz", read_only=True).connect() as connection:
-        limit_statements(connection, min(max(share, MIN_STATEMENT_TIME), MAX_STATEMENT_TIME))
-        return metadata.load(connection, wanted)
-
-
-def _note_failure(outage: _Outage, started: float, error: sa.exc.SQLAlchemyError) -> None:
-    now = time.monotonic()
-    outage.retry_at = now + max(MIN_PAUSE, PAUSE_FACTOR * (now - started))
-    if now - outage.logged_at >= LOG_INTERVAL:
-        outage.logged_at = now
-        logger.warning("MusicBrainz is unreachable: lookups have no metadata", error=error)
+    limit = min(max(share, MIN_STATEMENT_TIME), MAX_STATEMENT_TIME)
+    return read_unless_out(databases, lambda connection: metadata.load(connection, wanted), limit)

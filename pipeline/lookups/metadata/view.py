@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pipeline.catalog.duration_mismatch import LengthRange, is_mismatch
 from pipeline.catalog.fingerprint.track_links import RecordingLink, UserText
 from pipeline.catalog.musicbrainz.metadata import MusicbrainzRows, Recording, ReleaseTrack
 from pipeline.lookups.metadata.json_parts import Json, compress, put, put_seconds, recording_fields
@@ -19,11 +20,26 @@ class MetadataRows:
         links: the enabled links by track id, ordered by MBID.
         musicbrainz: the rows of MusicBrainz for the linked recordings.
         artists: the artist lists of `musicbrainz` by credit.
+        lengths: the lengths of the fingerprints of each track by its id, if they were read.
     """
 
     links: Mapping[int, Sequence[RecordingLink]]
     musicbrainz: MusicbrainzRows = field(default_factory=MusicbrainzRows)
     artists: dict[int, list[Json]] = field(default_factory=dict)
+    lengths: Mapping[int, LengthRange] = field(default_factory=dict)
+
+    def is_mismatch(self, track_id: int, mbid: str) -> bool:
+        """Return whether the length of a recording does not fit a track."""
+        lengths = self.lengths.get(track_id)
+        recording = self.musicbrainz.recordings.get(mbid) if lengths else None
+        return recording is not None and is_mismatch(recording.length, lengths)
+
+    def shown_links(self, track_id: int, options: MetaOptions) -> Sequence[RecordingLink]:
+        """Return the links of a track that these options show."""
+        links = self.links.get(track_id, ())
+        if not options.hide_mismatches:
+            return links
+        return [link for link in links if not self.is_mismatch(track_id, link.mbid)]
 
     def has_recording(self, mbid: str, options: MetaOptions) -> bool:
         """Return whether MusicBrainz has the parts of a recording that these options show."""
@@ -62,15 +78,30 @@ class MetadataView:
         return {"recordings": [*shown.get("recordings", ()), *pseudo]}
 
     def _track(self, track_id: int) -> Json:
-        links = self._rows.links.get(track_id)
+        links = self._rows.shown_links(track_id, self._options)
         if not links:
             return {}
         if self._options.legacy:
             rows = self._rows
-            return {"recordings": _legacy_recordings(links, rows.musicbrainz, rows.artists)}
-        if self._options.recordings:
-            return {"recordings": [self._linked(link) for link in links]}
-        return self._direct(links)
+            shown = _legacy_recordings(links, rows.musicbrainz, rows.artists)
+        elif self._options.recordings:
+            shown = [self._linked(link) for link in links]
+        else:
+            return self._direct(links)
+        return {"recordings": self._flagged(track_id, links, shown)}
+
+    def _flagged(
+        self, track_id: int, links: Sequence[RecordingLink], shown: list[Json]
+    ) -> list[Json]:
+        """Return the recordings of links, with a flag if their length does not fit the track."""
+        if not self._options.compares_lengths:  # other requests of the batch may have read lengths
+            return shown
+        return [
+            {**each, "duration_mismatch": True}
+            if self._rows.is_mismatch(track_id, link.mbid)
+            else each
+            for link, each in zip(links, shown, strict=True)
+        ]
 
     def _direct(self, links: Sequence[RecordingLink]) -> Json:
         """Return the releases of all recordings of the track together."""

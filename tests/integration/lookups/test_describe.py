@@ -18,11 +18,13 @@ from pipeline.catalog.musicbrainz import metadata
 from pipeline.catalog.musicbrainz import tables as mb
 from pipeline.catalog.musicbrainz.metadata import Wanted
 from pipeline.lookups.describe import describe_lookups
+from pipeline.lookups.metadata.meta_words import without_mismatches
 from pipeline.messages import Lookup, LookupBatch, TrackHit, from_message, to_message
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from tests.support.catalogue.metadata_sample import (
     CATALOGUE,
+    HARBOUR,
     HIDDEN,
     LINKS,
     STRANGER,
@@ -244,6 +246,55 @@ def test_ids_are_as_the_client_wrote_them(databases: Databases):
     [[first, second]] = results(batch, databases)
     assert (first["id"], first["score"]) == (track_gid(A).upper(), 1.0)
     assert (second["id"], second["score"]) == (track_gid(B), 0.75)
+
+
+def test_recordings_of_another_length_are_flagged(databases: Databases):
+    """Ids alone are not, also not beside a request for which lengths are read."""
+    batch = batch_of(("recordings", [E]), ("recordingids", [E]), ("recordings", [A, D]))
+    [[flagged], [ids], *others] = results(batch, databases)
+    assert [each.get("duration_mismatch") for each in flagged["recordings"]] == [None, True]
+    assert ids["recordings"] == [{"id": WEATHER}, {"id": HARBOUR}]
+    assert "duration_mismatch" not in json.dumps(others)
+
+
+def test_recordings_of_another_length_can_be_hidden(databases: Databases):
+    """From ids too, for which their lengths are then read; other requests are not affected."""
+    batch = batch_of((without_mismatches("recordingids"), [E]), ("recordingids", [E]))
+    with statements(databases) as seen:
+        [[hidden], [shown]] = results(batch, databases)
+    assert hidden == {"id": track_gid(E), "score": 1.0, "recordings": [{"id": WEATHER}]}
+    assert [each["id"] for each in shown["recordings"]] == [WEATHER, HARBOUR]
+    assert len(seen) == 3
+
+
+def test_a_track_whose_recordings_are_all_hidden_is_still_a_result(databases: Databases):
+    """Its submitted text is shown, as without a recording in MusicBrainz."""
+    with databases.engine("fingerprint").begin() as connection:
+        connection.execute(
+            sa.update(fp.track_mbid).filter_by(track_id=C).values(mbid=UUID(HARBOUR))
+        )
+        connection.execute(sa.update(fp.fingerprint).filter_by(track_id=D).values(track_id=C))
+    try:
+        words = ("recordings", "recordingids", "releases", "m2")
+        batch = batch_of(*((without_mismatches(word), [C]) for word in words))
+        assert results(batch, databases) == [[{"id": track_gid(C), "score": 1.0}]] * len(words)
+        [[text]] = results(batch_of((without_mismatches("recordings usermeta"), [C])), databases)
+        assert text["recordings"] == [{"title": "Unheard"}]
+    finally:
+        with databases.engine("fingerprint").begin() as connection:
+            connection.execute(
+                sa.update(fp.track_mbid).filter_by(track_id=C).values(mbid=UUID(STRANGER))
+            )
+            connection.execute(sa.update(fp.fingerprint).filter_by(track_id=C).values(track_id=D))
+
+
+def test_without_musicbrainz_nothing_is_hidden(without_musicbrainz: Databases):
+    """Their lengths are unknown."""
+    batch = batch_of((without_mismatches("recordingids"), [E]))
+    described = describe_lookups(batch, without_musicbrainz)
+    [answer] = described.reply.answers
+    assert answer["results"][0]["recordings"] == [{"id": WEATHER}, {"id": HARBOUR}]
+    assert described.degraded
 
 
 def test_nothing_is_read_for_nothing(databases: Databases):

@@ -26,6 +26,13 @@ class Links:
         """Add a track."""
         return self._insert("fingerprint", fp.track, gid=uuid4())
 
+    def fingerprint(self, track_id: int, length: int) -> int:
+        """Add a fingerprint to a track; its length is in seconds."""
+        values = {"words": b"\1\0\0\0", "gid": uuid4(), "simhash": 1, "length": length}
+        return self._insert(
+            "fingerprint", fp.fingerprint, track_id=track_id, submission_count=1, **values
+        )
+
     def link(self, track_id: int, mbid: UUID, count: int = 1, **fields: Any) -> int:
         """Link a track to an MBID, with a number of submissions."""
         values = {"track_id": track_id, "mbid": mbid, "submission_count": count} | fields
@@ -89,12 +96,12 @@ class MusicBrainz:
         self._engine = databases.engine("musicbrainz")
         self._ids: dict[UUID, int] = {}
 
-    def add(self, *mbids: UUID) -> None:
-        """Add recordings."""
+    def add(self, *mbids: UUID, length: int | None = None) -> None:
+        """Add recordings; their length is in milliseconds."""
         for mbid in mbids:
             self._ids[mbid] = len(self._ids) + 1
             row = {"id": self._ids[mbid], "gid": mbid, "name": "x", "artist_credit": 1}
-            self._execute(sa.insert(mb.recording).values(row))
+            self._execute(sa.insert(mb.recording).values(**row, length=length))
 
     def redirect(self, old: UUID, new: UUID) -> None:
         """Redirect an MBID to a recording."""

@@ -1,5 +1,6 @@
 """Tests of the words of `meta`: normalization, combinations, and the places that list them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pipeline.lookups.metadata.meta_words import (
     MetaOptions,
     normalize_meta,
     parse_meta,
+    without_mismatches,
 )
 
 FULL, IDS = Detail.FULL, Detail.IDS
@@ -67,6 +69,7 @@ def test_words_combine(meta: str, options: MetaOptions):
         ("recordings  releases\trecordings", "recordings releases"),
         ("releases recordings", "recordings releases"),
         ("x" * 1000 + " isrcs unknown", "isrcs"),
+        ("recordings hide_duration_mismatches", "recordings"),
     ],
 )
 def test_equal_wishes_have_equal_texts(meta: str | None, normalized: str):
@@ -95,3 +98,32 @@ def test_every_word_is_kept_and_documented(word: str):
 def test_musicbrainz_is_read_only_for_words_that_need_it(meta: str, *, reads: bool):
     """Recording ids and the numbers of sources are in the links."""
     assert parse_meta(meta).reads_musicbrainz is reads
+
+
+@pytest.mark.parametrize("meta", ["recordings", "recordingids sources", "releases", "m2"])
+def test_to_hide_mismatches_is_an_option_beside_the_others(meta: str):
+    """Only the front end sets it; with it, lengths are read for each kind of metadata."""
+    options = parse_meta(without_mismatches(normalize_meta(meta)))
+    assert options == replace(parse_meta(meta), hide_mismatches=True)
+    assert options.reads_musicbrainz
+    assert options.compares_lengths
+
+
+def test_without_metadata_there_is_nothing_to_hide():
+    assert without_mismatches("") == ""
+
+
+@pytest.mark.parametrize(
+    ("meta", "compares"),
+    [
+        ("recordingids sources", False),
+        ("releases", False),
+        ("recordings", True),
+        ("recordingids releaseids", True),
+        ("m2", True),
+    ],
+)
+def test_lengths_are_read_where_recordings_are_shown_and_musicbrainz_is_read(
+    meta: str, *, compares: bool
+):
+    assert parse_meta(meta).compares_lengths is compares

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from pipeline.catalog.duration_mismatch import LengthRange
 from pipeline.catalog.musicbrainz.metadata import Artist, MusicbrainzRows
 from pipeline.lookups.metadata.json_parts import artist_lists
-from pipeline.lookups.metadata.meta_words import parse_meta
+from pipeline.lookups.metadata.meta_words import parse_meta, without_mismatches
 from pipeline.lookups.metadata.view import MetadataRows, MetadataView
 from tests.support.catalogue.metadata_sample import (
     CATALOGUE,
     DUET,
     HARBOUR,
+    LENGTHS,
     LINKS,
     WEATHER,
     A,
@@ -34,7 +36,7 @@ WORDS = ("recordings", "releasegroups", "releases", "tracks", "isrcs", "sources"
 
 def shown(track_id: int, meta: str, musicbrainz: MusicbrainzRows = CATALOGUE) -> dict[str, Any]:
     """Return the metadata of a track."""
-    rows = MetadataRows(LINKS, musicbrainz, artist_lists(musicbrainz))
+    rows = MetadataRows(LINKS, musicbrainz, artist_lists(musicbrainz), LENGTHS)
     return MetadataView(parse_meta(meta), rows).of_track(track_id)
 
 
@@ -102,6 +104,68 @@ def test_sources_are_those_of_the_track():
 def test_recordings_are_in_the_order_of_their_mbids():
     """The links are ordered so too."""
     assert [each["id"] for each in shown(E, "recordingids")["recordings"]] == [WEATHER, HARBOUR]
+
+
+@pytest.mark.parametrize(
+    "meta", ["recordings", "isrcs", "m2", "recordings sources", "recordings releases compress"]
+)
+def test_a_recording_of_another_length_has_a_flag(meta: str):
+    """The other recordings of the track have none, and neither have those of unknown length."""
+    flags = {each["id"]: each.get("duration_mismatch") for each in shown(E, meta)["recordings"]}
+    assert flags == {WEATHER: None, HARBOUR: True}
+    assert all("duration_mismatch" not in each for each in shown(A, meta)["recordings"])
+    assert all("duration_mismatch" not in each for each in shown(D, meta)["recordings"])
+
+
+def test_ids_alone_have_no_flag():
+    """MusicBrainz is not read for them, unless other words need it."""
+    ids = [{"id": WEATHER}, {"id": HARBOUR}]
+    assert shown(E, "recordingids")["recordings"] == ids
+    assert shown(E, "recordingids releaseids")["recordings"][1]["duration_mismatch"]
+
+
+def test_the_flag_is_of_the_link_and_not_of_the_recording():
+    """A recording can fit one track and not another one, in one view."""
+    links = {A: LINKS[E], E: LINKS[E]}
+    lengths = {A: LengthRange(60, 61), E: LengthRange(240, 240)}
+    rows = MetadataRows(links, CATALOGUE, artist_lists(CATALOGUE), lengths)
+    view = MetadataView(parse_meta("recordings"), rows)
+    flagged = {
+        track: [
+            each["id"] for each in view.of_track(track)["recordings"] if "duration_mismatch" in each
+        ]
+        for track in (A, E)
+    }
+    assert flagged == {A: [WEATHER], E: [HARBOUR]}
+
+
+@pytest.mark.parametrize(
+    ("meta", "part"),
+    [
+        ("recordings", "recordings"),
+        ("recordingids", "recordings"),
+        ("recordingids sources", "recordings"),
+        ("m2", "recordings"),
+        ("releaseids", "releases"),
+        ("releasegroups", "releasegroups"),
+    ],
+)
+def test_hidden_recordings_are_left_out_with_their_releases(meta: str, part: str):
+    """The rest is as if the track had no link to them."""
+    links = {E: [link for link in LINKS[E] if link.mbid == WEATHER]}
+    rows = MetadataRows(links, CATALOGUE, artist_lists(CATALOGUE))
+    without = MetadataView(parse_meta(meta), rows).of_track(E)
+    assert shown(E, without_mismatches(meta)) == without
+    assert len(shown(E, meta)[part]) > len(without[part])
+    assert shown(A, without_mismatches(meta)) == shown(A, meta)
+
+
+def test_a_track_whose_recordings_are_all_hidden_has_none():
+    """It is like a track without links."""
+    links = {E: [link for link in LINKS[E] if link.mbid == HARBOUR]}
+    rows = MetadataRows(links, CATALOGUE, artist_lists(CATALOGUE), LENGTHS)
+    for meta in ("recordings", "recordingids", "m2", "releases"):
+        assert MetadataView(parse_meta(without_mismatches(meta)), rows).of_track(E) == {}
 
 
 def test_releases_collect_the_tracks_of_all_recordings():

@@ -32,6 +32,7 @@ EVERY_CALL: list[tuple[Callable[[Metrics], None], list[str]]] = [
     ),
     (lambda m: m.new_submissions(3), ["new_submissions:3|c"]),
     (lambda m: m.imported_submissions(2), ["imported_submissions:2|c"]),
+    (lambda m: m.duration_mismatches(2), ["duration_mismatch_submissions:2|c"]),
     (lambda m: m.submissions_ended("rejected"), ["rejected_submissions:1|c"]),
     (lambda m: m.submissions_ended("failed", 4), ["failed_submissions:4|c"]),
     (lambda m: m.handled_error(14), ["api.handled_errors_total.14:1|c"]),
