@@ -10,7 +10,12 @@ from redis.exceptions import RedisError
 from api.access.access_control import AccessControl, KeyedEndpoint
 from api.edits.parameters import need_note
 from api.http.endpoint import ApiRequest
-from api.http.errors import ConflictError, FingerprintNotFoundError, NotFoundError
+from api.http.errors import (
+    ConflictError,
+    FingerprintNotFoundError,
+    NotAllowedError,
+    NotFoundError,
+)
 from api.http.parameters import Parameters
 from pipeline.catalog.app.accounts import Application
 from pipeline.catalog.edits.edit_log import Author
@@ -48,6 +53,19 @@ class EditEndpoint(KeyedEndpoint):
             ApiError: a parameter is missing or not valid.
             EditRefusedError: the edit is not possible.
         """
+
+    def prepare(self, request: ApiRequest) -> None:
+        """Read the format of the reply, and check this server's role.
+
+        Raises:
+            UnknownFormatError: the format is unknown.
+            NotAllowedError: this server is a replica, whose databases can't be changed.
+        """
+        super().prepare(request)
+        if self.access.cluster.role != "master":
+            raise NotAllowedError(
+                "this server is a replica: send the request to the cluster's master"
+            )
 
     def identify(self, request: ApiRequest) -> Application:
         """Return the application, and set `application_id` and `account_id` of the request.

@@ -230,6 +230,16 @@ def test_only_admins_may_edit_and_a_change_counts_at_once(service: Service) -> N
     assert [row.disabled for row in links if row.mbid == MBID] == [True]
 
 
+def test_a_replica_refuses_edits(make_web: Callable[..., Web], databases: Databases) -> None:
+    del databases
+    web = make_web(cluster={"role": "replica"})
+    web.make_admin()
+    form = {"client": web.application, "user": web.user, "note": "n", "edit_id": 1}
+    refused = web.post("/v2/edit/undo", **form)
+    assert (refused.status_code, code_of(refused)) == (400, 12)
+    assert "replica" in error_of(refused)["message"]
+
+
 def test_edits_are_limited(make_web: Callable[..., Web], databases: Databases) -> None:
     del databases
     rates = {"global_limit": 0, "app_limit": 0.1, "ip_limit": 0.1}

@@ -9,6 +9,8 @@ from pipeline.catalog.edits import edit_log
 from pipeline.catalog.edits.edit_log import Author, Edit, making_edit
 from pipeline.catalog.edits.errors import EditRefusedError
 from pipeline.catalog.edits.reversal import Reversal
+from pipeline.catalog.fingerprint.track_merge_links import KINDS, lock_links
+from pipeline.catalog.fingerprint.tracks import find_tracks
 from pipeline.runtime.databases import Databases
 
 UNDO: Final = "undo"
@@ -34,12 +36,20 @@ def undo_edit(databases: Databases, author: Author, edit_id: int) -> int:
         undone = edit_log.find_edit(made.connection, edit_id)
         _refuse_undone(made.connection, undone)
         made.undoes = edit_id
+        _lock(made.connection, undone)
         reversal = Reversal(made.rows)
         reversal.run(undone.changes)
         if reversal.conflicts:
             later = edit_log.later_edits(made.connection, undone)
             raise EditRefusedError(_changed_since(edit_id, reversal.conflicts, later))
     return made.id
+
+
+def _lock(connection: sa.Connection, edit: Edit) -> None:
+    """Lock the tracks of an edit and their links, in the same order as merges do."""
+    find_tracks(connection, edit.track_ids, lock=True)
+    for kind in KINDS:
+        lock_links(connection, kind, edit.track_ids)
 
 
 def _refuse_undone(connection: sa.Connection, edit: Edit) -> None:
