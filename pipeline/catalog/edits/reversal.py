@@ -135,7 +135,9 @@ class Reversal:
             table = column.table
             word, shown = _NAMES[table]
             named = sa.select(table.c[shown]).where(column == change.id).order_by(table.c.id)
-            verb = "was merged into" if column.name in ("new_id", "merged_into") else "is of"
+            verb = "is linked to" if table in _LINKS else "belongs to"
+            if column.name in ("new_id", "merged_into"):
+                verb = "was merged into"
             target = _name(change.table, after)
             values = self._rows.connection.execute(named).scalars()
             reasons += [f"{word} {value} {verb} {target}" for value in values]

@@ -80,8 +80,8 @@ def test_submissions_to_a_new_track_or_link_since_are_named(catalogue: Catalogue
         catalogue,
         split.edit_id,
         f"the link of track 2 to MBID {OTHER}: submission_count is 2 and was 1",
-        f"fingerprint 4 is of track {split.gid}",
-        f"MBID {MBID} is of track {split.gid}",
+        f"fingerprint 4 belongs to track {split.gid}",
+        f"MBID {MBID} is linked to track {split.gid}",
     )
 
 
