@@ -76,7 +76,7 @@ worker_cancel_long_running_tasks_on_connection_loss = True
 # failures are stored as results; otherwise, a wait for a failed chain would never end.
 task_ignore_result = True
 task_store_errors_even_if_ignored = True
-result_expires = 3600
+result_expires = _settings.retention.task_results_seconds or None
 redis_socket_timeout = 30
 redis_socket_connect_timeout = 2
 redis_socket_keepalive = True

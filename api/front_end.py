@@ -67,6 +67,7 @@ class FrontEnd:
 
     def close(self) -> None:
         """End all waiting requests, then close all connections."""
+        self.access.keys.close()
         self.batcher.close()
         self.receipts.close()
         self.publisher.close()
@@ -109,7 +110,9 @@ def create_front_end(settings: Settings, dispatch: Dispatch) -> FrontEnd:
         answer_cache=AnswerCache(
             batcher.look_up, generation.current if settings.api.answer_cache else lambda: None
         ),
-        background=BackgroundLookups(client, dispatch.send_background),
+        background=BackgroundLookups(
+            client, dispatch.send_background, settings.retention.task_results_seconds
+        ),
         receipts=ReceiptWriter(databases),
         publisher=SubmissionPublisher(dispatch.send_submissions, partial(_is_busy, client)),
         counters=Counters(client),

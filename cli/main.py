@@ -30,6 +30,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         },
         "Administer the data": {
             "keys": "cli.commands.admin.keys:keys",
+            "accounts": "cli.commands.admin.accounts:accounts",
             "submissions": "cli.commands.admin.submissions:submissions",
             "tracks": "cli.commands.admin.tracks:tracks",
             "edits": "cli.commands.admin.edits:edits",

@@ -56,7 +56,7 @@ class BackgroundTask(StageTask):
         transient = isinstance(exc, TRANSIENT)
         reason = "service currently unavailable, try again later" if transient else "internal error"
         with suppress(RedisError):  # without Redis there is no record
-            background_records.fail(worker_resources().redis, task_id, reason)
+            background_records.fail(worker_resources().redis, task_id, reason, kept=_kept())
 
 
 @app.task(name="lookup.background", base=BackgroundTask, bind=True)
@@ -73,7 +73,7 @@ def look_up(self: BackgroundTask, message: Message) -> None:
         for answer in answers
         if "error" not in answer
     )
-    background_records.finish(worker_resources().redis, task_id, answers, counts)
+    background_records.finish(worker_resources().redis, task_id, answers, counts, kept=_kept())
 
 
 def send(task_id: str, lookup: BackgroundLookup) -> None:
@@ -83,6 +83,10 @@ def send(task_id: str, lookup: BackgroundLookup) -> None:
         kombu.exceptions.OperationalError: the broker is unreachable.
     """
     look_up.apply_async((to_message(lookup),), task_id=task_id)
+
+
+def _kept() -> int:
+    return worker_resources().settings.retention.task_results_seconds
 
 
 def find_answers(lookup: BackgroundLookup) -> list[Answer]:

@@ -16,6 +16,7 @@ app = Celery(
         "tasks.index",
         "tasks.periodic.receipts_and_queues",
         "tasks.periodic.mbid_upkeep",
+        "tasks.periodic.retention",
         "tasks.periodic.statistics",
     ],
 )

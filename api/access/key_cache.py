@@ -2,10 +2,13 @@
 
 Redis contains a digest of each key, not the key itself. `RedisKeyCache.add` stores a holder only if
 Redis has no entry, so that an older result of the database does not replace a newer `publish`.
+`publish` also sends the digest to all front ends (`api.access.key_changes`).
 """
 
 import hashlib
 import json
+import math
+import time
 from dataclasses import MISSING, fields
 from typing import Final, Generic, TypeVar
 
@@ -21,6 +24,19 @@ HIT_TTL: Final = 60
 
 MISS_TTL: Final = 5
 """Seconds for which the absence of a holder is cached, in a process and in Redis."""
+
+
+CHANNEL: Final = "key:changed"
+"""The channel on which Redis reports changed keys; a message is ``<kind>:<digest>``."""
+
+
+def time_to_live(holder: Application | Account | None) -> float:
+    """Return the seconds for which a holder may be cached; not above 0 for an expired key."""
+    if holder is None:
+        return MISS_TTL
+    if holder.valid_until is None:
+        return HIT_TTL
+    return min(HIT_TTL, holder.valid_until - time.time())
 
 
 def digest(key: str) -> str:
@@ -41,6 +57,7 @@ class RedisKeyCache(Generic[Holder]):
     def __init__(self, client: redis.Redis, kind: type[Holder]) -> None:
         self._client = client
         self._kind = kind
+        self.name = kind.__name__.lower()
 
     def find(self, key_digest: str) -> tuple[Holder | None] | None:
         """Return the holder in a tuple: (None,) if the key has none; None if nothing is cached."""
@@ -52,15 +69,19 @@ class RedisKeyCache(Generic[Holder]):
     def add(self, key_digest: str, holder: Holder | None) -> None:
         """Store the holder of a key, None if it has no holder. An existing entry is kept."""
         self._client.set(
-            self._name(key_digest),
-            _dump(holder),
-            ex=MISS_TTL if holder is None else HIT_TTL,
-            nx=True,
+            self._name(key_digest), _dump(holder), px=_milliseconds(time_to_live(holder)), nx=True
         )
 
     def publish(self, key: str, holder: Holder | None) -> None:
-        """Replace the entry of a key whose holder has changed; None if it has no holder now."""
-        self._client.set(self._name(digest(key)), _dump(holder), ex=HIT_TTL)
+        """Replace the entry of a key whose holder has changed; None if it has no holder now.
+
+        All front ends are told to forget what they have cached for the key.
+        """
+        seconds = HIT_TTL if holder is None else time_to_live(holder)
+        with self._client.pipeline(transaction=True) as pipe:
+            pipe.set(self._name(digest(key)), _dump(holder), px=_milliseconds(seconds))
+            pipe.publish(CHANNEL, f"{self.name}:{digest(key)}")
+            pipe.execute()
 
     def _load(self, stored: bytes | str) -> Holder:
         """Return a stored holder. Another version may have stored more fields or fewer."""
@@ -69,7 +90,12 @@ class RedisKeyCache(Generic[Holder]):
         return self._kind(**{name: values[name] for name in names})
 
     def _name(self, key_digest: str) -> str:
-        return f"key:{self._kind.__name__.lower()}:{key_digest}"
+        return f"key:{self.name}:{key_digest}"
+
+
+def _milliseconds(seconds: float) -> int:
+    """Return a time to live for Redis, which refuses 0."""
+    return max(1, math.floor(seconds * 1000))
 
 
 def _dump(holder: Application | Account | None) -> str:

@@ -10,7 +10,8 @@ import redis
 import sqlalchemy as sa
 from cachetools import TLRUCache
 
-from api.access.key_cache import HIT_TTL, MISS_TTL, Holder, RedisKeyCache, digest
+from api.access.key_cache import Holder, RedisKeyCache, digest, time_to_live
+from api.access.key_changes import KeyChanges
 from api.access.redis_outage import RedisCircuitBreaker
 from api.http.errors import (
     InvalidApiKeyError,
@@ -20,18 +21,17 @@ from api.http.errors import (
 )
 from api.http.parameters import Parameters
 from pipeline.catalog.app.accounts import (
-    DEMO_API_KEY,
     Account,
     Application,
     find_account,
     find_application,
 )
+from pipeline.catalog.app.demo_application import DEMO_API_KEY
+from pipeline.catalog.app.key_text import is_possible
 from pipeline.runtime.databases import SHORTEST_LIMIT, Databases, limit_statements
 
 CACHED: Final = 1000
 """Maximum number of keys of each kind in the cache of a process."""
-
-_MAX_LENGTH: Final = 100  # of a key
 
 
 class KeyTable(Generic[Holder]):
@@ -43,6 +43,7 @@ class KeyTable(Generic[Holder]):
         breaker: skips Redis during an outage.
         query: reads the holder of a key from the database.
         clock: a monotonic clock, in seconds.
+        before_caching: is called before a key is read for the cache.
     """
 
     def __init__(
@@ -52,12 +53,15 @@ class KeyTable(Generic[Holder]):
         breaker: RedisCircuitBreaker,
         query: Callable[[sa.Connection, str], Holder | None],
         clock: Callable[[], float] = time.monotonic,
+        before_caching: Callable[[], None] = lambda: None,
     ) -> None:
         self._databases = databases
         self._shared = shared
         self._breaker = breaker
         self._query = query
+        self._before_caching = before_caching
         self._lock = threading.Lock()
+        self._forgotten = 0  # number of calls of `forget` and `forget_all`
         self._cache: TLRUCache[str, Holder | None] = TLRUCache(CACHED, _expires_at, clock)
 
     def find(self, key: str, deadline: float = math.inf) -> Holder | None:
@@ -70,21 +74,37 @@ class KeyTable(Generic[Holder]):
         Raises:
             sqlalchemy.exc.SQLAlchemyError: no cache has the key, and the database is unreachable.
         """
-        if not _is_possible(key):
+        if not is_possible(key):
             return None
         key_digest = digest(key)
         try:
             with self._lock:
                 return self._cache[key_digest]
         except KeyError:
-            holder = self._find_shared(key, key_digest, deadline)
+            self._before_caching()
         with self._lock:
-            self._cache[key_digest] = holder
+            forgotten = self._forgotten
+        holder = self._find_shared(key, key_digest, deadline)
+        with self._lock:
+            if self._forgotten == forgotten:  # otherwise the key may have changed meanwhile
+                self._cache[key_digest] = holder
         return holder
+
+    def forget(self, key_digest: str) -> None:
+        """Remove a key from the cache of this process, given its digest."""
+        with self._lock:
+            self._forgotten += 1
+            self._cache.pop(key_digest, None)
+
+    def forget_all(self) -> None:
+        """Empty the cache of this process."""
+        with self._lock:
+            self._forgotten += 1
+            self._cache.clear()
 
     def find_uncached(self, key: str, deadline: float = math.inf) -> Holder | None:
         """Return the holder of a key from the database; see `find`."""
-        if not _is_possible(key):
+        if not is_possible(key):
             return None
         with self._databases.engine("app").connect() as connection:
             if deadline < math.inf:
@@ -93,13 +113,12 @@ class KeyTable(Generic[Holder]):
 
     def publish(self, key: str, holder: Holder | None) -> None:
         """Update both caches after the holder of a key has changed; None if it has none now."""
-        with self._lock:
-            self._cache.pop(digest(key), None)
         self._breaker.call(lambda: self._shared.publish(key, holder), None)
+        self.forget(digest(key))
 
     def _find_shared(self, key: str, key_digest: str, deadline: float) -> Holder | None:
         shared = self._breaker.call(lambda: self._shared.find(key_digest), None)
-        if shared is not None:
+        if shared is not None and (shared[0] is None or time_to_live(shared[0]) > 0):
             return shared[0]
         holder = self.find_uncached(key, deadline)
         self._breaker.call(lambda: self._shared.add(key_digest, holder), None)
@@ -124,11 +143,27 @@ class ApiKeys:
         *,
         demo: bool,
     ) -> None:
+        self._changes = KeyChanges(client)
         self.applications = KeyTable(
-            databases, RedisKeyCache(client, Application), breaker, find_application
+            databases,
+            RedisKeyCache(client, Application),
+            breaker,
+            find_application,
+            before_caching=self._changes.follow,
         )
-        self.accounts = KeyTable(databases, RedisKeyCache(client, Account), breaker, find_account)
+        self.accounts = KeyTable(
+            databases,
+            RedisKeyCache(client, Account),
+            breaker,
+            find_account,
+            before_caching=self._changes.follow,
+        )
+        self._changes.tables = {"application": self.applications, "account": self.accounts}
         self._demo = demo
+
+    def close(self) -> None:
+        """Stop following the changes of keys."""
+        self._changes.close()
 
     def application(self, parameters: Parameters, deadline: float = math.inf) -> Application:
         """Return the application whose key is in the parameter ``client``.
@@ -201,9 +236,5 @@ class ApiKeys:
         return '"user" must be the key of a user of this server'
 
 
-def _is_possible(key: str) -> bool:
-    return len(key) <= _MAX_LENGTH and "\0" not in key  # PostgreSQL refuses NUL
-
-
 def _expires_at(_digest: str, holder: Application | Account | None, now: float) -> float:
-    return now + (MISS_TTL if holder is None else HIT_TTL)
+    return now + time_to_live(holder)

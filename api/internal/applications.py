@@ -19,6 +19,7 @@ from pipeline.catalog.app.accounts import (
     find_account_by_id,
     set_application_active,
 )
+from pipeline.catalog.app.key_administration import APPLICATIONS, keys_of
 
 EXTERNAL: Final = "External User"
 
@@ -70,11 +71,12 @@ class UpdateApplicationStatusEndpoint(InternalEndpoint):
             changed = set_application_active(
                 connection, application_id, active=active, account_id=account_id
             )
+            keys = keys_of(connection, APPLICATIONS, application_id)
         if changed is None:
             raise UnknownApplicationError
-        application, key = changed
-        self.access.keys.applications.publish(key, application if active else None)
-        return {"id": application.id, "active": active}
+        for key, application in keys.items():
+            self.access.keys.applications.publish(key, application)
+        return {"id": application_id, "active": active}
 
 
 class CheckApplicationEndpoint(InternalEndpoint):

@@ -31,11 +31,18 @@ class BackgroundLookups:
     Args:
         client: a Redis client.
         send: publishes a lookup, given its task id; raises `BROKER_UNREACHABLE`.
+        kept: seconds for which results are kept; 0 for ever.
     """
 
-    def __init__(self, client: redis.Redis, send: Callable[[str, BackgroundLookup], None]) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        send: Callable[[str, BackgroundLookup], None],
+        kept: int = background_records.KEPT,
+    ) -> None:
         self._client = client
         self._send = send
+        self._kept = kept
 
     def start(self, lookup: BackgroundLookup, plan: ReplyPlan) -> str:
         """Publish the lookups of a request and return the task id.
@@ -51,7 +58,7 @@ class BackgroundLookups:
         try:
             if queue_lengths.waiting(self._client, queues.BACKGROUND) >= MAX_WAITING:
                 raise ServiceUnavailableError
-            background_records.create(self._client, task_id, plan.to_json())
+            background_records.create(self._client, task_id, plan.to_json(), kept=self._kept)
             self._send(task_id, lookup)
         except BROKER_UNREACHABLE as error:
             logger.error("a background lookup was refused", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug

@@ -9,10 +9,12 @@ from api.http.errors import (
     InvalidMusicbrainzTokenError,
     InvalidUserApiKeyError,
     MissingParameterError,
+    NotAllowedError,
 )
 from api.users.musicbrainz_tokens import MusicbrainzUsers
 from pipeline.catalog.app.accounts import (
     Account,
+    DisabledAccountError,
     create_account,
     ensure_musicbrainz_account,
 )
@@ -88,7 +90,10 @@ class CreateMusicbrainzEndpoint(CountedEndpoint):
         mbuser = self._musicbrainz.name(token)
         if mbuser is None:
             raise InvalidMusicbrainzTokenError
-        with self._databases.engine("app").begin() as connection:
-            account, key = ensure_musicbrainz_account(connection, mbuser)
+        try:
+            with self._databases.engine("app").begin() as connection:
+                account, key = ensure_musicbrainz_account(connection, mbuser)
+        except DisabledAccountError:
+            raise NotAllowedError("the account of this user is disabled") from None
         self.access.keys.accounts.publish(key, account)
         return {"user": {"apikey": key}}

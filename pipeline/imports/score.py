@@ -45,6 +45,8 @@ def match_submissions(
         found = submissions.load(connection, [candidate.id for candidate in batch.submissions])
     bind_submission(found, "score")
     wanted = {stored.id: stored for stored in found}
+    # The receipt of a submission with a final state may have been pruned.
+    batch.submissions = [candidate for candidate in batch.submissions if candidate.id in wanted]
     # The position is read before the search, so that entries applied meanwhile are not missed.
     position = index.position()
     searched = _search(batch.submissions, wanted, index)

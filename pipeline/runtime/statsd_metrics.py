@@ -187,6 +187,10 @@ class Metrics:
         """Send the age of the oldest message in a queue."""
         self._gauge(f"queue_age_seconds.{label(queue)}", seconds)
 
+    def pruned(self, kind: str, count: int) -> None:
+        """Count rows that the retention has deleted or whose address it has removed."""
+        self._count("retention.pruned_total", label(kind), count=count)
+
     def gauge(self, stat: Gauge, value: float) -> None:
         """Send one of the daily statistics."""
         self._gauge(stat, value)

@@ -5,6 +5,7 @@ passed to the functions that need them. `pipeline.settings.load` creates them, a
 docstring says how to add an option.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,6 +14,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from pipeline.settings.option_types import (
+    Days,
     Dsn,
     Host,
     IndexName,
@@ -310,6 +312,27 @@ class CelerySettings(Section):
     lookup_pool: Literal["solo", "prefork", "threads"] = "solo"
 
 
+class RetentionSettings(Section):
+    """The time for which data is kept; 0 for ever.
+
+    Attributes:
+        receipts_days: receipts of submissions, after their final state.
+        task_results_hours: results of background lookups, and errors of tasks.
+        lookup_statistics_days: counts of lookups and of user agents.
+        client_addresses_days: addresses in accounts and in the counts of user agents.
+    """
+
+    receipts_days: Days = 0.0
+    task_results_hours: Annotated[float, Field(ge=0, le=87_600)] = 1.0
+    lookup_statistics_days: Days = 0.0
+    client_addresses_days: Days = 0.0
+
+    @property
+    def task_results_seconds(self) -> int:
+        """`task_results_hours` in whole seconds; 0 for ever."""
+        return math.ceil(self.task_results_hours * 3600)
+
+
 class Settings(Section):
     """All sections.
 
@@ -341,4 +364,5 @@ class Settings(Section):
     api: ApiSettings = ApiSettings()
     http: HttpSettings = HttpSettings()
     celery: CelerySettings = CelerySettings()
+    retention: RetentionSettings = RetentionSettings()
     sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)

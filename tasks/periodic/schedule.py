@@ -39,6 +39,26 @@ SCHEDULE: Final[dict[str, dict[str, Any]]] = {
         "task": "maintenance.update_stats",
         "schedule": crontab(hour="0", minute="10"),
     },
+    "prune-receipts": {
+        "task": "maintenance.prune_receipts",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "prune-statistics": {
+        "task": "maintenance.prune_statistics",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "erase-client-addresses": {
+        "task": "maintenance.erase_client_addresses",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "prune-rotated-keys": {
+        "task": "maintenance.prune_rotated_keys",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "merge-missing-mbids": {
         "task": "maintenance.merge_missing_mbids",
         "schedule": 60.0,

@@ -15,7 +15,7 @@ import redis
 from tasks.redis_state.lookup_counters import LOOKUPS
 
 KEPT: Final = 3600
-"""Lifetime of a record in seconds, from the request and again from the end of the lookup."""
+"""Seconds for which a record is kept at least from the request, until the lookup has ended."""
 
 ATTEMPTS: Final = 10
 """Maximum number of attempts, including retries and those that ended with a killed worker."""
@@ -36,9 +36,9 @@ redis.call('HSETNX', KEYS[1], 'started', ARGV[1])
 return 1
 """
 
-# KEYS: the record, the hash of counters. ARGV: the record's lifetime in seconds, the number of
-# fields for the record, these fields with their values, then the fields of the counters with their
-# counts. The script is atomic, so a task that is delivered twice counts once.
+# KEYS: the record, the hash of counters. ARGV: the record's lifetime in seconds (0: for ever), the
+# number of fields for the record, these fields with their values, then the fields of the counters
+# with their counts. The script is atomic, so a task that is delivered twice counts once.
 _END: Final = """
 local state = redis.call('HGET', KEYS[1], 'state')
 if state ~= 'pending' and state ~= 'running' then
@@ -46,7 +46,11 @@ if state ~= 'pending' and state ~= 'running' then
 end
 local last = 2 + 2 * tonumber(ARGV[2])
 redis.call('HSET', KEYS[1], unpack(ARGV, 3, last))
-redis.call('EXPIRE', KEYS[1], ARGV[1])
+if tonumber(ARGV[1]) > 0 then
+    redis.call('EXPIRE', KEYS[1], ARGV[1])
+else
+    redis.call('PERSIST', KEYS[1])
+end
 for at = last + 1, #ARGV, 2 do
     redis.pcall('HINCRBY', KEYS[2], ARGV[at], ARGV[at + 1])
 end
@@ -61,20 +65,22 @@ def key_of(task_id: str) -> str:
     return f"lookup:task:{task_id}"
 
 
-def create(client: redis.Redis, task_id: str, plan: str) -> None:
+def create(client: redis.Redis, task_id: str, plan: str, *, kept: int = KEPT) -> None:
     """Write the record of a lookup, before the lookup is published.
 
     Args:
         client: the Redis client.
         task_id: the id of the Celery task.
         plan: JSON from which the front end composes the reply.
+        kept: lifetime of the record in seconds, at least `KEPT`; 0 for ever.
 
     Raises:
         redis.exceptions.RedisError: Redis is unreachable.
     """
     with client.pipeline() as pipe:
         pipe.hset(key_of(task_id), mapping={"state": "pending", "created": _now(), "plan": plan})
-        pipe.expire(key_of(task_id), KEPT)
+        if kept:
+            pipe.expire(key_of(task_id), max(kept, KEPT))
         pipe.execute()
 
 
@@ -99,7 +105,12 @@ def begin(client: redis.Redis, task_id: str) -> bool:
 
 
 def finish(
-    client: redis.Redis, task_id: str, answers: Sequence[Answer], counts: Mapping[str, int]
+    client: redis.Redis,
+    task_id: str,
+    answers: Sequence[Answer],
+    counts: Mapping[str, int],
+    *,
+    kept: int = KEPT,
 ) -> bool:
     """Store the answers of a lookup and count it; return False if it has ended already.
 
@@ -108,22 +119,29 @@ def finish(
         task_id: the id of the Celery task.
         answers: the answers, in the order of the lookups.
         counts: the counts to add to fields of the hash `tasks.redis_state.lookup_counters.LOOKUPS`.
+        kept: lifetime of the record in seconds from now; 0 for ever.
 
     Raises:
         redis.exceptions.RedisError: Redis is unreachable.
     """
     fields = {"state": "finished", "finished": _now(), "answers": json.dumps(answers)}
-    return _end(client, task_id, fields, counts)
+    return _end(client, task_id, fields, counts, kept)
 
 
-def fail(client: redis.Redis, task_id: str, reason: str) -> bool:
+def fail(client: redis.Redis, task_id: str, reason: str, *, kept: int = KEPT) -> bool:
     """Store the reason why a lookup has no answers; return False if it has ended already.
+
+    Args:
+        client: the Redis client.
+        task_id: the id of the Celery task.
+        reason: the text for the client.
+        kept: lifetime of the record in seconds from now; 0 for ever.
 
     Raises:
         redis.exceptions.RedisError: Redis is unreachable.
     """
     fields = {"state": "failed", "finished": _now(), "reason": reason}
-    return _end(client, task_id, fields, {})
+    return _end(client, task_id, fields, {}, kept)
 
 
 def find(client: redis.Redis, task_id: str) -> dict[str, str] | None:
@@ -137,9 +155,13 @@ def find(client: redis.Redis, task_id: str) -> dict[str, str] | None:
 
 
 def _end(
-    client: redis.Redis, task_id: str, fields: Mapping[str, str], counts: Mapping[str, int]
+    client: redis.Redis,
+    task_id: str,
+    fields: Mapping[str, str],
+    counts: Mapping[str, int],
+    kept: int,
 ) -> bool:
-    args: list[str | int] = [KEPT, len(fields)]
+    args: list[str | int] = [kept, len(fields)]
     for pairs in (fields, counts):
         for name, value in pairs.items():
             args += (name, value)

@@ -4,24 +4,22 @@ Functions work on a connection to the ``app`` database, and the caller commits. 
 `Account` are immutable and have no key, so a cache may share them between threads.
 """
 
-import base64
-import secrets
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.catalog.advisory_locks import lock_bot_account
-from pipeline.catalog.app.tables import account, application
-
-DEMO_API_KEY: Final = "8XaBELgH"
-DEMO_NAME: Final = "Demo"
+from pipeline.catalog.app.key_text import InvalidKeyError, checked_key, generate_key
+from pipeline.catalog.app.tables import account, application, rotated_key
 
 BOT_NAME: Final = "acoustid_bot"
 """Name of the account under which the service changes links, as in the public service."""
 
-KEY_LENGTH: Final = 10
+
+class DisabledAccountError(Exception):
+    """The account is disabled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +28,13 @@ class Application:
 
     Attributes:
         rate_limit: requests per second, 0 for no limit; None for the limit of the settings.
+        valid_until: Unix time at which a rotated key expires; None for the current key.
     """
 
     id: int
     name: str
     rate_limit: float | None = None
+    valid_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,13 @@ class Account:
 
     Attributes:
         is_admin: whether the account may change the catalogue.
+        valid_until: Unix time at which a rotated key expires; None for the current key.
     """
 
     id: int
     name: str
     is_admin: bool = False
+    valid_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,41 +61,61 @@ class NewKey:
     key: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class DemoKeys:
-    """The keys of the demo application and of its user."""
+def _by_key(
+    table: sa.Table, reference: sa.Column[int | None], *columns: sa.Column[Any]
+) -> sa.CompoundSelect[Any]:
+    """Return the statement that finds the active row with a current or a rotated key.
 
-    application_key: str
-    user_key: str = field(repr=False)
+    Args:
+        table: `account` or `application`.
+        reference: the column of `rotated_key` that refers to the table.
+        columns: the columns of the table.
+    """
+    key = sa.bindparam("key", type_=sa.Text)
+    until = sa.func.extract("epoch", rotated_key.c.expires).cast(sa.Double)
+    current = sa.select(*columns, sa.null().cast(sa.Double).label("valid_until"))
+    rotated = sa.select(*columns, until.label("valid_until")).join_from(
+        rotated_key, table, reference == table.c.id
+    )
+    return sa.union_all(
+        current.where(table.c.apikey == key, table.c.active.is_(True)),
+        rotated.where(
+            rotated_key.c.apikey == key,
+            reference.is_not(None),
+            rotated_key.c.expires > sa.func.now(),
+            table.c.active.is_(True),
+        ),
+    )
 
 
-def generate_key() -> str:
-    """Return a random key of ten letters and digits, about 59 bits."""
-    text = base64.b64encode(secrets.token_bytes(20), altchars=b"//").decode("ascii")
-    return text.replace("/", "").replace("=", "")[:KEY_LENGTH]
+_APPLICATION_BY_KEY: Final = _by_key(
+    application,
+    rotated_key.c.application_id,
+    application.c.id,
+    application.c.name,
+    application.c.rate_limit,
+)
+_ACCOUNT_BY_KEY: Final = _by_key(
+    account, rotated_key.c.account_id, account.c.id, account.c.name, account.c.is_admin
+)
 
 
 def find_application(connection: sa.Connection, key: str) -> Application | None:
     """Return the active application with a key, such as the demo application; None without one."""
-    query = sa.select(application.c.id, application.c.name, application.c.rate_limit)
-    row = connection.execute(
-        query.where(application.c.apikey == key, application.c.active.is_(True))
-    ).first()
-    return None if row is None else Application(row.id, row.name, row.rate_limit)
+    row = connection.execute(_APPLICATION_BY_KEY, {"key": key}).first()
+    return None if row is None else Application(*row)
 
 
 def find_account(connection: sa.Connection, key: str) -> Account | None:
-    """Return the account with a key; None without one."""
-    row = connection.execute(
-        sa.select(account.c.id, account.c.name, account.c.is_admin).where(account.c.apikey == key)
-    ).first()
+    """Return the active account with a key; None without one."""
+    row = connection.execute(_ACCOUNT_BY_KEY, {"key": key}).first()
     return None if row is None else Account(*row)
 
 
 def find_account_by_id(connection: sa.Connection, account_id: int) -> Account | None:
-    """Return the account with an id, locked against deletion; None without one."""
+    """Return the active account with an id, locked against deletion; None without one."""
     statement = sa.select(account.c.id, account.c.name, account.c.is_admin).where(
-        account.c.id == account_id
+        account.c.id == account_id, account.c.active
     )
     row = connection.execute(statement.with_for_update(read=True, key_share=True)).first()
     return None if row is None else Account(*row)
@@ -149,11 +171,13 @@ def create_application(
 
     Raises:
         ValueError: the rate limit is negative or not finite.
+        InvalidKeyError: the text cannot be a key, or it is a rotated key that is still valid.
         sqlalchemy.exc.IntegrityError: another application has the key.
     """
-    if rate_limit is not None and not 0 <= rate_limit < float("inf"):
-        raise ValueError(f"rate_limit must be 0 (no limit) or more, not {rate_limit}")
-    key = key or generate_key()
+    check_rate_limit(rate_limit)
+    key = generate_key() if key is None else checked_key(key)
+    if find_application(connection, key) is not None:
+        raise InvalidKeyError("another application already has this key")
     values = {
         "name": name,
         "version": version,
@@ -165,6 +189,16 @@ def create_application(
         sa.insert(application).values(values).returning(application.c.id)
     ).one()
     return NewKey(row.id, name, key)
+
+
+def check_rate_limit(rate_limit: float | None) -> None:
+    """Check a limit in requests per second.
+
+    Raises:
+        ValueError: it is negative or not finite.
+    """
+    if rate_limit is not None and not 0 <= rate_limit < float("inf"):
+        raise ValueError(f"rate_limit must be 0 (no limit) or more, not {rate_limit}")
 
 
 def set_application_active(
@@ -189,47 +223,6 @@ def set_application_active(
     return None if row is None else (Application(row.id, row.name, row.rate_limit), row.apikey)
 
 
-def ensure_demo(connection: sa.Connection) -> DemoKeys:
-    """Return the keys of the demo application and its user, creating both if they are missing.
-
-    The application's key is the same in all installations; the user's key is random. A disabled
-    application stays disabled.
-    """
-    owner = _demo_owner(connection)
-    if owner is None:
-        _create_demo(connection)
-        owner = _demo_owner(connection)
-    if owner is None:
-        raise RuntimeError("the demo application was deleted while it was created: try again")
-    return DemoKeys(DEMO_API_KEY, owner)
-
-
-def _demo_owner(connection: sa.Connection) -> str | None:
-    """Return the user key of the account that owns the demo application."""
-    key: str | None = connection.scalar(
-        sa.select(account.c.apikey)
-        .join(application, application.c.account_id == account.c.id)
-        .where(application.c.apikey == DEMO_API_KEY)
-    )
-    return key
-
-
-def _create_demo(connection: sa.Connection) -> None:
-    """Insert both rows. Of two concurrent calls, the second one rolls back its account."""
-    point = connection.begin_nested()
-    owner = create_account(connection, DEMO_NAME)
-    inserted = connection.execute(
-        insert(application)
-        .values(name=DEMO_NAME, version="", apikey=DEMO_API_KEY, account_id=owner.id)
-        .on_conflict_do_nothing(index_elements=[application.c.apikey])
-        .returning(application.c.id)
-    ).first()
-    if inserted is None:
-        point.rollback()
-    else:
-        point.commit()
-
-
 def ensure_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[Account, str]:
     """Return the account of a MusicBrainz user with its key, creating it if it is missing.
 
@@ -238,6 +231,9 @@ def ensure_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[
     Args:
         connection: a connection to the ``app`` database; the caller commits.
         mbuser: the name at MusicBrainz. Names that differ in case only are the same user.
+
+    Raises:
+        DisabledAccountError: the account is disabled.
     """
     found = _find_musicbrainz_account(connection, mbuser)
     if found is None:
@@ -251,11 +247,15 @@ def ensure_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[
 
 
 def _find_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[Account, str] | None:
-    statement = sa.select(account.c.id, account.c.name, account.c.is_admin, account.c.apikey).where(
-        sa.func.lower(account.c.mbuser) == sa.func.lower(mbuser)
-    )
+    statement = sa.select(
+        account.c.id, account.c.name, account.c.is_admin, account.c.active, account.c.apikey
+    ).where(sa.func.lower(account.c.mbuser) == sa.func.lower(mbuser))
     row = connection.execute(statement).first()
-    return None if row is None else (Account(row.id, row.name, row.is_admin), row.apikey)
+    if row is None:
+        return None
+    if not row.active:
+        raise DisabledAccountError
+    return Account(row.id, row.name, row.is_admin), row.apikey
 
 
 def ensure_bot_account(connection: sa.Connection) -> int:

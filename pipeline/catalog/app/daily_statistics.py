@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from pipeline.catalog.app.tables import account, account_openid, application, audio_format, source
 from pipeline.catalog.app.tables import stats as stats_table
 from pipeline.catalog.fingerprint.tables import fingerprint, track, track_mbid
-from pipeline.catalog.ingest.tables import submission
+from pipeline.catalog.ingest.tables import pruned_submission, submission
 from pipeline.runtime.databases import DatabaseName, Databases
 from pipeline.runtime.statsd_metrics import Gauge
 
@@ -26,9 +26,15 @@ def _distinct(column: sa.Column[int]) -> sa.Select[int]:
     return sa.select(sa.func.count(sa.distinct(column)))
 
 
+def _with_pruned(receipts: sa.Select[int]) -> sa.Select[int]:
+    """Return the sum of the receipts and of the pruned ones."""
+    pruned = sa.select(sa.func.coalesce(sa.func.sum(pruned_submission.c.count), 0))
+    return sa.select(sa.cast(receipts.scalar_subquery() + pruned.scalar_subquery(), sa.BigInteger))
+
+
 # Database and statement of each figure.
 _FIGURES: Final[Mapping[Gauge, tuple[DatabaseName, sa.Select[int]]]] = {
-    "account_all": ("app", _rows(account)),
+    "account_all": ("app", _rows(account, account.c.deleted.is_(None))),
     "account_musicbrainz": ("app", _rows(account, account.c.mbuser.is_not(None))),
     "account_openid": ("app", _distinct(account_openid.c.account_id)),
     "account_active": ("app", _distinct(source.c.account_id)),
@@ -38,7 +44,7 @@ _FIGURES: Final[Mapping[Gauge, tuple[DatabaseName, sa.Select[int]]]] = {
     "track_all": ("fingerprint", _rows(track, track.c.new_id.is_(None))),
     "track_mbid_all": ("fingerprint", _rows(track_mbid)),
     "mbid_all": ("fingerprint", _distinct(track_mbid.c.mbid)),
-    "submission_all": ("ingest", _rows(submission)),
+    "submission_all": ("ingest", _with_pruned(_rows(submission))),
     "submission_unhandled": ("ingest", _rows(submission, submission.c.state == "pending")),
 }
 

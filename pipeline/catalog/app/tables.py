@@ -24,10 +24,23 @@ account: Final = sa.Table(
     sa.Column("application_version", sa.Text),
     sa.Column("created_from", INET),
     sa.Column("is_admin", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("active", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column(
+        "deleted",
+        sa.DateTime(timezone=True),
+        comment="when name, keys and links were removed; null for an account in use",
+    ),
 )
 
 # MusicBrainz's user names are case-insensitive.
 sa.Index("account_idx_mbuser_lower", sa.func.lower(account.c.mbuser), unique=True)
+
+# For the erasure of old addresses.
+sa.Index(
+    "account_idx_with_address",
+    account.c.created,
+    postgresql_where=account.c.created_from.is_not(None),
+)
 
 account_openid: Final = sa.Table(
     "account_openid",
@@ -56,6 +69,32 @@ application: Final = sa.Table(
     sa.Column("email", sa.Text),
     sa.Column("website", sa.Text),
     sa.Column("rate_limit", sa.Double, comment="requests per second; null: the configured limit"),
+)
+
+rotated_key: Final = sa.Table(
+    "rotated_key",
+    METADATA,
+    primary_key(),
+    sa.Column("apikey", sa.Text, nullable=False),
+    sa.Column("application_id", sa.ForeignKey("application.id")),
+    sa.Column("account_id", sa.ForeignKey("account.id")),
+    created(),
+    sa.Column("expires", sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("(application_id IS NULL) <> (account_id IS NULL)", name="holder"),
+    comment="replaced keys, which are valid until they expire",
+)
+
+sa.Index(
+    "rotated_key_idx_application_key",
+    rotated_key.c.apikey,
+    unique=True,
+    postgresql_where=rotated_key.c.application_id.is_not(None),
+)
+sa.Index(
+    "rotated_key_idx_account_key",
+    rotated_key.c.apikey,
+    unique=True,
+    postgresql_where=rotated_key.c.account_id.is_not(None),
 )
 
 # The public schema has the names `format` and `source`.
@@ -117,6 +156,13 @@ stats_user_agents: Final = sa.Table(
     sa.Column("ip", sa.Text, nullable=False),
     sa.Column("count", sa.Integer, nullable=False, server_default="0"),
     sa.UniqueConstraint("application_id", "date", "user_agent", "ip"),
+)
+
+# For the erasure of old addresses.
+sa.Index(
+    "stats_user_agents_idx_with_address",
+    stats_user_agents.c.date,
+    postgresql_where=stats_user_agents.c.ip != sa.literal_column("''"),
 )
 
 stats_folded: Final = sa.Table(

@@ -61,6 +61,21 @@ sa.Index(
     postgresql_where=submission.c.state == sa.literal_column("'pending'"),
 )
 
+# For the pruning of receipts with a final state.
+sa.Index(
+    "submission_idx_finished",
+    submission.c.handled_at,
+    postgresql_where=submission.c.state != sa.literal_column("'pending'"),
+)
+
+pruned_submission: Final = sa.Table(
+    "pruned_submission",
+    METADATA,
+    sa.Column("state", sa.Text, primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    comment="number of submissions whose receipts were deleted, by their final state",
+)
+
 submission_result: Final = sa.Table(
     "submission_result",
     METADATA,

@@ -7,6 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog.app import accounts
+from pipeline.catalog.app.demo_application import DemoKeys, ensure_demo
+from pipeline.catalog.app.key_text import generate_key
 from pipeline.catalog.app.tables import account, application
 from pipeline.runtime.databases import Databases
 
@@ -18,7 +20,7 @@ def count(databases: Databases, table: sa.Table) -> int:
 
 
 def test_keys_are_ten_random_letters_and_digits() -> None:
-    keys = {accounts.generate_key() for _ in range(1000)}
+    keys = {generate_key() for _ in range(1000)}
     assert len(keys) == 1000
     assert all(re.fullmatch(r"[A-Za-z0-9]{10}", key) for key in keys)
 
@@ -75,14 +77,14 @@ def test_an_account_is_found_by_its_key(databases: Databases) -> None:
 def test_the_text_of_a_new_key_does_not_have_the_key() -> None:
     made = accounts.NewKey(1, "x", "SECRETKEY1")
     assert "SECRETKEY1" not in repr(made)
-    assert "SECRETKEY1" not in repr(accounts.DemoKeys("8XaBELgH", "SECRETKEY1"))
+    assert "SECRETKEY1" not in repr(DemoKeys("8XaBELgH", "SECRETKEY1"))
 
 
 def test_the_demo_keys_are_created_once(databases: Databases) -> None:
     with databases.engine("app").begin() as connection:
-        first = accounts.ensure_demo(connection)
+        first = ensure_demo(connection)
     with databases.engine("app").begin() as connection:
-        assert accounts.ensure_demo(connection) == first
+        assert ensure_demo(connection) == first
         demo = accounts.find_application(connection, "8XaBELgH")
         user = accounts.find_account(connection, first.user_key)
     assert demo is not None
@@ -95,16 +97,16 @@ def test_the_demo_keys_are_created_once(databases: Databases) -> None:
 
 def test_a_disabled_demo_application_stays_disabled(databases: Databases) -> None:
     with databases.engine("app").begin() as connection:
-        accounts.ensure_demo(connection)
+        ensure_demo(connection)
         connection.execute(sa.update(application).values(active=False))
-        accounts.ensure_demo(connection)
+        ensure_demo(connection)
         assert accounts.find_application(connection, "8XaBELgH") is None
 
 
 def test_concurrent_calls_create_the_demo_keys_once(databases: Databases) -> None:
-    def make(_: int) -> accounts.DemoKeys:
+    def make(_: int) -> DemoKeys:
         with databases.engine("app").begin() as connection:
-            return accounts.ensure_demo(connection)
+            return ensure_demo(connection)
 
     with ThreadPoolExecutor(4) as pool:
         made = set(pool.map(make, range(4)))

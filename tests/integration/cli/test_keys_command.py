@@ -3,10 +3,8 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from api.access.keys import ApiKeys
 from api.access.redis_outage import RedisCircuitBreaker
@@ -16,24 +14,7 @@ from cli.stack.servers.ports import free_port
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-
-Run = Callable[..., Result]
-
-
-def config_text(settings: Settings, **redis: Any) -> str:
-    """Return a configuration for the servers of the test."""
-    lines = []
-    for section in ("database", "redis"):
-        options = getattr(settings, section)
-        lines += [
-            f"[{section}]",
-            f"host = {options.host}",
-            f"port = {redis.get('port', options.port) if section == 'redis' else options.port}",
-            f"password = {options.password.get_secret_value()}",
-        ]
-        if section == "database":
-            lines += [f"name = {options.name}", f"user = {options.user}"]
-    return "\n".join(lines)
+from tests.support.clients.admin_commands import Run, command_runner, config_text
 
 
 @pytest.fixture
@@ -42,22 +23,22 @@ def run(
 ) -> Run:
     """Return a function that runs the command on the servers of the test."""
     del databases  # emptied
-    path = tmp_path / "acoustid.conf"
-    path.write_text(config_text(settings))
-    monkeypatch.setenv("ACOUSTID_CONFIG", str(path))
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(keys, arguments)
-
-    return run
+    return command_runner(keys, settings, tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def front_end(settings: Settings, databases: Databases) -> Iterator[Callable[[], ApiKeys]]:
     """Return a function that creates the `ApiKeys` of another front-end process."""
     with connect(settings.redis) as client:
-        yield lambda: ApiKeys(databases, client, RedisCircuitBreaker(), demo=False)
+        made: list[ApiKeys] = []
+
+        def make() -> ApiKeys:
+            made.append(ApiKeys(databases, client, RedisCircuitBreaker(), demo=False))
+            return made[-1]
+
+        yield make
+        for each in made:
+            each.close()
 
 
 def client(key: str) -> Parameters:
@@ -92,7 +73,12 @@ def test_a_disabled_key_is_refused_and_an_enabled_one_accepted(run: Run, front_e
     made = json.loads(run("create", "--application", "x").stdout)
     front_end().application(client(made["key"]))
     done = run("disable", "--application", str(made["id"]))
-    assert json.loads(done.stdout) == {"id": made["id"], "name": "x", "active": False}
+    assert json.loads(done.stdout) == {
+        "kind": "application",
+        "id": made["id"],
+        "name": "x",
+        "active": False,
+    }
     assert front_end().applications.find(made["key"]) is None
     run("enable", "--application", str(made["id"]))
     assert front_end().application(client(made["key"])).id == made["id"]
@@ -151,3 +137,25 @@ def test_data_dir_selects_the_stack(
     (tmp_path / "acoustid.conf").rename(data / "acoustid.conf")
     done = run("create", "--application", "x", "--data-dir", str(data))
     assert json.loads(done.stdout)["name"] == "x"
+
+
+def test_the_longest_key_that_can_be_created_is_accepted(run: Run, front_end) -> None:
+    made = json.loads(run("create", "--application", "x", "--key", "k" * 100).stdout)
+    assert front_end().application(client("k" * 100)).id == made["id"]
+
+
+def test_limits_and_keys_of_a_wrong_form_are_refused(run: Run) -> None:
+    for arguments, hint in (
+        (["--application", "a", "--rate-limit", "nan"], "nan"),
+        (["--application", "a", "--rate-limit", "inf"], "inf"),
+        (["--account", "b", "--key", ""], "--key is for applications"),
+        (["--application", "a", "--key", ""], "at least one character"),
+        (["--application", "a", "--key", "x" * 101], "at most 100 characters, not 101"),
+        (["--application", "a", "--key", "a b"], "no spaces"),
+        (["--application", "a", "--key", " ab"], "no spaces"),
+        (["--application", "a", "--key", "a\tb"], "no control characters"),
+        (["--application", "a", "--key", "ab\n"], "no control characters"),
+        (["--application", "a", "--key", "a\u00a0b"], "no spaces"),
+    ):
+        done = run("create", *arguments)
+        assert (done.exit_code, hint in done.output) == (2, True), arguments

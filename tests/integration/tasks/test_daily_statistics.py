@@ -23,7 +23,7 @@ from pipeline.catalog.fingerprint import tables as fingerprint_tables
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.statsd_metrics import Gauge
-from pipeline.settings.sections import Settings
+from pipeline.settings.sections import RetentionSettings, Settings
 from tasks.celery import app
 from tests.support.catalogue.counted_lookups import (
     left,
@@ -200,7 +200,10 @@ def test_the_last_days_end_yesterday() -> None:
 def test_the_periodic_tasks_run_on_a_worker(
     settings: Settings, databases: Databases, tmp_path: Path
 ) -> None:
-    config = write_config(settings, tmp_path / "acoustid.conf")
+    retention = RetentionSettings(client_addresses_days=1, receipts_days=1)
+    config = write_config(
+        settings.model_copy(update={"retention": retention}), tmp_path / "acoustid.conf"
+    )
     point_celery_at(config, settings)
     [application_id] = make_applications(databases, 1)
     today = datetime.now(UTC).date()
@@ -213,13 +216,17 @@ def test_the_periodic_tasks_run_on_a_worker(
                 "update_lookup_stats",
                 "update_user_agent_stats",
                 "prune_folded",
+                "prune_receipts",
+                "prune_statistics",
+                "prune_rotated_keys",
+                "erase_client_addresses",
                 "update_stats",
             ):
                 app.signature(f"maintenance.{name}").apply_async()
             eventually(lambda: len(rows(databases, app_tables.stats)) == len(NAMES))
         assert not {key for key in left(client) if key.startswith(("lookups", "ua"))}
     assert lookups(databases) == {(str(DAY), 12, application_id, True): 3}
-    assert user_agents(databases) == {(str(DAY), application_id, "agent", "127.0.0.1"): 4}
+    assert user_agents(databases) == {(str(DAY), application_id, "agent", ""): 4}
     stored = rows(databases, app_tables.stats)
     assert {row.name: row.value for row in stored if row.value} == {
         "account.all": 1,

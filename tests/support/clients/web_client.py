@@ -12,6 +12,7 @@ from falcon import testing
 from api.app import create_app
 from api.front_end import Dispatch, create_front_end
 from pipeline.catalog.app import accounts, tables
+from pipeline.catalog.app.demo_application import ensure_demo
 from pipeline.catalog.ingest import tables as ingest_tables
 from pipeline.messages import BackgroundLookup, LookupBatch
 from pipeline.settings.sections import Settings
@@ -61,7 +62,7 @@ class Web:
         self.app = create_app(self.front_end)
         self.http = _Client(self.app)
         with self.front_end.databases.engine("app").begin() as connection:
-            self.user = accounts.ensure_demo(connection).user_key
+            self.user = ensure_demo(connection).user_key
             made = accounts.create_application(connection, "tests")
         self.application, self.application_id = made.key, made.id
 

@@ -26,7 +26,14 @@ def write_config(settings: Settings, path: Path) -> Path:
     lines: list[str] = []
     for section in ("database", "database_fingerprint", "database_ingest", "database_musicbrainz"):
         lines += _section(section, tree[section])
-    for section in ("redis", "fingerprint_index", "fingerprint_store", "features", "celery"):
+    for section in (
+        "redis",
+        "fingerprint_index",
+        "fingerprint_store",
+        "features",
+        "celery",
+        "retention",
+    ):
         lines += _section(section, tree[section])
     lines += _section("cluster.rate_limiter", tree["cluster"]["rate_limiter"])
     path.write_text("\n".join(lines))

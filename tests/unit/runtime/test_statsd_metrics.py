@@ -63,6 +63,7 @@ EVERY_CALL: list[tuple[Callable[[Metrics], None], list[str]]] = [
     ),
     (lambda m: m.queue_depth("lookup", 5), ["queue_depth.lookup:5|g"]),
     (lambda m: m.queue_age("lookup", 1.5), ["queue_age_seconds.lookup:1.5|g"]),
+    (lambda m: m.pruned("receipts", 5), ["retention.pruned_total.receipts:5|c"]),
     (lambda m: m.gauge("track_all", 9), ["track_all:9|g"]),
 ]
 

@@ -21,6 +21,7 @@ from api.http.parameters import Parameters
 from cli.stack.servers.ports import free_port
 from pipeline.catalog.app import accounts
 from pipeline.catalog.app.accounts import Account, Application
+from pipeline.catalog.app.demo_application import ensure_demo
 from pipeline.catalog.app.tables import account, application
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
@@ -278,7 +279,7 @@ class TestErrors:
         with pytest.raises(InvalidApiKeyError):
             keys.application(demo)
         with databases.engine("app").begin() as connection:
-            accounts.ensure_demo(connection)
+            ensure_demo(connection)
         keys.applications.publish("8XaBELgH", Application(1, "Demo"))
         assert keys.application(demo).name == "Demo"
         with pytest.raises(InvalidApiKeyError, match="disabled on this server"):

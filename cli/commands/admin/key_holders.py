@@ -1,0 +1,128 @@
+"""What the commands for keys and for accounts share: the database, the caches, the arguments."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+import sqlalchemy as sa
+from redis import RedisError
+
+from api.access.key_cache import RedisKeyCache
+from cli.errors import StackError
+from pipeline.catalog.app.accounts import Account, Application
+from pipeline.catalog.app.key_administration import (
+    ACCOUNTS,
+    APPLICATIONS,
+    HolderKind,
+    find_ids,
+)
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.redis_client import connect
+from pipeline.settings.sections import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The arguments that name an application or an account.
+
+    Attributes:
+        text: a key, or the id of an application.
+        application: the id or a key of an application.
+        account: the id or a key of an account.
+    """
+
+    text: str | None
+    application: str | None
+    account: str | None
+
+    def find(self, connection: sa.Connection) -> tuple[HolderKind[Any], int]:
+        """Return the kind and the id of the holder.
+
+        Raises:
+            click.UsageError: not exactly one argument is given.
+            StackError: no holder matches, or several do.
+        """
+        given = [each for each in (self.text, self.application, self.account) if each is not None]
+        if len(given) != 1:
+            raise click.UsageError(
+                "give one of: a KEY or the ID of an application, --application, --account"
+            )
+        found: list[tuple[HolderKind[Any], int]] = []
+        if self.account is None:
+            found += [(APPLICATIONS, each) for each in find_ids(connection, APPLICATIONS, given[0])]
+        if self.application is None:
+            # Only after --account a number is the id of an account.
+            accounts = find_ids(connection, ACCOUNTS, given[0])
+            is_id = self.account is None and given[0].isdigit()
+            found += [
+                (ACCOUNTS, each) for each in accounts if not (is_id and each == int(given[0]))
+            ]
+        if not found:
+            raise StackError(self._missing())
+        if len(found) > 1:
+            named = ", ".join(f"{kind.name} {number}" for kind, number in found)
+            raise StackError(f"this is a key or an id of several: {named}; name one by its id")
+        return found[0]
+
+    def _missing(self) -> str:
+        for option, value in (("application", self.application), ("account", self.account)):
+            if value is not None and value.isdigit():
+                return f"there is no {option} {value}"
+        return "there is no application and no account with this key or id"
+
+
+def naming_options(command: F) -> F:
+    """Add the arguments of `Named` to a command."""
+    for decorator in (
+        click.option("--account", metavar="ID|KEY", help="A user's account, by its id or key."),
+        click.option("--application", metavar="ID|KEY", help="An application, by its id or key."),
+        click.argument("text", metavar="[KEY|ID]", required=False),
+    ):
+        command = decorator(command)
+    return command
+
+
+def publish(
+    settings: Settings,
+    kind: type[Application] | type[Account],
+    keys: Mapping[str, Application | Account | None],
+) -> None:
+    """Tell the front ends the present holders of keys, so that they see the change at once."""
+    with connect(settings.redis) as client:
+        cache = RedisKeyCache(client, kind)
+        try:
+            for key, holder in keys.items():
+                cache.publish(key, holder)
+        except RedisError:
+            click.echo(
+                "Redis is unreachable: front ends see the change within two minutes.", err=True
+            )
+
+
+def class_of(kind: HolderKind[Any]) -> type[Application] | type[Account]:
+    """Return the class of the holders of a kind."""
+    return Application if kind is APPLICATIONS else Account
+
+
+@contextmanager
+def database(settings: Settings, name: str = "app") -> Iterator[sa.Connection]:
+    """Open a transaction on the database ``app`` or ``ingest``.
+
+    Raises:
+        StackError: the database is unreachable or not migrated.
+    """
+    databases = Databases(settings, component="keys")
+    shown = (settings.database if name == "app" else settings.database_ingest).name
+    try:
+        with databases.engine("app" if name == "app" else "ingest").begin() as connection:
+            yield connection
+    except sa.exc.ProgrammingError as error:
+        raise StackError(f"database {shown} is not ready: run `acoustid migrate`") from error
+    except sa.exc.OperationalError as error:
+        raise StackError(f"database {shown} is unreachable: check that the stack runs") from error
+    finally:
+        databases.dispose()
