@@ -7,7 +7,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from api.front_end import FrontEnd
-from api.health import HEALTH_PATHS, Health
+from api.health.endpoint import HEALTH_PATHS, LIVENESS, HealthEndpoint
 from api.http.endpoint import request_of, write_reply
 from api.http.errors import (
     ApiError,
@@ -47,8 +47,8 @@ def create_app(front_end: FrontEnd) -> falcon.App[falcon.Request, falcon.Respons
     app.add_route("/v2/openapi.json", OpenApiResource())
     app.add_route("/docs", DocsPage())
     app.add_route(f"{ASSETS}/{{file}}", DocsAsset())
-    for path, checks in HEALTH_PATHS.items():
-        app.add_route(path, Health(path.removeprefix("/_"), front_end.health, checks))
+    for path in (*HEALTH_PATHS, LIVENESS):
+        app.add_route(path, HealthEndpoint(path, front_end.health))
     return app
 
 

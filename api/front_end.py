@@ -9,9 +9,10 @@ from redis.exceptions import RedisError
 
 from api.access.access_control import AccessControl
 from api.access.keys import ApiKeys
+from api.access.maintenance import MaintenanceMode
 from api.access.rate_limit import RateLimiter
 from api.access.redis_outage import RedisCircuitBreaker
-from api.health import HealthChecks
+from api.health.endpoint import HealthChecks
 from api.lookups.answer_cache import AnswerCache
 from api.lookups.background import BackgroundLookups
 from api.lookups.batch_policy import BatchPolicy
@@ -94,6 +95,7 @@ def create_front_end(settings: Settings, dispatch: Dispatch) -> FrontEnd:
         hold_back=settings.api.lookup_hold_back,
     )
     batcher = LookupBatcher(policy, blocking_client, dispatch.send_lookups, metrics)
+    maintenance = MaintenanceMode(databases)
     generation = TrackedGeneration(client, breaker, caches=paths.caches_generation)
     return FrontEnd(
         settings=settings,
@@ -104,6 +106,7 @@ def create_front_end(settings: Settings, dispatch: Dispatch) -> FrontEnd:
             keys=ApiKeys(databases, client, breaker, demo=settings.features.demo_key),
             limiter=RateLimiter(client, breaker, settings.cluster.rate_limiter, metrics),
             cluster=settings.cluster,
+            maintenance=maintenance,
             timeout=settings.api.lookup_timeout,
         ),
         batcher=batcher,
@@ -116,7 +119,7 @@ def create_front_end(settings: Settings, dispatch: Dispatch) -> FrontEnd:
         receipts=ReceiptWriter(databases),
         publisher=SubmissionPublisher(dispatch.send_submissions, partial(_is_busy, client)),
         counters=Counters(client),
-        health=HealthChecks(databases, client, settings.fingerprint_index),
+        health=HealthChecks(settings, databases, client, maintenance),
     )
 
 

@@ -3,23 +3,23 @@
 import json
 import socket
 from collections.abc import Callable
-from typing import Final
 
 from api.app import create_app
 from api.front_end import FrontEnd
+from api.health.endpoint import ALIVE, LIVENESS
 from api.http.bodies import MAX_BODY
 from api.http.errors import InvalidBodyError, ServiceUnavailableError
+from api.http.serialisation import JSON
 from http_server.limits import Limits
 from http_server.replies import Reply, json_reply
 from http_server.server import ServerOptions, run
 from pipeline.settings.sections import Settings
 
-LIVENESS: Final = "/_health_docker"
-"""Path of the liveness check. Its reply needs no thread, so it is sent under any load."""
-
 
 def serve(front_end: FrontEnd, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve the web service until SIGTERM or SIGINT.
+
+    After SIGTERM it goes on for `[api] drain_time` seconds, in which the health checks fail.
 
     Args:
         front_end: the resources of this process; this function does not close them.
@@ -31,6 +31,8 @@ def serve(front_end: FrontEnd, listener: socket.socket, on_ready: Callable[[], N
         threads=front_end.settings.http.threads,
         describe=describe_error,
         fixed={LIVENESS: liveness_reply()},
+        drain_time=front_end.settings.api.drain_time,
+        on_drain=front_end.health.stop,
     )
     run(create_app(front_end), listener, options, on_ready)
 
@@ -64,5 +66,8 @@ def describe_error(status: int, message: str) -> bytes:
 
 
 def liveness_reply() -> Reply:
-    """Return the reply to the liveness check, which only shows that the event loop runs."""
-    return json_reply(200, b'{"status": "ok", "checks": {}}')
+    """Return the reply to the liveness check, which only shows that the event loop runs.
+
+    It needs no thread, so it is sent under any load.
+    """
+    return json_reply(ALIVE.status, JSON.write(ALIVE.body()))

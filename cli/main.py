@@ -19,6 +19,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "restart": "cli.commands.service.restart:restart",
             "status": "cli.commands.service.status:status",
             "serve": "cli.commands.service.serve:serve",
+            "maintenance": "cli.commands.service.maintenance:maintenance",
             "migrate": "cli.commands.service.migrate:migrate",
             "config": "cli.commands.service.config:config",
             "ready": "cli.commands.service.ready:ready",

@@ -1,4 +1,9 @@
-"""Runs a WSGI application on a listening socket until SIGTERM or SIGINT."""
+"""Runs a WSGI application on a listening socket until SIGTERM or SIGINT.
+
+After SIGTERM the server can go on for some time (`ServerOptions.drain_time`), so that a load
+balancer stops sending requests before the server refuses connections. SIGINT and a second signal
+stop it without this time.
+"""
 
 import asyncio
 import gc
@@ -7,6 +12,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import FrameType
 from typing import Final
 
 import structlog
@@ -42,6 +48,8 @@ class ServerOptions:
         describe: returns the body of an error that the server sends without the application.
         fixed: replies that need no thread, by path.
         stop_time: maximum time in seconds for the remaining requests when the server stops.
+        drain_time: seconds for which the server goes on after SIGTERM, before it stops.
+        on_drain: called at SIGTERM in the event loop, when that time begins, if it is not 0.
     """
 
     limits: Limits
@@ -49,6 +57,40 @@ class ServerOptions:
     describe: Describe
     fixed: Mapping[str, Reply] = field(default_factory=dict)
     stop_time: float = STOP_TIME
+    drain_time: float = 0.0
+    on_drain: Callable[[], None] = lambda: None
+
+
+class _DrainingServer(uvicorn.Server):
+    """A server that goes on for some time after SIGTERM."""
+
+    def __init__(self, config: uvicorn.Config, options: ServerOptions) -> None:
+        super().__init__(config)
+        self._options = options
+        self._is_draining = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal."""
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain at the first SIGTERM; stop at another signal."""
+        drains = sig == signal.SIGTERM and self._options.drain_time > 0
+        if drains and not self._is_draining and self._loop is not None:
+            self._is_draining = True
+            self._loop.call_soon_threadsafe(self._drain, self._loop)
+        else:
+            super().handle_exit(sig, frame)
+
+    def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
+        logger.info("the server stops after the drain time", seconds=self._options.drain_time)
+        loop.call_later(self._options.drain_time, self._exit)
+        self._options.on_drain()
+
+    def _exit(self) -> None:
+        self.should_exit = True
 
 
 def run(
@@ -57,7 +99,7 @@ def run(
     options: ServerOptions,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then answer the requests in progress.
+    """Serve until SIGTERM or SIGINT and the drain time, then answer the requests in progress.
 
     Args:
         application: the WSGI application; this function does not close it.
@@ -88,7 +130,7 @@ def run(
         timeout_keep_alive=round(limits.idle_time),
         timeout_graceful_shutdown=round(options.stop_time),
     )
-    server = uvicorn.Server(config)
+    server = _DrainingServer(config, options)
     _collect_garbage_rarely()
     _stop_on_signals(server)
     try:

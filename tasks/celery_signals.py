@@ -34,6 +34,7 @@ def connect() -> None:
     signals.setup_logging.connect(_configure_logging)
     signals.celeryd_init.connect(_report_errors)
     signals.beat_init.connect(_report_errors)
+    signals.beat_init.connect(_follow_beat)
     # In workers.
     signals.celeryd_init.connect(_compile)
     signals.task_prerun.connect(_bind_trace_id)
@@ -90,6 +91,17 @@ def _end_change(task: Any, task_id: str, state: str, retval: Any, **_: Any) -> N
     catalogue_generation.task_ended(
         worker_resources().redis, task.name, task_id, retval, succeeded=succeeded
     )
+
+
+def _follow_beat(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments
+    # Not stored here: a beat process that ends at every start, or that waits for the lock of
+    # another one, publishes nothing.
+    signals.after_task_publish.connect(_store_beat)
+
+
+def _store_beat(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments
+    with suppress(RedisError):
+        heartbeats.store_beat(worker_resources().redis)
 
 
 def _store_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401 - Celery's arguments

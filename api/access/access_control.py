@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.access.keys import ApiKeys
+from api.access.maintenance import MaintenanceMode
 from api.access.rate_limit import RateLimiter
 from api.http.endpoint import ApiRequest, Endpoint
 from api.http.errors import InvalidBodyError, TooManyRequestsError
@@ -21,12 +22,14 @@ class AccessControl:
         keys: returns the holders of API keys.
         limiter: counts requests.
         cluster: the cluster's secret and this server's role.
+        maintenance: refuses requests that write to a database.
         timeout: maximum time in seconds for a request, unless the endpoint has its own.
     """
 
     keys: ApiKeys
     limiter: RateLimiter
     cluster: ClusterSettings
+    maintenance: MaintenanceMode
     timeout: float
 
     def count(self, request: ApiRequest, application: Application | None) -> None:

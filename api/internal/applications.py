@@ -29,8 +29,9 @@ class CreateAccountEndpoint(InternalEndpoint):
 
     name: ClassVar[str] = "internal_create_account"
 
-    def answer(self, request: ApiRequest) -> dict[str, Any]:  # noqa: ARG002 - it has no parameters
+    def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Return the account's id and key."""
+        self.access.maintenance.refuse(request.deadline)
         with self._databases.engine("app").begin() as connection:
             made = create_account(connection, EXTERNAL)
         self.access.keys.accounts.publish(made.key, Account(made.id, made.name))
@@ -44,6 +45,7 @@ class CreateApplicationEndpoint(InternalEndpoint):
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Return the application's id and key."""
+        self.access.maintenance.refuse(request.deadline)
         parameters = request.parameters
         account_id = need_id(parameters, "account_id")
         name = need_text(parameters, "name")
@@ -63,6 +65,7 @@ class UpdateApplicationStatusEndpoint(InternalEndpoint):
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Return the application's id, and whether it is active now."""
+        self.access.maintenance.refuse(request.deadline)
         parameters = request.parameters
         account_id = need_id(parameters, "account_id")
         application_id = need_id(parameters, "application_id")

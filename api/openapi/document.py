@@ -43,8 +43,8 @@ _LIMIT_HEADERS: Final = {
 }
 
 _HEALTH: Final = {
-    "/_health": "Check the database, Redis, the index and the workers",
-    "/_health_ro": "Check the read-only database and Redis",
+    "/_health": "Check whether the front end serves lookups or submissions, and all it depends on",
+    "/_health_ro": "Check whether the front end serves lookups, and what they depend on",
     "/_health_docker": "Check that the front end replies",
 }
 
@@ -162,7 +162,13 @@ def _health(path: str, summary: str) -> dict[str, Any]:
         "tags": ["health"],
         "summary": summary,
         "responses": {
-            "200": {"description": "All checks passed", "content": content},
-            "503": {"description": "A check failed; the reply names it", "content": content},
+            "200": {
+                "description": "The front end serves requests; if degraded, the reply has faults",
+                "content": content,
+            },
+            "503": {
+                "description": "The front end cannot serve requests, or is stopping",
+                "content": content,
+            },
         },
     }

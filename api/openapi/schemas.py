@@ -208,8 +208,12 @@ _REPLIES: Final[dict[str, Schema]] = {
     ),
     "Health": record(
         {
-            "status": {"enum": ["ok", "failed"]},
-            "checks": {"type": "object", "additionalProperties": {"enum": ["ok", "failed"]}},
+            "status": {"enum": ["ok", "degraded", "error"]},
+            "checks": {
+                "type": "object",
+                "additionalProperties": {"enum": ["ok", "failed", "unknown"]},
+            },
+            "faults": listed(TEXT),
         }
     ),
     "Error": record(

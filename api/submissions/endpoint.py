@@ -74,6 +74,7 @@ class SubmitEndpoint(KeyedEndpoint):
 
         If no item has an MBID, a PUID or metadata, there are no submissions and there is no task.
         """
+        self.access.maintenance.refuse(request.deadline)
         parameters = request.parameters
         version = parameters.get_text("clientversion")
         submitter = Submitter(request.account_id, request.application_id, version)

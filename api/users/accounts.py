@@ -49,6 +49,7 @@ class CreateAnonymousEndpoint(KeyedEndpoint):
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Return the new account's key."""
+        self.access.maintenance.refuse(request.deadline)
         with self._databases.engine("app").begin() as connection:
             created = create_account(
                 connection,
@@ -82,6 +83,7 @@ class CreateMusicbrainzEndpoint(CountedEndpoint):
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Return the key of the account, which is created if it does not exist."""
+        self.access.maintenance.refuse(request.deadline)
         token = request.parameters.get("access_token")
         if not token:
             raise MissingParameterError("access_token", "an OAuth token of MusicBrainz")

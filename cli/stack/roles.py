@@ -8,7 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cli.stack.servers.ports import LOOPBACK
-from cli.stack.stopping import SHORT_TERM_THEN_KILL, WARM_SHUTDOWN, Escalation, StopOrder
+from cli.stack.stopping import (
+    SHORT_TERM_THEN_KILL,
+    WARM_SHUTDOWN,
+    Escalation,
+    StopOrder,
+    after_draining,
+)
 from tasks.queues import queues_by_worker
 
 FLOWER_USER = "acoustid"
@@ -55,6 +61,7 @@ class Layout:
         workers: the number of processes of each scaled worker, such as that of lookups.
         lookup_pool: Celery's pool for lookup workers.
         flower_password: the password of Flower.
+        drain_time: seconds for which the front end goes on after SIGTERM.
     """
 
     host: str
@@ -63,11 +70,12 @@ class Layout:
     workers: int
     lookup_pool: str = "solo"
     flower_password: str = field(default="", repr=False)
+    drain_time: float = 0.0
 
 
 def roles(layout: Layout) -> list[Role]:
     """Return the roles of a stack in the order in which they start."""
-    found = [*_workers(layout), _beat(), _api(layout.host, layout.port)]
+    found = [*_workers(layout), _beat(), _api(layout)]
     if layout.flower_port is not None:
         found.append(_flower(layout.flower_port, layout.flower_password))
     return found
@@ -109,9 +117,17 @@ def _flower(port: int, password: str) -> Role:
     )
 
 
-def _api(host: str, port: int) -> Role:
-    command = _python("cli.main", "serve", "--host", host, "--port", str(port))
-    return Role(API, StopOrder.FRONT_END, command, port=port, host=host, shares_listener=True)
+def _api(layout: Layout) -> Role:
+    command = _python("cli.main", "serve", "--host", layout.host, "--port", str(layout.port))
+    return Role(
+        API,
+        StopOrder.FRONT_END,
+        command,
+        escalation=after_draining(layout.drain_time),
+        port=layout.port,
+        host=layout.host,
+        shares_listener=True,
+    )
 
 
 def _celery(*arguments: str) -> tuple[str, ...]:

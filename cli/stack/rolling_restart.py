@@ -1,4 +1,8 @@
-"""Replaces the front end without downtime: both processes share one listening socket."""
+"""Replaces the front end without downtime: both processes share one listening socket.
+
+The old process stops without its drain time. During that time it would answer a part of the health
+checks of the shared socket, so a load balancer would stop sending requests to the new process.
+"""
 
 import os
 import select
@@ -9,7 +13,7 @@ from dataclasses import dataclass, field
 from signal import Signals
 
 from cli.stack.child_process import ChildProcess, Pause, ProcessError
-from cli.stack.stopping import SHORT_TERM_THEN_KILL, stop_processes
+from cli.stack.stopping import WITHOUT_DRAINING, stop_processes
 from cli.stack.supervised_process import RoleStarter, SupervisedProcess
 
 READY_TIMEOUT = 60.0
@@ -123,7 +127,7 @@ class RollingRestart:
             check_others()
 
         self._others.append((name, old))
-        stop_processes([(old, SHORT_TERM_THEN_KILL)], pause_and_check)
+        stop_processes([(old, WITHOUT_DRAINING)], pause_and_check)
         self._others.remove((name, old))
 
 

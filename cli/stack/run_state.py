@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from cli.stack.data_directory import DataDir, write_private
-from cli.stack.stopping import TERM_THEN_KILL, StopOrder, stop_processes
+from cli.stack.stopping import TERM_THEN_KILL, WITHOUT_DRAINING, StopOrder, stop_processes
 from cli.stack.strays import ProcessIdentity, StrayProcess
 
 
@@ -85,5 +85,6 @@ def stop_strays(processes: Sequence[RunningProcess]) -> list[str]:
         if stray:
             found.append((each, stray))
     for order in StopOrder:
-        stop_processes([(stray, TERM_THEN_KILL) for each, stray in found if each.stage == order])
+        signals = WITHOUT_DRAINING if order is StopOrder.FRONT_END else TERM_THEN_KILL
+        stop_processes([(stray, signals) for each, stray in found if each.stage == order])
     return [each.role for each, _ in found]

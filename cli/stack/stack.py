@@ -141,6 +141,7 @@ def _layout(options: UpOptions, settings: Settings, record: StackRecord) -> Layo
         workers=options.workers,
         lookup_pool=settings.celery.lookup_pool,
         flower_password=record.flower_password,
+        drain_time=settings.api.drain_time,
     )
 
 

@@ -25,7 +25,21 @@ WARM_SHUTDOWN: Escalation = (
     (Signals.SIGKILL, 5.0),
 )
 SHORT_TERM_THEN_KILL: Escalation = ((Signals.SIGTERM, 15.0), (Signals.SIGKILL, 5.0))
+WITHOUT_DRAINING: Escalation = ((Signals.SIGINT, 15.0), (Signals.SIGKILL, 5.0))
+"""Stops a front end at once: `[api] drain_time` does not apply."""
+
 TERM_THEN_KILL: Escalation = ((Signals.SIGTERM, 30.0), (Signals.SIGKILL, 5.0))
+
+
+def after_draining(seconds: float) -> Escalation:
+    """Return the signals for a front end that goes on for some seconds after SIGTERM.
+
+    The second signal ends this time. It is sent early if the stop is urgent.
+    """
+    if not seconds:
+        return SHORT_TERM_THEN_KILL
+    (term, wait), *others = SHORT_TERM_THEN_KILL
+    return ((term, wait + seconds), (Signals.SIGINT, wait), *others)
 
 
 class StopOrder(IntEnum):

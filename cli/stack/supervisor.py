@@ -23,7 +23,7 @@ from cli.stack.rolling_restart import RollingRestart
 from cli.stack.run_state import RunState
 from cli.stack.servers.embedded_server import EmbeddedServer, start_server
 from cli.stack.servers.ports import LOOPBACK
-from cli.stack.stopping import SHORT_TERM_THEN_KILL, StopOrder, stop_processes
+from cli.stack.stopping import WITHOUT_DRAINING, StopOrder, stop_processes
 from cli.stack.strays import ProcessIdentity
 from cli.stack.supervised_process import RoleStarter, SupervisedProcess
 
@@ -238,7 +238,7 @@ class Supervisor:
             ]
             if order == StopOrder.FRONT_END:
                 running += [
-                    (name, child, SHORT_TERM_THEN_KILL) for name, child in others if child.runs()
+                    (name, child, WITHOUT_DRAINING) for name, child in others if child.runs()
                 ]
             if running:
                 self._report(f"stopping {', '.join(name for name, _, _ in running)}")

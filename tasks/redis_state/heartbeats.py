@@ -1,11 +1,12 @@
 """Heartbeats of workers: a sorted set in Redis with the name of each worker and a time.
 
 With each heartbeat a worker stores a report: its queues, and the conditions of its index and its
-fingerprint store. The report expires with the heartbeat.
+fingerprint store. The report expires with the heartbeat. Beat stores a key that expires.
 """
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, cast
 
@@ -17,6 +18,8 @@ ALIVE_SECONDS: Final = 15.0  # a worker sends a heartbeat every 2 s
 
 _KEY: Final = "worker:heartbeats"
 _REPORT: Final = "worker:report:"
+_CONDITIONS: Final = frozenset(Condition)
+_BEAT: Final = "beat:published"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,24 @@ class WorkerReport:
     queues: tuple[str, ...] = ()
     index: Condition | None = None
     store: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """The workers that are alive, and beat.
+
+    Attributes:
+        reports: the reports of the workers.
+        unreported: the number of workers without a report; they run an older version.
+        beat: whether beat has published a task in the last `ALIVE_SECONDS`.
+        clock_difference: the largest difference in seconds between the clock of this process and
+            the clock of Redis, or of a worker that is ahead.
+    """
+
+    reports: tuple[WorkerReport, ...]
+    unreported: int
+    beat: bool
+    clock_difference: float
 
 
 def store(connection: redis.Redis, report: WorkerReport) -> None:
@@ -55,17 +76,45 @@ def alive(connection: redis.Redis) -> list[str]:
 
 def reports(connection: redis.Redis) -> list[WorkerReport]:
     """Return the reports of the workers that are alive."""
-    nodes = alive(connection)
-    if not nodes:
-        return []
-    found = cast("list[bytes | None]", connection.mget([_REPORT + node for node in nodes]))
-    return [_report(text) for text in found if text is not None]
+    return _reports(connection, alive(connection))
+
+
+def processes(connection: redis.Redis) -> Processes:
+    """Return the state of the workers and of beat."""
+    with connection.pipeline(transaction=False) as pipe:
+        pipe.zrangebyscore(_KEY, time.time() - ALIVE_SECONDS, "+inf", withscores=True)
+        pipe.exists(_BEAT)
+        pipe.time()
+        beats, beat, (seconds, microseconds) = pipe.execute()
+    now = time.time()
+    nodes = [node.decode() for node, _ in beats]
+    reported = _reports(connection, nodes)
+    return Processes(
+        tuple(reported),
+        unreported=len(nodes) - len(reported),
+        beat=bool(beat),
+        clock_difference=max(
+            abs(seconds + microseconds / 1e6 - now), *(clock - now for _, clock in beats), 0.0
+        ),
+    )
+
+
+def store_beat(connection: redis.Redis) -> None:
+    """Store that beat has published a task."""
+    connection.set(_BEAT, int(time.time()), ex=int(ALIVE_SECONDS))
 
 
 def forget(connection: redis.Redis, node: str) -> None:
     """Delete the heartbeat of a worker that has ended."""
     connection.zrem(_KEY, node)
     connection.delete(_REPORT + node)
+
+
+def _reports(connection: redis.Redis, nodes: Sequence[str]) -> list[WorkerReport]:
+    if not nodes:
+        return []
+    found = cast("list[bytes | None]", connection.mget([_REPORT + node for node in nodes]))
+    return [_report(text) for text in found if text is not None]
 
 
 def _report(text: bytes) -> WorkerReport:
@@ -79,4 +128,5 @@ def _report(text: bytes) -> WorkerReport:
 
 
 def _condition(value: str | None) -> Condition | None:
-    return None if value is None else Condition(value)
+    # A worker of a newer version may report a condition that this one does not have.
+    return Condition(value) if value in _CONDITIONS else None

@@ -1,20 +1,20 @@
 """``acoustid down``: stops a stack."""
 
+from contextlib import suppress
 from pathlib import Path
 from signal import Signals
 
 import click
 
+from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
+from cli.stack.effective_settings import read_settings
 from cli.stack.run_state import RunState, stop_strays
 from cli.stack.stopping import Escalation, stop_process
 
-STOP_SIGNALS: Escalation = (
-    (Signals.SIGTERM, 120.0),
-    (Signals.SIGTERM, 30.0),  # the second signal shortens the shutdown
-    (Signals.SIGKILL, 5.0),
-)
+STOP_TIME = 120.0
+"""Maximum time in seconds for a stack to stop, in addition to the drain time of its front end."""
 
 
 @click.command()
@@ -25,10 +25,22 @@ def down(data_dir: Path) -> None:
     state = RunState.load(data)
     supervisor = state.supervisor.find() if state and data.is_locked() else None
     if supervisor:
-        stop_process(supervisor, STOP_SIGNALS)
+        stop_process(supervisor, stop_signals(data))
     strays = stop_strays(state.processes) if state else []
     if supervisor or strays:
         data.run.unlink(missing_ok=True)
         click.echo(f"The stack on {data.root} has stopped.")
     else:
         click.echo(f"No stack runs on {data.root}.")
+
+
+def stop_signals(data: DataDir) -> Escalation:
+    """Return the signals for the supervisor of a stack."""
+    drain_time = 0.0
+    with suppress(StackError):  # settings that are not valid any more must not prevent the stop
+        drain_time = read_settings(data.config).api.drain_time
+    return (
+        (Signals.SIGTERM, STOP_TIME + drain_time),
+        (Signals.SIGTERM, 30.0),  # the second signal shortens the shutdown
+        (Signals.SIGKILL, 5.0),
+    )

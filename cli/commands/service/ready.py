@@ -13,16 +13,27 @@ from cli.errors import StackError
 
 TIMEOUT: Final = 120.0
 
+LOOKUPS_TIMEOUT: Final = 30.0
+"""Seconds to wait for lookups. An index that is rebuilt may take longer."""
+
 
 @click.command(hidden=True)
 @click.option("--api", required=True, help="Address of the API, such as http://127.0.0.1:5000.")
 @click.option("--node", "nodes", multiple=True, help="A worker's name without its host.")
 @click.option("--timeout", default=TIMEOUT, show_default=True, help="Seconds to wait.")
 def ready(api: str, nodes: tuple[str, ...], timeout: float) -> None:
-    """Wait until every worker answers a ping and the API reports that it is healthy."""
+    """Wait until every worker answers a ping, the API serves requests, and lookups are answered.
+
+    If only lookups are not answered after a while, print the reason and succeed: the stack must run
+    for its index to be filled.
+    """
     deadline = time.monotonic() + timeout
     wait_for_workers(set(nodes), deadline)
     wait_for_api(f"{api}/_health", deadline)
+    try:
+        wait_for_api(f"{api}/_health_ro", min(deadline, time.monotonic() + LOOKUPS_TIMEOUT))
+    except StackError as error:
+        click.echo(f"lookups are not answered yet: {error.message}")
 
 
 def wait_for_workers(nodes: set[str], deadline: float) -> None:

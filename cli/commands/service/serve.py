@@ -31,8 +31,10 @@ from cli.stack.servers import ports
 def serve(*, host: str, port: int, fd: int | None, ready_fd: int | None) -> None:
     """Run the web service in this process until Ctrl-C or SIGTERM.
 
-    Open requests are answered before it stops. The settings are those of ACOUSTID_CONFIG.
-    PostgreSQL, Redis and the workers must run already.
+    After SIGTERM it goes on for `[api] drain_time` seconds, in which its health checks fail; a
+    second signal ends this time. Open requests are answered before it stops.
+
+    The settings are those of ACOUSTID_CONFIG. PostgreSQL, Redis and the workers must run already.
     """
     from api.server import serve as serve_api  # noqa: PLC0415 - the import takes a second
     from api.wsgi import open_front_end  # noqa: PLC0415

@@ -1,61 +1,366 @@
-"""Health checks on real servers: a check fails if its own server is unreachable."""
+"""Health checks on real servers: each row of the table fails with its own fault only."""
 
 import socket
-from collections.abc import Iterator
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import redis
 import sqlalchemy as sa
 import structlog
 
-from api.health import HealthChecks
+from api.access.maintenance import MaintenanceMode
+from api.health.endpoint import HEALTH_PATHS, HealthChecks
+from api.health.grades import Health
+from api.health.judges import INDEX_ADVICE, STORE_ADVICE
+from api.health.table import CHECKS, checks_of
 from cli.stack.servers.ports import free_port
-from pipeline.index import open_writer
+from pipeline.catalog.app.maintenance import begin_maintenance, end_maintenance
+from pipeline.lookups.condition import Condition
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
-from pipeline.settings.sections import FingerprintIndexSettings, RedisSettings, Settings
+from pipeline.settings.sections import RedisSettings, Settings
+from tasks import queues
 from tasks.redis_state import heartbeats
 from tasks.redis_state.heartbeats import WorkerReport
 from tests.support.processes.scratch_redis import scratch_redis
 
-ALL = ("database", "database_ro", "redis", "index", "worker")
+LOOKUP = WorkerReport("lookup-1@secret-host", ("lookup", "background"), Condition.OK, Condition.OK)
+WORKERS = (
+    LOOKUP,
+    WorkerReport("submission@secret-host", ("submission",)),
+    WorkerReport("index@secret-host", ("index", "maintenance")),
+)
+DATABASES = ("database", "database_ingest", "database_fingerprint", "database_musicbrainz")
+
+Check = Callable[..., Health]
 
 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[redis.Redis]:
+    """Redis as all workers and beat leave it."""
     with scratch_redis(settings) as client:
-        heartbeats.store(client, WorkerReport("lookup@host"))
+        for report in WORKERS:
+            heartbeats.store(client, report)
+        heartbeats.store_beat(client)
         yield client
 
 
+@pytest.fixture(scope="module")
+def databases(settings: Settings) -> Iterator[Databases]:
+    """The four databases. Only the table `maintenance` matters here."""
+    databases = Databases(settings, component="tests")
+    yield databases
+    databases.dispose()
+
+
 @pytest.fixture
-def index(index_path: Path) -> FingerprintIndexSettings:
-    return FingerprintIndexSettings(path=index_path)
+def check(settings: Settings, databases: Databases, client: redis.Redis) -> Iterator[Check]:
+    """Return a function that runs the checks of a path.
+
+    With `anew` or with some sections of the settings, they open new connections.
+    """
+    made: list[tuple[Databases, HealthChecks]] = []
+
+    def check(path: str = "/_health", *, anew: bool = False, **sections: Any) -> Health:
+        changed = settings.model_copy(update=sections)
+        used = Databases(changed, component="tests") if anew or sections else databases
+        checks = HealthChecks(changed, used, client, MaintenanceMode(used), shared=0)
+        made.append((used, checks))
+        return checks.check(HEALTH_PATHS[path])
+
+    yield check
+    for used, checks in made:
+        checks.close()
+        if used is not databases:
+            used.dispose()
+    with databases.engine("app").begin() as connection:
+        end_maintenance(connection)
 
 
-def failed(checks: HealthChecks) -> list[str]:
-    found = checks.run(ALL)
-    assert set(found) == set(ALL)
+def unreachable(settings: Settings, section: str) -> dict[str, Any]:
+    """Return a section of a database whose port is closed, by its name."""
+    return {section: getattr(settings, section).model_copy(update={"port": free_port()})}
+
+
+@contextmanager
+def read_only(settings: Settings, section: str) -> Iterator[None]:
+    """Make a database read only for new connections, like a standby."""
+    database = getattr(settings, section)
+    engine = sa.create_engine(database.url(), isolation_level="AUTOCOMMIT")
+    statement = f'ALTER DATABASE "{database.name}" SET default_transaction_read_only = %s'
+    try:
+        with engine.connect() as connection:
+            connection.execute(sa.text(statement % "on"))
+        yield
+    finally:
+        with engine.connect() as connection:
+            connection.execute(sa.text("SET default_transaction_read_only = off"))
+            connection.execute(sa.text(statement % "off"))
+        engine.dispose()
+
+
+def failed(health: Health) -> list[str]:
+    return [name for name, state in health.checks.items() if state == "failed"]
+
+
+def seen(health: Health) -> tuple[str, int, list[str]]:
+    return health.grade, health.status, failed(health)
+
+
+def line_of(health: Health) -> str:
+    """Return the only line."""
+    (line,) = health.faults
+    assert "secret-host" not in line
+    return line
+
+
+def test_without_a_fault_the_grade_is_ok(check, settings) -> None:
+    for path, read_only_path in (("/_health", False), ("/_health_ro", True)):
+        health = check(path)
+        assert seen(health) == ("ok", 200, [])
+        assert health.faults == ()
+        assert set(health.checks.values()) == {"ok"}
+        assert list(health.checks) == [
+            each.name for each in checks_of(settings, read_only=read_only_path)
+        ]
+
+
+def test_every_check_can_be_seen(settings) -> None:
+    """With separate replicas and the store, the reply has a check for each row of the table."""
+    twins = {}
+    for name in DATABASES:
+        twins.update(unreachable(settings, f"{name}_ro"))
+    seen = {each.name for each in checks_of(settings.model_copy(update=twins), read_only=False)}
+    assert seen == {each.name for each in CHECKS}
+
+
+@pytest.mark.parametrize(
+    ("section", "grade", "expected", "words"),
+    [
+        ("database_ro", "degraded", ["database_ro"], "replica of the database app"),
+        (
+            "database_ingest_ro",
+            "degraded",
+            ["database_ingest_ro"],
+            "replica of the database ingest",
+        ),
+        ("database_musicbrainz", "degraded", ["database_musicbrainz"], "have no metadata"),
+        (
+            "database_musicbrainz_ro",
+            "degraded",
+            ["database_musicbrainz_ro"],
+            "replica of the database musicbrainz",
+        ),
+        ("database_ingest", "degraded", ["database_ingest"], "ingest refuses submissions"),
+        ("database_fingerprint", "degraded", ["database_fingerprint"], "no submission is imported"),
+        ("database_fingerprint_ro", "degraded", ["tracks"], "tracks cannot be read"),
+        ("database", "error", ["keys", "database", "maintenance"], "API keys cannot be read"),
+    ],
+)
+def test_an_unreachable_database(check, settings, section, grade, expected, words) -> None:
+    health = check(**unreachable(settings, section))
+    assert seen(health) == (grade, 503 if grade == "error" else 200, expected)
+    assert words in line_of(health)
+    lookups_fail = bool({"keys", "tracks"} & set(expected))
+    assert check("/_health_ro", **unreachable(settings, section)).status == (
+        503 if lookups_fail else 200
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("database", "app refuses writes"),
+        ("database_ingest", "ingest refuses submissions"),
+        ("database_fingerprint", "fingerprint refuses writes"),
+    ],
+)
+def test_a_read_only_database(check, settings, section, words) -> None:
+    with read_only(settings, section):
+        health = check(anew=True)
+        lookups = check("/_health_ro", anew=True)
+    assert seen(health) == ("degraded", 200, [section])
+    assert words in line_of(health)
+    assert seen(lookups) == ("ok", 200, [])
+
+
+def test_lookups_go_on_without_a_place_for_submissions_and_the_reverse(
+    check, settings, client
+) -> None:
+    no_ingest = unreachable(settings, "database_ingest")
+    assert check(**no_ingest).grade == "degraded"
+    client.flushdb()
+    assert check().grade == "degraded"
+    assert check(**no_ingest).grade == "error"
+
+
+def test_an_unreachable_redis(settings, databases) -> None:
+    with connect(RedisSettings(host="127.0.0.1", port=free_port())) as closed:
+        checks = HealthChecks(settings, databases, closed, MaintenanceMode(databases))
+        health, lookups = (checks.check(path) for path in HEALTH_PATHS.values())
+        checks.close()
+    assert seen(health) == ("degraded", 200, ["redis"])
+    assert "Redis does not reply" in line_of(health)
+    assert health.checks["worker"] == health.checks["beat"] == health.checks["index"] == "unknown"
+    assert seen(lookups) == ("error", 503, ["redis"])
+
+
+def test_without_a_worker(check, client) -> None:
+    client.flushdb()
+    heartbeats.store_beat(client)
+    health = check()
+    every_queue = [f"worker_{name}" for name in queues.NAMES]
+    assert seen(health) == ("degraded", 200, ["worker", *every_queue])
+    assert "start the workers" in line_of(health)
+    assert seen(check("/_health_ro")) == ("error", 503, ["worker", "worker_lookup"])
+
+
+@pytest.mark.parametrize("queue", queues.QUEUES, ids=lambda queue: queue.name)
+def test_a_queue_without_a_worker(check, client, queue) -> None:
+    for report in WORKERS:
+        served = tuple(name for name in report.queues if name != queue.name)
+        heartbeats.store(client, replace(report, queues=served))
+    health = check()
+    assert seen(health) == ("degraded", 200, [f"worker_{queue.name}"])
+    line = line_of(health)
+    assert f"no worker serves the queue {queue.name}: start one with `-Q " in line
+    assert check("/_health_ro").status == (503 if queue.name == queues.LOOKUP else 200)
+
+
+def test_a_worker_of_an_older_version_may_serve_any_queue(check, client) -> None:
+    client.delete("worker:report:lookup-1@secret-host")
+    health = check()
+    assert seen(health) == ("degraded", 200, ["worker"])
+    assert "restart the workers" in line_of(health)
+    assert health.checks["worker_lookup"] == "unknown"
+    assert check("/_health_ro").status == 200
+
+
+@pytest.mark.parametrize("condition", [each for each in Condition if each is not Condition.OK])
+def test_a_fault_of_the_index(check, client, condition) -> None:
+    bad = replace(LOOKUP, node="lookup-2@secret-host", index=condition)
+    heartbeats.store(client, bad)
+    health = check()
+    assert seen(health) == ("degraded", 200, ["index"])
+    assert line_of(health) == f"1 of 2 workers: {INDEX_ADVICE[condition]}"
+    assert seen(check("/_health_ro")) == ("degraded", 200, ["index"])
+    heartbeats.store(client, replace(LOOKUP, index=condition))
+    health = check()
+    assert seen(health) == ("degraded", 200, ["index", "search"])
+    assert line_of(health) == f"2 of 2 workers: {INDEX_ADVICE[condition]}"
+    assert seen(check("/_health_ro")) == ("error", 503, ["index", "search"])
+
+
+def test_the_worst_condition_is_told(check, client) -> None:
+    for number, condition in enumerate(Condition):
+        heartbeats.store(client, replace(LOOKUP, node=f"lookup-{number}@x", index=condition))
+    assert INDEX_ADVICE[Condition.FOREIGN] in line_of(check())
+
+
+def test_a_lookup_worker_without_a_condition_may_have_a_usable_index(check, client) -> None:
+    heartbeats.store(client, replace(LOOKUP, index=Condition.DAMAGED))
+    heartbeats.store(client, replace(LOOKUP, node="lookup-2@secret-host", index=None))
+    assert seen(check("/_health_ro")) == ("degraded", 200, ["index"])
+
+
+def test_a_condition_of_a_newer_version_is_not_known(check, client) -> None:
+    key = f"worker:report:{LOOKUP.node}"
+    client.set(key, client.get(key).replace(b'"ok"', b'"sideways"'))
+    health = check("/_health_ro")
+    assert seen(health) == ("ok", 200, [])
+    assert health.checks["index"] == health.checks["search"] == "unknown"
+
+
+def test_a_lookup_worker_that_has_not_reported_a_condition_yet_is_no_fault(check, client) -> None:
+    heartbeats.store(client, replace(LOOKUP, index=None, store=None))
+    health = check("/_health_ro")
+    assert seen(health) == ("ok", 200, [])
+    assert health.checks["index"] == health.checks["search"] == health.checks["store"] == "unknown"
+
+
+@pytest.mark.parametrize("condition", [each for each in Condition if each is not Condition.OK])
+def test_a_fault_of_the_store(check, client, condition) -> None:
+    heartbeats.store(client, replace(LOOKUP, store=condition))
+    health = check()
+    assert seen(health) == ("degraded", 200, ["store"])
+    assert line_of(health) == f"1 of 1 workers: {STORE_ADVICE[condition]}"
+    assert seen(check("/_health_ro")) == ("degraded", 200, ["store"])
+
+
+def test_a_disabled_store_is_not_checked(check, settings) -> None:
+    disabled = settings.fingerprint_store.model_copy(update={"enabled": False})
+    assert "store" not in check(fingerprint_store=disabled).checks
+
+
+def test_without_beat(check, client) -> None:
+    client.delete("beat:published")
+    health = check()
+    assert seen(health) == ("degraded", 200, ["beat"])
+    assert "start one beat process" in line_of(health)
+
+
+def test_a_clock_that_is_ahead(check, client, monkeypatch) -> None:
+    now = time.time()
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time", lambda: now + 8)
+        heartbeats.store(client, LOOKUP)
+    health = check()
+    assert seen(health) == ("degraded", 200, ["clocks"])
+    assert "NTP" in line_of(health)
+
+
+def test_the_clock_of_redis_differs(check, monkeypatch) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now - 8)
+    assert seen(check()) == ("degraded", 200, ["clocks"])
+
+
+def test_during_maintenance(check, databases, client) -> None:
+    with databases.engine("app").begin() as connection:
+        begin_maintenance(connection, "moving secret-host")
+    health = check()
+    assert seen(health) == ("degraded", 200, ["maintenance"])
+    assert "acoustid maintenance off" in line_of(health)
+    assert seen(check("/_health_ro")) == ("ok", 200, [])
+    client.flushdb()  # no lookups either
+    assert check().grade == "error"
+
+
+def test_the_table_of_the_maintenance_mode_is_missing(check, databases) -> None:
+    rename = "ALTER TABLE {} RENAME TO {}"
+    with databases.engine("app").begin() as connection:
+        connection.execute(sa.text(rename.format("maintenance", "other")))
+    try:
+        health = check()
+    finally:
+        with databases.engine("app").begin() as connection:
+            connection.execute(sa.text(rename.format("other", "maintenance")))
+    assert seen(health) == ("degraded", 200, ["maintenance"])
+    assert "acoustid migrate" in line_of(health)
+
+
+def test_a_front_end_that_is_stopping(settings, databases, client) -> None:
+    checks = HealthChecks(settings, databases, client, MaintenanceMode(databases))
+    assert checks.check(HEALTH_PATHS["/_health"]).status == 200
+    checks.stop()
+    for path in HEALTH_PATHS.values():
+        health = checks.check(path)
+        assert seen(health) == ("error", 503, [])
+        assert "stopping" in line_of(health)
     checks.close()
-    return [name for name, state in found.items() if state == "failed"]
 
 
-def test_all_checks_succeed(databases, client, index) -> None:
-    with open_writer(index.path):
-        checks = HealthChecks(databases, client, index)
-        assert checks.run(ALL) == dict.fromkeys(ALL, "ok")
-        assert failed(checks) == []
-
-
-def test_the_database_check_writes_but_changes_no_table(databases, client, index) -> None:
+def test_the_write_check_changes_no_table(check, databases) -> None:
     churn = sa.text("SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_sys_tables")
-    checks = HealthChecks(databases, client, index)
     with databases.engine("app").connect() as connection:
         connection.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
         before = connection.execute(churn).scalar_one()
         started = connection.execute(sa.text("SELECT pg_current_wal_insert_lsn()")).scalar_one()
-        assert checks.run(["database"]) == {"database": "ok"}
+        assert check().checks["database"] == "ok"
         written = connection.execute(
             sa.text("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), :started)"),
             {"started": started},
@@ -63,64 +368,39 @@ def test_the_database_check_writes_but_changes_no_table(databases, client, index
         connection.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
         assert connection.execute(churn).scalar_one() == before
     assert written > 0
-    checks.close()
 
 
-def test_a_read_only_database_fails(settings, client, index) -> None:
-    databases = Databases(settings, component="tests")
+def test_requests_within_a_second_share_a_result(settings, client) -> None:
+    probed = Databases(settings, component="probe")
+    statements: list[str] = []
     sa.event.listen(
-        databases.engine("app"),
-        "begin",
-        lambda connection: connection.execute(sa.text("SET TRANSACTION READ ONLY")),
+        probed.engine("ingest"),
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, *_: statements.append(statement),
     )
-    assert failed(HealthChecks(databases, client, index)) == ["database"]
-    databases.dispose()
+    checks = HealthChecks(settings, probed, client, MaintenanceMode(probed), shared=60)
+    for _ in range(20):
+        assert checks.check(HEALTH_PATHS["/_health"]).grade == "ok"
+    assert len([each for each in statements if "pg_logical_emit_message" in each]) == 1
+    checks.close()
+    probed.dispose()
 
 
-def test_an_unreachable_database_fails(settings, client, index) -> None:
-    unreachable = settings.database.model_copy(update={"port": free_port()})
-    databases = Databases(settings.model_copy(update={"database": unreachable}), component="tests")
-    with structlog.testing.capture_logs() as logs:
-        assert failed(HealthChecks(databases, client, index)) == ["database"]
-    assert [entry["check"] for entry in logs] == ["database"]
-    databases.dispose()
-
-
-def test_an_unreachable_redis_fails(databases, index) -> None:
-    with connect(RedisSettings(host="127.0.0.1", port=free_port())) as unreachable:
-        assert failed(HealthChecks(databases, unreachable, index)) == ["redis", "worker"]
-
-
-def test_a_damaged_index_fails(databases, client, index) -> None:
-    with open_writer(index.path):
-        pass
-    for file in index.path.iterdir():
-        if file.is_file():
-            file.write_bytes(b"rubbish")
-    assert failed(HealthChecks(databases, client, index)) == ["index"]
-
-
-def test_an_unreachable_index_server_fails(databases, client) -> None:
-    unreachable = FingerprintIndexSettings(protocol="http", host="127.0.0.1", port=free_port())
-    assert failed(HealthChecks(databases, client, unreachable)) == ["index"]
-
-
-def test_no_heartbeat_of_a_worker_fails(databases, client, index) -> None:
-    client.flushdb()
-    assert failed(HealthChecks(databases, client, index)) == ["worker"]
-
-
-def test_a_check_that_hangs_fails_at_the_deadline_and_runs_once(databases, index) -> None:
+def test_a_check_that_hangs_fails_at_the_deadline_and_runs_once(settings, databases) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        settings = RedisSettings(host="127.0.0.1", port=silent.getsockname()[1])
-        with connect(settings, timeout=30) as client:
-            checks = HealthChecks(databases, client, index, deadline=0.2)
+        hanging = RedisSettings(host="127.0.0.1", port=silent.getsockname()[1])
+        with connect(hanging, timeout=30) as client, structlog.testing.capture_logs() as logs:
+            checks = HealthChecks(
+                settings, databases, client, MaintenanceMode(databases), deadline=0.5, shared=0
+            )
+            begun = time.monotonic()
             for _ in range(5):
-                found = checks.run(("redis", "index"))
-                assert found == {"redis": "failed", "index": "ok"}
+                assert failed(checks.check(HEALTH_PATHS["/_health"])) == ["redis"]
+            assert time.monotonic() - begun < 5 * 0.5  # only the first request waits
             silent.settimeout(0.2)
             connection, _ = silent.accept()
             with pytest.raises(TimeoutError):
                 silent.accept()
             connection.close()
             checks.close()
+    assert {entry["check"] for entry in logs} == {"redis"}

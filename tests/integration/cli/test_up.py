@@ -125,6 +125,14 @@ def test_status_shows_queues_positions_and_counts(state: State) -> None:
     }
 
 
+def test_every_health_check_succeeds(state: State, data: DataDir) -> None:
+    """The workers serve every queue, and beat publishes."""
+    health = eventually(lambda: (found := status(data)["health"])["status"] == "ok" and found)
+    assert health["faults"] == []
+    assert "failed" not in health["checks"].values()
+    assert {"beat", *(f"worker_{queue}" for queue in state["queues"])} <= set(health["checks"])
+
+
 def test_status_has_urls_of_the_databases(state: State) -> None:
     for name in ("app", "ingest", "fingerprint", "musicbrainz"):
         psycopg2.connect(state["databases"][name]).close()

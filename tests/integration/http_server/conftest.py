@@ -24,12 +24,12 @@ class PlainServer:
         process: the process of the server.
     """
 
-    def __init__(self, log: Path, limits: dict[str, float]) -> None:
+    def __init__(self, log: Path, limits: dict[str, float], drain_time: float = 0.0) -> None:
         self.port = free_port()
         command = (sys.executable, "-m", "tests.support.processes.wsgi_application", str(self.port))
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                (*command, json.dumps(limits)), stdout=output, stderr=output
+                (*command, json.dumps(limits), str(drain_time)), stdout=output, stderr=output
             )
         eventually(self._answers, PATIENCE)
 
@@ -76,8 +76,8 @@ def make_server(tmp_path: Path) -> Iterator[Callable[..., PlainServer]]:
     """Return a function that starts a server with limits; it is stopped after the test."""
     made: list[PlainServer] = []
 
-    def make(**limits: float) -> PlainServer:
-        made.append(PlainServer(tmp_path / "server.log", limits))
+    def make(*, drain_time: float = 0.0, **limits: float) -> PlainServer:
+        made.append(PlainServer(tmp_path / "server.log", limits, drain_time))
         return made[-1]
 
     yield make

@@ -1,4 +1,4 @@
-"""After SIGTERM requests in progress are answered, and no connection is reset."""
+"""After SIGTERM the server drains, then requests in progress are answered; none is reset."""
 
 import signal
 import socket
@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 
 from tests.integration.http_server.conftest import PlainServer, read_all
+from tests.support.polling import eventually
 
 Make = Callable[..., PlainServer]
 SLEEP = b"GET /sleep?%s HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -67,3 +68,39 @@ def test_idle_connections_and_incomplete_requests_do_not_delay_the_stop(make_ser
         with suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
         client.close()
+
+
+def drains(server: PlainServer) -> bool:
+    """Return whether the application knows that the server drains."""
+    reply = server.exchange(b"GET /draining HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert reply.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503"))
+    return b" 503 " in reply
+
+
+def test_the_server_goes_on_during_the_drain_time(make_server: Make) -> None:
+    server = make_server(drain_time=1.5)
+    assert not drains(server)
+    begun = time.monotonic()
+    server.process.terminate()
+    eventually(lambda: drains(server))
+    while time.monotonic() - begun < 1.2:  # new connections are accepted, too
+        assert drains(server)
+    assert server.process.wait(TIMEOUT) == 0
+    assert 1.4 < time.monotonic() - begun < 6
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_the_drain_time(make_server: Make, number) -> None:
+    server = make_server(drain_time=60)
+    assert not drains(server)
+    server.process.terminate()
+    eventually(lambda: drains(server))
+    server.process.send_signal(number)
+    assert server.process.wait(TIMEOUT) == 0
+
+
+def test_ctrl_c_does_not_drain(make_server: Make) -> None:
+    server = make_server(drain_time=60)
+    assert not drains(server)
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(TIMEOUT) == 0

@@ -1,6 +1,6 @@
 """A WSGI application for tests of the HTTP server. This module runs it as a process.
 
-Arguments: a port, and limits as JSON.
+Arguments: a port, limits as JSON, and the drain time in seconds.
 """
 
 import json
@@ -14,6 +14,7 @@ from http_server.listening import listen
 from http_server.replies import json_reply
 from http_server.server import ServerOptions, run
 
+draining: list[bool] = []
 LARGE = 32 * 2**20
 THREADS = 8
 
@@ -26,6 +27,9 @@ def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[
     if path == "/large":
         start("200 OK", [("Content-Type", "application/octet-stream")])
         return iter_large()
+    if path == "/draining":
+        start("503 Service Unavailable" if draining else "200 OK", [("Content-Length", "0")])
+        return [b""]
     body = environ["wsgi.input"].read()
     seen = {name: value for name, value in environ.items() if isinstance(value, str)}
     reply = json.dumps({"size": len(body), "environ": seen}).encode()
@@ -50,5 +54,7 @@ if __name__ == "__main__":
         THREADS,
         describe,
         fixed={"/alive": json_reply(200, b"{}")},
+        drain_time=float(sys.argv[3]),
+        on_drain=lambda: draining.append(True),
     )
     run(application, listen("127.0.0.1", int(sys.argv[1])), options)

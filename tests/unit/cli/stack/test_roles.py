@@ -1,5 +1,8 @@
 """The roles of a stack."""
 
+from dataclasses import replace
+from signal import Signals
+
 from cli.stack.roles import Layout, Role, roles
 from cli.stack.stopping import StopOrder
 
@@ -38,6 +41,12 @@ def test_command_lines_have_no_secrets() -> None:
 def test_flower_listens_on_loopback_only() -> None:
     assert "--address=127.0.0.1" in by_name()["flower"].command
     assert by_name()["flower"].port == 5555
+
+
+def test_the_front_end_has_its_drain_time_before_it_is_killed() -> None:
+    (first, seconds), *others = by_name()["api"].escalation
+    draining = by_name(replace(LAYOUT, drain_time=40.0))["api"].escalation
+    assert draining == ((first, seconds + 40.0), (Signals.SIGINT, seconds), *others)
 
 
 def test_flower_is_optional() -> None:

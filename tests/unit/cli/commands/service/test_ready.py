@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from click.testing import CliRunner
 
-from cli.commands.service.ready import wait_for_api
+from cli.commands.service import ready as command
+from cli.commands.service.ready import ready, wait_for_api
 from cli.errors import StackError
 from cli.stack.servers.ports import free_port
 
@@ -48,6 +50,16 @@ def test_wait_for_api_returns_when_the_api_is_healthy() -> None:
 def test_the_error_quotes_the_last_reply() -> None:
     with health_server([503]) as url, pytest.raises(StackError, match=r"503 .*index"):
         wait_for_api(url, time.monotonic())
+
+
+def test_lookups_that_are_not_answered_are_reported_and_no_error(monkeypatch) -> None:
+    """Otherwise `acoustid up` would stop the stack whose index is being filled."""
+    monkeypatch.setattr(command, "LOOKUPS_TIMEOUT", 0.0)
+    with health_server([200, 503]) as url:
+        result = CliRunner().invoke(ready, ["--api", url.removesuffix("/_health")])
+    assert result.exit_code == 0
+    assert "lookups are not answered yet: " in result.output
+    assert '{"failed": ["index"]}' in result.output
 
 
 def test_an_unreachable_api_is_an_error() -> None:

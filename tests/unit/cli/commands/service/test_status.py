@@ -68,6 +68,7 @@ def test_the_text_contains_the_values_of_the_json() -> None:
             "index": {"position": 7, "database_position": 9},
             "store": {"position": 7, "fingerprints": 5, "segments": 1, "bytes": 4000},
             "counts": {"tracks": 1, "fingerprints": 2, "submissions": {"failed": 4}},
+            "health": {"status": "degraded", "faults": ["start one beat process"]},
             "demo": {"client": "8XaBELgH", "user": "abc"},
         }
     )
@@ -78,6 +79,7 @@ def test_the_text_contains_the_values_of_the_json() -> None:
         "position 7, database position 9",
         "tracks 1, fingerprints 2",
         "failed 4",
+        "degraded\n  start one beat process",
         "client=8XaBELgH user=abc",
     ):
         assert expected in text

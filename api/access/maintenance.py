@@ -1,0 +1,78 @@
+"""Refuses requests that write to a database while the service is under maintenance."""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from api.http.errors import ServiceUnavailableError
+from pipeline.catalog.app.maintenance import Maintenance, find_maintenance
+from pipeline.runtime.databases import SHORTEST_LIMIT, Databases, limit_statements
+
+CACHED: Final = 2.0
+"""Seconds for which a front end uses a state that it has read."""
+
+RETRY_AFTER: Final = 300
+"""Seconds after which a client should try again. The end of the maintenance is not known."""
+
+
+class MaintenanceMode:
+    """The state of the maintenance mode. Thread-safe.
+
+    Args:
+        databases: the state is in the app database.
+        clock: a monotonic clock, in seconds.
+    """
+
+    def __init__(self, databases: Databases, clock: Callable[[], float] = time.monotonic) -> None:
+        self._databases = databases
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._state: Maintenance | None = None
+        self._read_again = -math.inf
+
+    def current(self, deadline: float = math.inf) -> Maintenance | None:
+        """Return the maintenance, None if it is off. The state is at most `CACHED` seconds old.
+
+        Args:
+            deadline: time at which the query is cancelled, on the monotonic clock.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database is unreachable.
+            ServiceUnavailableError: another thread is reading the state at the deadline.
+        """
+        if self._clock() < self._read_again:
+            return self._state
+        seconds = deadline - time.monotonic()
+        if not self._lock.acquire(timeout=max(0.0, seconds) if seconds < math.inf else -1):
+            raise ServiceUnavailableError
+        try:
+            begun = self._clock()
+            if begun >= self._read_again:
+                self._state = self._read(deadline)
+                self._read_again = begun + CACHED
+            return self._state
+        finally:
+            self._lock.release()
+
+    def refuse(self, deadline: float = math.inf) -> None:
+        """Raise an error if the service is under maintenance; see `current`.
+
+        Raises:
+            ServiceUnavailableError: it is. The message has the operator's reason.
+        """
+        found = self.current(deadline)
+        if found is not None:
+            reason = f" ({found.reason})" if found.reason else ""
+            raise ServiceUnavailableError(
+                RETRY_AFTER,
+                "the server is under maintenance and refuses submissions and new accounts"
+                f"{reason}; send the request again in {RETRY_AFTER // 60} minutes",
+            )
+
+    def _read(self, deadline: float) -> Maintenance | None:
+        with self._databases.engine("app").connect() as connection:
+            if deadline < math.inf:
+                limit_statements(connection, max(deadline - time.monotonic(), SHORTEST_LIMIT))
+            return find_maintenance(connection)

@@ -1,0 +1,189 @@
+"""Judge the outcome of a probe: the state of a check, and the line for the operator."""
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from api.health.probes import Outcome
+from pipeline.lookups.condition import Condition
+from tasks.queues import LOOKUP, TaskQueue, queues_by_worker
+from tasks.redis_state.heartbeats import ALIVE_SECONDS, Processes
+
+MAX_CLOCK_DIFFERENCE: Final = 5.0
+"""Maximum difference of two clocks in seconds."""
+
+
+class State(StrEnum):
+    """The state of a check."""
+
+    OK = "ok"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    """Another check has failed, or no worker has reported a condition yet."""
+
+
+class Judgement(NamedTuple):
+    """The state of a check, and a line that names the fault and what to do; empty without one."""
+
+    state: State
+    line: str = ""
+
+
+Judge = Callable[[Outcome], Judgement]
+
+PASSED: Final = Judgement(State.OK)
+NOT_KNOWN: Final = Judgement(State.UNKNOWN)
+
+WORST_FIRST: Final = (
+    Condition.FOREIGN,
+    Condition.DAMAGED,
+    Condition.MISSING,
+    Condition.UNREACHABLE,
+    Condition.FILLING,
+)
+"""The conditions that are faults, the worst one first."""
+
+INDEX_ADVICE: Final[Mapping[Condition, str]] = {
+    Condition.FOREIGN: (
+        "the index belongs to another database: check [fingerprint_index] and "
+        "[database_fingerprint], then run `acoustid index rebuild`"
+    ),
+    Condition.DAMAGED: (
+        "the index is damaged: `acoustid index verify` names the file, "
+        "`acoustid index rebuild` rebuilds the index"
+    ),
+    Condition.MISSING: (
+        "the index is missing: check [fingerprint_index] of the workers; the worker of the queue "
+        "index fills a new one"
+    ),
+    Condition.UNREACHABLE: (
+        "the index cannot be used: check that the servers of [fingerprint_index] and the database "
+        "fingerprint reply"
+    ),
+    Condition.FILLING: "the index is not complete: the worker of the queue index fills it",
+}
+"""What to do about each condition of the index."""
+
+STORE_ADVICE: Final[Mapping[Condition, str]] = {
+    Condition.FOREIGN: (
+        "the fingerprint store belongs to another database: check [fingerprint_store] and "
+        "[database_fingerprint], then run `acoustid store rebuild`"
+    ),
+    Condition.DAMAGED: (
+        "the fingerprint store is damaged: `acoustid store check` names the file, "
+        "`acoustid store rebuild` rebuilds the store"
+    ),
+    Condition.MISSING: (
+        "the fingerprint store is missing: check [fingerprint_store] of the workers; the worker of "
+        "the queue index fills a new one"
+    ),
+    Condition.UNREACHABLE: (
+        "the fingerprint store cannot be compared with the database fingerprint: check that the "
+        "database replies"
+    ),
+    Condition.FILLING: (
+        "the fingerprint store is not complete: the worker of the queue index fills it"
+    ),
+}
+"""What to do about each condition of the fingerprint store."""
+
+
+def succeeded(line: str) -> Judge:
+    """Return a judge: the check fails if its probe did."""
+    return lambda outcome: Judgement(State.FAILED, line) if outcome.failed else PASSED
+
+
+def _of_processes(judge: Callable[[Processes], Judgement]) -> Judge:
+    """Return a judge of workers and beat, whose state is not known while Redis is unreachable."""
+
+    def judge_outcome(outcome: Outcome) -> Judgement:
+        return judge(outcome.value) if isinstance(outcome.value, Processes) else NOT_KNOWN
+
+    return judge_outcome
+
+
+@_of_processes
+def any_worker(found: Processes) -> Judgement:
+    """Fail without a worker, and if a worker reports no queues."""
+    if found.unreported:
+        line = "a worker of an older version does not report its queues: restart the workers"
+        return Judgement(State.FAILED, line)
+    if not found.reports:
+        line = f"no worker has sent a heartbeat for {ALIVE_SECONDS:g} s: start the workers"
+        return Judgement(State.FAILED, line)
+    return PASSED
+
+
+def worker_of(queue: TaskQueue) -> Judge:
+    """Return a judge that fails if no worker serves a queue."""
+    served = ",".join(queues_by_worker()[queue.worker])
+    line = f"no worker serves the queue {queue.name}: start one with `-Q {served}`"
+
+    @_of_processes
+    def judge(found: Processes) -> Judgement:
+        if any(queue.name in report.queues for report in found.reports):
+            return PASSED
+        return NOT_KNOWN if found.unreported else Judgement(State.FAILED, line)
+
+    return judge
+
+
+@_of_processes
+def index(found: Processes) -> Judgement:
+    """Fail if a worker reports a fault of its index; the line names the worst."""
+    return _worst([report.index for report in found.reports], INDEX_ADVICE)
+
+
+@_of_processes
+def store(found: Processes) -> Judgement:
+    """Fail if a worker reports a fault of its fingerprint store; the line names the worst."""
+    return _worst([report.store for report in found.reports], STORE_ADVICE)
+
+
+@_of_processes
+def search(found: Processes) -> Judgement:
+    """Fail if every lookup worker reports a fault of its index, which the line of `index` names."""
+    conditions = [report.index for report in found.reports if LOOKUP in report.queues]
+    if Condition.OK in conditions:
+        return PASSED
+    if not conditions or None in conditions or found.unreported:
+        return NOT_KNOWN
+    return Judgement(State.FAILED)
+
+
+@_of_processes
+def beat(found: Processes) -> Judgement:
+    """Fail if beat publishes no tasks."""
+    line = f"beat has published no task for {ALIVE_SECONDS:g} s: start one beat process"
+    return PASSED if found.beat else Judgement(State.FAILED, line)
+
+
+@_of_processes
+def clocks(found: Processes) -> Judgement:
+    """Fail if the clock of this process differs from that of Redis or of a worker."""
+    line = (
+        f"the clocks of the hosts differ by over {MAX_CLOCK_DIFFERENCE:g} s: synchronize the hosts "
+        "of the front ends, the workers and Redis with NTP"
+    )
+    differ = found.clock_difference > MAX_CLOCK_DIFFERENCE
+    return Judgement(State.FAILED, line) if differ else PASSED
+
+
+def maintenance(outcome: Outcome) -> Judgement:
+    """Fail during maintenance, and if the mode cannot be read."""
+    if outcome.failed:
+        line = "the maintenance mode cannot be read: run `acoustid migrate`"
+        return Judgement(State.FAILED, line)
+    line = "submissions are refused: end the maintenance with `acoustid maintenance off`"
+    return PASSED if outcome.value is None else Judgement(State.FAILED, line)
+
+
+def _worst(conditions: Iterable[Condition | None], advice: Mapping[Condition, str]) -> Judgement:
+    known = [condition for condition in conditions if condition is not None]
+    if not known:
+        return NOT_KNOWN
+    for condition in WORST_FIRST:
+        if affected := known.count(condition):
+            line = f"{affected} of {len(known)} workers: {advice[condition]}"
+            return Judgement(State.FAILED, line)
+    return PASSED
