@@ -81,6 +81,7 @@ class EditEndpoint(KeyedEndpoint):
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Make the edit. After the reply, no client gets an older answer."""
+        self.access.maintenance.refuse(request.deadline)
         author = Author(request.account_id, need_note(request.parameters))
         try:
             made = self.edit(author, request.parameters)

@@ -66,7 +66,10 @@ def report_track(databases: Databases, name: TrackName) -> Report | None:
         history = _edits(connection, [found.id, *(each["id"] for each in merged)])
     recordings = recordings_of_tracks(databases, [found.id]).get(found.id, [])
     report["mbids"] = [_recording(each) for each in recordings]
-    history += [{"time": each["merged"], "kind": "merge", "track": each["gid"]} for each in merged]
+    history += [
+        {"time": each["merged"], "kind": "merge", "changed": [f"track {each['gid']}"]}
+        for each in merged
+    ]
     history += _link_changes(databases, {each.link_id: each.mbid for each in recordings})
     report["history"] = sorted(history, key=lambda each: each["time"])
     _name_accounts_and_formats(databases, report)
@@ -148,6 +151,7 @@ def _edits(connection: sa.Connection, track_ids: Collection[int]) -> list[Report
             "time": each.created,
             "kind": each.kind,
             "edit": each.id,
+            "changed": each.subjects(),
             "account": each.account_id,
             "note": each.note,
             "undone_by": each.undone_by,
@@ -166,7 +170,7 @@ def _link_changes(databases: Databases, links: Mapping[int, UUID]) -> list[Repor
         {
             "time": row.created,
             "kind": "disable link" if row.disabled else "enable link",
-            "mbid": str(links[row.track_mbid_id]),
+            "changed": [f"MBID {links[row.track_mbid_id]}"],
             "account": row.account_id,
             "note": row.note or "",
         }

@@ -11,6 +11,7 @@ import click
 from cli.commands.admin.catalogue import TrackParameter, changing_catalogue, open_databases
 from cli.errors import StackError
 from cli.stack import data_directory
+from cli.text_table import echo_json
 from pipeline.catalog.app.accounts import ensure_bot_account, find_account_by_id
 from pipeline.catalog.edits import edit_log
 from pipeline.catalog.edits.edit_log import MAX_NOTE, Author, Edit
@@ -90,7 +91,7 @@ def list_edits(data_dir: Path, track: TrackName | None, limit: int) -> None:
                     raise StackError(f"there is no track {track}")
                 found = edit_log.edits_of_tracks(connection, [known.id], limit)
         names = _names(databases, found)
-    click.echo(json.dumps([_described(each, names) for each in found], indent=2))
+    echo_json([_described(each, names) for each in found])
 
 
 @edits.command()
@@ -104,7 +105,7 @@ def show(data_dir: Path, edit_id: int) -> None:
             undoes = edit_log.undone_edit(connection, edit_id)
         described = _described(found, _names(databases, [found]))
     changes = [_changed(change) for change in found.changes]
-    click.echo(json.dumps({**described, "undoes": undoes, "changes": changes}, indent=2))
+    echo_json({**described, "undoes": undoes, "changes": changes})
 
 
 @edits.command()
@@ -213,10 +214,11 @@ def _described(edit: Edit, names: Mapping[int, str]) -> dict[str, Any]:
     return {
         "id": edit.id,
         "kind": edit.kind,
-        "created": edit.created.isoformat(),
+        "created": edit.created,
         "account": {"id": edit.account_id, "name": names.get(edit.account_id)},
         "note": edit.note,
         "track_ids": list(edit.track_ids),
+        "changed": edit.subjects(),
         "undone_by": edit.undone_by,
     }
 

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cli.commands.admin.catalogue import TrackParameter, changing_catalogue, open_databases
-from cli.commands.admin.track_text import track_text
+from cli.commands.admin.track_text import echo_track
 from cli.errors import StackError
 from cli.stack import data_directory
+from cli.text_table import echo_json
 from pipeline.catalog.fingerprint.track_merge import TrackMerge, merge_tracks, plan_merge
 from pipeline.catalog.fingerprint.track_merge_links import KINDS
 from pipeline.catalog.fingerprint.tracks import Track, TrackName
@@ -40,9 +40,9 @@ def show(data_dir: Path, track: TrackName, *, as_json: bool) -> None:
     if report is None:
         raise StackError(f"there is no track {track}")
     if as_json:
-        click.echo(json.dumps(report, indent=2, default=datetime.isoformat))
+        echo_json(report)
     else:
-        click.echo(track_text(report))
+        echo_track(report)
 
 
 @tracks.command()
@@ -116,12 +116,12 @@ def disabled_links(data_dir: Path, limit: int) -> None:
             "track": str(each.track),
             "mbid": str(each.mbid),
             "sources": each.sources,
-            "disabled": each.time.isoformat(),
+            "disabled": each.time,
             "note": each.note,
         }
         for each in found
     ]
-    click.echo(json.dumps(links, indent=2))
+    echo_json(links)
 
 
 def _described(plan: TrackMerge) -> dict[str, Any]:

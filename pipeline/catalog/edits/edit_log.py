@@ -53,6 +53,10 @@ class Edit:
     undone_by: int | None
     changes: Sequence[RowChange] = field(repr=False)
 
+    def subjects(self) -> list[str]:
+        """Return what was changed, each name once."""
+        return list(dict.fromkeys(change.subject() for change in self.changes))
+
 
 class EditInProgress:
     """The transaction of an edit.

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from pipeline.catalog.edits.row_changes import Row, RowChange, RowRecorder
+from pipeline.catalog.edits.row_changes import NAMES, Row, RowChange, RowRecorder, subject
 from pipeline.catalog.fingerprint.tables import (
     fingerprint,
     track,
@@ -17,16 +17,6 @@ from pipeline.catalog.fingerprint.tables import (
 from pipeline.catalog.fingerprint.tracks import find_tracks
 
 _LINKS: Final = (track_mbid, track_puid, track_meta, track_foreignid)
-
-_NAMES: Final[Mapping[sa.Table, tuple[str, str]]] = {
-    track: ("track", "gid"),
-    fingerprint: ("fingerprint", "id"),
-    track_mbid: ("MBID", "mbid"),
-    track_puid: ("PUID", "puid"),
-    track_meta: ("text", "meta_id"),
-    track_foreignid: ("foreign id", "foreignid_id"),
-}
-"""How an error text names a row or the value of a link: a word, and the column after it."""
 
 _REFERENCES: Final[Mapping[sa.Table, Sequence[sa.Column[Any]]]] = {
     track: (fingerprint.c.track_id, *(table.c.track_id for table in _LINKS), track.c.new_id),
@@ -122,7 +112,7 @@ class Reversal:
         table = change.table
         same = table.c.id == change.id
         if table in _LINKS:
-            value = _NAMES[table][1]
+            value = NAMES[table][1]
             same |= (table.c.track_id == before["track_id"]) & (table.c[value] == before[value])
         statement = sa.select(table.c.id).where(same)
         found = self._rows.connection.execute(statement).scalars().all()
@@ -133,7 +123,7 @@ class Reversal:
         reasons = []
         for column in _REFERENCES.get(change.table, ()):
             table = column.table
-            word, shown = _NAMES[table]
+            word, shown = NAMES[table]
             named = sa.select(table.c[shown]).where(column == change.id).order_by(table.c.id)
             verb = "is linked to" if table in _LINKS else "belongs to"
             if column.name in ("new_id", "merged_into"):
@@ -153,6 +143,5 @@ def _differences(table: sa.Table, after: Row, current: Row, names: set[str]) -> 
 
 
 def _name(table: sa.Table, row: Row) -> str:
-    word, column = _NAMES[table]
-    value = f"{word} {row[column]}"
+    value = subject(table, row)
     return f"the link of track {row['track_id']} to {value}" if table in _LINKS else value

@@ -24,6 +24,16 @@ TABLES: Final[Mapping[str, sa.Table]] = {
 }
 """The tables that edits change, by name. Each has the columns ``id`` and ``updated``."""
 
+NAMES: Final[Mapping[sa.Table, tuple[str, str]]] = {
+    track: ("track", "gid"),
+    fingerprint: ("fingerprint", "id"),
+    track_mbid: ("MBID", "mbid"),
+    track_puid: ("PUID", "puid"),
+    track_meta: ("text", "meta_id"),
+    track_foreignid: ("foreign id", "foreignid_id"),
+}
+"""How a text names a row, or the value of a link: a word, and the column after it."""
+
 Row = Mapping[str, Any]
 
 _READERS: Final[Mapping[type, Callable[[Any], Any]]] = {
@@ -66,6 +76,10 @@ class RowChange:
         table = TABLES[stored["table"]]
         before, after = (_row_from_json(table, stored[name]) for name in ("before", "after"))
         return cls(table, stored["id"], before, after)
+
+    def subject(self) -> str:
+        """Return what was changed: a track, a fingerprint, or the value of a link."""
+        return subject(self.table, self.before or self.after or {})
 
     def track_ids(self) -> set[int]:
         """Return the ids of the row's tracks, before and after."""
@@ -117,6 +131,12 @@ class RowRecorder:
         statement = sa.delete(table).where(table.c.id == row_id).returning(*table.c)
         before = dict(self.connection.execute(statement).mappings().one())
         self.changes.append(RowChange(table, row_id, before, None))
+
+
+def subject(table: sa.Table, row: Row) -> str:
+    """Return the name of a track or a fingerprint, or the value of a link."""
+    word, column = NAMES[table]
+    return f"{word} {row[column]}"
 
 
 def _row_to_json(row: Row | None) -> dict[str, Any] | None:

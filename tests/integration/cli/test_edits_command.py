@@ -142,8 +142,15 @@ def test_a_track_is_shown_with_its_history(run: Run, gid: UUID, importer: Import
         "undo",
     ]
     assert shown["history"][2]["undone_by"] == 2
+    assert shown["history"][2]["changed"] == [f"MBID {MBID}"]
     text = run("tracks", "show", 1).output
-    for part in (str(gid), "200 s, 230 s", "disabled", "track=Harbour, year=1999", "another song"):
+    for part in (
+        str(gid),
+        "200 s, 230 s",
+        "disable link",
+        "track=Harbour, year=1999",
+        "another song",
+    ):
         assert part in text
     assert "there is no track 99" in run("tracks", "show", 99).output
 
