@@ -134,12 +134,13 @@ def test_an_edit_waits_for_a_running_import(catalogue: Catalogue) -> None:
     waiting = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
     with ThreadPoolExecutor(1) as pool, engine.begin() as connection:
         lock_catalogue(connection)
-        editing = pool.submit(remove_fingerprint, catalogue.databases, AUTHOR, 2)
+        editing = pool.submit(unlink_mbid, catalogue.databases, AUTHOR, catalogue.gid, MBID)
         eventually(lambda: connection.execute(waiting).scalar_one())
         assert not editing.done()
+        connection.execute(sa.update(fp.track_mbid).values(submission_count=9))
         connection.commit()
         editing.result()
-    assert [row.id for row in catalogue.importer.rows(fp.fingerprint)] == [1, 3]
+    assert catalogue.links()[MBID] == (9, True)
 
 
 def test_an_import_that_matched_before_an_edit_matches_again(catalogue: Catalogue) -> None:
