@@ -251,8 +251,9 @@ class MethodNotAllowedError(ApiError):
 
     code, status = 101, 405
 
-    def __init__(self, allowed: str, hint: str = "use GET or POST") -> None:
-        super().__init__(f"method not allowed: {hint}", {"Allow": allowed})
+    def __init__(self, allowed: str) -> None:
+        usable = " or ".join(name for name in ("GET", "POST") if name in allowed.split(", "))
+        super().__init__(f"method not allowed: use {usable}", {"Allow": allowed})
 
 
 class InvalidBodyError(ApiError):

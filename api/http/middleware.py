@@ -93,7 +93,7 @@ class RequestMiddleware:
             raise MethodNotAllowedError(METHODS)
         if isinstance(resource, Endpoint) and resource.post_only and req.method != "POST":
             resource.count(request)
-            raise MethodNotAllowedError("POST", "use POST")
+            raise MethodNotAllowedError("POST")
 
     def process_response(
         self,

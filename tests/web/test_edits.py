@@ -213,7 +213,7 @@ def test_errors(service: Service) -> None:
         for path in PATHS:
             refused = web.http.simulate_request(method, f"/v2/edit/{path}")
             assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
-    assert code_of(web.get("/v2/edit/undo")) == 101
+    assert error_of(web.get("/v2/edit/undo"))["message"] == "method not allowed: use POST"
     xml = web.get("/v2/edit/undo", format="xml")
     assert (xml.status_code, "<code>101</code>" in xml.text) == (405, True)
 
