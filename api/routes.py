@@ -4,6 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from api.access.access_control import AccessControl
+from api.edits.admin_endpoint import EditEndpoint
+from api.edits.edits import (
+    LinkMbidEndpoint,
+    RemoveFingerprintEndpoint,
+    RemoveTextEndpoint,
+    SplitTrackEndpoint,
+    UndoEndpoint,
+    UnlinkMbidEndpoint,
+)
 from api.fingerprints import FingerprintEndpoint
 from api.front_end import FrontEnd
 from api.http.endpoint import Endpoint
@@ -40,6 +49,10 @@ def _with_access(endpoint: Callable[[AccessControl], Endpoint]) -> MakeEndpoint:
 
 def _with_databases(endpoint: Callable[[AccessControl, Databases], Endpoint]) -> MakeEndpoint:
     return lambda front_end: endpoint(front_end.access, front_end.databases)
+
+
+def _edit(endpoint: type[EditEndpoint]) -> MakeEndpoint:
+    return lambda front_end: endpoint(front_end.access, front_end.databases, front_end.redis)
 
 
 def _lookup(endpoint: type[LookupEndpoint]) -> MakeEndpoint:
@@ -86,6 +99,12 @@ ROUTES: Final[Mapping[str, MakeEndpoint]] = {
     "/v2/user/lookup": _with_access(UserLookupEndpoint),
     "/v2/user/create_anonymous": _with_databases(CreateAnonymousEndpoint),
     "/v2/user/create_musicbrainz": _create_musicbrainz,
+    "/v2/edit/unlink_mbid": _edit(UnlinkMbidEndpoint),
+    "/v2/edit/link_mbid": _edit(LinkMbidEndpoint),
+    "/v2/edit/remove_fingerprint": _edit(RemoveFingerprintEndpoint),
+    "/v2/edit/remove_text": _edit(RemoveTextEndpoint),
+    "/v2/edit/split_track": _edit(SplitTrackEndpoint),
+    "/v2/edit/undo": _edit(UndoEndpoint),
     "/v2/internal/update_lookup_stats": _with_databases(UpdateLookupStatsEndpoint),
     "/v2/internal/update_user_agent_stats": _with_databases(UpdateUserAgentStatsEndpoint),
     "/v2/internal/lookup_stats": _with_databases(LookupStatsEndpoint),

@@ -36,6 +36,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "accounts": "cli.commands.admin.accounts:accounts",
             "submissions": "cli.commands.admin.submissions:submissions",
             "tracks": "cli.commands.admin.tracks:tracks",
+            "edits": "cli.commands.admin.edits:edits",
             "index": "cli.commands.admin.index:index",
             "store": "cli.commands.admin.store:store",
             "musicbrainz": "cli.commands.admin.musicbrainz:musicbrainz",

@@ -212,13 +212,16 @@ class ApiKeys:
     def admin(self, parameters: Parameters, deadline: float = math.inf) -> Account:
         """Return the account whose key is in the parameter ``user``, an admin; see `account`.
 
+        Whether it is an admin is read from the database, so that a change counts at once.
+
         Raises:
             MissingParameterError: there is no ``user``.
             InvalidUserApiKeyError: the key is unknown.
             NotAllowedError: the account is not an admin.
         """
         account = self.account(parameters, deadline)
-        if not account.is_admin:
+        current = self.accounts.find_uncached(parameters.get("user") or "", deadline)
+        if current is None or not current.is_admin:
             raise NotAllowedError('"user" must be the key of an admin')
         return account
 

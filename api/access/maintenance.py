@@ -67,7 +67,7 @@ class MaintenanceMode:
             reason = f" ({found.reason})" if found.reason else ""
             raise ServiceUnavailableError(
                 RETRY_AFTER,
-                "the server is under maintenance and refuses submissions and new accounts"
+                "the server is under maintenance and refuses submissions, edits and new accounts"
                 f"{reason}; send the request again in {RETRY_AFTER // 60} minutes",
             )
 

@@ -79,10 +79,10 @@ def write_reply(
 class Endpoint(ABC):
     """One path of the web service.
 
-    All methods get the same reply. GET takes the parameters from the query string; other methods
-    also take them from the body. Each request is counted once, before `answer`. A request with an
-    invalid body or an invalid key counts for its address and for the whole service, but not for an
-    application.
+    All methods get the same reply, unless the path is `post_only`. GET takes the parameters from
+    the query string; other methods also take them from the body. Each request is counted once,
+    before `answer`. A request with an invalid body or an invalid key counts for its address and for
+    the whole service, but not for an application.
 
     Args:
         timeout: maximum time in seconds for a request.
@@ -90,6 +90,9 @@ class Endpoint(ABC):
 
     name: ClassVar[str]
     """The endpoint's name in metrics."""
+
+    post_only: ClassVar[bool] = False
+    """Whether all methods but POST are refused, because a followed link must change nothing."""
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout

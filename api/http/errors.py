@@ -225,8 +225,8 @@ class FingerprintNotFoundError(ApiError):
 
     code, status = 18, 404
 
-    def __init__(self) -> None:
-        super().__init__("fingerprint not found")
+    def __init__(self, hint: str = "") -> None:
+        super().__init__("fingerprint not found" + (f": {hint}" if hint else ""))
 
 
 class RequestTooLargeError(ApiError):
@@ -239,7 +239,7 @@ class RequestTooLargeError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """The path or the task does not exist."""
+    """The path, or the object that the request names, does not exist."""
 
     code, status = 100, 404
 
@@ -248,12 +248,12 @@ class NotFoundError(ApiError):
 
 
 class MethodNotAllowedError(ApiError):
-    """The method is not an HTTP method, or a page has no reply to it."""
+    """The method is not an HTTP method, or the path does not accept it."""
 
     code, status = 101, 405
 
     def __init__(self, allowed: str) -> None:
-        usable = "GET or POST" if "POST" in allowed else "GET"
+        usable = " or ".join(name for name in ("GET", "POST") if name in allowed.split(", "))
         super().__init__(f"method not allowed: use {usable}", {"Allow": allowed})
 
 
@@ -273,6 +273,15 @@ class InvalidValueError(ApiError):
 
     def __init__(self, name: str, hint: str) -> None:
         super().__init__(f'parameter "{name}" is not valid: {hint}')
+
+
+class ConflictError(ApiError):
+    """The catalogue is not in the state that the edit needs. Nothing was changed."""
+
+    code, status = 104, 409
+
+    def __init__(self, hint: str) -> None:
+        super().__init__(f"conflict: {hint}")
 
 
 def _challenge(parameter: str) -> dict[str, str]:

@@ -79,7 +79,7 @@ class RequestMiddleware:
         """Set the name of the endpoint and the deadline.
 
         Raises:
-            MethodNotAllowedError: the method is not an HTTP method.
+            MethodNotAllowedError: the method is not an HTTP method, or not POST where it must be.
             InvalidBodyError: the client's address cannot be read.
             TooManyRequestsError: a limit is reached.
         """
@@ -91,6 +91,9 @@ class RequestMiddleware:
             if isinstance(resource, Endpoint):
                 resource.count(request)
             raise MethodNotAllowedError(METHODS)
+        if isinstance(resource, Endpoint) and resource.post_only and req.method != "POST":
+            resource.count(request)
+            raise MethodNotAllowedError("POST")
 
     def process_response(
         self,

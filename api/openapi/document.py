@@ -12,10 +12,11 @@ _DESCRIPTION: Final = """
 The protocol of the public AcoustID service, for clients such as pyacoustid, beets and MusicBrainz
 Picard. In addition, submissions have task ids and final states.
 
-GET and POST are equivalent. GET takes the parameters from the query string. POST also takes them
-from a form of up to 1 MiB, which may be gzipped. Numbered parameters have a numeric suffix:
-`fingerprint.0`, `duration.0`, `fingerprint.1`. All parameters with the same suffix are one item. A
-request may have several items. Numbers may be missing in the sequence.
+GET and POST are equivalent, but paths under `/v2/edit/` accept only POST. GET takes the parameters
+from the query string. POST also takes them from a form of up to 1 MiB, which may be gzipped.
+Numbered parameters have a numeric suffix: `fingerprint.0`, `duration.0`, `fingerprint.1`. All
+parameters with the same suffix are one item. A request may have several items. Numbers may be
+missing in the sequence.
 
 Rate limits are in requests per second, averaged over 20 s. Invalid requests count too. Each reply
 has the state of the limit in the headers `X-RateLimit-Limit`, `X-RateLimit-Remaining` and
@@ -27,6 +28,8 @@ _REFUSALS: Final = {
     400: "A parameter is missing or invalid; the message names the parameter",
     401: "A key is missing or invalid; the message names the parameter",
     404: "The path or object does not exist",
+    405: "The method is not allowed: use POST",
+    409: "The catalogue is not in the state that the edit needs; the message says why",
     413: "The request is too large",
     429: "A rate limit is exceeded",
     503: "The service is unavailable; try again later",
@@ -63,19 +66,20 @@ def openapi_document() -> dict[str, Any]:
 
 def _path(path: str, operation: Operation) -> dict[str, Any]:
     name = re.sub(r"\W+", "_", path).strip("_")
+    get = {
+        "operationId": name,
+        **_shared(operation),
+        "parameters": [
+            _query_parameter(each, required=each in operation.required)
+            for each in _names(operation)
+        ],
+    }
     return {
         "parameters": [
             {"name": field, "in": "path", "required": True, "schema": UUID}
             for field in re.findall(r"{(\w+)}", path)
         ],
-        "get": {
-            "operationId": name,
-            **_shared(operation),
-            "parameters": [
-                _query_parameter(each, required=each in operation.required)
-                for each in _names(operation)
-            ],
-        },
+        **({} if operation.post_only else {"get": get}),
         "post": {
             "operationId": f"{name}_form",
             **_shared(operation),

@@ -22,6 +22,7 @@ class Operation:
         description: further text for the documentation.
         errors: the HTTP statuses of errors, without those that all paths have in common.
         is_public: False for a path that only the servers of the cluster use.
+        post_only: whether the path accepts only POST.
     """
 
     tag: str
@@ -32,6 +33,7 @@ class Operation:
     description: str = ""
     errors: tuple[int, ...] = ()
     is_public: bool = True
+    post_only: bool = False
 
 
 def _list_meta_words() -> str:
@@ -60,6 +62,20 @@ each. If all items are invalid, the reply is an error.
 After a successful reply no submission is lost. Each submission reaches a final state, which
 `/v2/submission_status` and `/v2/task/{task_id}` return.
 """
+
+
+def _edit(summary: str, description: str, *parameters: str) -> Operation:
+    return Operation(
+        "edits",
+        summary,
+        "EditReply",
+        ("client", "user", "note", *parameters),
+        ("client", "user", "note", *parameters),
+        f"Only for admins. {description}",
+        (401, 404, 405, 409),
+        post_only=True,
+    )
+
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "/v2/lookup": Operation(
@@ -152,6 +168,39 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         ("access_token",),
         ("access_token",),
         "HTTPS is required. The server sends the token to MusicBrainz to get the user's name.",
+    ),
+    "/v2/edit/unlink_mbid": _edit(
+        "Disable a track's link to an MBID",
+        "The link stays disabled when the MBID is submitted again.",
+        "trackid",
+        "mbid",
+    ),
+    "/v2/edit/link_mbid": _edit(
+        "Link a track to an MBID, or enable a disabled link",
+        "No submission confirms a new link.",
+        "trackid",
+        "mbid",
+    ),
+    "/v2/edit/remove_fingerprint": _edit(
+        "Remove a fingerprint", "Its track stays.", "fingerprint_id"
+    ),
+    "/v2/edit/remove_text": _edit(
+        "Remove a submitted text from a track",
+        "A later submission of the same text adds it again.",
+        "trackid",
+        "text_id",
+    ),
+    "/v2/edit/split_track": _edit(
+        "Move some fingerprints of a track to a new track",
+        "Links follow the submissions of the fingerprints. `fingerprint_id` may be repeated.",
+        "trackid",
+        "fingerprint_id",
+    ),
+    "/v2/edit/undo": _edit(
+        "Undo an edit",
+        "The state before the edit is restored, or nothing is changed and the error says what has "
+        "changed since. An undo is an edit and can be undone.",
+        "edit_id",
     ),
     "/v2/internal/update_lookup_stats": Operation(
         "internal",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from api.openapi.schemas import NUMBER, TEXT, UUID, Schema, listed
+from pipeline.catalog.edits.edit_log import MAX_NOTE
 from pipeline.submission_fields import (
     MAX_BITRATE,
     MAX_DURATION,
@@ -98,6 +99,14 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
     "active": Parameter(
         "Empty, `0`, `false`, `no` and `off` disable the application; other values enable it."
     ),
+    "note": Parameter(
+        "Reason for the edit, for the log.", {"type": "string", "maxLength": MAX_NOTE}
+    ),
+    "fingerprint_id": Parameter(
+        "Id of a fingerprint; repeated for several where the path takes several.", listed(NUMBER)
+    ),
+    "text_id": Parameter("Id of a submitted text.", NUMBER),
+    "edit_id": Parameter("Id of an edit.", NUMBER),
     "api_key": Parameter("Key of an application."),
     "date": Parameter("Day in UTC.", {"type": "string", "format": "date"}),
     "hour": Parameter("Hour of the day in UTC.", _between(0, 23)),

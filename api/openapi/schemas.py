@@ -204,6 +204,7 @@ _REPLIES: Final[dict[str, Schema]] = {
         {"disabled": {"const": True}, "duration_mismatch": MISMATCH},
     ),
     "UserReply": reply({"user": record({"apikey": TEXT})}),
+    "EditReply": reply({"edit_id": NUMBER}, {"new_track": record({"id": UUID})}),
     "DoneReply": reply({}),
     "CreatedReply": reply({"id": NUMBER, "api_key": TEXT}),
     "ApplicationReply": reply({"id": NUMBER}, {"active": {"type": "boolean"}}),

@@ -2,6 +2,7 @@
 
 `app`, `fingerprint`, `ingest` and `musicbrainz` have a folder each. Its `tables.py` declares all
 tables and columns; the other modules read and write them on a connection that the caller commits.
+`edits` has the corrections by admins, which commit themselves.
 
 To add a column or a table:
 

@@ -29,6 +29,12 @@ REFUSED = (
     "/submit",
     "/v2/user/create_anonymous",
     "/v2/user/create_musicbrainz",
+    "/v2/edit/unlink_mbid",
+    "/v2/edit/link_mbid",
+    "/v2/edit/remove_fingerprint",
+    "/v2/edit/remove_text",
+    "/v2/edit/split_track",
+    "/v2/edit/undo",
     "/v2/internal/create_account",
     "/v2/internal/create_application",
     "/v2/internal/update_application_status",
@@ -93,6 +99,7 @@ def code_and_message(result: Any) -> tuple[int, str]:
 def test_writes_are_refused(make_web, mode) -> None:
     mode("a new disk")
     web = make_web(cluster=cluster())
+    web.make_admin()
     for path in REFUSED:
         result = send(web, path)
         assert (path, result.status_code) == (path, 503)
@@ -101,7 +108,8 @@ def test_writes_are_refused(make_web, mode) -> None:
         assert code == 13
         assert message == (
             "service currently unavailable, try again later: the server is under maintenance and "
-            "refuses submissions and new accounts (a new disk); send the request again in 5 minutes"
+            "refuses submissions, edits and new accounts (a new disk); send the request again in 5 "
+            "minutes"
         )
     assert web.receipts() == []
 

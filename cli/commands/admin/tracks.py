@@ -1,54 +1,48 @@
-"""``acoustid tracks``: finds and merges tracks of the same recording."""
+"""``acoustid tracks``: shows a track; finds and merges tracks of the same recording."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import click
-import sqlalchemy as sa
 
+from cli.commands.admin.catalogue import TrackParameter, changing_catalogue, open_databases
+from cli.commands.admin.track_text import echo_track
 from cli.errors import StackError
 from cli.stack import data_directory
-from cli.stack.effective_settings import settings_for_command
-from pipeline.catalog.fingerprint.track_merge import (
-    MergeRefusedError,
-    TrackMerge,
-    merge_tracks,
-    plan_merge,
-)
+from cli.text_table import echo_json
+from pipeline.catalog.fingerprint.track_merge import TrackMerge, merge_tracks, plan_merge
 from pipeline.catalog.fingerprint.track_merge_links import KINDS
 from pipeline.catalog.fingerprint.tracks import Track, TrackName
-from pipeline.runtime.databases import Databases
+from pipeline.upkeep.disabled_links import find_disabled_links
 from pipeline.upkeep.duplicate_tracks import find_duplicates
-from tasks.redis_state import catalogue_generation
-
-
-class TrackParameter(click.ParamType[TrackName]):
-    """A track, given by its gid or its id."""
-
-    name = "track"
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - click's signature
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> TrackName:
-        """Return the gid or the id. A text of 32 digits is a gid."""
-        try:
-            return UUID(value)
-        except ValueError:
-            if value.isascii() and value.isdigit() and int(value) < 2**31:
-                return int(value)
-            self.fail(f"{value!r} is neither the gid nor the id of a track", param, ctx)
+from pipeline.upkeep.track_report import report_track
 
 
 @click.group()
 def tracks() -> None:
-    """Find and merge tracks of the same recording."""
+    """Show a track; find and merge tracks of the same recording."""
+
+
+@tracks.command()
+@click.argument("track", type=TrackParameter())
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_directory.option
+def show(data_dir: Path, track: TrackName, *, as_json: bool) -> None:
+    """Print a track with its fingerprints, links, texts and history.
+
+    A track is given by its gid or its id. For a merged track, the one that it was merged into is
+    printed.
+    """
+    with open_databases(data_dir, "tracks") as databases:
+        report = report_track(databases, track)
+    if report is None:
+        raise StackError(f"there is no track {track}")
+    if as_json:
+        echo_json(report)
+    else:
+        echo_track(report)
 
 
 @tracks.command()
@@ -63,13 +57,15 @@ def merge(data_dir: Path, target: TrackName, source: Sequence[TrackName], *, dry
     move to TARGET, and SOURCE redirects to it. Lookups continue during the merge. Imports wait
     until it has ended. After an interruption, run the command again.
     """
-    with _databases(data_dir) as databases:
-        if dry_run:
-            with databases.engine("fingerprint").connect() as connection:
-                plan = plan_merge(connection, target, source)
-        else:
+    if dry_run:
+        with (
+            open_databases(data_dir, "tracks") as databases,
+            databases.engine("fingerprint").connect() as connection,
+        ):
+            plan = plan_merge(connection, target, source)
+    else:
+        with changing_catalogue(data_dir, "tracks") as databases:
             plan = merge_tracks(databases, target, source)
-            catalogue_generation.renew_at(settings_for_command(data_dir).redis)
     click.echo(json.dumps({"dry_run": dry_run, **_described(plan)}, indent=2))
 
 
@@ -84,7 +80,7 @@ def merge(data_dir: Path, target: TrackName, source: Sequence[TrackName], *, dry
 @data_directory.option
 def suggest(data_dir: Path, limit: int) -> None:
     """List similar tracks that share an MBID, as JSON."""
-    with _databases(data_dir) as databases:
+    with open_databases(data_dir, "tracks") as databases:
         found = find_duplicates(databases, limit)
     pairs = [
         {
@@ -97,6 +93,35 @@ def suggest(data_dir: Path, limit: int) -> None:
         for each in found
     ]
     click.echo(json.dumps(pairs, indent=2))
+
+
+@tracks.command("disabled-links")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Maximum number of links.",
+)
+@data_directory.option
+def disabled_links(data_dir: Path, limit: int) -> None:
+    """List links that periodic tasks disabled and that still are, newest first, as JSON.
+
+    `acoustid edits link-mbid` enables a link again.
+    """
+    with open_databases(data_dir, "tracks") as databases:
+        found = find_disabled_links(databases, limit)
+    links = [
+        {
+            "track": str(each.track),
+            "mbid": str(each.mbid),
+            "sources": each.sources,
+            "disabled": each.time,
+            "note": each.note,
+        }
+        for each in found
+    ]
+    echo_json(links)
 
 
 def _described(plan: TrackMerge) -> dict[str, Any]:
@@ -118,22 +143,3 @@ def _described(plan: TrackMerge) -> dict[str, Any]:
 
 def _named(track: Track) -> dict[str, Any]:
     return {"id": track.id, "gid": str(track.gid)}
-
-
-@contextmanager
-def _databases(data_dir: Path) -> Iterator[Databases]:
-    """Open the databases of a stack.
-
-    Raises:
-        StackError: a database is unreachable or not migrated, or the merge is refused.
-    """
-    databases = Databases(settings_for_command(data_dir), component="tracks")
-    try:
-        yield databases
-    except MergeRefusedError as error:
-        raise StackError(str(error)) from error
-    except sa.exc.DBAPIError as error:
-        reason = str(error.orig).partition("\n")[0]
-        raise StackError(f"a database failed: {reason}; run the command again") from error
-    finally:
-        databases.dispose()

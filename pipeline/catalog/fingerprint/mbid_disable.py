@@ -1,6 +1,7 @@
 """Disables the links to an MBID, and records the change with its reason."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,7 +19,8 @@ def disable_mbid(databases: Databases, mbid: UUID, note: str) -> int:
     """Disable all links to an MBID; return the number of links that were enabled.
 
     The change is recorded first, in the ingest database, while the links are locked. If the process
-    ends before the second commit, the next run does not record it again.
+    ends before the second commit, the next run does not record it again. A link that was enabled
+    since the record, for example by an edit, gets another one.
 
     Args:
         databases: ``fingerprint`` and ``ingest`` are changed, and ``app`` at the first call.
@@ -45,18 +47,20 @@ def disable_mbid(databases: Databases, mbid: UUID, note: str) -> int:
     return len(links)
 
 
-def _lock_enabled(connection: sa.Connection, mbid: UUID) -> Sequence[int]:
+def _lock_enabled(connection: sa.Connection, mbid: UUID) -> dict[int, datetime]:
+    """Return the enabled links, locked, with the times of their last changes."""
+    changed = sa.func.coalesce(track_mbid.c.updated, track_mbid.c.created)
     statement = (
-        sa.select(track_mbid.c.id)
+        sa.select(track_mbid.c.id, changed)
         .where(track_mbid.c.mbid == mbid, track_mbid.c.disabled.is_(False))
         .order_by(track_mbid.c.id)
         .with_for_update()
     )
-    return connection.execute(statement).scalars().all()
+    return dict(connection.execute(statement).all())
 
 
 def _record_changes(
-    connection: sa.Connection, links: Sequence[int], account_id: int, note: str
+    connection: sa.Connection, links: Mapping[int, datetime], account_id: int, note: str
 ) -> None:
     recorded = _recorded(connection, links, account_id, note)
     rows = [
@@ -69,9 +73,9 @@ def _record_changes(
 
 
 def _recorded(
-    connection: sa.Connection, links: Sequence[int], account_id: int, note: str
+    connection: sa.Connection, links: Mapping[int, datetime], account_id: int, note: str
 ) -> Collection[int]:
-    """Return the links whose last change is this one."""
+    """Return the links whose last change is this one, recorded by a run that was interrupted."""
     change = track_mbid_change
     newest = (
         sa.select(change)
@@ -80,7 +84,8 @@ def _recorded(
         .ext(distinct_on(change.c.track_mbid_id))
         .subquery()
     )
-    statement = sa.select(newest.c.track_mbid_id).where(
+    statement = sa.select(newest.c.track_mbid_id, newest.c.created).where(
         newest.c.account_id == account_id, newest.c.disabled, newest.c.note == note
     )
-    return set(connection.execute(statement).scalars())
+    rows = connection.execute(statement)
+    return {link_id for link_id, recorded in rows if recorded > links[link_id]}

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from pipeline.catalog.common_columns import (
     created,
@@ -141,6 +141,22 @@ submission_import: Final = sa.Table(
     sa.Column("track_foreignid_id", sa.Integer),
     comment="what each submission became, written with it: importing twice changes nothing",
 )
+
+edit: Final = sa.Table(
+    "edit",
+    METADATA,
+    primary_key(),
+    created(),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("account_id", sa.Integer, nullable=False, comment="in the app database"),
+    sa.Column("note", sa.Text, nullable=False, comment="the reason"),
+    sa.Column("track_ids", sa.ARRAY(sa.Integer), nullable=False),
+    sa.Column("changes", JSONB, nullable=False, comment="each changed row, before and after"),
+    sa.Column("undone_by", sa.ForeignKey("edit.id"), unique=True),
+    comment="corrections by admins, each written in the transaction of its changes",
+)
+
+sa.Index("edit_idx_track_ids", edit.c.track_ids, postgresql_using="gin")
 
 # A merge reads the rows that refer to a row, and few rows refer to another.
 sa.Index("track_idx_new_id", track.c.new_id, postgresql_where=track.c.new_id.is_not(None))

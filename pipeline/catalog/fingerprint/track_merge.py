@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from pipeline.catalog.advisory_locks import lock_catalogue
 from pipeline.catalog.bulk_statements import is_one_of, replace_ids
-from pipeline.catalog.fingerprint import imported_submissions
 from pipeline.catalog.fingerprint.tables import fingerprint, submission_import, track
 from pipeline.catalog.fingerprint.track_merge_links import (
     KINDS,
@@ -24,7 +23,7 @@ from pipeline.catalog.fingerprint.track_merge_links import (
 )
 from pipeline.catalog.fingerprint.tracks import Track, TrackName, find_tracks
 from pipeline.catalog.ingest import import_results
-from pipeline.catalog.ingest.tables import fingerprint_source, submission, submission_result
+from pipeline.catalog.ingest.tables import fingerprint_source, submission_result
 from pipeline.runtime.databases import Databases
 
 
@@ -78,7 +77,8 @@ def merge_tracks(
     with databases.engine("fingerprint").begin() as connection:
         lock_catalogue(connection)
         plan = plan_merge(connection, target, sources)
-        _mark_imports(connection, databases, {plan.target.id, *(t.id for t in plan.sources)})
+        tracks = {plan.target.id, *(each.id for each in plan.sources)}
+        import_results.record_unrecorded(connection, databases, tracks)
         _merge_catalogue(connection, plan)
         with databases.engine("ingest").begin() as ingest:
             _move_imports(connection, ingest, plan)
@@ -143,19 +143,6 @@ def _fingerprints(connection: sa.Connection, track_ids: Sequence[int]) -> dict[i
 def _redirected(connection: sa.Connection, track_ids: Sequence[int]) -> tuple[int, ...]:
     statement = sa.select(track.c.id).where(track.c.new_id.in_(track_ids))
     return tuple(connection.execute(statement).scalars())
-
-
-def _mark_imports(connection: sa.Connection, databases: Databases, track_ids: set[int]) -> None:
-    """Record the imports into these tracks that are committed but not recorded yet.
-
-    The import would record them later, with links that the merge deletes. An import is recorded
-    once, so it is recorded here, before the links change.
-    """
-    with databases.engine("ingest").connect() as ingest:
-        statement = sa.select(submission.c.id).where(submission.c.state == "pending")
-        pending = ingest.execute(statement).scalars().all()
-    done = imported_submissions.find(connection, pending)
-    import_results.record(databases, [each for each in done if each.track_id in track_ids])
 
 
 def _merge_catalogue(connection: sa.Connection, plan: TrackMerge) -> None:

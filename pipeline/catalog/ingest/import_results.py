@@ -3,7 +3,7 @@
 All values are derived from the rows that the import wrote, so repeating it changes nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from pipeline.catalog.app import sources
 from pipeline.catalog.bulk_statements import insert_missing
+from pipeline.catalog.fingerprint import imported_submissions
 from pipeline.catalog.fingerprint.imported_submissions import Imported
 from pipeline.catalog.fingerprint.submitted_links import clean
 from pipeline.catalog.ingest import submissions
@@ -70,6 +71,26 @@ def record(databases: Databases, imported: Iterable[Imported]) -> int:
         results = [_result_row(each, origin) for each, origin in pairs]
         insert_missing(connection, ingest_tables.submission_result, results, "submission_id")
         return submissions.finish(connection, list(found), "imported", None)
+
+
+def record_unrecorded(
+    connection: sa.Connection, databases: Databases, track_ids: Collection[int]
+) -> None:
+    """Record the imports into these tracks that are committed but not recorded yet.
+
+    The import would record them later, with links that a merge or a split has changed by then. An
+    import is recorded once, so it is recorded before the links change.
+
+    Args:
+        connection: a connection to the fingerprint database, under `lock_catalogue`.
+        databases: ``ingest`` and ``app`` are changed.
+        track_ids: the ids of the tracks.
+    """
+    with databases.engine("ingest").connect() as ingest:
+        statement = sa.select(submission.c.id).where(submission.c.state == "pending")
+        pending = ingest.execute(statement).scalars().all()
+    done = imported_submissions.find(connection, pending)
+    record(databases, [each for each in done if each.track_id in track_ids])
 
 
 def _origins(connection: sa.Connection, ids: Iterable[int]) -> list[_Origin]:

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from pipeline.catalog.app import tables as app_tables
 from pipeline.catalog.app.accounts import BOT_NAME, ensure_bot_account
+from pipeline.catalog.edits.edit_log import Author
+from pipeline.catalog.edits.link_edits import link_mbid
 from pipeline.catalog.fingerprint.mbid_disable import disable_mbid
 from pipeline.catalog.musicbrainz.recording_redirects import read_recordings
 from pipeline.runtime.databases import Databases
@@ -185,6 +187,15 @@ def test_a_link_that_was_enabled_again_gets_a_new_record(links: Links) -> None:
         connection.execute(sa.text("UPDATE track_mbid SET disabled = false"))
     disable_mbid(links.databases, OLD, "gone")
     assert [each.disabled for each in links.changes()] == [True, False, True]
+
+
+def test_a_link_that_an_edit_enabled_again_gets_a_new_record(links: Links) -> None:
+    track_id = links.track()
+    links.link(track_id, OLD)
+    disable_mbid(links.databases, OLD, "gone")
+    link_mbid(links.databases, Author(1, "it exists"), track_id, OLD)
+    assert disable_mbid(links.databases, OLD, "gone") == 1
+    assert [each.note for each in links.changes()] == ["gone", "gone"]
 
 
 def test_concurrent_disabling_is_recorded_once_by_one_account(links: Links) -> None:

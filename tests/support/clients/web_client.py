@@ -11,7 +11,7 @@ from falcon import testing
 
 from api.app import create_app
 from api.front_end import Dispatch, create_front_end
-from pipeline.catalog.app import accounts
+from pipeline.catalog.app import accounts, tables
 from pipeline.catalog.app.demo_application import ensure_demo
 from pipeline.catalog.ingest import tables as ingest_tables
 from pipeline.messages import BackgroundLookup, LookupBatch
@@ -65,6 +65,12 @@ class Web:
             self.user = ensure_demo(connection).user_key
             made = accounts.create_application(connection, "tests")
         self.application, self.application_id = made.key, made.id
+
+    def make_admin(self) -> None:
+        """Let the user be an admin."""
+        wanted = tables.account.c.apikey == self.user
+        with self.front_end.databases.engine("app").begin() as connection:
+            connection.execute(sa.update(tables.account).where(wanted).values(is_admin=True))
 
     def receive(self, ids: Sequence[int]) -> None:
         """Receive submissions instead of `tasks.dispatch.send_submissions`."""

@@ -51,6 +51,7 @@ OWN = [
     (errors.MethodNotAllowedError("GET"), 101, 405, "method not allowed"),
     (errors.InvalidBodyError("why"), 102, 400, "invalid request"),
     (errors.InvalidValueError("hour", "why"), 103, 400, 'parameter "hour" is not valid: why'),
+    (errors.ConflictError("why"), 104, 409, "conflict: why"),
 ]
 
 

@@ -1,0 +1,1 @@
+"""``/v2/edit/*``: corrections of the catalogue by admins."""

@@ -1,0 +1,73 @@
+"""What the commands that change tracks have in common: databases, and the argument for a track."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+import sqlalchemy as sa
+
+from cli.errors import StackError
+from cli.stack.effective_settings import settings_for_command
+from pipeline.catalog.edits.errors import EditRefusedError
+from pipeline.catalog.fingerprint.track_merge import MergeRefusedError
+from pipeline.catalog.fingerprint.tracks import TrackName
+from pipeline.runtime.databases import Databases
+from tasks.redis_state import catalogue_generation
+
+
+class TrackParameter(click.ParamType[TrackName]):
+    """A track, given by its gid or its id."""
+
+    name = "track"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> TrackName:
+        """Return the gid or the id. A text of 32 digits is a gid."""
+        try:
+            return UUID(value)
+        except ValueError:
+            if value.isascii() and value.isdigit() and int(value) < 2**31:
+                return int(value)
+            self.fail(f"{value!r} is neither the gid nor the id of a track", param, ctx)
+
+
+@contextmanager
+def open_databases(data_dir: Path, component: str) -> Iterator[Databases]:
+    """Open the databases of a stack.
+
+    Args:
+        data_dir: the data directory of the stack.
+        component: the role of this process, see `Databases`.
+
+    Raises:
+        StackError: a database is unreachable or not migrated, or a merge or an edit is refused.
+    """
+    databases = Databases(settings_for_command(data_dir), component=component)
+    try:
+        yield databases
+    except (MergeRefusedError, EditRefusedError) as error:
+        raise StackError(str(error)) from error
+    except sa.exc.DBAPIError as error:
+        reason = str(error.orig).partition("\n")[0]
+        raise StackError(f"a database failed: {reason}; run the command again") from error
+    finally:
+        databases.dispose()
+
+
+@contextmanager
+def changing_catalogue(data_dir: Path, component: str) -> Iterator[Databases]:
+    """Open the databases of a stack for a change, after which cached answers are not used.
+
+    Raises:
+        StackError: see `open_databases`.
+    """
+    with open_databases(data_dir, component) as databases:
+        yield databases
+        catalogue_generation.renew_at(settings_for_command(data_dir).redis)

@@ -1,0 +1,13 @@
+"""The errors of edits. Their messages are for admins and contain no text of an exception."""
+
+
+class EditRefusedError(Exception):
+    """The edit is not possible. Nothing was changed. The message says why."""
+
+
+class NotInCatalogueError(EditRefusedError):
+    """A track, a link, a text or an edit does not exist."""
+
+
+class UnknownFingerprintError(NotInCatalogueError):
+    """A fingerprint does not exist."""
