@@ -90,10 +90,10 @@ def list_accounts(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_directory.option
 def show(*, data_dir: Path, account: str, as_json: bool) -> None:
-    """Describe an account. Its key is masked."""
+    """Describe an account. Its key is masked. A deleted account is named by its id."""
     settings = settings_for_command(data_dir)
     with database(settings) as connection:
-        number = _find(connection, account)
+        number = _deleted_id(connection, account) or _find(connection, account)
         applications = key_reports.list_applications(connection, Filters(owner=number))
     row = describe(settings, ACCOUNTS, number, reveal=False)
     owned = [{"id": each["id"], "name": each["name"]} for each in applications]
@@ -173,6 +173,14 @@ def _deleted(settings: Settings, deletion: Deletion) -> dict[str, Any]:
         "contributions": kept["contributions"],
         "applications": deletion.application_ids,
     }
+
+
+def _deleted_id(connection: sa.Connection, text: str) -> int | None:
+    """Return the id of a deleted account that a text names; None for another text."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    gone = key_reports.deleted_account_ids(connection)
+    return int(text) if int(text) in gone else None
 
 
 def _find(connection: sa.Connection, text: str) -> int:

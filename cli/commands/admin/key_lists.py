@@ -105,13 +105,14 @@ def describe(settings: Settings, kind: HolderKind[Any], number: int, *, reveal: 
             row["lookups"] = key_reports.count_lookups(connection, number)
             column = source.c.application_id
         else:
-            [row] = key_reports.list_accounts(connection, of_one)
+            [row] = key_reports.list_accounts(connection, of_one, deleted=True)
             column = source.c.account_id
         sources = key_reports.sources_by_holder(connection, column, [number])[number]
         old = rotated_keys(connection, kind, number)
     shown: Row = {"kind": kind.name, **row, **contributions_of(settings, sources)}
     key = shown.pop("key")
-    shown["key"] = key if reveal else masked(key)
+    if not row.get("deleted"):  # a deleted account has no key
+        shown["key"] = key if reveal else masked(key)
     shown["old_keys"] = [
         {"key": each if reveal else masked(each), "valid_until": until} for each, until in old
     ]

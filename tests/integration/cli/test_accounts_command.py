@@ -128,6 +128,9 @@ def test_a_deleted_account_leaves_its_contributions_and_nothing_else(
     assert listed["deleted"] == {"accounts": 1, "contributions": 3}
     assert number not in {each["id"] for each in listed["accounts"]}
     assert run("list").stdout.splitlines()[-1].split()[1] == "deleted"
+    shown = json.loads(run("show", str(number), "--json").stdout)
+    assert (shown["name"], shown["contributions"], shown["active"]) == ("deleted", 3, False)
+    assert "key" not in shown
     # A second deletion finds nothing, and neither id nor placeholder is a key.
     for text in (str(number), PERSONAL[0], old, "deleted", f"deleted {number}"):
         assert run("delete", text, "--yes").exit_code == 1
