@@ -109,6 +109,11 @@ beat_scheduler = "redbeat.RedBeatScheduler"
 beat_max_loop_interval = 1
 redbeat_redis_url = _redis
 redbeat_redis_use_ssl = _tls or False
+redbeat_redis_options = {
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+}
 redbeat_lock_timeout = 10
 
 enable_utc = True

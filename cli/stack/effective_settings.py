@@ -20,7 +20,7 @@ from cli.stack.data_directory import DataDir, write_private
 from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER
-from pipeline.settings.load import DEFAULT_PATH, ConfigError, load_settings
+from pipeline.settings.load import ConfigError, configuration_file, load_settings
 from pipeline.settings.option_names import resolve_option, sections
 from pipeline.settings.paths import absolute_text
 from pipeline.settings.sections import DATABASE_TLS, REDIS_TLS, Settings
@@ -67,8 +67,7 @@ class UserConfig:
         Raises:
             StackError: the configuration is invalid. The text lists every problem.
         """
-        named = environ.get(CONFIG_VARIABLE)
-        path = Path(named) if named else DEFAULT_PATH if DEFAULT_PATH.exists() else None
+        path = configuration_file(environ)
         settings = read_settings(path, environ)
         config = cls(
             path.absolute() if path else None,

@@ -2,6 +2,7 @@
 
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,12 +21,15 @@ from cli.stack.servers.valkey import ValkeyServer
 from cli.stack.supervisor import CommandError, StopRequested, Supervisor
 from http_server.listening import listen
 from pipeline.runtime.start_log import redis_problem
-from pipeline.settings.sections import Settings
+from pipeline.settings.sections import RedisSettings, Settings
 
 Report = Callable[[str], None]
 
 _OVERRIDING_PREFIXES = ("FLOWER_", "CELERY_", "UVICORN_")
 """Prefixes of variables that would override the commands of `cli.stack.roles`."""
+
+REDIS_TIMEOUT = 5.0
+"""Seconds to wait for a Redis that this command does not start; it may be starting, too."""
 
 _LIBPQ_PREFIX = "PG"
 """Prefix of variables of libpq, which must not apply to the embedded PostgreSQL."""
@@ -100,8 +104,8 @@ def _start(supervisor: Supervisor, options: UpOptions, user: UserConfig, report:
     data = options.data
     record = _start_servers(supervisor, options, user)
     settings = write_effective(data, user, record)
-    if not user.embeds_redis and (problem := redis_problem(settings.redis)):
-        raise StackError(problem)
+    if not user.embeds_redis:
+        _require_redis(settings.redis, supervisor)
     environ = child_environment(data, user)
     report("preparing the databases")
     supervisor.run_command("migrate", _acoustid("migrate", "--report", str(data.prepared)), environ)
@@ -111,6 +115,19 @@ def _start(supervisor: Supervisor, options: UpOptions, user: UserConfig, report:
         report("loading the sample catalogue")
         _load_sample(supervisor, data, environ, report)
     report("ready")
+
+
+def _require_redis(settings: RedisSettings, supervisor: Supervisor) -> None:
+    """Return when the user's Redis replies.
+
+    Raises:
+        StackError: it does not reply within `REDIS_TIMEOUT`; the text says why.
+    """
+    deadline = time.monotonic() + REDIS_TIMEOUT
+    while problem := redis_problem(settings):
+        if time.monotonic() > deadline:
+            raise StackError(problem)
+        supervisor.pause(0.5)
 
 
 def _stop_strays(data: DataDir, report: Report) -> None:

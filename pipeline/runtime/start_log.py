@@ -1,4 +1,4 @@
-"""Logs at the start of a process which data it uses and whether Redis can be reached."""
+"""Logs at the start of a process which files it uses and whether Redis can be reached."""
 
 from contextlib import closing
 
@@ -7,18 +7,21 @@ import structlog
 
 from pipeline.runtime.connection_errors import explain_redis
 from pipeline.runtime.redis_client import CONNECT_TIMEOUT, connect
+from pipeline.settings.load import configuration_file
 from pipeline.settings.sections import RedisSettings, Settings
 
 logger = structlog.get_logger("acoustid.start")
 
 
 def log_start(settings: Settings) -> None:
-    """Log where index and fingerprint store are, and why Redis can't be used if that is so.
+    """Log where settings, index and fingerprint store are, and why Redis cannot be used.
 
     A process starts without Redis and connects to it later.
     """
+    file = configuration_file()
     logger.info(
-        "index and fingerprint store",
+        "files of this process",
+        settings=str(file.absolute()) if file else "none",
         index=settings.fingerprint_index.location(),
         store=settings.fingerprint_store.location(),
     )

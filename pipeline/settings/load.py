@@ -77,7 +77,7 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ
     problems: list[str] = []
-    from_file = _read_file(_choose_path(path, environ), problems)
+    from_file = _read_file(Path(path) if path else configuration_file(environ), problems)
     from_environment = _read_environment(environ, problems)
     given = _read_secrets({**from_file, **from_environment}, problems)
     values = _inherit(given)
@@ -91,8 +91,9 @@ def load_settings(
     return settings
 
 
-def _choose_path(path: str | Path | None, environ: Mapping[str, str]) -> Path | None:
-    named = path or environ.get("ACOUSTID_CONFIG")
+def configuration_file(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file that `load_settings` reads by default; None without one."""
+    named = environ.get("ACOUSTID_CONFIG")
     if named:
         return Path(named)
     return DEFAULT_PATH if DEFAULT_PATH.exists() else None

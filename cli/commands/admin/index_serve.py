@@ -92,7 +92,8 @@ def serve(  # noqa: PLR0913 - one argument per option
                 load_concurrency=load_concurrency,
                 logging=LoggingSettings.model_validate({"level": log_level}),
             )
-            click.echo(f"index server: {web_address(host, options.port)}")
+            address = web_address(host, options.port)
+            click.echo(f"index server: {address}, indexes in {directory.absolute()}")
             serve_indexes(options)
     except DirectoryInUseError as error:
         raise StackError(str(error)) from error

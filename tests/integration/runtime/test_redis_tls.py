@@ -3,33 +3,33 @@
 A proxy in front of the session's Valkey speaks TLS and requires a certificate of its clients.
 """
 
+import asyncio
 import runpy
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from ssl import CERT_REQUIRED
+from types import SimpleNamespace
 
 import pytest
 import redis
+from celery import Celery
+from flower.utils.broker import Broker
+from redbeat.schedulers import get_redis
 
 from api.access.redis_outage import RedisCircuitBreaker
 from api.lookups.tracked_generation import TrackedGeneration
-from pipeline.messages import Lookup, LookupBatch
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.start_log import redis_problem
 from pipeline.settings.sections import RedisSettings, Settings
-from tasks.celery import app
-from tasks.fast_path.lookup_sender import LookupSender
-from tasks.fast_path.switches import FastPath
+from tasks.fast_path.lookup_sender import KeptProducer
 from tasks.queues import LOOKUP
 from tasks.redis_state.catalogue_generation import KEY
 from tests.support.polling import eventually
 from tests.support.processes.scratch_redis import NUMBER, scratch_redis
 from tests.support.processes.servers import Servers
 from tests.support.processes.tls_proxy import TlsProxy, running_tls_proxy
-from tests.support.processes.workers import point_celery_at, write_config
+from tests.support.processes.workers import write_config
 from tests.support.tls_files import TlsFiles
 
 SHORT = 0.5
@@ -112,44 +112,43 @@ def test_changes_of_the_generation_are_seen(secure: RedisSettings) -> None:
         assert readings(client) == before
 
 
-@pytest.mark.parametrize("keeps", [False, True])
-def test_celery_publishes_and_receives(
-    secure: RedisSettings, settings: Settings, proxy: TlsProxy, tmp_path: Path, *, keeps: bool
-) -> None:
-    celery = settings.celery.model_copy(update={"keep_producer": keeps})
-    changed = settings.model_copy(update={"redis": secure, "celery": celery})
-    point_celery_at(write_config(changed, tmp_path / "acoustid.conf"), changed)
-    before = proxy.handshakes
-    try:
-        lookups = [Lookup(0, 200, fingerprint=b"\1")]
-        batch = LookupBatch("batch", "reply", time.time() + 30, ["recordings"], lookups)
-        LookupSender(FastPath.of(changed)).send(batch)
-        with app.connection_for_read() as connection:
-            queue = app.amqp.queues[LOOKUP](connection.default_channel)
-            message = queue.get(no_ack=True, accept=app.conf.accept_content)
-        assert message.headers["task"] == "lookup.sampled_batch"
-        assert app.backend.client.ping()
-        assert proxy.handshakes >= before + 2
-    finally:
-        point_celery_at(write_config(settings, tmp_path / "acoustid.conf"), settings)
-
-
-def test_all_clients_of_celery_get_the_options(
+@pytest.fixture
+def celery(
     secure: RedisSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Iterator[Celery]:
+    """A Celery application with the settings of `celeryconfig.py`."""
     config = write_config(Settings(redis=secure), tmp_path / "acoustid.conf")
     monkeypatch.setenv("ACOUSTID_CONFIG", str(config))
     found = runpy.run_path(str(Path(__file__).parents[3] / "celeryconfig.py"))
-    for option in ("broker_url", "result_backend", "redbeat_redis_url"):
-        assert found[option] == secure.url()
-    for option in ("broker_use_ssl", "redis_backend_use_ssl", "redbeat_redis_use_ssl"):
-        assert found[option] == {
-            "ssl_cert_reqs": CERT_REQUIRED,
-            "ssl_check_hostname": True,
-            "ssl_ca_certs": str(secure.ssl_ca_certs),
-            "ssl_certfile": str(secure.ssl_certfile),
-            "ssl_keyfile": str(secure.ssl_keyfile),
-        }
+    app = Celery(set_as_current=False)
+    app.config_from_object(SimpleNamespace(**found))
+    yield app
+    app.close()
+
+
+def test_the_broker_of_celery_is_encrypted(celery: Celery, proxy: TlsProxy) -> None:
+    before = proxy.handshakes
+    producer = KeptProducer(celery)
+    producer.publish("lookup.batch", (b"\1",), argsrepr="")
+    with celery.connection_for_read() as connection:
+        queue = celery.amqp.queues[LOOKUP](connection.default_channel)
+        message = queue.get(no_ack=True, accept=celery.conf.accept_content)
+    producer.close()
+    assert message.headers["task"] == "lookup.batch"
+    assert proxy.handshakes >= before + 2
+
+
+def test_results_beat_and_flower_are_encrypted(celery: Celery, proxy: TlsProxy) -> None:
+    before = proxy.handshakes
+    assert celery.backend.client.ping()
+    assert get_redis(celery).ping()
+    flower = Broker(
+        celery.conf.broker_url,
+        broker_options=celery.conf.broker_transport_options,
+        broker_use_ssl=celery.conf.broker_use_ssl,
+    )
+    assert asyncio.run(flower.queues([LOOKUP])) == [{"name": LOOKUP, "messages": 0}]
+    assert proxy.handshakes == before + 3
 
 
 def refused(settings: RedisSettings, timeout: float = 2.0) -> str:

@@ -1,5 +1,8 @@
 """The lines that each process logs at its start."""
 
+from pathlib import Path
+
+import pytest
 from structlog.testing import capture_logs
 
 from cli.stack.servers.ports import free_port
@@ -15,20 +18,30 @@ def logged(settings: Settings) -> dict[str, dict[str, object]]:
     return {str(record["event"]): dict(record) for record in records}
 
 
-def test_the_directories_of_index_and_store_are_logged(servers: Servers) -> None:
+def test_the_files_of_a_process_are_logged(
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ACOUSTID_CONFIG", "mine.conf")
     settings = servers.settings(
         fingerprint_index={"path": "/srv/index"}, fingerprint_store={"path": "/srv/store"}
     )
     records = logged(settings)
-    assert list(records) == ["index and fingerprint store"]
+    assert list(records) == ["files of this process"]
     [record] = records.values()
+    assert record["settings"] == str(tmp_path / "mine.conf")
     assert (record["index"], record["store"]) == ("/srv/index", "/srv/store")
 
 
-def test_an_index_on_servers_and_no_store_are_logged(servers: Servers) -> None:
+def test_an_index_on_servers_and_no_store_are_logged(
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ACOUSTID_CONFIG", raising=False)
     index = {"protocol": "http", "host": "one", "replicas": "two:7", "name": "main"}
     settings = servers.settings(fingerprint_index=index, fingerprint_store={"enabled": False})
     [record] = logged(settings).values()
+    assert record["settings"] == "none"
     assert (record["index"], record["store"]) == ("main on one:6081, two:7", "off")
 
 
