@@ -39,7 +39,7 @@ def match_submissions(
 
     Raises:
         IndexBehindError: more than `IMPORT_MAX_UNINDEXED` entries are not in the index.
-        IndexAheadError: the index belongs to another database, or to a later state of this one.
+        ForeignIndexError: the index belongs to another database, or to a later state of this one.
     """
     with databases.engine("ingest").connect() as connection:
         found = submissions.load(connection, [candidate.id for candidate in batch.submissions])

@@ -14,7 +14,7 @@ from cli.main import main
 from cli.stack.servers.ports import LOOPBACK, free_port
 from pipeline.catalog.advisory_locks import INDEX_LOCK, try_lock_index
 from pipeline.catalog.fingerprint import changelog, tables
-from pipeline.catalog.fingerprint.changelog import IndexAheadError
+from pipeline.catalog.fingerprint.changelog import ForeignIndexError
 from pipeline.catalog.ingest.submission_status import task_status
 from pipeline.fingerprint.query import extract_query
 from pipeline.following import update_index as stage
@@ -22,6 +22,7 @@ from pipeline.following.open_index import IndexBusy, open_index, open_updater
 from pipeline.following.update_index import rebuild_index, update_index
 from pipeline.index import Change, Delete, Hits, Insert
 from pipeline.index_http import IndexUnavailable
+from pipeline.index_http import updater as http_updater
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import FingerprintIndexSettings, Settings
 from tasks import dispatch
@@ -33,6 +34,12 @@ from tests.support.processes.workers import point_celery_at, running_workers, wr
 from tests.unit.index.model import pairs
 
 SEEDS = range(1, 8)
+
+
+@pytest.fixture(autouse=True)
+def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Create a missing index at once; only its readers need the delay."""
+    monkeypatch.setattr(http_updater, "CREATE_DELAY", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +204,7 @@ def test_an_index_of_another_database_is_refused_until_it_is_rebuilt(
 ) -> None:
     with open_updater(place, importer.databases) as updater:
         updater.apply([], 1000)
-        with pytest.raises(IndexAheadError, match="index rebuild"):
+        with pytest.raises(ForeignIndexError, match="index rebuild"):
             update_index(updater, importer.databases)
         assert rebuild_index(updater, importer.databases, lambda _: None) == 7
     assert found(place) == ALL
