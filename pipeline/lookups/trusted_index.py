@@ -87,6 +87,7 @@ class TrustedIndex:
         open_index: returns the open index; is called for each search, so it should keep it.
         databases: the fingerprint database is compared with the index.
         clock: monotonic time in seconds.
+        logs_changes: whether changes of the condition are logged.
     """
 
     def __init__(
@@ -94,13 +95,17 @@ class TrustedIndex:
         open_index: Callable[[], StatefulIndex],
         databases: Databases,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        logs_changes: bool = True,
     ) -> None:
         self._open = open_index
         self._databases = databases
         self._clock = clock
+        self._logs_changes = logs_changes
         self._checking = threading.Lock()
         self._verdict: _Verdict | None = None
         self._verified: _Verdict | None = None  # the last one that the database has confirmed
+        self._stamped: tuple[int, int] | None = None  # that of the last usable index
         self._reported = Condition.OK
 
     def search(
@@ -210,18 +215,21 @@ class TrustedIndex:
         try:
             with self._databases.engine("fingerprint").connect() as connection:
                 limit_statements(connection, STATEMENT_LIMIT)
-                condition = _condition(connection, state)
+                condition = _condition(connection, state, self._stamped)
         except DATABASE_UNUSABLE as error:
             condition = Condition.UNREACHABLE
             if self._was_verified(state):
                 condition, pause = Condition.OK, RETRY_AFTER
-            logger.warning(
-                "the index was not compared with the database",
-                error=type(error).__name__,
-                in_use=condition is Condition.OK,
-            )
+            if self._logs_changes:
+                logger.warning(
+                    "the index was not compared with the database",
+                    error=type(error).__name__,
+                    in_use=condition is Condition.OK,
+                )
         else:
             self._verified = _Verdict(state, condition, 0.0)
+            if condition is Condition.OK and state is not None and state.stamped:
+                self._stamped = state.stamped
         self._verdict = _Verdict(state, condition, self._clock() + pause)
         return condition
 
@@ -236,7 +244,7 @@ class TrustedIndex:
 
     def _report(self, condition: Condition, error: Exception | None = None) -> Condition:
         """Log the condition if it has changed; return it."""
-        if condition is not self._reported:
+        if condition is not self._reported and self._logs_changes:
             self._reported = condition
             if condition is Condition.OK:
                 logger.info("the index is usable again")
@@ -250,10 +258,19 @@ class TrustedIndex:
         return condition
 
 
-def _condition(connection: sa.Connection, state: ChangelogState | None) -> Condition:
-    """Return the condition of an index whose files are intact."""
+def _condition(
+    connection: sa.Connection, state: ChangelogState | None, known: tuple[int, int] | None
+) -> Condition:
+    """Return the condition of an index whose files are intact.
+
+    Args:
+        connection: a connection to the fingerprint database.
+        state: the state of the index; None if there is none.
+        known: the stamp of an index of this database, which must be lost if this one is empty.
+    """
     if state is None or not state.position:
-        if not changelog.is_established(connection) and not (state and state.is_filling):
+        is_new = not changelog.is_established(connection) and not (state and state.is_filling)
+        if is_new and not (known and changelog.has_entry(connection, *known)):
             return Condition.OK
         return Condition.MISSING if state is None else Condition.FILLING
     if not changelog.is_own_index(connection, state.position, state.stamped, state.max_document_id):

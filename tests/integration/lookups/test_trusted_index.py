@@ -1,9 +1,11 @@
 """An index is searched while it is complete and belongs to the database."""
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -80,8 +82,6 @@ def restore_to(importer: Importer, position: int) -> None:
     with importer.databases.engine("fingerprint").begin() as connection:
         connection.execute(sa.delete(tables.fingerprint).where(tables.fingerprint.c.id > position))
         connection.execute(sa.delete(CHANGELOG).where(CHANGELOG.c.id > position))
-        for name in ("fingerprint_id_seq", "fpindex_changelog_id_seq"):
-            connection.exec_driver_sql(f"SELECT setval('{name}', {position})")
 
 
 @contextmanager
@@ -112,6 +112,18 @@ def test_a_new_catalogue_is_answered_before_its_first_index_update(
     assert found(index) == NONE
     importer.update_index()
     assert found(index) == ALL
+
+
+def test_an_index_that_a_new_catalogue_loses_is_missing(
+    importer: Importer, index: TrustedIndex, index_path: Path
+) -> None:
+    move_in_time(importer, "1 hour")
+    importer.update_index()
+    assert found(index) == ALL
+    shutil.rmtree(index_path)
+    assert found(index) is Condition.MISSING
+    restore_to(importer, 0)
+    assert found(TrustedIndex(lambda: open_reader(index_path), importer.databases)) == NONE
 
 
 def test_a_missing_index_is_refused_until_it_is_complete(
@@ -204,16 +216,17 @@ def test_an_index_of_the_version_before_is_accepted_and_gets_a_stamp(
     assert found(trusted(databases, importer.index_path, clock)) is Condition.FOREIGN
 
 
-@pytest.mark.parametrize(("document", "position"), [(1000, 7), (7, 8)])
 def test_an_index_without_a_stamp_is_refused_if_the_database_lacks_its_content(
-    importer: Importer, index: TrustedIndex, document: int, position: int
+    importer: Importer, index: TrustedIndex
 ) -> None:
-    """The document is unknown, or the changelog has no entry at the position."""
-    with open_writer(importer.index_path) as writer:
-        writer.apply([Insert(document, extract_query(fingerprint(2)))], position)
-    assert found(index) is Condition.FOREIGN
-    with pytest.raises(ForeignIndexError):
-        importer.update_index()
+    """The changelog has no entry at the position, or the database has not given out the id."""
+    for document, position in ((7, 8), (1000, 7)):
+        shutil.rmtree(importer.index_path, ignore_errors=True)
+        with open_writer(importer.index_path) as writer:
+            writer.apply([Insert(document, extract_query(fingerprint(2)))], position)
+        assert found(index) is Condition.FOREIGN
+        with pytest.raises(ForeignIndexError):
+            importer.update_index()
 
 
 def test_the_highest_fingerprint_may_have_been_deleted(
@@ -242,29 +255,23 @@ def test_a_commit_of_the_version_before_keeps_the_index_usable(
         assert not writer.changelog_state().needs_stamp
 
 
-@pytest.mark.parametrize("name", ["manifest", "*.segment"])
-@pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_a_damaged_index_is_refused_until_it_is_rebuilt(
-    importer: Importer,
-    databases: Databases,
-    index: TrustedIndex,
-    index_path: Path,
-    name: str,
-    damage: str,
+    importer: Importer, databases: Databases, index: TrustedIndex, index_path: Path
 ) -> None:
     importer.update_index()
-    assert found(index) == ALL
-    [file] = importer.index_path.glob(name)
-    if damage == "gone":
-        file.unlink()
-    else:
-        with file.open("r+b") as opened:
-            opened.truncate(20)
-    time.sleep(CHECK_LENGTHS_EVERY)  # the lengths were checked by the search before
-    assert found(index) is Condition.DAMAGED
-    assert found(TrustedIndex(lambda: open_reader(index_path), databases)) is Condition.DAMAGED
-    with open_writer(importer.index_path, clear_damaged=True) as writer:
-        rebuild_index(writer, importer.databases, lambda _: None)
+    for name, damage in product(("manifest", "*.segment"), (None, 20)):
+        assert found(index) == ALL
+        [file] = index_path.glob(name)
+        if damage is None:
+            file.unlink()
+        else:
+            os.truncate(file, damage)
+        time.sleep(CHECK_LENGTHS_EVERY)  # the lengths were checked by the search before
+        assert found(index) is Condition.DAMAGED
+        reopened = TrustedIndex(lambda: open_reader(index_path), databases)
+        assert found(reopened) is Condition.DAMAGED
+        with open_writer(index_path, clear_damaged=True) as writer:
+            rebuild_index(writer, databases, lambda _: None)
     assert found(index) == ALL
 
 
