@@ -3,7 +3,8 @@
 A missing, partly filled, foreign or damaged index would answer with too few results. So a search of
 such an index raises an error. Each commit of the index names an entry of the changelog. The entry
 is compared with the database after a commit and every `CHECK_EVERY` seconds, not for each search.
-While the database can't be queried, an index that was verified before stays in use.
+While the database can't be queried, an index that was verified before stays in use, and the
+read-only database is queried for another one.
 """
 
 import threading
@@ -106,6 +107,7 @@ class TrustedIndex:
         self._verdict: _Verdict | None = None
         self._verified: _Verdict | None = None  # the last one that the database has confirmed
         self._stamped: tuple[int, int] | None = None  # that of the last usable index
+        self._has_failed = False  # whether the last query has failed
         self._reported = Condition.OK
 
     def search(
@@ -213,25 +215,43 @@ class TrustedIndex:
     def _ask_database(self, state: ChangelogState | None) -> Condition:
         pause = CHECK_EVERY
         try:
-            with self._databases.engine("fingerprint").connect() as connection:
-                limit_statements(connection, STATEMENT_LIMIT)
-                condition = _condition(connection, state, self._stamped)
+            condition = self._compare(state, self._databases.engine("fingerprint"))
         except DATABASE_UNUSABLE as error:
             condition = Condition.UNREACHABLE
-            if self._was_verified(state):
+            if self._was_verified(state) or self._replica_confirms(state):
                 condition, pause = Condition.OK, RETRY_AFTER
-            if self._logs_changes:
-                logger.warning(
-                    "the index was not compared with the database",
-                    error=type(error).__name__,
-                    in_use=condition is Condition.OK,
-                )
+            self._log_failure(error, in_use=condition is Condition.OK)
         else:
+            self._has_failed = False
             self._verified = _Verdict(state, condition, 0.0)
             if condition is Condition.OK and state is not None and state.stamped:
                 self._stamped = state.stamped
         self._verdict = _Verdict(state, condition, self._clock() + pause)
         return condition
+
+    def _compare(self, state: ChangelogState | None, engine: sa.Engine) -> Condition:
+        with engine.connect() as connection:
+            limit_statements(connection, STATEMENT_LIMIT)
+            return _condition(connection, state, self._stamped)
+
+    def _replica_confirms(self, state: ChangelogState | None) -> bool:
+        """Return whether the read-only database has the index's entry; it may lag behind."""
+        replica = self._databases.engine("fingerprint", read_only=True)
+        if replica is self._databases.engine("fingerprint"):
+            return False
+        try:
+            return self._compare(state, replica) is Condition.OK
+        except DATABASE_UNUSABLE:
+            return False
+
+    def _log_failure(self, error: Exception, *, in_use: bool) -> None:
+        if self._logs_changes and not self._has_failed:
+            logger.warning(
+                "the index is not compared with the database",
+                error=type(error).__name__,
+                in_use=in_use,
+            )
+        self._has_failed = True
 
     def _was_verified(self, state: ChangelogState | None) -> bool:
         """Return whether the database has confirmed a state, or an earlier one of the index."""
