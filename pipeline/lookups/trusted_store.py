@@ -63,7 +63,6 @@ class TrustedStore:
         self._is_same_database = False
         self._is_reachable = False
         self._is_established = False  # whether an index worker should have filled the store
-        self._damaged: int | None = None  # the position at which a row could not be read
         self._condition = Condition.OK  # the one that was logged last
 
     def find(self, ids: Collection[int], shortest: int, longest: int) -> Found:
@@ -76,7 +75,6 @@ class TrustedStore:
                 return self._store.find(ids, shortest, longest, reached=self._needed)
         except (FingerprintStoreError, OSError) as error:
             self._report(Condition.DAMAGED, error)
-            self._damaged = self._position()
         return Found({}, list(ids))
 
     def condition(self) -> Condition:
@@ -97,17 +95,8 @@ class TrustedStore:
             self._watch.close()
         self._store.close()
 
-    def _position(self) -> int | None:
-        """Return the position of the store, None if the manifest can't be read."""
-        try:
-            return self._store.position()
-        except (FingerprintStoreError, OSError):
-            return None
-
     def _determine(self) -> Condition:
         """Return the condition of a store whose files have the right lengths."""
-        if self._damaged is not None and self._damaged == self._position():
-            return Condition.DAMAGED
         if not self._follows_database():
             return Condition.FOREIGN if self._is_reachable else Condition.UNREACHABLE
         if self._is_established and not self._store.position():
