@@ -29,6 +29,7 @@ from pipeline.following.open_index import open_index
 from pipeline.imports.all_stages import import_submissions
 from pipeline.index.interface import FingerprintIndex
 from pipeline.lookups.score import rank_fingerprints, shortest_decimal
+from pipeline.lookups.trusted_index import TrustedIndex
 from pipeline.lookups.trusted_store import TrustedStore
 from pipeline.messages import Lookup
 from pipeline.runtime.databases import Databases
@@ -74,7 +75,8 @@ class FingerprintService:
 
     Args:
         databases: the four databases.
-        index: open for searching.
+        index: open for searching; a `TrustedIndex` refuses an index that is missing, incomplete or
+            of another database.
         store: a fingerprint store that is read before the database; None to read the database only.
     """
 
@@ -88,11 +90,18 @@ class FingerprintService:
     @classmethod
     @contextmanager
     def open(cls, settings: Settings) -> Iterator[Self]:
-        """Open the databases and the index of an installation for a ``with`` block."""
+        """Open the databases and the index of an installation for a ``with`` block.
+
+        Searches and inserts raise `pipeline.lookups.trusted_index.IndexUnusable` while the index is
+        missing, incomplete, damaged or of another database.
+
+        Raises:
+            IndexCorrupt: files of a local index are damaged.
+        """
         databases = Databases(settings, component="service")
         try:
             with open_index(settings.fingerprint_index) as index:
-                yield cls(databases, index)
+                yield cls(databases, TrustedIndex(lambda: index, databases))
         finally:
             databases.dispose()
 

@@ -16,13 +16,15 @@ from pipeline.runtime.statsd_metrics import Metrics, connect_metrics
 from pipeline.settings.load import load_settings
 from pipeline.warm_up import warm_up
 from tasks.redis_state import catalogue_generation, heartbeats
-from tasks.redis_state.heartbeats import WorkerReport
 from tasks.redis_state.queue_lengths import SENT_HEADER
+from tasks.worker_report import ReportSource
 from tasks.worker_resources import worker_resources
 
 TRACE_HEADER: Final = "acoustid_trace_id"
 
 _metrics: Final = PerProcess(lambda: connect_metrics(load_settings().statsd))
+
+_reports: Final = PerProcess(lambda: ReportSource(worker_resources))
 
 
 def connect() -> None:
@@ -114,4 +116,5 @@ def _store_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401 - Celery's 
     # While Redis is unreachable, the health check fails anyway.
     with suppress(RedisError):
         queues = tuple(sender.eventer.app.amqp.queues.consume_from)
-        heartbeats.store(worker_resources().redis, WorkerReport(sender.eventer.hostname, queues))
+        report = _reports.get().report(sender.eventer.hostname, queues)
+        heartbeats.store(worker_resources().redis, report)

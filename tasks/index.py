@@ -20,7 +20,7 @@ def update(position: int = 0) -> int:
     Returns:
         The position of the index. It may be lower than `position`.
     """
-    current = worker_resources().index.position()
+    current = worker_resources().index_reader.position()
     if 0 < position <= current:
         return current
     try:

@@ -15,6 +15,7 @@ from celery.exceptions import Ignore
 from pipeline.lookups.dedupe import dedupe_lookups
 from pipeline.lookups.describe import Described, describe_lookups
 from pipeline.lookups.score import score_lookups
+from pipeline.lookups.trusted_index import IndexUnusable
 from pipeline.lookups.validate import validate_lookups
 from pipeline.messages import LookupBatch, LookupReply, Message, from_message, to_message
 from tasks.celery import app
@@ -124,6 +125,20 @@ def score_batch(batch: LookupBatch) -> LookupBatch:
     return score_lookups(batch, resources.index, resources.databases, resources.store)
 
 
+def _score(batch: LookupBatch) -> LookupBatch:
+    """Score a batch; if the index can't be used, send a reply without answers at once.
+
+    The index stays unusable for longer than the retries of a lookup take. `TrustedIndex` logs the
+    reason once, so a batch logs nothing.
+    """
+    try:
+        return score_batch(batch)
+    except IndexUnusable:
+        reply = LookupReply(batch.id, [], failed=True, transient=True)
+        lookup_replies.push(worker_resources().reply_client, batch.reply_to, reply)
+        raise Ignore from None
+
+
 def describe_batch(batch: LookupBatch) -> Described:
     """Count hits and add the metadata, with the resources of this process."""
     resources = worker_resources()
@@ -145,7 +160,7 @@ def _describe(batch: LookupBatch) -> LookupBatch:
 STAGES: Final[Mapping[str, Stage]] = {
     "lookup.validate": _validate,
     "lookup.dedupe": dedupe_lookups,
-    "lookup.score": score_batch,
+    "lookup.score": _score,
     "lookup.describe": _describe,
 }
 """The function of each stage by the name of its task, in the order in which they run."""

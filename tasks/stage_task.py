@@ -21,10 +21,11 @@ import celery
 import structlog
 from celery.exceptions import Retry
 
-from pipeline.catalog.fingerprint.changelog import IndexAheadError
+from pipeline.catalog.fingerprint.changelog import ForeignIndexError
 from pipeline.imports.score import IndexBehindError
 from pipeline.index import IndexCorrupt, SearchTimeout
 from pipeline.index_http import IndexUnavailable
+from pipeline.lookups.trusted_index import IndexUnusable
 from pipeline.runtime.databases import DATABASE_UNREACHABLE
 from pipeline.runtime.redis_client import REDIS_UNREACHABLE
 from tasks.worker_resources import worker_resources
@@ -33,13 +34,14 @@ TRANSIENT: Final = (
     *DATABASE_UNREACHABLE,
     *REDIS_UNREACHABLE,
     IndexBehindError,
-    IndexAheadError,
+    ForeignIndexError,
     IndexCorrupt,
     IndexUnavailable,
+    IndexUnusable,
     SearchTimeout,
 )
 """Errors with a temporary cause. Examples: a server restart, a deadlock, a lost connection, a
-search timeout, an index that lags or needs a rebuild, an unreachable index server. After any other
+search timeout, an index that lags or can't be used, an unreachable index server. After any other
 error a retry would fail too."""
 
 logger = structlog.get_logger("acoustid.tasks.stage_task")

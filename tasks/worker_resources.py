@@ -15,6 +15,7 @@ from pipeline.fingerprint_store import (
 )
 from pipeline.following.open_index import OpenIndex, open_index, open_updater
 from pipeline.following.update_store import store_may_fail
+from pipeline.lookups.trusted_index import TrustedIndex
 from pipeline.lookups.trusted_store import TrustedStore
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.processes import PerProcess
@@ -45,9 +46,14 @@ class WorkerResources:
         return connect(self.settings.redis, keeps_connection=True) if keeps else self.redis
 
     @cached_property
-    def index(self) -> OpenIndex:
-        """The index for searching. If it is damaged, only tasks that search fail."""
+    def index_reader(self) -> OpenIndex:
+        """The open index in any condition. If it is damaged, only tasks that use it fail."""
         return open_index(self.settings.fingerprint_index)
+
+    @cached_property
+    def index(self) -> TrustedIndex:
+        """The index for searching; it is searched while it is complete and of our database."""
+        return TrustedIndex(lambda: self.index_reader, self.databases)
 
     @cached_property
     def store(self) -> TrustedStore | None:

@@ -94,6 +94,19 @@ class FingerprintStore:
         manifest = self._latest.get().manifest
         return manifest.position, manifest.stamp
 
+    def is_missing(self) -> bool:
+        """Return whether there is no store."""
+        return self._latest.get().is_missing()
+
+    def check_lengths(self) -> None:
+        """Check that the files have the lengths of the manifest.
+
+        Raises:
+            StoreCorrupt: a file is missing or has another length.
+        """
+        self._latest.get()
+        self._latest.check_lengths()
+
     def stats(self) -> StoreStats:
         """Return the size of the store."""
         manifest = self._latest.get().manifest

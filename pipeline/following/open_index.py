@@ -6,15 +6,16 @@ import os
 from typing import TYPE_CHECKING, Protocol, Self
 
 from pipeline.catalog.advisory_locks import try_lock_index
-from pipeline.index import FingerprintIndex, FingerprintIndexError, IndexLocked, open_reader
+from pipeline.index import FingerprintIndexError, IndexLocked, open_reader
 from pipeline.index import open_writer as open_local_writer
+from pipeline.index.interface import StatefulIndex
 from pipeline.index_http import HttpIndexReader, HttpIndexUpdater, IndexServerClient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from pipeline.index import Change
+    from pipeline.index import Change, ChangelogState
     from pipeline.runtime.databases import Databases
     from pipeline.settings.sections import FingerprintIndexSettings
 
@@ -40,7 +41,7 @@ class Closable(Protocol):
     ) -> None: ...
 
 
-class OpenIndex(FingerprintIndex, Closable, Protocol):
+class OpenIndex(StatefulIndex, Closable, Protocol):
     """An index open for searching. Thread-safe."""
 
 
@@ -51,11 +52,30 @@ class IndexUpdater(Closable, Protocol):
         """Return the changelog position of the last commit."""
         ...
 
-    def apply(self, changes: Sequence[Change], position: int) -> None:
-        """Commit changes with their position. Of two changes of one fingerprint the last counts."""
+    def changelog_state(self) -> ChangelogState:
+        """Return the part of the changelog that the index contains."""
         ...
 
-    def rebuild(self, batches: Iterable[Sequence[Change]], position: int) -> None:
+    def apply(
+        self,
+        changes: Sequence[Change],
+        position: int,
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Commit changes with their position. Of two changes of one fingerprint the last counts.
+
+        The metadata are merged into those of the index.
+        """
+        ...
+
+    def rebuild(
+        self,
+        batches: Iterable[Sequence[Change]],
+        position: int,
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         """Replace the content by that of the batches. Searches use the old content until then."""
         ...
 

@@ -6,7 +6,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from pipeline.catalog.fingerprint import changelog
-from pipeline.catalog.fingerprint.changelog import LoggedFingerprint
+from pipeline.catalog.fingerprint.changelog import ForeignIndexError, LoggedFingerprint
 from pipeline.fingerprint.query import extract_query
 from pipeline.fingerprint_store import StoreWriter
 from pipeline.following.open_index import IndexUpdater
@@ -16,7 +16,9 @@ from pipeline.following.update_store import (
     store_may_fail,
     update_store,
 )
+from pipeline.index import ChangelogState, changelog_metadata
 from pipeline.index.changes import Change, Delete, Insert
+from pipeline.index_http import HttpIndexUpdater
 from pipeline.runtime.databases import Databases
 
 BATCH: Final = 5_000  # changes applied in one commit of the index
@@ -31,9 +33,11 @@ def update_index(
 ) -> int:
     """Apply the changelog's entries after the index's position; return the new position.
 
-    Each commit of the index stores the position. So after a crash, the next run continues there.
-    A store at the index's position gets the same changes. For a store at another position, the
-    changelog is read again.
+    Each commit of the index stores the position and the stamp of its entry. So after a crash, the
+    next run continues there. An index at position 0 is filled from the beginning: readers refuse it
+    until it has reached the changelog's position at the start of the filling. A store at the
+    index's position gets the same changes. For a store at another position, the changelog is read
+    again.
 
     Args:
         writer: the writer of the index.
@@ -42,27 +46,51 @@ def update_index(
         batches: maximum number of batches of `BATCH` entries; None for all entries.
 
     Raises:
-        IndexAheadError: the database was restored from a backup older than the index.
+        ForeignIndexError: the index belongs to another database, or to a state of this one before a
+            restore.
     """
     done = 0
     with databases.engine("fingerprint").connect() as connection:
+        _require_own(connection, writer.changelog_state())
         store = _own(store, connection)
         while batches is None or done < batches:
+            target = _fill_target(connection, writer.changelog_state())
             logged, position = changelog.read(connection, writer.position(), BATCH)
+            stamp = changelog.stamp(connection, position)
             connection.commit()
             if not logged:
-                changelog.check_position(connection, writer.position())
+                if writer.changelog_state().needs_stamp:
+                    writer.apply([], position, metadata=changelog_metadata(position, stamp, target))
                 break
             beside = store if store and store.position() == writer.position() else None
-            writer.apply(_changes(logged), position)
+            writer.apply(
+                _changes(logged), position, metadata=changelog_metadata(position, stamp, target)
+            )
             if beside:
                 with store_may_fail():
-                    apply_to_store(beside, connection, logged, position)
+                    apply_to_store(beside, logged, position, stamp)
             done += 1
         if store and store.position() != writer.position():
             with store_may_fail():
                 update_store(store, connection, BATCH, batches)
     return writer.position()
+
+
+def _require_own(connection: sa.Connection, state: ChangelogState) -> None:
+    if not _is_own(connection, state):
+        raise ForeignIndexError(
+            f"the index (position {state.position}) belongs to another database, or to a state of "
+            "this one before a restore: check [fingerprint_index], or run `acoustid index rebuild`"
+        )
+
+
+def _is_own(connection: sa.Connection, state: ChangelogState) -> bool:
+    return changelog.is_own_index(connection, state.position, state.stamped, state.max_document_id)
+
+
+def _fill_target(connection: sa.Connection, state: ChangelogState) -> int:
+    """Return the position at which the index is complete: the newest one if it is empty."""
+    return state.fill_target if state.position else changelog.position(connection)
 
 
 def _own(store: StoreWriter | None, connection: sa.Connection) -> StoreWriter | None:
@@ -79,8 +107,10 @@ def rebuild_index(
 ) -> int:
     """Rebuild the index from all fingerprints; return its position.
 
-    Searches use the old index until the new one is complete. At the end the changelog is applied,
-    for fingerprints that were inserted meanwhile.
+    Searches use the old index until the new one is complete. If an index on a server is not
+    complete or belongs to another database, it is refused until then, because the server replaces
+    the documents one by one. At the end the changelog is applied, for fingerprints that were
+    inserted meanwhile.
 
     Args:
         writer: the writer of the index.
@@ -89,9 +119,19 @@ def rebuild_index(
     """
     with databases.engine("fingerprint").connect() as connection:
         position = changelog.position(connection)
+        metadata = changelog_metadata(position, changelog.stamp(connection, position))
+        if isinstance(writer, HttpIndexUpdater) and not _is_right(
+            connection, writer.changelog_state()
+        ):
+            writer.begin_filling(position)
         connection.commit()
-        writer.rebuild(_all_changes(connection, progress), position)
+        writer.rebuild(_all_changes(connection, progress), position, metadata=metadata)
     return update_index(writer, databases)
+
+
+def _is_right(connection: sa.Connection, state: ChangelogState) -> bool:
+    """Return whether searches may use the content of an index while it is rebuilt."""
+    return state.position > 0 and not state.is_filling and _is_own(connection, state)
 
 
 def _all_changes(

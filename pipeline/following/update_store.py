@@ -50,13 +50,10 @@ def check_same_database(store: StoreWriter | FingerprintStore, connection: sa.Co
 
 
 def apply_to_store(
-    store: StoreWriter,
-    connection: sa.Connection,
-    logged: Sequence[LoggedFingerprint],
-    position: int,
+    store: StoreWriter, logged: Sequence[LoggedFingerprint], position: int, stamp: int
 ) -> None:
-    """Commit entries of the changelog with the position of the last one."""
-    store.apply(_changes(logged), position, changelog.stamp(connection, position))
+    """Commit entries of the changelog with the position and the stamp of the last one."""
+    store.apply(_changes(logged), position, stamp)
 
 
 def update_store(
@@ -77,10 +74,11 @@ def update_store(
     done = 0
     while batches is None or done < batches:
         logged, position = changelog.read(connection, store.position(), batch)
+        stamp = changelog.stamp(connection, position)
         connection.commit()
         if not logged:
             return
-        apply_to_store(store, connection, logged, position)
+        apply_to_store(store, logged, position, stamp)
         done += 1
 
 

@@ -32,7 +32,7 @@ def import_submissions(
 
     Raises:
         IndexBehindError: too many fingerprints are not in the index yet.
-        IndexAheadError: the index belongs to another database.
+        ForeignIndexError: the index belongs to another database.
         StaleMatchesError: see `persist_current`.
     """
     batch = dedupe_submissions(validate_submissions(ids, databases), databases)

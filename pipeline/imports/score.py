@@ -37,9 +37,15 @@ def match_submissions(
     No lock is taken. `batch.seen` is the changelog position up to which all fingerprints were
     compared; `persist` compares the later ones.
 
+    Args:
+        batch: a batch of submissions.
+        index: the index. A `TrustedIndex` raises `IndexUnusable` if it is missing, incomplete,
+            damaged or of another database: its results would create duplicate tracks.
+        databases: the catalogue.
+
     Raises:
         IndexBehindError: more than `IMPORT_MAX_UNINDEXED` entries are not in the index.
-        IndexAheadError: the index belongs to another database, or to a later state of this one.
+        ForeignIndexError: the index belongs to another database, or to a later state of this one.
     """
     with databases.engine("ingest").connect() as connection:
         found = submissions.load(connection, [candidate.id for candidate in batch.submissions])

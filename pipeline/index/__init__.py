@@ -4,6 +4,7 @@ Immutable, memory-mapped segments, listed in a manifest that is replaced atomica
 number of readers in other processes; see `open_writer` and `open_reader`.
 """
 
+from pipeline.index.changelog_state import ChangelogState, changelog_metadata
 from pipeline.index.changes import Change, Delete, Insert
 from pipeline.index.check import verify
 from pipeline.index.errors import (
@@ -12,6 +13,7 @@ from pipeline.index.errors import (
     IndexLocked,
     SearchTimeout,
     StalePosition,
+    StateRefused,
     WriterUnusable,
 )
 from pipeline.index.interface import FingerprintIndex, Hits, IndexStats
@@ -20,6 +22,7 @@ from pipeline.index.writer import IndexWriter, open_writer
 
 __all__ = [
     "Change",
+    "ChangelogState",
     "Delete",
     "FingerprintIndex",
     "FingerprintIndexError",
@@ -32,7 +35,9 @@ __all__ = [
     "Insert",
     "SearchTimeout",
     "StalePosition",
+    "StateRefused",
     "WriterUnusable",
+    "changelog_metadata",
     "open_reader",
     "open_writer",
     "verify",

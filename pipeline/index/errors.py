@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pipeline.storage.errors import StorageCorrupt, StorageLocked, StorageUnusable
+
+if TYPE_CHECKING:
+    from pipeline.index.changelog_state import ChangelogState
 
 
 class FingerprintIndexError(Exception):
@@ -44,3 +49,15 @@ class StalePosition(FingerprintIndexError, ValueError):  # noqa: N818 - named fo
 
 class SearchTimeout(FingerprintIndexError):  # noqa: N818 - named for what it reports
     """A search exceeded its timeout."""
+
+
+class StateRefused(FingerprintIndexError):  # noqa: N818 - named for what it reports
+    """The caller of a search does not accept the state of the index.
+
+    Attributes:
+        state: the state; None if there is no index.
+    """
+
+    def __init__(self, state: ChangelogState | None) -> None:
+        super().__init__(state)
+        self.state = state

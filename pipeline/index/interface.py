@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pipeline.index.changelog_state import Accept, ChangelogState
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hits:
@@ -85,4 +87,34 @@ class FingerprintIndex(Protocol):
 
     def stats(self) -> IndexStats:
         """Return the size of the index."""
+        ...
+
+
+class StatefulIndex(FingerprintIndex, Protocol):
+    """An index that tells which part of the changelog it contains."""
+
+    def search(
+        self,
+        queries: Sequence[NDArray[np.uint32]],
+        *,
+        limit: int = 40,
+        min_score: int = 1,
+        score_pct: int = 10,
+        max_postings: int | None = None,
+        timeout: float | None = None,
+        accept: Accept | None = None,
+    ) -> list[Hits]:
+        """Search as `FingerprintIndex` does, but only a state that `accept` accepts.
+
+        Raises:
+            StateRefused: `accept` has returned False.
+        """
+        ...
+
+    def changelog_state(self, accept: Accept | None = None) -> ChangelogState | None:
+        """Return the part of the changelog that the index contains, None if there is no index.
+
+        Raises:
+            StateRefused: `accept` has returned False.
+        """
         ...

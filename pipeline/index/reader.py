@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pipeline.index.changelog_state import ChangelogState
+from pipeline.index.errors import StateRefused
 from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.index.interface import Hits, IndexStats
 from pipeline.index.search.search import Limits, search
@@ -20,6 +23,16 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from numpy.typing import NDArray
+
+    from pipeline.index.changelog_state import Accept
+    from pipeline.index.index_manifest import IndexManifest
+    from pipeline.index.segments.segment_set import SegmentSet
+    from pipeline.storage.snapshot import Snapshot
+
+    IndexSnapshot = Snapshot[IndexManifest, SegmentSet]
+
+CHECK_LENGTHS_EVERY: Final = 0.25
+"""Seconds between two checks of the lengths of the files; a check takes one `stat` per file."""
 
 
 def open_reader(path: str | Path) -> IndexReader:
@@ -46,6 +59,8 @@ class IndexReader:
         """Load the index in `directory`; use `open_reader`."""
         self._latest = LatestSnapshot(INDEX_FORMAT, directory)
         self._latest.load()
+        self._lengths_due = 0.0
+        self._last_state: tuple[IndexSnapshot, ChangelogState | None] | None = None
 
     def __enter__(self) -> IndexReader:
         return self
@@ -78,6 +93,7 @@ class IndexReader:
         score_pct: int = 10,
         max_postings: int | None = None,
         timeout: float | None = None,
+        accept: Accept | None = None,
     ) -> list[Hits]:
         """Find the documents that share the most terms with each query.
 
@@ -89,6 +105,8 @@ class IndexReader:
             max_postings: maximum number of postings that may add documents to a query's answer; see
                 `FingerprintIndex.search`.
             timeout: maximum seconds for the search, None for no limit.
+            accept: is called with the state that is searched. With it, the lengths of the files are
+                checked at intervals: a truncated file that is mapped would end the process.
 
         Returns:
             One `Hits` for each query, in the order of `queries`.
@@ -98,9 +116,15 @@ class IndexReader:
             TypeError: a query is not a uint32 array.
             ValueError: a query has more than one dimension, or a limit is out of range.
             IndexCorrupt: see `open_reader`.
+            StateRefused: `accept` has returned False.
         """
+        snapshot = self._latest.get()
+        if accept is not None:
+            if time.monotonic() >= self._lengths_due:
+                self._check_lengths()
+            self._accepted(snapshot, accept)
         return search(
-            self._latest.get().segments,
+            snapshot.segments,
             queries,
             Limits(limit, min_score, score_pct, max_postings, timeout),
         )
@@ -108,6 +132,20 @@ class IndexReader:
     def position(self) -> int:
         """Return the position of the last commit, 0 if there is no index."""
         return self._latest.get().manifest.position
+
+    def changelog_state(self, accept: Accept | None = None) -> ChangelogState | None:
+        """Return the part of the changelog that the index contains, None if there is no index.
+
+        Args:
+            accept: is called with the state.
+
+        Raises:
+            IndexCorrupt: see `open_reader`; the lengths of all files are checked too.
+            StateRefused: `accept` has returned False.
+        """
+        snapshot = self._latest.get()
+        self._check_lengths()
+        return self._accepted(snapshot, accept or (lambda _state: True))
 
     def stats(self) -> IndexStats:
         """Return the size of the index."""
@@ -156,3 +194,31 @@ class IndexReader:
     def close(self) -> None:
         """Close the files; a later call opens them again."""
         self._latest.close()
+
+    def _check_lengths(self) -> None:
+        self._latest.check_lengths()
+        self._lengths_due = time.monotonic() + CHECK_LENGTHS_EVERY
+
+    def _accepted(self, snapshot: IndexSnapshot, accept: Accept) -> ChangelogState | None:
+        state = self._state_of(snapshot)
+        if not accept(state):
+            raise StateRefused(state)
+        return state
+
+    def _state_of(self, snapshot: IndexSnapshot) -> ChangelogState | None:
+        """Return the state of a snapshot; it is computed once."""
+        last = self._last_state
+        if last is None or last[0] is not snapshot:
+            last = self._last_state = snapshot, _read_state(snapshot)
+        return last[1]
+
+
+def _read_state(snapshot: IndexSnapshot) -> ChangelogState | None:
+    if snapshot.is_missing():
+        return None
+    manifest = snapshot.manifest
+    return ChangelogState.read(
+        manifest.position,
+        manifest.metadata,
+        lambda: max(snapshot.segments.bounds(), default=0),
+    )

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.index.changelog_state import ChangelogState
 from pipeline.index.changes import fold, group
 from pipeline.index.errors import StalePosition
 from pipeline.index.index_manifest import INDEX_FORMAT, IndexManifest
@@ -125,6 +126,18 @@ class IndexWriter:
         """
         self._storage.require_usable()
         return dict(self._storage.manifest.metadata)
+
+    def changelog_state(self) -> ChangelogState:
+        """Return the part of the changelog that the index contains.
+
+        Raises:
+            WriterUnusable: see `position`.
+        """
+        return ChangelogState.read(
+            self.position(),
+            self.metadata(),
+            lambda: max(self._storage.segments.bounds(), default=0),
+        )
 
     def apply(
         self,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import structlog
 
-from pipeline.index import SearchTimeout
-from pipeline.index_http.protocol import IndexUnavailable, ServerFailed
+from pipeline.index import SearchTimeout, StateRefused
+from pipeline.index_http.protocol import IndexUnavailable, ServerFailed, ServerStateRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,19 +44,26 @@ class Failover:
 
         Raises:
             SearchTimeout: the deadline has passed.
+            StateRefused: no server gave an answer, one of them because of its state.
             IndexUnavailable: no server gave an answer.
         """
         order = self._in_order()
         failures: list[str] = []
+        refused: ServerStateRefused | None = None
         for place, server in enumerate(order):
             left = deadline - time.monotonic()
             if left <= 0:
                 raise SearchTimeout("; ".join(["no answer in time", *failures]))
             try:
                 return send(server, left / (len(order) - place))
+            except ServerStateRefused as error:
+                failures.append(str(error))
+                refused = error
             except ServerFailed as error:
                 failures.append(str(error))
                 self._mark_failed(server, str(error))
+        if refused:
+            raise StateRefused(refused.state)
         raise IndexUnavailable("; ".join(failures))
 
     def close(self) -> None:

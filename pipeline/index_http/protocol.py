@@ -6,13 +6,13 @@ full names are accepted too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
 import numpy as np
 
-from pipeline.index import FingerprintIndexError, Hits, Insert
+from pipeline.index import ChangelogState, FingerprintIndexError, Hits, Insert
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +46,18 @@ class ServerBehind(ServerFailed):
     """One server does not have changes that an earlier answer contained."""
 
 
+class ServerStateRefused(ServerFailed):
+    """The caller of a search does not accept the state of the index on one server.
+
+    Attributes:
+        state: the state; None if the server does not have the index.
+    """
+
+    def __init__(self, text: str, state: ChangelogState | None) -> None:
+        super().__init__(text)
+        self.state = state
+
+
 class IndexMissing(Exception):  # noqa: N818 - named for the state it reports
     """The server has no index of that name."""
 
@@ -69,6 +81,8 @@ class IndexState:
         segments: number of segments.
         min_document_id: the lowest id, 0 in an empty index; may be a deleted one.
         max_document_id: the highest id, likewise.
+        metadata: the metadata, texts by key.
+        exists: whether the server has the index.
     """
 
     version: int
@@ -77,6 +91,12 @@ class IndexState:
     segments: int = 0
     min_document_id: int = 0
     max_document_id: int = 0
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    exists: bool = True
+
+    def changelog_state(self) -> ChangelogState:
+        """Return the part of the changelog that the index contains."""
+        return ChangelogState.read(self.position, self.metadata, lambda: self.max_document_id)
 
 
 def search_body(
@@ -128,6 +148,7 @@ def read_state(body: bytes) -> IndexState:
         segments=_number(stats, "num_segments", 0),
         min_document_id=_number(stats, "min_doc_id", 0),
         max_document_id=_number(stats, "max_doc_id", 0),
+        metadata={key: text for key, text in metadata.items() if isinstance(text, str)},
     )
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from pipeline.index import Hits, IndexStats
 from pipeline.index_http.failover import Failover, ServerPositions
-from pipeline.index_http.protocol import IndexMissing, IndexState, ServerBehind
+from pipeline.index_http.protocol import (
+    IndexMissing,
+    IndexState,
+    ServerBehind,
+    ServerStateRefused,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,14 +25,39 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pipeline.index import ChangelogState
+    from pipeline.index.changelog_state import Accept
     from pipeline.index_http.client import IndexServerClient
+
+STATE_MAX_AGE: Final = 1.0
+"""Seconds for which a server's state counts as current, so that few searches request it.
+
+`HttpIndexUpdater` creates a missing index later than that. So every reader detects that an index
+was deleted before it is filled again.
+"""
+
+
+class _Limits(NamedTuple):
+    """The limits of a search; see `HttpIndexReader.search`."""
+
+    limit: int
+    min_score: int
+    score_pct: int
+
+
+class _Observed(NamedTuple):
+    """The state of a server, and the `time.monotonic` at which it was requested."""
+
+    state: IndexState
+    sent: float
 
 
 class HttpIndexReader:
     """A `FingerprintIndex` on servers. A context manager. Thread-safe.
 
-    If no server has the index, it is empty and at position 0, like a missing local index. A search
-    finds all changes up to the position that was last returned, on any server.
+    If no server has the index, it is empty and at position 0, like a missing local index; with
+    `accept`, the caller decides. A search finds all changes up to the position that was last
+    returned, on any server.
 
     Every method raises `IndexUnavailable` if no server answers, `SearchTimeout` if none answers in
     time, and `RequestRefused` if a server rejects the request.
@@ -45,6 +75,7 @@ class HttpIndexReader:
         """
         self._failover = Failover(servers)
         self._positions = ServerPositions()
+        self._observed: dict[IndexServerClient, _Observed] = {}
         self._timeout = timeout
         self._connections = connections
         self._lock = threading.Lock()
@@ -70,6 +101,7 @@ class HttpIndexReader:
         score_pct: int = 10,
         max_postings: int | None = None,  # noqa: ARG002 - a server has its own limit
         timeout: float | None = None,
+        accept: Accept | None = None,
     ) -> list[Hits]:
         """Find the documents that share the most terms with each query.
 
@@ -80,15 +112,22 @@ class HttpIndexReader:
             score_pct: hits below floor(best * score_pct / 100) are dropped, 0 to 100.
             max_postings: has no effect.
             timeout: seconds for all queries together, by default those of the reader.
+            accept: is called with the state of each server that is searched, which is at most
+                `STATE_MAX_AGE` seconds old. If it returns False, another server is searched.
 
         Returns:
             One `Hits` for each query, in the order of `queries`.
+
+        Raises:
+            StateRefused: `accept` has returned False for the servers that answer.
         """
-        limits = (limit, min_score, score_pct)
+        limits = _Limits(limit, min_score, score_pct)
         deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
         if len(queries) == 1:
-            return [self._search(queries[0], limits, deadline)]
-        futures = [self._pool().submit(self._search, query, limits, deadline) for query in queries]
+            return [self._search(queries[0], limits, deadline, accept)]
+        futures = [
+            self._pool().submit(self._search, query, limits, deadline, accept) for query in queries
+        ]
         return _results(futures)
 
     def position(self) -> int:
@@ -96,6 +135,29 @@ class HttpIndexReader:
         position = self._request_state(self._state_to_report).position
         self._positions.report(position)
         return position
+
+    def changelog_state(self, accept: Accept | None = None) -> ChangelogState | None:
+        """Return the part of the changelog that the index contains, None if there is no index.
+
+        Like `position`, it is a lower bound for later searches.
+
+        Args:
+            accept: is called with the state of a server. If it returns False, another server is
+                used.
+
+        Raises:
+            StateRefused: `accept` has returned False for the servers that answer.
+        """
+
+        def send(server: IndexServerClient, seconds: float) -> IndexState:
+            state = self._state_to_report(server, seconds)
+            if accept is not None:
+                _require_accepted(server, state, accept)
+            return state
+
+        found = self._request_state(send)
+        self._positions.report(found.position)
+        return _changelog_state(found)
 
     def stats(self) -> IndexStats:
         """Return the size of the index. `bytes` is 0: a server does not report it."""
@@ -118,19 +180,27 @@ class HttpIndexReader:
         self._failover.close()
 
     def _search(
-        self, query: NDArray[np.uint32], limits: tuple[int, int, int], deadline: float
+        self,
+        query: NDArray[np.uint32],
+        limits: _Limits,
+        deadline: float,
+        accept: Accept | None,
     ) -> Hits:
         if not query.size:
             return _no_hits()
-        return self._failover.request(
-            lambda server, seconds: self._search_on(server, query, limits, seconds), deadline
-        )
+
+        def send(server: IndexServerClient, seconds: float) -> Hits:
+            if accept is None:
+                return self._search_on(server, query, limits, seconds)
+            return self._search_accepted(server, query, limits, seconds, accept)
+
+        return self._failover.request(send, deadline)
 
     def _search_on(
         self,
         server: IndexServerClient,
         query: NDArray[np.uint32],
-        limits: tuple[int, int, int],
+        limits: _Limits,
         seconds: float,
     ) -> Hits:
         if not self._positions.has_reached(server):
@@ -143,6 +213,33 @@ class HttpIndexReader:
                 raise ServerBehind(f"{server}: no longer has the index") from error
             return _no_hits()
 
+    def _search_accepted(
+        self,
+        server: IndexServerClient,
+        query: NDArray[np.uint32],
+        limits: _Limits,
+        seconds: float,
+        accept: Accept,
+    ) -> Hits:
+        observed = self._observed.get(server)
+        if (
+            observed is None
+            or time.monotonic() - observed.sent > STATE_MAX_AGE
+            or not self._positions.has_reached(server)
+        ):
+            seconds /= 2
+            state = self._state_to_report(server, seconds)
+        else:
+            state = observed.state
+        _require_accepted(server, state, accept)
+        if not state.exists:
+            return _no_hits()
+        try:
+            return server.search(query, limits, seconds)
+        except IndexMissing as error:
+            self._observed.pop(server, None)
+            raise ServerStateRefused(f"{server}: no longer has the index", None) from error
+
     def _request_state(self, send: Callable[[IndexServerClient, float], IndexState]) -> IndexState:
         return self._failover.request(send, time.monotonic() + self._timeout)
 
@@ -151,7 +248,8 @@ class HttpIndexReader:
         try:
             state = server.state(seconds)
         except IndexMissing:
-            state = IndexState(version=0, position=0)
+            state = IndexState(version=0, position=0, exists=False)
+        self._observed[server] = _Observed(state, sent)
         self._positions.observe(server, state.position, sent)
         return state
 
@@ -166,6 +264,16 @@ class HttpIndexReader:
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(self._connections, "index-search")
             return self._executor
+
+
+def _changelog_state(state: IndexState) -> ChangelogState | None:
+    return state.changelog_state() if state.exists else None
+
+
+def _require_accepted(server: IndexServerClient, state: IndexState, accept: Accept) -> None:
+    found = _changelog_state(state)
+    if not accept(found):
+        raise ServerStateRefused(f"{server}: its index is not accepted", found)
 
 
 def _results(futures: Sequence[Future[Hits]]) -> list[Hits]:

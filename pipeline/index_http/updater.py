@@ -7,13 +7,14 @@ a commit that is based on an older version.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import structlog
 
-from pipeline.index import Delete, Insert, StalePosition
+from pipeline.index import Delete, Insert, StalePosition, changelog_metadata
 from pipeline.index_http.protocol import (
     POSITION_KEY,
     IndexMissing,
@@ -24,10 +25,10 @@ from pipeline.index_http.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from pipeline.index import Change
+    from pipeline.index import Change, ChangelogState
     from pipeline.index_http.client import IndexServerClient
 
 TIMEOUT: Final = 10.0
@@ -35,6 +36,13 @@ TIMEOUT: Final = 10.0
 
 MAX_WEIGHT: Final = 1 << 21
 """Maximum number of terms in a request, at most 5 bytes each; a server accepts bodies of 16 MiB."""
+
+CREATE_DELAY: Final = 2.0
+"""Seconds before a missing index is created.
+
+Until then every reader has requested the state again (`STATE_MAX_AGE`), so none searches the new
+index as if it was the old one.
+"""
 
 _CHANGE_WEIGHT: Final = 4  # size of the id and the map of a change, in terms
 _TRIES: Final = 5
@@ -82,7 +90,17 @@ class HttpIndexUpdater:
         """Return the changelog position of the last commit."""
         return self._current().position
 
-    def apply(self, changes: Sequence[Change], position: int) -> None:
+    def changelog_state(self) -> ChangelogState:
+        """Return the part of the changelog that the index contains."""
+        return self._current().changelog_state()
+
+    def apply(
+        self,
+        changes: Sequence[Change],
+        position: int,
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         """Commit a batch of changes together with their changelog position.
 
         A batch that is too large for one request is committed in several; the last one changes
@@ -91,6 +109,7 @@ class HttpIndexUpdater:
         Args:
             changes: the last one of an id wins.
             position: the position of the last change, not below the current position.
+            metadata: merged into that of the index in the last commit, key by key.
 
         Raises:
             StalePosition: `position` is below that of the index.
@@ -98,25 +117,41 @@ class HttpIndexUpdater:
         begun = self.position()
         if position < begun:
             raise StalePosition(position, begun)
-        if position == begun and not changes:
+        if position == begun and not changes and not metadata:
             return
         *firsts, last = _parts(changes)
         for part in firsts:
             self._commit(part, begun)
-        self._commit(last, position)
+        self._commit(last, position, metadata)
 
-    def rebuild(self, batches: Iterable[Sequence[Change]], position: int) -> None:
+    def begin_filling(self, target: int) -> None:
+        """Commit position 0, so that readers refuse the index until it has reached a position.
+
+        Args:
+            target: the position at which the content is complete.
+        """
+        self._commit([], 0, changelog_metadata(0, 0, target))
+
+    def rebuild(
+        self,
+        batches: Iterable[Sequence[Change]],
+        position: int,
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         """Replace the content with `batches`, while searches continue.
 
         The protocol cannot replace a whole index. If the index were deleted and filled again,
         searches would find nothing in the meantime. So every document overwrites its old version.
         Then the ids of the index that are not in `batches` are deleted. The position changes at the
         end. If the old position is above `position`, the index contains changes that the database
-        does not have. Its position is then 0 until the rebuild is complete.
+        does not have. Its position is then 0 until the rebuild is complete. If the old content is
+        wrong, call `begin_filling` before.
 
         Args:
             batches: all documents, in any number of batches; later ones win.
             position: changelog position of the documents.
+            metadata: merged into that of the index in the last commit, key by key.
         """
         self._state = None  # the lowest and highest id may have changed since the last request
         begun = self._current()
@@ -129,7 +164,7 @@ class HttpIndexUpdater:
                 self._commit(part, claim)
         for ids in missing.chunks(MAX_WEIGHT // _CHANGE_WEIGHT):
             self._commit([Delete(id_) for id_ in ids], claim)
-        self._commit([], position)
+        self._commit([], position, metadata)
 
     def merging(self) -> bool:
         """Return False: the server schedules its merges itself."""
@@ -141,15 +176,19 @@ class HttpIndexUpdater:
         release, self._release = self._release, lambda: None
         release()
 
-    def _commit(self, changes: Sequence[Change], position: int) -> None:
-        """Commit changes and their changelog position."""
+    def _commit(
+        self,
+        changes: Sequence[Change],
+        position: int,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Commit changes, their changelog position and further metadata."""
+        entries = {**(metadata or {}), POSITION_KEY: str(position)}
         for _ in range(_TRIES):
             state = self._current()
             self._state = None  # unknown until the server has confirmed the commit
             try:
-                version = self._server.update(
-                    changes, {POSITION_KEY: str(position)}, state.version, TIMEOUT
-                )
+                version = self._server.update(changes, entries, state.version, TIMEOUT)
             except VersionConflict:
                 if self._was_committed(state.position, position):
                     return
@@ -158,7 +197,12 @@ class HttpIndexUpdater:
             except ServerFailed as error:
                 raise IndexUnavailable(str(error)) from error
             else:
-                self._state = replace(state, version=version, position=position)
+                self._state = replace(
+                    state,
+                    version=version,
+                    position=position,
+                    metadata={**state.metadata, **entries},
+                )
                 return
         raise IndexUnavailable(f"{self._server}: other writers keep changing the index")
 
@@ -187,6 +231,7 @@ class HttpIndexUpdater:
             return self._server.state(TIMEOUT)
         except IndexMissing:
             logger.info("creating the index", server=str(self._server))
+            time.sleep(CREATE_DELAY)
         self._server.create(TIMEOUT)
         try:
             return self._server.state(TIMEOUT)

@@ -86,6 +86,8 @@ def rank_fingerprints(
 
 
 def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Query]:
+    if not lookups:
+        return []  # lookups by track id need no index
     words = [np.frombuffer(lookup.words, dtype="<u4") for lookup in lookups]
     hits = index.search(
         list(extract_query_batch(words)),

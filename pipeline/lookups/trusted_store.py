@@ -18,6 +18,7 @@ import structlog
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.fingerprint.changelog import ChangelogWatch
 from pipeline.fingerprint_store import FingerprintStore, FingerprintStoreError, Found
+from pipeline.lookups.condition import Condition
 from pipeline.runtime.databases import DATABASE_UNREACHABLE, Databases
 
 CHECK_EVERY: Final = 5.0
@@ -25,6 +26,14 @@ CHECK_EVERY: Final = 5.0
 
 RETRY_AFTER: Final = 30.0
 """Seconds without a query after a failed one: a failed connection may take seconds."""
+
+_ACTIONS: Final = {
+    Condition.MISSING: "check [fingerprint_store]; the index worker (queue index) fills the store",
+    Condition.FOREIGN: "check [fingerprint_store], or run `acoustid store rebuild`",
+    Condition.FILLING: "none: the index worker (queue index) fills the store",
+    Condition.DAMAGED: "run `acoustid store rebuild`",
+    Condition.UNREACHABLE: "check the fingerprint database",
+}
 
 logger = structlog.get_logger("acoustid.lookups.trusted_store")
 
@@ -52,6 +61,9 @@ class TrustedStore:
         self._due = -float("inf")  # time of the next query
         self._needed = 0  # changelog position that the store must have
         self._is_same_database = False
+        self._is_reachable = False
+        self._is_established = False  # whether an index worker should have filled the store
+        self._condition = Condition.OK  # the one that was logged last
 
     def find(self, ids: Collection[int], shortest: int, longest: int) -> Found:
         """Return the fingerprints with these ids and a length within the bounds (seconds).
@@ -62,14 +74,49 @@ class TrustedStore:
             if self._follows_database():
                 return self._store.find(ids, shortest, longest, reached=self._needed)
         except (FingerprintStoreError, OSError) as error:
-            logger.warning("the fingerprint store cannot be read", error=str(error))
+            self._report(Condition.DAMAGED, error)
         return Found({}, list(ids))
+
+    def condition(self) -> Condition:
+        """Return the condition of the store; a change is logged.
+
+        Lookups work in any condition: they read from the database instead.
+        """
+        try:
+            self._store.check_lengths()
+            condition = self._determine()
+        except (FingerprintStoreError, OSError) as error:
+            return self._report(Condition.DAMAGED, error)
+        return self._report(condition)
 
     def close(self) -> None:
         """Close the files and the connection. A later call opens them again."""
         with self._checking:
             self._watch.close()
         self._store.close()
+
+    def _determine(self) -> Condition:
+        """Return the condition of a store whose files have the right lengths."""
+        if not self._follows_database():
+            return Condition.FOREIGN if self._is_reachable else Condition.UNREACHABLE
+        if self._is_established and not self._store.position():
+            return Condition.MISSING if self._store.is_missing() else Condition.FILLING
+        return Condition.OK
+
+    def _report(self, condition: Condition, error: Exception | None = None) -> Condition:
+        """Log the condition if it has changed; return it."""
+        if condition is not self._condition:
+            self._condition = condition
+            if condition is Condition.OK:
+                logger.info("the fingerprint store is read again")
+            else:
+                logger.warning(
+                    "the fingerprint store is not read; lookups read from the database",
+                    condition=condition.value,
+                    action=_ACTIONS[condition],
+                    error=str(error) if error else None,
+                )
+        return condition
 
     def _follows_database(self) -> bool:
         """Return whether the store follows this database; query the database if a query is due."""
@@ -87,11 +134,14 @@ class TrustedStore:
 
     def _query_database(self) -> None:
         self._is_same_database = False  # in case of an error below
+        self._is_reachable = False
         self._due = self._clock() + CHECK_EVERY
         try:
             self._watch.was_notified()  # discards older ones; later ones are kept for the next call
             with self._databases.engine("fingerprint").connect() as connection:
                 self._needed = changelog.position(connection)
+                self._is_established = changelog.is_established(connection)
+                self._is_reachable = True
                 self._is_same_database = changelog.has_entry(connection, *self._store.reached())
         except DATABASE_UNREACHABLE as error:
             logger.warning("the fingerprint database is unreachable", error=type(error).__name__)

@@ -34,6 +34,11 @@ class SegmentEntry(Protocol):
         """The name of the file, `segment_name` of the number."""
         ...
 
+    @property
+    def size(self) -> int:
+        """The length of the file in bytes."""
+        ...
+
     def _asdict(self) -> dict[str, Any]: ...
 
 

@@ -109,6 +109,26 @@ class LatestSnapshot(Generic[ManifestT, SegmentsT]):
         old = self._snapshot
         return self.get() is not old
 
+    def check_lengths(self) -> None:
+        """Check that the files of the state that was read last have the lengths of the manifest.
+
+        Raises:
+            StorageCorrupt: a file is missing or has another length.
+        """
+        snapshot = self._snapshot
+        for segment in snapshot.segments.segments:
+            size = segment.entry.size
+            try:
+                found = segment.path.stat().st_size
+            except FileNotFoundError:
+                if not snapshot.is_current(self._manifest):
+                    return  # a merge has replaced it
+                raise self._format.corrupt(segment.path, "is missing") from None
+            if found != size:
+                raise self._format.corrupt(
+                    segment.path, f"has {found} bytes, but {size} in the manifest"
+                )
+
     def close(self) -> None:
         """Close the files; a later `get` opens them again."""
         with self._loading:

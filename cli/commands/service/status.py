@@ -25,7 +25,9 @@ from pipeline.catalog.fingerprint.tables import fingerprint, track
 from pipeline.catalog.ingest.submissions import count_by_state
 from pipeline.fingerprint_store import FingerprintStoreError, open_store
 from pipeline.following.open_index import open_index
-from pipeline.index import FingerprintIndexError
+from pipeline.index import FingerprintIndexError, IndexCorrupt
+from pipeline.lookups.condition import Condition
+from pipeline.lookups.trusted_index import TrustedIndex
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import DatabaseSettings, RedisSettings, Settings
@@ -127,12 +129,20 @@ def waiting_messages(settings: RedisSettings) -> dict[str, int]:
         return {queue: queue_lengths.waiting(client, queue) for queue in queues.NAMES}
 
 
-def index_positions(settings: Settings, databases: Databases) -> dict[str, int]:
-    """Return the position of the index and that of the changelog."""
-    with open_index(settings.fingerprint_index) as index:
-        position = index.position()
+def index_positions(settings: Settings, databases: Databases) -> dict[str, int | str]:
+    """Return the condition of the index, its position and that of the changelog.
+
+    A damaged index has no position.
+    """
     with databases.engine("fingerprint").connect() as connection:
-        return {"position": position, "database_position": changelog.position(connection)}
+        newest = changelog.position(connection)
+    try:
+        with open_index(settings.fingerprint_index) as index:
+            trusted = TrustedIndex(lambda: index, databases, logs_changes=False)
+            found = {"position": index.position(), "condition": trusted.condition().value}
+    except IndexCorrupt:
+        found = {"condition": Condition.DAMAGED.value}
+    return {**found, "database_position": newest}
 
 
 def store_size(settings: Settings) -> dict[str, int]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
+from sqlalchemy.dialects import postgresql
 
 from pipeline.catalog.fingerprint.tables import fingerprint, fpindex_changelog, track
 from pipeline.runtime.databases import Databases
@@ -40,8 +41,12 @@ class LoggedFingerprint:
     track_gid: bytes = b""
 
 
-class IndexAheadError(Exception):
-    """The index is beyond the end of the changelog: it belongs to another database."""
+ESTABLISHED_AFTER: Final = 30.0
+"""Seconds after the first entry by which the index worker has applied it; it runs every 5 s."""
+
+
+class ForeignIndexError(Exception):
+    """The index belongs to another database, or to a state of this one before a restore."""
 
 
 _CONTENT: Final = (
@@ -69,14 +74,58 @@ def check_position(connection: sa.Connection, index_position: int) -> None:
     """Check that the position of an index is not beyond the end of the changelog.
 
     Raises:
-        IndexAheadError: it is. The index would never get the entries up to its position.
+        ForeignIndexError: it is. The index would never get the entries up to its position.
     """
     newest = position(connection)
     if newest < index_position:
-        raise IndexAheadError(
+        raise ForeignIndexError(
             f"the index is at position {index_position} and the database at {newest}: "
             "run `acoustid index rebuild`"
         )
+
+
+def is_own_index(
+    connection: sa.Connection,
+    position: int,
+    stamped: tuple[int, int] | None,
+    max_document_id: int,
+) -> bool:
+    """Return whether an index was made from this changelog.
+
+    Args:
+        connection: a connection to the fingerprint database.
+        position: the changelog position of the index.
+        stamped: position and `stamp` of an entry, stored when the index was written; None for an
+            index of an earlier version. Such an index is accepted if the changelog has an entry at
+            its position and the database has given out its document ids.
+        max_document_id: the highest id in an index without a stamp.
+    """
+    if position == 0:
+        return True
+    if not stamp(connection, position):
+        return False
+    if stamped is None:
+        return max_document_id <= _highest_fingerprint_id(connection)
+    return stamped[0] <= position and has_entry(connection, *stamped)
+
+
+def is_established(connection: sa.Connection) -> bool:
+    """Return whether the first entry is older than `ESTABLISHED_AFTER` seconds.
+
+    In a new installation the index is empty for some seconds after the first import.
+    """
+    age = sa.func.extract("epoch", sa.func.clock_timestamp() - fpindex_changelog.c.created)
+    first = sa.select(age).order_by(fpindex_changelog.c.id).limit(1)
+    seconds = connection.execute(first).scalar()
+    return seconds is not None and seconds > ESTABLISHED_AFTER
+
+
+def _highest_fingerprint_id(connection: sa.Connection) -> int:
+    """Return the highest id that a fingerprint has or had."""
+    sequence = sa.func.pg_get_serial_sequence(fingerprint.name, "id")
+    given_out = sa.func.pg_sequence_last_value(sa.cast(sequence, postgresql.REGCLASS))
+    stored = sa.select(sa.func.max(fingerprint.c.id)).scalar_subquery()
+    return connection.scalar(sa.select(sa.func.greatest(stored, given_out))) or 0
 
 
 def stamp(connection: sa.Connection, position: int) -> int:

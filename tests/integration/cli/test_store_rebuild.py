@@ -1,5 +1,6 @@
 """A start empties a damaged fingerprint store, and the index worker fills it again."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,7 +49,9 @@ def damage_the_manifest(store: Path, importer: Importer) -> None:
 
 
 def restore_the_database(store: Path, importer: Importer) -> None:
+    """Change the times of the changelog; delete the index, which has those times too."""
     del store
+    shutil.rmtree(importer.index_path)
     later = tables.fpindex_changelog.c.created + sa.text("interval '1 second'")
     with importer.databases.engine("fingerprint").begin() as connection:
         connection.execute(sa.update(tables.fpindex_changelog).values(created=later))

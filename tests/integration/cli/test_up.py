@@ -123,7 +123,7 @@ def test_status_shows_queues_positions_and_counts(state: State) -> None:
     assert set(state["queues"]) == {"lookup", "background", "submission", "index", "maintenance"}
     assert all(length >= 0 for length in state["queues"].values())
     size = len(sample_recordings())
-    assert state["index"] == {"position": size, "database_position": size}
+    assert state["index"] == {"position": size, "condition": "ok", "database_position": size}
     assert state["counts"] == {
         "tracks": size,
         "fingerprints": size,

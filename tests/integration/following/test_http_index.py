@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from cli.main import main
 from cli.stack.servers.ports import LOOPBACK, free_port
 from pipeline.catalog.advisory_locks import INDEX_LOCK, try_lock_index
 from pipeline.catalog.fingerprint import changelog, tables
-from pipeline.catalog.fingerprint.changelog import IndexAheadError
+from pipeline.catalog.fingerprint.changelog import ForeignIndexError
 from pipeline.catalog.ingest.submission_status import task_status
 from pipeline.fingerprint.query import extract_query
 from pipeline.following import update_index as stage
@@ -22,35 +21,20 @@ from pipeline.following.open_index import IndexBusy, open_index, open_updater
 from pipeline.following.update_index import rebuild_index, update_index
 from pipeline.index import Change, Delete, Hits, Insert
 from pipeline.index_http import IndexUnavailable
+from pipeline.lookups.condition import Condition
 from pipeline.runtime.databases import Databases
+from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import FingerprintIndexSettings, Settings
 from tasks import dispatch
+from tasks.redis_state import heartbeats
 from tests.support.catalogue.imports import Importer
 from tests.support.catalogue.synthetic import fingerprint
 from tests.support.polling import eventually
-from tests.support.processes.index_server import IndexServerProcess, running_index_server
+from tests.support.processes.index_server import IndexServerProcess
 from tests.support.processes.workers import point_celery_at, running_workers, write_config
 from tests.unit.index.model import pairs
 
 SEEDS = range(1, 8)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IndexServerProcess]:
-    with running_index_server(tmp_path_factory.mktemp("index-server")) as server:
-        yield server
-
-
-@pytest.fixture
-def place(server: IndexServerProcess, tmp_path: Path) -> FingerprintIndexSettings:
-    """A new index for each test."""
-    return FingerprintIndexSettings(
-        protocol="http",
-        host=LOOPBACK,
-        port=server.port,
-        name=uuid4().hex,
-        path=tmp_path / "untouched",
-    )
 
 
 @pytest.fixture
@@ -197,7 +181,7 @@ def test_an_index_of_another_database_is_refused_until_it_is_rebuilt(
 ) -> None:
     with open_updater(place, importer.databases) as updater:
         updater.apply([], 1000)
-        with pytest.raises(IndexAheadError, match="index rebuild"):
+        with pytest.raises(ForeignIndexError, match="index rebuild"):
             update_index(updater, importer.databases)
         assert rebuild_index(updater, importer.databases, lambda _: None) == 7
     assert found(place) == ALL
@@ -260,6 +244,12 @@ def test_workers_index_submissions_on_the_server(
         with open_index(place) as index:
             return index.position() == newest
 
+    def reported() -> dict[str, Condition | None]:
+        with connect(here.redis) as client:
+            found = {each.node.partition("@")[0]: each.index for each in heartbeats.reports(client)}
+        assert found.pop("index", None) is None
+        return found
+
     with running_workers(config, tmp_path, here):
         submit(50)
         eventually(is_current)
@@ -267,5 +257,7 @@ def test_workers_index_submissions_on_the_server(
         submit(50)
         submit(51)
         eventually(is_current)
+        # The pool of lookup workers is solo, that of submission workers is prefork.
+        eventually(lambda: reported() == {"lookup-1": Condition.OK, "submission": Condition.OK})
     assert importer.tracks() == tracks + 1
     assert not place.path.exists()

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog.fingerprint import tables
-from pipeline.catalog.fingerprint.changelog import IndexAheadError
+from pipeline.catalog.fingerprint.changelog import ForeignIndexError
 from pipeline.fingerprint.query import extract_query
 from pipeline.following import update_index as stage
 from pipeline.following.update_index import rebuild_index, update_index
@@ -81,9 +81,9 @@ def test_a_rebuilt_index_gives_equal_answers_and_has_new_fingerprints(
 def test_an_index_of_another_database_is_refused_until_it_is_rebuilt(importer: Importer) -> None:
     with open_writer(importer.index_path) as writer:
         writer.apply([], 1000)
-        with pytest.raises(IndexAheadError, match="index rebuild"):
+        with pytest.raises(ForeignIndexError, match="index rebuild"):
             update_index(writer, importer.databases)
-        with pytest.raises(IndexAheadError, match="index rebuild"):
+        with pytest.raises(ForeignIndexError, match="index rebuild"):
             importer.run(importer.receipt(fingerprint(1)), index=False)
         assert rebuild_index(writer, importer.databases, lambda _: None) == 7
         assert update_index(writer, importer.databases) == 7

@@ -1,5 +1,6 @@
 """A store is read until the database notifies of a change."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,10 @@ from pipeline.catalog.fingerprint import tables
 from pipeline.catalog.fingerprint.changelog import CHANNEL, ChangelogWatch
 from pipeline.catalog.fingerprint.track_merge import merge_tracks
 from pipeline.fingerprint_store import open_store, open_store_writer
+from pipeline.fingerprint_store.segment_format import SUFFIX
 from pipeline.following.update_index import update_index
 from pipeline.index import open_writer
+from pipeline.lookups.condition import Condition
 from pipeline.lookups.trusted_store import CHECK_EVERY, RETRY_AFTER, TrustedStore
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
@@ -209,3 +212,43 @@ def test_a_fingerprint_that_the_store_lacks_is_missing(
     update(importer, place)
     clock.now = CHECK_EVERY
     assert list(store.find([1, 4], *ALL).rows) == [1, 4]
+
+
+def test_the_condition_of_a_store(
+    importer: Importer, place: Path, store: TrustedStore, clock: Clock
+) -> None:
+    changelog = tables.fpindex_changelog
+    assert store.condition() is Condition.OK
+    [segment] = place.glob(f"*{SUFFIX}")
+    content = segment.read_bytes()
+    segment.write_bytes(content[:-1])
+    assert store.condition() is Condition.DAMAGED
+    segment.write_bytes(content)
+    assert store.condition() is Condition.OK
+    with importer.databases.engine("fingerprint").begin() as connection:
+        older = changelog.c.created - sa.text("interval '1 hour'")
+        connection.execute(sa.update(changelog).values(created=older))
+    clock.now = CHECK_EVERY
+    with structlog.testing.capture_logs() as logs:
+        assert store.condition() is store.condition() is Condition.FOREIGN
+    assert [each["condition"] for each in logs] == ["foreign"]
+    place.rename(place.with_name("elsewhere"))
+    clock.now *= 2
+    assert store.condition() is Condition.MISSING
+    open_store_writer(place).close()
+    assert store.condition() is Condition.FILLING
+    shutil.rmtree(importer.index_path)
+    update(importer, place)
+    assert store.condition() is Condition.OK
+
+
+def test_the_condition_of_a_store_without_a_database(
+    settings: Settings, importer: Importer, place: Path, clock: Clock
+) -> None:
+    del importer
+    databases = Databases(settings)
+    store = TrustedStore(open_store(place), databases, clock)
+    with refusing_connections(settings):
+        assert store.condition() is Condition.UNREACHABLE
+    store.close()
+    databases.dispose()

@@ -11,11 +11,12 @@ import pytest
 import redis
 
 from cli.stack.roles import Layout, roles
+from cli.stack.servers.ports import LOOPBACK, free_port
 from pipeline.fingerprint.codec import compress
 from pipeline.messages import Lookup, LookupBatch, LookupReply
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
-from pipeline.settings.sections import Settings
+from pipeline.settings.sections import FingerprintIndexSettings, Settings
 from pipeline.storage.format import MANIFEST_NAME
 from tasks.fast_path.lookup_sender import LookupSender
 from tasks.fast_path.switches import FastPath
@@ -60,9 +61,13 @@ def make(settings: Settings, databases: Databases, tmp_path: Path) -> Iterator[o
     del databases
     with ExitStack() as stack:
 
-        def make(pool: str = "solo", **options: object) -> Worker:
+        def make(
+            pool: str = "solo",
+            index: FingerprintIndexSettings = settings.fingerprint_index,
+            **options: object,
+        ) -> Worker:
             celery = settings.celery.model_copy(update=options)
-            here = settings.model_copy(update={"celery": celery})
+            here = settings.model_copy(update={"celery": celery, "fingerprint_index": index})
             config = write_config(here, tmp_path / "acoustid.conf")
             point_celery_at(config, here)
             layout = Layout("127.0.0.1", 0, None, workers=1, lookup_pool=pool)
@@ -122,18 +127,25 @@ def test_a_failed_batch_is_reported_to_the_front_end(make, fast_path: bool) -> N
     assert not worker.ask().failed
 
 
-@pytest.mark.parametrize("fast_path", [True, False])
-def test_a_transient_error_is_retried_before_it_is_reported(
-    make, settings: Settings, fast_path: bool
-) -> None:
-    index = settings.fingerprint_index.path
-    index.mkdir(exist_ok=True)
-    (index / MANIFEST_NAME).write_bytes(b"damaged")
-    worker = make(fast_path=fast_path)
+def test_a_transient_error_is_retried_before_it_is_reported(make) -> None:
+    nowhere = FingerprintIndexSettings(protocol="http", host=LOOPBACK, port=free_port())
+    worker = make(index=nowhere)
     reply = worker.ask()
     assert (reply.failed, reply.transient, reply.answers) == (True, True, [])
     [counts] = task_counts(1)
-    assert sum(counts.values()) == (3 if fast_path else 5)  # three tries of one task
+    assert sum(counts.values()) == 3
+
+
+def test_an_unusable_index_is_reported_without_a_retry(make, settings: Settings) -> None:
+    """The chain of four tasks ends with the third one."""
+    index = settings.fingerprint_index.path
+    index.mkdir(exist_ok=True)
+    (index / MANIFEST_NAME).write_bytes(b"damaged")
+    worker = make(fast_path=False)
+    reply = worker.ask()
+    assert (reply.failed, reply.transient, reply.answers) == (True, True, [])
+    [counts] = task_counts(1)
+    assert counts == dict.fromkeys(CHAIN[:3], 1)
     (index / MANIFEST_NAME).unlink()
 
 

@@ -32,8 +32,9 @@ def test_only_first_letters_of_keys_count(names) -> None:
 
 def test_the_state_of_an_index() -> None:
     stats = {"min_doc_id": 2, "max_doc_id": 9, "num_segments": 3, "num_docs": 5}
-    body = msgpack.packb({"v": 4, "m": {protocol.POSITION_KEY: "77", "other": "x"}, "s": stats})
-    assert protocol.read_state(body) == IndexState(4, 77, 5, 3, 2, 9)
+    metadata = {protocol.POSITION_KEY: "77", "other": "x"}
+    body = msgpack.packb({"v": 4, "m": metadata, "s": stats})
+    assert protocol.read_state(body) == IndexState(4, 77, 5, 3, 2, 9, metadata)
 
 
 def test_an_index_without_metadata_is_at_position_0() -> None:

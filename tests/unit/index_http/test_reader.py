@@ -11,8 +11,15 @@ import numpy as np
 import pytest
 
 from cli.stack.servers.ports import free_port
-from pipeline.index import FingerprintIndex, IndexStats, SearchTimeout
+from pipeline.index import (
+    ChangelogState,
+    FingerprintIndex,
+    IndexStats,
+    SearchTimeout,
+    StateRefused,
+)
 from pipeline.index_http import HttpIndexReader, IndexServerClient, IndexUnavailable, RequestRefused
+from pipeline.index_http import reader as reader_module
 from pipeline.index_http.protocol import POSITION_KEY
 from tests.unit.index.model import answer, pairs, terms
 from tests.unit.index_http.plain_server import INDEX, Broken, PlainServer, serving
@@ -233,3 +240,34 @@ def test_a_deleted_index_is_not_empty_after_its_position_was_reported(
         one.search([QUERY])
     assert one.position() == 0
     assert pairs(one.search([QUERY])[0]) == []
+
+
+def test_a_server_whose_state_is_refused_is_not_searched(
+    both: HttpIndexReader, server: PlainServer, other: PlainServer
+) -> None:
+    def is_at_10(state: ChangelogState | None) -> bool:
+        return state is not None and state.position == 10
+
+    at(server, 3)
+    [hits] = both.search([QUERY], accept=is_at_10)
+    assert pairs(hits) == FOUND
+    assert "POST /main/_search" not in server.requests
+    with pytest.raises(StateRefused) as refusal:
+        both.search([QUERY], accept=lambda _state: False)
+    assert refusal.value.state is not None
+    assert refusal.value.state.position == 10
+    other.exists = False
+    with pytest.raises(StateRefused) as refusal:
+        both.search([QUERY], accept=is_at_10)
+    assert refusal.value.state is None
+
+
+def test_searches_request_the_state_at_intervals(
+    one: HttpIndexReader, server: PlainServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        one.search([QUERY], accept=lambda _state: True)
+    assert server.requests == ["GET /main", *["POST /main/_search"] * 3]
+    monkeypatch.setattr(reader_module, "STATE_MAX_AGE", 0.0)
+    one.search([QUERY], accept=lambda _state: True)
+    assert server.requests[4:] == ["GET /main", "POST /main/_search"]

@@ -1,0 +1,124 @@
+"""An index on a server is searched while it is complete and belongs to the database."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+import sqlalchemy as sa
+
+from pipeline.catalog.fingerprint import tables
+from pipeline.catalog.fingerprint.changelog import ForeignIndexError
+from pipeline.fingerprint.query import extract_query
+from pipeline.following import update_index as stage
+from pipeline.following.open_index import open_index, open_updater
+from pipeline.following.update_index import rebuild_index, update_index
+from pipeline.index_http.reader import STATE_MAX_AGE
+from pipeline.lookups.condition import Condition
+from pipeline.lookups.trusted_index import IndexUnusable, TrustedIndex
+from pipeline.runtime.databases import Databases
+from pipeline.settings.sections import FingerprintIndexSettings
+from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.synthetic import fingerprint
+from tests.support.polling import eventually
+
+SEEDS = range(1, 8)
+ALL = [[number] for number in SEEDS]
+
+
+def catch_up(place: FingerprintIndexSettings, databases: Databases) -> int:
+    with open_updater(place, databases) as updater:
+        return update_index(updater, databases)
+
+
+def searched(index: TrustedIndex) -> list[list[int]] | Condition:
+    """Return what `found` does, or the condition of an index that is not usable."""
+    try:
+        hits = index.search([extract_query(fingerprint(seed)) for seed in SEEDS])
+    except IndexUnusable as error:
+        return error.condition
+    return [each.ids.tolist() for each in hits]
+
+
+@pytest.fixture
+def established(databases: Databases, index_path: Path) -> Importer:
+    """A catalogue whose changelog is an hour old."""
+    importer = Importer(databases, index_path)
+    importer.run(*(importer.receipt(fingerprint(seed)) for seed in SEEDS), index=False)
+    with importer.databases.engine("fingerprint").begin() as connection:
+        older = tables.fpindex_changelog.c.created - sa.text("interval '1 hour'")
+        connection.execute(sa.update(tables.fpindex_changelog).values(created=older))
+    return importer
+
+
+@pytest.fixture
+def trusted(place: FingerprintIndexSettings, databases: Databases) -> Iterator[TrustedIndex]:
+    with open_index(place) as reader:
+        yield TrustedIndex(lambda: reader, databases)
+
+
+def delete(place: FingerprintIndexSettings) -> None:
+    assert requests.delete(f"http://{place.host}:{place.port}/{place.name}", timeout=10).ok
+
+
+def test_a_deleted_index_is_refused_until_it_is_filled_again(
+    established: Importer,
+    place: FingerprintIndexSettings,
+    trusted: TrustedIndex,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert searched(trusted) is Condition.MISSING
+    catch_up(place, established.databases)
+    assert eventually(lambda: searched(trusted) == ALL, STATE_MAX_AGE + 2)
+    delete(place)
+    assert searched(trusted) is trusted.condition() is Condition.MISSING
+    monkeypatch.setattr(stage, "BATCH", 3)
+    with open_updater(place, established.databases) as updater:
+        assert trusted.condition() is searched(trusted) is Condition.FILLING
+        for position in (3, 6):
+            assert update_index(updater, established.databases, batches=1) == position
+            assert trusted.condition() is searched(trusted) is Condition.FILLING
+        update_index(updater, established.databases, batches=1)
+    assert trusted.condition() is Condition.OK
+    assert searched(trusted) == ALL
+
+
+def test_an_index_that_is_created_after_the_delay_is_not_taken_for_the_old_one(
+    established: Importer, place: FingerprintIndexSettings, trusted: TrustedIndex
+) -> None:
+    """No search and no check detects the deletion before the index is created again."""
+    catch_up(place, established.databases)
+    assert searched(trusted) == ALL
+    delete(place)
+    time.sleep(STATE_MAX_AGE)
+    with open_updater(place, established.databases):
+        assert searched(trusted) is Condition.FILLING
+
+
+def test_a_rebuild_on_a_server_is_searched_only_if_the_old_content_is_right(
+    established: Importer, place: FingerprintIndexSettings, trusted: TrustedIndex
+) -> None:
+    catch_up(place, established.databases)
+    seen: list[list[list[int]] | Condition] = []
+
+    def rebuild() -> None:
+        with open_updater(place, established.databases) as updater:
+            rebuild_index(updater, established.databases, look)
+
+    def look(_count: int) -> None:
+        trusted.condition()
+        seen.append(searched(trusted))
+
+    rebuild()
+    assert seen.pop() == ALL
+    with established.databases.engine("fingerprint").begin() as connection:
+        other = tables.fpindex_changelog.c.created + sa.text("interval '1 microsecond'")
+        connection.execute(sa.update(tables.fpindex_changelog).values(created=other))
+    assert trusted.condition() is Condition.FOREIGN
+    with pytest.raises(ForeignIndexError, match="index rebuild"):
+        catch_up(place, established.databases)
+    rebuild()
+    assert seen.pop() is Condition.FILLING
+    assert trusted.condition() is Condition.OK
+    assert searched(trusted) == ALL
