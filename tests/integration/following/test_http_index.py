@@ -200,7 +200,7 @@ def test_the_commands_work_on_an_http_index(
     def run(command: str) -> str:
         done = CliRunner().invoke(main, ["index", command])
         assert done.exit_code == 0, done.output
-        return done.output
+        return done.stdout
 
     assert "index rebuilt: 7 fingerprints, position 7" in run("rebuild")
     assert json.loads(run("stats")) == {

@@ -93,6 +93,7 @@ def test_the_secrets_are_those_that_the_models_hide() -> None:
         "[database_musicbrainz_ro] password",
         "[redis] password",
         "[cluster] secret",
+        "[flower] password",
         "[sentry] dsn",
     }
 
