@@ -82,7 +82,7 @@ def test_lines_that_are_left_out_have_a_reason(web, run) -> None:
     in_json = run(lookup, [line(3), line(4, fingerprint="!")], "--json")
     assert [json.loads(each) for each in in_json.stdout.splitlines()] == [
         [{"id": "3", "score": 1.0}],
-        [],
+        None,
     ]
 
 

@@ -39,14 +39,14 @@ def lookup(
 
     FINGERPRINT is the text of a fingerprint, or the path of a JSON-lines file whose lines have
     `fingerprint` and `duration`. With --json, each printed line has the results of one line. Lines
-    that the server leaves out have no results; their reasons are printed to standard error.
+    that the server leaves out have `null`; their reasons are printed to standard error.
     """
     client = web.connect(server, application, data_dir)
     path = Path(fingerprint)
     if len(fingerprint) < 256 and path.is_file():
         lines = web.read_lines(path)
         for entry, results in zip(lines, look_up_all(client, lines, meta), strict=True):
-            click.echo(json.dumps(results or []) if as_json else summary(entry, results))
+            click.echo(json.dumps(results) if as_json else summary(entry, results))
         return
     if duration is None:
         raise StackError("a single fingerprint needs the length of its audio: give --duration")
@@ -127,4 +127,6 @@ def _recording(recording: dict[str, Any]) -> str:
     )
     title = " - ".join(part for part in (artists, recording.get("title", "")) if part)
     identifier = f"recording {recording['id']}" if "id" in recording else "from tags"
+    if recording.get("duration_mismatch"):
+        identifier += ", of another length"
     return f"{title}  [{identifier}]" if title else identifier

@@ -120,8 +120,8 @@ def parameters(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         values = entry.get(name)
         for value in values if isinstance(values, list) else [values]:
             if value not in (None, ""):
-                whole = isinstance(value, float)
-                yield parameter, str(int(value)) if whole else str(value)
+                is_whole = isinstance(value, float) and value.is_integer()
+                yield parameter, str(int(value)) if is_whole else str(value)
 
 
 def wait_for(client: Client, ids: list[int]) -> dict[int, dict[str, Any]]:
