@@ -1,1 +1,1 @@
-"""Commands that administer keys, catalogue, index, store and MusicBrainz."""
+"""Commands that administer index, store, submissions and MusicBrainz."""

@@ -7,6 +7,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.errors import StackError
+from cli.list_options import limit_option
 from cli.stack import data_directory
 from cli.stack.effective_settings import settings_for_command
 from pipeline.catalog.ingest import submissions as receipts
@@ -19,9 +20,7 @@ def submissions() -> None:
 
 
 @submissions.command()
-@click.option(
-    "--limit", default=100, show_default=True, type=click.IntRange(1), help="Maximum number."
-)
+@limit_option(100, "submissions")
 @data_directory.option
 def failed(limit: int, data_dir: Path) -> None:
     """Print failed submissions, newest first, as JSON lines."""

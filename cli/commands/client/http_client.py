@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 import click
 
-from cli.commands.client.durations import RANGE, whole_seconds
+from cli.commands.client.audio_seconds import RANGE, whole_seconds
 from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from cli.commands.client import http_client as web
-from cli.commands.client.durations import RANGE, whole_seconds
+from cli.commands.client.audio_seconds import RANGE, whole_seconds
 from cli.commands.client.lookup import describe, look_up
 from cli.errors import StackError
 

@@ -9,8 +9,8 @@ import click
 from tqdm import tqdm
 
 from cli.commands.client import http_client as web
+from cli.commands.client.audio_seconds import AUDIO_SECONDS
 from cli.commands.client.batches import post_batch, report_skipped
-from cli.commands.client.durations import DURATION
 from cli.commands.client.http_client import Client
 from cli.errors import StackError
 
@@ -20,7 +20,7 @@ BATCH: Final = 20  # fingerprints in one request, the limit of the service
 @click.command()
 @click.argument("fingerprint")
 @click.option(
-    "--duration", type=DURATION, help="Seconds of audio; required for a single fingerprint."
+    "--duration", type=AUDIO_SECONDS, help="Seconds of audio; required for a single fingerprint."
 )
 @click.option("--meta", default="recordings", show_default=True, help="Metadata of each result.")
 @click.option("--json", "as_json", is_flag=True, help="Print the reply as JSON.")

@@ -10,8 +10,8 @@ import click
 from tqdm import tqdm
 
 from cli.commands.client import http_client as web
+from cli.commands.client.audio_seconds import AUDIO_SECONDS
 from cli.commands.client.batches import post_batch, report_skipped
-from cli.commands.client.durations import DURATION
 from cli.commands.client.http_client import Client
 from cli.errors import StackError
 from pipeline.submission_fields import SUBMISSION_FIELDS
@@ -31,7 +31,7 @@ PARAMETERS: Final[Mapping[str, str]] = {
 @click.argument("fingerprint")
 @click.option("--user", help="User key.  [default: the demo key]")
 @click.option(
-    "--duration", type=DURATION, help="Seconds of audio; required for a single fingerprint."
+    "--duration", type=AUDIO_SECONDS, help="Seconds of audio; required for a single fingerprint."
 )
 @click.option("--mbid", multiple=True, help="MBID of the recording; may be repeated.")
 @click.option("--track", help="Title of the recording.")

@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-from cli.app_database import app_database
+from cli.databases import open_database
 from cli.stack import data_directory
 from cli.stack.effective_settings import settings_for_command
 from pipeline.catalog.app.maintenance import (
@@ -34,7 +34,7 @@ def maintenance(data_dir: Path, action: Literal["on", "off", "status"], reason: 
         raise click.UsageError("--reason is for `acoustid maintenance on` only")
     if reason is not None and len(reason) > MAX_REASON:
         raise click.UsageError(f"--reason may have at most {MAX_REASON} characters")
-    with app_database(settings_for_command(data_dir), "maintenance") as connection:
+    with open_database(settings_for_command(data_dir), component="maintenance") as connection:
         if action == "on":
             begin_maintenance(connection, reason)
         elif action == "off":

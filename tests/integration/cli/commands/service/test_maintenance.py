@@ -1,32 +1,21 @@
 """``acoustid maintenance``: the state is stored, and each command may be repeated."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from click.testing import CliRunner, Result
 
 from cli.commands.service.maintenance import MAX_REASON, maintenance
 from cli.stack.servers.ports import free_port
 from pipeline.catalog.app.maintenance import find_maintenance
 from pipeline.runtime.databases import Databases
-from pipeline.settings.sections import Settings
-from tests.support.processes.workers import write_config
+from tests.support.clients.admin_commands import Run
 
-Run = Callable[..., Result]
+COMMAND = maintenance
 
 
 @pytest.fixture
-def run(
-    settings: Settings, databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Run]:
-    """Return a function that runs the command on the servers of the test."""
-    del databases  # emptied
-    monkeypatch.setenv("ACOUSTID_CONFIG", str(write_config(settings, tmp_path / "acoustid.conf")))
-
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(maintenance, arguments)
-
+def run(run: Run) -> Iterator[Run]:
+    """Return the function that runs the command; end the maintenance after the test."""
     yield run
     assert run("off").exit_code == 0
 

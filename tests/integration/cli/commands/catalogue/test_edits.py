@@ -1,13 +1,12 @@
 """``acoustid edits`` and ``acoustid tracks show``: corrections, their log and their undo."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from cli.main import main
 from pipeline.catalog.app.accounts import BOT_NAME
@@ -21,9 +20,9 @@ from tasks.redis_state import catalogue_generation
 from tests.support.catalogue.dumps import dump_catalogue
 from tests.support.catalogue.imports import MBID, Importer
 from tests.support.catalogue.synthetic import fingerprint, near_copy
-from tests.support.processes.workers import write_config
+from tests.support.clients.admin_commands import Run
 
-Run = Callable[..., Result]
+COMMAND = main
 OTHER = UUID("5d1f0c5e-3333-4aaa-8aaa-000000000001")
 NOTE = ("--note", "another song")
 
@@ -41,13 +40,6 @@ def gid(importer: Importer) -> UUID:
         [status] = importer.run(receipt)
     assert status.track_gid is not None
     return status.track_gid
-
-
-@pytest.fixture
-def run(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that runs ``acoustid`` on the servers of the test."""
-    monkeypatch.setenv("ACOUSTID_CONFIG", str(write_config(settings, tmp_path / "acoustid.conf")))
-    return lambda *arguments: CliRunner().invoke(main, [str(each) for each in arguments])
 
 
 def printed(result: Result) -> Any:

@@ -1,41 +1,17 @@
-"""What the commands that change tracks have in common: databases, and the argument for a track."""
+"""Opens the databases for a command that reads or changes tracks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
-import click
 import sqlalchemy as sa
 
 from cli.errors import StackError
 from cli.stack.effective_settings import settings_for_command
 from pipeline.catalog.edits.errors import EditRefusedError
 from pipeline.catalog.fingerprint.track_merge import MergeRefusedError
-from pipeline.catalog.fingerprint.tracks import TrackName
 from pipeline.runtime.databases import Databases
 from tasks.redis_state import catalogue_generation
-
-
-class TrackParameter(click.ParamType[TrackName]):
-    """A track, given by its gid or its id."""
-
-    name = "track"
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - click's signature
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> TrackName:
-        """Return the gid or the id. A text of 32 digits is a gid."""
-        try:
-            return UUID(value)
-        except ValueError:
-            if value.isascii() and value.isdigit() and int(value) < 2**31:
-                return int(value)
-            self.fail(f"{value!r} is neither the gid nor the id of a track", param, ctx)
 
 
 @contextmanager

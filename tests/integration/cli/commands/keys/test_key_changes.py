@@ -1,44 +1,18 @@
 """``acoustid keys``: changes of existing keys apply at once in front ends that cache them."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from api.access.keys import ApiKeys
-from api.access.redis_outage import RedisCircuitBreaker
-from cli.commands.admin.keys import keys
+from cli.commands.keys.keys import keys
 from pipeline.catalog.app.demo_application import ensure_demo
 from pipeline.catalog.app.known_clients import KNOWN_CLIENTS
 from pipeline.catalog.app.tables import account, application, rotated_key
-from pipeline.runtime.databases import Databases
-from pipeline.runtime.redis_client import connect
-from pipeline.settings.sections import Settings
-from tests.support.clients.admin_commands import Run, command_runner
+from tests.support.clients.admin_commands import Run
 from tests.support.polling import eventually
 
-
-@pytest.fixture
-def run(
-    settings: Settings, databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Run:
-    """Return a function that runs the command on the servers of the test."""
-    del databases  # emptied
-    return command_runner(keys, settings, tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def front_end(settings: Settings, databases: Databases) -> Iterator[ApiKeys]:
-    """A front-end process that runs all the time and caches keys."""
-    with connect(settings.redis) as client:
-        client.flushdb()
-        made = ApiKeys(databases, client, RedisCircuitBreaker(), demo=False)
-        made.applications.find("warm up")
-        eventually(lambda: client.pubsub_numsub("key:changed")[0][1])
-        yield made
-        made.close()
+COMMAND = keys
 
 
 def made(run: Run, *arguments: str) -> dict[str, object]:

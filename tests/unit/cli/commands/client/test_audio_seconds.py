@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from cli.commands.client.durations import DURATION, whole_seconds
+from cli.commands.client.audio_seconds import AUDIO_SECONDS, whole_seconds
 from cli.commands.client.http_client import read_lines
 from cli.commands.client.identify import calculate
 from cli.errors import StackError
@@ -45,7 +45,7 @@ def test_a_duration_is_rounded_half_up(value: object, seconds: int | None) -> No
 
 
 @click.command()
-@click.option("--duration", type=DURATION)
+@click.option("--duration", type=AUDIO_SECONDS)
 def show(duration: int | None) -> None:
     click.echo(repr(duration))
 

@@ -7,9 +7,10 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from cli.commands.admin.key_holders import database, publish
-from cli.commands.admin.key_lists import contributions_of, describe, echo_holder
+from cli.commands.keys.key_holders import database, publish
+from cli.commands.keys.key_lists import contributions_of, describe, echo_holder
 from cli.errors import StackError
+from cli.list_options import json_option, limit_option
 from cli.stack import data_directory
 from cli.stack.effective_settings import settings_for_command
 from cli.text_table import echo_json, echo_table
@@ -44,10 +45,8 @@ def accounts() -> None:
 @click.option("--name", metavar="TEXT", help="Only names that contain TEXT.")
 @click.option("--admins", is_flag=True, help="Only admins.")
 @click.option("--active/--disabled", default=None, help="Only active or only disabled ones.")
-@click.option(
-    "--limit", default=100, show_default=True, type=click.IntRange(1), help="Maximum number."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@limit_option(100, "accounts")
+@json_option
 @data_directory.option
 def list_accounts(
     *,
@@ -87,7 +86,7 @@ def list_accounts(
 
 @accounts.command()
 @click.argument("account", metavar="ID|KEY|NAME")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @data_directory.option
 def show(*, data_dir: Path, account: str, as_json: bool) -> None:
     """Describe an account. Its key is masked. A deleted account is named by its id."""

@@ -1,15 +1,16 @@
-"""What the commands for keys and for accounts share: the database, the caches, the arguments."""
+"""The database, the caches and the arguments of the commands for keys and for accounts."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 import sqlalchemy as sa
 from redis import RedisError
 
 from api.access.key_cache import RedisKeyCache
+from cli.databases import open_database
 from cli.errors import StackError
 from pipeline.catalog.app.accounts import Account, Application
 from pipeline.catalog.app.key_administration import (
@@ -18,7 +19,6 @@ from pipeline.catalog.app.key_administration import (
     HolderKind,
     find_ids,
 )
-from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 
@@ -55,7 +55,7 @@ class Named:
         if self.account is None:
             found += [(APPLICATIONS, each) for each in find_ids(connection, APPLICATIONS, given[0])]
         if self.application is None:
-            # Only after --account a number is the id of an account.
+            # A number is the id of an account only after --account.
             accounts = find_ids(connection, ACCOUNTS, given[0])
             is_id = self.account is None and given[0].isdigit()
             found += [
@@ -91,7 +91,7 @@ def publish(
     kind: type[Application] | type[Account],
     keys: Mapping[str, Application | Account | None],
 ) -> None:
-    """Tell the front ends the present holders of keys, so that they see the change at once.
+    """Send the present holders of keys to the front ends, which use them at once.
 
     Call it before the commit, while the row of the holder is locked. Otherwise a concurrent command
     may commit later and publish earlier.
@@ -112,21 +112,8 @@ def class_of(kind: HolderKind[Any]) -> type[Application] | type[Account]:
     return Application if kind is APPLICATIONS else Account
 
 
-@contextmanager
-def database(settings: Settings, name: str = "app") -> Iterator[sa.Connection]:
-    """Open a transaction on the database ``app`` or ``ingest``.
-
-    Raises:
-        StackError: the database is unreachable or not migrated.
-    """
-    databases = Databases(settings, component="keys")
-    shown = (settings.database if name == "app" else settings.database_ingest).name
-    try:
-        with databases.engine("app" if name == "app" else "ingest").begin() as connection:
-            yield connection
-    except sa.exc.ProgrammingError as error:
-        raise StackError(f"database {shown} is not ready: run `acoustid migrate`") from error
-    except sa.exc.OperationalError as error:
-        raise StackError(f"database {shown} is unreachable: check that the stack runs") from error
-    finally:
-        databases.dispose()
+def database(
+    settings: Settings, name: Literal["app", "ingest"] = "app"
+) -> AbstractContextManager[sa.Connection]:
+    """Open a transaction on the database ``app`` or ``ingest``; see `open_database`."""
+    return open_database(settings, name, component="keys")

@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
-from cli.commands.admin.key_holders import Named, database, naming_options
+from cli.commands.keys.key_holders import Named, database, naming_options
 from cli.errors import StackError
+from cli.list_options import json_option, limit_option
 from cli.stack import data_directory
 from cli.stack.effective_settings import settings_for_command
 from cli.text_table import echo_fields, echo_json, echo_table, show_value
@@ -30,10 +31,8 @@ def masked(key: str) -> str:
 @click.option("--name", metavar="TEXT", help="Only names that contain TEXT.")
 @click.option("--active/--disabled", default=None, help="Only active or only disabled ones.")
 @click.option("--owner", type=int, metavar="ID", help="Only applications of this account.")
-@click.option(
-    "--limit", default=100, show_default=True, type=click.IntRange(1), help="Maximum number."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@limit_option(100, "rows")
+@json_option
 @data_directory.option
 def list_keys(
     *,
@@ -68,7 +67,7 @@ def list_keys(
 @click.command()
 @naming_options
 @click.option("--reveal", is_flag=True, help="Print the keys in full.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @data_directory.option
 def show(
     *,

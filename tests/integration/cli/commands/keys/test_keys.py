@@ -9,25 +9,19 @@ import pytest
 from api.access.keys import ApiKeys
 from api.access.redis_outage import RedisCircuitBreaker
 from api.http.parameters import Parameters
-from cli.commands.admin.keys import keys
+from cli.commands.keys.keys import keys
 from cli.stack.servers.ports import free_port
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tests.support.clients.admin_commands import Run, command_runner, config_text
+from tests.support.clients.admin_commands import Run
+from tests.support.processes.workers import write_config
+
+COMMAND = keys
 
 
 @pytest.fixture
-def run(
-    settings: Settings, databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Run:
-    """Return a function that runs the command on the servers of the test."""
-    del databases  # emptied
-    return command_runner(keys, settings, tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def front_end(settings: Settings, databases: Databases) -> Iterator[Callable[[], ApiKeys]]:
+def new_front_end(settings: Settings, databases: Databases) -> Iterator[Callable[[], ApiKeys]]:
     """Return a function that creates the `ApiKeys` of another front-end process."""
     with connect(settings.redis) as client:
         made: list[ApiKeys] = []
@@ -45,33 +39,33 @@ def client(key: str) -> Parameters:
     return Parameters([("client", key)])
 
 
-def test_a_new_application_key_is_valid(run: Run, front_end) -> None:
+def test_a_new_application_key_is_valid(run: Run, new_front_end) -> None:
     made = json.loads(run("create", "--application", "Picard", "--rate-limit", "2.5").stdout)
     assert set(made) == {"kind", "id", "name", "key", "rate_limit"}
     assert (made["kind"], made["name"], made["rate_limit"]) == ("application", "Picard", 2.5)
-    found = front_end().application(client(made["key"]))
+    found = new_front_end().application(client(made["key"]))
     assert (found.id, found.name, found.rate_limit) == (made["id"], "Picard", 2.5)
 
 
-def test_a_given_key_belongs_to_one_application(run: Run, front_end) -> None:
+def test_a_given_key_belongs_to_one_application(run: Run, new_front_end) -> None:
     made = json.loads(run("create", "--application", "Picard", "--key", "v8pQ6oyB").output)
     assert made["key"] == "v8pQ6oyB"
-    assert front_end().application(Parameters([("client", "v8pQ6oyB")])).id == made["id"]
+    assert new_front_end().application(Parameters([("client", "v8pQ6oyB")])).id == made["id"]
     again = run("create", "--application", "Other", "--key", "v8pQ6oyB")
     assert again.exit_code == 1
     assert "another application already has this key" in again.output
 
 
-def test_a_new_user_key_is_valid(run: Run, front_end) -> None:
+def test_a_new_user_key_is_valid(run: Run, new_front_end) -> None:
     made = json.loads(run("create", "--account", "Ada").stdout)
     assert set(made) == {"kind", "id", "name", "key"}
-    found = front_end().account(Parameters([("user", made["key"])]))
+    found = new_front_end().account(Parameters([("user", made["key"])]))
     assert (found.id, found.name) == (made["id"], "Ada")
 
 
-def test_a_disabled_key_is_refused_and_an_enabled_one_accepted(run: Run, front_end) -> None:
+def test_a_disabled_key_is_refused_and_an_enabled_one_accepted(run: Run, new_front_end) -> None:
     made = json.loads(run("create", "--application", "x").stdout)
-    front_end().application(client(made["key"]))
+    new_front_end().application(client(made["key"]))
     done = run("disable", "--application", str(made["id"]))
     assert json.loads(done.stdout) == {
         "kind": "application",
@@ -79,9 +73,9 @@ def test_a_disabled_key_is_refused_and_an_enabled_one_accepted(run: Run, front_e
         "name": "x",
         "active": False,
     }
-    assert front_end().applications.find(made["key"]) is None
+    assert new_front_end().applications.find(made["key"]) is None
     run("enable", "--application", str(made["id"]))
-    assert front_end().application(client(made["key"])).id == made["id"]
+    assert new_front_end().application(client(made["key"])).id == made["id"]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +103,12 @@ def test_an_unknown_application_is_an_error(run: Run) -> None:
 
 
 def test_a_key_is_created_without_redis(run: Run, settings: Settings, tmp_path: Path) -> None:
-    (tmp_path / "acoustid.conf").write_text(config_text(settings, port=free_port()))
+    write_config(
+        settings.model_copy(
+            update={"redis": settings.redis.model_copy(update={"port": free_port()})}
+        ),
+        tmp_path / "acoustid.conf",
+    )
     done = run("create", "--application", "x")
     assert done.exit_code == 0
     assert json.loads(done.stdout)["key"]
@@ -119,10 +118,8 @@ def test_a_key_is_created_without_redis(run: Run, settings: Settings, tmp_path: 
 def test_the_error_names_an_unreachable_database(
     run: Run, settings: Settings, tmp_path: Path
 ) -> None:
-    text = config_text(settings).replace(
-        f"port = {settings.database.port}", f"port = {free_port()}"
-    )
-    (tmp_path / "acoustid.conf").write_text(text)
+    elsewhere = settings.database.model_copy(update={"port": free_port()})
+    write_config(settings.model_copy(update={"database": elsewhere}), tmp_path / "acoustid.conf")
     done = run("create", "--application", "x")
     assert done.exit_code == 1
     assert f"database {settings.database.name} is unreachable" in done.output
@@ -139,9 +136,9 @@ def test_data_dir_selects_the_stack(
     assert json.loads(done.stdout)["name"] == "x"
 
 
-def test_the_longest_key_that_can_be_created_is_accepted(run: Run, front_end) -> None:
+def test_the_longest_key_that_can_be_created_is_accepted(run: Run, new_front_end) -> None:
     made = json.loads(run("create", "--application", "x", "--key", "k" * 100).stdout)
-    assert front_end().application(client("k" * 100)).id == made["id"]
+    assert new_front_end().application(client("k" * 100)).id == made["id"]
 
 
 def test_limits_and_keys_of_a_wrong_form_are_refused(run: Run) -> None:

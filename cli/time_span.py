@@ -1,4 +1,4 @@
-"""A duration as an option of a command."""
+"""A time span as an option of a command."""
 
 import re
 from datetime import timedelta
@@ -10,7 +10,7 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w":
 _FORM: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)([smhdw])")
 
 
-class Duration(click.ParamType[timedelta]):
+class TimeSpan(click.ParamType[timedelta]):
     """A number with the unit s, m, h, d or w, such as ``30m``; or 0."""
 
     name = "duration"
@@ -21,7 +21,7 @@ class Duration(click.ParamType[timedelta]):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> timedelta:
-        """Return the duration."""
+        """Return the time span."""
         if isinstance(value, timedelta):
             return value
         if value == "0":

@@ -20,7 +20,7 @@ def whole_seconds(value: object) -> int | None:
     return seconds if seconds is not None and 1 <= seconds <= MAX_DURATION else None
 
 
-class Duration(click.ParamType[int]):
+class AudioSeconds(click.ParamType[int]):
     """The value of an option ``--duration``, as whole seconds."""
 
     name = "seconds"
@@ -39,4 +39,4 @@ class Duration(click.ParamType[int]):
         return seconds
 
 
-DURATION: Final = Duration()
+AUDIO_SECONDS: Final = AudioSeconds()

@@ -8,8 +8,10 @@ from uuid import UUID
 
 import click
 
-from cli.commands.admin.catalogue import TrackParameter, changing_catalogue, open_databases
+from cli.commands.catalogue.open_databases import changing_catalogue, open_databases
+from cli.commands.catalogue.track_parameter import TrackParameter
 from cli.errors import StackError
+from cli.list_options import limit_option
 from cli.stack import data_directory
 from cli.text_table import echo_json
 from pipeline.catalog.app.accounts import ensure_bot_account, find_account_by_id
@@ -71,13 +73,7 @@ def edits() -> None:
 
 @edits.command("list")
 @click.option("--track", type=TrackParameter(), help="Only edits of this track.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=20,
-    show_default=True,
-    help="Maximum number of edits.",
-)
+@limit_option(20, "edits")
 @data_directory.option
 def list_edits(data_dir: Path, track: TrackName | None, limit: int) -> None:
     """List edits, newest first, as JSON."""

@@ -1,19 +1,16 @@
 """``acoustid accounts``: lists accounts, makes admins, and deletes accounts for ever."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
 from api.access.keys import ApiKeys
-from api.access.redis_outage import RedisCircuitBreaker
 from api.http.errors import NotAllowedError
 from api.http.parameters import Parameters
-from cli.commands.admin.accounts import accounts as command
-from cli.commands.admin.keys import keys
+from cli.commands.keys.accounts import accounts as accounts_command
+from cli.commands.keys.keys import keys
 from pipeline.catalog import migrate
 from pipeline.catalog.app import accounts
 from pipeline.catalog.app.demo_application import ensure_demo
@@ -25,35 +22,14 @@ from pipeline.catalog.app.tables import (
     rotated_key,
 )
 from pipeline.runtime.databases import Databases
-from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from tests.support.catalogue.imports import Importer
 from tests.support.catalogue.synthetic import fingerprint
 from tests.support.clients.admin_commands import Run, command_runner
 from tests.support.polling import eventually
 
+COMMAND = accounts_command
 PERSONAL = ("Ada Lovelace", "ada_mb", "192.0.2.7", "google-ada", "openid-ada", "ada@example.org")
-
-
-@pytest.fixture
-def run(
-    settings: Settings, databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Run:
-    """Return a function that runs the command on the servers of the test."""
-    del databases  # emptied
-    return command_runner(command, settings, tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def front_end(settings: Settings, databases: Databases) -> Iterator[ApiKeys]:
-    """A front-end process that runs all the time and caches keys."""
-    with connect(settings.redis) as client:
-        client.flushdb()
-        made = ApiKeys(databases, client, RedisCircuitBreaker(), demo=False)
-        made.applications.find("warm up")
-        eventually(lambda: client.pubsub_numsub("key:changed")[0][1])
-        yield made
-        made.close()
 
 
 @pytest.fixture

@@ -9,18 +9,18 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from cli.commands.admin.key_holders import (
+from cli.commands.keys.key_holders import (
     Named,
     class_of,
     database,
     naming_options,
     publish,
 )
-from cli.commands.admin.key_lists import list_keys, show
-from cli.durations import Duration
+from cli.commands.keys.key_lists import list_keys, show
 from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.effective_settings import settings_for_command
+from cli.time_span import TimeSpan
 from pipeline.catalog.app.accounts import (
     Account,
     Application,
@@ -178,7 +178,7 @@ def limit(
 @click.option(
     "--overlap",
     "--valid-for",
-    type=Duration(),
+    type=TimeSpan(),
     default="24h",
     show_default=True,
     metavar="DURATION",

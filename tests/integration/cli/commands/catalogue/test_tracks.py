@@ -1,23 +1,22 @@
 """``acoustid tracks``: merges, dry runs and suggestions."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from click.testing import CliRunner, Result
 
-from cli.main import main
+from cli.commands.catalogue.tracks import tracks
 from cli.stack.servers.ports import free_port
 from pipeline.catalog.fingerprint import tables as fp
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from tests.support.catalogue.imports import MBID, Importer
 from tests.support.catalogue.synthetic import fingerprint, near_copy
+from tests.support.clients.admin_commands import Run
 from tests.support.processes.workers import write_config
 
-Run = Callable[..., Result]
+COMMAND = tracks
 
 
 @pytest.fixture
@@ -33,13 +32,6 @@ def gids(importer: Importer) -> tuple[UUID, UUID]:
     assert one is not None
     assert other is not None
     return one, other
-
-
-@pytest.fixture
-def run(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that runs ``acoustid tracks`` on the servers of the test."""
-    monkeypatch.setenv("ACOUSTID_CONFIG", str(write_config(settings, tmp_path / "acoustid.conf")))
-    return lambda *arguments: CliRunner().invoke(main, ["tracks", *map(str, arguments)])
 
 
 def test_merge_prints_its_changes(run: Run, gids: tuple[UUID, UUID], importer: Importer) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
-from cli.commands.admin.catalogue import TrackParameter, changing_catalogue, open_databases
-from cli.commands.admin.track_text import echo_track
+from cli.commands.catalogue.open_databases import changing_catalogue, open_databases
+from cli.commands.catalogue.track_parameter import TrackParameter
+from cli.commands.catalogue.track_text import echo_track
 from cli.errors import StackError
+from cli.list_options import json_option, limit_option
 from cli.stack import data_directory
 from cli.text_table import echo_json
 from pipeline.catalog.fingerprint.track_merge import TrackMerge, merge_tracks, plan_merge
@@ -27,7 +29,7 @@ def tracks() -> None:
 
 @tracks.command()
 @click.argument("track", type=TrackParameter())
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @data_directory.option
 def show(data_dir: Path, track: TrackName, *, as_json: bool) -> None:
     """Print a track with its fingerprints, links, texts and history.
@@ -70,13 +72,7 @@ def merge(data_dir: Path, target: TrackName, source: Sequence[TrackName], *, dry
 
 
 @tracks.command()
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=20,
-    show_default=True,
-    help="Maximum number of pairs.",
-)
+@limit_option(20, "pairs")
 @data_directory.option
 def suggest(data_dir: Path, limit: int) -> None:
     """List similar tracks that share an MBID, as JSON."""
@@ -96,13 +92,7 @@ def suggest(data_dir: Path, limit: int) -> None:
 
 
 @tracks.command("disabled-links")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=20,
-    show_default=True,
-    help="Maximum number of links.",
-)
+@limit_option(20, "links")
 @data_directory.option
 def disabled_links(data_dir: Path, limit: int) -> None:
     """List links that periodic tasks disabled and that still are, newest first, as JSON.

@@ -1,0 +1,1 @@
+"""Commands that show, correct and merge tracks."""

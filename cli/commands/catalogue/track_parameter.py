@@ -1,0 +1,28 @@
+"""The argument that names a track."""
+
+from typing import Any
+from uuid import UUID
+
+import click
+
+from pipeline.catalog.fingerprint.tracks import TrackName
+
+
+class TrackParameter(click.ParamType[TrackName]):
+    """A track, given by its gid or its id."""
+
+    name = "track"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> TrackName:
+        """Return the gid or the id. A text of 32 digits is a gid."""
+        try:
+            return UUID(value)
+        except ValueError:
+            if value.isascii() and value.isdigit() and int(value) < 2**31:
+                return int(value)
+            self.fail(f"{value!r} is neither the gid nor the id of a track", param, ctx)
