@@ -5,7 +5,7 @@ from typing import Final
 
 from api.access.access_control import AccessControl
 from api.edits.admin_endpoint import EditEndpoint
-from api.edits.edits import (
+from api.edits.endpoints import (
     LinkMbidEndpoint,
     RemoveFingerprintEndpoint,
     RemoveTextEndpoint,

@@ -12,8 +12,8 @@ import redis
 
 from api.access.maintenance import MaintenanceMode
 from api.health.grades import STOPPING, Grade, Health, grade
-from api.health.probes import DEADLINE, SHARED, Probes
-from api.health.servers import server_probes
+from api.health.probe_runner import DEADLINE, SHARED, ProbeRunner
+from api.health.probes import server_probes
 from api.health.table import ALL, LOOKUPS, Service, checks_of
 from api.http.endpoint import request_of, write_reply
 from api.http.serialisation import JSON
@@ -22,11 +22,11 @@ from pipeline.settings.sections import Settings
 
 
 class HealthPath(NamedTuple):
-    """What a path checks.
+    """The checks of a path.
 
     Attributes:
         services: if this front end serves none of these, the grade is ``error``.
-        read_only: whether it has only the checks of ``/_health_ro``.
+        read_only: whether the path has only the checks of ``/_health_ro``.
     """
 
     services: frozenset[Service]
@@ -71,7 +71,7 @@ class HealthChecks:
         shared: float = SHARED,
     ) -> None:
         self._settings = settings
-        self._probes = Probes(
+        self._probes = ProbeRunner(
             server_probes(databases, client, maintenance, deadline), deadline, shared
         )
         self._is_stopping = False

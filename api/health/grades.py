@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from api.health.judges import Judgement, State
-from api.health.probes import Outcome
+from api.health.probe_runner import Outcome
 from api.health.table import Check, Service
 
 
@@ -17,7 +17,7 @@ class Grade(StrEnum):
     DEGRADED = "degraded"
     """A check failed, and the front end still serves requests."""
     ERROR = "error"
-    """The front end serves none of the requests that the path is about, or it is stopping."""
+    """The front end serves none of the services of the path, or it is stopping."""
 
 
 @dataclass(frozen=True, slots=True)

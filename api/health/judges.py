@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from api.health.probes import Outcome
-from pipeline.lookups.condition import Condition
+from api.health.probe_runner import Outcome
+from pipeline.lookups.condition import INDEX_ADVICE, STORE_ADVICE, Advice, Condition
 from tasks.queues import LOOKUP, TaskQueue, queues_by_worker
 from tasks.redis_state.heartbeats import ALIVE_SECONDS, Processes
 
@@ -42,50 +42,6 @@ WORST_FIRST: Final = (
     Condition.FILLING,
 )
 """The conditions that are faults, the worst one first."""
-
-INDEX_ADVICE: Final[Mapping[Condition, str]] = {
-    Condition.FOREIGN: (
-        "the index belongs to another database: check [fingerprint_index] and "
-        "[database_fingerprint], then run `acoustid index rebuild`"
-    ),
-    Condition.DAMAGED: (
-        "the index is damaged: `acoustid index verify` names the file, "
-        "`acoustid index rebuild` rebuilds the index"
-    ),
-    Condition.MISSING: (
-        "the index is missing: check [fingerprint_index] of the workers; the worker of the queue "
-        "index fills a new one"
-    ),
-    Condition.UNREACHABLE: (
-        "the index cannot be used: check that the servers of [fingerprint_index] and the database "
-        "fingerprint reply"
-    ),
-    Condition.FILLING: "the index is not complete: the worker of the queue index fills it",
-}
-"""What to do about each condition of the index."""
-
-STORE_ADVICE: Final[Mapping[Condition, str]] = {
-    Condition.FOREIGN: (
-        "the fingerprint store belongs to another database: check [fingerprint_store] and "
-        "[database_fingerprint], then run `acoustid store rebuild`"
-    ),
-    Condition.DAMAGED: (
-        "the fingerprint store is damaged: `acoustid store check` names the file, "
-        "`acoustid store rebuild` rebuilds the store"
-    ),
-    Condition.MISSING: (
-        "the fingerprint store is missing: check [fingerprint_store] of the workers; the worker of "
-        "the queue index fills a new one"
-    ),
-    Condition.UNREACHABLE: (
-        "the fingerprint store cannot be compared with the database fingerprint: check that the "
-        "database replies"
-    ),
-    Condition.FILLING: (
-        "the fingerprint store is not complete: the worker of the queue index fills it"
-    ),
-}
-"""What to do about each condition of the fingerprint store."""
 
 
 def succeeded(line: str) -> Judge:
@@ -178,7 +134,7 @@ def maintenance(outcome: Outcome) -> Judgement:
     return PASSED if outcome.value is None else Judgement(State.FAILED, line)
 
 
-def _worst(conditions: Iterable[Condition | None], advice: Mapping[Condition, str]) -> Judgement:
+def _worst(conditions: Iterable[Condition | None], advice: Mapping[Condition, Advice]) -> Judgement:
     known = [condition for condition in conditions if condition is not None]
     if not known:
         return NOT_KNOWN

@@ -1,106 +1,78 @@
-"""Runs probes of servers in threads. Requests that arrive at about the same time share a result."""
+"""The probes: writes and reads of databases, the state in Redis, the maintenance mode."""
 
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
-import structlog
+import redis
+import sqlalchemy as sa
 
-DEADLINE: Final = 2.0
-"""Maximum time in seconds of a probe."""
+from api.access.maintenance import MaintenanceMode
+from api.health.probe_runner import Probe
+from pipeline.runtime.databases import DatabaseName, Databases, limit_statements
+from tasks.redis_state import heartbeats
 
-SHARED: Final = 1.0
-"""Seconds for which the result of a probe is used again."""
-
-Probe = Callable[[], object]
-
-logger = structlog.get_logger("acoustid.api.health.probes")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The result of a probe.
-
-    Attributes:
-        value: what the probe returned; None if it failed.
-        failed: whether it raised an exception or exceeded its deadline.
-        ended: time of its end, on the monotonic clock.
-    """
-
-    value: object
-    failed: bool
-    ended: float
+# Writes a message to the write-ahead log, which changes no table. PostgreSQL flushes it at the
+# commit, and refuses it if the server is read-only or its disk is full.
+_WRITE: Final = sa.text("SELECT pg_logical_emit_message(true, 'acoustid', 'health')")
+_READ_ONLY: Final = sa.text("SELECT current_setting('transaction_read_only') = 'on'")
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    future: "Future[Outcome]"
-    due: float
+class ReadOnlyError(Exception):
+    """A database that the service writes to is read only."""
 
 
-class Probes:
-    """The probes of one process. Thread-safe.
-
-    A probe that is running is not started again: other requests wait for its result until its
-    deadline. So a probe that hangs occupies only one thread, and delays only the first requests.
+def server_probes(
+    databases: Databases, client: redis.Redis, maintenance: MaintenanceMode, deadline: float
+) -> Mapping[str, Probe]:
+    """Return all probes by name.
 
     Args:
-        probes: the functions by name. Any exception means that the probe failed.
-        deadline: maximum time in seconds of a probe.
-        shared: seconds for which a result is used again.
+        databases: the four databases and their read-only replicas.
+        client: a Redis client with a short timeout.
+        maintenance: the state of the maintenance mode.
+        deadline: maximum time in seconds of a statement.
     """
-
-    def __init__(
-        self, probes: Mapping[str, Probe], deadline: float = DEADLINE, shared: float = SHARED
-    ) -> None:
-        self._probes = probes
-        self._deadline = deadline
-        self._shared = shared
-        self._lock = threading.Lock()
-        self._executor: ThreadPoolExecutor | None = None
-        self._runs: dict[str, _Run] = {}
-
-    def run(self, names: Iterable[str]) -> dict[str, Outcome]:
-        """Run probes in parallel, and return the outcome of each."""
-        runs = {name: self._start(name) for name in names}
-        return {name: _outcome(name, run) for name, run in runs.items()}
-
-    def close(self) -> None:
-        """Refuse further probes."""
-        with self._lock:
-            if self._executor is not None:
-                self._executor.shutdown(wait=False, cancel_futures=True)
-
-    def _start(self, name: str) -> _Run:
-        now = time.monotonic()
-        with self._lock:
-            if self._executor is None:
-                self._executor = ThreadPoolExecutor(len(self._probes), thread_name_prefix="health")
-            run = self._runs.get(name)
-            if run is None or self._is_old(run, now):
-                future = self._executor.submit(_call, name, self._probes[name])
-                run = self._runs[name] = _Run(future, now + self._deadline)
-            return run
-
-    def _is_old(self, run: _Run, now: float) -> bool:
-        return run.future.done() and now >= run.future.result().ended + self._shared
+    write = partial(write_database, databases, deadline=deadline)
+    read = partial(read_database, databases, deadline=deadline)
+    return {
+        "app write": partial(write, "app"),
+        "app read": partial(read, "app"),
+        "app replica": partial(read, "app", read_only=True),
+        "ingest write": partial(write, "ingest"),
+        "ingest replica": partial(read, "ingest", read_only=True),
+        "fingerprint write": partial(write, "fingerprint"),
+        "fingerprint replica": partial(read, "fingerprint", read_only=True),
+        "musicbrainz read": partial(read, "musicbrainz"),
+        "musicbrainz replica": partial(read, "musicbrainz", read_only=True),
+        "redis": partial(heartbeats.processes, client),
+        "maintenance": lambda: maintenance.current(time.monotonic() + deadline),
+    }
 
 
-def _call(name: str, probe: Probe) -> Outcome:
-    try:
-        value = probe()
-    except Exception as error:  # noqa: BLE001 - any exception is a failed probe
-        logger.warning("a health check failed", check=name, error=repr(error))
-        return Outcome(None, failed=True, ended=time.monotonic())
-    return Outcome(value, failed=False, ended=time.monotonic())
+def write_database(databases: Databases, name: DatabaseName, *, deadline: float) -> None:
+    """Write to a database without changing a table.
+
+    Raises:
+        ReadOnlyError: the database is read only.
+        sqlalchemy.exc.SQLAlchemyError: it is unreachable, or refuses the write.
+    """
+    with databases.engine(name).begin() as connection:
+        limit_statements(connection, deadline)
+        if connection.scalar(_READ_ONLY):
+            raise ReadOnlyError(name)
+        connection.execute(_WRITE)
 
 
-def _outcome(name: str, run: _Run) -> Outcome:
-    try:
-        return run.future.result(max(0.0, run.due - time.monotonic()))
-    except TimeoutError:
-        logger.warning("a health check exceeded its time limit", check=name)
-        return Outcome(None, failed=True, ended=time.monotonic())
+def read_database(
+    databases: Databases, name: DatabaseName, *, deadline: float, read_only: bool = False
+) -> None:
+    """Run a query on a database, or on its read-only replica.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: it is unreachable.
+    """
+    with databases.engine(name, read_only=read_only).begin() as connection:
+        limit_statements(connection, deadline)
+        connection.execute(sa.text("SELECT 1"))

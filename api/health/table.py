@@ -12,7 +12,7 @@ from tasks.queues import LOOKUP, QUEUES
 
 
 class Service(Enum):
-    """What a front end serves."""
+    """A service of a front end."""
 
     LOOKUPS = "lookups"
     SUBMISSIONS = "submissions"
@@ -30,14 +30,12 @@ class Check:
 
     Attributes:
         name: the name of the check in the reply.
-        probe: the probe whose outcome is judged; see `api.health.servers`.
-        needed_by: what this front end cannot serve while the check fails. While it can serve
-            something else, the grade is ``degraded``.
-        judge: returns the state of the check and the line with what to do.
-        part_of: the check whose failure explains a failure of this one. The line of this one is
-            then left out.
-        in_read_only: whether `/_health_ro` has the check, too. It needs all checks that lookups
-            need.
+        probe: the probe whose outcome is judged; see `api.health.probes`.
+        needed_by: the services that fail while the check fails. While another service works, the
+            grade is ``degraded``.
+        judge: returns the state of the check and the line for the operator.
+        part_of: the name of another check. If both fail, the line of this one is left out.
+        in_read_only: whether ``/_health_ro`` has the check too. It has all checks of lookups.
         applies: whether an installation with these settings has the check.
     """
 

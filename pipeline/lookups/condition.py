@@ -1,10 +1,12 @@
-"""The condition of the index or of the fingerprint store, as a lookup worker finds it."""
+"""The condition of the index or of the fingerprint store, and what an operator does about it."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final, NamedTuple
 
 
 class Condition(StrEnum):
-    """Whether lookups can be answered from the index or the store; if not, the reason."""
+    """The state of the index or of the store. Except in `OK`, lookups do not use it."""
 
     OK = "ok"
     """It belongs to the fingerprint database and is complete."""
@@ -23,3 +25,67 @@ class Condition(StrEnum):
 
     UNREACHABLE = "unreachable"
     """No index server answers, or the fingerprint database can't be queried."""
+
+
+class Advice(NamedTuple):
+    """A fault in one line for logs and health checks.
+
+    Attributes:
+        fault: the fault.
+        action: what to do.
+    """
+
+    fault: str
+    action: str
+
+    def __str__(self) -> str:
+        return f"{self.fault}: {self.action}"
+
+
+INDEX_ADVICE: Final[Mapping[Condition, Advice]] = {
+    Condition.FOREIGN: Advice(
+        "the index belongs to another database",
+        "check [fingerprint_index] and [database_fingerprint]; if they are right, run "
+        "`acoustid index rebuild`",
+    ),
+    Condition.DAMAGED: Advice(
+        "the index is damaged",
+        "`acoustid index verify` names the file, `acoustid index rebuild` rebuilds the index",
+    ),
+    Condition.MISSING: Advice(
+        "the index is missing",
+        "check [fingerprint_index] of the workers; the worker of the queue index fills a new one",
+    ),
+    Condition.UNREACHABLE: Advice(
+        "the index cannot be used",
+        "check that the servers of [fingerprint_index] and the database fingerprint reply",
+    ),
+    Condition.FILLING: Advice(
+        "the index is not complete", "the worker of the queue index fills it"
+    ),
+}
+"""What to do about each fault of the index."""
+
+STORE_ADVICE: Final[Mapping[Condition, Advice]] = {
+    Condition.FOREIGN: Advice(
+        "the fingerprint store belongs to another database",
+        "check [fingerprint_store] and [database_fingerprint]; if they are right, run "
+        "`acoustid store rebuild`",
+    ),
+    Condition.DAMAGED: Advice(
+        "the fingerprint store is damaged",
+        "`acoustid store check` names the file, `acoustid store rebuild` rebuilds the store",
+    ),
+    Condition.MISSING: Advice(
+        "the fingerprint store is missing",
+        "check [fingerprint_store] of the workers; the worker of the queue index fills a new one",
+    ),
+    Condition.UNREACHABLE: Advice(
+        "the fingerprint store cannot be compared with the database fingerprint",
+        "check that the database replies",
+    ),
+    Condition.FILLING: Advice(
+        "the fingerprint store is not complete", "the worker of the queue index fills it"
+    ),
+}
+"""What to do about each fault of the fingerprint store."""

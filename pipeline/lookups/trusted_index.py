@@ -29,7 +29,7 @@ from pipeline.index import (
 )
 from pipeline.index.interface import StatefulIndex
 from pipeline.index_http import IndexUnavailable, RequestRefused
-from pipeline.lookups.condition import Condition
+from pipeline.lookups.condition import INDEX_ADVICE, Condition
 from pipeline.runtime.databases import DATABASE_UNUSABLE, Databases, limit_statements
 
 Used = TypeVar("Used")
@@ -42,15 +42,6 @@ RETRY_AFTER: Final = 30.0
 
 STATEMENT_LIMIT: Final = 3.0
 """Maximum seconds of a statement."""
-
-_ACTIONS: Final = {
-    Condition.OK: "none",
-    Condition.MISSING: "check [fingerprint_index]; the index worker (queue index) fills the index",
-    Condition.FOREIGN: "check [fingerprint_index], or run `acoustid index rebuild`",
-    Condition.FILLING: "none: the index worker (queue index) completes the index",
-    Condition.DAMAGED: "run `acoustid index rebuild`",
-    Condition.UNREACHABLE: "check the index servers and the fingerprint database",
-}
 
 logger = structlog.get_logger("acoustid.lookups.trusted_index")
 
@@ -67,7 +58,7 @@ class IndexUnusable(FingerprintIndexError):  # noqa: N818 - named for the state 
         self.condition = condition
 
     def __str__(self) -> str:
-        return f"the index is {self.condition}: {_ACTIONS[self.condition]}"
+        return str(INDEX_ADVICE[self.condition])
 
 
 class _Verdict(NamedTuple):
@@ -272,7 +263,7 @@ class TrustedIndex:
                 logger.warning(
                     "the index is not usable; lookups are answered with 503, imports wait",
                     condition=condition.value,
-                    action=_ACTIONS[condition],
+                    action=INDEX_ADVICE[condition].action,
                     error=str(error) if error else None,
                 )
         return condition

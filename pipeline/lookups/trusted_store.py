@@ -18,7 +18,7 @@ import structlog
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.fingerprint.changelog import ChangelogWatch
 from pipeline.fingerprint_store import FingerprintStore, FingerprintStoreError, Found
-from pipeline.lookups.condition import Condition
+from pipeline.lookups.condition import STORE_ADVICE, Condition
 from pipeline.runtime.databases import DATABASE_UNREACHABLE, Databases
 
 CHECK_EVERY: Final = 5.0
@@ -26,14 +26,6 @@ CHECK_EVERY: Final = 5.0
 
 RETRY_AFTER: Final = 30.0
 """Seconds without a query after a failed one: a failed connection may take seconds."""
-
-_ACTIONS: Final = {
-    Condition.MISSING: "check [fingerprint_store]; the index worker (queue index) fills the store",
-    Condition.FOREIGN: "check [fingerprint_store], or run `acoustid store rebuild`",
-    Condition.FILLING: "none: the index worker (queue index) fills the store",
-    Condition.DAMAGED: "run `acoustid store rebuild`",
-    Condition.UNREACHABLE: "check the fingerprint database",
-}
 
 logger = structlog.get_logger("acoustid.lookups.trusted_store")
 
@@ -113,7 +105,7 @@ class TrustedStore:
                 logger.warning(
                     "the fingerprint store is not read; lookups read from the database",
                     condition=condition.value,
-                    action=_ACTIONS[condition],
+                    action=STORE_ADVICE[condition].action,
                     error=str(error) if error else None,
                 )
         return condition

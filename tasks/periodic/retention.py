@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from pipeline.catalog.app import old_statistics
+from pipeline.catalog.app import retention
 from pipeline.catalog.app.key_administration import prune_rotated_keys
 from pipeline.catalog.ingest import finished_receipts
 from pipeline.runtime.databases import Databases
@@ -82,7 +82,7 @@ def delete_statistics(databases: Databases, first: date, *, time_limit: float = 
 
     def batch() -> int:
         with databases.engine("app").begin() as connection:
-            return old_statistics.prune_statistics(connection, first, ROWS_PER_BATCH)
+            return retention.prune_statistics(connection, first, ROWS_PER_BATCH)
 
     return in_batches(batch, time_limit)
 
@@ -101,11 +101,9 @@ def erase_addresses(
 
     def batch() -> int:
         with databases.engine("app").begin() as connection:
-            of_accounts = old_statistics.erase_addresses_of_accounts(
-                connection, age, ROWS_PER_BATCH
-            )
+            of_accounts = retention.erase_addresses_of_accounts(connection, age, ROWS_PER_BATCH)
         with databases.engine("app").begin() as connection:
-            return of_accounts + old_statistics.erase_addresses_of_visitors(
+            return of_accounts + retention.erase_addresses_of_visitors(
                 connection, first, ROWS_PER_BATCH
             )
 

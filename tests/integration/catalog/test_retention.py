@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
-from pipeline.catalog.app import daily_statistics, key_reports, old_statistics
+from pipeline.catalog.app import daily_statistics, key_reports, retention
 from pipeline.catalog.app.lookup_statistics import (
     LookupKind,
     Visitor,
@@ -220,7 +220,7 @@ def test_old_statistics_are_deleted(databases: Databases) -> None:
         add_lookups(connection, {LookupKind(app, day, 1, hit=True): 1 for day in days})
         add_user_agents(connection, {Visitor(app, day, "agent", "::1"): 1 for day in days})
     with databases.engine("app").begin() as connection:
-        assert old_statistics.prune_statistics(connection, days[2], 1) == 2
+        assert retention.prune_statistics(connection, days[2], 1) == 2
     assert delete_statistics(databases, days[2]) == 2
     assert {day for day, *_ in lookups(databases)} == {str(days[2]), str(days[3])}
     assert {day for day, *_ in user_agents(databases)} == {str(days[2]), str(days[3])}
@@ -239,7 +239,7 @@ def test_addresses_are_erased_and_counts_stay(databases: Databases) -> None:
     }
     with databases.engine("app").begin() as connection:
         add_user_agents(connection, visits)
-        assert old_statistics.erase_addresses_of_visitors(connection, new, 1) == 1
+        assert retention.erase_addresses_of_visitors(connection, new, 1) == 1
     expected = {
         (str(OLD), app, "agent", ""): 5,
         (str(OLD), app, "other", ""): 5,

@@ -15,11 +15,10 @@ import structlog
 from api.access.maintenance import MaintenanceMode
 from api.health.endpoint import HEALTH_PATHS, HealthChecks
 from api.health.grades import Health
-from api.health.judges import INDEX_ADVICE, STORE_ADVICE
 from api.health.table import CHECKS, checks_of
 from cli.stack.servers.ports import free_port
 from pipeline.catalog.app.maintenance import begin_maintenance, end_maintenance
-from pipeline.lookups.condition import Condition
+from pipeline.lookups.condition import INDEX_ADVICE, STORE_ADVICE, Condition
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings, Settings
@@ -258,7 +257,7 @@ def test_a_fault_of_the_index(check, client, condition) -> None:
 def test_the_worst_condition_is_told(check, client) -> None:
     for number, condition in enumerate(Condition):
         heartbeats.store(client, replace(LOOKUP, node=f"lookup-{number}@x", index=condition))
-    assert INDEX_ADVICE[Condition.FOREIGN] in line_of(check())
+    assert str(INDEX_ADVICE[Condition.FOREIGN]) in line_of(check())
 
 
 def test_a_lookup_worker_without_a_condition_may_have_a_usable_index(check, client) -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from api.health.judges import INDEX_ADVICE, STORE_ADVICE, WORST_FIRST
+from api.health.judges import WORST_FIRST
 from api.health.table import CHECKS, Service
-from pipeline.lookups.condition import Condition
+from pipeline.lookups.condition import INDEX_ADVICE, STORE_ADVICE, Condition
 
-RUNBOOK = Path(__file__).parents[3] / "docs/runbook.md"
+RUNBOOK = Path(__file__).parents[4] / "docs/runbook.md"
 
 
 def documented() -> dict[str, tuple[set[str], bool]]:
