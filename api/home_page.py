@@ -11,7 +11,7 @@ import falcon
 from api.http.endpoint import request_of, write_reply
 from api.http.serialisation import JSON
 from api.openapi.page import ASSETS, DOCS, OPENAPI
-from pipeline.catalog.app.demo_application import DEMO_API_KEY
+from pipeline.catalog.app.keys.demo_application import DEMO_API_KEY
 from pipeline.settings.sections import Settings
 
 HEALTH: Final = "/_health"

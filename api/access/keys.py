@@ -26,8 +26,8 @@ from pipeline.catalog.app.accounts import (
     find_account,
     find_application,
 )
-from pipeline.catalog.app.demo_application import DEMO_API_KEY
-from pipeline.catalog.app.key_text import is_possible
+from pipeline.catalog.app.keys.demo_application import DEMO_API_KEY
+from pipeline.catalog.app.keys.key_text import is_possible
 from pipeline.runtime.databases import SHORTEST_LIMIT, Databases, limit_statements
 
 CACHED: Final = 1000

@@ -17,9 +17,8 @@ from pipeline.catalog.app.accounts import (
     create_account,
     create_application,
     find_account_by_id,
-    set_application_active,
 )
-from pipeline.catalog.app.key_administration import APPLICATIONS, keys_of
+from pipeline.catalog.app.keys.key_administration import APPLICATIONS, keys_of, set_active
 
 EXTERNAL: Final = "External User"
 
@@ -71,10 +70,10 @@ class UpdateApplicationStatusEndpoint(InternalEndpoint):
         application_id = need_id(parameters, "application_id")
         active = need_flag(parameters, "active")
         with self._databases.engine("app").begin() as connection:
-            changed = set_application_active(
-                connection, application_id, active=active, account_id=account_id
+            name = set_active(
+                connection, APPLICATIONS, application_id, active=active, owner_id=account_id
             )
-            if changed is None:
+            if name is None:
                 raise UnknownApplicationError
             # Before the commit, while the row is locked: changes are published in their order.
             for key, application in keys_of(connection, APPLICATIONS, application_id).items():

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from cli.errors import StackError
-from pipeline.catalog.app.demo_application import DEMO_API_KEY
+from pipeline.catalog.app.keys.demo_application import DEMO_API_KEY
 
 FOLDER: Final = Path(__file__).parent
 PATH: Final = FOLDER / "recordings.jsonl.gz"

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from cli.stack.data_directory import write_private
-from pipeline.catalog.app.demo_application import ensure_demo
+from pipeline.catalog.app.keys.demo_application import ensure_demo
 from pipeline.catalog.migrate import create_missing, upgrade_all
 from pipeline.fingerprint_store import (
     FingerprintStoreError,

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from pipeline.catalog.app import retention
-from pipeline.catalog.app.key_administration import prune_rotated_keys
+from pipeline.catalog.app.keys.key_administration import prune_rotated_keys
 from pipeline.catalog.ingest import finished_receipts
 from pipeline.runtime.databases import Databases
 from tasks.celery import app

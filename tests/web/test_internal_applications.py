@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog.app import accounts
-from pipeline.catalog.app.key_administration import APPLICATIONS, rotate_key
+from pipeline.catalog.app.keys.key_administration import APPLICATIONS, rotate_key
 from pipeline.catalog.app.tables import account, application
 from tests.support.clients.internal_requests import XML, call, cluster
 from tests.support.clients.web_client import GID, WORD, code_of, error_of

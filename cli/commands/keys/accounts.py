@@ -14,7 +14,6 @@ from cli.list_options import json_option, limit_option
 from cli.stack import data_directory
 from cli.stack.effective_settings import settings_for_command
 from cli.text_table import echo_json, echo_table
-from pipeline.catalog.app import key_reports
 from pipeline.catalog.app.account_administration import (
     DELETED_NAME,
     Deletion,
@@ -24,8 +23,9 @@ from pipeline.catalog.app.account_administration import (
     set_admin,
 )
 from pipeline.catalog.app.accounts import Account, Application
-from pipeline.catalog.app.key_administration import ACCOUNTS, keys_of
-from pipeline.catalog.app.key_reports import Filters, Row
+from pipeline.catalog.app.keys import key_reports
+from pipeline.catalog.app.keys.key_administration import ACCOUNTS, keys_of
+from pipeline.catalog.app.keys.key_reports import Filters, Row
 from pipeline.catalog.app.tables import source
 from pipeline.catalog.ingest.contributions import contributions, contributions_by_source
 from pipeline.settings.sections import Settings

@@ -13,7 +13,7 @@ from api.access.key_cache import RedisKeyCache
 from cli.databases import open_database
 from cli.errors import StackError
 from pipeline.catalog.app.accounts import Account, Application
-from pipeline.catalog.app.key_administration import (
+from pipeline.catalog.app.keys.key_administration import (
     ACCOUNTS,
     APPLICATIONS,
     HolderKind,

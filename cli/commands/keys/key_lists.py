@@ -11,9 +11,9 @@ from cli.list_options import json_option, limit_option
 from cli.stack import data_directory
 from cli.stack.effective_settings import settings_for_command
 from cli.text_table import echo_fields, echo_json, echo_table, show_value
-from pipeline.catalog.app import key_reports
-from pipeline.catalog.app.key_administration import APPLICATIONS, HolderKind, rotated_keys
-from pipeline.catalog.app.key_reports import Filters, Row
+from pipeline.catalog.app.keys import key_reports
+from pipeline.catalog.app.keys.key_administration import APPLICATIONS, HolderKind, rotated_keys
+from pipeline.catalog.app.keys.key_reports import Filters, Row
 from pipeline.catalog.app.tables import source
 from pipeline.catalog.ingest.contributions import contributions
 from pipeline.settings.sections import Settings

@@ -28,16 +28,16 @@ from pipeline.catalog.app.accounts import (
     create_account,
     create_application,
 )
-from pipeline.catalog.app.demo_application import DEMO_API_KEY
-from pipeline.catalog.app.key_administration import (
+from pipeline.catalog.app.keys.demo_application import DEMO_API_KEY
+from pipeline.catalog.app.keys.key_administration import (
     APPLICATIONS,
     keys_of,
     rotate_key,
     set_active,
     set_rate_limit,
 )
-from pipeline.catalog.app.key_text import InvalidKeyError, checked_key
-from pipeline.catalog.app.known_clients import KNOWN_CLIENTS, Registration, register_client
+from pipeline.catalog.app.keys.key_text import InvalidKeyError, checked_key
+from pipeline.catalog.app.keys.known_clients import KNOWN_CLIENTS, Registration, register_client
 from pipeline.settings.sections import Settings
 
 

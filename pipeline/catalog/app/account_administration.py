@@ -10,8 +10,8 @@ from typing import Final
 import sqlalchemy as sa
 
 from pipeline.catalog.app.accounts import BOT_NAME, Account, Application
-from pipeline.catalog.app.demo_application import DEMO_API_KEY
-from pipeline.catalog.app.key_administration import (
+from pipeline.catalog.app.keys.demo_application import DEMO_API_KEY
+from pipeline.catalog.app.keys.key_administration import (
     ACCOUNTS,
     APPLICATIONS,
     find_ids,

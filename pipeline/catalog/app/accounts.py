@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.catalog.advisory_locks import lock_bot_account
-from pipeline.catalog.app.key_text import InvalidKeyError, checked_key, generate_key
+from pipeline.catalog.app.keys.key_text import InvalidKeyError, checked_key, generate_key
 from pipeline.catalog.app.tables import account, application, rotated_key
 
 BOT_NAME: Final = "acoustid_bot"
@@ -210,28 +210,6 @@ def check_rate_limit(rate_limit: float | None) -> None:
     """
     if rate_limit is not None and not 0 <= rate_limit < float("inf"):
         raise ValueError(f"rate_limit must be 0 (no limit) or more, not {rate_limit}")
-
-
-def set_application_active(
-    connection: sa.Connection, application_id: int, *, active: bool, account_id: int | None = None
-) -> tuple[Application, str] | None:
-    """Enable or disable an application; return it with its key, None if it does not exist.
-
-    Args:
-        connection: a connection to the ``app`` database.
-        application_id: the id of the application.
-        active: whether its key is valid.
-        account_id: the id that its owner must have; None for any owner.
-    """
-    statement = sa.update(application).where(application.c.id == application_id)
-    if account_id is not None:
-        statement = statement.where(application.c.account_id == account_id)
-    row = connection.execute(
-        statement.values(active=active).returning(
-            application.c.id, application.c.name, application.c.rate_limit, application.c.apikey
-        )
-    ).first()
-    return None if row is None else (Application(row.id, row.name, row.rate_limit), row.apikey)
 
 
 def ensure_musicbrainz_account(connection: sa.Connection, mbuser: str) -> tuple[Account, str]:

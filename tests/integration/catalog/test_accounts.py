@@ -7,8 +7,9 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog.app import accounts
-from pipeline.catalog.app.demo_application import DemoKeys, ensure_demo
-from pipeline.catalog.app.key_text import generate_key
+from pipeline.catalog.app.keys.demo_application import DemoKeys, ensure_demo
+from pipeline.catalog.app.keys.key_administration import APPLICATIONS, set_active
+from pipeline.catalog.app.keys.key_text import generate_key
 from pipeline.catalog.app.tables import account, application
 from pipeline.runtime.databases import Databases
 
@@ -58,12 +59,12 @@ def test_an_invalid_rate_limit_is_refused(databases: Databases, rate: float) -> 
 def test_a_disabled_application_is_not_found(databases: Databases) -> None:
     with databases.engine("app").begin() as connection:
         made = accounts.create_application(connection, "x", rate_limit=0)
-        expected = (accounts.Application(made.id, "x", 0), made.key)
-        assert accounts.set_application_active(connection, made.id, active=False) == expected
+        expected = accounts.Application(made.id, "x", 0)
+        assert set_active(connection, APPLICATIONS, made.id, active=False) == "x"
         assert accounts.find_application(connection, made.key) is None
-        assert accounts.set_application_active(connection, made.id, active=True) == expected
-        assert accounts.find_application(connection, made.key) == expected[0]
-        assert accounts.set_application_active(connection, made.id + 1, active=True) is None
+        assert set_active(connection, APPLICATIONS, made.id, active=True) == "x"
+        assert accounts.find_application(connection, made.key) == expected
+        assert set_active(connection, APPLICATIONS, made.id + 1, active=True) is None
 
 
 def test_an_account_is_found_by_its_key(databases: Databases) -> None:

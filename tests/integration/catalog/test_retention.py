@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
-from pipeline.catalog.app import daily_statistics, key_reports, retention
+from pipeline.catalog.app import daily_statistics, retention
+from pipeline.catalog.app.keys import key_reports
 from pipeline.catalog.app.lookup_statistics import (
     LookupKind,
     Visitor,

@@ -12,7 +12,7 @@ from falcon import testing
 from api.app import create_app
 from api.front_end import Dispatch, create_front_end
 from pipeline.catalog.app import accounts, tables
-from pipeline.catalog.app.demo_application import ensure_demo
+from pipeline.catalog.app.keys.demo_application import ensure_demo
 from pipeline.catalog.ingest import tables as ingest_tables
 from pipeline.messages import BackgroundLookup, LookupBatch
 from pipeline.settings.sections import Settings

@@ -2,14 +2,14 @@
 
 import pytest
 
-from pipeline.catalog.app.key_text import (
+from pipeline.catalog.app.keys.key_text import (
     MAX_KEY_LENGTH,
     InvalidKeyError,
     checked_key,
     generate_key,
     is_possible,
 )
-from pipeline.catalog.app.known_clients import KNOWN_CLIENTS
+from pipeline.catalog.app.keys.known_clients import KNOWN_CLIENTS
 
 
 @pytest.mark.parametrize("key", ["a", "8XaBELgH", "ключ", "k" * MAX_KEY_LENGTH])

@@ -21,7 +21,7 @@ from api.http.parameters import Parameters
 from cli.stack.servers.ports import free_port
 from pipeline.catalog.app import accounts
 from pipeline.catalog.app.accounts import Account, Application
-from pipeline.catalog.app.demo_application import ensure_demo
+from pipeline.catalog.app.keys.demo_application import ensure_demo
 from pipeline.catalog.app.tables import account, application
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect

@@ -13,7 +13,7 @@ from cli.commands.keys.accounts import accounts as accounts_command
 from cli.commands.keys.keys import keys
 from pipeline.catalog import migrate
 from pipeline.catalog.app import accounts
-from pipeline.catalog.app.demo_application import ensure_demo
+from pipeline.catalog.app.keys.demo_application import ensure_demo
 from pipeline.catalog.app.tables import (
     account,
     account_google,

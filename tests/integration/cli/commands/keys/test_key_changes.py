@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from cli.commands.keys.keys import keys
-from pipeline.catalog.app.demo_application import ensure_demo
-from pipeline.catalog.app.known_clients import KNOWN_CLIENTS
+from pipeline.catalog.app.keys.demo_application import ensure_demo
+from pipeline.catalog.app.keys.known_clients import KNOWN_CLIENTS
 from pipeline.catalog.app.tables import account, application, rotated_key
 from tests.support.clients.admin_commands import Run
 from tests.support.polling import eventually

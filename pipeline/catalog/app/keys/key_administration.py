@@ -19,10 +19,13 @@ from pipeline.catalog.app.accounts import (
     find_account,
     find_application,
 )
-from pipeline.catalog.app.key_text import generate_key, is_possible
+from pipeline.catalog.app.keys.key_text import generate_key, is_possible
 from pipeline.catalog.app.tables import account, application, rotated_key
 
 Holder = TypeVar("Holder", bound=Application | Account)
+
+ANY: Final = sa.true()
+"""The condition that every row fulfils."""
 
 LARGEST_ID: Final = 2**31 - 1
 """The largest id in the database."""
@@ -51,7 +54,7 @@ class HolderKind(Generic[Holder]):
 
 
 APPLICATIONS: Final = HolderKind(
-    "application", application, rotated_key.c.application_id, sa.true(), find_application
+    "application", application, rotated_key.c.application_id, ANY, find_application
 )
 ACCOUNTS: Final = HolderKind(
     "account", account, rotated_key.c.account_id, account.c.deleted.is_(None), find_account
@@ -103,10 +106,24 @@ def keys_of(
 
 
 def set_active(
-    connection: sa.Connection, kind: HolderKind[Any], holder_id: int, *, active: bool
+    connection: sa.Connection,
+    kind: HolderKind[Any],
+    holder_id: int,
+    *,
+    active: bool,
+    owner_id: int | None = None,
 ) -> str | None:
-    """Enable or disable all keys of a holder; return its name, None if it does not exist."""
-    return _update(connection, kind, holder_id, active=active)
+    """Enable or disable all keys of a holder; return its name, None if it does not exist.
+
+    Args:
+        connection: a connection to the ``app`` database.
+        kind: the kind of the holder.
+        holder_id: the id of the holder.
+        active: whether its keys are valid.
+        owner_id: the id of the account that must own the application; None for any holder.
+    """
+    is_owned = ANY if owner_id is None else kind.table.c.account_id == owner_id
+    return _update(connection, kind, holder_id, is_owned, active=active)
 
 
 def set_rate_limit(
@@ -197,11 +214,12 @@ def _update(
     connection: sa.Connection,
     kind: HolderKind[Any],
     holder_id: int,
+    condition: sa.ColumnElement[bool] = ANY,
     **values: Any,  # noqa: ANN401 - of any column
 ) -> str | None:
     statement = (
         sa.update(kind.table)
-        .where(kind.table.c.id == holder_id, kind.exists)
+        .where(kind.table.c.id == holder_id, kind.exists, condition)
         .values(values)
         .returning(kind.table.c.name)
     )

@@ -1,0 +1,1 @@
+"""The keys of applications and accounts: their form, their changes, lists of their holders."""
