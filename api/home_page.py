@@ -1,4 +1,4 @@
-"""The page ``/``: what this server is, links to its description, and a first lookup."""
+"""The page ``/``: a description of this server, links, and a first lookup."""
 
 import base64
 import hashlib
@@ -108,7 +108,7 @@ def _prefers_json(req: falcon.Request) -> bool:
 
 
 def _address(req: falcon.Request) -> str:
-    """Return the URL of this server as the client sees it.
+    """Return the URL of this server for its clients.
 
     The header ``Host`` is used if it has only characters of names and addresses, since the page
     shows it in a shell command.

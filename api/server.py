@@ -19,7 +19,7 @@ from pipeline.settings.sections import Settings
 def serve(front_end: FrontEnd, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve the web service until SIGTERM or SIGINT.
 
-    After SIGTERM it goes on for `[api] drain_time` seconds, in which the health checks fail.
+    After SIGTERM it serves for `[api] drain_time` more seconds, in which the health checks fail.
 
     Args:
         front_end: the resources of this process; this function does not close them.

@@ -1,8 +1,8 @@
 """Runs a WSGI application on a listening socket until SIGTERM or SIGINT.
 
-After SIGTERM the server can go on for some time (`ServerOptions.drain_time`), so that a load
-balancer stops sending requests before the server refuses connections. SIGINT and a second signal
-stop it without this time.
+After SIGTERM the server can serve for some more time (`ServerOptions.drain_time`), so that a load
+balancer stops sending requests before the server refuses connections. SIGINT or a second signal
+stops it without this time.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class ServerOptions:
         describe: returns the body of an error that the server sends without the application.
         fixed: replies that need no thread, by path.
         stop_time: maximum time in seconds for the remaining requests when the server stops.
-        drain_time: seconds for which the server goes on after SIGTERM, before it stops.
+        drain_time: seconds for which the server still serves after SIGTERM, before it stops.
         on_drain: called at SIGTERM in the event loop, when that time begins, if it is not 0.
     """
 
@@ -62,7 +62,7 @@ class ServerOptions:
 
 
 class _DrainingServer(uvicorn.Server):
-    """A server that goes on for some time after SIGTERM."""
+    """A server that serves for some time after SIGTERM."""
 
     def __init__(self, config: uvicorn.Config, options: ServerOptions) -> None:
         super().__init__(config)

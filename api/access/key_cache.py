@@ -31,7 +31,7 @@ CHANNEL: Final = "key:changed"
 
 
 def time_to_live(holder: Application | Account | None) -> float:
-    """Return the seconds for which a holder may be cached; not above 0 for an expired key."""
+    """Return the seconds for which a holder may be cached; 0 or less for an expired key."""
     if holder is None:
         return MISS_TTL
     if holder.valid_until is None:
@@ -75,7 +75,7 @@ class RedisKeyCache(Generic[Holder]):
     def publish(self, key: str, holder: Holder | None) -> None:
         """Replace the entry of a key whose holder has changed; None if it has no holder now.
 
-        All front ends are told to forget what they have cached for the key.
+        All front ends then remove the key from their own caches.
         """
         seconds = HIT_TTL if holder is None else time_to_live(holder)
         with self._client.pipeline(transaction=True) as pipe:
@@ -99,7 +99,7 @@ def _milliseconds(seconds: float) -> int:
 
 
 def _dump(holder: Application | Account | None) -> str:
-    """Return JSON without the fields that have their default, which earlier versions can read."""
+    """Return JSON without the fields that have their default: earlier versions refuse new names."""
     if holder is None:
         return ""
     values = {each.name: getattr(holder, each.name) for each in fields(holder)}

@@ -1,4 +1,4 @@
-"""Empties the key caches of this process when a key changes in another process.
+"""Removes keys from the caches of this process when another process changes them.
 
 Redis reports changed keys on a channel, to which a thread subscribes. While the subscription is
 interrupted, changes may be missed. So each new subscription empties the caches, and without Redis
@@ -27,13 +27,13 @@ _POLL: Final = 1.0  # seconds; also the pause after an error
 logger = structlog.get_logger("acoustid.api.access.key_changes")
 
 
-class ForgetfulTable(Protocol):
+class KeyCache(Protocol):
     """A cache of keys."""
 
-    def forget(self, key_digest: str) -> None:
+    def discard(self, key_digest: str) -> None:
         """Remove a key, given its digest."""
 
-    def forget_all(self) -> None:
+    def clear(self) -> None:
         """Remove all keys."""
 
 
@@ -44,12 +44,12 @@ class KeyChanges:
         client: a Redis client, whose connection pool has the address and the options.
 
     Attributes:
-        tables: the caches by the kind of their keys, as in the messages.
+        tables: the caches by the kind of their keys, which each message names.
     """
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self.tables: Mapping[str, ForgetfulTable] = {}
+        self.tables: Mapping[str, KeyCache] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -65,12 +65,12 @@ class KeyChanges:
             try:
                 thread.start()
             except RuntimeError as error:
-                logger.warning("changed keys are seen late: no thread", error=str(error))
+                logger.warning("changes of keys apply late: no thread can start", error=str(error))
             else:
                 self._thread = thread
 
     def close(self) -> None:
-        """Let the thread end; it is not waited for."""
+        """Let the thread end, without waiting for it."""
         self._closing.set()
 
     def _run(self) -> None:
@@ -105,8 +105,8 @@ class KeyChanges:
     def _handle(self, message: Mapping[str, Any]) -> None:
         if message["type"] == "subscribe":
             for table in self.tables.values():
-                table.forget_all()
+                table.clear()
         elif message["type"] == "message":
             kind, _, key_digest = message["data"].decode("ascii", "replace").partition(":")
             if kind in self.tables:
-                self.tables[kind].forget(key_digest)
+                self.tables[kind].discard(key_digest)

@@ -61,7 +61,7 @@ class KeyTable(Generic[Holder]):
         self._query = query
         self._before_caching = before_caching
         self._lock = threading.Lock()
-        self._forgotten = 0  # number of calls of `forget` and `forget_all`
+        self._discards = 0  # number of calls of `discard` and `clear`
         self._cache: TLRUCache[str, Holder | None] = TLRUCache(CACHED, _expires_at, clock)
 
     def find(self, key: str, deadline: float = math.inf) -> Holder | None:
@@ -83,23 +83,23 @@ class KeyTable(Generic[Holder]):
         except KeyError:
             self._before_caching()
         with self._lock:
-            forgotten = self._forgotten
+            discards = self._discards
         holder = self._find_shared(key, key_digest, deadline)
         with self._lock:
-            if self._forgotten == forgotten:  # otherwise the key may have changed meanwhile
+            if self._discards == discards:  # otherwise the key may have changed meanwhile
                 self._cache[key_digest] = holder
         return holder
 
-    def forget(self, key_digest: str) -> None:
+    def discard(self, key_digest: str) -> None:
         """Remove a key from the cache of this process, given its digest."""
         with self._lock:
-            self._forgotten += 1
+            self._discards += 1
             self._cache.pop(key_digest, None)
 
-    def forget_all(self) -> None:
+    def clear(self) -> None:
         """Empty the cache of this process."""
         with self._lock:
-            self._forgotten += 1
+            self._discards += 1
             self._cache.clear()
 
     def find_uncached(self, key: str, deadline: float = math.inf) -> Holder | None:
@@ -114,7 +114,7 @@ class KeyTable(Generic[Holder]):
     def publish(self, key: str, holder: Holder | None) -> None:
         """Update both caches after the holder of a key has changed; None if it has none now."""
         self._breaker.call(lambda: self._shared.publish(key, holder), None)
-        self.forget(digest(key))
+        self.discard(digest(key))
 
     def _find_shared(self, key: str, key_digest: str, deadline: float) -> Holder | None:
         shared = self._breaker.call(lambda: self._shared.find(key_digest), None)
@@ -210,9 +210,9 @@ class ApiKeys:
         return account
 
     def admin(self, parameters: Parameters, deadline: float = math.inf) -> Account:
-        """Return the account whose key is in the parameter ``user``, an admin; see `account`.
+        """Return the admin whose key is in the parameter ``user``; see `account`.
 
-        Whether it is an admin is read from the database, so that a change counts at once.
+        The role is read from the database, not from a cache, so that a change applies at once.
 
         Raises:
             MissingParameterError: there is no ``user``.

@@ -40,7 +40,7 @@ class MaintenanceMode:
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database is unreachable.
-            ServiceUnavailableError: another thread is reading the state at the deadline.
+            ServiceUnavailableError: another thread still reads the state at the deadline.
         """
         if self._clock() < self._read_again:
             return self._state
@@ -60,7 +60,8 @@ class MaintenanceMode:
         """Raise an error if the service is under maintenance; see `current`.
 
         Raises:
-            ServiceUnavailableError: it is. The message has the operator's reason.
+            ServiceUnavailableError: the service is under maintenance. The message has the
+                operator's reason.
         """
         found = self.current(deadline)
         if found is not None:

@@ -28,7 +28,7 @@ def need_uuid(parameters: Parameters, name: str, hint: str) -> UUID:
     Args:
         parameters: the parameters of the request.
         name: the name of the parameter.
-        hint: what the value is, for the error.
+        hint: a description of the value, for the error.
 
     Raises:
         MissingParameterError: the parameter is absent or empty.
@@ -44,12 +44,12 @@ def need_uuid(parameters: Parameters, name: str, hint: str) -> UUID:
 
 
 def need_ids(parameters: Parameters, name: str, hint: str) -> list[int]:
-    """Return the ids of a repeated parameter; 0, which no row has, for an id out of range.
+    """Return the ids of a repeated parameter; 0, which no row has, for a number out of range.
 
     Args:
         parameters: the parameters of the request.
         name: the name of the parameter.
-        hint: what the values are, for the error.
+        hint: a description of the values, for the error.
 
     Raises:
         MissingParameterError: the parameter is absent, or a value is not an integer.

@@ -27,7 +27,7 @@ class Health:
     Attributes:
         grade: the grade.
         checks: the state of each check.
-        faults: a line for each fault, which says what to do.
+        faults: a line for each fault, with the action.
     """
 
     grade: Grade

@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 class Judgement(NamedTuple):
-    """The state of a check, and a line that names the fault and what to do; empty without one."""
+    """The state of a check, and the line with the fault and the action; empty without a fault."""
 
     state: State
     line: str = ""

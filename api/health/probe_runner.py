@@ -25,7 +25,7 @@ class Outcome:
     """The result of a probe.
 
     Attributes:
-        value: what the probe returned; None if it failed.
+        value: the result of the probe; None if it failed.
         failed: whether it raised an exception or exceeded its deadline.
         ended: time of its end, on the monotonic clock.
     """
@@ -45,7 +45,7 @@ class ProbeRunner:
     """Runs the probes of one process. Thread-safe.
 
     A probe that is running is not started again: other requests wait for its result until its
-    deadline. So a probe that hangs occupies only one thread, and delays only the first requests.
+    deadline. So a probe that hangs occupies one thread only, and it delays only the first requests.
 
     Args:
         probes: the functions by name. Any exception means that the probe failed.

@@ -34,8 +34,8 @@ def client_address(environ: Mapping[str, Any], trusted_proxies: int) -> str | No
         trusted_proxies: the number of proxies in front of this server.
 
     Returns:
-        The address; None if the entry is not an address. The peer's address is no replacement: it
-        is the proxy's, so the request would count as one of all its clients.
+        The address; None if the entry is not an address. The peer's address is not used instead,
+        because all clients behind the proxy would share its limits.
     """
     header = (environ.get("HTTP_X_FORWARDED_FOR") or "").strip(_BLANKS)
     if trusted_proxies and header:
@@ -79,5 +79,5 @@ def _parse(text: str) -> str | None:
         return None
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)
-    # A server that listens for both versions sees an IPv4 client as ::ffff:192.0.2.1.
+    # If a socket accepts both versions, an IPv4 client has an address such as ::ffff:192.0.2.1.
     return str(address.ipv4_mapped or ipaddress.IPv6Address(int(address)))

@@ -92,7 +92,7 @@ class Endpoint(ABC):
     """The endpoint's name in metrics."""
 
     post_only: ClassVar[bool] = False
-    """Whether all methods but POST are refused, because a followed link must change nothing."""
+    """Whether only POST is accepted, so that a link to the path cannot change anything."""
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout

@@ -256,7 +256,7 @@ class LookupBatcher:
         if batch is None:
             return  # it has been answered, or all its requests have timed out
         if reply.failed or len(reply.answers) != batch.size:
-            # The worker logs a temporary reason, once for as long as it lasts or with each task.
+            # The worker has logged a temporary reason.
             log = logger.debug if reply.transient else logger.error
             log("a batch was not answered", batch=reply.id, failed=reply.failed, lookups=batch.size)
             batch.fail(ServiceUnavailableError if reply.transient else InternalError)

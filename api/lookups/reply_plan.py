@@ -35,8 +35,8 @@ class ReplyPlan:
         items: the items of the request, by ascending number.
         batch: whether the reply has the results of all items, or of the first valid one only.
         old_names: whether the reply calls recordings tracks, as in version 1 of the protocol.
-        shows_skipped: whether the reply to a batch names the items that it leaves out. Plans that
-            an earlier version of this project stored do not have their error codes.
+        shows_skipped: whether the reply to a batch names the items that it leaves out. A plan that
+            an earlier version stored has no error codes, so its reply does not.
     """
 
     items: Sequence[PlannedItem]

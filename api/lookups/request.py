@@ -53,9 +53,9 @@ class LookupRequest:
     """The parsed parameters of a lookup.
 
     Attributes:
-        items: the items by ascending number; at least one is valid. Not all invalid items are
-            kept: of a batch the first `MAX_SKIPPED`, which the reply names, and of further ones
-            only the last of adjacent ones, since only its error can be reported.
+        items: the items by ascending number; at least one is valid. The first `MAX_SKIPPED`
+            invalid items of a batch are kept, since the reply names them. Of other adjacent
+            invalid items only the last is kept, since only its error can be reported.
         meta: the result of `normalize_meta`.
         batch: whether the reply has the results of all items, or of the first valid one only.
         old_names: whether the reply calls recordings tracks, as in version 1 of the protocol.

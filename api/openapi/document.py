@@ -43,8 +43,8 @@ _LIMIT_HEADERS: Final = {
 }
 
 _HEALTH: Final = {
-    "/_health": "Check whether the front end serves lookups or submissions, and all it depends on",
-    "/_health_ro": "Check whether the front end serves lookups, and what they depend on",
+    "/_health": "Check whether the front end serves lookups or submissions, and their dependencies",
+    "/_health_ro": "Check whether the front end serves lookups, and their dependencies",
     "/_health_docker": "Check that the front end replies",
 }
 

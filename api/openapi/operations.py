@@ -198,8 +198,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "/v2/edit/undo": _edit(
         "Undo an edit",
-        "The state before the edit is restored, or nothing is changed and the error says what has "
-        "changed since. An undo is an edit and can be undone.",
+        "The state before the edit is restored. If the rows have changed since, nothing is "
+        "changed, and the error names the changes. An undo is an edit and can be undone.",
         "edit_id",
     ),
     "/v2/internal/update_lookup_stats": Operation(

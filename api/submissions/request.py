@@ -104,7 +104,7 @@ def parse_submissions(
         except ApiError as error:
             if not has_valid_item and number == numbers[-1]:
                 raise
-            if len(skipped) < MAX_SKIPPED:  # a traceback would keep all variables
+            if len(skipped) < MAX_SKIPPED:  # a traceback would keep all variables in memory
                 skipped.append(SkippedItem(number, error.with_traceback(None)))
             continue
         has_valid_item = True

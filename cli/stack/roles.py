@@ -58,7 +58,7 @@ class Layout:
         workers: the number of processes of each scaled worker, such as that of lookups.
         lookup_pool: Celery's pool for lookup workers.
         flower_host: the address of Flower.
-        drain_time: seconds for which the front end goes on after SIGTERM.
+        drain_time: seconds for which the front end still serves after SIGTERM.
     """
 
     host: str

@@ -1,7 +1,7 @@
 """Replaces the front end without downtime: both processes share one listening socket.
 
-The old process stops without its drain time. During that time it would answer a part of the health
-checks of the shared socket, so a load balancer would stop sending requests to the new process.
+The old process stops without its drain time. During that time it would answer some of the health
+checks of the shared socket. A load balancer would then send no requests to the new process.
 """
 
 import os

@@ -32,7 +32,7 @@ TERM_THEN_KILL: Escalation = ((Signals.SIGTERM, 30.0), (Signals.SIGKILL, 5.0))
 
 
 def after_draining(seconds: float) -> Escalation:
-    """Return the signals for a front end that goes on for some seconds after SIGTERM.
+    """Return the signals for a front end that serves for some seconds after SIGTERM.
 
     The second signal ends this time. It is sent early if the stop is urgent.
     """

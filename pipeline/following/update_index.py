@@ -107,10 +107,10 @@ def rebuild_index(
 ) -> int:
     """Rebuild the index from all fingerprints; return its position.
 
-    Searches use the old index until the new one is complete. If an index on a server is not
-    complete or belongs to another database, it is refused until then, because the server replaces
-    the documents one by one. At the end the changelog is applied, for fingerprints that were
-    inserted meanwhile.
+    Searches use the old index until the new one is complete. An index server replaces the documents
+    one by one. So an index on a server that is not complete, or belongs to another database, is
+    refused until the end. Then the changelog is applied, for fingerprints that were inserted
+    meanwhile.
 
     Args:
         writer: the writer of the index.

@@ -91,7 +91,7 @@ class FingerprintIndex(Protocol):
 
 
 class StatefulIndex(FingerprintIndex, Protocol):
-    """An index that tells which part of the changelog it contains."""
+    """An index that stores which part of the changelog it contains."""
 
     def search(
         self,

@@ -1,4 +1,4 @@
-"""The condition of the index or of the fingerprint store, and what an operator does about it."""
+"""The conditions of the index and of the fingerprint store, with the operator's action."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -32,7 +32,7 @@ class Advice(NamedTuple):
 
     Attributes:
         fault: the fault.
-        action: what to do.
+        action: the operator's action.
     """
 
     fault: str
@@ -64,7 +64,7 @@ INDEX_ADVICE: Final[Mapping[Condition, Advice]] = {
         "the index is not complete", "the worker of the queue index fills it"
     ),
 }
-"""What to do about each fault of the index."""
+"""The line for each fault of the index."""
 
 STORE_ADVICE: Final[Mapping[Condition, Advice]] = {
     Condition.FOREIGN: Advice(
@@ -88,4 +88,4 @@ STORE_ADVICE: Final[Mapping[Condition, Advice]] = {
         "the fingerprint store is not complete", "the worker of the queue index fills it"
     ),
 }
-"""What to do about each fault of the fingerprint store."""
+"""The line for each fault of the fingerprint store."""

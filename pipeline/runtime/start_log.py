@@ -1,4 +1,4 @@
-"""Logs at the start of a process which files it uses and whether Redis can be reached."""
+"""Logs the files that a process uses at its start, and the reason if Redis cannot be used."""
 
 from contextlib import closing
 
@@ -14,7 +14,7 @@ logger = structlog.get_logger("acoustid.start")
 
 
 def log_start(settings: Settings) -> None:
-    """Log where settings, index and fingerprint store are, and why Redis cannot be used.
+    """Log the paths of settings, index and fingerprint store, and why Redis cannot be used.
 
     A process starts without Redis and connects to it later.
     """

@@ -1,8 +1,9 @@
 """The settings of the service, read from ``acoustid.conf`` and the environment.
 
-`sections` declares every option with its type and default, `option_types` the checked types,
-`option_names` the names in the file and in the environment, and `load` reads them. `paths` makes
-the values of options of the type `Path` absolute, and `tls_checks` checks certificates and keys.
+`sections` declares every option with its type and default, and `option_types` has the checked
+types. `option_names` has the names in the file and in the environment, and `load` reads them.
+`paths` makes the values of options of the type `Path` absolute, and `tls_checks` checks
+certificates and keys.
 
 To add an option:
 

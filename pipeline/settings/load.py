@@ -71,9 +71,8 @@ def load_settings(
         environ: the environment, `os.environ` by default.
 
     Raises:
-        ConfigError: lists all problems: a missing file, an unknown section, option or variable, a
-            value of the wrong type, a secret that is given twice or is unreadable, files of TLS
-            that cannot be used.
+        ConfigError: lists all problems. Examples: a missing file, an unknown option, a value of
+            the wrong type, a secret that is given twice, a certificate that cannot be used.
     """
     environ = os.environ if environ is None else environ
     problems: list[str] = []

@@ -95,7 +95,7 @@ def _http_url(text: str) -> SplitResult | None:
 
 
 SYSTEM: Final = "system"
-"""Value of ``sslrootcert`` that stands for the certificates of the operating system."""
+"""Value of ``sslrootcert`` for the certificates of the operating system."""
 
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 Directory = Annotated[Path, BeforeValidator(_refuse_empty)]

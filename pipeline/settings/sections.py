@@ -345,8 +345,8 @@ class ApiSettings(Section):
         cache_generation: cache the catalogue's generation until Redis reports a change.
         one_core: run all threads of a front-end process on one core.
         musicbrainz_userinfo_url: URL that returns the user of a MusicBrainz access token.
-        drain_time: seconds for which a front end goes on after SIGTERM, while its health checks
-            fail.
+        drain_time: seconds for which a front end still serves after SIGTERM, while its health
+            checks fail.
     """
 
     trusted_proxies: Annotated[int, Field(ge=0)] = 0

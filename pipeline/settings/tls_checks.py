@@ -23,7 +23,7 @@ VERIFYING: Final = ("verify-ca", "verify-full")
 
 
 class FileProblem(Exception):  # noqa: N818 - becomes a line of `ConfigError`
-    """A file cannot be used. The text says what to change."""
+    """A file cannot be used. The text has the reason and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def _check_key(path: Path) -> None:
 
 def _check_pair(certificate: Path, key: Path) -> None:
     try:
-        # Without a password function, OpenSSL would ask on the terminal.
+        # Without a password function, OpenSSL would read a passphrase from the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, lambda: "")
     except (ssl.SSLError, OSError) as error:
         raise FileProblem(

@@ -15,7 +15,7 @@ USER: Final = "acoustid"
 
 
 class PasswordFileError(Exception):
-    """The password file cannot be used. The text says what to change."""
+    """The password file cannot be used. The text has the reason and the remedy."""
 
 
 def password_of(settings: FlowerSettings) -> str:

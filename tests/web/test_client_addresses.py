@@ -131,7 +131,7 @@ def test_bytes_of_the_client_give_no_second_budget(proxy: Proxy, line: bytes) ->
 
 
 def test_an_address_that_cannot_be_read_is_an_error_and_not_the_proxys(proxy: Proxy) -> None:
-    """It uses up no limit, and has the error in the asked format."""
+    """It uses up no limit, and the error has the requested format."""
     bad = [b"X-Forwarded-For: 192.0.2.1, \xff"]
     replies = proxy.send(*[(PATH, bad)] * 25)
     assert {status for status, _, _ in replies} == {400}

@@ -67,7 +67,7 @@ def edits() -> None:
     """Correct links, texts, fingerprints and tracks; list and undo corrections.
 
     A track is given by its gid or its id. `acoustid tracks show` prints the ids of fingerprints and
-    texts. Each edit prints its id. Lookups show it at once.
+    texts. Each command prints the id of its edit. Lookups show the edit at once.
     """
 
 
@@ -110,8 +110,8 @@ def show(data_dir: Path, edit_id: int) -> None:
 def undo(data_dir: Path, edit_id: int, account: int | None, note: str) -> None:
     """Undo an edit.
 
-    The state before the edit is restored. If the changed rows have changed since in another way,
-    nothing is changed, and the error says what has changed. An undo is an edit and can be undone.
+    The state before the edit is restored. If the rows have changed since in another way, nothing is
+    changed, and the error names the changes. An undo is an edit and can be undone.
     """
     with changing_catalogue(data_dir, "edits") as databases:
         made = undo_edit(databases, _author(databases, account, note), edit_id)

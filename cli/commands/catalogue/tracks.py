@@ -34,8 +34,7 @@ def tracks() -> None:
 def show(data_dir: Path, track: TrackName, *, as_json: bool) -> None:
     """Print a track with its fingerprints, links, texts and history.
 
-    A track is given by its gid or its id. For a merged track, the one that it was merged into is
-    printed.
+    A track is given by its gid or its id. For a merged track, the target of the merge is printed.
     """
     with open_databases(data_dir, "tracks") as databases:
         report = report_track(databases, track)
@@ -95,9 +94,9 @@ def suggest(data_dir: Path, limit: int) -> None:
 @limit_option(20, "links")
 @data_directory.option
 def disabled_links(data_dir: Path, limit: int) -> None:
-    """List links that periodic tasks disabled and that still are, newest first, as JSON.
+    """List links that periodic tasks disabled, newest first, as JSON.
 
-    `acoustid edits link-mbid` enables a link again.
+    Links that are enabled again are left out. `acoustid edits link-mbid` enables a link.
     """
     with open_databases(data_dir, "tracks") as databases:
         found = find_disabled_links(databases, limit)

@@ -89,7 +89,7 @@ def list_accounts(
 @json_option
 @data_directory.option
 def show(*, data_dir: Path, account: str, as_json: bool) -> None:
-    """Describe an account. Its key is masked. A deleted account is named by its id."""
+    """Describe an account. Its key is masked. For a deleted account, give the id."""
     settings = settings_for_command(data_dir)
     with database(settings) as connection:
         number = _deleted_id(connection, account) or _find(connection, account)
@@ -107,7 +107,7 @@ def show(*, data_dir: Path, account: str, as_json: bool) -> None:
 @click.option("--revoke", is_flag=True, help="Make the account an ordinary one.")
 @data_directory.option
 def admin(*, data_dir: Path, account: str, revoke: bool) -> None:
-    """Make an account an admin, which may correct the catalogue. It is one at once."""
+    """Make an account an admin, which may correct the catalogue. This applies at once."""
     settings = settings_for_command(data_dir)
     with database(settings) as connection:
         number = _find(connection, account)

@@ -1,4 +1,4 @@
-"""``acoustid maintenance``: refuses submissions while lookups go on, and shows whether it does."""
+"""``acoustid maintenance``: turns the maintenance mode on and off, and shows its state."""
 
 from pathlib import Path
 from typing import Literal
@@ -21,12 +21,12 @@ MAX_REASON = 200
 
 @click.command()
 @click.argument("action", type=click.Choice(["on", "off", "status"]), default="status")
-@click.option("--reason", metavar="TEXT", help="The reason, which clients see.")
+@click.option("--reason", metavar="TEXT", help="The reason, for clients.")
 @data_directory.option
 def maintenance(data_dir: Path, action: Literal["on", "off", "status"], reason: str | None) -> None:
     """Refuse submissions while lookups go on, or show the state.
 
-    Front ends follow within 2 seconds. They answer 503 with Retry-After to submissions and to
+    The change applies within 2 seconds. They answer 503 with Retry-After to submissions and to
     requests that create or change accounts and applications. The workers import the submissions
     that were received before.
     """

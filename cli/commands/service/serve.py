@@ -31,7 +31,7 @@ from cli.stack.servers import ports
 def serve(*, host: str, port: int, fd: int | None, ready_fd: int | None) -> None:
     """Run the web service in this process until Ctrl-C or SIGTERM.
 
-    After SIGTERM it goes on for `[api] drain_time` seconds, in which its health checks fail; a
+    After SIGTERM it serves for `[api] drain_time` more seconds, in which its health checks fail. A
     second signal ends this time. Open requests are answered before it stops.
 
     The settings are those of ACOUSTID_CONFIG. PostgreSQL, Redis and the workers must run already.

@@ -1,7 +1,7 @@
 """The supervisor's side of the logs: one pipe for each log, and the log writer.
 
 The supervisor keeps both ends of each pipe open. So a process that is started again uses the same
-pipe, and when the log writer ends, the output waits in the pipe for the next one.
+pipe. When the log writer ends, the pipe keeps the output for the next one.
 """
 
 import fcntl

@@ -1,4 +1,4 @@
-"""Rotates the log to which this process itself writes, the supervisor's."""
+"""Rotates the log of the supervisor, to which this process itself writes."""
 
 import os
 import sys

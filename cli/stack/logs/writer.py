@@ -1,7 +1,7 @@
 """The log writer: a process that reads the output of a stack's processes and writes the logs.
 
-It outlives the supervisor: it ends when no process has the other end of a pipe. So the last lines
-of processes that stop after the supervisor reach their logs, and no process waits at a full pipe.
+It may end after the supervisor: it ends when no process has the other end of a pipe. So the last
+lines of processes that stop after the supervisor are in their logs, and no pipe stays full.
 A log that cannot be written does not stop it: it drops the output and notes the number of bytes.
 
 It imports only the standard library, which keeps it small.
@@ -76,7 +76,7 @@ class LogWriter:
         self._make_file = partial(RotatedFile, size=size, old_files=old_files)
         self._logs: list[_Log] = []
         self._selector = selectors.DefaultSelector()
-        self._selector.register(control, selectors.EVENT_READ, self._obey)
+        self._selector.register(control, selectors.EVENT_READ, self._handle_message)
 
     def run(self) -> None:
         """Write until the supervisor and all other processes have closed their ends."""
@@ -84,7 +84,7 @@ class LogWriter:
             for key, _ in self._selector.select():
                 key.data()
 
-    def _obey(self) -> None:
+    def _handle_message(self) -> None:
         """Handle a message of the supervisor."""
         try:
             message, descriptors, _, _ = socket.recv_fds(self._control, 4096, 1)

@@ -31,7 +31,7 @@ DELETED_NAME: Final = "deleted"
 
 
 class DeletionRefusedError(Exception):
-    """An account cannot be deleted; the message says why and what to change."""
+    """An account cannot be deleted. The message has the reason and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)

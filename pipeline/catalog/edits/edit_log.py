@@ -54,7 +54,7 @@ class Edit:
     changes: Sequence[RowChange] = field(repr=False)
 
     def subjects(self) -> list[str]:
-        """Return what was changed, each name once."""
+        """Return the names of the changed objects, each once."""
         return list(dict.fromkeys(change.subject() for change in self.changes))
 
 
@@ -89,14 +89,14 @@ class EditInProgress:
 
 @contextmanager
 def making_edit(databases: Databases, kind: str, author: Author) -> Iterator[EditInProgress]:
-    """Open the transaction of an edit. Its end writes the edit and commits; an error undoes all.
+    """Open the transaction of an edit. Its end writes the edit and commits. An error rolls back.
 
     Imports and merges of tracks wait until the end.
 
     Args:
         databases: ``fingerprint`` is changed.
         kind: the name of the operation.
-        author: who makes the edit, and why.
+        author: the account that makes the edit, and the reason.
 
     Raises:
         sqlalchemy.exc.OperationalError: the database is unreachable or a lock was not free in time.

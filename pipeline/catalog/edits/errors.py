@@ -2,7 +2,7 @@
 
 
 class EditRefusedError(Exception):
-    """The edit is not possible. Nothing was changed. The message says why."""
+    """The edit is not possible. Nothing was changed. The message has the reason."""
 
 
 class NotInCatalogueError(EditRefusedError):

@@ -37,7 +37,7 @@ def remove_fingerprint(databases: Databases, author: Author, fingerprint_id: int
 
     Args:
         databases: ``fingerprint`` is changed.
-        author: who makes the edit, and why.
+        author: the account that makes the edit, and the reason.
         fingerprint_id: the id of the fingerprint.
 
     Raises:
@@ -63,7 +63,7 @@ def split_track(
     Args:
         databases: ``fingerprint`` is changed. Submissions are read from ``ingest``; imports that
             are not recorded there yet are recorded.
-        author: who makes the edit, and why.
+        author: the account that makes the edit, and the reason.
         track_name: a track; for a merged track the one that it was merged into counts.
         fingerprint_ids: ids of some of its fingerprints, but not of all.
 

@@ -20,7 +20,7 @@ def unlink_mbid(databases: Databases, author: Author, track_name: TrackName, mbi
 
     Args:
         databases: ``fingerprint`` is changed.
-        author: who makes the edit, and why.
+        author: the account that makes the edit, and the reason.
         track_name: a track; for a merged track the one that it was merged into counts.
         mbid: the MBID of the recording.
 
@@ -48,7 +48,7 @@ def link_mbid(databases: Databases, author: Author, track_name: TrackName, mbid:
 
     Args:
         databases: ``fingerprint`` is changed.
-        author: who makes the edit, and why.
+        author: the account that makes the edit, and the reason.
         track_name: a track; for a merged track the one that it was merged into counts.
         mbid: the MBID of the recording.
 
@@ -78,7 +78,7 @@ def remove_text(databases: Databases, author: Author, track_name: TrackName, tex
 
     Args:
         databases: ``fingerprint`` is changed.
-        author: who makes the edit, and why.
+        author: the account that makes the edit, and the reason.
         track_name: a track; for a merged track the one that it was merged into counts.
         text_id: the id of the text, as in the table ``meta``.
 

@@ -1,4 +1,4 @@
-"""Reverses recorded changes of rows, and finds what has changed since."""
+"""Reverses recorded changes of rows, and finds later changes of these rows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -38,7 +38,7 @@ class Reversal:
         rows: makes the changes and records them.
 
     Attributes:
-        conflicts: what has changed since, one text for each reason.
+        conflicts: the later changes, one text for each.
     """
 
     def __init__(self, rows: RowRecorder) -> None:

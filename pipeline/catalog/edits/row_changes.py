@@ -78,7 +78,7 @@ class RowChange:
         return cls(table, stored["id"], before, after)
 
     def subject(self) -> str:
-        """Return what was changed: a track, a fingerprint, or the value of a link."""
+        """Return the name of the changed object; see `subject`."""
         return subject(self.table, self.before or self.after or {})
 
     def track_ids(self) -> set[int]:

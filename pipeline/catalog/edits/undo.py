@@ -24,7 +24,7 @@ def undo_edit(databases: Databases, author: Author, edit_id: int) -> int:
 
     Args:
         databases: ``fingerprint`` is changed.
-        author: who undoes the edit, and why.
+        author: the account that undoes the edit, and the reason.
         edit_id: the id of the edit.
 
     Raises:

@@ -45,7 +45,7 @@ class _Outage:
 _outages: Final[WeakKeyDictionary[Databases, _Outage]] = WeakKeyDictionary()
 
 
-def read_unless_out(
+def read_if_reachable(
     databases: Databases, read: Callable[[sa.Connection], T], limit: float
 ) -> T | None:
     """Return what a function reads; None during an outage, which is logged.

@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from pipeline.catalog.bulk_statements import is_one_of
-from pipeline.catalog.musicbrainz.outages import read_unless_out
+from pipeline.catalog.musicbrainz.outages import read_if_reachable
 from pipeline.catalog.musicbrainz.tables import recording
 from pipeline.runtime.databases import Databases
 
@@ -34,4 +34,4 @@ def recording_lengths(databases: Databases, mbids: Collection[UUID]) -> dict[UUI
     def read(connection: sa.Connection) -> dict[UUID, int]:
         return dict(connection.execute(statement).all())
 
-    return read_unless_out(databases, read, STATEMENT_LIMIT) or {}
+    return read_if_reachable(databases, read, STATEMENT_LIMIT) or {}

@@ -43,11 +43,11 @@ def doubtful_tracks(
 
 
 def _least_fitting(lookup: Lookup) -> LengthRange | None:
-    """Return a range that fits fewer recordings than that of any found track; None if unknown.
+    """Return a range of lengths; None if it is unknown. A recording that fits it fits each track.
 
     The shortest fingerprint of a track is not longer than the one found, and the longest is not
-    shorter. So the bounds are those of the fingerprint found, as far as it may be from the
-    duration: `shortest` is the larger one.
+    shorter. The one found differs from the duration by at most `max_duration_diff`. So `shortest`
+    is the duration plus this difference, and `longest` is the duration minus it.
     """
     if lookup.track_gid:
         return None

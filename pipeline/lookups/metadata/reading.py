@@ -8,7 +8,7 @@ from typing import Final
 from pipeline.catalog.fingerprint.track_links import RecordingLink
 from pipeline.catalog.musicbrainz import metadata
 from pipeline.catalog.musicbrainz.metadata import Credited, MusicbrainzRows, Wanted
-from pipeline.catalog.musicbrainz.outages import read_unless_out
+from pipeline.catalog.musicbrainz.outages import read_if_reachable
 from pipeline.lookups.metadata.meta_words import Detail, MetaOptions, parse_meta
 from pipeline.lookups.metadata.view import MetadataRows
 from pipeline.messages import Lookup, LookupBatch
@@ -107,4 +107,4 @@ def read_musicbrainz(
     """
     share = (deadline - time.time()) * DEADLINE_SHARE
     limit = min(max(share, MIN_STATEMENT_TIME), MAX_STATEMENT_TIME)
-    return read_unless_out(databases, lambda connection: metadata.load(connection, wanted), limit)
+    return read_if_reachable(databases, lambda connection: metadata.load(connection, wanted), limit)

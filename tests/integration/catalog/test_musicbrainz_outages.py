@@ -5,7 +5,7 @@ import time
 
 import sqlalchemy as sa
 
-from pipeline.catalog.musicbrainz.outages import MIN_PAUSE, read_unless_out
+from pipeline.catalog.musicbrainz.outages import MIN_PAUSE, read_if_reachable
 from pipeline.runtime.databases import Databases
 
 
@@ -19,9 +19,9 @@ def fail(connection: sa.Connection) -> int:
 
 def test_after_a_failure_there_is_a_pause_and_then_one_thread_tries(databases: Databases) -> None:
     """The others do not wait for an attempt that may take seconds."""
-    assert read_unless_out(databases, number, 1) == 1
-    assert read_unless_out(databases, fail, 1) is None
-    assert read_unless_out(databases, number, 1) is None
+    assert read_if_reachable(databases, number, 1) == 1
+    assert read_if_reachable(databases, fail, 1) is None
+    assert read_if_reachable(databases, number, 1) is None
     time.sleep(MIN_PAUSE + 0.1)
     begun, may_end = threading.Event(), threading.Event()
 
@@ -31,14 +31,14 @@ def test_after_a_failure_there_is_a_pause_and_then_one_thread_tries(databases: D
         return number(connection)
 
     found: list[int | None] = []
-    trying = threading.Thread(target=lambda: found.append(read_unless_out(databases, slow, 1)))
+    trying = threading.Thread(target=lambda: found.append(read_if_reachable(databases, slow, 1)))
     trying.start()
     assert begun.wait(30)
-    assert read_unless_out(databases, number, 1) is None
+    assert read_if_reachable(databases, number, 1) is None
     may_end.set()
     trying.join(30)
     assert found == [1]
-    assert read_unless_out(databases, number, 1) == 1
+    assert read_if_reachable(databases, number, 1) == 1
 
 
 def test_a_statement_that_takes_too_long_is_a_failure(databases: Databases) -> None:
@@ -46,4 +46,4 @@ def test_a_statement_that_takes_too_long_is_a_failure(databases: Databases) -> N
         connection.execute(sa.text("SELECT pg_sleep(10)"))
         return 1
 
-    assert read_unless_out(databases, sleep, 0.05) is None
+    assert read_if_reachable(databases, sleep, 0.05) is None

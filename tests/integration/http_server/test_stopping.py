@@ -71,7 +71,7 @@ def test_idle_connections_and_incomplete_requests_do_not_delay_the_stop(make_ser
 
 
 def drains(server: PlainServer) -> bool:
-    """Return whether the application knows that the server drains."""
+    """Return whether the server has reported that it drains."""
     reply = server.exchange(b"GET /draining HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert reply.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503"))
     return b" 503 " in reply

@@ -19,7 +19,7 @@ def command_runner(
 ) -> Run:
     """Return a function that runs a command with arguments, in a folder with a configuration.
 
-    The keyword argument `input` is what the user types.
+    The keyword argument `input` is the input of the user.
     """
     config = write_config(settings, folder / "acoustid.conf")
     monkeypatch.setenv("ACOUSTID_CONFIG", str(config))

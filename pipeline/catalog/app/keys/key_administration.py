@@ -1,7 +1,7 @@
 """Changes of the keys of existing applications and accounts: state, limit, rotation.
 
 Functions work on a connection to the ``app`` database. They lock the row of the holder. The caller
-publishes the result of `keys_of`, so that front ends see the change at once, and then commits.
+publishes the result of `keys_of`, so that the change applies at once, and then commits.
 """
 
 from collections.abc import Callable
@@ -169,7 +169,7 @@ def rotate_key(
     if not overlap:
         earlier = (kind.reference == holder_id) & (rotated_key.c.expires > expires)
         connection.execute(sa.update(rotated_key).where(earlier).values(expires=expires))
-    # Without an overlap, too: `keys_of` must return the old key, so that the caches forget it.
+    # Also without an overlap: `keys_of` must return the old key, so that caches remove it.
     _keep_old_key(connection, kind, holder_id, row.apikey, expires)
     key = generate_key()
     connection.execute(sa.update(table).where(table.c.id == holder_id).values(apikey=key))

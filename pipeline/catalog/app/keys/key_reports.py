@@ -1,4 +1,4 @@
-"""Lists and descriptions of applications and accounts, without their keys unless asked."""
+"""Lists and descriptions of applications and accounts, with their keys."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

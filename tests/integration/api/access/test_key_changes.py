@@ -1,4 +1,4 @@
-"""Front ends forget a cached key as soon as another process has changed it."""
+"""Front ends remove a cached key as soon as another process has changed it."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -86,7 +86,7 @@ def test_a_holder_read_before_a_change_is_not_cached(databases, client) -> None:
     def query(_connection, _key) -> Application:
         reads.append(1)
         if len(reads) == 1:  # the key changes after the database was read
-            table.forget(digest("key"))
+            table.discard(digest("key"))
         return Application(len(reads), "app")
 
     table = KeyTable(databases, shared, RedisCircuitBreaker(), query)

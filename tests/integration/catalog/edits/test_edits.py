@@ -1,4 +1,4 @@
-"""Each edit changes what it names, and its undo restores all tables."""
+"""Each edit changes the rows that it names, and its undo restores all tables."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""An undo restores exactly, or changes nothing and names what has changed since."""
+"""An undo restores the rows exactly, or changes nothing and names the later changes."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier

@@ -12,7 +12,7 @@ RUNBOOK = Path(__file__).parents[4] / "docs/runbook.md"
 
 
 def documented() -> dict[str, tuple[set[str], bool]]:
-    """Return what each check of the runbook makes fail, and whether `/_health_ro` has it."""
+    """Return the services that need each check of the runbook, and whether `/_health_ro` has it."""
     section = RUNBOOK.read_text().split("## Health checks", 1)[1].split("\n## ", 1)[0]
     rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
     return {

@@ -1,4 +1,4 @@
-"""`acoustid serve` after SIGTERM: it leaves the load balancer, and serves until it ends."""
+"""`acoustid serve` after SIGTERM: its health checks fail, and it serves until it ends."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ def port() -> int:
 
 @pytest.fixture
 def front_end(settings: Settings, tmp_path: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A front end that goes on for two seconds after SIGTERM."""
+    """A front end that serves for two seconds after SIGTERM."""
     environ = {
         **os.environ,
         "ACOUSTID_CONFIG": str(write_config(settings, tmp_path / "acoustid.conf")),
