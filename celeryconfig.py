@@ -94,8 +94,8 @@ worker_send_task_events = True
 event_queue_expires = 60
 event_queue_ttl = 5
 
-# Seconds for running tasks after SIGQUIT (`cli.stack.stopping`). Then Celery returns their messages
-# to the queue.
+# Seconds for running tasks after SIGQUIT (`cli.stack.processes.stopping`). Then Celery returns
+# their messages to the queue.
 worker_soft_shutdown_timeout = 8
 worker_enable_soft_shutdown_on_idle = True
 

@@ -18,12 +18,12 @@ from bench.catalogue.load import load
 from bench.stack.checkouts import Checkout, clean_environment
 from bench.stack.processes import read_run_file
 from cli.errors import StackError
-from cli.stack.child_process import ChildProcess, read_tail, spawn
 from cli.stack.data_directory import DataDir, write_private
 from cli.stack.effective_settings import read_settings
+from cli.stack.processes.child_process import ChildProcess, read_tail, spawn
+from cli.stack.processes.stopping import Escalation, stop_process
 from cli.stack.servers import postgres_directory
 from cli.stack.servers.ports import LOOPBACK, free_port
-from cli.stack.stopping import Escalation, stop_process
 from pipeline.catalog.app.accounts import create_account, create_application, find_application
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings

@@ -23,10 +23,10 @@ from bench.stack.launch import (
     launch_stack,
 )
 from cli.errors import StackError
-from cli.stack.child_process import read_tail, spawn, wait_until
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import read_settings
-from cli.stack.stopping import Escalation, stop_process
+from cli.stack.processes.child_process import read_tail, spawn, wait_until
+from cli.stack.processes.stopping import Escalation, stop_process
 
 THIS: Final = "this"
 OTHER: Final = "other"

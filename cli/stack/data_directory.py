@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from cli.errors import StackError
-from cli.stack.child_process import wait_until
+from cli.stack.processes.child_process import wait_until
 
 DEFAULT = Path(".acoustid")
 LOCK_TIMEOUT = 0.5

@@ -7,14 +7,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cli.stack.servers.ports import LOOPBACK
-from cli.stack.stopping import (
+from cli.stack.processes.stopping import (
     SHORT_TERM_THEN_KILL,
     WARM_SHUTDOWN,
     Escalation,
     StopOrder,
     after_draining,
 )
+from cli.stack.servers.ports import LOOPBACK
 from tasks.queues import queues_by_worker
 
 API = "api"

@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from signal import Signals
 
-from cli.stack.child_process import ChildProcess, Pause, ProcessError
-from cli.stack.stopping import WITHOUT_DRAINING, stop_processes
-from cli.stack.supervised_process import RoleStarter, SupervisedProcess
+from cli.stack.processes.child_process import ChildProcess, Pause, ProcessError
+from cli.stack.processes.stopping import WITHOUT_DRAINING, stop_processes
+from cli.stack.processes.supervised_process import RoleStarter, SupervisedProcess
 
 READY_TIMEOUT = 60.0
 """Seconds within which the new process must be ready."""

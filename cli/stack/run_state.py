@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from cli.stack.data_directory import DataDir, write_private
-from cli.stack.stopping import TERM_THEN_KILL, WITHOUT_DRAINING, StopOrder, stop_processes
-from cli.stack.strays import ProcessIdentity, StrayProcess
+from cli.stack.processes.stopping import TERM_THEN_KILL, WITHOUT_DRAINING, StopOrder, stop_processes
+from cli.stack.processes.strays import ProcessIdentity, StrayProcess
 
 
 @dataclass(frozen=True, slots=True)

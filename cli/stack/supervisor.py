@@ -16,17 +16,17 @@ from types import FrameType
 
 import psutil
 
-from cli.stack.child_process import ProcessError, describe_exit, read_tail, spawn
 from cli.stack.data_directory import DataDir
 from cli.stack.logs.log_pipes import LogPipes
+from cli.stack.processes.child_process import ProcessError, describe_exit, read_tail, spawn
+from cli.stack.processes.stopping import WITHOUT_DRAINING, StopOrder, stop_processes
+from cli.stack.processes.strays import ProcessIdentity
+from cli.stack.processes.supervised_process import RoleStarter, SupervisedProcess
 from cli.stack.roles import Role
 from cli.stack.rolling_restart import RollingRestart
 from cli.stack.run_state import RunState
 from cli.stack.servers.embedded_server import EmbeddedServer, start_server
 from cli.stack.servers.ports import LOOPBACK
-from cli.stack.stopping import WITHOUT_DRAINING, StopOrder, stop_processes
-from cli.stack.strays import ProcessIdentity
-from cli.stack.supervised_process import RoleStarter, SupervisedProcess
 from pipeline.settings.sections import LoggingSettings
 
 MAX_EXITS_AT_START = 3

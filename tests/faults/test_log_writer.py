@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.stack.child_process import ChildProcess, LogPipe, read_tail, spawn
 from cli.stack.data_directory import DataDir
 from cli.stack.logs.log_pipes import WRITER_MODULE, LogPipes
+from cli.stack.processes.child_process import ChildProcess, LogPipe, read_tail, spawn
 from pipeline.settings.sections import LoggingSettings
 from tests.support.polling import eventually
 
@@ -34,7 +34,7 @@ time.sleep(600)
 SUPERVISOR = """
 import sys, time
 from pathlib import Path
-from cli.stack.child_process import spawn
+from cli.stack.processes.child_process import spawn
 from cli.stack.data_directory import DataDir
 from cli.stack.logs.log_pipes import LogPipes
 from pipeline.settings.sections import LoggingSettings

@@ -12,9 +12,9 @@ import pytest
 import redis
 
 from cli.stack.data_directory import DataDir
+from cli.stack.processes.stopping import StopOrder
+from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.run_state import RunningProcess, RunState
-from cli.stack.stopping import StopOrder
-from cli.stack.strays import ProcessIdentity
 from tests.support.polling import eventually
 from tests.support.processes.small_stack import PASSWORD
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import psycopg2
 import redis
 
-from cli.stack.child_process import ChildProcess, spawn
+from cli.stack.processes.child_process import ChildProcess, spawn
+from cli.stack.processes.stopping import TERM_THEN_KILL
 from cli.stack.servers import postgres_directory
 from cli.stack.servers.ports import free_port
 from cli.stack.servers.postgres import USER, PostgresServer
-from cli.stack.stopping import TERM_THEN_KILL
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import DatabaseSettings, RedisSettings
 from tests.support.processes.servers import PASSWORD

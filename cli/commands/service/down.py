@@ -10,8 +10,8 @@ from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import read_settings
+from cli.stack.processes.stopping import Escalation, stop_process
 from cli.stack.run_state import RunState, stop_strays
-from cli.stack.stopping import Escalation, stop_process
 
 STOP_TIME = 120.0
 """Maximum time in seconds for a stack to stop, in addition to the drain time of its front end."""

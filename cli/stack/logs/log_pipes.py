@@ -15,7 +15,10 @@ from contextlib import suppress
 from signal import Signals
 from typing import Final
 
-from cli.stack.child_process import (
+from cli.stack.data_directory import DataDir
+from cli.stack.logs.rotated_file import RotatedFile
+from cli.stack.logs.writer import ADD, DONE, FLUSH
+from cli.stack.processes.child_process import (
     ChildProcess,
     LogPipe,
     ProcessError,
@@ -23,9 +26,6 @@ from cli.stack.child_process import (
     spawn,
     wait_until,
 )
-from cli.stack.data_directory import DataDir
-from cli.stack.logs.rotated_file import RotatedFile
-from cli.stack.logs.writer import ADD, DONE, FLUSH
 from pipeline.settings.sections import LoggingSettings
 
 NAME: Final = "log-writer"

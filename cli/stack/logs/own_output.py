@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from cli.stack.child_process import open_log
 from cli.stack.logs.rotated_file import shift
+from cli.stack.processes.child_process import open_log
 from pipeline.settings.sections import LoggingSettings
 
 

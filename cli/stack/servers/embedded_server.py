@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from cli.stack.child_process import ChildProcess, LogPipe, Pause, ProcessError, read_tail
+from cli.stack.processes.child_process import ChildProcess, LogPipe, Pause, ProcessError, read_tail
+from cli.stack.processes.stopping import Escalation, stop_process
 from cli.stack.servers import ports
-from cli.stack.stopping import Escalation, stop_process
 
 START_TIMEOUT = 300.0
 """Seconds within which a server must answer. Recovery after a crash may take minutes."""
@@ -23,7 +23,7 @@ class EmbeddedServer(Protocol):
         port: the port on which it listens on 127.0.0.1.
         log: the path of its log.
         output: the log, or the pipe to it.
-        mark: a path that identifies its process, see `cli.stack.strays.ProcessIdentity`.
+        mark: a path that identifies its process, see `cli.stack.processes.strays.ProcessIdentity`.
         escalation: the signals that stop it.
     """
 

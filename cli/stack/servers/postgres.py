@@ -10,12 +10,12 @@ from pathlib import Path
 
 import psycopg2
 
-from cli.stack.child_process import ChildProcess, LogPipe, ProcessError, spawn
+from cli.stack.processes.child_process import ChildProcess, LogPipe, ProcessError, spawn
+from cli.stack.processes.stopping import Escalation, stop_process
+from cli.stack.processes.strays import StrayProcess, find_by_path
 from cli.stack.servers.binaries import major_version
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres_directory import PostgresDirectory, executable_programs
-from cli.stack.stopping import Escalation, stop_process
-from cli.stack.strays import StrayProcess, find_by_path
 
 SUPERUSER = "postgres"
 USER = "acoustid"

@@ -8,11 +8,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from cli.stack.child_process import ChildProcess, LogPipe, spawn
 from cli.stack.data_directory import write_private
+from cli.stack.processes.child_process import ChildProcess, LogPipe, spawn
+from cli.stack.processes.stopping import TERM_THEN_KILL, stop_process
+from cli.stack.processes.strays import StrayProcess, find_by_path
 from cli.stack.servers.ports import LOOPBACK
-from cli.stack.stopping import TERM_THEN_KILL, stop_process
-from cli.stack.strays import StrayProcess, find_by_path
 
 CONFIGURATION = """\
 bind {host}

@@ -13,13 +13,13 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from cli.stack.child_process import ProcessError, read_tail
+from cli.stack.processes.child_process import ProcessError, read_tail
+from cli.stack.processes.stopping import stop_process
 from cli.stack.servers import ports, postgres_directory
 from cli.stack.servers.embedded_server import start_server
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER, PostgresServer
 from cli.stack.servers.valkey import ValkeyServer
-from cli.stack.stopping import stop_process
 from pipeline.settings.sections import Settings
 from tests.support.decorators import requires_database
 from tests.support.processes.servers import (

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.stack.child_process import ChildProcess
+from cli.stack.processes.child_process import ChildProcess
+from cli.stack.processes.stopping import stop_process
 from cli.stack.servers import postgres_directory
 from cli.stack.servers.binaries import find_postgres, find_valkey
 from cli.stack.servers.embedded_server import EmbeddedServer, start_server
 from cli.stack.servers.ports import LOOPBACK, free_port
 from cli.stack.servers.postgres import USER, PostgresServer
 from cli.stack.servers.valkey import ValkeyServer
-from cli.stack.stopping import stop_process
 from pipeline.settings.sections import Settings
 
 PASSWORD = "test-password"

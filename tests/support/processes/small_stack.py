@@ -13,12 +13,12 @@ import click
 
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
+from cli.stack.processes.stopping import StopOrder
 from cli.stack.roles import Role
 from cli.stack.run_state import RunState, stop_strays
 from cli.stack.servers.binaries import find_valkey
 from cli.stack.servers.ports import free_port
 from cli.stack.servers.valkey import ValkeyServer
-from cli.stack.stopping import StopOrder
 from cli.stack.supervisor import StopRequested, Supervisor
 from pipeline.settings.load import load_settings
 

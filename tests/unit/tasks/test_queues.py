@@ -4,8 +4,8 @@ from fnmatch import fnmatch
 
 import pytest
 
+from cli.stack.processes.stopping import StopOrder
 from cli.stack.roles import Layout, roles
-from cli.stack.stopping import StopOrder
 from tasks.celery import app
 from tasks.periodic.schedule import SCHEDULE
 from tasks.queues import NAMES, QUEUES, Acknowledgement, TaskQueue

@@ -12,10 +12,10 @@ import pytest
 from bench.stack.processes import Accounting, RunFile, part_of, per_request, read_run_file
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
+from cli.stack.processes.stopping import StopOrder
+from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.roles import Layout, roles
 from cli.stack.run_state import RunningProcess, RunState
-from cli.stack.stopping import StopOrder
-from cli.stack.strays import ProcessIdentity
 
 # Uses 0.3 s of CPU, runs a child that uses the same, then waits for the end of its input.
 WORK = """

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from signal import Signals
 
+from cli.stack.processes.stopping import StopOrder
 from cli.stack.roles import Layout, Role, roles
-from cli.stack.stopping import StopOrder
 
 LAYOUT = Layout(host="127.0.0.1", port=5000, flower_port=5555, workers=2)
 

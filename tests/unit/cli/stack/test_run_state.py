@@ -9,9 +9,9 @@ import psutil
 import pytest
 
 from cli.stack.data_directory import DataDir
+from cli.stack.processes.stopping import StopOrder
+from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.run_state import RunningProcess, RunState, stop_strays
-from cli.stack.stopping import StopOrder
-from cli.stack.strays import ProcessIdentity
 
 SLEEPER = "import time; time.sleep(600)"
 

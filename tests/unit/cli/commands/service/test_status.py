@@ -6,10 +6,10 @@ from cli.commands.service.status import collect, describe, embedded_urls
 from cli.commands.service.up import describe_running
 from cli.stack.data_directory import DataDir
 from cli.stack.preparation import Demo, Prepared
+from cli.stack.processes.stopping import StopOrder
+from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.run_state import RunningProcess, RunState
 from cli.stack.servers.ports import free_port
-from cli.stack.stopping import StopOrder
-from cli.stack.strays import ProcessIdentity
 from pipeline.settings.sections import Settings
 from tests.support.processes.servers import Servers
 

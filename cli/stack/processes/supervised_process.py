@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from cli.stack.child_process import ChildProcess, LogPipe, spawn
+from cli.stack.processes.child_process import ChildProcess, LogPipe, spawn
+from cli.stack.processes.stopping import Escalation, StopOrder
+from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.roles import Role
 from cli.stack.run_state import RunningProcess
-from cli.stack.stopping import Escalation, StopOrder
-from cli.stack.strays import ProcessIdentity
 
 MAX_RESTART_DELAY = 30.0
 """Maximum number of seconds between the end of a process and its restart."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.stack.strays import ProcessIdentity, find_by_path
+from cli.stack.processes.strays import ProcessIdentity, find_by_path
 
 SLEEPER = "import time; time.sleep(600)"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cli.stack.child_process import (
+from cli.stack.processes.child_process import (
     ProcessError,
     read_tail,
     spawn,
     wait_until,
 )
-from cli.stack.stopping import stop_process, stop_processes
+from cli.stack.processes.stopping import stop_process, stop_processes
 
 SLEEPER = "import time; time.sleep(600)"
 OBSTINATE = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on', flush=True); "

@@ -5,7 +5,7 @@ from signal import Signals
 
 import psutil
 
-from cli.stack.child_process import ProcessError
+from cli.stack.processes.child_process import ProcessError
 
 CLOCK_TOLERANCE = 2.0
 """Maximum change in seconds of a process's start time when the system clock is set."""

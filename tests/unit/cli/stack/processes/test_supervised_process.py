@@ -2,9 +2,13 @@
 
 import pytest
 
-from cli.stack.child_process import ChildProcess
-from cli.stack.stopping import TERM_THEN_KILL, StopOrder
-from cli.stack.supervised_process import MAX_RESTART_DELAY, STABLE_AFTER, SupervisedProcess
+from cli.stack.processes.child_process import ChildProcess
+from cli.stack.processes.stopping import TERM_THEN_KILL, StopOrder
+from cli.stack.processes.supervised_process import (
+    MAX_RESTART_DELAY,
+    STABLE_AFTER,
+    SupervisedProcess,
+)
 
 
 def never() -> ChildProcess:
