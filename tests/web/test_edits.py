@@ -175,7 +175,7 @@ def test_formats(service: Service) -> None:
     assert (refused.status_code, "<code>104</code>" in refused.text) == (409, True)
 
 
-def test_an_undo_that_is_not_possible_names_what_has_changed(service: Service) -> None:
+def test_an_undo_that_is_not_possible_names_the_changes(service: Service) -> None:
     service.done("unlink_mbid", trackid=service.gid, mbid=MBID)
     service.done("link_mbid", trackid=service.gid, mbid=MBID)
     refused = service.edit("undo", edit_id=1)

@@ -70,7 +70,7 @@ def test_a_fault_has_a_line_without_an_exception(make_web, settings, section) ->
         assert secret not in result.text
 
 
-def test_a_front_end_that_is_stopping_leaves_the_balancer_and_serves(web) -> None:
+def test_a_front_end_that_is_stopping_fails_its_checks_and_serves(web) -> None:
     run_workers(web)
     assert web.get("/_health_ro").status_code == 200
     web.front_end.health.stop()

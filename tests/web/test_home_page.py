@@ -25,7 +25,7 @@ class Tags(HTMLParser):
         return [str(attributes["href"]) for tag, attributes in self.found if tag == "a"]
 
 
-def test_the_page_says_what_the_server_is(make_web) -> None:
+def test_the_page_describes_the_server(make_web) -> None:
     web = make_web(cluster={"name": "Radio <7>"})
     page = web.http.simulate_get("/")
     assert page.status_code == 200

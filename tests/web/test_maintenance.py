@@ -1,4 +1,4 @@
-"""During maintenance, requests that write to a database get a 503; all others go on."""
+"""During maintenance, requests that write to a database get a 503; all others are served."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -132,7 +132,7 @@ def test_every_path_is_refused_or_served() -> None:
     assert {*REFUSED, *SERVED} == {*ROUTES, *V1_ROUTES}
 
 
-def test_a_wrong_key_is_still_told(web, mode) -> None:
+def test_a_wrong_key_is_still_an_error(web, mode) -> None:
     mode("")
     assert web.submit(client="wrong", **SUBMISSION).status_code == 401
 

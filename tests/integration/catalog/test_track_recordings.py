@@ -1,4 +1,4 @@
-"""The recordings of tracks as operators see them, over PostgreSQL."""
+"""The recordings of tracks for operators, over PostgreSQL."""
 
 import pytest
 

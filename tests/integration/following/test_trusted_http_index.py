@@ -84,7 +84,7 @@ def test_a_deleted_index_is_refused_until_it_is_filled_again(
     assert searched(trusted) == ALL
 
 
-def test_an_index_that_is_created_after_the_delay_is_not_taken_for_the_old_one(
+def test_an_index_that_is_created_after_the_delay_is_refused(
     established: Importer, place: FingerprintIndexSettings, trusted: TrustedIndex
 ) -> None:
     """No search and no check detects the deletion before the index is created again."""

@@ -77,7 +77,7 @@ def drains(server: PlainServer) -> bool:
     return b" 503 " in reply
 
 
-def test_the_server_goes_on_during_the_drain_time(make_server: Make) -> None:
+def test_the_server_serves_during_the_drain_time(make_server: Make) -> None:
     server = make_server(drain_time=1.5)
     assert not drains(server)
     begun = time.monotonic()

@@ -98,7 +98,7 @@ def readings(client: redis.Redis) -> int:
     return int(client.info("commandstats")["cmdstat_hgetall"]["calls"])
 
 
-def test_changes_of_the_generation_are_seen(secure: RedisSettings) -> None:
+def test_changes_of_the_generation_are_reported(secure: RedisSettings) -> None:
     """The connection reports a change, so the hash is not read at each call."""
     with closing(connect(secure)) as client:
         tracked = TrackedGeneration(client, RedisCircuitBreaker(), max_age=60)
@@ -192,7 +192,7 @@ def test_a_server_that_does_not_answer_is_an_error_soon(secure: RedisSettings) -
         assert "did not answer the TLS handshake" in refused(hung, SHORT)
 
 
-def test_a_client_without_tls_is_told_to_check_it(secure: RedisSettings) -> None:
+def test_a_client_without_tls_gets_a_hint(secure: RedisSettings) -> None:
     plain = secure.model_copy(update={"ssl": False})
     assert "the server may require TLS" in refused(plain)
 

@@ -1,4 +1,4 @@
-"""Which tracks' lengths are read to find mismatches of length."""
+"""The tracks whose lengths are read to find mismatches of length."""
 
 import pytest
 from hypothesis import given

@@ -135,7 +135,7 @@ def test_a_request_without_a_readable_address_counts_for_no_limit(make_web, meth
     assert list(web.redis.scan_iter("rl:*")) == []
 
 
-def test_the_error_of_a_bad_address_has_the_format_that_a_form_asks_for(make_web) -> None:
+def test_the_error_of_a_bad_address_has_the_format_of_the_form(make_web) -> None:
     web = make_web(api={"trusted_proxies": 1})
     form = {"body": "format=xml", "content_type": FORM, "headers": BAD_ADDRESS}
     result = web.http.simulate_post("/v2/lookup", **form)

@@ -44,7 +44,7 @@ def subscribers(client: redis.Redis) -> int:
     return int(client.pubsub_numsub(CHANNEL)[0][1])
 
 
-def test_another_process_forgets_a_changed_key(client, process) -> None:
+def test_another_process_removes_a_changed_key(client, process) -> None:
     one, two = process(), process()
     for number in range(20):
         holder = Application(number, "app")
@@ -58,7 +58,7 @@ def test_another_process_forgets_a_changed_key(client, process) -> None:
     assert two.accounts.find("key") is not None
 
 
-def test_a_change_during_a_lost_connection_is_seen(client, process) -> None:
+def test_a_change_during_a_lost_connection_applies(client, process) -> None:
     keys = process()
     # Neither value is reported, as if the connection were lost.
     client.set(f"key:application:{digest('key')}", '{"id": 1, "name": "old"}', ex=60)

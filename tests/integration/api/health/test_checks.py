@@ -128,7 +128,7 @@ def test_without_a_fault_the_grade_is_ok(check, settings) -> None:
         ]
 
 
-def test_every_check_can_be_seen(settings) -> None:
+def test_every_check_can_be_in_a_reply(settings) -> None:
     """With separate replicas and the store, the reply has a check for each row of the table."""
     twins = {}
     for name in DATABASES:
@@ -254,7 +254,7 @@ def test_a_fault_of_the_index(check, client, condition) -> None:
     assert seen(check("/_health_ro")) == ("error", 503, ["index", "search"])
 
 
-def test_the_worst_condition_is_told(check, client) -> None:
+def test_the_worst_condition_is_reported(check, client) -> None:
     for number, condition in enumerate(Condition):
         heartbeats.store(client, replace(LOOKUP, node=f"lookup-{number}@x", index=condition))
     assert str(INDEX_ADVICE[Condition.FOREIGN]) in line_of(check())

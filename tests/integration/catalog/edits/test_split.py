@@ -102,7 +102,7 @@ def test_a_second_split_finds_the_submissions_of_a_divided_link(catalogue: Catal
 def test_an_import_that_is_not_recorded_yet_is_counted(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker died after its first commit."""
+    """The worker ended after its first commit."""
     importer = catalogue.importer
     receipt = importer.receipt(near_copy(fingerprint(1), 2, 0.05), mbid=MBID)
     _, ids = importer.receive([receipt])

@@ -31,7 +31,7 @@ def test_workers_have_different_node_names() -> None:
     assert all(nodes)
 
 
-def test_flower_listens_on_loopback_unless_told_otherwise() -> None:
+def test_flower_listens_on_loopback_by_default() -> None:
     assert "--address=127.0.0.1" in by_name()["flower"].command
     assert by_name()["flower"].port == 5555
     other = by_name(replace(LAYOUT, flower_host="192.0.2.1"))["flower"]

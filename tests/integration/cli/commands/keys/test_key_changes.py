@@ -157,7 +157,7 @@ def test_known_clients_are_registered_once(run, front_end, databases) -> None:
     assert run("register-client", "winamp").exit_code == 2
 
 
-def test_no_command_but_its_purpose_prints_a_key(run, databases) -> None:
+def test_only_commands_for_keys_print_keys(run, databases) -> None:
     first = made(run, "create", "--application", "x")["key"]
     second = made(run, "rotate", first)["key"]
     user = made(run, "create", "--account", "Ada")["key"]

@@ -48,7 +48,7 @@ def status(port: int, path: str) -> int:
         return 0
 
 
-def test_a_front_end_leaves_the_load_balancer_before_it_stops(front_end, port) -> None:
+def test_a_front_end_fails_its_health_checks_before_it_stops(front_end, port) -> None:
     eventually(lambda: status(port, "/_health_docker") == 200)
     assert status(port, "/_health") == 200
     front_end.send_signal(signal.SIGTERM)

@@ -93,7 +93,7 @@ def test_a_line_without_a_duration_is_named(tmp_path: Path, duration: Any, text:
 
 
 def write_fpcalc(folder: Path, output: dict[str, Any]) -> None:
-    """Write a program that prints what fpcalc would print."""
+    """Write a program that prints the output of fpcalc."""
     program = folder / "fpcalc"
     program.write_text(f"#!/bin/sh\necho '{json.dumps(output)}'\n")
     program.chmod(0o755)
