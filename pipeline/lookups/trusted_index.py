@@ -30,6 +30,7 @@ from pipeline.index import (
 from pipeline.index.interface import StatefulIndex
 from pipeline.index_http import IndexUnavailable, RequestRefused
 from pipeline.lookups.condition import INDEX_ADVICE, Condition
+from pipeline.lookups.condition_log import ConditionLog
 from pipeline.runtime.databases import DATABASE_UNUSABLE, Databases, limit_statements
 
 Used = TypeVar("Used")
@@ -93,13 +94,18 @@ class TrustedIndex:
         self._open = open_index
         self._databases = databases
         self._clock = clock
-        self._logs_changes = logs_changes
+        self._log = ConditionLog(
+            logger,
+            "the index is usable again",
+            "the index is not usable; lookups are answered with 503, imports wait",
+            INDEX_ADVICE,
+            enabled=logs_changes,
+        )
         self._checking = threading.Lock()
         self._verdict: _Verdict | None = None
         self._verified: _Verdict | None = None  # the last one that the database has confirmed
         self._stamped: tuple[int, int] | None = None  # that of the last usable index
         self._has_failed = False  # whether the last query has failed
-        self._reported = Condition.OK
 
     def search(
         self,
@@ -149,7 +155,7 @@ class TrustedIndex:
         except IndexUnusable as error:
             return error.condition
         except (IndexUnavailable, SearchTimeout, RequestRefused) as error:
-            return self._report(Condition.UNREACHABLE, error)
+            return self._log.report(Condition.UNREACHABLE, error)
         return Condition.OK
 
     def _use(self, use: Callable[[StatefulIndex], Used]) -> Used:
@@ -160,15 +166,15 @@ class TrustedIndex:
             condition = self._determine(error.state)
             if condition is Condition.OK:  # it was refused a moment ago
                 condition = Condition.FILLING
-            raise IndexUnusable(self._report(condition)) from None
+            raise IndexUnusable(self._log.report(condition)) from None
         except (IndexCorrupt, OSError) as error:
-            raise IndexUnusable(self._report(Condition.DAMAGED, error)) from error
+            raise IndexUnusable(self._log.report(Condition.DAMAGED, error)) from error
         except FingerprintIndexError:
             raise
         except Exception as error:
             self._require_intact(error)
             raise
-        self._report(Condition.OK)
+        self._log.report(Condition.OK)
         return result
 
     def _require_intact(self, error: Exception) -> None:
@@ -176,7 +182,7 @@ class TrustedIndex:
         try:
             self._open().changelog_state()
         except (IndexCorrupt, OSError) as damage:
-            raise IndexUnusable(self._report(Condition.DAMAGED, damage)) from error
+            raise IndexUnusable(self._log.report(Condition.DAMAGED, damage)) from error
 
     def _accepts(self, state: ChangelogState | None) -> bool:
         verdict = self._verdict
@@ -186,7 +192,7 @@ class TrustedIndex:
 
     def _accepts_now(self, state: ChangelogState | None) -> bool:
         with self._checking:
-            return self._ask_database(state) is Condition.OK
+            return self._query_database(state) is Condition.OK
 
     def _determine(self, state: ChangelogState | None) -> Condition:
         """Return the condition of a state; query the database if a query is due."""
@@ -199,11 +205,11 @@ class TrustedIndex:
             verdict = self._verdict
             if verdict is not None and verdict.state == state and self._clock() < verdict.due:
                 return verdict.condition
-            return self._ask_database(state)
+            return self._query_database(state)
         finally:
             self._checking.release()
 
-    def _ask_database(self, state: ChangelogState | None) -> Condition:
+    def _query_database(self, state: ChangelogState | None) -> Condition:
         pause = CHECK_EVERY
         try:
             condition = self._compare(state, self._databases.engine("fingerprint"))
@@ -236,7 +242,7 @@ class TrustedIndex:
             return False
 
     def _log_failure(self, error: Exception, *, in_use: bool) -> None:
-        if self._logs_changes and not self._has_failed:
+        if self._log.enabled and not self._has_failed:
             logger.warning(
                 "the index is not compared with the database",
                 error=type(error).__name__,
@@ -252,21 +258,6 @@ class TrustedIndex:
         if state is None or verified.state is None:
             return state is verified.state
         return state.position >= verified.state.position and not state.is_filling
-
-    def _report(self, condition: Condition, error: Exception | None = None) -> Condition:
-        """Log the condition if it has changed; return it."""
-        if condition is not self._reported and self._logs_changes:
-            self._reported = condition
-            if condition is Condition.OK:
-                logger.info("the index is usable again")
-            else:
-                logger.warning(
-                    "the index is not usable; lookups are answered with 503, imports wait",
-                    condition=condition.value,
-                    action=INDEX_ADVICE[condition].action,
-                    error=str(error) if error else None,
-                )
-        return condition
 
 
 def _condition(

@@ -19,6 +19,7 @@ from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.fingerprint.changelog import ChangelogWatch
 from pipeline.fingerprint_store import FingerprintStore, FingerprintStoreError, Found
 from pipeline.lookups.condition import STORE_ADVICE, Condition
+from pipeline.lookups.condition_log import ConditionLog
 from pipeline.runtime.databases import DATABASE_UNREACHABLE, Databases
 
 CHECK_EVERY: Final = 5.0
@@ -55,7 +56,12 @@ class TrustedStore:
         self._is_same_database = False
         self._is_reachable = False
         self._is_established = False  # whether an index worker should have filled the store
-        self._condition = Condition.OK  # the one that was logged last
+        self._log = ConditionLog(
+            logger,
+            "the fingerprint store is read again",
+            "the fingerprint store is not read; lookups read from the database",
+            STORE_ADVICE,
+        )
 
     def find(self, ids: Collection[int], shortest: int, longest: int) -> Found:
         """Return the fingerprints with these ids and a length within the bounds (seconds).
@@ -66,7 +72,7 @@ class TrustedStore:
             if self._follows_database():
                 return self._store.find(ids, shortest, longest, reached=self._needed)
         except (FingerprintStoreError, OSError) as error:
-            self._report(Condition.DAMAGED, error)
+            self._log.report(Condition.DAMAGED, error)
         return Found({}, list(ids))
 
     def condition(self) -> Condition:
@@ -78,8 +84,8 @@ class TrustedStore:
             self._store.check_lengths()
             condition = self._determine()
         except (FingerprintStoreError, OSError) as error:
-            return self._report(Condition.DAMAGED, error)
-        return self._report(condition)
+            return self._log.report(Condition.DAMAGED, error)
+        return self._log.report(condition)
 
     def close(self) -> None:
         """Close the files and the connection. A later call opens them again."""
@@ -94,21 +100,6 @@ class TrustedStore:
         if self._is_established and not self._store.position():
             return Condition.MISSING if self._store.is_missing() else Condition.FILLING
         return Condition.OK
-
-    def _report(self, condition: Condition, error: Exception | None = None) -> Condition:
-        """Log the condition if it has changed; return it."""
-        if condition is not self._condition:
-            self._condition = condition
-            if condition is Condition.OK:
-                logger.info("the fingerprint store is read again")
-            else:
-                logger.warning(
-                    "the fingerprint store is not read; lookups read from the database",
-                    condition=condition.value,
-                    action=STORE_ADVICE[condition].action,
-                    error=str(error) if error else None,
-                )
-        return condition
 
     def _follows_database(self) -> bool:
         """Return whether the store follows this database; query the database if a query is due."""

@@ -8,11 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from api.http.errors import ServiceUnavailableError
 from api.lookups.batch_policy import BatchPolicy
-from pipeline.catalog.fingerprint import tables
 from pipeline.fingerprint.codec import compress
 from pipeline.index.reader import CHECK_LENGTHS_EVERY
 from pipeline.lookups.condition import Condition
@@ -25,6 +23,7 @@ from tasks.fast_path.lookup_sender import LookupSender
 from tasks.fast_path.switches import FastPath
 from tasks.redis_state import heartbeats
 from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.index_conditions import old_catalogue
 from tests.support.catalogue.synthetic import fingerprint
 from tests.support.clients.batchers import make_batcher
 from tests.support.metrics import Counted
@@ -53,13 +52,7 @@ def here(settings: Settings, tmp_path: Path) -> Settings:
 @pytest.fixture
 def importer(databases: Databases, here: Settings) -> Importer:
     """A catalogue whose changelog is an hour old; the index does not exist."""
-    importer = Importer(databases, here.fingerprint_index.path)
-    importer.run(*(importer.receipt(fingerprint(seed)) for seed in (1, 2, 3)), index=False)
-    changelog = tables.fpindex_changelog
-    with databases.engine("fingerprint").begin() as connection:
-        older = changelog.c.created - sa.text("interval '1 hour'")
-        connection.execute(sa.update(changelog).values(created=older))
-    return importer
+    return old_catalogue(databases, here.fingerprint_index.path, (1, 2, 3))
 
 
 @pytest.fixture

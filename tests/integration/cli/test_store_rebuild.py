@@ -5,16 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from cli.stack.preparation import prepare
-from pipeline.catalog.fingerprint import tables
 from pipeline.fingerprint_store import open_store, open_store_writer
 from pipeline.following.update_index import update_index
 from pipeline.index import open_writer
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import FingerprintStoreSettings, Settings
 from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.index_conditions import move_in_time
 from tests.support.catalogue.synthetic import fingerprint
 
 
@@ -52,9 +51,7 @@ def restore_the_database(store: Path, importer: Importer) -> None:
     """Change the times of the changelog; delete the index, which has those times too."""
     del store
     shutil.rmtree(importer.index_path)
-    later = tables.fpindex_changelog.c.created + sa.text("interval '1 second'")
-    with importer.databases.engine("fingerprint").begin() as connection:
-        connection.execute(sa.update(tables.fpindex_changelog).values(created=later))
+    move_in_time(importer.databases, "1 second")
 
 
 def test_an_intact_store_is_not_emptied(settings: Settings, store: Path) -> None:

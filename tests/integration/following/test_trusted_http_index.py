@@ -6,25 +6,19 @@ from pathlib import Path
 
 import pytest
 import requests
-import sqlalchemy as sa
 
-from pipeline.catalog.fingerprint import tables
 from pipeline.catalog.fingerprint.changelog import ForeignIndexError
-from pipeline.fingerprint.query import extract_query
 from pipeline.following import update_index as stage
 from pipeline.following.open_index import open_index, open_updater
 from pipeline.following.update_index import rebuild_index, update_index
 from pipeline.index_http.reader import STATE_MAX_AGE
 from pipeline.lookups.condition import Condition
-from pipeline.lookups.trusted_index import IndexUnusable, TrustedIndex
+from pipeline.lookups.trusted_index import TrustedIndex
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import FingerprintIndexSettings
 from tests.support.catalogue.imports import Importer
-from tests.support.catalogue.synthetic import fingerprint
+from tests.support.catalogue.index_conditions import ALL, move_in_time, old_catalogue, searched
 from tests.support.polling import eventually
-
-SEEDS = range(1, 8)
-ALL = [[number] for number in SEEDS]
 
 
 def catch_up(place: FingerprintIndexSettings, databases: Databases) -> int:
@@ -32,24 +26,10 @@ def catch_up(place: FingerprintIndexSettings, databases: Databases) -> int:
         return update_index(updater, databases)
 
 
-def searched(index: TrustedIndex) -> list[list[int]] | Condition:
-    """Return what `found` does, or the condition of an index that is not usable."""
-    try:
-        hits = index.search([extract_query(fingerprint(seed)) for seed in SEEDS])
-    except IndexUnusable as error:
-        return error.condition
-    return [each.ids.tolist() for each in hits]
-
-
 @pytest.fixture
 def established(databases: Databases, index_path: Path) -> Importer:
     """A catalogue whose changelog is an hour old."""
-    importer = Importer(databases, index_path)
-    importer.run(*(importer.receipt(fingerprint(seed)) for seed in SEEDS), index=False)
-    with importer.databases.engine("fingerprint").begin() as connection:
-        older = tables.fpindex_changelog.c.created - sa.text("interval '1 hour'")
-        connection.execute(sa.update(tables.fpindex_changelog).values(created=older))
-    return importer
+    return old_catalogue(databases, index_path)
 
 
 @pytest.fixture
@@ -112,9 +92,7 @@ def test_a_rebuild_on_a_server_is_searched_only_if_the_old_content_is_right(
 
     rebuild()
     assert seen.pop() == ALL
-    with established.databases.engine("fingerprint").begin() as connection:
-        other = tables.fpindex_changelog.c.created + sa.text("interval '1 microsecond'")
-        connection.execute(sa.update(tables.fpindex_changelog).values(created=other))
+    move_in_time(established.databases, "1 microsecond")
     assert trusted.condition() is Condition.FOREIGN
     with pytest.raises(ForeignIndexError, match="index rebuild"):
         catch_up(place, established.databases)

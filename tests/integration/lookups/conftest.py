@@ -7,18 +7,14 @@ import pytest
 from pipeline.lookups.trusted_index import TrustedIndex
 from pipeline.runtime.databases import Databases
 from tests.support.catalogue.imports import Importer
-from tests.support.catalogue.index_conditions import SEEDS, move_in_time, trusted
-from tests.support.catalogue.synthetic import fingerprint
+from tests.support.catalogue.index_conditions import old_catalogue, trusted
 from tests.support.clock import Clock
 
 
 @pytest.fixture
 def importer(databases: Databases, index_path: Path) -> Importer:
     """A catalogue whose changelog is an hour old; the index does not exist yet."""
-    importer = Importer(databases, index_path)
-    importer.run(*(importer.receipt(fingerprint(seed)) for seed in SEEDS), index=False)
-    move_in_time(importer, "-1 hour")
-    return importer
+    return old_catalogue(databases, index_path)
 
 
 @pytest.fixture

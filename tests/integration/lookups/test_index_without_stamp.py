@@ -38,7 +38,7 @@ def test_an_index_of_the_version_before_is_accepted_and_gets_a_stamp(
     assert state
     assert not state.needs_stamp
     assert found(index) == ALL
-    move_in_time(importer, "1 microsecond")
+    move_in_time(importer.databases, "1 microsecond")
     assert found(trusted(databases, importer.index_path, clock)) is Condition.FOREIGN
 
 

@@ -61,7 +61,7 @@ def test_without_fingerprints_a_missing_index_answers(index: TrustedIndex) -> No
 def test_a_new_catalogue_is_answered_before_its_first_index_update(
     importer: Importer, index: TrustedIndex
 ) -> None:
-    move_in_time(importer, "1 hour")
+    move_in_time(importer.databases, "1 hour")
     assert found(index) == NONE
     open_writer(importer.index_path).close()
     assert found(index) == NONE
@@ -72,7 +72,7 @@ def test_a_new_catalogue_is_answered_before_its_first_index_update(
 def test_an_index_that_a_new_catalogue_loses_is_missing(
     importer: Importer, index: TrustedIndex, index_path: Path
 ) -> None:
-    move_in_time(importer, "1 hour")
+    move_in_time(importer.databases, "1 hour")
     importer.update_index()
     assert found(index) == ALL
     shutil.rmtree(index_path)
@@ -101,7 +101,7 @@ def test_a_filling_that_was_interrupted_is_refused_until_it_is_complete(
 ) -> None:
     """Also in a new installation, whose empty index would be answered from."""
     monkeypatch.setattr(stage, "BATCH", 3)
-    move_in_time(importer, "1 hour")
+    move_in_time(importer.databases, "1 hour")
     with open_writer(importer.index_path) as writer:
         update_index(writer, importer.databases, batches=1)
     assert found(index) is Condition.FILLING
@@ -125,7 +125,7 @@ def test_an_index_of_another_database_is_refused_by_reader_and_writer(
 ) -> None:
     importer.update_index()
     assert found(index) == ALL
-    move_in_time(importer, "1 microsecond")
+    move_in_time(importer.databases, "1 microsecond")
     clock.now = CHECK_EVERY
     assert found(index) is Condition.FOREIGN
     with pytest.raises(ForeignIndexError, match="acoustid index rebuild"):
@@ -217,7 +217,7 @@ def test_the_read_only_database_confirms_an_index_while_the_other_one_is_away(
     away = settings.database_fingerprint.model_copy(update={"port": free_port()})
     databases = Databases(settings.model_copy(update={"database_fingerprint": away}))
     assert found(trusted(databases, index_path, clock)) == ALL
-    move_in_time(importer, "1 microsecond")
+    move_in_time(importer.databases, "1 microsecond")
     assert found(trusted(databases, index_path, clock)) is Condition.UNREACHABLE
     databases.dispose()
 

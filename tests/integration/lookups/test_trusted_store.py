@@ -22,6 +22,7 @@ from pipeline.lookups.trusted_store import CHECK_EVERY, RETRY_AFTER, TrustedStor
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.index_conditions import move_in_time
 from tests.support.catalogue.synthetic import fingerprint
 from tests.support.polling import eventually
 
@@ -177,10 +178,7 @@ def test_without_notifications_the_database_is_queried_at_intervals(
 def test_a_store_of_a_restored_database_is_not_read(
     importer: Importer, store: TrustedStore, clock: Clock
 ) -> None:
-    changelog = tables.fpindex_changelog
-    with importer.databases.engine("fingerprint").begin() as connection:
-        later = changelog.c.created + sa.text("interval '1 microsecond'")
-        connection.execute(sa.update(changelog).values(created=later))
+    move_in_time(importer.databases, "1 microsecond")
     clock.now = CHECK_EVERY
     assert not held(store)
 
@@ -217,7 +215,6 @@ def test_a_fingerprint_that_the_store_lacks_is_missing(
 def test_the_condition_of_a_store(
     importer: Importer, place: Path, store: TrustedStore, clock: Clock
 ) -> None:
-    changelog = tables.fpindex_changelog
     assert store.condition() is Condition.OK
     [segment] = place.glob(f"*{SUFFIX}")
     content = segment.read_bytes()
@@ -225,9 +222,7 @@ def test_the_condition_of_a_store(
     assert store.condition() is Condition.DAMAGED
     segment.write_bytes(content)
     assert store.condition() is Condition.OK
-    with importer.databases.engine("fingerprint").begin() as connection:
-        older = changelog.c.created - sa.text("interval '1 hour'")
-        connection.execute(sa.update(changelog).values(created=older))
+    move_in_time(importer.databases, "-1 hour")
     clock.now = CHECK_EVERY
     with structlog.testing.capture_logs() as logs:
         assert store.condition() is store.condition() is Condition.FOREIGN

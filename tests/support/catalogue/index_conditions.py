@@ -1,6 +1,6 @@
 """Trusted indexes, their conditions, and changelogs of other times."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -25,23 +25,36 @@ def trusted(databases: Databases, path: Path, clock: Callable[[], float]) -> Tru
         return TrustedIndex(lambda: reader, databases, clock)
 
 
-def move_in_time(importer: Importer, interval: str) -> None:
+def old_catalogue(databases: Databases, index_path: Path, seeds: Iterable[int] = SEEDS) -> Importer:
+    """Return a catalogue whose changelog is an hour old; the index does not exist yet."""
+    importer = Importer(databases, index_path)
+    importer.run(*(importer.receipt(fingerprint(seed)) for seed in seeds), index=False)
+    move_in_time(databases, "-1 hour")
+    return importer
+
+
+def move_in_time(databases: Databases, interval: str) -> None:
     """Change the times of all changelog entries, as if they were written at another time."""
-    with importer.databases.engine("fingerprint").begin() as connection:
+    with databases.engine("fingerprint").begin() as connection:
         other = CHANGELOG.c.created + sa.text(f"interval '{interval}'")
         connection.execute(sa.update(CHANGELOG).values(created=other))
 
 
 def found(index: TrustedIndex) -> list[list[int]] | Condition:
+    """Return the result of `searched`, and check that the index reports the same condition."""
+    result = searched(index)
+    condition = result if isinstance(result, Condition) else Condition.OK
+    assert index.condition() is condition
+    return result
+
+
+def searched(index: TrustedIndex) -> list[list[int]] | Condition:
     """Return the ids of the hits of each fingerprint, or the condition of an unusable index."""
-    condition, found = Condition.OK, None
     try:
         hits = index.search([extract_query(fingerprint(seed)) for seed in SEEDS])
-        found = [each.ids.tolist() for each in hits]
     except IndexUnusable as error:
-        condition = error.condition
-    assert index.condition() is condition
-    return condition if found is None else found
+        return error.condition
+    return [each.ids.tolist() for each in hits]
 
 
 def restore_to(importer: Importer, position: int) -> None:
