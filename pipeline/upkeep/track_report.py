@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from pipeline.catalog.app import tables as app
+from pipeline.catalog.app.accounts import account_names
 from pipeline.catalog.bulk_statements import is_one_of
 from pipeline.catalog.edits import edit_log
 from pipeline.catalog.fingerprint.tables import (
@@ -19,7 +20,7 @@ from pipeline.catalog.fingerprint.tables import (
     track_meta,
     track_puid,
 )
-from pipeline.catalog.fingerprint.tracks import Track, TrackName, find_tracks
+from pipeline.catalog.fingerprint.tracks import Track, TrackName, find_current_track
 from pipeline.catalog.ingest.tables import track_mbid_change
 from pipeline.catalog.track_recordings import TrackRecording, recordings_of_tracks
 from pipeline.runtime.databases import Databases
@@ -45,10 +46,10 @@ def report_track(databases: Databases, name: TrackName) -> Report | None:
 
     Args:
         databases: all four are read.
-        name: a track; for a merged track the one that it was merged into is described.
+        name: a track; for a merged track the target of the merge is described.
     """
     with databases.engine("fingerprint").connect() as connection:
-        found = _current(connection, name)
+        found = find_current_track(connection, name)
         if found is None:
             return None
         merged = _merged(connection, found)
@@ -74,13 +75,6 @@ def report_track(databases: Databases, name: TrackName) -> Report | None:
     report["history"] = sorted(history, key=lambda each: each["time"])
     _name_accounts_and_formats(databases, report)
     return report
-
-
-def _current(connection: sa.Connection, name: TrackName) -> Track | None:
-    found = find_tracks(connection, [name]).get(name)
-    if found is None or found.new_id is None:
-        return found
-    return find_tracks(connection, [found.new_id])[found.new_id]
 
 
 def _merged(connection: sa.Connection, found: Track) -> list[Report]:
@@ -191,18 +185,6 @@ def _name_accounts_and_formats(databases: Databases, report: Report) -> None:
     for entry in report["history"]:
         if "account" in entry:
             entry["account"] = {"id": entry["account"], "name": names.get(entry["account"])}
-
-
-def account_names(connection: sa.Connection, account_ids: Iterable[int]) -> dict[int, str]:
-    """Return the names of accounts by id.
-
-    Args:
-        connection: a connection to the app database.
-        account_ids: the ids of accounts; those that do not exist are left out.
-    """
-    statement = sa.select(app.account.c.id, app.account.c.name)
-    wanted = statement.where(is_one_of(app.account.c.id, account_ids))
-    return dict(connection.execute(wanted).all())
 
 
 def _ids(entries: Iterable[Report], name: str) -> set[int]:

@@ -14,7 +14,7 @@ from cli.errors import StackError
 from cli.list_options import limit_option
 from cli.stack import data_directory
 from cli.text_table import echo_json
-from pipeline.catalog.app.accounts import ensure_bot_account, find_account_by_id
+from pipeline.catalog.app.accounts import account_names, ensure_bot_account, find_account_by_id
 from pipeline.catalog.edits import edit_log
 from pipeline.catalog.edits.edit_log import MAX_NOTE, Author, Edit
 from pipeline.catalog.edits.fingerprint_edits import remove_fingerprint, split_track
@@ -23,7 +23,6 @@ from pipeline.catalog.edits.row_changes import RowChange
 from pipeline.catalog.edits.undo import undo_edit
 from pipeline.catalog.fingerprint.tracks import TrackName, find_tracks
 from pipeline.runtime.databases import Databases
-from pipeline.upkeep.track_report import account_names
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

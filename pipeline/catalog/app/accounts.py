@@ -4,6 +4,7 @@ Functions work on a connection to the ``app`` database, and the caller commits. 
 `Account` are immutable and have no key, so a cache may share them between threads.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from pipeline.catalog.advisory_locks import lock_bot_account
 from pipeline.catalog.app.keys.key_text import InvalidKeyError, checked_key, generate_key
 from pipeline.catalog.app.tables import account, application, rotated_key
+from pipeline.catalog.bulk_statements import is_one_of
 
 BOT_NAME: Final = "acoustid_bot"
 """Name of the account under which the service changes links, as in the public service."""
@@ -119,6 +121,18 @@ def find_account_by_id(connection: sa.Connection, account_id: int) -> Account | 
     )
     row = connection.execute(statement.with_for_update(read=True, key_share=True)).first()
     return None if row is None else Account(*row)
+
+
+def account_names(connection: sa.Connection, account_ids: Iterable[int]) -> dict[int, str]:
+    """Return the names of accounts by id.
+
+    Args:
+        connection: a connection to the ``app`` database.
+        account_ids: the ids of accounts; those that do not exist are left out.
+    """
+    statement = sa.select(account.c.id, account.c.name)
+    wanted = statement.where(is_one_of(account.c.id, account_ids))
+    return dict(connection.execute(wanted).all())
 
 
 def create_account(

@@ -14,7 +14,7 @@ from pipeline.catalog.edits.errors import NotInCatalogueError
 from pipeline.catalog.edits.row_changes import RowChange, RowRecorder
 from pipeline.catalog.fingerprint.mbid_links import STATEMENT_LIMIT
 from pipeline.catalog.fingerprint.tables import edit
-from pipeline.catalog.fingerprint.tracks import Track, TrackName, find_tracks
+from pipeline.catalog.fingerprint.tracks import Track, TrackName, find_current_track
 from pipeline.runtime.databases import Databases, limit_statements
 
 MAX_NOTE: Final = 2000
@@ -75,16 +75,15 @@ class EditInProgress:
         self.undoes: int | None = None
 
     def current_track(self, name: TrackName) -> Track:
-        """Return a track, locked; for a merged track the one that it was merged into.
+        """Return a track, locked; for a merged track the target of the merge.
 
         Raises:
             NotInCatalogueError: there is no such track.
         """
-        found = find_tracks(self.connection, [name]).get(name)
+        found = find_current_track(self.connection, name, lock=True)
         if found is None:
             raise NotInCatalogueError(f"there is no track {name}")
-        current = found.id if found.new_id is None else found.new_id
-        return find_tracks(self.connection, [current], lock=True)[current]
+        return found
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def split_track(
         databases: ``fingerprint`` is changed. Submissions are read from ``ingest``; imports that
             are not recorded there yet are recorded.
         author: the account that makes the edit, and the reason.
-        track_name: a track; for a merged track the one that it was merged into counts.
+        track_name: a track; for a merged track, the target of the merge is changed.
         fingerprint_ids: ids of some of its fingerprints, but not of all.
 
     Raises:

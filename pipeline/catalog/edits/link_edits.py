@@ -21,7 +21,7 @@ def unlink_mbid(databases: Databases, author: Author, track_name: TrackName, mbi
     Args:
         databases: ``fingerprint`` is changed.
         author: the account that makes the edit, and the reason.
-        track_name: a track; for a merged track the one that it was merged into counts.
+        track_name: a track; for a merged track, the target of the merge is changed.
         mbid: the MBID of the recording.
 
     Raises:
@@ -49,7 +49,7 @@ def link_mbid(databases: Databases, author: Author, track_name: TrackName, mbid:
     Args:
         databases: ``fingerprint`` is changed.
         author: the account that makes the edit, and the reason.
-        track_name: a track; for a merged track the one that it was merged into counts.
+        track_name: a track; for a merged track, the target of the merge is changed.
         mbid: the MBID of the recording.
 
     Raises:
@@ -79,7 +79,7 @@ def remove_text(databases: Databases, author: Author, track_name: TrackName, tex
     Args:
         databases: ``fingerprint`` is changed.
         author: the account that makes the edit, and the reason.
-        track_name: a track; for a merged track the one that it was merged into counts.
+        track_name: a track; for a merged track, the target of the merge is changed.
         text_id: the id of the text, as in the table ``meta``.
 
     Raises:

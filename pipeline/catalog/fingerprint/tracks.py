@@ -111,6 +111,23 @@ def find_tracks(
     return {reference: row for row in rows for reference in (row.id, row.gid)}
 
 
+def find_current_track(
+    connection: sa.Connection, name: TrackName, *, lock: bool = False
+) -> Track | None:
+    """Return a track; for a merged track the target of the merge; None if there is none.
+
+    Args:
+        connection: a connection to the fingerprint database.
+        name: id or gid of the track.
+        lock: whether the row of the result stays locked until the transaction ends.
+    """
+    found = find_tracks(connection, [name]).get(name)
+    if found is None or (found.new_id is None and not lock):
+        return found
+    current = found.id if found.new_id is None else found.new_id
+    return find_tracks(connection, [current], lock=lock)[current]
+
+
 def insert_tracks(connection: sa.Connection, count: int) -> list[int]:
     """Insert tracks with random public ids; return their ids."""
     return insert_numbered(connection, track, [{"gid": uuid4()} for _ in range(count)])
