@@ -85,7 +85,7 @@ class KeyChanges:
 
     def _read_messages(self) -> None:
         """Subscribe and handle messages, until the connection is lost or `close` is called."""
-        # A pool of its own: closing the client would close the connection under this thread.
+        # A separate pool: to close the client would close the connection of this thread.
         pool = redis.ConnectionPool(**self._client.connection_pool.connection_kwargs)
         with redis.client.PubSub(pool) as channel:
             channel.subscribe(CHANNEL)

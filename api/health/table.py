@@ -87,7 +87,7 @@ CHECKS: Final = (
         in_read_only=True,
         applies=lambda settings: settings.database_ro != settings.database,
     ),
-    # The same name as before, for programs that read it.
+    # The name in earlier versions, for programs that read it.
     Check(
         "database_ro",
         "app read",

@@ -192,7 +192,7 @@ def rotate(data_dir: Path, overlap: timedelta, **names: str | None) -> None:
     with database(settings) as connection:
         kind, number = Named(**names).find(connection)
         if kind is APPLICATIONS and DEMO_API_KEY in keys_of(connection, kind, number):
-            raise StackError("the key of the demo application is the same on all servers")
+            raise StackError("the key of the demo application cannot be replaced")
         try:
             rotation = rotate_key(connection, kind, number, overlap)
         except ValueError as error:

@@ -31,7 +31,7 @@ DELETED_NAME: Final = "deleted"
 
 
 class DeletionRefusedError(Exception):
-    """An account cannot be deleted. The message has the reason and the remedy."""
+    """An account cannot be deleted. The message has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def delete_account(
 def _check_service(connection: sa.Connection, account_id: int) -> None:
     bot = sa.select(sa.func.min(account.c.id)).where(account.c.name == BOT_NAME)
     if connection.execute(bot).scalar() == account_id:
-        raise DeletionRefusedError("it is the account under which the service changes links")
+        raise DeletionRefusedError("the service changes links under this account")
     demo = sa.select(application.c.account_id).where(application.c.apikey == DEMO_API_KEY)
     if connection.execute(demo).scalar() == account_id:
         raise DeletionRefusedError(
