@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
+from cli.argument_checks import CheckedGroup
 from cli.errors import StackError
 from cli.list_options import limit_option
 from cli.stack import data_directory
@@ -14,7 +15,7 @@ from pipeline.catalog.ingest import submissions as receipts
 from pipeline.runtime.databases import Databases
 
 
-@click.group()
+@click.group(cls=CheckedGroup)
 def submissions() -> None:
     """List and retry failed submissions."""
 

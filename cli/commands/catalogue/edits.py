@@ -8,6 +8,7 @@ from uuid import UUID
 
 import click
 
+from cli.argument_checks import CheckedGroup
 from cli.commands.catalogue.open_databases import changing_catalogue, open_databases
 from cli.commands.catalogue.track_parameter import TrackParameter
 from cli.errors import StackError
@@ -61,7 +62,7 @@ def _editing(function: _F) -> _F:
     return data_directory.option(account(note(function)))
 
 
-@click.group()
+@click.group(cls=CheckedGroup)
 def edits() -> None:
     """Correct links, texts, fingerprints and tracks; list and undo corrections.
 

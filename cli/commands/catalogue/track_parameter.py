@@ -5,6 +5,7 @@ from uuid import UUID
 
 import click
 
+from cli.argument_checks import parse_id
 from pipeline.catalog.fingerprint.tracks import TrackName
 
 
@@ -23,6 +24,7 @@ class TrackParameter(click.ParamType[TrackName]):
         try:
             return UUID(value)
         except ValueError:
-            if value.isascii() and value.isdigit() and int(value) < 2**31:
-                return int(value)
+            number = parse_id(value)
+            if number is not None:
+                return number
             self.fail(f"{value!r} is neither the gid nor the id of a track", param, ctx)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from cli.argument_checks import CheckedGroup
 from cli.commands.catalogue.open_databases import changing_catalogue, open_databases
 from cli.commands.catalogue.track_parameter import TrackParameter
 from cli.commands.catalogue.track_text import echo_track
@@ -22,7 +23,7 @@ from pipeline.upkeep.duplicate_tracks import find_duplicates
 from pipeline.upkeep.track_report import report_track
 
 
-@click.group()
+@click.group(cls=CheckedGroup)
 def tracks() -> None:
     """Show a track; find and merge tracks of the same recording."""
 

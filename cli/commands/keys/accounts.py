@@ -7,6 +7,7 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
+from cli.argument_checks import CheckedGroup, parse_id
 from cli.commands.keys.key_holders import database, publish
 from cli.commands.keys.key_lists import contributions_of, describe, echo_holder
 from cli.errors import StackError
@@ -36,7 +37,7 @@ COLUMNS = (
 )
 
 
-@click.group()
+@click.group(cls=CheckedGroup)
 def accounts() -> None:
     """List and delete accounts; make admins."""
 
@@ -176,10 +177,10 @@ def _deleted(settings: Settings, deletion: Deletion) -> dict[str, Any]:
 
 def _deleted_id(connection: sa.Connection, text: str) -> int | None:
     """Return the id of a deleted account that a text names; None for another text."""
-    if not (text.isascii() and text.isdigit()):
+    number = parse_id(text)
+    if number is None:
         return None
-    gone = key_reports.deleted_account_ids(connection)
-    return int(text) if int(text) in gone else None
+    return number if number in key_reports.deleted_account_ids(connection) else None
 
 
 def _find(connection: sa.Connection, text: str) -> int:

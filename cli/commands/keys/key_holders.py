@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from redis import RedisError
 
 from api.access.key_cache import RedisKeyCache
+from cli.argument_checks import parse_id
 from cli.databases import open_database
 from cli.errors import StackError
 from pipeline.catalog.app.accounts import Account, Application
@@ -31,8 +32,8 @@ class Named:
 
     Attributes:
         text: a key, or the id of an application.
-        application: the id or a key of an application.
-        account: the id or a key of an account.
+        application: the id or a key of an application; an id has precedence.
+        account: the id or a key of an account; an id has precedence.
     """
 
     text: str | None
@@ -53,14 +54,16 @@ class Named:
             )
         found: list[tuple[HolderKind[Any], int]] = []
         if self.account is None:
-            found += [(APPLICATIONS, each) for each in find_ids(connection, APPLICATIONS, given[0])]
+            applications = find_ids(
+                connection, APPLICATIONS, given[0], prefers_id=self.application is not None
+            )
+            found += [(APPLICATIONS, each) for each in applications]
         if self.application is None:
             # A number is the id of an account only after --account.
-            accounts = find_ids(connection, ACCOUNTS, given[0])
-            is_id = self.account is None and given[0].isdigit()
-            found += [
-                (ACCOUNTS, each) for each in accounts if not (is_id and each == int(given[0]))
-            ]
+            is_named = self.account is not None
+            accounts = find_ids(connection, ACCOUNTS, given[0], prefers_id=is_named)
+            number = None if is_named else parse_id(given[0])
+            found += [(ACCOUNTS, each) for each in accounts if each != number]
         if not found:
             raise StackError(self._missing())
         if len(found) > 1:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.argument_checks import CheckedCommand
 from cli.commands.keys.key_holders import Named, database, naming_options
 from cli.errors import StackError
 from cli.list_options import json_option, limit_option
@@ -26,7 +27,7 @@ def masked(key: str) -> str:
     return (key[:_SHOWN] if len(key) > 2 * _SHOWN else "") + "********"
 
 
-@click.command("list")
+@click.command("list", cls=CheckedCommand)
 @click.option("--accounts", "--users", is_flag=True, help="List user keys.")
 @click.option("--name", metavar="TEXT", help="Only names that contain TEXT.")
 @click.option("--active/--disabled", default=None, help="Only active or only disabled ones.")
@@ -64,7 +65,7 @@ def list_keys(
         echo_table((*columns, "last_lookup", "key"), map(_readable, rows))
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @naming_options
 @click.option("--reveal", is_flag=True, help="Print the keys in full.")
 @json_option

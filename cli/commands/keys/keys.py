@@ -9,6 +9,7 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
+from cli.argument_checks import CheckedGroup
 from cli.commands.keys.key_holders import (
     Named,
     class_of,
@@ -60,7 +61,7 @@ rate_limit_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CheckedGroup)
 def keys() -> None:
     """Create, list, change and rotate API keys."""
 

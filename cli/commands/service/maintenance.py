@@ -5,6 +5,7 @@ from typing import Literal
 
 import click
 
+from cli.argument_checks import CheckedCommand
 from cli.databases import open_database
 from cli.stack import data_directory
 from cli.stack.effective_settings import settings_for_command
@@ -19,7 +20,7 @@ MAX_REASON = 200
 """Maximum number of characters of a reason."""
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @click.argument("action", type=click.Choice(["on", "off", "status"]), default="status")
 @click.option("--reason", metavar="TEXT", help="The reason, for clients.")
 @data_directory.option

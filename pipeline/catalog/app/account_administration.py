@@ -53,9 +53,9 @@ class Deletion:
 def find_account_ids(connection: sa.Connection, text: str) -> list[int]:
     """Return the ids of the accounts that have an id, a key, a name or a MusicBrainz name.
 
-    An id or a key has precedence over a name. Deleted accounts are not found.
+    An id has precedence over a key, and both over a name. Deleted accounts are not found.
     """
-    found = find_ids(connection, ACCOUNTS, text)
+    found = find_ids(connection, ACCOUNTS, text, prefers_id=True)
     if found or "\0" in text:
         return found
     named = (account.c.name == text) | (sa.func.lower(account.c.mbuser) == sa.func.lower(text))

@@ -75,10 +75,19 @@ class Rotation:
     old_valid_until: datetime
 
 
-def find_ids(connection: sa.Connection, kind: HolderKind[Any], key_or_id: str) -> list[int]:
+def find_ids(
+    connection: sa.Connection, kind: HolderKind[Any], key_or_id: str, *, prefers_id: bool = False
+) -> list[int]:
     """Return the ids of the holders that have a current or rotated key, or that have the id.
 
     Holders that are disabled are found, too. Deleted accounts are not.
+
+    Args:
+        connection: a connection to the ``app`` database.
+        kind: the kind of the holders.
+        key_or_id: a key or an id.
+        prefers_id: whether the holder with the id is the only result if there is one. A key may
+            consist of digits only.
     """
     if not is_possible(key_or_id):
         return []
@@ -89,10 +98,12 @@ def find_ids(connection: sa.Connection, kind: HolderKind[Any], key_or_id: str) -
         rotated_key.c.expires > sa.func.now(),
     )
     named = (table.c.apikey == key_or_id) | table.c.id.in_(rotated)
-    if key_or_id.isascii() and key_or_id.isdigit() and int(key_or_id) <= LARGEST_ID:
-        named |= table.c.id == int(key_or_id)
+    number = int(key_or_id) if key_or_id.isascii() and key_or_id.isdigit() else None
+    if number is not None and number <= LARGEST_ID:
+        named |= table.c.id == number
     statement = sa.select(table.c.id).where(named, kind.exists).order_by(table.c.id)
-    return list(connection.execute(statement).scalars())
+    found = list(connection.execute(statement).scalars())
+    return [number] if number is not None and prefers_id and number in found else found
 
 
 def keys_of(

@@ -127,7 +127,7 @@ def test_a_key_of_an_application_and_of_a_user_is_ambiguous(run, databases) -> N
 
 def test_an_unknown_holder_is_an_error(run) -> None:
     for command in ("disable", "enable", "rotate", "show"):
-        for arguments in (["nobody"], ["7777"], ["--account", "nobody"], ["a\0b"], ["x" * 500]):
+        for arguments in (["nobody"], ["7777"], ["--account", "nobody"], ["x" * 500]):
             done = run(command, *arguments)
             assert (done.exit_code, "there is no" in done.output) == (1, True)
         assert run(command).exit_code == 2
@@ -179,3 +179,14 @@ def test_only_commands_for_keys_print_keys(run, databases) -> None:
     assert run("show", first, "--reveal").output.count(str(second)) == 1
     with databases.engine("app").connect() as connection:
         assert connection.scalar(sa.select(rotated_key.c.apikey)) == first
+
+
+def test_an_id_has_precedence_over_a_key_of_digits(run: Run) -> None:
+    first = json.loads(run("create", "--application", "first").stdout)["id"]
+    odd = json.loads(run("create", "--application", "odd", "--key", str(first)).stdout)["id"]
+    unclear = run("disable", str(first))
+    assert unclear.exit_code == 1
+    assert f"application {first}, application {odd}; name one by its id" in unclear.output
+    for number, name in ((first, "first"), (odd, "odd")):
+        shown = json.loads(run("show", "--application", str(number), "--json").stdout)
+        assert (shown["id"], shown["name"]) == (number, name)
