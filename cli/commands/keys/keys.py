@@ -10,6 +10,7 @@ import click
 import sqlalchemy as sa
 
 from cli.argument_checks import CheckedGroup
+from cli.commands.keys.holder_name import HolderName
 from cli.commands.keys.key_holders import (
     Named,
     class_of,
@@ -25,6 +26,7 @@ from cli.time_span import TimeSpan
 from pipeline.catalog.app.accounts import (
     Account,
     Application,
+    ReservedNameError,
     check_rate_limit,
     create_account,
     create_application,
@@ -72,8 +74,13 @@ keys.add_command(show)
 
 @keys.command()
 @data_directory.option
-@click.option("--application", metavar="NAME", help="Create an application key (client).")
-@click.option("--account", metavar="NAME", help="Create a user key (user).")
+@click.option(
+    "--application",
+    type=HolderName(),
+    metavar="NAME",
+    help="Create an application key (client).",
+)
+@click.option("--account", type=HolderName(), metavar="NAME", help="Create a user key (user).")
 @rate_limit_option
 @click.option("--key", metavar="KEY", help="The application key, for a client with a built-in key.")
 def create(
@@ -232,8 +239,11 @@ def _create_application(
 
 
 def _create_account(settings: Settings, name: str) -> dict[str, Any]:
-    with database(settings) as connection:
-        made = create_account(connection, name)
+    try:
+        with database(settings) as connection:
+            made = create_account(connection, name)
+    except ReservedNameError as error:
+        raise StackError(str(error)) from error
     publish(settings, Account, {made.key: Account(made.id, name)})
     return {"kind": "account", "id": made.id, "name": name, "key": made.key}
 

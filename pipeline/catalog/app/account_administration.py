@@ -9,7 +9,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from pipeline.catalog.app.accounts import BOT_NAME, Account, Application
+from pipeline.catalog.app.accounts import Account, Application, find_bot_account
 from pipeline.catalog.app.keys.demo_application import DEMO_API_KEY
 from pipeline.catalog.app.keys.key_administration import (
     ACCOUNTS,
@@ -125,8 +125,7 @@ def delete_account(
 
 
 def _check_service(connection: sa.Connection, account_id: int) -> None:
-    bot = sa.select(sa.func.min(account.c.id)).where(account.c.name == BOT_NAME)
-    if connection.execute(bot).scalar() == account_id:
+    if find_bot_account(connection) == account_id:
         raise DeletionRefusedError("the service changes links under this account")
     demo = sa.select(application.c.account_id).where(application.c.apikey == DEMO_API_KEY)
     if connection.execute(demo).scalar() == account_id:

@@ -20,8 +20,22 @@ BOT_NAME: Final = "acoustid_bot"
 """Name of the account under which the service changes links, as in the public service."""
 
 
+_IS_BOT: Final = (
+    (account.c.name == BOT_NAME) & account.c.mbuser.is_(None) & account.c.application_id.is_(None)
+)
+"""The condition that only the service's own account fulfils.
+
+No user gets such an account: `create_account` refuses the name, and the account of a MusicBrainz
+user has the user's name in ``mbuser``.
+"""
+
+
 class DisabledAccountError(Exception):
     """The account is disabled."""
+
+
+class ReservedNameError(ValueError):
+    """The name of a new account is that of the service's own account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +165,26 @@ def create_account(
         application_id: the id of the application that created the account.
         application_version: the version of that application.
         created_from: IPv4 or IPv6 address of the client.
+
+    Raises:
+        ReservedNameError: the name is `BOT_NAME`.
     """
+    if name.strip().lower() == BOT_NAME:
+        raise ReservedNameError(
+            f"the name {BOT_NAME} is that of the service's own account: choose another one"
+        )
+    return _insert_account(
+        connection,
+        name,
+        application_id=application_id,
+        application_version=application_version,
+        created_from=created_from,
+    )
+
+
+def _insert_account(connection: sa.Connection, name: str, **more: str | int | None) -> NewKey:
     key = generate_key()
-    values = {
-        "name": name,
-        "apikey": key,
-        "application_id": application_id,
-        "application_version": application_version,
-        "created_from": created_from,
-    }
+    values = {"name": name, "apikey": key, **more}
     row = connection.execute(sa.insert(account).values(values).returning(account.c.id)).one()
     return NewKey(row.id, name, key)
 
@@ -185,6 +210,7 @@ def create_application(
 
     Raises:
         ValueError: the rate limit is negative or not finite.
+        ReservedNameError: the name of the new owner is `BOT_NAME`.
         InvalidKeyError: the text cannot be a key, or another application has this key.
         sqlalchemy.exc.IntegrityError: another transaction has just created it with this key.
     """
@@ -268,11 +294,16 @@ def ensure_bot_account(connection: sa.Connection) -> int:
     Args:
         connection: a connection to the ``app`` database; the caller commits.
     """
-    known = (
-        sa.select(account.c.id).where(account.c.name == BOT_NAME).order_by(account.c.id).limit(1)
-    )
-    found = connection.execute(known).scalar()
+    found = find_bot_account(connection)
     if found is None:
         lock_bot_account(connection)
-        found = connection.execute(known).scalar()
-    return create_account(connection, BOT_NAME).id if found is None else int(found)
+        found = find_bot_account(connection)
+    return _insert_account(connection, BOT_NAME).id if found is None else found
+
+
+def find_bot_account(connection: sa.Connection) -> int | None:
+    """Return the id of the service's own account; None if it does not exist."""
+    found: int | None = connection.execute(
+        sa.select(sa.func.min(account.c.id)).where(_IS_BOT)
+    ).scalar()
+    return found

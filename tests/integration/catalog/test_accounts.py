@@ -113,3 +113,25 @@ def test_concurrent_calls_create_the_demo_keys_once(databases: Databases) -> Non
         made = set(pool.map(make, range(4)))
     assert len(made) == 1
     assert count(databases, application) == count(databases, account) == 1
+
+
+def test_no_user_has_the_account_of_the_service(databases: Databases) -> None:
+    """A user of that name, at MusicBrainz or of an application, has another account."""
+    with databases.engine("app").begin() as connection:
+        maker = accounts.create_application(connection, "maker").id
+        user, _ = accounts.ensure_musicbrainz_account(connection, accounts.BOT_NAME)
+        values = {"name": accounts.BOT_NAME, "apikey": "made", "application_id": maker}
+        connection.execute(sa.insert(account).values(values))
+    assert count(databases, account) == 3
+    with databases.engine("app").begin() as connection:
+        bot = accounts.ensure_bot_account(connection)
+        assert accounts.ensure_bot_account(connection) == bot != user.id
+        assert accounts.account_names(connection, [bot]) == {bot: "acoustid_bot"}
+    assert count(databases, account) == 4
+
+
+def test_the_account_of_the_service_of_an_earlier_version_is_kept(databases: Databases) -> None:
+    with databases.engine("app").begin() as connection:
+        values = {"name": accounts.BOT_NAME, "apikey": "made"}
+        made = connection.execute(sa.insert(account).values(values).returning(account.c.id))
+        assert accounts.ensure_bot_account(connection) == made.scalar_one()

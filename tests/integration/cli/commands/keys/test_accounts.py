@@ -172,7 +172,7 @@ def test_accounts_of_the_service_are_not_deleted(run: Run, databases: Databases)
         bot = accounts.ensure_bot_account(connection)
         ensure_demo(connection)
         demo = connection.scalar(sa.select(application.c.account_id))
-        other = accounts.create_account(connection, accounts.BOT_NAME)
+        other, _ = accounts.ensure_musicbrainz_account(connection, accounts.BOT_NAME)
     assert "the service changes links" in run("delete", str(bot), "--yes").output
     done = run("delete", str(demo), "--yes", "--disable-applications")
     assert "demo application" in done.output

@@ -56,6 +56,23 @@ def test_a_given_key_belongs_to_one_application(run: Run, new_front_end) -> None
     assert "another application already has this key" in again.output
 
 
+@pytest.mark.parametrize("kind", ["--application", "--account"])
+def test_a_name_can_be_read_in_a_list(run: Run, kind: str) -> None:
+    for name in ("", " ", "\t", "a\tb", "a\nb", "a\x1b[2Jb", "\u2028a\u2028b", "x" * 256):
+        assert run("create", kind, name).exit_code == 2, name
+    assert json.loads(run("create", kind, "  Ada Lovelace é ").stdout)["name"] == "Ada Lovelace é"
+    assert "Ada Lovelace é" in run("list", "--name", "ada").stdout + run("list", "--users").stdout
+
+
+@pytest.mark.parametrize("kind", ["--application", "--account"])
+@pytest.mark.parametrize("name", ["acoustid_bot", " Acoustid_Bot"])
+def test_the_name_of_the_service_is_refused(run: Run, kind: str, name: str) -> None:
+    refused = run("create", kind, name)
+    assert refused.exit_code == 1
+    assert "the name acoustid_bot is that of the service's own account" in refused.output
+    assert json.loads(run("list", "--json").stdout) == []
+
+
 def test_a_new_user_key_is_valid(run: Run, new_front_end) -> None:
     made = json.loads(run("create", "--account", "Ada").stdout)
     assert set(made) == {"kind", "id", "name", "key"}
@@ -85,7 +102,7 @@ def test_a_disabled_key_is_refused_and_an_enabled_one_accepted(run: Run, new_fro
         (["--application", "a", "--account", "b"], "either"),
         (["--account", "b", "--rate-limit", "1"], "--rate-limit is for applications"),
         (["--application", "a", "--rate-limit", "-1"], "-1"),
-        (["--application", ""], "either"),
+        (["--application", ""], "1 to 255 characters"),
     ],
 )
 def test_invalid_combinations_of_options_are_refused(
