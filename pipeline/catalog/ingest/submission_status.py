@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from pipeline.catalog.bulk_statements import is_one_of
 from pipeline.catalog.fingerprint.tables import fingerprint, track
 from pipeline.catalog.ingest.tables import submission, submission_result
 from pipeline.runtime.databases import Databases
@@ -32,15 +33,44 @@ class TaskStatus:
     submissions: list[SubmissionStatus]
 
 
+_RECEIVED: Final = sa.select(
+    submission.c.id,
+    submission.c.state,
+    submission.c.reason,
+    submission.c.created,
+    submission.c.handled_at,
+    submission_result.c.fingerprint_id,
+).outerjoin_from(
+    submission, submission_result, submission_result.c.submission_id == submission.c.id
+)
+"""The submissions that have a receipt."""
+
+_PRUNED: Final = sa.select(
+    submission_result.c.submission_id.label("id"),
+    sa.literal("imported").label("state"),
+    sa.null().cast(sa.Text).label("reason"),
+    submission_result.c.created,
+    submission_result.c.handled_at,
+    submission_result.c.fingerprint_id,
+).where(~sa.exists().where(submission.c.id == submission_result.c.submission_id))
+"""The imported submissions whose receipts were deleted."""
+
+
 def statuses(databases: Databases, ids: Sequence[int]) -> dict[int, SubmissionStatus]:
-    """Return the status of submissions by id; unknown ids are left out."""
-    wanted = submission.c.id == sa.any_(sa.cast(list(ids), sa.ARRAY(sa.Integer)))
-    return {status.id: status for status in _with_tracks(databases, _rows(databases, wanted))}
+    """Return the status of submissions by id; unknown ids are left out.
+
+    An imported submission is known without its receipt, too, by the result of its import.
+    """
+    received = _RECEIVED.where(is_one_of(submission.c.id, ids))
+    pruned = _PRUNED.where(is_one_of(submission_result.c.submission_id, ids))
+    rows = _read(databases, sa.union_all(received, pruned))
+    return {status.id: status for status in _with_tracks(databases, rows)}
 
 
 def task_status(databases: Databases, task_id: UUID) -> TaskStatus | None:
     """Return the status of a request's submissions; None if no task has this id."""
-    rows = _rows(databases, submission.c.task_id == task_id)
+    wanted = _RECEIVED.where(submission.c.task_id == task_id)
+    rows = _read(databases, wanted.order_by(submission.c.id))
     if not rows:
         return None
     handled = [row.handled_at for row in rows]
@@ -51,22 +81,7 @@ def task_status(databases: Databases, task_id: UUID) -> TaskStatus | None:
     )
 
 
-def _rows(databases: Databases, wanted: sa.ColumnElement[bool]) -> Sequence[Any]:
-    statement = (
-        sa.select(
-            submission.c.id,
-            submission.c.state,
-            submission.c.reason,
-            submission.c.created,
-            submission.c.handled_at,
-            submission_result.c.fingerprint_id,
-        )
-        .outerjoin_from(
-            submission, submission_result, submission_result.c.submission_id == submission.c.id
-        )
-        .where(wanted)
-        .order_by(submission.c.id)
-    )
+def _read(databases: Databases, statement: sa.Executable) -> Sequence[Any]:
     with databases.engine("ingest").connect() as connection:
         return connection.execute(statement).all()
 

@@ -176,6 +176,7 @@ def test_imported_data_stays_and_nothing_is_imported_twice(importer: Importer) -
     importer.persist(importer.match(ids))
     tables = (fp.track, fp.fingerprint, fp.track_mbid, fp.submission_import)
     before = [importer.rows(table) for table in tables]
+    before_pruning = importer.statuses(ids)
     age(databases, ids, 2 * DAY)
     assert delete_receipts(databases, DAY) == 3
     # Messages of every stage arrive once more.
@@ -184,7 +185,8 @@ def test_imported_data_stays_and_nothing_is_imported_twice(importer: Importer) -
     assert match_submissions(late["score"], index, databases).submissions == []
     persist_submissions(late["persist"], databases)
     assert [importer.rows(table) for table in tables] == before
-    assert statuses(databases, ids) == {}
+    assert {each.state for each in statuses(databases, ids).values()} == {"imported"}
+    assert importer.statuses(ids) == before_pruning
     with databases.engine("ingest").connect() as connection:
         for table in (ingest.fingerprint_source, ingest.track_mbid_source):
             found = connection.execute(sa.select(table.c.submission_id)).scalars()

@@ -51,6 +51,28 @@ def import_(web, submission_id: int) -> str:
     return str(gid)
 
 
+def test_an_imported_submission_stays_imported_without_its_receipt(web) -> None:
+    _, ids = submit(web, 3)
+    gid = import_(web, ids[0])
+    web.finish(ids[1], "rejected", "too short")
+    with web.front_end.databases.engine("ingest").begin() as connection:
+        connection.execute(sa.delete(ingest_tables.submission))
+    result = web.get("/v2/submission_status", client=web.application, id=ids)
+    imported = {"id": ids[0], "status": "imported", "result": {"id": gid}}
+    assert result.json["submissions"] == [
+        imported,
+        *({"id": each, "status": "pending"} for each in ids[1:]),
+    ]
+
+
+def test_a_submission_is_pending_until_its_import_is_recorded_with_its_receipt(web) -> None:
+    _, [submission_id] = submit(web)
+    import_(web, submission_id)
+    web.finish(submission_id, "pending")
+    result = web.get("/v2/submission_status", client=web.application, id=submission_id)
+    assert [each["status"] for each in result.json["submissions"]] == ["pending"]
+
+
 def test_states_by_id_in_the_order_of_the_request(web) -> None:
     _, (pending, imported, rejected, failed) = submit(web, 4)
     gid = import_(web, imported)
