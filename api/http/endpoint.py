@@ -31,8 +31,8 @@ class ApiRequest:
         parameters: the parameters of the query string, followed by those of the body.
         path_fields: the variable parts of the path, by name.
         address: the client's IP address.
-        has_address: whether the client's address could be read. If not, a request that counts for
-            the rate limits is refused.
+        has_address: whether the client's address could be read. If not, `AccessControl.count`
+            refuses the request, also one with the cluster's secret.
         secure: whether the client's connection is encrypted.
         user_agent: the header ``User-Agent``; empty if there is none.
         style: the format of the reply.

@@ -111,14 +111,18 @@ def parse_submissions(
         made = [NumberedReceipt(number, each) for each in _receipts(values, submitter)]
         receipts += made
         if not made and len(skipped) < MAX_SKIPPED:
-            skipped.append(SkippedItem(number, _unnamed(number)))
+            skipped.append(SkippedItem(number, _unnamed(parameters, number)))
     return Submissions(receipts, skipped)
 
 
-def _unnamed(number: int | None) -> MissingParameterError:
-    return MissingParameterError(
-        suffixed("mbid", number), "or a PUID, or metadata such as track and artist"
-    )
+def _unnamed(parameters: Parameters, number: int | None) -> MissingParameterError:
+    """Return the error of a valid item without an MBID, a PUID and metadata."""
+    hint = "give an MBID, a PUID, or metadata such as track and artist"
+    if any(parameters.get(suffixed(name, number)) for name in ("mbid", "puid")):
+        hint = f"the nil UUID counts as absent; {hint}"
+    elif parameters.get(suffixed("foreignid", number)):
+        hint = f"a foreign id does not suffice; {hint}"
+    return MissingParameterError(suffixed("mbid", number), hint)
 
 
 def _receipts(values: dict[str, Any], submitter: Submitter) -> Iterator[Receipt]:

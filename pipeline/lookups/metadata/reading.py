@@ -72,7 +72,7 @@ def shows_text(request: Request, rows: MetadataRows) -> bool:
     """Return whether the answers to a request contain submitted texts.
 
     As in the public service, they do not if MusicBrainz has a recording of any track of the
-    request.
+    request. This includes recordings that are left out for their length.
     """
     return request.options.user_text and not _has_any_recording(request, rows)
 
@@ -81,7 +81,7 @@ def _has_any_recording(request: Request, rows: MetadataRows) -> bool:
     return any(
         rows.has_recording(link.mbid, request.options)
         for track_id in request.track_ids
-        for link in rows.shown_links(track_id, request.options)
+        for link in rows.links.get(track_id, ())
     )
 
 

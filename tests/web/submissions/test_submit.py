@@ -70,8 +70,8 @@ def test_an_item_that_names_no_recording_is_no_submission(web) -> None:
     result = web.submit(fingerprint=WORD, duration=3, mbid=NIL, foreignid="v:1")
     assert result.text == (
         '{"skipped": [{"error": {"code": 2, "message": "missing required parameter \\"mbid\\": '
-        'or a PUID, or metadata such as track and artist"}, "index": ""}], "status": "ok", '
-        '"submissions": []}'
+        "the nil UUID counts as absent; give an MBID, a PUID, or metadata such as track and "
+        'artist"}, "index": ""}], "status": "ok", "submissions": []}'
     )
     assert web.submitted == []
 

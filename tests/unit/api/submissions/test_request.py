@@ -24,6 +24,7 @@ MBID = "5d1f0c5e-1111-4aaa-8aaa-000000000001"
 OTHER = "5d1f0c5e-1111-4aaa-8aaa-000000000002"
 NIL = "00000000-0000-0000-0000-000000000000"
 SUBMITTER = Submitter(account_id=3, application_id=4, version="1.0")
+NEEDED = "give an MBID, a PUID, or metadata such as track and artist"
 MINIMAL: dict[str, Any] = {"fingerprint": WORD, "duration": 241}
 
 
@@ -232,9 +233,23 @@ def test_an_item_that_names_no_recording_is_skipped() -> None:
         good = {**MINIMAL, **form, "duration_1": 3, **({"track": "x"} if form else {})}
         ((found, code, message),) = skipped(**good)
         assert (found, code) == (number, 2)
-        assert message.startswith(f'missing required parameter "{name}": or a PUID')
-    assert skipped(**MINIMAL, mbid=[NIL], foreignid="v:1") != []
+        assert message == f'missing required parameter "{name}": {NEEDED}'
     assert skipped(**MINIMAL, mbid=[NIL, MBID]) == []
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [
+        ({"mbid": [NIL]}, "the nil UUID counts as absent"),
+        ({"puid": NIL, "foreignid": "v:1"}, "the nil UUID counts as absent"),
+        ({"foreignid": "v:1"}, "a foreign id does not suffice"),
+    ],
+)
+def test_an_item_that_names_a_recording_in_vain_gets_the_reason(
+    form: dict[str, Any], reason: str
+) -> None:
+    message = f'missing required parameter "mbid": {reason}; {NEEDED}'
+    assert skipped(**MINIMAL, **form) == [(None, 2, message)]
 
 
 def test_valid_items_are_not_skipped() -> None:
