@@ -1,12 +1,9 @@
 """Prepares databases, index and fingerprint store for the processes of a stack."""
 
-import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
-from cli.stack.data_directory import write_private
+from cli.stack.demo_keys import Demo, Prepared
 from pipeline.catalog.app.keys.demo_application import ensure_demo
 from pipeline.catalog.migrate import create_missing, upgrade_all
 from pipeline.fingerprint_store import (
@@ -21,43 +18,6 @@ from pipeline.following.update_store import check_same_database
 from pipeline.index import IndexCorrupt
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Demo:
-    """The keys of the demo application and its user.
-
-    Attributes:
-        client: the key of the application.
-        user: the key of the user.
-    """
-
-    client: str
-    user: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """The result of the preparation.
-
-    Attributes:
-        demo: the demo keys; None if the settings disable them.
-    """
-
-    demo: Demo | None = None
-
-    @classmethod
-    def load(cls, path: Path) -> "Prepared":
-        """Read the file that `save` writes; return an empty result without a file."""
-        try:
-            found = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            return cls()
-        return cls(Demo(**found["demo"]) if found["demo"] else None)
-
-    def save(self, path: Path) -> None:
-        """Write the result as JSON; only the owner of the file can read it."""
-        write_private(path, json.dumps(asdict(self)))
 
 
 def prepare(settings: Settings, progress: Callable[[str], None]) -> Prepared:

@@ -18,7 +18,7 @@ from cli.commands.client.audio_seconds import RANGE, whole_seconds
 from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
-from cli.stack.preparation import Prepared
+from cli.stack.demo_keys import Prepared
 from cli.stack.run_state import RunState
 
 TIMEOUT: Final = 30.0  # seconds for one request

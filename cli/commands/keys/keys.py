@@ -1,7 +1,7 @@
 """``acoustid keys``: creates, lists, changes, rotates, enables and disables API keys."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from cli.commands.keys.key_holders import (
 from cli.commands.keys.key_lists import list_keys, show
 from cli.errors import StackError
 from cli.stack import data_directory
+from cli.stack.data_directory import DataDir
+from cli.stack.demo_keys import replace_demo_user
 from cli.stack.effective_settings import settings_for_command
 from cli.time_span import TimeSpan
 from pipeline.catalog.app.accounts import (
@@ -207,7 +209,9 @@ def rotate(data_dir: Path, overlap: timedelta, **names: str | None) -> None:
             raise click.UsageError(f"--overlap: {error}") from error
         if rotation is None:
             raise StackError(f"there is no {kind.name} {number}")
-        publish(settings, class_of(kind), keys_of(connection, kind, number))
+        current = keys_of(connection, kind, number)
+        publish(settings, class_of(kind), current)
+    _update_demo_keys(DataDir.at(data_dir), current, rotation.key)
     shown = {
         "kind": kind.name,
         "id": number,
@@ -216,6 +220,14 @@ def rotate(data_dir: Path, overlap: timedelta, **names: str | None) -> None:
         "old_key_valid_until": rotation.old_valid_until.isoformat(timespec="seconds"),
     }
     click.echo(json.dumps(shown))
+
+
+def _update_demo_keys(data: DataDir, keys_of_holder: Collection[str], new_key: str) -> None:
+    """Replace the key that `acoustid status` prints and `acoustid submit` sends."""
+    try:
+        replace_demo_user(data.prepared, keys_of_holder, new_key)
+    except OSError as error:
+        click.echo(f"{data.prepared} keeps the old key until a restart: {error.strerror}", err=True)
 
 
 def _create_application(

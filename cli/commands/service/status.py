@@ -16,8 +16,8 @@ from redis import RedisError
 
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
+from cli.stack.demo_keys import Prepared
 from cli.stack.effective_settings import CONFIG_VARIABLE, DATABASES, read_settings
-from cli.stack.preparation import Prepared
 from cli.stack.run_state import RunState
 from cli.stack.servers.ports import web_address
 from pipeline.catalog.fingerprint import changelog

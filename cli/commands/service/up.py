@@ -13,8 +13,8 @@ import click
 from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
+from cli.stack.demo_keys import Prepared
 from cli.stack.effective_settings import read_settings
-from cli.stack.preparation import Prepared
 from cli.stack.processes.child_process import ChildProcess, open_log, read_tail
 from cli.stack.run_state import RunState
 from cli.stack.servers.ports import web_address

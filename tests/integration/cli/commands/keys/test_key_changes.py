@@ -1,11 +1,15 @@
 """``acoustid keys``: changes of existing keys apply at once in front ends that cache them."""
 
 import json
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from cli.commands.keys.keys import keys
+from cli.commands.service import status
+from cli.stack.data_directory import DataDir
+from cli.stack.demo_keys import Demo, Prepared
 from pipeline.catalog.app.keys.demo_application import ensure_demo
 from pipeline.catalog.app.keys.known_clients import KNOWN_CLIENTS
 from pipeline.catalog.app.tables import account, application, rotated_key
@@ -111,6 +115,21 @@ def test_the_demo_key_is_not_rotated(run, databases) -> None:
     with databases.engine("app").begin() as connection:
         ensure_demo(connection)
     assert "demo application" in run("rotate", "8XaBELgH").output
+
+
+@pytest.mark.parametrize("overlap", ["0", "1h"])
+def test_the_stack_shows_the_new_key_of_the_demo_user(run, databases, overlap: str) -> None:
+    with databases.engine("app").begin() as connection:
+        demo = ensure_demo(connection)
+    other = made(run, "create", "--account", "Ada")["key"]
+    data = DataDir.at(Path(".acoustid"))
+    data.create()
+    Prepared(Demo(demo.application_key, demo.user_key)).save(data.prepared)
+    made(run, "rotate", other, "--overlap", overlap)
+    assert status.collect(data)["demo"] == {"client": "8XaBELgH", "user": demo.user_key}
+    new = made(run, "rotate", "--account", demo.user_key, "--overlap", overlap)["key"]
+    assert status.collect(data)["demo"] == {"client": "8XaBELgH", "user": new}
+    assert data.prepared.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_key_of_an_application_and_of_a_user_is_ambiguous(run, databases) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from cli.commands.service.status import collect, describe, embedded_urls
 from cli.commands.service.up import describe_running
 from cli.stack.data_directory import DataDir
-from cli.stack.preparation import Demo, Prepared
+from cli.stack.demo_keys import Demo, Prepared
 from cli.stack.processes.stopping import StopOrder
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.run_state import RunningProcess, RunState
