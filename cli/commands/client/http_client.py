@@ -64,10 +64,26 @@ class Client:
 
         Raises:
             RefusedError: the server refused the request.
-            StackError: the server is unreachable.
+            StackError: the server is unreachable, its address has no scheme, or a value is not
+                valid UTF-8.
         """
-        body = urlencode([("format", "json"), ("client", self.application), *form]).encode()
-        request = Request(  # noqa: S310 - the user gave the address
+        request = self._request(path, form)
+        for _ in range(ATTEMPTS - 1):
+            status, answer, pause = self._send(request)
+            if status not in {429, 503}:
+                return self._accepted(status, answer)
+            time.sleep(min(pause, MAX_PAUSE))
+        status, answer, _ = self._send(request)
+        return self._accepted(status, answer)
+
+    def _request(self, path: str, form: Form) -> Request:
+        if not self.server.lower().startswith(("http://", "https://")):
+            raise StackError(f"the server's address {self.server!r} needs http:// or https://")
+        try:
+            body = urlencode([("format", "json"), ("client", self.application), *form]).encode()
+        except UnicodeEncodeError as error:
+            raise StackError("a key or a value of the request is not valid UTF-8") from error
+        return Request(  # noqa: S310 - the user gave the address
             self.server.rstrip("/") + path,
             data=gzip.compress(body, 1),
             headers={
@@ -76,13 +92,6 @@ class Client:
                 "User-Agent": "acoustid-cli",
             },
         )
-        for _ in range(ATTEMPTS - 1):
-            status, answer, pause = self._send(request)
-            if status not in {429, 503}:
-                return self._accepted(status, answer)
-            time.sleep(min(pause, MAX_PAUSE))
-        status, answer, _ = self._send(request)
-        return self._accepted(status, answer)
 
     def _send(self, request: Request) -> tuple[int, Any, float]:
         try:
