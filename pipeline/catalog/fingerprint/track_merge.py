@@ -16,6 +16,8 @@ from pipeline.catalog.fingerprint.tables import fingerprint, submission_import, 
 from pipeline.catalog.fingerprint.track_merge_links import (
     KINDS,
     LinkGroup,
+    LinkKind,
+    find_unlinked,
     group_links,
     lock_links,
     moves_of,
@@ -115,8 +117,15 @@ def plan_merge(
         earlier=tuple(each for each in distinct if each.new_id is not None),
         fingerprints=_fingerprints(connection, ids),
         redirected=_redirected(connection, [each.id for each in distinct]),
-        links=tuple(group_links(lock_links(connection, kind, ids)) for kind in KINDS),
+        links=tuple(_grouped(connection, kind, ids) for kind in KINDS),
     )
+
+
+def _grouped(
+    connection: sa.Connection, kind: LinkKind, track_ids: Sequence[int]
+) -> list[LinkGroup]:
+    links = lock_links(connection, kind, track_ids)
+    return group_links(links, find_unlinked(connection, links))
 
 
 def _check(connection: sa.Connection, target: Track, sources: Sequence[Track]) -> None:

@@ -161,3 +161,5 @@ def test_links_that_a_periodic_task_disabled_are_listed_until_they_are_enabled(
     printed(run("edits", "link-mbid", gid, OTHER, *NOTE))
     assert printed(run("tracks", "disabled-links")) == []
     assert not any(row.disabled for row in importer.rows(fp.track_mbid))
+    printed(run("edits", "unlink-mbid", gid, OTHER, *NOTE))
+    assert printed(run("tracks", "disabled-links")) == []
