@@ -23,7 +23,12 @@ from pipeline.catalog.fingerprint.track_merge_links import (
     moves_of,
     store_groups,
 )
-from pipeline.catalog.fingerprint.tracks import Track, TrackName, find_tracks
+from pipeline.catalog.fingerprint.tracks import (
+    Track,
+    TrackName,
+    find_merged_tracks,
+    find_tracks,
+)
 from pipeline.catalog.ingest import import_results
 from pipeline.catalog.ingest.tables import fingerprint_source, submission_result
 from pipeline.runtime.databases import Databases
@@ -116,7 +121,7 @@ def plan_merge(
         sources=tuple(each for each in distinct if each.new_id is None),
         earlier=tuple(each for each in distinct if each.new_id is not None),
         fingerprints=_fingerprints(connection, ids),
-        redirected=_redirected(connection, [each.id for each in distinct]),
+        redirected=tuple(find_merged_tracks(connection, (each.id for each in distinct))),
         links=tuple(_grouped(connection, kind, ids) for kind in KINDS),
     )
 
@@ -147,11 +152,6 @@ def _fingerprints(connection: sa.Connection, track_ids: Sequence[int]) -> dict[i
     statement = sa.select(fingerprint.c.id, fingerprint.c.track_id)
     wanted = statement.where(fingerprint.c.track_id.in_(track_ids))
     return dict(connection.execute(wanted).all())
-
-
-def _redirected(connection: sa.Connection, track_ids: Sequence[int]) -> tuple[int, ...]:
-    statement = sa.select(track.c.id).where(track.c.new_id.in_(track_ids))
-    return tuple(connection.execute(statement).scalars())
 
 
 def _merge_catalogue(connection: sa.Connection, plan: TrackMerge) -> None:
