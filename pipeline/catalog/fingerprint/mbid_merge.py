@@ -91,7 +91,7 @@ def _merge_links(
 ) -> tuple[MbidMerge, dict[int, int]]:
     links = lock_links(connection, source)
     links += add_links(connection, target, _missing_targets(links, source, target))
-    unlinked = _unlinked(connection, links, source)
+    unlinked = _unlinked(connection, links, source, target)
     changed: list[MbidLink] = []
     refused: list[int] = []
     for track_id, of_track in _by_track(links):
@@ -106,10 +106,13 @@ def _merge_links(
     return MbidMerge(merged, tuple(refused)), {old: new for old, new in moves.items() if new}
 
 
-def _unlinked(connection: sa.Connection, links: Iterable[MbidLink], source: UUID) -> frozenset[int]:
-    """Return the links that an edit disabled, of the tracks whose source's link is enabled."""
-    enabled = {link.track_id for link in links if link.mbid == source and not link.disabled}
-    disabled = (link for link in links if link.disabled and link.track_id in enabled)
+def _unlinked(
+    connection: sa.Connection, links: Iterable[MbidLink], source: UUID, target: UUID
+) -> frozenset[int]:
+    """Return the links that an edit disabled, of the tracks where the merge could enable one."""
+    tracks = {link.track_id for link in links if link.mbid == source and not link.disabled}
+    tracks &= {link.track_id for link in links if link.mbid == target and link.disabled}
+    disabled = (link for link in links if link.disabled and link.track_id in tracks)
     return unlinked_by_edits(connection, {link.id: (link.track_id, link.mbid) for link in disabled})
 
 
