@@ -32,27 +32,34 @@ def unlinked_by_edits(
             "mbid": (track_mbid.c.mbid.type, [mbid for _, mbid in links.values()]),
         },
     )
-    related = _related_tracks(given)
+    related = sa.select(_related_tracks(given).c.track_id)
     changes = sa.func.jsonb_array_elements(edit.c.changes)
     change = changes.table_valued(sa.column("value", JSONB), name="change")
     row = change.c.value
-    before, after = row["before"], row["after"]
-    same_link = row["id"].as_integer() == given.c.id
-    same_value = (
-        (after["track_id"].as_integer() == track.c.id)
-        & (after["mbid"].as_string() == sa.cast(given.c.mbid, sa.Text))
-        & ((track.c.id == given.c.track_id) | (track.c.new_id == given.c.track_id))
+    before, after = row["before"]["disabled"].as_string(), row["after"]["disabled"].as_string()
+    changed = (
+        sa.select(
+            edit.c.id.label("edit_id"),
+            row["id"].as_integer().label("link_id"),
+            row["after"]["track_id"].as_integer().label("track_id"),
+            row["after"]["mbid"].as_string().label("mbid"),
+            after.label("disabled"),
+        )
+        .join_from(edit, change, sa.true())
+        .where(edit.c.track_ids.op("&&")(sa.func.array(related.scalar_subquery())))
+        .where(row["table"].as_string() == track_mbid.name, before.is_distinct_from(after))
+        .cte("changed")
+        .prefix_with("MATERIALIZED")
+    )
+    same_value = (changed.c.mbid == sa.cast(given.c.mbid, sa.Text)) & (
+        sa.func.coalesce(track.c.new_id, track.c.id) == given.c.track_id
     )
     statement = (
-        sa.select(given.c.id, after["disabled"].as_string() == "true")
-        .select_from(given)
-        .join(related, related.c.id == given.c.id)
-        .join(track, track.c.id == related.c.track_id)
-        .join(edit, edit.c.track_ids.op("@>")(array([track.c.id])))
-        .join(change, sa.true())
-        .where(row["table"].as_string() == track_mbid.name, same_link | same_value)
-        .where(before["disabled"].as_string().is_distinct_from(after["disabled"].as_string()))
-        .order_by(given.c.id, edit.c.id.desc())
+        sa.select(given.c.id, changed.c.disabled == "true")
+        .select_from(changed)
+        .outerjoin(track, track.c.id == changed.c.track_id)
+        .join(given, (changed.c.link_id == given.c.id) | same_value)
+        .order_by(given.c.id, changed.c.edit_id.desc())
         .ext(distinct_on(given.c.id))
     )
     rows = connection.execute(statement)
@@ -60,11 +67,11 @@ def unlinked_by_edits(
 
 
 def _related_tracks(given: sa.TableValuedAlias) -> sa.CTE:
-    """Return the tracks between which a link can have moved by merges and edits, by link id."""
-    related = sa.select(given.c.id, given.c.track_id).cte("related", recursive=True)
+    """Return the tracks between which the links can have moved by merges and edits."""
+    related = sa.select(given.c.track_id).cte("related", recursive=True)
     merged = sa.select(track.c.id).where(track.c.new_id == related.c.track_id)
     edited = sa.select(sa.func.unnest(edit.c.track_ids)).where(
         edit.c.track_ids.op("@>")(array([related.c.track_id]))
     )
     more = merged.union_all(edited).lateral("more")
-    return related.union(sa.select(related.c.id, more.c.id).join_from(related, more, sa.true()))
+    return related.union(sa.select(more.c.id).select_from(related).join(more, sa.true()))
