@@ -7,6 +7,7 @@ from api.edits.admin_endpoint import EditEndpoint
 from api.edits.parameters import need_id, need_ids, need_uuid
 from api.http.parameters import Parameters
 from pipeline.catalog.edits.edit_log import Author
+from pipeline.catalog.edits.errors import NotInCatalogueError, UnknownFingerprintError
 from pipeline.catalog.edits.fingerprint_edits import remove_fingerprint, split_track
 from pipeline.catalog.edits.link_edits import link_mbid, remove_text, unlink_mbid
 from pipeline.catalog.edits.undo import undo_edit
@@ -43,7 +44,9 @@ class RemoveFingerprintEndpoint(EditEndpoint):
 
     def edit(self, author: Author, parameters: Parameters) -> dict[str, Any]:
         """Remove the fingerprint."""
-        fingerprint_id = need_id(parameters, "fingerprint_id", _FINGERPRINT)
+        fingerprint_id = need_id(
+            parameters, "fingerprint_id", _FINGERPRINT, UnknownFingerprintError
+        )
         return {"edit_id": remove_fingerprint(self.databases, author, fingerprint_id)}
 
 
@@ -55,7 +58,7 @@ class RemoveTextEndpoint(EditEndpoint):
     def edit(self, author: Author, parameters: Parameters) -> dict[str, Any]:
         """Remove the text."""
         track = _need_track(parameters)
-        text_id = need_id(parameters, "text_id", "the id of a submitted text")
+        text_id = need_id(parameters, "text_id", "the id of a submitted text", NotInCatalogueError)
         return {"edit_id": remove_text(self.databases, author, track, text_id)}
 
 
@@ -67,7 +70,12 @@ class SplitTrackEndpoint(EditEndpoint):
     def edit(self, author: Author, parameters: Parameters) -> dict[str, Any]:
         """Split the track; the reply also has the public id of the new track."""
         track = _need_track(parameters)
-        ids = need_ids(parameters, "fingerprint_id", f"{_FINGERPRINT}; repeat it for several")
+        ids = need_ids(
+            parameters,
+            "fingerprint_id",
+            f"{_FINGERPRINT}; repeat it for several",
+            UnknownFingerprintError,
+        )
         made = split_track(self.databases, author, track, ids)
         return {"edit_id": made.edit_id, "new_track": {"id": str(made.gid)}}
 
@@ -79,7 +87,7 @@ class UndoEndpoint(EditEndpoint):
 
     def edit(self, author: Author, parameters: Parameters) -> dict[str, Any]:
         """Undo the edit; the reply has the id of the undo."""
-        undone = need_id(parameters, "edit_id", "the id of an edit")
+        undone = need_id(parameters, "edit_id", "the id of an edit", NotInCatalogueError)
         return {"edit_id": undo_edit(self.databases, author, undone)}
 
 

@@ -1,10 +1,15 @@
 """Parses the parameters of edits: ids, UUIDs and the note."""
 
+import re
+from typing import Final
 from uuid import UUID
 
 from api.http.errors import InvalidUUIDError, InvalidValueError, MissingParameterError
-from api.http.parameters import MAX_ID, NIL, Parameters, parse_int, parse_uuid
+from api.http.parameters import MAX_ID, NIL, Parameters, parse_uuid
 from pipeline.catalog.edits.edit_log import MAX_NOTE
+from pipeline.catalog.edits.errors import NotInCatalogueError
+
+_ID: Final = re.compile(r"-?[0-9]{1,100}")
 
 
 def need_note(parameters: Parameters) -> str:
@@ -43,24 +48,40 @@ def need_uuid(parameters: Parameters, name: str, hint: str) -> UUID:
     return found
 
 
-def need_ids(parameters: Parameters, name: str, hint: str) -> list[int]:
-    """Return the ids of a repeated parameter; 0, which no row has, for a number out of range.
+def need_ids(
+    parameters: Parameters, name: str, hint: str, unknown: type[NotInCatalogueError]
+) -> list[int]:
+    """Return the ids of a repeated parameter, which are in the range of the database.
 
     Args:
         parameters: the parameters of the request.
-        name: the name of the parameter.
+        name: the name of the parameter: the name of an object and ``_id``.
         hint: a description of the values, for the error.
+        unknown: the error for an object that does not exist.
 
     Raises:
-        MissingParameterError: the parameter is absent, or a value is not an integer.
+        MissingParameterError: the parameter is absent, or a value is not in ASCII digits.
+        NotInCatalogueError: an id is out of range, so no object has it; of type `unknown`.
     """
-    numbers = [parse_int(text) for text in parameters.get_all(name)]
-    ids = [number for number in numbers if number is not None]
-    if not ids or len(ids) < len(numbers):
+    texts = [text.strip() for text in parameters.get_all(name)]
+    if not texts or not all(_ID.fullmatch(text) for text in texts):
         raise MissingParameterError(name, hint)
-    return [number if 1 <= number <= MAX_ID else 0 for number in ids]
+    ids = [int(text) for text in texts]
+    for number in ids:
+        if not 1 <= number <= MAX_ID:
+            raise unknown(f"there is no {name.removesuffix('_id')} {number}")
+    return ids
 
 
-def need_id(parameters: Parameters, name: str, hint: str) -> int:
-    """Return the first id; see `need_ids`."""
-    return need_ids(parameters, name, hint)[0]
+def need_id(
+    parameters: Parameters, name: str, hint: str, unknown: type[NotInCatalogueError]
+) -> int:
+    """Return the id of a parameter that is given once; see `need_ids`.
+
+    Raises:
+        InvalidValueError: the parameter is given several times.
+    """
+    found = need_ids(parameters, name, hint, unknown)
+    if len(found) > 1:
+        raise InvalidValueError(name, "give it only once")
+    return found[0]

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from pipeline.catalog.bulk_statements import is_one_of
 from pipeline.catalog.fingerprint.tables import track, track_mbid
+from pipeline.catalog.fingerprint.unlinked_mbids import unlinked_by_edits
 from pipeline.catalog.ingest.tables import track_mbid_change
 from pipeline.runtime.databases import Databases
 
@@ -36,7 +37,7 @@ class DisabledLink:
 def find_disabled_links(databases: Databases, limit: int) -> list[DisabledLink]:
     """Return the links that are disabled and not merged, at most `limit`.
 
-    The one that was disabled last is first. A link that only an edit disabled is left out.
+    The one that was disabled last is first. A link that an edit disabled is left out.
 
     Args:
         databases: the changes are in ``ingest``, the links in ``fingerprint``.
@@ -74,12 +75,25 @@ def _changes(databases: Databases, before: int | None) -> list[sa.Row[Any]]:
 def _disabled(
     databases: Databases, link_ids: dict[int, sa.Row[Any]]
 ) -> dict[int, tuple[UUID, UUID, int]]:
-    """Return track, MBID and sources of the links that are disabled and not merged, by id."""
+    """Return track, MBID and sources of the links that are disabled and not merged, by id.
+
+    Links that an edit disabled are left out.
+    """
     statement = (
-        sa.select(track_mbid.c.id, track.c.gid, track_mbid.c.mbid, track_mbid.c.submission_count)
+        sa.select(
+            track_mbid.c.id,
+            track.c.id.label("track_id"),
+            track.c.gid,
+            track_mbid.c.mbid,
+            track_mbid.c.submission_count,
+        )
         .join_from(track_mbid, track, track_mbid.c.track_id == track.c.id)
         .where(is_one_of(track_mbid.c.id, link_ids))
         .where(track_mbid.c.disabled, track_mbid.c.merged_into.is_(None))
     )
     with databases.engine("fingerprint", read_only=True).connect() as connection:
-        return {link_id: tuple(link) for link_id, *link in connection.execute(statement)}
+        rows = connection.execute(statement).all()
+        unlinked = unlinked_by_edits(connection, {row.id: (row.track_id, row.mbid) for row in rows})
+    return {
+        row.id: (row.gid, row.mbid, row.submission_count) for row in rows if row.id not in unlinked
+    }

@@ -1,6 +1,7 @@
 """Describes one track for an operator: fingerprints, links, texts and history, as JSON values."""
 
 from collections.abc import Collection, Iterable, Mapping
+from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
@@ -42,7 +43,9 @@ def report_track(databases: Databases, name: TrackName) -> Report | None:
     """Return the description of a track; None if there is none.
 
     `sources` is the number of submissions that confirmed a fingerprint or a link. The history has
-    edits, merges, and changes of links by periodic tasks, oldest first.
+    edits, merges, and changes of links by periodic tasks, oldest first. A merged track has the time
+    at which it was redirected to this track; the tracks that were merged into it before have the
+    same time, because the database has no other.
 
     Args:
         databases: all four are read.
@@ -68,8 +71,8 @@ def report_track(databases: Databases, name: TrackName) -> Report | None:
     recordings = recordings_of_tracks(databases, [found.id]).get(found.id, [])
     report["mbids"] = [_recording(each) for each in recordings]
     history += [
-        {"time": each["merged"], "kind": "merge", "changed": [f"track {each['gid']}"]}
-        for each in merged
+        {"time": time, "kind": "merge", "changed": [f"track {each['gid']}" for each in group]}
+        for time, group in groupby(merged, key=lambda each: each["redirected"])
     ]
     history += _link_changes(databases, {each.link_id: each.mbid for each in recordings})
     report["history"] = sorted(history, key=lambda each: each["time"])
@@ -78,13 +81,14 @@ def report_track(databases: Databases, name: TrackName) -> Report | None:
 
 
 def _merged(connection: sa.Connection, found: Track) -> list[Report]:
+    redirected = sa.func.coalesce(track.c.updated, track.c.created)
     statement = (
-        sa.select(track.c.id, track.c.gid, track.c.updated)
+        sa.select(track.c.id, track.c.gid, redirected.label("redirected"))
         .where(track.c.new_id == found.id)
-        .order_by(track.c.updated, track.c.id)
+        .order_by(redirected, track.c.id)
     )
     return [
-        {"id": row.id, "gid": str(row.gid), "merged": row.updated}
+        {"id": row.id, "gid": str(row.gid), "redirected": row.redirected}
         for row in connection.execute(statement)
     ]
 

@@ -207,6 +207,13 @@ def test_errors(service: Service) -> None:
     assert code_of(service.edit("undo", edit_id=2**40)) == 100
     assert code_of(service.edit("undo", edit_id=1, note="n" * 2001)) == 103
     assert code_of(service.edit("split_track", trackid=gid, fingerprint_id=["2", "x"])) == 2
+    assert code_of(service.edit("remove_fingerprint", fingerprint_id=["1", "2"])) == 103
+    assert code_of(service.edit("remove_fingerprint", fingerprint_id="1_0")) == 2
+    for number in (2**40, -1, 0):
+        for path, code in (("remove_fingerprint", 18), ("split_track", 18), ("undo", 100)):
+            unknown = service.edit(path, trackid=gid, fingerprint_id=number, edit_id=number)
+            assert code_of(unknown) == code
+            assert error_of(unknown)["message"].endswith(f" {number}")
     assert code_of(service.edit("split_track", trackid=gid, fingerprint_id=[1, 2])) == 104
     assert code_of(service.edit("link_mbid", trackid=gid, mbid=MBID)) == 104
     for method in ("GET", "PUT", "DELETE", "HEAD", "OPTIONS"):

@@ -22,7 +22,7 @@ from pipeline.catalog.edits.fingerprint_edits import remove_fingerprint, split_t
 from pipeline.catalog.edits.link_edits import link_mbid, remove_text, unlink_mbid
 from pipeline.catalog.edits.row_changes import RowChange
 from pipeline.catalog.edits.undo import undo_edit
-from pipeline.catalog.fingerprint.tracks import TrackName, find_tracks
+from pipeline.catalog.fingerprint.tracks import TrackName, find_current_track, find_merged_tracks
 from pipeline.runtime.databases import Databases
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -72,20 +72,28 @@ def edits() -> None:
 
 
 @edits.command("list")
-@click.option("--track", type=TrackParameter(), help="Only edits of this track.")
+@click.option(
+    "--track",
+    type=TrackParameter(),
+    help="Only edits of this track and of the tracks that were merged into it.",
+)
 @limit_option(20, "edits")
 @data_directory.option
 def list_edits(data_dir: Path, track: TrackName | None, limit: int) -> None:
-    """List edits, newest first, as JSON."""
+    """List edits, newest first, as JSON.
+
+    For a merged track, the edits of the target of the merge are listed.
+    """
     with open_databases(data_dir, "edits") as databases:
         with databases.engine("fingerprint").connect() as connection:
             if track is None:
                 found = edit_log.newest_edits(connection, limit)
             else:
-                known = find_tracks(connection, [track]).get(track)
+                known = find_current_track(connection, track)
                 if known is None:
                     raise StackError(f"there is no track {track}")
-                found = edit_log.edits_of_tracks(connection, [known.id], limit)
+                ids = [known.id, *find_merged_tracks(connection, [known.id])]
+                found = edit_log.edits_of_tracks(connection, ids, limit)
         names = _names(databases, found)
     echo_json([_described(each, names) for each in found])
 

@@ -27,7 +27,7 @@ def echo_track(report: Report) -> None:
     _echo_section("texts", ("id", "sources", "text"), map(_text, report["texts"]))
     _echo_section("PUIDs", ("puid", "sources"), report["puids"])
     _echo_section("foreign ids", ("foreignid", "sources"), report["foreignids"])
-    _echo_section("merged tracks", ("id", "gid", "merged"), report["merged_tracks"])
+    _echo_section("merged tracks", ("id", "gid", "redirected"), report["merged_tracks"])
     _echo_section(
         "history",
         ("time", "kind", "edit", "account", "note", "changed", "undone_by"),

@@ -57,6 +57,10 @@ class Edit:
         """Return the names of the changed objects, each once."""
         return list(dict.fromkeys(change.subject() for change in self.changes))
 
+    def rows(self) -> set[tuple[str, int]]:
+        """Return table and id of each changed row."""
+        return {(change.table.name, change.id) for change in self.changes}
+
 
 class EditInProgress:
     """The transaction of an edit.
@@ -136,16 +140,10 @@ def edits_of_tracks(
     return _read(connection, edit.c.track_ids.op("&&")(ids), limit)
 
 
-def later_edits(connection: sa.Connection, of: Edit) -> list[int]:
-    """Return the ids of later edits that changed a row of this edit, oldest first."""
-    rows = {(change.table.name, change.id) for change in of.changes}
+def later_edits(connection: sa.Connection, of: Edit) -> list[Edit]:
+    """Return the later edits of the tracks of an edit, oldest first."""
     ids = array(list(of.track_ids), type_=sa.Integer)
-    found = _read(connection, (edit.c.id > of.id) & edit.c.track_ids.op("&&")(ids))
-    return [
-        each.id
-        for each in reversed(found)
-        if rows & {(change.table.name, change.id) for change in each.changes}
-    ]
+    return _read(connection, (edit.c.id > of.id) & edit.c.track_ids.op("&&")(ids))[::-1]
 
 
 def undone_edit(connection: sa.Connection, edit_id: int) -> int | None:

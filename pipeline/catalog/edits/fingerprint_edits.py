@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from pipeline.catalog.bulk_statements import is_one_of
 from pipeline.catalog.edits.edit_log import Author, EditInProgress, making_edit
-from pipeline.catalog.edits.errors import EditRefusedError, UnknownFingerprintError
+from pipeline.catalog.edits.errors import EditRefusedError, UnknownFingerprintError, listed
 from pipeline.catalog.edits.split_links import split_links
 from pipeline.catalog.fingerprint.tables import fingerprint, track
 from pipeline.catalog.fingerprint.tracks import Track, TrackName
@@ -94,15 +94,11 @@ def _check_split(edit: EditInProgress, old: Track, wanted: Collection[int]) -> N
     owners = dict(edit.connection.execute(statement).all())
     unknown = [one for one in wanted if one not in owners]
     if unknown:
-        raise UnknownFingerprintError(f"there is no fingerprint {_listed(unknown)}")
+        raise UnknownFingerprintError(f"there is no fingerprint {listed(unknown)}")
     others = [one for one in wanted if owners[one] != old.id]
     if others:
-        raise EditRefusedError(f"fingerprint {_listed(others)} is not of track {old.gid}")
+        raise EditRefusedError(f"fingerprint {listed(others)} is not of track {old.gid}")
     if not wanted or len(wanted) == len(owners):
         raise EditRefusedError(
             f"track {old.gid} has {len(owners)} fingerprints: give some of them, but not all"
         )
-
-
-def _listed(ids: Collection[int]) -> str:
-    return ", ".join(map(str, ids))

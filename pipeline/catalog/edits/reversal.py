@@ -1,25 +1,24 @@
 """Reverses recorded changes of rows, and finds later changes of these rows."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from pipeline.catalog.edits.row_changes import NAMES, Row, RowChange, RowRecorder, subject
-from pipeline.catalog.fingerprint.tables import (
-    fingerprint,
-    track,
-    track_foreignid,
-    track_mbid,
-    track_meta,
-    track_puid,
+from pipeline.catalog.edits.row_changes import (
+    LINKS,
+    NAMES,
+    Row,
+    RowChange,
+    RowRecorder,
+    full_name,
 )
+from pipeline.catalog.fingerprint.tables import fingerprint, track, track_mbid
 from pipeline.catalog.fingerprint.tracks import find_tracks
 
-_LINKS: Final = (track_mbid, track_puid, track_meta, track_foreignid)
-
 _REFERENCES: Final[Mapping[sa.Table, Sequence[sa.Column[Any]]]] = {
-    track: (fingerprint.c.track_id, *(table.c.track_id for table in _LINKS), track.c.new_id),
+    track: (fingerprint.c.track_id, *(table.c.track_id for table in LINKS), track.c.new_id),
     track_mbid: (track_mbid.c.merged_into,),
 }
 """The columns that refer to the rows of a table."""
@@ -36,13 +35,15 @@ class Reversal:
 
     Args:
         rows: makes the changes and records them.
+        edited: the time of the edit.
 
     Attributes:
         conflicts: the later changes, one text for each.
     """
 
-    def __init__(self, rows: RowRecorder) -> None:
+    def __init__(self, rows: RowRecorder, edited: datetime) -> None:
         self._rows = rows
+        self._edited = edited
         self.conflicts: list[str] = []
 
     def run(self, changes: Sequence[RowChange]) -> None:
@@ -60,7 +61,7 @@ class Reversal:
         """Delete a row that the edit inserted."""
         current = self._rows.lock(change.table, change.id)
         if current is None:
-            return [f"{_name(change.table, after)} was removed"]
+            return [f"{full_name(change.table, after)} was removed"]
         reasons = _differences(change.table, after, current, after.keys() - {"updated"})
         reasons = reasons or self._references(change, after)
         if not reasons:
@@ -81,10 +82,12 @@ class Reversal:
             return merged
         current = self._rows.lock(change.table, change.id)
         if current is None:
-            return [f"{_name(change.table, after)} was removed"]
+            return [f"{full_name(change.table, after)} was removed"]
         reasons = _differences(change.table, after, current, after.keys() - {*_TIMES, _COUNT})
         changed = [name for name in before if before[name] != after[name] and name not in _TIMES]
         values = {name: before[name] for name in changed}
+        if not reasons and values.keys() - {_COUNT}:
+            reasons = self._occupants(change, before)
         if _COUNT in values:
             # Submissions since the edit stay counted.
             values[_COUNT] = current[_COUNT] + before[_COUNT] - after[_COUNT]
@@ -108,15 +111,26 @@ class Reversal:
         return [f"track {found.gid} was merged into track {target.gid}"]
 
     def _occupants(self, change: RowChange, before: Row) -> list[str]:
-        """Return whether rows with the id or the unique values of a deleted row exist again."""
-        table = change.table
-        same = table.c.id == change.id
-        if table in _LINKS:
+        """Return the other rows with the id or the unique values of the row before the edit."""
+        table, named = change.table, full_name(change.table, before)
+        other = table.c.id != change.id
+        if table is fingerprint:
+            # Equal fingerprints can exist. Only one that was added since replaces the row.
+            same = other & (table.c.gid == before["gid"]) & (table.c.created >= self._edited)
+        elif table in LINKS:
             value = NAMES[table][1]
-            same |= (table.c.track_id == before["track_id"]) & (table.c[value] == before[value])
-        statement = sa.select(table.c.id).where(same)
-        found = self._rows.connection.execute(statement).scalars().all()
-        return [f"{_name(table, before)} was added again"] if found else []
+            of_track = table.c.track_id == before["track_id"]
+            same = other & of_track & (table.c[value] == before[value])
+        else:
+            same = other & (table.c.gid == before["gid"])
+        if change.after is None:
+            same |= table.c.id == change.id
+        statement = sa.select(table.c.id).where(same).order_by(table.c.id)
+        found = self._rows.connection.execute(statement).scalars()
+        again = f"{named} was added again"
+        if table is fingerprint:
+            return [f"{again} as fingerprint {row_id}" for row_id in found]
+        return [again for _ in found]
 
     def _references(self, change: RowChange, after: Row) -> list[str]:
         """Return the rows that refer to a row."""
@@ -125,10 +139,10 @@ class Reversal:
             table = column.table
             word, shown = NAMES[table]
             named = sa.select(table.c[shown]).where(column == change.id).order_by(table.c.id)
-            verb = "is linked to" if table in _LINKS else "belongs to"
+            verb = "is linked to" if table in LINKS else "belongs to"
             if column.name in ("new_id", "merged_into"):
                 verb = "was merged into"
-            target = _name(change.table, after)
+            target = full_name(change.table, after)
             values = self._rows.connection.execute(named).scalars()
             reasons += [f"{word} {value} {verb} {target}" for value in values]
         return reasons
@@ -136,12 +150,7 @@ class Reversal:
 
 def _differences(table: sa.Table, after: Row, current: Row, names: set[str]) -> list[str]:
     return [
-        f"{_name(table, after)}: {name} is {current[name]} and was {after[name]} after the edit"
+        f"{full_name(table, after)}: {name} is {current[name]} and was {after[name]} after the edit"
         for name in sorted(names)
         if current[name] != after[name] and not isinstance(after[name], bytes)
     ]
-
-
-def _name(table: sa.Table, row: Row) -> str:
-    value = subject(table, row)
-    return f"the link of track {row['track_id']} to {value}" if table in _LINKS else value

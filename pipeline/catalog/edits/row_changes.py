@@ -24,6 +24,9 @@ TABLES: Final[Mapping[str, sa.Table]] = {
 }
 """The tables that edits change, by name. Each has the columns ``id`` and ``updated``."""
 
+LINKS: Final = (track_mbid, track_puid, track_meta, track_foreignid)
+"""The tables of links."""
+
 NAMES: Final[Mapping[sa.Table, tuple[str, str]]] = {
     track: ("track", "gid"),
     fingerprint: ("fingerprint", "id"),
@@ -137,6 +140,12 @@ def subject(table: sa.Table, row: Row) -> str:
     """Return the name of a track or a fingerprint, or the value of a link."""
     word, column = NAMES[table]
     return f"{word} {row[column]}"
+
+
+def full_name(table: sa.Table, row: Row) -> str:
+    """Return the name of a track or a fingerprint; for a link the names of both its ends."""
+    value = subject(table, row)
+    return f"the link of track {row['track_id']} to {value}" if table in LINKS else value
 
 
 def _row_to_json(row: Row | None) -> dict[str, Any] | None:

@@ -5,7 +5,8 @@ compared, because a split or a merge of tracks before may have given a value ano
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,7 +18,8 @@ from pipeline.catalog.fingerprint.tables import foreignid, foreignid_vendor, met
 from pipeline.catalog.fingerprint.track_merge_links import KINDS, LinkKind, TrackLink, lock_links
 from pipeline.catalog.ingest.tables import submission_result
 
-Counts = Mapping[UUID | int, int]
+Times = Mapping[UUID | int, Sequence[datetime | None]]
+"""For each value, the times when its submissions were imported; None for an unknown time."""
 
 _SUBMITTED: Final[Mapping[str, sa.Column[Any]]] = {
     "mbid": submission_result.c.mbid,
@@ -47,25 +49,33 @@ def split_links(
     for kind in KINDS:
         links = lock_links(rows.connection, kind, [old_id])
         if links:
-            counts = _counts(rows.connection, ingest, kind, fingerprint_ids)
-            _split(rows, kind, links, _by_link(links, counts), new_id)
+            times = submission_times(rows.connection, ingest, kind, fingerprint_ids)
+            _split(rows, kind, links, _by_link(links, times), new_id)
 
 
-def _counts(
+def submission_times(
     connection: sa.Connection,
     ingest: sa.Connection,
     kind: LinkKind,
     fingerprint_ids: Collection[int],
-) -> Counts:
-    """Return the number of submissions of the fingerprints by the value that they linked."""
+) -> Times:
+    """Return the submissions of the fingerprints by the value that they linked.
+
+    Args:
+        connection: a connection to the fingerprint database.
+        ingest: a connection to the ingest database.
+        kind: the kind of the links.
+        fingerprint_ids: the ids of the fingerprints.
+    """
     submitted = _SUBMITTED[kind.value]
     statement = (
-        sa.select(submitted, sa.func.count())
+        sa.select(submitted, submission_result.c.handled_at)
         .where(is_one_of(submission_result.c.fingerprint_id, fingerprint_ids))
         .where(submitted.is_not(None))
-        .group_by(submitted)
     )
-    found: dict[Any, int] = dict(ingest.execute(statement).all())
+    found: dict[Any, list[datetime | None]] = {}
+    for value, time in ingest.execute(statement):
+        found.setdefault(value, []).append(time)
     if kind.value == "meta_id":
         ids = sa.select(meta.c.gid, meta.c.id).where(is_one_of(meta.c.gid, found))
     elif kind.value == "foreignid_id":
@@ -78,8 +88,11 @@ def _counts(
     return {value: found[key] for key, value in connection.execute(ids)}
 
 
-def _by_link(links: Collection[TrackLink], counts: Counts) -> Counter[int]:
-    """Return the number of submissions by link id; those of a merged link are of its target."""
+def _by_link(links: Collection[TrackLink], times: Times) -> Counter[int]:
+    """Return the number of submissions by link id; those of a merged link are of its target.
+
+    Submissions before the link are those of an equal link that an edit removed.
+    """
     by_id = {link.id: link for link in links}
     found: Counter[int] = Counter()
     for link in links:
@@ -87,8 +100,13 @@ def _by_link(links: Collection[TrackLink], counts: Counts) -> Counter[int]:
         while end.merged_into in by_id and end.merged_into not in passed:
             passed.add(end.merged_into)
             end = by_id[end.merged_into]
-        found[end.id] += counts.get(link.value, 0)
+        found[end.id] += len(times_since(times.get(link.value, ()), link.created))
     return found
+
+
+def times_since(times: Sequence[datetime | None], start: datetime | None) -> list[datetime | None]:
+    """Return the times after a start, and the unknown ones."""
+    return [time for time in times if time is None or start is None or time >= start]
 
 
 def _split(
@@ -118,7 +136,8 @@ def _with_merged(moved: Collection[int], links: Collection[TrackLink]) -> set[in
 
 def _divide(rows: RowRecorder, kind: LinkKind, link: TrackLink, count: int, new_id: int) -> None:
     """Give the new track an equal link with a part of the submissions."""
-    values = {kind.value: link.value, "track_id": new_id, "submission_count": count}
+    values: dict[str, Any] = {kind.value: link.value, "track_id": new_id}
+    values |= {"submission_count": count, "created": link.created}
     if kind.table is track_mbid:
         values["disabled"] = link.disabled
     rows.update(kind.table, link.id, {"submission_count": link.submission_count - count})

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 
 from pipeline.catalog.edits import edit_log
 from pipeline.catalog.edits.edit_log import Author, Edit, making_edit
-from pipeline.catalog.edits.errors import EditRefusedError
+from pipeline.catalog.edits.errors import EditRefusedError, listed
+from pipeline.catalog.edits.later_splits import find_later_splits
 from pipeline.catalog.edits.reversal import Reversal
 from pipeline.catalog.fingerprint.track_merge_links import KINDS, lock_links
 from pipeline.catalog.fingerprint.tracks import find_tracks
@@ -23,7 +24,7 @@ def undo_edit(databases: Databases, author: Author, edit_id: int) -> int:
     Submissions that were counted since the edit stay counted.
 
     Args:
-        databases: ``fingerprint`` is changed.
+        databases: ``fingerprint`` is changed, ``ingest`` is read.
         author: the account that undoes the edit, and the reason.
         edit_id: the id of the edit.
 
@@ -37,11 +38,14 @@ def undo_edit(databases: Databases, author: Author, edit_id: int) -> int:
         _refuse_undone(made.connection, undone)
         made.undoes = edit_id
         _lock(made.connection, undone)
-        reversal = Reversal(made.rows)
+        later = edit_log.later_edits(made.connection, undone)
+        with databases.engine("ingest").connect() as ingest:
+            conflicts = find_later_splits(made.connection, ingest, undone, later)
+        reversal = Reversal(made.rows, undone.created)
         reversal.run(undone.changes)
-        if reversal.conflicts:
-            later = edit_log.later_edits(made.connection, undone)
-            raise EditRefusedError(_changed_since(edit_id, reversal.conflicts, later))
+        conflicts += reversal.conflicts
+        if conflicts:
+            raise EditRefusedError(_changed_since(undone, conflicts, later))
     return made.id
 
 
@@ -62,9 +66,10 @@ def _refuse_undone(connection: sa.Connection, edit: Edit) -> None:
     raise EditRefusedError(f"edit {edit.id} was undone by edit {edit.undone_by}{hint}")
 
 
-def _changed_since(edit_id: int, conflicts: Sequence[str], later: Sequence[int]) -> str:
-    reasons = "; ".join(conflicts)
-    text = f"edit {edit_id} can't be undone, because its rows have changed since: {reasons}"
-    if later:
-        text += f" (later edits of these rows: {', '.join(map(str, later))})"
+def _changed_since(edit: Edit, conflicts: Sequence[str], later: Sequence[Edit]) -> str:
+    reasons = listed(conflicts, "; ")
+    text = f"edit {edit.id} can't be undone, because its rows have changed since: {reasons}"
+    of_rows = [each.id for each in later if edit.rows() & each.rows()]
+    if of_rows:
+        text += f" (later edits of these rows: {listed(of_rows)})"
     return text

@@ -5,7 +5,7 @@ first. The links determine how the sources move, so the next run completes a run
 interrupted between the commits.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -22,6 +22,7 @@ from pipeline.catalog.fingerprint.mbid_links import (
     lock_links,
     store_links,
 )
+from pipeline.catalog.fingerprint.unlinked_mbids import unlinked_by_edits
 from pipeline.catalog.ingest.tables import track_mbid_change, track_mbid_source
 from pipeline.runtime.databases import Databases, limit_statements
 
@@ -43,9 +44,9 @@ class MbidMerge:
 def merge_mbids(databases: Databases, source: UUID, target: UUID) -> MbidMerge:
     """Merge an MBID into another one on each track that has it; a second run changes nothing.
 
-    The target's link gets the source's submissions, and is disabled only if both links were. A new
-    target's link has the state of the source's link. The source's link stays, disabled and without
-    submissions, and refers to the target's link.
+    The target's link gets the source's submissions, and is disabled only if both links were or an
+    edit disabled it. A new target's link has the state of the source's link. The source's link
+    stays, disabled and without submissions, and refers to the target's link.
 
     Args:
         databases: ``fingerprint`` and ``ingest`` are changed.
@@ -90,10 +91,11 @@ def _merge_links(
 ) -> tuple[MbidMerge, dict[int, int]]:
     links = lock_links(connection, source)
     links += add_links(connection, target, _missing_targets(links, source, target))
+    unlinked = _unlinked(connection, links, source, target)
     changed: list[MbidLink] = []
     refused: list[int] = []
     for track_id, of_track in _by_track(links):
-        result = merge_in_track(of_track, source, target)
+        result = merge_in_track(of_track, source, target, unlinked)
         if result is None:
             refused.append(track_id)
         else:
@@ -104,7 +106,19 @@ def _merge_links(
     return MbidMerge(merged, tuple(refused)), {old: new for old, new in moves.items() if new}
 
 
-def merge_in_track(links: Sequence[MbidLink], source: UUID, target: UUID) -> list[MbidLink] | None:
+def _unlinked(
+    connection: sa.Connection, links: Iterable[MbidLink], source: UUID, target: UUID
+) -> frozenset[int]:
+    """Return the links that an edit disabled, of the tracks where the merge could enable one."""
+    tracks = {link.track_id for link in links if link.mbid == source and not link.disabled}
+    tracks &= {link.track_id for link in links if link.mbid == target and link.disabled}
+    disabled = (link for link in links if link.disabled and link.track_id in tracks)
+    return unlinked_by_edits(connection, {link.id: (link.track_id, link.mbid) for link in disabled})
+
+
+def merge_in_track(
+    links: Sequence[MbidLink], source: UUID, target: UUID, unlinked: Collection[int] = ()
+) -> list[MbidLink] | None:
     """Merge the MBID links of one track in place; return the changed ones.
 
     Args:
@@ -112,6 +126,8 @@ def merge_in_track(links: Sequence[MbidLink], source: UUID, target: UUID) -> lis
             source was merged before.
         source: the MBID to merge.
         target: the MBID that replaces it.
+        unlinked: ids of links that an edit disabled. The target's link stays disabled if it or a
+            link that was merged into it is one of them.
 
     Returns:
         The changed links, empty if they were merged before. None if the merge is refused: the
@@ -123,11 +139,12 @@ def merge_in_track(links: Sequence[MbidLink], source: UUID, target: UUID) -> lis
         return None
     if old.merged_into == new.id and not old.submission_count:
         return []
+    targets = {new.id, *(link.id for link in links if link.merged_into == new.id)}
     pointing = [link for link in links if link.merged_into == old.id]
     for link in (old, *pointing):
         link.merged_into = new.id
     new.submission_count += old.submission_count
-    new.disabled = new.disabled and old.disabled
+    new.disabled = new.disabled and (old.disabled or not targets.isdisjoint(unlinked))
     old.submission_count, old.disabled = 0, True
     return [old, new, *pointing]
 

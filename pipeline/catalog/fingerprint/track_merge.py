@@ -16,12 +16,19 @@ from pipeline.catalog.fingerprint.tables import fingerprint, submission_import, 
 from pipeline.catalog.fingerprint.track_merge_links import (
     KINDS,
     LinkGroup,
+    LinkKind,
+    find_unlinked,
     group_links,
     lock_links,
     moves_of,
     store_groups,
 )
-from pipeline.catalog.fingerprint.tracks import Track, TrackName, find_tracks
+from pipeline.catalog.fingerprint.tracks import (
+    Track,
+    TrackName,
+    find_merged_tracks,
+    find_tracks,
+)
 from pipeline.catalog.ingest import import_results
 from pipeline.catalog.ingest.tables import fingerprint_source, submission_result
 from pipeline.runtime.databases import Databases
@@ -114,9 +121,16 @@ def plan_merge(
         sources=tuple(each for each in distinct if each.new_id is None),
         earlier=tuple(each for each in distinct if each.new_id is not None),
         fingerprints=_fingerprints(connection, ids),
-        redirected=_redirected(connection, [each.id for each in distinct]),
-        links=tuple(group_links(lock_links(connection, kind, ids)) for kind in KINDS),
+        redirected=tuple(find_merged_tracks(connection, (each.id for each in distinct))),
+        links=tuple(_grouped(connection, kind, ids) for kind in KINDS),
     )
+
+
+def _grouped(
+    connection: sa.Connection, kind: LinkKind, track_ids: Sequence[int]
+) -> list[LinkGroup]:
+    links = lock_links(connection, kind, track_ids)
+    return group_links(links, find_unlinked(connection, links))
 
 
 def _check(connection: sa.Connection, target: Track, sources: Sequence[Track]) -> None:
@@ -138,11 +152,6 @@ def _fingerprints(connection: sa.Connection, track_ids: Sequence[int]) -> dict[i
     statement = sa.select(fingerprint.c.id, fingerprint.c.track_id)
     wanted = statement.where(fingerprint.c.track_id.in_(track_ids))
     return dict(connection.execute(wanted).all())
-
-
-def _redirected(connection: sa.Connection, track_ids: Sequence[int]) -> tuple[int, ...]:
-    statement = sa.select(track.c.id).where(track.c.new_id.in_(track_ids))
-    return tuple(connection.execute(statement).scalars())
 
 
 def _merge_catalogue(connection: sa.Connection, plan: TrackMerge) -> None:

@@ -1,7 +1,8 @@
 """Merges the links of merged tracks: of equal links the oldest stays."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from pipeline.catalog.fingerprint.tables import (
     track_meta,
     track_puid,
 )
+from pipeline.catalog.fingerprint.unlinked_mbids import unlinked_by_edits
 from pipeline.catalog.ingest import tables as ingest
 
 
@@ -73,6 +75,7 @@ class TrackLink:
     submission_count: int
     disabled: bool = False
     merged_into: int | None = None
+    created: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +93,18 @@ class LinkGroup:
     merged_into: int | None
 
 
-def group_links(links: Sequence[TrackLink]) -> list[LinkGroup]:
+def group_links(links: Sequence[TrackLink], unlinked: Collection[int] = ()) -> list[LinkGroup]:
     """Group links by their value.
 
     The link with the lowest id stays and gets all submissions. It is disabled only if all links
-    were, and merged only if all were; otherwise the next scan of redirects merges it.
+    were or an edit disabled one of them (`unlinked`), and merged only if all were; otherwise the
+    next scan of redirects merges it.
     """
     groups: dict[UUID | int, list[TrackLink]] = {}
     for link in sorted(links, key=lambda link: link.id):
         groups.setdefault(link.value, []).append(link)
     kept = {link.id: group[0].id for group in groups.values() for link in group}
-    return [_joined(group, kept) for group in groups.values()]
+    return [_joined(group, kept, unlinked) for group in groups.values()]
 
 
 def moves_of(groups: Iterable[LinkGroup]) -> dict[int, int]:
@@ -121,12 +125,25 @@ def lock_links(
             table.c.submission_count,
             table.c.get("disabled", sa.false()),
             table.c.get("merged_into", sa.null()),
+            table.c.created,
         )
         .where(table.c.track_id.in_(track_ids))
         .order_by(table.c.id)
         .with_for_update()
     )
     return [TrackLink(*row) for row in connection.execute(statement)]
+
+
+def find_unlinked(connection: sa.Connection, links: Iterable[TrackLink]) -> frozenset[int]:
+    """Return the ids of the links to MBIDs that an edit disabled."""
+    return unlinked_by_edits(
+        connection,
+        {
+            link.id: (link.track_id, link.value)
+            for link in links
+            if isinstance(link.value, UUID) and link.disabled and link.merged_into is None
+        },
+    )
 
 
 def store_groups(
@@ -150,7 +167,9 @@ def store_groups(
         )
 
 
-def _joined(group: Sequence[TrackLink], kept: dict[int, int]) -> LinkGroup:
+def _joined(
+    group: Sequence[TrackLink], kept: dict[int, int], unlinked: Collection[int]
+) -> LinkGroup:
     first, *others = group
     ends = [link.merged_into for link in group]
     merged_into = None if None in ends else kept.get(ends[0] or 0, ends[0])
@@ -159,6 +178,6 @@ def _joined(group: Sequence[TrackLink], kept: dict[int, int]) -> LinkGroup:
         track_id=first.track_id,
         removed=tuple(link.id for link in others),
         submission_count=sum(link.submission_count for link in group),
-        disabled=all(link.disabled for link in group),
+        disabled=all(link.disabled for link in group) or any(link.id in unlinked for link in group),
         merged_into=None if merged_into == first.id else merged_into,
     )

@@ -128,6 +128,12 @@ def find_current_track(
     return find_tracks(connection, [current], lock=lock)[current]
 
 
+def find_merged_tracks(connection: sa.Connection, track_ids: Iterable[int]) -> list[int]:
+    """Return the ids of the tracks that were merged into any of these tracks."""
+    statement = sa.select(track.c.id).where(is_one_of(track.c.new_id, track_ids))
+    return list(connection.execute(statement).scalars())
+
+
 def insert_tracks(connection: sa.Connection, count: int) -> list[int]:
     """Insert tracks with random public ids; return their ids."""
     return insert_numbered(connection, track, [{"gid": uuid4()} for _ in range(count)])

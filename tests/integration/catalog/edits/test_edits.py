@@ -133,6 +133,11 @@ def test_a_refused_edit_names_the_reason_and_changes_nothing(catalogue: Catalogu
         (lambda: remove_text(databases, AUTHOR, gid, 99), NotInCatalogueError, "no text 99"),
         (lambda: remove_fingerprint(databases, AUTHOR, 99), UnknownFingerprintError, "99"),
         (lambda: split_track(databases, AUTHOR, gid, [2, 99]), UnknownFingerprintError, "99"),
+        (
+            lambda: split_track(databases, AUTHOR, gid, range(2, 10_000)),
+            UnknownFingerprintError,
+            "fingerprint 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, and 9986 more$",
+        ),
         (lambda: split_track(databases, AUTHOR, gid, [1, 2, 3]), EditRefusedError, "not all"),
         (lambda: split_track(databases, AUTHOR, gid, []), EditRefusedError, "some of them"),
         (lambda: undo_edit(databases, AUTHOR, 99), NotInCatalogueError, "no edit 99"),

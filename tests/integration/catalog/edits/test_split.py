@@ -6,11 +6,12 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.catalog.edits.fingerprint_edits import split_track
+from pipeline.catalog.edits.link_edits import remove_text
 from pipeline.catalog.edits.undo import undo_edit
 from pipeline.catalog.fingerprint import tables as fp
 from pipeline.catalog.fingerprint.mbid_merge import merge_mbids
 from pipeline.catalog.ingest import import_results
-from tests.integration.catalog.edits.conftest import AUTHOR, MBID, OTHER, PUID, Catalogue
+from tests.integration.catalog.edits.conftest import AUTHOR, MBID, OTHER, PUID, TEXT, Catalogue
 from tests.support.catalogue.synthetic import fingerprint, near_copy
 
 
@@ -121,3 +122,13 @@ def test_a_disabled_link_is_disabled_on_both_tracks(catalogue: Catalogue) -> Non
         connection.execute(sa.update(fp.track_mbid).values(disabled=True))
     new = split(catalogue, 2)
     assert catalogue.links()[OTHER] == catalogue.links(new)[OTHER] == (1, True)
+
+
+def test_a_text_follows_only_submissions_since_it_was_removed(catalogue: Catalogue) -> None:
+    remove_text(catalogue.databases, AUTHOR, catalogue.gid, 1)
+    catalogue.submit(3, mbid=None, meta=TEXT)
+    made = split_track(catalogue.databases, AUTHOR, catalogue.gid, [1])
+    assert values(catalogue, fp.track_meta, 1) == {1: 1}
+    assert values(catalogue, fp.track_meta, catalogue.track_id(made.gid)) == {}
+    split(catalogue, 3)
+    assert values(catalogue, fp.track_meta, 1) == {}

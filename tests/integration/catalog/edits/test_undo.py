@@ -15,6 +15,7 @@ from pipeline.catalog.edits.fingerprint_edits import remove_fingerprint, split_t
 from pipeline.catalog.edits.link_edits import link_mbid, remove_text, unlink_mbid
 from pipeline.catalog.edits.undo import undo_edit
 from pipeline.catalog.fingerprint import tables as fp
+from pipeline.catalog.fingerprint.mbid_merge import merge_mbids
 from pipeline.catalog.fingerprint.track_merge import merge_tracks
 from pipeline.imports.persist import StaleMatchesError
 from tests.integration.catalog.edits.conftest import AUTHOR, MBID, OTHER, TEXT, Catalogue
@@ -89,6 +90,72 @@ def test_a_text_that_was_added_again_is_named(catalogue: Catalogue) -> None:
     edit_id = remove_text(catalogue.databases, AUTHOR, catalogue.gid, 1)
     catalogue.submit(1, meta=TEXT)
     assert_refused(catalogue, edit_id, "the link of track 1 to text 1 was added again")
+
+
+def test_a_moved_link_whose_value_was_added_again_is_named(catalogue: Catalogue) -> None:
+    databases, old = catalogue.databases, UUID(int=8)
+
+    def submit_redirected() -> None:
+        catalogue.submit(1, mbid=old)
+        merge_mbids(databases, old, OTHER)
+
+    for add in (
+        lambda: catalogue.submit(1, mbid=OTHER),
+        lambda: link_mbid(databases, AUTHOR, catalogue.gid, OTHER),
+        submit_redirected,
+    ):
+        edit_id = split_track(databases, AUTHOR, catalogue.gid, [2, 3]).edit_id
+        add()
+        assert_refused(catalogue, edit_id, f"the link of track 1 to MBID {OTHER} was added again")
+        with databases.engine("fingerprint").begin() as connection:
+            again = (fp.track_mbid.c.track_id == 1) & (fp.track_mbid.c.mbid.in_([OTHER, old]))
+            connection.execute(sa.delete(fp.track_mbid).where(again))
+        undo_edit(databases, AUTHOR, edit_id)
+    edit_id = split_track(databases, AUTHOR, catalogue.gid, [1]).edit_id
+    catalogue.submit(2, meta=TEXT)
+    assert_refused(catalogue, edit_id, "the link of track 1 to text 1 was added again")
+
+
+def test_a_fingerprint_that_was_added_again_is_named(catalogue: Catalogue) -> None:
+    edit_id = remove_fingerprint(catalogue.databases, AUTHOR, 1)
+    catalogue.submit(1)
+    assert_refused(catalogue, edit_id, "fingerprint 1 was added again as fingerprint 4")
+
+
+def test_a_link_that_was_divided_since_is_named(catalogue: Catalogue) -> None:
+    databases, gid = catalogue.databases, catalogue.gid
+    before = catalogue.dump()
+    unlinked = unlink_mbid(databases, AUTHOR, gid, MBID)
+    split = split_track(databases, AUTHOR, gid, [3]).edit_id
+    assert_refused(catalogue, unlinked, f"edit {split} divided the link of track 1 to MBID {MBID}")
+    undo = undo_edit(databases, AUTHOR, split)
+    again = undo_edit(databases, AUTHOR, undo)
+    assert_refused(catalogue, unlinked, f"edit {again} divided")
+    undo_edit(databases, AUTHOR, again)
+    undo_edit(databases, AUTHOR, unlinked)
+    assert catalogue.dump() == before
+
+
+def test_a_split_of_the_fingerprints_of_a_removed_text_is_named(catalogue: Catalogue) -> None:
+    databases, gid = catalogue.databases, catalogue.gid
+    catalogue.submit(3, mbid=None, meta=TEXT)
+    removed = remove_text(databases, AUTHOR, gid, 1)
+    other = split_track(databases, AUTHOR, gid, [2]).edit_id
+    split = split_track(databases, AUTHOR, gid, [3]).edit_id
+    text = f"edit {split} moved fingerprints that confirmed the link of track 1 to text 1"
+    assert_refused(catalogue, removed, text)
+    undo_edit(databases, AUTHOR, split)
+    undo_edit(databases, AUTHOR, removed)
+    undo_edit(databases, AUTHOR, other)
+    counts = [row.submission_count for row in catalogue.importer.rows(fp.track_meta)]
+    assert counts == [2]
+
+
+def test_of_many_reasons_the_first_ten_are_named(catalogue: Catalogue) -> None:
+    split = split_track(catalogue.databases, AUTHOR, catalogue.gid, [2])
+    for seed in range(20, 32):
+        link_mbid(catalogue.databases, AUTHOR, split.gid, UUID(int=seed))
+    assert_refused(catalogue, split.edit_id, f"{UUID(int=29)} is linked", "; and 2 more")
 
 
 def test_random_edits_undone_in_reverse_order_give_the_first_state(catalogue: Catalogue) -> None:

@@ -147,6 +147,22 @@ def test_a_track_is_shown_with_its_history(run: Run, gid: UUID, importer: Import
     assert "there is no track 99" in run("tracks", "show", 99).output
 
 
+def test_edits_and_history_of_a_merged_track_are_those_of_the_target(
+    run: Run, gid: UUID, importer: Importer
+) -> None:
+    merged = [importer.run(importer.receipt(fingerprint(seed)))[0].track_gid for seed in (50, 51)]
+    first, target = (each for each in merged if each)
+    merge_tracks(importer.databases, gid, [first])
+    printed(run("edits", "unlink-mbid", gid, OTHER, *NOTE))
+    merge_tracks(importer.databases, target, [gid])
+    printed(run("edits", "unlink-mbid", target, MBID, *NOTE))
+    for each in (first, gid, target):
+        assert [edit["id"] for edit in printed(run("edits", "list", "--track", each))] == [2, 1]
+        history = printed(run("tracks", "show", each, "--json"))["history"]
+        [redirect] = [entry["changed"] for entry in history if entry["kind"] == "merge"]
+        assert sorted(redirect) == sorted([f"track {gid}", f"track {first}"])
+
+
 def test_links_that_a_periodic_task_disabled_are_listed_until_they_are_enabled(
     run: Run, gid: UUID, importer: Importer
 ) -> None:
@@ -161,3 +177,5 @@ def test_links_that_a_periodic_task_disabled_are_listed_until_they_are_enabled(
     printed(run("edits", "link-mbid", gid, OTHER, *NOTE))
     assert printed(run("tracks", "disabled-links")) == []
     assert not any(row.disabled for row in importer.rows(fp.track_mbid))
+    printed(run("edits", "unlink-mbid", gid, OTHER, *NOTE))
+    assert printed(run("tracks", "disabled-links")) == []
