@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from cli.commands.admin.index_serve import serve
+from cli.commands.admin.stored_files import require_files
 from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.effective_settings import settings_for_command
@@ -121,6 +122,7 @@ def verify(data_dir: Path, directory: Path | None) -> None:
     if settings.protocol == "http":
         _check_servers(settings)
         return
+    require_files(settings.path, "index", "[fingerprint_index] path")
     problems = verify_index(settings.path)
     for problem in problems:
         click.echo(problem)
