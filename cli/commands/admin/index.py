@@ -26,6 +26,7 @@ from pipeline.following.open_index import IndexBusy, IndexUpdater, open_index, o
 from pipeline.following.update_index import rebuild_index
 from pipeline.index import FingerprintIndexError
 from pipeline.index import verify as verify_index
+from pipeline.index.segments.segment_format import SUFFIX
 from pipeline.index_http import HttpIndexReader, IndexServerClient
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import FingerprintIndexSettings
@@ -122,7 +123,7 @@ def verify(data_dir: Path, directory: Path | None) -> None:
     if settings.protocol == "http":
         _check_servers(settings)
         return
-    require_files(settings.path, "index", "[fingerprint_index] path")
+    require_files(settings.path, SUFFIX, "index", "[fingerprint_index] path")
     problems = verify_index(settings.path)
     for problem in problems:
         click.echo(problem)

@@ -117,13 +117,15 @@ def test_verify_and_its_former_name_check_read_the_index_of_the_stack(
 
 
 @pytest.mark.parametrize(
-    ("command", "section", "noun"),
+    ("command", "section", "noun", "segment"),
     [
-        ("index verify", "fingerprint_index", "index"),
-        ("store check", "fingerprint_store", "fingerprint store"),
+        ("index verify", "fingerprint_index", "index", "1.segment"),
+        ("store check", "fingerprint_store", "fingerprint store", "1.fingerprints"),
     ],
 )
-def test_a_wrong_path_is_not_damage(command: str, section: str, noun: str, tmp_path: Path) -> None:
+def test_a_wrong_path_is_not_damage(
+    command: str, section: str, noun: str, segment: str, tmp_path: Path
+) -> None:
     """The advice to rebuild would fill the wrong folder."""
     config = tmp_path / "wrong.conf"
     config.write_text(f"[{section}]\npath = {tmp_path}/nowhere\n")
@@ -132,7 +134,7 @@ def test_a_wrong_path_is_not_damage(command: str, section: str, noun: str, tmp_p
     assert f"no {noun} in {tmp_path}/nowhere: check [{section}] path" in answer.output
     assert "rebuild" not in answer.output
     (tmp_path / "nowhere").mkdir()
-    (tmp_path / "nowhere" / "000001.segment").touch()
+    (tmp_path / "nowhere" / segment).touch()
     answer = CliRunner().invoke(main, command.split(), env={"ACOUSTID_CONFIG": str(config)})
     assert "rebuild" in answer.output
 
