@@ -96,9 +96,12 @@ def any_worker(found: Processes) -> Judgement:
 
 
 def worker_of(queue: TaskQueue) -> Judge:
-    """Return a judge that fails if no worker serves a queue."""
+    """Return a judge that fails if no living worker serves a queue."""
     served = ",".join(queues_by_worker()[queue.worker])
-    line = f"no worker serves the queue {queue.name}: start one with `-Q {served}`"
+    line = (
+        f"no worker of the queue {queue.name} has sent a heartbeat for {ALIVE_SECONDS:g} s: "
+        f"start one with `-Q {served}`, or check whether it waits for a database"
+    )
 
     @_of_processes
     def judge(found: Processes) -> Judgement:

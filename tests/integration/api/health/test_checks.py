@@ -227,7 +227,8 @@ def test_a_queue_without_a_worker(check, client, queue) -> None:
     health = check()
     assert seen(health) == ("degraded", 200, [f"worker_{queue.name}"])
     line = line_of(health)
-    assert f"no worker serves the queue {queue.name}: start one with `-Q " in line
+    assert f"no worker of the queue {queue.name} has sent a heartbeat for 15 s: start one" in line
+    assert "waits for a database" in line
     assert check("/_health_ro").status == (503 if queue.name == queues.LOOKUP else 200)
 
 
