@@ -24,7 +24,7 @@ from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER
 from pipeline.settings.load import ConfigError, configuration_file, load_settings
 from pipeline.settings.option_names import FILE, Option, resolve_option, resolve_variable, sections
-from pipeline.settings.paths import WORKING_DIRECTORY, absolute_text
+from pipeline.settings.paths import WORKING_DIRECTORY, absolute_text, full_path
 from pipeline.settings.sections import DATABASE_TLS, REDIS_TLS, Settings
 
 DATABASES = ("database", "database_fingerprint", "database_ingest", "database_musicbrainz")
@@ -72,7 +72,7 @@ class UserConfig:
         path = configuration_file(environ)
         settings = read_settings(path, environ)
         config = cls(
-            path.absolute() if path else None,
+            full_path(path) if path else None,
             _read_sections(path),
             settings.sources,
             environ,
