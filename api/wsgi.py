@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from api.app import create_app
 from api.front_end import Dispatch, FrontEnd, create_front_end
+from pipeline.catalog.schema_version import log_schemas
 from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.processes import stay_on_one_core
 from pipeline.runtime.sentry import init_sentry
@@ -45,6 +46,7 @@ def open_front_end() -> FrontEnd:
     configure_logging(settings.logging, component="api")
     init_sentry(settings, "api")
     log_start(settings)
+    log_schemas(settings)
     if settings.api.one_core:  # before any thread starts
         stay_on_one_core()
     senders = Dispatch(dispatch.send_lookups, dispatch.send_background, dispatch.send_submissions)

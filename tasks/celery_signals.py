@@ -7,6 +7,7 @@ from typing import Any, Final
 from celery import signals, states
 from redis.exceptions import RedisError
 
+from pipeline.catalog.schema_version import log_schemas
 from pipeline.runtime import trace
 from pipeline.runtime.logs import configure_logging
 from pipeline.runtime.processes import PerProcess
@@ -79,7 +80,9 @@ def _compile(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments
 
 
 def _log_start(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments
-    log_start(load_settings())
+    settings = load_settings()
+    log_start(settings)
+    log_schemas(settings)
 
 
 def _bind_trace_id(task: Any, **_: Any) -> None:  # noqa: ANN401 - Celery's arguments

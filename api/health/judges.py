@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from api.health.probe_runner import Outcome
+from pipeline.catalog.schema_version import SchemaVersion
 from pipeline.lookups.condition import INDEX_ADVICE, STORE_ADVICE, Advice, Condition
 from tasks.queues import LOOKUP, TaskQueue, queues_by_worker
 from tasks.redis_state.heartbeats import ALIVE_SECONDS, Processes
@@ -49,6 +50,30 @@ def succeeded(line: str) -> Judge:
     return lambda outcome: Judgement(State.FAILED, line) if outcome.failed else PASSED
 
 
+def fits(name: str, line: str, *, accepts_newer: bool = False) -> Judge:
+    """Return a judge of a database: the check also fails if the schema has another version.
+
+    Args:
+        name: the database.
+        line: the line of a failed probe.
+        accepts_newer: whether the schema may be newer. The table of the same database has a check
+            of writes that reports it and stops no lookups.
+    """
+
+    def judge(outcome: Outcome) -> Judgement:
+        if outcome.failed:
+            return Judgement(State.FAILED, line)
+        version = outcome.value
+        if not isinstance(version, SchemaVersion):
+            return PASSED
+        if accepts_newer and version is SchemaVersion.NEWER:
+            return PASSED
+        problem = version.problem(name)
+        return Judgement(State.FAILED, problem) if problem else PASSED
+
+    return judge
+
+
 def _of_processes(judge: Callable[[Processes], Judgement]) -> Judge:
     """Return a judge of workers and beat, whose state is not known while Redis is unreachable."""
 
@@ -71,9 +96,12 @@ def any_worker(found: Processes) -> Judgement:
 
 
 def worker_of(queue: TaskQueue) -> Judge:
-    """Return a judge that fails if no worker serves a queue."""
+    """Return a judge that fails if no living worker serves a queue."""
     served = ",".join(queues_by_worker()[queue.worker])
-    line = f"no worker serves the queue {queue.name}: start one with `-Q {served}`"
+    line = (
+        f"no worker of the queue {queue.name} has sent a heartbeat for {ALIVE_SECONDS:g} s: "
+        f"start one with `-Q {served}`, or check whether it waits for a database"
+    )
 
     @_of_processes
     def judge(found: Processes) -> Judgement:

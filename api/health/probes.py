@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from api.access.maintenance import MaintenanceMode
 from api.health.probe_runner import Probe
+from pipeline.catalog.schema_version import SchemaVersion, schema_version
 from pipeline.runtime.databases import DatabaseName, Databases, limit_statements
 from tasks.redis_state import heartbeats
 
@@ -51,8 +52,8 @@ def server_probes(
     }
 
 
-def write_database(databases: Databases, name: DatabaseName, *, deadline: float) -> None:
-    """Write to a database without changing a table.
+def write_database(databases: Databases, name: DatabaseName, *, deadline: float) -> SchemaVersion:
+    """Write to a database without changing a table. Return the version of its schema.
 
     Raises:
         ReadOnlyError: the database is read only.
@@ -63,16 +64,17 @@ def write_database(databases: Databases, name: DatabaseName, *, deadline: float)
         if connection.scalar(_READ_ONLY):
             raise ReadOnlyError(name)
         connection.execute(_WRITE)
+        return schema_version(connection, name)
 
 
 def read_database(
     databases: Databases, name: DatabaseName, *, deadline: float, read_only: bool = False
-) -> None:
-    """Run a query on a database, or on its read-only replica.
+) -> SchemaVersion:
+    """Return the version of the schema of a database, or of its read-only replica.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: it is unreachable.
     """
     with databases.engine(name, read_only=read_only).begin() as connection:
         limit_statements(connection, deadline)
-        connection.execute(sa.text("SELECT 1"))
+        return schema_version(connection, name)

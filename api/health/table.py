@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final
 
 from api.health import judges
-from api.health.judges import Judge, succeeded
+from api.health.judges import Judge, fits, succeeded
 from pipeline.settings.sections import Settings
 from tasks.queues import LOOKUP, QUEUES
 
@@ -63,9 +63,11 @@ CHECKS: Final = (
         "keys",
         "app read",
         ALL,
-        succeeded(
+        fits(
+            "app",
             "API keys cannot be read from the database app: check that its PostgreSQL runs, and "
-            "its number of connections"
+            "its number of connections",
+            accepts_newer=True,
         ),
         in_read_only=True,
     ),
@@ -73,9 +75,10 @@ CHECKS: Final = (
         "database",
         "app write",
         NONE,
-        succeeded(
+        fits(
+            "app",
             "the database app refuses writes, so no account is created and no submission is "
-            "imported: check PostgreSQL's log and disk space, and that it is not a standby"
+            "imported: check PostgreSQL's log and disk space, and that it is not a standby",
         ),
         part_of="keys",
     ),
@@ -92,7 +95,7 @@ CHECKS: Final = (
         "database_ro",
         "app read",
         NONE,
-        succeeded(""),
+        fits("app", "", accepts_newer=True),
         part_of="keys",
         in_read_only=True,
         applies=lambda settings: settings.database_ro == settings.database,
@@ -101,9 +104,10 @@ CHECKS: Final = (
         "database_ingest",
         "ingest write",
         SUBMISSIONS,
-        succeeded(
+        fits(
+            "ingest",
             "the database ingest refuses submissions: check PostgreSQL's log and disk space, and "
-            "that it is not a standby"
+            "that it is not a standby",
         ),
     ),
     Check(
@@ -118,9 +122,11 @@ CHECKS: Final = (
         "tracks",
         "fingerprint replica",
         LOOKUPS,
-        succeeded(
+        fits(
+            "fingerprint",
             "tracks cannot be read from the database fingerprint or its read-only replica: check "
-            "that its PostgreSQL runs, and its number of connections"
+            "that its PostgreSQL runs, and its number of connections",
+            accepts_newer=True,
         ),
         in_read_only=True,
     ),
@@ -128,9 +134,10 @@ CHECKS: Final = (
         "database_fingerprint",
         "fingerprint write",
         NONE,
-        succeeded(
+        fits(
+            "fingerprint",
             "the database fingerprint refuses writes, so no submission is imported: check "
-            "PostgreSQL's log and disk space, and that it is not a standby"
+            "PostgreSQL's log and disk space, and that it is not a standby",
         ),
         part_of="tracks",
     ),
@@ -138,9 +145,10 @@ CHECKS: Final = (
         "database_musicbrainz",
         "musicbrainz read",
         NONE,
-        succeeded(
+        fits(
+            "musicbrainz",
             "the database musicbrainz cannot be read, so lookups have no metadata: check that its "
-            "PostgreSQL runs"
+            "PostgreSQL runs",
         ),
         in_read_only=True,
     ),

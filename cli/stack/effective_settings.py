@@ -1,6 +1,8 @@
 """The effective configuration of a stack: the user's settings and those of embedded servers.
 
-The user's file and environment take precedence. If the user sets a host for a database or for
+The user's file and environment take precedence. The effective file contains both, so that a command
+in a shell without the environment of `acoustid up` has the same settings. A secret in a file stays
+there: the effective file contains the path. If the user sets a host for a database or for
 Redis, the stack uses that server. Otherwise it uses an embedded server and adds its address and
 password.
 """
@@ -21,8 +23,8 @@ from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER
 from pipeline.settings.load import ConfigError, configuration_file, load_settings
-from pipeline.settings.option_names import resolve_option, sections
-from pipeline.settings.paths import absolute_text
+from pipeline.settings.option_names import FILE, Option, resolve_option, resolve_variable, sections
+from pipeline.settings.paths import WORKING_DIRECTORY, absolute_text, full_path
 from pipeline.settings.sections import DATABASE_TLS, REDIS_TLS, Settings
 
 DATABASES = ("database", "database_fingerprint", "database_ingest", "database_musicbrainz")
@@ -70,7 +72,7 @@ class UserConfig:
         path = configuration_file(environ)
         settings = read_settings(path, environ)
         config = cls(
-            path.absolute() if path else None,
+            full_path(path) if path else None,
             _read_sections(path),
             settings.sources,
             environ,
@@ -144,12 +146,38 @@ def settings_for_command(data_dir: Path) -> Settings:
 def write_effective(data: DataDir, user: UserConfig, record: StackRecord) -> Settings:
     """Write the effective ``acoustid.conf`` into the data directory; return its settings."""
     sections = {name: dict(options) for name, options in user.sections.items()}
+    _add_environment(sections, user.environ)
     for section, options in _embedded_sections(data, user, record).items():
         for option, value in options.items():
             if not user.sets(section, option):
                 sections.setdefault(section, {})[option] = value
     write_private(data.config, _format(sections))
     return read_settings(data.config, user.environ)
+
+
+def _add_environment(texts: Sections, environ: Mapping[str, str]) -> None:
+    """Add the options of the environment, which replace those of the file."""
+    for variable, text in environ.items():
+        found = resolve_variable(variable)
+        if found is None or not _fits_a_line(text):
+            continue
+        option, is_file = found
+        options = texts.setdefault(option.section, {})
+        for name in [name for name in options if _names(option, name)]:
+            del options[name]
+        name = option.name + FILE if is_file else option.name
+        options[name] = absolute_text(option, text, WORKING_DIRECTORY, is_file=is_file)
+
+
+def _fits_a_line(text: str) -> bool:
+    """Return whether an INI file can contain a value. Others stay in the environment only."""
+    return text == text.strip() and len(text.splitlines()) <= 1
+
+
+def _names(option: Option, name: str) -> bool:
+    """Return whether a name in the file's section sets this option, as a value or as a file."""
+    found = resolve_option(sections()[option.section], name)
+    return found is not None and found[0].location == option.location
 
 
 def _embedded_sections(data: DataDir, user: UserConfig, record: StackRecord) -> Sections:

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from contextlib import suppress
 
+from cli.errors import StackError
 from cli.stack.demo_keys import Demo, Prepared
 from pipeline.catalog.app.keys.demo_application import ensure_demo
 from pipeline.catalog.migrate import create_missing, upgrade_all
+from pipeline.catalog.schema_version import NewerSchemaError
 from pipeline.fingerprint_store import (
     FingerprintStoreError,
     StoreLocked,
@@ -28,11 +30,17 @@ def prepare(settings: Settings, progress: Callable[[str], None]) -> Prepared:
     Args:
         settings: the settings.
         progress: called with one line of text for each step.
+
+    Raises:
+        StackError: a newer version made a database.
     """
     progress("creating missing databases")
     create_missing(settings)
     progress("running migrations")
-    upgrade_all(settings)
+    try:
+        upgrade_all(settings)
+    except NewerSchemaError as error:
+        raise StackError(str(error)) from error
     _repair_index(settings, progress)
     _repair_store(settings, progress)
     demo = None

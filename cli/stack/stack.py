@@ -10,6 +10,7 @@ from pathlib import Path
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import CONFIG_VARIABLE, UserConfig, write_effective
+from cli.stack.front_end_health import lookup_faults
 from cli.stack.logs.own_output import rotating
 from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.roles import Layout, Role, roles
@@ -112,7 +113,6 @@ def _start(supervisor: Supervisor, options: UpOptions, user: UserConfig, report:
     report("starting the workers, beat, the API and Flower")
     _start_processes(supervisor, _layout(options, settings), environ)
     if options.sample:
-        report("loading the sample catalogue")
         _load_sample(supervisor, data, environ, report)
     report("ready")
 
@@ -197,7 +197,16 @@ def _listener(role: Role) -> socket.socket:
 def _load_sample(
     supervisor: Supervisor, data: DataDir, environ: Mapping[str, str], report: Report
 ) -> None:
-    """Load the sample catalogue. A failure is only reported: the stack runs without it, too."""
+    """Load the sample catalogue. A failure is only reported: the stack runs without it, too.
+
+    The load ends when a lookup finds the sample, so it does not begin while lookups are impossible.
+    """
+    if found := lookup_faults(RunState.load(data)):
+        report("the sample catalogue is loaded at a later start, since lookups are not possible:")
+        for line in found:
+            report(f"  {line}")
+        return
+    report("loading the sample catalogue")
     command = _acoustid("sample", "--demo", str(data.demo_lookup))
     try:
         supervisor.run_command("sample", command, environ)

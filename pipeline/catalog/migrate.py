@@ -1,7 +1,6 @@
 """Creates missing databases and runs the migrations of all four (`acoustid migrate`)."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -14,6 +13,14 @@ from pipeline.catalog.app import tables as app_tables
 from pipeline.catalog.fingerprint import tables as fingerprint_tables
 from pipeline.catalog.ingest import tables as ingest_tables
 from pipeline.catalog.musicbrainz import tables as musicbrainz_tables
+from pipeline.catalog.schema_version import (
+    MIGRATIONS,
+    NewerSchemaError,
+    SchemaVersion,
+    is_mirror,
+    schema_version,
+    version_table,
+)
 from pipeline.runtime.databases import connect_arguments
 from pipeline.settings.sections import DatabaseSettings, Settings
 
@@ -25,7 +32,6 @@ METADATA: Final[Mapping[str, sa.MetaData]] = MappingProxyType(
         "musicbrainz": musicbrainz_tables.METADATA,
     }
 )
-MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 
 def database_settings(settings: Settings) -> dict[str, DatabaseSettings]:
@@ -39,17 +45,13 @@ def database_settings(settings: Settings) -> dict[str, DatabaseSettings]:
 
 
 def alembic_config(name: str, connection: sa.Connection) -> Config:
-    """Return Alembic's configuration for one logical database on an open connection.
-
-    Each logical database has a separate version table, so that one PostgreSQL database may
-    contain several of them.
-    """
+    """Return Alembic's configuration for one logical database on an open connection."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.set_main_option("version_locations", str(MIGRATIONS / name).replace("%", "%%"))
     config.attributes.update(
-        connection=connection, metadata=METADATA[name], version_table=f"alembic_version_{name}"
+        connection=connection, metadata=METADATA[name], version_table=version_table(name)
     )
     return config
 
@@ -70,15 +72,27 @@ def upgrade_all(settings: Settings) -> None:
     """Run the missing migrations of all databases.
 
     A MusicBrainz database that these migrations did not create is a mirror. It is not changed.
+
+    Raises:
+        NewerSchemaError: a newer version made a database. None is changed.
     """
     for name, database in database_settings(settings).items():
         with _engine(database.url()).connect() as connection:
-            if name == "musicbrainz" and _is_mirror(connection):
+            _refuse_newer(connection, name)
+    for name, database in database_settings(settings).items():
+        with _engine(database.url()).connect() as connection:
+            if is_mirror(connection, name):
                 continue
             lock_migrations(connection)  # two hosts may start at the same time
             connection.commit()
             command.upgrade(alembic_config(name, connection), "head")
             connection.commit()
+
+
+def _refuse_newer(connection: sa.Connection, name: str) -> None:
+    version = schema_version(connection, name)
+    if version is SchemaVersion.NEWER:
+        raise NewerSchemaError(version.problem(name))
 
 
 def _exists(database: DatabaseSettings) -> bool:
@@ -111,9 +125,3 @@ def _server(database: DatabaseSettings) -> sa.Engine:
 def _engine(url: sa.URL, **options: Any) -> sa.Engine:  # noqa: ANN401 - those of SQLAlchemy
     arguments = connect_arguments("acoustid-migrate")
     return sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments, **options)
-
-
-def _is_mirror(connection: sa.Connection) -> bool:
-    inspector = sa.inspect(connection)
-    has_tables = inspector.has_table("recording", schema=musicbrainz_tables.SCHEMA)
-    return has_tables and not inspector.has_table("alembic_version_musicbrainz")

@@ -8,6 +8,7 @@ import structlog
 from pipeline.runtime.connection_errors import explain_redis
 from pipeline.runtime.redis_client import CONNECT_TIMEOUT, connect
 from pipeline.settings.load import configuration_file
+from pipeline.settings.paths import full_path
 from pipeline.settings.sections import RedisSettings, Settings
 
 logger = structlog.get_logger("acoustid.start")
@@ -21,7 +22,7 @@ def log_start(settings: Settings) -> None:
     file = configuration_file()
     logger.info(
         "files of this process",
-        settings=str(file.absolute()) if file else "none",
+        settings=str(full_path(file)) if file else "none",
         index=settings.fingerprint_index.location(),
         store=settings.fingerprint_store.location(),
     )

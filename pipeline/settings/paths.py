@@ -4,6 +4,7 @@ A relative path in the file is relative to the folder of the file. In the enviro
 defaults, it is relative to the working directory.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,23 @@ def absolute_text(option: Option, text: str, folder: Path, *, is_file: bool) -> 
         is_file: whether `text` is the path of a file with the value.
     """
     is_path = is_file or (option.is_path and text not in option.words)
-    return str((folder / text).absolute()) if is_path and text else text
+    return str(full_path(folder / text)) if is_path and text else text
+
+
+def full_path(path: Path) -> Path:
+    """Return the absolute path without ``..``; symbolic links stay in it.
+
+    A ``..`` after a symbolic link to a folder stays, since it does not lead back to the link.
+    """
+    made = path.absolute()
+    if ".." not in made.parts:
+        return made
+    shorter = os.path.normpath(made)
+    try:
+        is_same = os.path.realpath(shorter) == os.path.realpath(made)
+    except ValueError:  # a null character
+        return made
+    return Path(shorter) if is_same else made
 
 
 def default_paths() -> Iterator[tuple[tuple[str, ...], Path]]:
@@ -31,4 +48,4 @@ def default_paths() -> Iterator[tuple[tuple[str, ...], Path]]:
         for option in section.options.values():
             default = section.model.model_fields[option.name].default
             if isinstance(default, Path):
-                yield option.location, default.absolute()
+                yield option.location, full_path(default)

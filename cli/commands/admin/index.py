@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from cli.commands.admin.index_serve import serve
+from cli.commands.admin.stored_files import require_files
 from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.effective_settings import settings_for_command
@@ -25,6 +26,7 @@ from pipeline.following.open_index import IndexBusy, IndexUpdater, open_index, o
 from pipeline.following.update_index import rebuild_index
 from pipeline.index import FingerprintIndexError
 from pipeline.index import verify as verify_index
+from pipeline.index.segments.segment_format import SUFFIX
 from pipeline.index_http import HttpIndexReader, IndexServerClient
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import FingerprintIndexSettings
@@ -121,6 +123,7 @@ def verify(data_dir: Path, directory: Path | None) -> None:
     if settings.protocol == "http":
         _check_servers(settings)
         return
+    require_files(settings.path, SUFFIX, "index", "[fingerprint_index] path")
     problems = verify_index(settings.path)
     for problem in problems:
         click.echo(problem)

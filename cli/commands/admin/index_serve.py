@@ -11,6 +11,7 @@ from index_server.errors import InvalidIndexNameError
 from index_server.registry import check_name
 from index_server.server import DirectoryInUseError, IndexServerOptions, exclusive
 from index_server.server import serve as serve_indexes
+from pipeline.settings.paths import full_path
 from pipeline.settings.sections import LoggingSettings
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -93,7 +94,7 @@ def serve(  # noqa: PLR0913 - one argument per option
                 logging=LoggingSettings.model_validate({"level": log_level}),
             )
             address = web_address(host, options.port)
-            click.echo(f"index server: {address}, indexes in {directory.absolute()}")
+            click.echo(f"index server: {address}, indexes in {full_path(directory)}")
             serve_indexes(options)
     except DirectoryInUseError as error:
         raise StackError(str(error)) from error

@@ -10,6 +10,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
+from cli.commands.admin.stored_files import require_files
 from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.effective_settings import settings_for_command
@@ -22,6 +23,7 @@ from pipeline.fingerprint_store import (
     open_store_writer,
     verify_store,
 )
+from pipeline.fingerprint_store.segment_format import SUFFIX
 from pipeline.following.update_index import BATCH
 from pipeline.following.update_store import rebuild_store
 from pipeline.runtime.databases import Databases
@@ -69,6 +71,7 @@ def check(data_dir: Path) -> None:
     """Read the whole store and print every damaged file."""
     settings = settings_for_command(data_dir).fingerprint_store
     _print_location(settings)
+    require_files(settings.path, SUFFIX, "fingerprint store", "[fingerprint_store] path")
     problems = verify_store(settings.path)
     for problem in problems:
         click.echo(problem)

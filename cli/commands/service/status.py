@@ -1,14 +1,11 @@
 """``acoustid status``: processes, queue lengths, positions and counts of a stack."""
 
-import http.client
 import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, TypeVar
-from urllib.error import HTTPError
-from urllib.request import urlopen
+from typing import Any, TypeVar
 
 import click
 import sqlalchemy as sa
@@ -18,8 +15,8 @@ from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Prepared
 from cli.stack.effective_settings import CONFIG_VARIABLE, DATABASES, read_settings
+from cli.stack.front_end_health import health_lines, read_health
 from cli.stack.run_state import RunState
-from cli.stack.servers.ports import web_address
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.fingerprint.tables import fingerprint, track
 from pipeline.catalog.ingest.submissions import count_by_state
@@ -37,9 +34,6 @@ from tasks.flower.password_file import password_of
 from tasks.redis_state import queue_lengths
 
 Value = TypeVar("Value")
-
-HEALTH_TIMEOUT = 5.0
-"""Seconds to wait for the front end's reply to ``/_health``."""
 
 NOT_RUNNING = 3
 """Exit status if no stack runs. The LSB defines it for service scripts."""
@@ -79,7 +73,7 @@ def collect(data: DataDir, environ: Mapping[str, str] = os.environ) -> dict[str,
         "data_dir": str(data.root),
         "ready": state is not None and state.ready,
         "processes": _processes(state),
-        "health": read_health(state) if state else None,
+        "health": read_health(state),
         "queues": None,
         "index": None,
         "store": None,
@@ -101,26 +95,6 @@ def collect(data: DataDir, environ: Mapping[str, str] = os.environ) -> dict[str,
         found["counts"] = _or_none(lambda: counts(databases))
         databases.dispose()
     return found
-
-
-def read_health(state: RunState) -> dict[str, Any] | None:
-    """Return the reply of the front end to ``/_health``; None without one."""
-    found = state.find("api")
-    if found is None or not found.port:
-        return None
-    try:
-        with _open(f"{web_address(found.host, found.port)}/_health") as reply:
-            return dict(json.load(reply))
-    except (OSError, http.client.HTTPException, ValueError):
-        return None
-
-
-def _open(url: str) -> IO[bytes]:
-    try:
-        answer: IO[bytes] = urlopen(url, timeout=HEALTH_TIMEOUT)  # noqa: S310 - the address of the API
-    except HTTPError as error:  # such as 503, also with a body
-        return error
-    return answer
 
 
 def waiting_messages(settings: RedisSettings) -> dict[str, int]:
@@ -191,8 +165,7 @@ def describe(found: Mapping[str, Any]) -> str:
     lines.append(f"catalogue {_figures(totals or None)}")
     lines.append(f"submitted {_figures(submissions)}")
     if found["health"]:
-        lines.append(f"health    {found['health'].get('status')}")
-        lines += [f"  {fault}" for fault in found["health"].get("faults", ())]
+        lines += health_lines(found["health"])
     if found["demo"]:
         lines.append(f"demo keys client={found['demo']['client']} user={found['demo']['user']}")
     return "\n".join(lines)

@@ -15,6 +15,7 @@ from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Prepared
 from cli.stack.effective_settings import read_settings
+from cli.stack.front_end_health import health_lines, settled_health
 from cli.stack.processes.child_process import ChildProcess, open_log, read_tail
 from cli.stack.run_state import RunState
 from cli.stack.servers.ports import web_address
@@ -91,11 +92,11 @@ def up(  # noqa: PLR0913 - one argument per option
     )
     if detach:
         start_detached(options.data)
-        _print_addresses(options.data)
+        _print_running(options.data)
     elif detached:  # the output goes to a log, which must not contain keys
         run_stack(options, _report, lambda: None)
     else:
-        run_stack(options, _report, lambda: _print_addresses(options.data))
+        run_stack(options, _report, lambda: _print_running(options.data))
 
 
 def _report(line: str) -> None:
@@ -104,9 +105,15 @@ def _report(line: str) -> None:
         click.echo(f"{time.strftime('%H:%M:%S')} {line}")
 
 
-def _print_addresses(data: DataDir) -> None:
+def _print_running(data: DataDir) -> None:
+    """Print addresses, keys and an example command, and the health unless its grade is ``ok``."""
     with suppress(OSError):
         click.echo(f"\n{describe_running(data)}\n")
+        found = settled_health(RunState.load(data))
+        if found is None:
+            click.echo("the API does not reply to health checks: see its log")
+        elif found.get("status") != "ok":
+            click.echo("\n".join(health_lines(found)) + "\n")
 
 
 def start_detached(data: DataDir) -> None:

@@ -7,9 +7,17 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from structlog.testing import capture_logs
 
 from pipeline.catalog import migrate
+from pipeline.catalog.schema_version import (
+    NewerSchemaError,
+    SchemaVersion,
+    log_schemas,
+    schema_version,
+)
 from pipeline.settings.sections import Settings
+from tests.support.catalogue.revisions import at_revision
 from tests.support.processes.servers import Servers
 
 DATABASES = sorted(migrate.METADATA)
@@ -93,6 +101,51 @@ def test_changelog_ids_are_in_commit_order(connection: sa.Connection) -> None:
     deleted = sa.text("SELECT count(*) FROM fpindex_changelog WHERE deleted")
     assert connection.execute(deleted).scalar_one() == 2
     other.close()
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_the_schema_is_compared_with_the_migrations(
+    connection: sa.Connection, name: str, fresh: Settings
+) -> None:
+    assert schema_version(connection, name) is SchemaVersion.CURRENT
+    for revision, expected in ((None, "older"), (f"{name}_9999", "newer")):
+        with at_revision(migrate.database_settings(fresh)[name], name, revision):
+            assert schema_version(connection, name).value == expected
+    connection.rollback()
+    connection.execute(sa.text(f"ALTER TABLE alembic_version_{name} RENAME TO other"))
+    expected = "current" if name == "musicbrainz" else "older"  # a mirror has tables only
+    assert schema_version(connection, name).value == expected
+
+
+@pytest.mark.parametrize("name", ["app"])
+def test_an_earlier_revision_is_older(
+    connection: sa.Connection, name: str, fresh: Settings
+) -> None:
+    with at_revision(fresh.database, name, "app_0004"):
+        assert schema_version(connection, name) is SchemaVersion.OLDER
+
+
+def test_databases_of_a_newer_version_are_not_migrated(fresh: Settings) -> None:
+    with (
+        at_revision(fresh.database_ingest, "ingest", "ingest_9999"),
+        pytest.raises(NewerSchemaError, match="database ingest was made by a newer version"),
+    ):
+        migrate.upgrade_all(fresh)
+
+
+def test_a_process_logs_each_database_of_another_version(fresh: Settings) -> None:
+    with (
+        at_revision(fresh.database, "app", None),
+        at_revision(fresh.database_ingest, "ingest", "ingest_9999"),
+        capture_logs() as records,
+    ):
+        log_schemas(fresh)
+    older, newer = (record["reason"] for record in records)
+    assert older == "the database app is not migrated to this version: run `acoustid migrate`"
+    assert newer.startswith("the database ingest was made by a newer version: install")
+    with capture_logs() as records:
+        log_schemas(fresh)
+    assert records == []
 
 
 def test_a_musicbrainz_mirror_is_not_migrated(servers: Servers) -> None:

@@ -35,13 +35,22 @@ def test_a_path_in_the_file_is_relative_to_its_folder(folder: Path) -> None:
     path = write(folder, "[fingerprint_index]\npath = idx\n[fingerprint_store]\npath = ../fps\n")
     settings = load_settings(path, {})
     assert settings.fingerprint_index.path == folder / "idx"
-    assert settings.fingerprint_store.path == folder / "../fps"
+    assert settings.fingerprint_store.path == folder.parent / "fps"
 
 
-def test_the_name_of_the_file_may_be_relative(folder: Path, here: Path) -> None:
+def test_the_name_of_the_file_may_be_relative(folder: Path) -> None:
     write(folder, "[fingerprint_index]\npath = idx\n")
     settings = load_settings(environ={"ACOUSTID_CONFIG": "../etc/acoustid.conf"})
-    assert settings.fingerprint_index.path == here / "../etc/idx"
+    assert settings.fingerprint_index.path == folder / "idx"
+
+
+def test_the_parent_of_a_link_stays_the_parent_of_its_target(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk" / "data").mkdir(parents=True)
+    (folder / "link").symlink_to(tmp_path / "disk" / "data")
+    text = "[fingerprint_index]\npath = link/../idx\n[fingerprint_store]\npath = ../etc/link/fps\n"
+    settings = load_settings(write(folder, text), {})
+    assert settings.fingerprint_index.path.resolve() == tmp_path / "disk" / "idx"
+    assert settings.fingerprint_store.path == folder / "link" / "fps"
 
 
 def test_the_file_of_the_working_directory_has_the_same_rule(here: Path) -> None:

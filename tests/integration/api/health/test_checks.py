@@ -25,6 +25,7 @@ from pipeline.settings.sections import RedisSettings, Settings
 from tasks import queues
 from tasks.redis_state import heartbeats
 from tasks.redis_state.heartbeats import WorkerReport
+from tests.support.catalogue.revisions import at_revision
 from tests.support.processes.scratch_redis import scratch_redis
 
 LOOKUP = WorkerReport("lookup-1@secret-host", ("lookup", "background"), Condition.OK, Condition.OK)
@@ -226,7 +227,8 @@ def test_a_queue_without_a_worker(check, client, queue) -> None:
     health = check()
     assert seen(health) == ("degraded", 200, [f"worker_{queue.name}"])
     line = line_of(health)
-    assert f"no worker serves the queue {queue.name}: start one with `-Q " in line
+    assert f"no worker of the queue {queue.name} has sent a heartbeat for 15 s: start one" in line
+    assert "waits for a database" in line
     assert check("/_health_ro").status == (503 if queue.name == queues.LOOKUP else 200)
 
 
@@ -340,6 +342,42 @@ def test_the_table_of_the_maintenance_mode_is_missing(check, databases) -> None:
             connection.execute(sa.text(rename.format("other", "maintenance")))
     assert seen(health) == ("degraded", 200, ["maintenance"])
     assert "acoustid migrate" in line_of(health)
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "older", "newer"),
+    [
+        ("database", "app", ["keys", "database", "database_ro"], ["database"]),
+        ("database_ingest", "ingest", ["database_ingest"], ["database_ingest"]),
+        (
+            "database_fingerprint",
+            "fingerprint",
+            ["tracks", "database_fingerprint"],
+            ["database_fingerprint"],
+        ),
+        ("database_musicbrainz", "musicbrainz", *(2 * [["database_musicbrainz"]])),
+    ],
+)
+def test_a_database_of_another_version(check, settings, section, name, older, newer) -> None:
+    """An older schema stops the services that use it; a newer one stops no lookups."""
+    database = getattr(settings, section)
+    with at_revision(database, name, None):
+        health = check()
+        lookups = check("/_health_ro")
+    assert seen(health) == (
+        "error" if name == "app" else "degraded",
+        503 if name == "app" else 200,
+        older,
+    )
+    assert line_of(health) == (
+        f"the database {name} is not migrated to this version: run `acoustid migrate`"
+    )
+    assert lookups.status == (503 if name in {"app", "fingerprint"} else 200)
+    with at_revision(database, name, f"{name}_9999"):
+        health = check()
+        assert check("/_health_ro").status == 200
+    assert seen(health) == ("degraded", 200, newer)
+    assert f"the database {name} was made by a newer version" in line_of(health)
 
 
 def test_a_front_end_that_is_stopping(settings, databases, client) -> None:

@@ -9,6 +9,7 @@ from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import UserConfig, write_effective
 from cli.stack.ports_and_passwords import StackRecord
+from pipeline.settings.load import load_settings
 from pipeline.settings.sections import Settings
 from tasks.flower.password_file import password_of
 from tests.support.tls_files import TlsFiles
@@ -114,6 +115,36 @@ def test_the_environment_precedes_the_file_and_the_file_precedes_the_defaults(
     assert settings.logging.level == "WARNING"
     assert settings.logging.levels == {"tasks.lookup": "DEBUG"}
     assert settings.database_ingest.port == 5001
+
+
+def test_the_file_has_the_settings_of_the_environment(data: DataDir) -> None:
+    """So a command in another shell, in another directory, uses the index of the stack."""
+    Path("secret").write_text("of a file")
+    Path("mine.conf").write_text(
+        "[database]\nhost = db.example\npassword = replaced\n"
+        "[logging]\nlevel_tasks.lookup = DEBUG\n[fingerprint_index]\nname = kept\n"
+    )
+    environ = {
+        "ACOUSTID_CONFIG": "mine.conf",
+        "ACOUSTID_FINGERPRINT_INDEX_PROTOCOL": "http",
+        "ACOUSTID_FINGERPRINT_STORE_PATH": "store",
+        "ACOUSTID_DATABASE_PASSWORD_FILE": "secret",
+        "ACOUSTID_LOGGING_LEVEL_TASKS__LOOKUP": "ERROR",
+        "ACOUSTID_REDIS_HOST": "redis.example",
+        "ACOUSTID_REDIS_PASSWORD": "two\nlines",
+    }
+    own = effective(data, environ)
+    other = load_settings(data.config, {})
+    assert other.fingerprint_index == own.fingerprint_index
+    assert (other.fingerprint_index.protocol, other.fingerprint_index.name) == ("http", "kept")
+    assert other.fingerprint_store.path == Path.cwd() / "store"
+    assert other.database.password.get_secret_value() == "of a file"
+    assert "of a file" not in data.config.read_text()
+    assert other.logging.levels == {"tasks.lookup": "ERROR"}
+    assert other.redis.host == "redis.example"
+    assert other.redis.password is None  # no line of a file can have it
+    assert own.redis.password
+    assert effective(data, {}).fingerprint_index.protocol != "http"
 
 
 def test_a_file_in_the_working_directory_is_found(data: DataDir) -> None:

@@ -116,6 +116,29 @@ def test_verify_and_its_former_name_check_read_the_index_of_the_stack(
     assert "run `acoustid index rebuild`" in answer.output
 
 
+@pytest.mark.parametrize(
+    ("command", "section", "noun", "segment"),
+    [
+        ("index verify", "fingerprint_index", "index", "1.segment"),
+        ("store check", "fingerprint_store", "fingerprint store", "1.fingerprints"),
+    ],
+)
+def test_a_wrong_path_is_not_damage(
+    command: str, section: str, noun: str, segment: str, tmp_path: Path
+) -> None:
+    """The advice to rebuild would fill the wrong folder."""
+    config = tmp_path / "wrong.conf"
+    config.write_text(f"[{section}]\npath = {tmp_path}/nowhere\n")
+    answer = CliRunner().invoke(main, command.split(), env={"ACOUSTID_CONFIG": str(config)})
+    assert answer.exit_code == 1
+    assert f"no {noun} in {tmp_path}/nowhere: check [{section}] path" in answer.output
+    assert "rebuild" not in answer.output
+    (tmp_path / "nowhere").mkdir()
+    (tmp_path / "nowhere" / segment).touch()
+    answer = CliRunner().invoke(main, command.split(), env={"ACOUSTID_CONFIG": str(config)})
+    assert "rebuild" in answer.output
+
+
 def test_the_help_hides_the_former_name() -> None:
     shown = run("--help").output
     assert "verify" in shown
