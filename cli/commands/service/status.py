@@ -20,12 +20,13 @@ from cli.stack.run_state import RunState
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.fingerprint.tables import fingerprint, track
 from pipeline.catalog.ingest.submissions import count_by_state
-from pipeline.fingerprint_store import FingerprintStoreError, open_store
+from pipeline.fingerprint_store import FingerprintStoreError, StoreCorrupt, open_store
 from pipeline.following.open_index import open_index
+from pipeline.following.update_store import OtherDatabaseError, check_same_database
 from pipeline.index import FingerprintIndexError, IndexCorrupt
 from pipeline.lookups.condition import Condition
 from pipeline.lookups.trusted_index import TrustedIndex
-from pipeline.runtime.databases import Databases
+from pipeline.runtime.databases import DATABASE_UNUSABLE, Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import DatabaseSettings, RedisSettings, Settings
 from tasks import queues
@@ -91,7 +92,7 @@ def collect(data: DataDir, environ: Mapping[str, str] = os.environ) -> dict[str,
         databases = Databases(settings, component="status")
         found["index"] = _or_none(lambda: index_positions(settings, databases))
         if settings.fingerprint_store.enabled:
-            found["store"] = _or_none(lambda: store_size(settings))
+            found["store"] = _or_none(lambda: store_size(settings, databases))
         found["counts"] = _or_none(lambda: counts(databases))
         databases.dispose()
     return found
@@ -119,9 +120,23 @@ def index_positions(settings: Settings, databases: Databases) -> dict[str, int |
     return {**found, "database_position": newest}
 
 
-def store_size(settings: Settings) -> dict[str, int]:
-    """Return size and position of the fingerprint store."""
-    return asdict(open_store(settings.fingerprint_store.path).stats())
+def store_size(settings: Settings, databases: Databases) -> dict[str, int | str]:
+    """Return the condition, the size and the position of the fingerprint store.
+
+    A damaged store has no size. The condition is missing while the database is unreachable.
+    """
+    store = open_store(settings.fingerprint_store.path)
+    try:
+        found = asdict(store.stats())
+        with databases.engine("fingerprint").connect() as connection:
+            check_same_database(store, connection)
+    except StoreCorrupt:
+        return {"condition": Condition.DAMAGED.value}
+    except OtherDatabaseError:
+        return {**found, "condition": Condition.FOREIGN.value}
+    except DATABASE_UNUSABLE:
+        return found
+    return {**found, "condition": Condition.OK.value}
 
 
 def counts(databases: Databases) -> dict[str, Any]:

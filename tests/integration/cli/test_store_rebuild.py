@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.commands.service.status import store_size
 from cli.stack.preparation import prepare
 from pipeline.fingerprint_store import open_store, open_store_writer
 from pipeline.following.update_index import update_index
@@ -63,11 +64,11 @@ def test_an_intact_store_is_not_emptied(settings: Settings, store: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("harm", "reason"),
+    ("harm", "reason", "condition"),
     [
-        (lose_a_segment, "is missing"),
-        (damage_the_manifest, "is damaged"),
-        (restore_the_database, "another database"),
+        (lose_a_segment, "is missing", "damaged"),
+        (damage_the_manifest, "is damaged", "damaged"),
+        (restore_the_database, "another database", "foreign"),
     ],
 )
 def test_a_damaged_store_is_emptied_and_filled_again(
@@ -76,8 +77,11 @@ def test_a_damaged_store_is_emptied_and_filled_again(
     importer: Importer,
     harm: Callable[[Path, Importer], None],
     reason: str,
+    condition: str,
 ) -> None:
+    assert store_size(settings, importer.databases)["condition"] == "ok"
     harm(store, importer)
+    assert store_size(settings, importer.databases)["condition"] == condition
     said: list[str] = []
     prepare(settings, said.append)
     assert [line for line in said if "emptying the fingerprint store" in line and reason in line]
