@@ -9,7 +9,7 @@ read-only database is queried for another one.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -26,6 +26,7 @@ from pipeline.index import (
     IndexStats,
     SearchTimeout,
     StateRefused,
+    index_contains,
 )
 from pipeline.index.interface import StatefulIndex
 from pipeline.index_http import IndexUnavailable, RequestRefused
@@ -105,6 +106,7 @@ class TrustedIndex:
         self._verdict: _Verdict | None = None
         self._verified: _Verdict | None = None  # the last one that the database has confirmed
         self._stamped: tuple[int, int] | None = None  # that of the last usable index
+        self._sampled: tuple[ChangelogState | None, bool] | None = None  # an index without a stamp
         self._has_failed = False  # whether the last query has failed
 
     def search(
@@ -229,7 +231,17 @@ class TrustedIndex:
     def _compare(self, state: ChangelogState | None, engine: sa.Engine) -> Condition:
         with engine.connect() as connection:
             limit_statements(connection, STATEMENT_LIMIT)
-            return _condition(connection, state, self._stamped)
+            return _condition(
+                connection, state, self._stamped, lambda sample: self._contains(state, sample)
+            )
+
+    def _contains(
+        self, state: ChangelogState | None, sample: Mapping[int, NDArray[np.uint32]]
+    ) -> bool:
+        """Return whether the index contains a sample; search for it once for each state."""
+        if self._sampled is None or self._sampled[0] != state:
+            self._sampled = state, index_contains(self._open(), sample)
+        return self._sampled[1]
 
     def _replica_confirms(self, state: ChangelogState | None) -> bool:
         """Return whether the read-only database has the index's entry; it may lag behind."""
@@ -261,7 +273,10 @@ class TrustedIndex:
 
 
 def _condition(
-    connection: sa.Connection, state: ChangelogState | None, known: tuple[int, int] | None
+    connection: sa.Connection,
+    state: ChangelogState | None,
+    known: tuple[int, int] | None,
+    contains: Callable[[Mapping[int, NDArray[np.uint32]]], bool],
 ) -> Condition:
     """Return the condition of an index whose files are intact.
 
@@ -269,12 +284,15 @@ def _condition(
         connection: a connection to the fingerprint database.
         state: the state of the index; None if there is none.
         known: the stamp of an index of this database, which must be lost if this one is empty.
+        contains: see `changelog.is_own_index`.
     """
     if state is None or not state.position:
         is_new = not changelog.is_established(connection) and not (state and state.is_filling)
         if is_new and not (known and changelog.has_entry(connection, *known)):
             return Condition.OK
         return Condition.MISSING if state is None else Condition.FILLING
-    if not changelog.is_own_index(connection, state.position, state.stamped, state.max_document_id):
+    if not changelog.is_own_index(
+        connection, state.position, state.stamped, state.max_document_id, contains
+    ):
         return Condition.FOREIGN
     return Condition.FILLING if state.is_filling else Condition.OK
