@@ -13,6 +13,7 @@ from pipeline.following import update_index as stage
 from pipeline.following.open_index import open_index, open_updater
 from pipeline.following.update_index import rebuild_index, update_index
 from pipeline.index import Insert
+from pipeline.index_http import IndexUnavailable
 from pipeline.index_http.reader import STATE_MAX_AGE
 from pipeline.lookups.condition import Condition
 from pipeline.lookups.trusted_index import TrustedIndex
@@ -28,6 +29,7 @@ from tests.support.catalogue.index_conditions import (
 )
 from tests.support.catalogue.synthetic import fingerprint
 from tests.support.polling import eventually
+from tests.support.processes.index_server import IndexServerProcess
 
 
 def catch_up(place: FingerprintIndexSettings, databases: Databases) -> int:
@@ -132,3 +134,24 @@ def test_an_index_without_a_stamp_is_accepted_by_its_content(
         assert searched(TrustedIndex(lambda: reader, established.databases)) == ALL
     catch_up(place, established.databases)
     assert eventually(lambda: searched(trusted) == ALL, STATE_MAX_AGE + 2)
+
+
+def test_only_the_first_search_without_an_answer_may_be_retried(
+    established: Importer,
+    place: FingerprintIndexSettings,
+    trusted: TrustedIndex,
+    server: IndexServerProcess,
+) -> None:
+    """Otherwise each lookup would log its retries and its failure during an outage."""
+    catch_up(place, established.databases)
+    assert searched(trusted) == ALL
+    server.kill()
+    try:
+        with pytest.raises(IndexUnavailable):
+            searched(trusted)
+        assert trusted.last_condition() is Condition.UNREACHABLE
+        assert searched(trusted) is trusted.condition() is Condition.UNREACHABLE
+    finally:
+        server.start()
+    assert searched(trusted) == ALL
+    assert trusted.last_condition() is Condition.OK

@@ -127,13 +127,18 @@ def test_a_failed_batch_is_reported_to_the_front_end(make, fast_path: bool) -> N
     assert not worker.ask().failed
 
 
-def test_a_transient_error_is_retried_before_it_is_reported(make) -> None:
+def test_lookups_during_an_outage_of_the_index_server_log_no_errors(make) -> None:
     nowhere = FingerprintIndexSettings(protocol="http", host=LOOPBACK, port=free_port())
     worker = make(index=nowhere)
-    reply = worker.ask()
-    assert (reply.failed, reply.transient, reply.answers) == (True, True, [])
+    for _ in range(3):
+        reply = worker.ask()
+        assert (reply.failed, reply.transient, reply.answers) == (True, True, [])
     [counts] = task_counts(1)
     assert sum(counts.values()) == 3
+    log = worker.log.read_text()
+    assert "Traceback" not in log
+    assert "ERROR" not in log
+    assert log.count("the index is not usable") == 1
 
 
 def test_an_unusable_index_is_reported_without_a_retry(make, settings: Settings) -> None:
