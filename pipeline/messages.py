@@ -48,6 +48,7 @@ class LookupBatch:
     deadline: float  # seconds since the epoch; afterwards no request waits for the reply
     metas: list[str]  # `meta` words of each request, separated by spaces
     lookups: list[Lookup]
+    passes: int = 0  # number of workers with an unusable index that have passed it on
 
 
 @dataclass(slots=True)

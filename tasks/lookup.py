@@ -5,13 +5,15 @@ stage also sends the reply.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import celery
 import structlog
 from celery.exceptions import Ignore
 
+from pipeline.lookups.condition import Condition
 from pipeline.lookups.dedupe import dedupe_lookups
 from pipeline.lookups.describe import Described, describe_lookups
 from pipeline.lookups.score import score_lookups
@@ -19,12 +21,17 @@ from pipeline.lookups.trusted_index import IndexUnusable
 from pipeline.lookups.validate import validate_lookups
 from pipeline.messages import LookupBatch, LookupReply, Message, from_message, to_message
 from tasks.celery import app
-from tasks.redis_state import lookup_replies
+from tasks.queues import LOOKUP
+from tasks.redis_state import heartbeats, lookup_replies
+from tasks.redis_state.heartbeats import WorkerReport
 from tasks.redis_state.missing_mbid_set import add_missing_mbids
 from tasks.stage_task import TRANSIENT, QuickStageTask, task_metrics
 from tasks.worker_resources import worker_resources
 
 logger = structlog.get_logger("acoustid.tasks.lookup")
+
+MOST_PASSES: Final = 3
+"""Number of times that a batch is passed on to another worker."""
 
 Stage = Callable[[LookupBatch], LookupBatch]
 
@@ -126,17 +133,29 @@ def score_batch(batch: LookupBatch) -> LookupBatch:
 
 
 def _score(batch: LookupBatch) -> LookupBatch:
-    """Score a batch; if the index can't be used, send a reply without answers at once.
+    """Score a batch; if the index can't be used, pass it on or send a reply without answers.
 
-    The index stays unusable for longer than the retries of a lookup take. `TrustedIndex` logs the
-    reason once, so a batch logs nothing.
+    The batch is passed on if another worker reports a usable index. The index stays unusable for
+    longer than the retries of a lookup take. `TrustedIndex` logs the reason once, so a batch logs
+    nothing.
     """
     try:
         return score_batch(batch)
     except IndexUnusable:
+        if batch.passes < MOST_PASSES and any_can_answer(
+            heartbeats.reports(worker_resources().redis)
+        ):
+            passed_on = to_message(replace(batch, passes=batch.passes + 1))
+            (score.s(passed_on) | describe.s()).apply_async()
+            raise Ignore from None
         reply = LookupReply(batch.id, [], failed=True, transient=True)
         lookup_replies.push(worker_resources().reply_client, batch.reply_to, reply)
         raise Ignore from None
+
+
+def any_can_answer(reports: Iterable[WorkerReport]) -> bool:
+    """Return whether a lookup worker reports a usable index."""
+    return any(LOOKUP in each.queues and each.index is Condition.OK for each in reports)
 
 
 def describe_batch(batch: LookupBatch) -> Described:

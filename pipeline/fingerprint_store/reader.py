@@ -98,14 +98,14 @@ class FingerprintStore:
         """Return whether there is no store."""
         return self._latest.get().is_missing()
 
-    def check_lengths(self) -> None:
-        """Check that the files have the lengths of the manifest.
+    def check_files(self) -> None:
+        """Check that the files have the lengths of the manifest; open replaced ones again.
 
         Raises:
             StoreCorrupt: a file is missing or has another length.
         """
         self._latest.get()
-        self._latest.check_lengths()
+        self._latest.check_files()
 
     def stats(self) -> StoreStats:
         """Return the size of the store."""

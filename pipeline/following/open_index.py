@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pipeline.index import Change, ChangelogState
     from pipeline.runtime.databases import Databases
     from pipeline.settings.sections import FingerprintIndexSettings
@@ -54,6 +57,10 @@ class IndexUpdater(Closable, Protocol):
 
     def changelog_state(self) -> ChangelogState:
         """Return the part of the changelog that the index contains."""
+        ...
+
+    def contains(self, sample: Mapping[int, NDArray[np.uint32]]) -> bool:
+        """Return whether a search of the terms of each document of a sample finds its id."""
         ...
 
     def apply(

@@ -51,7 +51,7 @@ def update_index(
     """
     done = 0
     with databases.engine("fingerprint").connect() as connection:
-        _require_own(connection, writer.changelog_state())
+        _require_own(connection, writer)
         store = _own(store, connection)
         while batches is None or done < batches:
             target = _fill_target(connection, writer.changelog_state())
@@ -76,16 +76,20 @@ def update_index(
     return writer.position()
 
 
-def _require_own(connection: sa.Connection, state: ChangelogState) -> None:
-    if not _is_own(connection, state):
+def _require_own(connection: sa.Connection, writer: IndexUpdater) -> None:
+    if not _is_own(connection, writer):
         raise ForeignIndexError(
-            f"the index (position {state.position}) belongs to another database, or to a state of "
-            "this one before a restore: check [fingerprint_index], or run `acoustid index rebuild`"
+            f"the index (position {writer.position()}) belongs to another database, or to a state "
+            "of this one before a restore: check [fingerprint_index], or run "
+            "`acoustid index rebuild`"
         )
 
 
-def _is_own(connection: sa.Connection, state: ChangelogState) -> bool:
-    return changelog.is_own_index(connection, state.position, state.stamped, state.max_document_id)
+def _is_own(connection: sa.Connection, writer: IndexUpdater) -> bool:
+    state = writer.changelog_state()
+    return changelog.is_own_index(
+        connection, state.position, state.stamped, state.max_document_id, writer.contains
+    )
 
 
 def _fill_target(connection: sa.Connection, state: ChangelogState) -> int:
@@ -120,18 +124,17 @@ def rebuild_index(
     with databases.engine("fingerprint").connect() as connection:
         position = changelog.position(connection)
         metadata = changelog_metadata(position, changelog.stamp(connection, position))
-        if isinstance(writer, HttpIndexUpdater) and not _is_right(
-            connection, writer.changelog_state()
-        ):
+        if isinstance(writer, HttpIndexUpdater) and not _is_right(connection, writer):
             writer.begin_filling(position)
         connection.commit()
         writer.rebuild(_all_changes(connection, progress), position, metadata=metadata)
     return update_index(writer, databases)
 
 
-def _is_right(connection: sa.Connection, state: ChangelogState) -> bool:
+def _is_right(connection: sa.Connection, writer: IndexUpdater) -> bool:
     """Return whether searches may use the content of an index while it is rebuilt."""
-    return state.position > 0 and not state.is_filling and _is_own(connection, state)
+    state = writer.changelog_state()
+    return state.position > 0 and not state.is_filling and _is_own(connection, writer)
 
 
 def _all_changes(

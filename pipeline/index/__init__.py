@@ -18,6 +18,7 @@ from pipeline.index.errors import (
 )
 from pipeline.index.interface import FingerprintIndex, Hits, IndexStats
 from pipeline.index.reader import IndexReader, open_reader
+from pipeline.index.sample_check import index_contains
 from pipeline.index.writer import IndexWriter, open_writer
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "StateRefused",
     "WriterUnusable",
     "changelog_metadata",
+    "index_contains",
     "open_reader",
     "open_writer",
     "verify",

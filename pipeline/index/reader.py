@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     IndexSnapshot = Snapshot[IndexManifest, SegmentSet]
 
-CHECK_LENGTHS_EVERY: Final = 0.25
-"""Seconds between two checks of the lengths of the files; a check takes one `stat` per file."""
+CHECK_FILES_EVERY: Final = 0.25
+"""Seconds between two checks of the files; a check takes one `stat` per file."""
 
 
 def open_reader(path: str | Path) -> IndexReader:
@@ -59,7 +59,7 @@ class IndexReader:
         """Load the index in `directory`; use `open_reader`."""
         self._latest = LatestSnapshot(INDEX_FORMAT, directory)
         self._latest.load()
-        self._lengths_due = 0.0
+        self._files_due = 0.0
         self._last_state: tuple[IndexSnapshot, ChangelogState | None] | None = None
 
     def __enter__(self) -> IndexReader:
@@ -105,8 +105,9 @@ class IndexReader:
             max_postings: maximum number of postings that may add documents to a query's answer; see
                 `FingerprintIndex.search`.
             timeout: maximum seconds for the search, None for no limit.
-            accept: is called with the state that is searched. With it, the lengths of the files are
-                checked at intervals: a truncated file that is mapped would end the process.
+            accept: is called with the state that is searched. With it, the files are checked at
+                intervals: a truncated file that is mapped would end the process, and a file that
+                was replaced is opened again.
 
         Returns:
             One `Hits` for each query, in the order of `queries`.
@@ -120,8 +121,8 @@ class IndexReader:
         """
         snapshot = self._latest.get()
         if accept is not None:
-            if time.monotonic() >= self._lengths_due:
-                self._check_lengths()
+            if time.monotonic() >= self._files_due:
+                snapshot = self._check_files()
             self._accepted(snapshot, accept)
         return search(
             snapshot.segments,
@@ -143,8 +144,8 @@ class IndexReader:
             IndexCorrupt: see `open_reader`; the lengths of all files are checked too.
             StateRefused: `accept` has returned False.
         """
-        snapshot = self._latest.get()
-        self._check_lengths()
+        self._latest.get()
+        snapshot = self._check_files()
         return self._accepted(snapshot, accept or (lambda _state: True))
 
     def stats(self) -> IndexStats:
@@ -195,9 +196,11 @@ class IndexReader:
         """Close the files; a later call opens them again."""
         self._latest.close()
 
-    def _check_lengths(self) -> None:
-        self._latest.check_lengths()
-        self._lengths_due = time.monotonic() + CHECK_LENGTHS_EVERY
+    def _check_files(self) -> IndexSnapshot:
+        """Check the files; return the current state."""
+        self._latest.check_files()
+        self._files_due = time.monotonic() + CHECK_FILES_EVERY
+        return self._latest.get()
 
     def _accepted(self, snapshot: IndexSnapshot, accept: Accept) -> ChangelogState | None:
         state = self._state_of(snapshot)

@@ -13,6 +13,8 @@ from pipeline.index.errors import StalePosition
 from pipeline.index.index_manifest import INDEX_FORMAT, IndexManifest
 from pipeline.index.merging.merge import merge
 from pipeline.index.merging.merge_policy import POLICY, choose_merge
+from pipeline.index.sample_check import LIMIT, MAX_POSTINGS, TIMEOUT, finds_each
+from pipeline.index.search.search import Limits, search
 from pipeline.index.segments.segment_set import SegmentSet
 from pipeline.index.segments.segment_writer import write_changes
 from pipeline.storage.check import check_once
@@ -22,6 +24,9 @@ from pipeline.storage.writer import StorageWriter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from pipeline.index.changes import Change, FoldedChanges
     from pipeline.index.segments.segment import IndexSegment
@@ -138,6 +143,12 @@ class IndexWriter:
             self.metadata(),
             lambda: max(self._storage.segments.bounds(), default=0),
         )
+
+    def contains(self, sample: Mapping[int, NDArray[np.uint32]]) -> bool:
+        """Return whether a search of the terms of each document of a sample finds its id."""
+        limits = Limits(LIMIT, 1, 100, MAX_POSTINGS, TIMEOUT)
+        segments = self._storage.segments
+        return finds_each(lambda terms: search(segments, [terms], limits)[0], sample)
 
     def apply(
         self,

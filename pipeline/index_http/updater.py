@@ -15,6 +15,7 @@ import numpy as np
 import structlog
 
 from pipeline.index import Delete, Insert, StalePosition, changelog_metadata
+from pipeline.index.sample_check import LIMIT, finds_each
 from pipeline.index_http.protocol import (
     POSITION_KEY,
     IndexMissing,
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from pipeline.index import Change, ChangelogState
+    from numpy.typing import NDArray
+
+    from pipeline.index import Change, ChangelogState, Hits
     from pipeline.index_http.client import IndexServerClient
 
 TIMEOUT: Final = 10.0
@@ -93,6 +96,16 @@ class HttpIndexUpdater:
     def changelog_state(self) -> ChangelogState:
         """Return the part of the changelog that the index contains."""
         return self._current().changelog_state()
+
+    def contains(self, sample: Mapping[int, NDArray[np.uint32]]) -> bool:
+        """Return whether a search of the terms of each document of a sample finds its id."""
+        try:
+            return finds_each(self._search, sample)
+        except (IndexMissing, ServerFailed) as error:
+            raise IndexUnavailable(str(error)) from error
+
+    def _search(self, terms: NDArray[np.uint32]) -> Hits:
+        return self._server.search(terms, (LIMIT, 1, 100), TIMEOUT)
 
     def apply(
         self,

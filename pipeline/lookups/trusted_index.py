@@ -9,7 +9,7 @@ read-only database is queried for another one.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -26,6 +26,7 @@ from pipeline.index import (
     IndexStats,
     SearchTimeout,
     StateRefused,
+    index_contains,
 )
 from pipeline.index.interface import StatefulIndex
 from pipeline.index_http import IndexUnavailable, RequestRefused
@@ -73,8 +74,9 @@ class _Verdict(NamedTuple):
 class TrustedIndex:
     """An index that is searched while it is usable. A `FingerprintIndex`. Thread-safe.
 
-    Every method raises `IndexUnusable` if the index is not usable. With an index on servers, it
-    raises `IndexUnavailable` or `SearchTimeout` if no server answers.
+    Every method raises `IndexUnusable` if the index is not usable. With an index on servers, the
+    first call without an answer raises `IndexUnavailable` or `SearchTimeout`, so that a retry may
+    find a server that was restarted. Later calls raise `IndexUnusable` until a server answers.
 
     Args:
         open_index: returns the open index; is called for each search, so it should keep it.
@@ -101,10 +103,13 @@ class TrustedIndex:
             INDEX_ADVICE,
             enabled=logs_changes,
         )
+        self._last: Condition | None = None
+        self._needs_check = False
         self._checking = threading.Lock()
         self._verdict: _Verdict | None = None
         self._verified: _Verdict | None = None  # the last one that the database has confirmed
         self._stamped: tuple[int, int] | None = None  # that of the last usable index
+        self._sampled: tuple[ChangelogState | None, bool] | None = None  # an index without a stamp
         self._has_failed = False  # whether the last query has failed
 
     def search(
@@ -150,13 +155,26 @@ class TrustedIndex:
         A change is logged. A worker calls this every few seconds in a thread, so its lookups rarely
         query the database themselves.
         """
+        self._needs_check = False
         try:
             self._use(lambda index: index.changelog_state(self._accepts_now))
         except IndexUnusable as error:
             return error.condition
         except (IndexUnavailable, SearchTimeout, RequestRefused) as error:
-            return self._log.report(Condition.UNREACHABLE, error)
+            return self._report(Condition.UNREACHABLE, error)
         return Condition.OK
+
+    def last_condition(self) -> Condition | None:
+        """Return the condition that the last search or check found; None before the first one."""
+        return self._last
+
+    def needs_check(self) -> bool:
+        """Return whether a search had no answer in time since the last call of `condition`."""
+        return self._needs_check
+
+    def _report(self, condition: Condition, error: Exception | None = None) -> Condition:
+        self._last = condition
+        return self._log.report(condition, error)
 
     def _use(self, use: Callable[[StatefulIndex], Used]) -> Used:
         """Return the result of a function of the index; raise `IndexUnusable` for its reasons."""
@@ -166,23 +184,34 @@ class TrustedIndex:
             condition = self._determine(error.state)
             if condition is Condition.OK:  # it was refused a moment ago
                 condition = Condition.FILLING
-            raise IndexUnusable(self._log.report(condition)) from None
+            raise IndexUnusable(self._report(condition)) from None
         except (IndexCorrupt, OSError) as error:
-            raise IndexUnusable(self._log.report(Condition.DAMAGED, error)) from error
+            raise IndexUnusable(self._report(Condition.DAMAGED, error)) from error
+        except (IndexUnavailable, SearchTimeout, RequestRefused) as error:
+            self._handle_no_answer(error)
+            raise
         except FingerprintIndexError:
             raise
         except Exception as error:
             self._require_intact(error)
             raise
-        self._log.report(Condition.OK)
+        self._report(Condition.OK)
         return result
+
+    def _handle_no_answer(self, error: FingerprintIndexError) -> None:
+        """Raise `IndexUnusable` if it is known that no server answers."""
+        if self._last is Condition.UNREACHABLE:
+            raise IndexUnusable(Condition.UNREACHABLE) from error
+        self._needs_check = True
+        if isinstance(error, IndexUnavailable):
+            self._report(Condition.UNREACHABLE, error)
 
     def _require_intact(self, error: Exception) -> None:
         """Raise `IndexUnusable` if a damaged file may be the reason of an error."""
         try:
             self._open().changelog_state()
         except (IndexCorrupt, OSError) as damage:
-            raise IndexUnusable(self._log.report(Condition.DAMAGED, damage)) from error
+            raise IndexUnusable(self._report(Condition.DAMAGED, damage)) from error
 
     def _accepts(self, state: ChangelogState | None) -> bool:
         verdict = self._verdict
@@ -229,7 +258,17 @@ class TrustedIndex:
     def _compare(self, state: ChangelogState | None, engine: sa.Engine) -> Condition:
         with engine.connect() as connection:
             limit_statements(connection, STATEMENT_LIMIT)
-            return _condition(connection, state, self._stamped)
+            return _condition(
+                connection, state, self._stamped, lambda sample: self._contains(state, sample)
+            )
+
+    def _contains(
+        self, state: ChangelogState | None, sample: Mapping[int, NDArray[np.uint32]]
+    ) -> bool:
+        """Return whether the index contains a sample; search for it once for each state."""
+        if self._sampled is None or self._sampled[0] != state:
+            self._sampled = state, index_contains(self._open(), sample)
+        return self._sampled[1]
 
     def _replica_confirms(self, state: ChangelogState | None) -> bool:
         """Return whether the read-only database has the index's entry; it may lag behind."""
@@ -261,7 +300,10 @@ class TrustedIndex:
 
 
 def _condition(
-    connection: sa.Connection, state: ChangelogState | None, known: tuple[int, int] | None
+    connection: sa.Connection,
+    state: ChangelogState | None,
+    known: tuple[int, int] | None,
+    contains: Callable[[Mapping[int, NDArray[np.uint32]]], bool],
 ) -> Condition:
     """Return the condition of an index whose files are intact.
 
@@ -269,12 +311,15 @@ def _condition(
         connection: a connection to the fingerprint database.
         state: the state of the index; None if there is none.
         known: the stamp of an index of this database, which must be lost if this one is empty.
+        contains: see `changelog.is_own_index`.
     """
     if state is None or not state.position:
         is_new = not changelog.is_established(connection) and not (state and state.is_filling)
         if is_new and not (known and changelog.has_entry(connection, *known)):
             return Condition.OK
         return Condition.MISSING if state is None else Condition.FILLING
-    if not changelog.is_own_index(connection, state.position, state.stamped, state.max_document_id):
+    if not changelog.is_own_index(
+        connection, state.position, state.stamped, state.max_document_id, contains
+    ):
         return Condition.FOREIGN
     return Condition.FILLING if state.is_filling else Condition.OK

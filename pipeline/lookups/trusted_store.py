@@ -81,7 +81,7 @@ class TrustedStore:
         Lookups work in any condition: they read from the database instead.
         """
         try:
-            self._store.check_lengths()
+            self._store.check_files()
             condition = self._determine()
         except (FingerprintStoreError, OSError) as error:
             return self._log.report(Condition.DAMAGED, error)

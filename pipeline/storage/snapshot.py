@@ -11,9 +11,13 @@ from pipeline.storage.format import MANIFEST_NAME, ManifestT, SegmentsT
 from pipeline.storage.manifest import decode_manifest, open_manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import BinaryIO
 
-    from pipeline.storage.format import StorageFormat
+    from pipeline.storage.format import SegmentEntry, StorageFormat
+
+    FileId = tuple[int, int]
+    """Device and inode number of a file."""
 
 
 class Snapshot(Generic[ManifestT, SegmentsT]):
@@ -25,18 +29,27 @@ class Snapshot(Generic[ManifestT, SegmentsT]):
     Attributes:
         manifest: the manifest.
         segments: its segments.
+        opened: the files of the segments. A mapped file keeps its inode number when it is deleted.
     """
 
-    def __init__(self, manifest: ManifestT, segments: SegmentsT, file: BinaryIO | None) -> None:
+    def __init__(
+        self,
+        manifest: ManifestT,
+        segments: SegmentsT,
+        file: BinaryIO | None,
+        opened: Mapping[SegmentEntry, FileId] | None = None,
+    ) -> None:
         """Store a state.
 
         Args:
             manifest: the manifest.
             segments: its segments.
             file: the manifest's file, open; None if the folder has none.
+            opened: the files of the segments.
         """
         self.manifest = manifest
         self.segments = segments
+        self.opened = opened or {}
         self._file = file
         self._identity = _identity(os.fstat(file.fileno())) if file else None
 
@@ -96,9 +109,13 @@ class LatestSnapshot(Generic[ManifestT, SegmentsT]):
         with self._loading:
             old = self._snapshot
             if old.is_missing() or not old.is_current(self._manifest):
-                self._snapshot = load_snapshot(self._format, self._directory, old.segments)
-                old.close()
+                self._reload()
             return self._snapshot
+
+    def _reload(self) -> None:
+        old = self._snapshot
+        self._snapshot = load_snapshot(self._format, self._directory, old)
+        old.close()
 
     def refresh(self) -> bool:
         """Read the current state; return whether it has changed.
@@ -109,25 +126,34 @@ class LatestSnapshot(Generic[ManifestT, SegmentsT]):
         old = self._snapshot
         return self.get() is not old
 
-    def check_lengths(self) -> None:
-        """Check that the files of the state that was read last have the lengths of the manifest.
+    def check_files(self) -> None:
+        """Check the files of the state that was read last; open the replaced ones again.
+
+        A file that has another inode number than the mapped one was replaced. Changes within a file
+        are not detected.
 
         Raises:
-            StorageCorrupt: a file is missing or has another length.
+            StorageCorrupt: a file is missing, or has another length than in the manifest.
         """
         snapshot = self._snapshot
+        replaced = False
         for segment in snapshot.segments.segments:
             size = segment.entry.size
             try:
-                found = segment.path.stat().st_size
+                found = segment.path.stat()
             except FileNotFoundError:
                 if not snapshot.is_current(self._manifest):
                     return  # a merge has replaced it
                 raise self._format.corrupt(segment.path, "is missing") from None
-            if found != size:
+            if found.st_size != size:
                 raise self._format.corrupt(
-                    segment.path, f"has {found} bytes, but {size} in the manifest"
+                    segment.path, f"has {found.st_size} bytes, but {size} in the manifest"
                 )
+            replaced = replaced or _file_id(found) != snapshot.opened[segment.entry]
+        if replaced:
+            with self._loading:
+                if self._snapshot is snapshot:
+                    self._reload()
 
     def close(self) -> None:
         """Close the files; a later `get` opens them again."""
@@ -139,7 +165,7 @@ class LatestSnapshot(Generic[ManifestT, SegmentsT]):
 def load_snapshot(
     format_: StorageFormat[ManifestT, SegmentsT],
     directory: Path,
-    known: SegmentsT | None = None,
+    known: Snapshot[ManifestT, SegmentsT] | None = None,
 ) -> Snapshot[ManifestT, SegmentsT]:
     """Read the current state; an empty one at position 0 if the folder has no manifest.
 
@@ -149,12 +175,12 @@ def load_snapshot(
     Args:
         format_: the format of the folder.
         directory: the folder.
-        known: open segments; those that are still current are not opened again.
+        known: an earlier state; its segments whose files are still current are not opened again.
 
     Raises:
         StorageCorrupt: a file is missing or damaged.
     """
-    known = format_.no_segments if known is None else known
+    known = Snapshot.absent(format_) if known is None else known
     while True:
         file = open_manifest(directory)
         if file is None and format_.needs_manifest and any(directory.glob(f"*{format_.suffix}")):
@@ -175,30 +201,41 @@ def _load(
     format_: StorageFormat[ManifestT, SegmentsT],
     directory: Path,
     file: BinaryIO,
-    known: SegmentsT,
+    known: Snapshot[ManifestT, SegmentsT],
 ) -> Snapshot[ManifestT, SegmentsT] | None:
     """Read the state of an open manifest; None if a newer manifest has replaced it."""
     try:
         manifest = decode_manifest(format_, file.read(), directory / MANIFEST_NAME)
-        opened: dict[Any, Any] = {segment.entry: segment for segment in known.segments}
-        segments = known.with_segments(
+        # Read before a file is opened: if it is replaced in between, `check_files` detects it.
+        opened = {
+            entry: _file_id((directory / entry.file_name).stat()) for entry in manifest.segments
+        }
+        current: dict[Any, Any] = {
+            segment.entry: segment
+            for segment in known.segments.segments
+            if known.opened[segment.entry] == opened.get(segment.entry)
+        }
+        segments = known.segments.with_segments(
             [
-                opened.get(entry) or format_.open_segment(directory, entry)
+                current.get(entry) or format_.open_segment(directory, entry)
                 for entry in manifest.segments
             ]
         )
-        return Snapshot(manifest, segments, file)
+        return Snapshot(manifest, segments, file, opened)
     except FileNotFoundError as error:
-        current = Snapshot(format_.no_manifest, format_.no_segments, file).is_current(
-            directory / MANIFEST_NAME
-        )
+        read = Snapshot(format_.no_manifest, format_.no_segments, file)
+        is_current = read.is_current(directory / MANIFEST_NAME)
         file.close()
-        if current:
+        if is_current:
             raise format_.corrupt(Path(error.filename), "is missing") from error
         return None
     except BaseException:
         file.close()
         raise
+
+
+def _file_id(file: os.stat_result) -> FileId:
+    return file.st_dev, file.st_ino
 
 
 def _identity(file: os.stat_result) -> tuple[int, int, int, int]:

@@ -1,15 +1,18 @@
 """Periodic tasks: restart overdue submissions, measure the queues."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import structlog
 
 from pipeline.catalog.ingest import submissions
+from pipeline.lookups.condition import Condition
 from tasks import queues, submission
 from tasks.celery import app
+from tasks.redis_state import heartbeats
+from tasks.redis_state.heartbeats import WorkerReport
 from tasks.redis_state.queue_lengths import backlog, waiting
-from tasks.worker_resources import worker_resources
+from tasks.worker_resources import WorkerResources, worker_resources
 
 logger = structlog.get_logger("acoustid.tasks.periodic.receipts_and_queues")
 
@@ -24,23 +27,36 @@ _MOST_ATTEMPTS: Final = 12  # they take about eight hours
 def sweep_receipts() -> int:
     """Publish new chains for receipts that have had no final state for too long.
 
-    Receipts with too many attempts get the final state `failed`. Returns the number of receipts
-    that were started again.
+    Receipts with too many attempts get the final state `failed`. While the index is not usable, no
+    attempt is made and none is counted. Returns the number of receipts that were started again.
     """
-    if waiting(worker_resources().redis, queues.SUBMISSION) > _LONG_QUEUE:
+    return sweep(worker_resources())
+
+
+def sweep(resources: WorkerResources) -> int:
+    """Do the work of `sweep_receipts`, with the resources of a worker."""
+    if waiting(resources.redis, queues.SUBMISSION) > _LONG_QUEUE:
         return 0
-    with worker_resources().databases.engine("ingest").begin() as connection:
+    if not imports_can_search(heartbeats.reports(resources.redis)):
+        return 0
+    with resources.databases.engine("ingest").begin() as connection:
         overdue = submissions.claim_unfinished(connection, _MOST_RECEIPTS)
         given_up = [each.id for each in overdue if each.attempts > _MOST_ATTEMPTS]
         reason = f"gave up after {_MOST_ATTEMPTS} attempts"
         failed = submissions.finish(connection, given_up, "failed", reason)
-    worker_resources().metrics.submissions_ended("failed", failed)
+    resources.metrics.submissions_ended("failed", failed)
     restarted = [each for each in overdue if each.attempts <= _MOST_ATTEMPTS]
     for ids in batches_of_receipts(restarted):
         submission.send(ids)
     if overdue:
         logger.warning("overdue receipts", started=len(restarted), given_up=failed)
     return len(restarted)
+
+
+def imports_can_search(reports: Iterable[WorkerReport]) -> bool:
+    """Return whether a worker of submissions can use its index, as far as the reports tell."""
+    found = [report.index for report in reports if queues.SUBMISSION in report.queues]
+    return not found or None in found or Condition.OK in found
 
 
 def batches_of_receipts(overdue: Sequence[submissions.Unfinished]) -> list[list[int]]:

@@ -12,7 +12,7 @@ import pytest
 from api.http.errors import ServiceUnavailableError
 from api.lookups.batch_policy import BatchPolicy
 from pipeline.fingerprint.codec import compress
-from pipeline.index.reader import CHECK_LENGTHS_EVERY
+from pipeline.index.reader import CHECK_FILES_EVERY
 from pipeline.lookups.condition import Condition
 from pipeline.messages import Lookup
 from pipeline.runtime.databases import Databases
@@ -124,7 +124,7 @@ def test_replies_are_right_or_503(
             break
     assert replies[-1] == [1]
 
-    time.sleep(CHECK_LENGTHS_EVERY)
+    time.sleep(CHECK_FILES_EVERY)
     for segment in path.glob("*.segment"):
         with segment.open("r+b") as file:
             file.truncate(20)

@@ -41,6 +41,7 @@ MESSAGES = [
             "deadline": 1.5,
             "metas": ["m2"],
             "lookups": [LOOKUP_MESSAGE],
+            "passes": 0,
         },
     ),
     (
@@ -94,3 +95,9 @@ def test_a_message_without_a_required_field_is_refused(
     rest = {name: value for name, value in message.items() if name != required}
     with pytest.raises(ValidationError, match=required):
         from_message(type(batch), rest)
+
+
+def test_a_batch_of_an_earlier_version_has_not_been_passed_on() -> None:
+    batch, message = MESSAGES[0]
+    old = {name: value for name, value in message.items() if name != "passes"}
+    assert from_message(LookupBatch, old) == batch

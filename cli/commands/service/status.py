@@ -32,7 +32,7 @@ from pipeline.settings.sections import DatabaseSettings, RedisSettings, Settings
 from tasks import queues
 from tasks.flower.password_file import USER as FLOWER_USER
 from tasks.flower.password_file import password_of
-from tasks.redis_state import queue_lengths
+from tasks.redis_state import heartbeats, queue_lengths
 
 Value = TypeVar("Value")
 
@@ -78,6 +78,7 @@ def collect(data: DataDir, environ: Mapping[str, str] = os.environ) -> dict[str,
         "queues": None,
         "index": None,
         "store": None,
+        "worker_faults": None,
         "counts": None,
         "demo": {"client": demo.client, "user": demo.user} if demo else None,
         "databases": None,
@@ -88,6 +89,7 @@ def collect(data: DataDir, environ: Mapping[str, str] = os.environ) -> dict[str,
         if state.find("flower"):
             found["flower"] = {"user": FLOWER_USER, "password": password_of(settings.flower)}
         found["queues"] = _or_none(lambda: waiting_messages(settings.redis))
+        found["worker_faults"] = _or_none(lambda: worker_faults(settings.redis))
         found["databases"] = embedded_urls(settings, state)
         databases = Databases(settings, component="status")
         found["index"] = _or_none(lambda: index_positions(settings, databases))
@@ -102,6 +104,22 @@ def waiting_messages(settings: RedisSettings) -> dict[str, int]:
     """Return the number of waiting messages of each queue."""
     with connect(settings) as client:
         return {queue: queue_lengths.waiting(client, queue) for queue in queues.NAMES}
+
+
+def worker_faults(settings: RedisSettings) -> list[str]:
+    """Return a line for each fault of the index or the store that a worker reports."""
+    with connect(settings) as client:
+        reports = heartbeats.reports(client)
+    copies = [
+        (each.node, name, condition)
+        for each in sorted(reports, key=lambda report: report.node)
+        for name, condition in (("index", each.index), ("store", each.store))
+    ]
+    return [
+        f"{node}: {name} {condition.value}"
+        for node, name, condition in copies
+        if condition not in {None, Condition.OK}
+    ]
 
 
 def index_positions(settings: Settings, databases: Databases) -> dict[str, int | str]:
@@ -181,6 +199,7 @@ def describe(found: Mapping[str, Any]) -> str:
     lines.append(f"submitted {_figures(submissions)}")
     if found["health"]:
         lines += health_lines(found["health"])
+    lines += [f"  {fault}" for fault in found.get("worker_faults") or ()]
     if found["demo"]:
         lines.append(f"demo keys client={found['demo']['client']} user={found['demo']['user']}")
     return "\n".join(lines)

@@ -4,7 +4,7 @@ Triggers write the changelog. Its ids are positions, in the order of the commits
 fingerprint store apply the entries after their own position.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.dialects import postgresql
 
+from pipeline.catalog.fingerprint.index_sample import index_sample
 from pipeline.catalog.fingerprint.tables import fingerprint, fpindex_changelog, track
 from pipeline.runtime.databases import Databases
 
@@ -89,6 +90,7 @@ def is_own_index(
     position: int,
     stamped: tuple[int, int] | None,
     max_document_id: int,
+    contains: Callable[[Mapping[int, NDArray[np.uint32]]], bool],
 ) -> bool:
     """Return whether an index was made from this changelog.
 
@@ -97,15 +99,21 @@ def is_own_index(
         position: the changelog position of the index.
         stamped: position and `stamp` of an entry, stored when the index was written; None for an
             index of an earlier version. Such an index is accepted if the changelog has an entry at
-            its position and the database has given out its document ids.
+            its position, the database has given out its document ids, and it contains a sample
+            of the database's fingerprints.
         max_document_id: the highest id in an index without a stamp.
+        contains: returns whether the index contains fingerprints, which have an id and query terms.
+            It is called only for an index without a stamp.
     """
     if position == 0:
         return True
     if not stamp(connection, position):
         return False
     if stamped is None:
-        return max_document_id <= _highest_fingerprint_id(connection)
+        if max_document_id > _highest_fingerprint_id(connection):
+            return False
+        sample = index_sample(connection, position)
+        return contains(sample) if sample else not max_document_id
     return stamped[0] <= position and has_entry(connection, *stamped)
 
 

@@ -8,17 +8,28 @@ import pytest
 import requests
 
 from pipeline.catalog.fingerprint.changelog import ForeignIndexError
+from pipeline.fingerprint.query import extract_query
 from pipeline.following import update_index as stage
 from pipeline.following.open_index import open_index, open_updater
 from pipeline.following.update_index import rebuild_index, update_index
+from pipeline.index import Insert
+from pipeline.index_http import IndexUnavailable
 from pipeline.index_http.reader import STATE_MAX_AGE
 from pipeline.lookups.condition import Condition
 from pipeline.lookups.trusted_index import TrustedIndex
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import FingerprintIndexSettings
 from tests.support.catalogue.imports import Importer
-from tests.support.catalogue.index_conditions import ALL, move_in_time, old_catalogue, searched
+from tests.support.catalogue.index_conditions import (
+    ALL,
+    SEEDS,
+    move_in_time,
+    old_catalogue,
+    searched,
+)
+from tests.support.catalogue.synthetic import fingerprint
 from tests.support.polling import eventually
+from tests.support.processes.index_server import IndexServerProcess
 
 
 def catch_up(place: FingerprintIndexSettings, databases: Databases) -> int:
@@ -100,3 +111,47 @@ def test_a_rebuild_on_a_server_is_searched_only_if_the_old_content_is_right(
     assert seen.pop() is Condition.FILLING
     assert trusted.condition() is Condition.OK
     assert searched(trusted) == ALL
+
+
+def test_an_index_without_a_stamp_is_accepted_by_its_content(
+    established: Importer, place: FingerprintIndexSettings, trusted: TrustedIndex
+) -> None:
+    def write(first_seed: int) -> None:
+        with open_updater(place, established.databases) as updater:
+            changes = [
+                Insert(document, extract_query(fingerprint(first_seed + document)))
+                for document in SEEDS
+            ]
+            updater.apply(changes, len(changes))
+
+    write(100)
+    assert searched(trusted) is trusted.condition() is Condition.FOREIGN
+    with pytest.raises(ForeignIndexError):
+        catch_up(place, established.databases)
+    delete(place)
+    write(0)
+    with open_index(place) as reader:
+        assert searched(TrustedIndex(lambda: reader, established.databases)) == ALL
+    catch_up(place, established.databases)
+    assert eventually(lambda: searched(trusted) == ALL, STATE_MAX_AGE + 2)
+
+
+def test_only_the_first_search_without_an_answer_may_be_retried(
+    established: Importer,
+    place: FingerprintIndexSettings,
+    trusted: TrustedIndex,
+    server: IndexServerProcess,
+) -> None:
+    """Otherwise each lookup would log its retries and its failure during an outage."""
+    catch_up(place, established.databases)
+    assert searched(trusted) == ALL
+    server.kill()
+    try:
+        with pytest.raises(IndexUnavailable):
+            searched(trusted)
+        assert trusted.last_condition() is Condition.UNREACHABLE
+        assert searched(trusted) is trusted.condition() is Condition.UNREACHABLE
+    finally:
+        server.start()
+    assert searched(trusted) == ALL
+    assert trusted.last_condition() is Condition.OK

@@ -1,6 +1,7 @@
 """An index that a version without stamps has written."""
 
 import shutil
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ from pipeline.catalog.fingerprint import tables
 from pipeline.catalog.fingerprint.changelog import ForeignIndexError
 from pipeline.fingerprint.query import extract_query
 from pipeline.following.update_index import update_index
-from pipeline.index import Insert, open_reader, open_writer
+from pipeline.index import Hits, IndexReader, Insert, open_reader, open_writer
 from pipeline.lookups.condition import Condition
 from pipeline.lookups.trusted_index import TrustedIndex
 from pipeline.runtime.databases import Databases
@@ -23,6 +24,16 @@ from tests.support.catalogue.index_conditions import (
 )
 from tests.support.catalogue.synthetic import fingerprint
 from tests.support.clock import Clock
+
+
+class CountingReader(IndexReader):
+    """A reader that counts its searches."""
+
+    searches = 0
+
+    def search(self, *args: Any, **kwargs: Any) -> list[Hits]:
+        self.searches += 1
+        return super().search(*args, **kwargs)
 
 
 def test_an_index_of_the_version_before_is_accepted_and_gets_a_stamp(
@@ -53,6 +64,37 @@ def test_an_index_without_a_stamp_is_refused_if_the_database_lacks_its_content(
         assert found(index) is Condition.FOREIGN
         with pytest.raises(ForeignIndexError):
             importer.update_index()
+
+
+def test_an_index_without_a_stamp_is_refused_if_its_content_differs(
+    importer: Importer, index: TrustedIndex
+) -> None:
+    """The index of another database with the same ids, and of a state before a restore."""
+    others = {seed: seed + 100 for seed in SEEDS}
+    for contents in (others, {1: 101}, {**{seed: seed for seed in SEEDS}, 7: 107}):
+        shutil.rmtree(importer.index_path, ignore_errors=True)
+        with open_writer(importer.index_path) as writer:
+            changes = [
+                Insert(document, extract_query(fingerprint(seed)))
+                for document, seed in contents.items()
+            ]
+            writer.apply(changes, len(contents))
+        assert found(index) is Condition.FOREIGN
+        with pytest.raises(ForeignIndexError):
+            importer.update_index()
+
+
+def test_the_sample_is_searched_once_for_each_state(
+    importer: Importer, databases: Databases, clock: Clock
+) -> None:
+    with open_writer(importer.index_path) as writer:
+        writer.apply([Insert(seed, extract_query(fingerprint(seed))) for seed in SEEDS], 7)
+    with CountingReader(importer.index_path) as reader:
+        index = TrustedIndex(lambda: reader, databases, clock)
+        for _ in range(3):
+            assert index.condition() is Condition.OK
+            clock.now += 60
+    assert reader.searches == len(SEEDS)
 
 
 def test_the_highest_fingerprint_may_have_been_deleted(

@@ -19,7 +19,7 @@ from pipeline.following import update_index as stage
 from pipeline.following.update_index import rebuild_index, update_index
 from pipeline.imports.all_stages import import_submissions
 from pipeline.index import open_reader, open_writer
-from pipeline.index.reader import CHECK_LENGTHS_EVERY
+from pipeline.index.reader import CHECK_FILES_EVERY
 from pipeline.lookups.condition import Condition
 from pipeline.lookups.trusted_index import CHECK_EVERY, RETRY_AFTER, IndexUnusable, TrustedIndex
 from pipeline.runtime.databases import Databases
@@ -165,7 +165,7 @@ def test_a_damaged_index_is_refused_until_it_is_rebuilt(
             file.unlink()
         else:
             os.truncate(file, damage)
-        time.sleep(CHECK_LENGTHS_EVERY)  # the lengths were checked by the search before
+        time.sleep(CHECK_FILES_EVERY)  # the lengths were checked by the search before
         assert found(index) is Condition.DAMAGED
         reopened = TrustedIndex(lambda: open_reader(index_path), databases)
         assert found(reopened) is Condition.DAMAGED

@@ -22,6 +22,7 @@ from tasks.fast_path.lookup_sender import LookupSender
 from tasks.fast_path.switches import FastPath
 from tasks.redis_state import lookup_replies
 from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.index_conditions import move_in_time
 from tests.support.catalogue.synthetic import fingerprint
 from tests.support.clients.celery_events import received_task_events
 from tests.support.clients.lookup_front_end import ask
@@ -64,14 +65,15 @@ def make(settings: Settings, databases: Databases, tmp_path: Path) -> Iterator[o
         def make(
             pool: str = "solo",
             index: FingerprintIndexSettings = settings.fingerprint_index,
+            number: int = 1,
             **options: object,
         ) -> Worker:
             celery = settings.celery.model_copy(update=options)
             here = settings.model_copy(update={"celery": celery, "fingerprint_index": index})
             config = write_config(here, tmp_path / "acoustid.conf")
             point_celery_at(config, here)
-            layout = Layout("127.0.0.1", 0, None, workers=1, lookup_pool=pool)
-            role = roles(layout)[0]
+            layout = Layout("127.0.0.1", 0, None, workers=number, lookup_pool=pool)
+            role = roles(layout)[number - 1]
             stack.enter_context(running_worker(role, config, tmp_path / "log", here))
             sender = LookupSender(FastPath.of(here))
             return Worker(sender, connect(here.redis, blocking=True), tmp_path / "log")
@@ -127,13 +129,18 @@ def test_a_failed_batch_is_reported_to_the_front_end(make, fast_path: bool) -> N
     assert not worker.ask().failed
 
 
-def test_a_transient_error_is_retried_before_it_is_reported(make) -> None:
+def test_lookups_during_an_outage_of_the_index_server_log_no_errors(make) -> None:
     nowhere = FingerprintIndexSettings(protocol="http", host=LOOPBACK, port=free_port())
     worker = make(index=nowhere)
-    reply = worker.ask()
-    assert (reply.failed, reply.transient, reply.answers) == (True, True, [])
+    for _ in range(3):
+        reply = worker.ask()
+        assert (reply.failed, reply.transient, reply.answers) == (True, True, [])
     [counts] = task_counts(1)
     assert sum(counts.values()) == 3
+    log = worker.log.read_text()
+    assert "Traceback" not in log
+    assert "ERROR" not in log
+    assert log.count("the index is not usable") == 1
 
 
 def test_an_unusable_index_is_reported_without_a_retry(make, settings: Settings) -> None:
@@ -147,6 +154,21 @@ def test_an_unusable_index_is_reported_without_a_retry(make, settings: Settings)
     [counts] = task_counts(1)
     assert counts == dict.fromkeys(CHAIN[:3], 1)
     (index / MANIFEST_NAME).unlink()
+
+
+def test_a_worker_without_an_index_passes_batches_on(
+    make, settings: Settings, databases: Databases, tmp_path: Path
+) -> None:
+    importer = Importer(databases, settings.fingerprint_index.path)
+    importer.run(importer.receipt(fingerprint(1)), index=False)
+    move_in_time(databases, "-1 hour")
+    importer.update_index()
+    nowhere = settings.fingerprint_index.model_copy(update={"path": tmp_path / "nowhere"})
+    make(index=nowhere)
+    worker = make(number=2)
+    assert not any(worker.ask().failed for _ in range(LOOKUPS))
+    passed_on = sum(counts.get("lookup.score", 0) for counts in task_counts(2))
+    assert passed_on > 0
 
 
 def test_a_worker_creates_no_key_with_its_name(make) -> None:

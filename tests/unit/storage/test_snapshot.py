@@ -76,6 +76,31 @@ def test_segments_that_stay_are_not_opened_again(user: User, path: Path, writer:
     latest.close()
 
 
+@pytest.mark.parametrize("with_manifest", [True, False])
+def test_replaced_segments_are_opened_again(
+    user: User, path: Path, writer: Any, *, with_manifest: bool
+) -> None:
+    """Their entries in the manifest are equal."""
+    writer.close()
+    latest = LatestSnapshot(user.format, path)
+    [before] = latest.get().segments.segments
+    latest.check_files()
+    assert latest.get().segments.segments == (before,)
+    if with_manifest:
+        shutil.copytree(path, path.with_name("copy"))
+        shutil.rmtree(path)
+        path.with_name("copy").rename(path)
+    else:
+        shutil.copy2(before.path, path / "copy")
+        (path / "copy").replace(before.path)
+    latest.check_files()
+    [after] = latest.get().segments.segments
+    assert after is not before
+    latest.check_files()
+    assert latest.get().segments.segments == (after,)
+    latest.close()
+
+
 def test_a_segment_gone_since_the_manifest_was_read_is_no_error(
     user: User, path: Path, writer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,11 @@
 """The batches in which overdue receipts are started again."""
 
+import pytest
+
 from pipeline.catalog.ingest.submissions import Unfinished
-from tasks.periodic.receipts_and_queues import batches_of_receipts
+from pipeline.lookups.condition import Condition
+from tasks.periodic.receipts_and_queues import batches_of_receipts, imports_can_search
+from tasks.redis_state.heartbeats import WorkerReport
 
 
 def test_receipts_share_a_batch_until_they_have_failed_twice() -> None:
@@ -13,3 +17,24 @@ def test_many_receipts_are_split_into_batches() -> None:
     groups = batches_of_receipts([Unfinished(number, attempts=1) for number in range(450)])
     assert [len(group) for group in groups] == [200, 200, 50]
     assert [number for group in groups for number in group] == list(range(450))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ([], True),
+        ([None], True),
+        ([Condition.OK], True),
+        ([Condition.MISSING], False),
+        ([Condition.UNREACHABLE, Condition.FOREIGN], False),
+        ([Condition.MISSING, Condition.OK], True),
+    ],
+)
+def test_imports_need_a_worker_with_a_usable_index(
+    conditions: list[Condition | None], *, expected: bool
+) -> None:
+    others = [WorkerReport("lookup", ("lookup",), Condition.OK if not expected else None)]
+    reports = [
+        WorkerReport(f"{place}", ("submission",), each) for place, each in enumerate(conditions)
+    ]
+    assert imports_can_search([*others, *reports]) is expected

@@ -15,7 +15,9 @@ from tests.support.polling import eventually
 
 
 def copy(condition: Condition) -> Any:
-    return SimpleNamespace(condition=lambda: condition)
+    return SimpleNamespace(
+        condition=lambda: condition, last_condition=lambda: condition, needs_check=lambda: False
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,3 +83,26 @@ def test_checks_run_at_intervals() -> None:
     for _ in range(5):
         source.latest()
     assert runs == [1]
+
+
+def test_an_urgent_check_runs_before_its_time() -> None:
+    urgent, results = [False], iter(Condition)
+    source = Periodically(
+        lambda: next(results), every=60.0, first_wait=5, is_urgent=lambda: urgent[0]
+    )
+    assert source.latest() is source.latest() is Condition.OK
+    urgent[0] = True
+    assert eventually(lambda: source.latest() is not Condition.OK, 5)
+
+
+def test_a_fault_that_a_search_finds_is_reported_at_once() -> None:
+    """Also while a check hangs."""
+    released = threading.Event()
+    index: Any = SimpleNamespace(
+        condition=lambda: released.wait(30),
+        last_condition=lambda: Condition.DAMAGED,
+        needs_check=lambda: False,
+    )
+    resources: Any = SimpleNamespace(index=index, store=None)
+    assert ReportSource(lambda: resources).report("node", ["lookup"]).index is Condition.DAMAGED
+    released.set()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cli.commands.service.status import collect, describe, embedded_urls
+from cli.commands.service.status import collect, describe, embedded_urls, worker_faults
 from cli.commands.service.up import describe_running
 from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Demo, Prepared
@@ -10,7 +10,11 @@ from cli.stack.processes.stopping import StopOrder
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.run_state import RunningProcess, RunState
 from cli.stack.servers.ports import free_port
+from pipeline.lookups.condition import Condition
+from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
+from tasks.redis_state import heartbeats
+from tasks.redis_state.heartbeats import WorkerReport
 from tests.support.processes.servers import Servers
 
 NOBODY = ProcessIdentity(2**22, 1.0)
@@ -58,6 +62,20 @@ def test_values_of_unreachable_servers_are_none(tmp_path: Path) -> None:
     assert describe(found).count(" unreachable") == 4
 
 
+def test_workers_with_a_fault_are_named(servers: Servers) -> None:
+    redis_settings = servers.settings().redis
+    bad = WorkerReport("lookup-2@there", ("lookup",), Condition.MISSING, Condition.OK)
+    good = WorkerReport("lookup-1@here", ("lookup",), Condition.OK)
+    with connect(redis_settings) as redis:
+        for each in (bad, good):
+            heartbeats.store(redis, each)
+        try:
+            assert worker_faults(redis_settings) == ["lookup-2@there: index missing"]
+        finally:
+            for each in (bad, good):
+                heartbeats.forget(redis, each.node)
+
+
 def test_the_text_contains_the_values_of_the_json() -> None:
     text = describe(
         {
@@ -67,6 +85,7 @@ def test_the_text_contains_the_values_of_the_json() -> None:
             "queues": {"lookup": 3, "index": 0},
             "index": {"position": 7, "condition": "filling", "database_position": 9},
             "store": {"position": 7, "fingerprints": 5, "segments": 1, "bytes": 4000},
+            "worker_faults": ["lookup-2@there: index missing"],
             "counts": {"tracks": 1, "fingerprints": 2, "submissions": {"failed": 4}},
             "health": {"status": "degraded", "faults": ["start one beat process"]},
             "demo": {"client": "8XaBELgH", "user": "abc"},
@@ -76,6 +95,7 @@ def test_the_text_contains_the_values_of_the_json() -> None:
         "ready; data in /data",
         "port 5000",
         "lookup 3, index 0",
+        "lookup-2@there: index missing",
         "position 7, condition filling, database position 9",
         "tracks 1, fingerprints 2",
         "failed 4",
