@@ -17,6 +17,13 @@ REQUIRED = {"edit_id": "1", "fingerprint_id": "1", "text_id": "1", "mbid": str(U
 OTHERS = {"keys limit": ["--default"], "maintenance": ["on"], "accounts delete": ["--yes"]}
 
 
+@pytest.fixture(autouse=True)
+def no_maintenance(run: Run) -> Iterator[None]:
+    """End the maintenance that a test begins; other tests use the same databases."""
+    yield
+    assert run("maintenance", "off").exit_code == 0
+
+
 def commands() -> Iterator[tuple[str, click.Command]]:
     context = click.Context(main)
     for name in NAMES:
