@@ -15,6 +15,7 @@ from pipeline.settings.sections import Settings
 from tests.support.clock import Clock
 from tests.support.polling import eventually
 from tests.support.processes.scratch_redis import scratch_redis
+from tests.support.subscribers import subscribers
 
 
 @pytest.fixture
@@ -27,21 +28,17 @@ def client(settings: Settings) -> Iterator[redis.Redis]:
 def process(databases: Databases, client: redis.Redis) -> Iterator[Callable[[], ApiKeys]]:
     """Return a function that creates the `ApiKeys` of a front-end process."""
     made: list[ApiKeys] = []
-    eventually(lambda: subscribers(client) == 0)  # those of an earlier test have ended
 
     def make() -> ApiKeys:
+        before = subscribers(client)
         made.append(ApiKeys(databases, client, RedisCircuitBreaker(), demo=False))
         made[-1].applications.find("warm up")
-        eventually(lambda: subscribers(client) == len(made))
+        eventually(lambda: subscribers(client) - before)
         return made[-1]
 
     yield make
     for each in made:
         each.close()
-
-
-def subscribers(client: redis.Redis) -> int:
-    return int(client.pubsub_numsub(CHANNEL)[0][1])
 
 
 def test_another_process_removes_a_changed_key(client, process) -> None:

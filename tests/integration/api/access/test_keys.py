@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 import redis
@@ -168,10 +169,10 @@ def test_the_same_text_can_be_a_key_of_both_kinds(databases, client) -> None:
         made = accounts.create_application(connection, "app", account_id=owner.id)
         connection.execute(sa.update(application).values(apikey="both"))
         connection.execute(sa.update(account).values(apikey="both"))
-    keys = ApiKeys(databases, client, RedisCircuitBreaker(), demo=False)
-    for _ in range(2):
-        assert keys.applications.find("both") == Application(made.id, "app")
-        assert keys.accounts.find("both") == Account(owner.id, "owner")
+    with closing(ApiKeys(databases, client, RedisCircuitBreaker(), demo=False)) as keys:
+        for _ in range(2):
+            assert keys.applications.find("both") == Application(made.id, "app")
+            assert keys.accounts.find("both") == Account(owner.id, "owner")
 
 
 def test_a_process_caches_a_limited_number_of_keys(databases) -> None:
@@ -227,8 +228,9 @@ class TestErrors:
     """The errors of `ApiKeys` for the parameters of a request."""
 
     @pytest.fixture
-    def keys(self, databases, client) -> ApiKeys:
-        return ApiKeys(databases, client, RedisCircuitBreaker(), demo=True)
+    def keys(self, databases, client) -> Iterator[ApiKeys]:
+        with closing(ApiKeys(databases, client, RedisCircuitBreaker(), demo=True)) as keys:
+            yield keys
 
     @pytest.fixture
     def user_key(self, databases) -> str:
@@ -282,5 +284,8 @@ class TestErrors:
             ensure_demo(connection)
         keys.applications.publish("8XaBELgH", Application(1, "Demo"))
         assert keys.application(demo).name == "Demo"
-        with pytest.raises(InvalidApiKeyError, match="disabled on this server"):
-            ApiKeys(databases, client, RedisCircuitBreaker(), demo=False).application(demo)
+        with (
+            closing(ApiKeys(databases, client, RedisCircuitBreaker(), demo=False)) as without_demo,
+            pytest.raises(InvalidApiKeyError, match="disabled on this server"),
+        ):
+            without_demo.application(demo)

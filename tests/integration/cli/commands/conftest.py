@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from api.access.key_cache import CHANNEL
 from api.access.keys import ApiKeys
 from api.access.redis_outage import RedisCircuitBreaker
 from pipeline.runtime.databases import Databases
@@ -13,6 +12,7 @@ from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
 from tests.support.clients.admin_commands import Run, command_runner
 from tests.support.polling import eventually
+from tests.support.subscribers import subscribers
 
 
 @pytest.fixture
@@ -33,8 +33,9 @@ def front_end(settings: Settings, databases: Databases) -> Iterator[ApiKeys]:
     """The keys of a front-end process that runs during the whole test and caches them."""
     with connect(settings.redis) as client:
         client.flushdb()
+        before = subscribers(client)
         made = ApiKeys(databases, client, RedisCircuitBreaker(), demo=False)
         made.applications.find("warm up")
-        eventually(lambda: client.pubsub_numsub(CHANNEL)[0][1])
+        eventually(lambda: subscribers(client) - before)
         yield made
         made.close()
