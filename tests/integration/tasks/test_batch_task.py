@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import redis
@@ -16,7 +17,11 @@ from pipeline.fingerprint.codec import compress
 from pipeline.messages import Lookup, LookupBatch, LookupReply
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
-from pipeline.settings.sections import FingerprintIndexSettings, Settings
+from pipeline.settings.sections import (
+    FingerprintDatabaseSettings,
+    FingerprintIndexSettings,
+    Settings,
+)
 from pipeline.storage.format import MANIFEST_NAME
 from tasks.fast_path.lookup_sender import LookupSender
 from tasks.fast_path.switches import FastPath
@@ -66,10 +71,17 @@ def make(settings: Settings, databases: Databases, tmp_path: Path) -> Iterator[o
             pool: str = "solo",
             index: FingerprintIndexSettings = settings.fingerprint_index,
             number: int = 1,
+            tracks: FingerprintDatabaseSettings = settings.database_fingerprint,
             **options: object,
         ) -> Worker:
             celery = settings.celery.model_copy(update=options)
-            here = settings.model_copy(update={"celery": celery, "fingerprint_index": index})
+            here = settings.model_copy(
+                update={
+                    "celery": celery,
+                    "fingerprint_index": index,
+                    "database_fingerprint": tracks,
+                }
+            )
             config = write_config(here, tmp_path / "acoustid.conf")
             point_celery_at(config, here)
             layout = Layout("127.0.0.1", 0, None, workers=number, lookup_pool=pool)
@@ -127,6 +139,20 @@ def test_a_failed_batch_is_reported_to_the_front_end(make, fast_path: bool) -> N
     reply = ask(worker.client, batch, worker.sender.send)
     assert (reply.failed, reply.transient, reply.answers) == (True, False, [])
     assert not worker.ask().failed
+
+
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_a_transient_error_is_retried_before_it_is_reported(
+    make, settings: Settings, fast_path: bool
+) -> None:
+    nowhere = settings.database_fingerprint.model_copy(update={"port": free_port()})
+    worker = make(tracks=nowhere, fast_path=fast_path)
+    batch = worker.batch()
+    batch.lookups = [Lookup(request=0, track_gid=str(uuid4()))]
+    reply = ask(worker.client, batch, worker.sender.send)
+    assert (reply.failed, reply.transient, reply.answers) == (True, True, [])
+    [counts] = task_counts(1)
+    assert sum(counts.values()) == (3 if fast_path else 5)  # three tries of one task
 
 
 def test_lookups_during_an_outage_of_the_index_server_log_no_errors(make) -> None:
