@@ -8,29 +8,19 @@ from typing import Any, Final
 
 from celery.schedules import crontab
 
+
+def _every(seconds: float, task: str) -> dict[str, Any]:
+    """Return the entry of a task with an interval."""
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+
+
 SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     # Each import ends with this task. The schedule repeats it in case a message was lost.
-    "reindex": {"task": "index.update", "schedule": 5.0, "options": {"expires": 5}},
-    "sweep-receipts": {
-        "task": "maintenance.sweep_receipts",
-        "schedule": 10.0,
-        "options": {"expires": 10},
-    },
-    "measure-queues": {
-        "task": "maintenance.measure_queues",
-        "schedule": 10.0,
-        "options": {"expires": 10},
-    },
-    "update-lookup-stats": {
-        "task": "maintenance.update_lookup_stats",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "update-user-agent-stats": {
-        "task": "maintenance.update_user_agent_stats",
-        "schedule": 3600.0,
-        "options": {"expires": 3600},
-    },
+    "reindex": _every(5.0, "index.update"),
+    "sweep-receipts": _every(10.0, "maintenance.sweep_receipts"),
+    "measure-queues": _every(10.0, "maintenance.measure_queues"),
+    "update-lookup-stats": _every(60.0, "maintenance.update_lookup_stats"),
+    "update-user-agent-stats": _every(3600.0, "maintenance.update_user_agent_stats"),
     "prune-folded": {
         "task": "maintenance.prune_folded",
         "schedule": crontab(hour="0", minute="5"),
@@ -39,34 +29,10 @@ SCHEDULE: Final[dict[str, dict[str, Any]]] = {
         "task": "maintenance.update_stats",
         "schedule": crontab(hour="0", minute="10"),
     },
-    "prune-receipts": {
-        "task": "maintenance.prune_receipts",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "prune-statistics": {
-        "task": "maintenance.prune_statistics",
-        "schedule": 300.0,
-        "options": {"expires": 300},
-    },
-    "erase-client-addresses": {
-        "task": "maintenance.erase_client_addresses",
-        "schedule": 300.0,
-        "options": {"expires": 300},
-    },
-    "prune-rotated-keys": {
-        "task": "maintenance.prune_rotated_keys",
-        "schedule": 3600.0,
-        "options": {"expires": 3600},
-    },
-    "merge-missing-mbids": {
-        "task": "maintenance.merge_missing_mbids",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "follow-mbid-redirects": {
-        "task": "maintenance.follow_mbid_redirects",
-        "schedule": 3600.0,
-        "options": {"expires": 3600},
-    },
+    "prune-receipts": _every(60.0, "maintenance.prune_receipts"),
+    "prune-statistics": _every(300.0, "maintenance.prune_statistics"),
+    "erase-client-addresses": _every(300.0, "maintenance.erase_client_addresses"),
+    "prune-rotated-keys": _every(3600.0, "maintenance.prune_rotated_keys"),
+    "merge-missing-mbids": _every(60.0, "maintenance.merge_missing_mbids"),
+    "follow-mbid-redirects": _every(3600.0, "maintenance.follow_mbid_redirects"),
 }

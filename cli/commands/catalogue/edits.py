@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from cli.argument_checks import CheckedGroup
+from cli.argument_checks import LARGEST, CheckedGroup
 from cli.commands.catalogue.open_databases import changing_catalogue, open_databases
 from cli.commands.catalogue.track_parameter import TrackParameter
 from cli.errors import StackError
@@ -27,7 +27,7 @@ from pipeline.runtime.databases import Databases
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-_ID: Final = click.IntRange(min=1, max=2**31 - 1)
+_ID: Final = click.IntRange(min=1, max=LARGEST)
 
 
 class NoteParameter(click.ParamType[str]):
