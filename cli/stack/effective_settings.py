@@ -14,9 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import click
-from click.core import ParameterSource
-
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir, write_private
 from cli.stack.ports_and_passwords import StackRecord
@@ -122,25 +119,6 @@ def read_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
         return load_settings(path, environ)
     except ConfigError as error:
         raise StackError(str(error)) from error
-
-
-def settings_for_command(data_dir: Path) -> Settings:
-    """Return the settings for a command.
-
-    They are those of the stack in ``--data-dir`` if that option is given, else those in the file
-    that ``ACOUSTID_CONFIG`` names, else those of the stack in the default data directory.
-
-    Raises:
-        StackError: the settings are invalid, or ``--data-dir`` contains no stack.
-    """
-    source = click.get_current_context().get_parameter_source("data_dir")
-    is_given = source is ParameterSource.COMMANDLINE
-    config = DataDir.at(data_dir).config
-    if config.exists() and (is_given or CONFIG_VARIABLE not in os.environ):
-        return read_settings(config)
-    if is_given:
-        raise StackError(f"{data_dir} contains no stack: create one with `acoustid up`")
-    return read_settings()
 
 
 def write_effective(data: DataDir, user: UserConfig, record: StackRecord) -> Settings:

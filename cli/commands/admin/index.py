@@ -14,7 +14,7 @@ from cli.commands.admin.index_serve import serve
 from cli.commands.admin.stored_files import require_files
 from cli.errors import StackError
 from cli.stack import data_directory
-from cli.stack.effective_settings import settings_for_command
+from cli.stack.selection import settings_for_command
 from index_server.errors import IndexAlreadyExistsError, InvalidIndexNameError
 from index_server.offline import restore as restore_index
 from index_server.offline import verify_below

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from cli.errors import StackError
 from cli.stack import data_directory
-from cli.stack.effective_settings import settings_for_command
+from cli.stack.selection import settings_for_command
 from pipeline.catalog.musicbrainz.load import OPTIONAL, Dump, DumpError, load_dump, open_dump
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings

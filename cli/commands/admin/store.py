@@ -13,7 +13,7 @@ from tqdm import tqdm
 from cli.commands.admin.stored_files import require_files
 from cli.errors import StackError
 from cli.stack import data_directory
-from cli.stack.effective_settings import settings_for_command
+from cli.stack.selection import settings_for_command
 from pipeline.catalog.fingerprint import changelog
 from pipeline.fingerprint_store import (
     FingerprintStoreError,

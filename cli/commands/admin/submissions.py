@@ -10,7 +10,7 @@ from cli.argument_checks import CheckedGroup
 from cli.errors import StackError
 from cli.list_options import limit_option
 from cli.stack import data_directory
-from cli.stack.effective_settings import settings_for_command
+from cli.stack.selection import settings_for_command
 from pipeline.catalog.ingest import submissions as receipts
 from pipeline.runtime.databases import Databases
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from cli.errors import StackError
-from cli.stack.effective_settings import settings_for_command
+from cli.stack.selection import settings_for_command
 from pipeline.catalog.edits.errors import EditRefusedError
 from pipeline.catalog.fingerprint.track_merge import MergeRefusedError
 from pipeline.runtime.databases import Databases

@@ -13,7 +13,7 @@ from cli.commands.keys.key_lists import contributions_of, describe, echo_holder
 from cli.errors import StackError
 from cli.list_options import json_option, limit_option
 from cli.stack import data_directory
-from cli.stack.effective_settings import settings_for_command
+from cli.stack.selection import settings_for_command
 from cli.text_table import echo_json, echo_table
 from pipeline.catalog.app.account_administration import (
     DELETED_NAME,

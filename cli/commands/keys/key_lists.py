@@ -10,7 +10,7 @@ from cli.commands.keys.key_holders import Named, database, naming_options
 from cli.errors import StackError
 from cli.list_options import json_option, limit_option
 from cli.stack import data_directory
-from cli.stack.effective_settings import settings_for_command
+from cli.stack.selection import settings_for_command
 from cli.text_table import echo_fields, echo_json, echo_table, show_value
 from pipeline.catalog.app.keys import key_reports
 from pipeline.catalog.app.keys.key_administration import APPLICATIONS, HolderKind, rotated_keys

@@ -23,7 +23,7 @@ from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import replace_demo_user
-from cli.stack.effective_settings import settings_for_command
+from cli.stack.selection import settings_for_command
 from cli.time_span import TimeSpan
 from pipeline.catalog.app.accounts import (
     Account,

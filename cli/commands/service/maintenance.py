@@ -8,7 +8,7 @@ import click
 from cli.argument_checks import CheckedCommand
 from cli.databases import open_database
 from cli.stack import data_directory
-from cli.stack.effective_settings import settings_for_command
+from cli.stack.selection import settings_for_command
 from pipeline.catalog.app.maintenance import (
     Maintenance,
     begin_maintenance,

@@ -1,0 +1,25 @@
+"""The exit statuses of all commands. `docs/commands.md` has the table for users."""
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """What the exit status of a command means."""
+
+    OK = 0
+    """Everything was done."""
+
+    FAILED = 1
+    """The command failed; the text on standard error says why."""
+
+    USAGE = 2
+    """The command line is wrong. Nothing was done."""
+
+    NO_STACK = 3
+    """There is no stack, or it does not run. The LSB defines this value for service scripts."""
+
+    PARTIAL = 4
+    """Some files or lines were refused; standard error names each one. The others are done."""
+
+    INTERRUPTED = 130
+    """Ctrl-C ended the command."""

@@ -1,0 +1,110 @@
+"""Finds the stack that a command uses.
+
+It is the one in ``--data-dir`` if that option is given, else the one whose configuration
+``ACOUSTID_CONFIG`` names, else the one in the default data directory. All commands use this module,
+so they find the same stack, and say in the same words that there is none.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import click
+from click.core import ParameterSource
+
+from cli.errors import StackError
+from cli.exit_status import ExitStatus
+from cli.stack.data_directory import DataDir
+from cli.stack.effective_settings import CONFIG_VARIABLE, read_settings
+from cli.stack.run_state import RunState
+from pipeline.settings.sections import Settings
+
+OPTION: Final = "data_dir"
+"""The parameter of `cli.stack.data_directory.option`."""
+
+
+class NoStackError(StackError):
+    """There is no stack, or it does not run."""
+
+    exit_code = ExitStatus.NO_STACK
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenStack:
+    """The stack that a command uses.
+
+    Attributes:
+        data: its data directory; None if its configuration belongs to no `acoustid up`.
+        config: the file with its settings; None if they come from the environment only.
+        environ: the environment.
+    """
+
+    data: DataDir | None
+    config: Path | None
+    environ: Mapping[str, str] = field(repr=False)
+
+    def settings(self) -> Settings:
+        """Load its settings.
+
+        Raises:
+            StackError: they are invalid.
+        """
+        return read_settings(self.config, self.environ)
+
+    def running(self) -> RunState:
+        """Return the processes of the stack.
+
+        Raises:
+            NoStackError: it does not run, or `acoustid up` did not start it.
+        """
+        if self.data is None:
+            raise NoStackError(
+                f"{CONFIG_VARIABLE} names no stack of `acoustid up`: give --data-dir"
+            )
+        state = RunState.load(self.data) if self.data.is_locked() else None
+        if state is None:
+            raise NoStackError(
+                f"the stack in {self.data.root} does not run: "
+                f"start it with `acoustid up --data-dir {self.data.root}`"
+            )
+        return state
+
+
+def choose_stack(data_dir: Path, environ: Mapping[str, str] = os.environ) -> ChosenStack:
+    """Return the stack of a command, which need not run.
+
+    Args:
+        data_dir: the value of ``--data-dir``, given or default.
+        environ: the environment.
+
+    Raises:
+        NoStackError: there is none.
+    """
+    source = click.get_current_context().get_parameter_source(OPTION)
+    is_given = source is ParameterSource.COMMANDLINE
+    data = DataDir.at(data_dir)
+    named = environ.get(CONFIG_VARIABLE)
+    if named and not is_given:
+        folder = DataDir.at(Path(named).parent)
+        is_effective = Path(named).name == folder.config.name and folder.record.exists()
+        return ChosenStack(folder if is_effective else None, Path(named), environ)
+    if data.config.exists():
+        return ChosenStack(data, data.config, environ)
+    if not is_given and read_settings(None, environ).sources:
+        return ChosenStack(None, None, environ)
+    raise NoStackError(
+        f"no stack is in {data.root}: start one with `acoustid up`, or name one with --data-dir "
+        f"or {CONFIG_VARIABLE}"
+    )
+
+
+def settings_for_command(data_dir: Path) -> Settings:
+    """Return the settings of the stack that a command uses.
+
+    Raises:
+        StackError: the settings are invalid.
+        NoStackError: there is no stack.
+    """
+    return choose_stack(data_dir).settings()
