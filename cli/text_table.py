@@ -1,7 +1,7 @@
 """Prints rows as a table or as JSON."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -29,10 +29,26 @@ def echo_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Non
     """
     cells = [[name.replace("_", " ") for name in columns]]
     cells += [[show_value(row[name]) for name in columns] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for line in cells:
-        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(padded).rstrip())
+    for line in aligned(cells):
+        click.echo(line)
+
+
+def aligned(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> list[str]:
+    """Return one line of text for each row, with aligned columns.
+
+    Args:
+        rows: the cells of each row.
+        right: the columns that are aligned to the right, counted from 0.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if place in right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines
 
 
 def echo_fields(fields: Mapping[str, Any]) -> None:

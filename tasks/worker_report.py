@@ -1,4 +1,4 @@
-"""The report that a worker stores with each heartbeat: its queues and the condition of its copies.
+"""The report that a worker stores with each heartbeat: its queues and the state of its copies.
 
 A check of the index or the store may wait for a database or a server. So it runs in a thread, which
 each heartbeat starts. The heartbeat reports the result of the check if it ends at once, and
@@ -10,10 +10,13 @@ as the processes of the pool.
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Final
+from contextlib import suppress
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import structlog
 
+from pipeline.fingerprint_store import FingerprintStoreError
+from pipeline.index import FingerprintIndexError
 from pipeline.lookups.condition import Condition
 from tasks import queues
 from tasks.redis_state.heartbeats import WorkerReport
@@ -37,7 +40,22 @@ LOOKUP_QUEUES: Final = frozenset({queues.LOOKUP, queues.BACKGROUND})
 logger = structlog.get_logger("acoustid.tasks.worker_report")
 
 
-class Periodically:
+Result = TypeVar("Result")
+
+
+class CopyState(NamedTuple):
+    """The state of the index or of the store.
+
+    Attributes:
+        condition: its condition; None if this worker has no store.
+        position: its changelog position; None while it is not usable.
+    """
+
+    condition: Condition | None = None
+    position: int | None = None
+
+
+class Periodically(Generic[Result]):
     """The last result of a function that runs in a thread at intervals.
 
     Args:
@@ -49,7 +67,7 @@ class Periodically:
 
     def __init__(
         self,
-        function: Callable[[], Condition | None],
+        function: Callable[[], Result],
         every: float = CHECK_EVERY,
         first_wait: float = FIRST_WAIT,
         is_urgent: Callable[[], bool] = lambda: False,
@@ -60,9 +78,9 @@ class Periodically:
         self._is_urgent = is_urgent
         self._due = 0.0
         self._thread: threading.Thread | None = None
-        self._result: Condition | None = None
+        self._result: Result | None = None
 
-    def latest(self) -> Condition | None:
+    def latest(self) -> Result | None:
         """Return the last result, None before the first one; start a run if it is due."""
         now = time.monotonic()
         is_running = self._thread is not None and self._thread.is_alive()
@@ -91,7 +109,7 @@ class ReportSource:
     def __init__(self, resources: Callable[[], WorkerResources]) -> None:
         self._resources = resources
         self._index = Periodically(self._check_index, is_urgent=self._index_needs_check)
-        self._store = Periodically(self._store_condition)
+        self._store = Periodically(self._check_store)
 
     def report(self, node: str, names: Iterable[str]) -> WorkerReport:
         """Return the report of a worker.
@@ -101,24 +119,43 @@ class ReportSource:
             names: the queues that it serves.
         """
         served = tuple(names)
+        index, store = CopyState(), CopyState()
+        if not SEARCHING_QUEUES.isdisjoint(served):
+            index = self._index_state()
+        if not LOOKUP_QUEUES.isdisjoint(served):
+            store = self._store.latest() or store
         return WorkerReport(
             node,
             served,
-            index=None if SEARCHING_QUEUES.isdisjoint(served) else self._index_condition(),
-            store=None if LOOKUP_QUEUES.isdisjoint(served) else self._store.latest(),
+            index=index.condition,
+            store=store.condition,
+            index_position=index.position,
+            store_position=store.position,
         )
 
-    def _index_condition(self) -> Condition | None:
+    def _index_state(self) -> CopyState:
         """Return the condition that the last search or check found."""
-        self._index.latest()
-        return self._resources().index.last_condition()
+        checked = self._index.latest() or CopyState()
+        condition = self._resources().index.last_condition()
+        return CopyState(condition, checked.position if condition is Condition.OK else None)
 
     def _index_needs_check(self) -> bool:
         return self._resources().index.needs_check()
 
-    def _check_index(self) -> Condition:
-        return self._resources().index.condition()
+    def _check_index(self) -> CopyState:
+        index = self._resources().index
+        return _state(index.condition(), index.position)
 
-    def _store_condition(self) -> Condition | None:
+    def _check_store(self) -> CopyState:
         store = self._resources().store
-        return store.condition() if store else None
+        if store is None:
+            return CopyState()
+        return _state(store.condition(), store.position)
+
+
+def _state(condition: Condition, position: Callable[[], int]) -> CopyState:
+    """Return the state of a copy; without a position if it fails at this moment."""
+    if condition is Condition.OK:
+        with suppress(FingerprintIndexError, FingerprintStoreError):
+            return CopyState(condition, position())
+    return CopyState(condition)

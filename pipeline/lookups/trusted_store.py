@@ -87,6 +87,14 @@ class TrustedStore:
             return self._log.report(Condition.DAMAGED, error)
         return self._log.report(condition)
 
+    def position(self) -> int:
+        """Return the changelog position of the store.
+
+        Raises:
+            FingerprintStoreError: its files are damaged.
+        """
+        return self._store.position()
+
     def close(self) -> None:
         """Close the files and the connection. A later call opens them again."""
         with self._checking:

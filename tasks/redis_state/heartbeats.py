@@ -31,12 +31,16 @@ class WorkerReport:
         queues: the queues that it serves.
         index: the condition of its index; None for a worker that does not search.
         store: the condition of its fingerprint store; None for a worker that does not read it.
+        index_position: the changelog position of its index; None while it is not usable.
+        store_position: the changelog position of its store; None while it is not usable.
     """
 
     node: str
     queues: tuple[str, ...] = ()
     index: Condition | None = None
     store: Condition | None = None
+    index_position: int | None = None
+    store_position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,9 @@ def _report(text: bytes) -> WorkerReport:
         queues=tuple(values["queues"]),
         index=_condition(values["index"]),
         store=_condition(values["store"]),
+        # A worker of an older version does not report positions.
+        index_position=values.get("index_position"),
+        store_position=values.get("store_position"),
     )
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from pipeline.catalog.fingerprint import tables as fingerprint_tables
 from pipeline.catalog.ingest import tables as ingest_tables
-from pipeline.catalog.ingest.submissions import count_by_state
+from pipeline.catalog.ingest.state_counts import count_by_state
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from tasks import dispatch

@@ -1,6 +1,5 @@
 """Submissions in the ingest database: writing receipts, changing states, finding overdue ones."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -12,7 +11,6 @@ import numpy as np
 import sqlalchemy as sa
 
 from pipeline.catalog.bulk_statements import insert_numbered
-from pipeline.catalog.ingest.finished_receipts import pruned_by_state
 from pipeline.catalog.ingest.tables import submission
 from pipeline.fingerprint.identity import fingerprint_gid
 from pipeline.submission_fields import Receipt
@@ -171,16 +169,6 @@ def claim_unfinished(connection: sa.Connection, limit: int) -> list[Unfinished]:
         .returning(submission.c.id, submission.c.attempts)
     )
     return [Unfinished(*row) for row in connection.execute(statement)]
-
-
-def count_by_state(connection: sa.Connection) -> dict[str, int]:
-    """Return the number of submissions by state; states without any are left out.
-
-    Submissions whose receipts were pruned are included.
-    """
-    statement = sa.select(submission.c.state, sa.func.count()).group_by(submission.c.state)
-    counts: Counter[str] = Counter(dict(connection.execute(statement).all()))
-    return counts + Counter(pruned_by_state(connection))
 
 
 def _one_of(ids: Iterable[int]) -> sa.ColumnElement[bool]:

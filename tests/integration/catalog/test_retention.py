@@ -19,7 +19,7 @@ from pipeline.catalog.app.lookup_statistics import (
 )
 from pipeline.catalog.app.tables import account, source
 from pipeline.catalog.fingerprint import tables as fp
-from pipeline.catalog.ingest import submissions
+from pipeline.catalog.ingest import state_counts, submissions
 from pipeline.catalog.ingest import tables as ingest
 from pipeline.catalog.ingest.contributions import contributions
 from pipeline.catalog.ingest.finished_receipts import prune_receipts
@@ -63,7 +63,7 @@ def end(databases: Databases, ids: Sequence[int], state: str) -> None:
 
 def counts(databases: Databases) -> dict[str, int]:
     with databases.engine("ingest").connect() as connection:
-        return submissions.count_by_state(connection)
+        return state_counts.count_by_state(connection)
 
 
 def receive(importer: Importer, count: int, seed: int = 0) -> tuple[UUID, list[int]]:

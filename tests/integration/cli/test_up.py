@@ -111,6 +111,7 @@ def test_status_shows_every_process(state: State) -> None:
     assert {each["role"] for each in state["processes"]} == ROLES
     assert living(pids(state)) == pids(state)
     assert state["ready"]
+    assert state["state"] == "ready"
 
 
 def test_workers_and_front_end_log_where_their_data_is(started: str, data: DataDir) -> None:
@@ -119,16 +120,30 @@ def test_workers_and_front_end_log_where_their_data_is(started: str, data: DataD
         assert f"index={data.index} store={data.store}" in data.log(role).read_text()
 
 
-def test_status_shows_queues_positions_and_counts(state: State) -> None:
+def test_status_shows_queues_positions_and_counts(state: State, data: DataDir) -> None:
     assert set(state["queues"]) == {"lookup", "background", "submission", "index", "maintenance"}
-    assert all(length >= 0 for length in state["queues"].values())
+    assert all(queue["waiting"] >= 0 for queue in state["queues"].values())
     size = len(sample_recordings())
-    assert state["index"] == {"position": size, "condition": "ok", "database_position": size}
-    assert state["counts"] == {
-        "tracks": size,
-        "fingerprints": size,
-        "submissions": {"imported": size},
+    complete = {"condition": "ok", "position": size, "database_position": size, "lag": 0}
+    # Workers report their positions every 2 s.
+    assert eventually(lambda: status(data)["index"] == complete)
+    assert eventually(lambda: status(data)["store"] == complete)
+    assert state["catalogue"] == {"tracks": size, "fingerprints": size}
+    assert state["submissions"] == {
+        "failed": 0,
+        "rejected": 0,
+        "pending": 0,
+        "imported": size,
+        "oldest_pending_seconds": None,
     }
+
+
+def test_status_shows_memory_and_running_time(state: State) -> None:
+    for process in state["processes"]:
+        assert process["memory_bytes"] > 2**20, process
+        assert 0 < process["uptime_seconds"] < 600, process
+    total = sum(process["memory_bytes"] for process in state["processes"])
+    assert state["memory_bytes"] == total
 
 
 def test_every_health_check_succeeds(state: State, data: DataDir) -> None:
@@ -198,7 +213,8 @@ def test_a_killed_stack_restarts_with_its_data_and_stops_cleanly(
     assert up(data).returncode == 0
     again = status(data)
     assert again["demo"] == state["demo"]
-    assert again["counts"] == state["counts"]
+    assert again["catalogue"] == state["catalogue"]
+    assert again["submissions"] == state["submissions"]
     assert {each["role"] for each in again["processes"]} == ROLES
     answer = acoustid("down", data=data)
     assert answer.returncode == 0

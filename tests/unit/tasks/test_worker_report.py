@@ -16,7 +16,10 @@ from tests.support.polling import eventually
 
 def copy(condition: Condition) -> Any:
     return SimpleNamespace(
-        condition=lambda: condition, last_condition=lambda: condition, needs_check=lambda: False
+        condition=lambda: condition,
+        last_condition=lambda: condition,
+        needs_check=lambda: False,
+        position=lambda: 7,
     )
 
 
@@ -35,13 +38,15 @@ def test_a_worker_reports_the_copies_that_its_tasks_read(
 ) -> None:
     resources: Any = SimpleNamespace(index=copy(Condition.FILLING), store=copy(Condition.OK))
     report = ReportSource(lambda: resources).report("node", served)
-    assert report == WorkerReport("node", tuple(served), index, store)
+    assert report == WorkerReport(
+        "node", tuple(served), index, store, store_position=None if store is None else 7
+    )
 
 
 def test_a_disabled_store_has_no_condition() -> None:
     resources: Any = SimpleNamespace(index=copy(Condition.OK), store=None)
     report = ReportSource(lambda: resources).report("node", ["lookup"])
-    assert report == WorkerReport("node", ("lookup",), Condition.OK, None)
+    assert report == WorkerReport("node", ("lookup",), Condition.OK, None, 7, None)
 
 
 def test_a_check_that_hangs_delays_no_later_report() -> None:

@@ -1,27 +1,53 @@
-"""The texts of ``acoustid status`` and ``acoustid up``."""
+"""The texts and the exit status of ``acoustid status`` and ``acoustid up``."""
 
+import json
+import os
 from pathlib import Path
+from typing import Any
 
-from cli.commands.service.status import collect, describe, embedded_urls, worker_faults
+import click
+import psutil
+import pytest
+from click.testing import CliRunner
+
+from cli.commands.service.status import status
 from cli.commands.service.up import describe_running
+from cli.exit_status import ExitStatus
 from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Demo, Prepared
+from cli.stack.effective_settings import CONFIG_VARIABLE
 from cli.stack.processes.stopping import StopOrder
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.run_state import RunningProcess, RunState
+from cli.stack.selection import ChosenStack
 from cli.stack.servers.ports import free_port
-from pipeline.lookups.condition import Condition
-from pipeline.runtime.redis_client import connect
+from cli.status.collect import collect, embedded_urls
+from cli.status.text import describe, duration
 from pipeline.settings.sections import Settings
-from tasks.redis_state import heartbeats
-from tasks.redis_state.heartbeats import WorkerReport
 from tests.support.processes.servers import Servers
 
 NOBODY = ProcessIdentity(2**22, 1.0)
+THIS = ProcessIdentity(os.getpid(), psutil.Process().create_time())
 
 
 def server(role: str, port: int, host: str = "127.0.0.1") -> RunningProcess:
     return RunningProcess(role, StopOrder.SERVER, port, host, NOBODY)
+
+
+def stack_without_servers(path: Path, *, ready: bool) -> DataDir:
+    """Return a data directory whose servers do not reply."""
+    data = DataDir.at(path)
+    data.create()
+    ports = (free_port(), free_port())
+    data.config.write_text(
+        f"[redis]\nhost = 127.0.0.1\nport = {ports[0]}\n"
+        + "".join(
+            f"[{name}]\nhost = 127.0.0.1\nport = {ports[1]}\n"
+            for name in ("database", "database_fingerprint", "database_ingest")
+        )
+    )
+    RunState(THIS, (server("postgres", ports[1]),), ready=ready).save(data)
+    return data
 
 
 def test_only_databases_of_the_stack_are_listed(servers: Servers) -> None:
@@ -43,63 +69,123 @@ def test_without_own_postgresql_no_databases_are_listed(settings: Settings) -> N
 
 
 def test_values_of_unreachable_servers_are_none(tmp_path: Path) -> None:
-    data = DataDir.at(tmp_path)
-    data.create()
-    ports = (free_port(), free_port())
-    data.config.write_text(
-        f"[redis]\nhost = 127.0.0.1\nport = {ports[0]}\n"
-        + "".join(
-            f"[{name}]\nhost = 127.0.0.1\nport = {ports[1]}\n"
-            for name in ("database", "database_fingerprint", "database_ingest")
-        )
-    )
-    RunState(NOBODY, (server("postgres", ports[1]),)).save(data)
+    data = stack_without_servers(tmp_path, ready=True)
     with data.lock():
-        found = collect(data, {})
-    assert (found["queues"], found["index"], found["counts"]) == (None, None, None)
-    assert not found["ready"]
+        found = collect(ChosenStack(data, data.config, {}))
+    assert [found[name] for name in ("queues", "submissions", "catalogue")] == [None] * 3
+    assert found["index"]["condition"] is None
+    assert (found["state"], found["ready"]) == ("failing", False)
     assert [each["role"] for each in found["processes"]] == ["supervisor"]
-    assert describe(found).count(" unreachable") == 4
+    text = click.unstyle(describe(found))
+    assert text.startswith("not ready; data in ")
+    assert text.count(" unreachable") == 3
+    json.dumps(found)
 
 
-def test_workers_with_a_fault_are_named(servers: Servers) -> None:
-    redis_settings = servers.settings().redis
-    bad = WorkerReport("lookup-2@there", ("lookup",), Condition.MISSING, Condition.OK)
-    good = WorkerReport("lookup-1@here", ("lookup",), Condition.OK)
-    with connect(redis_settings) as redis:
-        for each in (bad, good):
-            heartbeats.store(redis, each)
-        try:
-            assert worker_faults(redis_settings) == ["lookup-2@there: index missing"]
-        finally:
-            for each in (bad, good):
-                heartbeats.forget(redis, each.node)
+@pytest.mark.parametrize(
+    ("ready", "expected"), [(True, "not ready; data in"), (False, "starting; data in")]
+)
+def test_a_stack_that_does_not_serve_has_the_status_failed(
+    tmp_path: Path, ready: bool, expected: str
+) -> None:
+    data = stack_without_servers(tmp_path, ready=ready)
+    with data.lock():
+        result = CliRunner().invoke(status, ["--data-dir", str(tmp_path)])
+    assert result.exit_code == ExitStatus.FAILED
+    assert expected in result.stdout
+
+
+def test_a_stopped_stack_is_told(tmp_path: Path) -> None:
+    stack_without_servers(tmp_path, ready=True)
+    result = CliRunner().invoke(status, ["--data-dir", str(tmp_path)])
+    assert result.exit_code == ExitStatus.NO_STACK
+    assert f"the stack in {tmp_path} does not run" in result.stderr
+    result = CliRunner().invoke(status, ["--json", "--data-dir", str(tmp_path)])
+    assert result.exit_code == ExitStatus.NO_STACK
+    assert json.loads(result.stdout)["state"] == "stopped"
+
+
+def test_the_processes_of_other_programs_are_unknown(
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with Compose: `acoustid up` has not started them."""
+    redis = servers.settings().redis
+    path = tmp_path / "acoustid.conf"
+    path.write_text(
+        f"[redis]\nhost = {redis.host}\nport = {redis.port}\n"
+        f"password = {redis.password.get_secret_value()}\n"
+    )
+    monkeypatch.setenv(CONFIG_VARIABLE, str(path))
+    result = CliRunner().invoke(status, ["--json"])
+    assert result.exit_code == ExitStatus.OK
+    found = json.loads(result.stdout)
+    assert (found["state"], found["data_dir"], found["processes"]) == ("unknown", None, [])
+    assert found["queues"]["lookup"] == {"waiting": 0, "oldest_seconds": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "-"), (0.4, "0 s"), (61, "1 min 1 s"), (3600, "1 h"), (90061, "1 d 1 h")],
+)
+def test_time_spans_have_two_units(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def example() -> dict[str, Any]:
+    copy = {"condition": "filling", "position": 7, "database_position": 9, "lag": 2}
+    return {
+        "data_dir": "/data",
+        "state": "degraded",
+        "uptime_seconds": 3600.0,
+        "memory_bytes": 700 * 2**20,
+        "processes": [
+            {
+                "role": "api",
+                "pid": 12,
+                "port": 5000,
+                "memory_bytes": 50 * 2**20,
+                "uptime_seconds": 62.0,
+            }
+        ],
+        "queues": {"lookup": {"waiting": 3, "oldest_seconds": 65.0}},
+        "submissions": {
+            "failed": 4,
+            "rejected": 0,
+            "pending": 2,
+            "imported": 1000,
+            "oldest_pending_seconds": 30.0,
+        },
+        "index": copy,
+        "store": {**copy, "condition": "ok", "lag": 0},
+        "worker_faults": ["lookup-2@there: index missing"],
+        "catalogue": {"tracks": 1, "fingerprints": 2},
+        "health": {
+            "status": "degraded",
+            "checks": {"beat": "failed", "redis": "ok"},
+            "faults": ["start one beat process"],
+        },
+        "errors": [
+            {"time": "2026-11-30T08:00:00+00:00", "role": "api", "message": "no\x1b[2J reply"}
+        ],
+        "demo": {"client": "8XaBELgH", "user": "abc"},
+    }
 
 
 def test_the_text_contains_the_values_of_the_json() -> None:
-    text = describe(
-        {
-            "data_dir": "/data",
-            "ready": True,
-            "processes": [{"role": "api", "pid": 12, "port": 5000}],
-            "queues": {"lookup": 3, "index": 0},
-            "index": {"position": 7, "condition": "filling", "database_position": 9},
-            "store": {"position": 7, "fingerprints": 5, "segments": 1, "bytes": 4000},
-            "worker_faults": ["lookup-2@there: index missing"],
-            "counts": {"tracks": 1, "fingerprints": 2, "submissions": {"failed": 4}},
-            "health": {"status": "degraded", "faults": ["start one beat process"]},
-            "demo": {"client": "8XaBELgH", "user": "abc"},
-        }
-    )
+    text = click.unstyle(describe(example()))
     for expected in (
-        "ready; data in /data",
-        "port 5000",
-        "lookup 3, index 0",
+        "ready, with faults; data in /data",
+        "up 1 h, 700 MiB of memory",
+        "api      12   50 MiB  1 min 2 s  5000",
+        "lookup        3  1 min 5 s",
         "lookup-2@there: index missing",
-        "position 7, condition filling, database position 9",
+        "filling, 2 changes behind, position 7",
+        "ok, up to date, position 7",
         "tracks 1, fingerprints 2",
-        "failed 4",
-        "degraded\n  start one beat process",
+        "failed 4, rejected 0, pending 2, imported 1,000; the oldest pending one is 30 s old",
+        "  start one beat process",
+        "beat failed",
+        "api: no?[2J reply",
         "client=8XaBELgH user=abc",
     ):
         assert expected in text

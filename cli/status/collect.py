@@ -1,0 +1,149 @@
+"""Collects the state of a stack."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Any, Final
+
+from cli.stack.demo_keys import Prepared
+from cli.stack.effective_settings import DATABASES
+from cli.stack.front_end_health import read_health
+from cli.stack.run_state import RunState
+from cli.stack.selection import ChosenStack
+from cli.status import servers
+from cli.status.process_usage import process_statuses
+from cli.status.recent_errors import recent_errors
+from pipeline.runtime.databases import Databases
+from pipeline.settings.sections import DatabaseSettings, Settings
+from tasks.flower.password_file import USER as FLOWER_USER
+from tasks.flower.password_file import password_of
+
+VERSION: Final = 1
+"""The version of the JSON document. It changes if a field is removed or gets another meaning."""
+
+Status = dict[str, Any]
+
+
+class State(StrEnum):
+    """The state of a stack."""
+
+    READY = "ready"
+    """It serves all requests."""
+
+    DEGRADED = "degraded"
+    """It serves requests, and a check of its health fails."""
+
+    FAILING = "failing"
+    """It does not serve requests."""
+
+    STARTING = "starting"
+    """`acoustid up` has not finished."""
+
+    STOPPED = "stopped"
+    """It does not run."""
+
+    UNKNOWN = "unknown"
+    """`acoustid up` did not start it, so its processes are not known."""
+
+
+SERVING: Final = frozenset({State.READY, State.DEGRADED, State.UNKNOWN})
+
+
+def collect(stack: ChosenStack) -> Status:
+    """Return the state of a stack for JSON; `docs/commands.md` describes it.
+
+    Values of unreachable servers are None.
+
+    Raises:
+        StackError: its settings are invalid.
+    """
+    data = stack.data
+    run = RunState.load(data) if data and data.is_locked() else None
+    found = _empty(stack, run)
+    if data is not None:
+        demo = Prepared.load(data.prepared).demo
+        found["demo"] = {"client": demo.client, "user": demo.user} if demo else None
+        found["errors"] = [
+            {**asdict(each), "time": each.time.isoformat()} for each in recent_errors(data)
+        ]
+    if run is not None:
+        processes = process_statuses(run)
+        found["processes"] = [asdict(each) for each in processes]
+        found["memory_bytes"] = sum(each.memory_bytes or 0 for each in processes) or None
+        found["uptime_seconds"] = processes[0].uptime_seconds
+        found["health"] = read_health(run)
+        found["state"] = _state(run, found)
+    if (run is not None or data is None) and (data is None or data.config.exists()):
+        _add_servers(found, stack.settings(), run)
+    found["ready"] = found["state"] in {State.READY, State.DEGRADED}
+    return found
+
+
+def _empty(stack: ChosenStack, run: RunState | None) -> Status:
+    state = State.UNKNOWN if stack.data is None else State.STOPPED
+    return {
+        "version": VERSION,
+        "data_dir": str(stack.data.root) if stack.data else None,
+        "state": state if run is None else State.STARTING,
+        "ready": False,
+        "uptime_seconds": None,
+        "memory_bytes": None,
+        "processes": [],
+        "health": None,
+        "queues": None,
+        "submissions": None,
+        "index": None,
+        "store": None,
+        "worker_faults": None,
+        "catalogue": None,
+        "errors": [],
+        "demo": None,
+        "databases": None,
+        "flower": None,
+    }
+
+
+def _state(run: RunState, found: Mapping[str, Any]) -> State:
+    if not run.ready:
+        return State.STARTING
+    grade = (found["health"] or {}).get("status")
+    running = {each["role"] for each in found["processes"]}
+    is_complete = all(each.role in running for each in run.processes)
+    if grade == "ok":
+        return State.READY if is_complete else State.DEGRADED
+    return State.DEGRADED if grade == "degraded" else State.FAILING
+
+
+def _add_servers(found: Status, settings: Settings, run: RunState | None) -> None:
+    """Add what PostgreSQL and Redis say."""
+    if run is not None:
+        if run.find("flower"):
+            found["flower"] = {"user": FLOWER_USER, "password": password_of(settings.flower)}
+        found["databases"] = embedded_urls(settings, run)
+    redis = servers.queues_and_workers(settings.redis)
+    reports = redis[1] if redis else []
+    if redis:
+        found["queues"] = redis[0]
+        found["worker_faults"] = servers.worker_faults(reports)
+    databases = Databases(settings, component="status")
+    try:
+        found["submissions"] = servers.submissions(databases)
+        found["catalogue"] = servers.catalogue(databases)
+        found["index"], found["store"] = servers.index_and_store(settings, databases, reports)
+    finally:
+        databases.dispose()
+
+
+def embedded_urls(settings: Settings, state: RunState) -> dict[str, str] | None:
+    """Return the URLs, with passwords, of the databases on the stack's own PostgreSQL."""
+    server = state.find("postgres")
+    if server is None:
+        return None
+    found = {}
+    for section in DATABASES:
+        database: DatabaseSettings = getattr(settings, section)
+        if (database.host, database.port) == (server.host, server.port):
+            url = database.url().set(drivername="postgresql")
+            name = section.removeprefix("database_") if "_" in section else "app"
+            found[name] = url.render_as_string(hide_password=False)
+    return found

@@ -1,0 +1,172 @@
+"""The state of a stack as text, without secrets."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import click
+
+from cli.status.collect import State
+from cli.text_table import aligned, show_value
+
+UNREACHABLE: Final = "unreachable"
+
+_COLORS: Final[Mapping[str, str]] = {
+    State.READY: "green",
+    State.DEGRADED: "yellow",
+    State.STARTING: "yellow",
+    State.FAILING: "red",
+}
+
+_WORDS: Final[Mapping[str, str]] = {
+    State.READY: "ready",
+    State.DEGRADED: "ready, with faults",
+    State.STARTING: "starting",
+    State.FAILING: "not ready",
+    State.STOPPED: "stopped",
+    State.UNKNOWN: "processes unknown",
+}
+
+_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def describe(found: Mapping[str, Any]) -> str:
+    """Return the state of a stack as lines of text.
+
+    Args:
+        found: the result of `cli.status.collect.collect`.
+    """
+    blocks = [
+        _head(found),
+        _faults(found),
+        _processes(found["processes"]),
+        _queues(found["queues"]),
+        _figures(found),
+        _errors(found["errors"]),
+        _keys(found),
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time span in its two largest units, such as ``3 h 12 min``; ``-`` for None."""
+    if seconds is None:
+        return "-"
+    rest = int(seconds)
+    parts: list[str] = []
+    for size, unit in _UNITS:
+        if rest >= size or (unit == "s" and not parts):
+            parts.append(f"{rest // size} {unit}")
+        elif parts:
+            break
+        rest %= size
+    return " ".join(parts[:2])
+
+
+def size(number: int | None) -> str:
+    """Return a number of bytes in MiB; ``-`` for None."""
+    return "-" if number is None else f"{number / 2**20:,.0f} MiB"
+
+
+def _head(found: Mapping[str, Any]) -> list[str]:
+    state = found["state"]
+    words = click.style(_WORDS[state], fg=_COLORS.get(state), bold=True)
+    where = f"; data in {found['data_dir']}" if found["data_dir"] else ""
+    if found["uptime_seconds"] is None:
+        return [f"{words}{where}"]
+    uses = f"up {duration(found['uptime_seconds'])}, {size(found['memory_bytes'])} of memory"
+    return [f"{words}{where}", uses]
+
+
+def _faults(found: Mapping[str, Any]) -> list[str]:
+    health = found["health"]
+    lines = [str(line) for line in (health or {}).get("faults", ())]
+    if health is None and found["processes"]:
+        lines.append("the API does not reply to health checks: see `acoustid logs api`")
+    lines += found["worker_faults"] or ()
+    return [click.style("faults", bold=True), *(f"  {line}" for line in lines)] if lines else []
+
+
+def _processes(processes: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = [
+        (
+            each["role"],
+            str(each["pid"]),
+            size(each["memory_bytes"]),
+            duration(each["uptime_seconds"]),
+            show_value(each["port"]),
+        )
+        for each in processes
+    ]
+    return _table(("process", "pid", "memory", "up", "port"), rows, right={2}) if rows else []
+
+
+def _queues(queues: Mapping[str, Mapping[str, Any]] | None) -> list[str]:
+    if queues is None:
+        return [f"queues       {UNREACHABLE}: Redis does not reply"]
+    rows = [
+        (
+            name,
+            str(each["waiting"]),
+            duration(each["oldest_seconds"]) if each["waiting"] else "-",
+        )
+        for name, each in queues.items()
+    ]
+    return _table(("queue", "waiting", "oldest"), rows, right={1})
+
+
+def _figures(found: Mapping[str, Any]) -> Iterator[str]:
+    yield f"submissions  {_submissions(found['submissions'])}"
+    yield f"index        {_copy(found['index'])}"
+    if found["store"]:
+        yield f"store        {_copy(found['store'])}"
+    yield f"catalogue    {_catalogue(found['catalogue'])}"
+    if found["health"]:
+        failed = [name for name, state in found["health"]["checks"].items() if state != "ok"]
+        yield f"checks       {', '.join(failed) + ' failed' if failed else 'all ok'}"
+
+
+def _submissions(figures: Mapping[str, Any] | None) -> str:
+    if figures is None:
+        return UNREACHABLE
+    counts = {name: number for name, number in figures.items() if name != "oldest_pending_seconds"}
+    text = ", ".join(f"{name} {number:,}" for name, number in counts.items())
+    oldest = figures["oldest_pending_seconds"]
+    return text if oldest is None else f"{text}; the oldest pending one is {duration(oldest)} old"
+
+
+def _copy(figures: Mapping[str, Any] | None) -> str:
+    if figures is None:
+        return UNREACHABLE
+    if figures["condition"] is None:
+        return "unknown: no worker reports it"
+    if figures["lag"] is None:
+        return str(figures["condition"])
+    lag = f"{figures['lag']:,} changes behind" if figures["lag"] else "up to date"
+    return f"{figures['condition']}, {lag}, position {figures['position']:,}"
+
+
+def _catalogue(figures: Mapping[str, Any] | None) -> str:
+    if figures is None:
+        return UNREACHABLE
+    return ", ".join(f"{name} {number:,}" for name, number in figures.items())
+
+
+def _errors(errors: Iterable[Mapping[str, Any]]) -> list[str]:
+    lines = [
+        f"  {datetime.fromisoformat(each['time']):%d %b %H:%M:%S}  {each['role']}: "
+        f"{show_value(each['message'])}"
+        for each in errors
+    ]
+    return [click.style("last errors", bold=True), *lines] if lines else []
+
+
+def _keys(found: Mapping[str, Any]) -> list[str]:
+    demo = found["demo"]
+    return [f"demo keys    client={demo['client']} user={demo['user']}"] if demo else []
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: set[int]) -> list[str]:
+    """Return aligned columns below their names."""
+    names, *lines = aligned([head, *rows], right=right)
+    return [click.style(names, bold=True), *lines]

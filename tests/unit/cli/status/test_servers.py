@@ -1,0 +1,54 @@
+"""What a status says about index, store and workers."""
+
+import pytest
+
+from cli.status.servers import index_and_store, queues_and_workers, worker_faults
+from pipeline.lookups.condition import Condition
+from pipeline.runtime.databases import Databases
+from pipeline.runtime.redis_client import connect
+from tasks.redis_state import heartbeats
+from tasks.redis_state.heartbeats import WorkerReport
+from tests.support.processes.servers import Servers
+
+GOOD = WorkerReport("lookup-1@here", ("lookup",), Condition.OK, Condition.OK, 9, 8)
+BEHIND = WorkerReport("lookup-3@here", ("lookup",), Condition.OK, Condition.OK, 5, 9)
+BAD = WorkerReport("lookup-2@there", ("lookup",), Condition.MISSING, Condition.OK, None, 9)
+OTHER = WorkerReport("index@here", ("index",))
+
+
+def test_workers_with_a_fault_are_named(servers: Servers) -> None:
+    settings = servers.settings().redis
+    with connect(settings) as redis:
+        for each in (BAD, GOOD, OTHER):
+            heartbeats.store(redis, each)
+        try:
+            found = queues_and_workers(settings)
+        finally:
+            for each in (BAD, GOOD, OTHER):
+                heartbeats.forget(redis, each.node)
+    assert found
+    assert found[1] == [OTHER, GOOD, BAD]
+    assert worker_faults(found[1]) == ["lookup-2@there: index missing"]
+
+
+@pytest.mark.parametrize(
+    ("reports", "index", "store"),
+    [
+        ([GOOD, BEHIND, OTHER], (Condition.OK, 5), (Condition.OK, 8)),
+        ([GOOD, BAD], (Condition.MISSING, None), (Condition.OK, 8)),
+        ([OTHER], (None, None), (None, None)),
+    ],
+)
+def test_the_worst_copy_is_shown(
+    databases: Databases,
+    servers: Servers,
+    reports: list[WorkerReport],
+    index: tuple[Condition | None, int | None],
+    store: tuple[Condition | None, int | None],
+) -> None:
+    settings = servers.settings()
+    shown = index_and_store(settings, databases, reports)
+    for found, expected in zip(shown, (index, store), strict=True):
+        assert found
+        assert (found["condition"], found["position"]) == expected
+        assert found["lag"] == (None if expected[1] is None else 0)
