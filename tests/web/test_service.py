@@ -164,7 +164,7 @@ def test_lookups_at_the_same_time_share_a_batch(service: Service) -> None:
 
     def shared() -> set[str]:
         with ThreadPoolExecutor(32) as pool:
-            list(pool.map(lambda text: service.find((text, 200)), words * 4))
+            list(pool.map(lambda text: service.find((text, 200)), words * 16))
         # Events show one batch per second.
         tasks = service.flower("/api/tasks?taskname=lookup.sampled_batch", record.flower_password)
         sizes = {each["args"].partition(" ")[0] for each in tasks.values()}
