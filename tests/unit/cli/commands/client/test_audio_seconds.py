@@ -1,4 +1,4 @@
-"""Tests of durations in options, in files and in the output of fpcalc."""
+"""Tests of durations in options and in files."""
 
 import gzip
 import json
@@ -11,7 +11,6 @@ from click.testing import CliRunner
 
 from cli.commands.client.audio_seconds import AUDIO_SECONDS, whole_seconds
 from cli.commands.client.http_client import read_lines
-from cli.commands.client.identify import calculate
 from cli.errors import StackError
 
 
@@ -90,29 +89,3 @@ def test_the_durations_of_a_file(tmp_path: Path, name: str) -> None:
 def test_a_line_without_a_duration_is_named(tmp_path: Path, duration: Any, text: str) -> None:
     with pytest.raises(StackError, match=text):
         read_lines(write_lines(tmp_path / "lines.jsonl", 3, duration))
-
-
-def write_fpcalc(folder: Path, output: dict[str, Any]) -> None:
-    """Write a program that prints the output of fpcalc."""
-    program = folder / "fpcalc"
-    program.write_text(f"#!/bin/sh\necho '{json.dumps(output)}'\n")
-    program.chmod(0o755)
-
-
-@pytest.mark.parametrize(("duration", "seconds"), [(222.5, 223), (223.89, 224), (7, 7)])
-def test_the_duration_of_an_audio_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, duration: float, seconds: int
-) -> None:
-    write_fpcalc(tmp_path, {"duration": duration, "fingerprint": "AQAA"})
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    assert calculate(tmp_path / "song.mp3") == (seconds, "AQAA")
-
-
-@pytest.mark.parametrize("output", [{"duration": 0.3}, {"duration": 40000.5}, {}])
-def test_an_audio_file_without_a_valid_duration(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: dict[str, Any]
-) -> None:
-    write_fpcalc(tmp_path, {**output, "fingerprint": "AQAA"})
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with pytest.raises(StackError, match="is not a number of seconds from 1 to 32767"):
-        calculate(tmp_path / "song.mp3")
