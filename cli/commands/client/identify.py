@@ -5,17 +5,16 @@ from pathlib import Path
 import click
 
 from cli.commands.client import http_client as web
-from cli.commands.client.audio import fpcalc, result_formats
+from cli.commands.client.audio import result_formats
 from cli.commands.client.audio.file_report import FileReport
 from cli.commands.client.audio.file_walk import find_audio_files
 from cli.commands.client.audio.identification import (
-    BATCH,
     NAMES,
     NAMES_AND_ALBUMS,
     Identified,
-    identify_batch,
+    identify_files,
 )
-from cli.commands.client.audio.parallel_files import jobs_option, run_in_order
+from cli.commands.client.audio.parallel_files import jobs_option
 from cli.commands.client.audio.tags.tag_writing import TagOptions, TagWriter, tag_options
 
 
@@ -66,12 +65,10 @@ def identify(  # noqa: PLR0913 - one argument per option
     with FileReport() as report:
         writer = TagWriter(options, report, to_stderr=as_json or as_csv) if write_tags else None
         show = _format(as_json=as_json, as_csv=as_csv)
-        program = fpcalc.find_fpcalc()
         found = find_audio_files(files, report.refuse)
         report.start(len(found))
-        for batch in run_in_order(lambda path: fpcalc.calculate(path, program), found, jobs, BATCH):
-            for file in identify_batch(client, batch, meta, names):
-                _report(file, report, show, writer)
+        for file in identify_files(client, found, jobs, meta, names):
+            _report(file, report, show, writer)
     if writer is not None:
         writer.finish()
     click.get_current_context().exit(report.status())

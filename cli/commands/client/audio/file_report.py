@@ -6,11 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
-import click
 from tqdm import tqdm
 
+from cli.commands.client.messages import printable, tell
 from cli.exit_status import ExitStatus
-from cli.text_table import show_value
 
 
 class FileReport:
@@ -49,8 +48,7 @@ class FileReport:
 
     def note(self, path: Path, text: str) -> None:
         """Print a message about a file, which is not an error, to standard error."""
-        with self.printing():
-            click.echo(f"{show_value(path)}: {text}", err=True)
+        tell(f"{printable(path)}: {text}")
 
     @contextmanager
     def printing(self) -> Iterator[None]:

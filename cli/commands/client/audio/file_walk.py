@@ -21,6 +21,12 @@ EXTENSIONS: Final = frozenset(f"{_LOSSY} {_LOSSLESS}".split())
 Refuse = Callable[[Path, str], None]
 
 
+def names_audio(argument: str) -> bool:
+    """Return whether an argument is a directory, or ends with an audio extension."""
+    path = Path(argument)
+    return _has_audio_extension(path) or _is_directory(path)
+
+
 def find_audio_files(paths: Iterable[Path], refuse: Refuse) -> list[Path]:
     """Return the files of a command line, in its order; those of a directory sorted by name.
 
@@ -97,9 +103,13 @@ def _is_directory(path: Path) -> bool:
 
 def _is_audio(path: Path) -> bool:
     """Return whether a path has an audio extension, and is a file or a broken link."""
-    if path.name.startswith(".") or path.suffix[1:].lower() not in EXTENSIONS:
+    if path.name.startswith(".") or not _has_audio_extension(path):
         return False
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError:
         return True  # its fingerprint fails, with the reason
+
+
+def _has_audio_extension(path: Path) -> bool:
+    return path.suffix[1:].lower() in EXTENSIONS

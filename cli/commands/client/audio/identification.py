@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cli.commands.client.audio.bad_file import BadFileError
-from cli.commands.client.audio.fpcalc import Fingerprinted
-from cli.commands.client.audio.parallel_files import Outcome
-from cli.commands.client.batches import post_batch
-from cli.commands.client.http_client import Client
+from cli.commands.client.audio import fpcalc
+from cli.commands.client.audio.file_items import file_items, fingerprint_fields
+from cli.commands.client.http_client import Client, index_of, list_of
+from cli.commands.client.lines.batches import Answer, cut_batches, post_batch
+from cli.commands.client.lines.entry import Entry, Item, lookup_pairs
+from cli.commands.client.lookup import BATCH, results_of
 
-BATCH: Final = 20  # fingerprints in one request, the limit of the service
 MAX_TRACKS: Final = 100  # track ids in one request, the limit of the service
 
 NAMES: Final = "recordings usermeta"
@@ -41,33 +41,47 @@ class Identified:
     error: str | None = None
 
 
-def identify_batch(
-    client: Client, batch: Sequence[Outcome[Fingerprinted]], meta: str | None, names: str
-) -> list[Identified]:
-    """Look up a batch of files in one request. Return them in their order.
+def identify_files(
+    client: Client, files: Sequence[Path], jobs: int, meta: str | None, names: str
+) -> Iterator[Identified]:
+    """Yield the results of files, in their order.
 
     Args:
         client: the server and the keys.
-        batch: at most `BATCH` files.
+        files: the audio files.
+        jobs: number of files whose fingerprints are computed beside each other.
         meta: the words of `meta` of the user's choice. The results are those of the reply.
         names: the words of `meta` without a choice of the user. Names that the reply lacks are
             read with further requests.
 
     Raises:
-        StackError: the server refuses the request, or is unreachable.
+        StackError: fpcalc is not installed, the server refuses a request, or is unreachable.
     """
-    forms = {number: _form(each.value) for number, each in enumerate(batch) if _is_read(each)}
-    if not forms:
-        return [_unread(each) for each in batch]
+    program = fpcalc.find_fpcalc()
+
+    def fields(file: Path) -> dict[str, Any]:
+        return fingerprint_fields(fpcalc.calculate(file, program))
+
+    items = file_items(files, fields, jobs)
     common = [("meta", meta or names), ("batch", "1")]
-    answer = post_batch(client, "/v2/lookup", common, forms)
-    found = _by_index(answer.replies)
-    if meta is None:
-        add_missing_names(client, found.values(), names)
-    return [
-        _identified(each, found.get(number), answer.skipped.get(number))
-        for number, each in enumerate(batch)
-    ]
+    for batch in cut_batches(items, lookup_pairs, BATCH):
+        for answer in post_batch(client, "/v2/lookup", common, batch):
+            found = _by_position(answer)
+            if meta is None:
+                add_missing_names(client, found.values(), names)
+            for item in answer.items:
+                reason = answer.refused.get(item.position, "the server gives no reason")
+                yield _identified(files, item, found.get(item.position), reason)
+
+
+def _identified(
+    files: Sequence[Path], item: Item, results: list[Result] | None, reason: str
+) -> Identified:
+    path = files[item.position - 1]
+    duration = item.fields["duration"] if isinstance(item, Entry) else None
+    if results is None:
+        return Identified(path, duration, [], reason)
+    return Identified(path, duration, results)
 
 
 def add_missing_names(client: Client, found: Iterable[list[Result]], names: str) -> None:
@@ -103,11 +117,12 @@ def _read_recordings(client: Client, results: Sequence[Result], meta: str) -> No
     recordings: dict[str, Any] = {}
     for start in range(0, len(ids), MAX_TRACKS):
         part = ids[start : start + MAX_TRACKS]
-        forms = {number: [("trackid", track)] for number, track in enumerate(part)}
-        answer = post_batch(client, "/v2/lookup", [("meta", meta), ("batch", "1")], forms)
-        for number, tracks in _by_index(answer.replies).items():
-            if tracks and tracks[0].get("recordings"):
-                recordings[part[number]] = tracks[0]["recordings"]
+        tracks = [(f"trackid.{number}", track) for number, track in enumerate(part)]
+        reply = client.post("/v2/lookup", [("meta", meta), ("batch", "1"), *tracks])
+        for each in list_of(reply, "fingerprints"):
+            for result in results_of(each)[:1]:
+                if result.get("recordings"):
+                    recordings[part[index_of(each)]] = result["recordings"]
     for each in results:
         if each["id"] in recordings:
             each["recordings"] = recordings[each["id"]]
@@ -121,32 +136,6 @@ def _linked_recordings(result: Result) -> Iterator[Mapping[str, Any]]:
     return (each for each in result.get("recordings", ()) if "id" in each)
 
 
-def _by_index(replies: Iterable[Mapping[str, Any]]) -> dict[int, list[Result]]:
-    return {
-        int(each["index"]): each["results"] for reply in replies for each in reply["fingerprints"]
-    }
-
-
-def _is_read(outcome: Outcome[Fingerprinted]) -> bool:
-    return not isinstance(outcome.value, BadFileError)
-
-
-def _form(value: Fingerprinted | BadFileError) -> list[tuple[str, str]]:
-    if isinstance(value, BadFileError):
-        return []
-    return [("duration", str(value.duration)), ("fingerprint", value.fingerprint)]
-
-
-def _unread(outcome: Outcome[Fingerprinted]) -> Identified:
-    return _identified(outcome, None, None)
-
-
-def _identified(
-    outcome: Outcome[Fingerprinted], results: list[Result] | None, skipped: str | None
-) -> Identified:
-    if isinstance(outcome.value, BadFileError):
-        return Identified(outcome.path, None, [], outcome.value.message)
-    error = skipped or "the reply has no results for it"
-    if results is None:
-        return Identified(outcome.path, outcome.value.duration, [], error)
-    return Identified(outcome.path, outcome.value.duration, results)
+def _by_position(answer: Answer) -> dict[int, list[Result]]:
+    listed = list_of(answer.reply, "fingerprints") if answer.reply else ()
+    return {index_of(each): results_of(each) for each in listed}

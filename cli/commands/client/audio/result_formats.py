@@ -14,7 +14,7 @@ import click
 from cli.commands.client.audio.identification import Identified
 from cli.commands.client.audio.recording_names import album_of, artist_of
 from cli.commands.client.lookup import describe
-from cli.text_table import show_value
+from cli.commands.client.messages import printable
 
 COLUMNS: Final = (
     "file",
@@ -34,7 +34,7 @@ Show = Callable[[Identified], None]
 def show_text(file: Identified) -> None:
     """Print the results of a file for a reader; nothing for a file with an error."""
     if file.error is None:
-        click.echo(f"{show_value(file.path)}:\n{describe(file.results)}")
+        click.echo(f"{printable(file.path)}:\n{describe(file.results)}")
 
 
 def show_json(file: Identified) -> None:

@@ -1,8 +1,7 @@
 """Makes submissions of audio files: their fingerprints and the metadata in their tags."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -10,12 +9,18 @@ from uuid import UUID
 
 from cli.commands.client.audio import fpcalc
 from cli.commands.client.audio.bad_file import BadFileError
-from cli.commands.client.audio.parallel_files import run_in_order
+from cli.commands.client.audio.file_items import (
+    IsDone,
+    file_items,
+    fingerprint_fields,
+    identity_of,
+    refusal,
+)
+from cli.commands.client.audio.file_walk import find_audio_files
 from cli.commands.client.audio.tags import tag_names
 from cli.commands.client.audio.tags.audio_tags import AudioTags, read_tags
+from cli.commands.client.lines.entry import Item
 from pipeline.submission_fields import MAX_BITRATE
-
-BATCH: Final = 20  # files that are computed ahead
 
 TEXTS: Final = MappingProxyType(
     {
@@ -49,49 +54,43 @@ FORMATS: Final = MappingProxyType(
 NOTHING_TO_SUBMIT: Final = "its tags have neither an MBID nor a title"
 
 
-@dataclass(frozen=True, slots=True)
-class FileEntry:
-    """A submission of one file.
+def submission_items(
+    paths: Iterable[Path], jobs: int, is_done: IsDone, chosen: Mapping[str, Any]
+) -> Iterator[Item]:
+    """Yield a submission, or a refusal, for each audio file of a command line.
 
-    Attributes:
-        path: the file.
-        fields: the fields of a line of a JSON-lines file, see `acoustid submit`.
-    """
-
-    path: Path
-    fields: Mapping[str, Any]
-
-
-def file_entries(
-    paths: Iterable[Path], jobs: int, refuse: Callable[[Path, str], None]
-) -> Iterator[FileEntry]:
-    """Yield a submission for each file, in the order of the files.
+    A file is refused if fpcalc cannot read it, or if it has neither an MBID nor a title. A
+    directory is refused if it cannot be read or has no audio file; it comes after the files.
 
     Args:
-        paths: audio files.
-        jobs: number of files whose fingerprints are computed beside each other.
-        refuse: receives each file that is left out, with the reason: fpcalc cannot read it, or it
-            has neither an MBID nor a title.
+        paths: files and directories.
+        jobs: number of files that are read beside each other.
+        is_done: returns whether an earlier run has done a file, see `file_items`.
+        chosen: fields that replace those of the tags.
 
     Raises:
         StackError: fpcalc is not installed.
     """
     program = fpcalc.find_fpcalc()
-    for batch in run_in_order(lambda path: _fields(path, program), paths, jobs, BATCH):
-        for each in batch:
-            if isinstance(each.value, BadFileError):
-                refuse(each.path, each.value.message)
-            else:
-                yield FileEntry(each.path, each.value)
+    refused: list[tuple[Path, str]] = []
+    files = find_audio_files(paths, lambda path, reason: refused.append((path, reason)))
+    yield from file_items(files, lambda file: _fields(file, program, chosen), jobs, is_done)
+    for position, (path, reason) in enumerate(refused, len(files) + 1):
+        if not is_done(position, identity_of(path)):
+            yield refusal(position, path, reason)
 
 
-def _fields(path: Path, program: str) -> Mapping[str, Any]:
-    fpcalc.check_is_file(path)
-    metadata = tag_fields(read_tags(path))
+def _fields(file: Path, program: str, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
+    fpcalc.check_is_file(file)
+    try:
+        metadata = {**tag_fields(read_tags(file)), **chosen}
+    except BadFileError:
+        if not chosen:
+            raise
+        metadata = dict(chosen)
     if not (metadata.get("mbid") or metadata.get("track")):
         raise BadFileError(NOTHING_TO_SUBMIT)
-    found = fpcalc.calculate(path, program)
-    return {"fingerprint": found.fingerprint, "duration": found.duration, **metadata}
+    return {**fingerprint_fields(fpcalc.calculate(file, program)), **metadata}
 
 
 def tag_fields(tags: AudioTags) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from cli.commands.client.audio.file_report import FileReport
 from cli.commands.client.audio.identification import Identified
 from cli.commands.client.audio.tags.tag_changes import TagChange, plan_changes, write_changes
 from cli.commands.client.audio.tags.tag_choice import MIN_SCORE, NoChoiceError, choose_tags
-from cli.text_table import show_value
+from cli.commands.client.messages import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class TagWriter:
     def finish(self) -> None:
         """Show the changes, ask, and write them."""
         for path, changes in self.planned:
-            self._show(show_value(path))
+            self._show(printable(path))
             for each in changes:
                 self._show(str(each))
         to_write = [

@@ -1,73 +1,71 @@
 """Tests of the function that runs for many files."""
 
 import threading
-from pathlib import Path
+from collections.abc import Generator, Iterator
+from typing import cast
 
 import pytest
 
-from cli.commands.client.audio.bad_file import BadFileError
-from cli.commands.client.audio.parallel_files import Outcome, run_in_order
-
-PATHS = [Path(str(number)) for number in range(50)]
+from cli.commands.client.audio.parallel_files import AHEAD, run_in_order
 
 
-def name_of(path: Path) -> str:
-    if path.name == "7":
-        raise BadFileError("bad")
-    return path.name
+def test_values_are_in_order() -> None:
+    assert list(run_in_order(str, range(100), jobs=4)) == [str(each) for each in range(100)]
+    assert list(run_in_order(str, [], jobs=4)) == []
 
 
-def test_values_are_in_order_and_a_bad_file_does_not_end_the_run() -> None:
-    batches = list(run_in_order(name_of, PATHS, jobs=4, batch=3))
-    found = [each for batch in batches for each in batch]
-    assert [each.path for each in found] == PATHS
-    assert all(1 <= len(batch) <= 3 for batch in batches)
-    failed = [each for each in found if isinstance(each.value, BadFileError)]
-    assert [each.path.name for each in failed] == ["7"]
-    assert all(each.value == each.path.name for each in found if each not in failed)
-
-
-def test_a_finished_file_does_not_wait_for_the_next_one() -> None:
+def test_a_finished_value_does_not_wait_for_the_next_one() -> None:
     may_end = threading.Event()
 
-    def slow(path: Path) -> str:
-        assert path.name != "1" or may_end.wait(30)
-        return path.name
+    def slow(value: int) -> int:
+        assert value != 1 or may_end.wait(30)
+        return value
 
-    batches = run_in_order(slow, PATHS[:3], jobs=2, batch=3)
-    assert next(batches) == [Outcome(PATHS[0], "0")]
+    values = run_in_order(slow, range(3), jobs=2)
+    assert next(values) == 0
     may_end.set()
-    assert [each.path.name for batch in batches for each in batch] == ["1", "2"]
+    assert list(values) == [1, 2]
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_as_many_files_run_beside_each_other_as_asked(jobs: int) -> None:
+def test_as_many_calls_run_beside_each_other_as_asked(jobs: int) -> None:
     together = threading.Barrier(jobs)
-
-    def meet(path: Path) -> str:
-        together.wait(30)
-        return path.name
-
-    assert len(list(run_in_order(meet, PATHS[: 2 * jobs], jobs=jobs, batch=1))) == 2 * jobs
+    assert len(list(run_in_order(lambda _: together.wait(30), range(2 * jobs), jobs))) == 2 * jobs
 
 
-def test_no_more_files_are_begun_after_the_caller_has_stopped() -> None:
-    begun: list[str] = []
+def test_arguments_are_taken_shortly_before_they_are_needed() -> None:
+    taken: list[int] = []
+
+    def arguments() -> Iterator[int]:
+        for each in range(100):
+            taken.append(each)
+            yield each
+
+    values = run_in_order(str, arguments(), jobs=2)
+    next(values)
+    assert len(taken) == AHEAD + 2
+
+
+def test_no_call_begins_after_the_caller_has_stopped() -> None:
+    begun: list[int] = []
     threads = threading.active_count()
+    gate = threading.Event()
 
-    def note(path: Path) -> None:
-        begun.append(path.name)
+    def call(value: int) -> None:
+        begun.append(value)
+        assert value == 0 or gate.wait(30)
 
-    batches = run_in_order(note, PATHS, jobs=1, batch=2)
-    next(batches)
-    batches.close()  # type: ignore[attr-defined]
-    assert len(begun) <= 3
-    assert threading.active_count() == threads
+    values = cast("Generator[None]", run_in_order(call, range(100), jobs=1))
+    next(values)
+    threading.Timer(0.05, gate.set).start()
+    values.close()
+    assert len(begun) <= 2
+    assert threading.active_count() <= threads + 1  # that of the timer
 
 
-def test_another_error_ends_the_run() -> None:
-    def fail(path: Path) -> None:
-        raise ZeroDivisionError(path)
+def test_an_error_ends_the_run() -> None:
+    def fail(value: int) -> None:
+        raise ZeroDivisionError(value)
 
     with pytest.raises(ZeroDivisionError):
-        list(run_in_order(fail, PATHS, jobs=2, batch=2))
+        list(run_in_order(fail, range(3), jobs=2))
