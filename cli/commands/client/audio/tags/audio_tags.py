@@ -1,6 +1,8 @@
 """Reads and changes the tags of an audio file with Mutagen, in any format that Mutagen can tag."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +23,28 @@ from cli.commands.client.audio.tags import tag_names
 from cli.commands.client.audio.tags.tag_names import Names
 
 
+@contextmanager
+def bad_file(text: str) -> Iterator[None]:
+    """Turn errors of Mutagen into errors of the file.
+
+    Args:
+        text: what has failed; the reason follows.
+
+    Raises:
+        BadFileError: Mutagen has failed.
+    """
+    try:
+        yield
+    except mutagen.MutagenError as error:
+        inner = error.args[0] if error.args else error  # it wraps errors of the operating system
+        reason = os_reason(inner) if isinstance(inner, OSError) else str(error)
+        raise BadFileError(f"{text}: {reason}") from error
+    except OSError as error:
+        raise BadFileError(f"{text}: {os_reason(error)}") from error
+    except Exception as error:  # damaged files make Mutagen raise errors of any type
+        raise BadFileError(f"{text}: the file is damaged") from error
+
+
 class AudioTags(ABC):
     """The tags of one file.
 
@@ -35,17 +59,27 @@ class AudioTags(ABC):
         self._tags: Any = file.tags  # the type depends on the format; None if there are no tags
 
     def get(self, field: str) -> list[str]:
-        """Return the values of a field of `tag_names`, without empty ones."""
+        """Return the values of a field of `tag_names`, without empty ones.
+
+        Raises:
+            BadFileError: the file is damaged.
+        """
         if self._tags is None:
             return []
-        return [text for text in self._texts(self.names[field]) if text.strip()]
+        with bad_file("its tags cannot be read"):
+            return [text for text in self._texts(self.names[field]) if text.strip()]
 
     def set(self, field: str, value: str) -> None:
-        """Replace the values of a field by one value."""
-        if self._tags is None:
-            self.file.add_tags()
-            self._tags = self.file.tags
-        self._set(self.names[field], value)
+        """Replace the values of a field by one value.
+
+        Raises:
+            BadFileError: the file is damaged.
+        """
+        with bad_file("its tags cannot be changed"):
+            if self._tags is None:
+                self.file.add_tags()
+                self._tags = self.file.tags
+            self._set(self.names[field], value)
 
     def save(self, path: Path) -> None:
         """Write the tags to a file with the same audio.
@@ -53,10 +87,8 @@ class AudioTags(ABC):
         Raises:
             BadFileError: the file cannot be written.
         """
-        try:
+        with bad_file("its tags cannot be written"):
             self.file.save(path, **self._save_options())
-        except mutagen.MutagenError as error:
-            raise BadFileError(f"its tags cannot be written: {_reason(error)}") from error
 
     def _save_options(self) -> dict[str, Any]:
         return {}
@@ -172,19 +204,9 @@ def read_tags(path: Path) -> AudioTags:
     Raises:
         BadFileError: the file cannot be read, or Mutagen does not know tags of its format.
     """
-    try:
+    with bad_file("its tags cannot be read"):
         file = mutagen.File(path)
-    except mutagen.MutagenError as error:
-        raise BadFileError(f"its tags cannot be read: {_reason(error)}") from error
-    except OSError as error:
-        raise BadFileError(os_reason(error)) from error
     for types, kind in _KINDS:
         if isinstance(file, types):
             return kind(file)
     raise BadFileError("a file of this format has no tags that can be read")
-
-
-def _reason(error: mutagen.MutagenError) -> str:
-    """Return the reason of an error; Mutagen wraps errors of the operating system."""
-    inner = error.args[0] if error.args else error
-    return os_reason(inner) if isinstance(inner, OSError) else str(error)

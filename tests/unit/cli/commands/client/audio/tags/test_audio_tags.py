@@ -1,5 +1,6 @@
 """Tests of the tags of each format, on small files."""
 
+import struct
 from pathlib import Path
 
 import mutagen
@@ -120,6 +121,7 @@ def test_numbers_of_mp4_and_binary_values_of_ape_are_read_as_texts(tmp_path: Pat
         ("cut.m4a", b"\0\0\0\x10ftypM4A \0\0\0\0"),
         ("cut.ogg", b"OggS\0\2" + bytes(30)),
         ("raw.aac", b"\xff\xf1\x50\x80\x01\x3f\xfc" * 200),
+        ("rate.wv", b"wvpk" + struct.pack("<IHBBIIIII", 24, 0x410, 0, 0, 9, 0, 9, 15 << 23, 0)),
     ],
 )
 def test_a_file_without_readable_tags_is_an_error(
