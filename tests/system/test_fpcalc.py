@@ -1,4 +1,4 @@
-"""`acoustid identify` with Debian's fpcalc."""
+"""`acoustid identify` and `acoustid submit` with Debian's fpcalc."""
 
 import math
 import os
@@ -12,7 +12,10 @@ from uuid import UUID
 import pytest
 
 from cli.commands.client.audio.fpcalc import Fingerprinted, calculate, find_fpcalc
+from cli.commands.client.audio.tags import tag_names
+from cli.commands.client.audio.tags.audio_tags import read_tags
 from cli.stack.data_directory import DataDir
+from tests.support.polling import eventually
 from tests.support.processes.whole_stack import WholeStack, running_stack
 from tests.system.packages import FPCALC, needs
 from tests.system.round_trip import submit
@@ -64,6 +67,30 @@ def test_identify_finds_the_recording_of_a_file(stack: WholeStack, tmp_path: Pat
     of_copy, _, of_other = found.partition(f"{other}:")
     assert MBID in of_copy
     assert MBID not in of_other
+
+
+@needs(FPCALC)
+def test_submit_sends_the_tags_of_the_files_in_a_directory(
+    stack: WholeStack, tmp_path: Path
+) -> None:
+    tagged = write_melody(tmp_path / "music" / "tagged.wav", seed=5)
+    write_melody(tmp_path / "music" / "untagged.wav", seed=6)
+    tags = read_tags(tagged)
+    tags.set(tag_names.TITLE, "Harbour Lights")
+    tags.set(tag_names.ARTIST, "Northern Pier")
+    tags.save(tagged)
+    answer = stack.acoustid("submit", str(tagged.parent))
+    assert answer.returncode == 4, answer.stderr
+    assert "1 imported" in answer.stdout
+    assert "untagged.wav was refused" in answer.stderr
+    eventually(stack.index_is_current)
+
+    copy = write_melody(tmp_path / "copy.wav", seed=5, volume=0.2)
+    found = stack.acoustid("identify", str(copy))
+    assert "Northern Pier - Harbour Lights" in found.stdout
+    written = stack.acoustid("identify", str(copy), "--write-tags", "--yes")
+    assert written.stdout.endswith("1 files were changed.\n")
+    assert read_tags(copy).get(tag_names.TITLE) == ["Harbour Lights"]
 
 
 @needs(FPCALC)

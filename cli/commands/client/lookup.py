@@ -18,6 +18,7 @@ from cli.commands.client.lines.entry import Entry, Item, lookup_pairs
 from cli.commands.client.lines.input import STANDARD_INPUT, find_input, no_such_input
 from cli.commands.client.lines.json_line import read_entries
 from cli.commands.client.messages import printable, tell_refused
+from cli.commands.client.recording_names import artist_of
 from cli.errors import StackError
 from cli.exit_status import ExitStatus
 
@@ -198,15 +199,8 @@ def _best(results: Sequence[Mapping[str, Any]]) -> str:
 
 def _recording(recording: Mapping[str, Any]) -> str:
     """Return the artist, title and id of a recording. Missing ones are omitted."""
-    artists = "".join(map(_artist, recording.get("artists") or ()))
-    title = " - ".join(part for part in (artists, recording.get("title") or "") if part)
+    title = " - ".join(filter(None, (artist_of(recording), recording.get("title"))))
     identifier = f"recording {recording['id']}" if "id" in recording else "from tags"
     if recording.get("duration_mismatch"):
         identifier += ", of another length"
     return printable(f"{title}  [{identifier}]" if title else identifier)
-
-
-def _artist(artist: object) -> str:
-    if isinstance(artist, dict):
-        return f"{artist.get('name', '')}{artist.get('joinphrase', '')}"
-    return str(artist)

@@ -12,9 +12,9 @@ from typing import Any, Final
 import click
 
 from cli.commands.client.audio.identification import Identified
-from cli.commands.client.audio.recording_names import album_of, artist_of
 from cli.commands.client.lookup import describe
 from cli.commands.client.messages import printable
+from cli.commands.client.recording_names import album_of, artist_of
 
 COLUMNS: Final = (
     "file",

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cli.commands.client.audio.identification import Result
-from cli.commands.client.audio.recording_names import Recording, album_of, artist_of
 from cli.commands.client.audio.tags import tag_names
+from cli.commands.client.recording_names import Recording, album_of, artist_of
 
 MIN_SCORE: Final = 0.8
 """The default of the lowest score of a result whose names are written."""
