@@ -1,8 +1,10 @@
 """Kept connections to one server, and plain reasons why it cannot be reached."""
 
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
-from http.client import RemoteDisconnected
+from http.client import HTTPException, IncompleteRead
+from types import UnionType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,6 +23,20 @@ MAX_REPLY: Final = 64 * 1024 * 1024
 
 CONNECTIONS: Final = 8
 """The number of kept connections: of threads that send requests at the same time."""
+
+REASONS: Final[Sequence[tuple[type[BaseException] | UnionType, str]]] = (
+    (exceptions.NameResolutionError, "the name of its host is unknown"),
+    (exceptions.ReadTimeoutError, f"no reply within {READ_TIMEOUT:.0f} s"),
+    (ConnectionResetError | BrokenPipeError, "it closed the connection without a reply"),
+    (IncompleteRead | exceptions.IncompleteRead, "its reply ends early"),
+    (exceptions.DecodeError, "its reply cannot be decoded"),
+    (HTTPException | ValueError, "its reply is not HTTP"),
+)
+"""Reasons by the classes of errors; the first one applies. Other errors have a text of their own.
+"""
+
+NO_TLS: Final = frozenset({"HTTP_REQUEST", "RECORD_LAYER_FAILURE", "WRONG_VERSION_NUMBER"})
+"""The reasons of OpenSSL for a reply that is not TLS."""
 
 HEADERS: Final = {
     "Content-Encoding": "gzip",
@@ -115,34 +131,29 @@ class Connection:
 def explain(error: BaseException) -> str:
     """Return why a request has failed, in plain words."""
     chain = _chain(error)
-    known = (_reason(each) for each in chain)
-    return next((reason for reason in known if reason), _plain(chain[-1]))
+    for each in chain:
+        if isinstance(each, ssl.SSLError):
+            return _tls_reason(each)
+        if isinstance(each, exceptions.ProxyError):
+            return f"the proxy of the environment cannot be used: {_plain(chain[-1])}"
+        if type(each) is exceptions.ConnectTimeoutError:  # a refused connection has a subclass
+            return f"no connection within {CONNECT_TIMEOUT:.0f} s"
+        for kinds, reason in REASONS:
+            if isinstance(each, kinds):
+                return reason
+    return _plain(chain[-1])
 
 
-def _reason(error: BaseException) -> str:
-    """Return the reason that the type of an error gives; empty if it gives none."""
-    reason = ""
-    match error:
-        case ssl.SSLCertVerificationError():
-            reason = (
-                f"its certificate is not valid: {error.verify_message}. If a private authority "
-                "has signed it, name the file of that authority's certificate in SSL_CERT_FILE"
-            )
-        case ssl.SSLError(reason="WRONG_VERSION_NUMBER" | "HTTP_REQUEST" | "RECORD_LAYER_FAILURE"):
-            reason = "it does not use TLS on this port: give http:// instead of https://"
-        case ssl.SSLError():
-            reason = f"TLS fails: {error.reason or error}"
-        case exceptions.ProxyError():
-            reason = f"the proxy of the environment cannot be used: {_plain(_chain(error)[-1])}"
-        case exceptions.NameResolutionError():
-            reason = "the name of its host is unknown"
-        case exceptions.ConnectTimeoutError():
-            reason = f"no connection within {CONNECT_TIMEOUT:.0f} s"
-        case exceptions.ReadTimeoutError() | TimeoutError():
-            reason = f"no reply within {READ_TIMEOUT:.0f} s"
-        case RemoteDisconnected():
-            reason = "it closed the connection without a reply"
-    return reason
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not valid: {error.verify_message.rstrip('.')}. If a private "
+            "authority has signed it, name the file of that authority's certificate in "
+            "SSL_CERT_FILE"
+        )
+    if error.reason in NO_TLS:
+        return "it does not use TLS on this port: give http:// instead of https://"
+    return f"TLS fails: {error.reason or error}"
 
 
 def _pool(server: str) -> urllib3.PoolManager:
@@ -175,7 +186,8 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _is_closed(error: BaseException) -> bool:
-    closed = RemoteDisconnected | ConnectionResetError | BrokenPipeError
+    # RemoteDisconnected is a ConnectionResetError.
+    closed = ConnectionResetError | BrokenPipeError
     return any(isinstance(each, closed) for each in _chain(error))
 
 

@@ -6,6 +6,9 @@ from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
+
 from cli.errors import StackError
 
 _API_PATH: Final = re.compile(r"(/v2(/lookup|/submit)?)?/*\Z")
@@ -23,21 +26,23 @@ def server_address(text: str) -> str:
         StackError: the text is not the address of a server.
     """
     text = text.strip()
+    if "@" in text:  # the text is not printed, since it may contain a password
+        raise StackError("the server's address must not contain a user name or a password")
     if not text.lower().startswith(("http://", "https://")):
         raise StackError(f"the server's address {text!r} needs http:// or https://")
     try:
         text.encode()
+        parse_url(text)
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
         if parts.netloc.startswith("["):
             ipaddress.IPv6Address((host or "").partition("%")[0])
-    except (UnicodeEncodeError, ValueError) as error:
+        (host or "").encode("idna")
+    except (ValueError, HTTPError) as error:
         raise _unusable(text) from error
-    if "@" in parts.netloc:  # the text is not printed, since it may contain a password
-        raise StackError("the server's address must not contain a user name or a password")
     if not host or port == 0 or parts.query or parts.fragment or _UNUSABLE.search(text):
         raise _unusable(text)
-    return f"{parts.scheme.lower()}://{parts.netloc}{_API_PATH.sub('', parts.path)}"
+    return f"{parts.scheme.lower()}://{parts.netloc.rstrip(':')}{_API_PATH.sub('', parts.path)}"
 
 
 def proxy_for(address: str) -> str | None:

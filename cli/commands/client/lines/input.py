@@ -120,13 +120,13 @@ def _inflated(chunks: Iterator[bytes]) -> Iterator[bytes]:
     member = zlib.decompressobj(_GZIP)
     try:
         for chunk in chain([first], chunks):
-            rest = chunk
+            # Zero bytes may follow a member.
+            rest = chunk.lstrip(b"\0") if member.eof else chunk
             while rest:
                 if member.eof:
-                    rest = rest.lstrip(b"\0")  # zero bytes may follow a member
-                    member = zlib.decompressobj(_GZIP) if rest else member
+                    member = zlib.decompressobj(_GZIP)
                 yield member.decompress(rest)
-                rest = member.unused_data
+                rest = member.unused_data.lstrip(b"\0")
     except zlib.error as error:
         raise InputError("the gzip data is damaged here") from error
     if not member.eof:
