@@ -1,11 +1,8 @@
 """Tests of ``acoustid lookup`` and ``acoustid submit`` with the web service."""
 
 import json
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 import structlog
@@ -13,26 +10,17 @@ from click.testing import CliRunner, Result
 
 from cli.commands.client.lookup import lookup
 from cli.commands.client.submit import submit
+from cli.exit_status import ExitStatus
 from tests.support.clients.lookup_worker import refuse
+from tests.support.clients.served_application import served
 from tests.support.clients.web_client import MBID, WORD
-
-
-class Quiet(WSGIRequestHandler):
-    """Writes no log."""
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Do nothing."""
 
 
 @pytest.fixture
 def server(web) -> Iterator[str]:
     """Serve the application; return its address."""
-    with make_server("127.0.0.1", 0, web.app, handler_class=Quiet) as made:
-        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{made.server_port}"
-        made.shutdown()
-        thread.join()
+    with served(web.app) as address:
+        yield address
 
 
 @pytest.fixture
@@ -41,15 +29,21 @@ def run(web, server, tmp_path):
     options = ["--server", server, "--client", web.application, "--data-dir", str(tmp_path)]
 
     def run(command: Any, subject: list[dict[str, Any]] | str, *more: str) -> Result:
-        if isinstance(subject, list):
+        if not isinstance(subject, str):
+            subject = "\n".join(map(json.dumps, subject))
+        if "{" in subject:
             path = tmp_path / "lines.jsonl"
-            path.write_text("\n".join(map(json.dumps, subject)))
+            path.write_text(subject)
             subject = str(path)
         keys = ["--user", web.user, "--no-wait"] if command is submit else []
         with structlog.testing.capture_logs():  # the service logs to the command's output
             return CliRunner().invoke(command, [subject, *options, *keys, *more])
 
     return run
+
+
+def bare(duration: float) -> dict[str, Any]:
+    return {"fingerprint": WORD, "duration": duration}
 
 
 def line(duration: float, **more: Any) -> dict[str, Any]:
@@ -62,51 +56,62 @@ def test_a_lookup_of_a_file_rounds_durations(run) -> None:
     assert [each.split("track ")[1] for each in result.stdout.splitlines()] == ["224", "12"]
 
 
-def test_lines_that_are_left_out_have_a_reason(web, run) -> None:
+def test_each_refused_line_of_a_lookup_has_a_reason(web, run) -> None:
     web.worker.answer = refuse(7)
     lines = [line(number + 100) for number in range(20)]
-    result = run(lookup, [*lines, line(3), line(4, fingerprint="!"), line(5), line(7)])
-    assert result.exit_code == 0, result.output
+    result = run(lookup, [*lines, line(3), line(4, fingerprint="!"), line(5), line(7), line(0)])
+    assert result.exit_code == ExitStatus.PARTIAL, result.output
     assert result.stdout.splitlines()[20:] == [
         "song 3\t1.00  track 3",
-        "song 4\tleft out",
+        "song 4\trefused",
         "song 5\t1.00  track 5",
-        "song 7\tleft out",
+        "song 7\trefused",
+        "song 0\trefused",
     ]
     assert [each.split(": ")[0] for each in result.stderr.splitlines()] == [
-        "line 22 was left out",
-        "line 24 was left out",
+        "line 22 was refused",
+        "line 24 was refused",
+        "line 25 was refused",
     ]
     assert 'parameter "fingerprint.22"' in result.stderr
     assert "truncated" in result.stderr
-    in_json = run(lookup, [line(3), line(4, fingerprint="!")], "--json")
-    assert [json.loads(each) for each in in_json.stdout.splitlines()] == [
-        [{"id": "3", "score": 1.0}],
-        None,
+    assert "duration must be a number of seconds from 1 to 32767" in result.stderr
+
+
+def test_json_has_an_object_for_each_line(run) -> None:
+    result = run(lookup, f"{json.dumps(line(3))}\n\n{{\n" + json.dumps(bare(4)), "--json")
+    assert [json.loads(each) for each in result.stdout.splitlines()] == [
+        {"line": 1, "id": "song 3", "results": [{"id": "3", "score": 1.0}]},
+        {
+            "line": 3,
+            "error": "not valid JSON: Expecting property name enclosed in double quotes "
+            "at character 2",
+        },
+        {"line": 4, "results": [{"id": "4", "score": 1.0}]},
     ]
 
 
-def test_a_batch_whose_lines_are_all_left_out_does_not_end_the_command(run) -> None:
+def test_a_batch_whose_lines_are_all_refused_does_not_end_the_command(run) -> None:
     good = [line(number + 1) for number in range(20)]
     result = run(lookup, [*good, line(3, fingerprint="!"), line(4, fingerprint="!")])
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == ExitStatus.PARTIAL, result.output
     assert len(result.stdout.splitlines()) == 22
     assert [each[:8] for each in result.stderr.splitlines()] == ["line 21 ", "line 22 "]
 
 
 def test_a_file_without_a_valid_line_is_an_error(run) -> None:
     result = run(lookup, [line(3, fingerprint="!")])
-    assert result.exit_code == 1
-    assert result.stderr.startswith("line 1 was left out: invalid fingerprint")
-    assert "Error: the server left out all lines" in result.stderr
-    assert run(submit, [line(3)]).exit_code == 1
+    assert result.exit_code == ExitStatus.FAILED
+    assert result.stderr.startswith("line 1 was refused: invalid fingerprint")
+    assert "Error: all lines were refused" in result.stderr
+    assert run(submit, [line(3)]).exit_code == ExitStatus.FAILED
 
 
 def test_an_error_of_the_request_ends_the_command(run) -> None:
     result = run(lookup, [line(3), line(4)], "--client", "nobodys")
     assert result.exit_code == 1
     assert "replied 401: invalid API key" in result.stderr
-    assert "left out" not in result.stderr
+    assert "refused" not in result.stderr
 
 
 def test_a_lookup_of_one_fingerprint(run) -> None:
@@ -118,27 +123,22 @@ def test_a_lookup_of_one_fingerprint(run) -> None:
 
 
 def test_a_submission_of_a_file(web, run) -> None:
-    lines = [line(223.89, mbid=MBID), line(4), line(5, fingerprint="!", track="x")]
+    lines = [line(223.89, mbid=MBID), line(4), line(5, fingerprint="!", track="x"), line(0.3)]
     result = run(submit, lines)
-    assert result.exit_code == 0, result.output
-    assert result.stdout == "1 submissions received, of 3 lines\n"
-    first, second = result.stderr.splitlines()
-    assert first.startswith('line 2 was left out: missing required parameter "mbid.2"')
-    assert second.startswith("line 3 was left out: invalid fingerprint")
+    assert result.exit_code == ExitStatus.PARTIAL, result.output
+    assert result.stdout == "1 submissions received, of 4 lines\n"
+    second, third, fourth = result.stderr.splitlines()
+    assert second.startswith('line 2 was refused: missing required parameter "mbid.2"')
+    assert third.startswith("line 3 was refused: invalid fingerprint")
+    assert fourth.startswith("line 4 was refused: duration must be a number")
     assert [row["length"] for row in web.receipts()] == [224]
 
 
 def test_a_submission_of_one_fingerprint(web, run) -> None:
     assert run(submit, WORD, "--duration", "8.5", "--track", "x").exit_code == 0
     assert [row["length"] for row in web.receipts()] == [9]
-    for more, text in [((), "was not submitted: missing required"), (("--mbid", "x"), "a valid")]:
+    for more, text in [((), "was refused: missing required"), (("--mbid", "x"), "a valid")]:
         result = run(submit, WORD, "--duration", "3", *more)
-        assert result.exit_code == 1
+        assert result.exit_code == ExitStatus.FAILED
         assert text in result.stderr
     assert len(web.receipts()) == 1
-
-
-def test_a_wrong_duration_in_a_file_is_named(run, tmp_path: Path) -> None:
-    result = run(submit, [line(3), line(0.3)])
-    assert result.exit_code == 1
-    assert f"{tmp_path / 'lines.jsonl'}, line 2: duration must be" in result.stderr

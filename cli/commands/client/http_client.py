@@ -3,28 +3,30 @@
 import gzip
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http.client import HTTPException
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
-from urllib.request import Request, urlopen
 
 import click
 
-from cli.commands.client.audio_seconds import RANGE, whole_seconds
+from cli.commands.client.connection import Connection, Reply
+from cli.commands.client.messages import tell
+from cli.commands.client.server_address import server_address
 from cli.errors import StackError
 from cli.stack import data_directory
-from cli.stack.data_directory import DataDir
-from cli.stack.demo_keys import Prepared
-from cli.stack.run_state import RunState
+from cli.stack.demo_keys import Demo, Prepared
+from cli.stack.selection import ChosenStack, NoStackError, choose_stack
+from cli.stack.servers.ports import web_address
 
-TIMEOUT: Final = 30.0  # seconds for one request
-ATTEMPTS: Final = 6  # attempts of a request, if the server replies 429 or 503
-MAX_PAUSE: Final = 20.0  # seconds between two attempts
-REQUIRED: Final = ("fingerprint", "duration")  # fields of each line of a file
+PATIENCE: Final[Mapping[int, float]] = {429: 300.0, 503: 30.0}
+"""Seconds for which a request is repeated, by the status of its replies."""
+
+MIN_PAUSE: Final = 1.0
+"""Minimum time in seconds between two attempts."""
 
 Form = Sequence[tuple[str, str]]
 
@@ -45,71 +47,71 @@ class RefusedError(StackError):
         self.reason = reason
 
 
+class UnexpectedReplyError(StackError):
+    """A reply has not the form that the protocol defines."""
+
+    def __init__(self) -> None:
+        super().__init__("the reply is not one of the AcoustID web service: check --server")
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A server and the keys for it.
+    """A server and the keys for it. Several threads may use it.
 
     Attributes:
-        server: the address of the server without a path, such as ``http://127.0.0.1:5000``.
+        server: the address of the server without the path of an endpoint, such as
+            ``http://127.0.0.1:5000``.
         application: the application key (parameter `client`).
         user: the user key, for submissions.
+        connection: the connections to the server.
+
+    Raises:
+        StackError: the address of the server is not valid.
     """
 
     server: str
     application: str = field(repr=False)
     user: str | None = field(default=None, repr=False)
+    connection: Connection = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "server", server_address(self.server))
+        object.__setattr__(self, "connection", Connection(self.server))
 
     def post(self, path: str, form: Form) -> dict[str, Any]:
-        """Send a form and return the reply. Retry after 429 and 503.
+        """Send a form and return the reply. Retry after 429 and 503, and tell each wait.
 
         Raises:
             RefusedError: the server refused the request.
-            StackError: the server is unreachable, its address has no scheme, or a value is not
-                valid UTF-8.
+            StackError: the server is unreachable, or a value is not valid UTF-8.
         """
-        request = self._request(path, form)
-        for _ in range(ATTEMPTS - 1):
-            status, answer, pause = self._send(request)
-            if status not in {429, 503}:
-                return self._accepted(status, answer)
-            time.sleep(min(pause, MAX_PAUSE))
-        status, answer, _ = self._send(request)
-        return self._accepted(status, answer)
-
-    def _request(self, path: str, form: Form) -> Request:
-        if not self.server.lower().startswith(("http://", "https://")):
-            raise StackError(f"the server's address {self.server!r} needs http:// or https://")
         try:
             body = urlencode([("format", "json"), ("client", self.application), *form]).encode()
         except UnicodeEncodeError as error:
             raise StackError("a key or a value of the request is not valid UTF-8") from error
-        return Request(  # noqa: S310 - the user gave the address
-            self.server.rstrip("/") + path,
-            data=gzip.compress(body, 1),
-            headers={
-                "Content-Encoding": "gzip",
-                "Content-Type": "application/x-www-form-urlencoded",
-                "User-Agent": "acoustid-cli",
-            },
-        )
+        body = gzip.compress(body, 1)
+        waited = 0.0
+        while True:
+            reply = self.connection.post(path, body)
+            if reply.status not in PATIENCE:
+                return self._accepted(reply)
+            pause = pause_of(reply.retry_after)
+            waited += pause
+            if waited > PATIENCE[reply.status]:
+                raise self._refused(reply, f"; it asks to wait {_seconds(pause)}")
+            tell(f"the server asks to wait {_seconds(pause)}: {_message(reply)}")
+            time.sleep(pause)
 
-    def _send(self, request: Request) -> tuple[int, Any, float]:
-        try:
-            with urlopen(request, timeout=TIMEOUT) as reply:  # noqa: S310 - as above
-                return reply.status, json.load(reply), 0.0
-        except HTTPError as error:
-            pause = error.headers.get("Retry-After") or "1"
-            return error.code, _json_or_none(error.read()), float(pause)
-        except (URLError, HTTPException, OSError, ValueError) as error:
-            reason = getattr(error, "reason", error)
-            raise StackError(f"{self.server} does not answer: {reason}") from error
-
-    def _accepted(self, status: int, answer: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-        if isinstance(answer, dict) and answer.get("status") == "ok":
+    def _accepted(self, reply: Reply) -> dict[str, Any]:
+        answer = _json_or_none(reply.body)
+        if reply.status == 200 and isinstance(answer, dict) and answer.get("status") == "ok":
             return answer
-        error = answer.get("error", {}) if isinstance(answer, dict) else {}
-        message = error.get("message", "not a reply of the AcoustID web service")
-        raise RefusedError(self.server, status, error.get("code"), message)
+        raise self._refused(reply)
+
+    def _refused(self, reply: Reply, more: str = "") -> RefusedError:
+        code = _error(reply).get("code")
+        known = code if isinstance(code, int) else None
+        return RefusedError(self.server, reply.status, known, _message(reply) + more)
 
 
 def options(function: click.decorators.FC) -> click.decorators.FC:
@@ -126,54 +128,121 @@ def options(function: click.decorators.FC) -> click.decorators.FC:
 def connect(
     server: str | None, application: str | None, data_dir: Path, user: str | None = None
 ) -> Client:
-    """Return a client of the given server, or of the stack in `data_dir`.
+    """Return a client of the given server, or of the stack that the command uses.
 
     Raises:
-        StackError: no server was given and no stack runs, or the application key is missing.
+        NoStackError: no server was given and no stack runs.
+        StackError: the application key is missing, or the address of the server is not valid.
     """
-    data = DataDir.at(data_dir)
-    demo = Prepared.load(data.prepared).demo if server is None else None
+    if server is not None:
+        if application is None:
+            raise StackError("no application key: give one with --client")
+        return Client(server, application, user)
+    stack = choose_stack(data_dir)
+    address = _web_service(stack)
+    demo = _demo_keys(stack) if application is None or user is None else None
     key = application or (demo.client if demo else None)
     if key is None:
         raise StackError("no application key: give one with --client")
-    return Client(server or _running_server(data), key, user or (demo.user if demo else None))
+    return Client(address, key, user or (demo.user if demo else None))
 
 
-def _running_server(data: DataDir) -> str:
-    state = RunState.load(data) if data.is_locked() else None
-    ports = [each.port for each in state.processes if each.role == "api"] if state else []
-    if not ports:
-        raise StackError(f"no stack runs on {data.root}: start one, or give a server with --server")
-    return f"http://127.0.0.1:{ports[0]}"
+def place_of(client: Client, server: str | None, data_dir: Path) -> str:
+    """Return a name of the server that stays if the stack in a data directory changes its port."""
+    data = None if server is not None else choose_stack(data_dir).data
+    return str(data.root) if data else client.server
+
+
+def _web_service(stack: ChosenStack) -> str:
+    """Return the address of the front end of a stack."""
+    found = stack.running().find("api")
+    if found is None or found.port is None:
+        raise NoStackError("the stack has not started its web service yet: see `acoustid status`")
+    return web_address(found.host, found.port)
+
+
+def _demo_keys(stack: ChosenStack) -> Demo | None:
+    return Prepared.load(stack.data.prepared).demo if stack.data else None
+
+
+def list_of(reply: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the objects of a list in a reply.
+
+    Raises:
+        UnexpectedReplyError: the reply has no such list.
+    """
+    found = reply.get(name)
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise UnexpectedReplyError
+    return found
+
+
+def number_of(item: Mapping[str, Any], name: str) -> int:
+    """Return a number of an item of a reply.
+
+    Raises:
+        UnexpectedReplyError: the item has no such number.
+    """
+    found = item.get(name)
+    if not isinstance(found, int):
+        raise UnexpectedReplyError
+    return found
+
+
+def index_of(item: Mapping[str, Any]) -> int:
+    """Return the suffix of the parameters of an item of a reply.
+
+    Raises:
+        UnexpectedReplyError: the item has none.
+    """
+    found = str(item.get("index"))
+    if not (found.isascii() and found.isdigit() and len(found) < 19):
+        raise UnexpectedReplyError
+    return int(found)
+
+
+def pause_of(header: str | None) -> float:
+    """Return the seconds to wait that a header ``Retry-After`` asks for, at least `MIN_PAUSE`.
+
+    Args:
+        header: a number of seconds, which may have a fraction, or an HTTP date; None or another
+            text is the same as 1.
+    """
+    text = (header or "").strip()
+    try:
+        seconds = float(text) if text[:1].isdigit() else _seconds_until(text)
+    except (ValueError, OverflowError):
+        seconds = MIN_PAUSE
+    return max(MIN_PAUSE, seconds)
+
+
+def _seconds_until(date: str) -> float:
+    found = parsedate_to_datetime(date)
+    moment = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return (moment - datetime.now(UTC)).total_seconds()
+
+
+def _seconds(pause: float) -> str:
+    return f"{pause:.1f}".removesuffix(".0") + " s"
+
+
+def _message(reply: Reply) -> str:
+    message = _error(reply).get("message")
+    if message:
+        return str(message)
+    if reply.location:
+        return f"it redirects to {reply.location}; give that server with --server"
+    return "not a reply of the AcoustID web service; check --server"
+
+
+def _error(reply: Reply) -> Mapping[str, Any]:
+    answer = _json_or_none(reply.body)
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return error if isinstance(error, dict) else {}
 
 
 def _json_or_none(body: bytes) -> Any:  # noqa: ANN401 - any JSON
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the objects of a JSON-lines file of fingerprints, plain or compressed with gzip.
-
-    Each has a `fingerprint`, and a `duration` in whole seconds.
-
-    Raises:
-        StackError: a line is not an object or lacks one of these; the text contains its number.
-    """
-    opened: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
-    found: list[dict[str, Any]] = []
-    with opened(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            entry = _json_or_none(line.encode())
-            if not isinstance(entry, dict):
-                raise StackError(f"{path}, line {number}: not a JSON object")
-            missing = [name for name in REQUIRED if entry.get(name) in (None, "")]
-            if missing:
-                raise StackError(f"{path}, line {number}: {', '.join(missing)} missing")
-            seconds = whole_seconds(entry["duration"])
-            if seconds is None:
-                raise StackError(f"{path}, line {number}: duration must be {RANGE}")
-            found.append({**entry, "duration": seconds})
-    return found

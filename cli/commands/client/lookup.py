@@ -1,7 +1,9 @@
 """``acoustid lookup``: looks up one fingerprint or a file of fingerprints."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,20 +12,43 @@ from tqdm import tqdm
 
 from cli.commands.client import http_client as web
 from cli.commands.client.audio_seconds import AUDIO_SECONDS
-from cli.commands.client.batches import post_batch, report_skipped
-from cli.commands.client.http_client import Client
+from cli.commands.client.http_client import Client, index_of, list_of
+from cli.commands.client.lines.batches import Answer, cut_batches, post_batch
+from cli.commands.client.lines.entry import Entry, Item, lookup_pairs
+from cli.commands.client.lines.input import STANDARD_INPUT, find_input, no_such_input
+from cli.commands.client.lines.json_line import read_entries
+from cli.commands.client.messages import printable, tell_refused
+from cli.commands.client.recording_names import artist_of
 from cli.errors import StackError
+from cli.exit_status import ExitStatus
 
 BATCH: Final = 20  # fingerprints in one request, the limit of the service
 
+Results = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class LineResult:
+    """The answer to one line.
+
+    Attributes:
+        item: the line.
+        results: its results, best first; None if it was refused.
+        reason: why it was refused.
+    """
+
+    item: Item
+    results: Results | None
+    reason: str = ""
+
 
 @click.command()
-@click.argument("fingerprint")
+@click.argument("fingerprint", metavar="FILE|-|FINGERPRINT")
 @click.option(
     "--duration", type=AUDIO_SECONDS, help="Seconds of audio; required for a single fingerprint."
 )
 @click.option("--meta", default="recordings", show_default=True, help="Metadata of each result.")
-@click.option("--json", "as_json", is_flag=True, help="Print the reply as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @web.options
 def lookup(
     *,
@@ -35,72 +60,125 @@ def lookup(
     application: str | None,
     data_dir: Path,
 ) -> None:
-    """Look up a FINGERPRINT or each line of a file.
+    """Look up each line of a FILE, or one FINGERPRINT.
 
-    FINGERPRINT is the text of a fingerprint, or the path of a JSON-lines file whose lines have
-    `fingerprint` and `duration`. With --json, each printed line has the results of one line. Lines
-    that the server leaves out have `null`; their reasons are printed to standard error.
+    FILE has one JSON object per line, plain or compressed with gzip; - is standard input. A line
+    has `fingerprint` and `duration`; other fields are ignored, and blank lines are left out. One
+    line is printed for each line, in order: the best result, or with --json an object with the
+    number `line` and either `results` or `error`.
+
+    Each line that is refused is named on standard error with its reason. The others are looked up,
+    and the exit status is 4.
     """
+    path = find_input(fingerprint)
+    is_file = path is not None or fingerprint == STANDARD_INPUT
+    if path is not None and path.is_dir():
+        raise StackError(f"{path} is a directory: give a file of JSON lines")
+    if not is_file and duration is None:
+        raise no_such_input(fingerprint)
     client = web.connect(server, application, data_dir)
-    path = Path(fingerprint)
-    if len(fingerprint) < 256 and path.is_file():
-        lines = web.read_lines(path)
-        for entry, results in zip(lines, look_up_all(client, lines, meta), strict=True):
-            click.echo(json.dumps(results) if as_json else summary(entry, results))
-        return
-    if duration is None:
-        raise StackError("a single fingerprint needs the length of its audio: give --duration")
-    answer = look_up(client, fingerprint, duration, meta)
-    click.echo(json.dumps(answer, indent=2) if as_json else describe(answer["results"]))
+    if is_file:
+        _look_up_file(client, path, meta, as_json=as_json)
+    elif duration is not None:
+        answer = look_up(client, fingerprint, duration, meta)
+        click.echo(json.dumps(answer, indent=2) if as_json else describe(answer["results"]))
+
+
+def _look_up_file(client: Client, path: Path | None, meta: str, *, as_json: bool) -> None:
+    refused = count = 0
+    for found in look_up_all(client, read_entries(path), meta):
+        count += 1
+        click.echo(_as_json(found) if as_json else summary(found))
+        if found.results is None:
+            refused += 1
+            tell_refused(found.item.name, found.reason)
+    if count and refused == count:
+        raise StackError("all lines were refused")
+    if refused:
+        raise click.exceptions.Exit(ExitStatus.PARTIAL)
 
 
 def look_up(client: Client, fingerprint: str, duration: int, meta: str) -> dict[str, Any]:
-    """Return the reply to one lookup."""
-    form = [("meta", meta), ("duration", str(duration)), ("fingerprint", fingerprint)]
-    return client.post("/v2/lookup", form)
-
-
-def look_up_all(
-    client: Client, lines: Sequence[dict[str, Any]], meta: str
-) -> Iterator[list[dict[str, Any]] | None]:
-    """Yield the results of each line in order; None for a line that the server leaves out.
-
-    The reasons of the latter are printed to standard error.
+    """Return the reply to one lookup.
 
     Raises:
-        StackError: the server leaves out all lines, refuses the requests, or is unreachable.
+        StackError: the server refuses it, is unreachable, or replies something else.
+    """
+    form = [("meta", meta), ("duration", str(duration)), ("fingerprint", fingerprint)]
+    reply = client.post("/v2/lookup", form)
+    return {**reply, "results": results_of(reply)}
+
+
+def look_up_all(client: Client, items: Iterable[Item], meta: str) -> Iterator[LineResult]:
+    """Yield the answer to each line in order, with a progress bar.
+
+    Args:
+        client: the server and the key.
+        items: the lines. Another thread iterates over them. They may come slowly: a batch that is
+            not full is sent after a second.
+        meta: the metadata of each result.
+
+    Raises:
+        StackError: the server refuses a request as a whole, or is unreachable.
     """
     common = [("meta", meta), ("batch", "1")]
-    left_out = 0
-    with tqdm(total=len(lines), unit=" lookups", disable=None) as bar:
-        for start in range(0, len(lines), BATCH):
-            batch = dict(enumerate(lines[start : start + BATCH], start + 1))
-            forms = {number: _form(entry) for number, entry in batch.items()}
-            answer = post_batch(client, "/v2/lookup", common, forms)
-            report_skipped(answer.skipped)
-            found = {
-                int(each["index"]): each["results"]
-                for reply in answer.replies
-                for each in reply["fingerprints"]
-            }
-            yield from (found.get(number) for number in batch)
-            left_out += len(batch) - len(found)
-            bar.update(len(batch))
-    if lines and left_out == len(lines):
-        raise StackError("the server left out all lines")
+    is_shown = sys.stdout.isatty()  # the results show the progress
+    with tqdm(unit=" lookups", disable=True if is_shown else None) as bar:
+        for batch in cut_batches(items, lookup_pairs, BATCH):
+            for answer in post_batch(client, "/v2/lookup", common, batch):
+                yield from _line_results(answer)
+                bar.update(len(answer.items))
 
 
-def _form(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [("duration", str(entry["duration"])), ("fingerprint", str(entry["fingerprint"]))]
+def _line_results(answer: Answer) -> Iterator[LineResult]:
+    listed = list_of(answer.reply, "fingerprints") if answer.reply else ()
+    found = {index_of(each): results_of(each) for each in listed}
+    for item in answer.items:
+        if item.position in found:
+            yield LineResult(item, found[item.position])
+        else:
+            reason = answer.refused.get(item.position, "the server gives no reason")
+            yield LineResult(item, None, reason)
 
 
-def summary(entry: dict[str, Any], results: list[dict[str, Any]] | None) -> str:
-    """Return one line of text with the best result of a line; None means that it was left out."""
-    name = entry.get("id") or entry.get("track") or entry["fingerprint"][:16] + "…"
-    return f"{name}\t{'left out' if results is None else _best(results)}"
+def results_of(reply: Mapping[str, Any]) -> Results:
+    """Return the results in a reply.
+
+    Raises:
+        UnexpectedReplyError: a result has no id or no score.
+    """
+    found = list_of(reply, "results")
+    for each in found:
+        if not isinstance(each.get("score"), int | float) or "id" not in each:
+            raise web.UnexpectedReplyError
+        if "recordings" in each:
+            list_of(each, "recordings")
+    return found
 
 
-def describe(results: list[dict[str, Any]]) -> str:
+def _as_json(found: LineResult) -> str:
+    """Return one line of JSON; `docs/commands.md` describes it."""
+    shown: dict[str, Any] = {"line": found.item.position}
+    if isinstance(found.item, Entry) and "id" in found.item.fields:
+        shown["id"] = found.item.fields["id"]
+    if found.results is None:
+        shown["error"] = found.reason
+    else:
+        shown["results"] = found.results
+    return json.dumps(shown)
+
+
+def summary(found: LineResult) -> str:
+    """Return one line of text with the best result of a line."""
+    fields = found.item.fields if isinstance(found.item, Entry) else {}
+    name = fields.get("id") or fields.get("track")
+    if not name:
+        fingerprint = fields.get("fingerprint")
+        name = f"{fingerprint[:16]}…" if isinstance(fingerprint, str) else found.item.name
+    return f"{printable(name)}\t{'refused' if found.results is None else _best(found.results)}"
+
+
+def describe(results: Sequence[Mapping[str, Any]]) -> str:
     """Return the results of one lookup as text."""
     if not results:
         return "No recording has this fingerprint."
@@ -111,22 +189,18 @@ def describe(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _best(results: list[dict[str, Any]]) -> str:
+def _best(results: Sequence[Mapping[str, Any]]) -> str:
     if not results:
         return "unknown"
     best = results[0]
     named = best.get("recordings", ())
-    return f"{best['score']:.2f}  {_recording(named[0]) if named else 'track ' + best['id']}"
+    return f"{best['score']:.2f}  {_recording(named[0]) if named else 'track ' + str(best['id'])}"
 
 
-def _recording(recording: dict[str, Any]) -> str:
+def _recording(recording: Mapping[str, Any]) -> str:
     """Return the artist, title and id of a recording. Missing ones are omitted."""
-    artists = "".join(
-        each if isinstance(each, str) else each["name"] + each.get("joinphrase", "")
-        for each in recording.get("artists", ())
-    )
-    title = " - ".join(part for part in (artists, recording.get("title", "")) if part)
+    title = " - ".join(filter(None, (artist_of(recording), recording.get("title"))))
     identifier = f"recording {recording['id']}" if "id" in recording else "from tags"
     if recording.get("duration_mismatch"):
         identifier += ", of another length"
-    return f"{title}  [{identifier}]" if title else identifier
+    return printable(f"{title}  [{identifier}]" if title else identifier)

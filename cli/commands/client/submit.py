@@ -1,34 +1,29 @@
 """``acoustid submit``: submits fingerprints with metadata, and waits for their final states."""
 
-import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
 
 import click
-from tqdm import tqdm
 
 from cli.commands.client import http_client as web
+from cli.commands.client.audio.file_walk import names_audio
+from cli.commands.client.audio.parallel_files import jobs_option
+from cli.commands.client.audio.submission_entries import submission_items
 from cli.commands.client.audio_seconds import AUDIO_SECONDS
-from cli.commands.client.batches import post_batch, report_skipped
 from cli.commands.client.http_client import Client
+from cli.commands.client.lines.entry import Entry, Item
+from cli.commands.client.lines.input import STANDARD_INPUT, find_input, no_such_input
+from cli.commands.client.lines.json_line import read_entries
+from cli.commands.client.messages import tell
+from cli.commands.client.submissions.final_states import IMPORTED, report, wait_for
+from cli.commands.client.submissions.journal import Journal
+from cli.commands.client.submissions.sending import submit_entries
 from cli.errors import StackError
-from pipeline.submission_fields import SUBMISSION_FIELDS
-
-BATCH: Final = 50  # submissions in one request, well below its limit of 1 MiB
-POLL: Final = 0.5  # seconds
-PROGRESS_TIMEOUT: Final = 120.0  # seconds without any progress
-
-# Fields of a line, and the parameters of the service.
-PARAMETERS: Final[Mapping[str, str]] = {
-    "format": "fileformat",
-    **{field.parameter: field.parameter for field in SUBMISSION_FIELDS},
-}
+from cli.exit_status import ExitStatus
 
 
 @click.command()
-@click.argument("fingerprint")
+@click.argument("inputs", nargs=-1, required=True, metavar="DIRECTORY|AUDIO...|FILE|-|FINGERPRINT")
 @click.option("--user", help="User key.  [default: the demo key]")
 @click.option(
     "--duration", type=AUDIO_SECONDS, help="Seconds of audio; required for a single fingerprint."
@@ -38,10 +33,16 @@ PARAMETERS: Final[Mapping[str, str]] = {
 @click.option("--artist", help="Artist of the recording.")
 @click.option("--album", help="Album of the recording.")
 @click.option("--wait/--no-wait", default=True, help="Wait for the final states (default).")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File that records what is done. A second run with it goes on there.",
+)
+@jobs_option
 @web.options
 def submit(  # noqa: PLR0913 - one argument per option
     *,
-    fingerprint: str,
+    inputs: tuple[str, ...],
     user: str | None,
     duration: int | None,
     mbid: tuple[str, ...],
@@ -49,109 +50,91 @@ def submit(  # noqa: PLR0913 - one argument per option
     artist: str | None,
     album: str | None,
     wait: bool,
+    resume: Path | None,
+    jobs: int,
     server: str | None,
     application: str | None,
     data_dir: Path,
 ) -> None:
-    """Submit a FINGERPRINT or each line of a file.
+    """Submit AUDIO files, each line of a FILE, or one FINGERPRINT.
 
-    FINGERPRINT is the text of a fingerprint, or the path of a JSON-lines file. A line has
-    `fingerprint`, `duration` and metadata: `mbid` (a text or a list), `track`, `artist`, `album`,
-    `albumartist`, `trackno`, `discno`, `year`, `puid`, `foreignid`, `bitrate`, `format`. Other
-    fields are ignored. For each line that the server leaves out, the reason is printed to standard
-    error.
+    The fingerprints of AUDIO files and of those below a DIRECTORY are computed with fpcalc, and
+    submitted with the MBIDs and the metadata in their tags. A file with neither an MBID nor a title
+    is refused. For a single file, --mbid, --track, --artist and --album replace its tags.
+
+    FILE has one JSON object per line, plain or compressed with gzip; - is standard input. A line
+    has `fingerprint`, `duration` and metadata: `mbid` (a text or a list), `track`, `artist`,
+    `album`, `albumartist`, `trackno`, `discno`, `year`, `puid`, `foreignid`, `bitrate`, `format`.
+    Other fields are ignored, and blank lines are left out.
+
+    Each line or file that is refused is named on standard error with its reason. The others are
+    submitted, and the exit status is 4.
     """
+    tags = {"mbid": list(mbid), "track": track, "artist": artist, "album": album}
+    if len(inputs) > 1 or names_audio(inputs[0]):
+        chosen = {name: value for name, value in tags.items() if value}
+        if chosen and (len(inputs) > 1 or Path(inputs[0]).is_dir()):
+            raise click.UsageError("--mbid, --track, --artist and --album describe a single file")
+        client = web.connect(server, application, data_dir, user)
+        with Journal.open(resume, "audio files", web.place_of(client, server, data_dir)) as journal:
+            items = submission_items(map(Path, inputs), jobs, journal.is_done, chosen)
+            submit_and_report(client, items, journal, kind="files", wait=wait)
+        return
+    fingerprint = inputs[0]
+    path = find_input(fingerprint)
+    is_file = path is not None or fingerprint == STANDARD_INPUT
+    if not is_file and duration is None:
+        raise no_such_input(fingerprint)
     client = web.connect(server, application, data_dir, user)
+    place = web.place_of(client, server, data_dir)
+    if is_file:
+        name = str(path or "standard input")
+        with Journal.open(resume, name, place) as journal:
+            entries = read_entries(path, journal.is_done)
+            submit_and_report(client, entries, journal, kind="lines", wait=wait)
+        return
+    fields = {"fingerprint": fingerprint, "duration": duration, **tags}
+    entry = Entry(1, "the fingerprint", fingerprint.encode(errors="replace"), fields)
+    with Journal.open(resume, entry.name, place) as journal:
+        entries = iter([] if journal.is_done(entry.position, entry.identity) else [entry])
+        submit_and_report(client, entries, journal, kind="fingerprints", wait=wait)
+
+
+def submit_and_report(
+    client: Client, items: Iterable[Item], journal: Journal, *, kind: str, wait: bool
+) -> None:
+    """Submit entries, print how many were accepted, and how the submissions ended.
+
+    The command ends with the status 4 if some entries were refused, or some submissions were not
+    imported. What an earlier run with the same journal has done counts as well.
+
+    Args:
+        client: the server, the application key and the user key.
+        items: the entries that are not done yet, as for `submit_entries`.
+        journal: an open journal.
+        kind: how the entries are named in the plural.
+        wait: whether to wait for the final states.
+
+    Raises:
+        StackError: no entry was accepted, no submission was imported, or the server does not
+            receive them.
+    """
     if client.user is None:
         raise StackError("no user key: give one with --user")
-    path = Path(fingerprint)
-    if len(fingerprint) < 256 and path.is_file():
-        lines = web.read_lines(path)
-        ids = submit_all(client, lines)
-        click.echo(f"{len(ids)} submissions received, of {len(lines)} lines")
-    elif duration is None:
-        raise StackError("a single fingerprint needs the length of its audio: give --duration")
-    else:
-        line = {"fingerprint": fingerprint, "duration": duration, "mbid": list(mbid)}
-        ids = submit_one(client, line | {"track": track, "artist": artist, "album": album})
-        click.echo(f"{len(ids)} submissions received")
-    if wait and ids:
-        report(wait_for(client, ids))
-
-
-def submit_one(client: Client, line: Mapping[str, Any]) -> list[int]:
-    """Submit one fingerprint. Return the ids of its submissions.
-
-    Raises:
-        StackError: the server refuses it, for example because it has no metadata.
-    """
-    reply = client.post("/v2/submit", [("user", client.user or ""), *parameters(line)])
-    for each in reply.get("skipped", ()):
-        raise StackError(f"the fingerprint was not submitted: {each['error']['message']}")
-    return [each["id"] for each in reply["submissions"]]
-
-
-def submit_all(client: Client, lines: Sequence[dict[str, Any]]) -> list[int]:
-    """Submit lines in batches, with a progress bar. Return the submission ids.
-
-    The reason of each line that the server leaves out is printed to standard error.
-
-    Raises:
-        StackError: the server leaves out all lines, refuses the requests, or is unreachable.
-    """
-    ids: list[int] = []
-    common = [("user", client.user or "")]
-    with tqdm(total=len(lines), unit=" sent", disable=None) as bar:
-        for start in range(0, len(lines), BATCH):
-            batch = enumerate(lines[start : start + BATCH], start + 1)
-            forms = {number: list(parameters(entry)) for number, entry in batch}
-            answer = post_batch(client, "/v2/submit", common, forms)
-            report_skipped(answer.skipped)
-            ids += [each["id"] for reply in answer.replies for each in reply["submissions"]]
-            bar.update(len(forms))
-    if lines and not ids:
-        raise StackError("the server left out all lines")
-    return ids
-
-
-def parameters(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the parameters of a line, without unknown and empty fields."""
-    for name, parameter in PARAMETERS.items():
-        values = entry.get(name)
-        for value in values if isinstance(values, list) else [values]:
-            if value not in (None, ""):
-                is_whole = isinstance(value, float) and value.is_integer()
-                yield parameter, str(int(value)) if is_whole else str(value)
-
-
-def wait_for(client: Client, ids: list[int]) -> dict[int, dict[str, Any]]:
-    """Wait, with a progress bar, until all submissions have a final state. Return them by id.
-
-    Raises:
-        StackError: no submission was finished for two minutes. They may still be imported later.
-    """
-    final: dict[int, dict[str, Any]] = {}
-    progress_at = time.monotonic()
-    with tqdm(total=len(ids), unit=" imported", disable=None) as bar:
-        while len(final) < len(ids):
-            waiting = [each for each in ids if each not in final][:BATCH]
-            answer = client.post("/v2/submission_status", [("id", str(each)) for each in waiting])
-            done = [each for each in answer["submissions"] if each["status"] != "pending"]
-            final |= {each["id"]: each for each in done}
-            bar.update(len(done))
-            if done:
-                progress_at = time.monotonic()
-            elif time.monotonic() - progress_at > PROGRESS_TIMEOUT:
-                raise StackError(f"{len(ids) - len(final)} submissions are still pending")
-            else:
-                time.sleep(POLL)
-    return final
-
-
-def report(final: Mapping[int, Mapping[str, Any]]) -> None:
-    """Print the number of submissions by state, and the reasons of those not imported."""
-    for state, count in sorted(Counter(each["status"] for each in final.values()).items()):
-        click.echo(f"{count} {state}")
-    for number, each in sorted(final.items()):
-        if each.get("reason"):
-            click.echo(f"submission {number}: {each['status']}: {each['reason']}")
+    if journal.goes_on:
+        tell(f"goes on after {journal.last}")
+    submit_entries(client, items, journal)
+    count = journal.accepted + journal.refused
+    click.echo(f"{len(journal.submissions)} submissions received, of {count} {kind}")
+    if journal.refused and not journal.accepted:
+        raise StackError(f"all {kind} were refused")
+    is_partial = journal.refused > 0
+    if wait and journal.submissions:
+        final = wait_for(client, journal.submissions)
+        report(final)
+        imported = sum(each.state == IMPORTED for each in final.values())
+        if not imported:
+            raise StackError("no submission was imported")
+        is_partial = is_partial or imported < len(final)
+    if is_partial:
+        raise click.exceptions.Exit(ExitStatus.PARTIAL)

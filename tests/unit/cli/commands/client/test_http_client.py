@@ -1,9 +1,21 @@
-"""Client commands refuse arguments that no request can contain."""
+"""Client commands refuse impossible arguments, wait when the server asks, and check replies."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from cli.commands.client import http_client
+from cli.commands.client.http_client import Client, RefusedError, pause_of
+from cli.exit_status import ExitStatus
 from cli.main import main
+from cli.stack.data_directory import DataDir
+from cli.stack.processes.strays import ProcessIdentity
+from cli.stack.run_state import RunningProcess, RunState
+from tests.support.clients.scripted_server import Scripted, scripted_server
 
 LOOKUP = ["lookup", "--duration", "10"]
 SUBMIT = ["submit", "--duration", "10", "--user", "u"]
@@ -27,3 +39,130 @@ def test_an_impossible_argument_is_an_error_with_a_text(arguments: list[str], re
     assert isinstance(answer.exception, SystemExit), repr(answer.exception)
     assert answer.exit_code == 1
     assert reason in answer.output
+
+
+HTML = b"<html><body>It works!</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        (Scripted(body=HTML), "replied 200: not a reply of the AcoustID web service"),
+        (Scripted(404, HTML), "replied 404: not a reply of the AcoustID web service"),
+        (Scripted(), "replied 200: not a reply of the AcoustID web service"),
+        (Scripted(body=b"[" * 100_000), "not a reply of the AcoustID web service"),
+        (Scripted(body=[]), "not a reply of the AcoustID web service"),
+        (Scripted(body={"status": "error", "error": "no"}), "not a reply of the AcoustID"),
+        (Scripted(body={"status": "ok"}), "the reply is not one of the AcoustID web service"),
+        (Scripted(body={"status": "ok", "results": [1]}), "the reply is not one of the AcoustID"),
+        (Scripted(body={"status": "ok", "results": [{"id": 1}]}), "the reply is not one of the"),
+        (
+            Scripted(301, headers={"Location": "https://x.example/\x1b[1m"}),
+            "replied 301: it redirects to https://x.example/ [1m; give that server with --server",
+        ),
+        (Scripted(500, {"error": {"code": 5, "message": "internal error"}}), "500: internal error"),
+        (Scripted(401, {"error": {"code": 4, "message": "bad key"}}), "replied 401: bad key"),
+    ],
+)
+def test_a_server_that_is_not_acoustid(reply: Scripted, text: str) -> None:
+    with scripted_server(lambda *_: reply) as server:
+        for command in (LOOKUP, [*SUBMIT, "--track", "x"]):
+            if "results" in str(reply.body) and command is not LOOKUP:
+                continue
+            options = ["--server", server.address, "--client", "x", "AQAA"]
+            answer = CliRunner().invoke(main, [*command, *options])
+            assert isinstance(answer.exception, SystemExit), repr(answer.exception)
+            assert answer.exit_code == ExitStatus.FAILED
+            assert text in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("3", 3), ("1.5", 1.5), ("0", 1), (None, 1), ("", 1), ("soon", 1), ("-5", 1), ("nan", 1)],
+)
+def test_the_pause_that_a_header_asks_for(header: str | None, seconds: float) -> None:
+    assert pause_of(header) == seconds
+
+
+def test_the_pause_until_a_date() -> None:
+    date = datetime.now(UTC) + timedelta(seconds=40)
+    for text in (format_datetime(date, usegmt=True), format_datetime(date.replace(tzinfo=None))):
+        assert 35 < pause_of(text) <= 40
+    assert pause_of("Wed, 21 Oct 2015 07:28:00 GMT") == 1
+    assert pause_of("Wed, 99 Oct 2015 07:28:00 GMT") == 1
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let the client not wait; return the list of its waits."""
+    found: list[float] = []
+    monkeypatch.setattr(http_client.time, "sleep", found.append)
+    return found
+
+
+def limit(status: int, seconds: str) -> Scripted:
+    message = {"error": {"code": 14, "message": "too many"}}
+    return Scripted(status, message, {"Retry-After": seconds})
+
+
+def test_each_wait_at_a_rate_limit_is_told(
+    pauses: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    replies = iter([limit(429, "2"), limit(503, "1.5"), Scripted(body={"status": "ok"})])
+    with scripted_server(lambda *_: next(replies)) as server:
+        Client(server.address, "key").post("/v2/lookup", [])
+    assert pauses == [2, 1.5]
+    assert capsys.readouterr().err.splitlines() == [
+        "the server asks to wait 2 s: too many",
+        "the server asks to wait 1.5 s: too many",
+    ]
+
+
+@pytest.mark.parametrize(("status", "waits"), [(429, 15), (503, 1)])
+def test_the_client_gives_up_after_some_time(pauses: list[float], status: int, waits: int) -> None:
+    with (
+        scripted_server(lambda *_: limit(status, "20")) as server,
+        pytest.raises(RefusedError, match="too many; it asks to wait 20 s"),
+    ):
+        Client(server.address, "key").post("/v2/lookup", [])
+    assert pauses == [20] * waits
+
+
+def write_stack(folder: Path, prepared: bytes, host: str, port: int) -> DataDir:
+    """Write the files of a stack whose web service listens on a port."""
+    data = DataDir.at(folder)
+    data.create()
+    data.config.write_text("")
+    data.prepared.write_bytes(prepared)
+    nobody = ProcessIdentity(2**22, 1.0)
+    RunState(nobody, (RunningProcess("api", 1, port, host, nobody),)).save(data)
+    return data
+
+
+def look_up_in(data: DataDir, *more: str) -> Any:
+    return CliRunner().invoke(main, [*LOOKUP, "AQAA", "--data-dir", str(data.root), *more])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104
+def test_the_server_is_that_of_the_stack(tmp_path: Path, host: str) -> None:
+    with scripted_server(lambda *_: Scripted(body={"status": "ok", "results": []})) as server:
+        keys = b'{"demo": {"client": "c", "user": "u"}}'
+        data = write_stack(tmp_path, keys, host, int(server.address.rpartition(":")[2]))
+        with data.lock():
+            assert look_up_in(data).output == "No recording has this fingerprint.\n"
+            assert server.forms[0][1]["client"] == ["c"]
+        stopped = look_up_in(data)
+    assert stopped.exit_code == ExitStatus.NO_STACK
+    assert "does not run" in stopped.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"demo": 3}', b'{"demo": {}}', b"\xff"])
+def test_a_damaged_file_of_keys(tmp_path: Path, content: bytes) -> None:
+    with scripted_server(lambda *_: Scripted(body={"status": "ok", "results": []})) as server:
+        port = int(server.address.rpartition(":")[2])
+        data = write_stack(tmp_path, content, "127.0.0.1", port)
+        with data.lock():
+            answer = look_up_in(data)
+            assert answer.exit_code == ExitStatus.FAILED
+            assert "no application key: give one with --client" in answer.stderr
+            assert look_up_in(data, "--client", "x").exit_code == ExitStatus.OK

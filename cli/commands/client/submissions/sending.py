@@ -1,0 +1,62 @@
+"""Submits entries in batches, with a progress bar."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+from tqdm import tqdm
+
+from cli.commands.client.http_client import Client, index_of, list_of, number_of
+from cli.commands.client.lines.batches import Answer, cut_batches, post_batch
+from cli.commands.client.lines.entry import Item, submission_pairs
+from cli.commands.client.messages import tell, tell_refused
+from cli.commands.client.submissions.journal import Journal
+
+BATCH: Final = 50  # entries in one request
+
+
+def submit_entries(client: Client, items: Iterable[Item], journal: Journal) -> None:
+    """Submit entries in batches, and record in the journal which ones are done.
+
+    Each refused entry is named on standard error with its reason, in the order of the entries. If
+    the run ends early, by an error or by Ctrl-C, what was accepted is told there as well.
+
+    Args:
+        client: the server, the application key and the user key.
+        items: the entries that are not done yet (`Journal.is_done`), in ascending order of their
+            positions. Another thread iterates over them. They may come slowly: a batch that is not
+            full is sent after a second.
+        journal: an open journal.
+
+    Raises:
+        StackError: the server refuses a request as a whole, or is unreachable; or the input is not
+            that of the journal.
+    """
+    common = [("user", client.user or "")]
+    try:
+        with tqdm(initial=journal.accepted, unit=" accepted", disable=None) as bar:
+            for batch in cut_batches(items, submission_pairs, BATCH):
+                for answer in post_batch(client, "/v2/submit", common, batch):
+                    bar.update(_record(answer, journal))
+        journal.check_replayed()
+    except BaseException:  # Ctrl-C as well
+        tell(journal.summary())
+        raise
+
+
+def _record(answer: Answer, journal: Journal) -> int:
+    """Record an answer, and tell what was refused. Return the number of accepted entries."""
+    names = {item.position: item.name for item in answer.items}
+    submissions: dict[int, str] = {}
+    accepted: Counter[int] = Counter()
+    if answer.reply:
+        for each in list_of(answer.reply, "submissions"):
+            position = index_of(each)
+            if position in names:
+                submissions[number_of(each, "id")] = names[position]
+                accepted[position] += 1
+    journal.advance(answer.items, submissions, len(accepted))
+    for position, name in names.items():
+        if position not in accepted:
+            tell_refused(name, answer.refused.get(position, "the server gives no reason"))
+    return len(accepted)
