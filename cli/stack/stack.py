@@ -13,6 +13,8 @@ from cli.stack.effective_settings import CONFIG_VARIABLE, UserConfig, write_effe
 from cli.stack.front_end_health import lookup_faults
 from cli.stack.logs.own_output import rotating
 from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.recovery.damaged_files import repair_files
+from cli.stack.recovery.passwords import load_record
 from cli.stack.roles import Layout, Role, roles
 from cli.stack.run_state import RunState, stop_strays
 from cli.stack.servers import ports, postgres_directory
@@ -78,7 +80,10 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
     data.create()
     with data.lock():
         _stop_strays(data, report)
-        user = UserConfig.read()
+        repair_files(data, report)
+        user = UserConfig.read(effective=data.config)
+        for variable in user.unwritable:
+            report(f"{variable} holds for this start only: acoustid.conf cannot contain the value")
         if options.log is not None:
             report = rotating(report, options.log, user.settings.logging)
         port = ports.require(options.port, options.host, "--port")
@@ -103,7 +108,7 @@ def _flower_port(options: UpOptions, user: UserConfig) -> int:
 def _start(supervisor: Supervisor, options: UpOptions, user: UserConfig, report: Report) -> None:
     """Start the whole stack; return when it answers."""
     data = options.data
-    record = _start_servers(supervisor, options, user)
+    record = _start_servers(supervisor, options, user, report)
     settings = write_effective(data, user, record)
     if not user.embeds_redis:
         _require_redis(settings.redis, supervisor)
@@ -136,10 +141,12 @@ def _stop_strays(data: DataDir, report: Report) -> None:
         report(f"stopped processes of an earlier run: {', '.join(stopped)}")
 
 
-def _start_servers(supervisor: Supervisor, options: UpOptions, user: UserConfig) -> StackRecord:
+def _start_servers(
+    supervisor: Supervisor, options: UpOptions, user: UserConfig, report: Report
+) -> StackRecord:
     """Start the servers for which the user configures no host; return their ports and passwords."""
     data = options.data
-    record = StackRecord.load(data)
+    record, is_made_again = load_record(data, report)
     if user.embedded_databases:
         postgres = PostgresServer(
             postgres_directory.choose(data.root, record.token),
@@ -148,6 +155,8 @@ def _start_servers(supervisor: Supervisor, options: UpOptions, user: UserConfig)
             password=record.postgres_password,
             log=data.log(PostgresServer.role),
         )
+        if is_made_again:
+            postgres.set_password()
         supervisor.start_server(postgres)
         record = record.with_ports(postgres=postgres.port, valkey=record.valkey_port)
     if user.embeds_redis:

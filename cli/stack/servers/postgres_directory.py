@@ -72,27 +72,77 @@ def choose(data_dir: Path, token: str) -> PostgresDirectory:
         PostgresDirectoryError: no directory can be used.
         AccountError: no account can run PostgreSQL.
     """
-    path_file = data_dir / PATH_FILE
-    if path_file.exists():
-        base = Path(path_file.read_text(encoding="utf-8").strip())
-        if not base.is_dir():
-            raise PostgresDirectoryError(
-                f"the directory of PostgreSQL's files, {base}, is missing ({path_file} names it)"
-            )
+    base = _named_directory(data_dir)
+    if base is not None:
         return PostgresDirectory(base, server_account(base / "postgres"))
     account = server_account(data_dir / "postgres")
     if account is None or account.has_access("x", data_dir):
         return PostgresDirectory(data_dir, account)
     base = _create_external(data_dir, token)
-    path_file.write_text(f"{base}\n", encoding="utf-8")
+    _write_path_file(data_dir, base)
     return PostgresDirectory(base, account)
+
+
+def _named_directory(data_dir: Path) -> Path | None:
+    """Return the external directory that the data directory names; None if it names none.
+
+    A damaged file is written again if one external directory belongs to the data directory.
+    """
+    path_file = data_dir / PATH_FILE
+    if not path_file.is_file():
+        return None
+    text = path_file.read_bytes().decode(errors="replace").strip()
+    base = Path(text)
+    if text.startswith("/"):
+        if not base.is_dir():
+            raise PostgresDirectoryError(
+                f"the directory of PostgreSQL's files, {base}, is missing ({path_file} names it)"
+            )
+        return base
+    found = _external_directories(data_dir)
+    if len(found) > 1:
+        raise PostgresDirectoryError(
+            f"{path_file} is damaged: write the path of PostgreSQL's files into it, one of "
+            + ", ".join(map(str, found))
+        )
+    path_file.unlink()
+    if not found:  # a start was killed before PostgreSQL had any files
+        return None
+    _write_path_file(data_dir, found[0])
+    return found[0]
+
+
+def _external_directories(data_dir: Path) -> list[Path]:
+    """Return the external directories with data of PostgreSQL that name a data directory."""
+    owned = []
+    for home in _homes():
+        for owner in home.glob(f"*/{OWNER_FILE}"):
+            with suppress(OSError, ValueError):
+                is_ours = owner.read_text(encoding="utf-8").strip() == str(data_dir)
+                if is_ours and (owner.parent / "postgres").exists():
+                    owned.append(owner.parent)
+    return owned
+
+
+def _write_path_file(data_dir: Path, base: Path) -> None:
+    """Write the file at once: a part of a path could be another directory."""
+    partial = data_dir / f"{PATH_FILE}.new"
+    partial.write_text(f"{base}\n", encoding="utf-8")
+    partial.replace(data_dir / PATH_FILE)
+
+
+def _homes() -> tuple[Path, ...]:
+    """Return the directories that can contain external directories."""
+    return SYSTEM_HOME, Path(tempfile.gettempdir()) / "acoustid"
 
 
 def delete_external(data_dir: Path) -> None:
     """Delete the external directory of a data directory, if it has one."""
     path_file = data_dir / PATH_FILE
-    if path_file.exists():
-        shutil.rmtree(path_file.read_text(encoding="utf-8").strip(), ignore_errors=True)
+    if path_file.is_file():
+        base = Path(path_file.read_text(encoding="utf-8").strip())
+        if base.is_absolute():
+            shutil.rmtree(base, ignore_errors=True)
 
 
 def executable_programs(folder: Path, directory: PostgresDirectory) -> Path:
@@ -110,7 +160,7 @@ def executable_programs(folder: Path, directory: PostgresDirectory) -> Path:
     version = _digest(f"{folder} {program.st_size} {program.st_mtime_ns}")
     copy = directory.base / f"programs-{version}"
     if not copy.exists():
-        for outdated in directory.base.glob("programs-*"):
+        for outdated in directory.base.glob("programs[-.]*"):
             shutil.rmtree(outdated)
         _copy_installation(folder.parent, copy)
     return copy / "package" / folder.parent.name / folder.name
@@ -141,7 +191,7 @@ def _make_readable(folder: Path) -> None:
 def _create_external(data_dir: Path, token: str) -> Path:
     name = _digest(f"{data_dir} {token}")
     problems = []
-    for home in (SYSTEM_HOME, Path(tempfile.gettempdir()) / "acoustid"):
+    for home in _homes():
         try:
             base = create_own(create_own(home) / name)
         except (OSError, PostgresDirectoryError) as error:
