@@ -78,7 +78,7 @@ def schema_version(connection: sa.Connection, name: str) -> SchemaVersion:
     if not readable:
         return SchemaVersion.CURRENT
     revision = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(table)))
-    older, newest = _revisions(name)
+    older, newest = revisions(name)
     if revision == newest:
         return SchemaVersion.CURRENT
     return SchemaVersion.OLDER if revision in {None, *older} else SchemaVersion.NEWER
@@ -120,7 +120,7 @@ def log_schemas(settings: Settings) -> None:
 
 
 @cache
-def _revisions(name: str) -> tuple[frozenset[str], str]:
+def revisions(name: str) -> tuple[frozenset[str], str]:
     """Return the older revisions of a database, and the newest one."""
     found = [_constants(path.read_text("utf-8")) for path in (MIGRATIONS / name).glob("*.py")]
     every = {str(each["revision"]) for each in found}
