@@ -28,7 +28,7 @@ from tasks import task_names
 from tasks.flower.password_file import USER, PasswordFileError, default_path, password_of
 
 APPLICATION: Final = "acoustid"
-"""The name of the application in `tasks.celery`."""
+"""The name of the application in `tasks.application`."""
 
 COMMAND: Final = "flower"
 
