@@ -1,4 +1,4 @@
-"""Celery's settings, each with its reason. `tasks.celery` loads them."""
+"""Celery's settings, each with its reason. `tasks.application` loads them."""
 
 from kombu import Exchange, Queue
 

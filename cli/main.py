@@ -1,7 +1,8 @@
 """The `acoustid` command.
 
 A command is one module below `cli.commands` and one line of the table. The module is imported when
-the command runs, so `acoustid down` does not load Celery.
+the command runs, so `acoustid down` does not load Celery. The help of `acoustid` and of a group of
+commands is in `cli.command_help`, so that it imports no command.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Final
 
 import click
 
+from cli.command_help import COMMAND_HELP, SUBCOMMAND_HELP
 from cli.errors import StackError
 
 SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
@@ -103,19 +105,33 @@ class LazyGroup(click.Group):
                 return command
         return None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of the arguments. A group that only prints its help is not imported."""
+        name, *rest = args
+        if name in SUBCOMMAND_HELP and (not rest or rest[0] in ctx.help_option_names):
+            return name, _listed(name), rest
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with their short help, one list for each section."""
         width = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
         for heading, names in self._sections.items():
-            found = [(name, self.get_command(ctx, name)) for name in names]
+            found = [(name, _listed(name)) for name in names if name in COMMAND_HELP]
             with formatter.section(heading):
                 formatter.write_dl(
-                    [
-                        (name, command.get_short_help_str(width))
-                        for name, command in found
-                        if command is not None and not command.hidden
-                    ]
+                    [(name, command.get_short_help_str(width)) for name, command in found]
                 )
+
+
+def _listed(name: str) -> click.Command:
+    """Return a command for lists and for the help of a group, with its help only."""
+    text = COMMAND_HELP[name]
+    if name not in SUBCOMMAND_HELP:
+        return click.Command(name, help=text)
+    commands = [click.Command(each, help=help_) for each, help_ in SUBCOMMAND_HELP[name].items()]
+    return click.Group(name, commands, help=text)
 
 
 @click.group(cls=LazyGroup, sections=SECTIONS)

@@ -21,7 +21,6 @@ from pipeline.messages import (
     LookupBatch,
     Message,
     from_message,
-    to_message,
 )
 from tasks.celery import app
 from tasks.lookup import describe_batch, score_batch
@@ -74,15 +73,6 @@ def look_up(self: BackgroundTask, message: Message) -> None:
         if "error" not in answer
     )
     background_records.finish(worker_resources().redis, task_id, answers, counts, kept=_kept())
-
-
-def send(task_id: str, lookup: BackgroundLookup) -> None:
-    """Publish a background lookup. Its record must exist already.
-
-    Raises:
-        kombu.exceptions.OperationalError: the broker is unreachable.
-    """
-    look_up.apply_async((to_message(lookup),), task_id=task_id)
 
 
 def _kept() -> int:

@@ -1,26 +1,19 @@
-"""The Celery application. Its settings are in ``celeryconfig.py``."""
+"""The Celery application with its task modules: `celery -A tasks` of workers loads this module."""
 
-from celery import Celery
+from tasks.application import app
+from tasks.signals import worker
 
-from tasks import celery_signals
-from tasks.flower import command as flower_command
-from tasks.stage_task import StageTask
+__all__ = ["app"]
 
-app = Celery(
-    flower_command.APPLICATION,
-    task_cls=StageTask,
-    include=[
-        "tasks.lookup",
-        "tasks.background_lookup",
-        "tasks.fast_path.batch_task",
-        "tasks.submission",
-        "tasks.index",
-        "tasks.periodic.receipts_and_queues",
-        "tasks.periodic.mbid_upkeep",
-        "tasks.periodic.retention",
-        "tasks.periodic.statistics",
-    ],
-)
-app.config_from_object("celeryconfig")
-celery_signals.connect()
-flower_command.connect(app)
+app.conf.include = [
+    "tasks.lookup",
+    "tasks.background_lookup",
+    "tasks.fast_path.batch_task",
+    "tasks.submission",
+    "tasks.index",
+    "tasks.periodic.receipts_and_queues",
+    "tasks.periodic.mbid_upkeep",
+    "tasks.periodic.retention",
+    "tasks.periodic.statistics",
+]
+worker.connect()

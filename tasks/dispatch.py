@@ -1,13 +1,16 @@
-"""Publishes tasks. The front end and the command line publish through this module only."""
+"""Publishes tasks by name. All lookups and submissions are published through this module."""
 
 from collections.abc import Sequence
 
-from pipeline.messages import BackgroundLookup, LookupBatch
+import celery
+
+from pipeline.messages import BackgroundLookup, LookupBatch, to_message
 from pipeline.runtime.processes import PerProcess
 from pipeline.settings.load import load_settings
-from tasks import background_lookup, submission
+from tasks.application import app
 from tasks.fast_path.lookup_sender import LookupSender
 from tasks.fast_path.switches import FastPath
+from tasks.task_names import BACKGROUND_LOOKUP, IMPORT_STAGES
 
 _lookup_sender = PerProcess(lambda: LookupSender(FastPath.of(load_settings())))
 
@@ -30,7 +33,13 @@ def send_background(task_id: str, lookup: BackgroundLookup) -> None:
     Raises:
         kombu.exceptions.OperationalError: the broker is unreachable.
     """
-    background_lookup.send(task_id, lookup)
+    app.send_task(
+        BACKGROUND_LOOKUP,
+        (to_message(lookup),),
+        task_id=task_id,
+        argsrepr=f"({len(lookup.lookups)} lookups)",
+        ignore_result=True,
+    )
 
 
 def send_submissions(submission_ids: Sequence[int]) -> None:
@@ -40,4 +49,7 @@ def send_submissions(submission_ids: Sequence[int]) -> None:
         kombu.exceptions.OperationalError: the broker is unreachable. The task
             `maintenance.sweep_receipts` publishes the submissions later.
     """
-    submission.send(submission_ids)
+    first, *others = IMPORT_STAGES
+    options = {"argsrepr": f"({len(submission_ids)} submissions)", "ignore_result": True}
+    begin = app.signature(first, args=(list(submission_ids),), options=options)
+    celery.chain(begin, *map(app.signature, others)).apply_async()

@@ -3,6 +3,7 @@
 from pipeline.following.open_index import IndexBusy
 from pipeline.following.update_index import update_index
 from tasks.celery import app
+from tasks.stage_task import StageTask
 from tasks.worker_resources import worker_resources
 
 # A commit of the index takes less than a second, so a run stays below the time limit of tasks. The
@@ -10,7 +11,7 @@ from tasks.worker_resources import worker_resources
 _BATCHES = 10
 
 
-@app.task(name="index.update", ignore_result=True)
+@app.task(name="index.update", base=StageTask, ignore_result=True)
 def update(position: int = 0) -> int:
     """Apply the changelog to the index and the fingerprint store.
 

@@ -62,16 +62,6 @@ class LookupTask(QuickStageTask):
         lookup_replies.push(worker_resources().reply_client, message["reply_to"], reply)
 
 
-def send_chain(batch: LookupBatch) -> None:
-    """Publish the chain of four tasks for a batch.
-
-    Raises:
-        kombu.exceptions.OperationalError: the broker is unreachable.
-    """
-    chain = validate.s(to_message(batch)) | dedupe.s() | score.s() | describe.s()
-    chain.apply_async()
-
-
 @app.task(name="lookup.validate", base=LookupTask)
 def validate(message: Message) -> Message:
     """Decode the fingerprints."""

@@ -23,8 +23,7 @@ from celery.exceptions import Retry
 
 from pipeline.catalog.fingerprint.changelog import ForeignIndexError
 from pipeline.imports.score import IndexBehindError
-from pipeline.index import IndexCorrupt, SearchTimeout
-from pipeline.index_http import IndexUnavailable
+from pipeline.index.errors import IndexCorrupt, IndexUnavailable, SearchTimeout
 from pipeline.lookups.trusted_index import IndexUnusable
 from pipeline.runtime.databases import DATABASE_UNREACHABLE
 from pipeline.runtime.redis_client import REDIS_UNREACHABLE

@@ -1,6 +1,7 @@
 """The chain that imports a batch of submissions: validate → dedupe → score → persist → index.
 
-The last task is `index.update` in `tasks.index`. A retry repeats one stage, not the chain.
+`tasks.dispatch` publishes the chain. Its last task is `index.update` in `tasks.index`. A retry
+repeats one stage, not the chain.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from pipeline.imports.validate import validate_submissions
 from pipeline.messages import Message, SubmissionBatch, from_message, to_message
 from pipeline.runtime.trace import current_trace_id
 from tasks.celery import app
+from tasks.dispatch import send_submissions
 from tasks.redis_state.task_progress import set_stage
 from tasks.stage_task import TRANSIENT, StageTask
 from tasks.worker_resources import worker_resources
@@ -50,30 +52,13 @@ class SubmissionTask(StageTask):
         ids = _submission_ids(args)
         if len(ids) > 1:
             middle = len(ids) // 2
-            send(ids[:middle])
-            send(ids[middle:])
+            send_submissions(ids[:middle])
+            send_submissions(ids[middle:])
             return
         reason = f"internal error in {self.name} (trace {current_trace_id()})"
         with worker_resources().databases.engine("ingest").begin() as connection:
             failed = submissions.finish(connection, ids, "failed", reason)
         worker_resources().metrics.submissions_ended("failed", failed)
-
-
-def send(submission_ids: Sequence[int]) -> None:
-    """Publish one chain for submissions.
-
-    Raises:
-        kombu.exceptions.OperationalError: the broker is unreachable. The task
-            `maintenance.sweep_receipts` publishes the submissions later.
-    """
-    chain = (
-        validate.s(list(submission_ids))
-        | dedupe.s()
-        | score.s()
-        | persist.s()
-        | app.signature("index.update")
-    )
-    chain.apply_async()
 
 
 @app.task(name="submission.validate", base=SubmissionTask, bind=True)

@@ -20,8 +20,7 @@ from pipeline.catalog.musicbrainz import metadata
 from pipeline.catalog.musicbrainz.load import load_dump, open_dump
 from pipeline.fingerprint.codec import decode
 from pipeline.following.open_index import OpenIndex, open_index
-from pipeline.index import SearchTimeout
-from pipeline.index_http import IndexUnavailable
+from pipeline.index.errors import IndexUnavailable, SearchTimeout
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from pipeline.submission_fields import Receipt

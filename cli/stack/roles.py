@@ -20,6 +20,9 @@ from tasks.queues import queues_by_worker
 API = "api"
 """The name of the front end's role."""
 
+WITHOUT_TASKS = "tasks.application"
+"""The Celery application of beat and Flower, which run no task."""
+
 
 @dataclass(frozen=True, slots=True)
 class Role:
@@ -101,11 +104,12 @@ def _worker(node: str, queues: Sequence[str], options: Sequence[str]) -> Role:
 
 
 def _beat() -> Role:
-    return Role("beat", StopOrder.BEAT, _celery("beat", "--loglevel", "INFO"))
+    command = _celery("beat", "--loglevel", "INFO", application=WITHOUT_TASKS)
+    return Role("beat", StopOrder.BEAT, command)
 
 
 def _flower(host: str, port: int) -> Role:
-    command = _celery("flower", f"--address={host}", f"--port={port}")
+    command = _celery("flower", f"--address={host}", f"--port={port}", application=WITHOUT_TASKS)
     return Role("flower", StopOrder.FLOWER, command, port=port, host=host)
 
 
@@ -122,8 +126,8 @@ def _api(layout: Layout) -> Role:
     )
 
 
-def _celery(*arguments: str) -> tuple[str, ...]:
-    return _python("celery", "-A", "tasks", *arguments)
+def _celery(*arguments: str, application: str = "tasks") -> tuple[str, ...]:
+    return _python("celery", "-A", application, *arguments)
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

@@ -1,5 +1,10 @@
-"""Compares the schemas of the databases with the migrations of this version."""
+"""Compares the schemas of the databases with the migrations of this version.
 
+The revisions are read from the sources of the migrations. Alembic, which runs them, takes time and
+memory to import, and every front end and worker compares the schemas at its start.
+"""
+
+import ast
 from collections.abc import Iterator
 from enum import Enum
 from functools import cache
@@ -8,7 +13,6 @@ from typing import Final, get_args
 
 import sqlalchemy as sa
 import structlog
-from alembic.script import ScriptDirectory
 
 from pipeline.catalog.musicbrainz.tables import SCHEMA as MUSICBRAINZ_SCHEMA
 from pipeline.runtime.databases import DATABASE_UNUSABLE, DatabaseName, Databases
@@ -74,7 +78,7 @@ def schema_version(connection: sa.Connection, name: str) -> SchemaVersion:
     if not readable:
         return SchemaVersion.CURRENT
     revision = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(table)))
-    older, newest = _revisions(name)
+    older, newest = revisions(name)
     if revision == newest:
         return SchemaVersion.CURRENT
     return SchemaVersion.OLDER if revision in {None, *older} else SchemaVersion.NEWER
@@ -116,9 +120,21 @@ def log_schemas(settings: Settings) -> None:
 
 
 @cache
-def _revisions(name: str) -> tuple[frozenset[str], str | None]:
+def revisions(name: str) -> tuple[frozenset[str], str]:
     """Return the older revisions of a database, and the newest one."""
-    scripts = ScriptDirectory(str(MIGRATIONS), version_locations=[str(MIGRATIONS / name)])
-    newest = scripts.get_current_head()
-    every = {script.revision for script in scripts.walk_revisions()}
-    return frozenset(every - {newest}), newest
+    found = [_constants(path.read_text("utf-8")) for path in (MIGRATIONS / name).glob("*.py")]
+    every = {str(each["revision"]) for each in found}
+    older = {str(each["down_revision"]) for each in found if each["down_revision"]}
+    [newest] = every - older
+    return frozenset(older), newest
+
+
+def _constants(source: str) -> dict[str, object]:
+    """Return the constants of a module: names and values of its assignments of literals."""
+    return {
+        target.id: statement.value.value
+        for statement in ast.parse(source).body
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    }

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import pybase64
 
-from pipeline.fingerprint.decoding import decode_areas
 from pipeline.fingerprint.encoding import NORMAL_BITS, Bytes, encode_areas
 from pipeline.fingerprint.errors import InvalidFingerprint, Reason
 from pipeline.fingerprint.words import Words
@@ -109,6 +108,9 @@ def decompress_batch(items: Sequence[Bytes]) -> list[Fingerprint | InvalidFinger
         For each item its fingerprint or an InvalidFingerprint (returned, not raised). All words are
         views of one array: copy words that are kept longer than the others.
     """
+    # The loops load Numba. Most processes that use this module never decompress a fingerprint.
+    from pipeline.fingerprint.decoding import decode_areas  # noqa: PLC0415
+
     results = [_read_header(item) for item in items]
     filled = [i for i, result in enumerate(results) if _has_words(result, items[i])]
     decoded = decode_areas([items[i][_HEADER:] for i in filled], [_count(items[i]) for i in filled])

@@ -1,4 +1,8 @@
-"""Readers: any number of processes that read fingerprints while the store is written."""
+"""Readers: any number of processes that read fingerprints while the store is written.
+
+`FingerprintStore.find` imports the loops. A process that only asks for positions and sizes loads no
+Numba.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,7 +11,6 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.fingerprint_store.locating import MISSING, locate
 from pipeline.fingerprint_store.rows import StoreRow
 from pipeline.fingerprint_store.store_manifest import STORE_FORMAT
 from pipeline.storage.snapshot import LatestSnapshot
@@ -71,6 +74,8 @@ class FingerprintStore:
         Raises:
             StoreCorrupt: a file is missing or damaged.
         """
+        from pipeline.fingerprint_store.locating import MISSING, locate  # noqa: PLC0415 - loops
+
         snapshot = self._latest.get()
         if snapshot.manifest.position < reached:
             return Found({}, list(ids))

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.fingerprint_store.errors import StoreCorrupt, StoreLocked, StoreUnusable
-from pipeline.fingerprint_store.locating import store_table
 from pipeline.fingerprint_store.segment import StoreSegment
 from pipeline.fingerprint_store.segment_format import SUFFIX, StoreSegmentEntry
 from pipeline.storage.format import StorageFormat
@@ -47,6 +46,8 @@ class StoreSegments:
     @cached_property
     def table(self) -> NDArray[np.int64]:
         """The segments as an argument of `locate`."""
+        from pipeline.fingerprint_store.locating import store_table  # noqa: PLC0415 - loops
+
         return store_table(self.segments)
 
     def with_segments(self, segments: Iterable[StoreSegment]) -> "StoreSegments":

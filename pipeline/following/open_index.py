@@ -1,4 +1,7 @@
-"""Opens the index of the settings: local files, or an index on servers."""
+"""Opens the index of the settings: local files, or an index on servers.
+
+The modules of the kind that is opened are imported then.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from pipeline.catalog.advisory_locks import try_lock_index
 from pipeline.index import FingerprintIndexError, IndexLocked, open_reader
-from pipeline.index import open_writer as open_local_writer
 from pipeline.index.interface import StatefulIndex
-from pipeline.index_http import HttpIndexReader, HttpIndexUpdater, IndexServerClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.index import Change, ChangelogState
+    from pipeline.index_http import HttpIndexUpdater
     from pipeline.runtime.databases import Databases
     from pipeline.settings.sections import FingerprintIndexSettings
 
@@ -102,6 +104,8 @@ def open_index(settings: FingerprintIndexSettings) -> OpenIndex:
     """
     if settings.protocol == "local":
         return open_reader(settings.path)
+    from pipeline.index_http import HttpIndexReader, IndexServerClient  # noqa: PLC0415 - an option
+
     servers = [
         IndexServerClient(host, port, settings.name, settings.connections)
         for host, port in settings.servers()
@@ -130,6 +134,8 @@ def open_updater(
         IndexUnavailable: the server gives no usable answer.
     """
     if settings.protocol == "local":
+        from pipeline.index import open_writer as open_local_writer  # noqa: PLC0415 - loops
+
         try:
             return open_local_writer(settings.path, clear_damaged=clear_damaged)
         except IndexLocked as error:
@@ -138,6 +144,11 @@ def open_updater(
 
 
 def _open_on_server(settings: FingerprintIndexSettings, databases: Databases) -> HttpIndexUpdater:
+    from pipeline.index_http import (  # noqa: PLC0415 - an option
+        HttpIndexUpdater,
+        IndexServerClient,
+    )
+
     release = try_lock_index(databases.engine("fingerprint"), settings.name)
     if release is None:
         raise IndexBusy(

@@ -18,7 +18,6 @@ from pipeline.following.update_store import (
 )
 from pipeline.index import ChangelogState, changelog_metadata
 from pipeline.index.changes import Change, Delete, Insert
-from pipeline.index_http import HttpIndexUpdater
 from pipeline.runtime.databases import Databases
 
 BATCH: Final = 5_000  # changes applied in one commit of the index
@@ -121,6 +120,8 @@ def rebuild_index(
         databases: the fingerprints are in the fingerprint database.
         progress: is called with the number of fingerprints of each chunk that was read.
     """
+    from pipeline.index_http import HttpIndexUpdater  # noqa: PLC0415 - workers do not rebuild
+
     with databases.engine("fingerprint").connect() as connection:
         position = changelog.position(connection)
         metadata = changelog_metadata(position, changelog.stamp(connection, position))

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from pipeline.index.segments.radix_sort import sort_documents
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -126,5 +124,7 @@ def _check_id(document: int) -> None:
 def _keys(documents: list[NDArray[np.uint32]]) -> Keys:
     if not documents:
         return np.empty(0, dtype=np.uint64)
+    from pipeline.index.segments.radix_sort import sort_documents  # noqa: PLC0415 - loops
+
     lengths = np.array([each.size for each in documents], dtype=np.int64)
     return sort_documents(np.concatenate(documents), lengths)

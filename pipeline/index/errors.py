@@ -61,3 +61,11 @@ class StateRefused(FingerprintIndexError):  # noqa: N818 - named for what it rep
     def __init__(self, state: ChangelogState | None) -> None:
         super().__init__(state)
         self.state = state
+
+
+class IndexUnavailable(FingerprintIndexError):  # noqa: N818 - named for the state it reports
+    """No index server gave a usable answer. A retry may succeed."""
+
+
+class RequestRefused(FingerprintIndexError):  # noqa: N818 - named for what it reports
+    """An index server rejected the request. A retry has the same result."""

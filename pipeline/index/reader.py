@@ -1,4 +1,7 @@
-"""Readers: any number of processes that search an index while it is written."""
+"""Readers: any number of processes that search an index while it is written.
+
+A search imports the loops. A process that only asks for positions and sizes loads no Numba.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ from pipeline.index.changelog_state import ChangelogState
 from pipeline.index.errors import StateRefused
 from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.index.interface import Hits, IndexStats
-from pipeline.index.search.search import Limits, search
 from pipeline.index.segments.sorted_ids import contains
 from pipeline.storage.format import MANIFEST_NAME
 from pipeline.storage.manifest import encode_manifest
@@ -119,6 +121,8 @@ class IndexReader:
             IndexCorrupt: see `open_reader`.
             StateRefused: `accept` has returned False.
         """
+        from pipeline.index.search.search import Limits, search  # noqa: PLC0415 - loops
+
         snapshot = self._latest.get()
         if accept is not None:
             if time.monotonic() >= self._files_due:

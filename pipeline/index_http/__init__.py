@@ -4,8 +4,8 @@
 Each commit stores the changelog position of its content as metadata of the index.
 """
 
+from pipeline.index.errors import IndexUnavailable, RequestRefused
 from pipeline.index_http.client import IndexServerClient
-from pipeline.index_http.protocol import IndexUnavailable, RequestRefused
 from pipeline.index_http.reader import HttpIndexReader
 from pipeline.index_http.updater import HttpIndexUpdater
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import urllib3
 from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError  # noqa: A004
 
+from pipeline.index.errors import RequestRefused
 from pipeline.index_http import protocol
 from pipeline.index_http.protocol import (
     IndexMissing,
-    RequestRefused,
     ServerFailed,
     VersionConflict,
 )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 import structlog
 
 from pipeline.index import SearchTimeout, StateRefused
-from pipeline.index_http.protocol import IndexUnavailable, ServerFailed, ServerStateRefused
+from pipeline.index.errors import IndexUnavailable
+from pipeline.index_http.protocol import ServerFailed, ServerStateRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgpack
 import numpy as np
 
-from pipeline.index import ChangelogState, FingerprintIndexError, Hits, Insert
+from pipeline.index import ChangelogState, Hits, Insert
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,14 +28,6 @@ POSITION_KEY: Final = "changelog_position"
 
 The version that a server reports is a count of its commits, not a changelog position.
 """
-
-
-class IndexUnavailable(FingerprintIndexError):  # noqa: N818 - named for the state it reports
-    """No server gave a usable answer. A retry may succeed."""
-
-
-class RequestRefused(FingerprintIndexError):  # noqa: N818 - named for what it reports
-    """A server rejected the request. A retry has the same result."""
 
 
 class ServerFailed(Exception):  # noqa: N818 - named for what it reports

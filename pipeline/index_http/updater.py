@@ -15,12 +15,12 @@ import numpy as np
 import structlog
 
 from pipeline.index import Delete, Insert, StalePosition, changelog_metadata
+from pipeline.index.errors import IndexUnavailable
 from pipeline.index.sample_check import LIMIT, finds_each
 from pipeline.index_http.protocol import (
     POSITION_KEY,
     IndexMissing,
     IndexState,
-    IndexUnavailable,
     ServerFailed,
     VersionConflict,
 )

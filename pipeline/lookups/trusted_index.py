@@ -28,8 +28,8 @@ from pipeline.index import (
     StateRefused,
     index_contains,
 )
+from pipeline.index.errors import IndexUnavailable, RequestRefused
 from pipeline.index.interface import StatefulIndex
-from pipeline.index_http import IndexUnavailable, RequestRefused
 from pipeline.lookups.condition import INDEX_ADVICE, Condition
 from pipeline.lookups.condition_log import ConditionLog
 from pipeline.runtime.databases import DATABASE_UNUSABLE, Databases, limit_statements

@@ -3,16 +3,17 @@
 A report contains the exception with its stack but without local variables, the log records before
 it, SQL statements without their values, and the ids of the account and the submission. It contains
 no keys, fingerprints, addresses, request bodies, query strings, names or other fields of a user.
+
+The SDK is imported when reports are turned on: a process without a DSN does not load it.
 """
 
 import ipaddress
 import re
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Protocol
-
-import sentry_sdk
 
 from pipeline.runtime.redact import MASK, is_secret_name, redact_text
 from pipeline.runtime.trace import current_trace_id
@@ -76,6 +77,8 @@ def init_sentry(
     dsn = settings.sentry.dsn.get_secret_value() if settings.sentry.dsn else ""
     if not dsn:
         return False
+    import sentry_sdk  # noqa: PLC0415 - see the module's docstring
+
     tags = {"cluster": settings.cluster.name, "component": component}
 
     def scrub(event: "Event", hint: "Hint") -> "Event | None":
@@ -118,7 +121,9 @@ class Submission(Protocol):
 
 def bind_account(account_id: int) -> None:
     """Add the account's id to all further reports of this request or task, as their user."""
-    if sentry_sdk.is_initialized():
+    if _is_on():
+        import sentry_sdk  # noqa: PLC0415 - see the module's docstring
+
         sentry_sdk.set_user({"id": account_id})
 
 
@@ -132,14 +137,22 @@ def bind_submission(submissions: Sequence[Submission], stage: str) -> None:
         submissions: the submissions of the stage.
         stage: the name of the stage.
     """
-    if len(submissions) != 1 or not sentry_sdk.is_initialized():
+    if len(submissions) != 1 or not _is_on():
         return
+    import sentry_sdk  # noqa: PLC0415 - see the module's docstring
+
     [submission] = submissions
     bind_account(submission.account_id)
     sentry_sdk.set_tag("submission_id", str(submission.id))
     received = submission.created.isoformat()
     context = {"id": submission.id, "stage": stage, "received": received}
     sentry_sdk.set_context("submission", context)
+
+
+def _is_on() -> bool:
+    """Return whether the SDK is loaded and initialised."""
+    sdk = sys.modules.get("sentry_sdk")
+    return sdk is not None and bool(sdk.is_initialized())
 
 
 def before_send(event: "Event", hint: "Hint", tags: dict[str, str]) -> "Event | None":

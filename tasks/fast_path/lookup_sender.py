@@ -11,11 +11,10 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from pipeline.messages import LookupBatch, to_message
-from tasks import lookup
-from tasks.celery import app
-from tasks.fast_path import batch_task
+from tasks.application import app
 from tasks.fast_path.switches import FastPath
 from tasks.queues import LOOKUP
+from tasks.task_names import BATCH, LOOKUP_STAGES, SAMPLED_BATCH
 
 SAMPLE_INTERVAL: Final = 1.0
 """Seconds between two batches with events, for each sender."""
@@ -52,21 +51,34 @@ class LookupSender:
             if self._fast_path.fuses_stages:
                 self._send_as_one_task(batch)
             else:
-                lookup.send_chain(batch)
+                _send_chain(batch)
         except RedisError as error:  # Celery does not convert errors of Redis
             raise OperationalError(str(error)) from error
 
     def _send_as_one_task(self, batch: LookupBatch) -> None:
         now = self._clock()
         is_sampled = now >= self._last_sample + SAMPLE_INTERVAL
-        task = batch_task.sampled_batch if is_sampled else batch_task.batch
-        args, shown = (to_message(batch),), f"({len(batch.lookups)} lookups)"
+        task = SAMPLED_BATCH if is_sampled else BATCH
+        args, shown = (to_message(batch),), _summary(batch)
         if self._fast_path.keeps_producer:
-            self._producer.publish(task.name, args, argsrepr=shown)
+            self._producer.publish(task, args, argsrepr=shown)
         else:
-            task.apply_async(args, argsrepr=shown)
+            app.send_task(task, args, argsrepr=shown, ignore_result=True)
         if is_sampled:
             self._last_sample = now
+
+
+def _send_chain(batch: LookupBatch) -> None:
+    """Publish a chain of one task for each stage."""
+    first, *others = LOOKUP_STAGES
+    options = {"argsrepr": _summary(batch), "ignore_result": True}
+    begin = app.signature(first, args=(to_message(batch),), options=options)
+    celery.chain(begin, *map(app.signature, others)).apply_async()
+
+
+def _summary(batch: LookupBatch) -> str:
+    """Return the text that Flower shows for the arguments."""
+    return f"({len(batch.lookups)} lookups)"
 
 
 class KeptProducer:

@@ -9,7 +9,9 @@ line. Section ``[flower]`` of the settings replaces the defaults below them:
 1. Celery adds the options in ``user_options["preload"]`` to each command. The hidden option of
    this module has a callback, which sets the defaults before Flower reads its options.
 2. Flower sends Celery's signal ``import_modules`` when it has read its options, before it listens.
-   If they have no way to log in, the handler sets a password.
+   If they have no way to log in, a handler sets a password. Another handler registers the names of
+   all tasks: Flower publishes and limits only tasks of its application, and it does not import the
+   task modules.
 
 Other commands call these functions too. They do nothing there.
 """
@@ -22,10 +24,11 @@ from celery import Celery, signals
 
 from pipeline.settings.load import ConfigError, load_settings
 from pipeline.settings.sections import FlowerSettings
+from tasks import task_names
 from tasks.flower.password_file import USER, PasswordFileError, default_path, password_of
 
 APPLICATION: Final = "acoustid"
-"""The name of the application in `tasks.celery`."""
+"""The name of the application in `tasks.application`."""
 
 COMMAND: Final = "flower"
 
@@ -44,6 +47,7 @@ def connect(app: Celery) -> None:
         )
     )
     signals.import_modules.connect(_set_password)
+    signals.import_modules.connect(_register_tasks)
 
 
 def require_application() -> None:
@@ -97,6 +101,22 @@ def _set_password(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments
         source = "[flower] password" if settings.password else default_path()
         logger.info("log in as %s with the password in %s", USER, source)
     options.basic_auth = logins
+
+
+def _register_tasks(sender: Celery, **_: Any) -> None:  # noqa: ANN401 - Celery's arguments
+    """Register each task by its name if this is Flower, and its application has no task modules."""
+    if _flower_context() is not None and not sender.conf.include:
+        for name in task_names.ALL:
+            sender.task(_run_by_workers, name=name)
+
+
+def _run_by_workers(*_args: object, **_kwargs: object) -> None:
+    """Take the place of a task that only workers run.
+
+    Raises:
+        NotImplementedError: always.
+    """
+    raise NotImplementedError("only workers run tasks")
 
 
 def _flower_context() -> click.Context | None:

@@ -12,6 +12,7 @@ from pipeline.upkeep.mbid_redirects import follow_redirects
 from pipeline.upkeep.missing_mbids import merge_missing_mbid
 from tasks.celery import app
 from tasks.redis_state.missing_mbid_set import add_missing_mbids, take_missing_mbids
+from tasks.stage_task import StageTask
 from tasks.worker_resources import worker_resources
 
 logger = structlog.get_logger("acoustid.tasks.periodic.mbid_upkeep")
@@ -24,7 +25,7 @@ _TIME_LIMIT: Final = 5.0  # seconds; the same worker updates the index
 _POSITION_LIFETIME: Final = 30 * 86_400  # seconds
 
 
-@app.task(name="maintenance.merge_missing_mbids")
+@app.task(name="maintenance.merge_missing_mbids", base=StageTask)
 def merge_missing_mbids() -> dict[str, int]:
     """Handle MBIDs that lookups did not find; return the number of MBIDs by outcome.
 
@@ -38,7 +39,7 @@ def merge_missing_mbids() -> dict[str, int]:
         add_missing_mbids(resources.redis, [str(mbid) for mbid in waiting])
 
 
-@app.task(name="maintenance.follow_mbid_redirects")
+@app.task(name="maintenance.follow_mbid_redirects", base=StageTask)
 def follow_mbid_redirects() -> int:
     """Merge links to MBIDs that MusicBrainz redirects; return the number of merged links.
 

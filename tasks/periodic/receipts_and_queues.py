@@ -7,11 +7,13 @@ import structlog
 
 from pipeline.catalog.ingest import submissions
 from pipeline.lookups.condition import Condition
-from tasks import queues, submission
+from tasks import queues
 from tasks.celery import app
+from tasks.dispatch import send_submissions
 from tasks.redis_state import heartbeats
 from tasks.redis_state.heartbeats import WorkerReport
 from tasks.redis_state.queue_lengths import backlog, waiting
+from tasks.stage_task import StageTask
 from tasks.worker_resources import WorkerResources, worker_resources
 
 logger = structlog.get_logger("acoustid.tasks.periodic.receipts_and_queues")
@@ -23,7 +25,7 @@ _SHARED_ATTEMPTS: Final = 2  # after these attempts a receipt gets a separate ch
 _MOST_ATTEMPTS: Final = 12  # they take about eight hours
 
 
-@app.task(name="maintenance.sweep_receipts")
+@app.task(name="maintenance.sweep_receipts", base=StageTask)
 def sweep_receipts() -> int:
     """Publish new chains for receipts that have had no final state for too long.
 
@@ -47,7 +49,7 @@ def sweep(resources: WorkerResources) -> int:
     resources.metrics.submissions_ended("failed", failed)
     restarted = [each for each in overdue if each.attempts <= _MOST_ATTEMPTS]
     for ids in batches_of_receipts(restarted):
-        submission.send(ids)
+        send_submissions(ids)
     if overdue:
         logger.warning("overdue receipts", started=len(restarted), given_up=failed)
     return len(restarted)
@@ -67,7 +69,7 @@ def batches_of_receipts(overdue: Sequence[submissions.Unfinished]) -> list[list[
     return alone + [together[start : start + _BATCH_SIZE] for start in starts]
 
 
-@app.task(name="maintenance.measure_queues")
+@app.task(name="maintenance.measure_queues", base=StageTask)
 def measure_queues() -> dict[str, int]:
     """Measure each queue: the number of messages and the age of the oldest one."""
     found = {queue: backlog(worker_resources().redis, queue) for queue in queues.NAMES}

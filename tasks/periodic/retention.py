@@ -16,6 +16,7 @@ from pipeline.catalog.app.keys.key_administration import prune_rotated_keys
 from pipeline.catalog.ingest import finished_receipts
 from pipeline.runtime.databases import Databases
 from tasks.celery import app
+from tasks.stage_task import StageTask
 from tasks.worker_resources import worker_resources
 
 TIME_LIMIT: Final = 3.0
@@ -30,7 +31,7 @@ ROWS_PER_BATCH: Final = 2_000
 logger = structlog.get_logger("acoustid.tasks.periodic.retention")
 
 
-@app.task(name="maintenance.prune_receipts")
+@app.task(name="maintenance.prune_receipts", base=StageTask)
 def prune_receipts() -> int:
     """Delete old receipts of submissions with a final state; return their number."""
     days = worker_resources().settings.retention.receipts_days
@@ -39,7 +40,7 @@ def prune_receipts() -> int:
     return _finish("receipts", delete_receipts(worker_resources().databases, timedelta(days)))
 
 
-@app.task(name="maintenance.prune_statistics")
+@app.task(name="maintenance.prune_statistics", base=StageTask)
 def prune_statistics() -> int:
     """Delete old lookup statistics; return the number of rows."""
     days = worker_resources().settings.retention.lookup_statistics_days
@@ -49,7 +50,7 @@ def prune_statistics() -> int:
     return _finish("statistics", delete_statistics(databases, _first_day(days)))
 
 
-@app.task(name="maintenance.erase_client_addresses")
+@app.task(name="maintenance.erase_client_addresses", base=StageTask)
 def erase_client_addresses() -> int:
     """Remove old client addresses; return the number of rows that had one."""
     days = worker_resources().settings.retention.client_addresses_days
@@ -59,7 +60,7 @@ def erase_client_addresses() -> int:
     return _finish("addresses", erase_addresses(databases, timedelta(days), _first_day(days)))
 
 
-@app.task(name="maintenance.prune_rotated_keys")
+@app.task(name="maintenance.prune_rotated_keys", base=StageTask)
 def delete_rotated_keys() -> int:
     """Delete rotated keys that have expired; return their number."""
     with worker_resources().databases.engine("app").begin() as connection:

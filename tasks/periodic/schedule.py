@@ -2,6 +2,9 @@
 
 The message of a task with an interval expires when the next one is due. So the queue does not grow
 while no worker runs. Messages of daily tasks do not expire: a worker that starts late runs them.
+
+Beat runs without the task modules, so each entry says that no result is wanted: otherwise Celery
+would subscribe to the result of every task that beat publishes.
 """
 
 from typing import Any, Final
@@ -11,7 +14,14 @@ from celery.schedules import crontab
 
 def _every(seconds: float, task: str) -> dict[str, Any]:
     """Return the entry of a task with an interval."""
-    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+    options = {"expires": seconds, "ignore_result": True}
+    return {"task": task, "schedule": seconds, "options": options}
+
+
+def _daily(hour: str, minute: str, task: str) -> dict[str, Any]:
+    """Return the entry of a task that runs once a day, at a time in UTC."""
+    schedule = crontab(hour=hour, minute=minute)
+    return {"task": task, "schedule": schedule, "options": {"ignore_result": True}}
 
 
 SCHEDULE: Final[dict[str, dict[str, Any]]] = {
@@ -21,14 +31,8 @@ SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     "measure-queues": _every(10.0, "maintenance.measure_queues"),
     "update-lookup-stats": _every(60.0, "maintenance.update_lookup_stats"),
     "update-user-agent-stats": _every(3600.0, "maintenance.update_user_agent_stats"),
-    "prune-folded": {
-        "task": "maintenance.prune_folded",
-        "schedule": crontab(hour="0", minute="5"),
-    },
-    "update-stats": {
-        "task": "maintenance.update_stats",
-        "schedule": crontab(hour="0", minute="10"),
-    },
+    "prune-folded": _daily("0", "5", "maintenance.prune_folded"),
+    "update-stats": _daily("0", "10", "maintenance.update_stats"),
     "prune-receipts": _every(60.0, "maintenance.prune_receipts"),
     "prune-statistics": _every(300.0, "maintenance.prune_statistics"),
     "erase-client-addresses": _every(300.0, "maintenance.erase_client_addresses"),

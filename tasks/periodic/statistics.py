@@ -30,6 +30,7 @@ from pipeline.catalog.app.lookup_statistics import LookupKind, Visitor
 from pipeline.runtime.databases import Databases
 from tasks.celery import app
 from tasks.redis_state import lookup_counters
+from tasks.stage_task import StageTask
 from tasks.worker_resources import worker_resources
 
 BATCH_SIZE: Final = 5_000
@@ -74,25 +75,25 @@ K = TypeVar("K", LookupKind, Visitor)
 logger = structlog.get_logger("acoustid.tasks.periodic.statistics")
 
 
-@app.task(name="maintenance.update_lookup_stats")
+@app.task(name="maintenance.update_lookup_stats", base=StageTask)
 def update_lookup_stats() -> int:
     """Fold the counters of lookups; return the number of fields."""
     return fold(worker_resources().redis, worker_resources().databases, LOOKUPS)
 
 
-@app.task(name="maintenance.update_user_agent_stats")
+@app.task(name="maintenance.update_user_agent_stats", base=StageTask)
 def update_user_agent_stats() -> int:
     """Fold the counters of user agents; return the number of fields."""
     return fold(worker_resources().redis, worker_resources().databases, USER_AGENTS)
 
 
-@app.task(name="maintenance.prune_folded")
+@app.task(name="maintenance.prune_folded", base=StageTask)
 def prune_folded() -> int:
     """Delete old ids of folded batches from PostgreSQL; return their number."""
     return prune(worker_resources().redis, worker_resources().databases)
 
 
-@app.task(name="maintenance.update_stats")
+@app.task(name="maintenance.update_stats", base=StageTask)
 def update_stats() -> int:
     """Start a task for each daily figure; return the number of tasks.
 
@@ -104,7 +105,7 @@ def update_stats() -> int:
     return len(daily_statistics.MEASURES)
 
 
-@app.task(name="maintenance.update_stat")
+@app.task(name="maintenance.update_stat", base=StageTask)
 def update_stat(name: str, day: str) -> dict[str, int]:
     """Measure and store one daily figure or distribution. A second run replaces the first.
 

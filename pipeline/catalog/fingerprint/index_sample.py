@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from sqlalchemy.dialects import postgresql
 
 from pipeline.catalog.fingerprint.tables import fingerprint, fpindex_changelog
-from pipeline.fingerprint.query import extract_query
 
 SPREAD: Final = 10
 """Number of entries that are spread over the changelog."""
@@ -29,6 +28,8 @@ def index_sample(connection: sa.Connection, position: int) -> dict[int, NDArray[
         connection: a connection to the fingerprint database.
         position: the changelog position of the index.
     """
+    from pipeline.fingerprint.query import extract_query  # noqa: PLC0415 - loops
+
     lowest = connection.scalar(sa.select(sa.func.min(fpindex_changelog.c.id))) or 1
     spread = np.linspace(lowest, position, SPREAD).astype(np.int64)
     wanted = {*spread.tolist(), *range(max(lowest, position - NEWEST), position + 1)}

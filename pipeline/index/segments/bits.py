@@ -15,13 +15,6 @@ from pipeline.loops.intrinsics import count_ones
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-WORD_BITS = 64
-
-
-def words_for(bits: int) -> int:
-    """Return the number of words for `bits` bits, including the spare word."""
-    return -(-bits // WORD_BITS) + 1
-
 
 @inlined
 def read_field(words: NDArray[np.uint64], bit: int, mask: np.uint64) -> np.uint64:

@@ -13,6 +13,16 @@ Keys: TypeAlias = NDArray[np.uint64]
 TERM_SHIFT: Final = np.uint64(32)
 """Bits of a key below its term."""
 
+WORD_BITS: Final = 64
+
+BLOCK_BITS: Final = 7
+"""An entry of the directory for every 2**7 upper parts."""
+
+
+def words_for(bits: int) -> int:
+    """Return the number of words for `bits` bits, including the spare word."""
+    return -(-bits // WORD_BITS) + 1
+
 
 def documents_of(keys: Keys) -> NDArray[np.uint32]:
     """Return the lower halves."""

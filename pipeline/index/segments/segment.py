@@ -1,4 +1,8 @@
-"""A segment, mapped for reading."""
+"""A segment, mapped for reading.
+
+Methods that run loops import them. So a process that only asks for positions and sizes loads no
+Numba.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.index.errors import IndexCorrupt
-from pipeline.index.segments import term_codes
-from pipeline.index.segments.postings import Renumbering, Sections
+from pipeline.index.segments.postings import BLOCK_BITS, Renumbering, Sections
 from pipeline.index.segments.segment_format import (
     BIT_SECTIONS,
     FOOTER_BYTES,
@@ -82,6 +85,8 @@ class IndexSegment:
 
     def seek(self, term: int) -> int:
         """Return the first posting whose term is not below `term`."""
+        from pipeline.index.segments import term_codes  # noqa: PLC0415 - loops
+
         return term_codes.seek(term, self.layout, self.code)
 
     def keys(self, first: int, last: int, numbers: Renumbering = UNCHANGED) -> Keys:
@@ -92,6 +97,8 @@ class IndexSegment:
             last: the posting to stop before.
             numbers: numbers to use instead of the document numbers.
         """
+        from pipeline.index.segments import term_codes  # noqa: PLC0415 - loops
+
         keys = np.empty(max(0, last - first), dtype=np.uint64)
         count = term_codes.decode(first, last, self.layout, self.code, numbers, keys)
         return keys[:count]
@@ -100,7 +107,7 @@ class IndexSegment:
         """Return terms with about `step` postings between them, to split a merge into parts."""
         wanted = np.arange(0, self.entry.postings, step, dtype=np.uint32)
         blocks = np.searchsorted(self.code.directory, wanted, side="right") - 1
-        width = term_codes.BLOCK_BITS + self.layout.low_bits + self.layout.shift
+        width = BLOCK_BITS + self.layout.low_bits + self.layout.shift
         split: NDArray[np.uint32] = np.minimum(blocks << width, self.entry.top_term).astype(
             np.uint32
         )
@@ -113,6 +120,8 @@ class IndexSegment:
 
     def directory_agrees(self) -> bool:
         """Return whether the directory agrees with the terms; reads all of them."""
+        from pipeline.index.segments import term_codes  # noqa: PLC0415 - loops
+
         counted = np.empty_like(self.code.directory)
         counted[-1] = self.entry.postings
         found = term_codes.count_blocks(self.code.unary, self.layout.highs, counted)

@@ -23,9 +23,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.index.errors import IndexCorrupt
-from pipeline.index.segments.bits import words_for
-from pipeline.index.segments.postings import BitLayout
-from pipeline.index.segments.term_codes import BLOCK_BITS
+from pipeline.index.segments.postings import BLOCK_BITS, BitLayout, words_for
 from pipeline.storage.format import segment_name
 
 if TYPE_CHECKING:

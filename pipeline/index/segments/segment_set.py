@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.index.segments.segment_table import segment_table
 from pipeline.index.segments.sorted_ids import (
     Ids,
     Mask,
@@ -65,6 +64,8 @@ class SegmentSet:
     @cached_property
     def table(self) -> Table:
         """The segments as an argument of compiled loops, see `segment_table`."""
+        from pipeline.index.segments.segment_table import segment_table  # noqa: PLC0415 - loops
+
         return segment_table(self.segments, self.bases, self.dead)
 
     def with_segments(self, segments: Iterable[IndexSegment]) -> SegmentSet:

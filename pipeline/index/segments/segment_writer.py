@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.index.segments.bits import WORD_BITS
-from pipeline.index.segments.postings import TERM_SHIFT, Sections
+from pipeline.index.segments.postings import BLOCK_BITS, TERM_SHIFT, WORD_BITS, Sections
 from pipeline.index.segments.segment_format import (
     BIT_SECTIONS,
     FOOTER_BYTES,
@@ -22,7 +21,7 @@ from pipeline.index.segments.segment_format import (
     footer_checksum,
     section_bounds,
 )
-from pipeline.index.segments.term_codes import BLOCK_BITS, common_shift, encode
+from pipeline.index.segments.term_codes import common_shift, encode
 from pipeline.storage import files
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.index.segments.bits import lowest_one, place_of_one, read_field, write_fields
-from pipeline.index.segments.postings import TERM_SHIFT
+from pipeline.index.segments.postings import BLOCK_BITS, TERM_SHIFT
 from pipeline.loops.compiled import compiled, inlined
 from pipeline.loops.intrinsics import WORDS_OF_LINE, count_ones, read_ahead
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.uint64]
 
-BLOCK_BITS = 7
-"""An entry of the directory for every 2**7 upper parts."""
 _MOST_AHEAD = 4 * WORDS_OF_LINE
 """Maximum number of prefetched words of a block of upper parts; few blocks have more."""
 _NEAR = 4

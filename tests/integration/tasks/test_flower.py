@@ -1,4 +1,4 @@
-"""`celery -A tasks flower` in a directory without files: address, password, number of tasks."""
+"""Flower without the task modules, in a directory without files: address, password, tasks."""
 
 import base64
 import os
@@ -17,7 +17,9 @@ from celery import Celery
 from flower.urls import handlers
 
 from cli.stack.servers.ports import free_port
+from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
+from tasks.queues import MAINTENANCE
 from tests.support.polling import eventually
 
 PUBLIC = {"/healthcheck", "/static/x", "/login", "/logout", ".*"}
@@ -81,7 +83,7 @@ def running_flower(
 ) -> Iterator[Flower]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "tasks", "flower", *options],
+            [sys.executable, "-m", "celery", "-A", "tasks.application", "flower", *options],
             cwd=folder,
             env=environment(folder, settings, **variables),
             stdout=log,
@@ -105,6 +107,17 @@ def flower(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Iter
     limits = {"ACOUSTID_FLOWER_PORT": str(port), "ACOUSTID_FLOWER_MAX_TASKS": "3"}
     with running_flower(folder, settings, port, **limits) as made:
         yield made
+
+
+def test_flower_publishes_tasks_without_their_modules(flower: Flower, settings: Settings) -> None:
+    login = f"acoustid:{flower.password_file.read_text().strip()}"
+    with connect(settings.redis) as client:
+        client.delete(MAINTENANCE)
+        path = "/api/task/async-apply/maintenance"
+        assert flower.get(f"{path}.measure_queues", login, "POST")[0] == 200
+        assert flower.get(f"{path}.unknown", login, "POST")[0] == 404
+        assert client.llen(MAINTENANCE) == 1
+        client.delete(MAINTENANCE)
 
 
 def test_flower_listens_on_loopback_only(flower: Flower) -> None:

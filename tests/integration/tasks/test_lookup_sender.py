@@ -17,14 +17,14 @@ from pipeline.messages import Lookup, LookupBatch, from_message
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.trace import trace
 from pipeline.settings.sections import RedisSettings, Settings
-from tasks import celery_signals, lookup
-from tasks.celery import app
-from tasks.celery_signals import TRACE_HEADER
-from tasks.fast_path import batch_task
+from tasks import task_names
+from tasks.application import app
 from tasks.fast_path.lookup_sender import LookupSender
 from tasks.fast_path.switches import FastPath
 from tasks.queues import LOOKUP
 from tasks.redis_state.queue_lengths import SENT_HEADER
+from tasks.signals import every_process
+from tasks.signals.every_process import TRACE_HEADER
 from tests.support.metrics import Counted
 from tests.support.processes.servers import PASSWORD, Servers, make_valkey, running
 from tests.support.processes.workers import point_celery_at, write_config
@@ -60,7 +60,7 @@ def kept(settings: Settings) -> LookupSender:
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     """The metrics of published tasks in this process."""
     counting = Counted()
-    monkeypatch.setattr(celery_signals, "publisher_metrics", lambda: counting)
+    monkeypatch.setattr(every_process, "publisher_metrics", lambda: counting)
     return counting
 
 
@@ -126,7 +126,7 @@ def test_one_batch_per_second_is_sent_with_events(queue: redis.Redis, settings: 
         now[0] = moment
         sender.send(batch_of(1))
         names.append(published(queue).headers["task"])
-    shown, silent = batch_task.sampled_batch.name, batch_task.batch.name
+    shown, silent = task_names.SAMPLED_BATCH, task_names.BATCH
     assert names == [shown, silent, silent, shown, silent, shown, silent]
 
 
@@ -208,4 +208,4 @@ def test_the_chain_has_the_four_stages(queue: redis.Redis, settings: Settings) -
     message = published(queue)
     _, _, embedded = message.decode()
     following = [each["task"] for each in reversed(embedded["chain"])]
-    assert [message.headers["task"], *following] == list(lookup.STAGES)
+    assert [message.headers["task"], *following] == list(task_names.LOOKUP_STAGES)

@@ -66,11 +66,12 @@ def test_scaled_workers_have_the_host_in_their_node_names(worker: str) -> None:
 
 @pytest.mark.parametrize("worker", [worker.name for worker in WORKERS])
 def test_the_health_check_of_a_worker_pings_its_node(worker: str) -> None:
-    assert f"celery -A tasks inspect ping -d {worker}@$$HOSTNAME" in services()[f"worker-{worker}"]
+    ping = f"celery -A tasks.application inspect ping -d {worker}@$$HOSTNAME"
+    assert ping in services()[f"worker-{worker}"]
 
 
 def test_flower_reads_its_password_from_a_file() -> None:
-    assert command("flower") == ["celery", "-A", "tasks", "flower"]
+    assert command("flower") == up_command("flower")[:4]
     assert "ACOUSTID_FLOWER_PASSWORD_FILE: /run/secrets/flower_password" in services()["flower"]
     assert "flower_password" in services()["flower"].split("secrets: [", 1)[1].split("]", 1)[0]
     assert '"127.0.0.1:5555:5555"' in services()["flower"]

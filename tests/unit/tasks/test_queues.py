@@ -6,9 +6,11 @@ import pytest
 
 from cli.stack.processes.stopping import StopOrder
 from cli.stack.roles import Layout, roles
+from tasks import task_names
 from tasks.celery import app
 from tasks.periodic.schedule import SCHEDULE
 from tasks.queues import NAMES, QUEUES, Acknowledgement, TaskQueue
+from tasks.stage_task import StageTask
 
 
 def own_tasks() -> list[str]:
@@ -29,6 +31,15 @@ def test_there_are_the_stages_of_lookups_and_imports() -> None:
     assert {f"lookup.{stage}" for stage in [*stages, "describe"]} <= set(own_tasks())
     assert {"lookup.batch", "lookup.sampled_batch"} <= set(own_tasks())
     assert {f"submission.{stage}" for stage in [*stages, "persist"]} <= set(own_tasks())
+
+
+def test_the_list_of_names_has_every_task() -> None:
+    assert sorted(task_names.ALL) == own_tasks()
+
+
+@pytest.mark.parametrize("name", own_tasks())
+def test_every_task_is_retried_and_counted(name: str) -> None:
+    assert isinstance(app.tasks[name], StageTask)
 
 
 @pytest.mark.parametrize("name", own_tasks())
@@ -68,6 +79,11 @@ def test_only_lookups_with_a_waiting_client_are_not_acknowledged() -> None:
 @pytest.mark.parametrize("entry", SCHEDULE)
 def test_every_periodic_task_exists(entry: str) -> None:
     assert SCHEDULE[entry]["task"] in own_tasks()
+
+
+@pytest.mark.parametrize("entry", SCHEDULE)
+def test_beat_subscribes_to_no_result(entry: str) -> None:
+    assert SCHEDULE[entry]["options"]["ignore_result"]
 
 
 @pytest.mark.parametrize("entry", SCHEDULE)

@@ -14,10 +14,15 @@ from pipeline.index.segments.bits import (
     lowest_one,
     place_of_one,
     read_field,
-    words_for,
     write_fields,
 )
-from pipeline.index.segments.postings import BitLayout, PostingRanges, Renumbering, Sections
+from pipeline.index.segments.postings import (
+    BitLayout,
+    PostingRanges,
+    Renumbering,
+    Sections,
+    words_for,
+)
 from pipeline.index.segments.segment_format import IndexSegmentEntry, directory_entries
 from pipeline.index.segments.term_codes import (
     common_shift,
