@@ -104,7 +104,7 @@ def test_a_fault_that_a_search_finds_is_reported_at_once() -> None:
     """Also while a check hangs."""
     released = threading.Event()
     index: Any = SimpleNamespace(
-        condition=lambda: released.wait(30),
+        condition=lambda: released.wait(30) and Condition.MISSING,
         last_condition=lambda: Condition.DAMAGED,
         needs_check=lambda: False,
     )
