@@ -170,8 +170,10 @@ def _as_json(found: LineResult) -> str:
 def summary(found: LineResult) -> str:
     """Return one line of text with the best result of a line."""
     fields = found.item.fields if isinstance(found.item, Entry) else {}
-    name = fields.get("id") or fields.get("track")
-    if not name:
+    name = next(
+        (fields[each] for each in ("id", "track") if fields.get(each) not in (None, "")), None
+    )
+    if name is None:
         fingerprint = fields.get("fingerprint")
         name = f"{fingerprint[:16]}…" if isinstance(fingerprint, str) else found.item.name
     return f"{printable(name)}\t{'refused' if found.results is None else _best(found.results)}"

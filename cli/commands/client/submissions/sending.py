@@ -33,6 +33,7 @@ def submit_entries(client: Client, items: Iterable[Item], journal: Journal) -> N
             that of the journal.
     """
     common = [("user", client.user or "")]
+    began_after = journal.position
     try:
         with tqdm(initial=journal.accepted, unit=" accepted", disable=None) as bar:
             for batch in cut_batches(items, submission_pairs, BATCH):
@@ -40,7 +41,8 @@ def submit_entries(client: Client, items: Iterable[Item], journal: Journal) -> N
                     bar.update(_record(answer, journal))
         journal.check_replayed()
     except BaseException:  # Ctrl-C as well
-        tell(journal.summary())
+        if journal.position > began_after:
+            tell(journal.summary())
         raise
 
 
