@@ -1,6 +1,7 @@
-"""`acoustid identify` with Debian's fpcalc."""
+"""`acoustid identify` and `acoustid submit` with Debian's fpcalc."""
 
 import math
+import os
 import random
 import wave
 from array import array
@@ -10,8 +11,11 @@ from uuid import UUID
 
 import pytest
 
-from cli.commands.client.identify import calculate
+from cli.commands.client.audio.fpcalc import Fingerprinted, calculate, find_fpcalc
+from cli.commands.client.audio.tags import tag_names
+from cli.commands.client.audio.tags.audio_tags import read_tags
 from cli.stack.data_directory import DataDir
+from tests.support.polling import eventually
 from tests.support.processes.whole_stack import WholeStack, running_stack
 from tests.system.packages import FPCALC, needs
 from tests.system.round_trip import submit
@@ -32,6 +36,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeStack]:
 
 def write_melody(path: Path, seed: int, volume: float = 0.5) -> Path:
     """Write a WAV file of chords of two tones, each half a second long."""
+    path.parent.mkdir(exist_ok=True)
     chosen = random.Random(seed)
     samples = array("h")
     for _ in range(2 * SECONDS):
@@ -51,8 +56,8 @@ def write_melody(path: Path, seed: int, volume: float = 0.5) -> Path:
 @needs(FPCALC)
 def test_identify_finds_the_recording_of_a_file(stack: WholeStack, tmp_path: Path) -> None:
     original = write_melody(tmp_path / "original.wav", seed=1)
-    duration, fingerprint = calculate(original)
-    submit(stack, fingerprint, duration, MBID)
+    found = calculate(original, find_fpcalc())
+    submit(stack, found.fingerprint, found.duration, MBID)
 
     quiet_copy = write_melody(tmp_path / "copy.wav", seed=1, volume=0.2)
     other = write_melody(tmp_path / "other.wav", seed=2)
@@ -65,9 +70,54 @@ def test_identify_finds_the_recording_of_a_file(stack: WholeStack, tmp_path: Pat
 
 
 @needs(FPCALC)
-def test_identify_refuses_a_file_that_is_not_audio(stack: WholeStack, tmp_path: Path) -> None:
-    path = tmp_path / "text.wav"
-    path.write_text("not audio")
-    answer = stack.acoustid("identify", str(path))
-    assert answer.returncode == 1
-    assert f"{path}: fpcalc" in answer.stderr
+def test_submit_sends_the_tags_of_the_files_in_a_directory(
+    stack: WholeStack, tmp_path: Path
+) -> None:
+    tagged = write_melody(tmp_path / "music" / "tagged.wav", seed=5)
+    write_melody(tmp_path / "music" / "untagged.wav", seed=6)
+    tags = read_tags(tagged)
+    tags.set(tag_names.TITLE, "Harbour Lights")
+    tags.set(tag_names.ARTIST, "Northern Pier")
+    tags.save(tagged)
+    answer = stack.acoustid("submit", str(tagged.parent))
+    assert answer.returncode == 4, answer.stderr
+    assert "1 imported" in answer.stdout
+    assert "untagged.wav was refused" in answer.stderr
+    eventually(stack.index_is_current)
+
+    copy = write_melody(tmp_path / "copy.wav", seed=5, volume=0.2)
+    found = stack.acoustid("identify", str(copy))
+    assert "Northern Pier - Harbour Lights" in found.stdout
+    written = stack.acoustid("identify", str(copy), "--write-tags", "--yes")
+    assert written.stdout.endswith("1 files were changed.\n")
+    assert read_tags(copy).get(tag_names.TITLE) == ["Harbour Lights"]
+
+
+@needs(FPCALC)
+def test_a_bad_file_in_a_directory_does_not_end_the_run(stack: WholeStack, tmp_path: Path) -> None:
+    good = write_melody(tmp_path / "music" / "2 good.wav", seed=3)
+    bad = {
+        "1 text.mp3": (b"not audio", "fpcalc cannot read it"),
+        "3 empty.flac": (b"", "fpcalc cannot read it"),
+        "4 short.wav": (good.read_bytes()[: 44 + RATE], "too short"),
+    }
+    for name, (content, _) in bad.items():
+        good.with_name(name).write_bytes(content)
+    answer = stack.acoustid("identify", str(good.parent))
+    assert answer.returncode == 4, answer.stderr
+    assert answer.stdout.startswith(f"{good}:")
+    reasons = answer.stderr.splitlines()
+    assert len(reasons) == len(bad)
+    for (name, (_, reason)), line in zip(bad.items(), reasons, strict=True):
+        assert line.startswith(f"{good.with_name(name)}: {reason}")
+    alone = stack.acoustid("identify", str(good.with_name("1 text.mp3")))
+    assert (alone.returncode, alone.stdout) == (1, "")
+
+
+@needs(FPCALC)
+def test_a_name_that_is_not_utf_8_is_read(tmp_path: Path) -> None:
+    path = write_melody(tmp_path / "x.wav", seed=4)
+    renamed = path.rename(os.fsdecode(os.fsencode(tmp_path) + b"/-\xff [%03d].wav"))
+    found = calculate(renamed, find_fpcalc())
+    assert isinstance(found, Fingerprinted)
+    assert found.duration == SECONDS

@@ -2,11 +2,9 @@
 
 import gzip
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 import structlog
@@ -16,25 +14,15 @@ from cli.commands.client.lookup import lookup
 from cli.commands.client.submit import submit
 from cli.exit_status import ExitStatus
 from tests.support.clients.lookup_worker import refuse
+from tests.support.clients.served_application import served
 from tests.support.clients.web_client import MBID, WORD
-
-
-class Quiet(WSGIRequestHandler):
-    """Writes no log."""
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Do nothing."""
 
 
 @pytest.fixture
 def server(web) -> Iterator[str]:
     """Serve the application; return its address."""
-    with make_server("127.0.0.1", 0, web.app, handler_class=Quiet) as made:
-        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{made.server_port}"
-        made.shutdown()
-        thread.join()
+    with served(web.app) as address:
+        yield address
 
 
 @pytest.fixture
@@ -213,7 +201,7 @@ def test_what_is_no_file_of_lines(run, tmp_path: Path, command: Any) -> None:
     empty.touch()
     assert run(command, str(empty)).exit_code == ExitStatus.OK
     for subject, text in [
-        (str(tmp_path), "is a directory"),
+        (str(tmp_path), "directory"),
         ("none.jsonl", "'none.jsonl' is neither a file nor a fingerprint"),
         (WORD, "give --duration"),
     ]:

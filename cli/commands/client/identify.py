@@ -1,71 +1,95 @@
 """``acoustid identify``: looks up audio files. Chromaprint's fpcalc computes the fingerprints."""
 
-import json
-import shutil
-import subprocess
 from pathlib import Path
-from typing import Final
 
 import click
 
 from cli.commands.client import http_client as web
-from cli.commands.client.audio_seconds import RANGE, whole_seconds
-from cli.commands.client.lookup import describe, look_up
-from cli.errors import StackError
-
-LENGTH: Final = 120  # seconds of audio; all clients use this length
-TIMEOUT: Final = 300.0  # seconds for one file
+from cli.commands.client.audio import result_formats
+from cli.commands.client.audio.file_report import FileReport
+from cli.commands.client.audio.file_walk import find_audio_files
+from cli.commands.client.audio.identification import (
+    NAMES,
+    NAMES_AND_ALBUMS,
+    Identified,
+    identify_files,
+)
+from cli.commands.client.audio.parallel_files import jobs_option
+from cli.commands.client.audio.tags.tag_writing import TagOptions, TagWriter, tag_options
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--meta", default="recordings", show_default=True, help="Metadata of each result.")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--meta", help="Metadata of each result.  [default: the names that the output contains]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a row for each recording found.")
+@jobs_option
+@tag_options
 @web.options
-def identify(
+def identify(  # noqa: PLR0913 - one argument per option
+    *,
     files: tuple[Path, ...],
-    meta: str,
+    meta: str | None,
+    as_json: bool,
+    as_csv: bool,
+    jobs: int,
+    write_tags: bool,
+    dry_run: bool,
+    yes: bool,
+    replace: bool,
+    min_score: float,
     server: str | None,
     application: str | None,
     data_dir: Path,
 ) -> None:
-    """Identify audio FILES by their fingerprints."""
-    client = web.connect(server, application, data_dir)
-    for file in files:
-        duration, fingerprint = calculate(file)
-        answer = look_up(client, fingerprint, duration, meta)
-        click.echo(f"{file}:\n{describe(answer['results'])}")
+    """Identify audio FILES by their fingerprints.
 
+    For a directory, all audio files below it are identified. A file that cannot be read does not
+    end the command: it is named on standard error, and the exit status is 4, or 1 if no file could
+    be identified. Titles and artists come from MusicBrainz, or from submitted tags if the recording
+    has no MBID.
 
-def calculate(file: Path) -> tuple[int, str]:
-    """Return the duration in whole seconds, rounded half up, and the fingerprint of a file.
-
-    Raises:
-        StackError: fpcalc is not installed or cannot read the file, or the file is too short or
-            too long.
+    --write-tags writes title, artist, album, MBID and AcoustID to the files. It needs a score of
+    --min-score and a single matching recording. Tags that have a value are kept without --replace.
     """
-    fpcalc = shutil.which("fpcalc")
-    if fpcalc is None:
-        raise StackError(
-            "fpcalc, which computes fingerprints, is not installed: install Chromaprint's tools "
-            "(Debian and Ubuntu: libchromaprint-tools; Fedora: chromaprint-tools; macOS: "
-            "chromaprint), or look up a known fingerprint with `acoustid lookup`"
-        )
-    try:
-        done = subprocess.run(  # noqa: S603 - no shell reads the file name
-            [fpcalc, "-json", "-length", str(LENGTH), str(file.resolve())],
-            capture_output=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise StackError(f"{file}: fpcalc did not finish in {TIMEOUT:.0f} s") from error
-    if done.returncode not in (0, 3):  # 3: a decoding error, but fpcalc has printed a result
-        reason = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
-        raise StackError(f"{file}: fpcalc cannot read it: {reason}")
-    found = json.loads(done.stdout)
-    if not found.get("fingerprint"):
-        raise StackError(f"{file}: too short for a fingerprint, some seconds of audio are needed")
-    seconds = whole_seconds(found.get("duration"))
-    if seconds is None:
-        raise StackError(f"{file}: its duration, {found.get('duration')}, is not {RANGE}")
-    return seconds, found["fingerprint"]
+    if as_json and as_csv:
+        raise click.UsageError("give --json or --csv, not both")
+    if meta is not None and (as_csv or write_tags):
+        raise click.UsageError("--csv and --write-tags choose the metadata: leave out --meta")
+    options = TagOptions(dry_run, yes, replace, min_score)
+    options.check(write=write_tags)
+    client = web.connect(server, application, data_dir)
+    names = NAMES_AND_ALBUMS if as_json or as_csv or write_tags else NAMES
+    with FileReport() as report:
+        writer = TagWriter(options, report, to_stderr=as_json or as_csv) if write_tags else None
+        show = _format(as_json=as_json, as_csv=as_csv)
+        found = find_audio_files(files, report.refuse)
+        report.start(len(found))
+        for file in identify_files(client, found, jobs, meta, names):
+            _report(file, report, show, writer)
+    if writer is not None:
+        writer.finish()
+    click.get_current_context().exit(report.status())
+
+
+def _format(*, as_json: bool, as_csv: bool) -> result_formats.Show:
+    """Return the function that prints a file; print the header of a table."""
+    if as_csv:
+        result_formats.show_csv_header()
+        return result_formats.show_csv
+    return result_formats.show_json if as_json else result_formats.show_text
+
+
+def _report(
+    file: Identified, report: FileReport, show: result_formats.Show, writer: TagWriter | None
+) -> None:
+    """Print a file, name it if it has an error, and plan the changes of its tags."""
+    with report.printing():
+        show(file)
+    if file.error is not None:
+        report.refuse(file.path, file.error)
+    elif writer is not None:
+        writer.plan(file)
+    report.advance(done=file.error is None)

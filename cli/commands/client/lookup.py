@@ -21,6 +21,7 @@ from cli.commands.client.messages import (
     progress_bar,
     tell_refused,
 )
+from cli.commands.client.recording_names import artist_of
 from cli.errors import StackError
 from cli.exit_status import ExitStatus
 
@@ -108,7 +109,7 @@ def look_up(client: Client, fingerprint: str, duration: int, meta: str) -> dict[
     """
     form = [("meta", meta), ("duration", str(duration)), ("fingerprint", fingerprint)]
     reply = client.post("/v2/lookup", form)
-    return {**reply, "results": _results(reply)}
+    return {**reply, "results": results_of(reply)}
 
 
 def look_up_all(client: Client, items: Iterable[Item], meta: str) -> Iterator[LineResult]:
@@ -133,7 +134,7 @@ def look_up_all(client: Client, items: Iterable[Item], meta: str) -> Iterator[Li
 
 def _line_results(answer: Answer) -> Iterator[LineResult]:
     listed = list_of(answer.reply, "fingerprints") if answer.reply else ()
-    found = {index_of(each): _results(each) for each in listed}
+    found = {index_of(each): results_of(each) for each in listed}
     for item in answer.items:
         if item.position in found:
             yield LineResult(item, found[item.position])
@@ -142,7 +143,7 @@ def _line_results(answer: Answer) -> Iterator[LineResult]:
             yield LineResult(item, None, reason)
 
 
-def _results(reply: Mapping[str, Any]) -> Results:
+def results_of(reply: Mapping[str, Any]) -> Results:
     """Return the results in a reply.
 
     Raises:
@@ -202,15 +203,8 @@ def _best(results: Sequence[Mapping[str, Any]]) -> str:
 
 def _recording(recording: Mapping[str, Any]) -> str:
     """Return the artist, title and id of a recording. Missing ones are omitted."""
-    artists = "".join(map(_artist, recording.get("artists") or ()))
-    title = " - ".join(part for part in (artists, recording.get("title") or "") if part)
+    title = " - ".join(filter(None, (artist_of(recording), recording.get("title"))))
     identifier = f"recording {recording['id']}" if "id" in recording else "from tags"
     if recording.get("duration_mismatch"):
         identifier += ", of another length"
     return printable(f"{title}  [{identifier}]" if title else identifier)
-
-
-def _artist(artist: object) -> str:
-    if isinstance(artist, dict):
-        return f"{artist.get('name', '')}{artist.get('joinphrase', '')}"
-    return str(artist)

@@ -6,6 +6,9 @@ from pathlib import Path
 import click
 
 from cli.commands.client import http_client as web
+from cli.commands.client.audio.file_walk import names_audio
+from cli.commands.client.audio.parallel_files import jobs_option
+from cli.commands.client.audio.submission_entries import submission_items
 from cli.commands.client.audio_seconds import AUDIO_SECONDS
 from cli.commands.client.http_client import Client
 from cli.commands.client.lines.entry import Entry, Item
@@ -20,7 +23,7 @@ from cli.exit_status import ExitStatus
 
 
 @click.command()
-@click.argument("fingerprint", metavar="FILE|-|FINGERPRINT")
+@click.argument("inputs", nargs=-1, required=True, metavar="DIRECTORY|AUDIO...|FILE|-|FINGERPRINT")
 @click.option("--user", help="User key.  [default: the demo key]")
 @click.option(
     "--duration", type=AUDIO_SECONDS, help="Seconds of audio; required for a single fingerprint."
@@ -35,10 +38,11 @@ from cli.exit_status import ExitStatus
     type=click.Path(path_type=Path, dir_okay=False),
     help="File that records what is done. A second run with it goes on there.",
 )
+@jobs_option
 @web.options
 def submit(  # noqa: PLR0913 - one argument per option
     *,
-    fingerprint: str,
+    inputs: tuple[str, ...],
     user: str | None,
     duration: int | None,
     mbid: tuple[str, ...],
@@ -47,24 +51,38 @@ def submit(  # noqa: PLR0913 - one argument per option
     album: str | None,
     wait: bool,
     resume: Path | None,
+    jobs: int,
     server: str | None,
     application: str | None,
     data_dir: Path,
 ) -> None:
-    """Submit each line of a FILE, or one FINGERPRINT.
+    """Submit AUDIO files, each line of a FILE, or one FINGERPRINT.
+
+    The fingerprints of AUDIO files and of those below a DIRECTORY are computed with fpcalc, and
+    submitted with the MBIDs and the metadata in their tags. A file with neither an MBID nor a title
+    is refused. For a single file, --mbid, --track, --artist and --album replace its tags.
 
     FILE has one JSON object per line, plain or compressed with gzip; - is standard input. A line
     has `fingerprint`, `duration` and metadata: `mbid` (a text or a list), `track`, `artist`,
     `album`, `albumartist`, `trackno`, `discno`, `year`, `puid`, `foreignid`, `bitrate`, `format`.
     Other fields are ignored, and blank lines are left out.
 
-    Each line that is refused is named on standard error with its reason. The others are submitted,
-    and the exit status is 4.
+    Each line or file that is refused is named on standard error with its reason. The others are
+    submitted, and the exit status is 4.
     """
+    tags = {"mbid": list(mbid), "track": track, "artist": artist, "album": album}
+    if len(inputs) > 1 or names_audio(inputs[0]):
+        chosen = {name: value for name, value in tags.items() if value}
+        if chosen and (len(inputs) > 1 or Path(inputs[0]).is_dir()):
+            raise click.UsageError("--mbid, --track, --artist and --album describe a single file")
+        client = web.connect(server, application, data_dir, user)
+        with Journal.open(resume, "audio files", web.place_of(client, server, data_dir)) as journal:
+            items = submission_items(map(Path, inputs), jobs, journal.is_done, chosen)
+            submit_and_report(client, items, journal, kind="files", wait=wait)
+        return
+    fingerprint = inputs[0]
     path = find_input(fingerprint)
     is_file = path is not None or fingerprint == STANDARD_INPUT
-    if path is not None and path.is_dir():
-        raise StackError(f"{path} is a directory: give a file of JSON lines")
     if not is_file and duration is None:
         raise no_such_input(fingerprint)
     client = web.connect(server, application, data_dir, user)
@@ -75,7 +93,6 @@ def submit(  # noqa: PLR0913 - one argument per option
             entries = read_entries(path, journal.is_done)
             submit_and_report(client, entries, journal, kind="lines", wait=wait)
         return
-    tags = {"mbid": list(mbid), "track": track, "artist": artist, "album": album}
     fields = {"fingerprint": fingerprint, "duration": duration, **tags}
     entry = Entry(1, "the fingerprint", fingerprint.encode(errors="replace"), fields)
     with Journal.open(resume, entry.name, place) as journal:

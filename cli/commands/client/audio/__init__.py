@@ -1,0 +1,1 @@
+"""Audio files of the client commands: their walk, fingerprints, results and tags."""

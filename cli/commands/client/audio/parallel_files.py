@@ -1,0 +1,53 @@
+"""Runs a function for files beside each other, and yields the values in the given order."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import Final, TypeVar
+
+import click
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+AHEAD: Final = 20
+"""Values that are computed while the caller handles earlier ones, beside those in work."""
+
+
+def usable_cpus() -> int:
+    """Return the number of CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+jobs_option: Final = click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=usable_cpus,
+    help="Audio files that are read beside each other.  [default: number of CPUs]",
+)
+
+
+def run_in_order(function: Callable[[T], V], values: Iterable[T], jobs: int) -> Iterator[V]:
+    """Yield the function's value of each argument, in the order of the arguments.
+
+    Args:
+        function: is called in threads. An exception ends the iteration.
+        values: the arguments. They are taken in this thread, shortly before they are needed.
+        jobs: calls beside each other.
+    """
+    rest = iter(values)
+    pool = ThreadPoolExecutor(jobs)
+    waiting: deque[Future[V]] = deque()
+    try:
+        while True:
+            more = islice(rest, AHEAD + jobs - len(waiting))
+            waiting.extend(pool.submit(function, value) for value in more)
+            if not waiting:
+                return
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,97 @@
+"""The outputs of ``acoustid identify``: text, JSON lines and CSV. `docs/commands.md` has them."""
+
+import base64
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from cli.commands.client.audio.identification import Identified
+from cli.commands.client.lookup import describe
+from cli.commands.client.messages import printable
+from cli.commands.client.recording_names import album_of, artist_of
+
+COLUMNS: Final = (
+    "file",
+    "duration",
+    "score",
+    "acoustid",
+    "mbid",
+    "title",
+    "artist",
+    "album",
+    "error",
+)
+
+Show = Callable[[Identified], None]
+
+
+def show_text(file: Identified) -> None:
+    """Print the results of a file for a reader; nothing for a file with an error."""
+    if file.error is None:
+        click.echo(f"{printable(file.path)}:\n{describe(file.results)}")
+
+
+def show_json(file: Identified) -> None:
+    """Print a file as one JSON object on a line."""
+    click.echo(
+        json.dumps(
+            {
+                **_named(file.path),
+                "duration": file.duration,
+                "results": file.results,
+                "error": file.error,
+            }
+        )
+    )
+
+
+def _named(path: Path) -> Mapping[str, str]:
+    """Return the name of a file as JSON; the bytes, too, if they are not valid UTF-8."""
+    name = os.fsencode(path)
+    try:
+        return {"file": name.decode()}
+    except UnicodeDecodeError:
+        return {
+            "file": name.decode(errors="replace"),
+            "file_base64": base64.b64encode(name).decode(),
+        }
+
+
+def show_csv_header() -> None:
+    """Print the names of the columns."""
+    _show_csv_row(COLUMNS)
+
+
+def show_csv(file: Identified) -> None:
+    """Print a file as CSV: one row for each recording of each result."""
+    for row in _csv_rows(file):
+        _show_csv_row([row.get(name) for name in COLUMNS])
+
+
+def _csv_rows(file: Identified) -> Iterator[Mapping[str, Any]]:
+    common = {"file": str(file.path), "duration": file.duration, "error": file.error}
+    if not file.results:
+        yield common
+    for result in file.results:
+        track = {**common, "score": result.get("score"), "acoustid": result["id"]}
+        for recording in result.get("recordings") or [{}]:
+            yield {
+                **track,
+                "mbid": recording.get("id"),
+                "title": recording.get("title"),
+                "artist": artist_of(recording),
+                "album": album_of(recording),
+            }
+
+
+def _show_csv_row(cells: object) -> None:
+    """Print a row as RFC 4180 describes it. File names are printed as the bytes that they are."""
+    text = io.StringIO()
+    csv.writer(text).writerow(cells)  # type: ignore[arg-type]
+    click.echo(text.getvalue().encode("utf-8", "surrogateescape"), nl=False)

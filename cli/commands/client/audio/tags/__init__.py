@@ -1,0 +1,1 @@
+"""Tags of audio files: reading them, and writing what a lookup has found."""
