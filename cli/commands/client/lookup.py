@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -125,8 +126,11 @@ def look_up_all(client: Client, items: Iterable[Item], meta: str) -> Iterator[Li
         StackError: the server refuses a request as a whole, or is unreachable.
     """
     common = [("meta", meta), ("batch", "1")]
-    with progress_bar("lookups") as bar:
-        for batch in cut_batches(items, lookup_pairs, BATCH):
+    with (
+        progress_bar("lookups") as bar,
+        closing(cut_batches(items, lookup_pairs, BATCH)) as batches,
+    ):
+        for batch in batches:
             for answer in post_batch(client, "/v2/lookup", common, batch):
                 yield from _line_results(answer)
                 bar.update(len(answer.items))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from typing import Final
 
 from cli.commands.client.http_client import Client, index_of, list_of, number_of
@@ -33,8 +34,11 @@ def submit_entries(client: Client, items: Iterable[Item], journal: Journal) -> N
     common = [("user", client.user or "")]
     began_after = journal.position
     try:
-        with progress_bar("accepted", initial=journal.accepted) as bar:
-            for batch in cut_batches(items, submission_pairs, BATCH):
+        with (
+            progress_bar("accepted", initial=journal.accepted) as bar,
+            closing(cut_batches(items, submission_pairs, BATCH)) as batches,
+        ):
+            for batch in batches:
                 for answer in post_batch(client, "/v2/submit", common, batch):
                     bar.update(_record(answer, journal))
         journal.check_replayed()
