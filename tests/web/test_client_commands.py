@@ -1,7 +1,9 @@
 """Tests of ``acoustid lookup`` and ``acoustid submit`` with the web service."""
 
+import gzip
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +30,9 @@ def run(web, server, tmp_path):
     """Return a function that runs a command on a file of lines or on one fingerprint."""
     options = ["--server", server, "--client", web.application, "--data-dir", str(tmp_path)]
 
-    def run(command: Any, subject: list[dict[str, Any]] | str, *more: str) -> Result:
+    def run(
+        command: Any, subject: list[dict[str, Any]] | str, *more: str, data: bytes | None = None
+    ) -> Result:
         if not isinstance(subject, str):
             subject = "\n".join(map(json.dumps, subject))
         if "{" in subject:
@@ -37,7 +41,7 @@ def run(web, server, tmp_path):
             subject = str(path)
         keys = ["--user", web.user, "--no-wait"] if command is submit else []
         with structlog.testing.capture_logs():  # the service logs to the command's output
-            return CliRunner().invoke(command, [subject, *options, *keys, *more])
+            return CliRunner().invoke(command, [subject, *options, *keys, *more], input=data)
 
     return run
 
@@ -142,3 +146,65 @@ def test_a_submission_of_one_fingerprint(web, run) -> None:
         assert result.exit_code == ExitStatus.FAILED
         assert text in result.stderr
     assert len(web.receipts()) == 1
+
+
+def test_a_second_run_goes_on_and_waits(web, run, tmp_path: Path) -> None:
+    resume = ("--resume", str(tmp_path / "journal"))
+    lines = [line(number, track="x") for number in range(1, 60)] + [line(60)]
+    result = run(submit, lines, *resume)
+    assert result.exit_code == ExitStatus.PARTIAL, result.output
+    assert result.stdout == "59 submissions received, of 60 lines\n"
+    more = [line(61, track="y"), line(62, mbid=MBID)]
+    assert run(submit, [*lines, *more], *resume).stdout == "61 submissions received, of 62 lines\n"
+    receipts = web.receipts()
+    assert [row["length"] for row in receipts] == [*range(1, 60), 61, 62]
+    for row in receipts:
+        state = {7: "rejected", 62: "failed"}.get(row["length"], "imported")
+        web.finish(row["id"], state, "too bad" if state != "imported" else None)
+    result = run(submit, [*lines, *more], *resume, "--wait")
+    assert result.exit_code == ExitStatus.PARTIAL
+    assert result.stdout.splitlines()[1:] == ["1 failed", "59 imported", "1 rejected"]
+    assert result.stderr.splitlines() == [
+        "goes on after line 62",
+        f"line 7: submission {receipts[6]['id']} rejected: too bad",
+        f"line 62: submission {receipts[60]['id']} failed: too bad",
+    ]
+    assert len(web.receipts()) == 61
+    other = run(submit, more, *resume)
+    assert other.exit_code == ExitStatus.FAILED
+    assert "was written for another input" in other.stderr
+
+
+def test_standard_input(web, run) -> None:
+    data = json.dumps(line(3, track="x")).encode()
+    assert run(submit, "-", data=gzip.compress(data)).exit_code == ExitStatus.OK
+    assert [row["length"] for row in web.receipts()] == [3]
+    result = run(lookup, "-", data=b"\xef\xbb\xbf" + data)
+    assert result.stdout == "song 3\t1.00  track 3\n"
+
+
+def test_a_file_that_is_cut_is_an_error_after_its_lines(web, run) -> None:
+    lines = b"".join(json.dumps(line(n, track="x")).encode() + b"\n" for n in range(1, 1000))
+    cut = gzip.compress(lines, 0)[:-30_000]
+    result = run(submit, "-", data=cut)
+    assert result.exit_code == ExitStatus.FAILED
+    count = len(web.receipts())
+    assert 0 < count < 999
+    told, error = result.stderr.splitlines()
+    assert told.startswith(f"done up to line {count}: {count} accepted")
+    assert error.startswith(f"Error: line {count + 1}: the gzip data ends early here")
+
+
+@pytest.mark.parametrize("command", [lookup, submit])
+def test_what_is_no_file_of_lines(run, tmp_path: Path, command: Any) -> None:
+    empty = tmp_path / "empty"
+    empty.touch()
+    assert run(command, str(empty)).exit_code == ExitStatus.OK
+    for subject, text in [
+        (str(tmp_path), "directory"),
+        ("none.jsonl", "'none.jsonl' is neither a file nor a fingerprint"),
+        (WORD, "give --duration"),
+    ]:
+        result = run(command, subject)
+        assert result.exit_code == ExitStatus.FAILED
+        assert text in result.stderr

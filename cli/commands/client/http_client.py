@@ -28,6 +28,11 @@ PATIENCE: Final[Mapping[int, float]] = {429: 300.0, 503: 30.0}
 MIN_PAUSE: Final = 1.0
 """Minimum time in seconds between two attempts."""
 
+NO_KEY: Final = (
+    "no application key: give one with --client; "
+    "`acoustid keys create --application NAME` creates one"
+)
+
 Form = Sequence[tuple[str, str]]
 
 
@@ -136,14 +141,14 @@ def connect(
     """
     if server is not None:
         if application is None:
-            raise StackError("no application key: give one with --client")
+            raise StackError(NO_KEY)
         return Client(server, application, user)
     stack = choose_stack(data_dir)
     address = _web_service(stack)
     demo = _demo_keys(stack) if application is None or user is None else None
     key = application or (demo.client if demo else None)
     if key is None:
-        raise StackError("no application key: give one with --client")
+        raise StackError(NO_KEY)
     return Client(address, key, user or (demo.user if demo else None))
 
 

@@ -1,14 +1,13 @@
 """``acoustid lookup``: looks up one fingerprint or a file of fingerprints."""
 
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import click
-from tqdm import tqdm
 
 from cli.commands.client import http_client as web
 from cli.commands.client.audio_seconds import AUDIO_SECONDS
@@ -17,7 +16,12 @@ from cli.commands.client.lines.batches import Answer, cut_batches, post_batch
 from cli.commands.client.lines.entry import Entry, Item, lookup_pairs
 from cli.commands.client.lines.input import STANDARD_INPUT, find_input, no_such_input
 from cli.commands.client.lines.json_line import read_entries
-from cli.commands.client.messages import printable, tell_refused
+from cli.commands.client.messages import (
+    print_result,
+    printable,
+    progress_bar,
+    tell_refused,
+)
 from cli.commands.client.recording_names import artist_of
 from cli.errors import StackError
 from cli.exit_status import ExitStatus
@@ -88,7 +92,7 @@ def _look_up_file(client: Client, path: Path | None, meta: str, *, as_json: bool
     refused = count = 0
     for found in look_up_all(client, read_entries(path), meta):
         count += 1
-        click.echo(_as_json(found) if as_json else summary(found))
+        print_result(_as_json(found) if as_json else summary(found))
         if found.results is None:
             refused += 1
             tell_refused(found.item.name, found.reason)
@@ -122,9 +126,11 @@ def look_up_all(client: Client, items: Iterable[Item], meta: str) -> Iterator[Li
         StackError: the server refuses a request as a whole, or is unreachable.
     """
     common = [("meta", meta), ("batch", "1")]
-    is_shown = sys.stdout.isatty()  # the results show the progress
-    with tqdm(unit=" lookups", disable=True if is_shown else None) as bar:
-        for batch in cut_batches(items, lookup_pairs, BATCH):
+    with (
+        progress_bar("lookups") as bar,
+        closing(cut_batches(items, lookup_pairs, BATCH)) as batches,
+    ):
+        for batch in batches:
             for answer in post_batch(client, "/v2/lookup", common, batch):
                 yield from _line_results(answer)
                 bar.update(len(answer.items))
@@ -171,8 +177,10 @@ def _as_json(found: LineResult) -> str:
 def summary(found: LineResult) -> str:
     """Return one line of text with the best result of a line."""
     fields = found.item.fields if isinstance(found.item, Entry) else {}
-    name = fields.get("id") or fields.get("track")
-    if not name:
+    name = next(
+        (fields[each] for each in ("id", "track") if fields.get(each) not in (None, "")), None
+    )
+    if name is None:
         fingerprint = fields.get("fingerprint")
         name = f"{fingerprint[:16]}…" if isinstance(fingerprint, str) else found.item.name
     return f"{printable(name)}\t{'refused' if found.results is None else _best(found.results)}"

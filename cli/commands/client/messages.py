@@ -1,13 +1,28 @@
 """Messages of the client commands on standard error, beside a progress bar."""
 
 import sys
+from typing import NoReturn
 
+import click
 from tqdm import tqdm
+
+
+def progress_bar(unit: str, *, total: int | None = None, initial: int = 0) -> "tqdm[NoReturn]":
+    """Return a progress bar on standard error, which shows nothing if that is no terminal."""
+    is_hidden = sys.stderr is None or not sys.stderr.isatty()
+    return tqdm(total=total, initial=initial, unit=f" {unit}", disable=is_hidden)
+
+
+def print_result(text: str) -> None:
+    """Print a line to standard output, above the progress bar if there is one."""
+    with tqdm.external_write_mode(file=sys.stdout):
+        click.echo(text)
 
 
 def tell(text: str) -> None:
     """Print a line to standard error, above the progress bar if there is one."""
-    tqdm.write(text, file=sys.stderr)
+    if sys.stderr is not None:  # it is None if the command was started with a closed one
+        tqdm.write(text, file=sys.stderr)
 
 
 def tell_refused(name: str, reason: str) -> None:

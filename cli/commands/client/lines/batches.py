@@ -1,7 +1,7 @@
 """Cuts entries into batches, and sends each one as one request."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -109,10 +109,11 @@ def _size(form: Pairs) -> int:
 
 def cut_batches(
     items: Iterable[Item], pairs_of: Callable[[Entry], Pairs], count: int
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Yield batches of at most `count` entries to send, which fit into one request.
 
-    A thread reads the entries, so a batch that is not full is sent after `PATIENCE`.
+    A thread reads the entries, so a batch that is not full is sent after `PATIENCE`. It stops when
+    the generator is closed.
 
     Args:
         items: the entries, in ascending order of their positions. An exception of the iterator is

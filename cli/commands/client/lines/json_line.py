@@ -13,7 +13,7 @@ from cli.errors import StackError
 MAX_DIGITS: Final = 400
 """The maximum number of digits of an integer. Python refuses to convert more than 4300."""
 
-GIVE_UP_AFTER: Final = 1000
+GIVE_UP_AFTER: Final = 100
 """A file of which this number of lines, from its start, has no JSON object is another kind."""
 
 

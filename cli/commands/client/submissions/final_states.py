@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import click
-from tqdm import tqdm
 
 from cli.commands.client.http_client import Client, list_of, number_of
-from cli.commands.client.messages import printable, tell
+from cli.commands.client.messages import printable, progress_bar, tell
 from cli.errors import StackError
 
 BATCH: Final = 50  # submissions in one request
@@ -49,7 +48,7 @@ def wait_for(client: Client, submissions: Mapping[int, str]) -> dict[int, FinalS
     """
     final: dict[int, FinalState] = {}
     try:
-        with tqdm(total=len(submissions), unit=" final", disable=None) as bar:
+        with progress_bar("final", total=len(submissions)) as bar:
             for number, found in _polled(client, submissions):
                 final[number] = found
                 bar.update()

@@ -2,14 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from typing import Final
-
-from tqdm import tqdm
 
 from cli.commands.client.http_client import Client, index_of, list_of, number_of
 from cli.commands.client.lines.batches import Answer, cut_batches, post_batch
 from cli.commands.client.lines.entry import Item, submission_pairs
-from cli.commands.client.messages import tell, tell_refused
+from cli.commands.client.messages import progress_bar, tell, tell_refused
 from cli.commands.client.submissions.journal import Journal
 
 BATCH: Final = 50  # entries in one request
@@ -33,14 +32,19 @@ def submit_entries(client: Client, items: Iterable[Item], journal: Journal) -> N
             that of the journal.
     """
     common = [("user", client.user or "")]
+    began_after = journal.position
     try:
-        with tqdm(initial=journal.accepted, unit=" accepted", disable=None) as bar:
-            for batch in cut_batches(items, submission_pairs, BATCH):
+        with (
+            progress_bar("accepted", initial=journal.accepted) as bar,
+            closing(cut_batches(items, submission_pairs, BATCH)) as batches,
+        ):
+            for batch in batches:
                 for answer in post_batch(client, "/v2/submit", common, batch):
                     bar.update(_record(answer, journal))
         journal.check_replayed()
     except BaseException:  # Ctrl-C as well
-        tell(journal.summary())
+        if journal.position > began_after:
+            tell(journal.summary())
         raise
 
 

@@ -92,7 +92,7 @@ def test_the_input_is_closed_if_its_reader_stops() -> None:
 
     batches = cut_batches(endless(), submission_pairs, 2)
     next(batches)
-    batches.close()  # type: ignore[attr-defined]
+    batches.close()
     assert closed.wait(20)
 
 
