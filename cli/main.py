@@ -11,7 +11,8 @@ from typing import Final
 
 import click
 
-from cli.errors import StackError
+from cli.error_messages import OPTION, VARIABLE, explained_errors
+from cli.terminal import prepare_output
 
 SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
@@ -69,24 +70,15 @@ class LazyGroup(click.Group):
         self._sections = sections
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command. An unreachable server is an error with a text, not a traceback.
+        """Run a command. Each error of it becomes one message.
 
         Raises:
-            StackError: a server is unreachable.
+            StackError: the command failed.
+            Interrupted: Ctrl-C ended it.
         """
-        try:
+        prepare_output(ctx)
+        with explained_errors(shows_traceback=bool(ctx.params.get("traceback"))):
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except Exception as error:
-            from pipeline.runtime.connection_errors import (  # noqa: PLC0415 - the import is slow
-                explain_unreachable,
-            )
-
-            reason = explain_unreachable(error)
-            if reason is None:
-                raise
-            raise StackError(reason) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the sections."""
@@ -118,10 +110,16 @@ class LazyGroup(click.Group):
                 )
 
 
-@click.group(cls=LazyGroup, sections=SECTIONS)
+@click.group(
+    cls=LazyGroup,
+    sections=SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="acoustid-pipeline")
-def main() -> None:
+@click.option(OPTION, is_flag=True, envvar=VARIABLE, help="Print the traceback of an error too.")
+def main(*, traceback: bool) -> None:
     """Run and use your own AcoustID server."""
+    del traceback  # `LazyGroup.invoke` reads it
 
 
 if __name__ == "__main__":

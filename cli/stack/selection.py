@@ -6,6 +6,7 @@ so they find the same stack, and say in the same words that there is none.
 """
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,21 +54,28 @@ class ChosenStack:
         """
         return read_settings(self.config, self.environ)
 
+    def directory(self) -> DataDir:
+        """Return the data directory of the stack, which need not run.
+
+        Raises:
+            NoStackError: `acoustid up` did not start it.
+        """
+        if self.data is None:
+            raise NoStackError("the settings are of no stack of `acoustid up`: give --data-dir")
+        return self.data
+
     def running(self) -> RunState:
         """Return the processes of the stack.
 
         Raises:
             NoStackError: it does not run, or `acoustid up` did not start it.
         """
-        if self.data is None:
-            raise NoStackError(
-                f"{CONFIG_VARIABLE} names no stack of `acoustid up`: give --data-dir"
-            )
-        state = RunState.load(self.data) if self.data.is_locked() else None
+        data = self.directory()
+        state = RunState.load(data) if data.is_locked() else None
         if state is None:
             raise NoStackError(
-                f"the stack in {self.data.root} does not run: "
-                f"start it with `acoustid up --data-dir {self.data.root}`"
+                f"the stack in {data.root} does not run: "
+                f"start it with `acoustid up --data-dir {shlex.quote(str(data.root))}`"
             )
         return state
 
@@ -88,16 +96,28 @@ def choose_stack(data_dir: Path, environ: Mapping[str, str] = os.environ) -> Cho
     named = environ.get(CONFIG_VARIABLE)
     if named and not is_given:
         folder = DataDir.at(Path(named).parent)
-        is_effective = Path(named).name == folder.config.name and folder.record.exists()
-        return ChosenStack(folder if is_effective else None, Path(named), environ)
+        if Path(named).name == folder.config.name and folder.record.exists():
+            return ChosenStack(folder, Path(named), environ)
+        # It may be the user's file, with which `acoustid up` runs here.
+        return ChosenStack(data if data.config.exists() else None, Path(named), environ)
     if data.config.exists():
         return ChosenStack(data, data.config, environ)
     if not is_given and read_settings(None, environ).sources:
         return ChosenStack(None, None, environ)
     raise NoStackError(
         f"no stack is in {data.root}: start one with `acoustid up`, or name one with --data-dir "
-        f"or {CONFIG_VARIABLE}"
+        f"or {CONFIG_VARIABLE}{_others()}"
     )
+
+
+def _others() -> str:
+    """Return a text that names the stacks of this user elsewhere; empty if there are none."""
+    from cli.stack.processes.running_stacks import (  # noqa: PLC0415 - psutil is slow to import
+        find_running_stacks,
+    )
+
+    found = find_running_stacks()
+    return f". Stacks run in {', '.join(map(str, found))}" if found else ""
 
 
 def settings_for_command(data_dir: Path) -> Settings:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from cli.error_messages import explain_database
 from cli.errors import StackError
 from cli.stack.selection import settings_for_command
 from pipeline.catalog.edits.errors import EditRefusedError
@@ -31,8 +32,7 @@ def open_databases(data_dir: Path, component: str) -> Iterator[Databases]:
     except (MergeRefusedError, EditRefusedError) as error:
         raise StackError(str(error)) from error
     except sa.exc.DBAPIError as error:
-        reason = str(error.orig).partition("\n")[0]
-        raise StackError(f"a database failed: {reason}; run the command again") from error
+        raise StackError(f"a database failed: {explain_database(error)}") from error
     finally:
         databases.dispose()
 
