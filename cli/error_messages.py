@@ -41,6 +41,7 @@ EXPLAINED: Final = (
     ("pipeline.settings.load", "ConfigError"),
     ("pipeline.storage.errors", "StorageError"),
     ("psutil", "Error"),
+    ("tasks.flower.password_file", "PasswordFileError"),
 )
 """Module and name of each class of errors whose text is the message."""
 

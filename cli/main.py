@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from cli.error_messages import OPTION, VARIABLE, explained_errors
 from cli.terminal import prepare_output
@@ -21,10 +22,13 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "down": "cli.commands.service.down:down",
             "restart": "cli.commands.service.restart:restart",
             "status": "cli.commands.service.status:status",
+            "logs": "cli.commands.service.logs:logs",
+            "open": "cli.commands.service.open:open_page",
             "serve": "cli.commands.service.serve:serve",
             "maintenance": "cli.commands.service.maintenance:maintenance",
             "migrate": "cli.commands.service.migrate:migrate",
             "config": "cli.commands.service.config:config",
+            "completion": "cli.commands.service.completion:completion",
             "ready": "cli.commands.service.ready:ready",
         },
         "Use a server": {
@@ -54,6 +58,9 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {name: where for commands in SECTIONS.values() for name, where in commands.items()}
 )
 """The ``module:attribute`` of each command by its name."""
+
+HIDDEN: Final = frozenset({"ready"})
+"""The commands that are not listed."""
 
 
 class LazyGroup(click.Group):
@@ -94,6 +101,12 @@ class LazyGroup(click.Group):
                 command: click.Command = getattr(import_module(module), attribute)
                 return command
         return None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the names of commands and options that start with a text; import no command."""
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in names if name not in HIDDEN] + options
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with their short help, one list for each section."""

@@ -150,6 +150,8 @@ def stats(data_dir: Path) -> None:
     """
     settings = settings_for_command(data_dir).fingerprint_index
     _print_location(settings)
+    if settings.protocol != "http":
+        require_files(settings.path, SUFFIX, "index", "[fingerprint_index] path")
     try:
         with open_index(settings) as index:
             found = asdict(index.stats())

@@ -88,6 +88,7 @@ def stats(data_dir: Path) -> None:
     """Print the size of the fingerprint store as JSON."""
     settings = settings_for_command(data_dir).fingerprint_store
     _print_location(settings)
+    require_files(settings.path, SUFFIX, "fingerprint store", "[fingerprint_store] path")
     try:
         found = open_store(settings.path).stats()
     except FingerprintStoreError as error:

@@ -1,5 +1,6 @@
 """``acoustid migrate``: prepares the databases for this release."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -19,8 +20,9 @@ from cli.stack.selection import settings_for_command
 def migrate(report: Path | None, data_dir: Path) -> None:
     """Create and migrate the databases. Create demo keys if they are enabled."""
     settings = settings_for_command(data_dir)
-    click.echo(f"index: {settings.fingerprint_index.location()}")
-    click.echo(f"fingerprint store: {settings.fingerprint_store.location()}")
-    prepared = prepare(settings, click.echo)
+    progress = partial(click.echo, err=True)
+    progress(f"index: {settings.fingerprint_index.location()}")
+    progress(f"fingerprint store: {settings.fingerprint_store.location()}")
+    prepared = prepare(settings, progress)
     if report:
         prepared.save(report)
