@@ -121,8 +121,9 @@ class LogReader:
 
     def _line(self, line: bytes) -> LogLine:
         text = line.decode(errors="replace").rstrip("\r")
-        shown = "".join(each if each.isprintable() or each == "\t" else "?" for each in text)
-        return LogLine(self.role, shown)
+        if not text.isprintable():
+            text = "".join(each if each.isprintable() or each == "\t" else "?" for each in text)
+        return LogLine(self.role, text)
 
 
 def time_of(line: bytes, written: datetime) -> datetime | None:
