@@ -7,6 +7,7 @@ module of the class was imported. So this module imports neither SQLAlchemy nor 
 import http.client
 import json
 import os
+import select
 import subprocess
 import sys
 import traceback
@@ -227,8 +228,11 @@ def _is(error: object, module: str, name: str) -> bool:
 
 
 def _is_output_closed() -> bool:
+    """Return whether the reader of standard output has ended."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return True
-    return False
+        output = sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):  # it is no file
+        return False
+    poll = select.poll()
+    poll.register(output, 0)
+    return bool(poll.poll(0))

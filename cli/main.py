@@ -87,6 +87,12 @@ class LazyGroup(click.Group):
         with explained_errors(shows_traceback=bool(ctx.params.get("traceback"))):
             return super().invoke(ctx)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the names of commands and options that start with a text; import no command."""
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in names if name not in HIDDEN] + options
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the sections."""
         del ctx
@@ -101,12 +107,6 @@ class LazyGroup(click.Group):
                 command: click.Command = getattr(import_module(module), attribute)
                 return command
         return None
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Return the names of commands and options that start with a text; import no command."""
-        options = click.Command.shell_complete(self, ctx, incomplete)
-        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
-        return [CompletionItem(name) for name in names if name not in HIDDEN] + options
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with their short help, one list for each section."""

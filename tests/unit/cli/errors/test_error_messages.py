@@ -1,7 +1,7 @@
 """The messages and exit statuses of errors, whichever command raises them."""
 
-import io
 import json
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -103,16 +103,15 @@ def test_a_closed_output_ends_quietly(fails: RunFailing, monkeypatch: pytest.Mon
     result = fails(BrokenPipeError(32, "Broken pipe"))
     assert "Broken pipe" in result.stderr
 
-    class ClosedOutput(io.StringIO):
-        def flush(self) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as output:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr(sys, "stdout", output)
+        with (
+            pytest.raises(BrokenPipeError),
+            error_messages.explained_errors(shows_traceback=False),
+        ):
             raise BrokenPipeError(32, "Broken pipe")
-
-    monkeypatch.setattr(sys, "stdout", ClosedOutput())
-    with (
-        pytest.raises(BrokenPipeError),
-        error_messages.explained_errors(shows_traceback=False),
-    ):
-        raise BrokenPipeError(32, "Broken pipe")
 
 
 @pytest.mark.parametrize(("module", "name"), error_messages.EXPLAINED)

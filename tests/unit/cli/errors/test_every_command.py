@@ -113,8 +113,8 @@ def test_with_a_wrong_data_directory(run: RunMain, folder: Path) -> None:
             if needs_stack(name):
                 assert result.exit_code == ExitStatus.NO_STACK, (name, result.output)
                 assert str(wrong) in result.stderr, name
-        for wrong in (folder / "file", "x" * 5000, "\udcff"):
-            result = run(safe_line(name, folder, data_dir=str(wrong)))
+        for text in (str(folder / "file"), "x" * 5000, "\udcff"):
+            result = run(safe_line(name, folder, data_dir=text))
             assert result.exit_code or name == "down", (name, result.output)
 
 
