@@ -51,13 +51,18 @@ class CheckedGroup(click.Group):
         """Write the names and short helps of the commands. A long one continues below."""
         named = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         rows = [
-            (name, command.get_short_help_str(_NO_LIMIT))
+            (name, short_help(command))
             for name, command in named
             if command is not None and not command.hidden
         ]
         if rows:
             with formatter.section("Commands"):
                 formatter.write_dl(rows)
+
+
+def short_help(command: click.Command) -> str:
+    """Return the first sentence of the help of a command. It is not cut."""
+    return command.get_short_help_str(_NO_LIMIT)
 
 
 def parse_id(text: str) -> int | None:

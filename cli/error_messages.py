@@ -1,22 +1,17 @@
 """Turns every error of a command into one message. No other module does this for all commands.
 
 Most classes are looked up in `sys.modules`: an error of a class cannot have been raised before the
-module of the class was imported. So this module imports neither SQLAlchemy nor redis-py.
+module of the class was imported. So this module, which each command loads, imports next to nothing.
 """
 
-import http.client
-import json
 import os
 import select
-import subprocess
 import sys
-import traceback
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Final
-from urllib.error import URLError
+from typing import Final
 
 import click
 
@@ -70,6 +65,8 @@ def explained_errors(*, shows_traceback: bool) -> Iterator[None]:
         raise
     except (Exception, KeyboardInterrupt) as error:
         if shows_traceback:
+            import traceback  # noqa: PLC0415 - only on request
+
             traceback.print_exc()
         shown = _shown(error)
         if shown is error:
@@ -161,8 +158,8 @@ def _explain_input(error: BaseException) -> str | None:
             return f"a text is not valid {error.encoding.upper()}: {error.reason}"
         case UnicodeError():
             return f"a text or a name is not valid: {error}"
-        case json.JSONDecodeError():
-            return f"not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+        case ValueError() if _is(error, "json", "JSONDecodeError"):
+            return f"not valid JSON: {error}"
         case EOFError() | zlib.error():
             return f"a file is cut or damaged: {error}"
         case RecursionError():
@@ -171,22 +168,19 @@ def _explain_input(error: BaseException) -> str | None:
 
 
 def _explain_system(error: BaseException) -> str | None:
-    match error:
-        case OSError():
-            return _explain_os_error(error)
-        case http.client.HTTPException():
-            return f"HTTP failed: {_text_of(error)}"
-        case subprocess.TimeoutExpired():
-            return f"{_program(error.cmd)} did not end within {error.timeout:.0f} s"
-        case subprocess.CalledProcessError():
-            return f"{_program(error.cmd)} failed with exit status {error.returncode}"
-        case MemoryError():
-            return "there is not enough memory"
-    return None
+    if isinstance(error, OSError):
+        return _explain_os_error(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    if _is(error, "http.client", "HTTPException"):
+        return f"HTTP failed: {_text_of(error)}"
+    # Its text is that of its command, which may be long, and how it ended.
+    return _text_of(error) if _is(error, "subprocess", "SubprocessError") else None
 
 
 def _explain_os_error(error: OSError) -> str:
-    reason = error.strerror or _text_of(error.reason if isinstance(error, URLError) else error)
+    # An error of urllib has a reason.
+    reason = error.strerror or _text_of(getattr(error, "reason", error))
     names = [
         os.fsdecode(name)
         for name in (error.filename, error.filename2)
@@ -209,16 +203,15 @@ def _unexpected(error: BaseException) -> str:
 
 
 def _place(trace: TracebackType | None) -> str:
-    frames = traceback.extract_tb(trace)
-    return f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
 
 
 def _text_of(reason: object) -> str:
     return str(reason) or type(reason).__name__
-
-
-def _program(command: Any) -> str:  # noqa: ANN401 - as in `subprocess`
-    return str(command if isinstance(command, str | bytes) else command[0])
 
 
 def _is(error: object, module: str, name: str) -> bool:

@@ -45,7 +45,7 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> RunFailing:
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "not valid UTF-8"),
         (
             json.JSONDecodeError("Expecting value", "[1,", 3),
-            "not valid JSON: Expecting value (line",
+            "not valid JSON: Expecting value: line 1",
         ),
         (EOFError("Compressed file ended"), "a file is cut or damaged: Compressed file ended"),
         (ConfigError(["[redis] prot: unknown"]), "[redis] prot: unknown"),
