@@ -70,12 +70,15 @@ class ChosenStack:
         Raises:
             NoStackError: it does not run, or `acoustid up` did not start it.
         """
-        data = self.directory()
-        state = RunState.load(data) if data.is_locked() else None
+        if self.data is None:
+            raise NoStackError(
+                f"{CONFIG_VARIABLE} names no stack of `acoustid up`: give --data-dir"
+            )
+        state = RunState.load(self.data) if self.data.is_locked() else None
         if state is None:
             raise NoStackError(
-                f"the stack in {data.root} does not run: "
-                f"start it with `acoustid up --data-dir {shlex.quote(str(data.root))}`"
+                f"the stack in {self.data.root} does not run: "
+                f"start it with `acoustid up --data-dir {shlex.quote(str(self.data.root))}`"
             )
         return state
 
@@ -96,10 +99,8 @@ def choose_stack(data_dir: Path, environ: Mapping[str, str] = os.environ) -> Cho
     named = environ.get(CONFIG_VARIABLE)
     if named and not is_given:
         folder = DataDir.at(Path(named).parent)
-        if Path(named).name == folder.config.name and folder.record.exists():
-            return ChosenStack(folder, Path(named), environ)
-        # It may be the user's file, with which `acoustid up` runs here.
-        return ChosenStack(data if data.config.exists() else None, Path(named), environ)
+        is_effective = Path(named).name == folder.config.name and folder.record.exists()
+        return ChosenStack(folder if is_effective else None, Path(named), environ)
     if data.config.exists():
         return ChosenStack(data, data.config, environ)
     if not is_given and read_settings(None, environ).sources:
@@ -110,16 +111,6 @@ def choose_stack(data_dir: Path, environ: Mapping[str, str] = os.environ) -> Cho
     )
 
 
-def _others() -> str:
-    """Return a text that names the stacks of this user elsewhere; empty if there are none."""
-    from cli.stack.processes.running_stacks import (  # noqa: PLC0415 - psutil is slow to import
-        find_running_stacks,
-    )
-
-    found = find_running_stacks()
-    return f". Stacks run in {', '.join(map(str, found))}" if found else ""
-
-
 def settings_for_command(data_dir: Path) -> Settings:
     """Return the settings of the stack that a command uses.
 
@@ -128,3 +119,29 @@ def settings_for_command(data_dir: Path) -> Settings:
         NoStackError: there is no stack.
     """
     return choose_stack(data_dir).settings()
+
+
+def choose_own_stack(data_dir: Path) -> ChosenStack:
+    """Return the stack of a command that uses processes and files, not only settings.
+
+    If ``ACOUSTID_CONFIG`` names no stack, it may be the user's file, with which `acoustid up` runs
+    in the data directory.
+
+    Raises:
+        NoStackError: there is no stack.
+    """
+    chosen = choose_stack(data_dir)
+    data = DataDir.at(data_dir)
+    if chosen.data is None and data.config.exists():
+        return ChosenStack(data, data.config, chosen.environ)
+    return chosen
+
+
+def _others() -> str:
+    """Return a text that names the stacks of this user elsewhere; empty if there are none."""
+    from cli.stack.processes.running_stacks import (  # noqa: PLC0415 - psutil is slow to import
+        find_running_stacks,
+    )
+
+    found = find_running_stacks()
+    return f". Stacks run in {', '.join(map(str, found))}" if found else ""

@@ -12,7 +12,6 @@ from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import read_settings
 from cli.stack.processes.stopping import Escalation, stop_process
 from cli.stack.run_state import RunState, stop_strays
-from cli.stack.selection import NoStackError, choose_stack
 
 STOP_TIME = 120.0
 """Maximum time in seconds for a stack to stop, in addition to the drain time of its front end."""
@@ -22,7 +21,7 @@ STOP_TIME = 120.0
 @data_directory.option
 def down(data_dir: Path) -> None:
     """Stop a stack after its running tasks have finished."""
-    data = _chosen(data_dir)
+    data = DataDir.at(data_dir)
     state = RunState.load(data)
     supervisor = state.supervisor.find() if state and data.is_locked() else None
     if supervisor:
@@ -33,13 +32,6 @@ def down(data_dir: Path) -> None:
         click.echo(f"The stack on {data.root} has stopped.")
     else:
         click.echo(f"No stack runs on {data.root}.")
-
-
-def _chosen(data_dir: Path) -> DataDir:
-    """Return the directory of the stack to stop. Its first start may have been interrupted."""
-    with suppress(NoStackError):
-        return choose_stack(data_dir).data or DataDir.at(data_dir)
-    return DataDir.at(data_dir)
 
 
 def stop_signals(data: DataDir) -> Escalation:

@@ -13,7 +13,7 @@ from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
 from cli.stack.logs.log_reader import SUFFIX, LogLine, LogReader
-from cli.stack.selection import NoStackError, choose_stack
+from cli.stack.selection import NoStackError, choose_own_stack
 
 POLL: Final = 0.2  # seconds
 COLOURS: Final = ("cyan", "yellow", "green", "magenta", "blue", "bright_red")
@@ -64,7 +64,7 @@ def logs(*, roles: tuple[str, ...], follow: bool, lines: int, data_dir: Path) ->
 def _folder(data_dir: Path) -> Path:
     """Return the directory of the logs. A first start that failed has logs and no stack."""
     try:
-        data = choose_stack(data_dir).directory()
+        data = choose_own_stack(data_dir).directory()
     except NoStackError:
         data = DataDir.at(data_dir)
         if not log_names(data.log("").parent):

@@ -11,7 +11,7 @@ from cli.argument_checks import CheckedCommand
 from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.run_state import RunState
-from cli.stack.selection import choose_stack
+from cli.stack.selection import choose_own_stack
 from cli.stack.servers.ports import web_address
 
 PAGES: Final = ("api", "docs", "flower")
@@ -25,7 +25,7 @@ PAGES: Final = ("api", "docs", "flower")
 @data_directory.option
 def open_page(*, page: str | None, browser: bool, data_dir: Path) -> None:
     """Print the addresses of the API, its documentation and Flower, or that of one PAGE."""
-    found = addresses(choose_stack(data_dir).running())
+    found = addresses(choose_own_stack(data_dir).running())
     if page is not None and page not in found:
         raise StackError(f"the stack runs without {page}")
     if page is not None:

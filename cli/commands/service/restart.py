@@ -9,7 +9,7 @@ from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
 from cli.stack.run_state import RunState
-from cli.stack.selection import NoStackError, choose_stack
+from cli.stack.selection import NoStackError, choose_own_stack
 from cli.stack.supervisor import RESTART_SIGNAL
 
 TIMEOUT = 90.0
@@ -24,7 +24,7 @@ def restart(data_dir: Path) -> None:
     The new process runs the installed code with the settings of `acoustid up`. The workers are not
     restarted.
     """
-    stack = choose_stack(data_dir)
+    stack = choose_own_stack(data_dir)
     data, before = stack.directory(), stack.running()
     supervisor = before.supervisor.find()
     if supervisor is None or not before.ready:

@@ -41,7 +41,7 @@ def test_without_a_terminal_no_browser_opens(monkeypatch: pytest.MonkeyPatch) ->
             return RunState(SELF, (API,))
 
     opened: list[str] = []
-    monkeypatch.setattr(open_command, "choose_stack", lambda _path: Chosen())
+    monkeypatch.setattr(open_command, "choose_own_stack", lambda _path: Chosen())
     monkeypatch.setattr(webbrowser, "open", opened.append)
     result = CliRunner().invoke(open_command.open_page, ["api", "--browser"])
     assert (result.exit_code, result.stdout) == (0, "http://127.0.0.1:5000\n")
