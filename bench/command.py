@@ -13,9 +13,10 @@ from bench.plots import lookup_plot
 from bench.stages import stages
 from bench.submit.command import submit
 from bench.turns.command import turns
+from cli.argument_checks import CheckedGroup
 
 
-@click.group()
+@click.group(cls=CheckedGroup)
 def bench() -> None:
     """Measure this software on this machine. Print the figures as JSON."""
 

@@ -17,6 +17,7 @@ import click
 import numpy as np
 
 from bench.options import output_option, write_report
+from cli.argument_checks import CheckedCommand
 from pipeline.fingerprint import codec
 from pipeline.fingerprint.compare import compare2, compare2_batch, compare2_within
 from pipeline.fingerprint.distinct import count_distinct_batch
@@ -104,7 +105,7 @@ def measure_compare(words: list[Words]) -> dict[str, float]:
     }
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @output_option
 def fingerprint(output: Path | None) -> None:
     """Measure the fingerprint functions, in µs of CPU per fingerprint or pair."""

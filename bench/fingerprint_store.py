@@ -22,6 +22,7 @@ from bench.lookup.queries import QuerySource
 from bench.measuring import Stopwatch, drop_page_cache
 from bench.options import progress
 from bench.stack.plan import Plan, plan_options
+from cli.argument_checks import CheckedCommand
 from pipeline.catalog.fingerprint.fingerprints import CandidateFingerprint
 from pipeline.fingerprint.compare import compare2_batch
 from pipeline.fingerprint.query import extract_query
@@ -153,7 +154,7 @@ def measure(settings: Settings, source: QuerySource) -> dict[str, Any]:
         databases.dispose()
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @plan_options
 def fingerprint_store(*, plan: Plan) -> None:
     """Compare candidates from database rows with candidates from the store."""

@@ -82,9 +82,25 @@ def read_settings_options(
     return found
 
 
+def check_folder(
+    _context: click.Context, _parameter: click.Parameter, path: Path | None
+) -> Path | None:
+    """Return the path of a file to write, whose folder exists.
+
+    A benchmark of an hour must not fail when it writes its report.
+
+    Raises:
+        click.BadParameter: the folder does not exist.
+    """
+    if path is not None and not path.parent.is_dir():
+        raise click.BadParameter(f"{path.parent} is no directory")
+    return path
+
+
 output_option: Final = click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    callback=check_folder,
     help="File for the report.  [default: standard output]",
 )
 meta_option: Final = click.option(

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import click
 
+from bench.options import check_folder
+from cli.argument_checks import CheckedCommand
 from cli.errors import StackError
 
 Series = dict[str, tuple[str, ...]]
@@ -69,7 +71,7 @@ def value_at(figures: dict[str, Any], keys: Sequence[str]) -> float:
     return float(found)
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @click.argument(
     "reports", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
 )
@@ -77,12 +79,31 @@ def value_at(figures: dict[str, Any], keys: Sequence[str]) -> float:
     "--output",
     required=True,
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    callback=check_folder,
     help="Image file, such as docs/lookup-rates.png.",
 )
 def lookup_plot(*, reports: Sequence[Path], output: Path) -> None:
     """Draw rates and latencies of REPORTS against connections, one line per report."""
     require_plotting()
-    plot_lookups([json.loads(report.read_bytes()) for report in reports], output)
+    plot_lookups([read_lookup_report(report) for report in reports], output)
+
+
+def read_lookup_report(path: Path) -> dict[str, Any]:
+    """Read a report of `acoustid bench lookup`.
+
+    Raises:
+        StackError: the file is none.
+    """
+    try:
+        report: dict[str, Any] = json.loads(path.read_bytes())
+        int(report["catalogue"]["fingerprints"])
+        for window in report["windows"]:
+            int(window["connections"])
+            for keys in LOOKUP_PANELS.values():
+                value_at(window, keys)
+    except (ValueError, KeyError, TypeError) as error:
+        raise StackError(f"{path} is no report of `acoustid bench lookup`") from error
+    return report
 
 
 def plot_lookups(reports: Sequence[dict[str, Any]], path: Path) -> None:

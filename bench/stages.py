@@ -20,6 +20,7 @@ from bench.measuring import Stopwatch
 from bench.options import connections_option, meta_option, progress, seconds_option
 from bench.stack.launch import LoadedStack
 from bench.stack.plan import Plan, plan_options
+from cli.argument_checks import CheckedCommand
 from cli.stack.data_directory import DataDir
 from pipeline.fingerprint.codec import compress
 from pipeline.fingerprint_store import open_store
@@ -39,7 +40,7 @@ WARM_UP: Final = 3
 FUSE: Final = "ACOUSTID_CELERY_FUSE_LOOKUP_STAGES"
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @plan_options
 @connections_option("1,32,128")
 @seconds_option(10.0)

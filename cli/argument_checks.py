@@ -12,6 +12,9 @@ import click
 LARGEST: Final = 2**31 - 1
 """The largest id in the databases, and the largest number of rows."""
 
+_NO_LIMIT: Final = 1000
+"""A number of characters that no short help reaches."""
+
 _ID: Final = re.compile(r"0*[0-9]{1,10}", re.ASCII)
 
 
@@ -40,9 +43,26 @@ class CheckedCommand(click.Command):
 
 
 class CheckedGroup(click.Group):
-    """A group of checked commands."""
+    """A group of checked commands, whose list has full sentences."""
 
     command_class = CheckedCommand
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the names and short helps of the commands. A long one continues below."""
+        named = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [
+            (name, short_help(command))
+            for name, command in named
+            if command is not None and not command.hidden
+        ]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+
+def short_help(command: click.Command) -> str:
+    """Return the first sentence of the help of a command. It is not cut."""
+    return command.get_short_help_str(_NO_LIMIT)
 
 
 def parse_id(text: str) -> int | None:

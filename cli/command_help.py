@@ -15,10 +15,13 @@ COMMAND_HELP: Final[Mapping[str, str]] = MappingProxyType(
         "down": "Stop a stack after its running tasks have finished.",
         "restart": "Replace the front end without refusing a request.",
         "status": "Show processes, queues, submissions, index and last errors.",
+        "logs": "Print the logs of all roles of a stack, or of each ROLE.",
+        "open": "Print the addresses of the API, its documentation and Flower, or that of one PAGE.",
         "serve": "Run the web service in this process until Ctrl-C or SIGTERM.",
         "maintenance": "Refuse submissions while lookups go on, or show the state.",
         "migrate": "Create and migrate the databases. Create demo keys if they are enabled.",
         "config": "Show and check the configuration.",
+        "completion": "Print a script that completes commands and options in a SHELL.",
         "lookup": "Look up each line of a FILE, or one FINGERPRINT.",
         "identify": "Identify audio FILES by their fingerprints.",
         "submit": "Submit AUDIO files, each line of a FILE, or one FINGERPRINT.",
@@ -38,7 +41,10 @@ COMMAND_HELP: Final[Mapping[str, str]] = MappingProxyType(
 
 SUBCOMMAND_HELP: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
-        "config": {"check": "Print the effective settings, or all problems with them."},
+        "config": {
+            "check": "Print the effective settings, or all problems with them.",
+            "show": "Print each setting of the stack with the origin of its value. Secrets are masked.",
+        },
         "keys": {
             "list": "List applications, or the accounts of users. Keys are masked.",
             "show": "Describe an application or an account. Keys are masked without --reveal.",

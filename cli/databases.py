@@ -5,8 +5,14 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from cli.error_messages import explain_database, needs_migration
 from cli.errors import StackError
-from pipeline.runtime.databases import DatabaseName, Databases
+from pipeline.runtime.databases import (
+    DATABASE_UNREACHABLE,
+    DATABASE_UNUSABLE,
+    DatabaseName,
+    Databases,
+)
 from pipeline.settings.sections import Settings
 
 
@@ -22,16 +28,23 @@ def open_database(
         component: the name of the command, which PostgreSQL shows.
 
     Raises:
-        StackError: the database is unreachable or not migrated.
+        StackError: the database is unreachable or not migrated, or refuses a statement.
     """
     databases = Databases(settings, component=component)
     shown = databases.engine(name).url.database
     try:
         with databases.engine(name).begin() as connection:
             yield connection
-    except sa.exc.ProgrammingError as error:
-        raise StackError(f"database {shown} is not ready: run `acoustid migrate`") from error
-    except sa.exc.OperationalError as error:
-        raise StackError(f"database {shown} is unreachable: check that the stack runs") from error
+    except sa.exc.IntegrityError:  # the caller has a message
+        raise
+    except DATABASE_UNUSABLE as error:
+        reason = explain_database(error)
+        if needs_migration(error):
+            text = f"is not ready: run `acoustid migrate` ({reason})"
+        elif isinstance(error, DATABASE_UNREACHABLE):
+            text = f"is unreachable: check that the stack runs ({reason})"
+        else:
+            text = f"cannot be used: {reason}"
+        raise StackError(f"database {shown} {text}") from error
     finally:
         databases.dispose()

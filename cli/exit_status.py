@@ -19,7 +19,7 @@ class ExitStatus(IntEnum):
     """There is no stack, or it does not run. The LSB defines this value for service scripts."""
 
     PARTIAL = 4
-    """Some files or lines were refused; standard error names each one. The others are done."""
+    """Some files, lines or ids were refused; standard error names each. The others are done."""
 
     INTERRUPTED = 130
     """Ctrl-C ended the command."""

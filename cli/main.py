@@ -11,9 +11,11 @@ from types import MappingProxyType
 from typing import Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from cli.command_help import COMMAND_HELP, SUBCOMMAND_HELP
-from cli.errors import StackError
+from cli.error_messages import OPTION, VARIABLE, explained_errors
+from cli.terminal import prepare_output
 
 SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
@@ -22,10 +24,13 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "down": "cli.commands.service.down:down",
             "restart": "cli.commands.service.restart:restart",
             "status": "cli.commands.service.status:status",
+            "logs": "cli.commands.service.logs:logs",
+            "open": "cli.commands.service.open:open_page",
             "serve": "cli.commands.service.serve:serve",
             "maintenance": "cli.commands.service.maintenance:maintenance",
             "migrate": "cli.commands.service.migrate:migrate",
             "config": "cli.commands.service.config:config",
+            "completion": "cli.commands.service.completion:completion",
             "ready": "cli.commands.service.ready:ready",
         },
         "Use a server": {
@@ -56,6 +61,9 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The ``module:attribute`` of each command by its name."""
 
+HIDDEN: Final = frozenset({"ready"})
+"""The commands that are not listed."""
+
 
 class LazyGroup(click.Group):
     """A group that imports a command when it runs, and lists commands by section.
@@ -71,24 +79,21 @@ class LazyGroup(click.Group):
         self._sections = sections
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command. An unreachable server is an error with a text, not a traceback.
+        """Run a command. Each error of it becomes one message.
 
         Raises:
-            StackError: a server is unreachable.
+            StackError: the command failed.
+            Interrupted: Ctrl-C ended it.
         """
-        try:
+        prepare_output(ctx)
+        with explained_errors(shows_traceback=bool(ctx.params.get("traceback"))):
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except Exception as error:
-            from pipeline.runtime.connection_errors import (  # noqa: PLC0415 - the import is slow
-                explain_unreachable,
-            )
 
-            reason = explain_unreachable(error)
-            if reason is None:
-                raise
-            raise StackError(reason) from error
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the names of commands and options that start with a text; import no command."""
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in names if name not in HIDDEN] + options
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the sections."""
@@ -134,10 +139,16 @@ def _listed(name: str) -> click.Command:
     return click.Group(name, commands, help=text)
 
 
-@click.group(cls=LazyGroup, sections=SECTIONS)
+@click.group(
+    cls=LazyGroup,
+    sections=SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="acoustid-pipeline")
-def main() -> None:
+@click.option(OPTION, is_flag=True, envvar=VARIABLE, help="Print the traceback of an error too.")
+def main(*, traceback: bool) -> None:
     """Run and use your own AcoustID server."""
+    del traceback  # `LazyGroup.invoke` reads it
 
 
 if __name__ == "__main__":

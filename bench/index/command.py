@@ -15,15 +15,16 @@ from bench.index.model import Model
 from bench.index.search import measure_searches
 from bench.index.startup import measure_startup
 from bench.measuring import in_new_process
-from bench.options import NumberList, output_option, progress, write_report
+from bench.options import NumberList, check_folder, output_option, progress, write_report
 from bench.plots import plot_index, require_plotting
+from cli.argument_checks import CheckedCommand
 from cli.errors import StackError
 from pipeline.index import open_reader
 
 SWEEP: Final = "10000,100000,1000000,10000000"
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @click.option(
     "--documents",
     type=click.IntRange(1000),
@@ -48,6 +49,7 @@ SWEEP: Final = "10000,100000,1000000,10000000"
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    callback=check_folder,
     help="Draw the figures of all sizes into a file such as docs/index-cost.png.",
 )
 @output_option
@@ -75,7 +77,7 @@ def index(
     write_report("index", {"batch": batch, "sizes": figures} if sizes else figures[0], output)
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @click.option(
     "--kills",
     type=click.IntRange(1, 10_000),

@@ -12,11 +12,12 @@ from bench.lookup.wrk import find_wrk
 from bench.measuring import measure_steadiness
 from bench.options import NumberList, connections_option, meta_option, progress, seconds_option
 from bench.stack.plan import Plan, plan_options
+from cli.argument_checks import CheckedCommand
 
 CACHE: Final = "ACOUSTID_API_ANSWER_CACHE"
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @plan_options
 @connections_option("1,4,32,128")
 @seconds_option(10.0)

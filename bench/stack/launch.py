@@ -154,12 +154,16 @@ def check_content(data: DataDir, catalogue: BenchCatalogue) -> bool:
                 "delete it, or choose another --data-dir"
             ) from None
         return False
-    if held != _content(catalogue):
-        raise StackError(
-            f"{data.root} contains {held['fingerprints']} fingerprints of seed {held['seed']}: "
-            "give these numbers, or choose another --data-dir"
-        )
-    return True
+    except ValueError:
+        held = None
+    if held == _content(catalogue):
+        return True
+    if not isinstance(held, dict) or held.keys() != _content(catalogue).keys():
+        raise StackError(f"{data.root / CONTENT} is damaged: delete {data.root}")
+    raise StackError(
+        f"{data.root} contains {held['fingerprints']} fingerprints of seed {held['seed']}: "
+        "give these numbers, or choose another --data-dir"
+    )
 
 
 def _content(catalogue: BenchCatalogue) -> dict[str, int]:

@@ -27,6 +27,7 @@ from bench.submit.submissions import (
     read_outcomes,
     read_tracks,
 )
+from cli.argument_checks import CheckedCommand
 from cli.errors import StackError
 from pipeline.catalog.fingerprint import changelog
 from pipeline.following.open_index import open_index
@@ -37,7 +38,7 @@ PROGRESS_TIMEOUT: Final = 120.0  # seconds without progress
 MAX_WRONG: Final = 0.01  # share of submissions on a wrong track
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @plan_options
 @click.option(
     "--submissions",

@@ -88,7 +88,9 @@ class SubmissionSource:
         return SyntheticSubmission(form, -1 - number)
 
     def _known_recording(self, random: Random) -> SyntheticSubmission:
-        number = int(random.integers(self.catalogue.real, self.catalogue.fingerprints))
+        # The smallest catalogue has real fingerprints only.
+        first = self.catalogue.real if self.catalogue.fingerprints > self.catalogue.real else 0
+        number = int(random.integers(first, self.catalogue.fingerprints))
         query = self.catalogue.known(number, random)
         track = self.catalogue.track(number)
         form = {"fingerprint": encode(query.words), "duration": str(query.duration)}

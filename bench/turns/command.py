@@ -30,9 +30,10 @@ from bench.turns.variants import (
     read_switches,
     running_variants,
 )
+from cli.argument_checks import CheckedCommand
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @click.option(
     "--against",
     type=click.Path(path_type=Path, exists=True, file_okay=False),

@@ -54,6 +54,16 @@ class ChosenStack:
         """
         return read_settings(self.config, self.environ)
 
+    def directory(self) -> DataDir:
+        """Return the data directory of the stack, which need not run.
+
+        Raises:
+            NoStackError: `acoustid up` did not start it.
+        """
+        if self.data is None:
+            raise NoStackError("the settings are of no stack of `acoustid up`: give --data-dir")
+        return self.data
+
     def running(self) -> RunState:
         """Return the processes of the stack.
 
@@ -97,7 +107,7 @@ def choose_stack(data_dir: Path, environ: Mapping[str, str] = os.environ) -> Cho
         return ChosenStack(None, None, environ)
     raise NoStackError(
         f"no stack is in {data.root}: start one with `acoustid up`, or name one with --data-dir "
-        f"or {CONFIG_VARIABLE}"
+        f"or {CONFIG_VARIABLE}{_others()}"
     )
 
 
@@ -109,3 +119,29 @@ def settings_for_command(data_dir: Path) -> Settings:
         NoStackError: there is no stack.
     """
     return choose_stack(data_dir).settings()
+
+
+def choose_own_stack(data_dir: Path) -> ChosenStack:
+    """Return the stack of a command that uses processes and files, not only settings.
+
+    If ``ACOUSTID_CONFIG`` names no stack, it may be the user's file, with which `acoustid up` runs
+    in the data directory.
+
+    Raises:
+        NoStackError: there is no stack.
+    """
+    chosen = choose_stack(data_dir)
+    data = DataDir.at(data_dir)
+    if chosen.data is None and data.config.exists():
+        return ChosenStack(data, data.config, chosen.environ)
+    return chosen
+
+
+def _others() -> str:
+    """Return a text that names the stacks of this user elsewhere; empty if there are none."""
+    from cli.stack.processes.running_stacks import (  # noqa: PLC0415 - psutil is slow to import
+        find_running_stacks,
+    )
+
+    found = find_running_stacks()
+    return f". Stacks run in {', '.join(map(str, found))}" if found else ""

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pipeline.settings.sections import Section, Settings
 
 PREFIX = "ACOUSTID_"
-RESERVED = frozenset({"ACOUSTID_CONFIG"})
+RESERVED = frozenset({"ACOUSTID_CONFIG", "ACOUSTID_TRACEBACK"})
 """Variables with the prefix that are not options."""
 
 READ_ONLY = "_ro"

@@ -10,8 +10,10 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
+from cli.argument_checks import CheckedCommand, CheckedGroup
 from cli.commands.admin.index_serve import serve
 from cli.commands.admin.stored_files import require_files
+from cli.error_messages import explain
 from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.selection import settings_for_command
@@ -37,7 +39,7 @@ NOTICE_AFTER: Final = 5.0  # seconds
 POLL_INTERVAL: Final = 0.05  # seconds
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @click.option(
     "--dir",
     "directory",
@@ -66,7 +68,7 @@ def restore(directory: Path, name: str, snapshot: BinaryIO) -> None:
     click.echo(f"{name} restored: generation {generation}")
 
 
-@click.group()
+@click.group(cls=CheckedGroup)
 def index() -> None:
     """Manage the inverted index."""
 
@@ -93,8 +95,8 @@ def rebuild(data_dir: Path) -> None:
             tqdm(total=total, unit=" fingerprints", disable=None) as bar,
         ):
             position = rebuild_index(updater, databases, bar.update)
-    except (FingerprintIndexError, SQLAlchemyError) as error:
-        raise StackError(f"the index was not rebuilt: {error}") from error
+    except (FingerprintIndexError, OSError, SQLAlchemyError) as error:
+        raise StackError(f"the index was not rebuilt: {explain(error)}") from error
     finally:
         databases.dispose()
     catalogue_generation.renew_at(settings.redis)
@@ -134,7 +136,7 @@ def verify(data_dir: Path, directory: Path | None) -> None:
 
 # The former name, for existing scripts.
 index.add_command(
-    click.Command("check", callback=verify.callback, params=verify.params, hidden=True)
+    CheckedCommand("check", callback=verify.callback, params=verify.params, hidden=True)
 )
 
 
@@ -148,6 +150,8 @@ def stats(data_dir: Path) -> None:
     """
     settings = settings_for_command(data_dir).fingerprint_index
     _print_location(settings)
+    if settings.protocol != "http":
+        require_files(settings.path, SUFFIX, "index", "[fingerprint_index] path")
     try:
         with open_index(settings) as index:
             found = asdict(index.stats())

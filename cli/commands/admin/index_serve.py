@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from cli.argument_checks import CheckedCommand
 from cli.errors import StackError
 from cli.stack.servers.ports import require, web_address
 from index_server.errors import InvalidIndexNameError
@@ -18,7 +19,9 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 PORTS = click.IntRange(0, 65535)
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.command(
+    cls=CheckedCommand, context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
+)
 @click.option(
     "--dir",
     "directory",

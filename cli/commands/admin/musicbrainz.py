@@ -6,6 +6,8 @@ import click
 import sqlalchemy.exc
 from tqdm import tqdm
 
+from cli.argument_checks import CheckedGroup
+from cli.error_messages import explain_database
 from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.selection import settings_for_command
@@ -15,7 +17,7 @@ from pipeline.settings.sections import Settings
 from tasks.redis_state import catalogue_generation
 
 
-@click.group()
+@click.group(cls=CheckedGroup)
 def musicbrainz() -> None:
     """Manage the copy of MusicBrainz, the source of metadata."""
 
@@ -27,8 +29,8 @@ def load(directory: Path, data_dir: Path) -> None:
     """Replace the copy with the unpacked dump in DIRECTORY.
 
     The dump is mbdump.tar.bz2 of https://metabrainz.org/datasets. Unpack it first. All tables are
-    replaced in one transaction; an invalid dump changes nothing. A stack may run at the same time.
-    Its lookups have no metadata during the load.
+    replaced in one transaction; an invalid, empty or cut file changes nothing. A stack may run at
+    the same time. Its lookups have no metadata during the load.
     """
     settings = settings_for_command(data_dir)
     try:
@@ -39,9 +41,10 @@ def load(directory: Path, data_dir: Path) -> None:
     except DumpError as error:
         raise StackError(str(error)) from error
     except sqlalchemy.exc.DBAPIError as error:
-        reason = str(error.orig).partition("\n")[0]
         name = settings.database_musicbrainz.name
-        raise StackError(f"database {name} cannot load the dump: {reason}") from error
+        raise StackError(
+            f"database {name} cannot load the dump: {explain_database(error)}"
+        ) from error
     catalogue_generation.renew_at(settings.redis)
     click.echo(f"loaded {sum(counts.values())} rows, including {counts['recording']} recordings")
 

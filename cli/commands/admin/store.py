@@ -10,7 +10,9 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
+from cli.argument_checks import CheckedGroup
 from cli.commands.admin.stored_files import require_files
+from cli.error_messages import explain
 from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.selection import settings_for_command
@@ -33,7 +35,7 @@ LOCK_TIMEOUT: Final = 30.0  # seconds; a worker locks the store for one task at 
 POLL_INTERVAL: Final = 0.01  # seconds
 
 
-@click.group()
+@click.group(cls=CheckedGroup)
 def store() -> None:
     """Manage the fingerprint store, a copy of all fingerprints."""
 
@@ -57,7 +59,7 @@ def rebuild(data_dir: Path) -> None:
         ):
             position = rebuild_store(writer, databases, BATCH, bar.update)
     except (FingerprintStoreError, OSError, SQLAlchemyError) as error:
-        raise StackError(f"the fingerprint store was not rebuilt: {error}") from error
+        raise StackError(f"the fingerprint store was not rebuilt: {explain(error)}") from error
     finally:
         databases.dispose()
     click.echo(f"fingerprint store rebuilt: {total} fingerprints, position {position}")
@@ -86,6 +88,7 @@ def stats(data_dir: Path) -> None:
     """Print the size of the fingerprint store as JSON."""
     settings = settings_for_command(data_dir).fingerprint_store
     _print_location(settings)
+    require_files(settings.path, SUFFIX, "fingerprint store", "[fingerprint_store] path")
     try:
         found = open_store(settings.path).stats()
     except FingerprintStoreError as error:

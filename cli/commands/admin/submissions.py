@@ -1,18 +1,19 @@
 """``acoustid submissions``: lists and retries failed submissions."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 
 from cli.argument_checks import CheckedGroup
+from cli.databases import open_database
 from cli.errors import StackError
+from cli.exit_status import ExitStatus
 from cli.list_options import limit_option
 from cli.stack import data_directory
 from cli.stack.selection import settings_for_command
 from pipeline.catalog.ingest import submissions as receipts
-from pipeline.runtime.databases import Databases
 
 
 @click.group(cls=CheckedGroup)
@@ -25,27 +26,41 @@ def submissions() -> None:
 @data_directory.option
 def failed(limit: int, data_dir: Path) -> None:
     """Print failed submissions, newest first, as JSON lines."""
-    databases = Databases(settings_for_command(data_dir), component="submissions")
-    try:
-        with databases.engine("ingest").connect() as connection:
-            for each in receipts.failed(connection, limit):
-                click.echo(json.dumps(each, default=str))
-    except SQLAlchemyError as error:
-        raise StackError(f"the ingest database is not usable: {error}") from error
+    settings = settings_for_command(data_dir)
+    with open_database(settings, "ingest", component="submissions") as connection:
+        found = receipts.failed(connection, limit)
+    for each in found:
+        click.echo(json.dumps(each, default=str))
 
 
 @submissions.command()
 @click.argument("ids", nargs=-1, type=int)
 @click.option("--all", "every", is_flag=True, help="Retry all failed submissions.")
 @data_directory.option
-def requeue(*, ids: tuple[int, ...], every: bool, data_dir: Path) -> None:
-    """Retry failed submissions by their IDS, within seconds."""
+@click.pass_context
+def requeue(context: click.Context, *, ids: tuple[int, ...], every: bool, data_dir: Path) -> None:
+    """Retry failed submissions by their IDS, within seconds.
+
+    An id without a failed submission is named on standard error.
+    """
     if bool(ids) == every:
-        raise StackError("give either submission ids or --all")
-    databases = Databases(settings_for_command(data_dir), component="submissions")
-    try:
-        with databases.engine("ingest").begin() as connection:
-            count = receipts.requeue(connection, None if every else ids)
-    except SQLAlchemyError as error:
-        raise StackError(f"the ingest database is not usable: {error}") from error
+        raise click.UsageError("give either submission ids or --all")
+    settings = settings_for_command(data_dir)
+    with open_database(settings, "ingest", component="submissions") as connection:
+        states = receipts.states(connection, ids)
+        count = receipts.requeue(connection, None if every else ids)
+    refused = [_refusal(number, states) for number in ids if states.get(number) != "failed"]
+    if refused and not count:
+        raise StackError("; ".join(refused))
     click.echo(f"{count} submissions are pending again")
+    for line in refused:
+        click.echo(line, err=True)
+    if refused:
+        context.exit(ExitStatus.PARTIAL)
+
+
+def _refusal(number: int, states: Mapping[int, str]) -> str:
+    """Return why a submission is not retried."""
+    if number not in states:
+        return f"there is no submission {number}"
+    return f"submission {number} is {states[number]}, not failed"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from cli.error_messages import explain, needs_migration
 from cli.errors import StackError
 from cli.stack.selection import settings_for_command
 from pipeline.catalog.edits.errors import EditRefusedError
@@ -31,8 +32,9 @@ def open_databases(data_dir: Path, component: str) -> Iterator[Databases]:
     except (MergeRefusedError, EditRefusedError) as error:
         raise StackError(str(error)) from error
     except sa.exc.DBAPIError as error:
-        reason = str(error.orig).partition("\n")[0]
-        raise StackError(f"a database failed: {reason}; run the command again") from error
+        is_lasting = error.statement is None or needs_migration(error)
+        advice = "" if is_lasting else "; run the command again"
+        raise StackError(f"{explain(error)}{advice}") from error
     finally:
         databases.dispose()
 

@@ -146,8 +146,9 @@ def delete(
         number = _find(connection, account)
         new_owner = None if applications_to is None else _find(connection, applications_to)
         [row] = key_reports.list_accounts(connection, Filters(ids=[number]))
-    if not yes:
-        click.confirm(f"Delete account {number} ({row['name']})?", abort=True, err=True)
+    question = f"Delete account {number} ({row['name']})?"
+    if not yes and not click.confirm(question, err=True):
+        raise StackError(f"account {number} was not deleted")
     try:
         with database(settings) as connection:
             deletion = delete_account(

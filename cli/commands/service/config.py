@@ -1,19 +1,26 @@
-"""``acoustid config``: shows the effective settings."""
+"""``acoustid config``: shows the effective settings, and where each one comes from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from pydantic import BaseModel, SecretStr
 
+from cli.argument_checks import CheckedGroup
+from cli.list_options import json_option
+from cli.stack import data_directory
 from cli.stack.effective_settings import read_settings
+from cli.stack.selection import choose_stack
+from cli.stack.setting_origins import DEFAULT, Origin, Origins
+from cli.text_table import echo_json
 from pipeline.runtime.redact import MASK
 from pipeline.settings.option_names import LEVEL, LEVELS, SectionOptions, sections
 from pipeline.settings.sections import Settings
 
 
-@click.group()
+@click.group(cls=CheckedGroup)
 def config() -> None:
     """Show and check the configuration."""
 
@@ -30,6 +37,64 @@ def check(path: Path | None) -> None:
     click.echo(describe(read_settings(path)), nl=False)
 
 
+@config.command("show")
+@click.option("--changed", is_flag=True, help="Omit settings that have their defaults.")
+@json_option
+@data_directory.option
+def show_origins(*, data_dir: Path, changed: bool, as_json: bool) -> None:
+    """Print each setting of the stack with the origin of its value. Secrets are masked.
+
+    An origin is a variable of the environment, a line of a file, or the default. The file of a
+    stack contains the settings of the file and the environment of `acoustid up`, and those of its
+    own servers.
+    """
+    stack = choose_stack(data_dir)
+    origins = Origins(stack.data.config if stack.data else None)
+    rows = [
+        (section, name, value, origin)
+        for section, name, value, origin in _rows(stack.settings(), origins)
+        if not changed or origin.kind != DEFAULT
+    ]
+    if as_json:
+        echo_json(
+            [
+                {"section": section, "option": name, "value": _plain(value), **asdict(origin)}
+                for section, name, value, origin in rows
+            ]
+        )
+    else:
+        click.echo(_with_origins(rows))
+
+
+Row = tuple[str, str, object, Origin]
+
+_COLUMN: Final = 40
+"""The column of the origins. A longer setting moves its origin to the right."""
+
+
+def _rows(settings: Settings, origins: Origins) -> Iterator[Row]:
+    for section in sections().values():
+        for name, value in _values(_model(settings, section), section):
+            source = settings.sources.get(f"{section.name}.{_source_name(section, name)}")
+            yield section.name, name, value, origins.find(source)
+
+
+def _with_origins(rows: Sequence[Row]) -> str:
+    blocks: dict[str, list[str]] = {}
+    for section, name, value, origin in rows:
+        setting = f"{name} = {show(value)}".rstrip()
+        line = f"{setting:<{_COLUMN}}  # {origin.describe()}"
+        blocks.setdefault(section, [f"[{section}]"]).append(line)
+    return "\n\n".join("\n".join(block) for block in blocks.values())
+
+
+def _plain(value: object) -> object:
+    """Return a value for JSON: a number, a truth value, a list of texts, a text or None."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return [str(each) for each in value] if isinstance(value, tuple) else show(value)
+
+
 def describe(settings: Settings) -> str:
     """Return the settings as an INI file with masked secrets.
 
@@ -40,15 +105,20 @@ def describe(settings: Settings) -> str:
 
 
 def _describe_section(settings: Settings, section: SectionOptions) -> str:
-    model: Any = settings
-    for step in section.location:
-        model = getattr(model, step)
     lines = [f"[{section.name}]"]
-    for name, value in _values(model, section):
+    for name, value in _values(_model(settings, section), section):
         origin = settings.sources.get(f"{section.name}.{_source_name(section, name)}")
         lines += [f"# from {origin}"] if origin else []
         lines.append(f"{name} = {show(value)}".rstrip())
     return "\n".join(lines)
+
+
+def _model(settings: Settings, section: SectionOptions) -> BaseModel:
+    model: Any = settings
+    for step in section.location:
+        model = getattr(model, step)
+    found: BaseModel = model
+    return found
 
 
 def _values(model: BaseModel, section: SectionOptions) -> Iterator[tuple[str, object]]:

@@ -1,11 +1,13 @@
 """``acoustid migrate``: prepares the databases for this release."""
 
+from functools import partial
 from pathlib import Path
 
 import click
 
-from cli.stack.effective_settings import read_settings
+from cli.stack import data_directory
 from cli.stack.preparation import prepare
+from cli.stack.selection import settings_for_command
 
 
 @click.command()
@@ -14,11 +16,13 @@ from cli.stack.preparation import prepare
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the result to this file, as JSON.",
 )
-def migrate(report: Path | None) -> None:
+@data_directory.option
+def migrate(report: Path | None, data_dir: Path) -> None:
     """Create and migrate the databases. Create demo keys if they are enabled."""
-    settings = read_settings()
-    click.echo(f"index: {settings.fingerprint_index.location()}")
-    click.echo(f"fingerprint store: {settings.fingerprint_store.location()}")
-    prepared = prepare(settings, click.echo)
+    settings = settings_for_command(data_dir)
+    progress = partial(click.echo, err=True)
+    progress(f"index: {settings.fingerprint_index.location()}")
+    progress(f"fingerprint store: {settings.fingerprint_store.location()}")
+    prepared = prepare(settings, progress)
     if report:
         prepared.save(report)

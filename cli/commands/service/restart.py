@@ -9,6 +9,7 @@ from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
 from cli.stack.run_state import RunState
+from cli.stack.selection import NoStackError, choose_own_stack
 from cli.stack.supervisor import RESTART_SIGNAL
 
 TIMEOUT = 90.0
@@ -23,11 +24,11 @@ def restart(data_dir: Path) -> None:
     The new process runs the installed code with the settings of `acoustid up`. The workers are not
     restarted.
     """
-    data = DataDir.at(data_dir)
-    before = RunState.load(data)
-    supervisor = before.supervisor.find() if before else None
-    if before is None or supervisor is None or not before.ready:
-        raise StackError(f"no stack is ready on {data.root}: start one with `acoustid up`")
+    stack = choose_own_stack(data_dir)
+    data, before = stack.directory(), stack.running()
+    supervisor = before.supervisor.find()
+    if supervisor is None or not before.ready:
+        raise NoStackError(f"the stack in {data.root} is not ready: see `acoustid status`")
     begun = time.monotonic()
     supervisor.send(RESTART_SIGNAL)
     after = _wait(data, before)

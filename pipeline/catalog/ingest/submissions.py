@@ -126,6 +126,12 @@ def failed(connection: sa.Connection, limit: int) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(statement).mappings()]
 
 
+def states(connection: sa.Connection, ids: Iterable[int]) -> dict[int, str]:
+    """Return the state of each submission by its id, and lock the rows until the commit."""
+    statement = sa.select(submission.c.id, submission.c.state).where(_one_of(ids))
+    return dict(connection.execute(statement.with_for_update()).all())
+
+
 def requeue(connection: sa.Connection, ids: Iterable[int] | None) -> int:
     """Make failed submissions pending and due immediately; return their number.
 

@@ -1,5 +1,6 @@
 """Loads a MusicBrainz dump into the database (`acoustid musicbrainz load`)."""
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -57,6 +58,9 @@ OPTIONAL: Final[Mapping[str, str]] = MappingProxyType(
 """Optional tables, and the effect of leaving each out."""
 
 
+_UNPACK: Final = "unpack the archive of the dump again, and check that the disk has enough space"
+
+
 class DumpError(ValueError):
     """A dump can't be loaded. The message says what to change."""
 
@@ -93,13 +97,14 @@ class Dump:
 
 
 def open_dump(directory: Path) -> Dump:
-    """Check the first line of each file of an unpacked dump, and return the files.
+    """Check the start and the end of each file of an unpacked dump, and return the files.
 
     Args:
         directory: the directory of the unpacked archive, or ``mbdump`` in it.
 
     Raises:
-        DumpError: a required file is missing, or a file has a wrong number of columns.
+        DumpError: a required file is missing or empty, or a file is cut or has a wrong number of
+            columns.
     """
     folder = directory / FOLDER if (directory / FOLDER).is_dir() else directory
     tables = sorted(METADATA.tables.values(), key=lambda table: table.name)
@@ -136,6 +141,12 @@ class CountedFile:
 def _file(table: sa.Table, path: Path) -> DumpFile:
     with path.open("rb") as file:
         first = file.readline()
+        file.seek(-min(1, len(first)), os.SEEK_END)
+        last = file.read(1)
+    if not first and table.name not in OPTIONAL:
+        raise DumpError(f"{path} is empty: {_UNPACK}")
+    if last not in {b"", b"\n"}:
+        raise DumpError(f"{path} is cut, its last line has no end: {_UNPACK}")
     found = first.rstrip(b"\r\n").count(b"\t") + 1  # a tab within a value is written \t
     wanted = len(table.columns)
     if first and found != wanted:
@@ -166,15 +177,28 @@ def load_dump(engine: sa.Engine, dump: Dump, progress: Progress) -> dict[str, in
             call, and with 0 when the indexes of the table are created.
 
     Raises:
-        DumpError: the database refuses a file; nothing was changed.
+        DumpError: the database refuses a file, or an empty file would replace rows; nothing was
+            changed.
         sqlalchemy.exc.DBAPIError: the database is unreachable, or the user may not change the
             tables.
     """
     with engine.begin() as connection:
+        for file in dump.files:
+            _check_emptiness(connection, file)
         connection.execute(sa.text(f"TRUNCATE {', '.join(METADATA.tables)}"))
         counts = {file.table.name: _load_table(connection, file, progress) for file in dump.files}
         connection.execute(sa.text(f"ANALYZE {', '.join(METADATA.tables)}"))
     return counts
+
+
+def _check_emptiness(connection: sa.Connection, file: DumpFile) -> None:
+    """Refuse an empty file if its table has rows. Some tables of a small dump have none."""
+    rows = sa.select(sa.literal(1)).select_from(file.table).limit(1)
+    if file.size == 0 and connection.execute(rows).first() is not None:
+        raise DumpError(
+            f"{file.path} is empty, but its table has rows: {_UNPACK}; delete the file to empty "
+            f"the table ({OPTIONAL[file.table.name]})"
+        )
 
 
 def _load_table(connection: sa.Connection, file: DumpFile, progress: Progress) -> int:

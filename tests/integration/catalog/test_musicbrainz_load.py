@@ -183,6 +183,37 @@ def test_an_invalid_file_changes_nothing(
         assert len(connection.execute(INDEXES).all()) > len(mb.METADATA.tables)
 
 
+@pytest.mark.parametrize("name", ["recording", "track", "artist"])
+def test_an_empty_file_of_a_required_table_is_an_error(dump: Path, name: str):
+    """Its download or its unpacking has failed."""
+    (dump / "mbdump" / name).write_bytes(b"")
+    with pytest.raises(DumpError, match=rf"{name} is empty: unpack the archive"):
+        open_dump(dump)
+
+
+@pytest.mark.parametrize("name", ["recording", "isrc"])
+def test_a_cut_file_is_an_error(dump: Path, name: str):
+    """The last line has no end."""
+    path = dump / "mbdump" / name
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(DumpError, match=rf"{name} is cut"):
+        open_dump(dump)
+
+
+def test_an_empty_file_does_not_replace_rows(engine: sa.Engine, dump: Path):
+    """It is loaded while the table is empty, as in a small dump."""
+    load(engine, dump)
+    before = rows(engine, mb.isrc)
+    recordings = rows(engine, mb.recording)
+    (dump / "mbdump" / "isrc").write_bytes(b"")
+    with pytest.raises(DumpError, match=r"isrc is empty, but its table has rows.* delete the file"):
+        load(engine, dump)
+    assert (rows(engine, mb.isrc), rows(engine, mb.recording)) == (before, recordings)
+    with engine.begin() as connection:
+        connection.execute(sa.delete(mb.isrc))
+    assert load(engine, dump)["isrc"] == 0
+
+
 def invoke(settings: Settings, dump: Path, folder: Path) -> tuple[int, str]:
     """Run the command; return its exit code and output."""
     config = write_config(settings, folder / "acoustid.conf")

@@ -28,6 +28,13 @@ def items(catalogue):
     return SubmissionSource(catalogue, run=0).create(200)
 
 
+def test_the_smallest_catalogue_has_submissions():
+    """All its fingerprints are real ones."""
+    smallest = BenchCatalogue(BenchCatalogue(300).real)
+    created = SubmissionSource(smallest, run=0).create(50)
+    assert {each.recording > 0 for each in created} == {True, False}
+
+
 def words(item):
     return decode(item.form["fingerprint"]).words
 

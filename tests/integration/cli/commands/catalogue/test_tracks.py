@@ -106,5 +106,5 @@ def test_an_unreachable_database_is_an_error(run: Run, settings: Settings, tmp_p
     )
     done = run("merge", 1, 2)
     assert done.exit_code == 1
-    assert "run the command again" in done.output
+    assert "PostgreSQL: connection to server" in done.output
     assert "Traceback" not in done.output

@@ -1,0 +1,80 @@
+"""Which stack a command uses."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import pytest
+
+from cli.exit_status import ExitStatus
+from cli.stack import data_directory
+from cli.stack.selection import ChosenStack, NoStackError, choose_own_stack, choose_stack
+
+
+def chosen(*arguments: str, own: bool = False) -> ChosenStack:
+    """Return the stack of a command with some arguments."""
+
+    @click.command()
+    @data_directory.option
+    def command(data_dir: Path) -> ChosenStack:
+        return choose_own_stack(data_dir) if own else choose_stack(data_dir)
+
+    found: ChosenStack = command.main(list(arguments), standalone_mode=False)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with the stacks ``.acoustid`` and ``other``."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("cli.stack.processes.running_stacks.find_running_stacks", list)
+    for name in (".acoustid", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "acoustid.conf").write_text("")
+        (tmp_path / name / "stack.json").write_text("{}")
+    (tmp_path / "mine.conf").write_text("[redis]\nhost = elsewhere\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "name"),
+    [
+        ([], {}, ".acoustid"),
+        (["--data-dir", "other"], {}, "other"),
+        ([], {"ACOUSTID_CONFIG": "other/acoustid.conf"}, "other"),
+        (["--data-dir", ".acoustid"], {"ACOUSTID_CONFIG": "other/acoustid.conf"}, ".acoustid"),
+    ],
+)
+def test_the_option_has_precedence_over_the_variable(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    environ: Mapping[str, str],
+    name: str,
+) -> None:
+    for variable, value in environ.items():
+        monkeypatch.setenv(variable, value)
+    for own in (True, False):
+        assert chosen(*arguments, own=own).directory().root == folder / name
+
+
+def test_a_file_of_the_user_has_settings_and_may_be_that_of_the_stack_here(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACOUSTID_CONFIG", "mine.conf")
+    assert chosen().settings().redis.host == "elsewhere"
+    assert chosen(own=True).directory().root == folder / ".acoustid"
+    (folder / ".acoustid" / "acoustid.conf").unlink()
+    with pytest.raises(NoStackError, match="give --data-dir"):
+        chosen(own=True).directory()
+
+
+def test_a_stack_that_does_not_run_has_its_own_status() -> None:
+    with pytest.raises(NoStackError, match="does not run") as caught:
+        chosen(own=True).running()
+    assert caught.value.exit_code == ExitStatus.NO_STACK
+
+
+def test_no_stack_is_an_error_that_names_the_directory(folder: Path) -> None:
+    with pytest.raises(NoStackError, match=f"no stack is in {folder}/missing"):
+        chosen("--data-dir", "missing")
