@@ -13,6 +13,7 @@ from typing import Final
 import click
 from click.shell_completion import CompletionItem
 
+from cli.argument_checks import CheckedGroup
 from cli.command_help import COMMAND_HELP, SUBCOMMAND_HELP
 from cli.error_messages import OPTION, VARIABLE, explained_errors
 from cli.terminal import prepare_output
@@ -63,6 +64,8 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
 
 HIDDEN: Final = frozenset({"ready"})
 """The commands that are not listed."""
+_NO_LIMIT: Final = 1000
+"""A number of characters that no short help reaches, so none is cut."""
 
 
 class LazyGroup(click.Group):
@@ -121,12 +124,12 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with their short help, one list for each section."""
-        width = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
+        del ctx
         for heading, names in self._sections.items():
             found = [(name, _listed(name)) for name in names if name in COMMAND_HELP]
             with formatter.section(heading):
                 formatter.write_dl(
-                    [(name, command.get_short_help_str(width)) for name, command in found]
+                    [(name, command.get_short_help_str(_NO_LIMIT)) for name, command in found]
                 )
 
 
@@ -136,7 +139,7 @@ def _listed(name: str) -> click.Command:
     if name not in SUBCOMMAND_HELP:
         return click.Command(name, help=text)
     commands = [click.Command(each, help=help_) for each, help_ in SUBCOMMAND_HELP[name].items()]
-    return click.Group(name, commands, help=text)
+    return CheckedGroup(name, commands, help=text)
 
 
 @click.group(

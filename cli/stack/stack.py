@@ -23,7 +23,7 @@ from cli.stack.servers.postgres import PostgresServer
 from cli.stack.servers.valkey import ValkeyServer
 from cli.stack.supervisor import CommandError, StopRequested, Supervisor
 from http_server.listening import listen
-from pipeline.runtime.connection_errors import redis_problem
+from pipeline.runtime.start_log import redis_problem
 from pipeline.settings.sections import RedisSettings, Settings
 
 Report = Callable[[str], None]

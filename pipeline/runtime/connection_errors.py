@@ -1,19 +1,17 @@
 """Explains why a connection to Redis or PostgreSQL failed, in one line without secrets."""
 
 import ssl
-from contextlib import closing
 
 import redis
 from redis.exceptions import InvalidResponse
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from pipeline.runtime.redis_client import CONNECT_TIMEOUT, connect
 from pipeline.settings.sections import RedisSettings
 
 
 def explain_unreachable(error: BaseException) -> str | None:
     """Return why a server cannot be used if this error or its cause says so, else None."""
-    from sqlalchemy import exc  # noqa: PLC0415 - the supervisor only asks for `redis_problem`
+    from sqlalchemy import exc  # noqa: PLC0415 - the supervisor only explains errors of Redis
 
     for each in (error, error.__cause__, error.__context__):
         if isinstance(each, redis.ConnectionError | RedisTimeoutError | InvalidResponse):
@@ -21,21 +19,6 @@ def explain_unreachable(error: BaseException) -> str | None:
         # An error with a statement is not one of the connection.
         if isinstance(each, exc.OperationalError) and each.statement is None:
             return f"PostgreSQL: {' '.join(str(each.orig).split())}"
-    return None
-
-
-def redis_problem(settings: RedisSettings, timeout: float = CONNECT_TIMEOUT) -> str | None:
-    """Return why Redis cannot be used; None if it replies.
-
-    Args:
-        settings: the settings of the connection.
-        timeout: seconds for the TLS handshake, and for the reply.
-    """
-    with closing(connect(settings, timeout=timeout)) as client:
-        try:
-            client.ping()
-        except redis.RedisError as error:
-            return explain_redis(error, settings)
     return None
 
 

@@ -11,9 +11,9 @@ from redis import Redis
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import DATABASES
 from cli.stack.ports_and_passwords import StackRecord
-from pipeline.runtime.connection_errors import redis_problem
 from pipeline.runtime.databases import connect_arguments
 from pipeline.runtime.redis_client import connect
+from pipeline.runtime.start_log import redis_problem
 from tasks.queues import NAMES
 from tests.support.polling import eventually
 from tests.support.processes.servers import PASSWORD, running, temporary_folder

@@ -63,7 +63,7 @@ def wait_for_api(url: str, deadline: float) -> None:
 
 
 def _answering_nodes() -> set[str]:
-    from tasks.application import app  # noqa: PLC0415 - the import reads the configuration
+    from tasks.celery import app  # noqa: PLC0415 - the import reads the configuration
 
     replies = app.control.ping(timeout=0.5)
     return {name.split("@")[0] for reply in replies for name in reply}

@@ -19,8 +19,8 @@ from redbeat.schedulers import get_redis
 
 from api.access.redis_outage import RedisCircuitBreaker
 from api.lookups.tracked_generation import TrackedGeneration
-from pipeline.runtime.connection_errors import redis_problem
 from pipeline.runtime.redis_client import connect
+from pipeline.runtime.start_log import redis_problem
 from pipeline.settings.sections import RedisSettings, Settings
 from tasks.fast_path.lookup_sender import KeptProducer
 from tasks.queues import LOOKUP

@@ -18,7 +18,7 @@ LOAD_TASKS = "from tasks.{module} import app; app.loader.import_default_modules(
 ROLES: dict[str, tuple[str, set[str]]] = {
     "supervisor": (
         "import cli.commands.service.up",
-        {*MATHS, *ELSEWHERE, "numpy", "sqlalchemy", "structlog", "celery", "falcon"},
+        {*MATHS, *ELSEWHERE, "numpy", "sqlalchemy", "celery", "falcon"},
     ),
     "status": (
         "import cli.commands.service.status",
