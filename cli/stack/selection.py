@@ -18,6 +18,7 @@ from cli.errors import StackError
 from cli.exit_status import ExitStatus
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import CONFIG_VARIABLE, read_settings
+from cli.stack.identity.claim import require_started_here
 from cli.stack.run_state import RunState
 from pipeline.settings.sections import Settings
 
@@ -81,6 +82,7 @@ def choose_stack(data_dir: Path, environ: Mapping[str, str] = os.environ) -> Cho
 
     Raises:
         NoStackError: there is none.
+        NotStartedError: its data directory was moved or copied, and not started since.
     """
     source = click.get_current_context().get_parameter_source(OPTION)
     is_given = source is ParameterSource.COMMANDLINE
@@ -89,8 +91,11 @@ def choose_stack(data_dir: Path, environ: Mapping[str, str] = os.environ) -> Cho
     if named and not is_given:
         folder = DataDir.at(Path(named).parent)
         is_effective = Path(named).name == folder.config.name and folder.record.exists()
+        if is_effective:
+            require_started_here(folder)
         return ChosenStack(folder if is_effective else None, Path(named), environ)
     if data.config.exists():
+        require_started_here(data)
         return ChosenStack(data, data.config, environ)
     if not is_given and read_settings(None, environ).sources:
         return ChosenStack(None, None, environ)

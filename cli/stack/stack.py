@@ -11,6 +11,7 @@ from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import CONFIG_VARIABLE, UserConfig, write_effective
 from cli.stack.front_end_health import lookup_faults
+from cli.stack.identity.claim import claim_directory, require_own_configuration
 from cli.stack.logs.own_output import rotating
 from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.roles import Layout, Role, roles
@@ -50,6 +51,7 @@ class UpOptions:
         postgres_bin: the directory of PostgreSQL's programs; None to search for them.
         valkey_bin: the directory of Valkey's program; None to search for it.
         log: the log to which this process writes its output; None for a terminal.
+        adopt: whether a copy of another data directory becomes a stack of its own.
     """
 
     data: DataDir
@@ -61,6 +63,7 @@ class UpOptions:
     postgres_bin: Path | None = None
     valkey_bin: Path | None = None
     log: Path | None = None
+    adopt: bool = False
 
 
 def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) -> None:
@@ -77,8 +80,10 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
     data = options.data
     data.create()
     with data.lock():
-        _stop_strays(data, report)
         user = UserConfig.read()
+        require_own_configuration(user.path)
+        claim_directory(data, report, adopt=options.adopt)
+        _stop_strays(data, report)
         if options.log is not None:
             report = rotating(report, options.log, user.settings.logging)
         port = ports.require(options.port, options.host, "--port")

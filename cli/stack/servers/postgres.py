@@ -5,11 +5,14 @@ import secrets
 import signal
 import subprocess
 import tempfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
+import psutil
 import psycopg2
+import psycopg2.extensions
 
+from cli.stack.identity.password_mark import has_password, write_mark
 from cli.stack.processes.child_process import ChildProcess, LogPipe, ProcessError, spawn
 from cli.stack.processes.stopping import Escalation, stop_process
 from cli.stack.processes.strays import StrayProcess, find_by_path
@@ -93,6 +96,7 @@ class PostgresServer:
         self._programs = executable_programs(self._programs, self.directory)
         if self.directory.data.exists():
             self._check_version()
+            self._ensure_password()
         else:
             self._create()
 
@@ -111,20 +115,29 @@ class PostgresServer:
             death_signal=signal.SIGINT,
         )
 
+    def server_pid(self) -> int | None:
+        """Return the pid of the server on the port; None if it does not accept the password."""
+        with suppress(psycopg2.Error, psutil.Error), closing(self._connect()) as connection:
+            return psutil.Process(connection.get_backend_pid()).ppid()
+        return None
+
     def answers(self) -> bool:
         """Return whether the server accepts the password."""
         with suppress(psycopg2.Error):
-            psycopg2.connect(
-                host=LOOPBACK,
-                port=self.port,
-                user=USER,
-                password=self._password,
-                dbname="postgres",
-                sslmode="disable",
-                connect_timeout=2,
-            ).close()
+            self._connect().close()
             return True
         return False
+
+    def _connect(self) -> psycopg2.extensions.connection:
+        return psycopg2.connect(
+            host=LOOPBACK,
+            port=self.port,
+            user=USER,
+            password=self._password,
+            dbname="postgres",
+            sslmode="disable",
+            connect_timeout=2,
+        )
 
     def _find_stray(self) -> StrayProcess | None:
         """Return the server that the pid file in the data directory names, if it runs."""
@@ -156,7 +169,7 @@ class PostgresServer:
             self._run("initdb", *self._initdb_options(new, secret.name))
         with (new / "postgresql.conf").open("a", encoding="utf-8") as configuration:
             configuration.write(CONFIGURATION if self._durable else UNSAFE_CONFIGURATION)
-        self._create_user(new)
+        self._change_user(new, f"CREATE ROLE {USER}")
         new.rename(self.directory.data)
 
     def _initdb_options(self, folder: Path, password_file: str) -> list[str]:
@@ -164,12 +177,18 @@ class PostgresServer:
         options += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"]
         return options if self._durable else [*options, "--no-sync"]
 
-    def _create_user(self, folder: Path) -> None:
-        """Create the user in single-user mode, without a server that listens."""
-        statement = f"CREATE ROLE {USER} LOGIN CREATEDB PASSWORD '{self._password}'\n"
+    def _ensure_password(self) -> None:
+        """Set the user's password if the directory is that of another stack or time."""
+        if not has_password(self.directory.data, self._password):
+            self._change_user(self.directory.data, f"ALTER ROLE {USER}")
+
+    def _change_user(self, folder: Path, statement: str) -> None:
+        """Set the user's password in single-user mode, without a server that listens."""
+        statement = f"{statement} LOGIN CREATEDB PASSWORD '{self._password}'\n"
         output = self._run("postgres", "--single", "-D", str(folder), "postgres", stdin=statement)
         if "ERROR:" in output:
-            raise ProcessError("PostgreSQL's user cannot be created")
+            raise ProcessError(f"the password of PostgreSQL's user cannot be set in {folder}")
+        self.directory.change_owner(write_mark(folder, self._password))
 
     def _run(self, program: str, *arguments: str, stdin: str = "") -> str:
         """Run one of the programs as the server's account; return its output to stderr."""

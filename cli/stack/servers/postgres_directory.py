@@ -72,27 +72,75 @@ def choose(data_dir: Path, token: str) -> PostgresDirectory:
         PostgresDirectoryError: no directory can be used.
         AccountError: no account can run PostgreSQL.
     """
-    path_file = data_dir / PATH_FILE
-    if path_file.exists():
-        base = Path(path_file.read_text(encoding="utf-8").strip())
-        if not base.is_dir():
-            raise PostgresDirectoryError(
-                f"the directory of PostgreSQL's files, {base}, is missing ({path_file} names it)"
-            )
+    base = _external(data_dir)
+    if base is not None:
+        check_owner(data_dir)
         return PostgresDirectory(base, server_account(base / "postgres"))
     account = server_account(data_dir / "postgres")
     if account is None or account.has_access("x", data_dir):
         return PostgresDirectory(data_dir, account)
     base = _create_external(data_dir, token)
-    path_file.write_text(f"{base}\n", encoding="utf-8")
+    (data_dir / PATH_FILE).write_text(f"{base}\n", encoding="utf-8")
     return PostgresDirectory(base, account)
 
 
-def delete_external(data_dir: Path) -> None:
-    """Delete the external directory of a data directory, if it has one."""
+def location(data_dir: Path) -> Path:
+    """Return PostgreSQL's own data directory, which need not exist."""
+    return (_external(data_dir) or data_dir) / "postgres"
+
+
+def check_owner(data_dir: Path) -> None:
+    """Check that the external directory of a data directory, if it has one, belongs to it.
+
+    A copy of the data directory names the same external directory. One whose data directory was
+    moved, deleted or names another one belongs to the first that asks for it.
+
+    Raises:
+        PostgresDirectoryError: it is missing, or belongs to another data directory.
+    """
+    base = _external(data_dir)
+    if base is None:
+        return
     path_file = data_dir / PATH_FILE
-    if path_file.exists():
-        shutil.rmtree(path_file.read_text(encoding="utf-8").strip(), ignore_errors=True)
+    if not base.is_dir():
+        raise PostgresDirectoryError(
+            f"the directory of PostgreSQL's files, {base}, is missing ({path_file} names it): "
+            f"restore it, or write the path of its copy into {path_file}"
+        )
+    owner = _owner(base)
+    if owner == data_dir:
+        return
+    if owner is not None and _external(owner) == base and not owner.samefile(data_dir):
+        raise PostgresDirectoryError(
+            f"the databases are not in {data_dir} but in {base}, which belongs to {owner}. To copy "
+            f"the stack, stop it, copy {base} too, write the path of that copy into {path_file}, "
+            f"and delete the file {OWNER_FILE} in that copy"
+        )
+    (base / OWNER_FILE).write_text(f"{data_dir}\n", encoding="utf-8")
+
+
+def delete_external(data_dir: Path) -> None:
+    """Delete the external directory that belongs to a data directory, if there is one."""
+    base = _external(data_dir)
+    if base is not None and _owner(base) == data_dir:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def _external(data_dir: Path) -> Path | None:
+    """Return the path of the external directory, which may be missing; None without one."""
+    return _read_path(data_dir / PATH_FILE)
+
+
+def _owner(base: Path) -> Path | None:
+    """Return the data directory to which an external directory belongs; None if it has none."""
+    return _read_path(base / OWNER_FILE)
+
+
+def _read_path(file: Path) -> Path | None:
+    try:
+        return Path(file.read_text(encoding="utf-8").strip())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def executable_programs(folder: Path, directory: PostgresDirectory) -> Path:
