@@ -3,16 +3,19 @@
 The stack `A` runs on the original. The tests of this file run in their order, on its state.
 """
 
-import json
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
+from cli.commands.service.status import collect
 from cli.stack.data_directory import DataDir
+from cli.stack.demo_keys import Prepared
 from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.run_state import RunState
 from cli.stack.servers import postgres_directory
@@ -30,27 +33,27 @@ class Submitter:
     """Submits recordings that no stack has yet.
 
     Attributes:
-        folder: a directory for files.
         next_seed: the number of the next recording.
     """
 
-    folder: Path
     next_seed: int = 1
 
     def accepted(self, data: DataDir, count: int) -> int:
         """Submit some recordings to a stack; return how many it has accepted."""
         seeds = range(self.next_seed, self.next_seed + count)
         self.next_seed += count
-        lines = [
-            json.dumps({"fingerprint": encode(fingerprint(seed)), "duration": 200, "track": "T"})
-            for seed in seeds
-        ]
-        file = self.folder / "recordings.jsonl"
-        file.write_text("\n".join(lines))
-        done = acoustid("submit", str(file), "--no-wait", data=data)
-        assert done.returncode == 0, done.stderr
-        assert f"{count} submissions received" in done.stdout + done.stderr
-        return count
+        state, demo = RunState.load(data), Prepared.load(data.prepared).demo
+        api = state.find("api") if state else None
+        assert api
+        assert demo
+        form = {"client": demo.client, "user": demo.user}
+        for number, seed in enumerate(seeds):
+            form[f"fingerprint.{number}"] = encode(fingerprint(seed))
+            form[f"duration.{number}"] = "200"
+            form[f"track.{number}"] = "T"
+        reply = requests.post(f"http://127.0.0.1:{api.port}/v2/submit", data=form, timeout=60)
+        assert reply.status_code == 200, reply.text
+        return len(reply.json()["submissions"])
 
 
 @dataclass
@@ -75,9 +78,7 @@ class Scene:
 
 def imported(data: DataDir) -> dict[str, int]:
     """Return the number of submissions of a stack by state."""
-    answer = acoustid("status", "--json", data=data)
-    assert answer.returncode == 0, answer.stderr
-    found: dict[str, int] = json.loads(answer.stdout)["counts"]["submissions"]
+    found: dict[str, int] = collect(data)["counts"]["submissions"]
     return found
 
 
@@ -93,7 +94,7 @@ def scene() -> Iterator[Scene]:
     """A running stack with submissions, and a copy of its directory made while it runs."""
     with temporary_folder() as folder:
         original, copy = DataDir.at(folder / "A"), DataDir.at(folder / "B")
-        made = Scene(original, copy, Submitter(folder))
+        made = Scene(original, copy, Submitter())
         try:
             started = acoustid(*UP, data=original, environ=ENVIRON)
             assert started.returncode == 0, started.stderr
@@ -104,8 +105,10 @@ def scene() -> Iterator[Scene]:
             made.accepted[copy.root] = made.accepted[original.root]
             yield made
         finally:
-            for data in (original, copy, DataDir.at(folder / "C")):
-                acoustid("down", data=data)
+            used = [original, copy, DataDir.at(folder / "C")]
+            with ThreadPoolExecutor() as threads:
+                list(threads.map(lambda data: acoustid("down", data=data), used))
+            for data in used:
                 postgres_directory.delete_external(data.root)
 
 
