@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError
 from cli.errors import StackError
 from cli.sample.recordings import MUSICBRAINZ, SampleRecording, sample_recordings
 from pipeline.catalog.app.accounts import create_account, create_application
+from pipeline.catalog.app.tables import account, application
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.ingest.submission_status import TaskStatus, task_status
 from pipeline.catalog.ingest.submissions import insert_receipts
@@ -33,6 +34,16 @@ TASK_ID: Final = UUID("5a3b1c86-3c9c-5d0f-8a54-6b0de1f0c001")
 
 TIMEOUT: Final = 120.0
 POLL_INTERVAL: Final = 0.2  # seconds
+
+_OWNER: Final = (
+    sa.select(account.c.id.label("account_id"), application.c.id.label("application_id"))
+    .join_from(application, account, application.c.account_id == account.c.id)
+    .where(application.c.name == NAME, account.c.name == NAME)
+    .where(application.c.active, account.c.active)
+    .order_by(application.c.id)
+    .limit(1)
+)
+"""The first application of this name with an account of this name."""
 
 # Key of an advisory lock in the ingest database. It excludes a second load of the sample.
 _LOCK: Final = 7723016524936704020
@@ -102,10 +113,17 @@ def _insert_missing(databases: Databases) -> list[int]:
 
 
 def _create_owner(databases: Databases) -> tuple[int, int]:
+    """Return the ids of the account and the application; create them if they are missing.
+
+    They exist if an earlier load was killed before it wrote the receipts.
+    """
     with databases.engine("app").begin() as connection:
-        account = create_account(connection, NAME)
-        application = create_application(connection, NAME, account_id=account.id)
-    return account.id, application.id
+        existing = connection.execute(_OWNER).first()
+        if existing is not None:
+            return existing.account_id, existing.application_id
+        owner = create_account(connection, NAME)
+        created = create_application(connection, NAME, account_id=owner.id)
+    return owner.id, created.id
 
 
 def _receipt(recording: SampleRecording, account_id: int, application_id: int) -> Receipt:

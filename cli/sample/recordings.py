@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from cli.errors import StackError
+from cli.stack.data_directory import write_private
 from pipeline.catalog.app.keys.demo_application import DEMO_API_KEY
 
 FOLDER: Final = Path(__file__).parent
@@ -78,6 +79,6 @@ def write_demo_lookup(path: Path) -> None:
         StackError: the file cannot be written.
     """
     try:
-        path.write_text(demo_lookup(), encoding="ascii")
+        write_private(path, demo_lookup())
     except OSError as error:
         raise StackError(f"{path} cannot be written: {error.strerror}") from error

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ import click
 
 from cli.errors import StackError
 from cli.stack.processes.child_process import wait_until
+from cli.stack.recovery.usable_path import usable_path
 
 DEFAULT = Path(".acoustid")
 LOCK_TIMEOUT = 0.5
@@ -34,8 +36,12 @@ class DataDir:
 
     @classmethod
     def at(cls, path: Path) -> "DataDir":
-        """Return the data directory at a path, which need not exist."""
-        return cls(path.resolve())
+        """Return the data directory at a path, which need not exist.
+
+        Raises:
+            StackError: the files of a stack cannot contain the path.
+        """
+        return cls(usable_path(path))
 
     @property
     def config(self) -> Path:
@@ -104,13 +110,17 @@ class DataDir:
 
         Raises:
             AlreadyRunningError: another process holds it.
+            StackError: its file cannot be opened.
         """
-        handle = self._open_lock()
+        try:
+            handle = self._open_lock()
+        except OSError as error:
+            raise StackError(f"{self._lock_file} cannot be opened: {error.strerror}") from error
         try:
             if not wait_until(lambda: _take(handle), LOCK_TIMEOUT):
                 raise AlreadyRunningError(
                     f"a stack runs on {self.root} already: see `acoustid status`, or stop it with "
-                    f"`acoustid down --data-dir {self.root}`"
+                    f"`acoustid down --data-dir {shlex.quote(str(self.root))}`"
                 )
             yield
         finally:
@@ -124,17 +134,23 @@ class DataDir:
         """
         try:
             handle = self._open_lock()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         except PermissionError as error:
             raise StackError(f"{self.root} belongs to another user") from error
+        except OSError as error:
+            raise StackError(f"{self._lock_file} cannot be opened: {error.strerror}") from error
         try:
             return not _take(handle)
         finally:
             os.close(handle)
 
+    @property
+    def _lock_file(self) -> Path:
+        return self.root / "run.lock"
+
     def _open_lock(self) -> int:
-        return os.open(self.root / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        return os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def _take(handle: int) -> bool:

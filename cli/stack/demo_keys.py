@@ -33,12 +33,15 @@ class Prepared:
 
     @classmethod
     def load(cls, path: Path) -> "Prepared":
-        """Read the file that `save` writes; return an empty result without a file."""
+        """Read the file that `save` writes; return an empty result if it is missing or damaged.
+
+        The next `acoustid up` writes it again.
+        """
         try:
-            found = json.loads(path.read_bytes())
-        except FileNotFoundError:
+            demo = json.loads(path.read_bytes())["demo"]
+            return cls(Demo(str(demo["client"]), str(demo["user"])) if demo else None)
+        except (OSError, ValueError, KeyError, TypeError):
             return cls()
-        return cls(Demo(**found["demo"]) if found["demo"] else None)
 
     def save(self, path: Path) -> None:
         """Write the result as JSON; only the owner of the file can read it."""

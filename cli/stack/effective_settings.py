@@ -57,17 +57,26 @@ class UserConfig:
     settings: Settings
 
     @classmethod
-    def read(cls, environ: Mapping[str, str] = os.environ) -> "UserConfig":
+    def read(
+        cls, environ: Mapping[str, str] = os.environ, *, effective: Path | None = None
+    ) -> "UserConfig":
         """Read and check the environment and the file.
 
         The file is the one that ``ACOUSTID_CONFIG`` names, else ``acoustid.conf`` in the working
         directory, else none.
 
+        Args:
+            environ: the environment.
+            effective: the file that `write_effective` writes for this stack. It is not read: the
+                servers in it are those of the stack.
+
         Raises:
             StackError: the configuration is invalid. The text lists every problem.
         """
         path = configuration_file(environ)
-        settings = read_settings(path, environ)
+        if path and effective and path.resolve() == effective:
+            path = None
+        settings = read_settings(path or Path(os.devnull), environ)
         config = cls(
             full_path(path) if path else None,
             _read_sections(path),
@@ -87,6 +96,15 @@ class UserConfig:
     def embeds_redis(self) -> bool:
         """Whether the stack uses the embedded Valkey."""
         return not self.sets(REDIS, "host")
+
+    @property
+    def unwritable(self) -> tuple[str, ...]:
+        """The variables with an option whose value an INI file cannot contain."""
+        return tuple(
+            name
+            for name, text in self.environ.items()
+            if resolve_variable(name) and not _fits_a_line(text)
+        )
 
     def sets(self, section: str, option: str) -> bool:
         """Return whether the user sets an option."""
@@ -149,7 +167,8 @@ def _add_environment(texts: Sections, environ: Mapping[str, str]) -> None:
 
 def _fits_a_line(text: str) -> bool:
     """Return whether an INI file can contain a value. Others stay in the environment only."""
-    return text == text.strip() and len(text.splitlines()) <= 1
+    is_utf8 = not any("\ud800" <= character <= "\udfff" for character in text)
+    return is_utf8 and text == text.strip() and len(text.splitlines()) <= 1
 
 
 def _names(option: Option, name: str) -> bool:

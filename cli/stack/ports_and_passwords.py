@@ -71,8 +71,7 @@ class StackRecord:
             raise StackError(f"{data.record} cannot be read: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StackError(
-                f"{data.record} is damaged: {error!r}. Restore it, or delete it: the next "
-                "`acoustid up` makes new passwords"
+                f"{data.record} is damaged: {error!r}. The next `acoustid up` makes it again"
             ) from error
 
     def with_ports(self, *, postgres: int, valkey: int) -> "StackRecord":

@@ -6,6 +6,7 @@ so they find the same stack, and say in the same words that there is none.
 """
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +69,7 @@ class ChosenStack:
         if state is None:
             raise NoStackError(
                 f"the stack in {self.data.root} does not run: "
-                f"start it with `acoustid up --data-dir {self.data.root}`"
+                f"start it with `acoustid up --data-dir {shlex.quote(str(self.data.root))}`"
             )
         return state
 

@@ -14,6 +14,7 @@ from cli.stack.front_end_health import lookup_faults
 from cli.stack.identity.claim import claim_directory, require_own_configuration
 from cli.stack.logs.own_output import rotating
 from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.recovery.damaged_files import repair_files
 from cli.stack.roles import Layout, Role, roles
 from cli.stack.run_state import RunState, stop_strays
 from cli.stack.servers import ports, postgres_directory
@@ -80,10 +81,13 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
     data = options.data
     data.create()
     with data.lock():
-        user = UserConfig.read()
+        repair_files(data, report)
+        user = UserConfig.read(effective=data.config)
         require_own_configuration(user.path)
         claim_directory(data, report, adopt=options.adopt)
         _stop_strays(data, report)
+        for variable in user.unwritable:
+            report(f"{variable} holds for this start only: acoustid.conf cannot contain the value")
         if options.log is not None:
             report = rotating(report, options.log, user.settings.logging)
         port = ports.require(options.port, options.host, "--port")

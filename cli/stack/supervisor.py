@@ -95,6 +95,7 @@ class Supervisor:
             StopRequested: a signal to stop arrived.
         """
         server.output = self._logs.pipe(server.role)
+        server.report = self._report
         child = start_server(server, self.pause)
         process = SupervisedProcess(
             server.role,

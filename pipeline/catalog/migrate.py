@@ -113,8 +113,13 @@ def _is_listed(database: DatabaseSettings) -> bool:
 def _create(database: DatabaseSettings) -> None:
     engine = _server(database)
     quoted = engine.dialect.identifier_preparer.quote(database.name)
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {quoted} ENCODING 'UTF8'"))
+    try:
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {quoted} ENCODING 'UTF8'"))
+    except sa.exc.DBAPIError:
+        # Another process creates it at the same time, such as one whose client was killed.
+        if not _is_listed(database):
+            raise
 
 
 def _server(database: DatabaseSettings) -> sa.Engine:

@@ -18,6 +18,8 @@ from cli.stack.effective_settings import read_settings
 from cli.stack.front_end_health import health_lines, settled_health
 from cli.stack.identity.claim import require_adopted
 from cli.stack.processes.child_process import ChildProcess, open_log, read_tail
+from cli.stack.recovery.free_space import require_free_space
+from cli.stack.recovery.open_files import raise_file_limit
 from cli.stack.run_state import RunState
 from cli.stack.servers.ports import web_address
 from cli.stack.stack import UpOptions, run_stack
@@ -86,8 +88,11 @@ def up(  # noqa: PLR0913 - one argument per option
     PostgreSQL and Redis are started, unless ACOUSTID_CONFIG, acoustid.conf or the environment
     configure a host for them.
     """
+    raise_file_limit()
+    data = DataDir.at(data_dir)
+    require_free_space(data.root)
     options = UpOptions(
-        data=DataDir.at(data_dir),
+        data=data,
         host=host,
         port=port,
         flower_port=flower_port,
@@ -95,7 +100,7 @@ def up(  # noqa: PLR0913 - one argument per option
         sample=sample,
         postgres_bin=postgres_bin,
         valkey_bin=valkey_bin,
-        log=DataDir.at(data_dir).log(SUPERVISOR_LOG) if detached else None,
+        log=data.log(SUPERVISOR_LOG) if detached else None,
         adopt=adopt,
     )
     require_adopted(options.data, adopt=adopt)

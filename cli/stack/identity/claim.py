@@ -17,6 +17,7 @@ from cli.stack.identity.directory_identity import DirectoryIdentity
 from cli.stack.identity.origin import Origin, Provenance, find_provenance
 from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.processes.strays import find_by_path
+from cli.stack.recovery.passwords import load_record
 from cli.stack.run_state import RunState
 from cli.stack.servers import postgres_directory
 
@@ -50,9 +51,10 @@ def claim_directory(data: DataDir, report: Callable[[str], None], *, adopt: bool
         StackError: processes of another directory at this path still run, or the databases are in
             a directory that belongs to another stack.
     """
-    require_adopted(data, adopt=adopt)
-    record = StackRecord.load(data)
+    record = load_record(data, report)
     found = find_provenance(data, record)
+    if found.origin is Origin.COPIED and not adopt:
+        raise CopiedDirectoryError(_refusal(data, found.path))
     postgres_directory.check_owner(data.root)
     if found.origin is Origin.OWN:
         return _remember(data, record)
@@ -71,11 +73,12 @@ def require_adopted(data: DataDir, *, adopt: bool) -> None:
     Raises:
         CopiedDirectoryError: see `claim_directory`.
     """
-    record = StackRecord.read(data)
-    if record is None or adopt:
+    try:
+        record = None if adopt else StackRecord.read(data)
+    except StackError:  # the start repairs a damaged record
         return
-    found = find_provenance(data, record)
-    if found.origin is Origin.COPIED:
+    found = find_provenance(data, record) if record else None
+    if found and found.origin is Origin.COPIED:
         raise CopiedDirectoryError(_refusal(data, found.path))
 
 

@@ -85,7 +85,7 @@ class ChildProcess:
             return True
 
 
-def spawn(
+def spawn(  # noqa: PLR0913 - those of `subprocess.Popen`
     command: Sequence[str],
     *,
     log: Path | LogPipe,
@@ -94,6 +94,7 @@ def spawn(
     account: SystemAccount | None = None,
     death_signal: signal.Signals | None = signal.SIGTERM,
     files: Sequence[int] = (),
+    stdin: int = subprocess.DEVNULL,
 ) -> ChildProcess:
     """Start a process in a session of its own.
 
@@ -106,6 +107,7 @@ def spawn(
         death_signal: the signal that the process gets when this process dies (Linux only); None
             for no signal.
         files: open file descriptors that the process inherits under the same numbers.
+        stdin: the file descriptor of its standard input.
 
     Raises:
         ProcessError: the command cannot be run.
@@ -115,7 +117,7 @@ def spawn(
             return ChildProcess(
                 subprocess.Popen(  # noqa: S603 - the commands are ours
                     command,
-                    stdin=subprocess.DEVNULL,
+                    stdin=stdin,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     env=dict(env),

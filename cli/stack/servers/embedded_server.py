@@ -1,6 +1,7 @@
 """Starts an embedded server and waits until it answers."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +11,9 @@ from cli.stack.servers import ports
 
 START_TIMEOUT = 300.0
 """Seconds within which a server must answer. Recovery after a crash may take minutes."""
+
+Report = Callable[[str], None]
+"""Called with a line of text."""
 
 _ATTEMPTS = 5
 _POLL = 0.02
@@ -23,6 +27,7 @@ class EmbeddedServer(Protocol):
         port: the port on which it listens on 127.0.0.1.
         log: the path of its log.
         output: the log, or the pipe to it.
+        report: called with a line of text for each repair.
         mark: a path that identifies its process, see `cli.stack.processes.strays.ProcessIdentity`.
         escalation: the signals that stop it.
     """
@@ -31,11 +36,15 @@ class EmbeddedServer(Protocol):
     port: int
     log: Path
     output: Path | LogPipe
+    report: Report
     mark: str
     escalation: Escalation
 
     def prepare(self) -> None:
-        """Create the server's directory if it is missing, and stop a stray server that uses it."""
+        """Create the server's directory if it is missing, and stop a stray server that uses it.
+
+        What an earlier crash has left is repaired.
+        """
 
     def spawn(self) -> ChildProcess:
         """Start the process. `prepare` must have been called before."""
@@ -45,6 +54,18 @@ class EmbeddedServer(Protocol):
 
     def answers(self) -> bool:
         """Return whether the server answers on the port and accepts the stack's password."""
+
+    def repair(self, status: int, log: str) -> bool:
+        """Repair the reason why the process ended at its start; return False if it is another one.
+
+        Args:
+            status: its exit status, as from `ChildProcess.poll`.
+            log: the end of its log.
+        """
+
+
+def report_nothing(_line: str) -> None:
+    """Ignore the lines of a server that no supervisor runs."""
 
 
 def start_server(server: EmbeddedServer, pause: Pause = time.sleep) -> ChildProcess:
@@ -60,6 +81,7 @@ def start_server(server: EmbeddedServer, pause: Pause = time.sleep) -> ChildProc
         ProcessError: the process ended or did not answer. The text quotes its log.
     """
     server.prepare()
+    is_repaired = False
     for _ in range(_ATTEMPTS):
         process = server.spawn()
         try:
@@ -68,9 +90,12 @@ def start_server(server: EmbeddedServer, pause: Pause = time.sleep) -> ChildProc
         except BaseException:
             stop_process(process, server.escalation)
             raise
-        if ports.is_free(server.port):
+        if not ports.is_free(server.port):
+            server.port = ports.free_port()
+        elif is_repaired or not server.repair(process.poll() or 0, read_tail(server.output)):
             break
-        server.port = ports.free_port()
+        else:
+            is_repaired = True
     raise ProcessError(f"{server.role} ended at its start:\n{read_tail(server.output)}")
 
 

@@ -1,10 +1,8 @@
 """An embedded PostgreSQL: its own data directory, loopback address, password."""
 
 import os
-import secrets
 import signal
 import subprocess
-import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -16,9 +14,12 @@ from cli.stack.identity.password_mark import has_password, write_mark
 from cli.stack.processes.child_process import ChildProcess, LogPipe, ProcessError, spawn
 from cli.stack.processes.stopping import Escalation, stop_process
 from cli.stack.processes.strays import StrayProcess, find_by_path
+from cli.stack.servers import postgres_leftovers
 from cli.stack.servers.binaries import major_version
+from cli.stack.servers.embedded_server import Report, report_nothing
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres_directory import PostgresDirectory, executable_programs
+from cli.stack.servers.postgres_hba import INITIAL_METHOD, require_passwords
 
 SUPERUSER = "postgres"
 USER = "acoustid"
@@ -79,6 +80,7 @@ class PostgresServer:
         self.port = port
         self.log = log
         self.output: Path | LogPipe = log
+        self.report: Report = report_nothing
         self.mark = str(directory.data)
         self._programs = programs
         self._password = password
@@ -87,12 +89,17 @@ class PostgresServer:
     def prepare(self) -> None:
         """Create the data directory if it is missing, and stop a stray server that uses it.
 
+        Processes and files that a killed server has left are removed, too.
+
         Raises:
             ProcessError: it cannot be created, or another major version of PostgreSQL created it.
         """
         stray = self._find_stray()
         if stray:
             stop_process(stray, self.escalation)
+        postgres_leftovers.stop_orphans(self.directory.data, self.report)
+        postgres_leftovers.remove_stale_pid_file(self.directory.data, self.report)
+        postgres_leftovers.delete_password_files(self.directory.base)
         self._programs = executable_programs(self._programs, self.directory)
         if self.directory.data.exists():
             self._check_version()
@@ -139,6 +146,11 @@ class PostgresServer:
             connect_timeout=2,
         )
 
+    def repair(self, status: int, log: str) -> bool:
+        """Repair nothing: PostgreSQL itself recovers from a crash."""
+        del status, log
+        return False
+
     def _find_stray(self) -> StrayProcess | None:
         """Return the server that the pid file in the data directory names, if it runs."""
         try:
@@ -159,22 +171,19 @@ class PostgresServer:
     def _create(self) -> None:
         """Create the data directory under another name, then rename it, in case of a crash."""
         new = self.directory.data.with_name("postgres.new")
+        postgres_leftovers.kill_creation(new)
         self.directory.create_folder(new)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=self.directory.base, prefix=".password-"
-        ) as secret:
-            secret.write(secrets.token_urlsafe(32))
-            secret.flush()
-            self.directory.change_owner(Path(secret.name))
-            self._run("initdb", *self._initdb_options(new, secret.name))
+        self._run("initdb", *self._initdb_options(new))
+        require_passwords(new)
         with (new / "postgresql.conf").open("a", encoding="utf-8") as configuration:
             configuration.write(CONFIGURATION if self._durable else UNSAFE_CONFIGURATION)
         self._change_user(new, f"CREATE ROLE {USER}")
         new.rename(self.directory.data)
 
-    def _initdb_options(self, folder: Path, password_file: str) -> list[str]:
-        options = ["-D", str(folder), "-U", SUPERUSER, f"--pwfile={password_file}"]
-        options += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"]
+    def _initdb_options(self, folder: Path) -> list[str]:
+        """Return the options of ``initdb``. The superuser gets no password, so it cannot log in."""
+        options = ["-D", str(folder), "-U", SUPERUSER]
+        options += [f"--auth={INITIAL_METHOD}", "--encoding=UTF8", "--no-locale"]
         return options if self._durable else [*options, "--no-sync"]
 
     def _ensure_password(self) -> None:

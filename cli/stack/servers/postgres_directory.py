@@ -72,7 +72,7 @@ def choose(data_dir: Path, token: str) -> PostgresDirectory:
         PostgresDirectoryError: no directory can be used.
         AccountError: no account can run PostgreSQL.
     """
-    base = _external(data_dir)
+    base = _named_directory(data_dir)
     if base is not None:
         check_owner(data_dir)
         return PostgresDirectory(base, server_account(base / "postgres"))
@@ -80,8 +80,62 @@ def choose(data_dir: Path, token: str) -> PostgresDirectory:
     if account is None or account.has_access("x", data_dir):
         return PostgresDirectory(data_dir, account)
     base = _create_external(data_dir, token)
-    (data_dir / PATH_FILE).write_text(f"{base}\n", encoding="utf-8")
+    _write_path_file(data_dir, base)
     return PostgresDirectory(base, account)
+
+
+def _named_directory(data_dir: Path) -> Path | None:
+    """Return the external directory that the data directory names; None if it names none.
+
+    A damaged file is written again if one external directory belongs to the data directory.
+    """
+    path_file = data_dir / PATH_FILE
+    if not path_file.is_file():
+        return None
+    text = path_file.read_bytes().decode(errors="replace").strip()
+    base = Path(text)
+    if text.startswith("/"):
+        if not base.is_dir():
+            raise PostgresDirectoryError(
+                f"the directory of PostgreSQL's files, {base}, is missing ({path_file} names it): "
+                f"restore it, or write the path of its copy into {path_file}"
+            )
+        return base
+    found = _external_directories(data_dir)
+    if len(found) > 1:
+        raise PostgresDirectoryError(
+            f"{path_file} is damaged: write the path of PostgreSQL's files into it, one of "
+            + ", ".join(map(str, found))
+        )
+    path_file.unlink()
+    if not found:  # a start was killed before PostgreSQL had any files
+        return None
+    _write_path_file(data_dir, found[0])
+    return found[0]
+
+
+def _external_directories(data_dir: Path) -> list[Path]:
+    """Return the external directories with data of PostgreSQL that name a data directory."""
+    owned = []
+    for home in _homes():
+        for owner in home.glob(f"*/{OWNER_FILE}"):
+            with suppress(OSError, ValueError):
+                is_ours = owner.read_text(encoding="utf-8").strip() == str(data_dir)
+                if is_ours and (owner.parent / "postgres").exists():
+                    owned.append(owner.parent)
+    return owned
+
+
+def _write_path_file(data_dir: Path, base: Path) -> None:
+    """Write the file at once: a part of a path could be another directory."""
+    partial = data_dir / f"{PATH_FILE}.new"
+    partial.write_text(f"{base}\n", encoding="utf-8")
+    partial.replace(data_dir / PATH_FILE)
+
+
+def _homes() -> tuple[Path, ...]:
+    """Return the directories that can contain external directories."""
+    return SYSTEM_HOME, Path(tempfile.gettempdir()) / "acoustid"
 
 
 def location(data_dir: Path) -> Path:
@@ -98,23 +152,15 @@ def check_owner(data_dir: Path) -> None:
     Raises:
         PostgresDirectoryError: it is missing, or belongs to another data directory.
     """
-    base = _external(data_dir)
-    if base is None:
-        return
-    path_file = data_dir / PATH_FILE
-    if not base.is_dir():
-        raise PostgresDirectoryError(
-            f"the directory of PostgreSQL's files, {base}, is missing ({path_file} names it): "
-            f"restore it, or write the path of its copy into {path_file}"
-        )
-    owner = _owner(base)
-    if owner == data_dir:
+    base = _named_directory(data_dir)
+    owner = _owner(base) if base else None
+    if base is None or owner == data_dir:
         return
     if owner is not None and _external(owner) == base and not owner.samefile(data_dir):
         raise PostgresDirectoryError(
             f"the databases are not in {data_dir} but in {base}, which belongs to {owner}. To copy "
-            f"the stack, stop it, copy {base} too, write the path of that copy into {path_file}, "
-            f"and delete the file {OWNER_FILE} in that copy"
+            f"the stack, stop it, copy {base} too, write the path of that copy into "
+            f"{data_dir / PATH_FILE}, and delete the file {OWNER_FILE} in that copy"
         )
     (base / OWNER_FILE).write_text(f"{data_dir}\n", encoding="utf-8")
 
@@ -137,10 +183,12 @@ def _owner(base: Path) -> Path | None:
 
 
 def _read_path(file: Path) -> Path | None:
+    """Return the absolute path in a file; None if there is none."""
     try:
-        return Path(file.read_text(encoding="utf-8").strip())
-    except (FileNotFoundError, NotADirectoryError):
+        text = file.read_bytes().decode(errors="replace").strip()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
+    return Path(text) if text.startswith("/") else None
 
 
 def executable_programs(folder: Path, directory: PostgresDirectory) -> Path:
@@ -158,7 +206,7 @@ def executable_programs(folder: Path, directory: PostgresDirectory) -> Path:
     version = _digest(f"{folder} {program.st_size} {program.st_mtime_ns}")
     copy = directory.base / f"programs-{version}"
     if not copy.exists():
-        for outdated in directory.base.glob("programs-*"):
+        for outdated in directory.base.glob("programs[-.]*"):
             shutil.rmtree(outdated)
         _copy_installation(folder.parent, copy)
     return copy / "package" / folder.parent.name / folder.name
@@ -189,7 +237,7 @@ def _make_readable(folder: Path) -> None:
 def _create_external(data_dir: Path, token: str) -> Path:
     name = _digest(f"{data_dir} {token}")
     problems = []
-    for home in (SYSTEM_HOME, Path(tempfile.gettempdir()) / "acoustid"):
+    for home in _homes():
         try:
             base = create_own(create_own(home) / name)
         except (OSError, PostgresDirectoryError) as error:

@@ -1,4 +1,9 @@
-"""An embedded Valkey or Redis: append-only file, loopback address, password, no eviction."""
+"""An embedded Valkey or Redis: append-only file, loopback address, password, no eviction.
+
+It reads its configuration from standard input. The server expands ``*``, ``?`` and ``[`` in the
+path of a file, and starts without a password if no file matches. All paths are relative to its
+working directory, so they need no quotes.
+"""
 
 import os
 from contextlib import suppress
@@ -8,10 +13,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from cli.stack.data_directory import write_private
 from cli.stack.processes.child_process import ChildProcess, LogPipe, spawn
 from cli.stack.processes.stopping import TERM_THEN_KILL, stop_process
 from cli.stack.processes.strays import StrayProcess, find_by_path
+from cli.stack.servers import append_only_file
+from cli.stack.servers.embedded_server import Report, report_nothing
 from cli.stack.servers.ports import LOOPBACK
 
 CONFIGURATION = """\
@@ -19,8 +25,8 @@ bind {host}
 port {port}
 protected-mode yes
 requirepass {password}
-dir "{folder}"
-pidfile "{folder}/valkey.pid"
+dir .
+pidfile {pid_file}
 daemonize no
 supervised no
 save ""
@@ -28,6 +34,10 @@ appendonly {append}
 appendfsync everysec
 maxmemory-policy noeviction
 """
+
+PID_FILE = "valkey.pid"
+OLD_CONFIGURATION = "valkey.conf"
+"""The file in which earlier versions wrote the configuration."""
 
 
 class ValkeyServer:
@@ -58,6 +68,7 @@ class ValkeyServer:
         self.port = port
         self.log = log
         self.output: Path | LogPipe = log
+        self.report: Report = report_nothing
         self.mark = str(folder)
         self._folder = folder
         self._program = program
@@ -65,30 +76,39 @@ class ValkeyServer:
         self._durable = durable
 
     def prepare(self) -> None:
-        """Create the directory if it is missing, and stop a stray server that uses it."""
+        """Create the directory if it is missing, and stop a stray server that uses it.
+
+        An incomplete append-only file is set aside, so the server starts with an empty one.
+        """
         self._folder.mkdir(mode=0o700, exist_ok=True)
         stray = self._find_stray()
         if stray:
             stop_process(stray, self.escalation)
+        (self._folder / OLD_CONFIGURATION).unlink(missing_ok=True)
+        append_only_file.repair_folder(self._folder, self.report)
 
     def spawn(self) -> ChildProcess:
-        """Write the configuration file, which contains the password, and start the server."""
-        folder = str(self._folder).replace("\\", "\\\\").replace('"', '\\"')
+        """Start the server. Its configuration, with the password, is never on disk."""
         configuration = CONFIGURATION.format(
             host=LOOPBACK,
             port=self.port,
             password=self._password,
-            folder=folder,
+            pid_file=PID_FILE,
             append="yes" if self._durable else "no",
         )
-        path = self._folder / "valkey.conf"
-        write_private(path, configuration)
-        return spawn(
-            [str(self._program), str(path)],
-            log=self.output,
-            env={"PATH": os.defpath, "LC_ALL": "C"},
-            cwd=self._folder,
-        )
+        reading, writing = os.pipe()
+        try:
+            os.write(writing, configuration.encode())  # a pipe can hold it: it has no reader yet
+            os.close(writing)
+            return spawn(
+                [str(self._program), "-"],
+                log=self.output,
+                env={"PATH": os.defpath, "LC_ALL": "C"},
+                cwd=self._folder,
+                stdin=reading,
+            )
+        finally:
+            os.close(reading)
 
     def server_pid(self) -> int | None:
         """Return the pid of the server on the port; None if it does not accept the password."""
@@ -111,10 +131,14 @@ class ValkeyServer:
             return bool(client.ping())
         return False
 
+    def repair(self, status: int, log: str) -> bool:
+        """Set a damaged append-only file aside; return False if the log shows another reason."""
+        return append_only_file.repair_after_exit(self._folder, status, log, self.report)
+
     def _find_stray(self) -> StrayProcess | None:
         """Return the server that the pid file in the directory names, if it runs."""
         try:
-            pid = int((self._folder / "valkey.pid").read_text())
+            pid = int((self._folder / PID_FILE).read_text())
         except (OSError, ValueError):
             return None
         return find_by_path(pid, self.mark)

@@ -1,5 +1,6 @@
 """The effective configuration: the user's settings, then those of embedded servers."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -228,3 +229,34 @@ def test_an_invalid_configuration_is_an_error(data: DataDir) -> None:
     del data
     with pytest.raises(StackError, match="ACOUSTID_REDIS_HOTS"):
         UserConfig.read({"ACOUSTID_REDIS_HOTS": "redis.example"})
+
+
+@pytest.mark.parametrize("value", [" of mine", "of mine ", "of\nmine", os.fsdecode(b"of m\xfcne")])
+def test_a_variable_that_the_file_cannot_contain_is_named(data: DataDir, value: str) -> None:
+    """The start itself uses it; `acoustid up` says that other commands do not."""
+    environ = {"ACOUSTID_CLUSTER_SECRET": value, "ACOUSTID_CLUSTER_NAME": "# a name; of %(mine)s"}
+    user = UserConfig.read(environ)
+    assert user.unwritable == ("ACOUSTID_CLUSTER_SECRET",)
+    started = write_effective(data, user, RECORD)
+    assert started.cluster.secret
+    assert started.cluster.secret.get_secret_value() == value
+    later = load_settings(data.config, {})
+    assert later.cluster.name == "# a name; of %(mine)s"
+    assert later.cluster.secret is None
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_the_file_of_an_earlier_start_is_not_the_users(
+    data: DataDir, monkeypatch: pytest.MonkeyPatch, *, is_named: bool
+) -> None:
+    """`acoustid up` in the data directory, or with ACOUSTID_CONFIG of the same stack.
+
+    The file contains the addresses of the embedded servers, which are not servers of the user.
+    """
+    effective(data, {})
+    monkeypatch.chdir(data.root)
+    environ = {"ACOUSTID_CONFIG": str(data.config)} if is_named else {}
+    user = UserConfig.read(environ, effective=data.config)
+    assert user.embeds_redis
+    assert len(user.embedded_databases) == 4
+    assert user.path is None

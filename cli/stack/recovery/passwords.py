@@ -1,0 +1,100 @@
+"""Makes a lost or damaged ``stack.json`` again.
+
+The effective ``acoustid.conf`` contains the same passwords. A password that it does not contain is
+replaced. PostgreSQL gets a new password when it starts (`cli.stack.identity.password_mark`).
+"""
+
+import configparser
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from cli.stack.data_directory import DataDir
+from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.recovery.set_aside import set_aside
+from cli.stack.servers.ports import LOOPBACK
+from cli.stack.servers.postgres import USER
+from cli.stack.servers.postgres_directory import PATH_FILE
+
+_DATABASES: Final = ("database", "database_fingerprint", "database_ingest", "database_musicbrainz")
+_SECRETS: Final = ("postgres_password", "valkey_password", "cluster_secret", "flower_password")
+
+Parser = configparser.ConfigParser
+
+
+def load_record(data: DataDir, report: Callable[[str], None]) -> StackRecord:
+    """Return the record of a data directory; make it again if it is lost or damaged.
+
+    The caller saves a record that was made again.
+
+    Args:
+        data: the data directory, locked by this process.
+        report: called with a line of text about the repair.
+
+    Raises:
+        StackError: the damaged file cannot be renamed, or has another fault.
+    """
+    if _is_usable(data) or not (data.record.exists() or _has_postgres(data)):
+        return StackRecord.load(data)
+    found = _secrets_of(_read(data))
+    problem = "lost"
+    if data.record.exists():
+        problem = f"damaged and is now {set_aside(data.record).name}"
+    replaced = [name.replace("_", " ") for name in _SECRETS if name not in found]
+    source = " from acoustid.conf" if found else ""
+    changes = f"; new: {', '.join(replaced)}" if replaced else ""
+    report(f"{data.record} was {problem}; it is made again{source}{changes}")
+    return _with_secrets(found)
+
+
+def _with_secrets(found: Mapping[str, str]) -> StackRecord:
+    """Return a new record with these secrets instead of its own."""
+    new = StackRecord()
+    return replace(
+        new,
+        postgres_password=found.get("postgres_password", new.postgres_password),
+        valkey_password=found.get("valkey_password", new.valkey_password),
+        cluster_secret=found.get("cluster_secret", new.cluster_secret),
+        flower_password=found.get("flower_password", new.flower_password),
+    )
+
+
+def _is_usable(data: DataDir) -> bool:
+    try:
+        found = json.loads(data.record.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and all(
+        isinstance(found.get(name), str) and found[name] for name in ("token", *_SECRETS)
+    )
+
+
+def _has_postgres(data: DataDir) -> bool:
+    return (data.root / "postgres").exists() or (data.root / PATH_FILE).exists()
+
+
+def _read(data: DataDir) -> Parser:
+    """Return the effective configuration; an empty one if it is missing or damaged."""
+    parser = Parser(interpolation=None, default_section="\0")
+    try:
+        with data.config.open(encoding="utf-8") as lines:
+            parser.read_file(lines)
+    except (OSError, ValueError, configparser.Error):
+        parser.clear()
+    return parser
+
+
+def _secrets_of(parser: Parser) -> dict[str, str]:
+    """Return the secrets that are in the effective configuration, by their name in the record."""
+    found = {
+        "cluster_secret": parser.get("cluster", "secret", fallback=""),
+        "flower_password": parser.get("flower", "password", fallback=""),
+    }
+    for section in _DATABASES:
+        is_embedded = parser.get(section, "host", fallback="") == LOOPBACK
+        if is_embedded and parser.get(section, "user", fallback="") == USER:
+            found["postgres_password"] = parser.get(section, "password", fallback="")
+    if parser.get("redis", "host", fallback="") == LOOPBACK:
+        found["valkey_password"] = parser.get("redis", "password", fallback="")
+    return {name: text for name, text in found.items() if text}
