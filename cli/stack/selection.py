@@ -52,7 +52,10 @@ class ChosenStack:
 
         Raises:
             StackError: they are invalid.
+            NotStartedError: its data directory was moved or copied, and not started since.
         """
+        if self.data and self.config and self.config.resolve() == self.data.config:
+            require_started_here(self.data)
         return read_settings(self.config, self.environ)
 
     def running(self) -> RunState:
@@ -83,7 +86,6 @@ def choose_stack(data_dir: Path, environ: Mapping[str, str] = os.environ) -> Cho
 
     Raises:
         NoStackError: there is none.
-        NotStartedError: its data directory was moved or copied, and not started since.
     """
     source = click.get_current_context().get_parameter_source(OPTION)
     is_given = source is ParameterSource.COMMANDLINE
@@ -92,11 +94,8 @@ def choose_stack(data_dir: Path, environ: Mapping[str, str] = os.environ) -> Cho
     if named and not is_given:
         folder = DataDir.at(Path(named).parent)
         is_effective = Path(named).name == folder.config.name and folder.record.exists()
-        if is_effective:
-            require_started_here(folder)
         return ChosenStack(folder if is_effective else None, Path(named), environ)
     if data.config.exists():
-        require_started_here(data)
         return ChosenStack(data, data.config, environ)
     if not is_given and read_settings(None, environ).sources:
         return ChosenStack(None, None, environ)

@@ -20,10 +20,7 @@ STOP_TIME = 120.0
 @click.command()
 @data_directory.option
 def down(data_dir: Path) -> None:
-    """Stop a stack after its running tasks have finished.
-
-    Only processes that run on the data directory are stopped, not those of its original or copy.
-    """
+    """Stop a stack after its running tasks have finished."""
     data = DataDir.at(data_dir)
     state = RunState.load(data)
     is_locked = data.is_locked()
