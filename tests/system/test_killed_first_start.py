@@ -55,10 +55,9 @@ def kill_after(line: str, data: DataDir) -> None:
         else:
             pytest.fail(f"the start ended before {line!r}: {printed}")
         children = psutil.Process(process.pid).children()
-        os.kill(process.pid, signal.SIGKILL)
-        for child in children:
-            if "postgres" in (child.name(), Path(child.exe()).name):
-                child.kill()
+        servers = [child for child in children if child.name() == "postgres"]
+        for pid in (process.pid, *(server.pid for server in servers)):
+            os.kill(pid, signal.SIGKILL)
 
 
 def partial_files(data: DataDir) -> list[Path]:
@@ -73,6 +72,7 @@ def partial_files(data: DataDir) -> list[Path]:
     ]
 
 
+@pytest.mark.timeout(400)
 def test_the_next_start_goes_on_after_each_kill(data: DataDir) -> None:
     for line in LINES:
         kill_after(line, data)
