@@ -1,4 +1,4 @@
-"""The file ``stack.json``: the passwords of a stack and the last ports of its servers."""
+"""The file ``stack.json``: a stack's passwords, its servers' last ports, its data directory."""
 
 import json
 import secrets
@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir, write_private
+from cli.stack.identity.directory_identity import DirectoryIdentity
 
 
 def _new_secret() -> str:
@@ -17,13 +18,17 @@ class StackRecord:
     """Ports and passwords of a stack, created at its first start.
 
     Attributes:
-        token: a part of the name of its directory under ``/var/lib/acoustid``, if it has one.
+        token: identifies the stack. A copy of its data directory has the same token until it
+            becomes a stack of its own. It is also a part of the name of its directory under
+            ``/var/lib/acoustid``, if it has one.
         postgres_password: the password of PostgreSQL.
         valkey_password: the password of Valkey.
         cluster_secret: the secret of section ``cluster``.
         flower_password: the password of Flower.
         postgres_port: the last port of PostgreSQL; 0 before its first start.
         valkey_port: the last port of Valkey; 0 before its first start.
+        directory: the data directory at the last start; None before the first one, and in a record
+            of an earlier version.
     """
 
     token: str = field(default_factory=_new_secret, repr=False)
@@ -33,6 +38,7 @@ class StackRecord:
     flower_password: str = field(default_factory=_new_secret, repr=False)
     postgres_port: int = 0
     valkey_port: int = 0
+    directory: DirectoryIdentity | None = None
 
     @classmethod
     def load(cls, data: DataDir) -> "StackRecord":
@@ -41,20 +47,44 @@ class StackRecord:
         Raises:
             StackError: the file is malformed.
         """
-        try:
-            found = json.loads(data.record.read_bytes())
-            return cls(**{each.name: found[each.name] for each in fields(cls)})
-        except FileNotFoundError:
+        record = cls.read(data)
+        if record is None:
             record = cls()
             record.save(data)
-            return record
-        except (ValueError, KeyError, TypeError) as error:
-            raise StackError(f"{data.record} is damaged: {error!r}") from error
+        return record
+
+    @classmethod
+    def read(cls, data: DataDir) -> "StackRecord | None":
+        """Read the record of a data directory; return None if there is none.
+
+        Raises:
+            StackError: the file is malformed, or this user cannot read it.
+        """
+        try:
+            found = json.loads(data.record.read_bytes())
+            directory = found.get("directory")
+            values = {each.name: found[each.name] for each in fields(cls) if each.name in _REQUIRED}
+            return cls(**values, directory=DirectoryIdentity(**directory) if directory else None)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StackError(f"{data.record} cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StackError(
+                f"{data.record} is damaged: {error!r}. The next `acoustid up` makes it again"
+            ) from error
 
     def with_ports(self, *, postgres: int, valkey: int) -> "StackRecord":
         """Return a copy with other ports."""
         return replace(self, postgres_port=postgres, valkey_port=valkey)
 
+    def with_directory(self, directory: DirectoryIdentity) -> "StackRecord":
+        """Return a copy for another data directory."""
+        return replace(self, directory=directory)
+
     def save(self, data: DataDir) -> None:
         """Write the file; only its owner can read it."""
         write_private(data.record, json.dumps(asdict(self)))
+
+
+_REQUIRED = frozenset(each.name for each in fields(StackRecord)) - {"directory"}

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from cli.errors import StackError
+from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Demo, Prepared
+from cli.stack.ports_and_passwords import StackRecord
 from pipeline.catalog.app.keys.demo_application import ensure_demo
 from pipeline.catalog.migrate import create_missing, upgrade_all
 from pipeline.catalog.schema_version import NewerSchemaError
@@ -18,6 +20,8 @@ from pipeline.following.open_index import IndexBusy, open_index, open_updater
 from pipeline.following.update_index import rebuild_index
 from pipeline.following.update_store import check_same_database
 from pipeline.index import IndexCorrupt
+from pipeline.lookups.condition import Condition
+from pipeline.lookups.trusted_index import TrustedIndex
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 
@@ -51,21 +55,51 @@ def prepare(settings: Settings, progress: Callable[[str], None]) -> Prepared:
 
 
 def _repair_index(settings: Settings, progress: Callable[[str], None]) -> None:
-    """Rebuild the index if its files are damaged or have an earlier format."""
-    try:
-        open_index(settings.fingerprint_index).close()
-    except IndexCorrupt as error:
-        progress(f"rebuilding the index: {error.path} {error.problem}")
-    else:
-        return
+    """Rebuild the index if it is damaged, has an earlier format or is of another database.
+
+    An index of another database is rebuilt only if a stack owns both, index and database. Otherwise
+    one of two settings may be wrong.
+    """
     databases = Databases(settings, component="migrate")
     try:
+        problem = _index_problem(settings, databases)
+        if not problem:
+            return
+        progress(f"rebuilding the index: {problem}")
         with open_updater(settings.fingerprint_index, databases, clear_damaged=True) as updater:
             rebuild_index(updater, databases, progress=lambda _count: None)
     except IndexBusy:
         progress("another process is rebuilding it")
     finally:
         databases.dispose()
+
+
+def _index_problem(settings: Settings, databases: Databases) -> str:
+    """Return why the index must be rebuilt; an empty text if it need not."""
+    try:
+        with open_index(settings.fingerprint_index) as index:
+            if not owns_index_and_database(settings):
+                return ""
+            found = TrustedIndex(lambda: index, databases, logs_changes=False).condition()
+    except IndexCorrupt as error:
+        return f"{error.path} {error.problem}"
+    if found is Condition.FOREIGN:
+        return "it belongs to another database, or to a later state of this one"
+    return ""
+
+
+def owns_index_and_database(settings: Settings) -> bool:
+    """Return whether index and fingerprint database belong to one stack of `acoustid up`.
+
+    Then the index is a copy of this database, and nothing else can be lost by a rebuild.
+    """
+    index, database = settings.fingerprint_index, settings.database_fingerprint
+    data = DataDir.at(index.path.parent)
+    if index.protocol != "local" or data.index != index.path.resolve():
+        return False
+    record = StackRecord.read(data)
+    used = (database.port, database.password.get_secret_value())
+    return record is not None and used == (record.postgres_port, record.postgres_password)
 
 
 def _repair_store(settings: Settings, progress: Callable[[str], None]) -> None:

@@ -1,13 +1,15 @@
 """The file ``run.json`` of a data directory: the processes that run on it now.
 
-`acoustid status`, `acoustid down` and the next `acoustid up` read it.
+`acoustid status`, `acoustid down` and the next `acoustid up` read it. It names the directory by
+device and inode, so the file in a copy of the directory says nothing about the copy.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 
 from cli.stack.data_directory import DataDir, write_private
+from cli.stack.identity.directory_identity import DirectoryIdentity
 from cli.stack.processes.stopping import TERM_THEN_KILL, WITHOUT_DRAINING, StopOrder, stop_processes
 from cli.stack.processes.strays import ProcessIdentity, StrayProcess
 
@@ -41,6 +43,7 @@ class RunState:
         ready: whether the start of the stack is complete.
         restarts: the number of completed restarts of the front end.
         restart_problem: the reason why the last restart failed; empty if it succeeded.
+        directory: the data directory; None in a file of an earlier version, and before `save`.
     """
 
     supervisor: ProcessIdentity
@@ -48,12 +51,24 @@ class RunState:
     ready: bool = False
     restarts: int = 0
     restart_problem: str = ""
+    directory: DirectoryIdentity | None = field(default=None, compare=False)
 
     @classmethod
     def load(cls, data: DataDir) -> "RunState | None":
-        """Read the file of a data directory; return None if it is missing or malformed."""
+        """Read the file of a data directory.
+
+        Returns:
+            None if the file is missing or malformed, or was copied from another directory.
+        """
+        state = cls.read(data)
+        return state if state and state.runs_on(data) else None
+
+    @classmethod
+    def read(cls, data: DataDir) -> "RunState | None":
+        """Read the file of a data directory, which may be that of another directory."""
         try:
             found = json.loads(data.run.read_bytes())
+            directory = found.get("directory")
             processes = tuple(
                 RunningProcess(**{**each, "identity": ProcessIdentity(**each["identity"])})
                 for each in found["processes"]
@@ -64,8 +79,9 @@ class RunState:
                 found["ready"],
                 found.get("restarts", 0),
                 found.get("restart_problem", ""),
+                DirectoryIdentity(**directory) if directory else None,
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def find(self, role: str) -> RunningProcess | None:
@@ -73,8 +89,20 @@ class RunState:
         return next((each for each in self.processes if each.role == role), None)
 
     def save(self, data: DataDir) -> None:
-        """Replace the file atomically."""
-        write_private(data.run, json.dumps(asdict(self), indent=1))
+        """Replace the file atomically; it names the data directory."""
+        here = replace(self, directory=DirectoryIdentity.of(data.root))
+        write_private(data.run, json.dumps(asdict(here), indent=1))
+
+    def runs_on(self, data: DataDir) -> bool:
+        """Return whether the file was written for a directory, which may have been moved."""
+        if self.directory is not None:
+            try:
+                return self.directory.is_same_directory(DirectoryIdentity.of(data.root))
+            except OSError:
+                return False
+        # An earlier version has written the file: the processes' paths show the directory.
+        marks = [each.identity for each in self.processes if each.identity.mark]
+        return not marks or any(each.is_below(data.root) for each in marks)
 
 
 def stop_strays(processes: Sequence[RunningProcess]) -> list[str]:

@@ -19,6 +19,7 @@ from cli.errors import StackError
 from cli.exit_status import ExitStatus
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import CONFIG_VARIABLE, read_settings
+from cli.stack.identity.claim import require_started_here
 from cli.stack.run_state import RunState
 from pipeline.settings.sections import Settings
 
@@ -51,7 +52,10 @@ class ChosenStack:
 
         Raises:
             StackError: they are invalid.
+            NotStartedError: its data directory was moved or copied, and not started since.
         """
+        if self.data and self.config and self.config.resolve() == self.data.config:
+            require_started_here(self.data)
         return read_settings(self.config, self.environ)
 
     def directory(self) -> DataDir:

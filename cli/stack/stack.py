@@ -11,10 +11,10 @@ from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import CONFIG_VARIABLE, UserConfig, write_effective
 from cli.stack.front_end_health import lookup_faults
+from cli.stack.identity.claim import claim_directory, require_own_configuration
 from cli.stack.logs.own_output import rotating
 from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.recovery.damaged_files import repair_files
-from cli.stack.recovery.passwords import load_record
 from cli.stack.roles import Layout, Role, roles
 from cli.stack.run_state import RunState, stop_strays
 from cli.stack.servers import ports, postgres_directory
@@ -52,6 +52,7 @@ class UpOptions:
         postgres_bin: the directory of PostgreSQL's programs; None to search for them.
         valkey_bin: the directory of Valkey's program; None to search for it.
         log: the log to which this process writes its output; None for a terminal.
+        adopt: whether a copy of another data directory becomes a stack of its own.
     """
 
     data: DataDir
@@ -63,6 +64,7 @@ class UpOptions:
     postgres_bin: Path | None = None
     valkey_bin: Path | None = None
     log: Path | None = None
+    adopt: bool = False
 
 
 def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) -> None:
@@ -79,9 +81,11 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
     data = options.data
     data.create()
     with data.lock():
-        _stop_strays(data, report)
         repair_files(data, report)
         user = UserConfig.read(effective=data.config)
+        require_own_configuration(user.path)
+        claim_directory(data, report, adopt=options.adopt)
+        _stop_strays(data, report)
         for variable in user.unwritable:
             report(f"{variable} holds for this start only: acoustid.conf cannot contain the value")
         if options.log is not None:
@@ -108,7 +112,7 @@ def _flower_port(options: UpOptions, user: UserConfig) -> int:
 def _start(supervisor: Supervisor, options: UpOptions, user: UserConfig, report: Report) -> None:
     """Start the whole stack; return when it answers."""
     data = options.data
-    record = _start_servers(supervisor, options, user, report)
+    record = _start_servers(supervisor, options, user)
     settings = write_effective(data, user, record)
     if not user.embeds_redis:
         _require_redis(settings.redis, supervisor)
@@ -141,12 +145,10 @@ def _stop_strays(data: DataDir, report: Report) -> None:
         report(f"stopped processes of an earlier run: {', '.join(stopped)}")
 
 
-def _start_servers(
-    supervisor: Supervisor, options: UpOptions, user: UserConfig, report: Report
-) -> StackRecord:
+def _start_servers(supervisor: Supervisor, options: UpOptions, user: UserConfig) -> StackRecord:
     """Start the servers for which the user configures no host; return their ports and passwords."""
     data = options.data
-    record, is_made_again = load_record(data, report)
+    record = StackRecord.load(data)
     if user.embedded_databases:
         postgres = PostgresServer(
             postgres_directory.choose(data.root, record.token),
@@ -155,8 +157,6 @@ def _start_servers(
             password=record.postgres_password,
             log=data.log(PostgresServer.role),
         )
-        if is_made_again:
-            postgres.set_password()
         supervisor.start_server(postgres)
         record = record.with_ports(postgres=postgres.port, valkey=record.valkey_port)
     if user.embeds_redis:

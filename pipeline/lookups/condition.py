@@ -44,7 +44,7 @@ class Advice(NamedTuple):
 
 INDEX_ADVICE: Final[Mapping[Condition, Advice]] = {
     Condition.FOREIGN: Advice(
-        "the index belongs to another database",
+        "the index belongs to another database, or to a later state of this one",
         "check [fingerprint_index] and [database_fingerprint]; if they are right, run "
         "`acoustid index rebuild`",
     ),
@@ -68,7 +68,7 @@ INDEX_ADVICE: Final[Mapping[Condition, Advice]] = {
 
 STORE_ADVICE: Final[Mapping[Condition, Advice]] = {
     Condition.FOREIGN: Advice(
-        "the fingerprint store belongs to another database",
+        "the fingerprint store belongs to another database, or to a later state of this one",
         "check [fingerprint_store] and [database_fingerprint]; if they are right, run "
         "`acoustid store rebuild`",
     ),

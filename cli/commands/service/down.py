@@ -23,7 +23,10 @@ def down(data_dir: Path) -> None:
     """Stop a stack after its running tasks have finished."""
     data = DataDir.at(data_dir)
     state = RunState.load(data)
-    supervisor = state.supervisor.find() if state and data.is_locked() else None
+    is_locked = data.is_locked()
+    if is_locked and state is None:
+        raise StackError(f"a stack on {data.root} has just begun to start: try again")
+    supervisor = state.supervisor.find() if state and is_locked else None
     if supervisor:
         stop_process(supervisor, stop_signals(data))
     strays = stop_strays(state.processes) if state else []

@@ -16,6 +16,7 @@ from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Prepared
 from cli.stack.effective_settings import read_settings
 from cli.stack.front_end_health import health_lines, settled_health
+from cli.stack.identity.claim import require_adopted
 from cli.stack.processes.child_process import ChildProcess, open_log, read_tail
 from cli.stack.recovery.free_space import require_free_space
 from cli.stack.recovery.open_files import raise_file_limit
@@ -54,6 +55,11 @@ SUPERVISOR_LOG = "supervisor"
 @click.option("--detached", is_flag=True, hidden=True, help="The process that --detach starts.")
 @click.option("--sample/--no-sample", default=True, help="Load the sample catalogue (default).")
 @click.option(
+    "--adopt",
+    is_flag=True,
+    help="Make a copied data directory a stack of its own, with new ports and passwords.",
+)
+@click.option(
     "--postgres-bin",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Directory of the PostgreSQL programs.",
@@ -73,6 +79,7 @@ def up(  # noqa: PLR0913 - one argument per option
     detach: bool,
     detached: bool,
     sample: bool,
+    adopt: bool,
     postgres_bin: Path | None,
     valkey_bin: Path | None,
 ) -> None:
@@ -94,7 +101,9 @@ def up(  # noqa: PLR0913 - one argument per option
         postgres_bin=postgres_bin,
         valkey_bin=valkey_bin,
         log=data.log(SUPERVISOR_LOG) if detached else None,
+        adopt=adopt,
     )
+    require_adopted(options.data, adopt=adopt)
     if detach:
         start_detached(options.data)
         _print_running(options.data)

@@ -1,11 +1,15 @@
 """Finds running processes of an earlier run of a stack, by pid, start time and path."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from signal import Signals
 
 import psutil
 
 from cli.stack.processes.child_process import ProcessError
+
+CELERY_TITLE = "[celery"
+"""Start of the command line of a worker or beat. Celery overwrites arguments and environment."""
 
 CLOCK_TOLERANCE = 2.0
 """Maximum change in seconds of a process's start time when the system clock is set."""
@@ -59,10 +63,14 @@ class ProcessIdentity:
 
     def find(self) -> StrayProcess | None:
         """Return the process if it still runs, else None."""
-        found = find_by_path(self.pid, self.mark)
+        found = find_by_path(self.pid, self.mark) or _find_by_title(self.pid)
         if found and abs(found.created - self.created) <= CLOCK_TOLERANCE:
             return found
         return None
+
+    def is_below(self, folder: Path) -> bool:
+        """Return whether the mark is a path in a directory."""
+        return Path(self.mark).is_relative_to(folder)
 
 
 def find_by_path(pid: int, path: str) -> StrayProcess | None:
@@ -81,3 +89,13 @@ def find_by_path(pid: int, path: str) -> StrayProcess | None:
     if any(text == path or text.startswith(f"{path}/") for text in given):
         return StrayProcess(process)
     return None
+
+
+def _find_by_title(pid: int) -> StrayProcess | None:
+    """Return the running process `pid` if it is a process of Celery, else None."""
+    try:
+        process = psutil.Process(pid)
+        is_celery = process.cmdline()[:1] and process.cmdline()[0].startswith(CELERY_TITLE)
+    except (psutil.Error, OSError):
+        return None
+    return StrayProcess(process) if is_celery else None

@@ -1,8 +1,7 @@
 """Makes a lost or damaged ``stack.json`` again.
 
 The effective ``acoustid.conf`` contains the same passwords. A password that it does not contain is
-replaced. PostgreSQL gets the password of the new record before the record is saved, so a crash in
-between only repeats the repair.
+replaced. PostgreSQL gets a new password when it starts (`cli.stack.identity.password_mark`).
 """
 
 import configparser
@@ -24,10 +23,10 @@ _SECRETS: Final = ("postgres_password", "valkey_password", "cluster_secret", "fl
 Parser = configparser.ConfigParser
 
 
-def load_record(data: DataDir, report: Callable[[str], None]) -> tuple[StackRecord, bool]:
-    """Return the record of a data directory, and whether it was made again.
+def load_record(data: DataDir, report: Callable[[str], None]) -> StackRecord:
+    """Return the record of a data directory; make it again if it is lost or damaged.
 
-    In this case the caller gives PostgreSQL the password of the record, and then saves the record.
+    The caller saves a record that was made again.
 
     Args:
         data: the data directory, locked by this process.
@@ -37,7 +36,7 @@ def load_record(data: DataDir, report: Callable[[str], None]) -> tuple[StackReco
         StackError: the damaged file cannot be renamed, or has another fault.
     """
     if _is_usable(data) or not (data.record.exists() or _has_postgres(data)):
-        return StackRecord.load(data), False
+        return StackRecord.load(data)
     found = _secrets_of(_read(data))
     problem = "lost"
     if data.record.exists():
@@ -46,7 +45,7 @@ def load_record(data: DataDir, report: Callable[[str], None]) -> tuple[StackReco
     source = " from acoustid.conf" if found else ""
     changes = f"; new: {', '.join(replaced)}" if replaced else ""
     report(f"{data.record} was {problem}; it is made again{source}{changes}")
-    return _with_secrets(found), True
+    return _with_secrets(found)
 
 
 def _with_secrets(found: Mapping[str, str]) -> StackRecord:

@@ -49,6 +49,9 @@ class EmbeddedServer(Protocol):
     def spawn(self) -> ChildProcess:
         """Start the process. `prepare` must have been called before."""
 
+    def server_pid(self) -> int | None:
+        """Return the pid of the server on the port; None if it does not accept the password."""
+
     def answers(self) -> bool:
         """Return whether the server answers on the port and accepts the stack's password."""
 
@@ -106,7 +109,7 @@ def wait_for_answer(
     """
     deadline = time.monotonic() + START_TIMEOUT
     while process.poll() is None:
-        if server.answers():
+        if server.answers() and server.server_pid() == process.pid:  # not that of another stack
             return True
         if time.monotonic() > deadline:
             raise ProcessError(f"{server.role} does not answer:\n{read_tail(server.output)}")

@@ -3,11 +3,14 @@
 import os
 import signal
 import subprocess
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
+import psutil
 import psycopg2
+import psycopg2.extensions
 
+from cli.stack.identity.password_mark import has_password, write_mark
 from cli.stack.processes.child_process import ChildProcess, LogPipe, ProcessError, spawn
 from cli.stack.processes.stopping import Escalation, stop_process
 from cli.stack.processes.strays import StrayProcess, find_by_path
@@ -100,18 +103,9 @@ class PostgresServer:
         self._programs = executable_programs(self._programs, self.directory)
         if self.directory.data.exists():
             self._check_version()
+            self._ensure_password()
         else:
             self._create()
-
-    def set_password(self) -> None:
-        """Give the user this password, if the data directory exists. The server must not run.
-
-        Raises:
-            ProcessError: PostgreSQL refuses the change.
-        """
-        if self.directory.data.exists():
-            self.prepare()
-            self._execute(self.directory.data, f"ALTER ROLE {USER} PASSWORD '{self._password}'")
 
     def spawn(self) -> ChildProcess:
         """Start the server."""
@@ -128,20 +122,29 @@ class PostgresServer:
             death_signal=signal.SIGINT,
         )
 
+    def server_pid(self) -> int | None:
+        """Return the pid of the server on the port; None if it does not accept the password."""
+        with suppress(psycopg2.Error, psutil.Error), closing(self._connect()) as connection:
+            return psutil.Process(connection.get_backend_pid()).ppid()
+        return None
+
     def answers(self) -> bool:
         """Return whether the server accepts the password."""
         with suppress(psycopg2.Error):
-            psycopg2.connect(
-                host=LOOPBACK,
-                port=self.port,
-                user=USER,
-                password=self._password,
-                dbname="postgres",
-                sslmode="disable",
-                connect_timeout=2,
-            ).close()
+            self._connect().close()
             return True
         return False
+
+    def _connect(self) -> psycopg2.extensions.connection:
+        return psycopg2.connect(
+            host=LOOPBACK,
+            port=self.port,
+            user=USER,
+            password=self._password,
+            dbname="postgres",
+            sslmode="disable",
+            connect_timeout=2,
+        )
 
     def repair(self, status: int, log: str) -> bool:
         """Repair nothing: PostgreSQL itself recovers from a crash."""
@@ -174,7 +177,7 @@ class PostgresServer:
         require_passwords(new)
         with (new / "postgresql.conf").open("a", encoding="utf-8") as configuration:
             configuration.write(CONFIGURATION if self._durable else UNSAFE_CONFIGURATION)
-        self._create_user(new)
+        self._change_user(new, f"CREATE ROLE {USER}")
         new.rename(self.directory.data)
 
     def _initdb_options(self, folder: Path) -> list[str]:
@@ -183,14 +186,18 @@ class PostgresServer:
         options += [f"--auth={INITIAL_METHOD}", "--encoding=UTF8", "--no-locale"]
         return options if self._durable else [*options, "--no-sync"]
 
-    def _create_user(self, folder: Path) -> None:
-        self._execute(folder, f"CREATE ROLE {USER} LOGIN CREATEDB PASSWORD '{self._password}'")
+    def _ensure_password(self) -> None:
+        """Set the user's password if the directory is that of another stack or time."""
+        if not has_password(self.directory.data, self._password):
+            self._change_user(self.directory.data, f"ALTER ROLE {USER}")
 
-    def _execute(self, folder: Path, statement: str) -> None:
-        """Run a statement in single-user mode, without a server that listens."""
-        arguments = ("--single", "-D", str(folder), "postgres")
-        if "ERROR:" in self._run("postgres", *arguments, stdin=f"{statement}\n"):
+    def _change_user(self, folder: Path, statement: str) -> None:
+        """Set the user's password in single-user mode, without a server that listens."""
+        statement = f"{statement} LOGIN CREATEDB PASSWORD '{self._password}'\n"
+        output = self._run("postgres", "--single", "-D", str(folder), "postgres", stdin=statement)
+        if "ERROR:" in output:
             raise ProcessError(f"the password of PostgreSQL's user cannot be set in {folder}")
+        self.directory.change_owner(write_mark(folder, self._password))
 
     def _run(self, program: str, *arguments: str, stdin: str = "") -> str:
         """Run one of the programs as the server's account; return its output to stderr."""

@@ -74,6 +74,7 @@ def choose(data_dir: Path, token: str) -> PostgresDirectory:
     """
     base = _named_directory(data_dir)
     if base is not None:
+        check_owner(data_dir)
         return PostgresDirectory(base, server_account(base / "postgres"))
     account = server_account(data_dir / "postgres")
     if account is None or account.has_access("x", data_dir):
@@ -96,7 +97,8 @@ def _named_directory(data_dir: Path) -> Path | None:
     if text.startswith("/"):
         if not base.is_dir():
             raise PostgresDirectoryError(
-                f"the directory of PostgreSQL's files, {base}, is missing ({path_file} names it)"
+                f"the directory of PostgreSQL's files, {base}, is missing ({path_file} names it): "
+                f"restore it, or write the path of its copy into {path_file}"
             )
         return base
     found = _external_directories(data_dir)
@@ -136,13 +138,57 @@ def _homes() -> tuple[Path, ...]:
     return SYSTEM_HOME, Path(tempfile.gettempdir()) / "acoustid"
 
 
+def location(data_dir: Path) -> Path:
+    """Return PostgreSQL's own data directory, which need not exist."""
+    return (_external(data_dir) or data_dir) / "postgres"
+
+
+def check_owner(data_dir: Path) -> None:
+    """Check that the external directory of a data directory, if it has one, belongs to it.
+
+    A copy of the data directory names the same external directory. One whose data directory was
+    moved, deleted or names another one belongs to the first that asks for it.
+
+    Raises:
+        PostgresDirectoryError: it is missing, or belongs to another data directory.
+    """
+    base = _named_directory(data_dir)
+    owner = _owner(base) if base else None
+    if base is None or owner == data_dir:
+        return
+    if owner is not None and _external(owner) == base and not owner.samefile(data_dir):
+        raise PostgresDirectoryError(
+            f"the databases are not in {data_dir} but in {base}, which belongs to {owner}. To copy "
+            f"the stack, stop it, copy {base} too, write the path of that copy into "
+            f"{data_dir / PATH_FILE}, and delete the file {OWNER_FILE} in that copy"
+        )
+    (base / OWNER_FILE).write_text(f"{data_dir}\n", encoding="utf-8")
+
+
 def delete_external(data_dir: Path) -> None:
-    """Delete the external directory of a data directory, if it has one."""
-    path_file = data_dir / PATH_FILE
-    if path_file.is_file():
-        base = Path(path_file.read_text(encoding="utf-8").strip())
-        if base.is_absolute():
-            shutil.rmtree(base, ignore_errors=True)
+    """Delete the external directory that belongs to a data directory, if there is one."""
+    base = _external(data_dir)
+    if base is not None and _owner(base) == data_dir:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def _external(data_dir: Path) -> Path | None:
+    """Return the path of the external directory, which may be missing; None without one."""
+    return _read_path(data_dir / PATH_FILE)
+
+
+def _owner(base: Path) -> Path | None:
+    """Return the data directory to which an external directory belongs; None if it has none."""
+    return _read_path(base / OWNER_FILE)
+
+
+def _read_path(file: Path) -> Path | None:
+    """Return the absolute path in a file; None if there is none."""
+    try:
+        text = file.read_bytes().decode(errors="replace").strip()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    return Path(text) if text.startswith("/") else None
 
 
 def executable_programs(folder: Path, directory: PostgresDirectory) -> Path:

@@ -110,16 +110,24 @@ class ValkeyServer:
         finally:
             os.close(reading)
 
-    def answers(self) -> bool:
-        """Return whether the server accepts the password and has loaded its data."""
-        client = redis.Redis(
+    def server_pid(self) -> int | None:
+        """Return the pid of the server on the port; None if it does not accept the password."""
+        with self._client() as client, suppress(redis.RedisError):
+            return int(client.info("server")["process_id"])
+        return None
+
+    def _client(self) -> redis.Redis:
+        return redis.Redis(
             host=LOOPBACK,
             port=self.port,
             password=self._password,
             socket_timeout=2.0,
             retry=Retry(NoBackoff(), 0),
         )
-        with client, suppress(redis.RedisError):
+
+    def answers(self) -> bool:
+        """Return whether the server accepts the password and has loaded its data."""
+        with self._client() as client, suppress(redis.RedisError):
             return bool(client.ping())
         return False
 

@@ -15,6 +15,7 @@ from redis.retry import Retry
 from cli.stack.processes.child_process import ProcessError, read_tail
 from cli.stack.processes.stopping import stop_process
 from cli.stack.servers import ports, postgres_directory
+from cli.stack.servers.binaries import find_postgres
 from cli.stack.servers.embedded_server import start_server
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER, PostgresServer
@@ -164,6 +165,34 @@ def test_a_server_gets_another_port_if_its_port_is_taken(folder: Path) -> None:
         with running(server):
             assert server.port != valkey.port
             connect(server).close()
+
+
+def test_a_server_of_another_stack_with_the_same_password_is_not_used(tmp_path: Path) -> None:
+    """The copy of a stack has the port and the passwords of the original."""
+    (tmp_path / "other").mkdir()
+    with running(make_valkey(tmp_path)) as other:
+        server = make_valkey(tmp_path / "other")
+        server.port = psutil.Process(other.pid).net_connections()[0].laddr.port
+        with running(server) as process, redis_client(server) as client:
+            assert client.info("server")["process_id"] == process.pid != other.pid
+
+
+def test_a_postgres_of_another_time_gets_the_password(folder: Path) -> None:
+    """Its directory may be a backup from before the last change of the password."""
+    made = make_postgres(folder)
+    stop_process(start_server(made), made.escalation)
+    where = postgres_directory.choose(folder, "test")
+    server = PostgresServer(
+        where, find_postgres(), port=ports.free_port(), password="another", log=folder / "log"
+    )
+    for _ in range(2):
+        with running(server):
+            connect(server, password="another").close()
+            with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+                connect(server)
+            assert server.server_pid() == int(
+                (where.data / "postmaster.pid").read_text().split()[0]
+            )
 
 
 def test_data_of_another_major_version_is_refused(folder: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.stack.data_directory import DataDir
+from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.preparation import prepare
 from pipeline.fingerprint.query import extract_query
 from pipeline.index import open_reader
@@ -14,6 +16,7 @@ from pipeline.settings.sections import Settings
 from pipeline.storage import files
 from pipeline.storage.manifest import read_manifest, write_manifest
 from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.index_conditions import restore_to
 from tests.support.catalogue.synthetic import fingerprint
 
 
@@ -57,3 +60,46 @@ def test_an_index_without_its_segment_is_rebuilt(settings: Settings, index: Path
         files.remove(segment)
     prepare(settings, lambda _line: None)
     assert found(index) == [[1], [2]]
+
+
+@pytest.fixture
+def stack_settings(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings with the index in the data directory of a stack that owns the databases."""
+    data = DataDir.at(tmp_path)
+    database = settings.database_fingerprint
+    record = StackRecord(postgres_password=database.password.get_secret_value())
+    record.with_ports(postgres=database.port, valkey=0).save(data)
+    own = settings.fingerprint_index.model_copy(update={"path": data.index})
+    return settings.model_copy(update={"fingerprint_index": own})
+
+
+def restored(settings: Settings, databases: Databases) -> tuple[Importer, Path]:
+    """Return a catalogue of one fingerprint with an index of two: the database is an older one."""
+    path = settings.fingerprint_index.path
+    importer = Importer(databases, path)
+    importer.run(*(importer.receipt(fingerprint(seed)) for seed in (1, 2)))
+    restore_to(importer, 1)
+    return importer, path
+
+
+def test_an_index_that_is_ahead_of_its_database_is_rebuilt(
+    stack_settings: Settings, databases: Databases
+) -> None:
+    """A later state of the database was in the index. Imports go on after the start."""
+    importer, path = restored(stack_settings, databases)
+    said: list[str] = []
+    prepare(stack_settings, said.append)
+    assert [line for line in said if "rebuilding the index" in line and "later state" in line]
+    assert found(path) == [[1], []]
+    importer.run(importer.receipt(fingerprint(2)))
+    assert found(path)[1]
+
+
+def test_a_foreign_index_outside_of_a_stack_is_kept(
+    settings: Settings, databases: Databases
+) -> None:
+    """The setting of the index or that of the database may be wrong."""
+    _, path = restored(settings, databases)
+    before = read_manifest(INDEX_FORMAT, path)
+    prepare(settings, lambda _line: None)
+    assert read_manifest(INDEX_FORMAT, path) == before

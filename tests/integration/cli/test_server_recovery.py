@@ -212,7 +212,6 @@ def test_a_lost_password_is_replaced(stopped: PostgresServer) -> None:
         password="another",
         log=stopped.log,
     )
-    server.set_password()
     with running(server):
         assert server.answers()
         assert not stopped.answers()

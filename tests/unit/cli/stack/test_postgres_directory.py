@@ -4,6 +4,7 @@ As root this is another account; otherwise it is the user of this process. The t
 """
 
 import os
+import shutil
 import stat
 import subprocess
 import tempfile
@@ -64,6 +65,47 @@ def test_a_missing_external_directory_is_an_error(closed: Path) -> None:
     (closed / "data" / postgres_directory.PATH_FILE).write_text("/no/such/place\n")
     with pytest.raises(PostgresDirectoryError, match="/no/such/place"):
         postgres_directory.choose(closed / "data", "token")
+
+
+@pytest.fixture
+def external(closed: Path) -> Path:
+    """An external directory of ``closed / "data"``."""
+    base = closed / "external"
+    base.mkdir()
+    (closed / "data" / postgres_directory.PATH_FILE).write_text(f"{base}\n")
+    (base / postgres_directory.OWNER_FILE).write_text(f"{closed / 'data'}\n")
+    return base
+
+
+def test_an_external_directory_is_not_used_by_a_copy(closed: Path, external: Path) -> None:
+    """Two servers on one directory would destroy it."""
+    copy = closed / "copy"
+    shutil.copytree(closed / "data", copy)
+    with pytest.raises(PostgresDirectoryError, match=f"{external}, which belongs to {closed}/data"):
+        postgres_directory.choose(copy, "token")
+    postgres_directory.delete_external(copy)
+    assert external.exists()
+    assert postgres_directory.choose(closed / "data", "token").base == external
+
+
+def test_a_moved_directory_keeps_its_external_directory(closed: Path, external: Path) -> None:
+    moved = (closed / "data").rename(closed / "moved")
+    assert postgres_directory.choose(moved, "token").base == external
+    postgres_directory.delete_external(moved)
+    assert not external.exists()
+
+
+def test_a_copied_external_directory_without_an_owner_belongs_to_the_copy(
+    closed: Path, external: Path
+) -> None:
+    """The error of `check_owner` names these steps."""
+    copy, base = closed / "copy", closed / "external copy"
+    shutil.copytree(closed / "data", copy)
+    shutil.copytree(external, base)
+    (copy / postgres_directory.PATH_FILE).write_text(f"{base}\n")
+    (base / postgres_directory.OWNER_FILE).unlink()
+    assert postgres_directory.choose(copy, "token").base == base
+    assert postgres_directory.choose(closed / "data", "token").base == external
 
 
 def test_a_directory_that_others_can_write_to_is_not_used(closed: Path) -> None:

@@ -1,6 +1,8 @@
 """The file with the processes of a running stack."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +69,26 @@ def test_strays_are_stopped_and_other_processes_are_not(tmp_path: Path) -> None:
         for process in (stray, stranger):
             process.kill()
             process.wait()
+
+
+def test_the_file_in_a_copy_says_nothing_about_the_copy(tmp_path: Path) -> None:
+    """Otherwise `acoustid down` on the copy would stop the processes of the original."""
+    data = DataDir.at(tmp_path / "original")
+    data.create()
+    RunState(ProcessIdentity(1, 2.5), ready=True).save(data)
+    copied = DataDir.at(tmp_path / "copy")
+    shutil.copytree(data.root, copied.root)
+    assert RunState.load(copied) is None
+    assert RunState.load(DataDir.at(data.root.rename(tmp_path / "moved")))
+
+
+def test_the_file_of_an_earlier_version_is_known_by_its_paths(tmp_path: Path) -> None:
+    data, copied = DataDir.at(tmp_path / "data"), DataDir.at(tmp_path / "data copy")
+    for each in (data, copied):
+        each.create()
+        RunState(ProcessIdentity(1, 2.5), (running("api", os.getpid(), str(data.config)),)).save(
+            each
+        )
+        each.run.write_text(re.sub(r',\s*"directory": {[^}]*}', "", each.run.read_text()))
+    assert RunState.load(data)
+    assert RunState.load(copied) is None

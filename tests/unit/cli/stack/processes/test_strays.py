@@ -54,3 +54,21 @@ def test_a_process_that_has_ended_is_not_found(tmp_path: Path) -> None:
     created = psutil.Process(process.pid).create_time()
     process.wait()
     assert ProcessIdentity(process.pid, created, str(tmp_path)).find() is None
+
+
+def test_a_process_of_celery_is_found_without_its_path() -> None:
+    """Celery overwrites its command line and its environment."""
+    titled = "import setproctitle, time; setproctitle.setproctitle('[celery beat]'); "
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{titled} print(flush=True); time.sleep(600)", "x" * 50],
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout
+        process.stdout.readline()
+        created = psutil.Process(process.pid).create_time()
+        assert ProcessIdentity(process.pid, created, "/data/acoustid.conf").find()
+        assert ProcessIdentity(process.pid, created - 60, "/data/acoustid.conf").find() is None
+    finally:
+        process.kill()
+        process.communicate()

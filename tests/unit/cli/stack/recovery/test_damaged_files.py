@@ -92,9 +92,8 @@ password = of flower
 
 
 def test_a_new_directory_gets_a_new_record(data: DataDir) -> None:
-    record, is_made_again = load_record(data, pytest.fail)
-    assert not is_made_again
-    assert load_record(data, pytest.fail) == (record, False)
+    record = load_record(data, pytest.fail)
+    assert load_record(data, pytest.fail) == record
 
 
 @pytest.mark.parametrize("content", [*DAMAGED, b'{"token": 1}', None])
@@ -107,8 +106,7 @@ def test_a_damaged_record_is_made_again_from_the_configuration(
     if content is not None:
         data.record.write_bytes(content)
     lines: list[str] = []
-    record, is_made_again = load_record(data, lines.append)
-    assert is_made_again
+    record = load_record(data, lines.append)
     assert record.postgres_password == "of postgres"
     assert record.valkey_password == "of valkey"
     assert record.cluster_secret == "of the cluster"
@@ -128,7 +126,7 @@ def test_missing_passwords_are_replaced_and_named(data: DataDir, conf: str) -> N
     data.config.write_text(conf)
     data.record.write_text("{")
     lines: list[str] = []
-    record, _ = load_record(data, lines.append)
+    record = load_record(data, lines.append)
     assert len(record.postgres_password) >= 24
     assert "new: postgres password, valkey password, cluster secret, flower password" in lines[0]
     assert record.postgres_password not in lines[0]
@@ -138,4 +136,4 @@ def test_a_sound_record_is_kept(data: DataDir) -> None:
     (data.root / "postgres").mkdir()
     saved = StackRecord.load(data).with_ports(postgres=1, valkey=2)
     saved.save(data)
-    assert load_record(data, pytest.fail) == (saved, False)
+    assert load_record(data, pytest.fail) == saved

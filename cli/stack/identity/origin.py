@@ -1,0 +1,120 @@
+"""Finds out whether a data directory is the original, was moved, or is a copy.
+
+``stack.json`` names the directory of the last start (path, device, inode). A copy of the files
+contains the same names, but it is another directory:
+
+| path | inode | the path of the record | the directory |
+|---|---|---|---|
+| the same | the same | | is the original |
+| another | the same | is the same directory | is the original, reached by another path |
+| another | the same | is no more, or another one | was moved |
+| the same | another | | replaces the original, for example from a backup |
+| another | another | has a stack with the same token | is a copy |
+| another | another | has none | is a backup, or was moved to another file system |
+
+A record of an earlier version names no directory. Then the path is that of the effective
+configuration.
+"""
+
+import configparser
+import json
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from cli.stack.data_directory import DataDir
+from cli.stack.identity.directory_identity import DirectoryIdentity
+from cli.stack.ports_and_passwords import StackRecord
+
+
+class Origin(Enum):
+    """Where a data directory comes from."""
+
+    OWN = "own"
+    """It is the directory of the last start, or new."""
+
+    MOVED = "moved"
+    """It is the directory of the last start, with another path."""
+
+    RESTORED = "restored"
+    """It is another directory than that of the last start, which is no more."""
+
+    COPIED = "copied"
+    """It is another directory than that of the last start, which still exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The origin of a data directory.
+
+    Attributes:
+        origin: where it comes from.
+        path: the path of the data directory at the last start.
+    """
+
+    origin: Origin
+    path: Path
+
+
+def find_provenance(data: DataDir, record: StackRecord) -> Provenance:
+    """Return the origin of a data directory that exists.
+
+    Args:
+        data: the data directory.
+        record: its record.
+    """
+    before = record.directory
+    if before is None:
+        return _by_path(data, record)
+    now = DirectoryIdentity.of(data.root)
+    path = Path(before.path)
+    if path == data.root:
+        # The device may have another number after a start of the machine.
+        return Provenance(Origin.OWN if before.inode == now.inode else Origin.RESTORED, path)
+    if before.is_same_directory(now):
+        return Provenance(Origin.OWN if before.is_at_its_path() else Origin.MOVED, path)
+    return Provenance(_copied_or_restored(path, record), path)
+
+
+def _by_path(data: DataDir, record: StackRecord) -> Provenance:
+    """Return the origin of the data directory of an earlier version, or of a new one."""
+    path = _configured_path(data)
+    if path is None or path == data.root or _is_same(path, data.root):
+        return Provenance(Origin.OWN, data.root)
+    return Provenance(_copied_or_restored(path, record), path)
+
+
+def _copied_or_restored(path: Path, record: StackRecord) -> Origin:
+    return Origin.COPIED if _may_have_token(path, record.token) else Origin.RESTORED
+
+
+def _configured_path(data: DataDir) -> Path | None:
+    """Return the data directory that the effective configuration names; None if it names none."""
+    parser = configparser.ConfigParser(interpolation=None, default_section="\0")
+    try:
+        parser.read(data.config, encoding="utf-8")
+    except (OSError, ValueError, configparser.Error):
+        return None
+    for section, usual in (("fingerprint_index", data.index), ("fingerprint_store", data.store)):
+        path = Path(parser.get(section, "path", fallback=""))
+        if path.is_absolute() and path.name == usual.name:
+            return path.parent
+    return None
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _may_have_token(path: Path, token: str) -> bool:
+    """Return whether the stack in a directory has a token; also if that cannot be read."""
+    try:
+        found = json.loads(DataDir.at(path).record.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError:
+        return True
+    return isinstance(found, dict) and found.get("token") == token
