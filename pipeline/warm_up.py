@@ -8,6 +8,8 @@ read-only.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from pipeline.fingerprint.codec import compress, decompress
@@ -15,10 +17,19 @@ from pipeline.fingerprint.compare import compare2
 from pipeline.fingerprint.query import extract_query
 from pipeline.fingerprint_store.locating import locate, store_table
 from pipeline.index.warm_up import warm_up as warm_index_up
+from pipeline.loops.compiled import is_compiled
 
 
+def is_warm() -> bool:
+    """Return whether another process has nothing to compile for this one: all code is cached."""
+    import pipeline.fingerprint.decoding  # noqa: F401, PLC0415 - `is_compiled` counts its loops
+
+    return is_compiled()
+
+
+@cache
 def warm_up(*, index: bool = True) -> None:
-    """Call the loops of fingerprints, the store and the index.
+    """Call the loops of fingerprints, the store and the index; once in a process and its forks.
 
     This takes 0.5 s, or half a minute if nothing is compiled yet.
 

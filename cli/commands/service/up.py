@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import click
 
@@ -100,9 +101,9 @@ def up(  # noqa: PLR0913 - one argument per option
 
 
 def _report(line: str) -> None:
-    """Print a line. A closed terminal is not an error."""
+    """Print a line of progress. A closed terminal is not an error."""
     with suppress(OSError):
-        click.echo(f"{time.strftime('%H:%M:%S')} {line}")
+        click.echo(f"{time.strftime('%H:%M:%S')} {line}", err=True)
 
 
 def _print_running(data: DataDir) -> None:
@@ -119,6 +120,8 @@ def _print_running(data: DataDir) -> None:
 def start_detached(data: DataDir) -> None:
     """Run this command again in a new session. Return when the stack is ready.
 
+    The progress that the new process writes to its log is printed.
+
     Raises:
         StackError: the process ended; the text quotes its log.
     """
@@ -129,6 +132,7 @@ def start_detached(data: DataDir) -> None:
     arguments = ["--detached" if each == "--detach" else each for each in sys.argv[1:]]
     log = data.log(SUPERVISOR_LOG)
     with open_log(log) as output:
+        written_before = output.tell()
         process = subprocess.Popen(  # noqa: S603 - the same command
             [sys.executable, "-m", "cli.main", *arguments],
             stdin=subprocess.DEVNULL,
@@ -138,14 +142,26 @@ def start_detached(data: DataDir) -> None:
         )
     child = ChildProcess(process)
     try:
-        while not _is_ready(data, child.pid):
-            if not child.runs():
-                raise StackError(f"the stack did not start; the end of {log}:\n{read_tail(log)}")
-            time.sleep(0.1)
+        with log.open("rb") as written:
+            written.seek(written_before)
+            while not _is_ready(data, child.pid):
+                if not child.runs():
+                    raise StackError(
+                        f"the stack did not start; the end of {log}:\n{read_tail(log)}"
+                    )
+                time.sleep(0.05)
+                _print_progress(written)
+            _print_progress(written)
     except KeyboardInterrupt:
         process.terminate()
         process.wait()
         raise
+
+
+def _print_progress(log: IO[bytes]) -> None:
+    """Print the new lines of the supervisor's log."""
+    with suppress(OSError):
+        click.echo(log.read().decode(errors="replace"), nl=False, err=True)
 
 
 def _is_ready(data: DataDir, pid: int) -> bool:
