@@ -23,7 +23,6 @@ from cli.stack.servers.postgres import PostgresServer
 from cli.stack.servers.valkey import ValkeyServer
 from cli.stack.supervisor import CommandError, StopRequested, Supervisor
 from http_server.listening import listen
-from pipeline.runtime.start_log import redis_problem
 from pipeline.settings.sections import RedisSettings, Settings
 
 Report = Callable[[str], None]
@@ -147,6 +146,8 @@ def _require_redis(settings: RedisSettings, supervisor: Supervisor) -> None:
     Raises:
         StackError: it does not reply within `REDIS_TIMEOUT`; the text says why.
     """
+    from pipeline.runtime.start_log import redis_problem  # noqa: PLC0415 - the import is slow
+
     deadline = time.monotonic() + REDIS_TIMEOUT
     while problem := redis_problem(settings):
         if time.monotonic() > deadline:

@@ -15,14 +15,10 @@ from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Prepared
-from cli.stack.effective_settings import read_settings
 from cli.stack.front_end_health import health_lines, settled_health
 from cli.stack.processes.child_process import ChildProcess, open_log, read_tail
 from cli.stack.run_state import RunState
 from cli.stack.servers.ports import web_address
-from cli.stack.stack import UpOptions, run_stack
-from tasks.flower.password_file import USER as FLOWER_USER
-from tasks.flower.password_file import password_of
 
 SUPERVISOR_LOG = "supervisor"
 
@@ -80,8 +76,15 @@ def up(  # noqa: PLR0913 - one argument per option
     PostgreSQL and Redis are started, unless ACOUSTID_CONFIG, acoustid.conf or the environment
     configure a host for them.
     """
+    data = DataDir.at(data_dir)
+    if detach:
+        start_detached(data)
+        _print_running(data)
+        return
+    from cli.stack.stack import UpOptions, run_stack  # noqa: PLC0415 - the import is slow
+
     options = UpOptions(
-        data=DataDir.at(data_dir),
+        data=data,
         host=host,
         port=port,
         flower_port=flower_port,
@@ -89,15 +92,12 @@ def up(  # noqa: PLR0913 - one argument per option
         sample=sample,
         postgres_bin=postgres_bin,
         valkey_bin=valkey_bin,
-        log=DataDir.at(data_dir).log(SUPERVISOR_LOG) if detached else None,
+        log=data.log(SUPERVISOR_LOG) if detached else None,
     )
-    if detach:
-        start_detached(options.data)
-        _print_running(options.data)
-    elif detached:  # the output goes to a log, which must not contain keys
+    if detached:  # the output goes to a log, which must not contain keys
         run_stack(options, _report, lambda: None)
     else:
-        run_stack(options, _report, lambda: _print_running(options.data))
+        run_stack(options, _report, lambda: _print_running(data))
 
 
 def _report(line: str) -> None:
@@ -171,6 +171,10 @@ def _is_ready(data: DataDir, pid: int) -> bool:
 
 def describe_running(data: DataDir) -> str:
     """Return addresses, keys and an example command as lines of text."""
+    # These imports are slow, and `up --detach` must first start the stack.
+    from cli.stack.effective_settings import read_settings  # noqa: PLC0415
+    from tasks.flower.password_file import USER, password_of  # noqa: PLC0415
+
     state = RunState.load(data)
     prepared = Prepared.load(data.prepared)
     lines = [f"AcoustID is ready; its data is in {data.root}"]
@@ -180,7 +184,7 @@ def describe_running(data: DataDir) -> str:
         lines.append(f"  API      {api}")
     if flower:
         password = password_of(read_settings(data.config).flower)
-        lines.append(f"  Flower   {flower}  (user {FLOWER_USER}, password {password})")
+        lines.append(f"  Flower   {flower}  (user {USER}, password {password})")
     if prepared.demo:
         lines.append(f"  Keys     client={prepared.demo.client}  user={prepared.demo.user}")
     lines.append(f"  Logs     {data.log('*')}")
