@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from cli.errors import StackError
@@ -89,6 +88,7 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
             with supervisor.supervise():
                 if forking.IS_SUPPORTED:
                     supervisor.work_while_waiting(preloading.import_modules())
+                report("starting the servers")
                 _start(supervisor, options, user, report)
                 on_ready()
                 supervisor.run_until_stopped()
@@ -231,7 +231,7 @@ def _start_processes(
         supervisor.start_role(role, environ)
     for role in others:
         if role.port is not None:
-            supervisor.wait_until(partial(ports.answers, role.host, role.port))
+            supervisor.wait_until_listening(role)
 
 
 def _listener(role: Role) -> socket.socket:

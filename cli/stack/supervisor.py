@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 
 import psutil
@@ -28,7 +29,7 @@ from cli.stack.roles import Role
 from cli.stack.rolling_restart import RollingRestart
 from cli.stack.run_state import RunState
 from cli.stack.servers.embedded_server import EmbeddedServer, start_server
-from cli.stack.servers.ports import LOOPBACK
+from cli.stack.servers.ports import LOOPBACK, answers
 from pipeline.settings.sections import LoggingSettings
 
 MAX_EXITS_AT_START = 3
@@ -111,7 +112,8 @@ class Supervisor:
             StopRequested: a signal to stop arrived.
         """
         server.output = self._logs.pipe(server.role)
-        child = start_server(server, self._work_or_pause)
+        progress = CommandProgress(server.role, server.output, self._report)
+        child = start_server(server, partial(self._work_or_pause, progress))
         process = SupervisedProcess(
             server.role,
             StopOrder.SERVER,
@@ -187,16 +189,21 @@ class Supervisor:
         if child.poll() != 0:
             raise CommandError(f"{name} failed; the end of {log.path}:\n{read_tail(log)}")
 
-    def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition is true. Keep the processes running during this time.
+    def wait_until_listening(self, role: Role) -> None:
+        """Wait until a role accepts connections. Keep the processes running during this time.
+
+        Args:
+            role: a role with a port.
 
         Raises:
             ProcessError: a supervised process ends at every start.
             StopRequested: a signal to stop arrived.
         """
-        while not condition():
+        progress = CommandProgress(role.name, self._logs.pipe(role.name), self._report)
+        while not answers(role.host, role.port or 0):
             self.pause(0.05)
             self._restart_ended()
+            progress.report()
 
     def run_until_stopped(self) -> None:
         """Keep the processes running until a signal to stop arrives.
@@ -228,8 +235,9 @@ class Supervisor:
         if self._stop_requests and not self._is_stopping:
             raise StopRequested
 
-    def _work_or_pause(self, seconds: float) -> None:
+    def _work_or_pause(self, progress: CommandProgress, seconds: float) -> None:
         self.pause(0.0)
+        progress.report()
         try:
             next(self._work)
         except StopIteration:

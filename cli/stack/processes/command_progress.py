@@ -1,4 +1,4 @@
-"""Reports every few seconds what a command of the supervisor is doing: the last line of its log."""
+"""Reports every few seconds what the supervisor waits for: a process, and the end of its log."""
 
 import time
 from collections.abc import Callable
@@ -11,10 +11,10 @@ INTERVAL: Final = 3.0
 
 
 class CommandProgress:
-    """The progress of one command, which has not written to its log yet.
+    """The progress of a command or of the start of a process, which has not begun yet.
 
     Args:
-        name: the name of the command.
+        name: the name of the command or process.
         log: the pipe to its log, which may contain the output of earlier runs.
         report: called with one line of text.
     """

@@ -11,7 +11,6 @@ from importlib import import_module
 from typing import Final
 
 MODULES: Final = (
-    "numpy",
     "numba",
     "sqlalchemy.dialects.postgresql.psycopg2",
     "celery.__main__",
@@ -39,14 +38,28 @@ MODULES: Final = (
     "cli.sample.load",
 )
 
+_BLAS_THREADS: Final = "OPENBLAS_NUM_THREADS"
+
 
 def import_modules() -> Iterator[None]:
     """Import one module at each step, so that the caller can handle signals between them."""
-    # OpenBLAS starts threads when NumPy is imported, and a process with threads must not fork.
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    _import_numpy()
+    yield
     for name in MODULES:
         import_module(name)
         yield
+
+
+def _import_numpy() -> None:
+    """Import NumPy without threads of OpenBLAS: a process with threads must not fork."""
+    before = os.environ.get(_BLAS_THREADS)
+    os.environ[_BLAS_THREADS] = "1"
+    try:
+        import_module("numpy")
+    finally:
+        del os.environ[_BLAS_THREADS]
+        if before is not None:
+            os.environ[_BLAS_THREADS] = before
 
 
 def load_loops(*, index: bool) -> None:
