@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Final, NoReturn
 
 import setproctitle
@@ -55,7 +56,12 @@ class _Fork:
 
 
 def fork(
-    command: Sequence[str], *, title: str, log: LogPipe, env: Mapping[str, str]
+    command: Sequence[str],
+    *,
+    title: str,
+    log: LogPipe,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
 ) -> ChildProcess:
     """Run ``python -m MODULE ARGUMENTS`` in a fork, in a session of its own.
 
@@ -66,6 +72,7 @@ def fork(
         title: the command line that `ps` shows until the module sets its own.
         log: the pipe for stdout and stderr.
         env: the environment.
+        cwd: the working directory; None for the current one.
 
     Raises:
         ProcessError: the system cannot fork.
@@ -77,7 +84,7 @@ def fork(
     try:
         pid = os.fork()
         if pid == 0:
-            _run(command, title, log.descriptor, env, follow_parent)
+            _run(command, title, log.descriptor, env, cwd or Path(), follow_parent)
     except OSError as error:
         raise ProcessError(f"{title} cannot be started: {error}") from error
     finally:
@@ -90,6 +97,7 @@ def _run(
     title: str,
     output: int,
     env: Mapping[str, str],
+    cwd: Path,
     follow_parent: Callable[[], None] | None,
 ) -> NoReturn:
     """Become the new process: never return into the frames of the parent."""
@@ -101,6 +109,7 @@ def _run(
         _keep_only(output)
         _reset_signals()
         setproctitle.setproctitle(title)  # before the change of the environment, which it searches
+        os.chdir(cwd)
         os.environ.clear()
         os.environ.update(env)
         _, _, module, *arguments = command

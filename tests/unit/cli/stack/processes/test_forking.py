@@ -31,6 +31,7 @@ child = fork(
     title="[celery: worker] starting",
     log=LogPipe(Path({log!r}), log, lambda: None),
     env={{"OF_CHILD": "yes"}},
+    cwd=Path({folder!r}),
 )
 {then}
 assert wait_until(lambda: not child.runs(), 30)
@@ -45,6 +46,7 @@ print(json.dumps({
     "name": __name__,
     "environ": dict(os.environ),
     "files": len([each for each in open_files if each > 2]) - 1,
+    "folder": os.getcwd(),
     "leads_session": os.getsid(0) == os.getpid(),
     "handles_sigterm": callable(signal.getsignal(signal.SIGTERM)),
     "command_line": open("/proc/self/cmdline").read().rstrip("\\0 "),
@@ -74,6 +76,7 @@ def test_a_forked_process_has_nothing_of_its_parent_but_its_modules(tmp_path: Pa
         "arguments": ["argument"],
         "name": "__main__",
         "files": 0,
+        "folder": str(tmp_path),
         "leads_session": True,
         "handles_sigterm": False,
         "command_line": "[celery: worker] starting",
