@@ -8,6 +8,9 @@ read-only.
 
 from __future__ import annotations
 
+from functools import cache
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from pipeline.fingerprint.codec import compress, decompress
@@ -15,23 +18,52 @@ from pipeline.fingerprint.compare import compare2
 from pipeline.fingerprint.query import extract_query
 from pipeline.fingerprint_store.locating import locate, store_table
 from pipeline.index.warm_up import warm_up as warm_index_up
+from pipeline.loops.compiled import is_compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
+def is_warm() -> bool:
+    """Return whether another process has nothing to compile for this one: all code is cached."""
+    import pipeline.fingerprint.decoding  # noqa: F401, PLC0415 - `is_compiled` counts its loops
+
+    return is_compiled()
+
+
+@cache
 def warm_up(*, index: bool = True) -> None:
-    """Call the loops of fingerprints, the store and the index.
+    """Call the loops of fingerprints, the store and the index; once in a process and its forks.
 
     This takes 0.5 s, or half a minute if nothing is compiled yet.
 
     Args:
         index: whether to call the loops of the index. They are not used with an index server.
     """
+    for _, call in _steps(index=index):
+        call()
+
+
+def _steps(*, index: bool) -> list[tuple[str, Callable[[], None]]]:
+    """Return functions that call the loops, each with the name of what it calls."""
+    steps: list[tuple[str, Callable[[], None]]] = [
+        ("fingerprints", _call_loops_of_fingerprints),
+        ("the fingerprint store", _call_loops_of_the_store),
+    ]
+    return [*steps, ("the index", warm_index_up)] if index else steps
+
+
+def _call_loops_of_fingerprints() -> None:
     words = decompress(compress(np.arange(100, dtype=np.uint32) << np.uint32(16))).words
     compare2(words, words)
     extract_query(words)
+
+
+def _call_loops_of_the_store() -> None:
     locate(store_table(()), np.empty(0, np.uint32))
-    if index:
-        warm_index_up()
 
 
 if __name__ == "__main__":
-    warm_up()
+    for what, call in _steps(index=True):
+        print(f"compiling the loops of {what}", flush=True)  # noqa: T201
+        call()

@@ -108,6 +108,8 @@ class DataDir:
     def lock(self) -> Iterator[None]:
         """Hold the lock during a block. It is also released if the process is killed.
 
+        The lock file contains the pid of its holder.
+
         Raises:
             AlreadyRunningError: another process holds it.
             StackError: its file cannot be opened.
@@ -118,10 +120,14 @@ class DataDir:
             raise StackError(f"{self._lock_file} cannot be opened: {error.strerror}") from error
         try:
             if not wait_until(lambda: _take(handle), LOCK_TIMEOUT):
+                pid = os.pread(handle, 20, 0).decode(errors="replace")
                 raise AlreadyRunningError(
-                    f"a stack runs on {self.root} already: see `acoustid status`, or stop it with "
+                    f"a stack runs on {self.root} already{f' (pid {pid})' if pid else ''}: see "
+                    "`acoustid status`, or stop it with "
                     f"`acoustid down --data-dir {shlex.quote(str(self.root))}`"
                 )
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
             yield
         finally:
             os.close(handle)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from cli.stack.processes import forking
 from cli.stack.processes.stopping import (
     SHORT_TERM_THEN_KILL,
     WARM_SHUTDOWN,
@@ -38,6 +39,8 @@ class Role:
         node: its Celery node name without the host; None if it is no worker.
         shares_listener: whether it uses a listening socket of the supervisor, passed with the
             options ``--fd`` and ``--ready-fd``. Such a process can be replaced without downtime.
+        forks: whether it runs in a fork of the supervisor, on systems where processes fork. A
+            restart of such a process runs the code that the supervisor has loaded.
     """
 
     name: str
@@ -48,6 +51,12 @@ class Role:
     host: str = LOOPBACK
     node: str | None = None
     shares_listener: bool = False
+    forks: bool = False
+
+    @property
+    def runs_in_fork(self) -> bool:
+        """Whether it runs in a fork of the supervisor on this system."""
+        return self.forks and forking.IS_SUPPORTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +109,24 @@ def _worker(node: str, queues: Sequence[str], options: Sequence[str]) -> Role:
         *("worker", "-Q", ",".join(queues), "-n", f"{node}@%h", *options),
         *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     )
-    return Role(f"worker-{node}", StopOrder.WORKER, command, escalation=WARM_SHUTDOWN, node=node)
+    return Role(
+        f"worker-{node}",
+        StopOrder.WORKER,
+        command,
+        escalation=WARM_SHUTDOWN,
+        node=node,
+        forks=True,
+    )
 
 
 def _beat() -> Role:
     command = _celery("beat", "--loglevel", "INFO", application=WITHOUT_TASKS)
-    return Role("beat", StopOrder.BEAT, command)
+    return Role("beat", StopOrder.BEAT, command, forks=True)
 
 
 def _flower(host: str, port: int) -> Role:
     command = _celery("flower", f"--address={host}", f"--port={port}", application=WITHOUT_TASKS)
-    return Role("flower", StopOrder.FLOWER, command, port=port, host=host)
+    return Role("flower", StopOrder.FLOWER, command, port=port, host=host, forks=True)
 
 
 def _api(layout: Layout) -> Role:

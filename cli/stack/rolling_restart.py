@@ -16,8 +16,8 @@ from cli.stack.processes.child_process import ChildProcess, Pause, ProcessError
 from cli.stack.processes.stopping import WITHOUT_DRAINING, stop_processes
 from cli.stack.processes.supervised_process import RoleStarter, SupervisedProcess
 
-READY_TIMEOUT = 60.0
-"""Seconds within which the new process must be ready."""
+READY_TIMEOUT = 600.0
+"""Seconds within which the new process must be ready; on a busy machine it takes minutes."""
 
 
 @dataclass(slots=True)

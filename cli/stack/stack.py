@@ -3,7 +3,7 @@
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from cli.stack.front_end_health import lookup_faults
 from cli.stack.identity.claim import claim_directory, require_own_configuration
 from cli.stack.logs.own_output import rotating
 from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.processes import forking, preloading
 from cli.stack.recovery.damaged_files import repair_files
 from cli.stack.roles import Layout, Role, roles
 from cli.stack.run_state import RunState, stop_strays
@@ -23,7 +24,6 @@ from cli.stack.servers.postgres import PostgresServer
 from cli.stack.servers.valkey import ValkeyServer
 from cli.stack.supervisor import CommandError, StopRequested, Supervisor
 from http_server.listening import listen
-from pipeline.runtime.start_log import redis_problem
 from pipeline.settings.sections import RedisSettings, Settings
 
 Report = Callable[[str], None]
@@ -95,6 +95,9 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
         supervisor = Supervisor(data, report, user.settings.logging)
         try:
             with supervisor.supervise():
+                if forking.IS_SUPPORTED:
+                    supervisor.work_while_waiting(preloading.import_modules())
+                report("starting the servers")
                 _start(supervisor, options, user, report)
                 on_ready()
                 supervisor.run_until_stopped()
@@ -106,6 +109,11 @@ def _flower_port(options: UpOptions, user: UserConfig) -> int:
     """Return the port of Flower, which is free; 0 for no Flower."""
     flower = user.settings.flower
     port = flower.port if options.flower_port is None else options.flower_port
+    if port and port == options.port:
+        raise StackError(
+            f"the API and Flower cannot both use port {port}: choose another with --port or "
+            "--flower-port"
+        )
     return ports.require(port, flower.address, "--flower-port") if port else 0
 
 
@@ -117,13 +125,28 @@ def _start(supervisor: Supervisor, options: UpOptions, user: UserConfig, report:
     if not user.embeds_redis:
         _require_redis(settings.redis, supervisor)
     environ = child_environment(data, user)
+    supervisor.finish_work()
+    _compile_loops(supervisor, environ, report)
     report("preparing the databases")
-    supervisor.run_command("migrate", _acoustid("migrate", "--report", str(data.prepared)), environ)
-    report("starting the workers, beat, the API and Flower")
-    _start_processes(supervisor, _layout(options, settings), environ)
+    migrate = _acoustid("migrate", "--report", str(data.prepared))
+    supervisor.run_command("migrate", migrate, environ, forks=True)
+    _start_processes(supervisor, roles(_layout(options, settings)), environ, settings, report)
     if options.sample:
         _load_sample(supervisor, data, environ, report)
     report("ready")
+
+
+def _compile_loops(supervisor: Supervisor, environ: Mapping[str, str], report: Report) -> None:
+    """Compile the loops if they are not compiled yet, so that no worker does it at its start.
+
+    The compiler leaves 150 MB of memory that is not freed, so it runs in a process of its own.
+    """
+    from pipeline import warm_up  # noqa: PLC0415 - it loads Numba
+
+    if not warm_up.is_warm():
+        report("compiling the loops, once for this installation (about a minute)")
+        command = [sys.executable, "-m", warm_up.__name__]
+        supervisor.run_command("compile", command, environ)
 
 
 def _require_redis(settings: RedisSettings, supervisor: Supervisor) -> None:
@@ -132,6 +155,8 @@ def _require_redis(settings: RedisSettings, supervisor: Supervisor) -> None:
     Raises:
         StackError: it does not reply within `REDIS_TIMEOUT`; the text says why.
     """
+    from pipeline.runtime.start_log import redis_problem  # noqa: PLC0415 - the import is slow
+
     deadline = time.monotonic() + REDIS_TIMEOUT
     while problem := redis_problem(settings):
         if time.monotonic() > deadline:
@@ -185,14 +210,37 @@ def _layout(options: UpOptions, settings: Settings) -> Layout:
     )
 
 
-def _start_processes(supervisor: Supervisor, layout: Layout, environ: Mapping[str, str]) -> None:
-    """Start the processes of all roles; return when the API and the workers answer."""
-    wanted = roles(layout)
-    for role in wanted:
-        supervisor.start_role(role, environ, _listener(role) if role.shares_listener else None)
-    nodes = [f"--node={role.node}" for role in wanted if role.node]
-    api = ("--api", ports.web_address(layout.host, layout.port))
-    supervisor.run_command("ready", _acoustid("ready", *api, *nodes), environ)
+def _start_processes(
+    supervisor: Supervisor,
+    wanted: Sequence[Role],
+    environ: Mapping[str, str],
+    settings: Settings,
+    report: Report,
+) -> None:
+    """Start the processes of all roles; return when the API and the workers answer.
+
+    The API is not forked, so it imports its modules while this process loads the loops for the
+    workers. Beat and Flower start last, since a lookup does not need them.
+    """
+    report("starting the API and the workers")
+    front_ends = [role for role in wanted if role.shares_listener]
+    workers = [role for role in wanted if role.node]
+    others = [role for role in wanted if role not in (*front_ends, *workers)]
+    for role in front_ends:
+        supervisor.start_role(role, environ, _listener(role))
+    if forking.IS_SUPPORTED:
+        preloading.load_loops(index=settings.fingerprint_index.protocol == "local")
+    for role in workers:
+        supervisor.start_role(role, environ)
+    addresses = [f"--api={ports.web_address(role.host, role.port or 0)}" for role in front_ends]
+    nodes = [f"--node={role.node}" for role in workers]
+    supervisor.run_command("ready", _acoustid("ready", *addresses, *nodes), environ, forks=True)
+    report(f"starting {' and '.join(role.name for role in others)}")
+    for role in others:
+        supervisor.start_role(role, environ)
+    for role in others:
+        if role.port is not None:
+            supervisor.wait_until_listening(role)
 
 
 def _listener(role: Role) -> socket.socket:
@@ -218,7 +266,7 @@ def _load_sample(
     report("loading the sample catalogue")
     command = _acoustid("sample", "--demo", str(data.demo_lookup))
     try:
-        supervisor.run_command("sample", command, environ)
+        supervisor.run_command("sample", command, environ, forks=True)
     except CommandError as error:
         report(f"the sample catalogue was not loaded: {error}")
 

@@ -12,13 +12,16 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 
 import psutil
 
 from cli.stack.data_directory import DataDir
 from cli.stack.logs.log_pipes import LogPipes
+from cli.stack.processes import forking
 from cli.stack.processes.child_process import ProcessError, describe_exit, read_tail, spawn
+from cli.stack.processes.command_progress import CommandProgress
 from cli.stack.processes.stopping import WITHOUT_DRAINING, StopOrder, stop_processes
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.processes.supervised_process import RoleStarter, SupervisedProcess
@@ -26,7 +29,7 @@ from cli.stack.roles import Role
 from cli.stack.rolling_restart import RollingRestart
 from cli.stack.run_state import RunState
 from cli.stack.servers.embedded_server import EmbeddedServer, start_server
-from cli.stack.servers.ports import LOOPBACK
+from cli.stack.servers.ports import LOOPBACK, answers
 from pipeline.settings.sections import LoggingSettings
 
 MAX_EXITS_AT_START = 3
@@ -66,6 +69,7 @@ class Supervisor:
         self._is_stopping = False
         self._ready = False
         self._restart = RollingRestart()
+        self._work: Iterator[None] = iter(())
         self._wakeup_read, self._wakeup_write = os.pipe()
         for descriptor in (self._wakeup_read, self._wakeup_write):
             os.set_blocking(descriptor, False)
@@ -87,6 +91,19 @@ class Supervisor:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    def work_while_waiting(self, steps: Iterator[None]) -> None:
+        """Set the work for the time in which `start_server` waits, as short steps."""
+        self._work = steps
+
+    def finish_work(self) -> None:
+        """Do the rest of the work.
+
+        Raises:
+            StopRequested: a signal to stop arrived.
+        """
+        for _ in self._work:
+            self.pause(0.0)
+
     def start_server(self, server: EmbeddedServer) -> None:
         """Start a server, wait until it answers, and keep it running.
 
@@ -96,7 +113,8 @@ class Supervisor:
         """
         server.output = self._logs.pipe(server.role)
         server.report = self._report
-        child = start_server(server, self.pause)
+        progress = CommandProgress(server.role, server.output, self._report)
+        child = start_server(server, partial(self._work_or_pause, progress))
         process = SupervisedProcess(
             server.role,
             StopOrder.SERVER,
@@ -130,20 +148,26 @@ class Supervisor:
             role.escalation,
             role.port,
             role.host,
-            str(self._data.config),
+            # A forked process has the supervisor's command line and environment.
+            "" if role.runs_in_fork else str(self._data.config),
         )
         self._processes.append(process)
         if listener is not None:
             self._restart.set_process(process, starter)
         self._start(process)
 
-    def run_command(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
+    def run_command(
+        self, name: str, command: Sequence[str], environ: Mapping[str, str], *, forks: bool = False
+    ) -> None:
         """Run a command to its end. Keep the other processes running during this time.
+
+        Every few seconds the last line of its output is reported.
 
         Args:
             name: the name of its log.
             command: the program and its arguments.
             environ: its environment.
+            forks: whether it runs in a fork of this process, on systems where processes fork.
 
         Raises:
             CommandError: the command fails. The text quotes its log.
@@ -151,15 +175,36 @@ class Supervisor:
             StopRequested: a signal to stop arrived. The command is stopped.
         """
         log = self._logs.pipe(name)
-        child = spawn(command, log=log, env=environ)
+        progress = CommandProgress(name, log, self._report)
+        if forks and forking.IS_SUPPORTED:
+            child = forking.fork(command, title=f"acoustid: {name}", log=log, env=environ)
+        else:
+            child = spawn(command, log=log, env=environ)
         try:
             while child.runs():
                 self.pause(0.1)
                 self._restart_ended()
+                progress.report()
         finally:
             stop_processes([(child, ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)))])
         if child.poll() != 0:
             raise CommandError(f"{name} failed; the end of {log.path}:\n{read_tail(log)}")
+
+    def wait_until_listening(self, role: Role) -> None:
+        """Wait until a role accepts connections. Keep the processes running during this time.
+
+        Args:
+            role: a role with a port.
+
+        Raises:
+            ProcessError: a supervised process ends at every start.
+            StopRequested: a signal to stop arrived.
+        """
+        progress = CommandProgress(role.name, self._logs.pipe(role.name), self._report)
+        while not answers(role.host, role.port or 0):
+            self.pause(0.05)
+            self._restart_ended()
+            progress.report()
 
     def run_until_stopped(self) -> None:
         """Keep the processes running until a signal to stop arrives.
@@ -190,6 +235,14 @@ class Supervisor:
                 os.read(self._wakeup_read, 4096)
         if self._stop_requests and not self._is_stopping:
             raise StopRequested
+
+    def _work_or_pause(self, progress: CommandProgress, seconds: float) -> None:
+        self.pause(0.0)
+        progress.report()
+        try:
+            next(self._work)
+        except StopIteration:
+            self.pause(seconds)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if number in STOP_SIGNALS:

@@ -28,6 +28,19 @@ FOLDERS: Final = ("fingerprint", "fingerprint_store", "index", "loops")
 """Folders of `pipeline` whose modules have loops or define their arguments."""
 
 
+_caches: Final[list[_KeptCode]] = []
+"""The files of all compiled functions that this process has imported."""
+
+
+def is_compiled() -> bool:
+    """Return whether no loop that this process has imported needs to be compiled.
+
+    A loop without a file for its machine code is not counted: no other process could compile it for
+    this one.
+    """
+    return all(cache.has_code() for cache in _caches)
+
+
 def compiled(function: Function) -> Function:
     """Compile `function` when it is first called; for arrays and numbers only."""
     return _compiled(function, inline=False)
@@ -56,12 +69,18 @@ class _KeptCode(IndexDataCacheFile):
             return {}
         return kept
 
+    def has_code(self) -> bool:
+        """Return whether the disk has machine code for the current source."""
+        return bool(self._load_index())
+
 
 def _compiled(function: Function, *, inline: bool) -> Function:
     dispatcher: Any = numba.njit(function, nogil=True, forceinline=inline)
     # If neither the source's folder nor the user's cache is writable, nothing is cached.
     with suppress(RuntimeError):
         dispatcher._cache = _code_cache(function)
+        if not inline:
+            _caches.append(dispatcher._cache._cache_file)
     return cast("Function", dispatcher)
 
 

@@ -74,7 +74,12 @@ def store(connection: redis.Redis, report: WorkerReport) -> None:
 
 def alive(connection: redis.Redis) -> list[str]:
     """Return the names of workers with a heartbeat in the last `ALIVE_SECONDS`."""
-    found = connection.zrangebyscore(_KEY, time.time() - ALIVE_SECONDS, "+inf")
+    return alive_since(connection, time.time() - ALIVE_SECONDS)
+
+
+def alive_since(connection: redis.Redis, since: float) -> list[str]:
+    """Return the names of workers with a heartbeat after a time, in seconds since the epoch."""
+    found = connection.zrangebyscore(_KEY, since, "+inf")
     return [node.decode() for node in cast("list[bytes]", found)]
 
 

@@ -20,6 +20,10 @@ from tests.support.processes.small_stack import PASSWORD
 
 SLEEPER = "import time; time.sleep(600)"
 OBSTINATE = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+WORKS_ON = (
+    "import signal, sys, time; "
+    "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1.0), sys.exit())); time.sleep(600)"
+)
 PARENT = (
     "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
 )
@@ -106,15 +110,16 @@ def client(stack: Stack) -> redis.Redis:
     return redis.Redis(host="127.0.0.1", port=server.port, password=PASSWORD)
 
 
-def test_a_killed_process_is_restarted(start: Callable[..., Stack]) -> None:
-    stack = start(worker=SLEEPER).wait_ready()
-    killed = stack.pid("worker")
+@pytest.mark.parametrize("name", ["worker", "forked"])
+def test_a_killed_process_is_restarted(start: Callable[..., Stack], name: str) -> None:
+    stack = start(**{name: SLEEPER}).wait_ready()
+    killed = stack.pid(name)
     os.kill(killed, signal.SIGKILL)
-    eventually(lambda: stack.pid("worker") not in (0, killed))
+    eventually(lambda: stack.pid(name) not in (0, killed))
     stack.process.send_signal(signal.SIGTERM)
     _, output, _ = stack.finish()
-    assert "worker ended (SIGKILL)" in output
-    assert "worker starts again" in output
+    assert f"{name} ended (SIGKILL)" in output
+    assert f"{name} starts again" in output
 
 
 def test_children_of_a_killed_process_are_killed(start: Callable[..., Stack]) -> None:
@@ -149,13 +154,17 @@ def answers(connection: redis.Redis) -> bool:
 def test_a_stack_can_start_after_its_supervisor_was_killed(
     start: Callable[..., Stack],
 ) -> None:
-    """After kill -9 no process of the first stack runs, and no file prevents the second one."""
-    first = start(worker=SLEEPER).wait_ready()
+    """After kill -9 no process of the first stack runs, and no file prevents the second one.
+
+    A forked process that still finishes its task is stopped first, and does not hold the lock.
+    """
+    first = start(worker=SLEEPER, forked=WORKS_ON).wait_ready()
     with client(first) as connection:
         connection.set("kept", "yes")
-    pids = [first.pid("worker"), first.pid("valkey")]
+    pids = [first.pid("worker"), first.pid("forked"), first.pid("valkey")]
     first.process.send_signal(signal.SIGKILL)
     first.finish()
+    assert lives(pids[1])
     second = start(worker=SLEEPER).wait_ready()
     assert not [pid for pid in pids if lives(pid)]
     with client(second) as connection:
@@ -230,7 +239,7 @@ def test_a_second_stack_on_the_same_data_is_refused(start: Callable[..., Stack])
     first = start().wait_ready()
     status, _, errors = start().finish()
     assert status == 1
-    assert "runs on" in errors
+    assert f"already (pid {first.process.pid})" in errors
     assert "acoustid down" in errors
     assert first.process.poll() is None
 

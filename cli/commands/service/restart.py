@@ -8,12 +8,13 @@ import click
 from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
+from cli.stack.processes.strays import StrayProcess
 from cli.stack.run_state import RunState
 from cli.stack.selection import NoStackError, choose_own_stack
 from cli.stack.supervisor import RESTART_SIGNAL
 
-TIMEOUT = 90.0
-"""Seconds to wait for the supervisor. Its own time limit for the new process is shorter."""
+PROGRESS_INTERVAL = 5.0
+"""Seconds between two lines about the wait."""
 
 
 @click.command()
@@ -31,17 +32,27 @@ def restart(data_dir: Path) -> None:
         raise NoStackError(f"the stack in {data.root} is not ready: see `acoustid status`")
     begun = time.monotonic()
     supervisor.send(RESTART_SIGNAL)
-    after = _wait(data, before)
+    after = _wait(data, before, supervisor)
     if after.restart_problem:
         raise StackError(f"{after.restart_problem}; the old front end continues to run")
     click.echo(f"The front end was replaced ({time.monotonic() - begun:.1f} s).")
 
 
-def _wait(data: DataDir, before: RunState) -> RunState:
-    deadline = time.monotonic() + TIMEOUT
-    while time.monotonic() < deadline:
+def _wait(data: DataDir, before: RunState, supervisor: StrayProcess) -> RunState:
+    """Wait for the end of the restart, for which the supervisor has a time limit.
+
+    Raises:
+        StackError: the supervisor has ended.
+    """
+    begun = time.monotonic()
+    next_line = begun + PROGRESS_INTERVAL
+    while supervisor.runs():
         state = RunState.load(data)
         if state is not None and state.restarts > before.restarts:
             return state
+        if time.monotonic() >= next_line:
+            next_line += PROGRESS_INTERVAL
+            seconds = time.monotonic() - begun
+            click.echo(f"waiting for the new front end ({seconds:.0f} s)", err=True)
         time.sleep(0.05)
-    raise StackError("the supervisor did not answer: check `acoustid status` and its log")
+    raise StackError(f"the stack on {data.root} has ended: see {data.log('supervisor')}")

@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import click
 
@@ -14,7 +15,6 @@ from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Prepared
-from cli.stack.effective_settings import read_settings
 from cli.stack.front_end_health import health_lines, settled_health
 from cli.stack.identity.claim import require_adopted
 from cli.stack.processes.child_process import ChildProcess, open_log, read_tail
@@ -22,9 +22,6 @@ from cli.stack.recovery.free_space import require_free_space
 from cli.stack.recovery.open_files import raise_file_limit
 from cli.stack.run_state import RunState
 from cli.stack.servers.ports import web_address
-from cli.stack.stack import UpOptions, run_stack
-from tasks.flower.password_file import USER as FLOWER_USER
-from tasks.flower.password_file import password_of
 
 SUPERVISOR_LOG = "supervisor"
 
@@ -91,6 +88,13 @@ def up(  # noqa: PLR0913 - one argument per option
     raise_file_limit()
     data = DataDir.at(data_dir)
     require_free_space(data.root)
+    require_adopted(data, adopt=adopt)
+    if detach:
+        start_detached(data)
+        _print_running(data)
+        return
+    from cli.stack.stack import UpOptions, run_stack  # noqa: PLC0415 - the import is slow
+
     options = UpOptions(
         data=data,
         host=host,
@@ -103,20 +107,16 @@ def up(  # noqa: PLR0913 - one argument per option
         log=data.log(SUPERVISOR_LOG) if detached else None,
         adopt=adopt,
     )
-    require_adopted(options.data, adopt=adopt)
-    if detach:
-        start_detached(options.data)
-        _print_running(options.data)
-    elif detached:  # the output goes to a log, which must not contain keys
+    if detached:  # the output goes to a log, which must not contain keys
         run_stack(options, _report, lambda: None)
     else:
-        run_stack(options, _report, lambda: _print_running(options.data))
+        run_stack(options, _report, lambda: _print_running(data))
 
 
 def _report(line: str) -> None:
-    """Print a line. A closed terminal is not an error."""
+    """Print a line of progress. A closed terminal is not an error."""
     with suppress(OSError):
-        click.echo(f"{time.strftime('%H:%M:%S')} {line}")
+        click.echo(f"{time.strftime('%H:%M:%S')} {line}", err=True)
 
 
 def _print_running(data: DataDir) -> None:
@@ -133,6 +133,8 @@ def _print_running(data: DataDir) -> None:
 def start_detached(data: DataDir) -> None:
     """Run this command again in a new session. Return when the stack is ready.
 
+    The progress that the new process writes to its log is printed.
+
     Raises:
         StackError: the process ended; the text quotes its log.
     """
@@ -143,6 +145,7 @@ def start_detached(data: DataDir) -> None:
     arguments = ["--detached" if each == "--detach" else each for each in sys.argv[1:]]
     log = data.log(SUPERVISOR_LOG)
     with open_log(log) as output:
+        written_before = output.tell()
         process = subprocess.Popen(  # noqa: S603 - the same command
             [sys.executable, "-m", "cli.main", *arguments],
             stdin=subprocess.DEVNULL,
@@ -152,14 +155,26 @@ def start_detached(data: DataDir) -> None:
         )
     child = ChildProcess(process)
     try:
-        while not _is_ready(data, child.pid):
-            if not child.runs():
-                raise StackError(f"the stack did not start; the end of {log}:\n{read_tail(log)}")
-            time.sleep(0.1)
+        with log.open("rb") as written:
+            written.seek(written_before)
+            while not _is_ready(data, child.pid):
+                if not child.runs():
+                    raise StackError(
+                        f"the stack did not start; the end of {log}:\n{read_tail(log)}"
+                    )
+                time.sleep(0.05)
+                _print_progress(written)
+            _print_progress(written)
     except KeyboardInterrupt:
         process.terminate()
         process.wait()
         raise
+
+
+def _print_progress(log: IO[bytes]) -> None:
+    """Print the new lines of the supervisor's log."""
+    with suppress(OSError):
+        click.echo(log.read().decode(errors="replace"), nl=False, err=True)
 
 
 def _is_ready(data: DataDir, pid: int) -> bool:
@@ -169,6 +184,10 @@ def _is_ready(data: DataDir, pid: int) -> bool:
 
 def describe_running(data: DataDir) -> str:
     """Return addresses, keys and an example command as lines of text."""
+    # These imports are slow, and `up --detach` must first start the stack.
+    from cli.stack.effective_settings import read_settings  # noqa: PLC0415
+    from tasks.flower.password_file import USER, password_of  # noqa: PLC0415
+
     state = RunState.load(data)
     prepared = Prepared.load(data.prepared)
     lines = [f"AcoustID is ready; its data is in {data.root}"]
@@ -178,7 +197,7 @@ def describe_running(data: DataDir) -> str:
         lines.append(f"  API      {api}")
     if flower:
         password = password_of(read_settings(data.config).flower)
-        lines.append(f"  Flower   {flower}  (user {FLOWER_USER}, password {password})")
+        lines.append(f"  Flower   {flower}  (user {USER}, password {password})")
     if prepared.demo:
         lines.append(f"  Keys     client={prepared.demo.client}  user={prepared.demo.user}")
     lines.append(f"  Logs     {data.log('*')}")

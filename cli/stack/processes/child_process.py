@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import psutil
 
@@ -42,10 +42,28 @@ class LogPipe:
     flush: Callable[[], None]
 
 
+class StartedProcess(Protocol):
+    """A started process, such as `subprocess.Popen`.
+
+    Attributes:
+        pid: its process id.
+        returncode: the exit status that `poll` has returned; None before.
+    """
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """Return the exit status if the process has ended, else None. A signal is negative."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send a signal if the process has not ended."""
+
+
 class ChildProcess:
     """A process that this one started. It is the leader of its own process group."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: StartedProcess) -> None:
         self._process = process
         self.pid = process.pid
         self.created = psutil.Process(process.pid).create_time()
@@ -124,7 +142,7 @@ def spawn(  # noqa: PLR0913 - those of `subprocess.Popen`
                     cwd=cwd,
                     start_new_session=True,
                     pass_fds=files,
-                    preexec_fn=_end_with_parent(death_signal),  # noqa: PLW1509 - no threads here
+                    preexec_fn=end_with_parent(death_signal),  # noqa: PLW1509 - no threads here
                     **(account.popen_arguments() if account else {}),
                 )
             )
@@ -182,16 +200,16 @@ def wait_until(condition: Callable[[], bool], seconds: float, pause: Pause = tim
     return True
 
 
-def _end_with_parent(number: signal.Signals | None) -> Callable[[], None] | None:
+def end_with_parent(number: signal.Signals | None) -> Callable[[], None] | None:
     """Return a function for the child that makes it end with its parent; None if unsupported."""
     if sys.platform != "linux" or number is None:
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     parent = os.getpid()
 
-    def end_with_parent() -> None:
+    def follow_parent() -> None:
         prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
         if os.getppid() != parent:  # the parent died before the call of prctl
             os._exit(1)
 
-    return end_with_parent
+    return follow_parent

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from cli.stack.processes import forking
 from cli.stack.processes.child_process import ChildProcess, LogPipe, spawn
 from cli.stack.processes.stopping import Escalation, StopOrder
 from cli.stack.processes.strays import ProcessIdentity
@@ -103,4 +104,7 @@ class RoleStarter:
         if ready is not None:
             files.append(ready)
             command += ["--ready-fd", str(ready)]
+        if self.role.runs_in_fork:
+            title = f"[celery: {self.role.name}] starting"
+            return forking.fork(command, title=title, log=self.log, env=self.environ)
         return spawn(command, log=self.log, env=self.environ, files=files)

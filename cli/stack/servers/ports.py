@@ -4,9 +4,8 @@ import errno
 import socket
 from contextlib import suppress
 
-import psutil
-
 from cli.errors import StackError
+from cli.stack.servers.port_holder import describe_holder
 
 LOOPBACK = "127.0.0.1"
 
@@ -65,27 +64,30 @@ def require(port: int, host: str, option: str) -> int:
     except OSError as error:
         raise PortTakenError(f"port {port} of {host} cannot be used: {error.strerror}") from error
     raise PortTakenError(
-        f"port {port} of {host} is taken{_holder(port)}: choose another with {option}"
+        f"port {port} of {host} is taken by {describe_holder(port)}: choose another with {option}"
     )
+
+
+def answers(host: str, port: int) -> bool:
+    """Return whether a server accepts connections on the port now."""
+    with _socket_for(host) as probe, suppress(OSError):
+        probe.settimeout(2.0)
+        probe.connect((_on_this_machine(host), port))
+        return True
+    return False
 
 
 def web_address(host: str, port: int) -> str:
     """Return the URL, on this machine, of a web server that listens on `host`."""
-    local = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
+    local = _on_this_machine(host)
     return f"http://[{local}]:{port}" if ":" in local else f"http://{local}:{port}"
+
+
+def _on_this_machine(host: str) -> str:
+    """Return the address at which this machine reaches a server that listens on `host`."""
+    return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
 
 
 def _socket_for(host: str) -> socket.socket:
     family = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][0]
     return socket.socket(family, socket.SOCK_STREAM)
-
-
-def _holder(port: int) -> str:
-    """Return text that names the process that listens on the port; empty if it is unknown."""
-    with suppress(psutil.Error, OSError):
-        for connection in psutil.net_connections(kind="tcp"):
-            if connection.status != psutil.CONN_LISTEN or not connection.laddr:
-                continue
-            if connection.laddr.port == port and connection.pid:
-                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    return ""

@@ -78,11 +78,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataDir]:
 
 
 @pytest.fixture(scope="module")
-def started(data: DataDir) -> str:
-    """The output of `acoustid up --detach`."""
+def answered(data: DataDir) -> subprocess.CompletedProcess[str]:
+    """The result of `acoustid up --detach`."""
     answer = up(data)
     assert answer.returncode == 0, answer.stderr
-    return answer.stdout
+    return answer
+
+
+@pytest.fixture(scope="module")
+def started(answered: subprocess.CompletedProcess[str]) -> str:
+    """Its standard output."""
+    return answered.stdout
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +102,15 @@ def test_up_prints_addresses_and_keys(started: str, state: State) -> None:
     assert f"http://127.0.0.1:{port(state, 'api')}" in started
     assert f"http://127.0.0.1:{port(state, 'flower')}" in started
     assert f"client={state['demo']['client']}  user={state['demo']['user']}" in started
+
+
+def test_up_prints_its_progress_as_messages(
+    answered: subprocess.CompletedProcess[str],
+) -> None:
+    steps = ["postgres answers", "preparing the databases", "starting the API", "ready"]
+    found = [answered.stderr.find(step) for step in steps]
+    assert found == sorted(found)
+    assert found[0] > 0
 
 
 def test_the_printed_example_command_works(started: str) -> None:
@@ -112,6 +127,14 @@ def test_status_shows_every_process(state: State) -> None:
     assert living(pids(state)) == pids(state)
     assert state["ready"]
     assert state["state"] == "ready"
+
+
+def test_the_title_of_a_worker_is_its_node(state: State) -> None:
+    """`ps` would show the supervisor's command line for a forked process."""
+    titles = {each["role"]: psutil.Process(each["pid"]).cmdline() for each in state["processes"]}
+    assert "lookup-1@" in " ".join(titles["worker-lookup-1"])
+    assert "beat" in " ".join(titles["beat"])
+    assert "flower" in " ".join(titles["flower"])
 
 
 def test_workers_and_front_end_log_where_their_data_is(started: str, data: DataDir) -> None:
@@ -191,16 +214,19 @@ def test_every_process_has_a_log_without_secrets(state: State, data: DataDir) ->
 def test_a_second_stack_on_the_same_data_is_refused(state: State, data: DataDir) -> None:
     answer = up(data)
     assert answer.returncode == 1
-    assert "runs on" in answer.stderr
+    assert f"already (pid {pids(state)[0]})" in answer.stderr
     assert living(pids(state)) == pids(state)
 
 
-def test_the_error_names_a_port_in_use(state: State, tmp_path: Path) -> None:
+def test_the_error_names_the_stack_that_uses_a_port(
+    state: State, data: DataDir, tmp_path: Path
+) -> None:
     taken = port(state, "api")
     other = DataDir.at(tmp_path / "other")
     answer = acoustid("up", "--port", str(taken), "--flower-port", "0", data=other)
     assert answer.returncode == 1
-    assert f"port {taken} of 127.0.0.1 is taken" in answer.stderr
+    assert f"port {taken} of 127.0.0.1 is taken by " in answer.stderr
+    assert f"api of the stack in {data.root})" in answer.stderr
     postgres_directory.delete_external(other.root)
 
 

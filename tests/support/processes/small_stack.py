@@ -1,7 +1,8 @@
 """A stack of one server and some test programs, for the tests of the supervisor.
 
 Run as ``python -m tests.support.processes.small_stack DATA_DIR NAME=PROGRAM...``. Each PROGRAM is
-Python source text. The program ``prepare`` runs once, and the stack is ready when it has ended.
+Python source text. The program ``prepare`` runs once, and the stack is ready when it has ended. The
+program ``forked`` runs in a fork of the supervisor.
 """
 
 import os
@@ -40,9 +41,11 @@ def run(data: DataDir, programs: dict[str, str]) -> None:
             supervisor.start_server(_valkey(data))
             for name, text in programs.items():
                 stop_order = StopOrder.FRONT_END if name == "api" else StopOrder.WORKER
-                command = (sys.executable, "-c", text)
+                forks = name == "forked"
+                option = ("-m", "timeit", "-n1", "-r1") if forks else ("-c",)
+                command = (sys.executable, *option, text)
                 supervisor.start_role(
-                    Role(name, stop_order, command, escalation=STOP_SIGNALS), environ
+                    Role(name, stop_order, command, escalation=STOP_SIGNALS, forks=forks), environ
                 )
             supervisor.run_command("prepare", (sys.executable, "-c", prepare), environ)
             click.echo("ready")

@@ -28,7 +28,7 @@ MODULE = re.compile(NAME)
 EXCEPTIONS = {("cli.main", "bench.command")}
 """The `acoustid` command runs the bench in a checkout. The installed package has no bench."""
 
-IMPORTERS = {"cli.main"}
+IMPORTERS = {"cli.main", "cli.stack.processes.preloading"}
 """Modules that may call `import_module`."""
 
 Named = tuple[str, str]
@@ -79,7 +79,7 @@ def find_named() -> list[Named]:
         found |= {(name, text) for text in modules_run_by(tree) if MODULE.fullmatch(text)}
         if name in {"pipeline", "tasks.celery"}:
             found |= {(name, text) for text in strings(tree) if MODULE.fullmatch(text)}
-        if name == "cli.stack.roles":  # a function adds "-m" to the module
+        if name in {"cli.stack.roles", "cli.stack.processes.preloading"}:
             found |= {(name, text) for text in strings(tree) if MODULE.fullmatch(text)}
     return sorted(found)
 
@@ -123,6 +123,7 @@ def test_the_known_references_are_found() -> None:
         ("cli.main", "cli.commands.service.up:up"),
         ("cli.stack.stack", "cli.main"),
         ("cli.stack.roles", "cli.main"),
+        ("cli.stack.processes.preloading", "pipeline.warm_up"),
     } <= set(NAMED)
 
 

@@ -1,0 +1,169 @@
+"""Runs a Python module in a fork of this process, so that it finds its imports loaded.
+
+The effect is that of ``python -m MODULE``, with three differences: the process shares the memory of
+the loaded modules, it runs the code that was loaded, and exit handlers do not run. The forked
+process keeps no file descriptor, signal handler or environment variable of this one.
+"""
+
+import logging
+import os
+import resource
+import runpy
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NoReturn
+
+import setproctitle
+
+from cli.stack.processes.child_process import (
+    ChildProcess,
+    LogPipe,
+    ProcessError,
+    end_with_parent,
+)
+
+IS_SUPPORTED: Final = sys.platform == "linux"
+"""Whether processes fork. Libraries of other systems may not work in a fork."""
+
+
+class _Fork:
+    """A forked process; the part of `subprocess.Popen` that `ChildProcess` uses."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit status if the process has ended, else None. A signal is negative."""
+        if self.returncode is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                self.returncode = 0  # as `subprocess.Popen`: the status is lost
+            else:
+                self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal if the process has not ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+
+def fork(
+    command: Sequence[str],
+    *,
+    title: str,
+    log: LogPipe,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+) -> ChildProcess:
+    """Run ``python -m MODULE ARGUMENTS`` in a fork, in a session of its own.
+
+    It gets SIGTERM when this process dies. This process must have one thread.
+
+    Args:
+        command: the interpreter, ``-m``, the module and its arguments.
+        title: the command line that `ps` shows until the module sets its own.
+        log: the pipe for stdout and stderr.
+        env: the environment.
+        cwd: the working directory; None for the current one.
+
+    Raises:
+        ProcessError: the system cannot fork.
+    """
+    follow_parent = end_with_parent(signal.SIGTERM)
+    _flush()
+    # A signal between the fork and the reset of the handlers would be lost in the new process.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _run(command, title, log.descriptor, env, cwd or Path(), follow_parent)
+    except OSError as error:
+        raise ProcessError(f"{title} cannot be started: {error}") from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    return ChildProcess(_Fork(pid))
+
+
+def _run(
+    command: Sequence[str],
+    title: str,
+    output: int,
+    env: Mapping[str, str],
+    cwd: Path,
+    follow_parent: Callable[[], None] | None,
+) -> NoReturn:
+    """Become the new process: never return into the frames of the parent."""
+    status = 1
+    try:
+        os.setsid()
+        if follow_parent is not None:
+            follow_parent()
+        _keep_only(output)
+        _reset_signals()
+        setproctitle.setproctitle(title)  # before the change of the environment, which it searches
+        os.chdir(cwd)
+        os.environ.clear()
+        os.environ.update(env)
+        _, _, module, *arguments = command
+        sys.argv = [module, *arguments]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        status = 0
+    except SystemExit as stop:
+        status = _exit_status(stop)
+    except BaseException:  # noqa: BLE001 - as the interpreter does at the end of a program
+        traceback.print_exc()
+    finally:
+        with suppress(Exception):
+            _finish()
+        os._exit(status)
+
+
+def _keep_only(output: int) -> None:
+    """Redirect the standard streams; close all other file descriptors, such as the stack's lock."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    os.closerange(3, most if most != resource.RLIM_INFINITY else 2**20)
+
+
+def _reset_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _exit_status(stop: SystemExit) -> int:
+    """Return the exit status as the interpreter does; print a text to stderr."""
+    if stop.code is None:
+        return 0
+    if isinstance(stop.code, int):
+        return stop.code & 0xFF
+    print(stop.code, file=sys.stderr)  # noqa: T201
+    return 1
+
+
+def _finish() -> None:
+    """Send what exit handlers would send, and write the buffered output."""
+    if (sentry := sys.modules.get("sentry_sdk")) is not None:
+        sentry.flush(timeout=2.0)
+    logging.shutdown()
+    _flush()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # such as a closed terminal
+            stream.flush()

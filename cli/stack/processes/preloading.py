@@ -1,0 +1,77 @@
+"""Loads the modules of the forked processes into this process, see `cli.stack.processes.forking`.
+
+No module of the list reads the configuration, starts a thread or opens a connection when it is
+imported. Task modules are not in the list: they load Celery's settings.
+"""
+
+import gc
+import os
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Final
+
+MODULES: Final = (
+    "numba",
+    "sqlalchemy.dialects.postgresql.psycopg2",
+    "celery.__main__",
+    "celery.bin.celery",
+    "celery.apps.worker",
+    "celery.apps.beat",
+    "celery.backends.redis",
+    "celery.concurrency.prefork",
+    "celery.concurrency.solo",
+    "celery.worker.consumer",
+    "kombu.transport.redis",
+    "redbeat",
+    "pipeline.warm_up",
+    "pipeline.catalog.migrate",
+    "pipeline.following.update_index",
+    "pipeline.following.update_store",
+    "pipeline.imports.all_stages",
+    "pipeline.lookups.describe",
+    "pipeline.lookups.score",
+    "pipeline.lookups.trusted_index",
+    "pipeline.lookups.trusted_store",
+    "cli.commands.service.migrate",
+    "cli.commands.service.ready",
+    "cli.commands.admin.sample",
+    "cli.sample.load",
+)
+
+_BLAS_THREADS: Final = "OPENBLAS_NUM_THREADS"
+
+
+def import_modules() -> Iterator[None]:
+    """Import one module at each step, so that the caller can handle signals between them."""
+    _import_numpy()
+    yield
+    for name in MODULES:
+        import_module(name)
+        yield
+
+
+def _import_numpy() -> None:
+    """Import NumPy without threads of OpenBLAS: a process with threads must not fork."""
+    before = os.environ.get(_BLAS_THREADS)
+    os.environ[_BLAS_THREADS] = "1"
+    try:
+        import_module("numpy")
+    finally:
+        del os.environ[_BLAS_THREADS]
+        if before is not None:
+            os.environ[_BLAS_THREADS] = before
+
+
+def load_loops(*, index: bool) -> None:
+    """Load the machine code of the loops, and keep all objects out of later garbage collections.
+
+    A collection would write to the memory of each object, and so end the sharing of that memory.
+
+    Args:
+        index: whether to load the loops of the index.
+    """
+    from pipeline.warm_up import warm_up  # noqa: PLC0415 - it loads Numba
+
+    warm_up(index=index)
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,39 @@
+"""The progress of a command of the supervisor: the last line of its log."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.stack.processes import command_progress
+from cli.stack.processes.child_process import LogPipe
+from cli.stack.processes.command_progress import CommandProgress
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> LogPipe:
+    """A log with a line of an earlier run."""
+    path = tmp_path / "migrate.log"
+    path.write_text("an earlier run\n")
+    return LogPipe(path, os.open(os.devnull, os.O_WRONLY), lambda: None)
+
+
+def test_the_last_line_of_this_run_is_reported_at_intervals(
+    log: LogPipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(command_progress.time, "monotonic", lambda: now)
+    lines: list[str] = []
+    progress = CommandProgress("migrate", log, lines.append)
+    progress.report()
+    assert lines == []
+    now += command_progress.INTERVAL
+    progress.report()
+    log.path.write_text("an earlier run\nrunning migrations\nrebuilding the index\n")
+    now += command_progress.INTERVAL
+    progress.report()
+    progress.report()
+    assert lines == [
+        "  migrate (3 s): no output yet",
+        "  migrate (6 s): rebuilding the index",
+    ]

@@ -1,0 +1,118 @@
+"""Processes that are forked from this one: they share its modules and nothing else.
+
+The functions run in a process of their own, since a process with threads must not fork.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.stack.processes import forking, preloading
+
+pytestmark = pytest.mark.skipif(not forking.IS_SUPPORTED, reason="processes fork on Linux only")
+
+PARENT = """
+import json, os, signal, sys
+from pathlib import Path
+from cli.stack.processes.child_process import LogPipe, wait_until
+from cli.stack.processes.forking import fork
+
+sys.path.insert(0, {folder!r})
+lock = os.open({folder!r}, os.O_RDONLY)
+os.environ["OF_PARENT"] = "yes"
+signal.signal(signal.SIGTERM, lambda *_: None)
+log = os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+child = fork(
+    [sys.executable, "-m", "started", "argument"],
+    title="[celery: worker] starting",
+    log=LogPipe(Path({log!r}), log, lambda: None),
+    env={{"OF_CHILD": "yes"}},
+    cwd=Path({folder!r}),
+)
+{then}
+assert wait_until(lambda: not child.runs(), 30)
+print(child.poll())
+"""
+
+REPORT = """
+import json, os, signal, sys
+open_files = [int(each) for each in os.listdir("/proc/self/fd")]
+print(json.dumps({
+    "arguments": sys.argv[1:],
+    "name": __name__,
+    "environ": dict(os.environ),
+    "files": len([each for each in open_files if each > 2]) - 1,
+    "folder": os.getcwd(),
+    "leads_session": os.getsid(0) == os.getpid(),
+    "handles_sigterm": callable(signal.getsignal(signal.SIGTERM)),
+    "command_line": open("/proc/self/cmdline").read().rstrip("\\0 "),
+}))
+sys.exit(7)
+"""
+
+
+def fork_module(folder: Path, source: str, then: str = "") -> tuple[str, str]:
+    """Fork a module from a new process; return the status of the fork and its output."""
+    (folder / "started.py").write_text(source)
+    log = folder / "log"
+    program = PARENT.format(folder=str(folder), log=str(log), then=then)
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60
+    )
+    return done.stdout.strip(), log.read_text()
+
+
+def test_a_forked_process_has_nothing_of_its_parent_but_its_modules(tmp_path: Path) -> None:
+    """A file descriptor of the lock would keep the lock, a handler would ignore SIGTERM."""
+    status, output = fork_module(tmp_path, REPORT)
+    found: dict[str, Any] = json.loads(output)
+    assert status == "7"
+    assert found.pop("environ") == {"OF_CHILD": "yes"}
+    assert found == {
+        "arguments": ["argument"],
+        "name": "__main__",
+        "files": 0,
+        "folder": str(tmp_path),
+        "leads_session": True,
+        "handles_sigterm": False,
+        "command_line": "[celery: worker] starting",
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "output"),
+    [
+        ("raise SystemExit('a reason')", "1", "a reason"),
+        ("raise ValueError('a fault')", "1", "ValueError: a fault"),
+        ("print('done')", "0", "done"),
+    ],
+)
+def test_a_forked_process_ends_like_a_program(
+    tmp_path: Path, source: str, status: str, output: str
+) -> None:
+    found = fork_module(tmp_path, source)
+    assert found[0] == status
+    assert output in found[1]
+
+
+def test_a_signal_ends_a_forked_process(tmp_path: Path) -> None:
+    status, _ = fork_module(tmp_path, "import time; time.sleep(600)", "child.send(signal.SIGTERM)")
+    assert status == "-15"
+
+
+def test_the_preloaded_modules_start_no_thread_and_read_no_configuration() -> None:
+    """A fork copies one thread only, and the settings may change before a process starts again."""
+    program = (
+        "import os, psutil, sys\n"
+        "from cli.stack.processes.preloading import import_modules\n"
+        "list(import_modules())\n"
+        "assert psutil.Process().num_threads() == 1\n"
+        "assert not psutil.Process().net_connections()\n"
+        "assert 'celeryconfig' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+    assert preloading.MODULES
