@@ -107,6 +107,7 @@ def _run(
         if follow_parent is not None:
             follow_parent()
         _keep_only(output)
+        _open_streams()
         _reset_signals()
         setproctitle.setproctitle(title)  # before the change of the environment, which it searches
         os.chdir(cwd)
@@ -134,6 +135,21 @@ def _keep_only(output: int) -> None:
     os.dup2(output, 2)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     os.closerange(3, most if most != resource.RLIM_INFINITY else 2**20)
+
+
+def _open_streams() -> None:
+    """Replace the standard streams of Python, whose state is that of the parent's files."""
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        stream = os.fdopen(
+            descriptor,
+            "w",
+            encoding="utf-8",
+            errors="backslashreplace",
+            buffering=1,
+            closefd=False,
+        )
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 def _reset_signals() -> None:
