@@ -3,6 +3,7 @@
 from celery import Celery
 
 from tasks import celery_signals
+from tasks.celery_settings import CelerySettings
 from tasks.flower import command as flower_command
 from tasks.stage_task import StageTask
 
@@ -21,6 +22,6 @@ app = Celery(
         "tasks.periodic.statistics",
     ],
 )
-app.config_from_object("celeryconfig")
+app.config_from_object(CelerySettings())
 celery_signals.connect()
 flower_command.connect(app)

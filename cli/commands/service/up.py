@@ -16,7 +16,12 @@ from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Prepared
 from cli.stack.effective_settings import read_settings
 from cli.stack.front_end_health import health_lines, settled_health
-from cli.stack.processes.child_process import ChildProcess, open_log, read_tail
+from cli.stack.processes.child_process import (
+    SAFE_PATH,
+    ChildProcess,
+    open_log,
+    read_tail,
+)
 from cli.stack.run_state import RunState
 from cli.stack.servers.ports import web_address
 from cli.stack.stack import UpOptions, run_stack
@@ -131,6 +136,7 @@ def start_detached(data: DataDir) -> None:
     with open_log(log) as output:
         process = subprocess.Popen(  # noqa: S603 - the same command
             [sys.executable, "-m", "cli.main", *arguments],
+            env={**os.environ, **SAFE_PATH},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -103,4 +103,6 @@ class RoleStarter:
         if ready is not None:
             files.append(ready)
             command += ["--ready-fd", str(ready)]
-        return spawn(command, log=self.log, env=self.environ, files=files)
+        # Celery prefers modules in the working directory. This one contains only logs.
+        folder = self.log.path.parent
+        return spawn(command, log=self.log, env=self.environ, cwd=folder, files=files)
