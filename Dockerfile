@@ -5,10 +5,11 @@ WORKDIR /src
 COPY requirements.lock .
 RUN python -m venv /opt/acoustid \
     && /opt/acoustid/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
-COPY pyproject.toml README.md LICENSE LICENSES.md celeryconfig.py ./
+COPY pyproject.toml README.md LICENSE LICENSES.md acoustid.conf.dist celeryconfig.py ./
 COPY api api
 COPY bench bench
 COPY cli cli
+COPY docs docs
 COPY http_server http_server
 COPY index_server index_server
 COPY pipeline pipeline

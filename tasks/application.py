@@ -6,11 +6,12 @@ neither the code of the tasks nor Numba. `tasks.celery` adds the task modules fo
 
 from celery import Celery
 
+from tasks.celery_settings import CelerySettings
 from tasks.flower import command as flower_command
 from tasks.signals import beat, every_process
 
 app = Celery(flower_command.APPLICATION)
-app.config_from_object("celeryconfig")
+app.config_from_object(CelerySettings())
 every_process.connect()
 beat.connect()
 flower_command.connect(app)

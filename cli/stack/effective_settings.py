@@ -165,6 +165,16 @@ def _add_environment(texts: Sections, environ: Mapping[str, str]) -> None:
         options[name] = absolute_text(option, text, WORKING_DIRECTORY, is_file=is_file)
 
 
+def with_absolute_paths(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for processes in another working directory: its paths are absolute."""
+    changed = dict(environ)
+    for variable, text in environ.items():
+        if found := resolve_variable(variable):
+            option, is_file = found
+            changed[variable] = absolute_text(option, text, WORKING_DIRECTORY, is_file=is_file)
+    return changed
+
+
 def _fits_a_line(text: str) -> bool:
     """Return whether an INI file can contain a value. Others stay in the environment only."""
     is_utf8 = not any("\ud800" <= character <= "\udfff" for character in text)

@@ -83,8 +83,12 @@ class StackRecord:
         return replace(self, directory=directory)
 
     def save(self, data: DataDir) -> None:
-        """Write the file; only its owner can read it."""
-        write_private(data.record, json.dumps(asdict(self)))
+        """Write the file; only its owner can read it. Fields of a newer version stay in it."""
+        try:
+            present = json.loads(data.record.read_bytes())
+        except (FileNotFoundError, ValueError):
+            present = {}
+        write_private(data.record, json.dumps({**present, **asdict(self)}))
 
 
 _REQUIRED = frozenset(each.name for each in fields(StackRecord)) - {"directory"}

@@ -9,12 +9,18 @@ from pathlib import Path
 
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
-from cli.stack.effective_settings import CONFIG_VARIABLE, UserConfig, write_effective
+from cli.stack.effective_settings import (
+    CONFIG_VARIABLE,
+    UserConfig,
+    with_absolute_paths,
+    write_effective,
+)
 from cli.stack.front_end_health import lookup_faults
 from cli.stack.identity.claim import claim_directory, require_own_configuration
 from cli.stack.logs.own_output import rotating
 from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.processes import forking, preloading
+from cli.stack.processes.child_process import SAFE_PATH
 from cli.stack.recovery.damaged_files import repair_files
 from cli.stack.roles import Layout, Role, roles
 from cli.stack.run_state import RunState, stop_strays
@@ -277,7 +283,7 @@ def child_environment(data: DataDir, user: UserConfig) -> dict[str, str]:
     if user.embedded_databases:
         unwanted = (*unwanted, _LIBPQ_PREFIX)
     environ = {name: text for name, text in user.environ.items() if not name.startswith(unwanted)}
-    return {**environ, CONFIG_VARIABLE: str(data.config)}
+    return {**with_absolute_paths(environ), **SAFE_PATH, CONFIG_VARIABLE: str(data.config)}
 
 
 def _acoustid(*arguments: str) -> list[str]:

@@ -38,7 +38,7 @@ def decode_manifest(format_: StorageFormat[ManifestT, Any], data: bytes, path: P
         path: the file, for messages.
 
     Raises:
-        StorageCorrupt: the file is truncated or changed, or has another version.
+        StorageCorrupt: the file is truncated or changed, or has another version or unknown fields.
     """
     body = data.partition(b"\n")[2]
     if _seal(format_.magic, body) != data:
@@ -49,8 +49,13 @@ def decode_manifest(format_: StorageFormat[ManifestT, Any], data: bytes, path: P
         raise format_.corrupt(
             path, f"has manifest format {version}, but this version reads {format_.version}"
         )
-    entries = tuple(format_.entry_type(**entry) for entry in content.pop("segments"))
-    return replace(format_.no_manifest, segments=entries, **content)
+    try:
+        entries = tuple(format_.entry_type(**entry) for entry in content.pop("segments"))
+        return replace(format_.no_manifest, segments=entries, **content)
+    except TypeError as error:
+        raise format_.corrupt(
+            path, f"has fields that this version does not read, of a newer version ({error})"
+        ) from error
 
 
 def open_manifest(directory: Path) -> BinaryIO | None:

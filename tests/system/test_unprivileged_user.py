@@ -48,8 +48,8 @@ def test_the_service_runs_in_a_directory_that_others_cannot_read(
 ) -> None:
     data = DataDir.at(closed_folder / "data")
     process = {**NOBODY.popen_arguments(), "cwd": checkout}
-    home = str(closed_folder)
-    with running_stack(data, WholeStack, process=process, HOME=home) as stack:
+    environ = {"HOME": str(closed_folder), "PYTHONPATH": str(checkout)}
+    with running_stack(data, WholeStack, process=process, **environ) as stack:
         check_submission_and_lookup(stack)
         users = {psutil.Process(each["pid"]).uids().real for each in stack.status()["processes"]}
     assert users == {NOBODY.uid}

@@ -17,7 +17,7 @@ from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Prepared
 from cli.stack.front_end_health import health_lines, settled_health
 from cli.stack.identity.claim import require_adopted
-from cli.stack.processes.child_process import ChildProcess, open_log, read_tail
+from cli.stack.processes.child_process import SAFE_PATH, ChildProcess, open_log, read_tail
 from cli.stack.recovery.free_space import require_free_space
 from cli.stack.recovery.open_files import raise_file_limit
 from cli.stack.run_state import RunState
@@ -148,6 +148,7 @@ def start_detached(data: DataDir) -> None:
         written_before = output.tell()
         process = subprocess.Popen(  # noqa: S603 - the same command
             [sys.executable, "-m", "cli.main", *arguments],
+            env={**os.environ, **SAFE_PATH},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

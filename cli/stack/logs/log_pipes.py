@@ -19,6 +19,7 @@ from cli.stack.data_directory import DataDir
 from cli.stack.logs.rotated_file import RotatedFile
 from cli.stack.logs.writer import ADD, DONE, FLUSH
 from cli.stack.processes.child_process import (
+    SAFE_PATH,
     ChildProcess,
     LogPipe,
     ProcessError,
@@ -85,7 +86,7 @@ class LogPipes:
                     *("--old-files", str(self._settings.old_files)),
                 ],
                 log=self._data.log(NAME),
-                env=os.environ,
+                env={**os.environ, **SAFE_PATH},
                 death_signal=None,
                 files=[theirs.fileno()],
             )

@@ -20,6 +20,10 @@ from cli.stack.servers.system_account import SystemAccount
 Pause = Callable[[float], None]
 """Waits for a number of seconds. An exception that it raises ends the wait."""
 
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+"""A variable for processes that run ``python -m``. Otherwise Python would prefer a module of the
+same name in the working directory, such as a user's ``tasks.py``."""
+
 _PR_SET_PDEATHSIG = 1
 
 

@@ -104,7 +104,9 @@ class RoleStarter:
         if ready is not None:
             files.append(ready)
             command += ["--ready-fd", str(ready)]
+        # Celery prefers modules in the working directory. This one contains only logs.
+        folder = self.log.path.parent
         if self.role.runs_in_fork:
             title = f"[celery: {self.role.name}] starting"
-            return forking.fork(command, title=title, log=self.log, env=self.environ)
-        return spawn(command, log=self.log, env=self.environ, files=files)
+            return forking.fork(command, title=title, log=self.log, env=self.environ, cwd=folder)
+        return spawn(command, log=self.log, env=self.environ, cwd=folder, files=files)

@@ -117,6 +117,13 @@ def test_the_image_contains_every_package() -> None:
     allowed = (ROOT / ".dockerignore").read_text().splitlines()
     packages = {each.parent.name for each in ROOT.glob("*/__init__.py")} - {"tests"}
     assert "index_server" in packages
-    for name in (*packages, "celeryconfig.py", "LICENSE", "LICENSES.md"):
+    for name in (
+        *packages,
+        "celeryconfig.py",
+        "acoustid.conf.dist",
+        "docs",
+        "LICENSE",
+        "LICENSES.md",
+    ):
         assert name in copied.split()
         assert f"!{name}" in allowed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,6 +97,19 @@ def test_every_shorter_file_is_noticed(format_: StorageFormat[Any, Any], example
 def test_a_newer_version_is_named(format_: StorageFormat[Any, Any], example: Any) -> None:
     data = encode_manifest(replace(format_, version=3), example)
     with pytest.raises(format_.corrupt, match="manifest format 3, but this version reads 2"):
+        decode_manifest(format_, data, PATH)
+
+
+@EXAMPLES
+@pytest.mark.parametrize("place", ["the manifest", "a segment"])
+def test_a_field_of_a_newer_version_is_named(
+    format_: StorageFormat[Any, Any], example: Any, place: str
+) -> None:
+    body = json.loads(encode_manifest(format_, example).partition(b"\n")[2])
+    (body if place == "the manifest" else body["segments"][0])["added"] = 1
+    text = json.dumps(body).encode()
+    data = f"{format_.magic} {zlib.crc32(text):08x}\n".encode() + text
+    with pytest.raises(format_.corrupt, match=r"of a newer version .*'added'"):
         decode_manifest(format_, data, PATH)
 
 

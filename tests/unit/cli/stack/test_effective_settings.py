@@ -8,7 +8,7 @@ import pytest
 
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
-from cli.stack.effective_settings import UserConfig, write_effective
+from cli.stack.effective_settings import UserConfig, with_absolute_paths, write_effective
 from cli.stack.ports_and_passwords import StackRecord
 from pipeline.settings.load import load_settings
 from pipeline.settings.sections import Settings
@@ -56,6 +56,16 @@ def test_everything_is_embedded_by_default(data: DataDir) -> None:
     assert settings.fingerprint_index.path == data.index
     assert settings.features.demo_key
     assert settings.cluster.secret
+
+
+def test_processes_in_another_directory_get_absolute_paths(data: DataDir) -> None:
+    secrets = {"ACOUSTID_REDIS_PASSWORD_FILE": "redis", "ACOUSTID_REDIS_HOST": "redis"}
+    environ = {**secrets, "ACOUSTID_FINGERPRINT_INDEX_PATH": "index", "HOME": "home"}
+    assert with_absolute_paths(environ) == {
+        **environ,
+        "ACOUSTID_REDIS_PASSWORD_FILE": str(data.root.parent / "work" / "redis"),
+        "ACOUSTID_FINGERPRINT_INDEX_PATH": str(data.root.parent / "work" / "index"),
+    }
 
 
 def test_the_limit_of_an_address_is_that_of_an_application(data: DataDir) -> None:

@@ -1,5 +1,6 @@
 """Passwords and ports are kept between runs."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,15 @@ def test_ports_are_kept(tmp_path: Path) -> None:
     data = DataDir.at(tmp_path)
     StackRecord.load(data).with_ports(postgres=1, valkey=2).save(data)
     assert (StackRecord.load(data).postgres_port, StackRecord.load(data).valkey_port) == (1, 2)
+
+
+def test_a_field_of_a_newer_version_stays(tmp_path: Path) -> None:
+    data = DataDir.at(tmp_path)
+    StackRecord.load(data)
+    newer = {**json.loads(data.record.read_text()), "added": "a secret"}
+    data.record.write_text(json.dumps(newer))
+    StackRecord.load(data).with_ports(postgres=1, valkey=2).save(data)
+    assert json.loads(data.record.read_text()) == {**newer, "postgres_port": 1, "valkey_port": 2}
 
 
 def test_the_repr_has_no_secrets() -> None:
