@@ -12,6 +12,7 @@ from redis import RedisError
 from api.access.key_cache import RedisKeyCache
 from cli.argument_checks import parse_id
 from cli.databases import open_database
+from cli.error_messages import explain
 from cli.errors import StackError
 from pipeline.catalog.app.accounts import Account, Application
 from pipeline.catalog.app.keys.key_administration import (
@@ -104,9 +105,11 @@ def publish(
         try:
             for key, holder in keys.items():
                 cache.publish(key, holder)
-        except RedisError:
+        except RedisError as error:
             click.echo(
-                "Redis is unreachable: front ends see the change within two minutes.", err=True
+                "Redis is unreachable: front ends see the change within two minutes "
+                f"({explain(error)})",
+                err=True,
             )
 
 

@@ -142,8 +142,9 @@ def test_no_color_removes_colours(
     assert "\x1b[" not in CliRunner().invoke(main, arguments).stdout
 
 
-def test_a_path_that_is_no_text_is_printed(tmp_path: Path) -> None:
+def test_a_path_that_is_no_text_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytes that are not UTF-8 are printed as they are."""
-    result = CliRunner().invoke(main, ["down", "--data-dir", str(tmp_path / "a\udcffb")])
+    monkeypatch.setenv("ACOUSTID_FINGERPRINT_INDEX_PATH", "/x/a\udcffb")
+    result = CliRunner().invoke(main, ["config", "check"])
     assert result.exit_code == ExitStatus.OK
-    assert b"a\xffb" in result.stdout_bytes
+    assert b"\npath = /x/a\xffb\n" in result.stdout_bytes

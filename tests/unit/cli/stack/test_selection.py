@@ -8,6 +8,8 @@ import pytest
 
 from cli.exit_status import ExitStatus
 from cli.stack import data_directory
+from cli.stack.data_directory import DataDir
+from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.selection import ChosenStack, NoStackError, choose_own_stack, choose_stack
 
 
@@ -31,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (".acoustid", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "acoustid.conf").write_text("")
-        (tmp_path / name / "stack.json").write_text("{}")
+        StackRecord().save(DataDir.at(tmp_path / name))
     (tmp_path / "mine.conf").write_text("[redis]\nhost = elsewhere\n")
     return tmp_path
 
