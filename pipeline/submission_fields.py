@@ -16,14 +16,19 @@ of parameters in ``docs/api.md``. A new `Kind` also needs a parser (``api/submis
 a column type (``pipeline/catalog/ingest/tables.py``) and a schema (``api/openapi/parameters.py``).
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from dataclasses import MISSING, dataclass, field, fields
 from enum import Enum, auto
-from typing import Any, Final
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    import numpy as np
+    from numpy.typing import NDArray
+
 
 MAX_DURATION: Final = 32767
 """The maximum duration, in seconds, that fits the column."""

@@ -29,7 +29,7 @@ from bench.submit.submissions import (
 )
 from cli.argument_checks import CheckedCommand
 from cli.errors import StackError
-from pipeline.catalog.fingerprint import changelog
+from pipeline.catalog.changelog_position import newest_position
 from pipeline.following.open_index import open_index
 from pipeline.runtime.databases import Databases
 
@@ -157,7 +157,7 @@ class SubmitRun:
             StackError: the index is not up to date after two minutes.
         """
         with self.databases.engine("fingerprint").connect() as connection:
-            wanted = changelog.position(connection)
+            wanted = newest_position(connection)
         deadline = time.monotonic() + PROGRESS_TIMEOUT
         with open_index(self.stack.settings.fingerprint_index) as index:
             while index.position() < wanted:

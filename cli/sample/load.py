@@ -13,7 +13,7 @@ from cli.errors import StackError
 from cli.sample.recordings import MUSICBRAINZ, SampleRecording, sample_recordings
 from pipeline.catalog.app.accounts import create_account, create_application
 from pipeline.catalog.app.tables import account, application
-from pipeline.catalog.fingerprint import changelog
+from pipeline.catalog.changelog_position import newest_position
 from pipeline.catalog.ingest.submission_status import TaskStatus, task_status
 from pipeline.catalog.ingest.submissions import insert_receipts
 from pipeline.catalog.musicbrainz import metadata
@@ -176,7 +176,7 @@ def _wait_for_index(
 ) -> None:
     """Wait until the index contains everything that was imported until then."""
     with databases.engine("fingerprint").connect() as connection:
-        wanted = changelog.position(connection, until=imported)
+        wanted = newest_position(connection, until=imported)
     with open_index(settings.fingerprint_index) as index:
         while not _reaches(index, wanted):
             if time.monotonic() > deadline:

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 import redis
 import sqlalchemy as sa
 
-from pipeline.catalog.fingerprint import changelog
+from pipeline.catalog.changelog_position import newest_position
 from pipeline.catalog.fingerprint.tables import fingerprint, track
 from pipeline.catalog.ingest import state_counts
 from pipeline.lookups.condition import Condition
@@ -95,7 +95,7 @@ def index_and_store(
     If workers differ, the figures are those of the worker with a fault, else of the one furthest
     behind. The store is None if it is disabled.
     """
-    newest = _read(databases, "fingerprint", changelog.position)
+    newest = _read(databases, "fingerprint", newest_position)
     reported = list(reports)
     index = _copy([(each.index, each.index_position) for each in reported], newest)
     store = _copy([(each.store, each.store_position) for each in reported], newest)

@@ -5,6 +5,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from pipeline.catalog.changelog_position import newest_position
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.fingerprint.changelog import ForeignIndexError, LoggedFingerprint
 from pipeline.fingerprint.query import extract_query
@@ -93,7 +94,7 @@ def _is_own(connection: sa.Connection, writer: IndexUpdater) -> bool:
 
 def _fill_target(connection: sa.Connection, state: ChangelogState) -> int:
     """Return the position at which the index is complete: the newest one if it is empty."""
-    return state.fill_target if state.position else changelog.position(connection)
+    return state.fill_target if state.position else newest_position(connection)
 
 
 def _own(store: StoreWriter | None, connection: sa.Connection) -> StoreWriter | None:
@@ -123,7 +124,7 @@ def rebuild_index(
     from pipeline.index_http import HttpIndexUpdater  # noqa: PLC0415 - workers do not rebuild
 
     with databases.engine("fingerprint").connect() as connection:
-        position = changelog.position(connection)
+        position = newest_position(connection)
         metadata = changelog_metadata(position, changelog.stamp(connection, position))
         if isinstance(writer, HttpIndexUpdater) and not _is_right(connection, writer):
             writer.begin_filling(position)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 import structlog
 
+from pipeline.catalog.changelog_position import newest_position
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.fingerprint.changelog import LoggedFingerprint
 from pipeline.fingerprint_store import (
@@ -97,7 +98,7 @@ def rebuild_store(
         progress: is called with the number of fingerprints of each chunk that was read.
     """
     with databases.engine("fingerprint").connect() as connection:
-        position = changelog.position(connection)
+        position = newest_position(connection)
         stamp = changelog.stamp(connection, position)
         connection.commit()
         store.rebuild(_all_changes(connection, progress), position, stamp)

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from pipeline.catalog.advisory_locks import lock_catalogue
 from pipeline.catalog.app import sources
-from pipeline.catalog.fingerprint import changelog, fingerprints, imported_submissions
+from pipeline.catalog.changelog_position import newest_position
+from pipeline.catalog.fingerprint import fingerprints, imported_submissions
 from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
 from pipeline.catalog.ingest import import_results
 from pipeline.catalog.ingest import submissions as receipts
@@ -52,7 +53,7 @@ def persist_submissions(batch: SubmissionBatch, databases: Databases) -> int:
             del wanted[imported.submission_id]
         placements = _place(batch, wanted, scores, connection)
         done += store_placements(placements, formats, connection)
-        position = changelog.position(connection)
+        position = newest_position(connection)
     import_results.record(databases, done)
     return position
 

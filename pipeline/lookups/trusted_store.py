@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from pipeline.catalog.changelog_position import newest_position
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.fingerprint.changelog import ChangelogWatch
 from pipeline.fingerprint_store import FingerprintStore, FingerprintStoreError, Found
@@ -130,7 +131,7 @@ class TrustedStore:
         try:
             self._watch.was_notified()  # discards older ones; later ones are kept for the next call
             with self._databases.engine("fingerprint").connect() as connection:
-                self._needed = changelog.position(connection)
+                self._needed = newest_position(connection)
                 self._is_established = changelog.is_established(connection)
                 self._is_reachable = True
                 self._is_same_database = changelog.has_entry(connection, *self._store.reached())

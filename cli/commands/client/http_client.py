@@ -19,7 +19,7 @@ from cli.commands.client.server_address import server_address
 from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.demo_keys import Demo, Prepared
-from cli.stack.selection import ChosenStack, NoStackError, choose_stack
+from cli.stack.selection import ChosenStack, NoStackError, choose_own_stack
 from cli.stack.servers.ports import web_address
 
 PATIENCE: Final[Mapping[int, float]] = {429: 300.0, 503: 30.0}
@@ -143,7 +143,7 @@ def connect(
         if application is None:
             raise StackError(NO_KEY)
         return Client(server, application, user)
-    stack = choose_stack(data_dir)
+    stack = choose_own_stack(data_dir)
     address = _web_service(stack)
     demo = _demo_keys(stack) if application is None or user is None else None
     key = application or (demo.client if demo else None)
@@ -154,7 +154,7 @@ def connect(
 
 def place_of(client: Client, server: str | None, data_dir: Path) -> str:
     """Return a name of the server that stays if the stack in a data directory changes its port."""
-    data = None if server is not None else choose_stack(data_dir).data
+    data = None if server is not None else choose_own_stack(data_dir).data
     return str(data.root) if data else client.server
 
 

@@ -12,6 +12,7 @@ from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import read_settings
 from cli.stack.processes.stopping import Escalation, stop_process
 from cli.stack.run_state import RunState, stop_strays
+from cli.stack.selection import NoStackError, choose_own_stack
 
 STOP_TIME = 120.0
 """Maximum time in seconds for a stack to stop, in addition to the drain time of its front end."""
@@ -21,7 +22,7 @@ STOP_TIME = 120.0
 @data_directory.option
 def down(data_dir: Path) -> None:
     """Stop a stack after its running tasks have finished."""
-    data = DataDir.at(data_dir)
+    data = _directory(data_dir)
     state = RunState.load(data)
     is_locked = data.is_locked()
     if is_locked and state is None:
@@ -35,6 +36,13 @@ def down(data_dir: Path) -> None:
         click.echo(f"The stack on {data.root} has stopped.")
     else:
         click.echo(f"No stack runs on {data.root}.")
+
+
+def _directory(data_dir: Path) -> DataDir:
+    """Return the data directory of the stack; without a stack, the one of the option."""
+    with suppress(NoStackError):
+        return choose_own_stack(data_dir).data or DataDir.at(data_dir)
+    return DataDir.at(data_dir)
 
 
 def stop_signals(data: DataDir) -> Escalation:

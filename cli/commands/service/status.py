@@ -9,7 +9,7 @@ import click
 
 from cli.exit_status import ExitStatus
 from cli.stack import data_directory
-from cli.stack.selection import ChosenStack, choose_stack
+from cli.stack.selection import ChosenStack, choose_own_stack
 from cli.status.collect import SERVING, State, Status, collect
 from cli.status.text import describe
 
@@ -34,7 +34,7 @@ def status(
     The exit status is 0 if the stack serves requests, 1 if it does not, and 3 if it does not run.
     With --watch and --json, each state is one line.
     """
-    stack = choose_stack(data_dir)
+    stack = choose_own_stack(data_dir)
     if watch:
         _watch(stack, _compact if as_json else describe, interval, clear=not as_json)
         return

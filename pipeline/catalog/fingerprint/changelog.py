@@ -7,7 +7,6 @@ fingerprint store apply the entries after their own position.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +14,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.dialects import postgresql
 
+from pipeline.catalog.changelog_position import newest_position
 from pipeline.catalog.fingerprint.index_sample import index_sample
 from pipeline.catalog.fingerprint.tables import fingerprint, fpindex_changelog, track
 from pipeline.runtime.databases import Databases
@@ -58,26 +58,13 @@ _CONTENT: Final = (
 )
 
 
-def position(connection: sa.Connection, *, until: datetime | None = None) -> int:
-    """Return the newest position: the id of the last entry, 0 if there is none.
-
-    Args:
-        connection: a connection to the fingerprint database.
-        until: leave out entries that were written after this time.
-    """
-    newest = sa.select(sa.func.max(fpindex_changelog.c.id))
-    if until is not None:
-        newest = newest.where(fpindex_changelog.c.created <= until)
-    return connection.execute(newest).scalar() or 0
-
-
 def check_position(connection: sa.Connection, index_position: int) -> None:
     """Check that the position of an index is not beyond the end of the changelog.
 
     Raises:
         ForeignIndexError: it is. The index would never get the entries up to its position.
     """
-    newest = position(connection)
+    newest = newest_position(connection)
     if newest < index_position:
         raise ForeignIndexError(
             f"the index is at position {index_position} and the database at {newest}: "

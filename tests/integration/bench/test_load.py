@@ -9,7 +9,8 @@ from bench import stages
 from bench.catalogue.content import BenchCatalogue
 from bench.catalogue.load import load
 from bench.lookup.queries import QuerySource
-from pipeline.catalog.fingerprint import changelog, fingerprints
+from pipeline.catalog.changelog_position import newest_position
+from pipeline.catalog.fingerprint import fingerprints
 from pipeline.catalog.fingerprint.tables import fingerprint, track
 from pipeline.catalog.fingerprint.tracks import insert_tracks
 from pipeline.fingerprint.simhash import simhash_batch
@@ -61,7 +62,7 @@ def test_an_import_gets_unused_ids(loaded: Databases) -> None:
 
 def test_the_index_is_up_to_date(loaded: Databases, index: OpenIndex) -> None:
     with loaded.engine("fingerprint").connect() as connection:
-        assert index.position() == changelog.position(connection) == 300
+        assert index.position() == newest_position(connection) == 300
 
 
 def test_queries_find_their_tracks_and_metadata(loaded: Databases, index: OpenIndex) -> None:

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from cli.main import main
 from cli.stack.servers.ports import LOOPBACK, free_port
 from pipeline.catalog.advisory_locks import INDEX_LOCK, try_lock_index
-from pipeline.catalog.fingerprint import changelog, tables
+from pipeline.catalog.changelog_position import newest_position
+from pipeline.catalog.fingerprint import tables
 from pipeline.catalog.fingerprint.changelog import ForeignIndexError
 from pipeline.catalog.ingest.submission_status import task_status
 from pipeline.fingerprint.query import extract_query
@@ -240,7 +241,7 @@ def test_workers_index_submissions_on_the_server(
 
     def is_current() -> bool:
         with importer.databases.engine("fingerprint").connect() as connection:
-            newest = changelog.position(connection)
+            newest = newest_position(connection)
         with open_index(place) as index:
             return index.position() == newest
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from api.access.redis_outage import RedisCircuitBreaker
 from api.lookups.answer_cache import AnswerCache
 from api.lookups.tracked_generation import TrackedGeneration
-from pipeline.catalog.fingerprint import changelog
+from pipeline.catalog.changelog_position import newest_position
 from pipeline.catalog.fingerprint import tables as fingerprint_tables
 from pipeline.catalog.ingest import tables as ingest_tables
 from pipeline.catalog.ingest.submission_status import TaskStatus, task_status
@@ -68,7 +68,7 @@ class Stack:
         """Return whether no task waits or runs and the index is up to date."""
         active = app.control.inspect().active()  # None without an answer
         with self.importer.databases.engine("fingerprint").connect() as connection:
-            newest = changelog.position(connection)
+            newest = newest_position(connection)
         with open_reader(self.importer.index_path) as index:
             is_current = index.position() == newest
         is_resting = active is not None and not any(active.values())

@@ -22,7 +22,7 @@ ROLES: dict[str, tuple[str, set[str]]] = {
     ),
     "status": (
         "import cli.commands.service.status",
-        {*MATHS, *ELSEWHERE, "celery", "falcon", "urllib3", "tornado"},
+        {*MATHS, *ELSEWHERE, "numpy", "celery", "falcon", "urllib3", "tornado"},
     ),
     "front end": (
         "import api.server, api.wsgi",

@@ -142,9 +142,8 @@ def test_no_color_removes_colours(
     assert "\x1b[" not in CliRunner().invoke(main, arguments).stdout
 
 
-def test_a_path_that_is_no_text_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bytes that are not UTF-8 are printed as they are."""
-    monkeypatch.setenv("ACOUSTID_FINGERPRINT_INDEX_PATH", "/x/a\udcffb")
-    result = CliRunner().invoke(main, ["config", "check"])
-    assert result.exit_code == ExitStatus.OK
-    assert b"\npath = /x/a\xffb\n" in result.stdout_bytes
+def test_a_path_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """The message has the bytes that are not UTF-8 in a form that can be printed."""
+    result = CliRunner().invoke(main, ["down", "--data-dir", str(tmp_path / "a\udcffb")])
+    assert result.exit_code == ExitStatus.FAILED
+    assert "not UTF-8" in result.stderr, result.stderr
