@@ -15,7 +15,7 @@ from pipeline.settings.load import load_settings
 from pipeline.warm_up import warm_up
 from tasks.redis_state import catalogue_generation, heartbeats
 from tasks.signals.every_process import TRACE_HEADER
-from tasks.worker_report import ReportSource
+from tasks.signals.worker_report import ReportSource
 from tasks.worker_resources import worker_resources
 
 _reports: Final = PerProcess(lambda: ReportSource(worker_resources))

@@ -10,7 +10,7 @@ import pytest
 from pipeline.lookups.condition import Condition
 from tasks import queues
 from tasks.redis_state.heartbeats import WorkerReport
-from tasks.worker_report import Periodically, ReportSource
+from tasks.signals.worker_report import Periodically, ReportSource
 from tests.support.polling import eventually
 
 

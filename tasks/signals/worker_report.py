@@ -37,7 +37,7 @@ SEARCHING_QUEUES: Final = frozenset({queues.LOOKUP, queues.BACKGROUND, queues.SU
 LOOKUP_QUEUES: Final = frozenset({queues.LOOKUP, queues.BACKGROUND})
 """The queues whose tasks read the fingerprint store."""
 
-logger = structlog.get_logger("acoustid.tasks.worker_report")
+logger = structlog.get_logger("acoustid.tasks.signals.worker_report")
 
 
 Result = TypeVar("Result")
