@@ -11,9 +11,6 @@ ARGS ?=
 TESTERS ?= 2
 BENCH ?= lookup
 
-# The loops are compiled while packages are installed.
-MAKEFLAGS += --jobs=2
-
 BIN := $(VENV)/bin
 SPACE := $(subst ,, )
 # VENV as the name of a target: make takes a space after a backslash as a part of the name.
@@ -54,14 +51,21 @@ define FROM_LOCK
 		$(INSTALL) $$replace --no-deps --require-hashes -r "$@.lock" && rm $(PARTIAL)
 endef
 
-.PHONY: help install install-dev run test test-system bench bench-index check format wheel secrets lock clean
+.PHONY: help install install-dev installed installed-dev run test test-system bench bench-index check format wheel secrets lock clean
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(ENV)/.installed $(ENV)/.compiled ## Create .venv with the packages of requirements.lock
+# The loops are compiled while packages are installed.
+install: ## Create .venv with the packages of requirements.lock
+	@$(MAKE) --no-print-directory --jobs=2 installed
 
-install-dev: $(ENV)/.installed-dev $(ENV)/.compiled ## Create .venv with the tools for tests and checks, too
+install-dev: ## Create .venv with the tools for tests and checks, too
+	@$(MAKE) --no-print-directory --jobs=2 installed-dev
+
+installed: $(ENV)/.installed $(ENV)/.compiled
+
+installed-dev: $(ENV)/.installed-dev $(ENV)/.compiled
 
 run: install ## Run the whole service until Ctrl-C (ARGS="--port 5001" for options)
 	@exec "$(BIN)/acoustid" up --data-dir "$(DATA)" $(ARGS)
