@@ -133,11 +133,12 @@ $(ENV)/.loop-packages: requirements.lock Makefile | $(ENVIRONMENT)
 	$(call FROM_LOCK,1,requirements.lock)
 	@touch "$@"
 
-# Without byte code, the processes of the first start would all compile the same modules.
+# Without byte code, the processes of the first start would all compile the same modules. setuptools
+# warns of folders in the working directory, which are those of this project.
 $(ENV)/.installed: requirements.lock pyproject.toml | $(ENV)/.loop-packages
 	@echo "Installing all other packages (50 MB)"
 	$(call FROM_LOCK,0,requirements.lock)
-	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@PYTHONWARNINGS=ignore $(INSTALL) --no-deps --no-build-isolation -e .
 	@echo "Compiling the packages to byte code"
 	@$(COMPILE) api bench cli http_server index_server pipeline tasks || true
 	@touch "$@"
