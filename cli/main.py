@@ -13,7 +13,7 @@ from typing import Final
 import click
 from click.shell_completion import CompletionItem
 
-from cli.argument_checks import CheckedGroup
+from cli.argument_checks import CheckedGroup, short_help
 from cli.command_help import COMMAND_HELP, SUBCOMMAND_HELP
 from cli.error_messages import OPTION, VARIABLE, explained_errors
 from cli.terminal import prepare_output
@@ -64,8 +64,6 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
 
 HIDDEN: Final = frozenset({"ready"})
 """The commands that are not listed."""
-_NO_LIMIT: Final = 1000
-"""A number of characters that no short help reaches, so none is cut."""
 
 
 class LazyGroup(click.Group):
@@ -128,9 +126,7 @@ class LazyGroup(click.Group):
         for heading, names in self._sections.items():
             found = [(name, _listed(name)) for name in names if name in COMMAND_HELP]
             with formatter.section(heading):
-                formatter.write_dl(
-                    [(name, command.get_short_help_str(_NO_LIMIT)) for name, command in found]
-                )
+                formatter.write_dl([(name, short_help(command)) for name, command in found])
 
 
 def _listed(name: str) -> click.Command:

@@ -1,4 +1,4 @@
-"""Prepares standard output: colours only if wanted, and no failure by a character.
+"""Prepares standard output: removes unwanted colours, and escapes characters it cannot encode.
 
 click removes colours from what does not go to a terminal. NO_COLOR (https://no-color.org) removes
 them everywhere.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def is_warm() -> bool:
-    """Return whether another process has nothing to compile for this one: all code is cached."""
+    """Return whether the machine code of all loops is cached, so that none must be compiled."""
     import pipeline.fingerprint.decoding  # noqa: F401, PLC0415 - `is_compiled` counts its loops
 
     return is_compiled()

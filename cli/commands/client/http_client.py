@@ -153,7 +153,7 @@ def connect(
 
 
 def place_of(client: Client, server: str | None, data_dir: Path) -> str:
-    """Return a name of the server that stays if the stack in a data directory changes its port."""
+    """Return a name of the server that stays the same if its stack gets another port."""
     data = None if server is not None else choose_own_stack(data_dir).data
     return str(data.root) if data else client.server
 

@@ -52,7 +52,8 @@ def identify(  # noqa: PLR0913 - one argument per option
     has no MBID.
 
     --write-tags writes title, artist, album, MBID and AcoustID to the files. It needs a score of
-    --min-score and a single matching recording. Tags that have a value are kept without --replace.
+    --min-score and a single matching recording. Tags that have a value are kept unless --replace is
+    given.
     """
     if as_json and as_csv:
         raise click.UsageError("give --json or --csv, not both")

@@ -67,9 +67,9 @@ def lookup(
     """Look up each line of a FILE, or one FINGERPRINT.
 
     FILE has one JSON object per line, plain or compressed with gzip; - is standard input. A line
-    has `fingerprint` and `duration`; other fields are ignored, and blank lines are left out. One
-    line is printed for each line, in order: the best result, or with --json an object with the
-    number `line` and either `results` or `error`.
+    has `fingerprint` and `duration`; other fields are ignored, and blank lines are left out. For
+    each line of the file one line is printed, in the same order: the best result, or with --json an
+    object with the number `line` and either `results` or `error`.
 
     Each line that is refused is named on standard error with its reason. The others are looked up,
     and the exit status is 4.

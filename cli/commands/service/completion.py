@@ -10,7 +10,7 @@ VARIABLE: Final = "_ACOUSTID_COMPLETE"
 """The variable with which the script calls the program; click derives it from its name."""
 
 
-HELP: Final = """Print a script that completes commands and options in a SHELL.
+HELP: Final = """Print a script that completes commands and options in bash, zsh or fish.
 
 \b
 bash: acoustid completion bash > ~/.local/share/bash-completion/completions/acoustid

@@ -27,9 +27,9 @@ MAX_REASON = 200
 def maintenance(data_dir: Path, action: Literal["on", "off", "status"], reason: str | None) -> None:
     """Refuse submissions while lookups go on, or show the state.
 
-    The change applies within 2 seconds. They answer 503 with Retry-After to submissions and to
-    requests that create or change accounts and applications. The workers import the submissions
-    that were received before.
+    The change applies within 2 seconds. All front ends then answer 503 with Retry-After to
+    submissions, and to requests that create or change accounts and applications. The workers import
+    the submissions that were received before.
     """
     if reason is not None and action != "on":
         raise click.UsageError("--reason is for `acoustid maintenance on` only")

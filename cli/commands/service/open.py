@@ -20,11 +20,11 @@ PAGES: Final = ("api", "docs", "flower")
 @click.command("open", cls=CheckedCommand)
 @click.argument("page", type=click.Choice(PAGES), required=False)
 @click.option(
-    "--browser", is_flag=True, help="Open PAGE in a browser, the documentation without PAGE."
+    "--browser", is_flag=True, help="Open the page in a browser; by default the documentation."
 )
 @data_directory.option
 def open_page(*, page: str | None, browser: bool, data_dir: Path) -> None:
-    """Print the addresses of the API, its documentation and Flower, or that of one PAGE."""
+    """Print the addresses of the API, its documentation and Flower, or one of them."""
     found = addresses(choose_own_stack(data_dir).running())
     if page is not None and page not in found:
         raise StackError(f"the stack runs without {page}")

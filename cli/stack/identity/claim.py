@@ -36,7 +36,7 @@ class NotStartedError(StackError):
 
 
 def claim_directory(data: DataDir, report: Callable[[str], None], *, adopt: bool) -> StackRecord:
-    """Make a data directory, which this process has locked, the directory of its own record.
+    """Make the record of a data directory, which this process has locked, name this directory.
 
     A copy and a restored backup get new passwords and ports. Nothing else changes before all checks
     have passed.
@@ -134,7 +134,7 @@ def _remember(data: DataDir, record: StackRecord) -> StackRecord:
 
 
 def _make_own(data: DataDir, record: StackRecord, report: Callable[[str], None]) -> StackRecord:
-    """Return a record with new secrets, after all that names the original is deleted.
+    """Delete all that names the original, then return a record with new secrets.
 
     If this process is killed in between, the directory is still a copy at the next start.
     """

@@ -7,7 +7,7 @@ contains the same names, but it is another directory:
 |---|---|---|---|
 | the same | the same | | is the original |
 | another | the same | is the same directory | is the original, reached by another path |
-| another | the same | is no more, or another one | was moved |
+| another | the same | is missing, or another one | was moved |
 | the same | another | | replaces the original, for example from a backup |
 | another | another | has a stack with the same token | is a copy |
 | another | another | has none | is a backup, or was moved to another file system |
@@ -37,7 +37,7 @@ class Origin(Enum):
     """It is the directory of the last start, with another path."""
 
     RESTORED = "restored"
-    """It is another directory than that of the last start, which is no more."""
+    """It is another directory than that of the last start, which does not exist any more."""
 
     COPIED = "copied"
     """It is another directory than that of the last start, which still exists."""

@@ -109,7 +109,8 @@ def _run(
         _keep_only(output)
         _open_streams()
         _reset_signals()
-        setproctitle.setproctitle(title)  # before the change of the environment, which it searches
+        # It finds the memory of the title by the environment of the parent, which is removed next.
+        setproctitle.setproctitle(title)
         os.chdir(cwd)
         os.environ.clear()
         os.environ.update(env)

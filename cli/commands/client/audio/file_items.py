@@ -30,7 +30,7 @@ def file_items(
     Args:
         files: the files. The position of the first one is 1.
         fields_of: returns the fields of an entry, or raises `BadFileError`; is called in threads.
-        jobs: number of files that are read beside each other.
+        jobs: number of files that are read in parallel.
         is_done: returns whether to leave out a file, by its position and its identity, the bytes of
             its absolute path.
     """

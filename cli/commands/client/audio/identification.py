@@ -49,7 +49,7 @@ def identify_files(
     Args:
         client: the server and the keys.
         files: the audio files.
-        jobs: number of files whose fingerprints are computed beside each other.
+        jobs: number of files whose fingerprints are computed in parallel.
         meta: the words of `meta` of the user's choice. The results are those of the reply.
         names: the words of `meta` without a choice of the user. Names that the reply lacks are
             read with further requests.

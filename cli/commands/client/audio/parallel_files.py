@@ -1,4 +1,4 @@
-"""Runs a function for files beside each other, and yields the values in the given order."""
+"""Runs a function for files in parallel, and yields the values in the given order."""
 
 import os
 from collections import deque
@@ -13,7 +13,7 @@ T = TypeVar("T")
 V = TypeVar("V")
 
 AHEAD: Final = 20
-"""Values that are computed while the caller handles earlier ones, beside those in work."""
+"""Values that are computed while the caller handles earlier ones, in addition to `jobs`."""
 
 
 def usable_cpus() -> int:
@@ -27,7 +27,7 @@ jobs_option: Final = click.option(
     "--jobs",
     type=click.IntRange(1, 256),
     default=usable_cpus,
-    help="Audio files that are read beside each other.  [default: number of CPUs]",
+    help="Audio files that are read in parallel.  [default: number of CPUs]",
 )
 
 
@@ -37,7 +37,7 @@ def run_in_order(function: Callable[[T], V], values: Iterable[T], jobs: int) -> 
     Args:
         function: is called in threads. An exception ends the iteration.
         values: the arguments. They are taken in this thread, shortly before they are needed.
-        jobs: calls beside each other.
+        jobs: number of calls in parallel.
     """
     rest = iter(values)
     pool = ThreadPoolExecutor(jobs)

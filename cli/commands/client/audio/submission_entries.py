@@ -64,7 +64,7 @@ def submission_items(
 
     Args:
         paths: files and directories.
-        jobs: number of files that are read beside each other.
+        jobs: number of files that are read in parallel.
         is_done: returns whether an earlier run has done a file, see `file_items`.
         chosen: fields that replace those of the tags.
 

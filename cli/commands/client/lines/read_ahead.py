@@ -9,7 +9,7 @@ from typing import Final, Generic, Self, TypeVar
 T = TypeVar("T")
 
 _AHEAD: Final = 100  # items that are read before they are needed
-_CHECK: Final = 0.2  # seconds after which a full queue looks whether it is still read
+_CHECK: Final = 0.2  # seconds between two checks for the end while the queue is full
 
 
 class _End:
