@@ -13,12 +13,14 @@ import psutil
 import pytest
 import requests
 
-from cli.commands.service.status import collect
 from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Prepared
 from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.run_state import RunState
+from cli.stack.selection import ChosenStack
 from cli.stack.servers import postgres_directory
+from cli.status.collect import collect
+from cli.status.servers import STATES
 from pipeline.fingerprint.codec import encode
 from tests.support.catalogue.synthetic import fingerprint
 from tests.support.polling import eventually
@@ -78,8 +80,8 @@ class Scene:
 
 def imported(data: DataDir) -> dict[str, int]:
     """Return the number of submissions of a stack by state."""
-    found: dict[str, int] = collect(data)["counts"]["submissions"]
-    return found
+    found: dict[str, int] = collect(ChosenStack(data, data.config, {}))["submissions"]
+    return {name: found[name] for name in STATES if found[name]}
 
 
 def pids(data: DataDir) -> list[int]:
@@ -116,7 +118,7 @@ def test_a_copy_that_never_ran_does_not_touch_the_original(scene: Scene) -> None
     before = pids(scene.original)
     for command, status, text in (
         (("down",), 0, "No stack runs"),
-        (("status",), 3, "No stack runs"),
+        (("status",), 3, "does not run"),
         (("keys", "create", "--application", "X"), 3, "--adopt"),
         (UP, 1, "--adopt"),
     ):

@@ -79,8 +79,8 @@ def test_the_next_start_goes_on_after_each_kill(data: DataDir) -> None:
     started = acoustid("up", "--detach", *OPTIONS, data=data)
     assert started.returncode == 0, started.stderr
     state = json.loads(acoustid("status", "--json", data=data).stdout)
-    assert state["counts"]["submissions"] == {"imported": SAMPLE_SIZE}
-    assert state["counts"]["tracks"] == SAMPLE_SIZE
+    assert state["submissions"]["imported"] == SAMPLE_SIZE
+    assert state["catalogue"]["tracks"] == SAMPLE_SIZE
     assert state["index"]["position"] == SAMPLE_SIZE
     with psycopg2.connect(state["databases"]["app"]) as connection:
         cursor = connection.cursor()

@@ -279,7 +279,10 @@ def test_the_command_line_submits_and_looks_up(service: Service, tmp_path: Path)
     eventually(service.index_is_current)
     found = service.acoustid("lookup", str(file), "--meta", "recordings usermeta", "--json")
     assert found.returncode == 0, found.stderr
-    titles = [json.loads(line)[0]["recordings"][0]["title"] for line in found.stdout.splitlines()]
+    titles = [
+        json.loads(line)["results"][0]["recordings"][0]["title"]
+        for line in found.stdout.splitlines()
+    ]
     assert titles == ["Number 0", "Number 1", "Number 2"]
     one = service.acoustid("lookup", lines[0]["fingerprint"], "--duration", "321")
     assert "1.00  track" in one.stdout

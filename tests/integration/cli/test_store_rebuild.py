@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.commands.service.status import store_size
 from cli.stack.preparation import prepare
 from pipeline.fingerprint_store import open_store, open_store_writer
 from pipeline.following.update_index import update_index
 from pipeline.index import open_writer
+from pipeline.lookups.condition import Condition
+from pipeline.lookups.trusted_store import TrustedStore
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import FingerprintStoreSettings, Settings
 from tests.support.catalogue.imports import Importer
@@ -55,6 +56,15 @@ def restore_the_database(store: Path, importer: Importer) -> None:
     move_in_time(importer.databases, "1 second")
 
 
+def condition_of(store: Path, importer: Importer) -> Condition:
+    """Return the condition that a worker reports."""
+    trusted = TrustedStore(open_store(store), importer.databases)
+    try:
+        return trusted.condition()
+    finally:
+        trusted.close()
+
+
 def test_an_intact_store_is_not_emptied(settings: Settings, store: Path) -> None:
     before = open_store(store).reached()
     said: list[str] = []
@@ -66,9 +76,9 @@ def test_an_intact_store_is_not_emptied(settings: Settings, store: Path) -> None
 @pytest.mark.parametrize(
     ("harm", "reason", "condition"),
     [
-        (lose_a_segment, "is missing", "damaged"),
-        (damage_the_manifest, "is damaged", "damaged"),
-        (restore_the_database, "another database", "foreign"),
+        (lose_a_segment, "is missing", Condition.DAMAGED),
+        (damage_the_manifest, "is damaged", Condition.DAMAGED),
+        (restore_the_database, "another database", Condition.FOREIGN),
     ],
 )
 def test_a_damaged_store_is_emptied_and_filled_again(
@@ -77,11 +87,11 @@ def test_a_damaged_store_is_emptied_and_filled_again(
     importer: Importer,
     harm: Callable[[Path, Importer], None],
     reason: str,
-    condition: str,
+    condition: Condition,
 ) -> None:
-    assert store_size(settings, importer.databases)["condition"] == "ok"
+    assert condition_of(store, importer) is Condition.OK
     harm(store, importer)
-    assert store_size(settings, importer.databases)["condition"] == condition
+    assert condition_of(store, importer) is condition
     said: list[str] = []
     prepare(settings, said.append)
     assert [line for line in said if "emptying the fingerprint store" in line and reason in line]

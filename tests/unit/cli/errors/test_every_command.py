@@ -48,7 +48,7 @@ def safe_line(name: str, folder: Path, **values: str) -> list[str]:
         "up": ["up", "--data-dir", str(folder / "file" / "below")],
         "serve": ["serve", "--fd", "9999"],
         "index serve": ["index", "serve", "--dir", str(folder / "file" / "below")],
-        "ready": ["ready", "--api", f"http://127.0.0.1:{free_port()}", "--timeout", "0.01"],
+        "ready": ["ready"],  # with an address it waits without a limit
         "completion": ["completion", "fish"],
     }
     return fixed.get(name, line)

@@ -7,7 +7,6 @@ import pytest
 import sqlalchemy as sa
 
 from cli.commands.keys.keys import keys
-from cli.commands.service import status
 from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Demo, Prepared
 from pipeline.catalog.app.keys.demo_application import ensure_demo
@@ -126,9 +125,9 @@ def test_the_stack_shows_the_new_key_of_the_demo_user(run, databases, overlap: s
     data.create()
     Prepared(Demo(demo.application_key, demo.user_key)).save(data.prepared)
     made(run, "rotate", other, "--overlap", overlap)
-    assert status.collect(data)["demo"] == {"client": "8XaBELgH", "user": demo.user_key}
+    assert Prepared.load(data.prepared).demo == Demo("8XaBELgH", demo.user_key)
     new = made(run, "rotate", "--account", demo.user_key, "--overlap", overlap)["key"]
-    assert status.collect(data)["demo"] == {"client": "8XaBELgH", "user": new}
+    assert Prepared.load(data.prepared).demo == Demo("8XaBELgH", new)
     assert data.prepared.stat().st_mode & 0o777 == 0o600
 
 
