@@ -11,9 +11,9 @@ import click
 
 from cli.commands.client import http_client as web
 from cli.commands.client.audio_seconds import AUDIO_SECONDS
+from cli.commands.client.entries.batches import Answer, cut_batches, post_batch
+from cli.commands.client.entries.entry import Entry, Item, lookup_pairs
 from cli.commands.client.http_client import Client, index_of, list_of
-from cli.commands.client.lines.batches import Answer, cut_batches, post_batch
-from cli.commands.client.lines.entry import Entry, Item, lookup_pairs
 from cli.commands.client.lines.input import STANDARD_INPUT, find_input, no_such_input
 from cli.commands.client.lines.json_line import read_entries
 from cli.commands.client.messages import (

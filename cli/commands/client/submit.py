@@ -10,8 +10,8 @@ from cli.commands.client.audio.file_walk import names_audio
 from cli.commands.client.audio.parallel_files import jobs_option
 from cli.commands.client.audio.submission_entries import submission_items
 from cli.commands.client.audio_seconds import AUDIO_SECONDS
+from cli.commands.client.entries.entry import Entry, Item
 from cli.commands.client.http_client import Client
-from cli.commands.client.lines.entry import Entry, Item
 from cli.commands.client.lines.input import STANDARD_INPUT, find_input, no_such_input
 from cli.commands.client.lines.json_line import read_entries
 from cli.commands.client.messages import tell

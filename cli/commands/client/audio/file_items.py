@@ -8,7 +8,7 @@ from typing import Any
 from cli.commands.client.audio.bad_file import BadFileError
 from cli.commands.client.audio.fpcalc import Fingerprinted
 from cli.commands.client.audio.parallel_files import run_in_order
-from cli.commands.client.lines.entry import Entry, Item, Refusal
+from cli.commands.client.entries.entry import Entry, Item, Refusal
 from cli.commands.client.messages import printable
 
 IsDone = Callable[[int, bytes], bool]

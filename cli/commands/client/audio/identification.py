@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from cli.commands.client.audio import fpcalc
 from cli.commands.client.audio.file_items import file_items, fingerprint_fields
+from cli.commands.client.entries.batches import Answer, cut_batches, post_batch
+from cli.commands.client.entries.entry import Entry, Item, lookup_pairs
 from cli.commands.client.http_client import Client, index_of, list_of
-from cli.commands.client.lines.batches import Answer, cut_batches, post_batch
-from cli.commands.client.lines.entry import Entry, Item, lookup_pairs
 from cli.commands.client.lookup import BATCH, results_of
 
 MAX_TRACKS: Final = 100  # track ids in one request, the limit of the service

@@ -19,7 +19,7 @@ from cli.commands.client.audio.file_items import (
 from cli.commands.client.audio.file_walk import find_audio_files
 from cli.commands.client.audio.tags import tag_names
 from cli.commands.client.audio.tags.audio_tags import AudioTags, read_tags
-from cli.commands.client.lines.entry import Item
+from cli.commands.client.entries.entry import Item
 from pipeline.submission_fields import MAX_BITRATE
 
 TEXTS: Final = MappingProxyType(

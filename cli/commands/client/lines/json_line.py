@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from cli.commands.client.lines.entry import Entry, Item, Refusal
+from cli.commands.client.entries.entry import Entry, Item, Refusal
 from cli.commands.client.lines.input import MAX_LINE, InputError, LongLine, read_lines
 from cli.errors import StackError
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from contextlib import closing
 from typing import Final
 
+from cli.commands.client.entries.batches import Answer, cut_batches, post_batch
+from cli.commands.client.entries.entry import Item, submission_pairs
 from cli.commands.client.http_client import Client, index_of, list_of, number_of
-from cli.commands.client.lines.batches import Answer, cut_batches, post_batch
-from cli.commands.client.lines.entry import Item, submission_pairs
 from cli.commands.client.messages import progress_bar, tell, tell_refused
 from cli.commands.client.submissions.journal import Journal
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from cli.commands.client.entries.entry import Entry, InvalidEntryError, Item, Pairs, Refusal
+from cli.commands.client.entries.read_ahead import END, ReadAhead
 from cli.commands.client.http_client import Client, Form, RefusedError, index_of, list_of
-from cli.commands.client.lines.entry import Entry, InvalidEntryError, Item, Pairs, Refusal
-from cli.commands.client.lines.read_ahead import END, ReadAhead
 
 ITEM_CODES: Final = frozenset({2, 3, 7, 8, 9, 10})
 """The codes of errors that are errors of single items, with the HTTP status 400."""
