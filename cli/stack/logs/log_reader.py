@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from cli.printable import printable
 from cli.stack.logs.rotated_file import numbered
 
 SUFFIX: Final = ".log"
@@ -26,7 +27,7 @@ class LogLine:
 
     Attributes:
         role: the name of the log.
-        text: the line without its end. Characters that a terminal would interpret are ``?``.
+        text: the line without its end. `printable` has replaced control characters.
     """
 
     role: str
@@ -121,9 +122,7 @@ class LogReader:
 
     def _line(self, line: bytes) -> LogLine:
         text = line.decode(errors="replace").rstrip("\r")
-        if not text.isprintable():
-            text = "".join(each if each.isprintable() or each == "\t" else "?" for each in text)
-        return LogLine(self.role, text)
+        return LogLine(self.role, printable(text, keep="\t"))
 
 
 def time_of(line: bytes, written: datetime) -> datetime | None:

@@ -8,7 +8,14 @@ from urllib.parse import urlencode
 
 from cli.commands.client.entries.entry import Entry, InvalidEntryError, Item, Pairs, Refusal
 from cli.commands.client.entries.read_ahead import END, ReadAhead
-from cli.commands.client.http_client import Client, Form, RefusedError, index_of, list_of
+from cli.commands.client.http_client import (
+    Client,
+    Form,
+    RefusedError,
+    given_reason,
+    index_of,
+    list_of,
+)
 
 ITEM_CODES: Final = frozenset({2, 3, 7, 8, 9, 10})
 """The codes of errors that are errors of single items, with the HTTP status 400."""
@@ -82,6 +89,10 @@ class Answer:
     items: list[Item]
     reply: Mapping[str, Any]
     refused: dict[int, str]
+
+    def reason_of(self, item: Item) -> str:
+        """Return why an entry is refused."""
+        return self.refused.get(item.position) or given_reason(None)
 
 
 def _form(item: Item, pairs_of: Callable[[Entry], Pairs]) -> Pairs:
@@ -187,5 +198,5 @@ def _skipped(reply: Mapping[str, Any]) -> dict[int, str]:
     for each in list_of(reply, "skipped") if "skipped" in reply else ():
         error = each.get("error")
         message = error.get("message") if isinstance(error, dict) else None
-        found[index_of(each)] = str(message or "the server gives no reason")
+        found[index_of(each)] = given_reason(message)
     return found

@@ -60,7 +60,7 @@ def _record(answer: Answer, journal: Journal) -> int:
                 submissions[number_of(each, "id")] = names[position]
                 accepted[position] += 1
     journal.advance(answer.items, submissions, len(accepted))
-    for position, name in names.items():
-        if position not in accepted:
-            tell_refused(name, answer.refused.get(position, "the server gives no reason"))
+    for item in answer.items:
+        if item.position not in accepted:
+            tell_refused(item.name, answer.reason_of(item))
     return len(accepted)
