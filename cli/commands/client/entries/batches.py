@@ -29,7 +29,7 @@ MAX_REQUEST: Final = 1_048_576
 MAX_FORM: Final = MAX_REQUEST - 16_384
 """The maximum size of the parameters of entries. The rest is for the keys and for `meta`."""
 
-PATIENCE: Final = 1.0
+SEND_AFTER: Final = 1.0
 """Seconds after which a batch is sent that is not full: its input may be written slowly."""
 
 _MAX_ITEMS: Final = 1000  # entries of a batch, with those that are not sent
@@ -73,7 +73,7 @@ class Batch:
 
     def seconds_left(self) -> float | None:
         """Return the seconds after which it is sent even if it is not full; None if it is empty."""
-        return max(0.0, self.began + PATIENCE - time.monotonic()) if self.items else None
+        return max(0.0, self.began + SEND_AFTER - time.monotonic()) if self.items else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +123,8 @@ def cut_batches(
 ) -> Generator[Batch, None, None]:
     """Yield batches of at most `count` entries to send, which fit into one request.
 
-    A thread reads the entries, so a batch that is not full is sent after `PATIENCE`. It stops when
-    the generator is closed.
+    A thread reads the entries, so a batch that is not full is sent after `SEND_AFTER`. It stops
+    when the generator is closed.
 
     Args:
         items: the entries, in ascending order of their positions. An exception of the iterator is
