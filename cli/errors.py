@@ -24,3 +24,21 @@ class Interrupted(click.ClickException):
         """Print that the command was interrupted, below the ``^C`` of the terminal."""
         line_break = "\n" if sys.stderr.isatty() else ""
         click.echo(f"{line_break}Interrupted.", file=file, err=file is None)
+
+
+def exit_if_refused(done: int, refused: int, failure: str) -> None:
+    """End a command on several items if some of them were refused.
+
+    Args:
+        done: number of items that were done.
+        refused: number of items that were refused.
+        failure: the text of the error if none was done.
+
+    Raises:
+        StackError: items were refused, and none was done.
+        click.exceptions.Exit: some were refused; with `ExitStatus.PARTIAL`.
+    """
+    if refused and not done:
+        raise StackError(failure)
+    if refused:
+        raise click.exceptions.Exit(ExitStatus.PARTIAL)

@@ -5,9 +5,11 @@ the command runs, so `acoustid down` does not load Celery. The help of `acoustid
 commands is in `cli.command_help`, so that it imports no command.
 """
 
+import gc
+import sys
 from collections.abc import Mapping
 from importlib import import_module
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Final
 
 import click
@@ -107,7 +109,7 @@ class LazyGroup(click.Group):
         for commands in self._sections.values():
             if cmd_name in commands:
                 module, attribute = commands[cmd_name].split(":")
-                command: click.Command = getattr(import_module(module), attribute)
+                command: click.Command = getattr(_import_without_collections(module), attribute)
                 return command
         return None
 
@@ -127,6 +129,21 @@ class LazyGroup(click.Group):
             found = [(name, _listed(name)) for name in names if name in COMMAND_HELP]
             with formatter.section(heading):
                 formatter.write_dl([(name, short_help(command)) for name, command in found])
+
+
+def _import_without_collections(name: str) -> ModuleType:
+    """Import a module without garbage collections, which take a fifth of the time of a command.
+
+    The objects of modules stay until the end of the process, so later collections leave them out.
+    """
+    if name in sys.modules or not gc.isenabled():
+        return import_module(name)
+    gc.disable()
+    try:
+        return import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _listed(name: str) -> click.Command:

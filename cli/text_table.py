@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from cli.printable import printable
+
 
 def show_value(value: object) -> str:
-    """Return a value as one line; a character that cannot be printed becomes ``?``."""
+    """Return a value as one line; `printable` replaces control characters."""
     if value is None or value == "":
         return "-"
     if isinstance(value, bool):
@@ -17,7 +19,7 @@ def show_value(value: object) -> str:
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
+    return printable(text)
 
 
 def echo_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

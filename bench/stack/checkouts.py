@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.errors import StackError
-from cli.stack.effective_settings import CONFIG_VARIABLE
+from cli.stack.data_directory import CONFIG_VARIABLE
 
 _OTHERS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 """Variables that can make an interpreter import modules of another checkout."""

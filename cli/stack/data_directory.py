@@ -16,6 +16,9 @@ from cli.stack.processes.child_process import wait_until
 from cli.stack.recovery.usable_path import usable_path
 
 DEFAULT = Path(".acoustid")
+CONFIG_VARIABLE = "ACOUSTID_CONFIG"
+"""The variable that names the file with the settings."""
+
 LOCK_TIMEOUT = 0.5
 """Seconds to wait for the lock. `DataDir.is_locked` holds it for a shorter time."""
 

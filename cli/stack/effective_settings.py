@@ -27,8 +27,6 @@ from pipeline.settings.sections import DATABASE_TLS, REDIS_TLS, Settings
 DATABASES = ("database", "database_fingerprint", "database_ingest", "database_musicbrainz")
 REDIS = "redis"
 
-CONFIG_VARIABLE = "ACOUSTID_CONFIG"
-
 LOCAL_IP_LIMIT = "10"
 """Requests per second of an address: an application's limit, since all clients share it."""
 

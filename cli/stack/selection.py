@@ -10,18 +10,19 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 from click.core import ParameterSource
 
 from cli.errors import StackError
 from cli.exit_status import ExitStatus
-from cli.stack.data_directory import DataDir
-from cli.stack.effective_settings import CONFIG_VARIABLE, read_settings
+from cli.stack.data_directory import CONFIG_VARIABLE, DataDir
 from cli.stack.identity.claim import require_started_here
 from cli.stack.run_state import RunState
-from pipeline.settings.sections import Settings
+
+if TYPE_CHECKING:
+    from pipeline.settings.sections import Settings
 
 OPTION: Final = "data_dir"
 """The parameter of `cli.stack.data_directory.option`."""
@@ -47,7 +48,7 @@ class ChosenStack:
     config: Path | None
     environ: Mapping[str, str] = field(repr=False)
 
-    def settings(self) -> Settings:
+    def settings(self) -> "Settings":
         """Load its settings.
 
         Raises:
@@ -56,7 +57,7 @@ class ChosenStack:
         """
         if self.data and self.config and self.config.resolve() == self.data.config:
             require_started_here(self.data)
-        return read_settings(self.config, self.environ)
+        return _read_settings(self.config, self.environ)
 
     def directory(self) -> DataDir:
         """Return the data directory of the stack, which need not run.
@@ -107,7 +108,7 @@ def choose_stack(data_dir: Path, environ: Mapping[str, str] = os.environ) -> Cho
         return ChosenStack(folder if is_effective else None, Path(named), environ)
     if data.config.exists():
         return ChosenStack(data, data.config, environ)
-    if not is_given and read_settings(None, environ).sources:
+    if not is_given and _read_settings(None, environ).sources:
         return ChosenStack(None, None, environ)
     raise NoStackError(
         f"no stack is in {data.root}: start one with `acoustid up`, or name one with --data-dir "
@@ -115,7 +116,7 @@ def choose_stack(data_dir: Path, environ: Mapping[str, str] = os.environ) -> Cho
     )
 
 
-def settings_for_command(data_dir: Path) -> Settings:
+def settings_for_command(data_dir: Path) -> "Settings":
     """Return the settings of the stack that a command uses.
 
     Raises:
@@ -139,6 +140,12 @@ def choose_own_stack(data_dir: Path) -> ChosenStack:
     if chosen.data is None and data.config.exists():
         return ChosenStack(data, data.config, chosen.environ)
     return chosen
+
+
+def _read_settings(config: Path | None, environ: Mapping[str, str]) -> "Settings":
+    from cli.stack.effective_settings import read_settings  # noqa: PLC0415 - slow to import
+
+    return read_settings(config, environ)
 
 
 def _others() -> str:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cli.errors import StackError
-from cli.stack.data_directory import DataDir
+from cli.stack.data_directory import CONFIG_VARIABLE, DataDir
 from cli.stack.effective_settings import (
-    CONFIG_VARIABLE,
     UserConfig,
     with_absolute_paths,
     write_effective,

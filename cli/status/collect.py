@@ -1,6 +1,7 @@
 """Collects the state of a stack."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict
 from enum import StrEnum
 from typing import Any, Final
@@ -8,11 +9,11 @@ from typing import Any, Final
 from cli.stack.demo_keys import Prepared
 from cli.stack.effective_settings import DATABASES
 from cli.stack.front_end_health import read_health
+from cli.stack.logs.recent_errors import recent_errors
 from cli.stack.run_state import RunState
 from cli.stack.selection import ChosenStack
 from cli.status import servers
-from cli.status.process_usage import process_statuses
-from cli.status.recent_errors import recent_errors
+from cli.status.process_usage import ProcessStatus, process_statuses
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import DatabaseSettings, Settings
 from tasks.flower.password_file import USER as FLOWER_USER
@@ -66,15 +67,17 @@ def collect(stack: ChosenStack) -> Status:
         found["errors"] = [
             {**asdict(each), "time": each.time.isoformat()} for each in recent_errors(data)
         ]
-    if run is not None:
-        processes = process_statuses(run)
-        found["processes"] = [asdict(each) for each in processes]
-        found["memory_bytes"] = sum(each.memory_bytes or 0 for each in processes) or None
-        found["uptime_seconds"] = processes[0].uptime_seconds
-        found["health"] = read_health(run)
+    has_settings = data.config.exists() if data and run else data is None
+    settings = stack.settings() if has_settings else None
+    with ThreadPoolExecutor(thread_name_prefix="status") as threads:  # one for each server
+        health = threads.submit(read_health, run)
+        processes = threads.submit(process_statuses, run) if run else None
+        if settings is not None:
+            _add_servers(found, settings, run, threads)
+    if run is not None and processes is not None:
+        _add_processes(found, processes.result())
+        found["health"] = health.result()
         found["state"] = _state(run, found)
-    if (run is not None or data is None) and (data is None or data.config.exists()):
-        _add_servers(found, stack.settings(), run)
     found["ready"] = found["state"] in {State.READY, State.DEGRADED}
     return found
 
@@ -114,22 +117,33 @@ def _state(run: RunState, found: Mapping[str, Any]) -> State:
     return State.DEGRADED if grade == "degraded" else State.FAILING
 
 
-def _add_servers(found: Status, settings: Settings, run: RunState | None) -> None:
+def _add_processes(found: Status, processes: Sequence[ProcessStatus]) -> None:
+    """Add the running processes. The first one is the supervisor."""
+    found["processes"] = [asdict(each) for each in processes]
+    found["memory_bytes"] = sum(each.memory_bytes or 0 for each in processes) or None
+    found["uptime_seconds"] = processes[0].uptime_seconds
+
+
+def _add_servers(
+    found: Status, settings: Settings, run: RunState | None, threads: Executor
+) -> None:
     """Add what PostgreSQL and Redis say."""
     if run is not None:
         if run.find("flower"):
             found["flower"] = {"user": FLOWER_USER, "password": password_of(settings.flower)}
         found["databases"] = embedded_urls(settings, run)
-    redis = servers.queues_and_workers(settings.redis)
-    reports = redis[1] if redis else []
-    if redis:
-        found["queues"] = redis[0]
-        found["worker_faults"] = servers.worker_faults(reports)
     databases = Databases(settings, component="status")
     try:
-        found["submissions"] = servers.submissions(databases)
-        found["catalogue"] = servers.catalogue(databases)
+        submissions = threads.submit(servers.submissions, databases)
+        catalogue = threads.submit(servers.catalogue, databases)
+        redis = servers.queues_and_workers(settings.redis)
+        reports = redis[1] if redis else []
+        if redis:
+            found["queues"] = redis[0]
+            found["worker_faults"] = servers.worker_faults(reports)
         found["index"], found["store"] = servers.index_and_store(settings, databases, reports)
+        found["submissions"] = submissions.result()
+        found["catalogue"] = catalogue.result()
     finally:
         databases.dispose()
 

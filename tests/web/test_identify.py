@@ -97,7 +97,10 @@ def test_no_good_file_is_a_failure(web: Web, run: Run) -> None:
     Path("empty").mkdir()
     result = run("empty")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "empty: no audio file below this directory\n"
+    assert result.stderr.splitlines() == [
+        "empty: no audio file below this directory",
+        "Error: no file could be identified",
+    ]
     assert web.worker.batches == []
 
 

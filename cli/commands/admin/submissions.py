@@ -8,8 +8,7 @@ import click
 
 from cli.argument_checks import CheckedGroup
 from cli.databases import open_database
-from cli.errors import StackError
-from cli.exit_status import ExitStatus
+from cli.errors import exit_if_refused
 from cli.list_options import limit_option
 from cli.stack import data_directory
 from cli.stack.selection import settings_for_command
@@ -37,8 +36,7 @@ def failed(limit: int, data_dir: Path) -> None:
 @click.argument("ids", nargs=-1, type=int)
 @click.option("--all", "every", is_flag=True, help="Retry all failed submissions.")
 @data_directory.option
-@click.pass_context
-def requeue(context: click.Context, *, ids: tuple[int, ...], every: bool, data_dir: Path) -> None:
+def requeue(*, ids: tuple[int, ...], every: bool, data_dir: Path) -> None:
     """Retry failed submissions by their IDS, within seconds.
 
     An id without a failed submission is named on standard error.
@@ -50,13 +48,11 @@ def requeue(context: click.Context, *, ids: tuple[int, ...], every: bool, data_d
         states = receipts.states(connection, ids)
         count = receipts.requeue(connection, None if every else ids)
     refused = [_refusal(number, states) for number in ids if states.get(number) != "failed"]
-    if refused and not count:
-        raise StackError("; ".join(refused))
-    click.echo(f"{count} submissions are pending again")
+    if count or not refused:
+        click.echo(f"{count} submissions are pending again")
     for line in refused:
         click.echo(line, err=True)
-    if refused:
-        context.exit(ExitStatus.PARTIAL)
+    exit_if_refused(count, len(refused), "no submission is retried")
 
 
 def _refusal(number: int, states: Mapping[int, str]) -> str:

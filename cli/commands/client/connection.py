@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3 import exceptions
 
-from cli.commands.client.messages import printable
 from cli.commands.client.server_address import proxy_for
 from cli.errors import StackError
+from cli.printable import printable
 
 CONNECT_TIMEOUT: Final = 10.0  # seconds
 READ_TIMEOUT: Final = 30.0  # seconds

@@ -17,6 +17,7 @@ from cli.commands.client.connection import Connection, Reply
 from cli.commands.client.messages import tell
 from cli.commands.client.server_address import server_address
 from cli.errors import StackError
+from cli.printable import printable
 from cli.stack import data_directory
 from cli.stack.demo_keys import Demo, Prepared
 from cli.stack.selection import ChosenStack, NoStackError, choose_own_stack
@@ -206,6 +207,11 @@ def index_of(item: Mapping[str, Any]) -> int:
     return int(found)
 
 
+def given_reason(text: object) -> str:
+    """Return the reason that a reply gives, or a text that it gives none."""
+    return printable(text) if text else "the server gives no reason"
+
+
 def pause_of(header: str | None) -> float:
     """Return the seconds to wait that a header ``Retry-After`` asks for, at least `MIN_PAUSE`.
 
@@ -234,7 +240,7 @@ def _seconds(pause: float) -> str:
 def _message(reply: Reply) -> str:
     message = _error(reply).get("message")
     if message:
-        return str(message)
+        return printable(message)
     if reply.location:
         return f"it redirects to {reply.location}; give that server with --server"
     return "not a reply of the AcoustID web service; check --server"

@@ -16,6 +16,7 @@ from cli.commands.client.audio.identification import (
 )
 from cli.commands.client.audio.parallel_files import jobs_option
 from cli.commands.client.audio.tags.tag_writing import TagOptions, TagWriter, tag_options
+from cli.commands.client.messages import progress_bar
 
 
 @click.command()
@@ -63,16 +64,18 @@ def identify(  # noqa: PLR0913 - one argument per option
     options.check(write=write_tags)
     client = web.connect(server, application, data_dir)
     names = NAMES_AND_ALBUMS if as_json or as_csv or write_tags else NAMES
-    with FileReport() as report:
-        writer = TagWriter(options, report, to_stderr=as_json or as_csv) if write_tags else None
-        show = _format(as_json=as_json, as_csv=as_csv)
-        found = find_audio_files(files, report.refuse)
-        report.start(len(found))
+    report = FileReport()
+    writer = TagWriter(options, report, to_stderr=as_json or as_csv) if write_tags else None
+    show = _format(as_json=as_json, as_csv=as_csv)
+    found = find_audio_files(files, report.refuse)
+    with progress_bar("files", total=len(found), leave=False) as bar:
         for file in identify_files(client, found, jobs, meta, names):
-            _report(file, report, show, writer)
+            show(file)
+            _count(file, report, writer)
+            bar.update()
     if writer is not None:
         writer.finish()
-    click.get_current_context().exit(report.status())
+    report.exit_if_refused()
 
 
 def _format(*, as_json: bool, as_csv: bool) -> result_formats.Show:
@@ -83,14 +86,11 @@ def _format(*, as_json: bool, as_csv: bool) -> result_formats.Show:
     return result_formats.show_json if as_json else result_formats.show_text
 
 
-def _report(
-    file: Identified, report: FileReport, show: result_formats.Show, writer: TagWriter | None
-) -> None:
-    """Print a file, name it if it has an error, and plan the changes of its tags."""
-    with report.printing():
-        show(file)
+def _count(file: Identified, report: FileReport, writer: TagWriter | None) -> None:
+    """Count a file, name it if it has an error, and plan the changes of its tags."""
     if file.error is not None:
         report.refuse(file.path, file.error)
-    elif writer is not None:
+        return
+    report.done += 1
+    if writer is not None:
         writer.plan(file)
-    report.advance(done=file.error is None)

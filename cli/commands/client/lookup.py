@@ -1,34 +1,32 @@
 """``acoustid lookup``: looks up one fingerprint or a file of fingerprints."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from cli.commands.client import http_client as web
 from cli.commands.client.audio_seconds import AUDIO_SECONDS
-from cli.commands.client.http_client import Client, index_of, list_of
-from cli.commands.client.lines.batches import Answer, cut_batches, post_batch
-from cli.commands.client.lines.entry import Entry, Item, lookup_pairs
+from cli.commands.client.entries.batches import Answer, cut_batches, post_batch
+from cli.commands.client.entries.entry import Entry, Item, lookup_pairs
+from cli.commands.client.http_client import Client
 from cli.commands.client.lines.input import STANDARD_INPUT, find_input, no_such_input
 from cli.commands.client.lines.json_line import read_entries
-from cli.commands.client.messages import (
-    print_result,
-    printable,
-    progress_bar,
-    tell_refused,
+from cli.commands.client.lookup_results import (
+    BATCH,
+    Results,
+    describe,
+    describe_best,
+    results_by_position,
+    results_of,
 )
-from cli.commands.client.recording_names import artist_of
-from cli.errors import StackError
-from cli.exit_status import ExitStatus
-
-BATCH: Final = 20  # fingerprints in one request, the limit of the service
-
-Results = list[dict[str, Any]]
+from cli.commands.client.messages import print_result, progress_bar, tell_refused
+from cli.errors import StackError, exit_if_refused
+from cli.printable import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +94,7 @@ def _look_up_file(client: Client, path: Path | None, meta: str, *, as_json: bool
         if found.results is None:
             refused += 1
             tell_refused(found.item.name, found.reason)
-    if count and refused == count:
-        raise StackError("all lines were refused")
-    if refused:
-        raise click.exceptions.Exit(ExitStatus.PARTIAL)
+    exit_if_refused(count - refused, refused, "all lines were refused")
 
 
 def look_up(client: Client, fingerprint: str, duration: int, meta: str) -> dict[str, Any]:
@@ -137,29 +132,12 @@ def look_up_all(client: Client, items: Iterable[Item], meta: str) -> Iterator[Li
 
 
 def _line_results(answer: Answer) -> Iterator[LineResult]:
-    listed = list_of(answer.reply, "fingerprints") if answer.reply else ()
-    found = {index_of(each): results_of(each) for each in listed}
+    found = results_by_position(answer)
     for item in answer.items:
         if item.position in found:
             yield LineResult(item, found[item.position])
         else:
-            reason = answer.refused.get(item.position, "the server gives no reason")
-            yield LineResult(item, None, reason)
-
-
-def results_of(reply: Mapping[str, Any]) -> Results:
-    """Return the results in a reply.
-
-    Raises:
-        UnexpectedReplyError: a result has no id or no score.
-    """
-    found = list_of(reply, "results")
-    for each in found:
-        if not isinstance(each.get("score"), int | float) or "id" not in each:
-            raise web.UnexpectedReplyError
-        if "recordings" in each:
-            list_of(each, "recordings")
-    return found
+            yield LineResult(item, None, answer.reason_of(item))
 
 
 def _as_json(found: LineResult) -> str:
@@ -183,32 +161,6 @@ def summary(found: LineResult) -> str:
     if name is None:
         fingerprint = fields.get("fingerprint")
         name = f"{fingerprint[:16]}…" if isinstance(fingerprint, str) else found.item.name
-    return f"{printable(name)}\t{'refused' if found.results is None else _best(found.results)}"
-
-
-def describe(results: Sequence[Mapping[str, Any]]) -> str:
-    """Return the results of one lookup as text."""
-    if not results:
-        return "No recording has this fingerprint."
-    lines: list[str] = []
-    for result in results:
-        lines.append(f"{result['score']:.2f}  track {result['id']}")
-        lines += [f"      {_recording(each)}" for each in result.get("recordings", ())]
-    return "\n".join(lines)
-
-
-def _best(results: Sequence[Mapping[str, Any]]) -> str:
-    if not results:
-        return "unknown"
-    best = results[0]
-    named = best.get("recordings", ())
-    return f"{best['score']:.2f}  {_recording(named[0]) if named else 'track ' + str(best['id'])}"
-
-
-def _recording(recording: Mapping[str, Any]) -> str:
-    """Return the artist, title and id of a recording. Missing ones are omitted."""
-    title = " - ".join(filter(None, (artist_of(recording), recording.get("title"))))
-    identifier = f"recording {recording['id']}" if "id" in recording else "from tags"
-    if recording.get("duration_mismatch"):
-        identifier += ", of another length"
-    return printable(f"{title}  [{identifier}]" if title else identifier)
+    return (
+        f"{printable(name)}\t{'refused' if found.results is None else describe_best(found.results)}"
+    )

@@ -6,14 +6,25 @@ from typing import NoReturn
 import click
 from tqdm import tqdm
 
+from cli.printable import printable
 
-def progress_bar(unit: str, *, total: int | None = None, initial: int = 0) -> "tqdm[NoReturn]":
-    """Return a progress bar on standard error, which shows nothing if that is no terminal."""
+
+def progress_bar(
+    unit: str, *, total: int | None = None, initial: int = 0, leave: bool = True
+) -> "tqdm[NoReturn]":
+    """Return a progress bar on standard error, which shows nothing if that is no terminal.
+
+    Args:
+        unit: what it counts, in the plural.
+        total: the number at its end, if it is known.
+        initial: the number at its start.
+        leave: whether it stays on the terminal at its end.
+    """
     is_hidden = sys.stderr is None or not sys.stderr.isatty()
-    return tqdm(total=total, initial=initial, unit=f" {unit}", disable=is_hidden)
+    return tqdm(total=total, initial=initial, unit=f" {unit}", disable=is_hidden, leave=leave)
 
 
-def print_result(text: str) -> None:
+def print_result(text: str | bytes) -> None:
     """Print a line to standard output, above the progress bar if there is one."""
     with tqdm.external_write_mode(file=sys.stdout):
         click.echo(text)
@@ -22,18 +33,9 @@ def print_result(text: str) -> None:
 def tell(text: str) -> None:
     """Print a line to standard error, above the progress bar if there is one."""
     if sys.stderr is not None:  # it is None if the command was started with a closed one
-        tqdm.write(text, file=sys.stderr)
+        tqdm.write(printable(text), file=sys.stderr)
 
 
 def tell_refused(name: str, reason: str) -> None:
     """Print why a line or a file is refused."""
     tell(f"{name} was refused: {reason}")
-
-
-def printable(text: object) -> str:
-    """Return a text in which a space replaces each control character.
-
-    Titles come from the server or from a file. A control character in them can break a line, or
-    change the state of the terminal.
-    """
-    return "".join(each if each.isprintable() else " " for each in str(text))

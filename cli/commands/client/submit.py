@@ -1,7 +1,9 @@
 """``acoustid submit``: submits fingerprints with metadata, and waits for their final states."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,16 +12,15 @@ from cli.commands.client.audio.file_walk import names_audio
 from cli.commands.client.audio.parallel_files import jobs_option
 from cli.commands.client.audio.submission_entries import submission_items
 from cli.commands.client.audio_seconds import AUDIO_SECONDS
+from cli.commands.client.entries.entry import Entry, IsDone, Item
 from cli.commands.client.http_client import Client
-from cli.commands.client.lines.entry import Entry, Item
 from cli.commands.client.lines.input import STANDARD_INPUT, find_input, no_such_input
 from cli.commands.client.lines.json_line import read_entries
 from cli.commands.client.messages import tell
 from cli.commands.client.submissions.final_states import IMPORTED, report, wait_for
 from cli.commands.client.submissions.journal import Journal
 from cli.commands.client.submissions.sending import submit_entries
-from cli.errors import StackError
-from cli.exit_status import ExitStatus
+from cli.errors import StackError, exit_if_refused
 
 
 @click.command()
@@ -71,33 +72,60 @@ def submit(  # noqa: PLR0913 - one argument per option
     submitted, and the exit status is 4.
     """
     tags = {"mbid": list(mbid), "track": track, "artist": artist, "album": album}
+    source = _source(inputs, duration, tags, jobs)
+    client = web.connect(server, application, data_dir, user)
+    place = web.place_of(client, server, data_dir)
+    with Journal.open(resume, source.name, place) as journal:
+        items = source.items(journal.is_done)
+        submit_and_report(client, items, journal, kind=source.kind, wait=wait)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The source of the entries of a run.
+
+    Attributes:
+        name: its name in the journal.
+        kind: how its entries are named in the plural.
+        items: returns the entries that are not done yet.
+    """
+
+    name: str
+    kind: str
+    items: Callable[[IsDone], Iterable[Item]]
+
+
+def _source(
+    inputs: Sequence[str], duration: int | None, tags: Mapping[str, Any], jobs: int
+) -> _Source:
+    """Return the source that the arguments name: audio files, JSON lines or one fingerprint.
+
+    Raises:
+        click.UsageError: tags are given for several files.
+        StackError: the argument is neither a file nor a fingerprint with a duration.
+    """
     if len(inputs) > 1 or names_audio(inputs[0]):
         chosen = {name: value for name, value in tags.items() if value}
         if chosen and (len(inputs) > 1 or Path(inputs[0]).is_dir()):
             raise click.UsageError("--mbid, --track, --artist and --album describe a single file")
-        client = web.connect(server, application, data_dir, user)
-        with Journal.open(resume, "audio files", web.place_of(client, server, data_dir)) as journal:
-            items = submission_items(map(Path, inputs), jobs, journal.is_done, chosen)
-            submit_and_report(client, items, journal, kind="files", wait=wait)
-        return
-    fingerprint = inputs[0]
-    path = find_input(fingerprint)
-    is_file = path is not None or fingerprint == STANDARD_INPUT
-    if not is_file and duration is None:
-        raise no_such_input(fingerprint)
-    client = web.connect(server, application, data_dir, user)
-    place = web.place_of(client, server, data_dir)
-    if is_file:
+        paths = [Path(each) for each in inputs]
+        return _Source(
+            "audio files", "files", lambda is_done: submission_items(paths, jobs, is_done, chosen)
+        )
+    [text] = inputs
+    path = find_input(text)
+    if path is not None or text == STANDARD_INPUT:
         name = str(path or "standard input")
-        with Journal.open(resume, name, place) as journal:
-            entries = read_entries(path, journal.is_done)
-            submit_and_report(client, entries, journal, kind="lines", wait=wait)
-        return
-    fields = {"fingerprint": fingerprint, "duration": duration, **tags}
-    entry = Entry(1, "the fingerprint", fingerprint.encode(errors="replace"), fields)
-    with Journal.open(resume, entry.name, place) as journal:
-        entries = iter([] if journal.is_done(entry.position, entry.identity) else [entry])
-        submit_and_report(client, entries, journal, kind="fingerprints", wait=wait)
+        return _Source(name, "lines", lambda is_done: read_entries(path, is_done))
+    if duration is None:
+        raise no_such_input(text)
+    fields = {"fingerprint": text, "duration": duration, **tags}
+    entry = Entry(1, "the fingerprint", text.encode(errors="replace"), fields)
+    return _Source(
+        entry.name,
+        "fingerprints",
+        lambda is_done: [] if is_done(entry.position, entry.identity) else [entry],
+    )
 
 
 def submit_and_report(
@@ -126,15 +154,11 @@ def submit_and_report(
     submit_entries(client, items, journal)
     count = journal.accepted + journal.refused
     click.echo(f"{len(journal.submissions)} submissions received, of {count} {kind}")
-    if journal.refused and not journal.accepted:
-        raise StackError(f"all {kind} were refused")
-    is_partial = journal.refused > 0
-    if wait and journal.submissions:
-        final = wait_for(client, journal.submissions)
-        report(final)
-        imported = sum(each.state == IMPORTED for each in final.values())
-        if not imported:
-            raise StackError("no submission was imported")
-        is_partial = is_partial or imported < len(final)
-    if is_partial:
-        raise click.exceptions.Exit(ExitStatus.PARTIAL)
+    if not (wait and journal.submissions):
+        exit_if_refused(journal.accepted, journal.refused, f"all {kind} were refused")
+        return
+    final = wait_for(client, journal.submissions)
+    report(final)
+    imported = sum(each.state == IMPORTED for each in final.values())
+    not_imported = len(final) - imported
+    exit_if_refused(imported, journal.refused + not_imported, "no submission was imported")

@@ -10,12 +10,14 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from cli.printable import printable
 from cli.stack.logs.rotated_file import numbered
 
 SUFFIX: Final = ".log"
 _PIECE: Final = 1 << 16
 
 _ISO: Final = re.compile(rb"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,](\d{1,6}))?( UTC)?")
+_JSON: Final = re.compile(rb'\{"time":"([^"]{19,40})"')
 _VALKEY: Final = re.compile(rb"\d+:\w (\d\d \w{3} \d{4} \d\d:\d\d:\d\d)\.(\d{3})")
 _CLOCK: Final = re.compile(rb"(\d\d:\d\d:\d\d) ")
 
@@ -26,7 +28,7 @@ class LogLine:
 
     Attributes:
         role: the name of the log.
-        text: the line without its end. Characters that a terminal would interpret are ``?``.
+        text: the line without its end. `printable` has replaced control characters.
     """
 
     role: str
@@ -60,9 +62,7 @@ class LogReader:
             older = numbered(self._path, each)
             if len(lines) >= number or not older.exists():
                 break
-            with suppress(FileNotFoundError), older.open("rb") as file:  # rotated just now
-                size = older.stat().st_size
-                lines = _last_lines(file.fileno(), size, number - len(lines)) + lines
+            lines = read_last_lines(older, number - len(lines)) + lines
         return list(self._with_times(lines))
 
     def new_lines(self) -> Iterator[LogLine]:
@@ -121,9 +121,7 @@ class LogReader:
 
     def _line(self, line: bytes) -> LogLine:
         text = line.decode(errors="replace").rstrip("\r")
-        if not text.isprintable():
-            text = "".join(each if each.isprintable() or each == "\t" else "?" for each in text)
-        return LogLine(self.role, text)
+        return LogLine(self.role, printable(text, keep="\t"))
 
 
 def time_of(line: bytes, written: datetime) -> datetime | None:
@@ -138,6 +136,8 @@ def time_of(line: bytes, written: datetime) -> datetime | None:
             text = b" ".join(found.group(1, 2)).decode()
             fraction = float(f"0.{(found[3] or b'0').decode()}")
             return _aware(datetime.fromisoformat(text), fraction, is_utc=bool(found[4]))
+        if found := _JSON.match(line):
+            return datetime.fromisoformat(found[1].decode()).astimezone()
         if found := _VALKEY.match(line):
             stamp = datetime.strptime(found[1].decode(), "%d %b %Y %H:%M:%S")
             return _aware(stamp, int(found[2]) / 1000)
@@ -154,12 +154,24 @@ def _aware(stamp: datetime, fraction: float = 0.0, *, is_utc: bool = False) -> d
     return known + timedelta(seconds=fraction)
 
 
+def read_last_lines(path: Path, number: int) -> list[bytes]:
+    """Return the last lines of a file without line ends; none if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return _last_lines(file.fileno(), os.fstat(file.fileno()).st_size, number)
+    except OSError:
+        return []
+
+
 def _last_lines(handle: int, end: int, number: int) -> list[bytes]:
     """Return the last lines of a file before a position."""
-    data = b""
-    while end > 0 and data.count(b"\n") <= number:
+    pieces: list[bytes] = []
+    ends = 0
+    while end > 0 and ends <= number:
         start = max(0, end - _PIECE)
-        data = os.pread(handle, end - start, start) + data
+        pieces.append(os.pread(handle, end - start, start))
+        ends += pieces[-1].count(b"\n")
         end = start
+    data = b"".join(reversed(pieces))
     lines = data.removesuffix(b"\n").split(b"\n") if data else []
     return lines[-number:] if number else []

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.errors import StackError
+from cli.printable import printable_path
 
 MAX_LENGTH: Final = 800
 """Bytes of a path. PostgreSQL allows 1,023 for the paths of its own files."""
@@ -19,10 +20,10 @@ def usable_path(path: Path) -> Path:
     try:
         found = path.resolve()
     except (OSError, RuntimeError) as error:  # before Python 3.13 a loop is a RuntimeError
-        raise StackError(f"{_printable(path)} cannot be used: {error}") from error
+        raise StackError(f"{printable_path(path)} cannot be used: {error}") from error
     problem = _problem(found)
     if problem:
-        raise StackError(f"{_printable(found)} {problem}: choose another --data-dir")
+        raise StackError(f"{printable_path(found)} {problem}: choose another --data-dir")
     return found
 
 
@@ -40,9 +41,3 @@ def _problem(path: Path) -> str:
     if len(encoded) > MAX_LENGTH:
         return f"has {len(encoded)} bytes, and PostgreSQL needs a path of at most {MAX_LENGTH}"
     return ""
-
-
-def _printable(path: Path) -> str:
-    """Return a path with escapes for line breaks and for bytes that are not text."""
-    text = os.fsencode(path).decode(errors="backslashreplace")
-    return text.replace("\n", "\\n").replace("\r", "\\r")

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from cli.commands.admin.musicbrainz import musicbrainz
 from cli.sample.recordings import MUSICBRAINZ
-from cli.stack.effective_settings import CONFIG_VARIABLE
+from cli.stack.data_directory import CONFIG_VARIABLE
 from pipeline.catalog import migrate
 from pipeline.catalog.musicbrainz import tables as mb
 from pipeline.catalog.musicbrainz.load import DumpError, load_dump, open_dump

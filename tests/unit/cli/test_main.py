@@ -98,3 +98,11 @@ def test_an_unreachable_server_is_an_error_without_a_traceback(
     assert answer.exit_code == 1
     assert f'PostgreSQL: connection to server at "127.0.0.1", port {port}' in answer.output
     assert "Traceback" not in answer.output
+
+
+def test_a_command_runs_with_garbage_collections() -> None:
+    code = (
+        "import gc; from cli.main import main; main.get_command(None, 'down');print(gc.isenabled())"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "True\n"

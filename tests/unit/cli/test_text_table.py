@@ -23,7 +23,7 @@ TIME = datetime(2026, 1, 31, 12, 5, 59, tzinfo=UTC)
         (TIME, "2026-01-31 12:05"),
         (date(2026, 1, 31), "2026-01-31"),
         ("Ångström", "Ångström"),
-        ("a\x1b[31m\nb\u202e", "a?[31m?b?"),
+        ("a\x1b[31m\nb\u202e", "a?[31m b?"),
     ],
 )
 def test_a_value_is_one_line(value: object, text: str) -> None:

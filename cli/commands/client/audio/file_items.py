@@ -8,15 +8,8 @@ from typing import Any
 from cli.commands.client.audio.bad_file import BadFileError
 from cli.commands.client.audio.fpcalc import Fingerprinted
 from cli.commands.client.audio.parallel_files import run_in_order
-from cli.commands.client.lines.entry import Entry, Item, Refusal
-from cli.commands.client.messages import printable
-
-IsDone = Callable[[int, bytes], bool]
-
-
-def never_done(_position: int, _identity: bytes) -> bool:
-    """Return that no earlier run has done a file."""
-    return False
+from cli.commands.client.entries.entry import Entry, IsDone, Item, Refusal, never_done
+from cli.printable import printable_path
 
 
 def file_items(
@@ -41,7 +34,7 @@ def file_items(
             fields = fields_of(file)
         except BadFileError as error:
             return refusal(position, file, error.message)
-        return Entry(position, printable(file), identity_of(file), fields)
+        return Entry(position, printable_path(file), identity_of(file), fields)
 
     wanted = (
         (position, file)
@@ -53,7 +46,7 @@ def file_items(
 
 def refusal(position: int, file: Path, reason: str) -> Refusal:
     """Return the refusal of a file."""
-    return Refusal(position, printable(file), identity_of(file), reason)
+    return Refusal(position, printable_path(file), identity_of(file), reason)
 
 
 def identity_of(file: Path) -> bytes:

@@ -7,10 +7,15 @@ from typing import Any, Final
 
 from cli.commands.client.audio import fpcalc
 from cli.commands.client.audio.file_items import file_items, fingerprint_fields
+from cli.commands.client.entries.batches import cut_batches, post_batch
+from cli.commands.client.entries.entry import Entry, lookup_pairs
 from cli.commands.client.http_client import Client, index_of, list_of
-from cli.commands.client.lines.batches import Answer, cut_batches, post_batch
-from cli.commands.client.lines.entry import Entry, Item, lookup_pairs
-from cli.commands.client.lookup import BATCH, results_of
+from cli.commands.client.lookup_results import (
+    BATCH,
+    Results,
+    results_by_position,
+    results_of,
+)
 
 MAX_TRACKS: Final = 100  # track ids in one request, the limit of the service
 
@@ -37,7 +42,7 @@ class Identified:
 
     path: Path
     duration: int | None
-    results: list[Result]
+    results: Results
     error: str | None = None
 
 
@@ -66,25 +71,19 @@ def identify_files(
     common = [("meta", meta or names), ("batch", "1")]
     for batch in cut_batches(items, lookup_pairs, BATCH):
         for answer in post_batch(client, "/v2/lookup", common, batch):
-            found = _by_position(answer)
+            found = results_by_position(answer)
             if meta is None:
                 add_missing_names(client, found.values(), names)
             for item in answer.items:
-                reason = answer.refused.get(item.position, "the server gives no reason")
-                yield _identified(files, item, found.get(item.position), reason)
+                path = files[item.position - 1]
+                duration = item.fields["duration"] if isinstance(item, Entry) else None
+                if item.position in found:
+                    yield Identified(path, duration, found[item.position])
+                else:
+                    yield Identified(path, duration, [], answer.reason_of(item))
 
 
-def _identified(
-    files: Sequence[Path], item: Item, results: list[Result] | None, reason: str
-) -> Identified:
-    path = files[item.position - 1]
-    duration = item.fields["duration"] if isinstance(item, Entry) else None
-    if results is None:
-        return Identified(path, duration, [], reason)
-    return Identified(path, duration, results)
-
-
-def add_missing_names(client: Client, found: Iterable[list[Result]], names: str) -> None:
+def add_missing_names(client: Client, found: Iterable[Results], names: str) -> None:
     """Add names to the results that have none.
 
     The service returns submitted texts only if MusicBrainz has no recording of any track of the
@@ -134,8 +133,3 @@ def _has_name(result: Result) -> bool:
 
 def _linked_recordings(result: Result) -> Iterator[Mapping[str, Any]]:
     return (each for each in result.get("recordings", ()) if "id" in each)
-
-
-def _by_position(answer: Answer) -> dict[int, list[Result]]:
-    listed = list_of(answer.reply, "fingerprints") if answer.reply else ()
-    return {index_of(each): results_of(each) for each in listed}

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import click
-
 from cli.commands.client.audio.identification import Identified
-from cli.commands.client.lookup import describe
-from cli.commands.client.messages import printable
+from cli.commands.client.lookup_results import describe
+from cli.commands.client.messages import print_result
 from cli.commands.client.recording_names import album_of, artist_of
+from cli.printable import printable_path
 
 COLUMNS: Final = (
     "file",
@@ -34,12 +33,12 @@ Show = Callable[[Identified], None]
 def show_text(file: Identified) -> None:
     """Print the results of a file for a reader; nothing for a file with an error."""
     if file.error is None:
-        click.echo(f"{printable(file.path)}:\n{describe(file.results)}")
+        print_result(f"{printable_path(file.path)}:\n{describe(file.results)}")
 
 
 def show_json(file: Identified) -> None:
     """Print a file as one JSON object on a line."""
-    click.echo(
+    print_result(
         json.dumps(
             {
                 **_named(file.path),
@@ -94,4 +93,5 @@ def _show_csv_row(cells: object) -> None:
     """Print a row as RFC 4180 describes it. File names are printed as the bytes that they are."""
     text = io.StringIO()
     csv.writer(text).writerow(cells)  # type: ignore[arg-type]
-    click.echo(text.getvalue().encode("utf-8", "surrogateescape"), nl=False)
+    row = text.getvalue().removesuffix("\n")  # `print_result` adds it
+    print_result(row.encode("utf-8", "surrogateescape"))

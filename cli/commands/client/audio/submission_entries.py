@@ -10,7 +10,6 @@ from uuid import UUID
 from cli.commands.client.audio import fpcalc
 from cli.commands.client.audio.bad_file import BadFileError
 from cli.commands.client.audio.file_items import (
-    IsDone,
     file_items,
     fingerprint_fields,
     identity_of,
@@ -19,7 +18,7 @@ from cli.commands.client.audio.file_items import (
 from cli.commands.client.audio.file_walk import find_audio_files
 from cli.commands.client.audio.tags import tag_names
 from cli.commands.client.audio.tags.audio_tags import AudioTags, read_tags
-from cli.commands.client.lines.entry import Item
+from cli.commands.client.entries.entry import IsDone, Item
 from pipeline.submission_fields import MAX_BITRATE
 
 TEXTS: Final = MappingProxyType(

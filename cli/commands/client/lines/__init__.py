@@ -1,1 +1,1 @@
-"""Files of JSON lines: reads them, checks each line, and sends them in batches."""
+"""Files of JSON lines: opens them, and checks each line."""

@@ -2,11 +2,11 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from cli.commands.client.lines.entry import Entry, Item, Refusal
+from cli.commands.client.entries.entry import Entry, IsDone, Item, Refusal, never_done
 from cli.commands.client.lines.input import MAX_LINE, InputError, LongLine, read_lines
 from cli.errors import StackError
 
@@ -21,9 +21,7 @@ class InvalidLineError(ValueError):
     """A line is not a JSON object that can be sent. The text says why."""
 
 
-def read_entries(
-    source: Path | None, is_done: Callable[[int, bytes], bool] = lambda _number, _line: False
-) -> Iterator[Item]:
+def read_entries(source: Path | None, is_done: IsDone = never_done) -> Iterator[Item]:
     """Yield the entries of a file, in order. Blank lines are left out.
 
     Args:

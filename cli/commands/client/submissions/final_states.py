@@ -8,9 +8,10 @@ from typing import Final
 
 import click
 
-from cli.commands.client.http_client import Client, list_of, number_of
-from cli.commands.client.messages import printable, progress_bar, tell
+from cli.commands.client.http_client import Client, given_reason, list_of, number_of
+from cli.commands.client.messages import progress_bar, tell
 from cli.errors import StackError
+from cli.printable import printable
 
 BATCH: Final = 50  # submissions in one request
 POLL: Final = 0.5  # seconds
@@ -26,7 +27,7 @@ class FinalState:
 
     Attributes:
         state: `imported`, `rejected` or `failed`.
-        reason: why it was not imported; empty if the server gives no reason.
+        reason: why it was not imported.
     """
 
     state: str
@@ -53,8 +54,8 @@ def wait_for(client: Client, submissions: Mapping[int, str]) -> dict[int, FinalS
                 final[number] = found
                 bar.update()
                 if found.state != IMPORTED:
-                    reason = found.reason or "the server gives no reason"
-                    tell(f"{submissions[number]}: submission {number} {found.state}: {reason}")
+                    name = submissions[number]
+                    tell(f"{name}: submission {number} {found.state}: {found.reason}")
     except BaseException:  # Ctrl-C as well
         left = len(submissions) - len(final)
         tell(
@@ -97,5 +98,4 @@ def _polled(client: Client, submissions: Mapping[int, str]) -> Iterator[tuple[in
 
 
 def _state(item: Mapping[str, object]) -> FinalState:
-    reason = item.get("reason")
-    return FinalState(printable(item.get("status")), printable(reason) if reason else "")
+    return FinalState(printable(item.get("status")), given_reason(item.get("reason")))

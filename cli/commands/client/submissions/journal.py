@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
-from cli.commands.client.lines.entry import Item
+from cli.commands.client.entries.entry import Item
 from cli.errors import StackError
 
 FORMAT_KEY: Final = "acoustid_submit"

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from contextlib import closing
 from typing import Final
 
+from cli.commands.client.entries.batches import Answer, cut_batches, post_batch
+from cli.commands.client.entries.entry import Item, submission_pairs
 from cli.commands.client.http_client import Client, index_of, list_of, number_of
-from cli.commands.client.lines.batches import Answer, cut_batches, post_batch
-from cli.commands.client.lines.entry import Item, submission_pairs
 from cli.commands.client.messages import progress_bar, tell, tell_refused
 from cli.commands.client.submissions.journal import Journal
 
@@ -60,7 +60,7 @@ def _record(answer: Answer, journal: Journal) -> int:
                 submissions[number_of(each, "id")] = names[position]
                 accepted[position] += 1
     journal.advance(answer.items, submissions, len(accepted))
-    for position, name in names.items():
-        if position not in accepted:
-            tell_refused(name, answer.refused.get(position, "the server gives no reason"))
+    for item in answer.items:
+        if item.position not in accepted:
+            tell_refused(item.name, answer.reason_of(item))
     return len(accepted)

@@ -11,7 +11,7 @@ from cli.commands.client.audio.file_report import FileReport
 from cli.commands.client.audio.identification import Identified
 from cli.commands.client.audio.tags.tag_changes import TagChange, plan_changes, write_changes
 from cli.commands.client.audio.tags.tag_choice import MIN_SCORE, NoChoiceError, choose_tags
-from cli.commands.client.messages import printable
+from cli.printable import printable_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def tag_options(function: click.decorators.FC) -> click.decorators.FC:
                 is_flag=True,
                 help="Show the changes of tags, ask once, and write them to the files.",
             ),
-            click.option("--dry-run", is_flag=True, help="Show the changes of tags only."),
+            click.option("--dry-run", is_flag=True, help="Only show the changes of tags."),
             click.option("--yes", is_flag=True, help="Write tags without a question."),
             click.option("--replace", is_flag=True, help="Replace tags that have another value."),
             click.option(
@@ -113,7 +113,7 @@ class TagWriter:
     def finish(self) -> None:
         """Show the changes, ask, and write them."""
         for path, changes in self.planned:
-            self._show(printable(path))
+            self._show(printable_path(path))
             for each in changes:
                 self._show(str(each))
         to_write = [

@@ -45,7 +45,10 @@ def test_only_failed_submissions_are_retried(run: Run, ids: list[int]) -> None:
 def test_an_id_without_a_submission_is_an_error(run: Run, ids: list[int]) -> None:
     done = run("requeue", 99999)
     assert done.exit_code == ExitStatus.FAILED
-    assert "there is no submission 99999" in done.stderr
+    assert done.stderr.splitlines() == [
+        "there is no submission 99999",
+        "Error: no submission is retried",
+    ]
     assert done.stdout == ""
     assert len(failed_ids(run)) == len(ids) - 1
 

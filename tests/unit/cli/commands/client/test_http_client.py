@@ -58,7 +58,7 @@ HTML = b"<html><body>It works!</body></html>"
         (Scripted(body={"status": "ok", "results": [{"id": 1}]}), "the reply is not one of the"),
         (
             Scripted(301, headers={"Location": "https://x.example/\x1b[1m"}),
-            "replied 301: it redirects to https://x.example/ [1m; give that server with --server",
+            "replied 301: it redirects to https://x.example/?[1m; give that server with --server",
         ),
         (Scripted(500, {"error": {"code": 5, "message": "internal error"}}), "500: internal error"),
         (Scripted(401, {"error": {"code": 4, "message": "bad key"}}), "replied 401: bad key"),

@@ -13,9 +13,8 @@ from click.testing import CliRunner
 from cli.commands.service.status import status
 from cli.commands.service.up import describe_running
 from cli.exit_status import ExitStatus
-from cli.stack.data_directory import DataDir
+from cli.stack.data_directory import CONFIG_VARIABLE, DataDir
 from cli.stack.demo_keys import Demo, Prepared
-from cli.stack.effective_settings import CONFIG_VARIABLE
 from cli.stack.processes.stopping import StopOrder
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.run_state import RunningProcess, RunState

@@ -69,6 +69,10 @@ def test_control_characters_do_not_reach_the_terminal(tmp_path: Path) -> None:
         (b"2026-11-30 05:05:09.426 UTC [10433]  LOG:  x", datetime(2026, 11, 30, 5, 5, 9, 426000)),
         (b"2026-11-30 05:04:50,426 [1] [INFO] x", datetime(2026, 11, 30, 5, 4, 50, 426000)),
         (b"10450:M 30 Nov 2026 05:05:09.459 * x", datetime(2026, 11, 30, 5, 5, 9, 459000)),
+        (
+            b'{"time":"2026-11-30T05:05:09.459+00:00","a":1}',
+            datetime(2026, 11, 30, 5, 5, 9, 459000),
+        ),
         (b"05:05:06 stopping", datetime(2026, 11, 30, 5, 5, 6)),
         (b"23:59:00 stopping", datetime(2026, 11, 29, 23, 59)),
         (b"99:99:99 stopping", None),

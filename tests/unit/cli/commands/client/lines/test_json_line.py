@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli.commands.client.lines import input as line_input
-from cli.commands.client.lines.entry import (
+from cli.commands.client.entries.entry import (
     Entry,
     InvalidEntryError,
     Item,
@@ -22,6 +21,7 @@ from cli.commands.client.lines.entry import (
     lookup_pairs,
     submission_pairs,
 )
+from cli.commands.client.lines import input as line_input
 from cli.commands.client.lines.json_line import InvalidLineError, parse_line, read_entries
 from cli.errors import StackError
 

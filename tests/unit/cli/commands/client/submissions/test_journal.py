@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.commands.client.lines.entry import Entry
+from cli.commands.client.entries.entry import Entry
 from cli.commands.client.submissions.journal import Journal
 from cli.errors import StackError
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.commands.client.entries.entry import Entry, Item
 from cli.commands.client.http_client import Client
-from cli.commands.client.lines.entry import Entry, Item
 from cli.commands.client.submissions.final_states import wait_for
 from cli.commands.client.submissions.journal import Journal
 from cli.commands.client.submissions.sending import submit_entries

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cli.commands.client.lines.entry import (
+from cli.commands.client.entries.entry import (
     Entry,
     InvalidEntryError,
     lookup_pairs,

@@ -1,7 +1,7 @@
 """Entries: the fingerprints, with their fields, of a file of lines or of audio files."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -61,6 +61,14 @@ class Refusal:
 
 
 Item = Entry | Refusal
+
+IsDone = Callable[[int, bytes], bool]
+"""Returns whether an earlier run has done an entry, by its position and its identity."""
+
+
+def never_done(_position: int, _identity: bytes) -> bool:
+    """Return that no earlier run has done an entry."""
+    return False
 
 
 def lookup_pairs(entry: Entry) -> Pairs:

@@ -6,9 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from cli.commands.client.http_client import Client, Form, RefusedError, index_of, list_of
-from cli.commands.client.lines.entry import Entry, InvalidEntryError, Item, Pairs, Refusal
-from cli.commands.client.lines.read_ahead import END, ReadAhead
+from cli.commands.client.entries.entry import Entry, InvalidEntryError, Item, Pairs, Refusal
+from cli.commands.client.entries.read_ahead import END, ReadAhead
+from cli.commands.client.http_client import (
+    Client,
+    Form,
+    RefusedError,
+    given_reason,
+    index_of,
+    list_of,
+)
 
 ITEM_CODES: Final = frozenset({2, 3, 7, 8, 9, 10})
 """The codes of errors that are errors of single items, with the HTTP status 400."""
@@ -22,7 +29,7 @@ MAX_REQUEST: Final = 1_048_576
 MAX_FORM: Final = MAX_REQUEST - 16_384
 """The maximum size of the parameters of entries. The rest is for the keys and for `meta`."""
 
-PATIENCE: Final = 1.0
+SEND_AFTER: Final = 1.0
 """Seconds after which a batch is sent that is not full: its input may be written slowly."""
 
 _MAX_ITEMS: Final = 1000  # entries of a batch, with those that are not sent
@@ -66,7 +73,7 @@ class Batch:
 
     def seconds_left(self) -> float | None:
         """Return the seconds after which it is sent even if it is not full; None if it is empty."""
-        return max(0.0, self.began + PATIENCE - time.monotonic()) if self.items else None
+        return max(0.0, self.began + SEND_AFTER - time.monotonic()) if self.items else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,10 @@ class Answer:
     items: list[Item]
     reply: Mapping[str, Any]
     refused: dict[int, str]
+
+    def reason_of(self, item: Item) -> str:
+        """Return why an entry is refused."""
+        return self.refused.get(item.position) or given_reason(None)
 
 
 def _form(item: Item, pairs_of: Callable[[Entry], Pairs]) -> Pairs:
@@ -112,8 +123,8 @@ def cut_batches(
 ) -> Generator[Batch, None, None]:
     """Yield batches of at most `count` entries to send, which fit into one request.
 
-    A thread reads the entries, so a batch that is not full is sent after `PATIENCE`. It stops when
-    the generator is closed.
+    A thread reads the entries, so a batch that is not full is sent after `SEND_AFTER`. It stops
+    when the generator is closed.
 
     Args:
         items: the entries, in ascending order of their positions. An exception of the iterator is
@@ -187,5 +198,5 @@ def _skipped(reply: Mapping[str, Any]) -> dict[int, str]:
     for each in list_of(reply, "skipped") if "skipped" in reply else ():
         error = each.get("error")
         message = error.get("message") if isinstance(error, dict) else None
-        found[index_of(each)] = str(message or "the server gives no reason")
+        found[index_of(each)] = given_reason(message)
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.stack.data_directory import DataDir
-from cli.status.recent_errors import MAX_ERRORS, recent_errors
+from cli.stack.logs.recent_errors import MAX_ERRORS, recent_errors
 
 NOW = datetime(2026, 11, 30, 12).astimezone()
 

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 import pytest
 
 from api.http.bodies import MAX_BODY
+from cli.commands.client.entries.batches import MAX_FORM, MAX_REQUEST, cut_batches, post_batch
+from cli.commands.client.entries.entry import Entry, Item, Refusal, submission_pairs
 from cli.commands.client.http_client import Client, RefusedError
-from cli.commands.client.lines.batches import MAX_FORM, MAX_REQUEST, cut_batches, post_batch
-from cli.commands.client.lines.entry import Entry, Item, Refusal, submission_pairs
 from cli.errors import StackError
 from tests.support.clients.scripted_server import Scripted, scripted_server
 

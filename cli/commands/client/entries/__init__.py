@@ -1,0 +1,1 @@
+"""Entries of lines or of audio files: their parameters, and the batches that send them."""

@@ -1,0 +1,72 @@
+"""The results of lookups: in replies, and as text."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from cli.commands.client.entries.batches import Answer
+from cli.commands.client.http_client import UnexpectedReplyError, index_of, list_of
+from cli.commands.client.recording_names import artist_of
+from cli.printable import printable
+
+BATCH: Final = 20  # fingerprints in one request, the limit of the service
+
+Results = list[dict[str, Any]]
+"""The results of one lookup, the highest score first."""
+
+
+def results_of(reply: Mapping[str, Any]) -> Results:
+    """Return the results in a reply.
+
+    Raises:
+        UnexpectedReplyError: a result has no id or no score.
+    """
+    found = list_of(reply, "results")
+    for each in found:
+        if not isinstance(each.get("score"), int | float) or "id" not in each:
+            raise UnexpectedReplyError
+        if "recordings" in each:
+            list_of(each, "recordings")
+    return found
+
+
+def results_by_position(answer: Answer) -> dict[int, Results]:
+    """Return the results of the entries of a request by position. Refused entries have none.
+
+    Raises:
+        UnexpectedReplyError: the reply has not the form of a batch of lookups.
+    """
+    listed = list_of(answer.reply, "fingerprints") if answer.reply else ()
+    return {index_of(each): results_of(each) for each in listed}
+
+
+def describe(results: Sequence[Mapping[str, Any]]) -> str:
+    """Return the results of one lookup as text."""
+    if not results:
+        return "No recording has this fingerprint."
+    lines: list[str] = []
+    for result in results:
+        lines.append(f"{result['score']:.2f}  {_track(result)}")
+        lines += [f"      {_recording(each)}" for each in result.get("recordings", ())]
+    return "\n".join(lines)
+
+
+def describe_best(results: Sequence[Mapping[str, Any]]) -> str:
+    """Return the best result of one lookup as one line of text."""
+    if not results:
+        return "unknown"
+    best = results[0]
+    named = best.get("recordings", ())
+    return f"{best['score']:.2f}  {_recording(named[0]) if named else _track(best)}"
+
+
+def _track(result: Mapping[str, Any]) -> str:
+    return f"track {printable(result['id'])}"
+
+
+def _recording(recording: Mapping[str, Any]) -> str:
+    """Return the artist, title and id of a recording. Missing ones are omitted."""
+    title = " - ".join(filter(None, (artist_of(recording), recording.get("title"))))
+    identifier = f"recording {recording['id']}" if "id" in recording else "from tags"
+    if recording.get("duration_mismatch"):
+        identifier += ", of another length"
+    return printable(f"{title}  [{identifier}]" if title else identifier)
