@@ -13,7 +13,7 @@ import click
 
 from cli.errors import StackError
 from cli.stack.processes.child_process import wait_until
-from cli.stack.recovery.usable_path import usable_path
+from cli.stack.requirements.usable_path import usable_path
 
 DEFAULT = Path(".acoustid")
 LOCK_TIMEOUT = 0.5

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir, write_private
-from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER
+from cli.stack.stack_record import StackRecord
 from pipeline.settings.load import ConfigError, configuration_file, load_settings
 from pipeline.settings.option_names import FILE, Option, resolve_option, resolve_variable, sections
 from pipeline.settings.paths import WORKING_DIRECTORY, absolute_text, full_path

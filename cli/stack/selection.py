@@ -143,7 +143,7 @@ def choose_own_stack(data_dir: Path) -> ChosenStack:
 
 def _others() -> str:
     """Return a text that names the stacks of this user elsewhere; empty if there are none."""
-    from cli.stack.processes.running_stacks import (  # noqa: PLC0415 - psutil is slow to import
+    from cli.stack.running.running_stacks import (  # noqa: PLC0415 - psutil is slow to import
         find_running_stacks,
     )
 

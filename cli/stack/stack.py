@@ -18,7 +18,6 @@ from cli.stack.effective_settings import (
 from cli.stack.front_end_health import lookup_faults
 from cli.stack.identity.claim import claim_directory, require_own_configuration
 from cli.stack.logs.own_output import rotating
-from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.processes import forking, preloading
 from cli.stack.processes.child_process import SAFE_PATH
 from cli.stack.recovery.damaged_files import repair_files
@@ -28,7 +27,8 @@ from cli.stack.servers import ports, postgres_directory
 from cli.stack.servers.binaries import find_postgres, find_valkey
 from cli.stack.servers.postgres import PostgresServer
 from cli.stack.servers.valkey import ValkeyServer
-from cli.stack.supervisor import CommandError, StopRequested, Supervisor
+from cli.stack.stack_record import StackRecord
+from cli.stack.supervision.supervisor import CommandError, StopRequested, Supervisor
 from http_server.listening import listen
 from pipeline.settings.sections import RedisSettings, Settings
 

@@ -11,7 +11,7 @@ from cli.stack.data_directory import DataDir
 from cli.stack.processes.strays import StrayProcess
 from cli.stack.run_state import RunState
 from cli.stack.selection import NoStackError, choose_own_stack
-from cli.stack.supervisor import RESTART_SIGNAL
+from cli.stack.supervision.supervisor import RESTART_SIGNAL
 
 PROGRESS_INTERVAL = 5.0
 """Seconds between two lines about the wait."""

@@ -18,8 +18,8 @@ from cli.stack.demo_keys import Prepared
 from cli.stack.front_end_health import health_lines, settled_health
 from cli.stack.identity.claim import require_adopted
 from cli.stack.processes.child_process import SAFE_PATH, ChildProcess, open_log, read_tail
-from cli.stack.recovery.free_space import require_free_space
-from cli.stack.recovery.open_files import raise_file_limit
+from cli.stack.requirements.free_space import require_free_space
+from cli.stack.requirements.open_files import raise_file_limit
 from cli.stack.run_state import RunState
 from cli.stack.servers.ports import web_address
 

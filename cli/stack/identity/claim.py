@@ -13,13 +13,13 @@ from shlex import quote
 from cli.errors import StackError
 from cli.exit_status import ExitStatus
 from cli.stack.data_directory import DataDir
-from cli.stack.identity.directory_identity import DirectoryIdentity
+from cli.stack.files.directory_identity import DirectoryIdentity
 from cli.stack.identity.origin import Origin, Provenance, find_provenance
-from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.processes.strays import find_by_path
-from cli.stack.recovery.passwords import load_record
+from cli.stack.recovery.lost_record import load_record
 from cli.stack.run_state import RunState
 from cli.stack.servers import postgres_directory
+from cli.stack.stack_record import StackRecord
 
 POSTMASTER_FILE = "postmaster.pid"
 """File of a running PostgreSQL in its data directory; also left after a crash."""

@@ -23,8 +23,8 @@ from enum import Enum
 from pathlib import Path
 
 from cli.stack.data_directory import DataDir
-from cli.stack.identity.directory_identity import DirectoryIdentity
-from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.files.directory_identity import DirectoryIdentity
+from cli.stack.stack_record import StackRecord
 
 
 class Origin(Enum):

@@ -15,7 +15,7 @@ from typing import IO, Protocol
 import psutil
 
 from cli.errors import StackError
-from cli.stack.servers.system_account import SystemAccount
+from cli.stack.processes.system_account import SystemAccount
 
 Pause = Callable[[float], None]
 """Waits for a number of seconds. An exception that it raises ends the wait."""

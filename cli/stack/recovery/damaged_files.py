@@ -6,14 +6,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from cli.stack.data_directory import DataDir
-from cli.stack.recovery.set_aside import set_aside
+from cli.stack.files.set_aside import set_aside
 
 
 def repair_files(data: DataDir, report: Callable[[str], None]) -> None:
     """Delete partial files, and set aside directories and damaged files with a name of a stack.
 
     Each start writes these files again. ``stack.json`` is repaired by
-    `cli.stack.recovery.passwords`.
+    `cli.stack.recovery.lost_record`.
 
     Args:
         data: a data directory on which no stack runs, locked by this process.

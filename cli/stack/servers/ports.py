@@ -5,7 +5,7 @@ import socket
 from contextlib import suppress
 
 from cli.errors import StackError
-from cli.stack.servers.port_holder import describe_holder
+from cli.stack.running.port_holder import describe_holder
 
 LOOPBACK = "127.0.0.1"
 

@@ -10,7 +10,6 @@ import psutil
 import psycopg2
 import psycopg2.extensions
 
-from cli.stack.identity.password_mark import has_password, write_mark
 from cli.stack.processes.child_process import ChildProcess, LogPipe, ProcessError, spawn
 from cli.stack.processes.stopping import Escalation, stop_process
 from cli.stack.processes.strays import StrayProcess, find_by_path
@@ -20,6 +19,7 @@ from cli.stack.servers.embedded_server import Report, report_nothing
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres_directory import PostgresDirectory, executable_programs
 from cli.stack.servers.postgres_hba import INITIAL_METHOD, require_passwords
+from cli.stack.servers.postgres_password_mark import has_password, write_mark
 
 SUPERUSER = "postgres"
 USER = "acoustid"

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.errors import StackError
-from cli.stack.servers.system_account import SystemAccount, server_account
+from cli.stack.processes.system_account import SystemAccount, server_account
 
 SYSTEM_HOME = Path("/var/lib/acoustid")
 PATH_FILE = "postgres.place"

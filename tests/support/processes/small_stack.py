@@ -20,7 +20,7 @@ from cli.stack.run_state import RunState, stop_strays
 from cli.stack.servers.binaries import find_valkey
 from cli.stack.servers.ports import free_port
 from cli.stack.servers.valkey import ValkeyServer
-from cli.stack.supervisor import StopRequested, Supervisor
+from cli.stack.supervision.supervisor import StopRequested, Supervisor
 from pipeline.settings.load import load_settings
 
 PASSWORD = "test-password"

@@ -14,7 +14,7 @@ from signal import Signals
 
 from cli.stack.processes.child_process import ChildProcess, Pause, ProcessError
 from cli.stack.processes.stopping import WITHOUT_DRAINING, stop_processes
-from cli.stack.processes.supervised_process import RoleStarter, SupervisedProcess
+from cli.stack.supervision.supervised_process import RoleStarter, SupervisedProcess
 
 READY_TIMEOUT = 600.0
 """Seconds within which the new process must be ready; on a busy machine it takes minutes."""

@@ -21,15 +21,15 @@ from cli.stack.data_directory import DataDir
 from cli.stack.logs.log_pipes import LogPipes
 from cli.stack.processes import forking
 from cli.stack.processes.child_process import ProcessError, describe_exit, read_tail, spawn
-from cli.stack.processes.command_progress import CommandProgress
 from cli.stack.processes.stopping import WITHOUT_DRAINING, StopOrder, stop_processes
 from cli.stack.processes.strays import ProcessIdentity
-from cli.stack.processes.supervised_process import RoleStarter, SupervisedProcess
 from cli.stack.roles import Role
-from cli.stack.rolling_restart import RollingRestart
 from cli.stack.run_state import RunState
 from cli.stack.servers.embedded_server import EmbeddedServer, start_server
 from cli.stack.servers.ports import LOOPBACK, answers
+from cli.stack.supervision.command_progress import CommandProgress
+from cli.stack.supervision.rolling_restart import RollingRestart
+from cli.stack.supervision.supervised_process import RoleStarter, SupervisedProcess
 from pipeline.settings.sections import LoggingSettings
 
 MAX_EXITS_AT_START = 3

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.stack.processes import command_progress
 from cli.stack.processes.child_process import LogPipe
-from cli.stack.processes.command_progress import CommandProgress
+from cli.stack.supervision import command_progress
+from cli.stack.supervision.command_progress import CommandProgress
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """Makes a lost or damaged ``stack.json`` again.
 
 The effective ``acoustid.conf`` contains the same passwords. A password that it does not contain is
-replaced. PostgreSQL gets a new password when it starts (`cli.stack.identity.password_mark`).
+replaced. PostgreSQL gets a new password when it starts, see
+`cli.stack.servers.postgres_password_mark`.
 """
 
 import configparser
@@ -11,11 +12,11 @@ from dataclasses import replace
 from typing import Final
 
 from cli.stack.data_directory import DataDir
-from cli.stack.ports_and_passwords import StackRecord
-from cli.stack.recovery.set_aside import set_aside
+from cli.stack.files.set_aside import set_aside
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER
 from cli.stack.servers.postgres_directory import PATH_FILE
+from cli.stack.stack_record import StackRecord
 
 _DATABASES: Final = ("database", "database_fingerprint", "database_ingest", "database_musicbrainz")
 _SECRETS: Final = ("postgres_password", "valkey_password", "cluster_secret", "flower_password")
