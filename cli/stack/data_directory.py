@@ -3,16 +3,15 @@
 import fcntl
 import os
 import shlex
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from cli.errors import StackError
-from cli.stack.processes.child_process import wait_until
+from cli.stack.processes.waiting import wait_until
 from cli.stack.requirements.usable_path import usable_path
 
 DEFAULT = Path(".acoustid")
@@ -176,18 +175,3 @@ def option(function: click.decorators.FC) -> click.decorators.FC:
         show_default=True,
         help="Directory of the stack: databases, index, logs, secrets.",
     )(function)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file atomically; only its owner can read it."""
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(partial).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(partial).unlink()
-        raise

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.errors import StackError
-from cli.stack.data_directory import DataDir, write_private
+from cli.stack.data_directory import DataDir
+from cli.stack.files.private_file import write_private
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER
 from cli.stack.stack_record import StackRecord

@@ -23,6 +23,7 @@ from cli.stack.processes.child_process import SAFE_PATH
 from cli.stack.recovery.damaged_files import repair_files
 from cli.stack.roles import Layout, Role, roles
 from cli.stack.run_state import RunState, stop_strays
+from cli.stack.running.port_holder import require_port
 from cli.stack.servers import ports, postgres_directory
 from cli.stack.servers.binaries import find_postgres, find_valkey
 from cli.stack.servers.postgres import PostgresServer
@@ -96,7 +97,7 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
             report(f"{variable} holds for this start only: acoustid.conf cannot contain the value")
         if options.log is not None:
             report = rotating(report, options.log, user.settings.logging)
-        port = ports.require(options.port, options.host, "--port")
+        port = require_port(options.port, options.host, "--port")
         options = replace(options, port=port, flower_port=_flower_port(options, user))
         supervisor = Supervisor(data, report, user.settings.logging)
         try:
@@ -120,7 +121,7 @@ def _flower_port(options: UpOptions, user: UserConfig) -> int:
             f"the API and Flower cannot both use port {port}: choose another with --port or "
             "--flower-port"
         )
-    return ports.require(port, flower.address, "--flower-port") if port else 0
+    return require_port(port, flower.address, "--flower-port") if port else 0
 
 
 def _start(supervisor: Supervisor, options: UpOptions, user: UserConfig, report: Report) -> None:

@@ -7,9 +7,9 @@ from typing import Final
 
 import psutil
 
-from cli.stack.processes.child_process import wait_until
 from cli.stack.processes.stopping import Escalation, stop_processes
 from cli.stack.processes.strays import StrayProcess
+from cli.stack.processes.waiting import wait_until
 
 PID_FILE: Final = "postmaster.pid"
 

@@ -12,8 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from signal import Signals
 
-from cli.stack.processes.child_process import ChildProcess, Pause, ProcessError
+from cli.stack.processes.child_process import ChildProcess, ProcessError
 from cli.stack.processes.stopping import WITHOUT_DRAINING, stop_processes
+from cli.stack.processes.waiting import Pause
 from cli.stack.supervision.supervised_process import RoleStarter, SupervisedProcess
 
 READY_TIMEOUT = 600.0

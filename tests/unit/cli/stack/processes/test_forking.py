@@ -18,8 +18,9 @@ pytestmark = pytest.mark.skipif(not forking.IS_SUPPORTED, reason="processes fork
 PARENT = """
 import json, os, signal, sys
 from pathlib import Path
-from cli.stack.processes.child_process import LogPipe, wait_until
+from cli.stack.processes.child_process import LogPipe
 from cli.stack.processes.forking import fork
+from cli.stack.processes.waiting import wait_until
 
 sys.path.insert(0, {folder!r})
 lock = os.open({folder!r}, os.O_RDONLY)

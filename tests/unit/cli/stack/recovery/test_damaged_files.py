@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.stack.data_directory import DataDir, write_private
+from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Demo, Prepared, replace_demo_user
+from cli.stack.files.private_file import write_private
 from cli.stack.files.set_aside import set_aside
 from cli.stack.recovery.damaged_files import repair_files
 from cli.stack.recovery.lost_record import load_record
