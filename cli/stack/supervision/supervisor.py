@@ -21,6 +21,7 @@ from cli.stack.data_directory import DataDir
 from cli.stack.logs.log_pipes import LogPipes
 from cli.stack.processes import forking
 from cli.stack.processes.child_process import ProcessError, describe_exit, read_tail, spawn
+from cli.stack.processes.programs import find_program
 from cli.stack.processes.stopping import WITHOUT_DRAINING, StopOrder, stop_processes
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.roles import Role
@@ -177,7 +178,8 @@ class Supervisor:
         log = self._logs.pipe(name)
         progress = CommandProgress(name, log, self._report)
         if forks and forking.IS_SUPPORTED:
-            child = forking.fork(command, title=f"acoustid: {name}", log=log, env=environ)
+            program = find_program(command)
+            child = forking.fork(program, title=f"acoustid: {name}", log=log, env=environ)
         else:
             child = spawn(command, log=log, env=environ)
         try:
