@@ -78,6 +78,11 @@ class DataDir:
         return self.root / "fingerprints"
 
     @property
+    def machine_code(self) -> Path:
+        """The machine code of the loops, if no other folder can be written to."""
+        return self.root / "machine-code"
+
+    @property
     def valkey(self) -> Path:
         """The data of Valkey."""
         return self.root / "valkey"
