@@ -43,6 +43,10 @@ class RollingRestart:
         """Set the process that a restart replaces, and the object that starts it."""
         self._process, self._starter = process, starter
 
+    def request(self) -> None:
+        """Request a restart."""
+        self.requested += 1
+
     def is_due(self) -> bool:
         """Return whether a requested restart has not been run."""
         return self.completed < self.requested and self._process is not None
