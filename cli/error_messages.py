@@ -17,7 +17,7 @@ import click
 
 from cli.errors import Interrupted, StackError
 
-OPTION: Final = "--traceback"
+TRACEBACK_OPTION: Final = "--traceback"
 """The option of `acoustid` that prints the traceback of an error."""
 
 VARIABLE: Final = "ACOUSTID_TRACEBACK"
@@ -198,7 +198,7 @@ def _unexpected(error: BaseException) -> str:
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
     return (
         f"unexpected {name}{_place(error.__traceback__)}: this is a defect of this program. "
-        f"`acoustid {OPTION} COMMAND ...` or {VARIABLE}=1 shows the traceback"
+        f"`acoustid {TRACEBACK_OPTION} COMMAND ...` or {VARIABLE}=1 shows the traceback"
     )
 
 

@@ -17,7 +17,7 @@ from click.shell_completion import CompletionItem
 
 from cli.argument_checks import CheckedGroup, short_help
 from cli.command_help import COMMAND_HELP, SUBCOMMAND_HELP
-from cli.error_messages import OPTION, VARIABLE, explained_errors
+from cli.error_messages import TRACEBACK_OPTION, VARIABLE, explained_errors
 from cli.terminal import prepare_output
 
 SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
@@ -94,6 +94,7 @@ class LazyGroup(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the names of commands and options that start with a text; import no command."""
+        # `click.Group.shell_complete` would import each command to find out whether it is hidden.
         options = click.Command.shell_complete(self, ctx, incomplete)
         names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
         return [CompletionItem(name) for name in names if name not in HIDDEN] + options
@@ -161,7 +162,9 @@ def _listed(name: str) -> click.Command:
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="acoustid-pipeline")
-@click.option(OPTION, is_flag=True, envvar=VARIABLE, help="Print the traceback of an error too.")
+@click.option(
+    TRACEBACK_OPTION, is_flag=True, envvar=VARIABLE, help="Print the traceback of an error too."
+)
 def main(*, traceback: bool) -> None:
     """Run and use your own AcoustID server."""
     del traceback  # `LazyGroup.invoke` reads it

@@ -18,8 +18,9 @@ from bench.catalogue.load import load
 from bench.stack.checkouts import Checkout, clean_environment
 from bench.stack.processes import read_run_file
 from cli.errors import StackError
-from cli.stack.data_directory import DataDir, write_private
+from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import read_settings
+from cli.stack.files.private_file import write_private
 from cli.stack.processes.child_process import ChildProcess, read_tail, spawn
 from cli.stack.processes.stopping import Escalation, stop_process
 from cli.stack.servers import postgres_directory

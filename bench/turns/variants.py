@@ -25,8 +25,9 @@ from bench.stack.launch import (
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import read_settings
-from cli.stack.processes.child_process import read_tail, spawn, wait_until
+from cli.stack.processes.child_process import read_tail, spawn
 from cli.stack.processes.stopping import Escalation, stop_process
+from cli.stack.processes.waiting import wait_until
 
 THIS: Final = "this"
 OTHER: Final = "other"

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from cli.errors import StackError
-from cli.stack.data_directory import write_private
+from cli.stack.files.private_file import write_private
 from pipeline.catalog.app.keys.demo_application import DEMO_API_KEY
 
 FOLDER: Final = Path(__file__).parent

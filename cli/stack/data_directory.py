@@ -3,17 +3,16 @@
 import fcntl
 import os
 import shlex
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from cli.errors import StackError
-from cli.stack.processes.child_process import wait_until
-from cli.stack.recovery.usable_path import usable_path
+from cli.stack.processes.waiting import wait_until
+from cli.stack.requirements.usable_path import usable_path
 
 DEFAULT = Path(".acoustid")
 CONFIG_VARIABLE = "ACOUSTID_CONFIG"
@@ -80,6 +79,11 @@ class DataDir:
     def store(self) -> Path:
         """The fingerprint store."""
         return self.root / "fingerprints"
+
+    @property
+    def machine_code(self) -> Path:
+        """The machine code of the loops, if no other folder can be written to."""
+        return self.root / "machine-code"
 
     @property
     def valkey(self) -> Path:
@@ -179,18 +183,3 @@ def option(function: click.decorators.FC) -> click.decorators.FC:
         show_default=True,
         help="Directory of the stack: databases, index, logs, secrets.",
     )(function)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file atomically; only its owner can read it."""
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(partial).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(partial).unlink()
-        raise

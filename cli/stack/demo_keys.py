@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from cli.stack.data_directory import write_private
+from cli.stack.files.private_file import write_private
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ Redis, the stack uses that server. Otherwise it uses an embedded server and adds
 password.
 """
 
-import configparser
 import io
 import os
 from collections.abc import Mapping
@@ -15,10 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.errors import StackError
-from cli.stack.data_directory import DataDir, write_private
-from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.data_directory import DataDir
+from cli.stack.files.private_file import write_private
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER
+from cli.stack.stack_record import StackRecord
+from pipeline.settings.ini_file import ini_parser, read_ini
 from pipeline.settings.load import ConfigError, configuration_file, load_settings
 from pipeline.settings.option_names import FILE, Option, resolve_option, resolve_variable, sections
 from pipeline.settings.paths import WORKING_DIRECTORY, absolute_text, full_path
@@ -216,10 +217,9 @@ def _read_sections(path: Path | None) -> Sections:
 
     The effective file is in another folder.
     """
-    parser = configparser.ConfigParser(interpolation=None, default_section="\0")
     if path is None:
         return {}
-    parser.read(path, encoding="utf-8")
+    parser = read_ini(path)
     return {
         section: {
             name: _absolute(section, name, text, path.parent)
@@ -235,7 +235,7 @@ def _absolute(section: str, name: str, text: str, folder: Path) -> str:
 
 
 def _format(sections: Sections) -> str:
-    parser = configparser.ConfigParser(interpolation=None, default_section="\0")
+    parser = ini_parser()
     parser.read_dict(sections)
     text = io.StringIO()
     text.write("# Written by `acoustid up` at each start; changes are lost. Set ACOUSTID_CONFIG\n")

@@ -4,7 +4,8 @@ import http.client
 import json
 import time
 from collections.abc import Mapping
-from typing import IO, Any, Final
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -22,7 +23,24 @@ LOOKUPS: Final = "/_health_ro"
 
 POLL_INTERVAL: Final = 0.5  # seconds
 
+QUOTED: Final = 4000
+"""Bytes of a reply without faults that a text quotes."""
+
 Health = dict[str, Any]
+
+
+class Reply(NamedTuple):
+    """The reply of a front end to a health check.
+
+    Attributes:
+        health: its object; None without one.
+        problem: the faults as a text; empty if the check succeeded.
+        has_replied: whether the front end has replied. It may still be starting.
+    """
+
+    health: Health | None
+    problem: str
+    has_replied: bool
 
 
 def read_health(state: RunState | None, path: str = ALL) -> Health | None:
@@ -30,11 +48,29 @@ def read_health(state: RunState | None, path: str = ALL) -> Health | None:
     found = state.find("api") if state else None
     if found is None or not found.port:
         return None
+    return ask(f"{web_address(found.host, found.port)}{path}").health
+
+
+def ask(url: str, timeout: float = TIMEOUT) -> Reply:
+    """Return the reply to a health check, or why there is none.
+
+    Args:
+        url: the address of the check.
+        timeout: seconds to wait for the reply.
+    """
     try:
-        with _open(f"{web_address(found.host, found.port)}{path}") as reply:
-            return dict(json.load(reply))
-    except (OSError, http.client.HTTPException, ValueError):
-        return None
+        status, body = _get(url, timeout)
+    except (OSError, http.client.HTTPException) as error:
+        return Reply(None, f"no reply ({error})", has_replied=False)
+    try:
+        health: Health | None = dict(json.loads(body))
+    except (ValueError, TypeError):
+        health = None
+    if status == HTTPStatus.OK and health is not None:
+        return Reply(health, "", has_replied=True)
+    faults = "; ".join(_faults(health or {}))
+    text = faults or f"{status} {body[:QUOTED].decode(errors='replace')}"
+    return Reply(health, text, has_replied=True)
 
 
 def settled_health(state: RunState | None, seconds: float | None = None) -> Health | None:
@@ -67,9 +103,11 @@ def _faults(found: Mapping[str, Any]) -> list[str]:
     return [str(line) for line in found.get("faults", ())]
 
 
-def _open(url: str) -> IO[bytes]:
+def _get(url: str, timeout: float) -> tuple[int, bytes]:
+    """Return the status and the body of a reply."""
     try:
-        answer: IO[bytes] = urlopen(url, timeout=TIMEOUT)  # noqa: S310 - the address of the API
+        with urlopen(url, timeout=timeout) as answer:  # noqa: S310 - the address of the API
+            return answer.status, answer.read()
     except HTTPError as error:  # such as 503, also with a body
-        return error
-    return answer
+        with error:
+            return error.code, error.read()

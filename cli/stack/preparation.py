@@ -6,7 +6,7 @@ from contextlib import suppress
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Demo, Prepared
-from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.stack_record import StackRecord
 from pipeline.catalog.app.keys.demo_application import ensure_demo
 from pipeline.catalog.migrate import create_missing, upgrade_all
 from pipeline.catalog.schema_version import NewerSchemaError

@@ -8,8 +8,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from cli.stack.data_directory import DataDir, write_private
-from cli.stack.identity.directory_identity import DirectoryIdentity
+from cli.stack.data_directory import DataDir
+from cli.stack.files.directory_identity import DirectoryIdentity
+from cli.stack.files.private_file import write_private
 from cli.stack.processes.stopping import TERM_THEN_KILL, WITHOUT_DRAINING, StopOrder, stop_processes
 from cli.stack.processes.strays import ProcessIdentity, StrayProcess
 

@@ -20,12 +20,16 @@ from cli.exit_status import ExitStatus
 from cli.stack.data_directory import CONFIG_VARIABLE, DataDir
 from cli.stack.identity.claim import require_started_here
 from cli.stack.run_state import RunState
+from cli.stack.servers.ports import web_address
 
 if TYPE_CHECKING:
     from pipeline.settings.sections import Settings
 
-OPTION: Final = "data_dir"
+DATA_DIR_PARAMETER: Final = "data_dir"
 """The parameter of `cli.stack.data_directory.option`."""
+
+NO_OWN_STACK: Final = "the settings are of no stack of `acoustid up`: give --data-dir"
+"""The error if a command needs the processes or files of a stack."""
 
 
 class NoStackError(StackError):
@@ -66,7 +70,7 @@ class ChosenStack:
             NoStackError: `acoustid up` did not start it.
         """
         if self.data is None:
-            raise NoStackError("the settings are of no stack of `acoustid up`: give --data-dir")
+            raise NoStackError(NO_OWN_STACK)
         return self.data
 
     def running(self) -> RunState:
@@ -76,9 +80,7 @@ class ChosenStack:
             NoStackError: it does not run, or `acoustid up` did not start it.
         """
         if self.data is None:
-            raise NoStackError(
-                f"{CONFIG_VARIABLE} names no stack of `acoustid up`: give --data-dir"
-            )
+            raise NoStackError(NO_OWN_STACK)
         state = RunState.load(self.data) if self.data.is_locked() else None
         if state is None:
             raise NoStackError(
@@ -86,6 +88,26 @@ class ChosenStack:
                 f"start it with `acoustid up --data-dir {shlex.quote(str(self.data.root))}`"
             )
         return state
+
+    def front_end(self) -> str:
+        """Return the address of its front end.
+
+        Raises:
+            NoStackError: the stack does not run, or has not started its front end yet.
+        """
+        return front_end_address(self.running())
+
+
+def front_end_address(state: RunState) -> str:
+    """Return the address of the front end of a running stack.
+
+    Raises:
+        NoStackError: it is not started yet.
+    """
+    found = state.find("api")
+    if found is None or found.port is None:
+        raise NoStackError("the stack has not started the API yet: see `acoustid status`")
+    return web_address(found.host, found.port)
 
 
 def choose_stack(data_dir: Path, environ: Mapping[str, str] = os.environ) -> ChosenStack:
@@ -98,7 +120,7 @@ def choose_stack(data_dir: Path, environ: Mapping[str, str] = os.environ) -> Cho
     Raises:
         NoStackError: there is none.
     """
-    source = click.get_current_context().get_parameter_source(OPTION)
+    source = click.get_current_context().get_parameter_source(DATA_DIR_PARAMETER)
     is_given = source is ParameterSource.COMMANDLINE
     data = DataDir.at(data_dir)
     named = environ.get(CONFIG_VARIABLE)
@@ -150,7 +172,7 @@ def _read_settings(config: Path | None, environ: Mapping[str, str]) -> "Settings
 
 def _others() -> str:
     """Return a text that names the stacks of this user elsewhere; empty if there are none."""
-    from cli.stack.processes.running_stacks import (  # noqa: PLC0415 - psutil is slow to import
+    from cli.stack.running.running_stacks import (  # noqa: PLC0415 - psutil is slow to import
         find_running_stacks,
     )
 

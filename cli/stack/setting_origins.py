@@ -14,7 +14,7 @@ _IN_FILE: Final = re.compile(r"(?P<path>.+): \[(?P<section>[^]]+)\] (?P<name>\S+
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SettingOrigin:
     """The origin of a value.
 
     Attributes:
@@ -45,18 +45,18 @@ class Origins:
         self._effective = effective
         self._lines: dict[str, dict[tuple[str, str], int]] = {}
 
-    def find(self, source: str | None) -> Origin:
+    def find(self, source: str | None) -> SettingOrigin:
         """Return the origin that a text of `Settings.sources` names; None means the default."""
         if source is None:
-            return Origin()
+            return SettingOrigin()
         found = _IN_FILE.fullmatch(source)
         if found is None:
-            return Origin(ENVIRONMENT, source)
+            return SettingOrigin(ENVIRONMENT, source)
         path = found["path"]
         if path not in self._lines:
             self._lines[path] = option_lines(Path(path))
         line = self._lines[path].get((found["section"], found["name"]))
-        return Origin(STACK if Path(path) == self._effective else FILE, path, line)
+        return SettingOrigin(STACK if Path(path) == self._effective else FILE, path, line)
 
 
 def option_lines(path: Path) -> dict[tuple[str, str], int]:

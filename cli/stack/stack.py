@@ -1,5 +1,6 @@
 """Starts servers, databases and processes of a stack, and runs it until it is stopped."""
 
+import os
 import socket
 import sys
 import time
@@ -17,17 +18,20 @@ from cli.stack.effective_settings import (
 from cli.stack.front_end_health import lookup_faults
 from cli.stack.identity.claim import claim_directory, require_own_configuration
 from cli.stack.logs.own_output import rotating
-from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.processes import forking, preloading
 from cli.stack.processes.child_process import SAFE_PATH
 from cli.stack.recovery.damaged_files import repair_files
+from cli.stack.requirements.code_folder import VARIABLE as CODE_FOLDER
+from cli.stack.requirements.code_folder import needs_code_folder
 from cli.stack.roles import Layout, Role, roles
 from cli.stack.run_state import RunState, stop_strays
+from cli.stack.running.port_holder import require_port
 from cli.stack.servers import ports, postgres_directory
 from cli.stack.servers.binaries import find_postgres, find_valkey
 from cli.stack.servers.postgres import PostgresServer
 from cli.stack.servers.valkey import ValkeyServer
-from cli.stack.supervisor import CommandError, StopRequested, Supervisor
+from cli.stack.stack_record import StackRecord
+from cli.stack.supervision.supervisor import CommandError, StopRequested, Supervisor
 from http_server.listening import listen
 from pipeline.settings.sections import RedisSettings, Settings
 
@@ -87,6 +91,7 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
     data.create()
     with data.lock():
         repair_files(data, report)
+        _choose_code_folder(data, report)
         user = UserConfig.read(effective=data.config)
         require_own_configuration(user.path)
         claim_directory(data, report, adopt=options.adopt)
@@ -95,7 +100,7 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
             report(f"{variable} holds for this start only: acoustid.conf cannot contain the value")
         if options.log is not None:
             report = rotating(report, options.log, user.settings.logging)
-        port = ports.require(options.port, options.host, "--port")
+        port = require_port(options.port, options.host, "--port")
         options = replace(options, port=port, flower_port=_flower_port(options, user))
         supervisor = Supervisor(data, report, user.settings.logging)
         try:
@@ -110,6 +115,16 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
             report("stopped")
 
 
+def _choose_code_folder(data: DataDir, report: Report) -> None:
+    """Set the folder for machine code in the environment of this process, if Numba finds none."""
+    if needs_code_folder():
+        os.environ[CODE_FOLDER] = str(data.machine_code)
+        report(
+            f"the compiled loops are kept in {data.machine_code}: neither the folder of the package"
+            " nor the user's cache directory can be written to"
+        )
+
+
 def _flower_port(options: UpOptions, user: UserConfig) -> int:
     """Return the port of Flower, which is free; 0 for no Flower."""
     flower = user.settings.flower
@@ -119,7 +134,7 @@ def _flower_port(options: UpOptions, user: UserConfig) -> int:
             f"the API and Flower cannot both use port {port}: choose another with --port or "
             "--flower-port"
         )
-    return ports.require(port, flower.address, "--flower-port") if port else 0
+    return require_port(port, flower.address, "--flower-port") if port else 0
 
 
 def _start(supervisor: Supervisor, options: UpOptions, user: UserConfig, report: Report) -> None:

@@ -41,6 +41,18 @@ def is_compiled() -> bool:
     return all(cache.has_code() for cache in _caches)
 
 
+def can_keep_code() -> bool:
+    """Return whether Numba finds a folder for machine code: it tries to write to each.
+
+    These are ``NUMBA_CACHE_DIR``, the folder of the source and the user's cache directory.
+    """
+    try:
+        FunctionCache(is_compiled)
+    except RuntimeError:
+        return False
+    return True
+
+
 def compiled(function: Function) -> Function:
     """Compile `function` when it is first called; for arrays and numbers only."""
     return _compiled(function, inline=False)

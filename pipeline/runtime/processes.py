@@ -39,6 +39,13 @@ class PerProcess(Generic[T]):
                 self._made[pid] = self._make()
 
 
+def usable_cpus() -> int:
+    """Return the number of CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def stay_on_one_core() -> None:
     """Run the threads that this thread starts on one of the cores that it may use.
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pipeline.settings.ini_file import ini_parser, read_ini
 from pipeline.settings.option_names import (
     PREFIX,
     READ_ONLY,
@@ -124,19 +125,15 @@ def _read_file(path: Path | None, problems: list[str]) -> Layer:
 
 
 def _parse(path: Path, problems: list[str]) -> configparser.ConfigParser:
-    parser = configparser.ConfigParser(interpolation=None, default_section="\0")
     try:
-        with path.open(encoding="utf-8") as lines:
-            parser.read_file(lines)
+        return read_ini(path)
     except OSError as error:
         problems.append(f"{path}: cannot be read: {error.strerror}")
     except UnicodeDecodeError:
         problems.append(f"{path}: is not UTF-8 text")
-        parser.clear()
     except configparser.Error as error:
         problems += [f"{path}: {fault}" for fault in _faults(error)]
-        parser.clear()
-    return parser
+    return ini_parser()
 
 
 def _faults(error: configparser.Error) -> list[str]:

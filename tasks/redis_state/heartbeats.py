@@ -1,7 +1,8 @@
 """Heartbeats of workers: a sorted set in Redis with the name of each worker and a time.
 
 With each heartbeat a worker stores a report: its queues, and the conditions of its index and its
-fingerprint store. The report expires with the heartbeat. Beat stores a key that expires.
+fingerprint store. The report expires with the heartbeat. Beat stores a key that expires. A worker
+that ends leaves its heartbeat: a restart within `ALIVE_SECONDS` is no fault.
 """
 
 import json
@@ -16,8 +17,8 @@ from pipeline.lookups.condition import Condition
 
 ALIVE_SECONDS: Final = 15.0  # a worker sends a heartbeat every 2 s
 
-_KEY: Final = "worker:heartbeats"
-_REPORT: Final = "worker:report:"
+KEY: Final = "worker:heartbeats"
+REPORT: Final = "worker:report:"
 _CONDITIONS: Final = frozenset(Condition)
 _BEAT: Final = "beat:published"
 
@@ -65,10 +66,10 @@ def store(connection: redis.Redis, report: WorkerReport) -> None:
     """Store a heartbeat of a worker and delete heartbeats that are too old."""
     now = time.time()
     with connection.pipeline(transaction=False) as pipe:
-        pipe.set(_REPORT + report.node, json.dumps(asdict(report)), ex=int(ALIVE_SECONDS))
-        pipe.zadd(_KEY, {report.node: now})
-        pipe.zremrangebyscore(_KEY, "-inf", now - ALIVE_SECONDS)
-        pipe.expire(_KEY, int(ALIVE_SECONDS))
+        pipe.set(REPORT + report.node, json.dumps(asdict(report)), ex=int(ALIVE_SECONDS))
+        pipe.zadd(KEY, {report.node: now})
+        pipe.zremrangebyscore(KEY, "-inf", now - ALIVE_SECONDS)
+        pipe.expire(KEY, int(ALIVE_SECONDS))
         pipe.execute()
 
 
@@ -79,7 +80,7 @@ def alive(connection: redis.Redis) -> list[str]:
 
 def alive_since(connection: redis.Redis, since: float) -> list[str]:
     """Return the names of workers with a heartbeat after a time, in seconds since the epoch."""
-    found = connection.zrangebyscore(_KEY, since, "+inf")
+    found = connection.zrangebyscore(KEY, since, "+inf")
     return [node.decode() for node in cast("list[bytes]", found)]
 
 
@@ -91,7 +92,7 @@ def reports(connection: redis.Redis) -> list[WorkerReport]:
 def processes(connection: redis.Redis) -> Processes:
     """Return the state of the workers and of beat."""
     with connection.pipeline(transaction=False) as pipe:
-        pipe.zrangebyscore(_KEY, time.time() - ALIVE_SECONDS, "+inf", withscores=True)
+        pipe.zrangebyscore(KEY, time.time() - ALIVE_SECONDS, "+inf", withscores=True)
         pipe.exists(_BEAT)
         pipe.time()
         beats, beat, (seconds, microseconds) = pipe.execute()
@@ -113,16 +114,10 @@ def store_beat(connection: redis.Redis) -> None:
     connection.set(_BEAT, int(time.time()), ex=int(ALIVE_SECONDS))
 
 
-def forget(connection: redis.Redis, node: str) -> None:
-    """Delete the heartbeat of a worker that has ended."""
-    connection.zrem(_KEY, node)
-    connection.delete(_REPORT + node)
-
-
 def _reports(connection: redis.Redis, nodes: Sequence[str]) -> list[WorkerReport]:
     if not nodes:
         return []
-    found = cast("list[bytes | None]", connection.mget([_REPORT + node for node in nodes]))
+    found = cast("list[bytes | None]", connection.mget([REPORT + node for node in nodes]))
     return [_report(text) for text in found if text is not None]
 
 

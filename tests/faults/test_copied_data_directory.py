@@ -15,10 +15,10 @@ import requests
 
 from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Prepared
-from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.run_state import RunState
 from cli.stack.selection import ChosenStack
 from cli.stack.servers import postgres_directory
+from cli.stack.stack_record import StackRecord
 from cli.status.collect import collect
 from cli.status.servers import STATES
 from pipeline.fingerprint.codec import encode

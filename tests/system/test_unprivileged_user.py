@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from cli.stack.data_directory import DataDir
-from cli.stack.servers.system_account import SystemAccount
+from cli.stack.processes.system_account import SystemAccount
 from tests.support.processes.servers import temporary_folder
 from tests.support.processes.whole_stack import WholeStack, running_stack
 from tests.system.packages import needs_root

@@ -16,7 +16,7 @@ import pytest
 from psycopg2 import sql
 
 from cli.stack.data_directory import DataDir
-from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.stack_record import StackRecord
 from pipeline.fingerprint.codec import decode, encode
 from pipeline.fingerprint.compare import compare2_within
 from tasks.lookup import STAGES

@@ -7,7 +7,8 @@ import click
 
 from cli.argument_checks import CheckedCommand
 from cli.errors import StackError
-from cli.stack.servers.ports import require, web_address
+from cli.stack.running.port_holder import require_port
+from cli.stack.servers.ports import web_address
 from index_server.errors import InvalidIndexNameError
 from index_server.registry import check_name
 from index_server.server import DirectoryInUseError, IndexServerOptions, exclusive
@@ -89,9 +90,9 @@ def serve(  # noqa: PLR0913 - one argument per option
             options = IndexServerOptions(
                 directory=directory,
                 host=host,
-                port=require(port, host, "--port"),
+                port=require_port(port, host, "--port"),
                 line_protocol_port=line_protocol_port
-                and require(line_protocol_port, host, "--legacy-port"),
+                and require_port(line_protocol_port, host, "--legacy-port"),
                 line_protocol_index=line_protocol_index,
                 load_concurrency=load_concurrency,
                 logging=LoggingSettings.model_validate({"level": log_level}),

@@ -20,8 +20,7 @@ from cli.errors import StackError
 from cli.printable import printable
 from cli.stack import data_directory
 from cli.stack.demo_keys import Demo, Prepared
-from cli.stack.selection import ChosenStack, NoStackError, choose_own_stack
-from cli.stack.servers.ports import web_address
+from cli.stack.selection import ChosenStack, choose_own_stack
 
 PATIENCE: Final[Mapping[int, float]] = {429: 300.0, 503: 30.0}
 """Seconds for which a request is repeated, by the status of its replies."""
@@ -145,7 +144,7 @@ def connect(
             raise StackError(NO_KEY)
         return Client(server, application, user)
     stack = choose_own_stack(data_dir)
-    address = _web_service(stack)
+    address = stack.front_end()
     demo = _demo_keys(stack) if application is None or user is None else None
     key = application or (demo.client if demo else None)
     if key is None:
@@ -157,14 +156,6 @@ def place_of(client: Client, server: str | None, data_dir: Path) -> str:
     """Return a name of the server that stays the same if its stack gets another port."""
     data = None if server is not None else choose_own_stack(data_dir).data
     return str(data.root) if data else client.server
-
-
-def _web_service(stack: ChosenStack) -> str:
-    """Return the address of the front end of a stack."""
-    found = stack.running().find("api")
-    if found is None or found.port is None:
-        raise NoStackError("the stack has not started its web service yet: see `acoustid status`")
-    return web_address(found.host, found.port)
 
 
 def _demo_keys(stack: ChosenStack) -> Demo | None:

@@ -13,7 +13,7 @@ from cli.list_options import json_option
 from cli.stack import data_directory
 from cli.stack.effective_settings import read_settings
 from cli.stack.selection import choose_stack
-from cli.stack.setting_origins import DEFAULT, Origin, Origins
+from cli.stack.setting_origins import DEFAULT, Origins, SettingOrigin
 from cli.text_table import echo_json
 from pipeline.runtime.redact import MASK
 from pipeline.settings.option_names import LEVEL, LEVELS, SectionOptions, sections
@@ -66,7 +66,7 @@ def show_origins(*, data_dir: Path, changed: bool, as_json: bool) -> None:
         click.echo(_with_origins(rows))
 
 
-Row = tuple[str, str, object, Origin]
+Row = tuple[str, str, object, SettingOrigin]
 
 _COLUMN: Final = 40
 """The column of the origins. A longer setting moves its origin to the right."""

@@ -11,7 +11,7 @@ from cli.argument_checks import CheckedCommand
 from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.run_state import RunState
-from cli.stack.selection import choose_own_stack
+from cli.stack.selection import choose_own_stack, front_end_address
 from cli.stack.servers.ports import web_address
 
 PAGES: Final = ("api", "docs", "flower")
@@ -40,14 +40,12 @@ def addresses(state: RunState) -> dict[str, str]:
     """Return the addresses of the pages of a stack, without those that it does not serve.
 
     Raises:
-        StackError: the API does not run.
+        NoStackError: the front end is not started yet.
     """
     from api.openapi.page import DOCS  # noqa: PLC0415 - the import is slow
 
-    api, flower = state.find("api"), state.find("flower")
-    if api is None or api.port is None:
-        raise StackError("the API does not run yet: see `acoustid status`")
-    address = web_address(api.host, api.port)
+    address = front_end_address(state)
+    flower = state.find("flower")
     found = {"api": address, "docs": f"{address}{DOCS}"}
     if flower is not None and flower.port is not None:
         found["flower"] = web_address(flower.host, flower.port)

@@ -1,20 +1,19 @@
 """``acoustid restart``: replaces the front end of a running stack."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 import click
 
 from cli.errors import StackError
+from cli.progress import Progress
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
 from cli.stack.processes.strays import StrayProcess
 from cli.stack.run_state import RunState
 from cli.stack.selection import NoStackError, choose_own_stack
-from cli.stack.supervisor import RESTART_SIGNAL
-
-PROGRESS_INTERVAL = 5.0
-"""Seconds between two lines about the wait."""
+from cli.stack.supervision.signals import RESTART_SIGNAL
 
 
 @click.command()
@@ -45,14 +44,11 @@ def _wait(data: DataDir, before: RunState, supervisor: StrayProcess) -> RunState
         StackError: the supervisor has ended.
     """
     begun = time.monotonic()
-    next_line = begun + PROGRESS_INTERVAL
+    progress = Progress(partial(click.echo, err=True))
     while supervisor.runs():
         state = RunState.load(data)
         if state is not None and state.restarts > before.restarts:
             return state
-        if time.monotonic() >= next_line:
-            next_line += PROGRESS_INTERVAL
-            seconds = time.monotonic() - begun
-            click.echo(f"waiting for the new front end ({seconds:.0f} s)", err=True)
+        progress.tell(lambda: f"waiting for the new front end ({time.monotonic() - begun:.0f} s)")
         time.sleep(0.05)
     raise StackError(f"the stack on {data.root} has ended: see {data.log('supervisor')}")

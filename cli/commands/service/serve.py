@@ -6,6 +6,7 @@ import socket
 import click
 
 from cli.errors import StackError
+from cli.stack.running.port_holder import require_port
 from cli.stack.servers import ports
 
 
@@ -58,7 +59,7 @@ def serve(*, host: str, port: int, fd: int | None, ready_fd: int | None) -> None
 def _listener(host: str, port: int) -> socket.socket:
     from http_server.listening import listen  # noqa: PLC0415
 
-    wanted = ports.require(port, host, "--port")
+    wanted = require_port(port, host, "--port")
     try:
         return listen(host, wanted)
     except OSError as error:

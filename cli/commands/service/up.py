@@ -18,10 +18,11 @@ from cli.stack.demo_keys import Prepared
 from cli.stack.front_end_health import health_lines, settled_health
 from cli.stack.identity.claim import require_adopted
 from cli.stack.processes.child_process import SAFE_PATH, ChildProcess, open_log, read_tail
-from cli.stack.recovery.free_space import require_free_space
-from cli.stack.recovery.open_files import raise_file_limit
+from cli.stack.requirements.free_space import require_free_space
+from cli.stack.requirements.open_files import raise_file_limit
 from cli.stack.run_state import RunState
 from cli.stack.servers.ports import web_address
+from pipeline.runtime.processes import usable_cpus
 
 SUPERVISOR_LOG = "supervisor"
 
@@ -39,12 +40,13 @@ SUPERVISOR_LOG = "supervisor"
 @click.option(
     "--flower-port",
     type=click.IntRange(0, 65535),
-    help="Port of Flower, 0 for no Flower.  [default: that of [flower] in the settings, 5555]",
+    show_default="the port in the settings, 5555",
+    help="Port of Flower, 0 for no Flower.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    default=lambda: os.cpu_count() or 1,
+    default=usable_cpus,
     show_default="one per CPU",
     help="Number of lookup workers.",
 )

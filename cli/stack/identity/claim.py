@@ -13,16 +13,14 @@ from shlex import quote
 from cli.errors import StackError
 from cli.exit_status import ExitStatus
 from cli.stack.data_directory import DataDir
-from cli.stack.identity.directory_identity import DirectoryIdentity
+from cli.stack.files.directory_identity import DirectoryIdentity
 from cli.stack.identity.origin import Origin, Provenance, find_provenance
-from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.processes.strays import find_by_path
-from cli.stack.recovery.passwords import load_record
+from cli.stack.recovery.lost_record import load_record
 from cli.stack.run_state import RunState
 from cli.stack.servers import postgres_directory
-
-POSTMASTER_FILE = "postmaster.pid"
-"""File of a running PostgreSQL in its data directory; also left after a crash."""
+from cli.stack.servers.postgres_pid_file import PID_FILE, postmaster_pid
+from cli.stack.stack_record import StackRecord
 
 
 class CopiedDirectoryError(StackError):
@@ -139,7 +137,7 @@ def _make_own(data: DataDir, record: StackRecord, report: Callable[[str], None])
     If this process is killed in between, the directory is still a copy at the next start.
     """
     databases = postgres_directory.location(data.root)
-    lock = databases / POSTMASTER_FILE
+    lock = databases / PID_FILE
     if lock.exists():
         report(
             "PostgreSQL ran when this copy was made, or had crashed: its files may be damaged "
@@ -153,9 +151,9 @@ def _make_own(data: DataDir, record: StackRecord, report: Callable[[str], None])
 
 def _delete_foreign(lock: Path, databases: Path) -> None:
     """Delete the lock file of a copied PostgreSQL unless a server runs on this directory."""
-    with suppress(OSError, ValueError):
-        pid = int(lock.read_text(encoding="utf-8").split("\n", 1)[0])
-        if find_by_path(pid, str(databases)):
+    with suppress(OSError):
+        pid = postmaster_pid(databases)
+        if pid is not None and find_by_path(pid, str(databases)):
             return
     lock.unlink(missing_ok=True)
 

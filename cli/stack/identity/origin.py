@@ -23,8 +23,9 @@ from enum import Enum
 from pathlib import Path
 
 from cli.stack.data_directory import DataDir
-from cli.stack.identity.directory_identity import DirectoryIdentity
-from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.files.directory_identity import DirectoryIdentity
+from cli.stack.stack_record import StackRecord
+from pipeline.settings.ini_file import read_ini
 
 
 class Origin(Enum):
@@ -90,9 +91,8 @@ def _copied_or_restored(path: Path, record: StackRecord) -> Origin:
 
 def _configured_path(data: DataDir) -> Path | None:
     """Return the data directory that the effective configuration names; None if it names none."""
-    parser = configparser.ConfigParser(interpolation=None, default_section="\0")
     try:
-        parser.read(data.config, encoding="utf-8")
+        parser = read_ini(data.config)
     except (OSError, ValueError, configparser.Error):
         return None
     for section, usual in (("fingerprint_index", data.index), ("fingerprint_store", data.store)):

@@ -25,8 +25,8 @@ from cli.stack.processes.child_process import (
     ProcessError,
     describe_exit,
     spawn,
-    wait_until,
 )
+from cli.stack.processes.waiting import wait_until
 from pipeline.settings.sections import LoggingSettings
 
 NAME: Final = "log-writer"

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,7 @@ from typing import IO, Protocol
 import psutil
 
 from cli.errors import StackError
-from cli.stack.servers.system_account import SystemAccount
-
-Pause = Callable[[float], None]
-"""Waits for a number of seconds. An exception that it raises ends the wait."""
+from cli.stack.processes.system_account import SystemAccount
 
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 """A variable for processes that run ``python -m``. Otherwise Python would prefer a module of the
@@ -192,16 +188,6 @@ def describe_exit(status: int) -> str:
         return signal.Signals(-status).name
     except ValueError:
         return f"signal {-status}"
-
-
-def wait_until(condition: Callable[[], bool], seconds: float, pause: Pause = time.sleep) -> bool:
-    """Wait until the condition is true; return False after the timeout in seconds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() >= deadline:
-            return False
-        pause(0.02)
-    return True
 
 
 def end_with_parent(number: signal.Signals | None) -> Callable[[], None] | None:

@@ -1,18 +1,17 @@
-"""Runs a Python module in a fork of this process, so that it finds its imports loaded.
+"""Calls a function in a fork of this process, so that it finds its imports loaded.
 
-The effect is that of ``python -m MODULE``, with three differences: the process shares the memory of
-the loaded modules, it runs the code that was loaded, and exit handlers do not run. The forked
-process keeps no file descriptor, signal handler or environment variable of this one.
+The effect is that of a program that calls the function, with three differences: the process shares
+the memory of the loaded modules, it runs the code that was loaded, and exit handlers do not run.
+The forked process keeps no file descriptor, signal handler or environment variable of this one.
 """
 
 import logging
 import os
 import resource
-import runpy
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
@@ -25,6 +24,7 @@ from cli.stack.processes.child_process import (
     ProcessError,
     end_with_parent,
 )
+from cli.stack.processes.programs import Program
 
 IS_SUPPORTED: Final = sys.platform == "linux"
 """Whether processes fork. Libraries of other systems may not work in a fork."""
@@ -56,20 +56,20 @@ class _Fork:
 
 
 def fork(
-    command: Sequence[str],
+    program: Program,
     *,
     title: str,
     log: LogPipe,
     env: Mapping[str, str],
     cwd: Path | None = None,
 ) -> ChildProcess:
-    """Run ``python -m MODULE ARGUMENTS`` in a fork, in a session of its own.
+    """Run a program in a fork, in a session of its own.
 
     It gets SIGTERM when this process dies. This process must have one thread.
 
     Args:
-        command: the interpreter, ``-m``, the module and its arguments.
-        title: the command line that `ps` shows until the module sets its own.
+        program: the program.
+        title: the command line that `ps` shows until the program sets its own.
         log: the pipe for stdout and stderr.
         env: the environment.
         cwd: the working directory; None for the current one.
@@ -84,7 +84,7 @@ def fork(
     try:
         pid = os.fork()
         if pid == 0:
-            _run(command, title, log.descriptor, env, cwd or Path(), follow_parent)
+            _run(program, title, log.descriptor, env, cwd or Path(), follow_parent)
     except OSError as error:
         raise ProcessError(f"{title} cannot be started: {error}") from error
     finally:
@@ -93,7 +93,7 @@ def fork(
 
 
 def _run(
-    command: Sequence[str],
+    program: Program,
     title: str,
     output: int,
     env: Mapping[str, str],
@@ -114,9 +114,8 @@ def _run(
         os.chdir(cwd)
         os.environ.clear()
         os.environ.update(env)
-        _, _, module, *arguments = command
-        sys.argv = [module, *arguments]
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        sys.argv = list(program.arguments)
+        program.main()
         status = 0
     except SystemExit as stop:
         status = _exit_status(stop)

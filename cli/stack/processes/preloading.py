@@ -1,7 +1,8 @@
 """Loads the modules of the forked processes into this process, see `cli.stack.processes.forking`.
 
 No module of the list reads the configuration, starts a thread or opens a connection when it is
-imported. Task modules are not in the list: they load Celery's settings.
+imported. `tasks.celery` and the task modules are not in the list: they add the tasks to the
+application, which is another one for beat and Flower. Most modules that they import are in it.
 """
 
 import gc
@@ -24,14 +25,32 @@ MODULES: Final = (
     "kombu.transport.redis",
     "redbeat",
     "pipeline.warm_up",
+    "pipeline.catalog.app.daily_statistics",
+    "pipeline.catalog.app.retention",
+    "pipeline.catalog.ingest.finished_receipts",
     "pipeline.catalog.migrate",
     "pipeline.following.update_index",
     "pipeline.following.update_store",
     "pipeline.imports.all_stages",
+    "pipeline.imports.duration_mismatches",
+    "pipeline.lookups.dedupe",
     "pipeline.lookups.describe",
     "pipeline.lookups.score",
     "pipeline.lookups.trusted_index",
     "pipeline.lookups.trusted_store",
+    "pipeline.lookups.validate",
+    "pipeline.runtime.logs",
+    "pipeline.runtime.start_log",
+    "pipeline.upkeep.mbid_redirects",
+    "pipeline.upkeep.missing_mbids",
+    "tasks.fast_path.lookup_sender",
+    "tasks.redis_state.background_records",
+    "tasks.redis_state.lookup_counters",
+    "tasks.redis_state.missing_mbid_set",
+    "tasks.redis_state.task_progress",
+    "tasks.signals.worker",
+    "tasks.stage_task",
+    "tasks.worker_resources",
     "cli.commands.service.migrate",
     "cli.commands.service.ready",
     "cli.commands.admin.sample",

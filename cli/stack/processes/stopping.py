@@ -11,7 +11,7 @@ from enum import IntEnum
 from signal import Signals
 from typing import Protocol
 
-from cli.stack.processes.child_process import Pause
+from cli.stack.processes.waiting import Pause
 
 Escalation = Sequence[tuple[Signals, float]]
 """Signals in their order, each with the seconds to wait for the process to end."""

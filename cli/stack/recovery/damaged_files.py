@@ -2,18 +2,18 @@
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from cli.stack.data_directory import DataDir
-from cli.stack.recovery.set_aside import set_aside
+from cli.stack.files.private_file import delete_partial
+from cli.stack.files.set_aside import set_aside
 
 
 def repair_files(data: DataDir, report: Callable[[str], None]) -> None:
     """Delete partial files, and set aside directories and damaged files with a name of a stack.
 
     Each start writes these files again. ``stack.json`` is repaired by
-    `cli.stack.recovery.passwords`.
+    `cli.stack.recovery.lost_record`.
 
     Args:
         data: a data directory on which no stack runs, locked by this process.
@@ -24,7 +24,7 @@ def repair_files(data: DataDir, report: Callable[[str], None]) -> None:
     """
     files = (data.run, data.prepared, data.config, data.demo_lookup, data.record)
     for path in files:
-        _delete_partial(path)
+        delete_partial(path)
         if path.is_dir():
             report(f"{path} is a directory and is now {set_aside(path).name}")
     for path in (data.run, data.prepared):
@@ -32,13 +32,6 @@ def repair_files(data: DataDir, report: Callable[[str], None]) -> None:
             report(
                 f"{path} is damaged and is now {set_aside(path).name}; this start writes it again"
             )
-
-
-def _delete_partial(path: Path) -> None:
-    """Delete the partial files that `write_private` leaves if its process is killed."""
-    for partial in path.parent.glob(f".{path.name}-*"):
-        with suppress(OSError):
-            partial.unlink()
 
 
 def _is_json_object(path: Path) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from cli.stack.recovery.set_aside import set_aside
+from cli.stack.files.set_aside import set_aside
 
 FOLDER: Final = "appendonlydir"
 """The folder of the append-only file in the directory of the server, from Redis 7 on."""

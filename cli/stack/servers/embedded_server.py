@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from cli.stack.processes.child_process import ChildProcess, LogPipe, Pause, ProcessError, read_tail
+from cli.stack.processes.child_process import ChildProcess, LogPipe, ProcessError, read_tail
 from cli.stack.processes.stopping import Escalation, stop_process
+from cli.stack.processes.waiting import Pause
 from cli.stack.servers import ports
 
 START_TIMEOUT = 300.0

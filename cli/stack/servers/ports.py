@@ -1,17 +1,10 @@
-"""Finds free TCP ports, and the process that listens on one that is not free."""
+"""Finds free TCP ports, and the address of a server on a port."""
 
 import errno
 import socket
 from contextlib import suppress
 
-from cli.errors import StackError
-from cli.stack.servers.port_holder import describe_holder
-
 LOOPBACK = "127.0.0.1"
-
-
-class PortTakenError(StackError):
-    """Another process listens on the port. The text names both."""
 
 
 def free_port(host: str = LOOPBACK) -> int:
@@ -43,29 +36,6 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 def prefer(port: int | None, host: str = LOOPBACK) -> int:
     """Return `port` if it is given and free, else any free port."""
     return port if port and is_free(port, host) else free_port(host)
-
-
-def require(port: int, host: str, option: str) -> int:
-    """Return `port` if it is free; for 0, return any free port.
-
-    Args:
-        port: the requested port.
-        host: the address to listen on.
-        option: the command line option that sets the port, for the error text.
-
-    Raises:
-        PortTakenError: the port is taken, or this user may not use it.
-    """
-    if port == 0:
-        return free_port(host)
-    try:
-        if is_free(port, host):
-            return port
-    except OSError as error:
-        raise PortTakenError(f"port {port} of {host} cannot be used: {error.strerror}") from error
-    raise PortTakenError(
-        f"port {port} of {host} is taken by {describe_holder(port)}: choose another with {option}"
-    )
 
 
 def answers(host: str, port: int) -> bool:

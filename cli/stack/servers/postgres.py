@@ -10,7 +10,6 @@ import psutil
 import psycopg2
 import psycopg2.extensions
 
-from cli.stack.identity.password_mark import has_password, write_mark
 from cli.stack.processes.child_process import ChildProcess, LogPipe, ProcessError, spawn
 from cli.stack.processes.stopping import Escalation, stop_process
 from cli.stack.processes.strays import StrayProcess, find_by_path
@@ -20,6 +19,8 @@ from cli.stack.servers.embedded_server import Report, report_nothing
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres_directory import PostgresDirectory, executable_programs
 from cli.stack.servers.postgres_hba import INITIAL_METHOD, require_passwords
+from cli.stack.servers.postgres_password_mark import has_password, write_mark
+from cli.stack.servers.postgres_pid_file import postmaster_pid
 
 SUPERUSER = "postgres"
 USER = "acoustid"
@@ -153,11 +154,8 @@ class PostgresServer:
 
     def _find_stray(self) -> StrayProcess | None:
         """Return the server that the pid file in the data directory names, if it runs."""
-        try:
-            pid = int((self.directory.data / "postmaster.pid").read_text().split("\n", 1)[0])
-        except (OSError, ValueError):
-            return None
-        return find_by_path(pid, self.mark)
+        pid = postmaster_pid(self.directory.data)
+        return None if pid is None else find_by_path(pid, self.mark)
 
     def _check_version(self) -> None:
         made_by = (self.directory.data / "PG_VERSION").read_text().strip()

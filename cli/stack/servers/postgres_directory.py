@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.errors import StackError
-from cli.stack.servers.system_account import SystemAccount, server_account
+from cli.stack.files.private_file import delete_partial, write_private
+from cli.stack.processes.system_account import SystemAccount, server_account
 
 SYSTEM_HOME = Path("/var/lib/acoustid")
 PATH_FILE = "postgres.place"
@@ -128,9 +129,8 @@ def _external_directories(data_dir: Path) -> list[Path]:
 
 def _write_path_file(data_dir: Path, base: Path) -> None:
     """Write the file at once: a part of a path could be another directory."""
-    partial = data_dir / f"{PATH_FILE}.new"
-    partial.write_text(f"{base}\n", encoding="utf-8")
-    partial.replace(data_dir / PATH_FILE)
+    delete_partial(data_dir / PATH_FILE)
+    write_private(data_dir / PATH_FILE, f"{base}\n")
 
 
 def _homes() -> tuple[Path, ...]:

@@ -7,11 +7,10 @@ from typing import Final
 
 import psutil
 
-from cli.stack.processes.child_process import wait_until
 from cli.stack.processes.stopping import Escalation, stop_processes
 from cli.stack.processes.strays import StrayProcess
-
-PID_FILE: Final = "postmaster.pid"
+from cli.stack.processes.waiting import wait_until
+from cli.stack.servers.postgres_pid_file import PID_FILE, postmaster_pid
 
 _PROGRAMS: Final = frozenset({"postgres", "initdb"})
 
@@ -70,14 +69,12 @@ def remove_stale_pid_file(data: Path, report: Callable[[str], None]) -> None:
         report: called with a line of text if the file is removed.
     """
     path = data / PID_FILE
-    try:
-        pid = int(path.read_bytes().split(b"\n", 1)[0])
-    except (FileNotFoundError, NotADirectoryError):
+    if not path.exists():
         return
-    except ValueError:
+    pid = postmaster_pid(data)
+    if pid is None:
         _remove(path, "has no pid", report)
-        return
-    if pid > 0 and psutil.pid_exists(pid):
+    elif pid > 0 and psutil.pid_exists(pid):
         _remove(path, f"names process {pid}, which is no server of this directory", report)
 
 

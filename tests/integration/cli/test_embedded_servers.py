@@ -14,6 +14,7 @@ from redis.retry import Retry
 
 from cli.stack.processes.child_process import ProcessError, read_tail
 from cli.stack.processes.stopping import stop_process
+from cli.stack.running.port_holder import PortTakenError, require_port
 from cli.stack.servers import ports, postgres_directory
 from cli.stack.servers.binaries import find_postgres
 from cli.stack.servers.embedded_server import start_server
@@ -227,5 +228,5 @@ def test_the_error_of_a_failed_start_quotes_the_log(folder: Path) -> None:
 
 def test_the_error_names_the_server_that_has_the_port(servers: Servers) -> None:
     taken = servers.valkey.port
-    with pytest.raises(ports.PortTakenError, match=rf"port {taken} .*valkey.*--port"):
-        ports.require(taken, LOOPBACK, "--port")
+    with pytest.raises(PortTakenError, match=rf"port {taken} .*valkey.*--port"):
+        require_port(taken, LOOPBACK, "--port")

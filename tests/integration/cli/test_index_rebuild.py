@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cli.stack.data_directory import DataDir
-from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.preparation import prepare
+from cli.stack.stack_record import StackRecord
 from pipeline.fingerprint.query import extract_query
 from pipeline.index import open_reader
 from pipeline.index.index_manifest import INDEX_FORMAT

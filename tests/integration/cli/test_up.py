@@ -17,9 +17,9 @@ import pytest
 
 from cli.sample.recordings import DEMO_TITLE, sample_recordings
 from cli.stack.data_directory import DataDir
-from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.servers import postgres_directory
 from cli.stack.servers.ports import free_port, is_free
+from cli.stack.stack_record import StackRecord
 from tests.support.polling import eventually
 from tests.support.processes.whole_stack import acoustid
 

@@ -2,25 +2,28 @@
 
 Run as ``python -m tests.support.processes.small_stack DATA_DIR NAME=PROGRAM...``. Each PROGRAM is
 Python source text. The program ``prepare`` runs once, and the stack is ready when it has ended. The
-program ``forked`` runs in a fork of the supervisor.
+program ``forked`` runs in a fork of the supervisor, by the main function of `timeit`.
 """
 
 import os
 import sys
+import timeit
 from pathlib import Path
 from signal import Signals
+from unittest.mock import patch
 
 import click
 
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
+from cli.stack.processes import programs as forked_programs
 from cli.stack.processes.stopping import StopOrder
 from cli.stack.roles import Role
 from cli.stack.run_state import RunState, stop_strays
 from cli.stack.servers.binaries import find_valkey
 from cli.stack.servers.ports import free_port
 from cli.stack.servers.valkey import ValkeyServer
-from cli.stack.supervisor import StopRequested, Supervisor
+from cli.stack.supervision.supervisor import StopRequested, Supervisor
 from pipeline.settings.load import load_settings
 
 PASSWORD = "test-password"
@@ -64,7 +67,8 @@ def _valkey(data: DataDir) -> ValkeyServer:
 
 if __name__ == "__main__":
     try:
-        run(DataDir.at(Path(sys.argv[1])), dict(each.split("=", 1) for each in sys.argv[2:]))
+        with patch.object(forked_programs, "PROGRAMS", {"timeit": lambda: timeit.main}):
+            run(DataDir.at(Path(sys.argv[1])), dict(each.split("=", 1) for each in sys.argv[2:]))
     except StopRequested:
         click.echo("stopped")
     except StackError as error:

@@ -16,6 +16,7 @@ from pipeline.settings.sections import Settings
 from tasks.celery import app
 from tasks.redis_state import heartbeats
 from tests.support.polling import eventually
+from tests.support.processes.heartbeats import forget
 
 START_DEADLINE = 60.0
 
@@ -133,7 +134,7 @@ def _wait_for_heartbeat(
     redis = connect(settings.redis)
     for node in heartbeats.alive(redis):
         if node.startswith(f"{role.node}@"):
-            heartbeats.forget(redis, node)
+            forget(redis, node)
 
     def alive() -> bool:
         if process.poll() is not None:

@@ -41,7 +41,11 @@ ROLES: dict[str, tuple[str, set[str]]] = {
         {*ELSEWHERE, "falcon", "flower", "urllib3", "prometheus_client"},
     ),
 }
-"""The statements that import what a role imports, and the libraries that it must not import."""
+"""The statements that import what a role imports, and the libraries that it must not import.
+
+These are the imports of a process that is started as a program. On Linux the supervisor of
+`acoustid up` forks the workers, beat and Flower, so they have its modules too.
+"""
 
 PROGRAM = """
 import json, os, sys

@@ -1,6 +1,5 @@
 """Runs a function for files in parallel, and yields the values in the given order."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +8,8 @@ from typing import Final, TypeVar
 
 import click
 
+from pipeline.runtime.processes import usable_cpus
+
 T = TypeVar("T")
 V = TypeVar("V")
 
@@ -16,18 +17,12 @@ AHEAD: Final = 20
 """Values that are computed while the caller handles earlier ones, in addition to `jobs`."""
 
 
-def usable_cpus() -> int:
-    """Return the number of CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 jobs_option: Final = click.option(
     "--jobs",
     type=click.IntRange(1, 256),
     default=usable_cpus,
-    help="Audio files that are read in parallel.  [default: number of CPUs]",
+    show_default="number of CPUs",
+    help="Audio files that are read in parallel.",
 )
 
 

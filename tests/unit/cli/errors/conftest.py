@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path / "working")
     monkeypatch.setenv("PATH", str(tmp_path / "directory"))
     # The stacks of other tests are of no interest, and finding them takes time.
-    monkeypatch.setattr("cli.stack.processes.running_stacks.find_running_stacks", list)
+    monkeypatch.setattr("cli.stack.running.running_stacks.find_running_stacks", list)
     return tmp_path
 
 

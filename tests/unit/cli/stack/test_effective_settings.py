@@ -9,7 +9,7 @@ import pytest
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import UserConfig, with_absolute_paths, write_effective
-from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.stack_record import StackRecord
 from pipeline.settings.load import load_settings
 from pipeline.settings.sections import Settings
 from tasks.flower.password_file import password_of

@@ -9,8 +9,8 @@ import pytest
 from cli.exit_status import ExitStatus
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
-from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.selection import ChosenStack, NoStackError, choose_own_stack, choose_stack
+from cli.stack.stack_record import StackRecord
 
 
 def chosen(*arguments: str, own: bool = False) -> ChosenStack:
@@ -29,7 +29,7 @@ def chosen(*arguments: str, own: bool = False) -> ChosenStack:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with the stacks ``.acoustid`` and ``other``."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cli.stack.processes.running_stacks.find_running_stacks", list)
+    monkeypatch.setattr("cli.stack.running.running_stacks.find_running_stacks", list)
     for name in (".acoustid", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "acoustid.conf").write_text("")

@@ -8,6 +8,7 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from tasks.redis_state import heartbeats
 from tasks.redis_state.heartbeats import WorkerReport
+from tests.support.processes.heartbeats import forget
 from tests.support.processes.servers import Servers
 
 GOOD = WorkerReport("lookup-1@here", ("lookup",), Condition.OK, Condition.OK, 9, 8)
@@ -25,7 +26,7 @@ def test_workers_with_a_fault_are_named(servers: Servers) -> None:
             found = queues_and_workers(settings)
         finally:
             for each in (BAD, GOOD, OTHER):
-                heartbeats.forget(redis, each.node)
+                forget(redis, each.node)
     assert found
     assert found[1] == [OTHER, GOOD, BAD]
     assert worker_faults(found[1]) == ["lookup-2@there: index missing"]

@@ -7,9 +7,9 @@ from click.testing import CliRunner
 
 from cli.commands.service import open as open_command
 from cli.commands.service.open import addresses, describe
-from cli.errors import StackError
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.run_state import RunningProcess, RunState
+from cli.stack.selection import NoStackError
 
 SELF = ProcessIdentity(1, 1.0)
 API = RunningProcess("api", 1, 5000, "0.0.0.0", SELF)  # noqa: S104 - it is not bound
@@ -31,7 +31,7 @@ def test_the_password_of_flower_is_not_printed() -> None:
 
 
 def test_a_stack_that_starts_has_no_addresses_yet() -> None:
-    with pytest.raises(StackError, match="does not run yet"):
+    with pytest.raises(NoStackError, match="has not started the API yet"):
         addresses(RunState(SELF))
 
 

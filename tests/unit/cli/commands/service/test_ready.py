@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import click
 import pytest
 from click.testing import CliRunner
 
+from cli import progress
 from cli.commands.service import ready as command
-from cli.commands.service.ready import Progress, ready, wait_for_api, wait_for_workers
+from cli.commands.service.ready import ready, wait_for_api, wait_for_workers
 from cli.errors import StackError
+from cli.progress import Progress
 from pipeline.lookups.condition import INDEX_ADVICE, Condition
 
 
@@ -44,21 +47,21 @@ def health_server(statuses: list[int], fault: str = "no worker") -> Iterator[str
 def test_wait_for_api_returns_when_the_api_is_healthy() -> None:
     statuses = [503, 503, 200]
     with health_server(statuses) as url:
-        wait_for_api(url, 30, Progress())
+        wait_for_api(url, 30, Progress(click.echo))
     assert statuses == [200]
 
 
 def test_the_error_quotes_the_last_reply() -> None:
     with health_server([503]) as url, pytest.raises(StackError, match="problem: no worker"):
-        wait_for_api(url, 0, Progress())
+        wait_for_api(url, 0, Progress(click.echo))
 
 
 def test_the_fault_is_printed_while_it_may_end(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "PROGRESS_INTERVAL", 0.0)
+    monkeypatch.setattr(progress, "INTERVAL", 0.0)
     with health_server([503, 200]) as url:
-        wait_for_api(url, 30, Progress())
+        wait_for_api(url, 30, Progress(click.echo))
     assert capsys.readouterr().out == "waiting for the API: no worker\n"
 
 
@@ -66,16 +69,16 @@ def test_the_fault_is_printed_while_it_may_end(
 def test_a_fault_that_needs_the_operator_ends_the_wait_at_once(condition: Condition) -> None:
     fault = f"1 of 2 workers: {INDEX_ADVICE[condition]}"
     with health_server([503], fault) as url, pytest.raises(StackError, match="index rebuild"):
-        wait_for_api(url, 3600, Progress())
+        wait_for_api(url, 3600, Progress(click.echo))
 
 
 def test_the_workers_that_send_no_heartbeat_are_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without a limit: on a busy machine a worker takes minutes to start."""
-    monkeypatch.setattr(command, "PROGRESS_INTERVAL", 0.0)
+    monkeypatch.setattr(progress, "INTERVAL", 0.0)
     replies = iter([[], ["lookup-1@host"], ["index@host", "lookup-1@host", "other@host"]])
-    wait_for_workers(["lookup-1", "index"], lambda: next(replies), Progress())
+    wait_for_workers(["lookup-1", "index"], lambda: next(replies), Progress(click.echo))
     assert capsys.readouterr().out.splitlines() == [
         "waiting for the workers index, lookup-1",
         "waiting for the workers index",

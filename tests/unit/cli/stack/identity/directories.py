@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cli.stack.data_directory import DataDir
 from cli.stack.identity.claim import claim_directory
-from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.stack_record import StackRecord
 
 
 def started(path: Path) -> DataDir:

@@ -19,10 +19,10 @@ from cli.stack.identity.claim import (
     require_started_here,
 )
 from cli.stack.identity.origin import Origin, find_provenance
-from cli.stack.ports_and_passwords import StackRecord
 from cli.stack.processes.stopping import StopOrder
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.run_state import RunningProcess, RunState
+from cli.stack.stack_record import StackRecord
 from tests.unit.cli.stack.identity.directories import (
     claim,
     copy,

@@ -9,7 +9,7 @@ import pytest
 
 from cli.stack.data_directory import DataDir
 from cli.stack.identity.origin import Origin, find_provenance
-from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.stack_record import StackRecord
 from tests.unit.cli.stack.identity.directories import copy, move, of_earlier_version, started
 
 Make = Callable[[Path], DataDir]

@@ -11,9 +11,9 @@ from cli.stack.processes.child_process import (
     ProcessError,
     read_tail,
     spawn,
-    wait_until,
 )
 from cli.stack.processes.stopping import stop_process, stop_processes
+from cli.stack.processes.waiting import wait_until
 
 SLEEPER = "import time; time.sleep(600)"
 OBSTINATE = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on', flush=True); "

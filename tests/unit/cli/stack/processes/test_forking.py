@@ -16,10 +16,12 @@ from cli.stack.processes import forking, preloading
 pytestmark = pytest.mark.skipif(not forking.IS_SUPPORTED, reason="processes fork on Linux only")
 
 PARENT = """
-import json, os, signal, sys
+import json, os, runpy, signal, sys
 from pathlib import Path
-from cli.stack.processes.child_process import LogPipe, wait_until
+from cli.stack.processes.child_process import LogPipe
 from cli.stack.processes.forking import fork
+from cli.stack.processes.programs import Program, find_program
+from cli.stack.processes.waiting import wait_until
 
 sys.path.insert(0, {folder!r})
 lock = os.open({folder!r}, os.O_RDONLY)
@@ -27,7 +29,7 @@ os.environ["OF_PARENT"] = "yes"
 signal.signal(signal.SIGTERM, lambda *_: None)
 log = os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 child = fork(
-    [sys.executable, "-m", "started", "argument"],
+    {program},
     title="[celery: worker] starting",
     log=LogPipe(Path({log!r}), log, lambda: None),
     env={{"OF_CHILD": "yes"}},
@@ -55,11 +57,21 @@ sys.exit(7)
 """
 
 
+MODULE = """Program(
+        lambda: runpy.run_module("started", run_name="__main__"), ["started", "argument"]
+    )"""
+
+
 def fork_module(folder: Path, source: str, then: str = "") -> tuple[str, str]:
     """Fork a module from a new process; return the status of the fork and its output."""
     (folder / "started.py").write_text(source)
+    return fork_program(folder, MODULE, then)
+
+
+def fork_program(folder: Path, expression: str, then: str = "") -> tuple[str, str]:
+    """Fork a program from a new process; return the status of the fork and its output."""
     log = folder / "log"
-    program = PARENT.format(folder=str(folder), log=str(log), then=then)
+    program = PARENT.format(folder=str(folder), log=str(log), program=expression, then=then)
     done = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60
     )
@@ -97,6 +109,15 @@ def test_a_forked_process_ends_like_a_program(
     found = fork_module(tmp_path, source)
     assert found[0] == status
     assert output in found[1]
+
+
+@pytest.mark.parametrize("module", ["celery", "cli.main"])
+def test_a_program_of_a_loaded_module_starts_without_a_warning(tmp_path: Path, module: str) -> None:
+    status, output = fork_program(
+        tmp_path, f"find_program([sys.executable, '-m', {module!r}, '--version'])"
+    )
+    assert status == "0"
+    assert len(output.splitlines()) == 1, output
 
 
 def test_a_signal_ends_a_forked_process(tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from cli.stack.data_directory import DataDir, write_private
+from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Demo, Prepared, replace_demo_user
-from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.files.private_file import write_private
+from cli.stack.files.set_aside import set_aside
 from cli.stack.recovery.damaged_files import repair_files
-from cli.stack.recovery.passwords import load_record
-from cli.stack.recovery.set_aside import set_aside
+from cli.stack.recovery.lost_record import load_record
 from cli.stack.run_state import RunState
+from cli.stack.stack_record import StackRecord
 
 NAMES = ("run.json", "prepared.json", "acoustid.conf", "demo-lookup.txt", "stack.json")
 DAMAGED = [b"", b"{", b"\xff\x00", b"[]", b"null"]

@@ -5,8 +5,9 @@ import secrets
 from dataclasses import asdict, dataclass, field, fields, replace
 
 from cli.errors import StackError
-from cli.stack.data_directory import DataDir, write_private
-from cli.stack.identity.directory_identity import DirectoryIdentity
+from cli.stack.data_directory import DataDir
+from cli.stack.files.directory_identity import DirectoryIdentity
+from cli.stack.files.private_file import write_private
 
 
 def _new_secret() -> str:

@@ -1,13 +1,14 @@
 """The progress of a command of the supervisor: the last line of its log."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from cli.stack.processes import command_progress
+from cli.progress import INTERVAL
 from cli.stack.processes.child_process import LogPipe
-from cli.stack.processes.command_progress import CommandProgress
+from cli.stack.supervision.command_progress import CommandProgress
 
 
 @pytest.fixture
@@ -22,15 +23,15 @@ def test_the_last_line_of_this_run_is_reported_at_intervals(
     log: LogPipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
-    monkeypatch.setattr(command_progress.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     lines: list[str] = []
     progress = CommandProgress("migrate", log, lines.append)
     progress.report()
     assert lines == []
-    now += command_progress.INTERVAL
+    now += INTERVAL
     progress.report()
     log.path.write_text("an earlier run\nrunning migrations\nrebuilding the index\n")
-    now += command_progress.INTERVAL
+    now += INTERVAL
     progress.report()
     progress.report()
     assert lines == [

@@ -7,7 +7,7 @@ import pytest
 
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
-from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.stack_record import StackRecord
 
 
 def test_the_record_is_created_once(tmp_path: Path) -> None:

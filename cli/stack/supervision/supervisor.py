@@ -1,19 +1,15 @@
 """The supervisor: starts the processes of a stack, restarts them, stops them in order.
 
-It has one thread. A signal handler only counts the signal; the file descriptor of
-`signal.set_wakeup_fd` wakes the loop. So no step is interrupted. Only `Supervisor.pause` raises
-`StopRequested`.
+It has one thread. No step is interrupted by a signal (`cli.stack.supervision.signals`). Only
+`Supervisor.pause` raises `StopRequested`.
 """
 
-import os
-import select
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
-from types import FrameType
 
 import psutil
 
@@ -21,24 +17,22 @@ from cli.stack.data_directory import DataDir
 from cli.stack.logs.log_pipes import LogPipes
 from cli.stack.processes import forking
 from cli.stack.processes.child_process import ProcessError, describe_exit, read_tail, spawn
-from cli.stack.processes.command_progress import CommandProgress
+from cli.stack.processes.programs import find_program
 from cli.stack.processes.stopping import WITHOUT_DRAINING, StopOrder, stop_processes
 from cli.stack.processes.strays import ProcessIdentity
-from cli.stack.processes.supervised_process import RoleStarter, SupervisedProcess
 from cli.stack.roles import Role
-from cli.stack.rolling_restart import RollingRestart
 from cli.stack.run_state import RunState
 from cli.stack.servers.embedded_server import EmbeddedServer, start_server
 from cli.stack.servers.ports import LOOPBACK, answers
+from cli.stack.supervision.command_progress import CommandProgress
+from cli.stack.supervision.rolling_restart import RollingRestart
+from cli.stack.supervision.signals import Signals
+from cli.stack.supervision.supervised_process import RoleStarter, SupervisedProcess
 from pipeline.settings.sections import LoggingSettings
 
 MAX_EXITS_AT_START = 3
 """Number of exits of one process, before the stack is ready for the first time, after which the
 start fails."""
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-RESTART_SIGNAL = signal.SIGUSR1
-"""Requests a restart of the front end."""
 
 
 class CommandError(ProcessError):
@@ -65,31 +59,23 @@ class Supervisor:
         self._report = report
         self._logs = LogPipes(data, logging, report)
         self._processes: list[SupervisedProcess] = []
-        self._stop_requests = 0
         self._is_stopping = False
         self._ready = False
         self._restart = RollingRestart()
+        self._signals = Signals(self._restart.request)
         self._work: Iterator[None] = iter(())
-        self._wakeup_read, self._wakeup_write = os.pipe()
-        for descriptor in (self._wakeup_read, self._wakeup_write):
-            os.set_blocking(descriptor, False)
 
     @contextmanager
     def supervise(self) -> Iterator[None]:
         """Handle signals during a block; stop all processes at its end, also after an error."""
-        handled = (*STOP_SIGNALS, RESTART_SIGNAL, signal.SIGCHLD)
-        before = {number: signal.signal(number, self._on_signal) for number in handled}
-        wakeup = signal.set_wakeup_fd(self._wakeup_write, warn_on_full_buffer=False)
-        try:
-            self._logs.start()
-            self._save()
-            yield
-        finally:
-            self._stop_all()
-            self._logs.close()
-            signal.set_wakeup_fd(wakeup)
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        with self._signals.handled():
+            try:
+                self._logs.start()
+                self._save()
+                yield
+            finally:
+                self._stop_all()
+                self._logs.close()
 
     def work_while_waiting(self, steps: Iterator[None]) -> None:
         """Set the work for the time in which `start_server` waits, as short steps."""
@@ -177,7 +163,8 @@ class Supervisor:
         log = self._logs.pipe(name)
         progress = CommandProgress(name, log, self._report)
         if forks and forking.IS_SUPPORTED:
-            child = forking.fork(command, title=f"acoustid: {name}", log=log, env=environ)
+            program = find_program(command)
+            child = forking.fork(program, title=f"acoustid: {name}", log=log, env=environ)
         else:
             child = spawn(command, log=log, env=environ)
         try:
@@ -229,11 +216,9 @@ class Supervisor:
             StopRequested: a signal to stop arrived. While the processes are being stopped, it is
                 not raised.
         """
-        if not self._stop_requests or self._is_stopping:
-            select.select([self._wakeup_read], [], [], seconds)
-            with suppress(BlockingIOError):
-                os.read(self._wakeup_read, 4096)
-        if self._stop_requests and not self._is_stopping:
+        if not self._signals.stop_requests or self._is_stopping:
+            self._signals.wait(seconds)
+        if self._signals.stop_requests and not self._is_stopping:
             raise StopRequested
 
     def _work_or_pause(self, progress: CommandProgress, seconds: float) -> None:
@@ -243,12 +228,6 @@ class Supervisor:
             next(self._work)
         except StopIteration:
             self.pause(seconds)
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if number in STOP_SIGNALS:
-            self._stop_requests += 1
-        elif number == RESTART_SIGNAL:
-            self._restart.requested += 1
 
     def _start(self, process: SupervisedProcess) -> None:
         process.set_started(process.start())
@@ -291,7 +270,7 @@ class Supervisor:
     def _stop_all(self) -> None:
         """Stop the processes in their order. A second request to stop shortens the waits."""
         self._is_stopping = True
-        first = self._stop_requests
+        first = self._signals.stop_requests
         others = self._restart.close()
         for order in StopOrder:
             running = [
@@ -306,7 +285,7 @@ class Supervisor:
             if running:
                 self._report(f"stopping {', '.join(name for name, _, _ in running)}")
                 stopped = [(child, escalation) for _, child, escalation in running]
-                stop_processes(stopped, self.pause, lambda: self._stop_requests > first)
+                stop_processes(stopped, self.pause, lambda: self._signals.stop_requests > first)
         self._processes.clear()
         self._ready = False
         self._data.run.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Describes the process that listens on a port, for the text of an error."""
+"""Checks that a port is free, and describes the process that listens on it otherwise."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -6,10 +6,39 @@ from pathlib import Path
 
 import psutil
 
+from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.run_state import RunState
+from cli.stack.servers.ports import free_port, is_free
 
 UNKNOWN = "a process that this user cannot see"
+
+
+class PortTakenError(StackError):
+    """Another process listens on the port. The text names both."""
+
+
+def require_port(port: int, host: str, option: str) -> int:
+    """Return `port` if it is free; for 0, return any free port.
+
+    Args:
+        port: the requested port.
+        host: the address to listen on.
+        option: the command line option that sets the port, for the error text.
+
+    Raises:
+        PortTakenError: the port is taken, or this user may not use it.
+    """
+    if port == 0:
+        return free_port(host)
+    try:
+        if is_free(port, host):
+            return port
+    except OSError as error:
+        raise PortTakenError(f"port {port} of {host} cannot be used: {error.strerror}") from error
+    raise PortTakenError(
+        f"port {port} of {host} is taken by {describe_holder(port)}: choose another with {option}"
+    )
 
 
 def describe_holder(port: int) -> str:

@@ -2,12 +2,9 @@
 
 import time
 from collections.abc import Callable
-from typing import Final
 
+from cli.progress import Progress
 from cli.stack.processes.child_process import LogPipe, read_tail
-
-INTERVAL: Final = 3.0
-"""Seconds between two reports."""
 
 
 class CommandProgress:
@@ -22,20 +19,18 @@ class CommandProgress:
     def __init__(self, name: str, log: LogPipe, report: Callable[[str], None]) -> None:
         self._name = name
         self._log = log
-        self._report = report
-        self._started = self._next = time.monotonic()
-        self._next += INTERVAL
+        self._progress = Progress(report)
+        self._started = time.monotonic()
         self._size = self._log_size()
 
     def report(self) -> None:
         """Report the last line of output, if the time for it has come."""
-        now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + INTERVAL
+        self._progress.tell(self._line)
+
+    def _line(self) -> str:
         self._log.flush()
         line = read_tail(self._log, 1) if self._log_size() != self._size else "no output yet"
-        self._report(f"  {self._name} ({now - self._started:.0f} s): {line}")
+        return f"  {self._name} ({time.monotonic() - self._started:.0f} s): {line}"
 
     def _log_size(self) -> int:
         try:

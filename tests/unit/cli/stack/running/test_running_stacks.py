@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from cli.exit_status import ExitStatus
 from cli.main import main
-from cli.stack.processes.running_stacks import data_directory_of, find_running_stacks, is_supervisor
 from cli.stack.processes.strays import ProcessIdentity
+from cli.stack.running.running_stacks import data_directory_of, find_running_stacks, is_supervisor
 from tests.support.polling import eventually
 
 

@@ -8,7 +8,7 @@ import pytest
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import UserConfig, write_effective
-from cli.stack.ports_and_passwords import StackRecord
+from cli.stack.stack_record import StackRecord
 from pipeline.settings.load import load_settings
 
 RECORD = StackRecord().with_ports(postgres=1, valkey=2)

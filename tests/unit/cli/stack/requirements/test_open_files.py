@@ -8,7 +8,7 @@ import pytest
 PROGRAM = """
 import resource, sys
 from cli.errors import StackError
-from cli.stack.recovery.open_files import raise_file_limit
+from cli.stack.requirements.open_files import raise_file_limit
 soft, hard = map(int, sys.argv[1:])
 if hard < 1024:
     def refuse(*_): raise PermissionError

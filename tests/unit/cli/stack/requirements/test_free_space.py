@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.errors import StackError
-from cli.stack.recovery import free_space
+from cli.stack.requirements import free_space
 
 Usage = namedtuple("Usage", "total used free")
 

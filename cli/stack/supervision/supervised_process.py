@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cli.stack.processes import forking
 from cli.stack.processes.child_process import ChildProcess, LogPipe, spawn
+from cli.stack.processes.programs import find_program
 from cli.stack.processes.stopping import Escalation, StopOrder
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.roles import Role
@@ -108,5 +109,6 @@ class RoleStarter:
         folder = self.log.path.parent
         if self.role.runs_in_fork:
             title = f"[celery: {self.role.name}] starting"
-            return forking.fork(command, title=title, log=self.log, env=self.environ, cwd=folder)
+            program = find_program(command)
+            return forking.fork(program, title=title, log=self.log, env=self.environ, cwd=folder)
         return spawn(command, log=self.log, env=self.environ, cwd=folder, files=files)

@@ -1,7 +1,8 @@
 """Makes a lost or damaged ``stack.json`` again.
 
 The effective ``acoustid.conf`` contains the same passwords. A password that it does not contain is
-replaced. PostgreSQL gets a new password when it starts (`cli.stack.identity.password_mark`).
+replaced. PostgreSQL gets a new password when it starts, see
+`cli.stack.servers.postgres_password_mark`.
 """
 
 import configparser
@@ -11,16 +12,15 @@ from dataclasses import replace
 from typing import Final
 
 from cli.stack.data_directory import DataDir
-from cli.stack.ports_and_passwords import StackRecord
-from cli.stack.recovery.set_aside import set_aside
+from cli.stack.effective_settings import DATABASES
+from cli.stack.files.set_aside import set_aside
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER
 from cli.stack.servers.postgres_directory import PATH_FILE
+from cli.stack.stack_record import StackRecord
+from pipeline.settings.ini_file import ini_parser, read_ini
 
-_DATABASES: Final = ("database", "database_fingerprint", "database_ingest", "database_musicbrainz")
 _SECRETS: Final = ("postgres_password", "valkey_password", "cluster_secret", "flower_password")
-
-Parser = configparser.ConfigParser
 
 
 def load_record(data: DataDir, report: Callable[[str], None]) -> StackRecord:
@@ -74,24 +74,21 @@ def _has_postgres(data: DataDir) -> bool:
     return (data.root / "postgres").exists() or (data.root / PATH_FILE).exists()
 
 
-def _read(data: DataDir) -> Parser:
+def _read(data: DataDir) -> configparser.ConfigParser:
     """Return the effective configuration; an empty one if it is missing or damaged."""
-    parser = Parser(interpolation=None, default_section="\0")
     try:
-        with data.config.open(encoding="utf-8") as lines:
-            parser.read_file(lines)
+        return read_ini(data.config)
     except (OSError, ValueError, configparser.Error):
-        parser.clear()
-    return parser
+        return ini_parser()
 
 
-def _secrets_of(parser: Parser) -> dict[str, str]:
+def _secrets_of(parser: configparser.ConfigParser) -> dict[str, str]:
     """Return the secrets that are in the effective configuration, by their name in the record."""
     found = {
         "cluster_secret": parser.get("cluster", "secret", fallback=""),
         "flower_password": parser.get("flower", "password", fallback=""),
     }
-    for section in _DATABASES:
+    for section in DATABASES:
         is_embedded = parser.get(section, "host", fallback="") == LOOPBACK
         if is_embedded and parser.get(section, "user", fallback="") == USER:
             found["postgres_password"] = parser.get(section, "password", fallback="")

@@ -1,6 +1,5 @@
 """Free and taken ports."""
 
-import os
 import socket
 from collections.abc import Iterator
 
@@ -23,23 +22,8 @@ def test_a_free_port_can_be_listened_on() -> None:
         assert not ports.is_free(port)
 
 
-def test_the_error_names_the_port_its_process_and_the_option(taken: int) -> None:
-    wanted = rf"port {taken} of 127.0.0.1 is taken by .* \(pid {os.getpid()}\).* --flower-port"
-    with pytest.raises(ports.PortTakenError, match=wanted):
-        ports.require(taken, "127.0.0.1", "--flower-port")
-
-
 def test_a_port_taken_on_one_address_is_taken_on_all(taken: int) -> None:
     assert not ports.is_free(taken, "0.0.0.0")  # noqa: S104 - the very point
-
-
-def test_an_address_of_another_machine_is_refused() -> None:
-    with pytest.raises(ports.PortTakenError, match="cannot be used"):
-        ports.require(5000, "192.0.2.1", "--port")
-
-
-def test_port_0_is_replaced_by_a_free_port() -> None:
-    assert ports.require(0, "127.0.0.1", "--port") > 0
 
 
 def test_a_given_port_is_used_if_it_is_free(taken: int) -> None:

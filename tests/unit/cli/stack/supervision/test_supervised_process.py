@@ -4,7 +4,7 @@ import pytest
 
 from cli.stack.processes.child_process import ChildProcess
 from cli.stack.processes.stopping import TERM_THEN_KILL, StopOrder
-from cli.stack.processes.supervised_process import (
+from cli.stack.supervision.supervised_process import (
     MAX_RESTART_DELAY,
     STABLE_AFTER,
     SupervisedProcess,

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.stack.processes.system_account import AccountError, server_account
 from cli.stack.servers import postgres_directory
 from cli.stack.servers.binaries import find_postgres
 from cli.stack.servers.postgres_directory import PostgresDirectory, PostgresDirectoryError
-from cli.stack.servers.system_account import AccountError, server_account
 
 
 @pytest.fixture

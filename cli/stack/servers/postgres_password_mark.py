@@ -7,16 +7,17 @@ the password. Then the password is set before the server starts. The file contai
 import hashlib
 from pathlib import Path
 
+from cli.stack.files.private_file import delete_partial, write_private
+
 MARK_FILE = "acoustid.password"
 
 
 def write_mark(directory: Path, password: str) -> Path:
     """Store that the user of the databases in a directory has a password; return the file."""
     path = directory / MARK_FILE
-    partial = path.with_suffix(".new")
-    partial.write_text(f"{_digest(password)}\n", encoding="utf-8")
-    partial.chmod(0o600)
-    return partial.replace(path)
+    delete_partial(path)
+    write_private(path, f"{_digest(password)}\n")
+    return path
 
 
 def has_password(directory: Path, password: str) -> bool:

@@ -12,9 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from signal import Signals
 
-from cli.stack.processes.child_process import ChildProcess, Pause, ProcessError
+from cli.stack.processes.child_process import ChildProcess, ProcessError
 from cli.stack.processes.stopping import WITHOUT_DRAINING, stop_processes
-from cli.stack.processes.supervised_process import RoleStarter, SupervisedProcess
+from cli.stack.processes.waiting import Pause
+from cli.stack.supervision.supervised_process import RoleStarter, SupervisedProcess
 
 READY_TIMEOUT = 600.0
 """Seconds within which the new process must be ready; on a busy machine it takes minutes."""
@@ -41,6 +42,10 @@ class RollingRestart:
     def set_process(self, process: SupervisedProcess, starter: RoleStarter) -> None:
         """Set the process that a restart replaces, and the object that starts it."""
         self._process, self._starter = process, starter
+
+    def request(self) -> None:
+        """Request a restart."""
+        self.requested += 1
 
     def is_due(self) -> bool:
         """Return whether a requested restart has not been run."""

@@ -1,0 +1,1 @@
+"""Small files of a data directory: written atomically, set aside, identified."""

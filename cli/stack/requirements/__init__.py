@@ -1,0 +1,1 @@
+"""Refusals before a start: the path, the disk, the limit of open files."""

@@ -1,0 +1,36 @@
+"""Chooses the folder for the machine code of the loops if Numba finds none.
+
+Otherwise every process that needs the loops would compile them at each start.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pipeline
+
+VARIABLE: Final = "NUMBA_CACHE_DIR"
+"""Numba's variable for a folder, which it prefers to all others."""
+
+_PROBE: Final = (
+    "import sys; from pipeline.loops.compiled import can_keep_code; sys.exit(not can_keep_code())"
+)
+
+
+def needs_code_folder() -> bool:
+    """Return whether machine code can be kept in no folder.
+
+    The probe runs in another process, since Numba reads its variables when it is imported.
+    """
+    if VARIABLE in os.environ or _is_writable(Path(pipeline.__file__).parent / "loops"):
+        return False
+    done = subprocess.run([sys.executable, "-P", "-c", _PROBE], check=False)  # noqa: S603
+    return done.returncode == 1
+
+
+def _is_writable(source: Path) -> bool:
+    """Return whether Numba can write beside the source, so that no probe is necessary."""
+    kept = source / "__pycache__"
+    return os.access(kept if kept.exists() else source, os.W_OK | os.X_OK)

@@ -1,0 +1,1 @@
+"""Finds running stacks, and the processes that listen on ports."""

@@ -1,0 +1,1 @@
+"""Keeps the processes of a stack running, and stops them in order."""

@@ -1,0 +1,1 @@
+"""Tests of the requirements of a data directory."""
