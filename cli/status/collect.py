@@ -6,10 +6,10 @@ from enum import StrEnum
 from typing import Any, Final
 
 from cli.stack.demo_keys import Prepared
-from cli.stack.effective_settings import DATABASES
 from cli.stack.front_end_health import read_health
 from cli.stack.run_state import RunState
 from cli.stack.selection import ChosenStack
+from cli.stack.stack_record import DATABASES
 from cli.status import servers
 from cli.status.process_usage import process_statuses
 from cli.status.recent_errors import recent_errors
