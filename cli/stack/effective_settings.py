@@ -18,14 +18,13 @@ from cli.stack.data_directory import DataDir
 from cli.stack.files.private_file import write_private
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER
-from cli.stack.stack_record import StackRecord
+from cli.stack.stack_record import DATABASES, StackRecord
 from pipeline.settings.ini_file import ini_parser, read_ini
 from pipeline.settings.load import ConfigError, configuration_file, load_settings
 from pipeline.settings.option_names import FILE, Option, resolve_option, resolve_variable, sections
 from pipeline.settings.paths import WORKING_DIRECTORY, absolute_text, full_path
 from pipeline.settings.sections import DATABASE_TLS, REDIS_TLS, Settings
 
-DATABASES = ("database", "database_fingerprint", "database_ingest", "database_musicbrainz")
 REDIS = "redis"
 
 LOCAL_IP_LIMIT = "10"

@@ -9,6 +9,9 @@ from cli.stack.data_directory import DataDir
 from cli.stack.files.directory_identity import DirectoryIdentity
 from cli.stack.files.private_file import write_private
 
+DATABASES = ("database", "database_fingerprint", "database_ingest", "database_musicbrainz")
+"""The sections of the databases in ``acoustid.conf``. The record has the password of each."""
+
 
 def _new_secret() -> str:
     return secrets.token_urlsafe(24)

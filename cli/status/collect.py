@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from cli.stack.demo_keys import Prepared
-from cli.stack.effective_settings import DATABASES
 from cli.stack.front_end_health import read_health
 from cli.stack.logs.recent_errors import recent_errors
 from cli.stack.run_state import RunState
 from cli.stack.selection import ChosenStack
+from cli.stack.stack_record import DATABASES
 from cli.status import servers
 from cli.status.process_usage import ProcessStatus, process_statuses
 from pipeline.runtime.databases import Databases

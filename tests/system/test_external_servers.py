@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from cli.stack.data_directory import DataDir
-from cli.stack.effective_settings import DATABASES
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER
+from cli.stack.stack_record import DATABASES
 from tests.support.processes.servers import (
     PASSWORD,
     make_postgres,

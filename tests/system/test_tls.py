@@ -9,8 +9,7 @@ import sqlalchemy as sa
 from redis import Redis
 
 from cli.stack.data_directory import DataDir
-from cli.stack.effective_settings import DATABASES
-from cli.stack.stack_record import StackRecord
+from cli.stack.stack_record import DATABASES, StackRecord
 from pipeline.runtime.databases import connect_arguments
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.start_log import redis_problem

@@ -12,12 +12,11 @@ from dataclasses import replace
 from typing import Final
 
 from cli.stack.data_directory import DataDir
-from cli.stack.effective_settings import DATABASES
 from cli.stack.files.set_aside import set_aside
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER
 from cli.stack.servers.postgres_directory import PATH_FILE
-from cli.stack.stack_record import StackRecord
+from cli.stack.stack_record import DATABASES, StackRecord
 from pipeline.settings.ini_file import ini_parser, read_ini
 
 _SECRETS: Final = ("postgres_password", "valkey_password", "cluster_secret", "flower_password")

@@ -17,6 +17,7 @@ from tasks.redis_state.heartbeats import WorkerReport
 from tasks.worker_resources import WorkerResources
 from tests.support.catalogue.imports import Importer
 from tests.support.catalogue.synthetic import fingerprint
+from tests.support.processes.heartbeats import forget
 
 
 @pytest.mark.parametrize("condition", [Condition.MISSING, Condition.UNREACHABLE])
@@ -30,7 +31,7 @@ def test_no_attempt_is_counted_while_the_index_is_unusable(
         connection.execute(sa.update(submission).values(retry_at=sa.func.now(), attempts=12))
     with connect(settings.redis) as redis:
         for node in heartbeats.alive(redis):
-            heartbeats.forget(redis, node)
+            forget(redis, node)
         metrics = connect_metrics(settings.statsd)
         resources = WorkerResources(settings, databases, redis, metrics)
         heartbeats.store(redis, WorkerReport("submission@here", ("submission",), condition))
@@ -39,5 +40,5 @@ def test_no_attempt_is_counted_while_the_index_is_unusable(
             assert connection.execute(columns).all() == [("pending", 12)]
         heartbeats.store(redis, WorkerReport("submission@here", ("submission",), Condition.OK))
         sweep(resources)
-        heartbeats.forget(redis, "submission@here")
+        forget(redis, "submission@here")
     assert [each.state for each in importer.statuses(ids)] == ["failed"]
