@@ -120,8 +120,8 @@ def _choose_code_folder(data: DataDir, report: Report) -> None:
     if needs_code_folder():
         os.environ[CODE_FOLDER] = str(data.machine_code)
         report(
-            f"the compiled loops are kept in {data.machine_code}: neither the folder of the package"
-            " nor the user's cache directory can be written to"
+            f"the compiled loops are kept in {data.machine_code}: neither {CODE_FOLDER}, nor the"
+            " folder of the package, nor the user's cache directory can be written to"
         )
 
 
@@ -240,15 +240,18 @@ def _start_processes(
     """Start the processes of all roles; return when the API and the workers answer.
 
     The API is not forked, so it imports its modules while this process loads the loops for the
-    workers. Beat and Flower start last, since a lookup does not need them.
+    workers. It does not compile loops whose machine code could not be kept: each worker does, and
+    this process replies to signals. Beat and Flower start last, since a lookup does not need them.
     """
+    from pipeline import warm_up  # noqa: PLC0415 - it loads Numba
+
     report("starting the API and the workers")
     front_ends = [role for role in wanted if role.shares_listener]
     workers = [role for role in wanted if role.node]
     others = [role for role in wanted if role not in (*front_ends, *workers)]
     for role in front_ends:
         supervisor.start_role(role, environ, _listener(role))
-    if forking.IS_SUPPORTED:
+    if forking.IS_SUPPORTED and warm_up.is_warm():
         preloading.load_loops(index=settings.fingerprint_index.protocol == "local")
     for role in workers:
         supervisor.start_role(role, environ)
