@@ -28,6 +28,7 @@ from cli.stack.run_state import RunState, stop_strays
 from cli.stack.running.port_holder import require_port
 from cli.stack.servers import ports, postgres_directory
 from cli.stack.servers.binaries import find_postgres, find_valkey
+from cli.stack.servers.libpq_variables import LIBPQ_PREFIX, remove_libpq_variables
 from cli.stack.servers.postgres import PostgresServer
 from cli.stack.servers.valkey import ValkeyServer
 from cli.stack.stack_record import StackRecord
@@ -42,9 +43,6 @@ _OVERRIDING_PREFIXES = ("FLOWER_", "CELERY_", "UVICORN_")
 
 REDIS_TIMEOUT = 5.0
 """Seconds to wait for a Redis that this command does not start; it may be starting, too."""
-
-_LIBPQ_PREFIX = "PG"
-"""Prefix of variables of libpq, which must not apply to the embedded PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +92,8 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
         _choose_code_folder(data, report)
         user = UserConfig.read(effective=data.config)
         require_own_configuration(user.path)
+        if user.embedded_databases:
+            remove_libpq_variables()
         claim_directory(data, report, adopt=options.adopt)
         _stop_strays(data, report)
         for variable in user.unwritable:
@@ -298,7 +298,7 @@ def child_environment(data: DataDir, user: UserConfig) -> dict[str, str]:
     """Return the user's environment without unwanted variables, and with the stack's settings."""
     unwanted: tuple[str, ...] = _OVERRIDING_PREFIXES
     if user.embedded_databases:
-        unwanted = (*unwanted, _LIBPQ_PREFIX)
+        unwanted = (*unwanted, LIBPQ_PREFIX)
     environ = {name: text for name, text in user.environ.items() if not name.startswith(unwanted)}
     return {**with_absolute_paths(environ), **SAFE_PATH, CONFIG_VARIABLE: str(data.config)}
 
