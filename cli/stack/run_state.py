@@ -5,6 +5,7 @@ device and inode, so the file in a copy of the directory says nothing about the 
 """
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 
@@ -13,6 +14,7 @@ from cli.stack.files.directory_identity import DirectoryIdentity
 from cli.stack.files.private_file import write_private
 from cli.stack.processes.stopping import TERM_THEN_KILL, WITHOUT_DRAINING, StopOrder, stop_processes
 from cli.stack.processes.strays import ProcessIdentity, StrayProcess
+from cli.stack.processes.waiting import Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +108,13 @@ class RunState:
         return not marks or any(each.is_below(data.root) for each in marks)
 
 
-def stop_strays(processes: Sequence[RunningProcess]) -> list[str]:
-    """Stop those processes that still run, in the order of `StopOrder`; return their roles."""
+def stop_strays(processes: Sequence[RunningProcess], pause: Pause = time.sleep) -> list[str]:
+    """Stop those processes that still run, in the order of `StopOrder`; return their roles.
+
+    Args:
+        processes: the processes of a stack.
+        pause: the function that waits.
+    """
     found: list[tuple[RunningProcess, StrayProcess]] = []
     for each in processes:
         stray = each.identity.find()
@@ -115,5 +122,5 @@ def stop_strays(processes: Sequence[RunningProcess]) -> list[str]:
             found.append((each, stray))
     for order in StopOrder:
         signals = WITHOUT_DRAINING if order is StopOrder.FRONT_END else TERM_THEN_KILL
-        stop_processes([(stray, signals) for each, stray in found if each.stage == order])
+        stop_processes([(stray, signals) for each, stray in found if each.stage == order], pause)
     return [each.role for each, _ in found]

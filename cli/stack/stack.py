@@ -26,6 +26,7 @@ from cli.stack.requirements.code_folder import needs_code_folder
 from cli.stack.roles import Layout, Role, roles
 from cli.stack.run_state import RunState, stop_strays
 from cli.stack.running.port_holder import require_port
+from cli.stack.running.stop_progress import pause_with_progress
 from cli.stack.servers import ports, postgres_directory
 from cli.stack.servers.binaries import find_postgres, find_valkey
 from cli.stack.servers.libpq_variables import LIBPQ_PREFIX, remove_libpq_variables
@@ -186,7 +187,10 @@ def _require_redis(settings: RedisSettings, supervisor: Supervisor) -> None:
 
 def _stop_strays(data: DataDir, report: Report) -> None:
     state = RunState.load(data)
-    if state and (stopped := stop_strays(state.processes)):
+    if state is None:
+        return
+    pause = pause_with_progress(state.processes, report)
+    if stopped := stop_strays(state.processes, pause):
         report(f"stopped processes of an earlier run: {', '.join(stopped)}")
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from cli.stack.data_directory import DataDir
 from cli.stack.processes.stopping import StopOrder
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.run_state import RunningProcess, RunState, stop_strays
+from cli.stack.running.stop_progress import pause_with_progress
 
 SLEEPER = "import time; time.sleep(600)"
 
@@ -92,3 +94,29 @@ def test_the_file_of_an_earlier_version_is_known_by_its_paths(tmp_path: Path) ->
         each.run.write_text(re.sub(r',\s*"directory": {[^}]*}', "", each.run.read_text()))
     assert RunState.load(data)
     assert RunState.load(copied) is None
+
+
+def test_a_stopped_process_ends_at_once(tmp_path: Path) -> None:
+    """SIGTERM stays pending while a process is stopped."""
+    mark = str(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", SLEEPER, mark]) as process:
+        try:
+            process.send_signal(signal.SIGSTOP)
+            assert stop_strays([running("worker", process.pid, mark)]) == ["worker"]
+            assert process.wait(timeout=10) == -signal.SIGTERM
+        finally:
+            process.kill()
+
+
+def test_a_pause_names_the_processes_that_still_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.progress.INTERVAL", 0.0)
+    ours = running("lookup", os.getpid())
+    later = running("postgres", os.getpid(), stop_order=StopOrder.SERVER)
+    ended = RunningProcess("beat", StopOrder.BEAT, None, "", ProcessIdentity(ours.identity.pid, 1))
+    lines: list[str] = []
+    pause_with_progress([later, ours, ended], lines.append)(0.0)
+    pause_with_progress([ended], lines.append)(0.0)
+    assert lines == [
+        f"waiting for the end of lookup (pid {os.getpid()}) (0 s)",
+        "waiting for the end of the supervisor (0 s)",
+    ]
