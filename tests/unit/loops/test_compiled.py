@@ -164,3 +164,27 @@ def test_code_that_cannot_be_kept_is_compiled_in_memory(copy: Path, kept: list[P
         path.unlink()
         path.mkdir()
     assert started(copy, "pipeline.index.call") == [0, 2, 0]
+
+
+FORGET = """
+import sys
+from pipeline.index.outer import outer
+from pipeline.loops.compiled import forget_code, is_compiled
+
+if "forget" in sys.argv:
+    forget_code()
+print(outer(1), int(is_compiled()))
+"""
+
+
+def test_a_lost_file_of_a_called_loop_is_replaced_after_all_code_is_forgotten(copy: Path) -> None:
+    """A call of its caller, whose machine code contains it, does not compile it."""
+    folder = copy / "pipeline" / "index"
+    folder.joinpath("inner.py").write_text(INNER.format(kind="compiled", added=1))
+    outer, _, _ = OUTER.format(package="pipeline.index").partition("print")
+    folder.joinpath("outer.py").write_text(outer)
+    folder.joinpath("forget.py").write_text(FORGET)
+    assert started(copy, "pipeline.index.forget") == [2, 1]
+    next(folder.rglob("inner.inner*.nbc")).unlink()
+    assert started(copy, "pipeline.index.forget") == [2, 0]
+    assert started(copy, "pipeline.index.forget", "forget") == [2, 1]
