@@ -44,14 +44,13 @@ def is_compiled() -> bool:
 
 
 def forget_code() -> None:
-    """Forget the machine code on the disk of all loops that this process has imported.
+    """Forget the machine code for this processor of all loops that this process has imported.
 
     A loop that other loops call is compiled into them. If only its own file is lost, no call of the
     others replaces it.
     """
     for cache in _caches:
-        with suppress(OSError):
-            cache.flush()  # type: ignore[no-untyped-call]
+        cache.forget()
 
 
 def can_keep_code() -> bool:
@@ -85,9 +84,15 @@ class _KeptCode(IndexDataCacheFile):
 
     def has_code(self) -> bool:
         """Return whether the disk has machine code for the current source and this processor."""
-        processor = cpu_target.target_context.codegen().magic_tuple()
-        names = [name for (_, target, _), name in self._load_index().items() if target == processor]
+        names = [name for key, name in self._load_index().items() if _is_for_this_processor(key)]
         return bool(names) and all(self._load_data(name) is not None for name in names)
+
+    def forget(self) -> None:
+        """Remove the code for this processor from the list, and keep that for others."""
+        kept = self._load_index().items()
+        others = {key: name for key, name in kept if not _is_for_this_processor(key)}
+        with suppress(OSError):
+            self._save_index(others)  # type: ignore[no-untyped-call]
 
     def load(self, key: Any) -> Any:  # noqa: ANN401 - Numba's
         """Return the machine code of a variant; None if it is missing or damaged."""
@@ -123,6 +128,12 @@ class _KeptCode(IndexDataCacheFile):
             return code if digest == _digest(code) else None
         except Exception:  # noqa: BLE001 - damaged pickles raise any exception
             return None
+
+
+def _is_for_this_processor(key: Any) -> bool:  # noqa: ANN401 - Numba's
+    """Return whether the key of a variant names the processor of this machine."""
+    _, processor, _ = key
+    return bool(processor == cpu_target.target_context.codegen().magic_tuple())
 
 
 def _digest(code: bytes) -> bytes:
