@@ -18,7 +18,7 @@ from pipeline.fingerprint.compare import compare2
 from pipeline.fingerprint.query import extract_query
 from pipeline.fingerprint_store.locating import locate, store_table
 from pipeline.index.warm_up import warm_up as warm_index_up
-from pipeline.loops.compiled import is_compiled
+from pipeline.loops.compiled import forget_code, is_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +66,8 @@ def _call_loops_of_the_store() -> None:
 
 
 if __name__ == "__main__":
+    if not is_warm():
+        forget_code()
     for what, call in _steps(index=True):
         print(f"compiling the loops of {what}", flush=True)  # noqa: T201
         call()

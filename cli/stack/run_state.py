@@ -5,14 +5,23 @@ device and inode, so the file in a copy of the directory says nothing about the 
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cli.stack.data_directory import DataDir
 from cli.stack.files.directory_identity import DirectoryIdentity
+from cli.stack.files.installed_code import InstalledCode
 from cli.stack.files.private_file import write_private
 from cli.stack.processes.stopping import TERM_THEN_KILL, WITHOUT_DRAINING, StopOrder, stop_processes
 from cli.stack.processes.strays import ProcessIdentity, StrayProcess
+from cli.stack.processes.waiting import Pause
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,7 @@ class RunState:
         restarts: the number of completed restarts of the front end.
         restart_problem: the reason why the last restart failed; empty if it succeeded.
         directory: the data directory; None in a file of an earlier version, and before `save`.
+        code: the code of the supervisor and the workers; None in a file of an earlier version.
     """
 
     supervisor: ProcessIdentity
@@ -53,6 +63,7 @@ class RunState:
     restarts: int = 0
     restart_problem: str = ""
     directory: DirectoryIdentity | None = field(default=None, compare=False)
+    code: InstalledCode | None = None
 
     @classmethod
     def load(cls, data: DataDir) -> "RunState | None":
@@ -66,21 +77,28 @@ class RunState:
 
     @classmethod
     def read(cls, data: DataDir) -> "RunState | None":
-        """Read the file of a data directory, which may be that of another directory."""
+        """Read the file of a data directory, which may be that of another directory.
+
+        Fields of a newer version are left out.
+        """
         try:
             found = json.loads(data.run.read_bytes())
-            directory = found.get("directory")
+            directory, code = found.get("directory"), found.get("code")
             processes = tuple(
-                RunningProcess(**{**each, "identity": ProcessIdentity(**each["identity"])})
+                _known(
+                    RunningProcess,
+                    {**each, "identity": _known(ProcessIdentity, each["identity"])},
+                )
                 for each in found["processes"]
             )
             return cls(
-                ProcessIdentity(**found["supervisor"]),
+                _known(ProcessIdentity, found["supervisor"]),
                 processes,
                 found["ready"],
                 found.get("restarts", 0),
                 found.get("restart_problem", ""),
-                DirectoryIdentity(**directory) if directory else None,
+                _known(DirectoryIdentity, directory) if directory else None,
+                _known(InstalledCode, code) if code else None,
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -88,6 +106,10 @@ class RunState:
     def find(self, role: str) -> RunningProcess | None:
         """Return the process of a role; None if there is none."""
         return next((each for each in self.processes if each.role == role), None)
+
+    def runs_installed_code(self) -> bool:
+        """Return whether the workers run the code that is installed now."""
+        return self.code is not None and self.code.is_installed()
 
     def save(self, data: DataDir) -> None:
         """Replace the file atomically; it names the data directory."""
@@ -106,8 +128,19 @@ class RunState:
         return not marks or any(each.is_below(data.root) for each in marks)
 
 
-def stop_strays(processes: Sequence[RunningProcess]) -> list[str]:
-    """Stop those processes that still run, in the order of `StopOrder`; return their roles."""
+def _known(kind: type[Record], values: Mapping[str, Any]) -> Record:
+    """Create an object of a dataclass from those values that have its fields."""
+    names = {each.name for each in fields(kind)}
+    return kind(**{name: value for name, value in values.items() if name in names})
+
+
+def stop_strays(processes: Sequence[RunningProcess], pause: Pause = time.sleep) -> list[str]:
+    """Stop those processes that still run, in the order of `StopOrder`; return their roles.
+
+    Args:
+        processes: the processes of a stack.
+        pause: the function that waits.
+    """
     found: list[tuple[RunningProcess, StrayProcess]] = []
     for each in processes:
         stray = each.identity.find()
@@ -115,5 +148,5 @@ def stop_strays(processes: Sequence[RunningProcess]) -> list[str]:
             found.append((each, stray))
     for order in StopOrder:
         signals = WITHOUT_DRAINING if order is StopOrder.FRONT_END else TERM_THEN_KILL
-        stop_processes([(stray, signals) for each, stray in found if each.stage == order])
+        stop_processes([(stray, signals) for each, stray in found if each.stage == order], pause)
     return [each.role for each, _ in found]

@@ -8,6 +8,7 @@ so they find the same stack, and say in the same words that there is none.
 import os
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,9 @@ from cli.exit_status import ExitStatus
 from cli.stack.data_directory import CONFIG_VARIABLE, DataDir
 from cli.stack.identity.claim import require_started_here
 from cli.stack.run_state import RunState
-from cli.stack.servers.ports import web_address
+from cli.stack.servers.libpq_variables import remove_libpq_variables
+from cli.stack.servers.ports import LOOPBACK, web_address
+from cli.stack.stack_record import DATABASES, StackRecord
 
 if TYPE_CHECKING:
     from pipeline.settings.sections import Settings
@@ -55,13 +58,19 @@ class ChosenStack:
     def settings(self) -> "Settings":
         """Load its settings.
 
+        If a database is on its embedded PostgreSQL, the variables of libpq are removed from the
+        environment of this process.
+
         Raises:
             StackError: they are invalid.
             NotStartedError: its data directory was moved or copied, and not started since.
         """
         if self.data and self.config and self.config.resolve() == self.data.config:
             require_started_here(self.data)
-        return _read_settings(self.config, self.environ)
+        settings = _read_settings(self.config, self.environ)
+        if self.data and _has_embedded_database(self.data, settings):
+            remove_libpq_variables()
+        return settings
 
     def directory(self) -> DataDir:
         """Return the data directory of the stack, which need not run.
@@ -168,6 +177,16 @@ def _read_settings(config: Path | None, environ: Mapping[str, str]) -> "Settings
     from cli.stack.effective_settings import read_settings  # noqa: PLC0415 - slow to import
 
     return read_settings(config, environ)
+
+
+def _has_embedded_database(data: DataDir, settings: "Settings") -> bool:
+    with suppress(StackError):  # commands work without the record
+        record = StackRecord.read(data)
+        databases = [getattr(settings, name) for name in DATABASES]
+        return record is not None and any(
+            (each.host, each.port) == (LOOPBACK, record.postgres_port) for each in databases
+        )
+    return False
 
 
 def _others() -> str:

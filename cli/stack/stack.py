@@ -26,8 +26,10 @@ from cli.stack.requirements.code_folder import needs_code_folder
 from cli.stack.roles import Layout, Role, roles
 from cli.stack.run_state import RunState, stop_strays
 from cli.stack.running.port_holder import require_port
+from cli.stack.running.stop_progress import pause_with_progress
 from cli.stack.servers import ports, postgres_directory
 from cli.stack.servers.binaries import find_postgres, find_valkey
+from cli.stack.servers.libpq_variables import LIBPQ_PREFIX, remove_libpq_variables
 from cli.stack.servers.postgres import PostgresServer
 from cli.stack.servers.valkey import ValkeyServer
 from cli.stack.stack_record import StackRecord
@@ -42,9 +44,6 @@ _OVERRIDING_PREFIXES = ("FLOWER_", "CELERY_", "UVICORN_")
 
 REDIS_TIMEOUT = 5.0
 """Seconds to wait for a Redis that this command does not start; it may be starting, too."""
-
-_LIBPQ_PREFIX = "PG"
-"""Prefix of variables of libpq, which must not apply to the embedded PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +93,8 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
         _choose_code_folder(data, report)
         user = UserConfig.read(effective=data.config)
         require_own_configuration(user.path)
+        if user.embedded_databases:
+            remove_libpq_variables()
         claim_directory(data, report, adopt=options.adopt)
         _stop_strays(data, report)
         for variable in user.unwritable:
@@ -120,8 +121,8 @@ def _choose_code_folder(data: DataDir, report: Report) -> None:
     if needs_code_folder():
         os.environ[CODE_FOLDER] = str(data.machine_code)
         report(
-            f"the compiled loops are kept in {data.machine_code}: neither the folder of the package"
-            " nor the user's cache directory can be written to"
+            f"the compiled loops are kept in {data.machine_code}: neither {CODE_FOLDER}, nor the"
+            " folder of the package, nor the user's cache directory can be written to"
         )
 
 
@@ -186,7 +187,10 @@ def _require_redis(settings: RedisSettings, supervisor: Supervisor) -> None:
 
 def _stop_strays(data: DataDir, report: Report) -> None:
     state = RunState.load(data)
-    if state and (stopped := stop_strays(state.processes)):
+    if state is None:
+        return
+    pause = pause_with_progress(state.processes, report)
+    if stopped := stop_strays(state.processes, pause):
         report(f"stopped processes of an earlier run: {', '.join(stopped)}")
 
 
@@ -240,15 +244,18 @@ def _start_processes(
     """Start the processes of all roles; return when the API and the workers answer.
 
     The API is not forked, so it imports its modules while this process loads the loops for the
-    workers. Beat and Flower start last, since a lookup does not need them.
+    workers. It does not compile loops whose machine code could not be kept: each worker does, and
+    this process replies to signals. Beat and Flower start last, since a lookup does not need them.
     """
+    from pipeline import warm_up  # noqa: PLC0415 - it loads Numba
+
     report("starting the API and the workers")
     front_ends = [role for role in wanted if role.shares_listener]
     workers = [role for role in wanted if role.node]
     others = [role for role in wanted if role not in (*front_ends, *workers)]
     for role in front_ends:
         supervisor.start_role(role, environ, _listener(role))
-    if forking.IS_SUPPORTED:
+    if forking.IS_SUPPORTED and warm_up.is_warm():
         preloading.load_loops(index=settings.fingerprint_index.protocol == "local")
     for role in workers:
         supervisor.start_role(role, environ)
@@ -295,7 +302,7 @@ def child_environment(data: DataDir, user: UserConfig) -> dict[str, str]:
     """Return the user's environment without unwanted variables, and with the stack's settings."""
     unwanted: tuple[str, ...] = _OVERRIDING_PREFIXES
     if user.embedded_databases:
-        unwanted = (*unwanted, _LIBPQ_PREFIX)
+        unwanted = (*unwanted, LIBPQ_PREFIX)
     environ = {name: text for name, text in user.environ.items() if not name.startswith(unwanted)}
     return {**with_absolute_paths(environ), **SAFE_PATH, CONFIG_VARIABLE: str(data.config)}
 

@@ -72,8 +72,11 @@ def collect(stack: ChosenStack) -> Status:
     with ThreadPoolExecutor(thread_name_prefix="status") as threads:  # one for each server
         health = threads.submit(read_health, run)
         processes = threads.submit(process_statuses, run) if run else None
+        code = threads.submit(run.runs_installed_code) if run else None
         if settings is not None:
             _add_servers(found, settings, run, threads)
+    if code is not None:
+        found["runs_installed_code"] = code.result()
     if run is not None and processes is not None:
         _add_processes(found, processes.result())
         found["health"] = health.result()
@@ -91,6 +94,7 @@ def _empty(stack: ChosenStack, run: RunState | None) -> Status:
         "ready": False,
         "uptime_seconds": None,
         "memory_bytes": None,
+        "runs_installed_code": None,
         "processes": [],
         "health": None,
         "queues": None,

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from cli.stack.files.installed_code import EARLIER_CODE
 from cli.status.collect import State
 from cli.text_table import aligned, show_value
 
@@ -75,7 +76,8 @@ def _head(found: Mapping[str, Any]) -> list[str]:
     if found["uptime_seconds"] is None:
         return [f"{words}{where}"]
     uses = f"up {duration(found['uptime_seconds'])}, {size(found['memory_bytes'])} of memory"
-    return [f"{words}{where}", uses]
+    lines = [f"{words}{where}", uses]
+    return lines if found["runs_installed_code"] else [*lines, EARLIER_CODE]
 
 
 def _faults(found: Mapping[str, Any]) -> list[str]:

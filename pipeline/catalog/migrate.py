@@ -1,6 +1,7 @@
 """Creates missing databases and runs the migrations of all four (`acoustid migrate`)."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -96,12 +97,18 @@ def _refuse_newer(connection: sa.Connection, name: str) -> None:
 
 
 def _exists(database: DatabaseSettings) -> bool:
+    """Return whether a database exists.
+
+    A connection to a missing database would add an error to the log of the server.
+    """
     try:
-        _engine(database.url()).connect().close()
-    except sa.exc.OperationalError:
-        # The database is missing, or the server is unreachable and the next query raises.
         return _is_listed(database)
-    return True
+    except sa.exc.OperationalError:
+        # The user may have access to its own databases only.
+        with suppress(sa.exc.OperationalError):
+            _engine(database.url()).connect().close()
+            return True
+        raise
 
 
 def _is_listed(database: DatabaseSettings) -> bool:

@@ -12,6 +12,7 @@ that read segments limit every position to its section.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -21,6 +22,7 @@ from typing import Any, Final, TypeVar, cast
 
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.registry import cpu_target
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -39,6 +41,16 @@ def is_compiled() -> bool:
     this one.
     """
     return all(cache.has_code() for cache in _caches)
+
+
+def forget_code() -> None:
+    """Forget the machine code for this processor of all loops that this process has imported.
+
+    A loop that other loops call is compiled into them. If only its own file is lost, no call of the
+    others replaces it.
+    """
+    for cache in _caches:
+        cache.forget()
 
 
 def can_keep_code() -> bool:
@@ -68,7 +80,30 @@ def inlined(function: Function) -> Function:
 
 
 class _KeptCode(IndexDataCacheFile):
-    """The machine code of a function on the disk."""
+    """The machine code of a function on the disk. Damaged files count as missing."""
+
+    def has_code(self) -> bool:
+        """Return whether the disk has machine code for the current source and this processor."""
+        names = [name for key, name in self._load_index().items() if _is_for_this_processor(key)]
+        return bool(names) and all(self._load_data(name) is not None for name in names)
+
+    def forget(self) -> None:
+        """Remove the code for this processor from the list, and keep that for others."""
+        kept = self._load_index().items()
+        others = {key: name for key, name in kept if not _is_for_this_processor(key)}
+        with suppress(OSError):
+            self._save_index(others)  # type: ignore[no-untyped-call]
+
+    def load(self, key: Any) -> Any:  # noqa: ANN401 - Numba's
+        """Return the machine code of a variant; None if it is missing or damaged."""
+        name = self._load_index().get(key)
+        code = None if name is None else self._load_data(name)
+        return None if code is None else pickle.loads(code)  # noqa: S301 - the digest is correct
+
+    def save(self, key: Any, data: Any) -> None:  # noqa: ANN401 - Numba's
+        """Keep the machine code of a variant. On a full disk it is not kept."""
+        with suppress(OSError):
+            super().save(key, data)  # type: ignore[no-untyped-call]
 
     def _load_index(self) -> dict[Any, Any]:
         """Return the list of cached variants, empty if it can't be read.
@@ -77,13 +112,32 @@ class _KeptCode(IndexDataCacheFile):
         """
         try:
             kept: dict[Any, Any] = super()._load_index()  # type: ignore[no-untyped-call]
-        except (AttributeError, ImportError):
+        except Exception:  # noqa: BLE001 - damaged pickles raise any exception
             return {}
         return kept
 
-    def has_code(self) -> bool:
-        """Return whether the disk has machine code for the current source."""
-        return bool(self._load_index())
+    def _save_data(self, name: str, data: Any) -> None:  # noqa: ANN401 - Numba's
+        """Write the code with its digest: LLVM does not check machine code that it loads."""
+        code: bytes = self._dump(data)  # type: ignore[no-untyped-call]
+        super()._save_data(name, (_digest(code), code))  # type: ignore[no-untyped-call]
+
+    def _load_data(self, name: str) -> bytes | None:
+        """Return what `_save_data` wrote, in bytes; None if it is missing or damaged."""
+        try:
+            digest, code = super()._load_data(name)  # type: ignore[no-untyped-call]
+            return code if digest == _digest(code) else None
+        except Exception:  # noqa: BLE001 - damaged pickles raise any exception
+            return None
+
+
+def _is_for_this_processor(key: Any) -> bool:  # noqa: ANN401 - Numba's
+    """Return whether the key of a variant names the processor of this machine."""
+    _, processor, _ = key
+    return bool(processor == cpu_target.target_context.codegen().magic_tuple())
+
+
+def _digest(code: bytes) -> bytes:
+    return sha256(code).digest()
 
 
 def _compiled(function: Function, *, inline: bool) -> Function:

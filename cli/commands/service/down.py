@@ -1,6 +1,7 @@
 """``acoustid down``: stops a stack."""
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from signal import Signals
 
@@ -12,6 +13,7 @@ from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import read_settings
 from cli.stack.processes.stopping import Escalation, stop_process
 from cli.stack.run_state import RunState, stop_strays
+from cli.stack.running.stop_progress import pause_with_progress
 from cli.stack.selection import NoStackError, choose_own_stack
 
 STOP_TIME = 120.0
@@ -27,10 +29,12 @@ def down(data_dir: Path) -> None:
     is_locked = data.is_locked()
     if is_locked and state is None:
         raise StackError(f"a stack on {data.root} has just begun to start: try again")
+    processes = state.processes if state else ()
+    pause = pause_with_progress(processes, partial(click.echo, err=True))
     supervisor = state.supervisor.find() if state and is_locked else None
     if supervisor:
-        stop_process(supervisor, stop_signals(data))
-    strays = stop_strays(state.processes) if state else []
+        stop_process(supervisor, stop_signals(data), pause)
+    strays = stop_strays(processes, pause)
     if supervisor or strays:
         data.run.unlink(missing_ok=True)
         click.echo(f"The stack on {data.root} has stopped.")

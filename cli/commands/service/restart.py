@@ -10,6 +10,7 @@ from cli.errors import StackError
 from cli.progress import Progress
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
+from cli.stack.files.installed_code import EARLIER_CODE
 from cli.stack.processes.strays import StrayProcess
 from cli.stack.run_state import RunState
 from cli.stack.selection import NoStackError, choose_own_stack
@@ -35,6 +36,8 @@ def restart(data_dir: Path) -> None:
     if after.restart_problem:
         raise StackError(f"{after.restart_problem}; the old front end continues to run")
     click.echo(f"The front end was replaced ({time.monotonic() - begun:.1f} s).")
+    if not after.runs_installed_code():
+        click.echo(EARLIER_CODE)
 
 
 def _wait(data: DataDir, before: RunState, supervisor: StrayProcess) -> RunState:

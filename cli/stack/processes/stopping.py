@@ -81,6 +81,7 @@ class _Stop:
             return False
         number, seconds = self.signals.pop(0)
         self.process.send(number)
+        self.process.send(Signals.SIGCONT)  # a stopped process gets the other signal only then
         self.deadline = now + seconds
         return True
 
@@ -105,6 +106,8 @@ def stop_processes(
             pause(0.02)
 
 
-def stop_process(process: StoppableProcess, escalation: Escalation = TERM_THEN_KILL) -> None:
+def stop_process(
+    process: StoppableProcess, escalation: Escalation = TERM_THEN_KILL, pause: Pause = time.sleep
+) -> None:
     """Stop one process."""
-    stop_processes([(process, escalation)])
+    stop_processes([(process, escalation)], pause)

@@ -24,13 +24,20 @@ def needs_code_folder() -> bool:
 
     The probe runs in another process, since Numba reads its variables when it is imported.
     """
-    if VARIABLE in os.environ or _is_writable(Path(pipeline.__file__).parent / "loops"):
+    given = os.environ.get(VARIABLE)
+    source = Path(pipeline.__file__).parent / "loops"
+    if _is_writable(Path(given) if given else _beside(source)):
         return False
     done = subprocess.run([sys.executable, "-P", "-c", _PROBE], check=False)  # noqa: S603
     return done.returncode == 1
 
 
-def _is_writable(source: Path) -> bool:
-    """Return whether Numba can write beside the source, so that no probe is necessary."""
+def _beside(source: Path) -> Path:
+    """Return the folder beside a source in which Numba writes, or in which it creates a folder."""
     kept = source / "__pycache__"
-    return os.access(kept if kept.exists() else source, os.W_OK | os.X_OK)
+    return kept if kept.exists() else source
+
+
+def _is_writable(folder: Path) -> bool:
+    """Return whether Numba can write to a folder, so that no probe is necessary."""
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)

@@ -14,6 +14,7 @@ from functools import partial
 import psutil
 
 from cli.stack.data_directory import DataDir
+from cli.stack.files.installed_code import own_code
 from cli.stack.logs.log_pipes import LogPipes
 from cli.stack.processes import forking
 from cli.stack.processes.child_process import ProcessError, describe_exit, read_tail, spawn
@@ -299,6 +300,7 @@ class Supervisor:
             self._ready,
             self._restart.completed,
             self._restart.problem,
+            code=own_code(),
         )
         try:
             state.save(self._data)

@@ -32,6 +32,15 @@ def fresh(servers: Servers) -> Settings:
     return settings
 
 
+def test_the_creation_of_databases_leaves_no_error_in_the_log(servers: Servers) -> None:
+    """`acoustid logs` after a first start shows no error."""
+    settings = servers.settings("_logged")
+    migrate.create_missing(settings)
+    migrate.upgrade_all(settings)
+    log = servers.postgres.log.read_text()
+    assert [line for line in log.splitlines() if "FATAL" in line and "_logged" in line] == []
+
+
 @pytest.fixture
 def connection(fresh: Settings, name: str) -> Iterator[sa.Connection]:
     url = migrate.database_settings(fresh)[name].url()

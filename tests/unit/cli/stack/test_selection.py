@@ -1,5 +1,6 @@
 """Which stack a command uses."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -80,3 +81,21 @@ def test_a_stack_that_does_not_run_has_its_own_status() -> None:
 def test_no_stack_is_an_error_that_names_the_directory(folder: Path) -> None:
     with pytest.raises(NoStackError, match=f"no stack is in {folder}/missing"):
         chosen("--data-dir", "missing")
+
+
+@pytest.mark.parametrize(
+    ("host", "kept"), [("127.0.0.1", {}), ("database.test", {"PGOPTIONS": "-cfoo=1"})]
+)
+def test_variables_of_libpq_do_not_apply_to_an_embedded_server(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, host: str, kept: Mapping[str, str]
+) -> None:
+    """The environment may contain them for another server."""
+    StackRecord(postgres_port=15432).save(DataDir.at(folder / "other"))
+    sections = ("database", "database_fingerprint", "database_ingest", "database_musicbrainz")
+    text = "".join(f"[{each}]\nhost = {host}\nport = 15432\n" for each in sections)
+    (folder / "other" / "acoustid.conf").write_text(text)
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PGOPTIONS", "-cfoo=1")
+    assert chosen("--data-dir", "other").settings().database.host == host
+    assert {name: text for name, text in os.environ.items() if name.startswith("PG")} == kept

@@ -15,6 +15,7 @@ from cli.commands.service.up import describe_running
 from cli.exit_status import ExitStatus
 from cli.stack.data_directory import CONFIG_VARIABLE, DataDir
 from cli.stack.demo_keys import Demo, Prepared
+from cli.stack.files.installed_code import own_code
 from cli.stack.processes.stopping import StopOrder
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.run_state import RunningProcess, RunState
@@ -45,7 +46,8 @@ def stack_without_servers(path: Path, *, ready: bool) -> DataDir:
             for name in ("database", "database_fingerprint", "database_ingest")
         )
     )
-    RunState(THIS, (server("postgres", ports[1]),), ready=ready).save(data)
+    processes = (server("postgres", ports[1]),)
+    RunState(THIS, processes, ready=ready, code=own_code()).save(data)
     return data
 
 
@@ -74,6 +76,7 @@ def test_values_of_unreachable_servers_are_none(tmp_path: Path) -> None:
     assert [found[name] for name in ("queues", "submissions", "catalogue")] == [None] * 3
     assert found["index"]["condition"] is None
     assert (found["state"], found["ready"]) == ("failing", False)
+    assert found["runs_installed_code"]
     assert [each["role"] for each in found["processes"]] == ["supervisor"]
     text = click.unstyle(describe(found))
     assert text.startswith("not ready; data in ")
@@ -137,6 +140,7 @@ def example() -> dict[str, Any]:
         "state": "degraded",
         "uptime_seconds": 3600.0,
         "memory_bytes": 700 * 2**20,
+        "runs_installed_code": False,
         "processes": [
             {
                 "role": "api",
@@ -175,6 +179,7 @@ def test_the_text_contains_the_values_of_the_json() -> None:
     for expected in (
         "ready, with faults; data in /data",
         "up 1 h, 700 MiB of memory",
+        "the workers run the code of an earlier installation: run `acoustid down`, then",
         "api      12   50 MiB  1 min 2 s  5000",
         "lookup        3  1 min 5 s",
         "lookup-2@there: index missing",

@@ -28,7 +28,13 @@ def package(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("home", "variable", "needed"),
-    [("/dev/null", None, "True"), ("{folder}", None, "False"), ("/dev/null", "/given", "False")],
+    [
+        ("/dev/null", None, "True"),
+        ("{folder}", None, "False"),
+        ("/dev/null", "{folder}", "False"),
+        ("/dev/null", "{folder}/new", "False"),
+        ("/dev/null", "/dev/null/new", "True"),
+    ],
 )
 def test_a_folder_is_needed_if_no_other_can_be_written_to(
     package: Path, home: str, variable: str | None, needed: str
@@ -39,7 +45,7 @@ def test_a_folder_is_needed_if_no_other_can_be_written_to(
         "PYTHONPATH": f"{package}:{ROOT}",
     }
     if variable:
-        environ["NUMBA_CACHE_DIR"] = variable
+        environ["NUMBA_CACHE_DIR"] = variable.format(folder=package)
     done = subprocess.run(
         [sys.executable, "-B", "-c", PROGRAM],
         cwd=package,
