@@ -18,55 +18,45 @@ ENV := $(subst $(SPACE),\ ,$(VENV))
 
 # The source files in FOLDERS of pipeline/loops/compiled.py.
 LOOPS := $(foreach folder,fingerprint fingerprint_store index loops,$(wildcard pipeline/$(folder)/*.py pipeline/$(folder)/*/*.py))
-# The packages that pipeline/warm_up.py imports, directly and indirectly; and pip, since a new pip
-# installs the other packages in half the time of the one that comes with Python 3.11.
-LOOP_PACKAGES := llvmlite numba numpy pip pybase64 structlog
+# The packages that pipeline/warm_up.py imports, directly and indirectly.
+LOOP_PACKAGES := llvmlite numba numpy pybase64 structlog
 
-# Compiles the packages without their tests, on all processors. pip would use one processor.
-COMPILE := "$(BIN)/python" -m compileall -qq -j 0 -x 'site-packages/.*/tests?/' "$(VENV)/lib"
 # uv is used where it is installed. UV= selects pip.
 ifneq ($(and $(UV),$(shell command -v "$(UV)" 2>/dev/null)),)
 INSTALLER := uv
-ENVIRONMENT := $(ENV)/bin/activate
 CREATE = "$(UV)" venv --quiet --allow-existing --python "$$(command -v "$(PYTHON)")" "$(VENV)"
 INSTALL := "$(UV)" pip install --quiet --python "$(BIN)/python"
-REPLACE := --reinstall
 else
 INSTALLER := pip
-# venv installs pip last, so an environment with pip is complete.
-ENVIRONMENT := $(ENV)/bin/pip
 CREATE = "$(PYTHON)" -m venv "$(VENV)"
 INSTALL := "$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-input --no-compile
-REPLACE := --ignore-installed
 endif
-# Installs the loop packages of a lock file (1), or all others (0). The lock files contain every
-# dependency, so that the installer needs to look for no others. An interrupted one leaves packages
-# that look installed, so the next one replaces all.
-PARTIAL := "$(VENV)/.partly-installed"
-define FROM_LOCK
-@awk -v names="$(LOOP_PACKAGES)" -v part=$(1) ' \
-		BEGIN {split(names, list); for (each in list) loop[list[each]]} \
-		/^[a-z]/ {is_loop = substr($$0, 1, index($$0, "==") - 1) in loop} \
-		is_loop == part' $(2) > "$@.lock"
-@replace=; test ! -e $(PARTIAL) || replace=$(REPLACE); touch $(PARTIAL); \
-		$(INSTALL) $$replace --no-deps --require-hashes -r "$@.lock" && rm $(PARTIAL)
-endef
+# The lock files contain every dependency.
+INSTALL_LOCK := $(INSTALL) --no-deps --require-hashes -r
+# Prints the entries of some packages (1) in requirements.lock.
+ENTRIES = awk -F == -v names=" $(1) " '/^[a-z]/ {found = index(names, " " $$1 " ")} found' requirements.lock
+# Compiles the packages without their tests, on all processors. pip would use one processor.
+COMPILE := "$(BIN)/python" -m compileall -qq -j 0 -x 'site-packages/.*/tests?/' "$(VENV)/lib"
 
-.PHONY: help install install-dev installed installed-dev run test test-system bench bench-index check format wheel secrets lock clean
+# This file exists while packages are installed. An interrupted installer leaves packages that look
+# complete, so the next `make` removes the environment and creates it again.
+UNFINISHED := $(VENV)/.partly-installed
+# The loops are compiled while packages are installed. `make -j4` gives its own number of jobs.
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,--jobs=2)
+
+.PHONY: help install install-dev run test test-system bench bench-index check format wheel secrets lock clean
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# The loops are compiled while packages are installed.
 install: ## Create .venv with the packages of requirements.lock
-	@$(MAKE) --no-print-directory --jobs=2 installed
+	@test ! -e "$(UNFINISHED)" || { \
+		echo "Removing the contents of $(VENV): the last installation was not completed"; \
+		find "$(VENV)/" -mindepth 1 ! -name "$(notdir $(UNFINISHED))" -delete; }
+	@$(MAKE) --silent $(JOBS) $(ENV)/.installed $(ENV)/.compiled
 
-install-dev: ## Create .venv with the tools for tests and checks, too
-	@$(MAKE) --no-print-directory --jobs=2 installed-dev
-
-installed: $(ENV)/.installed $(ENV)/.compiled
-
-installed-dev: $(ENV)/.installed-dev $(ENV)/.compiled
+install-dev: install ## Create .venv with the tools for tests and checks, too
+	@$(MAKE) --silent $(ENV)/.installed-dev
 
 run: install ## Run the whole service until Ctrl-C (ARGS="--port 5001" for options)
 	@exec "$(BIN)/acoustid" up --data-dir "$(DATA)" $(ARGS)
@@ -118,31 +108,40 @@ clean: ## Delete .venv and caches, but no data
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# venv cannot be imported everywhere: Debian has it in a package of its own. uv does not need it.
-$(ENVIRONMENT):
-	@command -v "$(PYTHON)" >/dev/null || { \
-		echo "Python 3.11 to 3.14 is needed, but $(PYTHON) is not on the PATH."; \
-		echo "Install it, or run: make PYTHON=/path/to/python3.11"; exit 1; } >&2
-	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || { \
-		echo "Python 3.11 to 3.14 is needed, but $(PYTHON) is $$("$(PYTHON)" -V 2>&1)."; \
-		echo "Give another one: make PYTHON=/path/to/python3.11"; exit 1; } >&2
+# Debian has venv in a package of its own. uv does not need it.
+$(ENV)/pyvenv.cfg:
+	@test "$$("$(PYTHON)" -c 'import sys; print((3, 11) <= sys.version_info < (3, 15))' 2>&1)" = True || { \
+		found="$$("$(PYTHON)" -V 2>&1 | head -n 1)"; \
+		case "$$found" in "Python "*) found="is $$found";; *) found="does not run";; esac; \
+		echo "Python 3.11 to 3.14 is needed, but $(PYTHON) $$found."; \
+		echo "Install it, or give another one: make PYTHON=/path/to/python3.11"; exit 1; } >&2
 	@test $(INSTALLER) = uv || "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot create virtual environments. On Debian and Ubuntu, run:"; \
 		echo "  apt install python3-venv"; exit 1; } >&2
+	@mkdir -p "$(VENV)"
+	@test -e "$(UNFINISHED)" || test -z "$$(ls -A "$(VENV)")" || { \
+		echo "$(VENV) contains other files. Give a new directory: make VENV=/path/to/environment"; \
+		exit 1; } >&2
 	@echo "Creating $(VENV) with $(INSTALLER)"
+	@touch "$(UNFINISHED)"
 	@$(CREATE)
 
-$(ENV)/.loop-packages: requirements.lock Makefile | $(ENVIRONMENT)
+# A new pip installs the other packages in half the time of the one that comes with Python 3.11.
+$(ENV)/.loop-packages: requirements.lock | $(ENV)/pyvenv.cfg
 	@echo "Installing NumPy and Numba (80 MB)"
-	$(call FROM_LOCK,1,requirements.lock)
+	@touch "$(UNFINISHED)"
+	@$(call ENTRIES,pip) | $(INSTALL_LOCK) /dev/stdin
+	@$(call ENTRIES,$(LOOP_PACKAGES)) | $(INSTALL_LOCK) /dev/stdin
 	@touch "$@"
 
 # Without byte code, the processes of the first start would all compile the same modules. setuptools
 # warns of folders in the working directory, which are those of this project.
-$(ENV)/.installed: requirements.lock pyproject.toml | $(ENV)/.loop-packages
+$(ENV)/.installed: requirements.lock pyproject.toml $(ENV)/.loop-packages
 	@echo "Installing all other packages (50 MB)"
-	$(call FROM_LOCK,0,requirements.lock)
+	@touch "$(UNFINISHED)"
+	@$(INSTALL_LOCK) requirements.lock
 	@PYTHONWARNINGS=ignore $(INSTALL) --no-deps --no-build-isolation -e .
+	@rm "$(UNFINISHED)"
 	@echo "Compiling the packages to byte code"
 	@$(COMPILE) api bench cli http_server index_server pipeline tasks || true
 	@touch "$@"
@@ -155,6 +154,8 @@ $(ENV)/.compiled: $(ENV)/.loop-packages $(LOOPS)
 
 $(ENV)/.installed-dev: requirements-dev.lock $(ENV)/.installed
 	@echo "Installing the tools for tests and checks"
-	$(call FROM_LOCK,0,requirements-dev.lock)
+	@touch "$(UNFINISHED)"
+	@$(INSTALL_LOCK) requirements-dev.lock
+	@rm "$(UNFINISHED)"
 	@$(COMPILE) || true
 	@touch "$@"
