@@ -122,7 +122,7 @@ class DataDir:
             StackError: its file cannot be opened.
         """
         try:
-            handle = self._open_lock()
+            handle = self._open_lock(os.O_CREAT)
         except OSError as error:
             raise StackError(f"{self._lock_file} cannot be opened: {error.strerror}") from error
         try:
@@ -162,8 +162,8 @@ class DataDir:
     def _lock_file(self) -> Path:
         return self.root / "run.lock"
 
-    def _open_lock(self) -> int:
-        return os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+    def _open_lock(self, flags: int = 0) -> int:
+        return os.open(self._lock_file, os.O_RDWR | flags, 0o600)
 
 
 def _take(handle: int) -> bool:
