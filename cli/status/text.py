@@ -91,7 +91,8 @@ def _faults(found: Mapping[str, Any]) -> list[str]:
     if health is None and found["processes"] and found["state"] != State.STARTING:
         lines.append("the API does not reply to health checks: see `acoustid logs api`")
     lines += found["worker_faults"] or ()
-    return [click.style("faults", bold=True), *(f"  {line}" for line in lines)] if lines else []
+    title = NOT_READY if found["state"] == State.STARTING else "faults"
+    return [click.style(title, bold=True), *(f"  {line}" for line in lines)] if lines else []
 
 
 def _processes(processes: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -132,7 +133,8 @@ def _figures(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"catalogue    {_catalogue(found['catalogue'], missing)}"
     if found["health"]:
         failed = [name for name, state in found["health"]["checks"].items() if state != "ok"]
-        yield f"checks       {', '.join(failed) + ' failed' if failed else 'all ok'}"
+        result = NOT_READY if found["state"] == State.STARTING else "failed"
+        yield f"checks       {', '.join(failed) + f' {result}' if failed else 'all ok'}"
 
 
 def _submissions(figures: Mapping[str, Any] | None, missing: str) -> str:
@@ -163,7 +165,7 @@ def _catalogue(figures: Mapping[str, Any] | None, missing: str) -> str:
 
 def _errors(errors: Iterable[Mapping[str, Any]]) -> list[str]:
     lines = [
-        f"  {datetime.fromisoformat(each['time']):%d %b %H:%M:%S}  {each['role']}: "
+        f"  {datetime.fromisoformat(each['time']):%d %b %H:%M:%S}  {', '.join(each['roles'])}: "
         f"{show_value(each['message'])}"
         for each in errors
     ]

@@ -210,7 +210,12 @@ def example() -> dict[str, Any]:
             "faults": ["start one beat process"],
         },
         "errors": [
-            {"time": "2026-11-30T08:00:00+00:00", "role": "api", "message": "no\x1b[2J reply"}
+            {
+                "time": "2026-11-30T08:00:00+00:00",
+                "role": "beat",
+                "roles": ["api", "beat"],
+                "message": "no\x1b[2J reply",
+            }
         ],
         "demo": {"client": "8XaBELgH", "user": "abc"},
     }
@@ -230,7 +235,7 @@ def test_the_text_contains_the_values_of_the_json() -> None:
         "failed 4, rejected 0, pending 2, imported 1,000; the oldest pending one is 30 s old",
         "  start one beat process",
         "beat failed",
-        "api: no?[2J reply",
+        "api, beat: no?[2J reply",
         "client=8XaBELgH user=abc",
     ):
         assert expected in text
