@@ -154,7 +154,7 @@ class DataDir:
         except OSError as error:
             raise StackError(f"{self._lock_file} cannot be opened: {error.strerror}") from error
         try:
-            return not _take(handle)
+            return not _take(handle, fcntl.LOCK_SH)  # two commands may look at once
         finally:
             os.close(handle)
 
@@ -166,9 +166,9 @@ class DataDir:
         return os.open(self._lock_file, os.O_RDWR | flags, 0o600)
 
 
-def _take(handle: int) -> bool:
+def _take(handle: int, mode: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, mode | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
