@@ -16,12 +16,12 @@ class Progress:
 
     Args:
         report: called with one line of text.
-        interval: seconds between two lines.
+        interval: seconds between two lines; `INTERVAL` by default.
     """
 
-    def __init__(self, report: Callable[[str], None], interval: float = INTERVAL) -> None:
+    def __init__(self, report: Callable[[str], None], interval: float | None = None) -> None:
         self._report = report
-        self._interval = interval
+        self._interval = INTERVAL if interval is None else interval
         self._next = time.monotonic() + INTERVAL
 
     def begin(self, line: str) -> None:
