@@ -5,6 +5,7 @@ module of the class was imported. So this module, which each command loads, impo
 """
 
 import os
+import re
 import select
 import sys
 import zlib
@@ -44,6 +45,11 @@ EXPLAINED: Final = (
 _NOT_MIGRATED: Final = frozenset({"3D000", "3F000", "42703", "42883", "42P01"})
 """SQLSTATE of a missing database, schema, column, function, table."""
 
+_NO_NUMBER: Final = re.compile(r"(.* is not a )valid (integer|float)(?: range)?\.", re.DOTALL)
+"""click's message about a text that is no number; "range" is its name of a type."""
+
+_NUMBERS: Final = {"integer": "whole number", "float": "number"}
+
 _HINT: Final = "Is the server running on that host and accepting TCP/IP connections?"
 
 
@@ -77,6 +83,8 @@ def explained_errors(*, shows_traceback: bool) -> Iterator[None]:
 def _shown(error: BaseException) -> BaseException:
     """Return the error that click prints, which may be the same."""
     match error:
+        case click.BadParameter():
+            return _in_plain_words(error)
         case click.ClickException():
             return error
         case click.Abort() if isinstance(error.__context__, EOFError):
@@ -86,6 +94,15 @@ def _shown(error: BaseException) -> BaseException:
         case BrokenPipeError() if _is_output_closed():
             return error
     return StackError(explain(error) or _unexpected(error))
+
+
+def _in_plain_words(error: click.BadParameter) -> click.BadParameter:
+    """Return an error that says "number" in place of click's name of a type."""
+    found = _NO_NUMBER.fullmatch(error.message)
+    if found is None:
+        return error
+    text = f"{found[1]}{_NUMBERS[found[2]]}"
+    return click.BadParameter(text, error.ctx, error.param, error.param_hint)
 
 
 def explain(error: BaseException) -> str | None:

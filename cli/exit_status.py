@@ -16,10 +16,13 @@ class ExitStatus(IntEnum):
     """The command line is wrong. Nothing was done."""
 
     NO_STACK = 3
-    """There is no stack, or it does not run. The LSB defines this value for service scripts."""
+    """There is no stack, or it does not run, or it has not started the server yet.
+
+    The LSB defines this value for service scripts.
+    """
 
     PARTIAL = 4
     """Some files, lines or ids were refused; standard error names each. The others are done."""
 
     INTERRUPTED = 130
-    """Ctrl-C ended the command."""
+    """Ctrl-C ended the command before it had done everything."""

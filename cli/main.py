@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType, ModuleType
-from typing import Final
+from typing import Any, Final
 
 import click
 from click.shell_completion import CompletionItem
@@ -18,7 +18,7 @@ from click.shell_completion import CompletionItem
 from cli.argument_checks import CheckedGroup, short_help
 from cli.command_help import COMMAND_HELP, SUBCOMMAND_HELP
 from cli.error_messages import TRACEBACK_OPTION, VARIABLE, explained_errors
-from cli.terminal import prepare_output
+from cli.terminal import open_missing_streams, prepare_output
 
 SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
@@ -80,6 +80,20 @@ class LazyGroup(click.Group):
     ) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self._sections = sections
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as in click
+        """Run the program with streams that can be used."""
+        open_missing_streams()
+        return super().main(*args, **kwargs)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401 - as in click
+        """Parse the options, and print the help or the version.
+
+        Raises:
+            StackError: the text cannot be printed.
+        """
+        with explained_errors(shows_traceback=False):
+            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command. Each error of it becomes one message.

@@ -122,7 +122,7 @@ class DataDir:
             StackError: its file cannot be opened.
         """
         try:
-            handle = self._open_lock()
+            handle = self._open_lock(os.O_CREAT)
         except OSError as error:
             raise StackError(f"{self._lock_file} cannot be opened: {error.strerror}") from error
         try:
@@ -154,7 +154,7 @@ class DataDir:
         except OSError as error:
             raise StackError(f"{self._lock_file} cannot be opened: {error.strerror}") from error
         try:
-            return not _take(handle)
+            return not _take(handle, fcntl.LOCK_SH)  # two commands may look at once
         finally:
             os.close(handle)
 
@@ -162,13 +162,13 @@ class DataDir:
     def _lock_file(self) -> Path:
         return self.root / "run.lock"
 
-    def _open_lock(self) -> int:
-        return os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+    def _open_lock(self, flags: int = 0) -> int:
+        return os.open(self._lock_file, os.O_RDWR | flags, 0o600)
 
 
-def _take(handle: int) -> bool:
+def _take(handle: int, mode: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, mode | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

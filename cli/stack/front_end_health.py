@@ -43,12 +43,12 @@ class Reply(NamedTuple):
     has_replied: bool
 
 
-def read_health(state: RunState | None, path: str = ALL) -> Health | None:
-    """Return the reply of the front end to a health check; None without one."""
+def read_health(state: RunState | None, path: str = ALL, timeout: float = TIMEOUT) -> Health | None:
+    """Return the reply of the front end to a health check; None without one in time."""
     found = state.find("api") if state else None
     if found is None or not found.port:
         return None
-    return ask(f"{web_address(found.host, found.port)}{path}").health
+    return ask(f"{web_address(found.host, found.port)}{path}", timeout).health
 
 
 def ask(url: str, timeout: float = TIMEOUT) -> Reply:

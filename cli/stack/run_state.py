@@ -76,6 +76,15 @@ class RunState:
         return state if state and state.runs_on(data) else None
 
     @classmethod
+    def load_running(cls, data: DataDir) -> "RunState | None":
+        """Read the file of a data directory if the supervisor in it still runs.
+
+        While the lock of the directory is held, None says that a stack has just begun to start.
+        """
+        state = cls.load(data) if data.is_locked() else None
+        return state if state and state.supervisor.find() else None
+
+    @classmethod
     def read(cls, data: DataDir) -> "RunState | None":
         """Read the file of a data directory, which may be that of another directory.
 

@@ -63,9 +63,12 @@ class ChosenStack:
 
         Raises:
             StackError: they are invalid.
+            NoStackError: the stack has just begun to start, and has not written them yet.
             NotStartedError: its data directory was moved or copied, and not started since.
         """
         if self.data and self.config and self.config.resolve() == self.data.config:
+            if not self.config.exists() and self.data.is_locked():
+                raise _starting(self.data)
             require_started_here(self.data)
         settings = _read_settings(self.config, self.environ)
         if self.data and _has_embedded_database(self.data, settings):
@@ -86,11 +89,14 @@ class ChosenStack:
         """Return the processes of the stack.
 
         Raises:
-            NoStackError: it does not run, or `acoustid up` did not start it.
+            NoStackError: it does not run or has just begun to start, or `acoustid up` did not
+                start it.
         """
         if self.data is None:
             raise NoStackError(NO_OWN_STACK)
-        state = RunState.load(self.data) if self.data.is_locked() else None
+        state = RunState.load_running(self.data)
+        if state is None and self.data.is_locked():
+            raise _starting(self.data)
         if state is None:
             raise NoStackError(
                 f"the stack in {self.data.root} does not run: "
@@ -104,7 +110,10 @@ class ChosenStack:
         Raises:
             NoStackError: the stack does not run, or has not started its front end yet.
         """
-        return front_end_address(self.running())
+        state = self.running()
+        if self.data and not state.ready and state.find("api") is None:
+            raise _starting(self.data)
+        return front_end_address(state)
 
 
 def front_end_address(state: RunState) -> str:
@@ -135,15 +144,16 @@ def choose_stack(data_dir: Path, environ: Mapping[str, str] = os.environ) -> Cho
     named = environ.get(CONFIG_VARIABLE)
     if named and not is_given:
         folder = DataDir.at(Path(named).parent)
-        is_effective = Path(named).name == folder.config.name and folder.record.exists()
+        is_stack = folder.record.exists() or folder.is_locked()
+        is_effective = Path(named).name == folder.config.name and is_stack
         return ChosenStack(folder if is_effective else None, Path(named), environ)
-    if data.config.exists():
+    if _has_stack(data):
         return ChosenStack(data, data.config, environ)
     if not is_given and _read_settings(None, environ).sources:
         return ChosenStack(None, None, environ)
     raise NoStackError(
         f"no stack is in {data.root}: start one with `acoustid up`, or name one with --data-dir "
-        f"or {CONFIG_VARIABLE}{_others()}"
+        f"or {CONFIG_VARIABLE}{_others(data)}"
     )
 
 
@@ -168,7 +178,7 @@ def choose_own_stack(data_dir: Path) -> ChosenStack:
     """
     chosen = choose_stack(data_dir)
     data = DataDir.at(data_dir)
-    if chosen.data is None and data.config.exists():
+    if chosen.data is None and _has_stack(data):
         return ChosenStack(data, data.config, chosen.environ)
     return chosen
 
@@ -189,11 +199,24 @@ def _has_embedded_database(data: DataDir, settings: "Settings") -> bool:
     return False
 
 
-def _others() -> str:
-    """Return a text that names the stacks of this user elsewhere; empty if there are none."""
+def _has_stack(data: DataDir) -> bool:
+    """Return whether a stack is in a directory. The first start writes its settings late."""
+    return data.config.exists() or data.is_locked()
+
+
+def _starting(data: DataDir) -> NoStackError:
+    return NoStackError(f"the stack in {data.root} is starting: see `acoustid status`")
+
+
+def _others(denied: DataDir) -> str:
+    """Return a text that names the stacks of this user elsewhere; empty if there are none.
+
+    Args:
+        denied: the directory of which the text says that it has no stack.
+    """
     from cli.stack.running.running_stacks import (  # noqa: PLC0415 - psutil is slow to import
         find_running_stacks,
     )
 
-    found = find_running_stacks()
+    found = [each for each in find_running_stacks() if each != denied.root]
     return f". Stacks run in {', '.join(map(str, found))}" if found else ""

@@ -1,9 +1,9 @@
 """Collects the state of a stack."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 from cli.stack.demo_keys import Prepared
@@ -13,6 +13,7 @@ from cli.stack.run_state import RunState
 from cli.stack.selection import ChosenStack
 from cli.stack.stack_record import DATABASES
 from cli.status import servers
+from cli.status.parallel import Read, in_parallel
 from cli.status.process_usage import ProcessStatus, process_statuses
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import DatabaseSettings, Settings
@@ -21,6 +22,12 @@ from tasks.flower.password_file import password_of
 
 VERSION: Final = 1
 """The version of the JSON document. It changes if a field is removed or gets another meaning."""
+
+LONGEST: Final = 4.5
+"""Maximum time in seconds for all values of servers; a value that is later is None."""
+
+HEALTH_TIMEOUT: Final = 3.0
+"""Seconds to wait for the reply to the health check, which takes up to 2 s."""
 
 Status = dict[str, Any]
 
@@ -59,8 +66,8 @@ def collect(stack: ChosenStack) -> Status:
         StackError: its settings are invalid.
     """
     data = stack.data
-    run = RunState.load(data) if data and data.is_locked() else None
-    found = _empty(stack, run)
+    run = RunState.load_running(data) if data else None
+    found = _empty(stack)
     if data is not None:
         demo = Prepared.load(data.prepared).demo
         found["demo"] = {"client": demo.client, "user": demo.user} if demo else None
@@ -69,28 +76,30 @@ def collect(stack: ChosenStack) -> Status:
         ]
     has_settings = data.config.exists() if data and run else data is None
     settings = stack.settings() if has_settings else None
-    with ThreadPoolExecutor(thread_name_prefix="status") as threads:  # one for each server
-        health = threads.submit(read_health, run)
-        processes = threads.submit(process_statuses, run) if run else None
-        code = threads.submit(run.runs_installed_code) if run else None
-        if settings is not None:
-            _add_servers(found, settings, run, threads)
-    if code is not None:
-        found["runs_installed_code"] = code.result()
-    if run is not None and processes is not None:
-        _add_processes(found, processes.result())
-        found["health"] = health.result()
+    values = _read_values(settings, run)
+    if settings is not None:
+        _add_servers(found, settings, run, values)
+    if run is not None:
+        _add_processes(found, values["processes"] or ())
+        found["health"] = values["health"]
+        found["runs_installed_code"] = values["code"]
         found["state"] = _state(run, found)
     found["ready"] = found["state"] in {State.READY, State.DEGRADED}
     return found
 
 
-def _empty(stack: ChosenStack, run: RunState | None) -> Status:
-    state = State.UNKNOWN if stack.data is None else State.STOPPED
+def _state_without_processes(stack: ChosenStack) -> State:
+    """Return the state of a stack whose processes are not known, or not known yet."""
+    if stack.data is None:
+        return State.UNKNOWN
+    return State.STARTING if stack.data.is_locked() else State.STOPPED
+
+
+def _empty(stack: ChosenStack) -> Status:
     return {
         "version": VERSION,
         "data_dir": str(stack.data.root) if stack.data else None,
-        "state": state if run is None else State.STARTING,
+        "state": _state_without_processes(stack),
         "ready": False,
         "uptime_seconds": None,
         "memory_bytes": None,
@@ -125,31 +134,42 @@ def _add_processes(found: Status, processes: Sequence[ProcessStatus]) -> None:
     """Add the running processes. The first one is the supervisor."""
     found["processes"] = [asdict(each) for each in processes]
     found["memory_bytes"] = sum(each.memory_bytes or 0 for each in processes) or None
-    found["uptime_seconds"] = processes[0].uptime_seconds
+    found["uptime_seconds"] = processes[0].uptime_seconds if processes else None
+
+
+def _read_values(settings: Settings | None, run: RunState | None) -> dict[str, Any]:
+    """Return what the servers and the processes of a stack say; None for each late value."""
+    reads: dict[str, Read] = {}
+    if run is not None:
+        reads["processes"] = partial(process_statuses, run)
+        reads["code"] = run.runs_installed_code
+        reads["health"] = partial(read_health, run, timeout=HEALTH_TIMEOUT)
+    if settings is None:
+        return in_parallel(reads, LONGEST)
+    databases = Databases(settings, component="status", connect_timeout=servers.CONNECT_TIMEOUT)
+    reads["submissions"] = partial(servers.submissions, databases)
+    reads["catalogue"] = partial(servers.catalogue, databases)
+    reads["newest"] = partial(servers.newest_change, databases)
+    reads["redis"] = partial(servers.queues_and_workers, settings.redis)
+    try:
+        return in_parallel(reads, LONGEST)
+    finally:
+        databases.dispose()
 
 
 def _add_servers(
-    found: Status, settings: Settings, run: RunState | None, threads: Executor
+    found: Status, settings: Settings, run: RunState | None, values: Mapping[str, Any]
 ) -> None:
     """Add what PostgreSQL and Redis say."""
     if run is not None:
         if run.find("flower"):
             found["flower"] = {"user": FLOWER_USER, "password": password_of(settings.flower)}
         found["databases"] = embedded_urls(settings, run)
-    databases = Databases(settings, component="status")
-    try:
-        submissions = threads.submit(servers.submissions, databases)
-        catalogue = threads.submit(servers.catalogue, databases)
-        redis = servers.queues_and_workers(settings.redis)
-        reports = redis[1] if redis else []
-        if redis:
-            found["queues"] = redis[0]
-            found["worker_faults"] = servers.worker_faults(reports)
-        found["index"], found["store"] = servers.index_and_store(settings, databases, reports)
-        found["submissions"] = submissions.result()
-        found["catalogue"] = catalogue.result()
-    finally:
-        databases.dispose()
+    found["queues"], reports = values["redis"] or (None, [])
+    found["worker_faults"] = servers.worker_faults(reports) if values["redis"] else None
+    found["index"], found["store"] = servers.index_and_store(settings, values["newest"], reports)
+    found["submissions"] = values["submissions"]
+    found["catalogue"] = values["catalogue"]
 
 
 def embedded_urls(settings: Settings, state: RunState) -> dict[str, str] | None:

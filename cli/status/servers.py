@@ -24,6 +24,12 @@ STATEMENT_TIMEOUT: Final = "2s"
 STATES: Final = ("failed", "rejected", "pending", "imported")
 """The states of submissions; those that an operator looks at come first."""
 
+CONNECT_TIMEOUT: Final = 3
+"""Seconds to wait for a connection to PostgreSQL."""
+
+REPLY_TIMEOUT: Final = 2.0
+"""Seconds to wait for the reply of Redis to a command."""
+
 UNREACHABLE: Final = (redis.RedisError, sa.exc.SQLAlchemyError, OSError)
 
 Figures = dict[str, Any]
@@ -33,7 +39,7 @@ Value = TypeVar("Value")
 def queues_and_workers(settings: RedisSettings) -> tuple[Figures, list[WorkerReport]] | None:
     """Return the backlog of each queue and the reports of the workers; None without Redis."""
     try:
-        with connect(settings) as client:
+        with connect(settings, timeout=REPLY_TIMEOUT) as client:
             backlogs = {name: backlog(client, name) for name in queues.NAMES}
             reports = heartbeats.reports(client)
     except UNREACHABLE:
@@ -87,15 +93,24 @@ def catalogue(databases: Databases) -> Figures | None:
     return _read(databases, "fingerprint", read)
 
 
+def newest_change(databases: Databases) -> int | None:
+    """Return the position of the newest change of a fingerprint."""
+    return _read(databases, "fingerprint", newest_position)
+
+
 def index_and_store(
-    settings: Settings, databases: Databases, reports: Iterable[WorkerReport]
+    settings: Settings, newest: int | None, reports: Iterable[WorkerReport]
 ) -> tuple[Figures | None, Figures | None]:
     """Return condition, position and lag of the index and of the store, as the workers see them.
 
     If workers differ, the figures are those of the worker with a fault, else of the one furthest
     behind. The store is None if it is disabled.
+
+    Args:
+        settings: the settings of the stack.
+        newest: the result of `newest_change`.
+        reports: the reports of the workers.
     """
-    newest = _read(databases, "fingerprint", newest_position)
     reported = list(reports)
     index = _copy([(each.index, each.index_position) for each in reported], newest)
     store = _copy([(each.store, each.store_position) for each in reported], newest)

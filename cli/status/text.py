@@ -11,6 +11,8 @@ from cli.status.collect import State
 from cli.text_table import aligned, show_value
 
 UNREACHABLE: Final = "unreachable"
+NOT_READY: Final = "not ready yet"
+"""The text for a value that is missing while the stack starts."""
 
 _COLORS: Final[Mapping[str, str]] = {
     State.READY: "green",
@@ -41,7 +43,7 @@ def describe(found: Mapping[str, Any]) -> str:
         _head(found),
         _faults(found),
         _processes(found["processes"]),
-        _queues(found["queues"]),
+        _queues(found["queues"], _missing(found)),
         _figures(found),
         _errors(found["errors"]),
         _keys(found),
@@ -77,16 +79,22 @@ def _head(found: Mapping[str, Any]) -> list[str]:
         return [f"{words}{where}"]
     uses = f"up {duration(found['uptime_seconds'])}, {size(found['memory_bytes'])} of memory"
     lines = [f"{words}{where}", uses]
-    return lines if found["runs_installed_code"] else [*lines, EARLIER_CODE]
+    return [*lines, EARLIER_CODE] if found["runs_installed_code"] is False else lines
+
+
+def _missing(found: Mapping[str, Any]) -> str:
+    """Return the text for a value that its server has not given."""
+    return NOT_READY if found["state"] == State.STARTING else UNREACHABLE
 
 
 def _faults(found: Mapping[str, Any]) -> list[str]:
     health = found["health"]
     lines = [str(line) for line in (health or {}).get("faults", ())]
-    if health is None and found["processes"]:
+    if health is None and found["processes"] and found["state"] != State.STARTING:
         lines.append("the API does not reply to health checks: see `acoustid logs api`")
     lines += found["worker_faults"] or ()
-    return [click.style("faults", bold=True), *(f"  {line}" for line in lines)] if lines else []
+    title = NOT_READY if found["state"] == State.STARTING else "faults"
+    return [click.style(title, bold=True), *(f"  {line}" for line in lines)] if lines else []
 
 
 def _processes(processes: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -103,9 +111,10 @@ def _processes(processes: Sequence[Mapping[str, Any]]) -> list[str]:
     return _table(("process", "pid", "memory", "up", "port"), rows, right={2}) if rows else []
 
 
-def _queues(queues: Mapping[str, Mapping[str, Any]] | None) -> list[str]:
+def _queues(queues: Mapping[str, Mapping[str, Any]] | None, missing: str) -> list[str]:
     if queues is None:
-        return [f"queues       {UNREACHABLE}: Redis does not reply"]
+        reason = ": Redis does not reply" if missing == UNREACHABLE else ""
+        return [f"queues       {missing}{reason}"]
     rows = [
         (
             name,
@@ -118,45 +127,47 @@ def _queues(queues: Mapping[str, Mapping[str, Any]] | None) -> list[str]:
 
 
 def _figures(found: Mapping[str, Any]) -> Iterator[str]:
-    yield f"submissions  {_submissions(found['submissions'])}"
-    yield f"index        {_copy(found['index'])}"
+    missing = _missing(found)
+    yield f"submissions  {_submissions(found['submissions'], missing)}"
+    yield f"index        {_copy(found['index'], missing)}"
     if found["store"]:
-        yield f"store        {_copy(found['store'])}"
-    yield f"catalogue    {_catalogue(found['catalogue'])}"
+        yield f"store        {_copy(found['store'], missing)}"
+    yield f"catalogue    {_catalogue(found['catalogue'], missing)}"
     if found["health"]:
         failed = [name for name, state in found["health"]["checks"].items() if state != "ok"]
-        yield f"checks       {', '.join(failed) + ' failed' if failed else 'all ok'}"
+        result = NOT_READY if found["state"] == State.STARTING else "failed"
+        yield f"checks       {', '.join(failed) + f' {result}' if failed else 'all ok'}"
 
 
-def _submissions(figures: Mapping[str, Any] | None) -> str:
+def _submissions(figures: Mapping[str, Any] | None, missing: str) -> str:
     if figures is None:
-        return UNREACHABLE
+        return missing
     counts = {name: number for name, number in figures.items() if name != "oldest_pending_seconds"}
     text = ", ".join(f"{name} {number:,}" for name, number in counts.items())
     oldest = figures["oldest_pending_seconds"]
     return text if oldest is None else f"{text}; the oldest pending one is {duration(oldest)} old"
 
 
-def _copy(figures: Mapping[str, Any] | None) -> str:
+def _copy(figures: Mapping[str, Any] | None, missing: str) -> str:
     if figures is None:
-        return UNREACHABLE
+        return missing
     if figures["condition"] is None:
-        return "unknown: no worker reports it"
+        return missing if missing == NOT_READY else "unknown: no worker reports it"
     if figures["lag"] is None:
         return str(figures["condition"])
     lag = f"{figures['lag']:,} changes behind" if figures["lag"] else "up to date"
     return f"{figures['condition']}, {lag}, position {figures['position']:,}"
 
 
-def _catalogue(figures: Mapping[str, Any] | None) -> str:
+def _catalogue(figures: Mapping[str, Any] | None, missing: str) -> str:
     if figures is None:
-        return UNREACHABLE
+        return missing
     return ", ".join(f"{name} {number:,}" for name, number in figures.items())
 
 
 def _errors(errors: Iterable[Mapping[str, Any]]) -> list[str]:
     lines = [
-        f"  {datetime.fromisoformat(each['time']):%d %b %H:%M:%S}  {each['role']}: "
+        f"  {datetime.fromisoformat(each['time']):%d %b %H:%M:%S}  {', '.join(each['roles'])}: "
         f"{show_value(each['message'])}"
         for each in errors
     ]

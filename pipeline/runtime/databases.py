@@ -54,9 +54,16 @@ class Databases:
     Args:
         settings: settings of the databases and the read-only databases.
         component: the role of this process; PostgreSQL shows it as ``acoustid-<component>``.
+        connect_timeout: seconds to wait for a new connection.
     """
 
-    def __init__(self, settings: Settings, *, component: str = "pipeline") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        component: str = "pipeline",
+        connect_timeout: int = CONNECT_TIMEOUT,
+    ) -> None:
         self._databases: dict[tuple[DatabaseName, bool], DatabaseSettings] = {
             ("app", False): settings.database,
             ("app", True): settings.database_ro,
@@ -71,7 +78,7 @@ class Databases:
         self._identities = {
             key: tuple(database.model_dump().items()) for key, database in self._databases.items()
         }
-        self._application = f"acoustid-{component}"
+        self._connect_arguments = connect_arguments(f"acoustid-{component}", connect_timeout)
         self._lock = threading.Lock()
         self._engines: dict[tuple[tuple[object, ...], bool], sqlalchemy.Engine] = {}
 
@@ -110,7 +117,9 @@ class Databases:
         with self._lock:
             if key not in self._engines:
                 self._engines[key] = _create_engine(
-                    self._databases[name, read_only], self._application, autocommit=autocommit
+                    self._databases[name, read_only],
+                    self._connect_arguments,
+                    autocommit=autocommit,
                 )
             return self._engines[key]
 
@@ -134,7 +143,7 @@ def limit_statements(connection: "sqlalchemy.Connection | Session", seconds: flo
 
 
 def _create_engine(
-    database: DatabaseSettings, application: str, *, autocommit: bool
+    database: DatabaseSettings, connect_args: dict[str, Any], *, autocommit: bool
 ) -> sqlalchemy.Engine:
     options: dict[str, Any] = {}
     if autocommit:  # a returned connection has no transaction to roll back
@@ -146,7 +155,7 @@ def _create_engine(
         pool_recycle=-1 if database.pool_recycle is None else database.pool_recycle,
         pool_timeout=database.pool_timeout,
         hide_parameters=True,
-        connect_args=connect_arguments(application),
+        connect_args=connect_args,
         **options,
     )
     if database.pool_pre_ping:
@@ -154,15 +163,16 @@ def _create_engine(
     return engine
 
 
-def connect_arguments(application: str) -> dict[str, Any]:
+def connect_arguments(application: str, timeout: int = CONNECT_TIMEOUT) -> dict[str, Any]:
     """Return the arguments of each connection besides those of `DatabaseSettings.url`.
 
     libpq's timeout includes the TLS handshake and the log-in.
 
     Args:
         application: the name that PostgreSQL shows.
+        timeout: seconds to wait for the connection.
     """
-    return {"application_name": application, "connect_timeout": CONNECT_TIMEOUT, **_KEEPALIVE}
+    return {"application_name": application, "connect_timeout": timeout, **_KEEPALIVE}
 
 
 def replace_dead_connections(engine: sqlalchemy.Engine) -> None:

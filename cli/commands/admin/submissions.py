@@ -28,6 +28,8 @@ def failed(limit: int, data_dir: Path) -> None:
     settings = settings_for_command(data_dir)
     with open_database(settings, "ingest", component="submissions") as connection:
         found = receipts.failed(connection, limit)
+    if not found:
+        click.echo("no failed submissions", err=True)
     for each in found:
         click.echo(json.dumps(each, default=str))
 

@@ -13,9 +13,12 @@ VARIABLE: Final = "_ACOUSTID_COMPLETE"
 HELP: Final = """Print a script that completes commands and options in bash, zsh or fish.
 
 \b
-bash: acoustid completion bash > ~/.local/share/bash-completion/completions/acoustid
-zsh:  acoustid completion zsh > "${fpath[1]}/_acoustid"
-fish: acoustid completion fish > ~/.config/fish/completions/acoustid.fish
+bash: mkdir -p ~/.local/share/bash-completion/completions
+      acoustid completion bash > ~/.local/share/bash-completion/completions/acoustid
+zsh:  mkdir -p ~/.zfunc  # and `fpath+=~/.zfunc` before `compinit` in ~/.zshrc
+      acoustid completion zsh > ~/.zfunc/_acoustid
+fish: mkdir -p ~/.config/fish/completions
+      acoustid completion fish > ~/.config/fish/completions/acoustid.fish
 """
 """The text of the help. The backspace keeps the line breaks of the next paragraph."""
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +23,10 @@ COLOURS: Final = ("cyan", "yellow", "green", "magenta", "blue", "bright_red")
 def _complete_role(
     context: click.Context, _parameter: click.Parameter, text: str
 ) -> list[CompletionItem]:
-    folder = DataDir.at(context.params.get("data_dir") or data_directory.DEFAULT).log("").parent
-    return [CompletionItem(each) for each in log_names(folder) if each.startswith(text)]
+    names: list[str] = []
+    with context.scope(cleanup=False), suppress(StackError):
+        names = log_names(_folder(context.params.get("data_dir") or data_directory.DEFAULT))
+    return [CompletionItem(each) for each in names if each.startswith(text)]
 
 
 @click.command(cls=CheckedCommand)
@@ -47,15 +50,38 @@ def logs(*, roles: tuple[str, ...], follow: bool, lines: int, data_dir: Path) ->
     folder = _folder(data_dir)
     names = choose_logs(log_names(folder), roles)
     readers = {each: LogReader(folder / f"{each}{SUFFIX}") for each in names}
-    found = [each for reader in readers.values() for each in reader.last_lines(lines)]
-    show = _printer(names)
-    for _, line in sorted(found, key=lambda each: each[0]):
-        show(line)
-    while follow:
+    try:
+        found = [each for reader in readers.values() for each in reader.last_lines(lines)]
+        show = _printer(readers)
+        for _, line in sorted(found, key=lambda each: each[0]):
+            show(line)
+        if follow:
+            _follow(folder, roles, readers, show)
+    except KeyboardInterrupt:
+        if not follow:
+            raise
+
+
+def _follow(
+    folder: Path,
+    roles: Sequence[str],
+    readers: dict[str, LogReader],
+    show: Callable[[LogLine], None],
+) -> None:
+    """Print new lines until an interrupt.
+
+    Args:
+        folder: the directory of the logs.
+        roles: the roles whose logs are followed; none for all.
+        readers: a reader of each log; those of processes that start later are added.
+        show: prints a line.
+    """
+    while True:
         time.sleep(POLL)
-        for name in log_names(folder):  # a process may have started since
-            if not roles and name not in readers:
-                readers[name] = LogReader(folder / f"{name}{SUFFIX}")
+        names = log_names(folder)
+        chosen = {each for role in roles for each in logs_of(names, role)} if roles else names
+        for name in sorted(set(chosen) - readers.keys()):
+            readers[name] = LogReader(folder / f"{name}{SUFFIX}")
         for reader in readers.values():
             for line in reader.new_lines():
                 show(line)
@@ -77,6 +103,13 @@ def log_names(folder: Path) -> list[str]:
     return sorted(each.name.removesuffix(SUFFIX) for each in folder.glob(f"*{SUFFIX}"))
 
 
+def logs_of(names: Collection[str], role: str) -> list[str]:
+    """Return the names of the logs of a role, which is a name or its start."""
+    if role in names:
+        return [role]
+    return [each for each in names if f"{each}-".startswith((f"{role}-", f"worker-{role}-"))]
+
+
 def choose_logs(names: Collection[str], roles: Sequence[str]) -> list[str]:
     """Return the names of the logs of some roles; of all roles if none is given.
 
@@ -88,24 +121,26 @@ def choose_logs(names: Collection[str], roles: Sequence[str]) -> list[str]:
         raise StackError("the stack has no logs yet")
     chosen: set[str] = set()
     for role in roles:
-        found = [each for each in names if each == role] or [
-            each for each in names if f"{each}-".startswith((f"{role}-", f"worker-{role}-"))
-        ]
+        found = logs_of(names, role)
         if not found:
             raise click.BadParameter(f"there is no log {role!r}: the logs are {', '.join(names)}")
         chosen.update(found)
     return sorted(chosen or names)
 
 
-def _printer(names: Sequence[str]) -> Callable[[LogLine], None]:
-    """Return the function that prints a line, with its role if there are several."""
-    width = max(map(len, names))
+def _printer(names: Collection[str]) -> Callable[[LogLine], None]:
+    """Return the function that prints a line, with its role if there are several.
+
+    Args:
+        names: the names of the logs, to which others may be added.
+    """
     colours: dict[str, str] = {}
 
     def show(line: LogLine) -> None:
         if len(names) == 1:
             click.echo(line.text)
             return
+        width = max(map(len, names))
         colour = colours.setdefault(line.role, COLOURS[len(colours) % len(COLOURS)])
         click.echo(f"{click.style(f'{line.role:<{width}} |', fg=colour)} {line.text}")
 

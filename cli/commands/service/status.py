@@ -12,6 +12,7 @@ from cli.stack import data_directory
 from cli.stack.selection import ChosenStack, choose_own_stack
 from cli.status.collect import SERVING, State, Status, collect
 from cli.status.text import describe
+from cli.terminal import is_plain
 
 
 @click.command()
@@ -62,7 +63,7 @@ def _watch(
     try:
         while True:
             text = show(collect(stack))
-            if clear:
+            if clear and not is_plain():
                 click.clear()  # does nothing if the output is no terminal
             click.echo(text)
             time.sleep(interval)

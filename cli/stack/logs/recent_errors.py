@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from cli.stack.data_directory import DataDir
 from cli.stack.logs.log_reader import SUFFIX, read_last_lines, time_of
+from cli.stack.logs.plain_messages import plain, with_reason, without_fields
 
 TAIL_LINES: Final = 1000
 """Number of lines at the end of each log that are searched."""
@@ -21,6 +22,9 @@ MAX_MESSAGE: Final = 300
 
 _ERRORS: Final = frozenset({"error", "critical"})
 _TEXT: Final = re.compile(r"[^\[]+ \[\d+\] \[(?:ERROR|CRITICAL)\] [^ ]+: (.*)")
+_NAMED_BY_CELERY: Final = "task failed"
+"""The message of an error that Celery logs too, with the name of the task and the reason."""
+
 _POSTGRES: Final = re.compile(r"[^\[]+ UTC \[\d+\] \S* ?(?:FATAL|PANIC): +(.*)")
 _ROUTINE: Final = re.compile(
     r"database .* does not exist|the database system is .*|terminating connection .*"
@@ -38,27 +42,35 @@ class LoggedError:
 
     Attributes:
         time: its time, in the time zone of this machine.
-        role: the role whose log contains it.
-        message: its first line.
+        role: the role whose log contains it last.
+        message: its first line in plain words, without fields.
+        roles: all roles whose logs contain it, in alphabetical order.
     """
 
     time: datetime
     role: str
     message: str
+    roles: tuple[str, ...] = ()
 
 
 def recent_errors(data: DataDir, now: datetime | None = None) -> list[LoggedError]:
     """Return the last errors in the logs of a stack, oldest first.
 
-    Repetitions of a message in one log are left out, except the last one.
+    Repetitions of a message are left out, except the last one, which names all its roles.
     """
     since = (now or datetime.now().astimezone()) - MAX_AGE
-    found: dict[tuple[str, str], LoggedError] = {}
+    found: dict[str, LoggedError] = {}
+    roles: dict[str, set[str]] = {}
     for path in sorted(data.log("x").parent.glob(f"*{SUFFIX}")):
         for error in _errors(path):
-            if error.time >= since:
-                found[error.role, error.message] = error
-    return sorted(found.values(), key=lambda error: error.time)[-MAX_ERRORS:]
+            if error.time < since:
+                continue
+            roles.setdefault(error.message, set()).add(error.role)
+            last = found.setdefault(error.message, error)
+            if error.time >= last.time:
+                found[error.message] = error
+    newest = sorted(found.values(), key=lambda error: error.time)[-MAX_ERRORS:]
+    return [replace(error, roles=tuple(sorted(roles[error.message]))) for error in newest]
 
 
 def _errors(path: Path) -> Iterator[LoggedError]:
@@ -72,21 +84,24 @@ def _errors(path: Path) -> Iterator[LoggedError]:
         message = read(line.decode(errors="replace").rstrip("\r"))
         time = time_of(line, written) if message is not None else None
         if message is not None and time is not None:
-            yield LoggedError(time.astimezone(), role, message[:MAX_MESSAGE])
+            yield LoggedError(time.astimezone(), role, plain(message)[:MAX_MESSAGE])
 
 
 def _read_own(line: str) -> str | None:
     """Return the message of an error that `pipeline.runtime.logs` has written."""
     if line.startswith("{"):
-        return _read_json(line)
-    match = _TEXT.fullmatch(line)
-    return match[1] if match else None
+        message = _read_json(line)
+    else:
+        match = _TEXT.fullmatch(line)
+        message = without_fields(match[1]) if match else None
+    return None if message == _NAMED_BY_CELERY else message
 
 
 def _read_json(line: str) -> str | None:
     try:
         entry = json.loads(line)
-        return str(entry["message"]) if entry["level"] in _ERRORS else None
+        message = str(entry["message"]).partition("\n")[0]
+        return with_reason(message, entry) if entry["level"] in _ERRORS else None
     except (ValueError, KeyError, TypeError):
         return None
 

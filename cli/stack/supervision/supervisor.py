@@ -25,7 +25,7 @@ from cli.stack.roles import Role
 from cli.stack.run_state import RunState
 from cli.stack.servers.embedded_server import EmbeddedServer, start_server
 from cli.stack.servers.ports import LOOPBACK, answers
-from cli.stack.supervision.command_progress import CommandProgress
+from cli.stack.supervision.command_progress import NO_OUTPUT, CommandProgress
 from cli.stack.supervision.rolling_restart import RollingRestart
 from cli.stack.supervision.signals import Signals
 from cli.stack.supervision.supervised_process import RoleStarter, SupervisedProcess
@@ -162,7 +162,7 @@ class Supervisor:
             StopRequested: a signal to stop arrived. The command is stopped.
         """
         log = self._logs.pipe(name)
-        progress = CommandProgress(name, log, self._report)
+        progress = CommandProgress(name, log, self._report, NO_OUTPUT)
         if forks and forking.IS_SUPPORTED:
             program = find_program(command)
             child = forking.fork(program, title=f"acoustid: {name}", log=log, env=environ)

@@ -61,6 +61,24 @@ def test_up_refuses_invalid_numbers(arguments: list[str], tmp_path: Path) -> Non
     assert answer.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["edits", "show", "abc"], "'abc' is not a whole number"),
+        (["up", "--port", "x"], "'x' is not a whole number"),
+        (["status", "--interval", "x"], "'x' is not a number"),
+        (["edits", "list", "--limit", "0"], "0 is not in the range"),
+    ],
+)
+def test_a_text_that_is_no_number_is_refused_in_plain_words(
+    arguments: list[str], text: str
+) -> None:
+    answer = CliRunner().invoke(main, arguments)
+    assert answer.exit_code == 2
+    assert "Invalid value for '" in answer.output
+    assert text in answer.output
+
+
 def test_down_without_a_stack_succeeds(tmp_path: Path) -> None:
     answer = CliRunner().invoke(main, ["down", "--data-dir", str(tmp_path / "none")])
     assert answer.exit_code == 0

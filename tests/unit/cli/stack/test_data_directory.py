@@ -1,5 +1,6 @@
 """The data directory: its modes, its lock and its logs."""
 
+import fcntl
 import stat
 from pathlib import Path
 
@@ -45,6 +46,15 @@ def test_a_second_lock_is_refused(tmp_path: Path) -> None:
         with pytest.raises(AlreadyRunningError, match=f"--data-dir {tmp_path}"), data.lock():
             pass
     assert not data.is_locked()
+
+
+def test_two_commands_may_look_at_the_lock_at_once(tmp_path: Path) -> None:
+    data = DataDir.at(tmp_path)
+    with data.lock():
+        pass
+    with (tmp_path / "run.lock").open() as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        assert not data.is_locked()
 
 
 def test_a_missing_directory_is_not_locked(tmp_path: Path) -> None:

@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
+import psutil
 import pytest
 
 from cli.exit_status import ExitStatus
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
+from cli.stack.processes.strays import ProcessIdentity
+from cli.stack.run_state import RunState
 from cli.stack.selection import ChosenStack, NoStackError, choose_own_stack, choose_stack
 from cli.stack.stack_record import StackRecord
 
@@ -78,9 +81,50 @@ def test_a_stack_that_does_not_run_has_its_own_status() -> None:
     assert caught.value.exit_code == ExitStatus.NO_STACK
 
 
-def test_no_stack_is_an_error_that_names_the_directory(folder: Path) -> None:
-    with pytest.raises(NoStackError, match=f"no stack is in {folder}/missing"):
+def test_no_stack_is_an_error_that_names_the_directory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "cli.stack.running.running_stacks.find_running_stacks",
+        lambda: [folder / "missing", folder / "other"],
+    )
+    with pytest.raises(NoStackError, match=f"no stack is in {folder}/missing") as caught:
         chosen("--data-dir", "missing")
+    assert caught.value.message.endswith(f". Stacks run in {folder}/other")
+
+
+def test_no_lock_is_created_in_a_directory_without_a_stack(folder: Path) -> None:
+    (folder / "music").mkdir()
+    with pytest.raises(NoStackError):
+        chosen("--data-dir", "music")
+    assert list((folder / "music").iterdir()) == []
+
+
+@pytest.mark.parametrize("environ", [{}, {"ACOUSTID_CONFIG": "new/acoustid.conf"}])
+def test_a_stack_that_has_just_begun_to_start_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, environ: Mapping[str, str]
+) -> None:
+    for variable, value in environ.items():
+        monkeypatch.setenv(variable, value)
+    arguments = [] if environ else ["--data-dir", "new"]
+    data = DataDir.at(folder / "new")
+    data.create()
+    with data.lock():
+        stack = chosen(*arguments, own=True)
+        for use in (stack.front_end, stack.settings, stack.running):
+            with pytest.raises(NoStackError, match=f"the stack in {folder}/new is starting"):
+                use()
+        # The file of an earlier run, whose supervisor was killed.
+        RunState(ProcessIdentity(2**22, 1.0), ready=True).save(data)
+        with pytest.raises(NoStackError, match="is starting"):
+            stack.running()
+
+
+def test_a_stack_without_its_front_end_is_starting(folder: Path) -> None:
+    data = DataDir.at(folder / "other")
+    RunState(ProcessIdentity(os.getpid(), psutil.Process().create_time())).save(data)
+    with data.lock(), pytest.raises(NoStackError, match=f"the stack in {folder}/other is starting"):
+        chosen("--data-dir", "other", own=True).front_end()
 
 
 @pytest.mark.parametrize(

@@ -56,5 +56,8 @@ def test_an_id_without_a_submission_is_an_error(run: Run, ids: list[int]) -> Non
 def test_all_failed_submissions_are_retried(run: Run, ids: list[int]) -> None:
     del ids  # they exist
     assert run("requeue", "--all").stdout == "2 submissions are pending again\n"
+    none = run("failed")
+    assert (none.exit_code, none.stdout) == (ExitStatus.OK, "")
+    assert none.stderr == "no failed submissions\n"
     assert run("requeue", "--all").exit_code == ExitStatus.OK
     assert run("requeue").exit_code == ExitStatus.USAGE

@@ -1,10 +1,12 @@
 """Client commands refuse impossible arguments, wait when the server asks, and check replies."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -134,8 +136,8 @@ def write_stack(folder: Path, prepared: bytes, host: str, port: int) -> DataDir:
     data.create()
     data.config.write_text("")
     data.prepared.write_bytes(prepared)
-    nobody = ProcessIdentity(2**22, 1.0)
-    RunState(nobody, (RunningProcess("api", 1, port, host, nobody),)).save(data)
+    this = ProcessIdentity(os.getpid(), psutil.Process().create_time())
+    RunState(this, (RunningProcess("api", 1, port, host, this),)).save(data)
     return data
 
 

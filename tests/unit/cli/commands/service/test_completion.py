@@ -26,10 +26,11 @@ def test_the_script_names_the_program(shell: str) -> None:
     assert "acoustid" in result.stdout
 
 
-def complete(*words: str, folder: Path) -> tuple[set[str], str]:
+def complete(*words: str, folder: Path, **variables: str) -> tuple[set[str], str]:
     """Return the completions of the last word, and the heavy modules that were imported."""
     environ = {
         **os.environ,
+        **variables,
         "_ACOUSTID_COMPLETE": "bash_complete",
         "COMP_WORDS": " ".join(["acoustid", *words]),
         "COMP_CWORD": str(len(words)),
@@ -54,10 +55,21 @@ def test_commands_are_completed_without_importing_them(tmp_path: Path) -> None:
 
 
 def test_roles_are_completed(tmp_path: Path) -> None:
-    logs = tmp_path / ".acoustid" / "logs"
-    logs.mkdir(parents=True)
-    for name in ("api", "worker-index"):
-        (logs / f"{name}.log").touch()
+    for stack, name in ((".acoustid", "worker-index"), ("other", "worker-lookup-1")):
+        logs = tmp_path / stack / "logs"
+        logs.mkdir(parents=True)
+        (tmp_path / stack / "stack.json").write_text("{}")
+        (tmp_path / stack / "acoustid.conf").touch()
+        for each in ("api", name):
+            (logs / f"{each}.log").touch()
     found, heavy = complete("logs", "w", folder=tmp_path)
     assert found == {"worker-index"}
     assert heavy == ""
+    other = {"worker-lookup-1"}
+    assert complete("logs", "--data-dir", "other", "w", folder=tmp_path)[0] == other
+    named = str(tmp_path / "other" / "acoustid.conf")
+    assert complete("logs", "w", folder=tmp_path, ACOUSTID_CONFIG=named)[0] == other
+
+
+def test_without_a_stack_no_roles_are_completed(tmp_path: Path) -> None:
+    assert complete("logs", "", folder=tmp_path)[0] <= {""}

@@ -2,6 +2,8 @@
 
 import json
 import os
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +36,13 @@ def server(role: str, port: int, host: str = "127.0.0.1") -> RunningProcess:
     return RunningProcess(role, StopOrder.SERVER, port, host, NOBODY)
 
 
-def stack_without_servers(path: Path, *, ready: bool) -> DataDir:
+def stack_without_servers(
+    path: Path, *, ready: bool, ports: tuple[int, int] | None = None
+) -> DataDir:
     """Return a data directory whose servers do not reply."""
     data = DataDir.at(path)
     data.create()
-    ports = (free_port(), free_port())
+    ports = ports or (free_port(), free_port())
     data.config.write_text(
         f"[redis]\nhost = 127.0.0.1\nport = {ports[0]}\n"
         + "".join(
@@ -95,6 +99,48 @@ def test_a_stack_that_does_not_serve_has_the_status_failed(
         result = CliRunner().invoke(status, ["--data-dir", str(tmp_path)])
     assert result.exit_code == ExitStatus.FAILED
     assert expected in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_a_first_start_without_any_file_yet_is_starting(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    data = DataDir.at(tmp_path)
+    data.create()
+    with data.lock():
+        result = CliRunner().invoke(status, ["--data-dir", str(tmp_path), *arguments])
+    assert result.exit_code == ExitStatus.FAILED
+    assert "starting" in result.stdout
+    assert "not ready yet" in result.stdout or json.loads(result.stdout)["state"] == "starting"
+
+
+def test_values_of_a_starting_stack_are_not_ready_yet(tmp_path: Path) -> None:
+    data = stack_without_servers(tmp_path, ready=False)
+    with data.lock():
+        text = click.unstyle(describe(collect(ChosenStack(data, data.config, {}))))
+    assert text.count("not ready yet") == 5
+    assert "unreachable" not in text
+    assert "does not reply" not in text
+
+
+def test_servers_that_hang_delay_the_status_for_a_limited_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They accept connections and do not reply, as stopped processes."""
+    monkeypatch.setattr("cli.status.collect.LONGEST", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        port = hanging.getsockname()[1]
+        data = stack_without_servers(tmp_path, ready=True, ports=(port, port))
+        api = RunningProcess("api", StopOrder.FRONT_END, port, "127.0.0.1", NOBODY)
+        RunState(THIS, (api,), ready=True).save(data)
+        started = time.monotonic()
+        with data.lock():
+            found = collect(ChosenStack(data, data.config, {}))
+    assert time.monotonic() - started < 2
+    assert found["state"] == "failing"
+    names = ("health", "queues", "submissions", "catalogue")
+    assert [found[name] for name in names] == [None] * 4
+    assert found["processes"]
 
 
 def test_a_stopped_stack_is_told(tmp_path: Path) -> None:
@@ -168,7 +214,12 @@ def example() -> dict[str, Any]:
             "faults": ["start one beat process"],
         },
         "errors": [
-            {"time": "2026-11-30T08:00:00+00:00", "role": "api", "message": "no\x1b[2J reply"}
+            {
+                "time": "2026-11-30T08:00:00+00:00",
+                "role": "beat",
+                "roles": ["api", "beat"],
+                "message": "no\x1b[2J reply",
+            }
         ],
         "demo": {"client": "8XaBELgH", "user": "abc"},
     }
@@ -189,7 +240,7 @@ def test_the_text_contains_the_values_of_the_json() -> None:
         "failed 4, rejected 0, pending 2, imported 1,000; the oldest pending one is 30 s old",
         "  start one beat process",
         "beat failed",
-        "api: no?[2J reply",
+        "api, beat: no?[2J reply",
         "client=8XaBELgH user=abc",
     ):
         assert expected in text

@@ -41,8 +41,33 @@ def test_errors_of_all_formats_are_found_in_their_order(data: DataDir) -> None:
     assert found(data) == [
         ("supervisor", "api ended (signal SIGKILL), restart in 1 s: see x"),
         ("worker-index", "disk full"),
-        ("api", "Redis does not reply host=x"),
+        ("api", "Redis does not reply"),
     ]
+
+
+def test_an_error_with_different_fields_is_one_error_of_several_roles(data: DataDir) -> None:
+    for number, role in enumerate(("worker-2", "api", "worker-1")):
+        data.log(role).write_text(
+            "".join(
+                f"2026-11-30 11:0{number}:0{each},000 [7] [ERROR] acoustid.x: no replies "
+                f'trace_id=A{role}{each} error="a \\"b\\" = c"\n'
+                for each in range(3)
+            )
+        )
+    (error,) = recent_errors(data, NOW)
+    assert (error.role, error.roles) == ("worker-1", ("api", "worker-1", "worker-2"))
+    assert error.message == "no replies"
+
+
+def test_a_failed_task_is_one_error(data: DataDir) -> None:
+    """This project and Celery log it; only Celery's line has the reason."""
+    data.log("worker-index").write_text(
+        "2026-11-30 11:00:00,000 [7] [ERROR] acoustid.tasks.stage_task: task failed "
+        "trace_id=NG3Z task=index.update task_id=b77c\n"
+        "2026-11-30 11:00:00,001 [7] [ERROR] celery.app.trace: "
+        "Task index.update[b77c] raised unexpected: ValueError('no') trace_id=NG3Z\n"
+    )
+    assert found(data) == [("worker-index", "the task index.update failed: ValueError('no')")]
 
 
 def test_routine_messages_of_postgresql_are_left_out(data: DataDir) -> None:
