@@ -54,6 +54,7 @@ def claim_directory(data: DataDir, report: Callable[[str], None], *, adopt: bool
     if found.origin is Origin.COPIED and not adopt:
         raise CopiedDirectoryError(_refusal(data, found.path))
     postgres_directory.check_owner(data.root)
+    _require_own_server(data)
     if found.origin is Origin.OWN:
         return _remember(data, record)
     if found.origin is Origin.RESTORED:
@@ -168,6 +169,26 @@ def _require_no_processes(data: DataDir) -> None:
         raise StackError(
             f"processes of another data directory that was at {data.root} before still run: {pids}."
             " Stop them with `acoustid down` on the directory to which it was moved"
+        )
+
+
+def _require_own_server(data: DataDir) -> None:
+    """Check that no server of another stack runs on the PostgreSQL directory outside of this one.
+
+    The start would stop it.
+    """
+    if postgres_directory.is_known_owner(data.root):
+        return
+    databases = postgres_directory.location(data.root)
+    pid = postmaster_pid(databases)
+    if pid is None or find_by_path(pid, str(databases)) is None:
+        return
+    state = RunState.load(data)
+    if state is None or pid not in [each.identity.pid for each in state.processes]:
+        raise StackError(
+            f"PostgreSQL (pid {pid}) runs on {databases}, and the stack in {data.root} has not "
+            "started it: stop it with `acoustid down` on the data directory of its stack; if there "
+            f"is none, end process {pid}"
         )
 
 

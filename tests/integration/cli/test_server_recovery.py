@@ -19,6 +19,7 @@ from cli.stack.servers.append_only_file import FOLDER
 from cli.stack.servers.binaries import find_postgres
 from cli.stack.servers.embedded_server import start_server
 from cli.stack.servers.postgres import USER, PostgresServer
+from cli.stack.servers.postgres_owner import OWNER_FILE
 from cli.stack.servers.valkey import ValkeyServer
 from tests.support.polling import eventually
 from tests.support.processes.servers import (
@@ -269,7 +270,7 @@ def test_the_path_of_an_external_directory_is_found_again(
     monkeypatch.setattr(postgres_directory, "SYSTEM_HOME", folder / "home")
     external = folder / "home" / "abcd"
     (external / "postgres").mkdir(parents=True)
-    (external / postgres_directory.OWNER_FILE).write_text(f"{folder}\n")
+    (external / OWNER_FILE).write_text(f"{folder}\n")
     (folder / postgres_directory.PATH_FILE).write_text("")
     assert postgres_directory.choose(folder, "another").base == external
     assert (folder / postgres_directory.PATH_FILE).read_text() == f"{external}\n"

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from cli.stack.identity.origin import Origin, find_provenance
 from cli.stack.processes.stopping import StopOrder
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.run_state import RunningProcess, RunState
+from cli.stack.servers.postgres_directory import PATH_FILE
+from cli.stack.servers.postgres_owner import OWNER_FILE, write_owner
+from cli.stack.servers.postgres_pid_file import PID_FILE
 from cli.stack.stack_record import StackRecord
 from tests.unit.cli.stack.identity.directories import (
     claim,
@@ -177,3 +181,37 @@ def test_a_replaced_directory_is_refused_while_the_old_one_runs(
         sleeper.kill()
         sleeper.wait()
     assert claim(replacing)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Path]:
+    """An external PostgreSQL directory with a process that uses it."""
+    base = tmp_path / "external"
+    (base / "postgres").mkdir(parents=True)
+    text = "import time; time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", text, str(base / "postgres")]) as process:
+        (base / "postgres" / PID_FILE).write_text(f"{process.pid}\n")
+        yield base
+        assert process.poll() is None
+        process.kill()
+
+
+@pytest.mark.parametrize("owner", ["", "/no/such/directory\n"])
+def test_a_server_that_another_stack_has_started_is_not_taken(
+    original: DataDir, server: Path, owner: str
+) -> None:
+    """Without an owner, or with one of an earlier version, the PostgreSQL directory is free."""
+    (original.root / PATH_FILE).write_text(f"{server}\n")
+    (server / OWNER_FILE).write_text(owner)
+    before = contents(original)
+    with pytest.raises(StackError, match=r"PostgreSQL \(pid \d+\) runs on .* has not started it"):
+        claim(original)
+    assert contents(original) == before
+    assert (server / OWNER_FILE).read_text() == owner
+
+
+def test_a_server_of_the_directory_itself_is_no_obstacle(original: DataDir, server: Path) -> None:
+    """The supervisor was killed; a moved directory is the same one."""
+    (original.root / PATH_FILE).write_text(f"{server}\n")
+    write_owner(server, original.root)
+    claim(move(original, original.root.with_name("moved")))
