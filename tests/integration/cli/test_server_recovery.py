@@ -96,6 +96,16 @@ def replace_by_file(folder: Path) -> None:
     folder.write_text("no folder")
 
 
+def append(path: Path, text: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(text)
+
+
+def replace_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 GARBAGE = b"GARBAGE" * 40
 
 DAMAGES: dict[str, Callable[[Path], None]] = {
@@ -109,6 +119,11 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "no base": lambda folder: only(folder, "*.base.rdb").unlink(),
     "no increments": lambda folder: only(folder, "*.incr.aof").unlink(),
     "a file in its place": replace_by_file,
+    "unknown command": lambda folder: append(
+        only(folder, "*.incr.aof"), b"*2\r\n$3\r\nFOO\r\n$1\r\nx\r\n"
+    ),
+    "increments are a directory": lambda folder: replace_by_folder(only(folder, "*.incr.aof")),
+    "manifest is a directory": lambda folder: replace_by_folder(only(folder, "*.manifest")),
 }
 
 
