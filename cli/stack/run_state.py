@@ -7,9 +7,12 @@ device and inode, so the file in a copy of the directory says nothing about the 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
+from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.files.directory_identity import DirectoryIdentity
+from cli.stack.files.json_file import read_json_object
 from cli.stack.files.private_file import write_private
 from cli.stack.processes.stopping import TERM_THEN_KILL, WITHOUT_DRAINING, StopOrder, stop_processes
 from cli.stack.processes.strays import ProcessIdentity, StrayProcess
@@ -60,16 +63,22 @@ class RunState:
 
         Returns:
             None if the file is missing or malformed, or was copied from another directory.
+
+        Raises:
+            StackError: this user cannot read it.
         """
         state = cls.read(data)
         return state if state and state.runs_on(data) else None
 
     @classmethod
     def read(cls, data: DataDir) -> "RunState | None":
-        """Read the file of a data directory, which may be that of another directory."""
+        """Read the file of a data directory, which may be that of another directory.
+
+        Raises:
+            StackError: this user cannot read it.
+        """
         try:
-            found = json.loads(data.run.read_bytes())
-            directory = found.get("directory")
+            found: dict[str, Any] = read_json_object(data.run)
             processes = tuple(
                 RunningProcess(**{**each, "identity": ProcessIdentity(**each["identity"])})
                 for each in found["processes"]
@@ -80,9 +89,13 @@ class RunState:
                 found["ready"],
                 found.get("restarts", 0),
                 found.get("restart_problem", ""),
-                DirectoryIdentity(**directory) if directory else None,
+                DirectoryIdentity.parse(found.get("directory")),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StackError(f"{data.run} cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def find(self, role: str) -> RunningProcess | None:

@@ -128,7 +128,7 @@ def choose_stack(data_dir: Path, environ: Mapping[str, str] = os.environ) -> Cho
         folder = DataDir.at(Path(named).parent)
         is_effective = Path(named).name == folder.config.name and folder.record.exists()
         return ChosenStack(folder if is_effective else None, Path(named), environ)
-    if data.config.exists():
+    if data.config.is_file():
         return ChosenStack(data, data.config, environ)
     if not is_given and _read_settings(None, environ).sources:
         return ChosenStack(None, None, environ)

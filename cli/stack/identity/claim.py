@@ -20,7 +20,7 @@ from cli.stack.recovery.lost_record import load_record
 from cli.stack.run_state import RunState
 from cli.stack.servers import postgres_directory
 from cli.stack.servers.postgres_pid_file import PID_FILE, postmaster_pid
-from cli.stack.stack_record import StackRecord
+from cli.stack.stack_record import DamagedRecordError, StackRecord
 
 
 class CopiedDirectoryError(StackError):
@@ -71,10 +71,11 @@ def require_adopted(data: DataDir, *, adopt: bool) -> None:
 
     Raises:
         CopiedDirectoryError: see `claim_directory`.
+        StackError: this user cannot read the record.
     """
     try:
         record = None if adopt else StackRecord.read(data)
-    except StackError:  # the start repairs a damaged record
+    except DamagedRecordError:  # the start repairs a damaged record
         return
     found = find_provenance(data, record) if record else None
     if found and found.origin is Origin.COPIED:

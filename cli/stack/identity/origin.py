@@ -17,13 +17,13 @@ configuration.
 """
 
 import configparser
-import json
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from cli.stack.data_directory import DataDir
 from cli.stack.files.directory_identity import DirectoryIdentity
+from cli.stack.files.json_file import DamagedFileError, read_json_object
 from cli.stack.stack_record import StackRecord
 from pipeline.settings.ini_file import read_ini
 
@@ -92,6 +92,8 @@ def _copied_or_restored(path: Path, record: StackRecord) -> Origin:
 def _configured_path(data: DataDir) -> Path | None:
     """Return the data directory that the effective configuration names; None if it names none."""
     try:
+        if not data.config.is_file():
+            return None
         parser = read_ini(data.config)
     except (OSError, ValueError, configparser.Error):
         return None
@@ -112,9 +114,9 @@ def _is_same(one: Path, other: Path) -> bool:
 def _may_have_token(path: Path, token: str) -> bool:
     """Return whether the stack in a directory has a token; also if that cannot be read."""
     try:
-        found = json.loads(DataDir.at(path).record.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        found = read_json_object(DataDir.at(path).record)
+    except (FileNotFoundError, NotADirectoryError, DamagedFileError):
         return False
     except OSError:
         return True
-    return isinstance(found, dict) and found.get("token") == token
+    return found.get("token") == token
