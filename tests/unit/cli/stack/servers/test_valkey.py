@@ -16,6 +16,6 @@ def test_a_dead_link_in_the_place_of_the_directory_is_named(tmp_path: Path) -> N
 
 def test_a_file_in_the_place_of_the_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "valkey").write_text("mine")
-    with pytest.raises(ProcessError, match="is no directory: restore .*, or delete the file"):
+    with pytest.raises(ProcessError, match=r"is no directory: restore .*, or delete the file"):
         make_valkey(tmp_path).prepare()
     assert (tmp_path / "valkey").read_text() == "mine"
