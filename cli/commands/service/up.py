@@ -91,7 +91,8 @@ def up(  # noqa: PLR0913 - one argument per option
     raise_file_limit()
     data = DataDir.at(data_dir)
     require_own_stack(data.root, data.record)
-    require_free_space(data.root)
+    if not detached:  # the process with --detach has checked it
+        require_free_space(data.root, _report, exists=data.record.exists())
     require_adopted(data, adopt=adopt)
     if detach:
         start_detached(data)
