@@ -14,7 +14,12 @@ from cli.errors import StackError
 from cli.exit_status import ExitStatus
 from cli.stack.data_directory import DataDir
 from cli.stack.files.directory_identity import DirectoryIdentity
-from cli.stack.identity.origin import Origin, Provenance, find_provenance
+from cli.stack.identity.origin import (
+    Origin,
+    Provenance,
+    find_provenance,
+    has_configuration_of_another,
+)
 from cli.stack.processes.strays import find_by_path
 from cli.stack.recovery.lost_record import load_record
 from cli.stack.run_state import RunState
@@ -85,7 +90,8 @@ def require_adopted(data: DataDir, *, adopt: bool) -> None:
 def require_started_here(data: DataDir) -> None:
     """Check that the effective configuration was written for this directory, not for another one.
 
-    The configuration in a copy leads to the databases of the original.
+    The configuration in a copy leads to the databases of the original, and so does a copy of the
+    file alone.
 
     Raises:
         NotStartedError: it was written for another directory.
@@ -93,6 +99,11 @@ def require_started_here(data: DataDir) -> None:
     record = StackRecord.read(data)
     if record is None:
         return
+    if has_configuration_of_another(data, record):
+        raise NotStartedError(
+            f"{data.config} was not written for this stack and may lead to the databases of another"
+            f" one: run `acoustid up --data-dir {quote(str(data.root))}`, which writes it again"
+        )
     found = find_provenance(data, record)
     if found.origin is Origin.OWN or data.is_locked():
         return

@@ -21,7 +21,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from cli.errors import StackError
 from cli.stack.data_directory import DataDir
+from cli.stack.files.configuration_mark import find_mark, mark_of
 from cli.stack.files.directory_identity import DirectoryIdentity
 from cli.stack.files.json_file import DamagedFileError, read_json_object
 from cli.stack.stack_record import StackRecord
@@ -75,6 +77,24 @@ def find_provenance(data: DataDir, record: StackRecord) -> Provenance:
     if before.is_same_directory(now):
         return Provenance(Origin.OWN if before.is_at_its_path() else Origin.MOVED, path)
     return Provenance(_copied_or_restored(path, record), path)
+
+
+def has_configuration_of_another(data: DataDir, record: StackRecord) -> bool:
+    """Return whether the effective configuration of a data directory is of another stack.
+
+    One of an earlier version does not name its stack. Then the paths in it show the directory.
+    """
+    mark = find_mark(data.config)
+    if mark is not None:
+        return mark != mark_of(record.token)
+    path = _configured_path(data)
+    if path is None or _is_same(path, data.root):
+        return False
+    try:
+        other = StackRecord.read(DataDir.at(path))
+    except StackError:
+        return False
+    return other is not None and other.token != record.token
 
 
 def _by_path(data: DataDir, record: StackRecord) -> Provenance:

@@ -13,6 +13,7 @@ import pytest
 
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
+from cli.stack.files.configuration_mark import mark_of
 from cli.stack.identity.claim import (
     CopiedDirectoryError,
     NotStartedError,
@@ -149,6 +150,24 @@ def test_commands_use_a_stack_that_runs_in_a_moved_directory(
 ) -> None:
     with original.lock():
         require_started_here(move(original, tmp_path / "moved"))
+
+
+@pytest.mark.parametrize("is_marked", [True, False])
+def test_commands_refuse_the_configuration_file_of_another_stack(
+    original: DataDir, tmp_path: Path, is_marked: bool
+) -> None:
+    """An earlier version has written no mark: the paths in the file show its stack."""
+    other = started(tmp_path / "other")
+    if is_marked:
+        for data in (original, other):
+            data.config.write_text(mark_of(StackRecord.load(data).token) + "\n")
+    require_started_here(other)
+    shutil.copy(original.config, other.config)
+    with pytest.raises(NotStartedError, match="was not written for this stack"):
+        require_started_here(other)
+    with other.lock(), pytest.raises(NotStartedError):
+        require_started_here(other)
+    require_started_here(original)
 
 
 def test_up_refuses_the_settings_of_another_stack(original: DataDir, tmp_path: Path) -> None:
