@@ -22,8 +22,10 @@ def read_json_object(path: Path) -> dict[str, object]:
         raise DamagedFileError("it is not a regular file")
     try:
         found = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DamagedFileError(f"it is not JSON: {error}") from error
+    except RecursionError as error:
+        raise DamagedFileError("its values are nested too deeply") from error
     if not isinstance(found, dict):
         raise DamagedFileError("it has no JSON object")
     return found
