@@ -4,7 +4,9 @@ import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from cli.stack.files.json_file import read_json_object
 from cli.stack.files.private_file import write_private
 
 
@@ -38,7 +40,8 @@ class Prepared:
         The next `acoustid up` writes it again.
         """
         try:
-            demo = json.loads(path.read_bytes())["demo"]
+            found: dict[str, Any] = read_json_object(path)
+            demo = found["demo"]
             return cls(Demo(str(demo["client"]), str(demo["user"])) if demo else None)
         except (OSError, ValueError, KeyError, TypeError):
             return cls()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
+from cli.stack.files.configuration_mark import mark_of
 from cli.stack.files.private_file import write_private
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER
@@ -145,7 +146,7 @@ def write_effective(data: DataDir, user: UserConfig, record: StackRecord) -> Set
         for option, value in options.items():
             if not user.sets(section, option):
                 sections.setdefault(section, {})[option] = value
-    write_private(data.config, _format(sections))
+    write_private(data.config, _format(sections, mark_of(record.token)))
     return read_settings(data.config, user.environ)
 
 
@@ -233,11 +234,12 @@ def _absolute(section: str, name: str, text: str, folder: Path) -> str:
     return absolute_text(found[0], text, folder, is_file=found[1]) if found else text
 
 
-def _format(sections: Sections) -> str:
+def _format(sections: Sections, mark: str) -> str:
     parser = ini_parser()
     parser.read_dict(sections)
     text = io.StringIO()
     text.write("# Written by `acoustid up` at each start; changes are lost. Set ACOUSTID_CONFIG\n")
-    text.write("# to a file of your own, or ACOUSTID_<SECTION>_<OPTION>, instead.\n\n")
+    text.write("# to a file of your own, or ACOUSTID_<SECTION>_<OPTION>, instead.\n")
+    text.write(f"{mark}\n\n")
     parser.write(text)
     return text.getvalue()

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.files.directory_identity import DirectoryIdentity
 from cli.stack.files.installed_code import InstalledCode
+from cli.stack.files.json_file import read_json_object
 from cli.stack.files.private_file import write_private
 from cli.stack.processes.stopping import TERM_THEN_KILL, WITHOUT_DRAINING, StopOrder, stop_processes
 from cli.stack.processes.strays import ProcessIdentity, StrayProcess
@@ -71,6 +73,9 @@ class RunState:
 
         Returns:
             None if the file is missing or malformed, or was copied from another directory.
+
+        Raises:
+            StackError: this user cannot read it.
         """
         state = cls.read(data)
         return state if state and state.runs_on(data) else None
@@ -89,10 +94,13 @@ class RunState:
         """Read the file of a data directory, which may be that of another directory.
 
         Fields of a newer version are left out.
+
+        Raises:
+            StackError: this user cannot read it.
         """
         try:
-            found = json.loads(data.run.read_bytes())
-            directory, code = found.get("directory"), found.get("code")
+            found: dict[str, Any] = read_json_object(data.run)
+            code = found.get("code")
             processes = tuple(
                 _known(
                     RunningProcess,
@@ -106,10 +114,14 @@ class RunState:
                 found["ready"],
                 found.get("restarts", 0),
                 found.get("restart_problem", ""),
-                _known(DirectoryIdentity, directory) if directory else None,
+                DirectoryIdentity.parse(found.get("directory")),
                 _known(InstalledCode, code) if code else None,
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StackError(f"{data.run} cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def find(self, role: str) -> RunningProcess | None:

@@ -201,7 +201,7 @@ def _has_embedded_database(data: DataDir, settings: "Settings") -> bool:
 
 def _has_stack(data: DataDir) -> bool:
     """Return whether a stack is in a directory. The first start writes its settings late."""
-    return data.config.exists() or data.is_locked()
+    return data.config.is_file() or data.is_locked()
 
 
 def _starting(data: DataDir) -> NoStackError:

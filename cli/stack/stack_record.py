@@ -2,15 +2,33 @@
 
 import json
 import secrets
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Final
 
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.files.directory_identity import DirectoryIdentity
+from cli.stack.files.json_file import DamagedFileError, read_json_object
 from cli.stack.files.private_file import write_private
 
 DATABASES = ("database", "database_fingerprint", "database_ingest", "database_musicbrainz")
 """The sections of the databases in ``acoustid.conf``. The record has the password of each."""
+
+
+MAX_PORT: Final = 65535
+
+_TEXTS: Final = (
+    "token",
+    "postgres_password",
+    "valkey_password",
+    "cluster_secret",
+    "flower_password",
+)
+"""The fields without which a record is damaged."""
+
+
+class DamagedRecordError(StackError):
+    """The file has no usable record."""
 
 
 def _new_secret() -> str:
@@ -61,22 +79,30 @@ class StackRecord:
     def read(cls, data: DataDir) -> "StackRecord | None":
         """Read the record of a data directory; return None if there is none.
 
+        An impossible port or directory counts as none.
+
         Raises:
-            StackError: the file is malformed, or this user cannot read it.
+            DamagedRecordError: the file is malformed. The next start makes it again.
+            StackError: this user cannot read it.
         """
         try:
-            found = json.loads(data.record.read_bytes())
-            directory = found.get("directory")
-            values = {each.name: found[each.name] for each in fields(cls) if each.name in _REQUIRED}
-            return cls(**values, directory=DirectoryIdentity(**directory) if directory else None)
+            found = read_json_object(data.record)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise StackError(f"{data.record} cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StackError(
-                f"{data.record} is damaged: {error!r}. The next `acoustid up` makes it again"
-            ) from error
+        except DamagedFileError as error:
+            raise DamagedRecordError(_damage(data, str(error))) from error
+        texts = {name: text for name in _TEXTS if isinstance(text := found.get(name), str) and text}
+        missing = [name for name in _TEXTS if name not in texts]
+        if missing:
+            raise DamagedRecordError(_damage(data, f"it has no usable {', '.join(missing)}"))
+        return cls(
+            **texts,
+            postgres_port=_port(found.get("postgres_port")),
+            valkey_port=_port(found.get("valkey_port")),
+            directory=DirectoryIdentity.parse(found.get("directory")),
+        )
 
     def with_ports(self, *, postgres: int, valkey: int) -> "StackRecord":
         """Return a copy with other ports."""
@@ -89,10 +115,23 @@ class StackRecord:
     def save(self, data: DataDir) -> None:
         """Write the file; only its owner can read it. Fields of a newer version stay in it."""
         try:
-            present = json.loads(data.record.read_bytes())
-        except (FileNotFoundError, ValueError):
+            present = read_json_object(data.record)
+        except (FileNotFoundError, DamagedFileError):
             present = {}
-        write_private(data.record, json.dumps({**present, **asdict(self)}))
+        values = asdict(self)
+        match present.get("directory"), values["directory"]:
+            case {**before}, {**now}:
+                values["directory"] = {**before, **now}
+        write_private(data.record, json.dumps({**present, **values}))
 
 
-_REQUIRED = frozenset(each.name for each in fields(StackRecord)) - {"directory"}
+def _port(found: object) -> int:
+    """Return the port in a value of the file; 0 if it is none."""
+    match found:
+        case int(port) if 0 < port <= MAX_PORT:
+            return port
+    return 0
+
+
+def _damage(data: DataDir, problem: str) -> str:
+    return f"{data.record} is damaged: {problem}. The next `acoustid up` makes it again"

@@ -20,6 +20,7 @@ from cli.stack.identity.claim import require_adopted
 from cli.stack.processes.child_process import SAFE_PATH, ChildProcess, open_log, read_tail
 from cli.stack.requirements.free_space import require_free_space
 from cli.stack.requirements.open_files import raise_file_limit
+from cli.stack.requirements.stack_owner import require_own_stack
 from cli.stack.run_state import RunState
 from cli.stack.servers.ports import web_address
 from pipeline.runtime.processes import usable_cpus
@@ -89,7 +90,9 @@ def up(  # noqa: PLR0913 - one argument per option
     """
     raise_file_limit()
     data = DataDir.at(data_dir)
-    require_free_space(data.root)
+    require_own_stack(data.root, data.record)
+    if not detached:  # the process with --detach has checked it
+        require_free_space(data.root, _report, exists=data.record.exists())
     require_adopted(data, adopt=adopt)
     if detach:
         start_detached(data)

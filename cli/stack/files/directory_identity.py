@@ -29,6 +29,14 @@ class DirectoryIdentity:
         found = path.stat()
         return cls(os.fspath(path), found.st_dev, found.st_ino)
 
+    @classmethod
+    def parse(cls, found: object) -> "DirectoryIdentity | None":
+        """Return the identity in a value of a JSON file; None if the value has none."""
+        match found:
+            case {"path": str(path), "device": int(device), "inode": int(inode)} if path:
+                return cls(path, device, inode)
+        return None
+
     def is_same_directory(self, other: "DirectoryIdentity") -> bool:
         """Return whether both are one directory, possibly with two paths."""
         return (self.device, self.inode) == (other.device, other.inode)

@@ -14,13 +14,18 @@ from cli.errors import StackError
 from cli.exit_status import ExitStatus
 from cli.stack.data_directory import DataDir
 from cli.stack.files.directory_identity import DirectoryIdentity
-from cli.stack.identity.origin import Origin, Provenance, find_provenance
+from cli.stack.identity.origin import (
+    Origin,
+    Provenance,
+    find_provenance,
+    has_configuration_of_another,
+)
 from cli.stack.processes.strays import find_by_path
 from cli.stack.recovery.lost_record import load_record
 from cli.stack.run_state import RunState
 from cli.stack.servers import postgres_directory
 from cli.stack.servers.postgres_pid_file import PID_FILE, postmaster_pid
-from cli.stack.stack_record import StackRecord
+from cli.stack.stack_record import DamagedRecordError, StackRecord
 
 
 class CopiedDirectoryError(StackError):
@@ -54,6 +59,7 @@ def claim_directory(data: DataDir, report: Callable[[str], None], *, adopt: bool
     if found.origin is Origin.COPIED and not adopt:
         raise CopiedDirectoryError(_refusal(data, found.path))
     postgres_directory.check_owner(data.root)
+    _require_own_server(data)
     if found.origin is Origin.OWN:
         return _remember(data, record)
     if found.origin is Origin.RESTORED:
@@ -70,10 +76,11 @@ def require_adopted(data: DataDir, *, adopt: bool) -> None:
 
     Raises:
         CopiedDirectoryError: see `claim_directory`.
+        StackError: this user cannot read the record.
     """
     try:
         record = None if adopt else StackRecord.read(data)
-    except StackError:  # the start repairs a damaged record
+    except DamagedRecordError:  # the start repairs a damaged record
         return
     found = find_provenance(data, record) if record else None
     if found and found.origin is Origin.COPIED:
@@ -83,7 +90,8 @@ def require_adopted(data: DataDir, *, adopt: bool) -> None:
 def require_started_here(data: DataDir) -> None:
     """Check that the effective configuration was written for this directory, not for another one.
 
-    The configuration in a copy leads to the databases of the original.
+    The configuration in a copy leads to the databases of the original, and so does a copy of the
+    file alone.
 
     Raises:
         NotStartedError: it was written for another directory.
@@ -91,6 +99,11 @@ def require_started_here(data: DataDir) -> None:
     record = StackRecord.read(data)
     if record is None:
         return
+    if has_configuration_of_another(data, record):
+        raise NotStartedError(
+            f"{data.config} was not written for this stack and may lead to the databases of another"
+            f" one: run `acoustid up --data-dir {quote(str(data.root))}`, which writes it again"
+        )
     found = find_provenance(data, record)
     if found.origin is Origin.OWN or data.is_locked():
         return
@@ -168,6 +181,26 @@ def _require_no_processes(data: DataDir) -> None:
         raise StackError(
             f"processes of another data directory that was at {data.root} before still run: {pids}."
             " Stop them with `acoustid down` on the directory to which it was moved"
+        )
+
+
+def _require_own_server(data: DataDir) -> None:
+    """Check that no server of another stack runs on the PostgreSQL directory outside of this one.
+
+    The start would stop it.
+    """
+    if postgres_directory.is_known_owner(data.root):
+        return
+    databases = postgres_directory.location(data.root)
+    pid = postmaster_pid(databases)
+    if pid is None or find_by_path(pid, str(databases)) is None:
+        return
+    state = RunState.load(data)
+    if state is None or pid not in [each.identity.pid for each in state.processes]:
+        raise StackError(
+            f"PostgreSQL (pid {pid}) runs on {databases}, and the stack in {data.root} has not "
+            "started it: stop it with `acoustid down` on the data directory of its stack; if there "
+            f"is none, end process {pid}"
         )
 
 

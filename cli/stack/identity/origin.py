@@ -17,13 +17,15 @@ configuration.
 """
 
 import configparser
-import json
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from cli.errors import StackError
 from cli.stack.data_directory import DataDir
+from cli.stack.files.configuration_mark import find_mark, mark_of
 from cli.stack.files.directory_identity import DirectoryIdentity
+from cli.stack.files.json_file import DamagedFileError, read_json_object
 from cli.stack.stack_record import StackRecord
 from pipeline.settings.ini_file import read_ini
 
@@ -77,6 +79,24 @@ def find_provenance(data: DataDir, record: StackRecord) -> Provenance:
     return Provenance(_copied_or_restored(path, record), path)
 
 
+def has_configuration_of_another(data: DataDir, record: StackRecord) -> bool:
+    """Return whether the effective configuration of a data directory is of another stack.
+
+    One of an earlier version does not name its stack. Then the paths in it show the directory.
+    """
+    mark = find_mark(data.config)
+    if mark is not None:
+        return mark != mark_of(record.token)
+    path = _configured_path(data)
+    if path is None or _is_same(path, data.root):
+        return False
+    try:
+        other = StackRecord.read(DataDir.at(path))
+    except StackError:
+        return False
+    return other is not None and other.token != record.token
+
+
 def _by_path(data: DataDir, record: StackRecord) -> Provenance:
     """Return the origin of the data directory of an earlier version, or of a new one."""
     path = _configured_path(data)
@@ -92,6 +112,8 @@ def _copied_or_restored(path: Path, record: StackRecord) -> Origin:
 def _configured_path(data: DataDir) -> Path | None:
     """Return the data directory that the effective configuration names; None if it names none."""
     try:
+        if not data.config.is_file():
+            return None
         parser = read_ini(data.config)
     except (OSError, ValueError, configparser.Error):
         return None
@@ -112,9 +134,9 @@ def _is_same(one: Path, other: Path) -> bool:
 def _may_have_token(path: Path, token: str) -> bool:
     """Return whether the stack in a directory has a token; also if that cannot be read."""
     try:
-        found = json.loads(DataDir.at(path).record.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        found = read_json_object(DataDir.at(path).record)
+    except (FileNotFoundError, NotADirectoryError, DamagedFileError):
         return False
     except OSError:
         return True
-    return isinstance(found, dict) and found.get("token") == token
+    return found.get("token") == token

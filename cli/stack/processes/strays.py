@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
+from typing import Final
 
 import psutil
 
@@ -13,6 +14,9 @@ CELERY_TITLE = "[celery"
 
 CLOCK_TOLERANCE = 2.0
 """Maximum change in seconds of a process's start time when the system clock is set."""
+
+_NO_PROCESS: Final = (psutil.Error, OSError, ValueError, OverflowError)
+"""Raised if there is no such process. A damaged file may have a pid that cannot exist."""
 
 
 class StrayProcess:
@@ -84,7 +88,7 @@ def find_by_path(pid: int, path: str) -> StrayProcess | None:
         if not path:
             return StrayProcess(process)
         given = (*process.cmdline(), process.cwd(), *process.environ().values())
-    except (psutil.Error, OSError):
+    except _NO_PROCESS:
         return None
     if any(text == path or text.startswith(f"{path}/") for text in given):
         return StrayProcess(process)
@@ -96,6 +100,6 @@ def _find_by_title(pid: int) -> StrayProcess | None:
     try:
         process = psutil.Process(pid)
         is_celery = process.cmdline()[:1] and process.cmdline()[0].startswith(CELERY_TITLE)
-    except (psutil.Error, OSError):
+    except _NO_PROCESS:
         return None
     return StrayProcess(process) if is_celery else None

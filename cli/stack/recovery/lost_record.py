@@ -6,17 +6,17 @@ replaced. PostgreSQL gets a new password when it starts, see
 """
 
 import configparser
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.files.set_aside import set_aside
 from cli.stack.servers.ports import LOOPBACK
 from cli.stack.servers.postgres import USER
 from cli.stack.servers.postgres_directory import PATH_FILE
-from cli.stack.stack_record import DATABASES, StackRecord
+from cli.stack.stack_record import DATABASES, DamagedRecordError, StackRecord
 from pipeline.settings.ini_file import ini_parser, read_ini
 
 _SECRETS: Final = ("postgres_password", "valkey_password", "cluster_secret", "flower_password")
@@ -32,14 +32,18 @@ def load_record(data: DataDir, report: Callable[[str], None]) -> StackRecord:
         report: called with a line of text about the repair.
 
     Raises:
-        StackError: the damaged file cannot be renamed, or has another fault.
+        StackError: the damaged file cannot be renamed, or this user cannot read it.
     """
-    if _is_usable(data) or not (data.record.exists() or _has_postgres(data)):
-        return StackRecord.load(data)
-    found = _secrets_of(_read(data))
-    problem = "lost"
-    if data.record.exists():
+    try:
+        record = StackRecord.read(data)
+    except DamagedRecordError:
+        found = _secrets_of(_read(data))
         problem = f"damaged and is now {set_aside(data.record).name}"
+    else:
+        if record is not None or not _has_postgres(data):
+            return record or StackRecord.load(data)
+        found = _secrets_of(_read(data))
+        problem = "lost"
     replaced = [name.replace("_", " ") for name in _SECRETS if name not in found]
     source = " from acoustid.conf" if found else ""
     changes = f"; new: {', '.join(replaced)}" if replaced else ""
@@ -59,26 +63,22 @@ def _with_secrets(found: Mapping[str, str]) -> StackRecord:
     )
 
 
-def _is_usable(data: DataDir) -> bool:
-    try:
-        found = json.loads(data.record.read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and all(
-        isinstance(found.get(name), str) and found[name] for name in ("token", *_SECRETS)
-    )
-
-
 def _has_postgres(data: DataDir) -> bool:
     return (data.root / "postgres").exists() or (data.root / PATH_FILE).exists()
 
 
 def _read(data: DataDir) -> configparser.ConfigParser:
-    """Return the effective configuration; an empty one if it is missing or damaged."""
+    """Return the effective configuration; an empty one if it is missing or damaged.
+
+    Raises:
+        StackError: this user cannot read it.
+    """
     try:
-        return read_ini(data.config)
-    except (OSError, ValueError, configparser.Error):
+        return read_ini(data.config) if data.config.is_file() else ini_parser()
+    except (ValueError, configparser.Error):
         return ini_parser()
+    except OSError as error:
+        raise StackError(f"{data.config} cannot be read: {error.strerror}") from error
 
 
 def _secrets_of(parser: configparser.ConfigParser) -> dict[str, str]:

@@ -73,7 +73,9 @@ def _owner(process: psutil.Process) -> str:
 def _stack(process: psutil.Process, port: int) -> str:
     """Return role and data directory if the process belongs to a stack, else an empty text."""
     for folder in _folders(process):
-        state = RunState.load(DataDir.at(folder))
+        state = None
+        with suppress(StackError):  # the stack of another user
+            state = RunState.load(DataDir.at(folder))
         for each in state.processes if state else ():
             if each.port == port:
                 return f", {each.role} of the stack in {folder}"

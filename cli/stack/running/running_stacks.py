@@ -11,6 +11,7 @@ from typing import Final
 
 import psutil
 
+from cli.errors import StackError
 from cli.stack.data_directory import DEFAULT, DataDir
 from cli.stack.run_state import RunState
 
@@ -25,7 +26,9 @@ def find_running_stacks() -> list[Path]:
 
 def _running_stacks() -> Iterator[Path]:
     for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):  # it has ended, or belongs to another user
+        with suppress(
+            psutil.Error, OSError, StackError
+        ):  # it has ended, or belongs to another user
             if process.uids().real != os.getuid():
                 continue
             words = process.cmdline()

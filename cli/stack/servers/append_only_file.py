@@ -40,12 +40,17 @@ _DAMAGED: Final = re.compile(
     r"|Internal error in RDB reading"
     r"|Terminating server after rdb file reading failure"
     r"|Wrong signature trying to load DB"
+    r"|Unknown command .* reading the append only file"
+    r"|Error reading the append only file .*: unknown command"
+    r"|Unrecoverable error reading the append only file .*: Is a directory"
 )
 """Messages of Redis 6 and 7, and of Valkey 7 to 9, about a file that cannot be loaded."""
 
 
 def repair_folder(directory: Path, report: Callable[[str], None]) -> None:
     """Set the files aside if the manifest is missing: the server would overwrite them.
+
+    A manifest that is no file prevents the start.
 
     Args:
         directory: the directory of the server, which does not run.
@@ -55,11 +60,12 @@ def repair_folder(directory: Path, report: Callable[[str], None]) -> None:
         StackError: the files cannot be renamed.
     """
     folder = directory / FOLDER
+    manifest = folder / _MANIFEST
     if not folder.exists() and not folder.is_symlink():
         return
     if not folder.is_dir():
         _set_aside(folder, "is not a directory", report)
-    elif not (folder / _MANIFEST).is_file() and _has_data(folder):
+    elif not manifest.is_file() and (manifest.exists() or _has_data(folder)):
         _set_aside(folder, "has no manifest", report)
 
 

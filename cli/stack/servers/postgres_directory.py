@@ -19,13 +19,11 @@ from pathlib import Path
 from cli.errors import StackError
 from cli.stack.files.private_file import delete_partial, write_private
 from cli.stack.processes.system_account import SystemAccount, server_account
+from cli.stack.servers.postgres_owner import OWNER_FILE, Owner, read_owner, write_owner
 
 SYSTEM_HOME = Path("/var/lib/acoustid")
 PATH_FILE = "postgres.place"
 """File in the data directory with the path of an external directory."""
-
-OWNER_FILE = "data-dir"
-"""File in an external directory with the path of the data directory to which it belongs."""
 
 
 class PostgresDirectoryError(StackError):
@@ -76,6 +74,7 @@ def choose(data_dir: Path, token: str) -> PostgresDirectory:
     base = _named_directory(data_dir)
     if base is not None:
         check_owner(data_dir)
+        write_owner(base, data_dir)
         return PostgresDirectory(base, server_account(base / "postgres"))
     account = server_account(data_dir / "postgres")
     if account is None or account.has_access("x", data_dir):
@@ -120,8 +119,9 @@ def _external_directories(data_dir: Path) -> list[Path]:
     owned = []
     for home in _homes():
         for owner in home.glob(f"*/{OWNER_FILE}"):
-            with suppress(OSError, ValueError):
-                is_ours = owner.read_text(encoding="utf-8").strip() == str(data_dir)
+            with suppress(OSError):
+                found = read_owner(owner.parent)
+                is_ours = found is not None and found.is_directory(data_dir)
                 if is_ours and (owner.parent / "postgres").exists():
                     owned.append(owner.parent)
     return owned
@@ -146,48 +146,62 @@ def location(data_dir: Path) -> Path:
 def check_owner(data_dir: Path) -> None:
     """Check that the external directory of a data directory, if it has one, belongs to it.
 
-    A copy of the data directory names the same external directory. One whose data directory was
-    moved, deleted or names another one belongs to the first that asks for it.
+    A copy of the data directory names the same external directory. One without an owner, and one
+    of an earlier version whose data directory is missing or names another one, belongs to the
+    first that uses it. Nothing is changed.
 
     Raises:
         PostgresDirectoryError: it is missing, or belongs to another data directory.
     """
     base = _named_directory(data_dir)
-    owner = _owner(base) if base else None
-    if base is None or owner == data_dir:
+    owner = read_owner(base) if base else None
+    if base is None or owner is None or owner.is_directory(data_dir):
         return
-    if owner is not None and _external(owner) == base and not owner.samefile(data_dir):
-        raise PostgresDirectoryError(
-            f"the databases are not in {data_dir} but in {base}, which belongs to {owner}. To copy "
-            f"the stack, stop it, copy {base} too, write the path of that copy into "
-            f"{data_dir / PATH_FILE}, and delete the file {OWNER_FILE} in that copy"
-        )
-    (base / OWNER_FILE).write_text(f"{data_dir}\n", encoding="utf-8")
+    if owner.identity is None and not _uses(owner.path, base, data_dir):
+        return
+    owner_file = base / OWNER_FILE
+    raise PostgresDirectoryError(
+        f"the databases are not in {data_dir} but in {base}, which belongs to "
+        f"{_name(owner, data_dir)}. To copy the stack, stop it, copy {base} too, write the path of "
+        f"that copy into {data_dir / PATH_FILE}, and delete the file {OWNER_FILE} in that copy. If "
+        f"{data_dir} replaces a directory that does not exist any more, delete {owner_file}"
+    )
+
+
+def _uses(owner: Path, base: Path, data_dir: Path) -> bool:
+    """Return whether the owner in a file of an earlier version is another directory of today."""
+    return _external(owner) == base and not owner.samefile(data_dir)
+
+
+def _name(owner: Owner, data_dir: Path) -> str:
+    before = "the directory that was before at " if owner.path == data_dir else ""
+    return f"{before}{owner.path}"
+
+
+def is_known_owner(data_dir: Path) -> bool:
+    """Return whether device and inode prove that the PostgreSQL directory belongs to a stack.
+
+    A directory within the data directory belongs to it.
+    """
+    base = _external(data_dir)
+    owner = read_owner(base) if base else None
+    return base is None or (owner is not None and owner.is_known(data_dir))
 
 
 def delete_external(data_dir: Path) -> None:
     """Delete the external directory that belongs to a data directory, if there is one."""
     base = _external(data_dir)
-    if base is not None and _owner(base) == data_dir:
+    owner = read_owner(base) if base else None
+    if base is not None and owner is not None and owner.path == data_dir:
         shutil.rmtree(base, ignore_errors=True)
 
 
 def _external(data_dir: Path) -> Path | None:
     """Return the path of the external directory, which may be missing; None without one."""
-    return _read_path(data_dir / PATH_FILE)
-
-
-def _owner(base: Path) -> Path | None:
-    """Return the data directory to which an external directory belongs; None if it has none."""
-    return _read_path(base / OWNER_FILE)
-
-
-def _read_path(file: Path) -> Path | None:
-    """Return the absolute path in a file; None if there is none."""
-    try:
-        text = file.read_bytes().decode(errors="replace").strip()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    file = data_dir / PATH_FILE
+    if not file.is_file():
         return None
+    text = file.read_bytes().decode(errors="replace").strip()
     return Path(text) if text.startswith("/") else None
 
 
@@ -243,7 +257,7 @@ def _create_external(data_dir: Path, token: str) -> Path:
         except (OSError, PostgresDirectoryError) as error:
             problems.append(str(error))
         else:
-            (base / OWNER_FILE).write_text(f"{data_dir}\n", encoding="utf-8")
+            write_owner(base, data_dir)
             return base
     raise PostgresDirectoryError(
         "no directory for PostgreSQL's files can be created: " + "; ".join(problems)

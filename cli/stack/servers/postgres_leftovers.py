@@ -73,8 +73,8 @@ def remove_stale_pid_file(data: Path, report: Callable[[str], None]) -> None:
         return
     pid = postmaster_pid(data)
     if pid is None:
-        _remove(path, "has no pid", report)
-    elif pid > 0 and psutil.pid_exists(pid):
+        _remove(path, "has no possible pid", report)
+    elif psutil.pid_exists(pid):
         _remove(path, f"names process {pid}, which is no server of this directory", report)
 
 

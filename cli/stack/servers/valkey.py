@@ -13,7 +13,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from cli.stack.processes.child_process import ChildProcess, LogPipe, spawn
+from cli.stack.processes.child_process import ChildProcess, LogPipe, ProcessError, spawn
 from cli.stack.processes.stopping import TERM_THEN_KILL, stop_process
 from cli.stack.processes.strays import StrayProcess, find_by_path
 from cli.stack.servers import append_only_file
@@ -79,13 +79,28 @@ class ValkeyServer:
         """Create the directory if it is missing, and stop a stray server that uses it.
 
         An incomplete append-only file is set aside, so the server starts with an empty one.
+
+        Raises:
+            ProcessError: the directory cannot be created.
         """
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._create_folder()
         stray = self._find_stray()
         if stray:
             stop_process(stray, self.escalation)
         (self._folder / OLD_CONFIGURATION).unlink(missing_ok=True)
         append_only_file.repair_folder(self._folder, self.report)
+
+    def _create_folder(self) -> None:
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+        except FileExistsError:
+            kind = "is no directory"
+            if self._folder.is_symlink():
+                kind = f"is a link to {self._folder.readlink()}, which does not exist"
+            raise ProcessError(
+                f"{self._folder} {kind}: restore Valkey's directory, or delete the "
+                f"{'link' if self._folder.is_symlink() else 'file'} to start with an empty one"
+            ) from None
 
     def spawn(self) -> ChildProcess:
         """Start the server. Its configuration, with the password, is never on disk."""

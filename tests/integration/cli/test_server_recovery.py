@@ -19,6 +19,7 @@ from cli.stack.servers.append_only_file import FOLDER
 from cli.stack.servers.binaries import find_postgres
 from cli.stack.servers.embedded_server import start_server
 from cli.stack.servers.postgres import USER, PostgresServer
+from cli.stack.servers.postgres_owner import OWNER_FILE
 from cli.stack.servers.valkey import ValkeyServer
 from tests.support.polling import eventually
 from tests.support.processes.servers import (
@@ -95,6 +96,16 @@ def replace_by_file(folder: Path) -> None:
     folder.write_text("no folder")
 
 
+def append(path: Path, text: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(text)
+
+
+def replace_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 GARBAGE = b"GARBAGE" * 40
 
 DAMAGES: dict[str, Callable[[Path], None]] = {
@@ -108,6 +119,11 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "no base": lambda folder: only(folder, "*.base.rdb").unlink(),
     "no increments": lambda folder: only(folder, "*.incr.aof").unlink(),
     "a file in its place": replace_by_file,
+    "unknown command": lambda folder: append(
+        only(folder, "*.incr.aof"), b"*2\r\n$3\r\nFOO\r\n$1\r\nx\r\n"
+    ),
+    "increments are a directory": lambda folder: replace_by_folder(only(folder, "*.incr.aof")),
+    "manifest is a directory": lambda folder: replace_by_folder(only(folder, "*.manifest")),
 }
 
 
@@ -269,7 +285,7 @@ def test_the_path_of_an_external_directory_is_found_again(
     monkeypatch.setattr(postgres_directory, "SYSTEM_HOME", folder / "home")
     external = folder / "home" / "abcd"
     (external / "postgres").mkdir(parents=True)
-    (external / postgres_directory.OWNER_FILE).write_text(f"{folder}\n")
+    (external / OWNER_FILE).write_text(f"{folder}\n")
     (folder / postgres_directory.PATH_FILE).write_text("")
     assert postgres_directory.choose(folder, "another").base == external
     assert (folder / postgres_directory.PATH_FILE).read_text() == f"{external}\n"

@@ -9,6 +9,7 @@ import pytest
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import UserConfig, with_absolute_paths, write_effective
+from cli.stack.files.configuration_mark import find_mark, mark_of
 from cli.stack.stack_record import StackRecord
 from pipeline.settings.load import load_settings
 from pipeline.settings.sections import Settings
@@ -270,3 +271,9 @@ def test_the_file_of_an_earlier_start_is_not_the_users(
     assert user.embeds_redis
     assert len(user.embedded_databases) == 4
     assert user.path is None
+
+
+def test_the_file_names_its_stack(data: DataDir) -> None:
+    effective(data, {})
+    assert find_mark(data.config) == mark_of(RECORD.token)
+    assert RECORD.token not in data.config.read_text()

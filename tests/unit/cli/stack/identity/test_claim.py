@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
+from cli.stack.files.configuration_mark import mark_of
 from cli.stack.identity.claim import (
     CopiedDirectoryError,
     NotStartedError,
@@ -22,6 +24,9 @@ from cli.stack.identity.origin import Origin, find_provenance
 from cli.stack.processes.stopping import StopOrder
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.run_state import RunningProcess, RunState
+from cli.stack.servers.postgres_directory import PATH_FILE
+from cli.stack.servers.postgres_owner import OWNER_FILE, write_owner
+from cli.stack.servers.postgres_pid_file import PID_FILE
 from cli.stack.stack_record import StackRecord
 from tests.unit.cli.stack.identity.directories import (
     claim,
@@ -147,6 +152,24 @@ def test_commands_use_a_stack_that_runs_in_a_moved_directory(
         require_started_here(move(original, tmp_path / "moved"))
 
 
+@pytest.mark.parametrize("is_marked", [True, False])
+def test_commands_refuse_the_configuration_file_of_another_stack(
+    original: DataDir, tmp_path: Path, is_marked: bool
+) -> None:
+    """An earlier version has written no mark: the paths in the file show its stack."""
+    other = started(tmp_path / "other")
+    if is_marked:
+        for data in (original, other):
+            data.config.write_text(mark_of(StackRecord.load(data).token) + "\n")
+    require_started_here(other)
+    shutil.copy(original.config, other.config)
+    with pytest.raises(NotStartedError, match="was not written for this stack"):
+        require_started_here(other)
+    with other.lock(), pytest.raises(NotStartedError):
+        require_started_here(other)
+    require_started_here(original)
+
+
 def test_up_refuses_the_settings_of_another_stack(original: DataDir, tmp_path: Path) -> None:
     with pytest.raises(StackError, match="cannot be its configuration"):
         require_own_configuration(original.config)
@@ -177,3 +200,37 @@ def test_a_replaced_directory_is_refused_while_the_old_one_runs(
         sleeper.kill()
         sleeper.wait()
     assert claim(replacing)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Path]:
+    """An external PostgreSQL directory with a process that uses it."""
+    base = tmp_path / "external"
+    (base / "postgres").mkdir(parents=True)
+    text = "import time; time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", text, str(base / "postgres")]) as process:
+        (base / "postgres" / PID_FILE).write_text(f"{process.pid}\n")
+        yield base
+        assert process.poll() is None
+        process.kill()
+
+
+@pytest.mark.parametrize("owner", ["", "/no/such/directory\n"])
+def test_a_server_that_another_stack_has_started_is_not_taken(
+    original: DataDir, server: Path, owner: str
+) -> None:
+    """Without an owner, or with one of an earlier version, the PostgreSQL directory is free."""
+    (original.root / PATH_FILE).write_text(f"{server}\n")
+    (server / OWNER_FILE).write_text(owner)
+    before = contents(original)
+    with pytest.raises(StackError, match=r"PostgreSQL \(pid \d+\) runs on .* has not started it"):
+        claim(original)
+    assert contents(original) == before
+    assert (server / OWNER_FILE).read_text() == owner
+
+
+def test_a_server_of_the_directory_itself_is_no_obstacle(original: DataDir, server: Path) -> None:
+    """The supervisor was killed; a moved directory is the same one."""
+    (original.root / PATH_FILE).write_text(f"{server}\n")
+    write_owner(server, original.root)
+    claim(move(original, original.root.with_name("moved")))

@@ -72,3 +72,9 @@ def test_a_process_of_celery_is_found_without_its_path() -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.mark.parametrize("pid", [-5, 0, 2**31, 10**23])
+def test_a_pid_that_cannot_exist_is_no_process(pid: int) -> None:
+    assert find_by_path(pid, "/no/such/path") is None
+    assert ProcessIdentity(pid, 0.0).find() is None

@@ -17,6 +17,7 @@ from cli.stack.processes.system_account import AccountError, server_account
 from cli.stack.servers import postgres_directory
 from cli.stack.servers.binaries import find_postgres
 from cli.stack.servers.postgres_directory import PostgresDirectory, PostgresDirectoryError
+from cli.stack.servers.postgres_owner import OWNER_FILE, write_owner
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def external(closed: Path) -> Path:
     base = closed / "external"
     base.mkdir()
     (closed / "data" / postgres_directory.PATH_FILE).write_text(f"{base}\n")
-    (base / postgres_directory.OWNER_FILE).write_text(f"{closed / 'data'}\n")
+    write_owner(base, closed / "data")
     return base
 
 
@@ -95,6 +96,44 @@ def test_a_moved_directory_keeps_its_external_directory(closed: Path, external: 
     assert not external.exists()
 
 
+def test_a_copy_does_not_get_the_external_directory_of_a_moved_original(
+    closed: Path, external: Path
+) -> None:
+    copy = closed / "copy"
+    shutil.copytree(closed / "data", copy)
+    moved = (closed / "data").rename(closed / "moved")
+    with pytest.raises(PostgresDirectoryError, match=f"which belongs to {closed}/data"):
+        postgres_directory.choose(copy, "token")
+    assert postgres_directory.choose(moved, "token").base == external
+    with pytest.raises(PostgresDirectoryError, match=f"which belongs to {moved}"):
+        postgres_directory.choose(copy, "token")
+
+
+def test_a_backup_gets_the_external_directory_after_its_owner_file_is_deleted(
+    closed: Path, external: Path
+) -> None:
+    """The error of `check_owner` names this step."""
+    shutil.copytree(closed / "data", closed / "backup")
+    (closed / "data").rename(closed / "before")
+    restored = (closed / "backup").rename(closed / "data")
+    text = f"the directory that was before at {restored}.* delete {external / OWNER_FILE}"
+    with pytest.raises(PostgresDirectoryError, match=text):
+        postgres_directory.choose(restored, "token")
+    (external / OWNER_FILE).unlink()
+    assert postgres_directory.choose(restored, "token").base == external
+    with pytest.raises(PostgresDirectoryError, match=f"which belongs to {restored}"):
+        postgres_directory.choose(closed / "before", "token")
+
+
+def test_an_owner_file_of_an_earlier_version_gets_device_and_inode(
+    closed: Path, external: Path
+) -> None:
+    (external / OWNER_FILE).write_text(f"{closed / 'data'}\n")
+    assert not postgres_directory.is_known_owner(closed / "data")
+    assert postgres_directory.choose(closed / "data", "token").base == external
+    assert postgres_directory.is_known_owner(closed / "data")
+
+
 def test_a_copied_external_directory_without_an_owner_belongs_to_the_copy(
     closed: Path, external: Path
 ) -> None:
@@ -103,7 +142,7 @@ def test_a_copied_external_directory_without_an_owner_belongs_to_the_copy(
     shutil.copytree(closed / "data", copy)
     shutil.copytree(external, base)
     (copy / postgres_directory.PATH_FILE).write_text(f"{base}\n")
-    (base / postgres_directory.OWNER_FILE).unlink()
+    (base / OWNER_FILE).unlink()
     assert postgres_directory.choose(copy, "token").base == base
     assert postgres_directory.choose(closed / "data", "token").base == external
 
