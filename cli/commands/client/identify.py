@@ -17,10 +17,11 @@ from cli.commands.client.audio.identification import (
 from cli.commands.client.audio.parallel_files import jobs_option
 from cli.commands.client.audio.tags.tag_writing import TagOptions, TagWriter, tag_options
 from cli.commands.client.messages import progress_bar
+from cli.file_name import FileName
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=FileName())
 @click.option(
     "--meta", help="Metadata of each result.  [default: the names that the output contains]"
 )

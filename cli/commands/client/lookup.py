@@ -26,6 +26,7 @@ from cli.commands.client.lookup_results import (
 )
 from cli.commands.client.messages import print_result, progress_bar, tell_refused
 from cli.errors import StackError, exit_if_refused
+from cli.file_name import InputName
 from cli.printable import printable
 
 
@@ -45,7 +46,7 @@ class LineResult:
 
 
 @click.command()
-@click.argument("fingerprint", metavar="FILE|-|FINGERPRINT")
+@click.argument("fingerprint", type=InputName(), metavar="FILE|-|FINGERPRINT")
 @click.option(
     "--duration", type=AUDIO_SECONDS, help="Seconds of audio; required for a single fingerprint."
 )

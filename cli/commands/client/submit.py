@@ -21,10 +21,17 @@ from cli.commands.client.submissions.final_states import IMPORTED, report, wait_
 from cli.commands.client.submissions.journal import Journal
 from cli.commands.client.submissions.sending import submit_entries
 from cli.errors import StackError, exit_if_refused
+from cli.file_name import FileName, InputName
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="DIRECTORY|AUDIO...|FILE|-|FINGERPRINT")
+@click.argument(
+    "inputs",
+    nargs=-1,
+    required=True,
+    type=InputName(),
+    metavar="DIRECTORY|AUDIO...|FILE|-|FINGERPRINT",
+)
 @click.option("--user", help="User key.  [default: the demo key]")
 @click.option(
     "--duration", type=AUDIO_SECONDS, help="Seconds of audio; required for a single fingerprint."
@@ -36,7 +43,7 @@ from cli.errors import StackError, exit_if_refused
 @click.option("--wait/--no-wait", default=True, help="Wait for the final states (default).")
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FileName(dir_okay=False),
     help="File that records what is done. A second run with it goes on there.",
 )
 @jobs_option
