@@ -59,7 +59,9 @@ class AudioTags(ABC):
         self._tags: Any = file.tags  # the type depends on the format; None if there are no tags
 
     def get(self, field: str) -> list[str]:
-        """Return the values of a field of `tag_names`, without empty ones.
+        """Return the different values of a field of `tag_names`, without empty ones.
+
+        Some formats have a value twice, for example in two places of a WMA file.
 
         Raises:
             BadFileError: the file is damaged.
@@ -67,7 +69,8 @@ class AudioTags(ABC):
         if self._tags is None:
             return []
         with bad_file("its tags cannot be read"):
-            return [text for text in self._texts(self.names[field]) if text.strip()]
+            found = [text for text in self._texts(self.names[field]) if text.strip()]
+        return list(dict.fromkeys(found))
 
     def set(self, field: str, value: str) -> None:
         """Replace the values of a field by one value.
