@@ -69,7 +69,10 @@ def identify(  # noqa: PLR0913 - one argument per option
     writer = TagWriter(options, report, to_stderr=as_json or as_csv) if write_tags else None
     show = _format(as_json=as_json, as_csv=as_csv)
     found = find_audio_files(files, report.refuse)
-    with progress_bar("files", total=len(found), leave=False) as bar:
+    with (
+        web.named_errors(client),
+        progress_bar("files", total=len(found), leave=False) as bar,
+    ):
         for file in identify_files(client, found, jobs, meta, names):
             show(file)
             _count(file, report, writer)

@@ -80,11 +80,12 @@ def lookup(
     if not is_file and duration is None:
         raise no_such_input(fingerprint)
     client = web.connect(server, application, data_dir)
-    if is_file:
-        _look_up_file(client, path, meta, as_json=as_json)
-    elif duration is not None:
-        answer = look_up(client, fingerprint, duration, meta)
-        click.echo(json.dumps(answer, indent=2) if as_json else describe(answer["results"]))
+    with web.named_errors(client):
+        if is_file:
+            _look_up_file(client, path, meta, as_json=as_json)
+        elif duration is not None:
+            answer = look_up(client, fingerprint, duration, meta)
+            click.echo(json.dumps(answer, indent=2) if as_json else describe(answer["results"]))
 
 
 def _look_up_file(client: Client, path: Path | None, meta: str, *, as_json: bool) -> None:

@@ -82,7 +82,7 @@ def submit(  # noqa: PLR0913 - one argument per option
     source = _source(inputs, duration, tags, jobs)
     client = web.connect(server, application, data_dir, user)
     place = web.place_of(client, server, data_dir)
-    with Journal.open(resume, source.name, place) as journal:
+    with web.named_errors(client), Journal.open(resume, source.name, place) as journal:
         items = source.items(journal.is_done)
         submit_and_report(client, items, journal, kind=source.kind, wait=wait)
 

@@ -13,7 +13,7 @@ from cli.commands.client.audio.identification import Identified
 from cli.commands.client.lookup_results import describe
 from cli.commands.client.messages import print_result
 from cli.commands.client.recording_names import album_of, artist_of
-from cli.printable import printable_path
+from cli.printable import printable, printable_path
 
 COLUMNS: Final = (
     "file",
@@ -78,15 +78,20 @@ def _csv_rows(file: Identified) -> Iterator[Mapping[str, Any]]:
     if not file.results:
         yield common
     for result in file.results:
-        track = {**common, "score": result.get("score"), "acoustid": result["id"]}
+        track = {**common, "score": result.get("score"), "acoustid": _cell(result["id"])}
         for recording in result.get("recordings") or [{}]:
             yield {
                 **track,
-                "mbid": recording.get("id"),
-                "title": recording.get("title"),
-                "artist": artist_of(recording),
-                "album": album_of(recording),
+                "mbid": _cell(recording.get("id")),
+                "title": _cell(recording.get("title")),
+                "artist": _cell(artist_of(recording)),
+                "album": _cell(album_of(recording)),
             }
+
+
+def _cell(value: object) -> str | None:
+    """Return a text of the server without control characters; line ends stay."""
+    return None if value is None else printable(value, keep="\r\n")
 
 
 def _show_csv_row(cells: object) -> None:
