@@ -13,9 +13,10 @@ from click.testing import CliRunner, Result
 from cli.commands.client.lookup import lookup
 from cli.commands.client.submit import submit
 from cli.exit_status import ExitStatus
-from tests.support.clients.lookup_worker import refuse
+from pipeline.messages import Lookup
+from tests.support.clients.lookup_worker import Answer, refuse
 from tests.support.clients.served_application import served
-from tests.support.clients.web_client import MBID, WORD
+from tests.support.clients.web_client import GID, MBID, WORD
 
 
 @pytest.fixture
@@ -124,6 +125,25 @@ def test_a_lookup_of_one_fingerprint(run) -> None:
     result = run(lookup, "AA", "--duration", "3")
     assert result.exit_code == 1
     assert "invalid fingerprint" in result.stderr
+
+
+def test_a_lookup_shows_the_names_of_submitted_tags(web, run) -> None:
+    """As `identify` does: for one fingerprint and for a file."""
+    text = {"title": "Song 5", "artists": ["Band 5"]}
+    known = {"id": MBID, "title": "Known"}
+
+    def only_alone(lookup: Lookup) -> Answer:
+        if lookup.track_gid:
+            return {"results": [{"id": lookup.track_gid, "score": 1.0, "recordings": [text]}]}
+        second = {"id": MBID, "score": 0.8, "recordings": [known]}
+        return {"results": [{"id": GID, "score": 0.9}, second]}
+
+    web.worker.answer = only_alone
+    assert "      Band 5 - Song 5  [from tags]\n" in run(lookup, WORD, "--duration", "9").stdout
+    assert run(lookup, [line(9)]).stdout == "song 9\t0.90  Band 5 - Song 5  [from tags]\n"
+    assert {batch.metas[0] for batch in web.worker.batches} == {"recordings usermeta"}
+    assert "Song 5" not in run(lookup, [line(9)], "--meta", "recordings").stdout
+    assert run(lookup, [line(9)], "--meta", "nonsense").exit_code == ExitStatus.USAGE
 
 
 def test_a_submission_of_a_file(web, run) -> None:

@@ -28,7 +28,6 @@ NOT_UTF8 = "\udcff"  # a byte, as Python decodes arguments
     ("arguments", "reason"),
     [
         ([*LOOKUP, *SERVER, "--client", NOT_UTF8, "AQAA"], "not valid UTF-8"),
-        ([*LOOKUP, *SERVER, "--client", "x", "--meta", NOT_UTF8, "AQAA"], "not valid UTF-8"),
         ([*LOOKUP, *SERVER, "--client", "x", NOT_UTF8], "not valid UTF-8"),
         ([*SUBMIT, *SERVER, "--client", "x", "--track", NOT_UTF8, "AQAA"], "not valid UTF-8"),
         ([*LOOKUP, "--server", "here:5000", "--client", "x", "AQAA"], "http:// or https://"),
