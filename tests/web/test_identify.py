@@ -313,7 +313,7 @@ def test_tags_are_not_written_without_a_yes(
     assert result.exit_code == 0
     assert "  title: - -> Glass Weather\n" in result.stdout
     assert "Nothing was written." in result.stdout
-    assert ("Write the tags of 1 files?" in result.stderr) == (not arguments)
+    assert ("Write the tags of 1 file?" in result.stderr) == (not arguments)
     assert song.read_bytes() == before
 
 
@@ -357,4 +357,4 @@ def test_a_file_in_doubt_is_named_and_one_that_cannot_be_written_is_an_error(
     result = run(".", "a.txt", "--write-tags", "--yes", "--min-score", "0.9")
     assert result.exit_code == 4
     assert "a.txt: a file of this format has no tags that can be read" in result.stderr
-    assert result.stdout.endswith("1 files were changed.\n")
+    assert result.stdout.endswith("1 file was changed.\n")

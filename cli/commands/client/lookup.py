@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from cli.commands.client import http_client as web
+from cli.commands.client.audio.file_walk import names_audio
 from cli.commands.client.audio_seconds import AUDIO_SECONDS
 from cli.commands.client.entries.batches import Answer, cut_batches, post_batch
 from cli.commands.client.entries.entry import Entry, Item, lookup_pairs
@@ -29,7 +30,7 @@ from cli.commands.client.meta_option import META_WORDS_TYPE
 from cli.commands.client.name_requests import NAMES, add_missing_names
 from cli.errors import StackError, exit_if_refused
 from cli.file_name import InputName
-from cli.printable import printable
+from cli.printable import printable, printable_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,13 @@ def lookup(
     Each line that is refused is named on standard error with its reason. The others are looked up,
     and the exit status is 4.
     """
+    if names_audio(fingerprint):
+        raise StackError(
+            f"{printable_path(Path(fingerprint))} is {_kind_of_audio(fingerprint)}: use `acoustid "
+            "identify`, which computes fingerprints"
+        )
     path = find_input(fingerprint)
     is_file = path is not None or fingerprint == STANDARD_INPUT
-    if path is not None and path.is_dir():
-        raise StackError(f"{path} is a directory: give a file of JSON lines")
     if not is_file and duration is None:
         raise no_such_input(fingerprint)
     client = web.connect(server, application, data_dir)
@@ -92,6 +96,10 @@ def lookup(
         elif duration is not None:
             answer = look_up(client, fingerprint, duration, meta)
             click.echo(json.dumps(answer, indent=2) if as_json else describe(answer["results"]))
+
+
+def _kind_of_audio(argument: str) -> str:
+    return "a directory" if Path(argument).is_dir() else "an audio file, not a fingerprint"
 
 
 def _look_up_file(client: Client, path: Path | None, meta: str | None, *, as_json: bool) -> None:

@@ -24,6 +24,11 @@ def progress_bar(
     return tqdm(total=total, initial=initial, unit=f" {unit}", disable=is_hidden, leave=leave)
 
 
+def counted(number: int, things: str) -> str:
+    """Return a number with the name of what it counts, which is given in the plural."""
+    return f"{number} {things.removesuffix('s') if number == 1 else things}"
+
+
 def print_result(text: str | bytes) -> None:
     """Print a line to standard output, above the progress bar if there is one."""
     with tqdm.external_write_mode(file=sys.stdout):

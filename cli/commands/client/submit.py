@@ -14,9 +14,14 @@ from cli.commands.client.audio.submission_entries import submission_items
 from cli.commands.client.audio_seconds import AUDIO_SECONDS
 from cli.commands.client.entries.entry import Entry, IsDone, Item
 from cli.commands.client.http_client import Client
-from cli.commands.client.lines.input import STANDARD_INPUT, find_input, no_such_input
+from cli.commands.client.lines.input import (
+    STANDARD_INPUT,
+    find_input,
+    names_lines,
+    no_such_input,
+)
 from cli.commands.client.lines.json_line import read_entries
-from cli.commands.client.messages import tell
+from cli.commands.client.messages import counted, tell
 from cli.commands.client.submissions.final_states import IMPORTED, report, wait_for
 from cli.commands.client.submissions.journal import Journal
 from cli.commands.client.submissions.sending import submit_entries
@@ -108,9 +113,11 @@ def _source(
     """Return the source that the arguments name: audio files, JSON lines or one fingerprint.
 
     Raises:
-        click.UsageError: tags are given for several files.
+        click.UsageError: tags are given for several files, or one of several is a file of lines.
         StackError: the argument is neither a file nor a fingerprint with a duration.
     """
+    if len(inputs) > 1 and any(map(names_lines, inputs)):
+        raise click.UsageError("one file of lines at a time: the others here are taken as audio")
     if len(inputs) > 1 or names_audio(inputs[0]):
         chosen = {name: value for name, value in tags.items() if value}
         if chosen and (len(inputs) > 1 or Path(inputs[0]).is_dir()):
@@ -158,9 +165,13 @@ def submit_and_report(
         raise StackError("no user key: give one with --user")
     if journal.goes_on:
         tell(f"goes on after {journal.last}")
+    if journal.refused:
+        was = "was" if journal.refused == 1 else "were"
+        tell(f"{counted(journal.refused, kind)} {was} refused in an earlier run")
     submit_entries(client, items, journal)
     count = journal.accepted + journal.refused
-    click.echo(f"{len(journal.submissions)} submissions received, of {count} {kind}")
+    received = counted(len(journal.submissions), "submissions")
+    click.echo(f"{received} received, of {counted(count, kind)}")
     if not (wait and journal.submissions):
         exit_if_refused(journal.accepted, journal.refused, f"all {kind} were refused")
         return

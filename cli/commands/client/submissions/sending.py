@@ -42,8 +42,8 @@ def submit_entries(client: Client, items: Iterable[Item], journal: Journal) -> N
                 for answer in post_batch(client, "/v2/submit", common, batch):
                     bar.update(_record(answer, journal))
         journal.check_replayed()
-    except BaseException:  # Ctrl-C as well
-        if journal.position > began_after:
+    except BaseException as error:
+        if journal.position > began_after or isinstance(error, KeyboardInterrupt):
             tell(journal.summary())
         raise
 
