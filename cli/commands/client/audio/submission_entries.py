@@ -1,7 +1,7 @@
 """Makes submissions of audio files: their fingerprints and the metadata in their tags."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -51,10 +51,11 @@ FORMATS: Final = MappingProxyType(
 """Formats by Mutagen's class; other classes have the name of the format."""
 
 NOTHING_TO_SUBMIT: Final = "its tags have neither an MBID nor a title"
+SINGLE_FILE: Final = ": give --track or --mbid"
 
 
 def submission_items(
-    paths: Iterable[Path], jobs: int, is_done: IsDone, chosen: Mapping[str, Any]
+    paths: Sequence[Path], jobs: int, is_done: IsDone, chosen: Mapping[str, Any]
 ) -> Iterator[Item]:
     """Yield a submission, or a refusal, for each audio file of a command line.
 
@@ -73,13 +74,18 @@ def submission_items(
     program = fpcalc.find_fpcalc()
     refused: list[tuple[Path, str]] = []
     files = find_audio_files(paths, lambda path, reason: refused.append((path, reason)))
-    yield from file_items(files, lambda file: _fields(file, program, chosen), jobs, is_done)
+    hint = SINGLE_FILE if files == list(paths) and len(files) == 1 else ""
+
+    def fields(file: Path) -> Mapping[str, Any]:
+        return _fields(file, program, chosen, hint)
+
+    yield from file_items(files, fields, jobs, is_done)
     for position, (path, reason) in enumerate(refused, len(files) + 1):
         if not is_done(position, identity_of(path)):
             yield refusal(position, path, reason)
 
 
-def _fields(file: Path, program: str, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
+def _fields(file: Path, program: str, chosen: Mapping[str, Any], hint: str) -> Mapping[str, Any]:
     fpcalc.check_is_file(file)
     try:
         metadata = {**tag_fields(read_tags(file)), **chosen}
@@ -88,7 +94,7 @@ def _fields(file: Path, program: str, chosen: Mapping[str, Any]) -> Mapping[str,
             raise
         metadata = dict(chosen)
     if not (metadata.get("mbid") or metadata.get("track")):
-        raise BadFileError(NOTHING_TO_SUBMIT)
+        raise BadFileError(NOTHING_TO_SUBMIT + hint)
     return {**fingerprint_fields(fpcalc.calculate(file, program)), **metadata}
 
 

@@ -24,11 +24,12 @@ from cli.commands.client.audio.tags.tag_names import Names
 
 
 @contextmanager
-def bad_file(text: str) -> Iterator[None]:
+def bad_file(text: str, path: Path | None = None) -> Iterator[None]:
     """Turn errors of Mutagen into errors of the file.
 
     Args:
         text: what has failed; the reason follows.
+        path: the file, which the reason does not name again.
 
     Raises:
         BadFileError: Mutagen has failed.
@@ -37,12 +38,17 @@ def bad_file(text: str) -> Iterator[None]:
         yield
     except mutagen.MutagenError as error:
         inner = error.args[0] if error.args else error  # it wraps errors of the operating system
-        reason = os_reason(inner) if isinstance(inner, OSError) else str(error)
+        reason = os_reason(inner) if isinstance(inner, OSError) else _unnamed(error, path)
         raise BadFileError(f"{text}: {reason}") from error
     except OSError as error:
         raise BadFileError(f"{text}: {os_reason(error)}") from error
     except Exception as error:  # damaged files make Mutagen raise errors of any type
         raise BadFileError(f"{text}: the file is damaged") from error
+
+
+def _unnamed(error: Exception, path: Path | None) -> str:
+    """Return the text of an error; ``it`` in the place of the name of the file."""
+    return str(error).replace(repr(str(path)), "it") if path else str(error)
 
 
 class AudioTags(ABC):
@@ -207,7 +213,7 @@ def read_tags(path: Path) -> AudioTags:
     Raises:
         BadFileError: the file cannot be read, or Mutagen does not know tags of its format.
     """
-    with bad_file("its tags cannot be read"):
+    with bad_file("its tags cannot be read", path):
         file = mutagen.File(path)
     for types, kind in _KINDS:
         if isinstance(file, types):
