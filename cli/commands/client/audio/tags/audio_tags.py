@@ -1,7 +1,7 @@
 """Reads and changes the tags of an audio file with Mutagen, in any format that Mutagen can tag."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,6 +20,7 @@ from mutagen.wave import WAVE
 
 from cli.commands.client.audio.bad_file import BadFileError, os_reason
 from cli.commands.client.audio.tags import tag_names
+from cli.commands.client.audio.tags.riff_info import read_riff_info
 from cli.commands.client.audio.tags.tag_names import Names
 
 
@@ -112,7 +113,7 @@ class AudioTags(ABC):
 
 
 class Id3Tags(AudioTags):
-    """ID3 tags: MP3, WAV, AIFF, DSF, DSDIFF, True Audio."""
+    """ID3 tags: MP3, AIFF, DSF, DSDIFF, True Audio."""
 
     names = tag_names.ID3
 
@@ -140,6 +141,24 @@ class Id3Tags(AudioTags):
             return {}
         self._tags.update_to_v23()
         return {"v2_version": 3, "v23_sep": None}
+
+
+class WavTags(Id3Tags):
+    """ID3 tags of a WAV file. A field without one has the text of the file's INFO list.
+
+    Args:
+        file: the file as Mutagen has read it.
+        info: the texts of the INFO list by the fields of `tag_names`.
+    """
+
+    def __init__(self, file: mutagen.FileType, info: Mapping[str, str]) -> None:
+        super().__init__(file)
+        self._info = info
+
+    def get(self, field: str) -> list[str]:
+        """Return the values of a field, see `AudioTags.get`."""
+        found = self._info.get(field)
+        return super().get(field) or ([found] if found else [])
 
 
 class _ListTags(AudioTags):
@@ -199,7 +218,7 @@ def _mp4_text(value: object) -> str:
 
 
 _KINDS = (
-    ((ID3FileType, AIFF, DSDIFF, DSF, WAVE), Id3Tags),
+    ((ID3FileType, AIFF, DSDIFF, DSF), Id3Tags),
     ((FLAC, OggFileType), VorbisTags),
     ((APEv2File,), ApeTags),
     ((MP4,), Mp4Tags),
@@ -215,6 +234,8 @@ def read_tags(path: Path) -> AudioTags:
     """
     with bad_file("its tags cannot be read", path):
         file = mutagen.File(path)
+        if isinstance(file, WAVE):
+            return WavTags(file, read_riff_info(path))
     for types, kind in _KINDS:
         if isinstance(file, types):
             return kind(file)
