@@ -88,8 +88,8 @@ def submit(  # noqa: PLR0913 - one argument per option
     client = web.connect(server, application, data_dir, user)
     place = web.place_of(client, server, data_dir)
     with web.named_errors(client), Journal.open(resume, source.name, place) as journal:
-        items = source.items(journal.is_done)
-        submit_and_report(client, items, journal, kind=source.kind, wait=wait)
+        items, total = source.items(journal.is_done)
+        submit_and_report(client, items, journal, kind=source.kind, total=total, wait=wait)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +99,12 @@ class _Source:
     Attributes:
         name: its name in the journal.
         kind: how its entries are named in the plural.
-        items: returns the entries that are not done yet.
+        items: returns the entries that are not done yet, and the number of all if it is known.
     """
 
     name: str
     kind: str
-    items: Callable[[IsDone], Iterable[Item]]
+    items: Callable[[IsDone], tuple[Iterable[Item], int | None]]
 
 
 def _source(
@@ -130,7 +130,7 @@ def _source(
     path = find_input(text)
     if path is not None or text == STANDARD_INPUT:
         name = str(path or "standard input")
-        return _Source(name, "lines", lambda is_done: read_entries(path, is_done))
+        return _Source(name, "lines", lambda is_done: (read_entries(path, is_done), None))
     if duration is None:
         raise no_such_input(text)
     fields = {"fingerprint": text, "duration": duration, **tags}
@@ -138,12 +138,18 @@ def _source(
     return _Source(
         entry.name,
         "fingerprints",
-        lambda is_done: [] if is_done(entry.position, entry.identity) else [entry],
+        lambda is_done: ([] if is_done(entry.position, entry.identity) else [entry], 1),
     )
 
 
 def submit_and_report(
-    client: Client, items: Iterable[Item], journal: Journal, *, kind: str, wait: bool
+    client: Client,
+    items: Iterable[Item],
+    journal: Journal,
+    *,
+    kind: str,
+    total: int | None,
+    wait: bool,
 ) -> None:
     """Submit entries, print how many were accepted, and how the submissions ended.
 
@@ -155,6 +161,7 @@ def submit_and_report(
         items: the entries that are not done yet, as for `submit_entries`.
         journal: an open journal.
         kind: how the entries are named in the plural.
+        total: the number of all entries, if it is known.
         wait: whether to wait for the final states.
 
     Raises:
@@ -168,7 +175,7 @@ def submit_and_report(
     if journal.refused:
         was = "was" if journal.refused == 1 else "were"
         tell(f"{counted(journal.refused, kind)} {was} refused in an earlier run")
-    submit_entries(client, items, journal)
+    submit_entries(client, items, journal, kind=kind, total=total)
     count = journal.accepted + journal.refused
     received = counted(len(journal.submissions), "submissions")
     click.echo(f"{received} received, of {counted(count, kind)}")

@@ -56,8 +56,8 @@ SINGLE_FILE: Final = ": give --track or --mbid"
 
 def submission_items(
     paths: Sequence[Path], jobs: int, is_done: IsDone, chosen: Mapping[str, Any]
-) -> Iterator[Item]:
-    """Yield a submission, or a refusal, for each audio file of a command line.
+) -> tuple[Iterator[Item], int]:
+    """Return a submission, or a refusal, for each audio file of a command line, and their number.
 
     A file is refused if fpcalc cannot read it, or if it has neither an MBID nor a title. A
     directory is refused if it cannot be read or has no audio file; it comes after the files.
@@ -67,6 +67,9 @@ def submission_items(
         jobs: number of files that are read in parallel.
         is_done: returns whether an earlier run has done a file, see `file_items`.
         chosen: fields that replace those of the tags.
+
+    Returns:
+        the entries that are not done yet, and the number of all.
 
     Raises:
         StackError: fpcalc is not installed.
@@ -79,10 +82,13 @@ def submission_items(
     def fields(file: Path) -> Mapping[str, Any]:
         return _fields(file, program, chosen, hint)
 
-    yield from file_items(files, fields, jobs, is_done)
-    for position, (path, reason) in enumerate(refused, len(files) + 1):
-        if not is_done(position, identity_of(path)):
-            yield refusal(position, path, reason)
+    def items() -> Iterator[Item]:
+        yield from file_items(files, fields, jobs, is_done)
+        for position, (path, reason) in enumerate(refused, len(files) + 1):
+            if not is_done(position, identity_of(path)):
+                yield refusal(position, path, reason)
+
+    return items(), len(files) + len(refused)
 
 
 def _fields(file: Path, program: str, chosen: Mapping[str, Any], hint: str) -> Mapping[str, Any]:

@@ -17,8 +17,10 @@ def fpcalc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def reasons(*paths: Path) -> list[str]:
-    items = submission_items(paths, 1, never_done, {})
-    return [each.reason for each in items if isinstance(each, Refusal)]
+    items, total = submission_items(paths, 1, never_done, {})
+    found = [each.reason for each in items if isinstance(each, Refusal)]
+    assert total == len(found)
+    return found
 
 
 def test_the_options_for_tags_are_named_for_a_single_file(tmp_path: Path) -> None:
@@ -44,7 +46,7 @@ def test_a_reason_does_not_repeat_the_name_of_the_file(tmp_path: Path) -> None:
     assert "song" not in reason
     bad = write_mp3(tmp_path / "bad.mp3")
     answer_with(bad, f"echo \"ERROR: No audio in '{bad}'\" >&2; exit 2")
-    items = submission_items([bad], 1, never_done, {"track": "x"})
+    items, _ = submission_items([bad], 1, never_done, {"track": "x"})
     assert [each.reason for each in items if isinstance(each, Refusal)] == [
         "fpcalc cannot read it: No audio in"
     ]
