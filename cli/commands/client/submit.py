@@ -117,7 +117,7 @@ def _source(
         StackError: the argument is neither a file nor a fingerprint with a duration.
     """
     if len(inputs) > 1 and any(map(names_lines, inputs)):
-        raise click.UsageError("one file of lines at a time: the others here are taken as audio")
+        raise click.UsageError("one file of lines at a time: give each one alone")
     if len(inputs) > 1 or names_audio(inputs[0]):
         chosen = {name: value for name, value in tags.items() if value}
         if chosen and (len(inputs) > 1 or Path(inputs[0]).is_dir()):
