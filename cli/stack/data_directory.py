@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from cli.errors import StackError
+from cli.file_name import DirectoryName
 from cli.stack.processes.waiting import wait_until
 from cli.stack.requirements.usable_path import usable_path
 
@@ -178,7 +179,7 @@ def option(function: click.decorators.FC) -> click.decorators.FC:
     """Add ``--data-dir`` to a command."""
     return click.option(
         "--data-dir",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=DirectoryName(),
         default=DEFAULT,
         show_default=True,
         help="Directory of the stack: databases, index, logs, secrets.",

@@ -89,7 +89,7 @@ def test_submit_sends_the_tags_of_the_files_in_a_directory(
     found = stack.acoustid("identify", str(copy))
     assert "Northern Pier - Harbour Lights" in found.stdout
     written = stack.acoustid("identify", str(copy), "--write-tags", "--yes")
-    assert written.stdout.endswith("1 files were changed.\n")
+    assert written.stdout.endswith("1 file was changed.\n")
     assert read_tags(copy).get(tag_names.TITLE) == ["Harbour Lights"]
 
 

@@ -13,9 +13,10 @@ from click.testing import CliRunner, Result
 from cli.commands.client.lookup import lookup
 from cli.commands.client.submit import submit
 from cli.exit_status import ExitStatus
-from tests.support.clients.lookup_worker import refuse
+from pipeline.messages import Lookup
+from tests.support.clients.lookup_worker import Answer, refuse
 from tests.support.clients.served_application import served
-from tests.support.clients.web_client import MBID, WORD
+from tests.support.clients.web_client import GID, MBID, WORD
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_each_refused_line_of_a_lookup_has_a_reason(web, run) -> None:
         "line 24 was refused",
         "line 25 was refused",
     ]
-    assert 'parameter "fingerprint.22"' in result.stderr
+    assert 'parameter "fingerprint"' in result.stderr
     assert "truncated" in result.stderr
     assert "duration must be a number of seconds from 1 to 32767" in result.stderr
 
@@ -126,13 +127,32 @@ def test_a_lookup_of_one_fingerprint(run) -> None:
     assert "invalid fingerprint" in result.stderr
 
 
+def test_a_lookup_shows_the_names_of_submitted_tags(web, run) -> None:
+    """As `identify` does: for one fingerprint and for a file."""
+    text = {"title": "Song 5", "artists": ["Band 5"]}
+    known = {"id": MBID, "title": "Known"}
+
+    def only_alone(lookup: Lookup) -> Answer:
+        if lookup.track_gid:
+            return {"results": [{"id": lookup.track_gid, "score": 1.0, "recordings": [text]}]}
+        second = {"id": MBID, "score": 0.8, "recordings": [known]}
+        return {"results": [{"id": GID, "score": 0.9}, second]}
+
+    web.worker.answer = only_alone
+    assert "      Band 5 - Song 5  [from tags]\n" in run(lookup, WORD, "--duration", "9").stdout
+    assert run(lookup, [line(9)]).stdout == "song 9\t0.90  Band 5 - Song 5  [from tags]\n"
+    assert {batch.metas[0] for batch in web.worker.batches} == {"recordings usermeta"}
+    assert "Song 5" not in run(lookup, [line(9)], "--meta", "recordings").stdout
+    assert run(lookup, [line(9)], "--meta", "nonsense").exit_code == ExitStatus.USAGE
+
+
 def test_a_submission_of_a_file(web, run) -> None:
     lines = [line(223.89, mbid=MBID), line(4), line(5, fingerprint="!", track="x"), line(0.3)]
     result = run(submit, lines)
     assert result.exit_code == ExitStatus.PARTIAL, result.output
-    assert result.stdout == "1 submissions received, of 4 lines\n"
+    assert result.stdout == "1 submission received, of 4 lines\n"
     second, third, fourth = result.stderr.splitlines()
-    assert second.startswith('line 2 was refused: missing required parameter "mbid.2"')
+    assert second.startswith('line 2 was refused: missing required parameter "mbid"')
     assert third.startswith("line 3 was refused: invalid fingerprint")
     assert fourth.startswith("line 4 was refused: duration must be a number")
     assert [row["length"] for row in web.receipts()] == [224]
@@ -166,6 +186,7 @@ def test_a_second_run_goes_on_and_waits(web, run, tmp_path: Path) -> None:
     assert result.stdout.splitlines()[1:] == ["1 failed", "59 imported", "1 rejected"]
     assert result.stderr.splitlines() == [
         "goes on after line 62",
+        "1 line was refused in an earlier run",
         f"line 7: submission {receipts[6]['id']} rejected: too bad",
         f"line 62: submission {receipts[60]['id']} failed: too bad",
     ]
@@ -173,6 +194,40 @@ def test_a_second_run_goes_on_and_waits(web, run, tmp_path: Path) -> None:
     other = run(submit, more, *resume)
     assert other.exit_code == ExitStatus.FAILED
     assert "was written for another input" in other.stderr
+
+
+def test_what_submit_does_not_take(run, tmp_path: Path) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / name).write_text(json.dumps(line(3, track="x")))
+    result = run(submit, str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl"))
+    assert result.exit_code == ExitStatus.USAGE
+    assert "one file of lines at a time" in result.stderr
+    for name in ("Musik/", "nonexist"):
+        result = run(submit, name)
+        assert result.exit_code == ExitStatus.FAILED
+        assert f"{name!r} is neither a file nor a fingerprint" in result.stderr
+
+
+def test_a_lookup_of_audio_names_identify(run, tmp_path: Path) -> None:
+    song = tmp_path / "song.wav"
+    song.write_bytes(b"RIFF\n" * 300)
+    for subject in (song, tmp_path):
+        result = run(lookup, str(subject))
+        assert result.exit_code == ExitStatus.FAILED
+        assert "use `acoustid identify`" in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [lookup, submit])
+@pytest.mark.parametrize("count", [1, 97, 300])
+def test_a_file_without_an_object_is_one_error(run, tmp_path: Path, command, count: int) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(b"\xff no JSON\n" * count)
+    result = run(command, str(path))
+    assert result.exit_code == ExitStatus.FAILED
+    assert result.stdout == ""
+    [error] = result.stderr.splitlines()
+    assert "no JSON object. Give a file with one JSON object per line" in error
 
 
 def test_standard_input(web, run) -> None:

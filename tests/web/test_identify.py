@@ -37,6 +37,14 @@ LINKED = {
     "artists": [{"id": GID, "name": "Aurora Lane"}],
     "releasegroups": [{"id": GID, "title": "Slow Storm"}],
 }
+BEST = {
+    "score": 0.97,
+    "acoustid": GID,
+    "mbid": MBID,
+    "title": "Glass Weather",
+    "artist": "Aurora Lane",
+    "album": "Slow Storm",
+}
 TEXT = {"title": "Harbour Lights", "artists": ["Northern Pier"]}
 
 
@@ -135,6 +143,7 @@ def test_json_has_one_object_for_each_file(web: Web, run: Run) -> None:
             "file": "031.mp3",
             "duration": 31,
             "results": [{"id": GID, "score": 0.97, "recordings": [LINKED]}],
+            "best": BEST,
             "error": None,
         },
         {
@@ -142,9 +151,16 @@ def test_json_has_one_object_for_each_file(web: Web, run: Run) -> None:
             "file_base64": base64.b64encode(name).decode(),
             "duration": 10,
             "results": [{"id": GID, "score": 0.97, "recordings": [LINKED]}],
+            "best": BEST,
             "error": None,
         },
-        {"file": "none", "duration": None, "results": [], "error": "no such file or directory"},
+        {
+            "file": "none",
+            "duration": None,
+            "results": [],
+            "best": None,
+            "error": "no such file or directory",
+        },
     ]
     assert web.worker.batches[0].metas == ["compress recordings releasegroups usermeta"]
 
@@ -197,6 +213,61 @@ def test_submitted_names_are_shown_beside_recordings_with_an_mbid(web: Web, run:
     assert "recordings usermeta" in web.worker.batches[0].metas[0]
 
 
+def test_a_recording_that_musicbrainz_does_not_have_is_one_row(web: Web, run: Run) -> None:
+    """The service returns its MBID and the submitted text as two recordings, and equal texts."""
+    web.worker.answer = answer({"id": MBID}, TEXT, {**TEXT}, score=0.9)
+    write_songs(5)
+    text = f"      Northern Pier - Harbour Lights  [recording {MBID}, names from tags]"
+    assert run(".").stdout.splitlines()[2:] == [text]
+    row = f"005.mp3,5,0.9,{GID},{MBID},Harbour Lights,Northern Pier,,"
+    assert run(".", "--csv").stdout.splitlines()[1:] == [row]
+    shown = json.loads(run(".", "--json").stdout)
+    assert shown["best"]["mbid"] == MBID
+    assert shown["best"]["title"] == "Harbour Lights"
+    assert shown["best"]["album"] is None
+    assert len(shown["results"][0]["recordings"]) == 3  # as the service returns them
+
+
+def test_several_recordings_stay_apart_and_equal_lines_are_one(web: Web, run: Run) -> None:
+    other = {**TEXT, "releasegroups": [{"title": "An album"}]}
+    web.worker.answer = answer({"id": MBID}, {"id": GID}, TEXT, other)
+    write_songs(5)
+    assert run(".").stdout.splitlines()[2:] == [
+        f"      recording {MBID}",
+        f"      recording {GID}",
+        "      Northern Pier - Harbour Lights  [from tags]",
+    ]
+    assert len(run(".", "--csv").stdout.splitlines()) == 5  # their albums differ
+
+
+@pytest.mark.parametrize("option", [[], ["--csv"]])
+def test_texts_of_a_linked_track_are_read_beside_a_known_recording(
+    web: Web, run: Run, option: list[str]
+) -> None:
+    def only_alone(lookup: Lookup) -> Answer:
+        if lookup.track_gid:
+            recordings = [{"id": GID}, TEXT]
+            return {"results": [{"id": GID, "score": 1.0, "recordings": recordings}]}
+        known = {"id": MBID, "score": 0.99, "recordings": [LINKED]}
+        return {"results": [known, {"id": GID, "score": 0.9, "recordings": [{"id": GID}]}]}
+
+    web.worker.answer = only_alone
+    write_songs(5)
+    last = run(".", *option).stdout.splitlines()[-1]
+    assert "Harbour Lights" in last
+    assert GID in last
+
+
+def test_an_unknown_word_of_meta_is_refused(web: Web, run: Run) -> None:
+    write_songs(5)
+    result = run(".", "--meta", "recordings+nonsense")
+    assert result.exit_code == 2
+    assert "'nonsense' is unknown" in result.stderr
+    assert web.worker.batches == []
+    for known in ("recordings usermeta", "recordings+sources", "releases,compress", "2", ""):
+        assert run(".", "--meta", known).exit_code == 0
+
+
 def test_no_second_request_is_sent_if_the_first_one_has_all_names(web: Web, run: Run) -> None:
     write_songs(5)
     for answered in (answer(TEXT), answer(LINKED), answer(), echo):
@@ -242,7 +313,7 @@ def test_tags_are_not_written_without_a_yes(
     assert result.exit_code == 0
     assert "  title: - -> Glass Weather\n" in result.stdout
     assert "Nothing was written." in result.stdout
-    assert ("Write the tags of 1 files?" in result.stderr) == (not arguments)
+    assert ("Write the tags of 1 file?" in result.stderr) == (not arguments)
     assert song.read_bytes() == before
 
 
@@ -286,4 +357,4 @@ def test_a_file_in_doubt_is_named_and_one_that_cannot_be_written_is_an_error(
     result = run(".", "a.txt", "--write-tags", "--yes", "--min-score", "0.9")
     assert result.exit_code == 4
     assert "a.txt: a file of this format has no tags that can be read" in result.stderr
-    assert result.stdout.endswith("1 files were changed.\n")
+    assert result.stdout.endswith("1 file was changed.\n")

@@ -1,6 +1,8 @@
 """Kept connections to one server, and plain reasons why it cannot be reached."""
 
+import queue
 import ssl
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPException, IncompleteRead
@@ -17,6 +19,9 @@ from cli.printable import printable
 
 CONNECT_TIMEOUT: Final = 10.0  # seconds
 READ_TIMEOUT: Final = 30.0  # seconds
+
+REPLY_TIMEOUT: Final = 120.0
+"""The time limit in seconds of a whole request with its reply. A server may send slowly."""
 
 MAX_REPLY: Final = 64 * 1024 * 1024
 """The maximum size of a reply in bytes. The largest real ones have some MB."""
@@ -79,9 +84,32 @@ class Connection:
     def post(self, path: str, body: bytes) -> Reply:
         """Send a form that is compressed with gzip, and return the reply, whatever its status.
 
+        A thread sends it, since no other limit covers the time of all parts of a request: each
+        byte that arrives starts the time of `READ_TIMEOUT` again.
+
         Raises:
-            StackError: the server does not answer, or not with HTTP.
+            StackError: the server does not answer in `REPLY_TIMEOUT`, or not with HTTP.
         """
+        done: queue.SimpleQueue[Reply | BaseException] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                done.put(self._post_again_if_closed(path, body))
+            except BaseException as error:  # noqa: BLE001 - it is raised in the other thread
+                done.put(error)
+
+        threading.Thread(target=run, name="request", daemon=True).start()
+        try:
+            found = done.get(timeout=REPLY_TIMEOUT)
+        except queue.Empty:
+            raise StackError(
+                f"{self._server} does not answer: no complete reply within {REPLY_TIMEOUT:.0f} s"
+            ) from None
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    def _post_again_if_closed(self, path: str, body: bytes) -> Reply:
         try:
             return self._post(path, body)
         except exceptions.ProtocolError as error:
@@ -194,4 +222,4 @@ def _is_closed(error: BaseException) -> bool:
 def _plain(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+    return printable(" ".join(str(error).split())) or type(error).__name__

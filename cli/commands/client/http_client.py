@@ -3,10 +3,9 @@
 import gzip
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -14,7 +13,7 @@ from urllib.parse import urlencode
 import click
 
 from cli.commands.client.connection import Connection, Reply
-from cli.commands.client.messages import tell
+from cli.commands.client.retries import Deadlines, WaitNotices, pause_of, seconds_text
 from cli.commands.client.server_address import server_address
 from cli.errors import StackError
 from cli.printable import printable
@@ -22,11 +21,8 @@ from cli.stack import data_directory
 from cli.stack.demo_keys import Demo, Prepared
 from cli.stack.selection import ChosenStack, choose_own_stack
 
-PATIENCE: Final[Mapping[int, float]] = {429: 300.0, 503: 30.0}
-"""Seconds for which a request is repeated, by the status of its replies."""
-
-MIN_PAUSE: Final = 1.0
-"""Minimum time in seconds between two attempts."""
+WAITING: Final[Mapping[int, str]] = {429: "limits the requests", 503: "is not available"}
+"""What a server does whose reply has a status of `PATIENCE` and no message of the protocol."""
 
 NO_KEY: Final = (
     "no application key: give one with --client; "
@@ -53,10 +49,16 @@ class RefusedError(StackError):
 
 
 class UnexpectedReplyError(StackError):
-    """A reply has not the form that the protocol defines."""
+    """A reply has not the form that the protocol defines.
 
-    def __init__(self) -> None:
-        super().__init__("the reply is not one of the AcoustID web service: check --server")
+    Args:
+        server: the address of the server; `named_errors` adds it.
+    """
+
+    def __init__(self, server: str = "the server") -> None:
+        super().__init__(
+            f"the reply of {server} is not one of the AcoustID web service: check --server"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Client:
         application: the application key (parameter `client`).
         user: the user key, for submissions.
         connection: the connections to the server.
+        notices: tells the waits.
 
     Raises:
         StackError: the address of the server is not valid.
@@ -78,6 +81,7 @@ class Client:
     application: str = field(repr=False)
     user: str | None = field(default=None, repr=False)
     connection: Connection = field(init=False, repr=False, compare=False)
+    notices: WaitNotices = field(init=False, repr=False, compare=False, default_factory=WaitNotices)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "server", server_address(self.server))
@@ -95,17 +99,30 @@ class Client:
         except UnicodeEncodeError as error:
             raise StackError("a key or a value of the request is not valid UTF-8") from error
         body = gzip.compress(body, 1)
-        waited = 0.0
+        deadlines = Deadlines()
         while True:
+            deadlines.start_attempt()
             reply = self.connection.post(path, body)
-            if reply.status not in PATIENCE:
+            if reply.status not in WAITING:
                 return self._accepted(reply)
             pause = pause_of(reply.retry_after)
-            waited += pause
-            if waited > PATIENCE[reply.status]:
-                raise self._refused(reply, f"; it asks to wait {_seconds(pause)}")
-            tell(f"the server asks to wait {_seconds(pause)}: {_message(reply)}")
+            if not deadlines.permit(reply.status, pause):
+                asked = f"; it asks to wait {seconds_text(pause)}" if reply.retry_after else ""
+                raise self._refused(reply, asked)
+            self._tell_wait(reply, pause)
             time.sleep(pause)
+
+    def _tell_wait(self, reply: Reply, pause: float) -> None:
+        """Tell that the server asks to wait, or that a proxy reaches no server."""
+        if _error(reply).get("message"):
+            message = _message(reply)
+            self.notices.tell(
+                f"{reply.status} {message}",
+                f"the server asks to wait {seconds_text(pause)}: {message}",
+            )
+        else:
+            text = f"{self.server} {WAITING[reply.status]} ({reply.status}), trying again"
+            self.notices.tell(text, text)
 
     def _accepted(self, reply: Reply) -> dict[str, Any]:
         answer = _json_or_none(reply.body)
@@ -150,6 +167,19 @@ def connect(
     if key is None:
         raise StackError(NO_KEY)
     return Client(address, key, user or (demo.user if demo else None))
+
+
+@contextmanager
+def named_errors(client: Client) -> Iterator[None]:
+    """Name the server in each `UnexpectedReplyError` of the block.
+
+    Raises:
+        UnexpectedReplyError: a reply has not the form that the protocol defines.
+    """
+    try:
+        yield
+    except UnexpectedReplyError as error:
+        raise UnexpectedReplyError(client.server) from error
 
 
 def place_of(client: Client, server: str | None, data_dir: Path) -> str:
@@ -203,37 +233,16 @@ def given_reason(text: object) -> str:
     return printable(text) if text else "the server gives no reason"
 
 
-def pause_of(header: str | None) -> float:
-    """Return the seconds to wait that a header ``Retry-After`` asks for, at least `MIN_PAUSE`.
-
-    Args:
-        header: a number of seconds, which may have a fraction, or an HTTP date; None or another
-            text is the same as 1.
-    """
-    text = (header or "").strip()
-    try:
-        seconds = float(text) if text[:1].isdigit() else _seconds_until(text)
-    except (ValueError, OverflowError):
-        seconds = MIN_PAUSE
-    return max(MIN_PAUSE, seconds)
-
-
-def _seconds_until(date: str) -> float:
-    found = parsedate_to_datetime(date)
-    moment = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return (moment - datetime.now(UTC)).total_seconds()
-
-
-def _seconds(pause: float) -> str:
-    return f"{pause:.1f}".removesuffix(".0") + " s"
-
-
 def _message(reply: Reply) -> str:
     message = _error(reply).get("message")
     if message:
         return printable(message)
     if reply.location:
         return f"it redirects to {reply.location}; give that server with --server"
+    if reply.status in WAITING:
+        return f"it {WAITING[reply.status]}, and the reply has no reason; try again later"
+    if reply.status >= 500:
+        return "it has failed, or a proxy in front of it; try again later"
     return "not a reply of the AcoustID web service; check --server"
 
 

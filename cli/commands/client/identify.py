@@ -8,21 +8,21 @@ from cli.commands.client import http_client as web
 from cli.commands.client.audio import result_formats
 from cli.commands.client.audio.file_report import FileReport
 from cli.commands.client.audio.file_walk import find_audio_files
-from cli.commands.client.audio.identification import (
-    NAMES,
-    NAMES_AND_ALBUMS,
-    Identified,
-    identify_files,
-)
+from cli.commands.client.audio.identification import Identified, identify_files
 from cli.commands.client.audio.parallel_files import jobs_option
 from cli.commands.client.audio.tags.tag_writing import TagOptions, TagWriter, tag_options
 from cli.commands.client.messages import progress_bar
+from cli.commands.client.meta_option import META_WORDS_TYPE
+from cli.commands.client.name_requests import NAMES, NAMES_AND_ALBUMS
+from cli.file_name import FileName
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=FileName())
 @click.option(
-    "--meta", help="Metadata of each result.  [default: the names that the output contains]"
+    "--meta",
+    type=META_WORDS_TYPE,
+    help="Metadata of each result.  [default: the names that the output contains]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a row for each recording found.")
@@ -68,7 +68,10 @@ def identify(  # noqa: PLR0913 - one argument per option
     writer = TagWriter(options, report, to_stderr=as_json or as_csv) if write_tags else None
     show = _format(as_json=as_json, as_csv=as_csv)
     found = find_audio_files(files, report.refuse)
-    with progress_bar("files", total=len(found), leave=False) as bar:
+    with (
+        web.named_errors(client),
+        progress_bar("files", total=len(found), leave=False) as bar,
+    ):
         for file in identify_files(client, found, jobs, meta, names):
             show(file)
             _count(file, report, writer)

@@ -1,7 +1,7 @@
 """``acoustid lookup``: looks up one fingerprint or a file of fingerprints."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from cli.commands.client import http_client as web
+from cli.commands.client.audio.file_walk import names_audio
 from cli.commands.client.audio_seconds import AUDIO_SECONDS
 from cli.commands.client.entries.batches import Answer, cut_batches, post_batch
 from cli.commands.client.entries.entry import Entry, Item, lookup_pairs
@@ -25,8 +26,11 @@ from cli.commands.client.lookup_results import (
     results_of,
 )
 from cli.commands.client.messages import print_result, progress_bar, tell_refused
+from cli.commands.client.meta_option import META_WORDS_TYPE
+from cli.commands.client.name_requests import NAMES, add_missing_names
 from cli.errors import StackError, exit_if_refused
-from cli.printable import printable
+from cli.file_name import InputName
+from cli.printable import printable, printable_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +49,22 @@ class LineResult:
 
 
 @click.command()
-@click.argument("fingerprint", metavar="FILE|-|FINGERPRINT")
+@click.argument("fingerprint", type=InputName(), metavar="FILE|-|FINGERPRINT")
 @click.option(
     "--duration", type=AUDIO_SECONDS, help="Seconds of audio; required for a single fingerprint."
 )
-@click.option("--meta", default="recordings", show_default=True, help="Metadata of each result.")
+@click.option(
+    "--meta",
+    type=META_WORDS_TYPE,
+    help="Metadata of each result.  [default: titles and artists, also those of submitted tags]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @web.options
 def lookup(
     *,
     fingerprint: str,
     duration: int | None,
-    meta: str,
+    meta: str | None,
     as_json: bool,
     server: str | None,
     application: str | None,
@@ -72,21 +80,29 @@ def lookup(
     Each line that is refused is named on standard error with its reason. The others are looked up,
     and the exit status is 4.
     """
+    if names_audio(fingerprint):
+        raise StackError(
+            f"{printable_path(Path(fingerprint))} is {_kind_of_audio(fingerprint)}: use `acoustid "
+            "identify`, which computes fingerprints"
+        )
     path = find_input(fingerprint)
     is_file = path is not None or fingerprint == STANDARD_INPUT
-    if path is not None and path.is_dir():
-        raise StackError(f"{path} is a directory: give a file of JSON lines")
     if not is_file and duration is None:
         raise no_such_input(fingerprint)
     client = web.connect(server, application, data_dir)
-    if is_file:
-        _look_up_file(client, path, meta, as_json=as_json)
-    elif duration is not None:
-        answer = look_up(client, fingerprint, duration, meta)
-        click.echo(json.dumps(answer, indent=2) if as_json else describe(answer["results"]))
+    with web.named_errors(client):
+        if is_file:
+            _look_up_file(client, path, meta, as_json=as_json)
+        elif duration is not None:
+            answer = look_up(client, fingerprint, duration, meta)
+            click.echo(json.dumps(answer, indent=2) if as_json else describe(answer["results"]))
 
 
-def _look_up_file(client: Client, path: Path | None, meta: str, *, as_json: bool) -> None:
+def _kind_of_audio(argument: str) -> str:
+    return "a directory" if Path(argument).is_dir() else "an audio file, not a fingerprint"
+
+
+def _look_up_file(client: Client, path: Path | None, meta: str | None, *, as_json: bool) -> None:
     refused = count = 0
     for found in look_up_all(client, read_entries(path), meta):
         count += 1
@@ -97,42 +113,48 @@ def _look_up_file(client: Client, path: Path | None, meta: str, *, as_json: bool
     exit_if_refused(count - refused, refused, "all lines were refused")
 
 
-def look_up(client: Client, fingerprint: str, duration: int, meta: str) -> dict[str, Any]:
-    """Return the reply to one lookup.
+def look_up(client: Client, fingerprint: str, duration: int, meta: str | None) -> dict[str, Any]:
+    """Return the reply to one lookup. Without `meta` its results are completed with names.
 
     Raises:
         StackError: the server refuses it, is unreachable, or replies something else.
     """
-    form = [("meta", meta), ("duration", str(duration)), ("fingerprint", fingerprint)]
+    words = NAMES if meta is None else meta
+    form = [("meta", words), ("duration", str(duration)), ("fingerprint", fingerprint)]
     reply = client.post("/v2/lookup", form)
-    return {**reply, "results": results_of(reply)}
+    results = results_of(reply)
+    if meta is None:
+        add_missing_names(client, [results], NAMES)
+    return {**reply, "results": results}
 
 
-def look_up_all(client: Client, items: Iterable[Item], meta: str) -> Iterator[LineResult]:
+def look_up_all(client: Client, items: Iterable[Item], meta: str | None) -> Iterator[LineResult]:
     """Yield the answer to each line in order, with a progress bar.
 
     Args:
         client: the server and the key.
         items: the lines. Another thread iterates over them. They may come slowly: a batch that is
             not full is sent after a second.
-        meta: the metadata of each result.
+        meta: the metadata of each result; None for the names.
 
     Raises:
         StackError: the server refuses a request as a whole, or is unreachable.
     """
-    common = [("meta", meta), ("batch", "1")]
+    common = [("meta", NAMES if meta is None else meta), ("batch", "1")]
     with (
         progress_bar("lookups") as bar,
         closing(cut_batches(items, lookup_pairs, BATCH)) as batches,
     ):
         for batch in batches:
             for answer in post_batch(client, "/v2/lookup", common, batch):
-                yield from _line_results(answer)
+                found = results_by_position(answer)
+                if meta is None:
+                    add_missing_names(client, found.values(), NAMES)
+                yield from _line_results(answer, found)
                 bar.update(len(answer.items))
 
 
-def _line_results(answer: Answer) -> Iterator[LineResult]:
-    found = results_by_position(answer)
+def _line_results(answer: Answer, found: Mapping[int, Results]) -> Iterator[LineResult]:
     for item in answer.items:
         if item.position in found:
             yield LineResult(item, found[item.position])

@@ -5,12 +5,15 @@ from typing import Any, Final
 
 from cli.commands.client.entries.batches import Answer
 from cli.commands.client.http_client import UnexpectedReplyError, index_of, list_of
-from cli.commands.client.recording_names import artist_of
+from cli.commands.client.recording_names import NAMED_BY_TAGS, artist_of, merged_recordings
 from cli.printable import printable
 
 BATCH: Final = 20  # fingerprints in one request, the limit of the service
 
-Results = list[dict[str, Any]]
+Result = dict[str, Any]
+"""A result of ``/v2/lookup``."""
+
+Results = list[Result]
 """The results of one lookup, the highest score first."""
 
 
@@ -43,11 +46,13 @@ def describe(results: Sequence[Mapping[str, Any]]) -> str:
     """Return the results of one lookup as text."""
     if not results:
         return "No recording has this fingerprint."
-    lines: list[str] = []
-    for result in results:
-        lines.append(f"{result['score']:.2f}  {_track(result)}")
-        lines += [f"      {_recording(each)}" for each in result.get("recordings", ())]
-    return "\n".join(lines)
+    return "\n".join(dict.fromkeys(map(_block, results)))
+
+
+def _block(result: Mapping[str, Any]) -> str:
+    """Return a result as a line, and a line below it for each recording that looks different."""
+    lines = [f"      {_recording(each)}" for each in merged_recordings(result)]
+    return "\n".join([f"{result['score']:.2f}  {_track(result)}", *dict.fromkeys(lines)])
 
 
 def describe_best(results: Sequence[Mapping[str, Any]]) -> str:
@@ -55,7 +60,7 @@ def describe_best(results: Sequence[Mapping[str, Any]]) -> str:
     if not results:
         return "unknown"
     best = results[0]
-    named = best.get("recordings", ())
+    named = merged_recordings(best)
     return f"{best['score']:.2f}  {_recording(named[0]) if named else _track(best)}"
 
 
@@ -67,6 +72,8 @@ def _recording(recording: Mapping[str, Any]) -> str:
     """Return the artist, title and id of a recording. Missing ones are omitted."""
     title = " - ".join(filter(None, (artist_of(recording), recording.get("title"))))
     identifier = f"recording {recording['id']}" if "id" in recording else "from tags"
+    if recording.get(NAMED_BY_TAGS):
+        identifier += ", names from tags"
     if recording.get("duration_mismatch"):
         identifier += ", of another length"
     return printable(f"{title}  [{identifier}]" if title else identifier)

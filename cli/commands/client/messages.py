@@ -1,5 +1,6 @@
 """Messages of the client commands on standard error, beside a progress bar."""
 
+import os
 import sys
 from typing import NoReturn
 
@@ -21,7 +22,27 @@ def progress_bar(
         leave: whether it stays on the terminal at its end.
     """
     is_hidden = sys.stderr is None or not sys.stderr.isatty()
-    return tqdm(total=total, initial=initial, unit=f" {unit}", disable=is_hidden, leave=leave)
+    return tqdm(
+        total=total,
+        initial=initial,
+        unit=f" {unit}",
+        disable=is_hidden,
+        leave=leave,
+        ncols=None if is_hidden else _columns(),
+    )
+
+
+def _columns() -> int | None:
+    """Return the width of a bar on a terminal that has none; None if it has one."""
+    try:
+        return None if os.get_terminal_size(sys.stderr.fileno()).columns else 80
+    except (OSError, ValueError):
+        return 80
+
+
+def counted(number: int, things: str) -> str:
+    """Return a number with the name of what it counts, which is given in the plural."""
+    return f"{number} {things.removesuffix('s') if number == 1 else things}"
 
 
 def print_result(text: str | bytes) -> None:

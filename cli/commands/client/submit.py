@@ -14,17 +14,29 @@ from cli.commands.client.audio.submission_entries import submission_items
 from cli.commands.client.audio_seconds import AUDIO_SECONDS
 from cli.commands.client.entries.entry import Entry, IsDone, Item
 from cli.commands.client.http_client import Client
-from cli.commands.client.lines.input import STANDARD_INPUT, find_input, no_such_input
+from cli.commands.client.lines.input import (
+    STANDARD_INPUT,
+    find_input,
+    names_lines,
+    no_such_input,
+)
 from cli.commands.client.lines.json_line import read_entries
-from cli.commands.client.messages import tell
+from cli.commands.client.messages import counted, tell
 from cli.commands.client.submissions.final_states import IMPORTED, report, wait_for
 from cli.commands.client.submissions.journal import Journal
 from cli.commands.client.submissions.sending import submit_entries
 from cli.errors import StackError, exit_if_refused
+from cli.file_name import FileName, InputName
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="DIRECTORY|AUDIO...|FILE|-|FINGERPRINT")
+@click.argument(
+    "inputs",
+    nargs=-1,
+    required=True,
+    type=InputName(),
+    metavar="DIRECTORY|AUDIO...|FILE|-|FINGERPRINT",
+)
 @click.option("--user", help="User key.  [default: the demo key]")
 @click.option(
     "--duration", type=AUDIO_SECONDS, help="Seconds of audio; required for a single fingerprint."
@@ -36,7 +48,7 @@ from cli.errors import StackError, exit_if_refused
 @click.option("--wait/--no-wait", default=True, help="Wait for the final states (default).")
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FileName(dir_okay=False),
     help="File that records what is done. A second run with it goes on there.",
 )
 @jobs_option
@@ -75,9 +87,9 @@ def submit(  # noqa: PLR0913 - one argument per option
     source = _source(inputs, duration, tags, jobs)
     client = web.connect(server, application, data_dir, user)
     place = web.place_of(client, server, data_dir)
-    with Journal.open(resume, source.name, place) as journal:
-        items = source.items(journal.is_done)
-        submit_and_report(client, items, journal, kind=source.kind, wait=wait)
+    with web.named_errors(client), Journal.open(resume, source.name, place) as journal:
+        items, total = source.items(journal.is_done)
+        submit_and_report(client, items, journal, kind=source.kind, total=total, wait=wait)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +99,12 @@ class _Source:
     Attributes:
         name: its name in the journal.
         kind: how its entries are named in the plural.
-        items: returns the entries that are not done yet.
+        items: returns the entries that are not done yet, and the number of all if it is known.
     """
 
     name: str
     kind: str
-    items: Callable[[IsDone], Iterable[Item]]
+    items: Callable[[IsDone], tuple[Iterable[Item], int | None]]
 
 
 def _source(
@@ -101,9 +113,11 @@ def _source(
     """Return the source that the arguments name: audio files, JSON lines or one fingerprint.
 
     Raises:
-        click.UsageError: tags are given for several files.
+        click.UsageError: tags are given for several files, or one of several is a file of lines.
         StackError: the argument is neither a file nor a fingerprint with a duration.
     """
+    if len(inputs) > 1 and any(map(names_lines, inputs)):
+        raise click.UsageError("one file of lines at a time: give each one alone")
     if len(inputs) > 1 or names_audio(inputs[0]):
         chosen = {name: value for name, value in tags.items() if value}
         if chosen and (len(inputs) > 1 or Path(inputs[0]).is_dir()):
@@ -116,7 +130,7 @@ def _source(
     path = find_input(text)
     if path is not None or text == STANDARD_INPUT:
         name = str(path or "standard input")
-        return _Source(name, "lines", lambda is_done: read_entries(path, is_done))
+        return _Source(name, "lines", lambda is_done: (read_entries(path, is_done), None))
     if duration is None:
         raise no_such_input(text)
     fields = {"fingerprint": text, "duration": duration, **tags}
@@ -124,12 +138,18 @@ def _source(
     return _Source(
         entry.name,
         "fingerprints",
-        lambda is_done: [] if is_done(entry.position, entry.identity) else [entry],
+        lambda is_done: ([] if is_done(entry.position, entry.identity) else [entry], 1),
     )
 
 
 def submit_and_report(
-    client: Client, items: Iterable[Item], journal: Journal, *, kind: str, wait: bool
+    client: Client,
+    items: Iterable[Item],
+    journal: Journal,
+    *,
+    kind: str,
+    total: int | None,
+    wait: bool,
 ) -> None:
     """Submit entries, print how many were accepted, and how the submissions ended.
 
@@ -141,6 +161,7 @@ def submit_and_report(
         items: the entries that are not done yet, as for `submit_entries`.
         journal: an open journal.
         kind: how the entries are named in the plural.
+        total: the number of all entries, if it is known.
         wait: whether to wait for the final states.
 
     Raises:
@@ -151,9 +172,13 @@ def submit_and_report(
         raise StackError("no user key: give one with --user")
     if journal.goes_on:
         tell(f"goes on after {journal.last}")
-    submit_entries(client, items, journal)
+    if journal.refused:
+        was = "was" if journal.refused == 1 else "were"
+        tell(f"{counted(journal.refused, kind)} {was} refused in an earlier run")
+    submit_entries(client, items, journal, kind=kind, total=total)
     count = journal.accepted + journal.refused
-    click.echo(f"{len(journal.submissions)} submissions received, of {count} {kind}")
+    received = counted(len(journal.submissions), "submissions")
+    click.echo(f"{received} received, of {counted(count, kind)}")
     if not (wait and journal.submissions):
         exit_if_refused(journal.accepted, journal.refused, f"all {kind} were refused")
         return

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -41,7 +42,7 @@ def find_fpcalc() -> str:
         raise StackError(
             "fpcalc, which computes fingerprints, is not installed: install Chromaprint's tools "
             "(Debian and Ubuntu: libchromaprint-tools; Fedora: chromaprint-tools; macOS: "
-            "chromaprint), or look up a known fingerprint with `acoustid lookup`"
+            "chromaprint)"
         )
     return found
 
@@ -76,7 +77,7 @@ def calculate(file: Path, fpcalc: str) -> Fingerprinted:
     if b"Empty fingerprint" in done.stderr or (found and not found.get("fingerprint")):
         raise BadFileError("too short for a fingerprint, some seconds of audio are needed")
     if found is None or done.returncode < 0:
-        raise BadFileError(f"fpcalc cannot read it: {_reason(done)}")
+        raise BadFileError(f"fpcalc cannot read it: {_reason(done, file)}")
     seconds = whole_seconds(found.get("duration"))
     if seconds is None:
         raise BadFileError(f"its duration, {found.get('duration')}, is not {RANGE}")
@@ -91,6 +92,10 @@ def check_is_file(file: Path) -> None:
     """
     try:
         mode = file.stat().st_mode
+    except FileNotFoundError as error:
+        if file.is_symlink():
+            raise BadFileError("a link to a file that does not exist") from error
+        raise BadFileError(os_reason(error)) from error
     except (OSError, ValueError) as error:
         raise BadFileError(
             os_reason(error) if isinstance(error, OSError) else str(error)
@@ -108,10 +113,12 @@ def _printed(output: bytes) -> dict[str, object] | None:
     return found if isinstance(found, dict) else None
 
 
-def _reason(done: subprocess.CompletedProcess[bytes]) -> str:
+def _reason(done: subprocess.CompletedProcess[bytes], file: Path) -> str:
+    """Return the last line that fpcalc has printed, without the name of the file."""
     if done.returncode < 0:
         return f"signal {-done.returncode} ended it"
     lines = done.stderr.decode(errors="replace").strip().splitlines()
     if not lines:
         return f"exit status {done.returncode}"
-    return lines[-1].removeprefix("ERROR: ")
+    name = re.escape(str(file.absolute()))
+    return re.sub(rf" ?([\"']?){name}\1", "", lines[-1]).removeprefix("ERROR: ")

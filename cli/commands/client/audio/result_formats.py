@@ -12,8 +12,8 @@ from typing import Any, Final
 from cli.commands.client.audio.identification import Identified
 from cli.commands.client.lookup_results import describe
 from cli.commands.client.messages import print_result
-from cli.commands.client.recording_names import album_of, artist_of
-from cli.printable import printable_path
+from cli.commands.client.recording_names import album_of, artist_of, merged_recordings
+from cli.printable import printable, printable_path
 
 COLUMNS: Final = (
     "file",
@@ -26,6 +26,9 @@ COLUMNS: Final = (
     "album",
     "error",
 )
+
+BEST: Final = ("score", "acoustid", "mbid", "title", "artist", "album")
+"""The columns of the best recording in an object of JSON."""
 
 Show = Callable[[Identified], None]
 
@@ -44,6 +47,7 @@ def show_json(file: Identified) -> None:
                 **_named(file.path),
                 "duration": file.duration,
                 "results": file.results,
+                "best": _best(file),
                 "error": file.error,
             }
         )
@@ -68,25 +72,39 @@ def show_csv_header() -> None:
 
 
 def show_csv(file: Identified) -> None:
-    """Print a file as CSV: one row for each recording of each result."""
-    for row in _csv_rows(file):
-        _show_csv_row([row.get(name) for name in COLUMNS])
+    """Print a file as CSV: one row for each recording of each result. Equal rows are one."""
+    for cells in dict.fromkeys(tuple(map(row.get, COLUMNS)) for row in _rows(file)):
+        _show_csv_row(cells)
 
 
-def _csv_rows(file: Identified) -> Iterator[Mapping[str, Any]]:
+def _best(file: Identified) -> Mapping[str, Any] | None:
+    """Return the names of the first recording of the first result; None without a result."""
+    if not file.results:
+        return None
+    first = next(_rows(file))
+    return {name: first.get(name) or None for name in BEST}
+
+
+def _rows(file: Identified) -> Iterator[Mapping[str, Any]]:
+    """Yield the values of the columns for each recording of each result of a file."""
     common = {"file": str(file.path), "duration": file.duration, "error": file.error}
     if not file.results:
         yield common
     for result in file.results:
-        track = {**common, "score": result.get("score"), "acoustid": result["id"]}
-        for recording in result.get("recordings") or [{}]:
+        track = {**common, "score": result.get("score"), "acoustid": _cell(result["id"])}
+        for recording in merged_recordings(result) or [{}]:
             yield {
                 **track,
-                "mbid": recording.get("id"),
-                "title": recording.get("title"),
-                "artist": artist_of(recording),
-                "album": album_of(recording),
+                "mbid": _cell(recording.get("id")),
+                "title": _cell(recording.get("title")),
+                "artist": _cell(artist_of(recording)),
+                "album": _cell(album_of(recording)),
             }
+
+
+def _cell(value: object) -> str | None:
+    """Return a text of the server without control characters; line ends stay."""
+    return None if value is None else printable(value, keep="\r\n")
 
 
 def _show_csv_row(cells: object) -> None:

@@ -1,7 +1,7 @@
 """Makes submissions of audio files: their fingerprints and the metadata in their tags."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -51,12 +51,13 @@ FORMATS: Final = MappingProxyType(
 """Formats by Mutagen's class; other classes have the name of the format."""
 
 NOTHING_TO_SUBMIT: Final = "its tags have neither an MBID nor a title"
+SINGLE_FILE: Final = ": give --track or --mbid"
 
 
 def submission_items(
-    paths: Iterable[Path], jobs: int, is_done: IsDone, chosen: Mapping[str, Any]
-) -> Iterator[Item]:
-    """Yield a submission, or a refusal, for each audio file of a command line.
+    paths: Sequence[Path], jobs: int, is_done: IsDone, chosen: Mapping[str, Any]
+) -> tuple[Iterator[Item], int]:
+    """Return a submission, or a refusal, for each audio file of a command line, and their number.
 
     A file is refused if fpcalc cannot read it, or if it has neither an MBID nor a title. A
     directory is refused if it cannot be read or has no audio file; it comes after the files.
@@ -67,19 +68,30 @@ def submission_items(
         is_done: returns whether an earlier run has done a file, see `file_items`.
         chosen: fields that replace those of the tags.
 
+    Returns:
+        the entries that are not done yet, and the number of all.
+
     Raises:
         StackError: fpcalc is not installed.
     """
     program = fpcalc.find_fpcalc()
     refused: list[tuple[Path, str]] = []
     files = find_audio_files(paths, lambda path, reason: refused.append((path, reason)))
-    yield from file_items(files, lambda file: _fields(file, program, chosen), jobs, is_done)
-    for position, (path, reason) in enumerate(refused, len(files) + 1):
-        if not is_done(position, identity_of(path)):
-            yield refusal(position, path, reason)
+    hint = SINGLE_FILE if files == list(paths) and len(files) == 1 else ""
+
+    def fields(file: Path) -> Mapping[str, Any]:
+        return _fields(file, program, chosen, hint)
+
+    def items() -> Iterator[Item]:
+        yield from file_items(files, fields, jobs, is_done)
+        for position, (path, reason) in enumerate(refused, len(files) + 1):
+            if not is_done(position, identity_of(path)):
+                yield refusal(position, path, reason)
+
+    return items(), len(files) + len(refused)
 
 
-def _fields(file: Path, program: str, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
+def _fields(file: Path, program: str, chosen: Mapping[str, Any], hint: str) -> Mapping[str, Any]:
     fpcalc.check_is_file(file)
     try:
         metadata = {**tag_fields(read_tags(file)), **chosen}
@@ -88,7 +100,7 @@ def _fields(file: Path, program: str, chosen: Mapping[str, Any]) -> Mapping[str,
             raise
         metadata = dict(chosen)
     if not (metadata.get("mbid") or metadata.get("track")):
-        raise BadFileError(NOTHING_TO_SUBMIT)
+        raise BadFileError(NOTHING_TO_SUBMIT + hint)
     return {**fingerprint_fields(fpcalc.calculate(file, program)), **metadata}
 
 

@@ -1,5 +1,6 @@
 """Cuts entries into batches, and sends each one as one request."""
 
+import re
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -176,7 +177,7 @@ def post_batch(client: Client, path: str, common: Form, batch: Batch) -> Iterato
         if not is_of_item and error.status != TOO_LARGE:
             raise
         if len(batch.forms) == 1:
-            refused = dict.fromkeys(batch.forms, error.reason)
+            refused = {at: without_suffix(error.reason, at) for at in batch.forms}
             yield Answer(batch.items, {}, batch.refused | refused)
             return
     else:
@@ -198,5 +199,11 @@ def _skipped(reply: Mapping[str, Any]) -> dict[int, str]:
     for each in list_of(reply, "skipped") if "skipped" in reply else ():
         error = each.get("error")
         message = error.get("message") if isinstance(error, dict) else None
-        found[index_of(each)] = given_reason(message)
+        position = index_of(each)
+        found[position] = without_suffix(given_reason(message), position)
     return found
+
+
+def without_suffix(reason: str, position: int) -> str:
+    """Return a reason that names parameters without the suffix that this module has added."""
+    return re.sub(rf'"([a-z]+)\.{position}"', r'"\1"', reason)

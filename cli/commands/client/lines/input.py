@@ -22,7 +22,8 @@ _GZIP: Final = zlib.MAX_WBITS | 16
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
-_FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_+/=-]+")
+_FINGERPRINT: Final = re.compile(r"A[AQgw][A-Za-z0-9_+/-]*[A-Za-z0-9_+-]=*")
+"""The text of a fingerprint: its first byte is the number of an algorithm, 0 to 3."""
 
 
 class InputError(ValueError):
@@ -50,6 +51,12 @@ def find_input(argument: str) -> Path | None:
         return path if path.exists() else None
     except (OSError, ValueError):
         return None
+
+
+def names_lines(argument: str) -> bool:
+    """Return whether an argument is standard input, or has the name of a file of lines."""
+    name = argument.lower().removesuffix(".gz")
+    return argument == STANDARD_INPUT or name.endswith((".json", ".jsonl", ".ndjson"))
 
 
 def no_such_input(argument: str) -> StackError:

@@ -32,10 +32,11 @@ def read_entries(source: Path | None, is_done: IsDone = never_done) -> Iterator[
         an entry for each line that is a JSON object, a refusal for each other one.
 
     Raises:
-        StackError: the file cannot be opened, or its first lines show that it has no JSON lines.
+        StackError: the file cannot be opened, or none of its lines, or of the first ones of many,
+            has a JSON object. Then no refusal is yielded.
     """
     number = 0
-    has_entry = False
+    held: list[Item] | None = []  # refusals before the first object; None after it
     try:
         for line in read_lines(source):
             number += 1
@@ -43,18 +44,29 @@ def read_entries(source: Path | None, is_done: IsDone = never_done) -> Iterator[
             if not identity:
                 continue
             if is_done(number, identity):
-                has_entry = True
+                held = None
                 continue
             item = _item(number, identity, line)
-            has_entry = has_entry or isinstance(item, Entry)
-            if number >= GIVE_UP_AFTER and not has_entry:
-                raise StackError(
-                    f"the first {number} lines of {source or 'standard input'} have no JSON "
-                    "object: give a file with one JSON object per line"
-                )
-            yield item
+            if held is None:
+                yield item
+                continue
+            held.append(item)
+            if identity.startswith(b"{"):
+                yield from held
+                held = None
+            elif number >= GIVE_UP_AFTER:
+                raise _other_kind(source, f"the first {number} lines have")
     except InputError as error:
         raise StackError(f"line {number + 1}: {error}") from error
+    if held:
+        raise _other_kind(source, f"{'its lines have' if number > 1 else 'its line has'}")
+
+
+def _other_kind(source: Path | None, lines: str) -> StackError:
+    return StackError(
+        f"{source or 'standard input'} has no lines of fingerprints: {lines} no JSON object. Give "
+        "a file with one JSON object per line"
+    )
 
 
 def _item(number: int, identity: bytes, line: bytes | LongLine) -> Item:

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from cli.commands.client.http_client import Client, given_reason, list_of, number_of
-from cli.commands.client.messages import progress_bar, tell
+from cli.commands.client.messages import counted, progress_bar, tell
 from cli.errors import StackError
 from cli.printable import printable
 
@@ -58,9 +58,8 @@ def wait_for(client: Client, submissions: Mapping[int, str]) -> dict[int, FinalS
                     tell(f"{name}: submission {number} {found.state}: {found.reason}")
     except BaseException:  # Ctrl-C as well
         left = len(submissions) - len(final)
-        tell(
-            f"{len(final)} submissions are final, {left} are pending; the server goes on with them"
-        )
+        done = f"{counted(len(final), 'submissions')} {'is' if len(final) == 1 else 'are'} final"
+        tell(f"{done}, {left} pending; the server goes on with them")
         raise
     return final
 

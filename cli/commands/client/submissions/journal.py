@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import IO, Any, Final, Self
 
 from cli.commands.client.entries.entry import Item
+from cli.commands.client.messages import counted
 from cli.errors import StackError
 
 FORMAT_KEY: Final = "acoustid_submit"
@@ -29,6 +30,16 @@ FORMAT_KEY: Final = "acoustid_submit"
 
 FORMAT: Final = 1
 """The version of the file's format."""
+
+_MALFORMED: Final = (
+    ArithmeticError,  # the integer of an infinite number
+    AttributeError,
+    KeyError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""Errors of a file that has not the form of a journal."""
 
 _MAX_HEADER: Final = 65_536  # bytes; another file may have one long line
 
@@ -77,7 +88,9 @@ class Journal:
             try:
                 journal._open(path, source, server)
             except OSError as error:
-                raise StackError(f"{path} cannot be used: {error.strerror}") from error
+                raise StackError(
+                    f"{path} cannot be used: {error.strerror}. Give another file with --resume"
+                ) from error
         return journal
 
     def __enter__(self) -> Self:
@@ -155,10 +168,15 @@ class Journal:
             return "nothing was sent"
         return (
             f"done up to {self.last}: {self.accepted} accepted "
-            f"({len(self.submissions)} submissions), {self.refused} refused"
+            f"({counted(len(self.submissions), 'submissions')}), {self.refused} refused"
         )
 
     def _open(self, path: Path, source: str, server: str) -> None:
+        if path.exists() and not path.is_file():
+            raise StackError(
+                f"{path} is not a regular file, so it cannot record what is done: give another one "
+                "with --resume"
+            )
         # Not the mode "r+", which needs an existing file, nor "a", which cannot drop a cut line.
         self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
         try:
@@ -177,7 +195,7 @@ class Journal:
                     break
                 self._replay(json.loads(line))
                 end += len(line)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except _MALFORMED as error:
             raise _not_a_journal(path) from error
         self._file.seek(end)
         self._file.truncate()

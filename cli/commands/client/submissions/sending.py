@@ -14,7 +14,14 @@ from cli.commands.client.submissions.journal import Journal
 BATCH: Final = 50  # entries in one request
 
 
-def submit_entries(client: Client, items: Iterable[Item], journal: Journal) -> None:
+def submit_entries(
+    client: Client,
+    items: Iterable[Item],
+    journal: Journal,
+    *,
+    kind: str = "lines",
+    total: int | None = None,
+) -> None:
     """Submit entries in batches, and record in the journal which ones are done.
 
     Each refused entry is named on standard error with its reason, in the order of the entries. If
@@ -26,6 +33,8 @@ def submit_entries(client: Client, items: Iterable[Item], journal: Journal) -> N
             positions. Another thread iterates over them. They may come slowly: a batch that is not
             full is sent after a second.
         journal: an open journal.
+        kind: how the entries are named in the plural.
+        total: the number of all entries, with those of earlier runs, if it is known.
 
     Raises:
         StackError: the server refuses a request as a whole, or is unreachable; or the input is not
@@ -35,21 +44,22 @@ def submit_entries(client: Client, items: Iterable[Item], journal: Journal) -> N
     began_after = journal.position
     try:
         with (
-            progress_bar("accepted", initial=journal.accepted) as bar,
+            progress_bar(kind, total=total, initial=journal.accepted + journal.refused) as bar,
             closing(cut_batches(items, submission_pairs, BATCH)) as batches,
         ):
             for batch in batches:
                 for answer in post_batch(client, "/v2/submit", common, batch):
-                    bar.update(_record(answer, journal))
+                    _record(answer, journal)
+                    bar.update(len(answer.items))
         journal.check_replayed()
-    except BaseException:  # Ctrl-C as well
-        if journal.position > began_after:
+    except BaseException as error:
+        if journal.position > began_after or isinstance(error, KeyboardInterrupt):
             tell(journal.summary())
         raise
 
 
-def _record(answer: Answer, journal: Journal) -> int:
-    """Record an answer, and tell what was refused. Return the number of accepted entries."""
+def _record(answer: Answer, journal: Journal) -> None:
+    """Record an answer, and tell what was refused."""
     names = {item.position: item.name for item in answer.items}
     submissions: dict[int, str] = {}
     accepted: Counter[int] = Counter()
@@ -63,4 +73,3 @@ def _record(answer: Answer, journal: Journal) -> int:
     for item in answer.items:
         if item.position not in accepted:
             tell_refused(item.name, answer.reason_of(item))
-    return len(accepted)

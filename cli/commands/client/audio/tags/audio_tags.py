@@ -1,7 +1,7 @@
 """Reads and changes the tags of an audio file with Mutagen, in any format that Mutagen can tag."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,15 +20,17 @@ from mutagen.wave import WAVE
 
 from cli.commands.client.audio.bad_file import BadFileError, os_reason
 from cli.commands.client.audio.tags import tag_names
+from cli.commands.client.audio.tags.riff_info import read_riff_info
 from cli.commands.client.audio.tags.tag_names import Names
 
 
 @contextmanager
-def bad_file(text: str) -> Iterator[None]:
+def bad_file(text: str, path: Path | None = None) -> Iterator[None]:
     """Turn errors of Mutagen into errors of the file.
 
     Args:
         text: what has failed; the reason follows.
+        path: the file, which the reason does not name again.
 
     Raises:
         BadFileError: Mutagen has failed.
@@ -37,12 +39,17 @@ def bad_file(text: str) -> Iterator[None]:
         yield
     except mutagen.MutagenError as error:
         inner = error.args[0] if error.args else error  # it wraps errors of the operating system
-        reason = os_reason(inner) if isinstance(inner, OSError) else str(error)
+        reason = os_reason(inner) if isinstance(inner, OSError) else _unnamed(error, path)
         raise BadFileError(f"{text}: {reason}") from error
     except OSError as error:
         raise BadFileError(f"{text}: {os_reason(error)}") from error
     except Exception as error:  # damaged files make Mutagen raise errors of any type
         raise BadFileError(f"{text}: the file is damaged") from error
+
+
+def _unnamed(error: Exception, path: Path | None) -> str:
+    """Return the text of an error; ``it`` in the place of the name of the file."""
+    return str(error).replace(repr(str(path)), "it") if path else str(error)
 
 
 class AudioTags(ABC):
@@ -59,7 +66,9 @@ class AudioTags(ABC):
         self._tags: Any = file.tags  # the type depends on the format; None if there are no tags
 
     def get(self, field: str) -> list[str]:
-        """Return the values of a field of `tag_names`, without empty ones.
+        """Return the different values of a field of `tag_names`, without empty ones.
+
+        Some formats have a value twice, for example in two places of a WMA file.
 
         Raises:
             BadFileError: the file is damaged.
@@ -67,7 +76,8 @@ class AudioTags(ABC):
         if self._tags is None:
             return []
         with bad_file("its tags cannot be read"):
-            return [text for text in self._texts(self.names[field]) if text.strip()]
+            found = [text for text in self._texts(self.names[field]) if text.strip()]
+        return list(dict.fromkeys(found))
 
     def set(self, field: str, value: str) -> None:
         """Replace the values of a field by one value.
@@ -103,7 +113,7 @@ class AudioTags(ABC):
 
 
 class Id3Tags(AudioTags):
-    """ID3 tags: MP3, WAV, AIFF, DSF, DSDIFF, True Audio."""
+    """ID3 tags: MP3, AIFF, DSF, DSDIFF, True Audio."""
 
     names = tag_names.ID3
 
@@ -131,6 +141,24 @@ class Id3Tags(AudioTags):
             return {}
         self._tags.update_to_v23()
         return {"v2_version": 3, "v23_sep": None}
+
+
+class WavTags(Id3Tags):
+    """ID3 tags of a WAV file. A field without one has the text of the file's INFO list.
+
+    Args:
+        file: the file as Mutagen has read it.
+        info: the texts of the INFO list by the fields of `tag_names`.
+    """
+
+    def __init__(self, file: mutagen.FileType, info: Mapping[str, str]) -> None:
+        super().__init__(file)
+        self._info = info
+
+    def get(self, field: str) -> list[str]:
+        """Return the values of a field, see `AudioTags.get`."""
+        found = self._info.get(field)
+        return super().get(field) or ([found] if found else [])
 
 
 class _ListTags(AudioTags):
@@ -190,7 +218,7 @@ def _mp4_text(value: object) -> str:
 
 
 _KINDS = (
-    ((ID3FileType, AIFF, DSDIFF, DSF, WAVE), Id3Tags),
+    ((ID3FileType, AIFF, DSDIFF, DSF), Id3Tags),
     ((FLAC, OggFileType), VorbisTags),
     ((APEv2File,), ApeTags),
     ((MP4,), Mp4Tags),
@@ -204,8 +232,10 @@ def read_tags(path: Path) -> AudioTags:
     Raises:
         BadFileError: the file cannot be read, or Mutagen does not know tags of its format.
     """
-    with bad_file("its tags cannot be read"):
+    with bad_file("its tags cannot be read", path):
         file = mutagen.File(path)
+        if isinstance(file, WAVE):
+            return WavTags(file, read_riff_info(path))
     for types, kind in _KINDS:
         if isinstance(file, types):
             return kind(file)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from cli.commands.client.audio.identification import Result
 from cli.commands.client.audio.tags import tag_names
+from cli.commands.client.lookup_results import Result
 from cli.commands.client.recording_names import Recording, album_of, artist_of
 
 MIN_SCORE: Final = 0.8

@@ -11,6 +11,7 @@ from cli.commands.client.audio.file_report import FileReport
 from cli.commands.client.audio.identification import Identified
 from cli.commands.client.audio.tags.tag_changes import TagChange, plan_changes, write_changes
 from cli.commands.client.audio.tags.tag_choice import MIN_SCORE, NoChoiceError, choose_tags
+from cli.commands.client.messages import counted
 from cli.printable import printable_path
 
 
@@ -122,15 +123,17 @@ class TagWriter:
             if any(each.is_written for each in changes)
         ]
         if self.options.dry_run:
-            self._show(f"{len(to_write)} files would be changed. Nothing was written.")
+            self._show(f"{counted(len(to_write), 'files')} would be changed. Nothing was written.")
         elif not to_write or self._is_confirmed(len(to_write)):
             written = sum(self._write(path, changes) for path, changes in to_write)
-            self._show(f"{written} files were changed.")
+            was = "was" if written == 1 else "were"
+            self._show(f"{counted(written, 'files')} {was} changed.")
         else:
             self._show("Nothing was written.")
 
     def _is_confirmed(self, count: int) -> bool:
-        return self.options.yes or click.confirm(f"Write the tags of {count} files?", err=True)
+        question = f"Write the tags of {counted(count, 'files')}?"
+        return self.options.yes or click.confirm(question, err=True)
 
     def _write(self, path: Path, changes: list[TagChange]) -> bool:
         try:

@@ -145,3 +145,33 @@ def test_a_huge_reply_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "MAX_REPLY", 1000)
     with scripted_server(lambda *_: Scripted(body=b"x" * 2000)) as server:
         assert "has more than 1000 bytes" in failure(server.address)
+
+
+@pytest.mark.parametrize("slow_part", ["headers", "body"])
+def test_a_reply_that_arrives_slowly_has_a_time_limit(
+    monkeypatch: pytest.MonkeyPatch, slow_part: str
+) -> None:
+    """Each byte arrives in the time limit of a read."""
+    monkeypatch.setattr(connection, "REPLY_TIMEOUT", 0.4)
+    head = b"HTTP/1.1 200 OK\r\n"
+    if slow_part == "body":
+        head += b"Content-Length: 100000\r\n\r\n"
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            accepted, _ = listener.accept()
+            with accepted, suppress(OSError):
+                accepted.recv(65536)
+                accepted.sendall(head)
+                while not ended.wait(0.05):
+                    accepted.sendall(b"x")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            text = failure(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        finally:
+            ended.set()
+            thread.join()
+    assert "does not answer: no complete reply within 0 s" in text

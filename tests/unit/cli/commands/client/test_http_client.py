@@ -10,8 +10,9 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from cli.commands.client import http_client
-from cli.commands.client.http_client import Client, RefusedError, pause_of
+from cli.commands.client import http_client, retries
+from cli.commands.client.http_client import Client, RefusedError
+from cli.commands.client.retries import pause_of
 from cli.exit_status import ExitStatus
 from cli.main import main
 from cli.stack.data_directory import DataDir
@@ -29,7 +30,6 @@ NOT_UTF8 = "\udcff"  # a byte, as Python decodes arguments
     ("arguments", "reason"),
     [
         ([*LOOKUP, *SERVER, "--client", NOT_UTF8, "AQAA"], "not valid UTF-8"),
-        ([*LOOKUP, *SERVER, "--client", "x", "--meta", NOT_UTF8, "AQAA"], "not valid UTF-8"),
         ([*LOOKUP, *SERVER, "--client", "x", NOT_UTF8], "not valid UTF-8"),
         ([*SUBMIT, *SERVER, "--client", "x", "--track", NOT_UTF8, "AQAA"], "not valid UTF-8"),
         ([*LOOKUP, "--server", "here:5000", "--client", "x", "AQAA"], "http:// or https://"),
@@ -55,13 +55,15 @@ HTML = b"<html><body>It works!</body></html>"
         (Scripted(body=b"[" * 100_000), "not a reply of the AcoustID web service"),
         (Scripted(body=[]), "not a reply of the AcoustID web service"),
         (Scripted(body={"status": "error", "error": "no"}), "not a reply of the AcoustID"),
-        (Scripted(body={"status": "ok"}), "the reply is not one of the AcoustID web service"),
-        (Scripted(body={"status": "ok", "results": [1]}), "the reply is not one of the AcoustID"),
-        (Scripted(body={"status": "ok", "results": [{"id": 1}]}), "the reply is not one of the"),
+        (Scripted(body={"status": "ok"}), "is not one of the AcoustID web service"),
+        (Scripted(body={"status": "ok", "results": [1]}), "is not one of the AcoustID"),
+        (Scripted(body={"status": "ok", "results": [{"id": 1}]}), "is not one of the AcoustID"),
         (
             Scripted(301, headers={"Location": "https://x.example/\x1b[1m"}),
             "replied 301: it redirects to https://x.example/?[1m; give that server with --server",
         ),
+        (Scripted(500, HTML), "replied 500: it has failed, or a proxy in front of it"),
+        (Scripted(502, HTML), "replied 502: it has failed, or a proxy in front of it"),
         (Scripted(500, {"error": {"code": 5, "message": "internal error"}}), "500: internal error"),
         (Scripted(401, {"error": {"code": 4, "message": "bad key"}}), "replied 401: bad key"),
     ],
@@ -76,6 +78,10 @@ def test_a_server_that_is_not_acoustid(reply: Scripted, text: str) -> None:
             assert isinstance(answer.exception, SystemExit), repr(answer.exception)
             assert answer.exit_code == ExitStatus.FAILED
             assert text in answer.stderr
+            if "is not one of" in text:
+                assert server.address in answer.stderr
+            if reply.status >= 500:
+                assert "--server" not in answer.stderr
 
 
 @pytest.mark.parametrize(
@@ -94,12 +100,35 @@ def test_the_pause_until_a_date() -> None:
     assert pause_of("Wed, 99 Oct 2015 07:28:00 GMT") == 1
 
 
+class Clock:
+    """A clock that only the waits of the client and the replies of a server advance.
+
+    Attributes:
+        now: the time in seconds.
+        pauses: the waits.
+    """
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        """Return the time."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Wait without waiting."""
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
 @pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let the client not wait; return the list of its waits."""
-    found: list[float] = []
-    monkeypatch.setattr(http_client.time, "sleep", found.append)
-    return found
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of the client."""
+    made = Clock()
+    monkeypatch.setattr(http_client, "time", made)
+    monkeypatch.setattr(retries, "time", made)
+    return made
 
 
 def limit(status: int, seconds: str) -> Scripted:
@@ -108,26 +137,109 @@ def limit(status: int, seconds: str) -> Scripted:
 
 
 def test_each_wait_at_a_rate_limit_is_told(
-    pauses: list[float], capsys: pytest.CaptureFixture[str]
+    clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     replies = iter([limit(429, "2"), limit(503, "1.5"), Scripted(body={"status": "ok"})])
     with scripted_server(lambda *_: next(replies)) as server:
         Client(server.address, "key").post("/v2/lookup", [])
-    assert pauses == [2, 1.5]
+    assert clock.pauses == [2, 1.5]
     assert capsys.readouterr().err.splitlines() == [
         "the server asks to wait 2 s: too many",
         "the server asks to wait 1.5 s: too many",
     ]
 
 
+def test_the_same_wait_is_told_once_in_ten_seconds(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replies = iter([*[limit(429, "1")] * 25, Scripted(body={"status": "ok"})])
+    with scripted_server(lambda *_: next(replies)) as server:
+        Client(server.address, "key").post("/v2/lookup", [])
+    assert len(clock.pauses) == 25
+    assert capsys.readouterr().err.splitlines() == ["the server asks to wait 1 s: too many"] * 3
+
+
 @pytest.mark.parametrize(("status", "waits"), [(429, 15), (503, 1)])
-def test_the_client_gives_up_after_some_time(pauses: list[float], status: int, waits: int) -> None:
+def test_the_client_gives_up_after_some_time(clock: Clock, status: int, waits: int) -> None:
     with (
         scripted_server(lambda *_: limit(status, "20")) as server,
         pytest.raises(RefusedError, match="too many; it asks to wait 20 s"),
     ):
         Client(server.address, "key").post("/v2/lookup", [])
-    assert pauses == [20] * waits
+    assert clock.pauses == [20] * waits
+
+
+def test_the_time_of_the_replies_counts(clock: Clock) -> None:
+    def slow(*_: object) -> Scripted:
+        clock.now += 16
+        return Scripted(503, HTML)
+
+    with scripted_server(slow) as server, pytest.raises(RefusedError):
+        Client(server.address, "key").post("/v2/lookup", [])
+    assert clock.pauses == [1]
+    assert len(server.forms) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "error"),
+    [
+        (503, "is not available (503), trying again", "503: it is not available"),
+        (429, "limits the requests (429), trying again", "429: it limits the requests"),
+    ],
+)
+def test_a_proxy_without_a_server(
+    clock: Clock, capsys: pytest.CaptureFixture[str], status: int, told: str, error: str
+) -> None:
+    with scripted_server(lambda *_: Scripted(status, HTML)) as server:
+        with pytest.raises(RefusedError, match=error):
+            Client(server.address, "key").post("/v2/lookup", [])
+        lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"{server.address} {told}"
+    assert len(lines) <= len(clock.pauses) / 10 + 1
+
+
+ESCAPE = "\x1b]0;pwn\x07"
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("status", [200, 400, 401, 429, 500])
+def test_no_control_character_of_a_server_reaches_the_terminal(tmp_path: Path, status: int) -> None:
+    """Neither in a result, nor in an error of the request or of a line, nor in a wait."""
+    error = {"code": 5, "message": f"no {ESCAPE}"}
+    recording = {"id": ESCAPE, "title": ESCAPE, "artists": [{"name": ESCAPE}]}
+    results = [{"id": ESCAPE, "score": 1.0, "recordings": [recording]}, {"id": ESCAPE, "score": 1}]
+    bodies = {
+        "/v2/lookup": {
+            "results": results,
+            "fingerprints": [{"index": "1", "results": results}],
+            "skipped": [{"index": "2", "error": error}],
+        },
+        "/v2/submit": {
+            "submissions": [{"id": 5, "index": "1", "status": "pending"}],
+            "skipped": [{"index": "2", "error": error}],
+        },
+        "/v2/submission_status": {
+            "submissions": [{"id": 5, "status": f"failed{ESCAPE}", "reason": ESCAPE}]
+        },
+    }
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text('{"fingerprint": "AQAA", "duration": 10, "track": "x"}\n' * 2)
+
+    def reply(path: str, _: object) -> Scripted:
+        status_ok = {"status": "ok", **bodies[path]}
+        return Scripted(status, status_ok if status == 200 else {"error": error})
+
+    with scripted_server(reply) as server:
+        options = ["--server", server.address, "--client", "x"]
+        for command in (
+            [*LOOKUP, "AQAA"],
+            ["lookup", str(lines)],
+            [*SUBMIT, str(lines)],
+            [*SUBMIT, "--track", "x", "AQAA"],
+        ):
+            answer = CliRunner().invoke(main, [*command, *options])
+            assert "pwn" in answer.output, answer.output
+            assert not {"\x1b", "\x07"} & set(answer.output), answer.output
 
 
 def write_stack(folder: Path, prepared: bytes, host: str, port: int) -> DataDir:

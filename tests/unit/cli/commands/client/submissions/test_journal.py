@@ -1,5 +1,7 @@
 """The journal of a run: a second run goes on where the first one ended, on the same input only."""
 
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -121,5 +123,27 @@ def test_two_runs_do_not_use_one_file(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="cannot be used: No such file or directory"):
         run(tmp_path / "none" / "journal", [entry(1)])
-    with pytest.raises(StackError, match="cannot be used: Is a directory"):
+    with pytest.raises(StackError, match="is not a regular file"):
         run(tmp_path, [entry(1)])
+
+
+@pytest.mark.parametrize("number", ["Infinity", "NaN", "1e999", "-Infinity"])
+def test_a_journal_with_a_number_that_is_not_finite_is_refused(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "journal"
+    run(path, [entry(1)])
+    header, batch = path.read_text().splitlines()
+    wrong_batch = re.sub('"position": 1', f'"position": {number}', batch)
+    wrong_header = header.replace(": 1,", f": {number},")
+    for wrong in (f"{header}\n{wrong_batch}\n", f"{wrong_header}\n"):
+        assert number in wrong
+        path.write_text(wrong)
+        with pytest.raises(StackError, match="is damaged, or not a file that --resume has written"):
+            run(path, [entry(1)])
+
+
+def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/null")):
+        with pytest.raises(StackError, match=r"not a regular file.*give another one with --resume"):
+            run(path, [entry(1)])

@@ -155,4 +155,17 @@ def test_a_wait_without_progress_ends(
         pytest.raises(StackError, match="no submission became final"),
     ):
         wait_for(Client(server.address, "key"), {1: "line 1", 2: "line 2"})
-    assert "1 submissions are final, 1 are pending" in capsys.readouterr().err
+    assert "1 submission is final, 1 pending" in capsys.readouterr().err
+
+
+def test_ctrl_c_before_the_first_new_batch_tells_what_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "journal"
+    run(Service(), path, entries(60))
+    capsys.readouterr()
+    with pytest.raises(KeyboardInterrupt):
+        run(Service(), path, interrupted(60))
+    assert capsys.readouterr().err == (
+        "done up to line 60: 60 accepted (60 submissions), 0 refused\n"
+    )

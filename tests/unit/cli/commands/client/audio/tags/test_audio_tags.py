@@ -9,10 +9,11 @@ from mutagen.apev2 import APEv2
 from mutagen.id3 import COMM, ID3, TIT2, TXXX
 
 from cli.commands.client.audio.bad_file import BadFileError
+from cli.commands.client.audio.submission_entries import tag_fields
 from cli.commands.client.audio.tags import tag_names
 from cli.commands.client.audio.tags.audio_tags import read_tags
 from cli.commands.client.audio.tags.tag_changes import plan_changes, write_changes
-from tests.support.audio_files import WRITERS, write_m4a, write_mp3, write_wavpack
+from tests.support.audio_files import WRITERS, write_m4a, write_mp3, write_wavpack, write_wma
 
 MBID = "5d1f0c5e-1111-4aaa-8aaa-000000000001"
 GID = "0a1b2c3d-0000-4000-8000-000000000001"
@@ -110,6 +111,20 @@ def test_numbers_of_mp4_and_binary_values_of_ape_are_read_as_texts(tmp_path: Pat
     tags.save(packed)
     assert read_tags(packed).get(tag_names.TITLE) == []
     assert read_tags(packed).get(tag_names.ARTIST) == ["a", "b"]
+
+
+def test_equal_values_are_one(tmp_path: Path) -> None:
+    """Mutagen returns the artist of a WMA file twice, of two objects of the file."""
+    song = write_wma(tmp_path / "song.wma")
+    file = mutagen.File(song)
+    file["Author"] = ["Band 6", "Band 6", "Singer", "Band 6"]
+    file["Title"] = ["Song", "Song"]
+    file.save()
+    tags = read_tags(song)
+    assert tags.get(tag_names.ARTIST) == ["Band 6", "Singer"]
+    assert tag_fields(tags)["artist"] == "Band 6; Singer"
+    assert tag_fields(tags)["track"] == "Song"
+    assert plan_changes(song, {tag_names.TITLE: "Song"}, replace=True) == []
 
 
 @pytest.mark.parametrize(
