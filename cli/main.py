@@ -18,7 +18,7 @@ from click.shell_completion import CompletionItem
 from cli.argument_checks import CheckedGroup, short_help
 from cli.command_help import COMMAND_HELP, SUBCOMMAND_HELP
 from cli.error_messages import TRACEBACK_OPTION, VARIABLE, explained_errors
-from cli.terminal import prepare_output
+from cli.terminal import open_missing_streams, prepare_output
 
 SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
@@ -88,6 +88,7 @@ class LazyGroup(click.Group):
             StackError: the command failed.
             Interrupted: Ctrl-C ended it.
         """
+        open_missing_streams()
         prepare_output(ctx)
         with explained_errors(shows_traceback=bool(ctx.params.get("traceback"))):
             return super().invoke(ctx)

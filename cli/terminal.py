@@ -1,4 +1,4 @@
-"""Prepares standard output: removes unwanted colours, and escapes characters it cannot encode.
+"""Prepares the standard streams: opens missing ones, removes unwanted colours, escapes characters.
 
 click removes colours from what does not go to a terminal. NO_COLOR (https://no-color.org) removes
 them everywhere.
@@ -15,6 +15,20 @@ import click
 
 ERRORS: Final = "acoustid.bytes-or-escapes"
 """The name of `_bytes_or_escapes` as a handler of encoding errors."""
+
+LAST_STANDARD: Final = 2
+"""The file descriptor of standard error, the last of the standard streams."""
+
+
+def open_missing_streams() -> None:
+    """Open the null device under each of the file descriptors 0 to 2 that is closed.
+
+    Otherwise the next file would get the number, and a child process that redirects its standard
+    streams would close it. A closed `sys.stdout` or `sys.stderr` stays None: nothing is written.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= LAST_STANDARD:
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 - it has no name
+    os.close(descriptor)
 
 
 def prepare_output(context: click.Context, environ: Mapping[str, str] = os.environ) -> None:
