@@ -113,8 +113,10 @@ def test_a_replaced_front_end_runs_the_installed_code_after_a_crash_too(stack: W
     replaced = api_pid(stack)
     assert not is_forked(replaced)
     psutil.Process(replaced).kill()
-    again = eventually(lambda: (pid := find_api(stack)) != replaced and pid)
-    assert not is_forked(again)
+    eventually(lambda: find_api(stack) not in (None, replaced))
+    assert not is_forked(api_pid(stack))
+    url = f"http://127.0.0.1:{stack.port('api')}/_health_docker"
+    assert requests.get(url, timeout=60).status_code == 200
 
 
 def test_a_front_end_that_cannot_start_does_not_replace_the_old_one(stack: WholeStack) -> None:
