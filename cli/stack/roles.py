@@ -39,8 +39,9 @@ class Role:
         node: its Celery node name without the host; None if it is no worker.
         shares_listener: whether it uses a listening socket of the supervisor, passed with the
             options ``--fd`` and ``--ready-fd``. Such a process can be replaced without downtime.
-        forks: whether it runs in a fork of the supervisor, on systems where processes fork. A
-            restart of such a process runs the code that the supervisor has loaded.
+        forks: whether it runs in a fork of the supervisor, on systems where processes fork. After
+            a crash such a process runs the code that the supervisor has loaded, unless
+            `acoustid restart` has replaced it.
     """
 
     name: str
@@ -139,6 +140,7 @@ def _api(layout: Layout) -> Role:
         port=layout.port,
         host=layout.host,
         shares_listener=True,
+        forks=True,
     )
 
 

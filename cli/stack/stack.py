@@ -243,9 +243,9 @@ def _start_processes(
 ) -> None:
     """Start the processes of all roles; return when the API and the workers answer.
 
-    The API is not forked, so it imports its modules while this process loads the loops for the
-    workers. It does not compile loops whose machine code could not be kept: each worker does, and
-    this process replies to signals. Beat and Flower start last, since a lookup does not need them.
+    Forked processes share the loops, so this process loads them first. It does not compile loops
+    whose machine code could not be kept: each worker does, and this process replies to signals. Beat
+    and Flower start last, since a lookup does not need them.
     """
     from pipeline import warm_up  # noqa: PLC0415 - it loads Numba
 
@@ -253,10 +253,10 @@ def _start_processes(
     front_ends = [role for role in wanted if role.shares_listener]
     workers = [role for role in wanted if role.node]
     others = [role for role in wanted if role not in (*front_ends, *workers)]
-    for role in front_ends:
-        supervisor.start_role(role, environ, _listener(role))
     if forking.IS_SUPPORTED and warm_up.is_warm():
         preloading.load_loops(index=settings.fingerprint_index.protocol == "local")
+    for role in front_ends:
+        supervisor.start_role(role, environ, _listener(role))
     for role in workers:
         supervisor.start_role(role, environ)
     addresses = [f"--api={ports.web_address(role.host, role.port or 0)}" for role in front_ends]

@@ -7,11 +7,14 @@ import threading
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 import requests
 
 from cli.stack.data_directory import DataDir
+from cli.stack.processes import forking
 from cli.stack.run_state import RunState
+from tests.support.polling import eventually
 from tests.support.processes.servers import temporary_folder
 from tests.support.processes.whole_stack import WholeStack, acoustid, running_stack
 
@@ -65,11 +68,21 @@ class Load:
             self.answered += 1
 
 
-def api_pid(stack: WholeStack) -> int:
+def find_api(stack: WholeStack) -> int | None:
+    """Return the pid of the front end; None while it is down."""
     state = RunState.load(stack.data)
     found = state.find("api") if state else None
+    return found.identity.pid if found else None
+
+
+def api_pid(stack: WholeStack) -> int:
+    found = find_api(stack)
     assert found
-    return found.identity.pid
+    return found
+
+
+def is_forked(pid: int) -> bool:
+    return "serve" not in psutil.Process(pid).cmdline()
 
 
 def test_no_request_is_lost(stack: WholeStack) -> None:
@@ -77,6 +90,7 @@ def test_no_request_is_lost(stack: WholeStack) -> None:
     load = Load(f"{address}/v2/lookup", 401)  # there is no key
     health = Load(f"{address}/_health_ro", 200, clients=2)
     pids = {api_pid(stack)}
+    assert is_forked(api_pid(stack)) == forking.IS_SUPPORTED
     try:
         for _ in range(RESTARTS):
             time.sleep(0.5)
@@ -90,6 +104,19 @@ def test_no_request_is_lost(stack: WholeStack) -> None:
     assert load.wrong == health.wrong == []
     assert load.answered > 100
     assert len(pids) == RESTARTS + 1
+
+
+def test_a_replaced_front_end_runs_the_installed_code_after_a_crash_too(stack: WholeStack) -> None:
+    """A fork would run the code that was installed when the stack was started."""
+    done = stack.acoustid("restart")
+    assert done.returncode == 0, done.stderr
+    replaced = api_pid(stack)
+    assert not is_forked(replaced)
+    psutil.Process(replaced).kill()
+    eventually(lambda: find_api(stack) not in (None, replaced))
+    assert not is_forked(api_pid(stack))
+    url = f"http://127.0.0.1:{stack.port('api')}/_health_docker"
+    assert requests.get(url, timeout=60).status_code == 200
 
 
 def test_a_front_end_that_cannot_start_does_not_replace_the_old_one(stack: WholeStack) -> None:

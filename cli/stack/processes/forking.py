@@ -1,17 +1,17 @@
 """Calls a function in a fork of this process, so that it finds its imports loaded.
 
-The effect is that of a program that calls the function, with three differences: the process shares
-the memory of the loaded modules, it runs the code that was loaded, and exit handlers do not run.
-The forked process keeps no file descriptor, signal handler or environment variable of this one.
+The effect is that of a program that calls the function, with two differences: the process shares
+the memory of the loaded modules, and it runs the code that was loaded. The forked process keeps no
+signal handler and no environment variable of this one. It keeps the given file descriptors only.
 """
 
-import logging
+import ctypes
 import os
 import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
@@ -62,6 +62,7 @@ def fork(
     log: LogPipe,
     env: Mapping[str, str],
     cwd: Path | None = None,
+    files: Sequence[int] = (),
 ) -> ChildProcess:
     """Run a program in a fork, in a session of its own.
 
@@ -73,6 +74,7 @@ def fork(
         log: the pipe for stdout and stderr.
         env: the environment.
         cwd: the working directory; None for the current one.
+        files: open file descriptors that the process keeps under the same numbers, above 2.
 
     Raises:
         ProcessError: the system cannot fork.
@@ -84,7 +86,7 @@ def fork(
     try:
         pid = os.fork()
         if pid == 0:
-            _run(program, title, log.descriptor, env, cwd or Path(), follow_parent)
+            _run(program, title, log.descriptor, env, cwd or Path(), files, follow_parent)
     except OSError as error:
         raise ProcessError(f"{title} cannot be started: {error}") from error
     finally:
@@ -98,6 +100,7 @@ def _run(
     output: int,
     env: Mapping[str, str],
     cwd: Path,
+    files: Sequence[int],
     follow_parent: Callable[[], None] | None,
 ) -> NoReturn:
     """Become the new process: never return into the frames of the parent."""
@@ -106,7 +109,7 @@ def _run(
         os.setsid()
         if follow_parent is not None:
             follow_parent()
-        _keep_only(output)
+        _keep_only(output, files)
         _open_streams()
         _reset_signals()
         # It finds the memory of the title by the environment of the parent, which is removed next.
@@ -122,19 +125,37 @@ def _run(
     except BaseException:  # noqa: BLE001 - as the interpreter does at the end of a program
         traceback.print_exc()
     finally:
-        with suppress(Exception):
-            _finish()
+        _exit(status)
+
+
+def _exit(status: int) -> NoReturn:
+    """End the process as the interpreter ends a program: join threads, run exit handlers, flush.
+
+    An exception would unwind the frames of the parent first, so the new process would stop the
+    stack. `os._exit` runs no exit handlers, such as those that delete temporary directories.
+    """
+    try:
+        ctypes.pythonapi.Py_Exit(status)
+    finally:
         os._exit(status)
 
 
-def _keep_only(output: int) -> None:
-    """Redirect the standard streams; close all other file descriptors, such as the stack's lock."""
+def _keep_only(output: int, files: Sequence[int]) -> None:
+    """Redirect the standard streams; close the file descriptors that are not in a list.
+
+    One of them holds the lock of the stack.
+    """
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    os.closerange(3, most if most != resource.RLIM_INFINITY else 2**20)
+    end = most if most != resource.RLIM_INFINITY else 2**20
+    first = 3
+    for kept in sorted(files):
+        os.closerange(first, kept)
+        first = kept + 1
+    os.closerange(first, end)
 
 
 def _open_streams() -> None:
@@ -171,15 +192,9 @@ def _exit_status(stop: SystemExit) -> int:
     return 1
 
 
-def _finish() -> None:
-    """Send what exit handlers would send, and write the buffered output."""
-    if (sentry := sys.modules.get("sentry_sdk")) is not None:
-        sentry.flush(timeout=2.0)
-    logging.shutdown()
-    _flush()
-
-
 def _flush() -> None:
+    """Write the buffered output; a stream is None if its file descriptor was closed."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # such as a closed terminal
-            stream.flush()
+            if stream is not None:
+                stream.flush()

@@ -51,8 +51,11 @@ MODULES: Final = (
     "tasks.signals.worker",
     "tasks.stage_task",
     "tasks.worker_resources",
+    "api.server",
+    "api.wsgi",
     "cli.commands.service.migrate",
     "cli.commands.service.ready",
+    "cli.commands.service.serve",
     "cli.commands.admin.sample",
     "cli.sample.load",
 )

@@ -83,12 +83,14 @@ def _stack(process: psutil.Process, port: int) -> str:
 
 
 def _folders(process: psutil.Process) -> Iterator[Path]:
-    """Yield possible data directories: those of the configurations of related processes.
+    """Yield possible data directories, by related processes.
 
-    The supervisor and the front end hold the same listening socket.
+    The supervisor and the front end hold the same listening socket. The environment of a forked
+    process cannot be read. The processes of a stack's roles run in its folder of logs.
     """
     parent = process.parent()
     for each in (process, *process.children(), *(parent.children() if parent else ())):
         with suppress(psutil.Error, OSError):
+            yield Path(each.cwd()).parent
             if path := each.environ().get("ACOUSTID_CONFIG"):
                 yield Path(path).parent

@@ -1,5 +1,8 @@
 """Replaces the front end without downtime: both processes share one listening socket.
 
+The new process is started as a program, so it runs the installed code. After that no process of the
+front end is forked: it would run the code that the supervisor has loaded.
+
 The old process stops without its drain time. During that time it would answer some of the health
 checks of the shared socket. A load balancer would then send no requests to the new process.
 """
@@ -95,7 +98,7 @@ class RollingRestart:
         """Start a process and wait until it is ready; return the old one and the new one."""
         reading, writing = os.pipe()
         try:
-            new = starter.start(writing)
+            new = starter.spawn(writing)
             self._others.append((process.name, new))
             os.close(writing)
             writing = -1
@@ -105,6 +108,7 @@ class RollingRestart:
             if writing >= 0:
                 os.close(writing)
         self._others.remove((process.name, new))
+        starter.forks = False  # a fork would run the code that this process loaded at its start
         old = process.child
         process.set_started(new)
         return old, new

@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from cli.stack.processes import forking
 from cli.stack.processes.child_process import ChildProcess, LogPipe, spawn
@@ -72,24 +73,43 @@ class SupervisedProcess:
         return RunningProcess(self.name, self.stop_order, self.port, self.host, identity)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RoleStarter:
-    """Starts the process of a role.
+    """Starts the process of a role: in a fork, or as a program.
 
     Attributes:
         log: the pipe to the log of the role.
         role: the role.
         environ: the environment of the stack's processes.
         listener: the listening socket that the process serves; None if it opens its own.
+        forks: whether `start` forks. Otherwise it runs the code that is installed now.
     """
 
     log: LogPipe
     role: Role
     environ: Mapping[str, str]
     listener: socket.socket | None = None
+    forks: bool = False
 
-    def start(self, ready: int | None = None) -> ChildProcess:
+    def start(self) -> ChildProcess:
         """Start a process.
+
+        Raises:
+            ProcessError: the process cannot be started.
+        """
+        if not self.forks:
+            return self.spawn()
+        return forking.fork(
+            find_program(self._command()),
+            title=f"acoustid: {self.role.name}",
+            log=self.log,
+            env=self.environ,
+            cwd=self._folder(),
+            files=self._files(),
+        )
+
+    def spawn(self, ready: int | None = None) -> ChildProcess:
+        """Start a process as a program.
 
         Args:
             ready: a file descriptor to which the process writes a line when it is ready.
@@ -97,18 +117,19 @@ class RoleStarter:
         Raises:
             ProcessError: the command cannot be run.
         """
-        command = list(self.role.command)
-        files = []
-        if self.listener is not None:
-            files.append(self.listener.fileno())
-            command += ["--fd", str(self.listener.fileno())]
+        command, files = self._command(), self._files()
         if ready is not None:
             files.append(ready)
             command += ["--ready-fd", str(ready)]
-        # Celery prefers modules in the working directory. This one contains only logs.
-        folder = self.log.path.parent
-        if self.role.runs_in_fork:
-            title = f"[celery: {self.role.name}] starting"
-            program = find_program(command)
-            return forking.fork(program, title=title, log=self.log, env=self.environ, cwd=folder)
-        return spawn(command, log=self.log, env=self.environ, cwd=folder, files=files)
+        return spawn(command, log=self.log, env=self.environ, cwd=self._folder(), files=files)
+
+    def _command(self) -> list[str]:
+        options = [] if self.listener is None else ["--fd", str(self.listener.fileno())]
+        return [*self.role.command, *options]
+
+    def _files(self) -> list[int]:
+        return [] if self.listener is None else [self.listener.fileno()]
+
+    def _folder(self) -> Path:
+        """Return the working directory. Celery prefers modules in it; this one contains logs."""
+        return self.log.path.parent

@@ -127,7 +127,8 @@ class Supervisor:
             listener: the listening socket for a role that shares one. It is closed when the
                 processes are stopped.
         """
-        starter = RoleStarter(self._logs.pipe(role.name), role, environ, listener)
+        log = self._logs.pipe(role.name)
+        starter = RoleStarter(log, role, environ, listener, role.runs_in_fork)
         process = SupervisedProcess(
             role.name,
             role.stop_order,

@@ -135,6 +135,7 @@ def test_the_title_of_a_worker_is_its_node(state: State) -> None:
     assert "lookup-1@" in " ".join(titles["worker-lookup-1"])
     assert "beat" in " ".join(titles["beat"])
     assert "flower" in " ".join(titles["flower"])
+    assert "api" in " ".join(titles["api"])
 
 
 def test_workers_and_front_end_log_where_their_data_is(started: str, data: DataDir) -> None:

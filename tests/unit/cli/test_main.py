@@ -118,6 +118,20 @@ def test_an_unreachable_server_is_an_error_without_a_traceback(
     assert "Traceback" not in answer.output
 
 
+def test_a_command_runs_with_closed_standard_streams(tmp_path: Path) -> None:
+    """A file or a pipe would get the number of a closed stream."""
+    code = (
+        "import os\n"
+        "from cli.main import main\n"
+        f"main(['down', '--data-dir', {str(tmp_path)!r}], standalone_mode=False)\n"
+        "null = os.stat(os.devnull)\n"
+        "assert all(os.path.samestat(os.fstat(each), null) for each in (0, 1))\n"
+    )
+    shell = 'exec "$@" <&- >&-'
+    command = ["sh", "-c", shell, "sh", sys.executable, "-c", code]
+    subprocess.run(command, check=True)
+
+
 def test_a_command_runs_with_garbage_collections() -> None:
     code = (
         "import gc; from cli.main import main; main.get_command(None, 'down');print(gc.isenabled())"

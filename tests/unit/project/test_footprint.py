@@ -44,7 +44,7 @@ ROLES: dict[str, tuple[str, set[str]]] = {
 """The statements that import what a role imports, and the libraries that it must not import.
 
 These are the imports of a process that is started as a program. On Linux the supervisor of
-`acoustid up` forks the workers, beat and Flower, so they have its modules too.
+`acoustid up` forks all of them, so they have its modules too.
 """
 
 PROGRAM = """

@@ -22,19 +22,27 @@ from cli.stack.processes.child_process import LogPipe
 from cli.stack.processes.forking import fork
 from cli.stack.processes.programs import Program, find_program
 from cli.stack.processes.waiting import wait_until
+from cli.terminal import open_missing_streams
 
 sys.path.insert(0, {folder!r})
-lock = os.open({folder!r}, os.O_RDONLY)
+open_missing_streams()
+kept, lock, also_kept, other = (os.open({folder!r}, os.O_RDONLY) for _ in range(4))
+parent = os.getpid()
 os.environ["OF_PARENT"] = "yes"
 signal.signal(signal.SIGTERM, lambda *_: None)
 log = os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-child = fork(
-    {program},
-    title="[celery: worker] starting",
-    log=LogPipe(Path({log!r}), log, lambda: None),
-    env={{"OF_CHILD": "yes"}},
-    cwd=Path({folder!r}),
-)
+try:
+    child = fork(
+        {program},
+        title="acoustid: api",
+        log=LogPipe(Path({log!r}), log, lambda: None),
+        env={{"OF_CHILD": "yes", "KEPT": json.dumps([kept, also_kept])}},
+        cwd=Path({folder!r}),
+        files=[also_kept, kept],
+    )
+finally:
+    if os.getpid() != parent:
+        print("the frame of the parent is left")
 {then}
 assert wait_until(lambda: not child.runs(), 30)
 print(child.poll())
@@ -42,12 +50,14 @@ print(child.poll())
 
 REPORT = """
 import json, os, signal, sys
-open_files = [int(each) for each in os.listdir("/proc/self/fd")]
+listed = sorted(int(each) for each in os.listdir("/proc/self/fd"))
+open_files = [each for each in listed if os.path.exists(f"/proc/self/fd/{each}")]
+kept = json.loads(os.environ.pop("KEPT"))
 print(json.dumps({
     "arguments": sys.argv[1:],
     "name": __name__,
     "environ": dict(os.environ),
-    "files": len([each for each in open_files if each > 2]) - 1,
+    "keeps_only_given_files": open_files == [0, 1, 2, *kept],
     "folder": os.getcwd(),
     "leads_session": os.getsid(0) == os.getpid(),
     "handles_sigterm": callable(signal.getsignal(signal.SIGTERM)),
@@ -62,19 +72,30 @@ MODULE = """Program(
     )"""
 
 
-def fork_module(folder: Path, source: str, then: str = "") -> tuple[str, str]:
+ENDS_LATE = """
+import atexit, tempfile, threading, time
+folder = tempfile.TemporaryDirectory()
+atexit.register(print, "exit handler")
+threading.Thread(target=lambda: (time.sleep(0.2), print("end of thread"))).start()
+"""
+
+
+def fork_module(
+    folder: Path, source: str, then: str = "", redirections: str = ""
+) -> tuple[str, str]:
     """Fork a module from a new process; return the status of the fork and its output."""
     (folder / "started.py").write_text(source)
-    return fork_program(folder, MODULE, then)
+    return fork_program(folder, MODULE, then, redirections)
 
 
-def fork_program(folder: Path, expression: str, then: str = "") -> tuple[str, str]:
+def fork_program(
+    folder: Path, expression: str, then: str = "", redirections: str = ""
+) -> tuple[str, str]:
     """Fork a program from a new process; return the status of the fork and its output."""
     log = folder / "log"
     program = PARENT.format(folder=str(folder), log=str(log), program=expression, then=then)
-    done = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60
-    )
+    command = ["sh", "-c", f'exec "$@" {redirections}', "sh", sys.executable, "-c", program]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     return done.stdout.strip(), log.read_text()
 
 
@@ -87,11 +108,11 @@ def test_a_forked_process_has_nothing_of_its_parent_but_its_modules(tmp_path: Pa
     assert found == {
         "arguments": ["argument"],
         "name": "__main__",
-        "files": 0,
+        "keeps_only_given_files": True,
         "folder": str(tmp_path),
         "leads_session": True,
         "handles_sigterm": False,
-        "command_line": "[celery: worker] starting",
+        "command_line": "acoustid: api",
     }
 
 
@@ -109,6 +130,24 @@ def test_a_forked_process_ends_like_a_program(
     found = fork_module(tmp_path, source)
     assert found[0] == status
     assert output in found[1]
+
+
+def test_a_forked_process_runs_its_exit_handlers(tmp_path: Path) -> None:
+    """It does not unwind the frames of its parent first, which would stop the stack."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    source = f"import tempfile; tempfile.tempdir = {str(temporary)!r}\n{ENDS_LATE}"
+    status, output = fork_module(tmp_path, source)
+    assert status == "0"
+    assert output.splitlines() == ["end of thread", "exit handler"]
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_a_process_without_standard_streams_forks(tmp_path: Path, closed: str) -> None:
+    """The log must not get the number of a standard stream."""
+    _, output = fork_module(tmp_path, REPORT, redirections=closed)
+    assert json.loads(output)["keeps_only_given_files"]
 
 
 @pytest.mark.parametrize("module", ["celery", "cli.main"])
