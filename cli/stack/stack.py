@@ -26,6 +26,7 @@ from cli.stack.requirements.code_folder import needs_code_folder
 from cli.stack.roles import Layout, Role, roles
 from cli.stack.run_state import RunState, stop_strays
 from cli.stack.running.port_holder import require_port
+from cli.stack.running.supervisors import require_no_supervisor
 from cli.stack.servers import ports, postgres_directory
 from cli.stack.servers.binaries import find_postgres, find_valkey
 from cli.stack.servers.postgres import PostgresServer
@@ -90,6 +91,7 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
     data = options.data
     data.create()
     with data.lock():
+        require_no_supervisor(data)
         repair_files(data, report)
         _choose_code_folder(data, report)
         user = UserConfig.read(effective=data.config)
