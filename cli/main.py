@@ -102,7 +102,6 @@ class LazyGroup(click.Group):
             StackError: the command failed.
             Interrupted: Ctrl-C ended it.
         """
-        open_missing_streams()
         prepare_output(ctx)
         with explained_errors(shows_traceback=bool(ctx.params.get("traceback"))):
             return super().invoke(ctx)

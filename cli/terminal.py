@@ -17,20 +17,6 @@ import click
 ERRORS: Final = "acoustid.bytes-or-escapes"
 """The name of `_bytes_or_escapes` as a handler of encoding errors."""
 
-LAST_STANDARD: Final = 2
-"""The file descriptor of standard error, the last of the standard streams."""
-
-
-def open_missing_streams() -> None:
-    """Open the null device under each of the file descriptors 0 to 2 that is closed.
-
-    Otherwise the next file would get the number, and a child process that redirects its standard
-    streams would close it. A closed `sys.stdout` or `sys.stderr` stays None: nothing is written.
-    """
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= LAST_STANDARD:
-        os.set_inheritable(descriptor, True)  # noqa: FBT003 - it has no name
-    os.close(descriptor)
-
 
 class ClosedOutput(io.RawIOBase):
     """Standard output that the caller has closed: each write is an error."""

@@ -1,6 +1,5 @@
 """The data directory of a stack: its files, and the lock that prevents a second stack."""
 
-import fcntl
 import os
 import shlex
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import click
 
 from cli.errors import StackError
 from cli.file_name import DirectoryName
+from cli.stack.files.lock_file import LockFile
 from cli.stack.processes.waiting import wait_until
 from cli.stack.requirements.usable_path import usable_path
 
@@ -120,59 +120,66 @@ class DataDir:
 
         Raises:
             AlreadyRunningError: another process holds it.
-            StackError: its file cannot be opened.
+            StackError: its file cannot be opened, or is no lock file.
         """
+        lock = LockFile(self.lock_file, create=True)
         try:
-            handle = self._open_lock(os.O_CREAT)
-        except OSError as error:
-            raise StackError(f"{self._lock_file} cannot be opened: {error.strerror}") from error
-        try:
-            if not wait_until(lambda: _take(handle), LOCK_TIMEOUT):
-                pid = os.pread(handle, 20, 0).decode(errors="replace")
-                raise AlreadyRunningError(
-                    f"a stack runs on {self.root} already{f' (pid {pid})' if pid else ''}: see "
-                    "`acoustid status`, or stop it with "
-                    f"`acoustid down --data-dir {shlex.quote(str(self.root))}`"
-                )
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, str(os.getpid()).encode(), 0)
+            self._hold(lock)
             yield
         finally:
-            os.close(handle)
+            lock.close()
+
+    def _hold(self, lock: LockFile) -> None:
+        try:
+            if wait_until(lock.take, LOCK_TIMEOUT):
+                lock.write_pid()
+                return
+        except OSError as error:
+            raise StackError(f"{self.lock_file} cannot be opened: {error.strerror}") from error
+        raise AlreadyRunningError(self.already_running(lock.pid()))
+
+    def already_running(self, pid: int | None) -> str:
+        """Return the text of the error that a stack runs on the directory already."""
+        return (
+            f"a stack runs on {self.root} already{f' (pid {pid})' if pid else ''}: see "
+            "`acoustid status`, or stop it with "
+            f"`acoustid down --data-dir {shlex.quote(str(self.root))}`"
+        )
 
     def is_locked(self) -> bool:
         """Return whether a supervisor holds the lock now.
 
         Raises:
-            StackError: the directory belongs to another user.
+            StackError: the directory belongs to another user, or the file is no lock file.
         """
+        return self._examine_lock()[0]
+
+    def lock_holder(self) -> int | None:
+        """Return the pid of the supervisor that holds the lock; None if none holds it.
+
+        Raises:
+            StackError: as by `is_locked`.
+        """
+        return self._examine_lock()[1]
+
+    def _examine_lock(self) -> tuple[bool, int | None]:
+        """Return whether the lock is held, and the pid of its holder."""
+        lock = LockFile(self.lock_file, create=False)
         try:
-            handle = self._open_lock()
+            return (False, None) if lock.is_free() else (True, lock.pid())
         except (FileNotFoundError, NotADirectoryError):
-            return False
+            return False, None
         except PermissionError as error:
             raise StackError(f"{self.root} belongs to another user") from error
         except OSError as error:
-            raise StackError(f"{self._lock_file} cannot be opened: {error.strerror}") from error
-        try:
-            return not _take(handle, fcntl.LOCK_SH)  # two commands may look at once
+            raise StackError(f"{self.lock_file} cannot be opened: {error.strerror}") from error
         finally:
-            os.close(handle)
+            lock.close()
 
     @property
-    def _lock_file(self) -> Path:
+    def lock_file(self) -> Path:
+        """The file whose lock the supervisor holds."""
         return self.root / "run.lock"
-
-    def _open_lock(self, flags: int = 0) -> int:
-        return os.open(self._lock_file, os.O_RDWR | flags, 0o600)
-
-
-def _take(handle: int, mode: int = fcntl.LOCK_EX) -> bool:
-    try:
-        fcntl.flock(handle, mode | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def option(function: click.decorators.FC) -> click.decorators.FC:

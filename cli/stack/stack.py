@@ -27,6 +27,7 @@ from cli.stack.roles import Layout, Role, roles
 from cli.stack.run_state import RunState, stop_strays
 from cli.stack.running.port_holder import require_port
 from cli.stack.running.stop_progress import pause_with_progress
+from cli.stack.running.supervisors import require_no_supervisor
 from cli.stack.servers import ports, postgres_directory
 from cli.stack.servers.binaries import find_postgres, find_valkey
 from cli.stack.servers.libpq_variables import LIBPQ_PREFIX, remove_libpq_variables
@@ -89,6 +90,7 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
     data = options.data
     data.create()
     with data.lock():
+        require_no_supervisor(data)
         repair_files(data, report)
         _choose_code_folder(data, report)
         user = UserConfig.read(effective=data.config)
@@ -244,8 +246,8 @@ def _start_processes(
     """Start the processes of all roles; return when the API and the workers answer.
 
     Forked processes share the loops, so this process loads them first. It does not compile loops
-    whose machine code could not be kept: each worker does, and this process replies to signals. Beat
-    and Flower start last, since a lookup does not need them.
+    whose machine code could not be kept: each worker does, and this process replies to signals.
+    Beat and Flower start last, since a lookup does not need them.
     """
     from pipeline import warm_up  # noqa: PLC0415 - it loads Numba
 

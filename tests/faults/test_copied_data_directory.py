@@ -107,7 +107,7 @@ def scene() -> Iterator[Scene]:
             made.accepted[copy.root] = made.accepted[original.root]
             yield made
         finally:
-            used = [original, copy, DataDir.at(folder / "C")]
+            used = [original, copy, DataDir.at(folder / "C"), DataDir.at(folder / "D")]
             with ThreadPoolExecutor() as threads:
                 list(threads.map(lambda data: acoustid("down", data=data), used))
             for data in used:
@@ -172,3 +172,20 @@ def test_a_moved_copy_starts_with_its_submissions(scene: Scene) -> None:
     scene.submit(moved, 3)
     scene.check(moved)
     scene.check(scene.original)
+
+
+def test_a_directory_that_is_moved_while_its_stack_runs_keeps_all_submissions(scene: Scene) -> None:
+    """The stack stops by itself; neither the directory nor a copy at its old path is damaged."""
+    old = DataDir.at(scene.copy.root.with_name("C"))
+    supervisor = psutil.Process(pids(old)[0])
+    scene.submit(old, 6)
+    moved = DataDir.at(old.root.rename(old.root.with_name("D")))
+    scene.accepted[moved.root] = scene.accepted[old.root]
+    subprocess.run(["/bin/cp", "-a", moved.root, old.root], check=False)
+    supervisor.wait(timeout=20)
+    assert "was moved or deleted while its stack ran" in moved.log("supervisor").read_text()
+    for data in (moved, old):
+        started = acoustid(*UP, data=data, environ=ENVIRON)
+        assert started.returncode == 0, started.stderr
+        scene.check(data)
+    assert StackRecord.load(moved).postgres_port != StackRecord.load(old).postgres_port

@@ -222,6 +222,23 @@ def test_a_signal_stops_all_processes_in_order(
     assert not data.run.exists()
 
 
+def test_a_stack_stops_at_once_when_its_directory_is_moved(
+    start: Callable[..., Stack], data: DataDir
+) -> None:
+    """It writes nothing into the directory that is at its path now."""
+    stack = start(worker=OBSTINATE, api=SLEEPER).wait_ready()
+    pids = [stack.pid(role) for role in ("worker", "api", "valkey")]
+    moved = DataDir.at(data.root.rename(data.root.with_name("moved")))
+    data.create()
+    data.run.write_text("that of another stack")
+    status, _, errors = stack.finish()
+    assert status == 1
+    assert f"was moved or deleted while its stack ran: {data.root}" in errors
+    assert not [pid for pid in pids if lives(pid)]
+    assert not moved.run.exists()
+    assert data.run.read_text() == "that of another stack"
+
+
 def test_a_second_signal_shortens_the_waits(start: Callable[..., Stack]) -> None:
     """The role allows ten minutes for SIGTERM; after the second signal it is one second."""
     stack = start(worker=OBSTINATE).wait_ready()

@@ -14,6 +14,7 @@ from cli.stack.effective_settings import read_settings
 from cli.stack.processes.stopping import Escalation, stop_process
 from cli.stack.run_state import RunState, stop_strays
 from cli.stack.running.stop_progress import pause_with_progress
+from cli.stack.running.supervisors import find_supervisor
 from cli.stack.selection import NoStackError, choose_own_stack
 
 STOP_TIME = 120.0
@@ -26,12 +27,11 @@ def down(data_dir: Path) -> None:
     """Stop a stack after its running tasks have finished."""
     data = _directory(data_dir)
     state = RunState.load(data)
-    is_locked = data.is_locked()
-    if is_locked and state is None:
+    supervisor = find_supervisor(data, state)
+    if state is None and supervisor is None and data.is_locked():
         raise StackError(f"a stack on {data.root} has just begun to start: try again")
     processes = state.processes if state else ()
     pause = pause_with_progress(processes, partial(click.echo, err=True))
-    supervisor = state.supervisor.find() if state and is_locked else None
     if supervisor:
         stop_process(supervisor, stop_signals(data), pause)
     strays = stop_strays(processes, pause)

@@ -31,6 +31,10 @@ WITHOUT_DRAINING: Escalation = ((Signals.SIGINT, 15.0), (Signals.SIGKILL, 5.0))
 TERM_THEN_KILL: Escalation = ((Signals.SIGTERM, 30.0), (Signals.SIGKILL, 5.0))
 
 
+KILL: Escalation = ((Signals.SIGKILL, 5.0),)
+"""Stops a process at once, so that it writes nothing more."""
+
+
 def after_draining(seconds: float) -> Escalation:
     """Return the signals for a front end that serves for some seconds after SIGTERM.
 

@@ -29,8 +29,9 @@ class EmbeddedServer(Protocol):
         log: the path of its log.
         output: the log, or the pipe to it.
         report: called with a line of text for each repair.
-        mark: a path that identifies its process, see `cli.stack.processes.strays.ProcessIdentity`.
+        mark: its directory. It identifies its process, see `cli.stack.processes.strays`.
         escalation: the signals that stop it.
+        escalation_if_moved: the signals that stop it after its directory was moved.
     """
 
     role: str
@@ -40,6 +41,7 @@ class EmbeddedServer(Protocol):
     report: Report
     mark: str
     escalation: Escalation
+    escalation_if_moved: Escalation
 
     def prepare(self) -> None:
         """Create the server's directory if it is missing, and stop a stray server that uses it.

@@ -31,6 +31,12 @@ FAST_STOP: Escalation = (
     (signal.SIGKILL, 5.0),
 )
 
+IMMEDIATE_STOP: Escalation = FAST_STOP[1:]
+"""Stops the server without a checkpoint, which would write ``global/pg_control``."""
+
+OWN_DIRECTORY = Path("/proc/self/cwd")
+"""The working directory of the process that uses this path, wherever it was moved (Linux)."""
+
 CONFIGURATION = """
 # For a small machine. This file is written once; you may change it.
 max_connections = 200
@@ -66,6 +72,7 @@ class PostgresServer:
 
     role = "postgres"
     escalation = FAST_STOP
+    escalation_if_moved = IMMEDIATE_STOP
 
     def __init__(
         self,
@@ -109,16 +116,21 @@ class PostgresServer:
             self._create()
 
     def spawn(self) -> ChildProcess:
-        """Start the server."""
+        """Start the server.
+
+        PostgreSQL writes ``global/pg_control`` by the path that ``-D`` names, and all other files
+        relative to its working directory. Both are one directory also after it was moved.
+        """
+        folder = OWN_DIRECTORY if OWN_DIRECTORY.exists() else self.directory.data
         return spawn(
             [
-                *(str(self._programs / "postgres"), "-D", str(self.directory.data)),
+                *(str(self._programs / "postgres"), "-D", str(folder)),
                 *("-c", f"listen_addresses={LOOPBACK}", "-c", f"port={self.port}"),
                 *("-c", "unix_socket_directories="),
             ],
             log=self.output,
             env=_environment(),
-            cwd=Path("/"),
+            cwd=self.directory.data,
             account=self.directory.account,
             death_signal=signal.SIGINT,
         )

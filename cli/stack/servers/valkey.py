@@ -54,6 +54,7 @@ class ValkeyServer:
 
     role = "valkey"
     escalation = TERM_THEN_KILL
+    escalation_if_moved = TERM_THEN_KILL  # it uses relative paths only
 
     def __init__(
         self,

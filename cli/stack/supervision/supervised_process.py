@@ -9,7 +9,7 @@ from pathlib import Path
 from cli.stack.processes import forking
 from cli.stack.processes.child_process import ChildProcess, LogPipe, spawn
 from cli.stack.processes.programs import find_program
-from cli.stack.processes.stopping import Escalation, StopOrder
+from cli.stack.processes.stopping import KILL, Escalation, StopOrder
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.roles import Role
 from cli.stack.run_state import RunningProcess
@@ -37,6 +37,7 @@ class SupervisedProcess:
         exits: the number of exits since its last stable run.
         started: the time of the start of `child`, on the monotonic clock.
         next_start: the time of the next start, on the monotonic clock.
+        escalation_if_moved: the signals that stop it after the data directory was moved.
     """
 
     name: str
@@ -50,6 +51,7 @@ class SupervisedProcess:
     exits: int = 0
     started: float = 0.0
     next_start: float = 0.0
+    escalation_if_moved: Escalation = KILL
 
     def set_started(self, child: ChildProcess) -> None:
         """Store the process that has just been started."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import psutil
 
@@ -19,7 +20,7 @@ from cli.stack.logs.log_pipes import LogPipes
 from cli.stack.processes import forking
 from cli.stack.processes.child_process import ProcessError, describe_exit, read_tail, spawn
 from cli.stack.processes.programs import find_program
-from cli.stack.processes.stopping import WITHOUT_DRAINING, StopOrder, stop_processes
+from cli.stack.processes.stopping import KILL, WITHOUT_DRAINING, StopOrder, stop_processes
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.roles import Role
 from cli.stack.run_state import RunState
@@ -29,6 +30,7 @@ from cli.stack.supervision.command_progress import NO_OUTPUT, CommandProgress
 from cli.stack.supervision.rolling_restart import RollingRestart
 from cli.stack.supervision.signals import Signals
 from cli.stack.supervision.supervised_process import RoleStarter, SupervisedProcess
+from cli.stack.supervision.watched_directories import CHECK_INTERVAL, WatchedDirectories
 from pipeline.settings.sections import LoggingSettings
 
 MAX_EXITS_AT_START = 3
@@ -65,6 +67,7 @@ class Supervisor:
         self._restart = RollingRestart()
         self._signals = Signals(self._restart.request)
         self._work: Iterator[None] = iter(())
+        self._directories = WatchedDirectories(data.root)
 
     @contextmanager
     def supervise(self) -> Iterator[None]:
@@ -77,6 +80,7 @@ class Supervisor:
             finally:
                 self._stop_all()
                 self._logs.close()
+                self._directories.close()
 
     def work_while_waiting(self, steps: Iterator[None]) -> None:
         """Set the work for the time in which `start_server` waits, as short steps."""
@@ -110,7 +114,9 @@ class Supervisor:
             server.port,
             LOOPBACK,
             server.mark,
+            escalation_if_moved=server.escalation_if_moved,
         )
+        self._directories.add(Path(server.mark))
         process.set_started(child)
         self._processes.append(process)
         self._save()
@@ -214,14 +220,18 @@ class Supervisor:
     def pause(self, seconds: float) -> None:
         """Wait for some seconds, or until a signal arrives.
 
+        While the processes are being stopped, nothing is raised.
+
         Raises:
-            StopRequested: a signal to stop arrived. While the processes are being stopped, it is
-                not raised.
+            StopRequested: a signal to stop arrived.
+            DirectoryMovedError: the data directory was moved.
         """
         if not self._signals.stop_requests or self._is_stopping:
             self._signals.wait(seconds)
         if self._signals.stop_requests and not self._is_stopping:
             raise StopRequested
+        if not self._is_stopping:
+            self._directories.require_unmoved()
 
     def _work_or_pause(self, progress: CommandProgress, seconds: float) -> None:
         self.pause(0.0)
@@ -267,22 +277,28 @@ class Supervisor:
     def _until_next_start(self) -> float:
         now = time.monotonic()
         waits = [each.next_start - now for each in self._processes if each.child is None]
-        return max(0.0, min([*waits, self._logs.seconds_until_start(), 3600.0]))
+        return max(0.0, min([*waits, self._logs.seconds_until_start(), CHECK_INTERVAL]))
 
     def _stop_all(self) -> None:
-        """Stop the processes in their order. A second request to stop shortens the waits."""
+        """Stop the processes in their order. A second request to stop shortens the waits.
+
+        After the data directory was moved, they are stopped without another write by its path.
+        """
         self._is_stopping = True
         first = self._signals.stop_requests
         others = self._restart.close()
         for order in StopOrder:
+            moved = self._directories.is_any_moved()
             running = [
-                (each.name, each.child, each.escalation)
+                (each.name, each.child, each.escalation_if_moved if moved else each.escalation)
                 for each in self._processes
                 if each.stop_order == order and each.child and each.child.runs()
             ]
             if order == StopOrder.FRONT_END:
                 running += [
-                    (name, child, WITHOUT_DRAINING) for name, child in others if child.runs()
+                    (name, child, KILL if moved else WITHOUT_DRAINING)
+                    for name, child in others
+                    if child.runs()
                 ]
             if running:
                 self._report(f"stopping {', '.join(name for name, _, _ in running)}")
@@ -290,9 +306,11 @@ class Supervisor:
                 stop_processes(stopped, self.pause, lambda: self._signals.stop_requests > first)
         self._processes.clear()
         self._ready = False
-        self._data.run.unlink(missing_ok=True)
+        self._directories.delete_file(self._data.run.name)
 
     def _save(self) -> None:
+        if self._directories.is_root_moved():  # the file at this path is that of another stack
+            return
         process = psutil.Process()
         running = tuple(filter(None, (each.as_running() for each in self._processes)))
         state = RunState(

@@ -1,7 +1,9 @@
 """The embedded servers: start, durability, passwords and stop."""
 
 import os
+import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,6 +96,29 @@ def test_valkey_evicts_nothing(servers: Servers) -> None:
     """A broker that evicts keys would lose tasks."""
     with redis_client(servers.valkey) as client:
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_moved_postgres_writes_nothing_into_the_copy_at_its_old_path(folder: Path) -> None:
+    """The stop writes a checkpoint into ``global/pg_control``."""
+    original = folder / "original"
+    original.mkdir()
+    original.chmod(0o711)
+    server = make_postgres(original, durable=True)
+    process = start_server(server)
+    moved = original.rename(folder / "moved")
+    shutil.copytree(moved, original)
+    control = original / "postgres" / "global" / "pg_control"
+    before = control.read_bytes()
+    connection = connect(server)
+    connection.autocommit = True
+    connection.cursor().execute("CREATE DATABASE kept")
+    connection.close()
+    stop_process(process, server.escalation)
+    assert control.read_bytes() == before
+    again = make_postgres(moved, durable=True)
+    with running(again):
+        connect(again, dbname="kept").close()
 
 
 def test_postgres_keeps_committed_data_after_a_kill(folder: Path) -> None:
