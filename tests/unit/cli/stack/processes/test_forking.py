@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(not forking.IS_SUPPORTED, reason="processes fork
 
 PARENT = """
 import json, os, runpy, signal, sys
+from contextlib import suppress
 from pathlib import Path
 from cli.stack.processes.child_process import LogPipe
 from cli.stack.processes.forking import fork
@@ -45,7 +46,8 @@ finally:
         print("the frame of the parent is left")
 {then}
 assert wait_until(lambda: not child.runs(), 30)
-print(child.poll())
+with suppress(OSError):  # standard output may be closed
+    print(child.poll())
 """
 
 REPORT = """
