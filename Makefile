@@ -8,7 +8,7 @@ VENV ?= .venv
 DATA ?= .acoustid
 UV ?= uv
 ARGS ?=
-TESTERS ?= 2
+TESTERS ?= 3
 BENCH ?= lookup
 
 BIN := $(VENV)/bin

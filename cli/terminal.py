@@ -42,12 +42,12 @@ def open_missing_streams() -> None:
     its end, what is written to standard error is lost, and standard output is a `ClosedOutput`.
     """
     if sys.stdin is None:
-        sys.stdin = open(_open_null(), encoding="utf-8")  # noqa: SIM115 - until the process ends
+        sys.stdin = os.fdopen(_open_null(), encoding="utf-8", closefd=False)
     if sys.stdout is None:
         _open_null()
         sys.stdout = io.TextIOWrapper(ClosedOutput(), encoding="utf-8", write_through=True)
     if sys.stderr is None:
-        sys.stderr = open(_open_null(), "w", encoding="utf-8")  # noqa: SIM115
+        sys.stderr = os.fdopen(_open_null(), "w", encoding="utf-8", closefd=False)
 
 
 def _open_null() -> int:
