@@ -99,7 +99,7 @@ def test_files_without_usable_metadata_and_bad_files_are_named(web: Web, run: Ru
     Path("../empty").mkdir()
     result = run(".", "none.mp3", "../empty")
     assert result.exit_code == ExitStatus.PARTIAL
-    assert result.stdout == "1 submissions received, of 7 files\n"
+    assert result.stdout == "1 submission received, of 7 files\n"
     nothing = "its tags have neither an MBID nor a title"
     reasons = [each.split(" was refused: ") for each in result.stderr.splitlines()]
     assert reasons[:3] == [

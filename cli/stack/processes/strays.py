@@ -68,7 +68,7 @@ class ProcessIdentity:
     def find(self) -> StrayProcess | None:
         """Return the process if it still runs, else None."""
         found = find_by_path(self.pid, self.mark) or _find_by_title(self.pid)
-        if found and abs(found.created - self.created) <= CLOCK_TOLERANCE:
+        if found and found.runs() and abs(found.created - self.created) <= CLOCK_TOLERANCE:
             return found
         return None
 

@@ -208,22 +208,33 @@ def _external(data_dir: Path) -> Path | None:
 def executable_programs(folder: Path, directory: PostgresDirectory) -> Path:
     """Return a directory of PostgreSQL's programs that the account can run.
 
-    This is `folder` if possible, else a copy of the installation in the PostgreSQL directory.
+    This is `folder` if possible, else a copy of the installation in the PostgreSQL directory, or in
+    an external directory if the path is one that ``initdb`` cannot use.
 
     Args:
         folder: the directory of ``postgres`` and ``initdb``.
         directory: the PostgreSQL directory.
+
+    Raises:
+        PostgresDirectoryError: no directory can be used for the copy.
     """
-    if directory.account is None or directory.account.has_access("x", folder / "postgres"):
+    account = directory.account
+    if _can_quote(folder) and (account is None or account.has_access("x", folder / "postgres")):
         return folder
     program = (folder / "postgres").stat()
     version = _digest(f"{folder} {program.st_size} {program.st_mtime_ns}")
-    copy = directory.base / f"programs-{version}"
+    base = directory.base if _can_quote(directory.base) else _external_home()
+    copy = base / f"programs-{version}"
     if not copy.exists():
         for outdated in directory.base.glob("programs[-.]*"):
             shutil.rmtree(outdated)
         _copy_installation(folder.parent, copy)
     return copy / "package" / folder.parent.name / folder.name
+
+
+def _can_quote(path: Path) -> bool:
+    """Return whether ``initdb`` can start programs there: it passes the path to a shell in quotes."""
+    return not set(str(path)) & set('"$`\\')
 
 
 def _copy_installation(prefix: Path, copy: Path) -> None:
@@ -249,16 +260,19 @@ def _make_readable(folder: Path) -> None:
 
 
 def _create_external(data_dir: Path, token: str) -> Path:
-    name = _digest(f"{data_dir} {token}")
+    base = create_own(_external_home() / _digest(f"{data_dir} {token}"))
+    write_owner(base, data_dir)
+    return base
+
+
+def _external_home() -> Path:
+    """Create the directory that contains external directories; return its path."""
     problems = []
     for home in _homes():
         try:
-            base = create_own(create_own(home) / name)
+            return create_own(home)
         except (OSError, PostgresDirectoryError) as error:
             problems.append(str(error))
-        else:
-            write_owner(base, data_dir)
-            return base
     raise PostgresDirectoryError(
         "no directory for PostgreSQL's files can be created: " + "; ".join(problems)
     )

@@ -55,7 +55,11 @@ def make(folder: Path, python: Path | str, *options: str) -> subprocess.Complete
     """Run `make install` with a Python for an environment in the folder."""
     venv = folder / "venv"
     command = ["make", "UV=", f"PYTHON={python}", f"VENV={venv}", *(options or ["install"])]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    # The tests may run below another `make`, which passes its options.
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
 
 
 def fake_python(folder: Path, *, fail_at: str = "pip") -> Path:
