@@ -233,7 +233,7 @@ def executable_programs(folder: Path, directory: PostgresDirectory) -> Path:
 
 
 def _can_quote(path: Path) -> bool:
-    """Return whether ``initdb`` can start programs there: it passes the path to a shell in quotes."""
+    """Return whether ``initdb`` can start programs there. It gives the path to a shell, quoted."""
     return not set(str(path)) & set('"$`\\')
 
 
