@@ -2,9 +2,10 @@
 
 import os
 import shutil
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
+import psutil
 import psycopg2
 import redis
 
@@ -82,13 +83,17 @@ class TlsPostgres(PostgresServer):
             | {"sslcert": certificate, "sslkey": key}
         )
 
+    def server_pid(self) -> int | None:
+        """Return the pid of the server that accepts a connection."""
+        url = self.settings().url().set(drivername="postgresql")
+        text = url.render_as_string(hide_password=False)
+        with suppress(psycopg2.Error), closing(psycopg2.connect(text, connect_timeout=2)) as opened:
+            return psutil.Process(opened.get_backend_pid()).ppid()
+        return None
+
     def answers(self) -> bool:
         """Return whether the server accepts a connection."""
-        url = self.settings().url().set(drivername="postgresql")
-        with suppress(psycopg2.Error):
-            psycopg2.connect(url.render_as_string(hide_password=False), connect_timeout=2).close()
-            return True
-        return False
+        return self.server_pid() is not None
 
 
 class TlsRedis:
@@ -148,4 +153,15 @@ class TlsRedis:
         """Return whether the server replies."""
         with connect(self.settings(), timeout=2.0) as client, suppress(redis.RedisError):
             return bool(client.ping())
+        return False
+
+    def server_pid(self) -> int | None:
+        """Return the pid of the server that replies."""
+        with connect(self.settings(), timeout=2.0) as client, suppress(redis.RedisError):
+            return int(client.info("server")["process_id"])
+        return None
+
+    def repair(self, status: int, log: str) -> bool:
+        """Repair nothing."""
+        del status, log
         return False
