@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-import celery
-
 from pipeline.messages import BackgroundLookup, LookupBatch, to_message
 from pipeline.runtime.processes import PerProcess
 from pipeline.settings.load import load_settings
 from tasks.application import app
 from tasks.fast_path.lookup_sender import LookupSender
 from tasks.fast_path.switches import FastPath
+from tasks.stage_chain import send_chain
 from tasks.task_names import BACKGROUND_LOOKUP, IMPORT_STAGES
 
 _lookup_sender = PerProcess(lambda: LookupSender(FastPath.of(load_settings())))
@@ -49,7 +48,4 @@ def send_submissions(submission_ids: Sequence[int]) -> None:
         kombu.exceptions.OperationalError: the broker is unreachable. The task
             `maintenance.sweep_receipts` publishes the submissions later.
     """
-    first, *others = IMPORT_STAGES
-    options = {"argsrepr": f"({len(submission_ids)} submissions)", "ignore_result": True}
-    begin = app.signature(first, args=(list(submission_ids),), options=options)
-    celery.chain(begin, *map(app.signature, others)).apply_async()
+    send_chain(IMPORT_STAGES, list(submission_ids), f"({len(submission_ids)} submissions)")

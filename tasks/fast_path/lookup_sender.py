@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
-import celery
+from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -14,6 +14,7 @@ from pipeline.messages import LookupBatch, to_message
 from tasks.application import app
 from tasks.fast_path.switches import FastPath
 from tasks.queues import LOOKUP
+from tasks.stage_chain import send_chain
 from tasks.task_names import BATCH, LOOKUP_STAGES, SAMPLED_BATCH
 
 SAMPLE_INTERVAL: Final = 1.0
@@ -51,7 +52,7 @@ class LookupSender:
             if self._fast_path.fuses_stages:
                 self._send_as_one_task(batch)
             else:
-                _send_chain(batch)
+                send_chain(LOOKUP_STAGES, to_message(batch), _summary(batch))
         except RedisError as error:  # Celery does not convert errors of Redis
             raise OperationalError(str(error)) from error
 
@@ -68,14 +69,6 @@ class LookupSender:
             self._last_sample = now
 
 
-def _send_chain(batch: LookupBatch) -> None:
-    """Publish a chain of one task for each stage."""
-    first, *others = LOOKUP_STAGES
-    options = {"argsrepr": _summary(batch), "ignore_result": True}
-    begin = app.signature(first, args=(to_message(batch),), options=options)
-    celery.chain(begin, *map(app.signature, others)).apply_async()
-
-
 def _summary(batch: LookupBatch) -> str:
     """Return the text that Flower shows for the arguments."""
     return f"({len(batch.lookups)} lookups)"
@@ -90,7 +83,7 @@ class KeptProducer:
         app: the Celery application of the tasks.
     """
 
-    def __init__(self, app: celery.Celery) -> None:
+    def __init__(self, app: Celery) -> None:
         self._app = app
         self._connection: Any = None
         self._producer: Any = None

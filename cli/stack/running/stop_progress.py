@@ -23,7 +23,7 @@ def pause_with_progress(
     progress = Progress(report)
 
     def line() -> str:
-        running = [each for each in processes if _runs(each)]
+        running = [each for each in processes if each.identity.find()]
         stage = min((each.stage for each in running), default=None)
         names = [
             f"{each.role} (pid {each.identity.pid})" for each in running if each.stage == stage
@@ -36,8 +36,3 @@ def pause_with_progress(
         progress.tell(line)
 
     return pause
-
-
-def _runs(process: RunningProcess) -> bool:
-    found = process.identity.find()
-    return found is not None and found.runs()
