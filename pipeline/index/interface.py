@@ -21,10 +21,16 @@ class Hits:
     Attributes:
         ids: fingerprint ids, uint32, shape (n,).
         scores: number of distinct query terms that each document contains, int32, shape (n,).
+        partial: whether `max_postings` may have left out hits.
+        postings: number of postings that the search read.
+        blocks: number of blocks of 128 upper parts in which the search looked up terms.
     """
 
     ids: NDArray[np.uint32]
     scores: NDArray[np.int32]
+    partial: bool = False
+    postings: int = 0
+    blocks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
