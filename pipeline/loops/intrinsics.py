@@ -66,6 +66,24 @@ It does not wait and never fails, so the place may be outside the array.
 """
 
 
+def _generate_word_at(_typing: Any, array: Any, _byte: Any) -> Any:  # noqa: ANN401 - the compiler's types
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+        held = context.make_array(signature.args[0])(context, builder, arguments[0])
+        byte = builder.gep(builder.bitcast(held.data, cgutils.voidptr_t), [arguments[1]])
+        word = builder.load(builder.bitcast(byte, ir.IntType(64).as_pointer()))
+        word.align = 1
+        return word
+
+    return types.uint64(array, types.uint64), generate
+
+
+word_at: Any = intrinsic(_generate_word_at)
+"""Returns the eight bytes of an array from a byte on, as uint64; in compiled code only.
+
+They must be inside the array; nothing checks it.
+"""
+
+
 @compiled
 def count_ones(word: np.uint64) -> int:
     """Return the number of set bits of a word; one instruction if the processor has it."""

@@ -6,8 +6,8 @@ be counted together.
 
 from __future__ import annotations
 
-import time
-from itertools import pairwise
+from functools import partial
+from itertools import chain, groupby, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,21 +15,34 @@ import numpy as np
 from pipeline.index.changes import check_terms
 from pipeline.index.errors import SearchTimeout
 from pipeline.index.interface import Hits
-from pipeline.index.search.answering import NO_BUDGET, answer
-from pipeline.index.search.counting import Cutoff
+from pipeline.index.search.answering import answer
+from pipeline.index.search.best_hits import Cutoff, room_for
+from pipeline.index.search.many_terms import MANY_TERMS, answer_many_terms
+from pipeline.index.search.query import (
+    BLOCKS,
+    LATE,
+    NO_BUDGET,
+    PARTIAL,
+    POSTINGS,
+    REPORTED,
+    TERMS,
+    Bounds,
+)
+from pipeline.loops.clock import NEVER, nanoseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from pipeline.index.segments.segment_set import SegmentSet
+    from pipeline.index.segments.segment_table import Table
 
-# Maximum number of hits in a call of compiled code, and of queries between two checks of the time.
+    Keys = NDArray[np.uint64]
+
+# Maximum number of hits in a call of compiled code, and of queries.
 HITS_AT_ONCE = 1 << 18
 QUERIES_AT_ONCE = 16
-# `Cutoff.completed` is this number times the limit.
-COMPLETED = 2
 
 
 class Limits(NamedTuple):
@@ -39,7 +52,8 @@ class Limits(NamedTuple):
         limit: maximum number of hits.
         min_score: minimum number of terms in common.
         score_pct: hits below floor(best * score_pct / 100) are dropped.
-        max_postings: maximum number of postings that may add documents to the answer to a query.
+        max_postings: maximum number of postings that may add documents to the answer to a query;
+            None for an exact answer.
         timeout: maximum seconds for the search.
     """
 
@@ -74,32 +88,55 @@ def search(
         SearchTimeout: the search exceeded the timeout.
     """
     limits.check()
-    deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
+    deadline = NEVER if limits.timeout is None else nanoseconds() + round(1e9 * limits.timeout)
     for place, query in enumerate(queries):
         check_terms(query, f"query {place}")
     limit = min(limits.limit, max(1, segments.documents()))
+    cutoff = Cutoff(limit, limits.min_score, limits.score_pct)
+    bounds = Bounds(NO_BUDGET if limits.max_postings is None else limits.max_postings, deadline)
     size = max(1, min(QUERIES_AT_ONCE, HITS_AT_ONCE // limit))
     hits: list[Hits] = []
-    for first in range(0, len(queries), size):
-        if deadline is not None and time.monotonic() > deadline:
-            raise SearchTimeout(f"the search exceeded {limits.timeout} s")
-        hits += _search_some(segments, queries[first : first + size], limits, limit)
+    for has_many_terms, group in groupby(queries, partial(_has_many_terms, bounds=bounds)):
+        similar = list(group)
+        answers: Iterable[tuple[Keys, list[int]]]
+        if has_many_terms:
+            answers = (answer_many_terms(segments.table, each, cutoff, bounds) for each in similar)
+        else:
+            parts = (similar[first : first + size] for first in range(0, len(similar), size))
+            answers = chain.from_iterable(
+                _answer_some(segments.table, part, cutoff, bounds) for part in parts
+            )
+        for keys, report in answers:
+            if report[POSTINGS] == LATE:
+                raise SearchTimeout(f"the search exceeded {limits.timeout} s")
+            hits.append(_hits(keys, report))
     return hits
 
 
-def _search_some(
-    segments: SegmentSet, queries: Sequence[NDArray[np.uint32]], limits: Limits, limit: int
-) -> list[Hits]:
-    """Answer queries whose hits fit into one result array."""
-    ids = np.empty(len(queries) * limit, dtype=np.uint32)
-    scores = np.empty(ids.size, dtype=np.int32)
-    ends = answer(
-        segments.table,
-        np.concatenate(queries),
-        np.array([query.size for query in queries]),
-        Cutoff(limit, limits.min_score, limits.score_pct, COMPLETED * limit),
-        NO_BUDGET if limits.max_postings is None else limits.max_postings,
-        ids,
-        scores,
+def _has_many_terms(query: NDArray[np.uint32], bounds: Bounds) -> bool:
+    return query.size > MANY_TERMS and bounds.budget == NO_BUDGET
+
+
+def _answer_some(
+    table: Table, queries: Sequence[NDArray[np.uint32]], cutoff: Cutoff, bounds: Bounds
+) -> Iterator[tuple[Keys, list[int]]]:
+    """Yield keys and report of each query; their hits fit into one array."""
+    keys = np.empty(len(queries) * cutoff.limit, dtype=np.uint64)
+    reports = np.zeros((len(queries), REPORTED), dtype=np.int64)
+    sizes = np.array([query.size for query in queries])
+    best = room_for(cutoff.limit)
+    ends = answer(table, np.concatenate(queries), sizes, cutoff, bounds, best, keys, reports)
+    for (start, end), report in zip(pairwise(ends.tolist()), reports.tolist(), strict=True):
+        yield keys[start:end], report
+
+
+def _hits(keys: Keys, report: Sequence[int]) -> Hits:
+    """Return hits, given their keys, ~score << 32 | id."""
+    return Hits(
+        keys.astype(np.uint32),
+        (~keys >> np.uint64(32)).astype(np.int32),
+        terms=report[TERMS],
+        partial=bool(report[PARTIAL]),
+        postings=report[POSTINGS],
+        blocks=report[BLOCKS],
     )
-    return [Hits(ids[i:j], scores[i:j]) for i, j in pairwise(ends.tolist())]

@@ -1,6 +1,7 @@
 """Numbers of a fixed width, packed into 64-bit words from the lowest bit up.
 
-An array ends with a spare word, so that a field can always be read from two words.
+An array ends with a spare word, so that the eight bytes from the first byte of a field on are
+always inside it. The bytes of a word are in little-endian order.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.loops.compiled import compiled, inlined
-from pipeline.loops.intrinsics import count_ones
+from pipeline.loops.intrinsics import count_ones, word_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,12 +26,9 @@ def read_field(words: NDArray[np.uint64], bit: int, mask: np.uint64) -> np.uint6
         bit: the first bit of the field.
         mask: 2**width - 1, the width at most 32.
     """
-    # Unsigned: for signed places the compiler adds a check for places that count from the end.
-    word = np.uint64(bit) >> np.uint64(6)
-    shift = np.uint64(bit) & np.uint64(63)
-    # Two shifts: if `shift` is 0, a single shift would be by 64 bits, which is undefined.
-    upper = (words[word + np.uint64(1)] << np.uint64(1)) << (np.uint64(63) - shift)
-    return ((words[word] >> shift) | upper) & mask
+    # A field and the bits before it in its first byte take at most 39 bits.
+    place = np.uint64(bit)
+    return (word_at(words, place >> np.uint64(3)) >> (place & np.uint64(7))) & mask
 
 
 @compiled

@@ -1,0 +1,65 @@
+"""The answer to a query for which only some postings may be read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from pipeline.index.search.best_hits import floor_of, raise_floor
+from pipeline.index.search.completing import offer_completed
+from pipeline.index.search.counting import count_documents, count_reached, with_count
+from pipeline.index.search.gathering import gather
+from pipeline.index.search.query import LATE, PARTIAL, POSTINGS, Query, terms_of
+from pipeline.loops.compiled import compiled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_COMPLETED: Final = 100
+"""Maximum number of documents whose scores are completed, if the answer is partial."""
+
+
+@compiled
+def answer_within_budget(query: Query) -> bool:
+    """Offer the hits of a query; return False at the deadline.
+
+    The postings of the rarest terms within the budget are read. The scores of the documents that
+    were found most often are completed. So the hits do not depend on the limit of hits. The answer
+    is partial unless no other document can be a hit.
+    """
+    gathered, read = _gather(query)
+    if read == LATE:
+        return False
+    query.report[POSTINGS] = gathered.size
+    left = terms_of(query) - read
+    counts = count_documents(gathered, read)
+    raise_floor(query.best, count_reached(counts.histogram, query.cutoff.limit))
+    keys = with_count(counts, max(floor_of(query.best) - left, 1))
+    omitted = offer_completed(query, read, keys, MOST_COMPLETED if left else keys.size)
+    query.report[PARTIAL] = omitted > 0 or (left > 0 and left >= floor_of(query.best))
+    return omitted != LATE
+
+
+@compiled
+def _gather(query: Query) -> tuple[NDArray[np.uint32], int]:
+    """Gather the documents of the rarest terms within the budget.
+
+    Postings that are out of date don't count. The rarest term with current postings is always read.
+
+    Returns:
+        The documents, and the number of terms that were read, or `LATE`.
+    """
+    located, budget = query.located, query.bounds.budget
+    sums = located.sums
+    longest = sums[-1] - sums[-2]
+    gathered = np.empty(min(sums[-1], budget + longest), dtype=np.uint32)
+    end = 0
+    for read in range(terms_of(query)):
+        new_end = gather(query.table, located, read, read + 1, gathered, end, query.bounds.deadline)
+        if new_end == LATE:
+            return gathered, LATE
+        if end and new_end > budget:
+            return gathered[:end], read
+        end = new_end
+    return gathered[:end], terms_of(query)
