@@ -57,10 +57,10 @@ class BruteForceIndex:
         ids = self._collected()
         wanted = np.unique(query)
         starts = np.searchsorted(self._terms, wanted, side="left")
-        ends = np.searchsorted(self._terms, wanted, side="right")
-        scores = np.zeros(ids.size, dtype=np.int64)
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            scores[self._holders[start:end]] += 1  # a document has a term once
+        lengths = np.searchsorted(self._terms, wanted, side="right") - starts
+        # The places of all postings: from 0 for each term, plus the start of the term.
+        places = np.arange(lengths.sum()) + np.repeat(starts + lengths - lengths.cumsum(), lengths)
+        scores = np.bincount(self._holders[places], minlength=ids.size)
         floor = max(min_score, int(scores.max(initial=0)) * score_pct // 100)
         [found] = np.nonzero(scores >= floor)
         best = found[np.argsort(-scores[found], kind="stable")][:limit]
