@@ -65,6 +65,7 @@ def check_server(
     seed: int,
     goes_on: Callable[[int], bool],
     report: Callable[[str], None],
+    steps: int = STEPS,
 ) -> dict[str, Any]:
     """Start a server, send random operations, kill it, check; repeat with the same folder.
 
@@ -77,6 +78,7 @@ def check_server(
         seed: the seed.
         goes_on: returns whether there is a next round; is called with the number of kills.
         report: is called with one line from time to time.
+        steps: the maximum number of operations between two kills.
 
     Returns:
         The counts; ``differences`` is the number of answers that differ.
@@ -94,7 +96,7 @@ def check_server(
         while goes_on(counts.kills):
             generator = np.random.default_rng((seed, counts.kills))
             try:
-                for _ in range(generator.integers(1, STEPS + 1)):
+                for _ in range(generator.integers(1, steps + 1)):
                     checked.step(generator)
                 kill_and_check(checked, generator)
             except ConnectionLost:

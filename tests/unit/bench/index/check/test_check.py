@@ -30,7 +30,9 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CheckedServer]
 
 
 def test_answers_equal_brute_force_before_and_after_kills(tmp_path: Path) -> None:
-    figures = check_server(tmp_path / "indexes", DOCUMENTS, SEED, lambda kills: kills < 2, print)
+    figures = check_server(
+        tmp_path / "indexes", DOCUMENTS, SEED, lambda kills: kills < 2, print, steps=30
+    )
     assert figures["texts"] == []
     assert figures["differences"] == 0
     assert figures["kills"] == 2
