@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from bench.index.check.shapes import (
     zipf,
 )
 from pipeline.index.changes import MAX_ID
-from tests.unit.index.model import terms
+from tests.unit.index.model import pairs, terms
 from tests.unit.index.search.exactness import (
     assert_exact,
     assert_exact_at_any_limit,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from bench.index.check.shapes import Shape
     from tests.unit.index.search.exactness import Commit
 
+SEEDS = st.integers(0, 2**32 - 1)
 SHARES = st.sampled_from([0.0, 0.1, 0.5, 1.0])
 LIMITS = st.fixed_dictionaries(
     {
@@ -42,13 +44,14 @@ LIMITS = st.fixed_dictionaries(
 )
 HISTORIES = st.builds(
     History,
-    seed=st.integers(0, 2**32 - 1),
+    seed=SEEDS,
     commits=st.integers(1, 12),
     again=SHARES,
     replaced=SHARES,
     deleted=SHARES,
     ids=st.sampled_from(Ids),
 )
+HEAVY_SHAPES = (near_copies, two_groups, zipf)
 TERMS = st.lists(st.integers(0, 12) | st.just(2**32 - 1), max_size=16).map(
     lambda values: terms(*values)
 )
@@ -61,12 +64,12 @@ COMMITS = st.lists(
 
 @given(
     shape=st.sampled_from(SHAPES),
-    documents=st.integers(1, 40) | st.integers(40, 500),
+    documents=st.sampled_from([1, 2, 20, 120]),
     history=HISTORIES,
     background=st.booleans(),
     limits=st.lists(LIMITS, min_size=1, max_size=4),
 )
-@settings(max_examples=70, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_searches_of_each_shape_are_exact(
     shape: Shape,
     documents: int,
@@ -74,13 +77,20 @@ def test_searches_of_each_shape_are_exact(
     background: bool,
     limits: list[dict[str, int]],
 ) -> None:
-    generator = np.random.default_rng((history.seed, 2))
-    collection = shape(generator, documents)
-    queries = collection.queries + [varied(generator, query) for query in collection.queries]
-    commits = history.of(collection.documents)
-    with searchable(commits, background=background) as (reader, model):
-        for each in limits:
-            assert_exact(reader, model, queries, **each)
+    compare_shape(shape, documents, history, limits, background=background)
+
+
+@given(
+    shape=st.sampled_from(HEAVY_SHAPES),
+    documents=st.sampled_from([600, 1500, 2500]),
+    history=st.builds(History, seed=SEEDS, commits=st.integers(1, 3), again=SHARES),
+    limits=st.lists(LIMITS, min_size=1, max_size=3),
+)
+@settings(max_examples=15, deadline=None)
+def test_searches_of_many_postings_are_exact(
+    shape: Shape, documents: int, history: History, limits: list[dict[str, int]]
+) -> None:
+    compare_shape(shape, documents, history, limits)
 
 
 @given(commits=COMMITS, queries=st.lists(TERMS, min_size=1, max_size=5), limits=LIMITS)
@@ -126,3 +136,37 @@ def test_searches_during_merges_are_exact() -> None:
     with searchable(history.of(collection.documents), background=True) as (reader, model):
         for _ in range(10):
             assert_exact(reader, model, collection.queries, limit=100)
+
+
+def test_searches_in_several_threads_are_exact() -> None:
+    generator = np.random.default_rng(6)
+    collections = [shape(generator, 800) for shape in (near_copies, zipf, common_terms)]
+    documents = [row for collection in collections for row in collection.documents]
+    queries = [query for collection in collections for query in collection.queries]
+    with searchable(History(6, commits=3, again=0.3).of(documents)) as (reader, model):
+        right = [model.search(query) for query in queries]
+
+        def search(place: int) -> bool:
+            [hits] = reader.search([queries[place % len(queries)]])
+            return pairs(hits) == right[place % len(queries)]
+
+        with ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(search, range(20 * len(queries))))
+
+
+def compare_shape(
+    shape: Shape,
+    documents: int,
+    history: History,
+    limits: list[dict[str, int]],
+    *,
+    background: bool = False,
+) -> None:
+    """Build an index of documents of one shape, and compare its answers with brute force."""
+    generator = np.random.default_rng((history.seed, 2))
+    collection = shape(generator, documents)
+    queries = collection.queries + [varied(generator, query) for query in collection.queries]
+    commits = history.of(collection.documents)
+    with searchable(commits, background=background) as (reader, model):
+        for each in limits:
+            assert_exact(reader, model, queries, **each)
