@@ -7,6 +7,7 @@ import click
 
 from bench.fingerprint import fingerprint
 from bench.fingerprint_store import fingerprint_store
+from bench.index.check.command import index_check
 from bench.index.command import index, index_kills
 from bench.lookup.command import lookup
 from bench.plots import lookup_plot
@@ -28,6 +29,7 @@ for command in (
     turns,
     index,
     index_kills,
+    index_check,
     fingerprint,
     fingerprint_store,
     lookup_plot,

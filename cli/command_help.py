@@ -101,6 +101,7 @@ SUBCOMMAND_HELP: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "turns": "Compare this checkout with another one, or settings with the defaults, by lookups.",
             "index": "Measure the index: inserts, merges, cold and warm searches, memory, start time.",
             "index-kills": "Repeatedly kill a process that writes an index, and count losses.",
+            "index-check": "Compare an index server with brute force, by random operations with kills.",
             "fingerprint": "Measure the fingerprint functions, in µs of CPU per fingerprint or pair.",
             "fingerprint-store": "Compare candidates from database rows with candidates from the store.",
             "lookup-plot": "Draw rates and latencies of REPORTS against connections, one line per report.",

@@ -15,6 +15,7 @@ from bench.index.model import BLOCK, TERMS
 from bench.measuring import in_new_process, memory
 from pipeline.index import Insert, open_reader, open_writer
 from pipeline.index.warm_up import warm_up
+from pipeline.storage.format import LOCK_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,6 +69,13 @@ def build(path: Path, model: Model, documents: int, size: int) -> dict[str, Any]
         }
         writer.apply([], documents, metadata={FIGURES: json.dumps(figures)})
     return figures
+
+
+def link_index(path: Path, copy: Path) -> None:
+    """Copy an index by hard links. Its files are replaced, never changed."""
+    for file in path.iterdir():
+        if file.name != LOCK_NAME:
+            os.link(file, copy / file.name)
 
 
 def _batches(rows: Terms, first: int, size: int) -> Iterator[list[Insert]]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from bench.index.build import build
+from bench.index.exact_cost import measure_copies, measure_exact_cost
 from bench.index.freshness import measure_freshness
 from bench.index.kills import measure_kills
 from bench.index.model import Model
@@ -42,6 +43,11 @@ SWEEP: Final = "10000,100000,1000000,10000000"
     "--batch", type=click.IntRange(1), default=1000, show_default=True, help="Documents per commit."
 )
 @click.option(
+    "--copies",
+    type=click.IntRange(1),
+    help="Search also among this number of near copies of one recording.",
+)
+@click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep the indexes here and reuse them.  [default: a temporary directory]",
@@ -58,20 +64,24 @@ def index(
     documents: int,
     sizes: Sequence[int] | None,
     batch: int,
+    copies: int | None,
     keep: Path | None,
     plot: Path | None,
     output: Path | None,
 ) -> None:
     """Measure the index: inserts, merges, cold and warm searches, memory, start time.
 
-    The documents are synthetic, with common terms; see `bench/index/model.py`.
+    Exact searches and searches with a limit of postings are measured in turns. The documents
+    are synthetic, with common terms; see `bench/index/model.py`.
     """
     if plot:
         require_plotting()
     with ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
-        figures = [_measure(folder / str(each), each, batch) for each in sizes or [documents]]
+        figures = [
+            _measure(folder / str(each), each, batch, copies) for each in sizes or [documents]
+        ]
     if plot:
         plot_index(figures, plot)
     write_report("index", {"batch": batch, "sizes": figures} if sizes else figures[0], output)
@@ -103,29 +113,39 @@ def index_kills(*, kills: int, batch: int, seed: int, output: Path | None) -> No
         raise StackError("the index lost data or was damaged")
 
 
-def _measure(path: Path, documents: int, size: int) -> dict[str, Any]:
+def _measure(path: Path, documents: int, size: int, copies: int | None) -> dict[str, Any]:
     """Build an index, or reuse an existing one, and return all figures.
 
     Args:
         path: the folder of the index. A temporary copy by hard links is created next to it.
         documents: the number of documents in the index.
         size: the number of documents per commit.
+        copies: the number of near copies of one recording; None for no search among copies.
     """
     model = Model()
     progress(f"{documents} documents: building")
     built = in_new_process(build, path, model, documents, size)
     progress(f"{documents} documents: searching")
     searched = in_new_process(measure_searches, path, model, documents)
+    progress(f"{documents} documents: exact searches and limited ones in turns")
+    turns = in_new_process(measure_exact_cost, path, model, documents)
+    among_copies = {}
+    if copies:
+        progress(f"{documents} documents: searching among {copies} copies")
+        found = in_new_process(measure_copies, path, model, documents, copies)
+        among_copies = {"among_copies": found}
     progress(f"{documents} documents: starting")
     started = measure_startup(path, model, documents)
     progress(f"{documents} documents: inserting while another process searches")
-    found = in_new_process(measure_freshness, path, model, documents)
+    fresh = in_new_process(measure_freshness, path, model, documents)
     return {
         **_size(path),
         "build": built,
         "search": searched,
+        "exact_against_limited": turns,
+        **among_copies,
         "start": started,
-        "fresh_batch": found,
+        "fresh_batch": fresh,
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from bench.index.build import link_index
 from pipeline.index import Insert, open_reader, open_writer
 from pipeline.index.warm_up import warm_up
-from pipeline.storage.format import LOCK_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +39,7 @@ def measure_freshness(path: Path, model: Model, documents: int) -> dict[str, flo
     applied, found = [], []
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         copy = Path(folder)
-        _link(path, copy)
+        link_index(path, copy)
         watcher = context.Process(target=search_until_found, args=(copy, there), daemon=True)
         watcher.start()
         here.recv()  # the reader is ready
@@ -81,10 +80,3 @@ def _holds(reader: IndexReader, terms: Terms) -> bool:
 
 def _batches(model: Model, documents: int) -> Iterator[list[Insert]]:
     return model.inserts(documents + COMMITS * DOCUMENTS, DOCUMENTS, documents)
-
-
-def _link(path: Path, copy: Path) -> None:
-    """Copy an index by hard links. Its files are replaced, never changed."""
-    for file in path.iterdir():
-        if file.name != LOCK_NAME:
-            os.link(file, copy / file.name)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TERMS: Final = 120
 COMMON_SHARE: Final = 0.3
 REPLACED: Final = round(0.3 * TERMS)
+COPY_REPLACED: Final = round(0.2 * TERMS)
 RANKS: Final = 1 << 20
 RANK_OFFSET: Final = 600.0
 TERM_BITS: Final = 28
@@ -76,6 +77,26 @@ class Model:
         kept = generator.permuted(chosen, axis=1)[:, REPLACED:]
         queries = np.hstack([kept, self.draw(generator, count, REPLACED)])
         return (numbers + 1).tolist(), list(queries)
+
+    def unknown_queries(self, count: int) -> list[Terms]:
+        """Draw queries of recordings that no index has: all terms are drawn anew."""
+        generator = np.random.default_rng((self.seed, 2))
+        return list(self.draw(generator, count, TERMS))
+
+    def copies(self, count: int) -> Terms:
+        """Draw near copies of one recording, uint32, shape (count, `TERMS`).
+
+        Each has 80 % of the recording's terms; the others are drawn anew. Fewer copies are the
+        first ones of more copies.
+        """
+        [recording] = self.draw(np.random.default_rng((self.seed, 3)), 1, TERMS)
+        parts = []
+        for block in range(-(-count // BLOCK)):
+            generator = np.random.default_rng((self.seed, 4, block))
+            rows = generator.permuted(np.tile(recording, (BLOCK, 1)), axis=1)
+            rows[:, :COPY_REPLACED] = self.draw(generator, BLOCK, COPY_REPLACED)
+            parts.append(rows)
+        return np.concatenate(parts)[:count]
 
     def draw(self, generator: np.random.Generator, rows: int, count: int) -> Terms:
         """Draw terms, unsorted and possibly repeated, uint32, shape (rows, count)."""

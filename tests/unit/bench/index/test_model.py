@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.index.model import BLOCK, REPLACED, TERMS, Model
+from bench.index.model import BLOCK, COPY_REPLACED, REPLACED, TERMS, Model
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +52,22 @@ def test_a_query_is_a_document_with_some_terms_replaced(model):
         assert query.size == TERMS
         kept = np.isin(query, model.documents(id_ - 1, id_)[0]).sum()
         assert TERMS - REPLACED <= kept <= TERMS - REPLACED + 3
+
+
+def test_a_copy_has_80_percent_of_the_terms_of_one_recording(model):
+    copies = model.copies(BLOCK + 5)
+    assert copies.shape == (BLOCK + 5, TERMS)
+    assert np.array_equal(model.copies(10), copies[:10])
+    terms, counts = np.unique(copies, return_counts=True)
+    recording = terms[np.argsort(counts)[-TERMS:]]
+    kept = np.isin(copies, recording).sum(axis=1)
+    assert kept.min() >= TERMS - COPY_REPLACED
+    assert kept.mean() == pytest.approx(TERMS - COPY_REPLACED, abs=1)
+
+
+def test_the_terms_of_unknown_queries_are_drawn_anew(model):
+    queries = model.unknown_queries(20)
+    assert [query.size for query in queries] == [TERMS] * 20
+    documents = model.documents(0, BLOCK)
+    shared = max(np.isin(row, query).sum() for query in queries for row in documents)
+    assert shared < TERMS / 10
