@@ -75,7 +75,7 @@ def offer_counted(query: Query, read: int) -> int:
     for place in range(query.table.shape[0]):
         located, row = query.located, query.table[place]
         cursors = _cursors(row, located.starts[place][:read], located.lengths[place][:read])
-        width = min(max(_RANGE, read), ids_of(row).size)
+        width = max(1, min(max(_RANGE, read), ids_of(row).size))
         if read <= _MOST_SMALL:
             small = np.zeros(width, dtype=np.uint8)
             postings, used = _offer_ranges(query, place, lists, read, probes, cursors, small)

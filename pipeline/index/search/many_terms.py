@@ -34,7 +34,8 @@ def answer_many_terms(
         bounds: the bounds of the work; there is no budget.
     """
     # NumPy sorts long arrays several times faster than compiled code.
-    terms = np.unique(terms)
+    terms = np.sort(terms)
+    terms = terms[np.concatenate(([True], terms[1:] != terms[:-1]))]
     best = room_for(cutoff.limit)
     reset(best, cutoff)
     report = np.zeros(REPORTED, dtype=np.int64)

@@ -53,7 +53,7 @@ def _gather(query: Query) -> tuple[NDArray[np.uint32], int]:
     located, budget = query.located, query.bounds.budget
     sums = located.sums
     longest = sums[-1] - sums[-2]
-    gathered = np.empty(min(sums[-1], budget + longest), dtype=np.uint32)
+    gathered = np.empty(min(sums[-1], budget + 2 * longest), dtype=np.uint32)
     end = 0
     for read in range(terms_of(query)):
         new_end = gather(query.table, located, read, read + 1, gathered, end, query.bounds.deadline)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.index import Delete, Insert, open_reader, open_writer
-from pipeline.index.search.search import COMPLETED
+from pipeline.index.search.partial_answer import MOST_COMPLETED
 from tests.unit.index.model import answer, pairs, terms
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.unit.index.model import Documents
 
 LIMIT = 40
-DOCUMENTS = COMPLETED * LIMIT  # as many as are always completed
+DOCUMENTS = 80  # at most MOST_COMPLETED, so all candidates are completed
 
 
 def brought(documents: Documents, query: list[int], budget: int) -> set[int]:
