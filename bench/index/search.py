@@ -13,7 +13,6 @@ import numpy as np
 from bench.measuring import drop_page_cache, memory
 from pipeline.index import open_reader
 from pipeline.index.warm_up import warm_up
-from pipeline.thresholds import LOOKUP_MAX_POSTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,18 +27,19 @@ BATCH: Final = 100
 QUERIES: Final = 2000
 COLD: Final = 20
 """Number of cold searches of each kind."""
-BUDGETS: Final = {"exact": None, "budget": LOOKUP_MAX_POSTINGS}
+MAX_POSTINGS: Final = 10_000
+BUDGETS: Final = {"exact": None, "budget": MAX_POSTINGS}
 
 
 def measure_searches(path: Path, model: Model, documents: int) -> dict[str, Any]:
-    """Return all figures of searches. ``budget`` is the limit of postings that lookups use.
+    """Return all figures of searches. ``budget`` is a limit of `MAX_POSTINGS`.
 
     Cold searches come first. Before each one the index is dropped from the page cache. Opening the
     index is part of a cold search, which reads from the disk.
     """
     warm_up()
     ids, queries = model.queries(documents, QUERIES)
-    figures: dict[str, Any] = {"max_postings": LOOKUP_MAX_POSTINGS, "cold": {}}
+    figures: dict[str, Any] = {"max_postings": MAX_POSTINGS, "cold": {}}
     for name, budget in BUDGETS.items():
         figures["cold"][name] = {
             "alone": _cold(path, queries, 1, budget),

@@ -30,6 +30,7 @@ LOOKUP_MESSAGE = {
     "error": "",
     "same_as": -1,
     "hits": [{"track_id": 1, "gid": "g", "score": 0.5}],
+    "partial": False,
 }
 
 MESSAGES = [
