@@ -87,10 +87,10 @@ def test_a_lookup_gets_the_time_until_its_deadline(
     make: Make, searches: list[dict[str, Any]]
 ) -> None:
     make()
-    [found] = SCORE(batch(7.0)).lookups
+    [found] = SCORE(batch(60.0)).lookups
     assert (len(found.hits), found.partial) == (1, False)
     [options] = searches
-    assert 6.0 < options["timeout"] <= 7.0
+    assert 30.0 < options["timeout"] <= 60.0
     assert options["max_postings"] is None
 
 
@@ -98,7 +98,7 @@ def test_the_limit_of_the_settings_is_used_and_counted(
     make: Make, searches: list[dict[str, Any]]
 ) -> None:
     metrics = make(max_postings=500).metrics
-    described = lookup.describe_batch(SCORE(batch(7.0)))
+    described = lookup.describe_batch(SCORE(batch(60.0)))
     assert searches[0]["max_postings"] == 500
     assert described.reply.answers[0]["partial"] is True
     assert isinstance(metrics, Counted)
@@ -131,7 +131,7 @@ def test_a_slow_server_is_asked_again_while_there_is_time(
     make()
     monkeypatch.setattr(LimitedReader, "search", time_out)
     with pytest.raises(SearchTimeout):
-        lookup.run_stage("lookup.score", batch(7.0))
+        lookup.run_stage("lookup.score", batch(60.0))
     assert SearchTimeout in lookup.score.autoretry_for
 
 
