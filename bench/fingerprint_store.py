@@ -40,7 +40,6 @@ from pipeline.thresholds import (
     LOOKUP_INDEX_LIMIT,
     LOOKUP_INDEX_MIN_SCORE,
     LOOKUP_INDEX_SCORE_PCT,
-    LOOKUP_MAX_POSTINGS,
 )
 
 BATCH_SIZE: Final = 100  # lookups
@@ -69,7 +68,6 @@ def draw_batches(settings: Settings, source: QuerySource) -> list[QueryBatch]:
                 limit=LOOKUP_INDEX_LIMIT,
                 min_score=LOOKUP_INDEX_MIN_SCORE,
                 score_pct=LOOKUP_INDEX_SCORE_PCT,
-                max_postings=LOOKUP_MAX_POSTINGS,
             )
             batches.append(QueryBatch(words, [found.ids.tolist() for found in hits]))
     return batches

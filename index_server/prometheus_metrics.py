@@ -13,11 +13,11 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from index_server.search_counts import SECONDS, IndexSearches, SearchCounts
 from pipeline.index import IndexStats
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-_SECONDS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
 _MERGE_SECONDS: Final = (0.01, 0.1, 1, 10, 60, 600)
 _BY_INDEX: Final = ("index",)
 _GAUGES: Final[dict[str, tuple[str, Callable[[IndexStats], int]]]] = {
@@ -36,20 +36,11 @@ Sizes = Callable[[], Iterable[tuple[str, IndexStats]]]
 
 
 class IndexMetrics(NamedTuple):
-    """The labelled metrics of one index."""
+    """The metrics of one index."""
 
-    searches: Counter
-    hits: Counter
-    misses: Counter
-    search_duration: Histogram
+    searches: IndexSearches
     updates: Counter
     insert_duration: Histogram
-
-    def searched(self, seconds: float, *, hit: bool) -> None:
-        """Count a search, and whether it found anything."""
-        self.searches.inc()
-        (self.hits if hit else self.misses).inc()
-        self.search_duration.observe(seconds)
 
     def updated(self, seconds: float) -> None:
         """Count an update after its commit."""
@@ -64,19 +55,15 @@ class IndexServerMetrics:
         # fpindex has no `_created` series.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
-        self._searches = self._counter("fpindex_searches", "Searches answered.", _BY_INDEX)
-        self._hits = self._counter(
-            "fpindex_search_hits", "Searches that found something.", _BY_INDEX
-        )
-        self._misses = self._counter(
-            "fpindex_search_misses", "Searches that found nothing.", _BY_INDEX
-        )
-        self._search_duration = self._histogram(
-            "fpindex_search_duration_seconds", "Duration of searches in seconds."
-        )
+        self._searches = SearchCounts()
+        self._registry.register(self._searches)
         self._updates = self._counter("fpindex_updates", "Updates applied.", _BY_INDEX)
-        self._insert_duration = self._histogram(
-            "fpindex_insert_duration_seconds", "Duration of durable updates in seconds."
+        self._insert_duration = Histogram(
+            "fpindex_insert_duration_seconds",
+            "Duration of durable updates in seconds.",
+            _BY_INDEX,
+            registry=self._registry,
+            buckets=SECONDS,
         )
         self.checkpoints = self._counter(
             "fpindex_checkpoints", "Commits. Each commits one update or several simultaneous ones."
@@ -95,10 +82,7 @@ class IndexServerMetrics:
     def for_index(self, name: str) -> IndexMetrics:
         """Return the metrics of an index. New ones start at zero."""
         return IndexMetrics(
-            self._searches.labels(name),
-            self._hits.labels(name),
-            self._misses.labels(name),
-            self._search_duration.labels(name),
+            self._searches.for_index(name),
             self._updates.labels(name),
             self._insert_duration.labels(name),
         )
@@ -110,15 +94,9 @@ class IndexServerMetrics:
 
     def forget(self, name: str) -> None:
         """Remove the metrics of a deleted index."""
-        for metric in (
-            self._searches,
-            self._hits,
-            self._misses,
-            self._search_duration,
-            self._updates,
-            self._insert_duration,
-        ):
-            metric.remove(name)
+        self._searches.forget(name)
+        self._updates.remove(name)
+        self._insert_duration.remove(name)
 
     def watch(self, sizes: Sizes) -> None:
         """Register gauges for the size of every index, read at each scrape."""
@@ -130,9 +108,6 @@ class IndexServerMetrics:
 
     def _counter(self, name: str, meaning: str, labels: tuple[str, ...] = ()) -> Counter:
         return Counter(name, meaning, labels, registry=self._registry)
-
-    def _histogram(self, name: str, meaning: str) -> Histogram:
-        return Histogram(name, meaning, _BY_INDEX, registry=self._registry, buckets=_SECONDS)
 
 
 class _IndexSizes(Collector):

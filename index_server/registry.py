@@ -71,6 +71,7 @@ class IndexRegistry:
         directory: the folder; it is created if it does not exist. The caller has locked it.
         metrics: the metrics of the server.
         load_concurrency: the number of indexes to open at the same time; 0 for all.
+        max_postings: see `ServedIndex`.
 
     Raises:
         FingerprintIndexError, StateDamagedError, IndexMissingError: an index cannot be opened; the
@@ -78,10 +79,16 @@ class IndexRegistry:
     """
 
     def __init__(
-        self, directory: Path, metrics: IndexServerMetrics, *, load_concurrency: int = 0
+        self,
+        directory: Path,
+        metrics: IndexServerMetrics,
+        *,
+        load_concurrency: int = 0,
+        max_postings: int | None = None,
     ) -> None:
         self._directory = directory
         self._metrics = metrics
+        self._max_postings = max_postings
         self._changing = threading.Lock()
         files.make_directory(directory)
         self._indexes = self._load(load_concurrency)
@@ -178,13 +185,16 @@ class IndexRegistry:
             raise IndexMissingError(
                 f"{folder} is missing: restore it, or remove {folder.parent} to start without it"
             )
-        return ServedIndex(name, generation, folder, self._metrics)
+        return self._serve(name, generation, folder)
+
+    def _serve(self, name: str, generation: int, folder: Path) -> ServedIndex:
+        return ServedIndex(name, generation, folder, self._metrics, max_postings=self._max_postings)
 
     def _create(self, name: str, generation: int) -> ServedIndex:
         """Create the engine's folder, then the state file that makes the index exist."""
         folder = engine_folder(self._directory / name, generation)
         shutil.rmtree(folder, ignore_errors=True)  # left by a failed attempt
-        index = ServedIndex(name, generation, folder, self._metrics)
+        index = self._serve(name, generation, folder)
         try:
             write_state(folder.parent, State(generation, deleted=False))
         except BaseException:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from index_server.errors import IndexNotFoundError, SearchTimeoutError
 from index_server.prometheus_metrics import IndexServerMetrics
+from index_server.search_counts import count_distinct
 from index_server.update_batching import GroupCommitWriter, UpdateRequest
 from pipeline.index import (
     FingerprintIndexError,
@@ -21,7 +22,6 @@ from pipeline.index import (
     SearchTimeout,
     open_reader,
 )
-from pipeline.thresholds import SERVED_MAX_POSTINGS
 
 DEFAULT_TIMEOUT: Final = 500  # milliseconds
 DEFAULT_LIMIT: Final = 40
@@ -68,19 +68,28 @@ class ServedIndex:
         generation: the generation of the index.
         folder: the folder of the engine; it is created if it does not exist.
         metrics: the metrics of the server.
+        max_postings: maximum number of postings of a search that find fingerprints; None for exact
+            searches.
 
     Raises:
         FingerprintIndexError: the index cannot be opened.
     """
 
     def __init__(
-        self, name: str, generation: int, folder: Path, metrics: IndexServerMetrics
+        self,
+        name: str,
+        generation: int,
+        folder: Path,
+        metrics: IndexServerMetrics,
+        *,
+        max_postings: int | None = None,
     ) -> None:
         self.name = name
         self.generation = generation
         self._writer = GroupCommitWriter(folder, metrics.checkpoints.inc, metrics.merged)
         self._reader = open_reader(folder)
         self._closed = False
+        self._max_postings = max_postings
         self._metrics = metrics.for_index(name)
 
     def search(self, request: SearchRequest) -> Hits:
@@ -98,12 +107,13 @@ class ServedIndex:
                     limit=request.limit,
                     min_score=request.min_score,
                     score_pct=request.score_pct,
-                    max_postings=SERVED_MAX_POSTINGS,
+                    max_postings=self._max_postings,
                     timeout=request.timeout,
                 )
         except SearchTimeout:
             raise SearchTimeoutError from None
-        self._metrics.searched(time.perf_counter() - began, hit=bool(hits.ids.size))
+        seconds = time.perf_counter() - began
+        self._metrics.searches.add(hits, count_distinct(request.query), seconds)
         return hits
 
     def update(self, request: UpdateRequest) -> int:

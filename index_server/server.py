@@ -66,6 +66,8 @@ class IndexServerOptions:
         line_protocol_port: the port for the line protocol; 0 to disable it.
         line_protocol_index: the name of the index that the line protocol serves.
         load_concurrency: the number of indexes to open at the same time; 0 for all.
+        max_postings: maximum number of postings of a search that find fingerprints; None for exact
+            searches.
         logging: the levels and the format of the log.
     """
 
@@ -75,6 +77,7 @@ class IndexServerOptions:
     line_protocol_port: int
     line_protocol_index: str
     load_concurrency: int
+    max_postings: int | None
     logging: LoggingSettings
 
 
@@ -127,7 +130,10 @@ def _open(
     """Open the indexes and the line protocol's port; `opened` closes both."""
     try:
         indexes = IndexRegistry(
-            options.directory, metrics, load_concurrency=options.load_concurrency
+            options.directory,
+            metrics,
+            load_concurrency=options.load_concurrency,
+            max_postings=options.max_postings,
         )
         opened.callback(indexes.close)
         if options.line_protocol_port:

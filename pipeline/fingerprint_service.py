@@ -78,14 +78,21 @@ class FingerprintService:
         index: open for searching; a `TrustedIndex` refuses an index that is missing, incomplete or
             of another database.
         store: a fingerprint store that is read before the database; None to read the database only.
+        max_postings: maximum number of postings that find candidates; None for exact searches.
     """
 
     def __init__(
-        self, databases: Databases, index: FingerprintIndex, store: TrustedStore | None = None
+        self,
+        databases: Databases,
+        index: FingerprintIndex,
+        store: TrustedStore | None = None,
+        *,
+        max_postings: int | None = None,
     ) -> None:
         self._databases = databases
         self._index = index
         self._store = store
+        self._max_postings = max_postings
 
     @classmethod
     @contextmanager
@@ -101,7 +108,11 @@ class FingerprintService:
         databases = Databases(settings, component="service")
         try:
             with open_index(settings.fingerprint_index) as index:
-                yield cls(databases, TrustedIndex(lambda: index, databases))
+                yield cls(
+                    databases,
+                    TrustedIndex(lambda: index, databases),
+                    max_postings=settings.fingerprint_index.max_postings or None,
+                )
         finally:
             databases.dispose()
 
@@ -112,6 +123,7 @@ class FingerprintService:
         limit: int = LOOKUP_MAX_RESULTS,
         *,
         max_duration_diff: int = LOOKUP_LENGTH_DIFF,
+        timeout: float | None = None,
     ) -> list[FingerprintMatch]:
         """Return the stored fingerprints that match, best first.
 
@@ -123,8 +135,10 @@ class FingerprintService:
             duration: seconds of audio.
             limit: maximum number of matches.
             max_duration_diff: maximum difference in length of a match, in seconds.
+            timeout: maximum seconds for the search of the index; None for no limit.
 
         Raises:
+            SearchTimeout: the search exceeded the timeout.
             ValueError: the duration or the limit is out of range, or the words are not 32 bits.
             sqlalchemy.exc.OperationalError: the fingerprint database is unreachable.
         """
@@ -140,7 +154,14 @@ class FingerprintService:
             max_duration_diff=max_duration_diff,
             words=words.astype("<u4", copy=False).tobytes(),
         )
-        [ranked], stored = rank_fingerprints([lookup], self._index, self._databases, self._store)
+        [ranked], stored = rank_fingerprints(
+            [lookup],
+            self._index,
+            self._databases,
+            self._store,
+            max_postings=self._max_postings,
+            timeout=timeout,
+        )
         return [
             FingerprintMatch(
                 fingerprint_id,
@@ -182,6 +203,7 @@ class FingerprintService:
                 fingerprint has too few distinct words.
             sqlalchemy.exc.OperationalError: a database is unreachable.
             IndexBehindError: too many fingerprints are not in the index yet.
+            SearchTimeout: the search of the index took too long.
         """
         _check_duration(duration)
         receipt = Receipt(

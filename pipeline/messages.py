@@ -37,6 +37,7 @@ class Lookup:
     error: str = ""  # reason why `validate` refused the fingerprint
     same_as: int = -1  # index of an equal, earlier lookup of the batch, or -1
     hits: list[TrackHit] = field(default_factory=list)  # best first; `score` sets it
+    partial: bool = False  # a limit on postings may have left out hits; `score` sets it
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class LookupReply:
 
     Attributes:
         answers: each is ``{"results": [...]}`` as in the web service, or ``{"error": reason}``.
+            ``"partial": True`` follows the results if a limit on postings may have left some out.
         failed: the batch could not be answered, and there are no answers.
         transient: the reason of the failure is temporary.
     """

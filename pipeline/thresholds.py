@@ -37,13 +37,6 @@ LOOKUP_INDEX_MIN_SCORE: Final = 2
 LOOKUP_INDEX_SCORE_PCT: Final = 10
 """Minimum number of shared terms, in percent of those of the best candidate."""
 
-LOOKUP_MAX_POSTINGS: Final = 10_000
-"""Maximum number of postings that add candidates.
-
-Rarer terms come first. The other, more common terms only count for candidates that were added
-before. An index of half a million fingerprints or more reaches this limit.
-"""
-
 # Imports (pipeline/imports/).
 
 IMPORT_MATCH_THRESHOLD: Final = 0.75
@@ -79,8 +72,11 @@ IMPORT_INDEX_MIN_SCORE: Final = 1
 IMPORT_INDEX_SCORE_PCT: Final = 10
 """Minimum number of shared terms, in percent of those of the best candidate."""
 
-IMPORT_MAX_POSTINGS: Final = 10_000
-"""Maximum number of postings that add candidates, as for lookups."""
+IMPORT_SEARCH_TIMEOUT: Final = 5.0
+"""Maximum seconds of the search for the candidates of a batch.
+
+The stage `persist` may repeat it twice, within the time limit of a task (`celeryconfig.py`).
+"""
 
 IMPORT_MAX_UNINDEXED: Final = 10_000
 """Maximum number of changelog entries that an import compares because the index does not have them.
@@ -101,11 +97,6 @@ DUPLICATE_MAX_LENGTH_DIFF: Final = 7
 
 Public service: max length diff, in its track merging.
 """
-
-# The index server (index_server/served_index.py).
-
-SERVED_MAX_POSTINGS: Final = 10_000
-"""Maximum number of postings that add candidates. fpindex's protocol has no parameter for it."""
 
 # Lookups and imports.
 

@@ -32,7 +32,7 @@ from tasks.stage_task import TRANSIENT, StageTask
 from tasks.worker_resources import worker_resources
 
 TIME_LIMIT: Final = 15.0
-"""Seconds after which the metadata is left out of the answers."""
+"""Seconds after which a search of the index fails, and metadata is left out of the answers."""
 
 logger = structlog.get_logger("acoustid.tasks.background_lookup")
 

@@ -7,12 +7,13 @@ stage also sends the reply.
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import celery
 import structlog
 from celery.exceptions import Ignore
 
+from pipeline.index.errors import SearchTimeout
 from pipeline.lookups.condition import Condition
 from pipeline.lookups.dedupe import dedupe_lookups
 from pipeline.lookups.describe import Described, describe_lookups
@@ -100,10 +101,15 @@ def run_stage(name: str, batch: LookupBatch) -> LookupBatch:
         celery.exceptions.Ignore: the batch's deadline has passed. The task and its chain end.
     """
     if time.time() > batch.deadline:
-        logger.warning("lookup batch is late", batch=batch.id, lookups=len(batch.lookups))
-        raise Ignore
+        _end_late(batch)
     with task_metrics(name):
         return STAGES[name](batch)
+
+
+def _end_late(batch: LookupBatch) -> NoReturn:
+    """End the task without a reply: each request has got a 503 at its deadline."""
+    logger.warning("lookup batch is late", batch=batch.id, lookups=len(batch.lookups))
+    raise Ignore
 
 
 def _run(name: str, message: Message) -> Message:
@@ -117,9 +123,23 @@ def _validate(batch: LookupBatch) -> LookupBatch:
 
 
 def score_batch(batch: LookupBatch) -> LookupBatch:
-    """Search the index and score the candidates, with the resources of this process."""
+    """Search the index and score the candidates, with the resources of this process.
+
+    Raises:
+        SearchTimeout: the search did not end before the batch's deadline.
+    """
     resources = worker_resources()
-    return score_lookups(batch, resources.index, resources.databases, resources.store)
+    left = batch.deadline - time.time()
+    if left <= 0:
+        raise SearchTimeout("the deadline of the lookups has passed")
+    return score_lookups(
+        batch,
+        resources.index,
+        resources.databases,
+        resources.store,
+        max_postings=resources.settings.fingerprint_index.max_postings or None,
+        timeout=left,
+    )
 
 
 def _score(batch: LookupBatch) -> LookupBatch:
@@ -141,6 +161,10 @@ def _score(batch: LookupBatch) -> LookupBatch:
         reply = LookupReply(batch.id, [], failed=True, transient=True)
         lookup_replies.push(worker_resources().reply_client, batch.reply_to, reply)
         raise Ignore from None
+    except SearchTimeout:
+        if time.time() + LookupTask.default_retry_delay < batch.deadline:
+            raise  # a retry has time left: an index server was slow
+        _end_late(batch)
 
 
 def any_can_answer(reports: Iterable[WorkerReport]) -> bool:
@@ -152,7 +176,7 @@ def describe_batch(batch: LookupBatch) -> Described:
     """Count hits and add the metadata, with the resources of this process."""
     resources = worker_resources()
     for lookup in batch.lookups:
-        resources.metrics.lookup_search(hit=bool(lookup.hits))
+        resources.metrics.lookup_search(hit=bool(lookup.hits), partial=lookup.partial)
     described = describe_lookups(batch, resources.databases)
     if described.degraded:
         resources.metrics.metadata_unavailable()

@@ -11,7 +11,10 @@ from api.http.errors import ApiError
 from pipeline.messages import Lookup, LookupBatch
 
 Answer = dict[str, Any]
-"""``{"results": [...]}``, or ``{"error": reason}`` for a fingerprint that cannot be decoded."""
+"""``{"results": [...]}``, or ``{"error": reason}`` for a fingerprint that cannot be decoded.
+
+See `pipeline.messages.LookupReply` for the field ``partial``.
+"""
 
 
 @dataclass(eq=False, slots=True)

@@ -97,12 +97,21 @@ class ReplyPlan:
                 reason = InvalidFingerprintError(name, f"it is {answer['error']}")
                 skipped.append(SkippedItem(number, reason))
             else:
-                found.append({"index": number, "results": self._named(answer["results"])})
+                found.append({"index": number, **self._shown(answer)})
         if not found:
             raise skipped[-1].error if skipped else InternalError()
         if not self.batch:
-            return {"results": found[0]["results"]}
+            first = found[0]
+            del first["index"]
+            return first
         return with_skipped({"fingerprints": found}, skipped if self.shows_skipped else ())
+
+    def _shown(self, answer: Answer) -> dict[str, Any]:
+        """Return the fields of one item; ``partial`` if results may have been left out."""
+        shown: dict[str, Any] = {"results": self._named(answer["results"])}
+        if answer.get("partial"):
+            shown["partial"] = True
+        return shown
 
     def _named(self, results: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if not self.old_names:

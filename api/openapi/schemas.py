@@ -14,6 +14,10 @@ MISMATCH: Final[Schema] = {
     "const": True,
     "description": "The recording is over 30 s longer or shorter than the track's fingerprints.",
 }
+PARTIAL: Final[Schema] = {
+    "const": True,
+    "description": "A limit of this server on searches may have left out results.",
+}
 
 
 def ref(name: str) -> Schema:
@@ -150,7 +154,9 @@ _SUBMISSIONS: Final[dict[str, Schema]] = {
     ),
 }
 
-_FINGERPRINTS: Final = record({"index": nullable(NUMBER), "results": listed(ref("Result"))})
+_FINGERPRINTS: Final = record(
+    {"index": nullable(NUMBER), "results": listed(ref("Result"))}, {"partial": PARTIAL}
+)
 _ERROR: Final = record({"code": NUMBER, "message": TEXT})
 _SKIPPED: Final = {"skipped": listed(ref("SkippedItem"))}
 _TASK_ID: Final = record({"id": UUID})
@@ -158,7 +164,7 @@ _TASK_ID: Final = record({"id": UUID})
 _REPLIES: Final[dict[str, Schema]] = {
     "LookupReply": {
         "anyOf": [
-            reply({"results": listed(ref("Result"))}),
+            reply({"results": listed(ref("Result"))}, {"partial": PARTIAL}),
             reply({"fingerprints": listed(_FINGERPRINTS)}, _SKIPPED),
             reply({"task": _TASK_ID}),
         ]

@@ -124,7 +124,10 @@ class SearchResource(_IndexesResource):
         hits = self._indexes.get(index).search(search_request(*request.body()))
         found = zip(hits.ids.tolist(), hits.scores.tolist(), strict=True)
         results = [{"id": document, "score": score} for document, score in found]
-        request.reply(resp, {"results": results})
+        reply: dict[str, object] = {"results": results}
+        if hits.partial:
+            reply["partial"] = True
+        request.reply(resp, reply)
 
 
 class FingerprintResource(_IndexesResource):

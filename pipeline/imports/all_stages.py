@@ -33,6 +33,7 @@ def import_submissions(
     Raises:
         IndexBehindError: too many fingerprints are not in the index yet.
         ForeignIndexError: the index belongs to another database.
+        SearchTimeout: the search of the index took too long.
         StaleMatchesError: see `persist_current`.
     """
     batch = dedupe_submissions(validate_submissions(ids, databases), databases)

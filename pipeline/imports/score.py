@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
+import structlog
 
 from pipeline.catalog.fingerprint import changelog, fingerprints
 from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
@@ -20,9 +21,11 @@ from pipeline.thresholds import (
     IMPORT_INDEX_SCORE_PCT,
     IMPORT_MATCH_THRESHOLD,
     IMPORT_MAX_LENGTH_DIFF,
-    IMPORT_MAX_POSTINGS,
     IMPORT_MAX_UNINDEXED,
+    IMPORT_SEARCH_TIMEOUT,
 )
+
+logger = structlog.get_logger("acoustid.imports.score")
 
 
 class IndexBehindError(Exception):
@@ -46,6 +49,7 @@ def match_submissions(
     Raises:
         IndexBehindError: more than `IMPORT_MAX_UNINDEXED` entries are not in the index.
         ForeignIndexError: the index belongs to another database, or to a later state of this one.
+        SearchTimeout: the search took longer than `IMPORT_SEARCH_TIMEOUT`.
     """
     with databases.engine("ingest").connect() as connection:
         found = submissions.load(connection, [candidate.id for candidate in batch.submissions])
@@ -79,15 +83,25 @@ def _search(
     wanted: Mapping[int, StoredSubmission],
     index: FingerprintIndex,
 ) -> dict[int, list[int]]:
-    """Return candidates by submission id: its equal fingerprints, else the hits of the index."""
+    """Return candidates by submission id: its equal fingerprints, else the hits of the index.
+
+    The search is exact: a candidate that is left out creates a duplicate track, and nothing later
+    in an import detects it. Only an index server with a limit of its own may leave out candidates.
+    """
     without_equal = [candidate for candidate in candidates if not candidate.twins]
     hits = index.search(
         list(extract_query_batch([wanted[each.id].words for each in without_equal])),
         limit=IMPORT_INDEX_LIMIT,
         min_score=IMPORT_INDEX_MIN_SCORE,
         score_pct=IMPORT_INDEX_SCORE_PCT,
-        max_postings=IMPORT_MAX_POSTINGS,
+        timeout=IMPORT_SEARCH_TIMEOUT,
     )
+    if partial := sum(found.partial for found in hits):
+        logger.warning(
+            "the index server left out candidates: imports may create duplicate tracks; "
+            "start the server without --max-postings",
+            submissions=partial,
+        )
     searched = {candidate.id: candidate.twins for candidate in candidates}
     searched |= {
         candidate.id: found.ids.tolist()

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 LIMIT: Final = 100
 """Maximum number of hits of a search; a server returns no more."""
 
-MAX_POSTINGS: Final = 500_000
-"""Maximum number of postings that add documents, so that a search of a large index stays short."""
-
 TIMEOUT: Final = 2.0
 """Maximum seconds of a search."""
 
@@ -36,11 +33,19 @@ def index_contains(index: FingerprintIndex, sample: Mapping[int, NDArray[np.uint
 
     def search(terms: NDArray[np.uint32]) -> Hits:
         [hits] = index.search(
-            [terms], limit=LIMIT, score_pct=100, max_postings=MAX_POSTINGS, timeout=TIMEOUT
+            [terms], limit=LIMIT, min_score=least_score(terms), score_pct=100, timeout=TIMEOUT
         )
         return hits
 
     return finds_each(search, sample)
+
+
+def least_score(terms: NDArray[np.uint32]) -> int:
+    """Return the minimum score of a search for documents with all terms.
+
+    With it, an exact search needs only the postings of the rarest term to find documents.
+    """
+    return max(1, terms.size)
 
 
 def finds_each(
@@ -48,10 +53,11 @@ def finds_each(
 ) -> bool:
     """Return whether a search of the terms of each document finds it with all its terms.
 
-    A document is left out if `LIMIT` other ones have all its terms.
+    A document counts as found if its search shows nothing: `LIMIT` other ones have all its terms,
+    or a server's limit on postings may have left it out.
 
     Args:
-        search: returns at most `LIMIT` hits with the best score.
+        search: returns at most `LIMIT` hits with at least `least_score`.
         sample: the distinct terms of each document, by id.
     """
     return all(_is_found(document, terms, search(terms)) for document, terms in sample.items())
@@ -59,4 +65,5 @@ def finds_each(
 
 def _is_found(document: int, terms: NDArray[np.uint32], hits: Hits) -> bool:
     complete = hits.scores == terms.size
-    return bool(complete[hits.ids == document].any()) or complete.sum() >= LIMIT
+    is_found = bool(complete[hits.ids == document].any())
+    return is_found or hits.partial or bool(complete.sum() >= LIMIT)

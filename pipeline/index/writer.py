@@ -13,7 +13,7 @@ from pipeline.index.errors import StalePosition
 from pipeline.index.index_manifest import INDEX_FORMAT, IndexManifest
 from pipeline.index.merging.merge import merge
 from pipeline.index.merging.merge_policy import POLICY, choose_merge
-from pipeline.index.sample_check import LIMIT, MAX_POSTINGS, TIMEOUT, finds_each
+from pipeline.index.sample_check import LIMIT, TIMEOUT, finds_each, least_score
 from pipeline.index.search.search import Limits, search
 from pipeline.index.segments.segment_set import SegmentSet
 from pipeline.index.segments.segment_writer import write_changes
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.index.changes import Change, FoldedChanges
+    from pipeline.index.interface import Hits
     from pipeline.index.segments.segment import IndexSegment
 
     Storage = StorageWriter[IndexManifest, SegmentSet]
@@ -146,9 +147,13 @@ class IndexWriter:
 
     def contains(self, sample: Mapping[int, NDArray[np.uint32]]) -> bool:
         """Return whether a search of the terms of each document of a sample finds its id."""
-        limits = Limits(LIMIT, 1, 100, MAX_POSTINGS, TIMEOUT)
         segments = self._storage.segments
-        return finds_each(lambda terms: search(segments, [terms], limits)[0], sample)
+
+        def find(terms: NDArray[np.uint32]) -> Hits:
+            limits = Limits(LIMIT, least_score(terms), score_pct=100, timeout=TIMEOUT)
+            return search(segments, [terms], limits)[0]
+
+        return finds_each(find, sample)
 
     def apply(
         self,

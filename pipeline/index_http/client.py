@@ -13,6 +13,7 @@ from pipeline.index_http import protocol
 from pipeline.index_http.protocol import (
     IndexMissing,
     ServerFailed,
+    ServerTimedOut,
     VersionConflict,
 )
 
@@ -29,6 +30,12 @@ Read = TypeVar("Read")
 CONNECT_TIMEOUT: Final = 1.0
 """Maximum seconds to wait for a connection to a server."""
 
+PATIENCE: Final = 0.5
+"""Seconds within which an intact server replies to any request except a search."""
+
+SEARCH_SHARE: Final = 0.9
+"""The part of a search's time that the server gets, so that its reply arrives in time."""
+
 MAX_SEARCH_TIMEOUT: Final = 10_000
 """The maximum timeout of a search that a server accepts, in milliseconds."""
 
@@ -42,7 +49,8 @@ class IndexServerClient:
 
     It connects at the first request. Every method takes a time limit in seconds. It raises
     `ServerFailed` if the server is unreachable, slow, not ready or failing, or uses another
-    protocol. It raises `RequestRefused` if the server rejects the request.
+    protocol. It raises `ServerTimedOut` if a search took too long, or the time was below
+    `PATIENCE`. It raises `RequestRefused` if the server rejects the request.
     """
 
     def __init__(self, host: str, port: int, index: str, connections: int = 1) -> None:
@@ -77,7 +85,7 @@ class IndexServerClient:
         Raises:
             IndexMissing: the server has no such index.
         """
-        milliseconds = min(MAX_SEARCH_TIMEOUT, math.ceil(timeout * 1000))
+        milliseconds = min(MAX_SEARCH_TIMEOUT, math.ceil(timeout * 1000 * SEARCH_SHARE))
         body = protocol.search_body(query, *limits, max(1, milliseconds))
         return self._read(protocol.read_hits, self._request("POST", "/_search", timeout, body))
 
@@ -130,7 +138,9 @@ class IndexServerClient:
                 redirect=False,
             )
         except HTTPError as error:
-            raise ServerFailed(f"{self}: {_reason(error)}") from error
+            too_short = timeout < PATIENCE and _is_timeout(error)
+            kind = ServerTimedOut if too_short else ServerFailed
+            raise kind(f"{self}: {_reason(error)}") from error
         if reply.status in _SUCCESS:
             return reply.data
         raise self._failure(reply.status, protocol.read_error(reply.data))
@@ -146,6 +156,8 @@ class IndexServerClient:
             return IndexMissing(text)
         if (status, name) == (409, "VersionMismatch"):
             return VersionConflict(text)
+        if (status, name) == (503, "SearchTimeout"):
+            return ServerTimedOut(text)
         if status in _REFUSALS and name:
             return RequestRefused(f"{text} to a request for the index {self._index}")
         return ServerFailed(text)
@@ -157,10 +169,14 @@ class IndexServerClient:
             raise ServerFailed(f"{self}: {error}") from error
 
 
+def _is_timeout(error: HTTPError) -> bool:
+    return isinstance(error, TimeoutError) and not isinstance(error, NewConnectionError)
+
+
 def _reason(error: HTTPError) -> str:
     """Return a short reason. The library's own text contains representations of objects."""
     if isinstance(error, NewConnectionError):
         return "does not accept connections"
-    if isinstance(error, TimeoutError):
+    if _is_timeout(error):
         return "did not answer in time"
     return f"broke the connection ({type(error).__name__})"

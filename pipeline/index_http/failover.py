@@ -10,7 +10,7 @@ import structlog
 
 from pipeline.index import SearchTimeout, StateRefused
 from pipeline.index.errors import IndexUnavailable
-from pipeline.index_http.protocol import ServerFailed, ServerStateRefused
+from pipeline.index_http.protocol import ServerFailed, ServerStateRefused, ServerTimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,17 +40,19 @@ class Failover:
 
         Args:
             send: takes a server and the seconds that the answer may take. If it raises
-                `ServerFailed`, the next server is tried.
+                `ServerFailed`, the next server is tried. After `ServerTimedOut` the server keeps
+                its place: an expensive search says nothing about the server.
             deadline: a `time.monotonic` value, for all servers together.
 
         Raises:
-            SearchTimeout: the deadline has passed.
+            SearchTimeout: the deadline has passed, or a server had too little time.
             StateRefused: no server gave an answer, one of them because of its state.
             IndexUnavailable: no server gave an answer.
         """
         order = self._in_order()
         failures: list[str] = []
         refused: ServerStateRefused | None = None
+        timed_out = False
         for place, server in enumerate(order):
             left = deadline - time.monotonic()
             if left <= 0:
@@ -60,11 +62,16 @@ class Failover:
             except ServerStateRefused as error:
                 failures.append(str(error))
                 refused = error
+            except ServerTimedOut as error:
+                failures.append(str(error))
+                timed_out = True
             except ServerFailed as error:
                 failures.append(str(error))
                 self._mark_failed(server, str(error))
         if refused:
             raise StateRefused(refused.state)
+        if timed_out:
+            raise SearchTimeout("; ".join(failures))
         raise IndexUnavailable("; ".join(failures))
 
     def close(self) -> None:

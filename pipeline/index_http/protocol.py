@@ -34,6 +34,10 @@ class ServerFailed(Exception):  # noqa: N818 - named for what it reports
     """One server gave no usable answer. Another server may."""
 
 
+class ServerTimedOut(ServerFailed):
+    """One server had too little time for an answer. It may be intact."""
+
+
 class ServerBehind(ServerFailed):
     """One server does not have changes that an earlier answer contained."""
 
@@ -111,14 +115,16 @@ def read_hits(body: bytes) -> Hits:
     Raises:
         BadReply: the body does not follow the protocol.
     """
-    results = _fields(_unpack(body)).get("r")
+    fields = _fields(_unpack(body))
+    results = fields.get("r")
     if not isinstance(results, list):
         raise BadReply("search reply without results")
+    partial = fields.get("p", False) is True  # fpindex has no such field
     found = [_fields(each) for each in results]
     ids = [_number(each, "i") for each in found]
     scores = [_number(each, "s") for each in found]
     try:
-        return Hits(np.array(ids, dtype=np.uint32), np.array(scores, dtype=np.int32))
+        return Hits(np.array(ids, dtype=np.uint32), np.array(scores, dtype=np.int32), partial)
     except OverflowError as error:
         raise BadReply("number out of range in a search reply") from error
 

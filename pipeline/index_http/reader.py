@@ -70,7 +70,7 @@ class HttpIndexReader:
 
         Args:
             servers: one or more servers of the same index, the preferred one first.
-            timeout: seconds for a call, which may be a batch of queries.
+            timeout: maximum seconds for a call, which may be a batch of queries.
             connections: queries of a batch to send at the same time.
         """
         self._failover = Failover(servers)
@@ -99,7 +99,7 @@ class HttpIndexReader:
         limit: int = 40,
         min_score: int = 1,
         score_pct: int = 10,
-        max_postings: int | None = None,  # noqa: ARG002 - a server has its own limit
+        max_postings: int | None = None,  # noqa: ARG002 - a request has no such field
         timeout: float | None = None,
         accept: Accept | None = None,
     ) -> list[Hits]:
@@ -110,8 +110,8 @@ class HttpIndexReader:
             limit: maximum number of hits of a query; a server returns 100 at most.
             min_score: minimum number of terms that a hit shares, at least 1.
             score_pct: hits below floor(best * score_pct / 100) are dropped, 0 to 100.
-            max_postings: has no effect.
-            timeout: seconds for all queries together, by default those of the reader.
+            max_postings: has no effect; a server may have a limit of its own.
+            timeout: maximum seconds for all queries together; no more than those of the reader.
             accept: is called with the state of each server that is searched, which is at most
                 `STATE_MAX_AGE` seconds old. If it returns False, another server is searched.
 
@@ -122,7 +122,8 @@ class HttpIndexReader:
             StateRefused: `accept` has returned False for the servers that answer.
         """
         limits = _Limits(limit, min_score, score_pct)
-        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        seconds = self._timeout if timeout is None else min(timeout, self._timeout)
+        deadline = time.monotonic() + seconds
         if len(queries) == 1:
             return [self._search(queries[0], limits, deadline, accept)]
         futures = [

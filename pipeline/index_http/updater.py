@@ -16,7 +16,7 @@ import structlog
 
 from pipeline.index import Delete, Insert, StalePosition, changelog_metadata
 from pipeline.index.errors import IndexUnavailable
-from pipeline.index.sample_check import LIMIT, finds_each
+from pipeline.index.sample_check import LIMIT, finds_each, least_score
 from pipeline.index_http.protocol import (
     POSITION_KEY,
     IndexMissing,
@@ -105,7 +105,7 @@ class HttpIndexUpdater:
             raise IndexUnavailable(str(error)) from error
 
     def _search(self, terms: NDArray[np.uint32]) -> Hits:
-        return self._server.search(terms, (LIMIT, 1, 100), TIMEOUT)
+        return self._server.search(terms, (LIMIT, least_score(terms), 100), TIMEOUT)
 
     def apply(
         self,

@@ -45,6 +45,7 @@ def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
     """Return the answers of a batch, each with the metadata that its request selects.
 
     An answer is ``{"results": [{"id": ..., "score": ..., ...}, ...]}`` or ``{"error": reason}``.
+    The first form has ``"partial": True`` too if a limit on postings may have left out results.
     Answers may share objects, so they must not be changed in place.
     """
     requests = reading.plan_requests(batch)
@@ -77,7 +78,10 @@ def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
 def _answer(lookup: Lookup, view: MetadataView, texts: Texts) -> Json:
     if lookup.error:
         return {"error": lookup.error}
-    return {"results": [_result(hit, view, texts) for hit in lookup.hits]}
+    answer: Json = {"results": [_result(hit, view, texts) for hit in lookup.hits]}
+    if lookup.partial:
+        answer["partial"] = True
+    return answer
 
 
 def _result(hit: TrackHit, view: MetadataView, texts: Texts) -> Json:

@@ -22,7 +22,6 @@ from pipeline.thresholds import (
     LOOKUP_INDEX_SCORE_PCT,
     LOOKUP_MATCH_THRESHOLD,
     LOOKUP_MAX_COMPARED,
-    LOOKUP_MAX_POSTINGS,
     LOOKUP_MAX_RESULTS,
 )
 
@@ -37,6 +36,7 @@ class _Query:
     lookup: Lookup
     words: NDArray[np.uint32]
     candidates: list[int]  # fingerprint ids, most terms in common first
+    partial: bool  # a limit on postings may have left out candidates
 
     def accepts(self, length: int) -> bool:
         """Return whether a fingerprint of this length (seconds) may be a result."""
@@ -48,6 +48,9 @@ def score_lookups(
     index: FingerprintIndex,
     databases: Databases,
     store: TrustedStore | None = None,
+    *,
+    max_postings: int | None = None,
+    timeout: float | None = None,
 ) -> LookupBatch:
     """Set the tracks that each lookup finds, best first, at most `LOOKUP_MAX_RESULTS`.
 
@@ -56,13 +59,21 @@ def score_lookups(
         index: the index that is searched for candidates.
         databases: the candidates and their tracks are in the fingerprint database.
         store: a store that is read before the database.
+        max_postings: maximum number of postings that find candidates; None for an exact search.
+            The attribute `partial` of a lookup is set if it may have left out hits.
+        timeout: maximum seconds for the search of the index; None for no limit.
+
+    Raises:
+        SearchTimeout: the search exceeded the timeout.
     """
     lookups = [lookup for lookup in batch.lookups if lookup.words]
-    ranked, stored = rank_fingerprints(lookups, index, databases, store)
+    queries = _search(lookups, index, max_postings, timeout)
+    ranked, stored = _rank(queries, databases, store)
     _resolve_track_ids([lookup for lookup in batch.lookups if lookup.track_gid], databases)
-    for lookup, found in zip(lookups, ranked, strict=True):
-        lookup.words = b""
-        lookup.hits = _best_tracks(found, stored)
+    for query, found in zip(queries, ranked, strict=True):
+        query.lookup.words = b""
+        query.lookup.hits = _best_tracks(found, stored)
+        query.lookup.partial = query.partial
     return batch
 
 
@@ -71,6 +82,9 @@ def rank_fingerprints(
     index: FingerprintIndex,
     databases: Databases,
     store: TrustedStore | None = None,
+    *,
+    max_postings: int | None = None,
+    timeout: float | None = None,
 ) -> tuple[list[Ranking], dict[int, CandidateFingerprint]]:
     """Return the fingerprints that match each lookup, and all fetched candidates by id.
 
@@ -79,13 +93,28 @@ def rank_fingerprints(
         index: the index that is searched for candidates.
         databases: the candidates and their tracks are in the fingerprint database.
         store: a store that is read before the database.
+        max_postings: maximum number of postings that find candidates; None for an exact search.
+        timeout: maximum seconds for the search of the index; None for no limit.
+
+    Raises:
+        SearchTimeout: the search exceeded the timeout.
     """
-    queries = _search(lookups, index)
+    return _rank(_search(lookups, index, max_postings, timeout), databases, store)
+
+
+def _rank(
+    queries: Sequence[_Query], databases: Databases, store: TrustedStore | None
+) -> tuple[list[Ranking], dict[int, CandidateFingerprint]]:
     stored = _fetch(queries, databases, store)
     return _score(queries, stored), stored
 
 
-def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Query]:
+def _search(
+    lookups: Sequence[Lookup],
+    index: FingerprintIndex,
+    max_postings: int | None,
+    timeout: float | None,
+) -> list[_Query]:
     if not lookups:
         return []  # lookups by track id need no index
     words = [np.frombuffer(lookup.words, dtype="<u4") for lookup in lookups]
@@ -94,10 +123,11 @@ def _search(lookups: Sequence[Lookup], index: FingerprintIndex) -> list[_Query]:
         limit=LOOKUP_INDEX_LIMIT,
         min_score=LOOKUP_INDEX_MIN_SCORE,
         score_pct=LOOKUP_INDEX_SCORE_PCT,
-        max_postings=LOOKUP_MAX_POSTINGS,
+        max_postings=max_postings,
+        timeout=timeout,
     )
     return [
-        _Query(lookup, each, found.ids.tolist())
+        _Query(lookup, each, found.ids.tolist(), found.partial)
         for lookup, each, found in zip(lookups, words, hits, strict=True)
     ]
 

@@ -109,11 +109,13 @@ class Metrics:
         self._count("api.requests_total", label(endpoint), verb, str(int(status)))
         self._time(f"api.request_duration_seconds.{label(endpoint)}.{verb}", seconds)
 
-    def lookup_search(self, *, hit: bool) -> None:
-        """Count one search for a fingerprint, and one match if it had any."""
+    def lookup_search(self, *, hit: bool, partial: bool = False) -> None:
+        """Count one search for a fingerprint, one match if it had any, and a partial answer."""
         self._count("api.lookup.searches.total")
         if hit:
             self._count("api.lookup.matches.total")
+        if partial:
+            self._count("api.lookup.partial_total")
 
     def metadata_unavailable(self) -> None:
         """Count one batch of lookups whose answers have no metadata of MusicBrainz."""

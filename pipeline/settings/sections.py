@@ -12,7 +12,14 @@ from ssl import CERT_NONE, CERT_REQUIRED
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 from pipeline.settings.option_types import (
     SYSTEM,
@@ -26,6 +33,7 @@ from pipeline.settings.option_types import (
     MetricPrefix,
     Name,
     Port,
+    Postings,
     RateLimit,
     Replicas,
     RootCertificate,
@@ -224,6 +232,8 @@ class FingerprintIndexSettings(Section):
             but not written.
         timeout: seconds for a batch of searches, including attempts on other servers.
         connections: maximum number of concurrent searches of a process.
+        max_postings: maximum number of postings that find candidates of a lookup; 0 for an exact
+            search. Only for a local index.
     """
 
     protocol: Literal["local", "http"] = "local"
@@ -234,6 +244,17 @@ class FingerprintIndexSettings(Section):
     replicas: Replicas = ()
     timeout: Annotated[float, Field(gt=0)] = 5.0
     connections: Annotated[int, Field(ge=1)] = 4
+    max_postings: Postings = 0
+
+    @field_validator("max_postings")
+    @classmethod
+    def _refuse_on_server(cls, value: int, info: ValidationInfo) -> int:
+        if value and info.data.get("protocol") == "http":
+            raise ValueError(
+                "works with protocol = local only: a search request has no such field; leave it "
+                "out, and start your own server with `acoustid index serve --max-postings`"
+            )
+        return value
 
     def location(self) -> str:
         """Return the directory of a local index, or the name and the servers of another one."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -13,10 +14,11 @@ from pipeline.fingerprint.compare import compare2
 from pipeline.fingerprint_service import SubmissionRejectedError
 from pipeline.following.open_index import open_updater
 from pipeline.following.update_index import update_index
-from pipeline.index import open_reader
+from pipeline.index import SearchTimeout, open_reader
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from tests.support.catalogue.imports import MBID, Importer
+from tests.support.catalogue.limited_reader import LimitedReader
 from tests.support.catalogue.synthetic import fingerprint, near_copy
 
 OTHER = UUID("5d1f0c5e-4444-4aaa-8aaa-000000000001")
@@ -136,3 +138,14 @@ def test_a_service_opens_what_the_settings_name(
         update_index(updater, databases)
     with FingerprintService.open(settings) as service:
         assert len(service.search(fingerprint(1), 200)) == 1
+
+
+def test_a_search_may_have_a_limit_of_postings_and_of_time(importer: Importer) -> None:
+    importer.run(importer.receipt(fingerprint(1)))
+    searches: list[dict[str, Any]] = []
+    with LimitedReader(importer.index_path, searches) as index:
+        service = FingerprintService(importer.databases, index, max_postings=500)
+        assert len(service.search(fingerprint(1), 200, timeout=60)) == 1
+        with pytest.raises(SearchTimeout):
+            service.search(fingerprint(1), 200, timeout=1e-9)
+    assert [each["max_postings"] for each in searches] == [500] * 2

@@ -30,6 +30,7 @@ LOOKUP_MESSAGE = {
     "error": "",
     "same_as": -1,
     "hits": [{"track_id": 1, "gid": "g", "score": 0.5}],
+    "partial": False,
 }
 
 MESSAGES = [
@@ -101,3 +102,11 @@ def test_a_batch_of_an_earlier_version_has_not_been_passed_on() -> None:
     batch, message = MESSAGES[0]
     old = {name: value for name, value in message.items() if name != "passes"}
     assert from_message(LookupBatch, old) == batch
+
+
+def test_a_lookup_of_an_earlier_version_is_not_partial() -> None:
+    old = {name: value for name, value in LOOKUP_MESSAGE.items() if name != "partial"}
+    batch, message = MESSAGES[0]
+    assert from_message(LookupBatch, {**message, "lookups": [old]}) == batch
+    background, message = MESSAGES[2]
+    assert from_message(BackgroundLookup, {**message, "lookups": [old]}) == background

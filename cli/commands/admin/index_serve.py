@@ -60,6 +60,21 @@ PORTS = click.IntRange(0, 65535)
     help="Number of indexes to open at the same time at the start, 0 for all.",
 )
 @click.option(
+    "--max-postings",
+    type=click.IntRange(min=1),
+    help="Let at most N postings of a search find fingerprints. Replies may then be partial.  "
+    "[default: no limit, exact]",
+    metavar="N",
+)
+@click.option(
+    "--checkpoint-threshold",
+    "--checkpoint-age-ms",
+    expose_value=False,
+    help="Options of fpindex, without effect here: each update is in a file before it is "
+    "acknowledged. Any --checkpoint-* is accepted.",
+    metavar="N",
+)
+@click.option(
     "--log-level",
     type=click.Choice(LEVELS, case_sensitive=False),
     default="INFO",
@@ -76,6 +91,7 @@ def serve(  # noqa: PLR0913 - one argument per option
     line_protocol_port: int,
     line_protocol_index: str,
     load_concurrency: int,
+    max_postings: int | None,
     log_level: str,
 ) -> None:
     """Serve named indexes over fpindex's HTTP API.
@@ -95,6 +111,7 @@ def serve(  # noqa: PLR0913 - one argument per option
                 and require_port(line_protocol_port, host, "--legacy-port"),
                 line_protocol_index=line_protocol_index,
                 load_concurrency=load_concurrency,
+                max_postings=max_postings,
                 logging=LoggingSettings.model_validate({"level": log_level}),
             )
             address = web_address(host, options.port)
@@ -107,9 +124,13 @@ def serve(  # noqa: PLR0913 - one argument per option
 
 
 def _warn_of(unknown: Sequence[str]) -> None:
-    """Print the names of ignored options, without their values."""
+    """Print the names of ignored options, without their values.
+
+    fpindex's options about checkpoints are for updates that are only in memory. Here none are, so
+    nothing is lost without these options, and nothing is printed.
+    """
     for word in unknown:
-        if word.startswith("-"):
+        if word.startswith("-") and not word.startswith("--checkpoint-"):
             click.echo(f"warning: {word.partition('=')[0]} is not supported and ignored", err=True)
 
 

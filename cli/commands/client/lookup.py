@@ -24,6 +24,8 @@ from cli.commands.client.lookup_results import (
     describe_best,
     results_by_position,
     results_of,
+    tell_partial,
+    tell_partial_reply,
 )
 from cli.commands.client.messages import print_result, progress_bar, tell_refused
 from cli.commands.client.meta_option import META_WORDS_TYPE
@@ -123,6 +125,7 @@ def look_up(client: Client, fingerprint: str, duration: int, meta: str | None) -
     form = [("meta", words), ("duration", str(duration)), ("fingerprint", fingerprint)]
     reply = client.post("/v2/lookup", form)
     results = results_of(reply)
+    tell_partial_reply(reply)
     if meta is None:
         add_missing_names(client, [results], NAMES)
     return {**reply, "results": results}
@@ -148,6 +151,7 @@ def look_up_all(client: Client, items: Iterable[Item], meta: str | None) -> Iter
         for batch in batches:
             for answer in post_batch(client, "/v2/lookup", common, batch):
                 found = results_by_position(answer)
+                tell_partial(answer)
                 if meta is None:
                     add_missing_names(client, found.values(), NAMES)
                 yield from _line_results(answer, found)

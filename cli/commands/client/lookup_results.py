@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from cli.commands.client.entries.batches import Answer
 from cli.commands.client.http_client import UnexpectedReplyError, index_of, list_of
+from cli.commands.client.messages import counted, tell
 from cli.commands.client.recording_names import NAMED_BY_TAGS, artist_of, merged_recordings
 from cli.printable import printable
 
@@ -40,6 +41,23 @@ def results_by_position(answer: Answer) -> dict[int, Results]:
     """
     listed = list_of(answer.reply, "fingerprints") if answer.reply else ()
     return {index_of(each): results_of(each) for each in listed}
+
+
+def tell_partial(answer: Answer) -> None:
+    """Print a warning if a limit of the server may have left out results of an answer."""
+    listed = answer.reply.get("fingerprints", ()) if answer.reply else ()
+    _warn_of_partial(sum(each.get("partial") is True for each in listed))
+
+
+def tell_partial_reply(reply: Mapping[str, Any]) -> None:
+    """Do the same for the reply to a single lookup."""
+    _warn_of_partial(int(reply.get("partial") is True))
+
+
+def _warn_of_partial(number: int) -> None:
+    if number:
+        answers = counted(number, "answers")
+        tell(f"warning: {answers} may lack results: the server limits its searches")
 
 
 def describe(results: Sequence[Mapping[str, Any]]) -> str:

@@ -12,7 +12,7 @@ from pipeline.fingerprint.query import extract_query
 from pipeline.following import update_index as stage
 from pipeline.following.open_index import open_index, open_updater
 from pipeline.following.update_index import rebuild_index, update_index
-from pipeline.index import Insert
+from pipeline.index import Insert, SearchTimeout
 from pipeline.index_http import IndexUnavailable
 from pipeline.index_http.reader import STATE_MAX_AGE
 from pipeline.lookups.condition import Condition
@@ -73,6 +73,21 @@ def test_a_deleted_index_is_refused_until_it_is_filled_again(
         update_index(updater, established.databases, batches=1)
     assert trusted.condition() is Condition.OK
     assert searched(trusted) == ALL
+
+
+def test_a_search_without_enough_time_leaves_the_index_usable(
+    established: Importer, place: FingerprintIndexSettings, trusted: TrustedIndex
+) -> None:
+    """An expensive lookup must not make the worker refuse all others."""
+    catch_up(place, established.databases)
+    assert searched(trusted) == ALL
+    for timeout in (1e-6, 1e-3):
+        with pytest.raises(SearchTimeout):
+            trusted.search([extract_query(fingerprint(1))] * 100, timeout=timeout)
+        assert trusted.last_condition() is Condition.OK
+        assert trusted.needs_check()
+        assert searched(trusted) == ALL
+    assert trusted.condition() is Condition.OK
 
 
 def test_an_index_that_is_created_after_the_delay_is_refused(

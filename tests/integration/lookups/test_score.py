@@ -1,6 +1,7 @@
 """Lookups on a real index and database: candidates, lengths, order, track ids."""
 
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -9,12 +10,14 @@ import sqlalchemy as sa
 from pipeline.catalog.fingerprint import tables
 from pipeline.fingerprint.codec import compress
 from pipeline.fingerprint.compare import compare2
-from pipeline.index import open_reader
+from pipeline.index import SearchTimeout, open_reader
+from pipeline.lookups.describe import describe_lookups
 from pipeline.lookups.score import score_lookups
 from pipeline.lookups.validate import validate_lookups
 from pipeline.messages import Lookup, LookupBatch, TrackHit, from_message, to_message
 from pipeline.runtime.databases import Databases
 from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.limited_reader import LimitedReader
 from tests.support.catalogue.synthetic import Words, fingerprint, near_copy
 
 
@@ -111,6 +114,39 @@ def test_a_deleted_fingerprint_that_the_index_still_has_is_no_hit(importer: Impo
     with importer.databases.engine("fingerprint").begin() as connection:
         connection.execute(sa.delete(tables.fingerprint))
     assert find(importer, asked(fingerprint(1))) == [[]]
+
+
+def test_a_search_is_exact_and_without_a_limit_by_default(importer: Importer) -> None:
+    importer.run(importer.receipt(fingerprint(1)))
+    asked_for: list[dict[str, Any]] = []
+    with LimitedReader(importer.index_path, asked_for) as index:
+        for options in ({}, {"max_postings": 500, "timeout": 2.5}):
+            batch = validate_lookups(
+                LookupBatch(
+                    "id", "reply", 0.0, [""], [asked(fingerprint(1)), asked(fingerprint(2))]
+                )
+            )
+            scored = score_lookups(batch, index, importer.databases, **options)
+            arrived = from_message(LookupBatch, to_message(scored))
+            is_limited = "max_postings" in options
+            assert [each.partial for each in arrived.lookups] == [is_limited] * 2
+            answers = describe_lookups(arrived, importer.databases).reply.answers
+            assert [each.get("partial") for each in answers] == [is_limited or None] * 2
+    assert [(each["max_postings"], each["timeout"]) for each in asked_for] == [
+        (None, None),
+        (500, 2.5),
+    ]
+
+
+def test_a_search_that_takes_too_long_gives_no_short_answer(importer: Importer) -> None:
+    importer.run(importer.receipt(fingerprint(1)))
+    batch = validate_lookups(LookupBatch("id", "reply", 0.0, [""], [asked(fingerprint(1))]))
+    with open_reader(importer.index_path) as index, pytest.raises(SearchTimeout):
+        score_lookups(batch, index, importer.databases, timeout=1e-9)
+    assert batch.lookups[0].hits == []
+    with open_reader(importer.index_path) as index:
+        score_lookups(batch, index, importer.databases, timeout=60)
+    assert len(batch.lookups[0].hits) == 1
 
 
 def test_an_empty_index_finds_nothing(importer: Importer) -> None:

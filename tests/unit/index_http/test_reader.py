@@ -20,6 +20,7 @@ from pipeline.index import (
 )
 from pipeline.index_http import HttpIndexReader, IndexServerClient, IndexUnavailable, RequestRefused
 from pipeline.index_http import reader as reader_module
+from pipeline.index_http.client import PATIENCE
 from pipeline.index_http.protocol import POSITION_KEY
 from tests.unit.index.model import answer, pairs, terms
 from tests.unit.index_http.plain_server import INDEX, Broken, PlainServer, serving
@@ -83,10 +84,27 @@ def test_empty_queries_send_no_request(one: HttpIndexReader, server: PlainServer
 
 
 def test_the_timeout_is_sent_to_the_server(one: HttpIndexReader, server: PlainServer) -> None:
+    """It gets a little less time than the client has, so that its error arrives in time."""
     one.search([QUERY], timeout=0.75)
     one.search([QUERY], timeout=60)
-    assert 700 < server.searches[0]["t"] <= 750
-    assert server.searches[1]["t"] == 10_000
+    with HttpIndexReader([server.client()], timeout=60) as patient:
+        patient.search([QUERY])
+    sent = [each["t"] for each in server.searches]
+    assert 600 < sent[0] <= 675
+    assert 4400 < sent[1] <= 4500  # the reader's own timeout is 5 s
+    assert sent[2] == 10_000
+
+
+def test_a_partial_answer_of_a_server_is_marked(one: HttpIndexReader, server: PlainServer) -> None:
+    for reply, partial in (
+        ({"r": [{"i": 5, "s": 2}], "p": True}, True),
+        ({"results": [{"id": 5, "score": 2}], "partial": True}, True),
+        ({"r": [{"i": 5, "s": 2}], "p": False}, False),
+        ({"r": [{"i": 5, "s": 2}]}, False),
+    ):
+        server.before = lambda _, reply=reply: (200, msgpack.packb(reply))
+        [hits] = one.search([QUERY])
+        assert (pairs(hits), hits.partial) == (FOUND, partial)
 
 
 def test_connections_are_reused(server: PlainServer) -> None:
@@ -113,7 +131,6 @@ def hang_up(_line: str) -> None:
 FAULTS: dict[str, Callable[[str], tuple[int, bytes] | None]] = {
     "reset": hang_up,
     "not ready": lambda _: (503, msgpack.packb({"e": "IndexNotReady"})),
-    "too slow": lambda _: (503, msgpack.packb({"e": "SearchTimeout"})),
     "failing": lambda _: (500, msgpack.packb({"e": "OutOfMemory"})),
     "no error of the protocol": lambda _: (404, b"<h1>Not Found</h1>"),
     "garbage": lambda _: (200, b"<h1>Welcome</h1>"),
@@ -143,6 +160,36 @@ def test_without_another_server_a_failure_is_index_unavailable(
         one.position()
     server.before = lambda _: None
     assert pairs(one.search([QUERY])[0]) == FOUND
+
+
+def too_slow(_line: str) -> tuple[int, bytes]:
+    return 503, msgpack.packb({"e": "SearchTimeout"})
+
+
+def test_an_expensive_search_is_a_timeout_and_no_failure_of_the_servers(
+    both: HttpIndexReader, server: PlainServer, other: PlainServer
+) -> None:
+    server.before = too_slow
+    assert pairs(both.search([QUERY])[0]) == FOUND
+    other.before = too_slow
+    with pytest.raises(SearchTimeout, match="SearchTimeout"):
+        both.search([QUERY])
+    server.before, asked = other.before, len(other.requests)
+    server.before = lambda _: None
+    assert pairs(both.search([QUERY])[0]) == FOUND
+    assert len(other.requests) == asked  # the preferred server has kept its place
+
+
+def test_too_little_time_is_a_timeout_and_no_failure_of_the_server(
+    both: HttpIndexReader, server: PlainServer, other: PlainServer
+) -> None:
+    go_on = threading.Event()
+    server.before = other.before = lambda _: go_on.wait(30) and None  # type: ignore[func-returns-value]
+    with pytest.raises(SearchTimeout, match="did not answer in time"):
+        both.search([QUERY], timeout=0.1)
+    go_on.set()
+    assert pairs(both.search([QUERY])[0]) == FOUND
+    assert server.requests == ["POST /main/_search"] * 2
 
 
 def test_a_failed_server_gets_no_requests_for_a_while(server: PlainServer) -> None:
@@ -176,7 +223,7 @@ def test_a_silent_server_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         silent = IndexServerClient("127.0.0.1", mute.getsockname()[1], INDEX)
         with (
-            HttpIndexReader([silent], timeout=0.2) as reader,
+            HttpIndexReader([silent], timeout=PATIENCE + 0.05) as reader,
             pytest.raises(IndexUnavailable, match="did not answer in time"),
         ):
             reader.search([QUERY])

@@ -27,6 +27,10 @@ EVERY_CALL: list[tuple[Callable[[Metrics], None], list[str]]] = [
     ),
     (lambda m: m.lookup_search(hit=False), ["api.lookup.searches.total:1|c"]),
     (
+        lambda m: m.lookup_search(hit=False, partial=True),
+        ["api.lookup.searches.total:1|c", "api.lookup.partial_total:1|c"],
+    ),
+    (
         lambda m: m.lookup_search(hit=True),
         ["api.lookup.searches.total:1|c", "api.lookup.matches.total:1|c"],
     ),

@@ -101,6 +101,8 @@ def test_an_unknown_variable_is_reported(variable: str, hint: str, tmp_path: Pat
         ("fingerprint_index", "timeout", "0", "greater than 0"),
         ("fingerprint_index", "connections", "0", "greater than or equal to 1"),
         ("fingerprint_index", "protocol", "tcp", "'local' or 'http'"),
+        ("fingerprint_index", "max_postings", "-1", "greater than or equal to 0"),
+        ("fingerprint_index", "max_postings", "2147483648", "less than or equal to"),
         ("fingerprint_store", "enabled", "perhaps", "valid boolean"),
         ("fingerprint_store", "path", "", "path of a directory"),
         ("database", "sslmode", "on", "'disable', 'allow', 'prefer'"),
@@ -120,6 +122,17 @@ def test_a_bad_value_is_reported_under_its_name(
     assert len(in_environment) == 1
     assert in_environment[0].startswith(f"{variable}: ")
     assert message in in_environment[0]
+
+
+def test_a_limit_on_postings_is_refused_for_an_index_server(tmp_path: Path) -> None:
+    server = "[fingerprint_index]\nprotocol = http\n"
+    [problem] = problems(tmp_path, f"{server}max_postings = 500\n")
+    assert problem.startswith("[fingerprint_index] max_postings: works with protocol = local only")
+    path = tmp_path / "some.conf"
+    path.write_text(f"{server}max_postings = 0\n")
+    assert load_settings(path, {}).fingerprint_index.max_postings == 0
+    path.write_text("[fingerprint_index]\nmax_postings = 500\n")
+    assert load_settings(path, {}).fingerprint_index.max_postings == 500
 
 
 def test_a_bad_value_that_is_no_secret_is_quoted(tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ def test_every_metric_exists_from_the_start(http: Http) -> None:
         ("fpindex_search_hits", "counter"),
         ("fpindex_search_misses", "counter"),
         ("fpindex_search_duration_seconds", "histogram"),
+        ("fpindex_partial_searches", "counter"),
+        ("fpindex_scanned_docs_per_hash", "histogram"),
+        ("fpindex_scanned_blocks_per_hash", "histogram"),
         ("fpindex_updates", "counter"),
         ("fpindex_insert_duration_seconds", "histogram"),
         ("fpindex_checkpoints", "counter"),
@@ -56,6 +59,7 @@ def test_searches_and_updates_are_counted(http: Http) -> None:
         "fpindex_search_hits_total": 1,
         "fpindex_search_misses_total": 2,
         "fpindex_search_duration_seconds_count": 3,
+        "fpindex_partial_searches_total": 0,
         "fpindex_updates_total": 2,
         "fpindex_insert_duration_seconds_count": 2,
         "fpindex_docs": 2,
@@ -71,8 +75,11 @@ def test_searches_and_updates_are_counted(http: Http) -> None:
 def test_a_deleted_index_leaves_no_series(http: Http) -> None:
     http.simulate_put("/a")
     http.simulate_put("/b")
+    http.simulate_post("/a/_search", json={"query": [1]})
     http.simulate_delete("/a")
     assert {index for _, index in samples(http)} == {"", "b"}
+    http.simulate_put("/a")
+    assert samples(http)["fpindex_searches_total", "a"] == 0
 
 
 def test_an_index_deleted_during_a_scrape_is_skipped(http: Http, indexes: IndexRegistry) -> None:

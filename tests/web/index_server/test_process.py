@@ -103,7 +103,7 @@ def test_unknown_options_are_ignored_with_a_warning(make: Make) -> None:
     server = make("--checkpoint-threshold", "5", "--peers=http://a", "--log-level", "debug")
     server.run()
     log = server.log.read_text()
-    assert "warning: --checkpoint-threshold is not supported and ignored" in log
+    assert "--checkpoint-threshold" not in log
     assert "warning: --peers is not supported and ignored" in log
     assert "http://a" not in log
     assert f"index server: http://127.0.0.1:{server.port}" in log

@@ -1,10 +1,15 @@
 """Tests of ``/v2/lookup`` with ``async``: the task and its result."""
 
+import json
+
 import pytest
 
 from cli.stack.servers.ports import LOOPBACK, free_port
 from tests.support.clients.lookup_worker import echo
 from tests.support.clients.web_client import GID, MBID, WORD, code_of, error_of
+
+PARTIAL = 77
+"""The duration of lookups with a partial answer."""
 
 
 def test_async_is_refused_unless_it_is_enabled(web) -> None:
@@ -34,6 +39,8 @@ def test_async_answers_with_a_task(make_web) -> None:
         ({}, {"trackid": GID}),
         ({}, {"trackid": GID, "batch": 1}),
         ({}, {"trackid.1": GID, "trackid.7": MBID, "trackid.9": "x", "batch": 1}),
+        ({}, {"fingerprint": WORD, "duration": PARTIAL}),
+        ({}, {"fingerprint.0": WORD, "duration.0": PARTIAL, "trackid.1": GID, "batch": 1}),
         ({"3": "it is short"}, {"fingerprint.0": WORD, "duration.0": 3, "trackid.1": GID}),
         ({"3": "short"}, {"fingerprint.0": WORD, "duration.0": 3, "trackid.1": GID, "batch": 1}),
     ],
@@ -43,10 +50,11 @@ def test_an_async_lookup_has_the_result_of_an_ordinary_one(make_web, answers, fo
     web.worker.answer = lambda lookup: (
         {"error": answers[str(lookup.duration)]}
         if str(lookup.duration) in answers
-        else echo(lookup)
+        else {**echo(lookup), **({"partial": True} if lookup.duration == PARTIAL else {})}
     )
     expected = web.lookup(**form).json
     assert expected.pop("status") == "ok"
+    assert ('"partial": true' in json.dumps(expected)) == (PARTIAL in form.values())
     task_id = web.lookup(**form, **{"async": 1}).json["task"]["id"]
     web.finish_lookup(task_id)
     assert web.get(f"/v2/task/{task_id}").json["task"]["result"] == expected

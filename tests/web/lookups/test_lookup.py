@@ -37,6 +37,20 @@ def test_formats(web) -> None:
     )
 
 
+def test_an_answer_that_a_limit_made_partial_says_so(web) -> None:
+    asked = {"fingerprint": WORD, "duration": 241}
+    web.worker.answer = lambda _: {"results": [], "partial": True}
+    assert web.lookup(**asked).text == '{"partial": true, "results": [], "status": "ok"}'
+    assert web.lookup(**asked, format="jsonp", jsoncallback="f").text == (
+        'f({"partial": true, "results": [], "status": "ok"})'
+    )
+    assert web.lookup(**asked, format="xml").text == (
+        f"{XML}<response><partial>True</partial><results /><status>ok</status></response>"
+    )
+    old = web.get("/lookup", client=web.application, fingerprint=WORD, length=241)
+    assert "<partial>True</partial>" in old.text
+
+
 def test_no_match_is_no_error(web) -> None:
     web.worker.answer = lambda _: {"results": []}
     assert web.lookup(fingerprint=WORD, duration=3).text == '{"results": [], "status": "ok"}'

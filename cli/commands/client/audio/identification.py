@@ -14,6 +14,7 @@ from cli.commands.client.lookup_results import (
     BATCH,
     Results,
     results_by_position,
+    tell_partial,
 )
 from cli.commands.client.name_requests import add_missing_names
 
@@ -61,6 +62,7 @@ def identify_files(
     for batch in cut_batches(items, lookup_pairs, BATCH):
         for answer in post_batch(client, "/v2/lookup", common, batch):
             found = results_by_position(answer)
+            tell_partial(answer)
             if meta is None:
                 add_missing_names(client, found.values(), names)
             for item in answer.items:

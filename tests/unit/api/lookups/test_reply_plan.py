@@ -14,6 +14,7 @@ ASKED = Lookup(request=0, track_gid="x")
 BAD = InvalidUUIDError("trackid.9")
 SHORT = {"error": "too short"}
 ONE, TWO = {"results": [{"id": "1"}]}, {"results": [{"id": "2"}]}
+PARTIAL = {"results": [{"id": "3"}], "partial": True}
 
 
 def shown(number: int | None, answer: dict) -> dict:
@@ -38,7 +39,14 @@ def undecodable(name: str) -> ApiError:
         (False, [(0, ASKED), (1, ASKED)], [SHORT, TWO], TWO),
         (False, [(0, BAD), (1, ASKED), (2, BAD)], [ONE], ONE),
         (False, [(0, ASKED)], [{"results": []}], {"results": []}),
+        (False, [(0, ASKED), (1, ASKED)], [SHORT, PARTIAL], PARTIAL),
         (True, [(None, ASKED)], [ONE], {"fingerprints": [shown(None, ONE)]}),
+        (
+            True,
+            [(0, ASKED), (1, ASKED)],
+            [ONE, PARTIAL],
+            {"fingerprints": [shown(0, ONE), shown(1, PARTIAL)]},
+        ),
         (
             True,
             [(0, ASKED), (1, BAD), (5, ASKED), (7, ASKED)],
