@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.storage.format import MANIFEST_NAME
 from pipeline.storage.manifest import read_manifest
+from pipeline.storage.segment_files import later_files, unknown_files, with_either_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
+    from pipeline.storage.errors import StorageCorrupt
     from pipeline.storage.format import SegmentEntry, StorageFormat
 
 # Segments never change, so a process that opens a folder repeatedly checks each once.
@@ -25,7 +27,7 @@ def check_once(path: Path, entry: SegmentEntry, check: Callable[[], object]) -> 
         entry: its entry in the manifest.
         check: raises StorageCorrupt if the segment is damaged.
     """
-    file = path.stat()
+    file = with_either_name(path, Path.stat)
     identity = (file.st_dev, file.st_ino, file.st_mtime_ns, file.st_size, entry)
     if identity not in _checked:
         check()
@@ -60,11 +62,13 @@ def verify_folder(
                     format_, directory, entry, manifest.next_segment, content_problems
                 )
             ]
+            problems += map(_line, later_files(format_, directory, manifest))
+            problems += map(_line, unknown_files(format_, directory))
             # A merge may have replaced and deleted a segment in the meantime.
             if not problems or read_manifest(format_, directory) == manifest:
                 return problems
         except format_.corrupt as error:
-            return [str(error)]
+            return [_line(error)]
 
 
 def _entry_problems(
@@ -84,6 +88,11 @@ def _entry_problems(
     except FileNotFoundError:
         yield f"{path}: is missing"
     except format_.corrupt as error:
-        yield str(error)
+        yield _line(error)
     else:
         yield from (f"{path}: {problem}" for problem in content_problems(segment))
+
+
+def _line(error: StorageCorrupt) -> str:
+    """Return the file and its problem. The caller names the remedy, once for all lines."""
+    return f"{error.path}: {error.problem}"
