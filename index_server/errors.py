@@ -88,6 +88,12 @@ class NewerIndexAlreadyExistsError(IndexServerError):
     status = 409
 
 
+class UnknownFilesError(IndexServerError):
+    """The folder of the name has files that the server does not understand; the log names them."""
+
+    status = 409
+
+
 class BodyTooLargeError(IndexServerError):
     """The body is larger than the limit."""
 

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.storage.format import MANIFEST_NAME
 from pipeline.storage.manifest import read_manifest
-from pipeline.storage.segment_files import later_files, unknown_files, with_either_name
+from pipeline.storage.segment_files import (
+    later_files,
+    list_segments,
+    unknown_files,
+    with_either_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -53,8 +58,7 @@ def verify_folder(
         try:
             manifest = read_manifest(format_, directory)
             if manifest is None:
-                path = directory / MANIFEST_NAME
-                return [f"{path}: is missing; there is no {format_.noun} here"]
+                return [f"{directory / MANIFEST_NAME}: is missing{_reason(format_, directory)}"]
             problems = [
                 problem
                 for entry in manifest.segments
@@ -91,6 +95,12 @@ def _entry_problems(
         yield _line(error)
     else:
         yield from (f"{path}: {problem}" for problem in content_problems(segment))
+
+
+def _reason(format_: StorageFormat[Any, Any], directory: Path) -> str:
+    if list_segments(directory, format_.suffix).any():
+        return " although segments exist"
+    return f"; there is no {format_.noun} here"
 
 
 def _line(error: StorageCorrupt) -> str:
