@@ -29,7 +29,7 @@ class BadRequestError(IndexServerError):
 
 
 class InvalidIndexNameError(IndexServerError):
-    """The name is not 1 to 255 of ``A-Z a-z 0-9 _ -``."""
+    """The name is not 1 to 255 of ``A-Z a-z 0-9 _ -``, or it is reserved."""
 
     status = 400
 

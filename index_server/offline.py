@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from index_server.errors import IndexAlreadyExistsError
 from index_server.name_folder import FolderDamagedError, examine, new_generation, publish
-from index_server.registry import check_name, is_valid_name
+from index_server.registry import check_new_name, is_valid_name
 from index_server.snapshot_stream import (
     SnapshotDamagedError,
     SnapshotHeader,
@@ -69,7 +69,7 @@ def restore(directory: Path, name: str, stream: BinaryIO) -> int:
         StateDamagedError: no later generation of that name is possible.
         FolderDamagedError: the folder of the name has files that are not understood.
     """
-    check_name(name)
+    check_new_name(name)
     found = examine(directory / name)
     if obstacle := found.obstacle():
         raise FolderDamagedError(obstacle)

@@ -51,6 +51,9 @@ from index_server.state import (
 from pipeline.index import FingerprintIndexError, IndexCorrupt, IndexStats
 from pipeline.storage import files
 
+RESERVED_NAMES: Final = frozenset({"_health", "_metrics"})
+"""Names that no new index can have: `/_health` and `/_metrics` are paths of the server."""
+
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
 
 _REMEDY: Final = (
@@ -122,12 +125,12 @@ class IndexRegistry:
             NewerIndexAlreadyExistsError: the index exists in an earlier generation.
             UnknownFilesError: the folder of the name has files that are not understood.
         """
-        check_name(name)
         with self._changing:
             existing = self._indexes.get(name)
             if existing is not None:
                 _check_existing(existing, request)
                 return existing
+            check_new_name(name)
             found = self._examine_unused(name)
             generation = _next_generation(found.former(), request.generation)
             index = self._create(found, name, generation)
@@ -244,6 +247,13 @@ def is_valid_name(name: str) -> bool:
 def check_name(name: str) -> None:
     """Raise `InvalidIndexNameError` unless `is_valid_name`."""
     if not is_valid_name(name):
+        raise InvalidIndexNameError
+
+
+def check_new_name(name: str) -> None:
+    """Raise `InvalidIndexNameError` unless a new index can have the name."""
+    check_name(name)
+    if name in RESERVED_NAMES:
         raise InvalidIndexNameError
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.storage.format import MANIFEST_NAME
+from pipeline.storage.format import MANIFEST_NAME, ManifestT
 from pipeline.storage.manifest import read_manifest
 from pipeline.storage.segment_files import (
+    is_written_by_this_version,
     later_files,
     list_segments,
     unknown_files,
     with_either_name,
 )
+from pipeline.storage.snapshot import load_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -73,6 +75,24 @@ def verify_folder(
                 return problems
         except format_.corrupt as error:
             return [_line(error)]
+
+
+def refused_files(format_: StorageFormat[ManifestT, Any], directory: Path) -> list[StorageCorrupt]:
+    """Return why a writer would refuse the names of the files in a folder.
+
+    The content of the segments is not read. Other processes may write the folder.
+
+    Raises:
+        StorageCorrupt: the manifest is damaged or missing.
+    """
+    while True:
+        load_snapshot(format_, directory).close()
+        manifest = read_manifest(format_, directory)
+        found = [*unknown_files(format_, directory)]
+        if manifest and is_written_by_this_version(directory):
+            found += later_files(format_, directory, manifest)
+        if not found or read_manifest(format_, directory) == manifest:
+            return found
 
 
 def _entry_problems(

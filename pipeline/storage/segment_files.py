@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import structlog
 
 from pipeline.storage import files
-from pipeline.storage.format import segment_name
+from pipeline.storage.format import LOCK_NAME, segment_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,6 +115,17 @@ def with_either_name(path: Path, use: Callable[[Path], T]) -> T:
         except FileNotFoundError:
             continue
     return use(path)  # renamed between the two calls
+
+
+def is_written_by_this_version(directory: Path) -> bool:
+    """Return whether the last writer of a folder renamed segments after their commit.
+
+    Writers of this version write into the lock's file. Those of earlier versions left it empty.
+    """
+    try:
+        return (directory / LOCK_NAME).stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def set_aside(path: Path) -> None:

@@ -10,7 +10,7 @@ import os
 import threading
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Generic, cast
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 import structlog
 
@@ -25,6 +25,7 @@ from pipeline.storage.format import (
 )
 from pipeline.storage.manifest import read_manifest, write_manifest
 from pipeline.storage.segment_files import (
+    is_written_by_this_version,
     later_files,
     list_segments,
     set_aside,
@@ -92,7 +93,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         try:
             self._refuse_unknown_files()
             self._load(check, clear_damaged=clear_damaged)
-            self._mark_folder()
+            self._mark_folder(self._lock)
         except BaseException:
             files.unlock(self._lock)
             raise
@@ -241,7 +242,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         folder such a segment may also be left by a crash: it is set aside.
         """
         for error in later_files(self._format, self._directory, manifest):
-            if self._is_by_this_version():
+            if is_written_by_this_version(self._directory):
                 raise error
             set_aside(error.path)
 
@@ -270,14 +271,10 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
                 stray.append(path)
         self._remove([self._directory / TEMPORARY_NAME, *stray])
 
-    def _is_by_this_version(self) -> bool:
-        """Return whether the last writer renamed segments after their commit."""
-        return os.fstat(cast("int", self._lock)).st_size > 0
-
-    def _mark_folder(self) -> None:
-        if not self._is_by_this_version():
+    def _mark_folder(self, lock: int) -> None:
+        if not is_written_by_this_version(self._directory):
             with suppress(OSError):  # the next writer tries it again
-                files.write_lock(cast("int", self._lock), _LOCK_CONTENT)
+                files.write_lock(lock, _LOCK_CONTENT)
 
     def _rename_committed(self, before: ManifestT, segments: SegmentsT) -> None:
         """Give the new segments of a commit their final names.

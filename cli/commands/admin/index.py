@@ -68,7 +68,9 @@ def restore(directory: Path, name: str, snapshot: BinaryIO) -> None:
     ) as error:
         raise StackError(f"{name} was not restored: {error}") from error
     except InvalidIndexNameError as error:
-        raise StackError("an index's name is 1 to 255 of A-Z a-z 0-9 _ -") from error
+        raise StackError(
+            "an index's name is 1 to 255 of A-Z a-z 0-9 _ -, except _health and _metrics"
+        ) from error
     except IndexAlreadyExistsError as error:
         raise StackError(f"{name} exists: delete it first, or restore to another name") from error
     except OSError as error:

@@ -201,6 +201,20 @@ def test_invalid_names_are_refused(name: str, tmp_path: Path) -> None:
             call(name)
 
 
+@pytest.mark.parametrize("name", ["_health", "_metrics"])
+def test_names_of_the_server_are_reserved(name: str, tmp_path: Path) -> None:
+    """An index of an earlier version with such a name is still opened, and can be deleted."""
+    indexes = opened(tmp_path)
+    with pytest.raises(InvalidIndexNameError):
+        indexes.create(name, CreateRequest())
+    indexes.create("a", CreateRequest())
+    indexes.close()
+    (tmp_path / "a").rename(tmp_path / name)
+    indexes = opened(tmp_path)
+    assert indexes.delete(name)
+    indexes.close()
+
+
 @pytest.mark.parametrize("name", ["a", "0", "_-", "a" * 255])
 def test_valid_names_are_accepted(name: str, tmp_path: Path) -> None:
     indexes = opened(tmp_path)
