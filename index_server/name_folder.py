@@ -163,6 +163,8 @@ def new_generation(found: NameFolder, generation: int) -> Iterator[Path]:
     engine = engine_folder(found.path, generation)
     try:
         files.make_directory(found.path)
+        # A power cut must not restore a removed engine's folder after its record is replaced.
+        files.sync_directory(found.path)
         write_state(found.path, unfinished)
         yield engine
     except BaseException:
