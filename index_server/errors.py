@@ -29,7 +29,7 @@ class BadRequestError(IndexServerError):
 
 
 class InvalidIndexNameError(IndexServerError):
-    """The name is not 1 to 255 of ``A-Z a-z 0-9 _ -``."""
+    """The name is not 1 to 255 of ``A-Z a-z 0-9 _ -``, or it is reserved."""
 
     status = 400
 
@@ -84,6 +84,12 @@ class OlderIndexAlreadyExistsError(IndexServerError):
 
 class NewerIndexAlreadyExistsError(IndexServerError):
     """The index exists in an earlier generation than the requested one."""
+
+    status = 409
+
+
+class UnknownFilesError(IndexServerError):
+    """The folder of the name has files that the server does not understand; the log names them."""
 
     status = 409
 

@@ -1,12 +1,12 @@
 """Verifies and restores indexes in a server's folder without the server."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from index_server.errors import IndexAlreadyExistsError
-from index_server.registry import check_name
+from index_server.name_folder import FolderDamagedError, examine, new_generation, publish
+from index_server.registry import check_new_name, is_valid_name
 from index_server.snapshot_stream import (
     SnapshotDamagedError,
     SnapshotHeader,
@@ -16,12 +16,8 @@ from index_server.snapshot_stream import (
 from index_server.state import (
     MAX_GENERATION,
     NAME,
-    State,
     StateDamagedError,
-    engine_folder,
     least_generation,
-    read_state,
-    write_state,
 )
 from pipeline.index import verify
 from pipeline.index.segments.segment_format import SUFFIX
@@ -43,15 +39,21 @@ def verify_below(directory: Path) -> Iterator[tuple[Path, list[str]]]:
     """
     if (directory / MANIFEST_NAME).exists() or any(directory.glob(f"*{SUFFIX}")):
         yield directory, verify(directory)
-    elif (directory / NAME).exists():
+        return
+    found = examine(directory)
+    if found.state or found.problems:
         yield from _verify_named(directory)
     else:
         for folder in sorted(directory.iterdir()):
-            yield from _verify_named(folder)
+            if is_valid_name(folder.name):
+                yield from _verify_named(folder)
 
 
 def restore(directory: Path, name: str, stream: BinaryIO) -> int:
     """Create an index from a snapshot, and return its generation.
+
+    After an error the folder of the name is as before. After a crash the next start of the server,
+    or the next call, removes what is left.
 
     The generation is that of the snapshot, or a later one if an earlier index of that name had it.
 
@@ -64,43 +66,40 @@ def restore(directory: Path, name: str, stream: BinaryIO) -> int:
         InvalidIndexNameError: the name is not valid.
         IndexAlreadyExistsError: an index of that name exists.
         SnapshotDamagedError: the snapshot is invalid; the text gives the reason.
-        StateDamagedError: the state of an earlier index of that name cannot be read, or no later
-            generation is possible.
+        StateDamagedError: no later generation of that name is possible.
+        FolderDamagedError: the folder of the name has files that are not understood.
     """
-    check_name(name)
-    former = read_state(directory / name)
-    if former is not None and not former.deleted:
+    check_new_name(name)
+    found = examine(directory / name)
+    if obstacle := found.obstacle():
+        raise FolderDamagedError(obstacle)
+    if found.live:
         raise IndexAlreadyExistsError
     header = read_header(stream)
-    least = least_generation(former)
+    least = least_generation(found.former())
     if least > MAX_GENERATION:
         raise StateDamagedError(
             f"{directory / name / NAME} has the highest possible generation: choose another name"
         )
     generation = max(header.generation, least)
-    folder = engine_folder(directory / name, generation)
-    shutil.rmtree(folder, ignore_errors=True)  # left by a failed attempt
-    files.make_directory(folder)
-    try:
+    with new_generation(found, generation) as folder:
+        files.make_directory(folder)
         _fill(folder, header, stream)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    write_state(folder.parent, State(generation, deleted=False))
+        publish(found.path, generation)
     return generation
 
 
 def _verify_named(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Check the live generation of an index, if there is one."""
-    try:
-        state = read_state(folder)
-        if state is None or state.deleted:
-            return
-        problems = verify(engine_folder(folder, state.generation))
-        if not problems or read_state(folder) == state:
-            yield folder, problems
-    except StateDamagedError as error:
-        yield folder, [str(error)]
+    """Check an index, if there is one. A problem counts if the index is not replaced meanwhile."""
+    while True:
+        found = examine(folder)
+        problems = [*found.problems]
+        if found.live and not problems:
+            problems = verify(found.live)
+        if not problems or examine(folder) == found:
+            break
+    if found.live or problems:
+        yield folder, problems
 
 
 def _fill(folder: Path, header: SnapshotHeader, stream: BinaryIO) -> None:

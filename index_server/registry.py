@@ -6,15 +6,16 @@
     DIR/<name>/state          generation, deleted; see `index_server.state`
     DIR/<name>/v000007/       the engine's folder of generation 7
 
-The atomic replacement of the state file creates or deletes an index. After a crash, a folder of an
-engine may exist that no state file refers to. The next start removes it.
+The atomic replacement of the state file creates or deletes an index. The start removes engines'
+folders that a state file records as deleted or unfinished. If it does not understand other data of
+an index, the server does not start. See `index_server.name_folder`.
 """
 
 import re
-import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,22 +28,38 @@ from index_server.errors import (
     InvalidIndexNameError,
     NewerIndexAlreadyExistsError,
     OlderIndexAlreadyExistsError,
+    UnknownFilesError,
+)
+from index_server.name_folder import (
+    FolderDamagedError,
+    NameFolder,
+    examine,
+    new_generation,
+    publish,
+    remove_engine,
+    settle,
 )
 from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.served_index import ServedIndex
 from index_server.state import (
-    ENGINE_PREFIX,
     MAX_GENERATION,
     State,
     engine_folder,
     least_generation,
-    read_state,
     write_state,
 )
-from pipeline.index import FingerprintIndexError, IndexStats
+from pipeline.index import FingerprintIndexError, IndexCorrupt, IndexStats
 from pipeline.storage import files
 
+RESERVED_NAMES: Final = frozenset({"_health", "_metrics"})
+"""Names that no new index can have: `/_health` and `/_metrics` are paths of the server."""
+
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
+
+_REMEDY: Final = (
+    "move the folder of the index away, then restore a backup or a snapshot; "
+    "`acoustid index verify --dir` lists all damaged files"
+)
 
 logger = structlog.get_logger("acoustid.index_server.registry")
 
@@ -60,10 +77,6 @@ class CreateRequest:
     generation: int | None = None
 
 
-class IndexMissingError(Exception):
-    """A state file names an index whose folder is missing; the text explains what to do."""
-
-
 class IndexRegistry:
     """The named indexes in a folder. Thread-safe.
 
@@ -74,8 +87,8 @@ class IndexRegistry:
         max_postings: see `ServedIndex`.
 
     Raises:
-        FingerprintIndexError, StateDamagedError, IndexMissingError: an index cannot be opened; the
-            text names the file and explains what to do.
+        FingerprintIndexError, FolderDamagedError: data of an index is damaged or not understood.
+            The text names each file and explains what to do; nothing was deleted.
     """
 
     def __init__(
@@ -117,15 +130,17 @@ class IndexRegistry:
                 a deleted index of that name had the requested generation, a later one or the
                 highest possible one.
             NewerIndexAlreadyExistsError: the index exists in an earlier generation.
+            UnknownFilesError: the folder of the name has files that are not understood.
         """
-        check_name(name)
         with self._changing:
             existing = self._indexes.get(name)
             if existing is not None:
                 _check_existing(existing, request)
                 return existing
-            generation = self._next_generation(name, request.generation)
-            index = self._create(name, generation)
+            check_new_name(name)
+            found = self._examine_unused(name)
+            generation = _next_generation(found.former(), request.generation)
+            index = self._create(found, name, generation)
             self._indexes[name] = index
         logger.info("index created", index=name, generation=generation)
         return index
@@ -136,20 +151,25 @@ class IndexRegistry:
         Raises:
             InvalidIndexNameError: the name is not valid.
             IndexNotFoundError: the index does not exist, and `expect_exists` is true.
+            UnknownFilesError: no index of the name is open, but its folder has files that are not
+                understood.
+            OSError: the disk is full or failing; the index is not deleted.
         """
         check_name(name)
         with self._changing:
             index = self._indexes.get(name)
             if index is None:
+                self._examine_unused(name)
                 if expect_exists:
                     raise IndexNotFoundError
                 return False
             folder = self._directory / name
-            write_state(folder, State(index.generation, deleted=True))
+            _record_deletion(folder, index.generation)
             del self._indexes[name]
             index.close()
             self._metrics.forget(name)
-            shutil.rmtree(engine_folder(folder, index.generation), ignore_errors=True)
+            with suppress(OSError):  # the next start or the next creation continues
+                remove_engine(engine_folder(folder, index.generation))
         logger.info("index deleted", index=name, generation=index.generation)
         return True
 
@@ -160,59 +180,63 @@ class IndexRegistry:
                 index.close()
 
     def _load(self, concurrency: int) -> dict[str, ServedIndex]:
-        """Open every index that is not deleted. Remove folders of other generations."""
-        generations = dict(self._sweep())
+        """Open every index, after removing what deletions and unfinished creations have left."""
+        folders = [
+            examine(path) for path in sorted(self._directory.iterdir()) if is_valid_name(path.name)
+        ]
+        problems = [problem for found in folders for problem in found.problems]
+        if problems:
+            raise FolderDamagedError("; ".join(problems))
+        for found in folders:
+            for path in found.unknown:
+                logger.warning("not of an index, left alone", path=str(path))
+            settle(found)
+        live = {found.path.name: found.state for found in folders if found.live}
+        return self._open_all(
+            {name: state.generation for name, state in live.items() if state}, concurrency
+        )
+
+    def _open_all(self, generations: Mapping[str, int], concurrency: int) -> dict[str, ServedIndex]:
         workers = concurrency or max(1, len(generations))
         with ThreadPoolExecutor(workers, "load") as pool:
             opened = pool.map(self._open, generations, generations.values())
             return {index.name: index for index in opened}
 
-    def _sweep(self) -> Iterator[tuple[str, int]]:
-        """Yield name and generation of each index, after removing its other generations."""
-        for folder in sorted(self._directory.iterdir()):
-            state = read_state(folder) if _NAME.fullmatch(folder.name) else None
-            if state is None:
-                continue
-            live = None if state.deleted else engine_folder(folder, state.generation)
-            for leftover in set(folder.glob(f"{ENGINE_PREFIX}*")) - {live}:
-                shutil.rmtree(leftover)
-            if live is not None:
-                yield folder.name, state.generation
-
     def _open(self, name: str, generation: int) -> ServedIndex:
         folder = engine_folder(self._directory / name, generation)
-        if not folder.is_dir():
-            raise IndexMissingError(
-                f"{folder} is missing: restore it, or remove {folder.parent} to start without it"
-            )
-        return self._serve(name, generation, folder)
+        try:
+            return self._serve(name, generation, folder)
+        except IndexCorrupt as error:
+            raise FolderDamagedError(_damage(error)) from error
 
     def _serve(self, name: str, generation: int, folder: Path) -> ServedIndex:
         return ServedIndex(name, generation, folder, self._metrics, max_postings=self._max_postings)
 
-    def _create(self, name: str, generation: int) -> ServedIndex:
-        """Create the engine's folder, then the state file that makes the index exist."""
-        folder = engine_folder(self._directory / name, generation)
-        shutil.rmtree(folder, ignore_errors=True)  # left by a failed attempt
-        index = self._serve(name, generation, folder)
-        try:
-            write_state(folder.parent, State(generation, deleted=False))
-        except BaseException:
-            index.close()
-            self._metrics.forget(name)
-            raise
-        return index
+    def _examine_unused(self, name: str) -> NameFolder:
+        """Return the content of the folder of a name that no open index has.
 
-    def _next_generation(self, name: str, wanted: int | None) -> int:
-        former = read_state(self._directory / name)
-        least = least_generation(former)
-        if least > MAX_GENERATION:
-            raise OlderIndexAlreadyExistsError
-        if wanted is None:
-            return least
-        if former is not None and wanted < least:
-            raise OlderIndexAlreadyExistsError
-        return wanted
+        Raises:
+            UnknownFilesError: it has files that are not understood.
+        """
+        found = examine(self._directory / name)
+        obstacle = found.obstacle()
+        if found.live and not obstacle:
+            obstacle = f"{found.path} has an index that was not there at the start: restart"
+        if obstacle:
+            logger.warning("the name of an index cannot be used", index=name, reason=obstacle)
+            raise UnknownFilesError(obstacle)
+        return found
+
+    def _create(self, found: NameFolder, name: str, generation: int) -> ServedIndex:
+        with new_generation(found, generation) as folder:
+            index = self._serve(name, generation, folder)
+            try:
+                publish(found.path, generation)
+            except BaseException:
+                index.close()
+                self._metrics.forget(name)
+                raise
+        return index
 
     def _sizes(self) -> Iterator[tuple[str, IndexStats]]:
         for name, index in list(self._indexes.items()):
@@ -221,12 +245,25 @@ class IndexRegistry:
             except IndexNotFoundError:
                 continue  # deleted in the meantime
             except FingerprintIndexError as error:
-                logger.warning("size of an index cannot be read", index=name, error=str(error))
+                reason = _damage(error) if isinstance(error, IndexCorrupt) else str(error)
+                logger.warning("size of an index cannot be read", index=name, error=reason)
+
+
+def is_valid_name(name: str) -> bool:
+    """Return whether a name is 1 to 255 of ``A-Z a-z 0-9 _ -``."""
+    return _NAME.fullmatch(name) is not None
 
 
 def check_name(name: str) -> None:
-    """Raise `InvalidIndexNameError` unless the name is 1 to 255 of ``A-Z a-z 0-9 _ -``."""
-    if not _NAME.fullmatch(name):
+    """Raise `InvalidIndexNameError` unless `is_valid_name`."""
+    if not is_valid_name(name):
+        raise InvalidIndexNameError
+
+
+def check_new_name(name: str) -> None:
+    """Raise `InvalidIndexNameError` unless a new index can have the name."""
+    check_name(name)
+    if name in RESERVED_NAMES:
         raise InvalidIndexNameError
 
 
@@ -238,3 +275,30 @@ def _check_existing(index: ServedIndex, request: CreateRequest) -> None:
     if request.generation < index.generation:
         raise OlderIndexAlreadyExistsError
     raise NewerIndexAlreadyExistsError
+
+
+def _next_generation(former: State | None, wanted: int | None) -> int:
+    least = least_generation(former)
+    if least > MAX_GENERATION:
+        raise OlderIndexAlreadyExistsError
+    if wanted is None:
+        return least
+    if former is not None and wanted < least:
+        raise OlderIndexAlreadyExistsError
+    return wanted
+
+
+def _record_deletion(folder: Path, generation: int) -> None:
+    """Write the state of a deleted index. After an error the index still exists."""
+    try:
+        write_state(folder, State(generation, deleted=True))
+    except BaseException:
+        with suppress(OSError):
+            write_state(folder, State(generation, deleted=False))
+        raise
+
+
+def _damage(error: IndexCorrupt) -> str:
+    """Return the text of a damaged file with the action to take on a server."""
+    remedy = _REMEDY if error.remedy == IndexCorrupt.usual_remedy else error.remedy
+    return f"{error.path}: {error.problem}; {remedy}"

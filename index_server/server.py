@@ -15,12 +15,13 @@ from http_server.limits import Limits
 from http_server.listening import listen
 from http_server.server import ServerOptions as HttpOptions
 from http_server.server import run
+from index_server.errors import UnknownFilesError
 from index_server.http.app import create_app
 from index_server.http.formats import MAX_BODY
 from index_server.line_protocol.server import LineProtocolServer
+from index_server.name_folder import FolderDamagedError
 from index_server.prometheus_metrics import IndexServerMetrics
-from index_server.registry import IndexMissingError, IndexRegistry
-from index_server.state import StateDamagedError
+from index_server.registry import IndexRegistry
 from pipeline.index import FingerprintIndexError
 from pipeline.index.warm_up import warm_up
 from pipeline.runtime.logs import configure_logging
@@ -140,7 +141,7 @@ def _open(
             address = options.host, options.line_protocol_port
             server = LineProtocolServer(indexes, options.line_protocol_index, address)
             opened.callback(server.close)
-    except (FingerprintIndexError, StateDamagedError, IndexMissingError, OSError) as error:
+    except (FingerprintIndexError, FolderDamagedError, UnknownFilesError, OSError) as error:
         logger.error("the server cannot start", reason=str(error))  # noqa: TRY400
         sys.exit(1)
     return indexes

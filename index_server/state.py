@@ -11,7 +11,7 @@ from typing import Final
 from pipeline.storage import files
 
 NAME: Final = "state"
-_NEW_NAME: Final = "state.new"
+NEW_NAME: Final = "state.new"
 ENGINE_PREFIX: Final = "v"
 
 FIRST_GENERATION: Final = 1
@@ -24,10 +24,26 @@ class StateDamagedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The generation of the latest index of a name."""
+    """The generation of the latest index of a name.
+
+    Attributes:
+        generation: the generation.
+        deleted: whether no index exists; the engine's folder of this generation is to be removed.
+        unfinished: whether the index was never finished: it is being created or restored. Then
+            `deleted` is true.
+        former: the generation of the deleted index before an unfinished one; None without one.
+    """
 
     generation: int
     deleted: bool
+    unfinished: bool = False
+    former: int | None = None
+
+    def finished(self) -> "State | None":
+        """Return the state without an unfinished index; None if there was no index before it."""
+        if not self.unfinished:
+            return self
+        return None if self.former is None else State(self.former, deleted=True)
 
 
 def engine_folder(folder: Path, generation: int) -> Path:
@@ -39,7 +55,7 @@ def least_generation(former: State | None) -> int:
     """Return the lowest permitted generation of a new index. It may exceed `MAX_GENERATION`.
 
     Args:
-        former: the state of the last index of that name; None without one.
+        former: the state of the last finished index of that name; None without one.
     """
     return FIRST_GENERATION if former is None else former.generation + 1
 
@@ -54,22 +70,36 @@ def read_state(folder: Path) -> State | None:
     try:
         stored = json.loads(path.read_bytes())
         generation, deleted = stored["generation"], stored["deleted"]
+        unfinished, former = stored.get("unfinished", False), stored.get("former")
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, TypeError, KeyError):
+    except (IsADirectoryError, ValueError, TypeError, KeyError, AttributeError):
         raise _damaged(path) from None
-    if type(generation) is not int or generation < 0 or type(deleted) is not bool:
+    generations = [generation] if former is None else [generation, former]
+    if any(type(each) is not int or each < 0 for each in generations):
         raise _damaged(path)
-    return State(generation, deleted)
+    if type(deleted) is not bool or type(unfinished) is not bool or (unfinished and not deleted):
+        raise _damaged(path)
+    return State(generation, deleted, unfinished, former)
+
+
+def encode_state(state: State) -> bytes:
+    """Return the content of a state file. Earlier versions read its first two fields."""
+    content: dict[str, int | bool | None] = {
+        "generation": state.generation,
+        "deleted": state.deleted,
+    }
+    if state.unfinished:
+        content |= {"unfinished": True, "former": state.former}
+    return json.dumps(content).encode()
 
 
 def write_state(folder: Path, state: State) -> None:
     """Write the state durably. After a crash, the folder contains the old state or the new one."""
-    content = json.dumps({"generation": state.generation, "deleted": state.deleted}).encode()
-    files.replace_content(folder / NAME, folder / _NEW_NAME, content)
+    files.replace_content(folder / NAME, folder / NEW_NAME, encode_state(state))
 
 
 def _damaged(path: Path) -> StateDamagedError:
     return StateDamagedError(
-        f"{path} is damaged: restore its folder, or remove the folder to start without it"
+        f"{path} is damaged: restore its folder from a backup, or move the folder away"
     )

@@ -13,6 +13,7 @@ from typing import Final
 
 from index_server.errors import IndexNotFoundError, VersionMismatchError
 from pipeline.index import Change, Insert, WriterUnusable, open_writer
+from pipeline.storage.format import MANIFEST_NAME
 
 MAX_TERMS: Final = 1 << 22
 """Number of terms from which a commit takes no more updates. It limits the memory."""
@@ -122,6 +123,8 @@ class GroupCommitWriter:
         except WriterUnusable:
             # After a failure the writer does not know the state on the disk. A new one reads it.
             self._writer.close()
+            # Without a manifest, a new writer would begin an empty index.
+            (self._folder / MANIFEST_NAME).stat()
             self._writer = open_writer(self._folder, merged=self._merged)
             self._apply([each for each in group if not each.finished])
 

@@ -1,6 +1,6 @@
 """Prepares databases, index and fingerprint store for the processes of a stack."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from cli.errors import StackError
@@ -12,18 +12,23 @@ from pipeline.catalog.migrate import create_missing, upgrade_all
 from pipeline.catalog.schema_version import NewerSchemaError
 from pipeline.fingerprint_store import (
     FingerprintStoreError,
+    StoreCorrupt,
     StoreLocked,
     open_store,
     open_store_writer,
 )
+from pipeline.fingerprint_store.store_manifest import STORE_FORMAT
 from pipeline.following.open_index import IndexBusy, open_index, open_updater
 from pipeline.following.update_index import rebuild_index
 from pipeline.following.update_store import check_same_database
 from pipeline.index import IndexCorrupt
+from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.lookups.condition import Condition
 from pipeline.lookups.trusted_index import TrustedIndex
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
+from pipeline.storage.check import refused_files
+from pipeline.storage.errors import StorageCorrupt
 
 
 def prepare(settings: Settings, progress: Callable[[str], None]) -> Prepared:
@@ -36,7 +41,8 @@ def prepare(settings: Settings, progress: Callable[[str], None]) -> Prepared:
         progress: called with one line of text for each step.
 
     Raises:
-        StackError: a newer version made a database.
+        StackError: a newer version made a database; or the index or the store has a file with an
+            unknown name, which is not deleted.
     """
     progress("creating missing databases")
     create_missing(settings)
@@ -68,6 +74,8 @@ def _repair_index(settings: Settings, progress: Callable[[str], None]) -> None:
         progress(f"rebuilding the index: {problem}")
         with open_updater(settings.fingerprint_index, databases, clear_damaged=True) as updater:
             rebuild_index(updater, databases, progress=lambda _count: None)
+    except IndexCorrupt as error:  # a file that is not of an index
+        raise StackError(str(error)) from error
     except IndexBusy:
         progress("another process is rebuilding it")
     finally:
@@ -77,6 +85,8 @@ def _repair_index(settings: Settings, progress: Callable[[str], None]) -> None:
 def _index_problem(settings: Settings, databases: Databases) -> str:
     """Return why the index must be rebuilt; an empty text if it need not."""
     try:
+        if settings.fingerprint_index.protocol == "local":
+            _refuse(refused_files(INDEX_FORMAT, settings.fingerprint_index.path))
         with open_index(settings.fingerprint_index) as index:
             if not owns_index_and_database(settings):
                 return ""
@@ -86,6 +96,11 @@ def _index_problem(settings: Settings, databases: Databases) -> str:
     if found is Condition.FOREIGN:
         return "it belongs to another database, or to a later state of this one"
     return ""
+
+
+def _refuse(errors: Sequence[StorageCorrupt]) -> None:
+    for error in errors:
+        raise error
 
 
 def owns_index_and_database(settings: Settings) -> bool:
@@ -110,11 +125,15 @@ def _repair_store(settings: Settings, progress: Callable[[str], None]) -> None:
     databases = Databases(settings, component="migrate")
     try:
         with databases.engine("fingerprint").connect() as connection:
+            _refuse(refused_files(STORE_FORMAT, path))
             check_same_database(open_store(path), connection)
     except FingerprintStoreError as error:
         progress(f"emptying the fingerprint store, a worker fills it again: {error}")
-        with suppress(StoreLocked), open_store_writer(path, clear_damaged=True) as writer:
-            writer.rebuild([], 0, 0)
+        try:
+            with suppress(StoreLocked), open_store_writer(path, clear_damaged=True) as writer:
+                writer.rebuild([], 0, 0)
+        except StoreCorrupt as refused:  # a file that is not of a store
+            raise StackError(str(refused)) from refused
     finally:
         databases.dispose()
 

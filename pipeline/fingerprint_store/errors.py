@@ -16,7 +16,7 @@ class StoreLocked(StorageLocked, FingerprintStoreError):  # noqa: N818 - named f
 class StoreCorrupt(StorageCorrupt, FingerprintStoreError):  # noqa: N818 - named for the state it reports
     """A file of the store is missing, truncated or changed."""
 
-    remedy = "run `acoustid store rebuild`"
+    usual_remedy = "run `acoustid store rebuild`"
 
 
 class StoreUnusable(StorageUnusable, FingerprintStoreError):  # noqa: N818 - named for the state it reports

@@ -14,6 +14,7 @@ from pipeline.fingerprint_store.rows import Columns, StoreRow
 from pipeline.fingerprint_store.segment_format import HEADER_SIZE, StoreSegmentEntry, header
 from pipeline.storage import files
 from pipeline.storage.check import check_once
+from pipeline.storage.segment_files import with_either_name
 
 GID_SIZE: Final = 16  # bytes
 
@@ -44,10 +45,10 @@ class StoreSegment:
         """
         self.path = directory / entry.file_name
         self.entry = entry
-        if self.path.stat().st_size != entry.size:
+        if with_either_name(self.path, Path.stat).st_size != entry.size:
             raise StoreCorrupt(self.path, f"does not have the expected {entry.size} bytes")
-        self._data = memoryview(files.map_read_only(self.path))
-        self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        self._data = memoryview(with_either_name(self.path, files.map_read_only))
+        self._file = with_either_name(self.path, _open)
         weakref.finalize(self, os.close, self._file)
         self._place = HEADER_SIZE
         if self._data[:HEADER_SIZE] != header(entry.number):
@@ -109,6 +110,10 @@ class StoreSegment:
             track_gids=self.track_gids[rows],
             words=[self.words[start:end] for start, end in bounds],
         )
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def places(column: NDArray[np.uint32], keys: NDArray[np.uint32]) -> NDArray[np.intp]:

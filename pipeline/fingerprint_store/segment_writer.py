@@ -12,6 +12,7 @@ from pipeline.fingerprint.words import Words
 from pipeline.fingerprint_store.rows import Columns
 from pipeline.fingerprint_store.segment_format import StoreSegmentEntry, header
 from pipeline.storage import files
+from pipeline.storage.segment_files import uncommitted
 
 _CHUNK: Final = 1 << 20  # words written at once
 
@@ -19,7 +20,7 @@ _CHUNK: Final = 1 << 20  # words written at once
 def write_segment(
     directory: Path, number: int, columns: Columns, tombstones: NDArray[np.uint32]
 ) -> StoreSegmentEntry:
-    """Write a segment and sync its content; the name is not yet durable.
+    """Write an uncommitted segment and sync its content; the name is not yet durable.
 
     Args:
         directory: the folder of the store.
@@ -50,7 +51,7 @@ def write_segment(
         table_crc=zlib.crc32(table),
         words_crc=0,
     )
-    descriptor = files.create(directory / entry.file_name)
+    descriptor = files.create(uncommitted(directory / entry.file_name))
     try:
         files.write_at(descriptor, header(number) + table, 0)
         place, crc = entry.words_start, 0

@@ -68,5 +68,4 @@ STORE_FORMAT: Final = StorageFormat(
     locked=StoreLocked,
     corrupt=StoreCorrupt,
     unusable=StoreUnusable,
-    needs_manifest=False,
 )

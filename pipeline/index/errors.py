@@ -23,7 +23,9 @@ class IndexLocked(StorageLocked, FingerprintIndexError):  # noqa: N818 - named f
 class IndexCorrupt(StorageCorrupt, FingerprintIndexError):  # noqa: N818 - named for the state it reports
     """A file of the index is missing, truncated or changed."""
 
-    remedy = "run `acoustid index rebuild`; on an index server, delete the index first"
+    usual_remedy = (
+        "run `acoustid index rebuild`; on an index server, restore a snapshot or a backup"
+    )
 
 
 class WriterUnusable(StorageUnusable, FingerprintIndexError):  # noqa: N818 - named for the state it reports

@@ -48,5 +48,4 @@ INDEX_FORMAT: Final = StorageFormat(
     locked=IndexLocked,
     corrupt=IndexCorrupt,
     unusable=WriterUnusable,
-    needs_manifest=True,
 )

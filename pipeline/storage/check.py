@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.storage.format import MANIFEST_NAME
+from pipeline.storage.format import MANIFEST_NAME, ManifestT
 from pipeline.storage.manifest import read_manifest
+from pipeline.storage.segment_files import (
+    is_written_by_this_version,
+    later_files,
+    list_segments,
+    unknown_files,
+    with_either_name,
+)
+from pipeline.storage.snapshot import load_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
+    from pipeline.storage.errors import StorageCorrupt
     from pipeline.storage.format import SegmentEntry, StorageFormat
 
 # Segments never change, so a process that opens a folder repeatedly checks each once.
@@ -25,7 +34,7 @@ def check_once(path: Path, entry: SegmentEntry, check: Callable[[], object]) -> 
         entry: its entry in the manifest.
         check: raises StorageCorrupt if the segment is damaged.
     """
-    file = path.stat()
+    file = with_either_name(path, Path.stat)
     identity = (file.st_dev, file.st_ino, file.st_mtime_ns, file.st_size, entry)
     if identity not in _checked:
         check()
@@ -51,8 +60,7 @@ def verify_folder(
         try:
             manifest = read_manifest(format_, directory)
             if manifest is None:
-                path = directory / MANIFEST_NAME
-                return [f"{path}: is missing; there is no {format_.noun} here"]
+                return [f"{directory / MANIFEST_NAME}: is missing{_reason(format_, directory)}"]
             problems = [
                 problem
                 for entry in manifest.segments
@@ -60,11 +68,31 @@ def verify_folder(
                     format_, directory, entry, manifest.next_segment, content_problems
                 )
             ]
+            problems += map(_line, later_files(format_, directory, manifest))
+            problems += map(_line, unknown_files(format_, directory))
             # A merge may have replaced and deleted a segment in the meantime.
             if not problems or read_manifest(format_, directory) == manifest:
                 return problems
         except format_.corrupt as error:
-            return [str(error)]
+            return [_line(error)]
+
+
+def refused_files(format_: StorageFormat[ManifestT, Any], directory: Path) -> list[StorageCorrupt]:
+    """Return why a writer would refuse the names of the files in a folder.
+
+    The content of the segments is not read. Other processes may write the folder.
+
+    Raises:
+        StorageCorrupt: the manifest is damaged or missing.
+    """
+    while True:
+        load_snapshot(format_, directory).close()
+        manifest = read_manifest(format_, directory)
+        found = [*unknown_files(format_, directory)]
+        if manifest and is_written_by_this_version(directory):
+            found += later_files(format_, directory, manifest)
+        if not found or read_manifest(format_, directory) == manifest:
+            return found
 
 
 def _entry_problems(
@@ -84,6 +112,17 @@ def _entry_problems(
     except FileNotFoundError:
         yield f"{path}: is missing"
     except format_.corrupt as error:
-        yield str(error)
+        yield _line(error)
     else:
         yield from (f"{path}: {problem}" for problem in content_problems(segment))
+
+
+def _reason(format_: StorageFormat[Any, Any], directory: Path) -> str:
+    if list_segments(directory, format_.suffix).any():
+        return " although segments exist"
+    return f"; there is no {format_.noun} here"
+
+
+def _line(error: StorageCorrupt) -> str:
+    """Return the file and its problem. The caller names the remedy, once for all lines."""
+    return f"{error.path}: {error.problem}"

@@ -34,18 +34,21 @@ class StorageCorrupt(StorageError):  # noqa: N818 - named for the state it repor
     Attributes:
         path: the file.
         problem: the damage, as a verb phrase.
+        remedy: the action to take, in the imperative.
     """
 
-    remedy: ClassVar[str] = "restore it"
+    usual_remedy: ClassVar[str] = "restore it"
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}; {self.remedy}")
+    def __init__(self, path: Path, problem: str, remedy: str | None = None) -> None:
+        """Store the arguments; without a remedy, it is the usual one of the class."""
         self.path = path
         self.problem = problem
+        self.remedy = remedy or self.usual_remedy
+        super().__init__(f"{path}: {problem}; {self.remedy}")
 
-    def __reduce__(self) -> tuple[type[StorageCorrupt], tuple[Path, str]]:
+    def __reduce__(self) -> tuple[type[StorageCorrupt], tuple[Path, str, str]]:
         """Pickle by the arguments: Celery replaces an error that can't be pickled."""
-        return type(self), (self.path, self.problem)
+        return type(self), (self.path, self.problem, self.remedy)
 
 
 class StorageUnusable(StorageError):  # noqa: N818 - named for the state it reports

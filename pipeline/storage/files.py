@@ -96,6 +96,16 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+def remove_directory(path: Path) -> None:
+    """Delete an empty folder; a missing one is no error.
+
+    Raises:
+        OSError: it is not empty, or the disk is failing.
+    """
+    with suppress(FileNotFoundError):
+        path.rmdir()
+
+
 def sync_directory(path: Path) -> None:
     """Wait until the names in a folder are on the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -144,6 +154,16 @@ def lock(path: Path) -> int | None:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def write_lock(descriptor: int, content: bytes) -> None:
+    """Write the content of a lock's file, not durably.
+
+    Args:
+        descriptor: the result of `lock`.
+        content: the bytes; the file has no others.
+    """
+    os.pwrite(descriptor, content, 0)
 
 
 def unlock(descriptor: int) -> None:

@@ -31,7 +31,7 @@ class SegmentEntry(Protocol):
 
     @property
     def file_name(self) -> str:
-        """The name of the file, `segment_name` of the number."""
+        """The name of the file after its commit, `segment_name` of the number."""
         ...
 
     @property
@@ -52,7 +52,7 @@ class Segment(Protocol):
 
     @property
     def path(self) -> Path:
-        """Its file."""
+        """Its file; see `pipeline.storage.segment_files` for the name before the commit."""
         ...
 
     def check(self) -> None:
@@ -120,8 +120,6 @@ class StorageFormat(Generic[ManifestT, SegmentsT]):
         locked: raised if another writer has the folder open.
         corrupt: raised if a file is damaged.
         unusable: raised by a writer that can't be used any more.
-        needs_manifest: whether segments without a manifest are an error. If not, such a folder is
-            empty.
     """
 
     noun: str
@@ -136,17 +134,11 @@ class StorageFormat(Generic[ManifestT, SegmentsT]):
     locked: type[StorageLocked]
     corrupt: type[StorageCorrupt]
     unusable: type[StorageUnusable]
-    needs_manifest: bool
 
 
 def segment_name(number: int, suffix: str) -> str:
     """Return the name of a segment's file."""
     return f"{number:016x}{suffix}"
-
-
-def segment_number(path: Path) -> int:
-    """Return the number of a segment's file."""
-    return int(path.stem, 16)
 
 
 def entries(segments: Segments) -> tuple[SegmentEntry, ...]:

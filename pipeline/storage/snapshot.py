@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from pipeline.storage.format import MANIFEST_NAME, ManifestT, SegmentsT
 from pipeline.storage.manifest import decode_manifest, open_manifest
+from pipeline.storage.segment_files import list_segments, with_either_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,7 +141,7 @@ class LatestSnapshot(Generic[ManifestT, SegmentsT]):
         for segment in snapshot.segments.segments:
             size = segment.entry.size
             try:
-                found = segment.path.stat()
+                found = with_either_name(segment.path, Path.stat)
             except FileNotFoundError:
                 if not snapshot.is_current(self._manifest):
                     return  # a merge has replaced it
@@ -183,7 +184,7 @@ def load_snapshot(
     known = Snapshot.absent(format_) if known is None else known
     while True:
         file = open_manifest(directory)
-        if file is None and format_.needs_manifest and any(directory.glob(f"*{format_.suffix}")):
+        if file is None and list_segments(directory, format_.suffix).any():
             # Either a manifest was written between the two calls, or it is lost.
             file = open_manifest(directory)
             if file is None:
@@ -208,7 +209,8 @@ def _load(
         manifest = decode_manifest(format_, file.read(), directory / MANIFEST_NAME)
         # Read before a file is opened: if it is replaced in between, `check_files` detects it.
         opened = {
-            entry: _file_id((directory / entry.file_name).stat()) for entry in manifest.segments
+            entry: _file_id(with_either_name(directory / entry.file_name, Path.stat))
+            for entry in manifest.segments
         }
         current: dict[Any, Any] = {
             segment.entry: segment

@@ -10,7 +10,7 @@ import os
 import threading
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 import structlog
 
@@ -22,9 +22,16 @@ from pipeline.storage.format import (
     SegmentsT,
     entries,
     segment_name,
-    segment_number,
 )
 from pipeline.storage.manifest import read_manifest, write_manifest
+from pipeline.storage.segment_files import (
+    is_written_by_this_version,
+    later_files,
+    list_segments,
+    set_aside,
+    uncommitted,
+    unknown_files,
+)
 from pipeline.storage.snapshot import load_snapshot
 
 if TYPE_CHECKING:
@@ -32,6 +39,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.storage.format import SegmentEntry, Segments, StorageFormat
+
+_LOCK_CONTENT: Final = b"segments are renamed after their commit\n"
+"""Marks a folder that was written by this version. Earlier versions left the lock empty."""
 
 logger = structlog.get_logger("acoustid.storage.writer")
 
@@ -61,12 +71,14 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         Args:
             format_: the format of the folder.
             directory: the folder; it is created.
-            clear_damaged: replace a damaged state by an empty one.
+            clear_damaged: replace a damaged state by an empty one. Files with unknown names are not
+                deleted, but refused.
             check: a further check of the segments; raises StorageCorrupt.
 
         Raises:
             StorageLocked: another writer has the folder open.
-            StorageCorrupt: a file is damaged.
+            StorageCorrupt: a file is damaged, was committed later than the manifest, or has an
+                unknown name. No file was deleted.
         """
         self._format = format_
         self._directory = directory
@@ -79,7 +91,9 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         if self._lock is None:
             raise format_.locked(directory)
         try:
+            self._refuse_unknown_files()
             self._load(check, clear_damaged=clear_damaged)
+            self._mark_folder(self._lock)
         except BaseException:
             files.unlock(self._lock)
             raise
@@ -136,6 +150,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
                 self._restore_manifest()
                 self.discard(segments, self.segments)
                 raise
+            self._rename_committed(old[0], segments)
             self.discard(old[1], segments)
 
     def write_segment(self, write: Callable[[Path, int], SegmentEntry | None]) -> Any:  # noqa: ANN401 - the user's type of segment
@@ -144,8 +159,8 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         So a file name always refers to the same segment, even after the file is deleted.
 
         Args:
-            write: takes the folder and the number, writes and syncs the file. Returns None if there
-                is nothing to write.
+            write: takes the folder and the number, writes and syncs the file under the name of an
+                uncommitted segment. Returns None if there is nothing to write.
 
         Returns:
             The segment, or None.
@@ -161,13 +176,16 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
             return entry and self._format.open_segment(self._directory, entry)
         except BaseException:
             # The next sweep deletes files that can't be deleted now.
-            self._remove([self._directory / segment_name(number, self._format.suffix)])
+            name = segment_name(number, self._format.suffix)
+            self._remove([uncommitted(self._directory / name)])
             raise
 
     def discard(self, segments: Segments, *kept: Segments) -> None:
         """Delete the files of segments that are in none of `kept`."""
         keep = {entry for each in kept for entry in entries(each)}
-        self._remove(each.path for each in segments.segments if each.entry not in keep)
+        for each in segments.segments:
+            if each.entry not in keep:
+                self._remove([each.path, uncommitted(each.path)])
 
     def close(self) -> None:
         """Release the lock; a second call has no effect."""
@@ -184,6 +202,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
             snapshot = load_snapshot(self._format, self._directory)
             snapshot.close()
             check(snapshot.segments)
+            self._refuse_later_files(snapshot.manifest)
         except self._format.corrupt as error:
             if not clear_damaged:
                 raise
@@ -212,25 +231,62 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         self.manifest = replace(self._format.no_manifest, next_segment=number)
         write_manifest(self._format, self._directory, self.manifest)
 
+    def _refuse_unknown_files(self) -> None:
+        for error in unknown_files(self._format, self._directory):
+            raise error
+
+    def _refuse_later_files(self, manifest: ManifestT) -> None:
+        """Raise an error if segments were committed later than the manifest.
+
+        A writer of an earlier version gave a segment its final name before the commit. So in its
+        folder such a segment may also be left by a crash: it is set aside.
+        """
+        for error in later_files(self._format, self._directory, manifest):
+            if is_written_by_this_version(self._directory):
+                raise error
+            set_aside(error.path)
+
     def _unused_number(self, number: int) -> int:
         """Return `number`, or the number after the highest segment file if that is higher."""
-        taken = (segment_number(path) + 1 for path in self._segment_files())
-        return max([number, *taken])
+        return max(number, list_segments(self._directory, self._format.suffix).unused_number())
 
     def _sweep(self) -> None:
-        """Delete segment files that are not in the manifest, as after a crash.
+        """Finish the last commit, and delete the segments that no commit needs.
+
+        These are uncommitted segments, and those below the manifest's `next_segment` that it does
+        not list; `_refuse_later_files` has refused the others.
 
         The folder is synced first. The previous writer may have been killed between the rename of
         the manifest and the sync. A power cut could then restore the older manifest, which needs
         these files.
         """
         files.sync_directory(self._directory)
-        names = {entry.file_name for entry in self.manifest.segments}
-        stray = [path for path in self._segment_files() if path.name not in names]
+        found = list_segments(self._directory, self._format.suffix)
+        listed = {entry.number for entry in self.manifest.segments}
+        stray = [path for number, path in found.committed.items() if number not in listed]
+        for number, path in found.uncommitted.items():
+            if number in listed and number not in found.committed:
+                files.replace(path, path.with_suffix(""))
+            else:
+                stray.append(path)
         self._remove([self._directory / TEMPORARY_NAME, *stray])
 
-    def _segment_files(self) -> Iterable[Path]:
-        return self._directory.glob(f"*{self._format.suffix}")
+    def _mark_folder(self, lock: int) -> None:
+        if not is_written_by_this_version(self._directory):
+            with suppress(OSError):  # the next writer tries it again
+                files.write_lock(lock, _LOCK_CONTENT)
+
+    def _rename_committed(self, before: ManifestT, segments: SegmentsT) -> None:
+        """Give the new segments of a commit their final names.
+
+        If that fails, the commit is still valid: readers use both names, and the next writer
+        renames the file.
+        """
+        known = set(before.segments)
+        for segment in segments.segments:
+            if segment.entry not in known:
+                with suppress(OSError):
+                    files.replace(uncommitted(segment.path), segment.path)
 
     def _restore_manifest(self) -> None:
         """Make `self.manifest` current again if a failed commit has replaced it.

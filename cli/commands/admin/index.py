@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -18,9 +20,10 @@ from cli.errors import StackError
 from cli.stack import data_directory
 from cli.stack.selection import settings_for_command
 from index_server.errors import IndexAlreadyExistsError, InvalidIndexNameError
+from index_server.name_folder import FolderDamagedError
 from index_server.offline import restore as restore_index
 from index_server.offline import verify_below
-from index_server.server import DirectoryInUseError, exclusive
+from index_server.server import LOCK_NAME, DirectoryInUseError, exclusive
 from index_server.snapshot_stream import SnapshotDamagedError
 from index_server.state import StateDamagedError
 from pipeline.catalog.fingerprint import changelog
@@ -55,12 +58,19 @@ def restore(directory: Path, name: str, snapshot: BinaryIO) -> None:
     SNAPSHOT is a file from `/NAME/_snapshot` of an index server.
     """
     try:
-        with exclusive(directory):
+        with _locked(directory):
             generation = restore_index(directory, name, snapshot)
-    except (SnapshotDamagedError, StateDamagedError, DirectoryInUseError) as error:
+    except (
+        SnapshotDamagedError,
+        StateDamagedError,
+        FolderDamagedError,
+        DirectoryInUseError,
+    ) as error:
         raise StackError(f"{name} was not restored: {error}") from error
     except InvalidIndexNameError as error:
-        raise StackError("an index's name is 1 to 255 of A-Z a-z 0-9 _ -") from error
+        raise StackError(
+            "an index's name is 1 to 255 of A-Z a-z 0-9 _ -, except _health and _metrics"
+        ) from error
     except IndexAlreadyExistsError as error:
         raise StackError(f"{name} exists: delete it first, or restore to another name") from error
     except OSError as error:
@@ -162,6 +172,22 @@ def stats(data_dir: Path) -> None:
     click.echo(json.dumps(found))
 
 
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Lock the folder of a server. After an error, remove the folder if it is new."""
+    new = [each for each in (directory, *directory.parents) if not each.exists()]
+    try:
+        with exclusive(directory):
+            yield
+    except BaseException:
+        if new:
+            with suppress(OSError):  # another process has used the folder in the meantime
+                (directory / LOCK_NAME).unlink()
+                for each in new:
+                    each.rmdir()
+        raise
+
+
 def _print_location(settings: FingerprintIndexSettings) -> None:
     click.echo(f"index: {settings.location()}", err=True)
 
@@ -180,8 +206,9 @@ def _verify_folder(directory: Path) -> None:
         raise StackError(f"{directory} contains no index")
     if not all(results):
         raise StackError(
-            f"damaged: {results.count(False)} of {len(results)}; delete and rebuild these, or "
-            "restore them from a snapshot"
+            f"damaged: {results.count(False)} of {len(results)}; restore these from a backup or a "
+            "snapshot; if the index is a copy of a fingerprint database, run `acoustid index "
+            "rebuild` instead"
         )
 
 

@@ -10,7 +10,7 @@ from cli.errors import StackError
 from cli.stack.running.port_holder import require_port
 from cli.stack.servers.ports import web_address
 from index_server.errors import InvalidIndexNameError
-from index_server.registry import check_name
+from index_server.registry import check_new_name
 from index_server.server import DirectoryInUseError, IndexServerOptions, exclusive
 from index_server.server import serve as serve_indexes
 from pipeline.settings.paths import full_path
@@ -136,8 +136,9 @@ def _warn_of(unknown: Sequence[str]) -> None:
 
 def _check_index_name(name: str) -> None:
     try:
-        check_name(name)
+        check_new_name(name)
     except InvalidIndexNameError:
         raise click.BadParameter(
-            "an index's name is 1 to 255 of A-Z a-z 0-9 _ -", param_hint="--legacy-index-name"
+            "an index's name is 1 to 255 of A-Z a-z 0-9 _ -, except _health and _metrics",
+            param_hint="--legacy-index-name",
         ) from None

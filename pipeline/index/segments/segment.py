@@ -27,6 +27,7 @@ from pipeline.index.segments.segment_format import (
 )
 from pipeline.index.segments.sorted_ids import Ids, no_ids, union
 from pipeline.storage import files
+from pipeline.storage.segment_files import with_either_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,7 +144,7 @@ class IndexSegment:
 
 def _map(path: Path, size: int) -> memoryview:
     try:
-        data = memoryview(files.map_read_only(path))
+        data = memoryview(with_either_name(path, files.map_read_only))
     except ValueError as error:  # an empty file cannot be mapped
         raise IndexCorrupt(path, f"has 0 bytes, but {size} in the manifest") from error
     if data.nbytes != size:

@@ -23,6 +23,7 @@ from pipeline.index.segments.segment_format import (
 )
 from pipeline.index.segments.term_codes import common_shift, encode
 from pipeline.storage import files
+from pipeline.storage.segment_files import uncommitted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 class SegmentWriter:
     """Writes one segment; a context manager that deletes the file unless `finish` was called.
 
-    The file has its final name from the start. It is part of the index once a manifest lists it.
+    The file has the name of an uncommitted segment. The commit renames it.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class SegmentWriter:
         self._block = 0
         self._partial = dict.fromkeys(BIT_SECTIONS, np.zeros(1, dtype=np.uint64))
         self._finished = False
-        self._path = directory / entry.file_name
+        self._path = uncommitted(directory / entry.file_name)
         self._descriptor = files.create(self._path)
         try:
             files.write_at(self._descriptor, encode_header(entry), 0)

@@ -13,7 +13,16 @@ from pipeline.storage import files
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-CALLS = ("create", "write_at", "sync", "close", "replace", "remove", "sync_directory")
+CALLS = (
+    "create",
+    "write_at",
+    "sync",
+    "close",
+    "replace",
+    "remove",
+    "remove_directory",
+    "sync_directory",
+)
 
 
 class Killed(BaseException):

@@ -80,6 +80,7 @@ def check_reopened(user: User, path: Path, allowed: list[State]) -> None:
     assert state(user, path) in allowed
     assert user.verify(path) == []
     assert len(segment_files(user, path)) == named_segments(user, path)
+    assert list(path.glob("*.new")) == list(path.glob("*.unlisted")) == []
     assert not (path / "manifest.tmp").exists()
 
 
@@ -186,7 +187,7 @@ def test_creation_cut_at_any_call(user: User, path: Path) -> None:
 def test_opening_cut_at_any_call(user: User, base: Path) -> None:
     """An opening that is cut while it sweeps loses nothing."""
     old = state(user, base)
-    strays = [f"00000000000000f{number}{user.format.suffix}" for number in (0, 1)]
+    strays = [f"00000000000000f{number}{user.format.suffix}.new" for number in (0, 1)]
     for name in (*strays, "manifest.tmp"):
         (base / name).write_bytes(b"left by a crash")
     with failing(never) as calls:

@@ -95,6 +95,9 @@ class Disk:
             else:
                 names[name] = number
         target.mkdir()
+        (target / "lock").write_text(
+            "not empty: no file may be taken for one of an earlier version"
+        )
         for name, number in names.items():
             content = self.synced[number]
             if draw.random() < 0.5 and content != self.written[number]:

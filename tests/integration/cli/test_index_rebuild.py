@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.preparation import prepare
 from cli.stack.stack_record import StackRecord
@@ -60,6 +61,25 @@ def test_an_index_without_its_segment_is_rebuilt(settings: Settings, index: Path
         files.remove(segment)
     prepare(settings, lambda _line: None)
     assert found(index) == [[1], [2]]
+
+
+def test_an_index_with_an_older_manifest_is_rebuilt(
+    settings: Settings, databases: Databases, index: Path
+) -> None:
+    """The worker would refuse to write it. A file with an unknown name is never deleted."""
+    old = (index / "manifest").read_bytes()
+    importer = Importer(databases, index)
+    importer.run(importer.receipt(fingerprint(3)))
+    (index / "manifest").write_bytes(old)
+    (index / "x.segment").touch()
+    with pytest.raises(StackError, match=r"x\.segment: .*; move it to another folder"):
+        prepare(settings, lambda _line: None)
+    (index / "x.segment").unlink()
+    said: list[str] = []
+    prepare(settings, said.append)
+    assert [line for line in said if "rebuilding the index" in line and "is newer than" in line]
+    with open_reader(index) as reader:
+        assert reader.stats().documents == 3
 
 
 @pytest.fixture

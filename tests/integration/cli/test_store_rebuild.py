@@ -49,6 +49,11 @@ def damage_the_manifest(store: Path, importer: Importer) -> None:
     (store / "manifest").write_bytes(b"damaged")
 
 
+def lose_the_manifest(store: Path, importer: Importer) -> None:
+    del importer
+    (store / "manifest").unlink()
+
+
 def restore_the_database(store: Path, importer: Importer) -> None:
     """Change the times of the changelog; delete the index, which has those times too."""
     del store
@@ -78,6 +83,8 @@ def test_an_intact_store_is_not_emptied(settings: Settings, store: Path) -> None
     [
         (lose_a_segment, "is missing", Condition.DAMAGED),
         (damage_the_manifest, "is damaged", Condition.DAMAGED),
+        # Readers take it for an empty store, which is usable while the changelog is short.
+        (lose_the_manifest, "is missing although segments exist", Condition.OK),
         (restore_the_database, "another database", Condition.FOREIGN),
     ],
 )

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from index_server.errors import IndexNotFoundError, InvalidIndexNameError
+from index_server.name_folder import FolderDamagedError
 from index_server.prometheus_metrics import IndexServerMetrics
-from index_server.registry import CreateRequest, IndexMissingError, IndexRegistry
+from index_server.registry import CreateRequest, IndexRegistry
 from index_server.served_index import SearchRequest
-from index_server.state import State, StateDamagedError, read_state
+from index_server.state import State, read_state
 from index_server.update_batching import UpdateRequest
-from pipeline.index import IndexCorrupt, IndexReader, Insert
+from pipeline.index import IndexReader, Insert
 from tests.faults.storage.failing_files import Killed, disk_error_at, failing, killed_at, never
 from tests.unit.index.model import terms
 
@@ -164,21 +165,21 @@ def test_other_folders_stay_unchanged(tmp_path: Path) -> None:
 def test_a_missing_engine_folder_is_an_error(tmp_path: Path) -> None:
     with_one_index(tmp_path)
     shutil.rmtree(tmp_path / "a" / "v000001")
-    with pytest.raises(IndexMissingError, match="a/v000001 is missing"):
+    with pytest.raises(FolderDamagedError, match="a/v000001 is missing"):
         opened(tmp_path)
 
 
 def test_the_error_names_a_damaged_index(tmp_path: Path) -> None:
     with_one_index(tmp_path)
     (tmp_path / "a" / "v000001" / "manifest").write_bytes(b"")
-    with pytest.raises(IndexCorrupt, match="a/v000001/manifest"):
+    with pytest.raises(FolderDamagedError, match=r"a/v000001/manifest: .* restore a backup"):
         opened(tmp_path)
 
 
 def test_the_error_names_a_damaged_state(tmp_path: Path) -> None:
     with_one_index(tmp_path)
     (tmp_path / "a" / "state").write_bytes(b"")
-    with pytest.raises(StateDamagedError, match="a/state is damaged"):
+    with pytest.raises(FolderDamagedError, match="a/state is damaged"):
         opened(tmp_path)
 
 
@@ -198,6 +199,20 @@ def test_invalid_names_are_refused(name: str, tmp_path: Path) -> None:
     for call in (indexes.get, indexes.delete, lambda name: indexes.create(name, CreateRequest())):
         with pytest.raises(InvalidIndexNameError):
             call(name)
+
+
+@pytest.mark.parametrize("name", ["_health", "_metrics"])
+def test_names_of_the_server_are_reserved(name: str, tmp_path: Path) -> None:
+    """An index of an earlier version with such a name is still opened, and can be deleted."""
+    indexes = opened(tmp_path)
+    with pytest.raises(InvalidIndexNameError):
+        indexes.create(name, CreateRequest())
+    indexes.create("a", CreateRequest())
+    indexes.close()
+    (tmp_path / "a").rename(tmp_path / name)
+    indexes = opened(tmp_path)
+    assert indexes.delete(name)
+    indexes.close()
 
 
 @pytest.mark.parametrize("name", ["a", "0", "_-", "a" * 255])

@@ -176,3 +176,18 @@ def test_a_closed_index_refuses_updates(commits: GroupCommitWriter) -> None:
     commits.close()
     with pytest.raises(IndexNotFoundError):
         commits.commit(UpdateRequest([insert(1, 5)]))
+
+
+def test_an_index_whose_folder_is_lost_is_not_begun_again(
+    commits: GroupCommitWriter, tmp_path: Path
+) -> None:
+    """Its data may come back, for example with a mount. Until then each update fails."""
+    assert commits.commit(UpdateRequest([insert(1, 5)])) == 1
+    (tmp_path / "index").rename(tmp_path / "away")
+    for _ in range(3):
+        with pytest.raises(FileNotFoundError):
+            commits.commit(UpdateRequest([insert(2, 5)]))
+    assert not (tmp_path / "index").exists()
+    (tmp_path / "away").rename(tmp_path / "index")
+    assert commits.commit(UpdateRequest([insert(2, 5)])) == 2
+    assert find(tmp_path, 5) == [1, 2]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.storage import files
+from pipeline.storage.snapshot import load_snapshot
 from tests.unit.storage.users import segment_files, state
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def test_a_forked_process_may_not_use_the_writer_nor_drop_its_lock(
 def test_opening_sweeps_away_what_a_crash_left(user: User, path: Path, writer: Any) -> None:
     writer.close()
     suffix = user.format.suffix
-    stray = [path / f"00000000000000ff{suffix}", path / "manifest.tmp"]
+    stray = [path / f"00000000000000ff{suffix}.new", path / "manifest.tmp"]
     for file in stray:
         file.write_bytes(b"half")
     (path / "README").write_text("not ours")
@@ -145,20 +146,19 @@ def test_numbers_are_not_given_out_again_after_a_failure(
     assert segment_files(user, path)[-1].stem == "0000000000000003"
 
 
-def test_a_lost_manifest_is_damage_or_a_new_folder(user: User, path: Path, writer: Any) -> None:
-    """An index is refused until it is cleared; a store starts empty."""
+def test_a_lost_manifest_is_damage(user: User, path: Path, writer: Any) -> None:
+    """The folder is refused until it is cleared."""
     writer.close()
     (path / "manifest").unlink()
     lost = {file.name for file in segment_files(user, path)}
     assert lost
-    if user.format.needs_manifest:
-        problem = f"{path}/manifest: is missing although segments exist"
-        with pytest.raises(user.format.corrupt, match=problem):
-            user.open_writer(path)
-        with pytest.raises(user.format.corrupt, match=problem):
-            user.open_reader(path)
-        assert {file.name for file in segment_files(user, path)} == lost
-    with user.open_writer(path, clear_damaged=user.format.needs_manifest) as again:
+    problem = f"{path}/manifest: is missing although segments exist"
+    with pytest.raises(user.format.corrupt, match=problem):
+        user.open_writer(path)
+    with pytest.raises(user.format.corrupt, match=problem):
+        load_snapshot(user.format, path)
+    assert {file.name for file in segment_files(user, path)} == lost
+    with user.open_writer(path, clear_damaged=True) as again:
         assert state(user, path) == (0, {})
         user.apply(again, {3: 3}, 1)
     assert not lost & {file.name for file in segment_files(user, path)}

@@ -1,5 +1,6 @@
 """The resources of an index."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,6 +120,19 @@ def test_health_is_plain_text(http: Http) -> None:
 def test_an_invalid_name_is_refused(http: Http, path: str) -> None:
     reply = http.simulate_get(path)
     assert (reply.status_code, reply.json) == (400, {"error": "InvalidIndexName"})
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_a_name_with_unknown_files_is_refused(http: Http, tmp_path: Path, method: str) -> None:
+    """The files may be data whose state file is lost."""
+    kept = tmp_path / "a" / "data"
+    kept.parent.mkdir()
+    kept.write_text("not ours")
+    reply = http.simulate_request(method, "/a")
+    assert (reply.status_code, reply.json) == (409, {"error": "UnknownFiles"})
+    assert list(tmp_path.rglob("a*")) == [kept.parent]
+    assert kept.read_text() == "not ours"
+    assert http.simulate_get("/a").json == {"error": "IndexNotFound"}
 
 
 def test_a_snapshot_is_a_stream_of_bytes(http: Http) -> None:

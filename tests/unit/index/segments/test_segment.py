@@ -13,6 +13,7 @@ from pipeline.index.segments.segment import IndexSegment
 from pipeline.index.segments.segment_format import VERSION, IndexSegmentEntry, file_size
 from pipeline.index.segments.segment_writer import SegmentWriter
 from pipeline.index.segments.term_codes import DROPPED, common_shift, locate
+from pipeline.storage.segment_files import uncommitted
 from tests.unit.index.model import pack, terms, terms_of
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def test_postings_come_back_however_they_were_added(
     assert segment.keys(0, count).tolist() == keys.tolist()
     assert np.concatenate([terms(), *segment.parts()]).tolist() == keys.tolist()
     assert segment.tombstones.tolist() == [1000]
-    assert entry.size == file_size(entry) == (tmp_path / entry.file_name).stat().st_size
+    assert entry.size == file_size(entry) == uncommitted(tmp_path / entry.file_name).stat().st_size
 
 
 def test_terms_are_found(tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_documents_can_be_numbered_anew_and_dropped(tmp_path: Path) -> None:
 
 def test_the_file_begins_with_magic_and_version(tmp_path: Path) -> None:
     entry = written(tmp_path, some_keys(3), 3)
-    data = (tmp_path / entry.file_name).read_bytes()
+    data = uncommitted(tmp_path / entry.file_name).read_bytes()
     assert entry.file_name == "0000000000000007.segment"
     assert data[:16] == b"AcoustSg" + VERSION.to_bytes(4, "little") + (64).to_bytes(4, "little")
     assert data[64:80] == b"".join(n.to_bytes(4, "little") for n in (10, 20, 30, 0))
@@ -103,7 +104,7 @@ def test_more_postings_than_announced_are_refused(tmp_path: Path) -> None:
 
 def test_another_segment_under_the_same_name_is_refused(tmp_path: Path) -> None:
     entry = written(tmp_path, some_keys(3), 3)
-    (tmp_path / entry.file_name).unlink()
+    uncommitted(tmp_path / entry.file_name).unlink()
     written(tmp_path, pack(terms(0, 0, 16), terms(0, 1, 2)), 3)
     with pytest.raises(IndexCorrupt, match=f"{entry.file_name}: is not the segment"):
         IndexSegment(tmp_path, entry)

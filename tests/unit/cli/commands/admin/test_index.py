@@ -72,10 +72,47 @@ def test_verify_prints_every_damaged_file(served: Path) -> None:
 def test_missing_files_are_damage(served: Path) -> None:
     (served / "a" / "v000001" / "manifest").unlink()
     shutil.rmtree(served / "b" / "v000001")
-    for folder in (served, served / "a", served / "a" / "v000001", served / "b"):
+    for folder, lost in (
+        (served, "a/v000001/manifest is missing"),
+        (served, "b/v000001 is missing"),
+        (served / "a", "a/v000001/manifest is missing"),
+        (served / "a" / "v000001", "a/v000001/manifest: is missing although segments exist"),
+        (served / "b", "b/v000001 is missing"),
+    ):
         answer = run("verify", "--dir", folder)
         assert answer.exit_code == 1
-        assert "v000001/manifest: is missing; there is no index here" in answer.output
+        assert f"{served}/{lost}" in answer.output
+
+
+@pytest.mark.parametrize("below", ["", "a"])
+def test_verify_and_restore_name_a_missing_state_file(served: Path, below: str) -> None:
+    (served / "a" / "state").unlink()
+    (served.parent / "some.snapshot").touch()
+    checked = run("verify", "--dir", served / below)
+    restored = run("restore", "--dir", served, "a", served.parent / "some.snapshot")
+    for answer in (checked, restored):
+        assert answer.exit_code == 1
+        assert f"{served}/a/state is missing, but {served}/a/v000001 has data" in answer.output
+        assert "rebuild it" not in answer.output
+    assert (served / "a" / "v000001" / "manifest").exists()
+
+
+def test_verify_names_a_file_with_an_unknown_name(served: Path) -> None:
+    stray = served / "a" / "v000001" / "x.segment"
+    stray.touch()
+    answer = run("verify", "--dir", served)
+    assert answer.exit_code == 1
+    assert answer.output.startswith(f"{stray}: has the suffix of a segment")
+
+
+@pytest.mark.parametrize("below", ["new", "new/deeper"])
+def test_a_failed_restore_leaves_no_folder(tmp_path: Path, below: str) -> None:
+    damaged = tmp_path / "damaged.snapshot"
+    damaged.write_bytes(b"none")
+    answer = run("restore", "--dir", tmp_path / below, "a", damaged)
+    assert answer.exit_code == 1
+    assert "it has no snapshot header" in answer.output
+    assert list(tmp_path.iterdir()) == [damaged]
 
 
 def test_an_index_deleted_during_the_check_is_skipped(
