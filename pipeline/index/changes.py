@@ -215,4 +215,5 @@ def _keys(terms: NDArray[np.uint32], lengths: NDArray[np.int64]) -> Keys:
         return np.empty(0, dtype=np.uint64)
     from pipeline.index.segments.radix_sort import sort_documents  # noqa: PLC0415 - loops
 
-    return sort_documents(terms, lengths)
+    # A read-only or strided array would be compiled for separately.
+    return sort_documents(np.require(terms, requirements=["C", "W"]), lengths)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.index import Change, ChangeBatch, Delete, Insert
@@ -43,6 +43,7 @@ CHANGE = st.one_of(
 
 
 @given(st.lists(st.tuples(st.booleans(), st.lists(CHANGE, max_size=5)), max_size=4))
+@settings(deadline=None)
 def test_changes_as_arrays_are_as_good_as_single_ones(
     parts: list[tuple[bool, list[Change]]],
 ) -> None:
@@ -57,6 +58,13 @@ def test_changes_as_arrays_are_as_good_as_single_ones(
     assert postings(folded) == sorted(
         {(term, id_) for id_, change in inserted.items() for term in change.terms.tolist()}
     )
+
+
+def test_the_terms_of_a_batch_may_be_a_read_only_view() -> None:
+    view = np.arange(8, dtype=np.uint32)[::2]
+    view.flags.writeable = False
+    folded = fold([ChangeBatch(terms(1, 2), np.array([3, 1]), view)])
+    assert postings(folded) == [(0, 1), (2, 1), (4, 1), (6, 2)]
 
 
 @pytest.mark.parametrize(

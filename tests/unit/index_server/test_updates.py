@@ -23,6 +23,7 @@ from index_server.http.updates import (
 from pipeline.index import ChangeBatch, Delete, Insert
 from pipeline.index.changes import DELETED
 from pipeline.index.packed_changes import read_changes
+from pipeline.index_http.protocol import update_body
 from tests.unit.index_server.packed_updates import UpdateEncoder
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def decoded(body: bytes) -> UpdateRequest:
 
 
 @given(st.randoms(use_true_random=True), st.sampled_from([0, 0.0005, 0.002, 0.01, 0.05]))
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=400)
 def test_both_ways_to_read_messagepack_have_the_same_result(random: Random, oddness: float) -> None:
     body = UpdateEncoder(random, oddness).body()
     note(body.hex())
@@ -116,6 +117,15 @@ def test_the_usual_update_is_read_in_one_pass() -> None:
     assert [type(change) for change in request.changes] == [ChangeBatch]
     assert listed(request) == [(7, [1, 200, 70_000, 2**32 - 1]), (300, None), (2**32 - 1, [])]
     assert (request.metadata, request.expected_version) == ({"name": "é"}, 2**64 - 1)
+
+
+def test_updates_of_the_pipeline_are_read_in_one_pass() -> None:
+    terms = np.array([5, 2**31], dtype=np.uint32)
+    body = update_body([Insert(3, terms), Delete(4)], {"position": "9"}, 7)
+    request = update_request(body, Format.MSGPACK)
+    assert [type(change) for change in request.changes] == [ChangeBatch]
+    assert listed(request) == [(3, [5, 2**31]), (4, None)]
+    assert (request.metadata, request.expected_version) == ({"position": "9"}, 7)
 
 
 def test_an_update_that_is_cut_off_is_refused_at_any_byte() -> None:
