@@ -6,13 +6,13 @@ and the next commit takes all of them. Each update gets its own version, in the 
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from index_server.errors import IndexNotFoundError, VersionMismatchError
-from pipeline.index import Change, Insert, WriterUnusable, open_writer
+from pipeline.index import Change, ChangeBatch, Delete, WriterUnusable, open_writer
 from pipeline.storage.format import MANIFEST_NAME
 
 MAX_TERMS: Final = 1 << 22
@@ -29,7 +29,7 @@ class UpdateRequest:
         expected_version: the version that the index must have; None for any.
     """
 
-    changes: list[Change] = field(default_factory=list)
+    changes: Sequence[Change | ChangeBatch] = field(default_factory=list)
     metadata: Mapping[str, str] = field(default_factory=dict)
     expected_version: int | None = None
 
@@ -130,7 +130,7 @@ class GroupCommitWriter:
 
     def _apply(self, group: list[_PendingUpdate]) -> None:
         version = self._writer.position()
-        changes: list[Change] = []
+        changes: list[Change | ChangeBatch] = []
         metadata: dict[str, str] = {}
         accepted: list[_PendingUpdate] = []
         for each in group:
@@ -150,4 +150,4 @@ class GroupCommitWriter:
 
 
 def _count_terms(request: UpdateRequest) -> int:
-    return sum(change.terms.size for change in request.changes if isinstance(change, Insert))
+    return sum(change.terms.size for change in request.changes if not isinstance(change, Delete))

@@ -159,18 +159,28 @@ class IndexRequest:
         is_chunked = req.content_length is None and req.get_header("Transfer-Encoding")
         self._has_body = bool(req.content_length or is_chunked)
 
-    def body(self) -> tuple[object, Format]:
-        """Return the decoded body and its format.
+    def encoded_body(self) -> tuple[bytes, Format]:
+        """Return the body as it was sent, and its format.
 
         Raises:
             UnsupportedMediaTypeError: the body is neither JSON nor MessagePack.
-            BadRequestError: the body is missing, incomplete or invalid.
+            BadRequestError: the body is missing or incomplete.
             BodyTooLargeError: the body is larger than `MAX_BODY`.
         """
         form = request_format(self._content_type, has_body=self._has_body)
         body = _read_body(self._req) if self._has_body else b""
         if not body:
             raise BadRequestError
+        return body, form
+
+    def body(self) -> tuple[object, Format]:
+        """Return the decoded body and its format.
+
+        Raises:
+            UnsupportedMediaTypeError, BadRequestError, BodyTooLargeError: as for `encoded_body`
+                and `decode`.
+        """
+        body, form = self.encoded_body()
         return decode(body, form), form
 
     def optional_body(self) -> tuple[object, Format]:

@@ -7,12 +7,10 @@ from index_server.http.formats import IndexRequest
 from index_server.http.requests import (
     create_index_request,
     delete_index_request,
-    delete_request,
     document_id,
-    insert_request,
     search_request,
-    update_request,
 )
+from index_server.http.updates import delete_request, insert_request, update_request
 from index_server.prometheus_metrics import CONTENT_TYPE, IndexServerMetrics
 from index_server.registry import IndexRegistry
 from index_server.snapshot_stream import write_snapshot
@@ -111,7 +109,7 @@ class UpdateResource(_IndexesResource):
     def on_post(self, req: falcon.Request, resp: falcon.Response, index: str) -> None:
         """Apply the changes as one version."""
         request = IndexRequest(req)
-        update = update_request(*request.body())
+        update = update_request(*request.encoded_body())
         request.reply(resp, {"version": self._indexes.get(index).update(update)})
 
 

@@ -8,7 +8,7 @@ its first use: its loops load Numba, which processes that only read positions an
 from typing import TYPE_CHECKING
 
 from pipeline.index.changelog_state import ChangelogState, changelog_metadata
-from pipeline.index.changes import Change, Delete, Insert
+from pipeline.index.changes import Change, ChangeBatch, Delete, Insert
 from pipeline.index.check import verify
 from pipeline.index.errors import (
     FingerprintIndexError,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Change",
+    "ChangeBatch",
     "ChangelogState",
     "Delete",
     "FingerprintIndex",

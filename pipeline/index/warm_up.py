@@ -10,15 +10,17 @@ import numpy as np
 from pipeline.index.changes import Delete, Insert
 from pipeline.index.check import verify
 from pipeline.index.merging.merge_policy import MAX_SEGMENTS
+from pipeline.index.packed_changes import read_changes
 from pipeline.index.reader import open_reader
 from pipeline.index.writer import open_writer
 
 
 def warm_up() -> None:
-    """Write, merge, search and check an index of a few documents.
+    """Write, merge, search and check an index of a few documents; read an update.
 
     This takes 0.3 s, or several seconds if nothing is compiled yet.
     """
+    read_changes(b"\x81\xa1c\x91\x81\xa1d\x81\xa1i\x01", 1)  # {"c": [{"d": {"i": 1}}]}
     terms = np.arange(0, 1 << 20, 1 << 12, dtype=np.uint32)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "index"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pipeline.index.changes import Change, FoldedChanges
+    from pipeline.index.changes import Change, ChangeBatch, FoldedChanges
     from pipeline.index.interface import Hits
     from pipeline.index.segments.segment import IndexSegment
 
@@ -157,7 +157,7 @@ class IndexWriter:
 
     def apply(
         self,
-        changes: Sequence[Change],
+        changes: Sequence[Change | ChangeBatch],
         position: int,
         *,
         metadata: Mapping[str, str] | None = None,

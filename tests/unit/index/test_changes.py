@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pipeline.index import Delete, Insert
-from pipeline.index.changes import MAX_ID, FoldedChanges, fold, group
+from pipeline.index import Change, ChangeBatch, Delete, Insert
+from pipeline.index.changes import DELETED, MAX_ID, FoldedChanges, fold, group
 from pipeline.index.segments.postings import documents_of
 from tests.unit.index.model import terms, terms_of
 
@@ -15,6 +17,74 @@ def postings(folded: FoldedChanges) -> list[tuple[int, int]]:
     """Return (term, id) of each posting."""
     ids = folded.inserted[documents_of(folded.keys)]
     return list(zip(terms_of(folded.keys).tolist(), ids.tolist(), strict=True))
+
+
+def batch(*changes: Change) -> ChangeBatch:
+    """Return changes as arrays."""
+    given_terms = [change.terms for change in changes if isinstance(change, Insert)]
+    return ChangeBatch(
+        terms(*(change.id for change in changes)),
+        np.array(
+            [each.terms.size if isinstance(each, Insert) else DELETED for each in changes],
+            dtype=np.int64,
+        ),
+        np.concatenate([terms(), *given_terms]),
+    )
+
+
+CHANGE = st.one_of(
+    st.builds(Delete, st.integers(1, 6)),
+    st.builds(
+        lambda id_, values: Insert(id_, terms(*values)),
+        st.integers(1, 6),
+        st.lists(st.integers(1, 9), max_size=4),
+    ),
+)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.lists(CHANGE, max_size=5)), max_size=4))
+@settings(deadline=None)
+def test_changes_as_arrays_are_as_good_as_single_ones(
+    parts: list[tuple[bool, list[Change]]],
+) -> None:
+    changes = [change for _, part in parts for change in part]
+    folded = fold(
+        each for is_batch, part in parts for each in ([batch(*part)] if is_batch else part)
+    )
+    last = {change.id: change for change in changes}
+    inserted = {id_: change for id_, change in last.items() if isinstance(change, Insert)}
+    assert folded.inserted.tolist() == sorted(inserted)
+    assert folded.deleted.tolist() == sorted(last.keys() - inserted.keys())
+    assert postings(folded) == sorted(
+        {(term, id_) for id_, change in inserted.items() for term in change.terms.tolist()}
+    )
+
+
+def test_the_terms_of_a_batch_may_be_a_read_only_view() -> None:
+    view = np.arange(8, dtype=np.uint32)[::2]
+    view.flags.writeable = False
+    folded = fold([ChangeBatch(terms(1, 2), np.array([3, 1]), view)])
+    assert postings(folded) == [(0, 1), (2, 1), (4, 1), (6, 2)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"ids": terms(0, 2)}, "document id 0 must be from 1"),
+        ({"ids": terms(1)}, "one length of at least -1 for each id"),
+        ({"lengths": np.array([2, -2])}, "one length of at least -1 for each id"),
+        ({"lengths": np.array([1, 2])}, "add up to the number of its terms"),
+        ({"lengths": np.array([2**62, 2**62])}, "add up to the number of its terms"),
+        ({"lengths": np.array([1, 1], dtype=np.int32)}, "must be an int64 array, not int32"),
+        ({"terms": np.array([16, 32])}, "terms of a batch must be a uint32 array"),
+    ],
+)
+def test_arrays_that_do_not_fit_together_are_refused(
+    wrong: dict[str, object], message: str
+) -> None:
+    right = batch(Insert(1, terms(16)), Insert(2, terms(32)))
+    with pytest.raises((ValueError, TypeError), match=message):
+        fold([right._replace(**wrong)])
 
 
 def test_the_last_change_of_an_id_wins() -> None:

@@ -4,18 +4,14 @@ from typing import Any
 
 import pytest
 
-from index_server.errors import BadRequestError, InvalidFingerprintIdError
+from index_server.errors import BadRequestError
 from index_server.http.formats import Format
 from index_server.http.requests import (
     create_index_request,
     delete_index_request,
-    delete_request,
     document_id,
-    insert_request,
     search_request,
-    update_request,
 )
-from pipeline.index import Delete, Insert
 
 JSON = Format.JSON
 
@@ -23,11 +19,6 @@ JSON = Format.JSON
 def search(**given: Any) -> Any:
     """Parse a search in JSON."""
     return search_request({"query": [3, 1, 3], **given}, JSON)
-
-
-def update(*changes: object, **given: Any) -> Any:
-    """Parse an update in JSON."""
-    return update_request({"changes": list(changes), **given}, JSON)
 
 
 def test_a_search_has_defaults() -> None:
@@ -62,8 +53,6 @@ def test_limits_of_a_search_are_clamped(given: Any, name: str, expected: object)
 def test_hashes_are_numbers_of_32_bits(hashes: object) -> None:
     with pytest.raises(BadRequestError):
         search(query=hashes)
-    with pytest.raises(BadRequestError):
-        insert_request({"hashes": hashes}, JSON, 1)
 
 
 @pytest.mark.parametrize(
@@ -72,82 +61,6 @@ def test_hashes_are_numbers_of_32_bits(hashes: object) -> None:
 def test_invalid_numbers_of_a_search_are_refused(given: Any) -> None:
     with pytest.raises(BadRequestError):
         search(**given)
-
-
-def test_an_update_keeps_the_order_of_its_changes() -> None:
-    request = update(
-        {"insert": {"id": 1, "hashes": [5, 5]}}, {"delete": {"id": 1}}, expected_version=7
-    )
-    insert, delete = request.changes
-    assert isinstance(insert, Insert)
-    assert (insert.id, insert.terms.tolist()) == (1, [5, 5])
-    assert delete == Delete(1)
-    assert request.expected_version == 7
-
-
-def test_metadata_of_the_update_overrides_that_of_changes() -> None:
-    entries = [{"key": "a", "value": "1"}, {"key": "b", "value": "1"}]
-    request = update({"set_metadata": {"entries": entries}}, metadata={"b": "2"})
-    assert (request.changes, request.metadata) == ([], {"a": "1", "b": "2"})
-
-
-def test_messagepack_uses_first_letters() -> None:
-    message = {
-        "c": [{"i": {"i": 1, "h": [2]}}, {"d": {"i": 3}}, {"s": {"e": [{"k": "a", "v": "1"}]}}],
-        "m": {"b": "2"},
-        "e": 0,
-    }
-    request = update_request(message, Format.MSGPACK)
-    assert [change.id for change in request.changes] == [1, 3]
-    assert (request.metadata, request.expected_version) == ({"a": "1", "b": "2"}, 0)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {},
-        {"replace": {"id": 1}},
-        {"insert": {"id": 1, "hashes": []}, "delete": {"id": 1}},
-        {"insert": {"id": 1}},
-        {"insert": {"id": 2**32, "hashes": []}},
-        {"delete": {"id": "1"}},
-        {"delete": 1},
-        {"set_metadata": {"entries": [{"key": "a"}]}},
-        {"set_metadata": {"entries": {"a": "1"}}},
-        "delete",
-    ],
-)
-def test_other_changes_are_refused(change: object) -> None:
-    with pytest.raises(BadRequestError):
-        update(change)
-
-
-@pytest.mark.parametrize("metadata", [{"a": 1}, {"a": None}, {"a": "\ud800"}, ["a"]])
-def test_metadata_must_be_texts(metadata: object) -> None:
-    with pytest.raises(BadRequestError):
-        update(metadata=metadata)
-
-
-@pytest.mark.parametrize("expected", [-1, 2**64, "1", 1.0])
-def test_an_expected_version_has_64_bits(expected: object) -> None:
-    with pytest.raises(BadRequestError):
-        update(expected_version=expected)
-
-
-def test_an_update_needs_changes() -> None:
-    with pytest.raises(BadRequestError):
-        update_request({"metadata": {}}, JSON)
-
-
-def test_id_0_is_refused() -> None:
-    with pytest.raises(InvalidFingerprintIdError):
-        update({"insert": {"id": 0, "hashes": []}})
-    with pytest.raises(InvalidFingerprintIdError):
-        update({"delete": {"id": 0}})
-    with pytest.raises(InvalidFingerprintIdError):
-        insert_request({"hashes": []}, JSON, 0)
-    with pytest.raises(InvalidFingerprintIdError):
-        delete_request(0)
 
 
 def test_an_id_in_a_path_is_decimal() -> None:

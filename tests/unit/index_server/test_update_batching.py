@@ -12,7 +12,7 @@ import pytest
 
 from index_server.errors import IndexNotFoundError, VersionMismatchError
 from index_server.update_batching import GroupCommitWriter, UpdateRequest
-from pipeline.index import Change, Delete, Insert, open_reader
+from pipeline.index import Change, ChangeBatch, Delete, Insert, open_reader
 from tests.faults.storage.failing_files import disk_error_at, failing, never
 from tests.support.polling import eventually
 
@@ -47,6 +47,15 @@ def commits(tmp_path: Path, counted: Counted) -> Iterator[GroupCommitWriter]:
 def insert(document: int, *terms: int) -> Change:
     """Return the change that inserts a document."""
     return Insert(document, np.array(terms, dtype=np.uint32))
+
+
+def insert_as_arrays(document: int, *terms: int) -> ChangeBatch:
+    """Return the change that inserts a document, as arrays."""
+    return ChangeBatch(
+        np.array([document], dtype=np.uint32),
+        np.array([len(terms)], dtype=np.int64),
+        np.array(terms, dtype=np.uint32),
+    )
 
 
 def find(path: Path, *terms: int) -> list[int]:
@@ -93,6 +102,15 @@ def test_every_update_gets_a_version(commits: GroupCommitWriter, tmp_path: Path)
     assert find(tmp_path, 5) == []
 
 
+def test_the_last_change_of_an_id_wins_in_each_form(
+    commits: GroupCommitWriter, tmp_path: Path
+) -> None:
+    commits.commit(UpdateRequest([insert(1, 5), insert_as_arrays(1, 6), insert_as_arrays(2, 6)]))
+    assert (find(tmp_path, 5), find(tmp_path, 6)) == ([], [1, 2])
+    commits.commit(UpdateRequest([insert_as_arrays(1, 7), insert(1, 5), Delete(2)]))
+    assert (find(tmp_path, 5), find(tmp_path, 6, 7)) == ([1], [])
+
+
 def test_another_version_than_expected_is_an_error(
     commits: GroupCommitWriter, tmp_path: Path
 ) -> None:
@@ -136,11 +154,15 @@ def test_no_update_of_many_threads_is_lost(commits: GroupCommitWriter, tmp_path:
         assert (reader.position(), reader.stats().documents) == (80, 80)
 
 
+@pytest.mark.parametrize("change", [insert, insert_as_arrays])
 def test_a_large_update_is_committed_alone(
-    commits: GroupCommitWriter, counted: Counted, monkeypatch: pytest.MonkeyPatch
+    commits: GroupCommitWriter,
+    counted: Counted,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[..., Change | ChangeBatch],
 ) -> None:
     monkeypatch.setattr("index_server.update_batching.MAX_TERMS", 3)
-    first, *others = [UpdateRequest([insert(document, 1, 2, 3)]) for document in range(1, 5)]
+    first, *others = [UpdateRequest([change(document, 1, 2, 3)]) for document in range(1, 5)]
     results = commit_during_first(commits, counted, first, others)
     assert sorted(each.result() for each in results) == [1, 2, 3, 4]
     assert counted.count == 4
