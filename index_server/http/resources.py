@@ -10,9 +10,9 @@ from index_server.http.requests import (
     delete_request,
     document_id,
     insert_request,
-    search_request,
     update_request,
 )
+from index_server.http.searches import search_request
 from index_server.prometheus_metrics import CONTENT_TYPE, IndexServerMetrics
 from index_server.registry import IndexRegistry
 from index_server.snapshot_stream import write_snapshot
@@ -122,9 +122,7 @@ class SearchResource(_IndexesResource):
         """Return ids and scores, the best first."""
         request = IndexRequest(req)
         hits = self._indexes.get(index).search(search_request(*request.body()))
-        found = zip(hits.ids.tolist(), hits.scores.tolist(), strict=True)
-        results = [{"id": document, "score": score} for document, score in found]
-        request.reply(resp, {"results": results})
+        request.reply_hits(resp, hits)
 
 
 class FingerprintResource(_IndexesResource):

@@ -12,9 +12,9 @@ from index_server.http.requests import (
     delete_request,
     document_id,
     insert_request,
-    search_request,
     update_request,
 )
+from index_server.http.searches import search_request
 from pipeline.index import Delete, Insert
 
 JSON = Format.JSON
