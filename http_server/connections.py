@@ -280,10 +280,10 @@ class Connections:
         for usage in self._usages(connection):
             usage.buffered -= size
 
-    def _usages(self, connection: Connection) -> Iterator[_Usage]:
-        yield self._all
-        if connection.client:
-            yield self._clients.setdefault(connection.client, _Usage())
+    def _usages(self, connection: Connection) -> tuple[_Usage, ...]:
+        if not connection.client:
+            return (self._all,)
+        return self._all, self._clients.setdefault(connection.client, _Usage())
 
     def _forget_unused(self, client: str) -> None:
         own = self._clients.get(client)

@@ -7,9 +7,9 @@ take about 10 µs more per request.
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from queue import SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -68,6 +68,11 @@ class Call(Generic[T]):
 class LoopThreads:
     """Threads of one event loop. They start at the first call.
 
+    A thread that has ended a call takes the next one. If none waits, it sleeps. A new call wakes
+    the thread that was busy last: its memory is still in the processor's cache. One thread is woken
+    at a time, and it wakes the next one if further calls wait. So a thread that ends a call in the
+    meantime takes a call without a change of threads, which costs more than a short call.
+
     Args:
         threads: the number of threads.
         name: prefix of the threads' names.
@@ -76,8 +81,11 @@ class LoopThreads:
     def __init__(self, threads: int, name: str) -> None:
         self._number = threads
         self._name = name
-        self._calls: SimpleQueue[Call[Any] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()  # for the attributes below
+        self._calls: deque[Call[Any] | None] = deque()
+        self._asleep: list[threading.Lock] = []  # a thread wakes when its lock is released
+        self._is_waking = False
 
     def submit(
         self, loop: asyncio.AbstractEventLoop, function: Callable[..., T], *arguments: object
@@ -92,16 +100,43 @@ class LoopThreads:
         if not self._threads:
             self._start()
         call = Call(loop.create_future(), function, arguments)
-        self._calls.put(call)
+        self._put(call)
         return call
 
     def close(self) -> None:
         """Wait up to `CLOSE_TIMEOUT` seconds for the running functions, and end the threads."""
         for _ in self._threads:
-            self._calls.put(None)
+            self._put(None)
         until = time.monotonic() + CLOSE_TIMEOUT
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
+
+    def _put(self, call: Call[Any] | None) -> None:
+        with self._lock:
+            self._calls.append(call)
+            self._wake_one()
+
+    def _get(self, awake: threading.Lock) -> Call[Any] | None:
+        """Return the next call, or None if the thread must end.
+
+        Args:
+            awake: the lock of the calling thread, which it has acquired.
+        """
+        while True:
+            with self._lock:
+                if self._calls:
+                    call = self._calls.popleft()
+                    self._wake_one()
+                    return call
+                self._asleep.append(awake)
+            awake.acquire()
+            self._is_waking = False
+
+    def _wake_one(self) -> None:
+        """Wake a thread if a call waits and no thread is waking up."""
+        if self._calls and self._asleep and not self._is_waking:
+            self._is_waking = True
+            self._asleep.pop().release()
 
     def _start(self) -> None:
         for number in range(self._number):
@@ -110,7 +145,9 @@ class LoopThreads:
             self._threads.append(thread)
 
     def _run(self) -> None:
-        while (call := self._calls.get()) is not None:
+        awake = threading.Lock()
+        awake.acquire()
+        while (call := self._get(awake)) is not None:
             call.run()
             del call  # so that the call is freed while the thread waits
 

@@ -2,6 +2,10 @@
 
 from typing import ClassVar
 
+import structlog
+
+logger = structlog.get_logger("acoustid.index_server.errors")
+
 
 class IndexServerError(Exception):
     """An error that the client receives by name.
@@ -110,3 +114,17 @@ class SearchTimeoutError(IndexServerError):
     """The search took longer than its timeout."""
 
     status = 503
+
+
+def client_error(error: Exception, method: str, path: str) -> IndexServerError:
+    """Return the error that a client receives. Log an unexpected error.
+
+    Args:
+        error: the exception that the request has raised.
+        method: the method of the request.
+        path: the path of the request.
+    """
+    if isinstance(error, IndexServerError):
+        return error
+    logger.error("unhandled exception", method=method, path=path, exc_info=error)
+    return InternalError()

@@ -11,8 +11,6 @@ from itertools import accumulate
 from threading import Lock
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -86,16 +84,16 @@ class SearchCounts(Collector):
         with self._lock:
             self._by_index.pop(name, None)
 
-    def add(self, counts: _IndexCounts, hits: Hits, hashes: int, seconds: float) -> None:
+    def add(self, counts: _IndexCounts, hits: Hits, seconds: float) -> None:
         """Count a search; see `IndexSearches.add`."""
         with self._lock:
             counts.searches += 1
             counts.hits += hits.ids.size > 0
             counts.partial += hits.partial
             counts.seconds.add(seconds)
-            if hashes:
-                self._documents.add(hits.postings // hashes)
-                self._blocks.add(hits.blocks // hashes)
+            if hits.terms:
+                self._documents.add(hits.postings // hits.terms)
+                self._blocks.add(hits.blocks // hits.terms)
 
     def describe(self) -> list[Metric]:
         """Return the metrics without values."""
@@ -131,22 +129,14 @@ class IndexSearches:
     _all: SearchCounts
     _counts: _IndexCounts
 
-    def add(self, hits: Hits, hashes: int, seconds: float) -> None:
+    def add(self, hits: Hits, seconds: float) -> None:
         """Count a search after its end.
 
         Args:
             hits: its result.
-            hashes: number of distinct terms of the query.
             seconds: its duration.
         """
-        self._all.add(self._counts, hits, hashes, seconds)
-
-
-def count_distinct(terms: NDArray[np.uint32]) -> int:
-    """Return the number of distinct terms."""
-    ordered = terms.copy()
-    ordered.sort()
-    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + (ordered.size > 0)
+        self._all.add(self._counts, hits, seconds)
 
 
 def _counter(name: str) -> CounterMetricFamily:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from index_server.errors import IndexNotFoundError, SearchTimeoutError
 from index_server.prometheus_metrics import IndexServerMetrics
-from index_server.search_counts import count_distinct
 from index_server.update_batching import GroupCommitWriter, UpdateRequest
 from pipeline.index import (
     FingerprintIndexError,
@@ -113,7 +112,7 @@ class ServedIndex:
         except SearchTimeout:
             raise SearchTimeoutError from None
         seconds = time.perf_counter() - began
-        self._metrics.searches.add(hits, count_distinct(request.query), seconds)
+        self._metrics.searches.add(hits, seconds)
         return hits
 
     def update(self, request: UpdateRequest) -> int:

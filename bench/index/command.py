@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import click
 from bench.index.build import build
 from bench.index.exact_cost import measure_copies, measure_exact_cost
 from bench.index.freshness import measure_freshness
+from bench.index.http import measure_http
 from bench.index.kills import measure_kills
 from bench.index.model import Model
 from bench.index.search import measure_searches
@@ -58,8 +60,13 @@ SWEEP: Final = "10000,100000,1000000,10000000"
     callback=check_folder,
     help="Draw the figures of all sizes into a file such as docs/index-cost.png.",
 )
+@click.option(
+    "--http",
+    is_flag=True,
+    help="Measure only inserts and searches, embedded and over HTTP in one run.",
+)
 @output_option
-def index(
+def index(  # noqa: PLR0913 - one argument per option
     *,
     documents: int,
     sizes: Sequence[int] | None,
@@ -67,6 +74,7 @@ def index(
     copies: int | None,
     keep: Path | None,
     plot: Path | None,
+    http: bool,
     output: Path | None,
 ) -> None:
     """Measure the index: inserts, merges, cold and warm searches, memory, start time.
@@ -74,14 +82,17 @@ def index(
     Exact searches and searches with a limit of postings are measured in turns. The documents
     are synthetic, with common terms; see `bench/index/model.py`.
     """
+    if plot and http:
+        raise click.UsageError("--plot draws none of the figures of --http: omit one of them")
     if plot:
         require_plotting()
+    if copies and http:
+        raise click.UsageError("--http measures no searches among --copies: omit one of them")
+    measure = _measure_http if http else partial(_measure, copies=copies)
     with ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
-        figures = [
-            _measure(folder / str(each), each, batch, copies) for each in sizes or [documents]
-        ]
+        figures = [measure(folder / str(each), each, batch) for each in sizes or [documents]]
     if plot:
         plot_index(figures, plot)
     write_report("index", {"batch": batch, "sizes": figures} if sizes else figures[0], output)
@@ -147,6 +158,18 @@ def _measure(path: Path, documents: int, size: int, copies: int | None) -> dict[
         "start": started,
         "fresh_batch": fresh,
     }
+
+
+def _measure_http(path: Path, documents: int, size: int) -> dict[str, Any]:
+    """Return the figures of inserts and searches, embedded and over HTTP.
+
+    Args:
+        path: the temporary indexes are created next to it.
+        documents: the number of documents in each index.
+        size: the number of documents per commit and per request.
+    """
+    progress(f"{documents} documents: embedded and over HTTP")
+    return {"documents": documents, **measure_http(path.parent, Model(), documents, size)}
 
 
 def _size(path: Path) -> dict[str, Any]:

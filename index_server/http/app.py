@@ -3,21 +3,20 @@
 from typing import Any, Final
 
 import falcon
-import structlog
 
+from http_server.wsgi import Application
 from index_server.errors import (
     BadRequestError,
     IndexServerError,
-    InternalError,
     MethodNotAllowedError,
     NotFoundError,
+    client_error,
 )
 from index_server.http import resources
+from index_server.http.direct_searches import DirectSearches
 from index_server.http.formats import write_error
 from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.registry import IndexRegistry
-
-logger = structlog.get_logger("acoustid.index_server.http.app")
 
 App = falcon.App[falcon.Request, falcon.Response]
 
@@ -47,9 +46,15 @@ class _Methods:
         raise MethodNotAllowedError
 
 
-def create_app(indexes: IndexRegistry, metrics: IndexServerMetrics) -> App:
+def create_app(indexes: IndexRegistry, metrics: IndexServerMetrics) -> Application:
     """Return the application for the indexes of this process."""
+    return DirectSearches(indexes, create_framework_app(indexes, metrics))
+
+
+def create_framework_app(indexes: IndexRegistry, metrics: IndexServerMetrics) -> App:
+    """Return the part of the application that can answer every request."""
     app = falcon.App(middleware=_Methods())
+    app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, _handle)
     app.add_error_handler(falcon.HTTPError, _handle)
     app.add_route("/_health", resources.HealthResource())
@@ -75,11 +80,8 @@ def _handle(
 
 
 def _client_error(req: falcon.Request, error: Exception) -> IndexServerError:
-    if isinstance(error, IndexServerError):
-        return error
     if isinstance(error, falcon.HTTPNotFound):
         return NotFoundError()
     if isinstance(error, falcon.HTTPError) and error.status_code < 500:
         return BadRequestError()
-    logger.error("unhandled exception", method=req.method, path=req.path, exc_info=error)
-    return InternalError()
+    return client_error(error, req.method, req.path)

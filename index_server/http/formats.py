@@ -1,7 +1,8 @@
 """Bodies in JSON and MessagePack: content negotiation, size limits, decoding, encoding.
 
 In JSON a key is the full name of the field. In MessagePack it is the first letter. Only the first
-letter of a received MessagePack key counts, so full names are accepted too.
+letter of a received MessagePack key counts, so full names are accepted too. If a MessagePack map
+has a key twice, the last value counts, as in fpindex; in JSON that is an error.
 """
 
 import json
@@ -18,6 +19,8 @@ from index_server.errors import (
     IndexServerError,
     UnsupportedMediaTypeError,
 )
+from index_server.http.accept import preferred_type
+from pipeline.index import Hits
 
 Reply = Mapping[str, object]
 """A reply with full names. MessagePack abbreviates its keys and those of maps in its lists. Keys
@@ -64,16 +67,24 @@ def reply_format(accept: str | None, content_type: str | None, *, has_body: bool
     if accepted is not None:
         return accepted
     try:
-        return request_format(content_type, has_body=has_body)
+        default = request_format(content_type, has_body=has_body)
     except UnsupportedMediaTypeError:
-        return Format.JSON
+        default = Format.JSON
+    if accept is None:
+        return default
+    # If the client accepts neither, an answer that it may understand is more use than an error.
+    return _FORMATS.get(preferred_type(accept, _offered(default)) or "", default)
+
+
+def _offered(default: Format) -> list[str]:
+    return [default.value, *(form.value for form in Format if form is not default)]
 
 
 def decode(body: bytes, form: Format) -> object:
     """Return the decoded body.
 
     Raises:
-        BadRequestError: the body is not valid in that format.
+        BadRequestError: the body is not valid in that format, or a JSON object has a key twice.
         BodyTooLargeError: the body has more than `MAX_CONTAINERS` maps and lists.
     """
     try:
@@ -85,7 +96,15 @@ def decode(body: bytes, form: Format) -> object:
 def _decode_json(body: bytes) -> object:
     if body.count(b"{") + body.count(b"[") > MAX_CONTAINERS:
         raise BodyTooLargeError
-    return json.loads(body)
+    return json.loads(body, object_pairs_hook=_map_of)
+
+
+def _map_of(entries: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object. A repeated key is an error: the client has made a mistake."""
+    found = dict(entries)
+    if len(found) != len(entries):
+        raise BadRequestError
+    return found
 
 
 def _decode_msgpack(body: bytes) -> object:
@@ -115,6 +134,18 @@ def encode(message: Reply, form: Format) -> bytes:
     if form is Format.JSON:
         return json.dumps(message, separators=(",", ":")).encode()
     packed: bytes = msgpack.packb(_abbreviated(message))
+    return packed
+
+
+def encode_hits(hits: Hits, form: Format) -> bytes:
+    """Return the body of the reply to a search; a partial one says so."""
+    found = zip(hits.ids.tolist(), hits.scores.tolist(), strict=True)
+    if form is Format.JSON:
+        reply: dict[str, object] = {"results": [{"id": id_, "score": n} for id_, n in found]}
+        return encode({**reply, "partial": True} if hits.partial else reply, form)
+    # `encode` gives the same bytes, but takes twice as long.
+    short: dict[str, object] = {"r": [{"i": id_, "s": n} for id_, n in found]}
+    packed: bytes = msgpack.packb({**short, "p": True} if hits.partial else short)
     return packed
 
 
@@ -193,10 +224,19 @@ class IndexRequest:
 
     def reply(self, resp: falcon.Response, message: Reply) -> None:
         """Write a reply in the negotiated format."""
-        accept = self._req.get_header("Accept")
-        form = reply_format(accept, self._content_type, has_body=self._has_body)
+        form = self._reply_format()
         resp.data = encode(message, form)
         resp.content_type = form.value
+
+    def reply_hits(self, resp: falcon.Response, hits: Hits) -> None:
+        """Write the reply to a search in the negotiated format."""
+        form = self._reply_format()
+        resp.data = encode_hits(hits, form)
+        resp.content_type = form.value
+
+    def _reply_format(self) -> Format:
+        accept = self._req.get_header("Accept")
+        return reply_format(accept, self._content_type, has_body=self._has_body)
 
 
 def write_error(req: falcon.Request, resp: falcon.Response, error: IndexServerError) -> None:

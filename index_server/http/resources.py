@@ -8,8 +8,8 @@ from index_server.http.requests import (
     create_index_request,
     delete_index_request,
     document_id,
-    search_request,
 )
+from index_server.http.searches import search_request
 from index_server.http.updates import delete_request, insert_request, update_request
 from index_server.prometheus_metrics import CONTENT_TYPE, IndexServerMetrics
 from index_server.registry import IndexRegistry
@@ -120,12 +120,7 @@ class SearchResource(_IndexesResource):
         """Return ids and scores, the best first."""
         request = IndexRequest(req)
         hits = self._indexes.get(index).search(search_request(*request.body()))
-        found = zip(hits.ids.tolist(), hits.scores.tolist(), strict=True)
-        results = [{"id": document, "score": score} for document, score in found]
-        reply: dict[str, object] = {"results": results}
-        if hits.partial:
-            reply["partial"] = True
-        request.reply(resp, reply)
+        request.reply_hits(resp, hits)
 
 
 class FingerprintResource(_IndexesResource):

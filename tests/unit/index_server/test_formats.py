@@ -3,10 +3,20 @@
 import json
 
 import msgpack
+import numpy as np
 import pytest
 
 from index_server.errors import BadRequestError, UnsupportedMediaTypeError
-from index_server.http.formats import Format, decode, encode, fields, reply_format, request_format
+from index_server.http.formats import (
+    Format,
+    decode,
+    encode,
+    encode_hits,
+    fields,
+    reply_format,
+    request_format,
+)
+from pipeline.index import Hits
 
 NAMES = ("query", "limit")
 
@@ -39,7 +49,10 @@ def test_other_media_types_are_refused(content_type: str) -> None:
         ("application/vnd.msgpack", "application/json", Format.MSGPACK),
         ("application/json", "application/vnd.msgpack", Format.JSON),
         ("*/*", "application/vnd.msgpack", Format.MSGPACK),
-        ("application/vnd.msgpack, */*", "application/json", Format.JSON),
+        ("application/vnd.msgpack, */*", "application/json", Format.MSGPACK),
+        ("Application/JSON; q=0.9", "application/vnd.msgpack", Format.JSON),
+        ("text/html", "application/vnd.msgpack", Format.MSGPACK),
+        ("", "application/vnd.msgpack", Format.MSGPACK),
         (None, None, Format.MSGPACK),
         (None, "text/plain", Format.JSON),
     ],
@@ -56,6 +69,8 @@ def test_accept_has_precedence_for_the_format_of_a_reply(
         (b"{", Format.JSON),
         (b"\xff", Format.JSON),
         (b"[" * 100_000, Format.JSON),
+        (b'{"query":[],"query":[]}', Format.JSON),
+        (b'{"a":[{"b":{"c":1,"c":1}}]}', Format.JSON),
         (b"\x81", Format.MSGPACK),
         (b"\x80\x80", Format.MSGPACK),
         (b"\x81\xa1\xff\x00", Format.MSGPACK),
@@ -71,6 +86,21 @@ def test_an_invalid_body_is_a_bad_request(body: bytes, form: Format) -> None:
 def test_json_has_full_names() -> None:
     message = {"results": [{"id": 1, "score": 3}], "metadata": {"name": "value"}}
     assert json.loads(encode(message, Format.JSON)) == message
+
+
+def test_the_last_value_of_a_repeated_messagepack_key_counts() -> None:
+    assert decode(b"\x82\xa1l\x01\xa1l\x02", Format.MSGPACK) == {"l": 2}
+
+
+@pytest.mark.parametrize("form", Format)
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("scores", [[], [9, 4, 1]])
+def test_hits_are_encoded_like_any_reply(scores: list[int], form: Format, *, partial: bool) -> None:
+    ids = [2**32 - 1 - score for score in scores]
+    hits = Hits(np.array(ids, dtype=np.uint32), np.array(scores, dtype=np.int32), partial)
+    results = [{"id": id_, "score": score} for id_, score in zip(ids, scores, strict=True)]
+    reply = {"results": results, "partial": True} if partial else {"results": results}
+    assert encode_hits(hits, form) == encode(reply, form)
 
 
 def test_messagepack_abbreviates_all_keys_except_those_of_data() -> None:

@@ -10,8 +10,8 @@ from index_server.http.requests import (
     create_index_request,
     delete_index_request,
     document_id,
-    search_request,
 )
+from index_server.http.searches import search_request
 
 JSON = Format.JSON
 

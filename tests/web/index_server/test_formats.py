@@ -115,6 +115,27 @@ def test_other_paths_are_not_found(http: Http, method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("GET", "/_health"), ("GET", "/_metrics"), ("GET", "/a/_health"), ("GET", "/a/_status")),
+        *(("GET", "/a"), ("HEAD", "/a"), ("GET", "/a/1"), ("GET", "/a/2"), ("DELETE", "/a/1")),
+        *(("PUT", "/b"), ("GET", "/c"), ("POST", "/a/_search"), ("POST", "/a/_update")),
+        *(("GET", "/a/_search"), ("POST", "/a/_nope"), ("GET", "/a/b/c")),
+    ],
+)
+def test_a_path_may_end_with_a_slash(http: Http, method: str, path: str) -> None:
+    body = msgpack.packb({"q": [101, 201, 2**31]} if path == "/a/_search" else {"c": []})
+    given = {"body": body} if method == "POST" else {}
+    reply = http.simulate_request(method, path + "/", **given)
+    if path == "/a/_update":
+        assert (reply.status_code, reply.content) == (200, msgpack.packb({"v": 2}))
+        return
+    expected = http.simulate_request(method, path, **given)
+    assert (reply.status, reply.headers) == (expected.status, expected.headers)
+    assert path == "/_metrics" or reply.content == expected.content
+
+
+@pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
         ("GET", "/a/_search", "POST"),
@@ -130,6 +151,19 @@ def test_other_methods_are_not_allowed(http: Http, method: str, path: str, allow
     reply = http.simulate_request(method, path)
     assert (reply.status_code, reply.json) == (405, {"error": "MethodNotAllowed"})
     assert reply.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/a/_search", b'{"query": [101], "query": [201]}'),
+        ("/a/_update", b'{"changes": [{"insert": {"id": 2, "id": 3, "hashes": []}}]}'),
+        ("/a/_update", b'{"changes": [], "metadata": {"a": "1", "a": "1"}}'),
+    ],
+)
+def test_a_json_key_given_twice_is_refused(http: Http, path: str, body: bytes) -> None:
+    reply = http.simulate_post(path, body=body, headers={"Content-Type": JSON})
+    assert (reply.status_code, reply.json) == (400, {"error": "BadRequest"})
 
 
 def test_a_content_type_without_a_body_is_ignored(http: Http) -> None:

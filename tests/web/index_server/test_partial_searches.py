@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
-import numpy as np
 import pytest
 from falcon import testing
 
@@ -14,7 +13,6 @@ from index_server.http.app import create_app
 from index_server.line_protocol.session import LineProtocolSession
 from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.registry import IndexRegistry
-from index_server.search_counts import count_distinct
 from pipeline.index import Hits, IndexReader
 from pipeline.index_http.protocol import read_hits
 from tests.web.index_server.test_metrics import samples
@@ -101,10 +99,3 @@ def test_entries_and_blocks_are_counted_per_distinct_hash(
         assert found[f"{name}_count", ""] == 2
         for bound, count in below.items():
             assert f'{name}_bucket{{le="{bound}"}} {count:.1f}\n' in text
-
-
-@pytest.mark.parametrize("terms", [[], [7], [7, 7], [7, 0, 7, 2**32 - 1, 0]])
-def test_distinct_terms_are_counted(terms: list[int]) -> None:
-    query = np.array(terms, dtype=np.uint32)
-    assert count_distinct(query) == len(set(terms))
-    assert query.tolist() == terms

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from tests.unit.index.model import Documents
 
 LIMIT = 40
-DOCUMENTS = 80  # at most MOST_COMPLETED, so all candidates are completed
+DOCUMENTS = 80
+assert DOCUMENTS <= MOST_COMPLETED  # so the scores of all candidates are completed
 
 
 def brought(documents: Documents, query: list[int], budget: int) -> set[int]:

@@ -1,0 +1,14 @@
+"""Measuring the index embedded and over HTTP."""
+
+from bench.index.http import measure_http
+from bench.index.model import Model
+
+
+def test_both_ways_have_figures(tmp_path):
+    figures = measure_http(tmp_path, Model(), 1000, 500, queries=200)
+    assert not list(tmp_path.iterdir())
+    for work in ("insert", "search"):
+        embedded, http = figures[work]["embedded"], figures[work]["http"]
+        assert set(embedded) == {"cpu_us", "per_second"}
+        assert set(http) == {"server_cpu_us", "client_cpu_us", "per_second"}
+        assert min(*embedded.values(), *http.values()) > 0
