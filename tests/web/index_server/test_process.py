@@ -99,6 +99,17 @@ def test_acknowledged_updates_survive_a_restart(make: Make, end: signal.Signals)
     assert server.request("GET", "/main").json()["stats"]["num_docs"] == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_the_start_ends_the_process(make: Make, number: signal.Signals) -> None:
+    server = make()
+    process = server.start()
+    # The server prints the address before it opens the indexes.
+    eventually(lambda: "index server: http://" in server.log.read_text(), TIMEOUT)
+    process.send_signal(number)
+    assert process.wait(TIMEOUT) == 0
+    assert "Traceback" not in server.log.read_text()
+
+
 def test_unknown_options_are_ignored_with_a_warning(make: Make) -> None:
     server = make("--checkpoint-threshold", "5", "--peers=http://a", "--log-level", "debug")
     server.run()
