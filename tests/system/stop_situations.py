@@ -1,5 +1,6 @@
 """Servers in the situations in which a SIGTERM can come."""
 
+import fcntl
 import json
 import random
 import socket
@@ -57,6 +58,12 @@ class Server:
         self.opened.callback(connection.close)
         exchange(connection, method, path, body)
         return connection
+
+    def send(self, method: str, path: str) -> None:
+        """Send a request, and close its connection. A server that does not reply is accepted."""
+        with suppress(TimeoutError), socket.create_connection((LOOPBACK, self.port), 3) as client:
+            client.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            client.recv(4096)
 
     def answers(self) -> bool:
         """Return whether the server answers."""
@@ -163,6 +170,16 @@ def unread_replies(server: Server) -> None:
     client.sendall(b"GET /a/_snapshot HTTP/1.1\r\nHost: x\r\n\r\n" * 90)
 
 
+def unread_log(server: Server) -> None:
+    """Fill the pipe of the log, which nobody reads."""
+    serving(server)
+    assert server.process.stdout is not None
+    fcntl.fcntl(server.process.stdout, fcntl.F_SETPIPE_SZ, 4096)  # the minimum
+    for number in range(25):
+        server.send("PUT", f"/{number}")
+        server.send("DELETE", f"/{number}")
+
+
 def line_protocol(server: Server) -> None:
     """Keep a connection of the line protocol open."""
     serving(server)
@@ -179,6 +196,7 @@ SITUATIONS: Final[Mapping[Callable[[Server], object], float]] = MappingProxyType
         requesting: BOUND,
         merging: BOUND,
         half_headers: BOUND,
+        unread_log: BOUND,
         line_protocol: BOUND,
         half_body: BOUND_WITH_OPEN_REQUEST,
         unread_replies: BOUND_WITH_OPEN_REQUEST,

@@ -54,7 +54,7 @@ def running(folder: Path, number: int) -> Iterator[Server]:
     with (folder / "log").open("wb") as log, ExitStack() as opened:
         process = subprocess.Popen(
             (sys.executable, "-m", "cli.main", *command, "--legacy-port", str(ports[1])),
-            stdout=log,
+            stdout=subprocess.PIPE,
             stderr=log,
         )
         server = Server(process, *ports, random.Random(number), opened)
@@ -79,7 +79,9 @@ def stop_one(folder: Path, number: int) -> Stop:
             server.process.wait(bound)
         seconds = time.monotonic() - begun
         status = server.process.poll()
-    log = (folder / "log").read_text()
+    assert server.process.stdout is not None
+    with server.process.stdout as output:
+        log = output.read().decode() + (folder / "log").read_text()
     return Stop(act.__name__, bound, seconds, -signal.SIGKILL if status is None else status, log)
 
 
