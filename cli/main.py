@@ -6,6 +6,8 @@ commands is in `cli.command_help`, so that it imports no command.
 """
 
 import gc
+import os
+import signal
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -82,7 +84,8 @@ class LazyGroup(click.Group):
         self._sections = sections
 
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as in click
-        """Run the program with streams that can be used."""
+        """Run the program with streams that can be used, and so that SIGTERM ends it."""
+        _end_at_sigterm_as_process_1()
         open_missing_streams()
         return super().main(*args, **kwargs)
 
@@ -144,6 +147,16 @@ class LazyGroup(click.Group):
             found = [(name, _listed(name)) for name in names if name in COMMAND_HELP]
             with formatter.section(heading):
                 formatter.write_dl([(name, short_help(command)) for name, command in found])
+
+
+def _end_at_sigterm_as_process_1() -> None:
+    """Let SIGTERM end process 1 of a container, until the command has a handler of its own.
+
+    Linux discards a signal to process 1 that has no handler, so Docker would wait for its whole
+    `stop_grace_period`. The status is that of any other process which SIGTERM ends.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
 
 
 def _import_without_collections(name: str) -> ModuleType:

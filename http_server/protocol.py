@@ -25,11 +25,14 @@ MAX_PIPELINED: Final = 100
 MAX_HEADERS: Final = 100
 """Maximum number of headers of one request."""
 
-LINGER: Final = 2.0
+LINGER: Final = 1.0
 """Seconds for which a connection without a request stays open when the server stops.
 
 A request that arrives in this time gets a reply. Without this time its connection would be reset.
 """
+
+REFUSAL_TIME: Final = 2.0
+"""Seconds in which a client must read a refusal, after which its connection is reset."""
 
 logger = structlog.get_logger("acoustid.http_server.protocol")
 
@@ -155,7 +158,6 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Close the connection after its requests, or after `LINGER` seconds without a request."""
-        self._connections.is_stopping = True
         if self._connection.requests:
             self.cycle.keep_alive = False
         self.loop.call_later(LINGER, self._close_if_waiting)
@@ -214,7 +216,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._connections.remove(connection)
         self.transport.write(reply)
         self.transport.close()
-        self.loop.call_later(LINGER, self._abort)  # a client may never read the reply
+        self.loop.call_later(REFUSAL_TIME, self._abort)  # a client may never read the reply
 
     def _close_if_waiting(self) -> None:
         if self._connection.is_waiting():

@@ -9,6 +9,9 @@ Describe = Callable[[int, str], bytes]
 
 JSON: Final = b"application/json; charset=UTF-8"
 
+STOPPING: Final = "the server is stopping: send the request again"
+"""The message to a request that the server has not answered when its time to stop is over."""
+
 
 class Reply(NamedTuple):
     """A complete reply.
@@ -42,6 +45,7 @@ class Refusals:
 
     Attributes:
         busy: a limit on request bodies is reached.
+        stopping: the server ends before the application has answered.
         full: a limit on connections is reached.
         slow: a request did not arrive in time.
         incomplete: the client closed its side of the connection before a request was complete.
@@ -58,6 +62,7 @@ class Refusals:
 
         message = "the server is receiving too many requests: try again later"
         self.busy = json_reply(503, describe(503, message), (b"retry-after", b"1"))
+        self.stopping = json_reply(503, describe(503, STOPPING), (b"retry-after", b"1"))
         self.full = _closing(self.busy)
         self.slow = refusal(408, "the request did not arrive in time")
         self.incomplete = refusal(400, "the request ends before it is complete")

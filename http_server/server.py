@@ -2,7 +2,8 @@
 
 After SIGTERM the server can serve for some more time (`ServerOptions.drain_time`), so that a load
 balancer stops sending requests before the server refuses connections. SIGINT or a second signal
-stops it without this time.
+stops it without this time. While the server stops, SIGINT ends the wait for open requests, and
+SIGTERM has no effect.
 """
 
 import asyncio
@@ -62,11 +63,14 @@ class ServerOptions:
 
 
 class _DrainingServer(uvicorn.Server):
-    """A server that serves for some time after SIGTERM."""
+    """A server that serves for some time after SIGTERM. Then it closes all connections."""
 
-    def __init__(self, config: uvicorn.Config, options: ServerOptions) -> None:
+    def __init__(
+        self, config: uvicorn.Config, options: ServerOptions, connections: Connections
+    ) -> None:
         super().__init__(config)
         self._options = options
+        self._connections = connections
         self._is_draining = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -74,6 +78,16 @@ class _DrainingServer(uvicorn.Server):
         """Serve until a signal."""
         self._loop = asyncio.get_running_loop()
         await super().serve(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Refuse new connections, and wait for the requests in progress.
+
+        uvicorn asks the connections that it knows to close. The event loop can have accepted one
+        more, whose `connection_made` it calls later. `LimitedProtocol` then reads `is_stopping`;
+        otherwise the stop would wait for that connection until `ServerOptions.stop_time`.
+        """
+        self._connections.is_stopping = True
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain at the first SIGTERM; stop at another signal."""
@@ -113,7 +127,7 @@ def run(
     bridge = WsgiBridge(
         application,
         connections,
-        busy=refusals.busy,
+        refusals=refusals,
         fixed=options.fixed,
         threads=options.threads,
     )
@@ -130,7 +144,7 @@ def run(
         timeout_keep_alive=round(limits.idle_time),
         timeout_graceful_shutdown=round(options.stop_time),
     )
-    server = _DrainingServer(config, options)
+    server = _DrainingServer(config, options, connections)
     _collect_garbage_rarely()
     _stop_on_signals(server)
     try:

@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
 
-CLOSE_TIMEOUT: Final = 5.0
+CLOSE_TIMEOUT: Final = 1.0
 """Seconds that `LoopThreads.close` waits for the running functions."""
 
 

@@ -5,13 +5,14 @@ import io
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from http_server.bodies import DisconnectedError, LimitReachedError, Receive, read_body
 from http_server.connections import Connection, Connections
-from http_server.replies import Reply
+from http_server.replies import Refusals, Reply
 from http_server.threads import LoopThreads
 
 Environ = dict[str, Any]
@@ -23,6 +24,9 @@ ARRIVED: Final = "http_server.arrived"
 """Key in the WSGI environment of the time when the request was complete (`time.monotonic`)."""
 
 CLOSE: Final = (b"connection", b"close")
+
+LAST_REPLY_TIME: Final = 0.5
+"""Maximum time in seconds to write the reply to a request that is cut off by the stop."""
 
 PART: Final = 64 * 1024
 """Maximum number of bytes of a reply that one call writes."""
@@ -62,7 +66,7 @@ class WsgiBridge:
     Args:
         application: the WSGI application.
         connections: the connections of the server.
-        busy: the reply to a request that reaches a limit.
+        refusals: the replies to a request that reaches a limit or is cut off by the stop.
         fixed: replies that need no thread, by path, such as the reply to a liveness check.
         threads: number of threads that run the application.
     """
@@ -72,13 +76,13 @@ class WsgiBridge:
         application: Application,
         connections: Connections,
         *,
-        busy: Reply,
+        refusals: Refusals,
         fixed: Mapping[str, Reply],
         threads: int,
     ) -> None:
         self._application = application
         self._connections = connections
-        self._busy = busy
+        self._refusals = refusals
         self._fixed = fixed
         self._threads = LoopThreads(threads, "request")
 
@@ -95,15 +99,30 @@ class WsgiBridge:
             else:
                 await self._run(scope, receive, writer, connection)
         except LimitReachedError:
-            await writer.reply(self._busy, close=_expects(scope))
+            await writer.reply(self._refusals.busy, close=_expects(scope))
         except DisconnectedError:
             return
+        except asyncio.CancelledError:
+            await self._cut_off(writer)
         finally:
             self._connections.end_request(connection, loop.time())
 
     def close(self) -> None:
         """Wait for the running requests, and end the threads; see `LoopThreads.close`."""
         self._threads.close()
+
+    async def _cut_off(self, writer: "_Writer") -> None:
+        """Refuse a request that is unanswered when the time to stop is over; close its connection.
+
+        A client that does not read would delay the end of the process, so this has a time limit.
+        """
+        writer.connection.cancel()
+        if not writer.has_started:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_REPLY_TIME):
+                    await writer.reply(self._refusals.stopping, close=True)
+                    return
+        writer.connection.close()
 
     async def _run(
         self, scope: Scope, receive: Receive, writer: "_Writer", connection: Connection
@@ -124,6 +143,11 @@ class WsgiBridge:
             await writer.body(response.body, more=response.rest is not None)
             if response.rest is not None:
                 await self._send_rest(response.rest, writer)
+        except asyncio.CancelledError:  # the process ends; all threads may be busy until then
+            if response.close is not None:
+                self._threads.submit(writer.loop, response.close)
+                response.close = None
+            raise
         finally:
             if response.close is not None:
                 await self._threads.submit(writer.loop, response.close).future
@@ -177,6 +201,7 @@ class _Writer:
     send: Send
     connection: Connection
     loop: asyncio.AbstractEventLoop
+    has_started: bool = False
 
     async def reply(self, reply: Reply, *, close: bool) -> None:
         """Write a complete reply; with `close` the connection is closed after it."""
@@ -186,6 +211,7 @@ class _Writer:
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Write the headers."""
+        self.has_started = True
         self.connection.writing_since = self.loop.time()
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 

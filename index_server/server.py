@@ -13,6 +13,7 @@ import structlog
 
 from http_server.limits import Limits
 from http_server.listening import listen
+from http_server.replies import STOPPING
 from http_server.server import ServerOptions as HttpOptions
 from http_server.server import run
 from index_server.errors import UnknownFilesError
@@ -47,7 +48,9 @@ NAMES: Final[Mapping[int, str]] = {503: "TooManyRequests", 408: "RequestTimeout"
 
 LOCK_NAME: Final = ".lock"  # no index can have this name
 LOCK_TIMEOUT: Final = 10.0  # seconds; a killed server releases its lock sooner
-STOP_TIMEOUT: Final = 30.0  # seconds for open requests after SIGTERM
+
+STOP_TIME: Final = 5.0
+"""Maximum time in seconds for open requests after SIGTERM. Docker kills a container after 10 s."""
 
 logger = structlog.get_logger("acoustid.index_server.server")
 
@@ -115,14 +118,14 @@ def serve(options: IndexServerOptions) -> None:
     metrics = IndexServerMetrics()
     with ExitStack() as opened:
         indexes = _open(options, metrics, opened)
-        http = HttpOptions(LIMITS, THREADS, describe_error, stop_time=STOP_TIMEOUT)
+        http = HttpOptions(LIMITS, THREADS, describe_error, stop_time=STOP_TIME)
         run(create_app(indexes, metrics), listener, http)
 
 
 def describe_error(status: int, message: str) -> bytes:
     """Return the body of an error that the HTTP server sends itself."""
-    del message
-    return json.dumps({"error": NAMES.get(status, "BadRequest")}).encode("ascii")
+    name = "ShuttingDown" if message == STOPPING else NAMES.get(status, "BadRequest")
+    return json.dumps({"error": name}).encode("ascii")
 
 
 def _open(

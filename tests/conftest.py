@@ -18,9 +18,12 @@ pytest_plugins = ("tests.support.fixtures",)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option for a longer attack on the HTTP servers."""
+    """Add the options for a longer attack on the HTTP servers, and for more stops of a server."""
     parser.addoption(
         "--attack-seconds", type=float, default=15.0, help="duration of the attack on a server"
+    )
+    parser.addoption(
+        "--stops", type=int, default=30, help="number of stops of an index server by SIGTERM"
     )
 
 

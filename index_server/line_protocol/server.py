@@ -4,7 +4,6 @@ import socket
 import socketserver
 import sys
 import threading
-from collections import Counter
 from contextlib import suppress
 from typing import ClassVar, Final, TypeAlias
 
@@ -22,6 +21,9 @@ MAX_CONNECTIONS: Final = 512
 
 MAX_CONNECTIONS_PER_CLIENT: Final = 128
 """Maximum number of connections of one client address. Does not apply to this machine."""
+
+CLOSE_TIMEOUT: Final = 1.0
+"""Seconds that `LineProtocolServer.close` waits for the commands in progress."""
 
 _POLL: Final = 0.05  # seconds between two checks for shutdown
 
@@ -57,9 +59,13 @@ class LineProtocolServer:
         return int(self._listener.server_address[1])
 
     def close(self) -> None:
-        """Close the listening socket. Open connections end with the process."""
+        """Refuse new connections, answer the commands in progress, and close all connections.
+
+        Commands that take longer than `CLOSE_TIMEOUT` get no reply.
+        """
         self._listener.shutdown()
         self._listener.server_close()
+        self._listener.end_connections()
 
 
 class _Connection(socketserver.StreamRequestHandler):
@@ -71,7 +77,7 @@ class _Connection(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         session = LineProtocolSession(self.server.indexes, self.server.index_name)
         with suppress(OSError):  # the client has disconnected, or does not read replies
-            while self._answer_one(session):
+            while not self.server.is_closing and self._answer_one(session):
                 pass
 
     def _answer_one(self, session: LineProtocolSession) -> bool:
@@ -107,12 +113,13 @@ class _Listener(socketserver.ThreadingTCPServer):
     def __init__(self, address: tuple[str, int], indexes: IndexRegistry, index_name: str) -> None:
         self.indexes = indexes
         self.index_name = index_name
-        self._lock = threading.Lock()
-        self._open: Counter[str] = Counter()
+        self.is_closing = False
+        self._changed = threading.Condition()
+        self._open: dict[_Request, str] = {}  # connections with the results of `_client`
         super().__init__(address, _Connection)
 
     def process_request(self, request: _Request, client_address: object) -> None:
-        if not self._admit(client_address):
+        if not self._admit(request, client_address):
             if isinstance(request, socket.socket):
                 with suppress(OSError):
                     request.sendall(b"ERR too many connections\r\n")
@@ -124,16 +131,27 @@ class _Listener(socketserver.ThreadingTCPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            with self._lock:
-                self._open -= Counter([_client(client_address)])  # also removes counts of zero
+            with self._changed:
+                del self._open[request]
+                self._changed.notify_all()
 
-    def _admit(self, client_address: object) -> bool:
+    def end_connections(self) -> None:
+        """Let each connection end after its command; wait up to `CLOSE_TIMEOUT` seconds."""
+        self.is_closing = True
+        with self._changed:
+            for request in self._open:
+                if isinstance(request, socket.socket):
+                    with suppress(OSError):  # the client has disconnected
+                        request.shutdown(socket.SHUT_RD)  # ends the wait for the next line
+            self._changed.wait_for(lambda: not self._open, CLOSE_TIMEOUT)
+
+    def _admit(self, request: _Request, client_address: object) -> bool:
         client = _client(client_address)
-        with self._lock:
-            full = self._open.total() >= MAX_CONNECTIONS
-            if full or (client and self._open[client] >= MAX_CONNECTIONS_PER_CLIENT):
+        with self._changed:
+            own = list(self._open.values()).count(client) if client else 0
+            if len(self._open) >= MAX_CONNECTIONS or own >= MAX_CONNECTIONS_PER_CLIENT:
                 return False
-            self._open[client] += 1
+            self._open[request] = client
             return True
 
     def handle_error(self, request: _Request, client_address: object) -> None:

@@ -21,16 +21,16 @@ class Hits:
     Attributes:
         ids: fingerprint ids, uint32, shape (n,).
         scores: number of distinct query terms that each document contains, int32, shape (n,).
-        terms: number of distinct terms of the query.
         partial: whether `max_postings` may have left out hits.
+        terms: number of distinct terms of the query.
         postings: number of postings that the search read.
         blocks: number of blocks of 128 upper parts in which the search looked up terms.
     """
 
     ids: NDArray[np.uint32]
     scores: NDArray[np.int32]
-    terms: int = 0
     partial: bool = False
+    terms: int = 0
     postings: int = 0
     blocks: int = 0
 

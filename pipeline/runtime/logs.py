@@ -12,12 +12,13 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any
 
 import structlog
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.typing import EventDict, Processor, ProcessorReturnValue, WrappedLogger
 
+from pipeline.runtime.log_stream import LogStream
 from pipeline.runtime.redact import redact_fields
 from pipeline.runtime.trace import current_trace_id
 from pipeline.settings.sections import LoggingSettings
@@ -36,17 +37,25 @@ and `celery.beat` logs each periodic task. `uvicorn.error` logs a warning for ev
 request.
 """
 
+logger = structlog.get_logger("acoustid.runtime.logs")
+
 _FOREIGN_LOGGERS = ("uvicorn", "uvicorn.error", "celery", "celery.task", "sqlalchemy")
 _OWN_FIELDS = ("time", "level", "message", "logger", "trace_id", "process", "component")
 
 
-class _Handler(logging.StreamHandler[TextIO]):
+class _Handler(logging.StreamHandler[LogStream]):
     """The handler of `configure_logging`, with the names of the loggers whose levels it set."""
 
     def __init__(self, formatter: logging.Formatter, configured_loggers: tuple[str, ...]) -> None:
-        super().__init__(sys.stdout)
+        super().__init__(LogStream(sys.stdout))
         self.setFormatter(formatter)
         self.configured_loggers = configured_loggers
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record. Report how many were lost before, when the reader reads again."""
+        super().emit(record)
+        if lost := self.stream.take_lost():
+            logger.warning("log records were lost: standard output was not read", records=lost)
 
 
 def configure_logging(settings: LoggingSettings, *, component: str) -> None:

@@ -9,6 +9,7 @@ from cli.argument_checks import CheckedCommand
 from cli.errors import StackError
 from cli.stack.running.port_holder import require_port
 from cli.stack.servers.ports import web_address
+from http_server.start_signals import exit_while_starting
 from index_server.errors import InvalidIndexNameError
 from index_server.registry import check_new_name
 from index_server.server import DirectoryInUseError, IndexServerOptions, exclusive
@@ -99,6 +100,7 @@ def serve(  # noqa: PLR0913 - one argument per option
     Bodies are JSON or MessagePack. Unknown options are ignored with a warning. SIGTERM and SIGINT
     stop the server.
     """
+    exit_while_starting()
     _warn_of(context.args)
     _check_index_name(line_protocol_index)
     try:

@@ -8,6 +8,7 @@ import click
 from cli.errors import StackError
 from cli.stack.running.port_holder import require_port
 from cli.stack.servers import ports
+from http_server.start_signals import exit_while_starting
 
 
 @click.command()
@@ -37,6 +38,7 @@ def serve(*, host: str, port: int, fd: int | None, ready_fd: int | None) -> None
 
     The settings are those of ACOUSTID_CONFIG. PostgreSQL, Redis and the workers must run already.
     """
+    exit_while_starting()
     from api.server import serve as serve_api  # noqa: PLC0415 - the import takes a second
     from api.wsgi import open_front_end  # noqa: PLC0415
 

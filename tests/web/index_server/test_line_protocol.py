@@ -1,12 +1,14 @@
 """The line protocol over TCP."""
 
 import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from index_server.line_protocol import server as line_server
 from index_server.line_protocol.server import MAX_LINE, LineProtocolServer
+from index_server.line_protocol.session import LineProtocolSession
 from index_server.registry import IndexRegistry
 
 
@@ -148,3 +150,50 @@ def test_the_number_of_connections_is_limited(
     for client in (first, second, third):
         client.close()
     server.close()
+
+
+def test_a_close_answers_the_command_in_progress_and_ends_all_connections(
+    indexes: IndexRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, end = threading.Event(), threading.Event()
+    answer = LineProtocolSession.answer
+
+    def slow_answer(session: LineProtocolSession, line: str) -> str:
+        begun.set()
+        assert end.wait(30)
+        return answer(session, line)
+
+    monkeypatch.setattr(LineProtocolSession, "answer", slow_answer)
+    server = LineProtocolServer(indexes, "main", ("127.0.0.1", 0))
+    busy, idle = Client(server.port), Client(server.port)
+    busy.send(b"begin\nbegin\n")
+    assert begun.wait(30)
+    threading.Timer(0.3, end.set).start()
+    server.close()
+    assert [busy.line(), busy.line()] == [b"OK \r\n", b""]
+    assert idle.line() == b""
+    busy.close()
+    idle.close()
+
+
+def test_a_close_does_not_wait_for_a_long_command(
+    indexes: IndexRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_server, "CLOSE_TIMEOUT", 0.1)
+    begun, end = threading.Event(), threading.Event()
+
+    def endless(_session: LineProtocolSession, _line: str) -> str:
+        begun.set()
+        assert end.wait(30)
+        return "OK "
+
+    monkeypatch.setattr(LineProtocolSession, "answer", endless)
+    server = LineProtocolServer(indexes, "main", ("127.0.0.1", 0))
+    client = Client(server.port)
+    client.send(b"begin\n")
+    assert begun.wait(30)
+    server.close()
+    assert not end.is_set()
+    end.set()
+    assert client.line() == b"OK \r\n"
+    client.close()

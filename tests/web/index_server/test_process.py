@@ -1,9 +1,11 @@
 """The process of ``acoustid index serve``: start, crash, stop, errors."""
 
+import fcntl
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from index_server.server import DirectoryInUseError, exclusive
 from tests.support.polling import eventually
 
 TIMEOUT = 30  # seconds
+PIPE_BYTES = 4096  # the minimum
+LOG_LINES = 46  # more than such a pipe holds
 
 
 class Server:
@@ -29,15 +33,16 @@ class Server:
         )
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start the process without waiting."""
+    def start(self, output: int | None = None) -> subprocess.Popen[bytes]:
+        """Start the process without waiting; `output` replaces the log as its standard output."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
+            output = log.fileno() if output is None else output
+            self.process = subprocess.Popen(self._command, stdout=output, stderr=log)
         return self.process
 
-    def run(self) -> None:
+    def run(self, output: int | None = None) -> None:
         """Start the process and wait until it answers."""
-        process = self.start()
+        process = self.start(output)
 
         def answers() -> bool:
             assert process.poll() is None, self.log.read_text()
@@ -97,6 +102,33 @@ def test_acknowledged_updates_survive_a_restart(make: Make, end: signal.Signals)
         {"id": 1, "score": 2}
     ]
     assert server.request("GET", "/main").json()["stats"]["num_docs"] == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_the_start_ends_the_process(make: Make, number: signal.Signals) -> None:
+    server = make()
+    process = server.start()
+    # The server prints the address before it opens the indexes.
+    eventually(lambda: "index server: http://" in server.log.read_text(), TIMEOUT)
+    process.send_signal(number)
+    assert process.wait(TIMEOUT) == 0
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_a_log_that_is_not_read_stops_neither_requests_nor_the_stop(make: Make) -> None:
+    server = make()
+    server.run(subprocess.PIPE)
+    assert server.process is not None
+    assert server.process.stdout is not None
+    fcntl.fcntl(server.process.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    begun = time.monotonic()
+    for number in range(LOG_LINES // 2):
+        assert server.request("PUT", f"/{number}").ok
+        assert server.request("DELETE", f"/{number}").ok
+    assert server.end(signal.SIGTERM) == 0
+    assert time.monotonic() - begun < TIMEOUT
+    assert len(server.process.stdout.read()) <= PIPE_BYTES
+    server.process.stdout.close()
 
 
 def test_unknown_options_are_ignored_with_a_warning(make: Make) -> None:
