@@ -6,7 +6,7 @@ be counted together.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain, groupby, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +28,7 @@ from pipeline.index.search.query import (
     TERMS,
     Bounds,
 )
+from pipeline.index.segments.segment_table import COLUMNS
 from pipeline.loops.clock import NEVER, nanoseconds
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def search(
         SearchTimeout: the search exceeded the timeout.
     """
     limits.check()
+    _load_loops()
     deadline = NEVER if limits.timeout is None else nanoseconds() + round(1e9 * limits.timeout)
     for place, query in enumerate(queries):
         check_terms(query, f"query {place}")
@@ -111,6 +113,14 @@ def search(
                 raise SearchTimeout(f"the search exceeded {limits.timeout} s")
             hits.append(_hits(keys, report))
     return hits
+
+
+@lru_cache(maxsize=1)
+def _load_loops() -> None:
+    """Compile the loops, or load their code, before the timeout of the first search begins."""
+    no_segments = np.zeros((0, COLUMNS), dtype=np.int64)
+    query = np.empty(0, dtype=np.uint32)
+    list(_answer_some(no_segments, [query], Cutoff(1, 1, 0), Bounds(NO_BUDGET, NEVER)))
 
 
 def _has_many_terms(query: NDArray[np.uint32], bounds: Bounds) -> bool:
