@@ -20,8 +20,7 @@ from pipeline.index.search.query import (
     Query,
     terms_of,
 )
-from pipeline.index.segments.segment_table import base_of, ids_of
-from pipeline.loops.clock import is_past
+from pipeline.index.segments.segment_table import ids_of
 from pipeline.loops.compiled import compiled
 
 if TYPE_CHECKING:
@@ -66,37 +65,34 @@ def answer(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
     ends = np.zeros(sizes.size + 1, dtype=np.int64)
     begin = 0
     end = 0
-    for query in range(sizes.size):
-        own = distinct(terms[begin : begin + sizes[query]])
-        begin += sizes[query]
-        reset(best, cutoff)
-        reports[query, TERMS] = own.size
-        reports[query, BLOCKS] = own.size * table.shape[0]
-        if not _answer_one(table, own, cutoff, bounds, best, reports[query]):
-            reports[query, POSTINGS] = LATE
+    for place in range(sizes.size):
+        own = distinct(terms[begin : begin + sizes[place]])
+        begin += sizes[place]
+        query = _prepare(table, own, cutoff, bounds, best, reports[place])
+        is_late = not query.located.in_time
+        if not is_late and terms_of(query) >= floor_of(best):
+            is_exact = bounds.budget == NO_BUDGET
+            is_late = not (answer_exactly(query) if is_exact else answer_within_budget(query))
+        if is_late:
+            reports[place, POSTINGS] = LATE
             break
         for key in ranked(best, cutoff):
             hits[end] = key
             end += 1
-        ends[query + 1] = end
+        ends[place + 1] = end
     return ends
 
 
 @compiled
-def _answer_one(
+def _prepare(
     table: Table, terms: Numbers, cutoff: Cutoff, bounds: Bounds, best: BestHits, report: Places
-) -> bool:
-    """Offer the hits of a query with distinct, sorted terms; return False at the deadline."""
-    if is_past(bounds.deadline):
-        return False
-    if terms.size < floor_of(best) or not table.shape[0]:
-        return True
+) -> Query:
+    """Return the query with some distinct, sorted terms; they are located unless it is late."""
+    reset(best, cutoff)
+    report[TERMS] = terms.size
+    report[BLOCKS] = terms.size * table.shape[0]
+    documents = 0
+    for row in table:
+        documents += ids_of(row).size
     located = locate_all(table, terms, bounds.deadline)
-    last = table[table.shape[0] - 1]
-    documents = base_of(last) + ids_of(last).size
-    query = Query(table, documents, located, cutoff, bounds, best, report)
-    if not located.in_time or terms_of(query) < floor_of(best):
-        return located.in_time
-    if bounds.budget == NO_BUDGET:
-        return answer_exactly(query)
-    return answer_within_budget(query)
+    return Query(table, documents, located, cutoff, bounds, best, report)

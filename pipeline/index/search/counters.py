@@ -108,6 +108,7 @@ def _offer_ranges(
     row = query.table[place]
     ids = ids_of(row)
     reached = np.empty(counters.size, dtype=np.int64)
+    scores = np.empty(counters.size, dtype=np.int64)
     left = terms_of(query) - read
     postings, used, unchecked, lowest = 0, 0, 0, 0
     for first in range(0, ids.size, counters.size):
@@ -127,7 +128,9 @@ def _offer_ranges(
             unchecked = 0
         if count:
             lowest = 0
-            used += _offer_reached(query, place, lists, left, first, part, reached[:count])
+            for i in range(count):
+                scores[i] = part[reached[i] - first]
+            used += _offer_reached(query, place, lists, left, reached[:count], scores[:count])
             if used > probes:
                 return TOO_MANY, used
     return postings, used
@@ -135,22 +138,26 @@ def _offer_ranges(
 
 @compiled
 def _offer_reached(
-    query: Query,
-    place: int,
-    lists: Lists,
-    left: int,
-    first: int,
-    counters: Counters,
-    reached: Places,
+    query: Query, place: int, lists: Lists, left: int, numbers: Places, scores: Places
 ) -> int:
-    """Offer documents of a range that are not out of date; return the number of probes."""
+    """Offer the documents of a segment that are not out of date; return the number of probes.
+
+    Args:
+        query: the query.
+        place: the segment.
+        lists: the postings of the terms that are not counted.
+        left: the number of these terms.
+        numbers: the document numbers, int64.
+        scores: their scores by the terms that are counted, int64.
+    """
     row = query.table[place]
     ids, dead, base = ids_of(row), dead_of(row), base_of(row)
     used = 0
-    for number in reached:
+    for i in range(numbers.size):
+        number, score = numbers[i], scores[i]
         if dead.size and dead[number]:
             continue
-        document, score = np.int64(ids[number]), np.int64(counters[number - first])
+        document = np.int64(ids[number])
         floor = floor_from(query.best, query.cutoff, document)
         if score + left < floor:
             continue

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _SLOTS: Final = 2
 """Slots of the hash table for each posting, so that few documents collide."""
 
+_COUNT: Final = np.uint64(0xFFFFFFFF)
+"""The bits of an entry that are its count."""
+
 
 class Counts(NamedTuple):
     """How often each document was gathered.
@@ -44,7 +47,6 @@ def count_documents(gathered: Numbers, terms: int) -> Counts:
         size *= 2
     mask = np.uint64(size - 1)
     table = np.zeros(size, dtype=np.uint64)
-    histogram = np.zeros(terms + 1, dtype=np.int64)
     for number in gathered:
         document = np.uint64(number)
         slot = ((document * np.uint64(0x9E3779B1)) >> np.uint64(7)) & mask
@@ -52,13 +54,14 @@ def count_documents(gathered: Numbers, terms: int) -> Counts:
             slot = (slot + np.uint64(1)) & mask
         if not table[slot]:
             table[slot] = document << np.uint64(32)
-        count = np.int64(table[slot] & np.uint64(0xFFFFFFFF))
-        # In a damaged segment a term may have a document twice.
-        if count < terms:
-            table[slot] += np.uint64(1)
-            histogram[count] -= 1
-            histogram[count + 1] += 1
-    histogram[0] = 0
+        table[slot] += np.uint64(1)
+    histogram = np.zeros(terms + 1, dtype=np.int64)
+    for slot in range(size):
+        if table[slot]:
+            # In a damaged segment a term may have a document twice.
+            count = min(np.int64(table[slot] & _COUNT), terms)
+            table[slot] = (table[slot] & ~_COUNT) | np.uint64(count)
+            histogram[count] += 1
     return Counts(table, histogram)
 
 
@@ -98,7 +101,7 @@ def with_count(counts: Counts, lowest: int) -> Words:
         total += histogram[count]
     keys = np.empty(total, dtype=np.uint64)
     for entry in counts.table:
-        count = np.int64(entry & np.uint64(0xFFFFFFFF))
+        count = np.int64(entry & _COUNT)
         if count >= lowest:
             keys[ends[count]] = (np.uint64(~np.uint32(count)) << np.uint64(32)) | (
                 entry >> np.uint64(32)

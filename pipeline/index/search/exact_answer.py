@@ -55,16 +55,16 @@ def answer_exactly(query: Query) -> bool:
     cost = np.inf
     if sums[read] <= most:
         gathered = np.empty(sums[read], dtype=np.uint32)
-        end = gather(query.table, query.located, 0, read, gathered, 0, query.bounds.deadline)
+        end = gather(query, np.int64(0), read, gathered, np.int64(0))
         if end == LATE:
             return False
         query.report[POSTINGS] = end
-        counts = count_documents(gathered[:end], read)
+        counts = count_documents(gathered[:end], np.int64(read))
         _raise_floor(query, counts, read)
         cost = _completion_cost(counts, terms - read, floor_of(query.best))
     else:
         read = 0
-        counts = count_documents(np.empty(0, dtype=np.uint32), 0)
+        counts = count_documents(np.empty(0, dtype=np.uint32), np.int64(read))
     wanted = choose_terms(sums, read, floor_of(query.best), query.documents, cost)
     if wanted == read:
         keys = with_count(counts, max(floor_of(query.best) - (terms - read), 1))
@@ -86,7 +86,7 @@ def _raise_floor(query: Query, counts: Counts, read: int) -> None:
     if count:
         document = key_document(with_count(counts, count)[0])
         lists = lists_from(query.located, read)
-        score = completed_score(query.table, lists, document, count, 0)
+        score = completed_score(query.table, lists, document, count, np.int64(0))
         raise_floor(best, lowest_score(score, cutoff))
 
 

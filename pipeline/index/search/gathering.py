@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline.index.search.query import LATE
+from pipeline.index.search.query import LATE, Query
 from pipeline.index.segments.bits import read_field
 from pipeline.index.segments.segment_table import base_of, code_of, dead_of, layout_of
 from pipeline.loops.clock import is_past
@@ -20,9 +20,6 @@ from pipeline.loops.intrinsics import read_ahead
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.index.search.locating import Located
-    from pipeline.index.segments.segment_table import Table
-
     Numbers = NDArray[np.uint32]
 
 _AT_ONCE: Final = 1 << 16
@@ -30,29 +27,20 @@ _AT_ONCE: Final = 1 << 16
 
 
 @compiled
-def gather(
-    table: Table,
-    located: Located,
-    first: int,
-    last: int,
-    gathered: Numbers,
-    end: int,
-    deadline: int,
-) -> int:
+def gather(query: Query, first: int, last: int, gathered: Numbers, end: int) -> int:
     """Append the documents that contain some terms, without those that are out of date.
 
     Args:
-        table: the segments.
-        located: the postings of all terms.
+        query: the query.
         first: the first of the terms.
         last: the term to stop before.
         gathered: receives base + document number, uint32.
         end: the number of documents in `gathered`.
-        deadline: the time to stop.
 
     Returns:
         The new number of documents in `gathered`; `LATE` at the deadline.
     """
+    table, located = query.table, query.located
     unchecked = 0
     for place in range(table.shape[0]):
         row = table[place]
@@ -76,7 +64,7 @@ def gather(
                 unchecked += count
                 if unchecked >= _AT_ONCE:
                     unchecked = 0
-                    if is_past(deadline):
+                    if is_past(query.bounds.deadline):
                         return LATE
     return end
 

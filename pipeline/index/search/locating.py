@@ -88,7 +88,7 @@ def locate_all(table: Table, terms: Numbers, deadline: int) -> Located:
     segments = table.shape[0]
     starts = np.empty((segments, terms.size), dtype=np.int64)
     lengths = np.empty((segments, terms.size), dtype=np.int64)
-    in_time = True
+    in_time = not is_past(deadline)
     for place in range(segments):
         found = PostingRanges(starts[place], lengths[place])
         in_time = in_time and locate_in(table[place], terms, found, deadline)

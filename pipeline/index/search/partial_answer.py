@@ -33,7 +33,7 @@ def answer_within_budget(query: Query) -> bool:
         return False
     query.report[POSTINGS] = gathered.size
     left = terms_of(query) - read
-    counts = count_documents(gathered, read)
+    counts = count_documents(gathered, np.int64(read))
     raise_floor(query.best, count_reached(counts.histogram, query.cutoff.limit))
     keys = with_count(counts, max(floor_of(query.best) - left, 1))
     omitted = offer_completed(query, read, keys, MOST_COMPLETED if left else keys.size)
@@ -50,13 +50,12 @@ def _gather(query: Query) -> tuple[NDArray[np.uint32], int]:
     Returns:
         The documents, and the number of terms that were read, or `LATE`.
     """
-    located, budget = query.located, query.bounds.budget
-    sums = located.sums
+    sums, budget = query.located.sums, query.bounds.budget
     longest = sums[-1] - sums[-2]
     gathered = np.empty(min(sums[-1], budget + 2 * longest), dtype=np.uint32)
     end = 0
     for read in range(terms_of(query)):
-        new_end = gather(query.table, located, read, read + 1, gathered, end, query.bounds.deadline)
+        new_end = gather(query, np.int64(read), read + 1, gathered, end)
         if new_end == LATE:
             return gathered, LATE
         if end and new_end > budget:
