@@ -52,7 +52,7 @@ def checked(tmp_path: Path) -> Iterator[CheckedServer]:
 
 def test_answers_equal_brute_force_before_and_after_a_kill(tmp_path: Path) -> None:
     figures = check_server(
-        tmp_path / "indexes", DOCUMENTS, SEED, lambda kills: kills < 1, print, steps=30
+        tmp_path / "indexes", DOCUMENTS, SEED, lambda kills: kills < 1, print, steps=10
     )
     assert figures["texts"] == []
     assert figures["differences"] == 0
