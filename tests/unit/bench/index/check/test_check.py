@@ -42,7 +42,7 @@ class ServerInProcess(IndexServer):
 
 @pytest.fixture
 def checked(tmp_path: Path) -> Iterator[CheckedServer]:
-    """A server with one index."""
+    """The application of a server with one index."""
     indexes = IndexRegistry(tmp_path, IndexServerMetrics())
     checked = CheckedServer(ServerInProcess(indexes, tmp_path), CheckCounts(), DOCUMENTS)
     checked.create(np.random.default_rng(1), "first")
