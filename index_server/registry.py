@@ -224,7 +224,7 @@ class IndexRegistry:
         found = examine(self._directory / name)
         obstacle = found.obstacle()
         if found.current and not obstacle:
-            obstacle = f"{found.path} has an index that was not there at the start: restart"
+            obstacle = f"{found.path} has an index that is new since the start: restart the server"
         if obstacle:
             logger.warning("the name of an index cannot be used", index=name, reason=obstacle)
             raise UnknownFilesError(obstacle)

@@ -151,7 +151,7 @@ def test_an_index_that_appears_while_the_server_runs_is_not_replaced(folder: Pat
     shutil.move(folder.parent / "a", folder / "a")
     before = contents(folder)
     for call in (indexes.delete, lambda name: indexes.create(name, CreateRequest())):
-        with pytest.raises(UnknownFilesError, match="was not there at the start: restart"):
+        with pytest.raises(UnknownFilesError, match="new since the start: restart the server"):
             call("a")
     indexes.close()
     assert contents(folder) == before
