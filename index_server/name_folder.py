@@ -52,23 +52,23 @@ class NameFolder:
     Attributes:
         path: the folder; it need not exist.
         state: the content of the state file; None without one.
-        live: the engine's folder of the index; None if there is no index.
+        current: the engine's folder of the index; None if there is no index.
         leftovers: engines' folders that can be removed.
         partial_state: a state file that was being written; None without one.
         problems: one line for each part of an index that is not understood.
-        unknown: entries that are not of an index, or the folder itself if it is no folder.
+        unknown: entries that do not belong to an index; `path` itself if it is not a folder.
     """
 
     path: Path
     state: State | None = None
-    live: Path | None = None
+    current: Path | None = None
     leftovers: tuple[Path, ...] = ()
     partial_state: Path | None = None
     problems: tuple[str, ...] = ()
     unknown: tuple[Path, ...] = ()
 
     def is_foreign(self) -> bool:
-        """Return whether the folder has only entries that are not of an index."""
+        """Return whether the folder has only entries that do not belong to an index."""
         return self.state is None and bool(self.unknown)
 
     def former(self) -> State | None:
@@ -80,7 +80,7 @@ class NameFolder:
         if self.problems:
             return "; ".join(self.problems)
         if self.is_foreign():
-            return f"{self.path} has entries that are not of an index: move them away"
+            return f"{self.path} has entries that do not belong to an index: move them away"
         return ""
 
 
@@ -98,14 +98,14 @@ def examine(path: Path) -> NameFolder:
     except StateDamagedError as error:
         return NameFolder(path, problems=(str(error),))
     engines, unknown = _entries(path)
-    live = engine_folder(path, state.generation) if state and not state.deleted else None
+    current = engine_folder(path, state.generation) if state and not state.deleted else None
     problems, leftovers = [], []
-    if live and live not in engines:
-        problems.append(f"{live} is missing: restore it, or move {path} away")
+    if current and current not in engines:
+        problems.append(f"{current} is missing: restore it, or move {path} away")
     for engine in engines:
         if not engine.is_dir():
             problems.append(f"{engine} is not a folder: move it away")
-        elif engine == live:
+        elif engine == current:
             if not (engine / MANIFEST_NAME).exists():
                 problems.append(
                     f"{engine / MANIFEST_NAME} is missing: restore the whole folder {path} from a "
@@ -120,7 +120,7 @@ def examine(path: Path) -> NameFolder:
     new = path / NEW_NAME
     partial_state = new if new.is_file() and (state or not unknown) else None
     return NameFolder(
-        path, state, live, tuple(leftovers), partial_state, tuple(problems), tuple(unknown)
+        path, state, current, tuple(leftovers), partial_state, tuple(problems), tuple(unknown)
     )
 
 
@@ -203,7 +203,7 @@ def remove_engine(engine: Path) -> None:
     ):
         files.remove(path)
     if engine.is_dir() and any(engine.iterdir()):
-        logger.warning("files that are not of an index are left", folder=str(engine))
+        logger.warning("files that do not belong to an index are left", folder=str(engine))
         return
     files.remove_directory(engine)
 

@@ -73,7 +73,7 @@ def restore(directory: Path, name: str, stream: BinaryIO) -> int:
     found = examine(directory / name)
     if obstacle := found.obstacle():
         raise FolderDamagedError(obstacle)
-    if found.live:
+    if found.current:
         raise IndexAlreadyExistsError
     header = read_header(stream)
     least = least_generation(found.former())
@@ -94,11 +94,11 @@ def _verify_named(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     while True:
         found = examine(folder)
         problems = [*found.problems]
-        if found.live and not problems:
-            problems = verify(found.live)
+        if found.current and not problems:
+            problems = verify(found.current)
         if not problems or examine(folder) == found:
             break
-    if found.live or problems:
+    if found.current or problems:
         yield folder, problems
 
 

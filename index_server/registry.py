@@ -54,6 +54,9 @@ from pipeline.storage import files
 RESERVED_NAMES: Final = frozenset({"_health", "_metrics"})
 """Names that no new index can have: `/_health` and `/_metrics` are paths of the server."""
 
+NAME_RULE: Final = "an index's name is 1 to 255 of A-Z a-z 0-9 _ -, except _health and _metrics"
+"""The text for a new name that is refused."""
+
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
 
 _REMEDY: Final = (
@@ -189,11 +192,11 @@ class IndexRegistry:
             raise FolderDamagedError("; ".join(problems))
         for found in folders:
             for path in found.unknown:
-                logger.warning("not of an index, left alone", path=str(path))
+                logger.warning("entry does not belong to an index, it stays", path=str(path))
             settle(found)
-        live = {found.path.name: found.state for found in folders if found.live}
+        existing = {found.path.name: found.state for found in folders if found.current}
         return self._open_all(
-            {name: state.generation for name, state in live.items() if state}, concurrency
+            {name: state.generation for name, state in existing.items() if state}, concurrency
         )
 
     def _open_all(self, generations: Mapping[str, int], concurrency: int) -> dict[str, ServedIndex]:
@@ -220,8 +223,8 @@ class IndexRegistry:
         """
         found = examine(self._directory / name)
         obstacle = found.obstacle()
-        if found.live and not obstacle:
-            obstacle = f"{found.path} has an index that was not there at the start: restart"
+        if found.current and not obstacle:
+            obstacle = f"{found.path} has an index that is new since the start: restart the server"
         if obstacle:
             logger.warning("the name of an index cannot be used", index=name, reason=obstacle)
             raise UnknownFilesError(obstacle)

@@ -6,8 +6,6 @@ front ends use. Bodies are in MessagePack.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -21,9 +19,10 @@ import psutil
 
 from bench.index.build import build, draw
 from bench.index.model import TERMS
+from bench.index.server import IndexServer
 from bench.measuring import in_new_process
 from cli.errors import StackError
-from cli.stack.servers.ports import LOOPBACK, answers, free_port
+from cli.stack.servers.ports import LOOPBACK
 from index_server.state import FIRST_GENERATION, engine_folder
 from pipeline.index import Insert, open_reader
 from pipeline.index.warm_up import warm_up
@@ -45,7 +44,6 @@ ROUNDS: Final = 3
 
 LIMITS: Final = (40, 6, 10)  # hits, minimum score, percentage of the best score
 TIMEOUT: Final = 10.0  # seconds of a request
-START_TIME: Final = 60.0  # seconds
 IDLE_SPAN, IDLE_CPU = 0.5, 0.02
 """A server that uses at most this many seconds of CPU time in this many seconds is not merging."""
 
@@ -224,23 +222,9 @@ def _running_server(directory: Path) -> Iterator[tuple[int, int]]:
     Raises:
         StackError: it does not start.
     """
-    port = free_port()
-    command = [sys.executable, "-m", "cli.main", "index", "serve"]
-    arguments = ["--dir", str(directory / SERVED), "--port", str(port), "--log-level", "ERROR"]
-    with (
-        (directory / "server.log").open("wb") as log,
-        subprocess.Popen([*command, *arguments], stdout=log, stderr=log) as process,
-    ):
-        try:
-            _await_start(process, port)
-            yield process.pid, port
-        finally:
-            process.terminate()
-
-
-def _await_start(process: subprocess.Popen[bytes], port: int) -> None:
-    until = time.monotonic() + START_TIME
-    while not answers(LOOPBACK, port):
-        if process.poll() is not None or time.monotonic() > until:
-            raise StackError("the index server does not start: run `acoustid index serve`")
-        time.sleep(0.05)
+    server = IndexServer(directory / SERVED, "--log-level", "ERROR")
+    try:
+        server.start()
+        yield server.pid, server.port
+    finally:
+        server.kill()

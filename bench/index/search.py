@@ -29,11 +29,11 @@ COLD: Final = 20
 """Number of cold searches of each kind."""
 MAX_POSTINGS: Final = 10_000
 """The limit of postings that exact searches are compared with."""
-BUDGETS: Final = {"exact": None, "budget": MAX_POSTINGS}
+LIMITS: Final = {"exact": None, "limited": MAX_POSTINGS}
 
 
 def measure_searches(path: Path, model: Model, documents: int) -> dict[str, Any]:
-    """Return all figures of searches. ``budget`` is a limit of `MAX_POSTINGS` postings.
+    """Return all figures of searches. ``limited`` ones have a limit of `MAX_POSTINGS` postings.
 
     Cold searches come first. Before each one the index is dropped from the page cache. Opening the
     index is part of a cold search, which reads from the disk.
@@ -41,18 +41,18 @@ def measure_searches(path: Path, model: Model, documents: int) -> dict[str, Any]
     warm_up()
     ids, queries = model.queries(documents, QUERIES)
     figures: dict[str, Any] = {"max_postings": MAX_POSTINGS, "cold": {}}
-    for name, budget in BUDGETS.items():
+    for name, limit in LIMITS.items():
         figures["cold"][name] = {
-            "alone": _cold(path, queries, 1, budget),
-            f"batch_{BATCH}": _cold(path, queries, BATCH, budget),
+            "alone": _cold(path, queries, 1, limit),
+            f"batch_{BATCH}": _cold(path, queries, BATCH, limit),
         }
     with open_reader(path) as reader:
-        for name, budget in BUDGETS.items():
-            found = _found_first(reader, ids, queries, budget)  # also fills the page cache
+        for name, limit in LIMITS.items():
+            found = _found_first(reader, ids, queries, limit)  # also fills the page cache
             figures[name] = {
                 "found_first": found,
-                "alone": _warm(reader, queries, 1, budget),
-                f"batch_{BATCH}": _warm(reader, queries, BATCH, budget),
+                "alone": _warm(reader, queries, 1, limit),
+                f"batch_{BATCH}": _warm(reader, queries, BATCH, limit),
             }
         figures["memory"] = memory()
     return figures
@@ -95,33 +95,35 @@ class _SearchTimes:
 
 
 def _warm(
-    reader: IndexReader, queries: Sequence[Terms], size: int, budget: int | None
+    reader: IndexReader, queries: Sequence[Terms], size: int, max_postings: int | None
 ) -> dict[str, float]:
     times = _SearchTimes()
     for first in range(0, len(queries), size):
         batch = queries[first : first + size]
         with times.count(size):
-            reader.search(batch, max_postings=budget)
+            reader.search(batch, max_postings=max_postings)
     return times.figures()
 
 
-def _cold(path: Path, queries: Sequence[Terms], size: int, budget: int | None) -> dict[str, float]:
+def _cold(
+    path: Path, queries: Sequence[Terms], size: int, max_postings: int | None
+) -> dict[str, float]:
     times = _SearchTimes()
     for first in range(0, COLD * size, size):
         batch = queries[first : first + size]
         drop_page_cache(path)
         with times.count(size), open_reader(path) as reader:
-            reader.search(batch, max_postings=budget)
+            reader.search(batch, max_postings=max_postings)
     return {**times.figures(), "kb_read": round(times.blocks / 2 / times.queries, 1)}
 
 
 def _found_first(
-    reader: IndexReader, ids: Sequence[int], queries: Sequence[Terms], budget: int | None
+    reader: IndexReader, ids: Sequence[int], queries: Sequence[Terms], max_postings: int | None
 ) -> float:
     """Return the share of queries whose first hit is their source document."""
     right = 0
     for first in range(0, len(queries), BATCH):
-        hits = reader.search(queries[first : first + BATCH], max_postings=budget)
+        hits = reader.search(queries[first : first + BATCH], max_postings=max_postings)
         wanted = ids[first : first + BATCH]
         right += sum(
             each.ids.size > 0 and int(each.ids[0]) == id_

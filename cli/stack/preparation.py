@@ -74,7 +74,7 @@ def _repair_index(settings: Settings, progress: Callable[[str], None]) -> None:
         progress(f"rebuilding the index: {problem}")
         with open_updater(settings.fingerprint_index, databases, clear_damaged=True) as updater:
             rebuild_index(updater, databases, progress=lambda _count: None)
-    except IndexCorrupt as error:  # a file that is not of an index
+    except IndexCorrupt as error:  # a file that does not belong to an index
         raise StackError(str(error)) from error
     except IndexBusy:
         progress("another process is rebuilding it")
@@ -132,7 +132,7 @@ def _repair_store(settings: Settings, progress: Callable[[str], None]) -> None:
         try:
             with suppress(StoreLocked), open_store_writer(path, clear_damaged=True) as writer:
                 writer.rebuild([], 0, 0)
-        except StoreCorrupt as refused:  # a file that is not of a store
+        except StoreCorrupt as refused:  # a file that does not belong to a store
             raise StackError(str(refused)) from refused
     finally:
         databases.dispose()

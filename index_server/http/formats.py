@@ -72,7 +72,7 @@ def reply_format(accept: str | None, content_type: str | None, *, has_body: bool
         default = Format.JSON
     if accept is None:
         return default
-    # If the client accepts neither, an answer that it may understand is more use than an error.
+    # A client that accepts neither gets the default: it may still understand it.
     return _FORMATS.get(preferred_type(accept, _offered(default)) or "", default)
 
 
@@ -138,7 +138,7 @@ def encode(message: Reply, form: Format) -> bytes:
 
 
 def encode_hits(hits: Hits, form: Format) -> bytes:
-    """Return the body of the reply to a search; a partial one says so."""
+    """Return the body of the reply to a search, with ``partial`` if the hits are partial."""
     found = zip(hits.ids.tolist(), hits.scores.tolist(), strict=True)
     if form is Format.JSON:
         reply: dict[str, object] = {"results": [{"id": id_, "score": n} for id_, n in found]}

@@ -1,4 +1,4 @@
-"""Parses and checks decoded request bodies."""
+"""Reads and checks requests that create or delete an index, and ids in paths."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ def create_index_request(value: object, form: Format) -> CreateRequest:
     """Return the conditions of a create request.
 
     Raises:
-        BadRequestError: as for a search.
+        BadRequestError: a field is unknown, has another type or is too large.
     """
     given = fields(value, ("expect_does_not_exist", "generation"), form)
     generation = given.get("generation")
@@ -33,7 +33,7 @@ def delete_index_request(value: object, form: Format) -> DeleteRequest:
     """Return the condition of a delete request.
 
     Raises:
-        BadRequestError: as for a search.
+        BadRequestError: a field is unknown or has another type.
     """
     given = fields(value, ("expect_exists",), form)
     return DeleteRequest(boolean(given.get("expect_exists", False)))

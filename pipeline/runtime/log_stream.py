@@ -1,8 +1,8 @@
-"""Writes log lines so that a reader which has stopped reading does not stop the process.
+"""Writes log records so that a full pipe does not stop the process.
 
-A pipe holds 64 KiB. When it is full, a write to it waits for the reader, for any time. The thread
-keeps the lock of the log handler meanwhile, so every other thread stops at its next log record, the
-event loop of a server too: the process then answers nothing, and SIGTERM does not end it.
+A pipe holds 64 KiB. When it is full, a write waits for the reader, without a time limit. Meanwhile
+the thread holds the lock of the log handler. So every other thread stops at its next log record,
+also the event loop of a server: it answers no request, and SIGTERM does not end the process.
 """
 
 import os
@@ -11,7 +11,7 @@ import stat
 from typing import Final, TextIO
 
 PATIENCE: Final = 2.0
-"""Seconds to wait for the reader. After a lost record, others do not wait until it reads again."""
+"""Seconds to wait for the reader. After a lost record, no record waits while the pipe is full."""
 
 
 class LogStream:
@@ -25,10 +25,10 @@ class LogStream:
         self._stream = stream
         self._pipe = _pipe_of(stream)
         self._lost = 0
-        self._is_stuck = False
+        self._is_full = False
 
     def write(self, text: str) -> None:
-        """Write a record; lose it, or its end, if the reader of the pipe does not read.
+        """Write a record. If the reader of the pipe does not read, it is lost, or its end is.
 
         Raises:
             OSError: the stream cannot be written; the reader of the pipe has closed it.
@@ -38,12 +38,12 @@ class LogStream:
             return
         data = text.encode("utf-8", "backslashreplace")
         for start in range(0, len(data), select.PIPE_BUF):
-            if not _is_writable(self._pipe, 0.0 if self._is_stuck else PATIENCE):
-                self._is_stuck = True
+            if not _is_writable(self._pipe, 0.0 if self._is_full else PATIENCE):
+                self._is_full = True
                 self._lost += 1
                 return
             os.write(self._pipe, data[start : start + select.PIPE_BUF])
-        self._is_stuck = False
+        self._is_full = False
 
     def flush(self) -> None:
         """Write what is buffered."""
@@ -51,8 +51,8 @@ class LogStream:
             self._stream.flush()
 
     def take_lost(self) -> int:
-        """Return the number of records lost since the last call; 0 while the reader is stuck."""
-        if self._is_stuck:
+        """Return the number of records lost since the last call; 0 while the pipe is full."""
+        if self._is_full:
             return 0
         lost, self._lost = self._lost, 0
         return lost
@@ -63,7 +63,7 @@ def _pipe_of(stream: TextIO) -> int | None:
     try:
         descriptor = stream.fileno()
         mode = os.fstat(descriptor).st_mode
-    except (AttributeError, OSError, TypeError, ValueError):  # it replaces standard output
+    except (AttributeError, OSError, TypeError, ValueError):  # a replacement of standard output
         return None
     return descriptor if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
 

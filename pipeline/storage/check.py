@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.storage.format import MANIFEST_NAME, ManifestT
 from pipeline.storage.manifest import read_manifest
 from pipeline.storage.segment_files import (
-    is_written_by_this_version,
+    is_marked,
     later_files,
     list_segments,
     unknown_files,
@@ -89,7 +89,7 @@ def refused_files(format_: StorageFormat[ManifestT, Any], directory: Path) -> li
         load_snapshot(format_, directory).close()
         manifest = read_manifest(format_, directory)
         found = [*unknown_files(format_, directory)]
-        if manifest and is_written_by_this_version(directory):
+        if manifest and is_marked(directory):
             found += later_files(format_, directory, manifest)
         if not found or read_manifest(format_, directory) == manifest:
             return found

@@ -4,13 +4,14 @@ A segment has the name ``NUMBER.SUFFIX.new`` until the manifest that lists it is
 renamed to ``NUMBER.SUFFIX``. So after a crash at any moment:
 
 * a file with the suffix ``.new`` that the manifest does not list was never committed;
-* another file below the manifest's `next_segment` that the manifest does not list was superseded
-  by a commit;
+* another file below the manifest's `next_segment` that the manifest does not list was replaced by a
+  commit;
 * another file from `next_segment` on was committed later than the manifest: an older manifest was
   restored.
 
-Earlier versions gave a segment its final name before the commit. In a folder of an earlier version
-a file of the last kind may be left by a crash. It is renamed to ``NUMBER.SUFFIX.unlisted``, once.
+Earlier versions gave a segment its final name before the commit. So in their folders a file of the
+last kind may be left by a crash. It is renamed to ``NUMBER.SUFFIX.unlisted``. Then the lock's file
+gets a content, the mark of a folder whose segments are renamed after their commit.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ UNCOMMITTED: Final = ".new"
 SET_ASIDE: Final = ".unlisted"
 
 _NUMBER: Final = re.compile(r"[0-9a-f]{16}", re.ASCII)
+_MARK: Final = b"segments are renamed after their commit\n"
 
 T = TypeVar("T")
 
@@ -117,10 +119,10 @@ def with_either_name(path: Path, use: Callable[[Path], T]) -> T:
     return use(path)  # renamed between the two calls
 
 
-def is_written_by_this_version(directory: Path) -> bool:
-    """Return whether the last writer of a folder renamed segments after their commit.
+def is_marked(directory: Path) -> bool:
+    """Return whether the segments of a folder are renamed after their commit.
 
-    Writers of this version write into the lock's file. Those of earlier versions left it empty.
+    If not, the last writer had an earlier version. Such writers left the lock's file empty.
     """
     try:
         return (directory / LOCK_NAME).stat().st_size > 0
@@ -128,12 +130,24 @@ def is_written_by_this_version(directory: Path) -> bool:
         return False
 
 
+def mark(lock: int) -> None:
+    """Mark a folder as one whose segments are renamed after their commit.
+
+    Args:
+        lock: the descriptor of the lock's file, which the writer holds.
+
+    Raises:
+        OSError: the disk is full or failing.
+    """
+    files.write_lock(lock, _MARK)
+
+
 def set_aside(path: Path) -> None:
     """Rename a segment's file so that no writer and no reader uses it."""
     target = path.with_name(path.name + SET_ASIDE)
     files.replace(path, target)
     logger.warning(
-        "a segment that the manifest does not list was set aside: it is left by a crash, or an "
+        "a segment that the manifest does not list was set aside: a crash has left it, or an "
         "older manifest was restored; delete it when you do not need it",
         file=str(target),
     )

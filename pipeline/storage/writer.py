@@ -10,7 +10,7 @@ import os
 import threading
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 import structlog
 
@@ -25,9 +25,10 @@ from pipeline.storage.format import (
 )
 from pipeline.storage.manifest import read_manifest, write_manifest
 from pipeline.storage.segment_files import (
-    is_written_by_this_version,
+    is_marked,
     later_files,
     list_segments,
+    mark,
     set_aside,
     uncommitted,
     unknown_files,
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.storage.format import SegmentEntry, Segments, StorageFormat
-
-_LOCK_CONTENT: Final = b"segments are renamed after their commit\n"
-"""Marks a folder that was written by this version. Earlier versions left the lock empty."""
 
 logger = structlog.get_logger("acoustid.storage.writer")
 
@@ -93,7 +91,9 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         try:
             self._refuse_unknown_files()
             self._load(check, clear_damaged=clear_damaged)
-            self._mark_folder(self._lock)
+            if not is_marked(directory):
+                with suppress(OSError):  # the next writer tries it again
+                    mark(self._lock)
         except BaseException:
             files.unlock(self._lock)
             raise
@@ -242,7 +242,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         folder such a segment may also be left by a crash: it is set aside.
         """
         for error in later_files(self._format, self._directory, manifest):
-            if is_written_by_this_version(self._directory):
+            if is_marked(self._directory):
                 raise error
             set_aside(error.path)
 
@@ -270,11 +270,6 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
             else:
                 stray.append(path)
         self._remove([self._directory / TEMPORARY_NAME, *stray])
-
-    def _mark_folder(self, lock: int) -> None:
-        if not is_written_by_this_version(self._directory):
-            with suppress(OSError):  # the next writer tries it again
-                files.write_lock(lock, _LOCK_CONTENT)
 
     def _rename_committed(self, before: ManifestT, segments: SegmentsT) -> None:
         """Give the new segments of a commit their final names.

@@ -10,9 +10,9 @@ from typing import Any, Final
 import click
 import numpy as np
 
-from bench.index.check.kills import kill_and_check
+from bench.index.check.interrupted_requests import kill_and_check
 from bench.index.check.operations import CheckCounts, CheckedServer
-from bench.index.check.server import ConnectionLost, IndexServer
+from bench.index.server import ConnectionLost, IndexServer
 from bench.options import output_option, progress, write_report
 from cli.argument_checks import CheckedCommand
 from cli.errors import StackError

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
     from bench.index.check.expected import Changes, ExpectedIndex, Search
-    from bench.index.check.server import IndexServer
+    from bench.index.server import IndexServer
 
 NAMES: Final = ("first", "second", "third")
 HEAVY: Final = 10_000

@@ -23,6 +23,7 @@ from index_server.errors import IndexAlreadyExistsError, InvalidIndexNameError
 from index_server.name_folder import FolderDamagedError
 from index_server.offline import restore as restore_index
 from index_server.offline import verify_below
+from index_server.registry import NAME_RULE
 from index_server.server import LOCK_NAME, DirectoryInUseError, exclusive
 from index_server.snapshot_stream import SnapshotDamagedError
 from index_server.state import StateDamagedError
@@ -68,9 +69,7 @@ def restore(directory: Path, name: str, snapshot: BinaryIO) -> None:
     ) as error:
         raise StackError(f"{name} was not restored: {error}") from error
     except InvalidIndexNameError as error:
-        raise StackError(
-            "an index's name is 1 to 255 of A-Z a-z 0-9 _ -, except _health and _metrics"
-        ) from error
+        raise StackError(NAME_RULE) from error
     except IndexAlreadyExistsError as error:
         raise StackError(f"{name} exists: delete it first, or restore to another name") from error
     except OSError as error:

@@ -11,7 +11,7 @@ from cli.stack.running.port_holder import require_port
 from cli.stack.servers.ports import web_address
 from http_server.start_signals import exit_while_starting
 from index_server.errors import InvalidIndexNameError
-from index_server.registry import check_new_name
+from index_server.registry import NAME_RULE, check_new_name
 from index_server.server import DirectoryInUseError, IndexServerOptions, exclusive
 from index_server.server import serve as serve_indexes
 from pipeline.settings.paths import full_path
@@ -128,8 +128,8 @@ def serve(  # noqa: PLR0913 - one argument per option
 def _warn_of(unknown: Sequence[str]) -> None:
     """Print the names of ignored options, without their values.
 
-    fpindex's options about checkpoints are for updates that are only in memory. Here none are, so
-    nothing is lost without these options, and nothing is printed.
+    fpindex's options about checkpoints are for updates that are only in memory. Here no updates are
+    only in memory, so these options are not needed.
     """
     for word in unknown:
         if word.startswith("-") and not word.startswith("--checkpoint-"):
@@ -140,7 +140,4 @@ def _check_index_name(name: str) -> None:
     try:
         check_new_name(name)
     except InvalidIndexNameError:
-        raise click.BadParameter(
-            "an index's name is 1 to 255 of A-Z a-z 0-9 _ -, except _health and _metrics",
-            param_hint="--legacy-index-name",
-        ) from None
+        raise click.BadParameter(NAME_RULE, param_hint="--legacy-index-name") from None

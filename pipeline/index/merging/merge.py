@@ -90,17 +90,17 @@ def merge(
         MergeStopped: `stopped` returned True; no file is left.
     """
     chosen = segments.segments[run]
-    alive = [
+    current = [
         without(segment.documents, shadowed)
         for segment, shadowed in zip(chosen, segments.shadowed[run], strict=True)
     ]
-    documents = union(alive)
+    documents = union(current)
     tombstones = _tombstones(segments, run)
     if not documents.size and not tombstones.size:
         return None
     inputs = [
         _Input(segment, _numbers(segment.documents, kept, documents))
-        for segment, kept in zip(chosen, alive, strict=True)
+        for segment, kept in zip(chosen, current, strict=True)
     ]
     entry = IndexSegmentEntry(
         number,
@@ -151,11 +151,11 @@ def _tombstones(segments: SegmentSet, run: slice) -> Ids:
     )
 
 
-def _numbers(documents: Ids, alive: Ids, merged: Ids) -> Renumbering:
+def _numbers(documents: Ids, current: Ids, merged: Ids) -> Renumbering:
     """Return the numbers of a segment's documents in the merged segment."""
     numbers = np.searchsorted(merged, documents).astype(np.uint32)
-    if alive.size < documents.size:
-        numbers[~contains(alive, documents)] = DROPPED
+    if current.size < documents.size:
+        numbers[~contains(current, documents)] = DROPPED
     elif documents.size and numbers[-1] - numbers[0] == documents.size - 1:
         # No document of another segment is between them, as usual for new ids: an offset is
         # sufficient.

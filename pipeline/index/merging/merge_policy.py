@@ -48,7 +48,7 @@ def choose_merge(
 ) -> slice | None:
     """Return the segments to merge next, or None for none.
 
-    If more than half of the index is out of date, all of it is merged. So deleted and replaced
+    If more than half of the index is outdated, all of it is merged. So deleted and replaced
     documents at most double its size.
 
     Args:
@@ -61,11 +61,11 @@ def choose_merge(
         return slice(0, len(stored))
     if len(stored) - sum(len(run) - 1 for run in under_way) <= (most or MAX_SEGMENTS):
         return None
-    shares = zip(segments.segments, segments.live, stored, strict=True)
-    # A merge drops out-of-date postings, so they are not written.
-    alive = [live / known for _, live, known in shares]
+    shares = zip(segments.segments, segments.current, stored, strict=True)
+    # A merge drops outdated postings, so they are not written.
+    kept = [current / known for _, current, known in shares]
     entries = segments.entries()
-    sizes = [entry.size * share for entry, share in zip(entries, alive, strict=True)]
+    sizes = [entry.size * share for entry, share in zip(entries, kept, strict=True)]
     being_merged = {segment.entry for run in under_way for segment in run}
     taken = {place for place, entry in enumerate(entries) if entry in being_merged}
     return cheapest_run(sizes, [entry.postings for entry in entries], taken)

@@ -1,4 +1,4 @@
-"""The segments of one state of an index, and which of their documents are out of date."""
+"""The segments of one state of an index, and which of their documents are outdated."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class SegmentSet:
     Attributes:
         segments: the segments.
         shadowed: the sorted ids of each segment that a newer segment also has. Their postings in
-            the older one are out of date.
-        live: number of documents of each segment that searches can find.
+            the older one are outdated.
+        current: number of documents of each segment that searches can find.
         bases: number of documents in the segments before each one.
-        dead: whether each document number of a segment is out of date; empty if none is.
+        outdated: whether each document number of a segment is outdated; empty if none is.
     """
 
     def __init__(
         self, segments: Iterable[IndexSegment] = (), overlaps: Overlaps | None = None
     ) -> None:
-        """Find the documents that are out of date.
+        """Find the documents that are outdated.
 
         Args:
             segments: oldest first.
@@ -55,10 +55,10 @@ class SegmentSet:
         self.shadowed = tuple(self._shadowed(place) for place in range(len(self.segments)))
         sizes = [segment.documents.size for segment in self.segments]
         self.bases = tuple(accumulate(sizes, initial=0))[: len(sizes)]
-        self.dead = tuple(map(_dead, self.segments, self.shadowed))
-        self.live = tuple(
-            segment.documents.size - int(np.count_nonzero(dead))
-            for segment, dead in zip(self.segments, self.dead, strict=True)
+        self.outdated = tuple(map(_outdated, self.segments, self.shadowed))
+        self.current = tuple(
+            segment.documents.size - int(np.count_nonzero(outdated))
+            for segment, outdated in zip(self.segments, self.outdated, strict=True)
         )
 
     @cached_property
@@ -66,7 +66,7 @@ class SegmentSet:
         """The segments as an argument of compiled loops, see `segment_table`."""
         from pipeline.index.segments.segment_table import segment_table  # noqa: PLC0415 - loops
 
-        return segment_table(self.segments, self.bases, self.dead)
+        return segment_table(self.segments, self.bases, self.outdated)
 
     def with_segments(self, segments: Iterable[IndexSegment]) -> SegmentSet:
         """Return another list of segments; overlaps of those in both are not computed again."""
@@ -78,7 +78,7 @@ class SegmentSet:
 
     def documents(self) -> int:
         """Return the number of documents that searches can find."""
-        return sum(self.live)
+        return sum(self.current)
 
     def size(self) -> int:
         """Return the bytes of all segment files."""
@@ -91,8 +91,8 @@ class SegmentSet:
         """
         found = []
         for segment, shadowed in zip(self.segments, self.shadowed, strict=True):
-            alive = without(segment.documents, shadowed)
-            found += [int(alive[0]), int(alive[-1])] if alive.size else []
+            current = without(segment.documents, shadowed)
+            found += [int(current[0]), int(current[-1])] if current.size else []
         return found
 
     def contains(self, ids: Ids) -> Mask:
@@ -117,7 +117,7 @@ class SegmentSet:
         return union([self._overlaps[older, segment.entry] for segment in newer])
 
 
-def _dead(segment: IndexSegment, shadowed: Ids) -> Mask:
+def _outdated(segment: IndexSegment, shadowed: Ids) -> Mask:
     return contains(shadowed, segment.documents) if shadowed.size else _NONE
 
 

@@ -30,18 +30,18 @@ COLUMNS: Final = _LAYOUT + len(BitLayout._fields)
 
 
 def segment_table(
-    segments: Sequence[IndexSegment], bases: Sequence[int], dead: Sequence[Mask]
+    segments: Sequence[IndexSegment], bases: Sequence[int], outdated: Sequence[Mask]
 ) -> Table:
     """Return the table of some segments, int64, shape (segments, `COLUMNS`).
 
     Args:
         segments: the segments.
         bases: number of documents in the segments before each one.
-        dead: whether each document of a segment is out of date; empty if none is.
+        outdated: whether each document of a segment is outdated; empty if none is.
     """
     table = np.zeros((len(segments), COLUMNS), dtype=np.int64)
-    for row, segment, base, out_of_date in zip(table, segments, bases, dead, strict=True):
-        arrays = (*segment.code, segment.documents, out_of_date)
+    for row, segment, base, mask in zip(table, segments, bases, outdated, strict=True):
+        arrays = (*segment.code, segment.documents, mask)
         row[:_BASE:2] = [address_of(array) for array in arrays]
         row[1:_BASE:2] = [array.size for array in arrays]
         row[_BASE] = base
@@ -68,7 +68,7 @@ def ids_of(row: Table) -> NDArray[np.uint32]:
 
 @compiled
 def dead_of(row: Table) -> NDArray[np.uint8]:
-    """Return whether each document of a segment is out of date; empty if none is."""
+    """Return whether each document of a segment is outdated; empty if none is."""
     return array_at(pointer(row[10]), (row[11],), np.uint8)
 
 

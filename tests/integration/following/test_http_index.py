@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
+from bench.index.server import IndexServer
 from cli.main import main
 from cli.stack.servers.ports import LOOPBACK, free_port
 from pipeline.catalog.advisory_locks import INDEX_LOCK, try_lock_index
@@ -31,7 +32,6 @@ from tasks.redis_state import heartbeats
 from tests.support.catalogue.imports import Importer
 from tests.support.catalogue.synthetic import fingerprint
 from tests.support.polling import eventually
-from tests.support.processes.index_server import IndexServerProcess
 from tests.support.processes.workers import point_celery_at, running_workers, write_config
 from tests.unit.index.model import pairs
 
@@ -109,7 +109,7 @@ def test_the_index_follows_the_changelog_in_batches(
 
 
 def test_a_killed_server_keeps_its_commits(
-    importer: Importer, place: FingerprintIndexSettings, server: IndexServerProcess
+    importer: Importer, place: FingerprintIndexSettings, server: IndexServer
 ) -> None:
     with open_index(place) as index, open_updater(place, importer.databases) as updater:
         update_index(updater, importer.databases)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from bench.index.server import IndexServer
 from pipeline.catalog.fingerprint.changelog import ForeignIndexError
 from pipeline.fingerprint.query import extract_query
 from pipeline.following import update_index as stage
@@ -29,7 +30,6 @@ from tests.support.catalogue.index_conditions import (
 )
 from tests.support.catalogue.synthetic import fingerprint
 from tests.support.polling import eventually
-from tests.support.processes.index_server import IndexServerProcess
 
 
 def catch_up(place: FingerprintIndexSettings, databases: Databases) -> int:
@@ -155,7 +155,7 @@ def test_only_the_first_search_without_an_answer_may_be_retried(
     established: Importer,
     place: FingerprintIndexSettings,
     trusted: TrustedIndex,
-    server: IndexServerProcess,
+    server: IndexServer,
 ) -> None:
     """Otherwise each lookup would log its retries and its failure during an outage."""
     catch_up(place, established.databases)

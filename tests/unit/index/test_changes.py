@@ -44,7 +44,7 @@ CHANGE = st.one_of(
 
 @given(st.lists(st.tuples(st.booleans(), st.lists(CHANGE, max_size=5)), max_size=4))
 @settings(deadline=None)
-def test_changes_as_arrays_are_as_good_as_single_ones(
+def test_changes_as_arrays_have_the_result_of_single_ones(
     parts: list[tuple[bool, list[Change]]],
 ) -> None:
     changes = [change for _, part in parts for change in part]

@@ -1,4 +1,4 @@
-"""Data that no completed, recorded deletion has left is never deleted or replaced."""
+"""Only data that a record names as deleted or unfinished are deleted or replaced."""
 
 import io
 import shutil
@@ -55,7 +55,7 @@ def use_state_of_unfinished_generation(path: Path) -> None:
 
 
 def add_older_generation(path: Path) -> None:
-    """Restore an earlier generation beside the live one."""
+    """Restore an earlier generation beside the current one."""
     shutil.copytree(path / "a" / "v000003", path / "a" / "v000002")
 
 
@@ -111,7 +111,7 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize(("damage", "name", "message"), DAMAGES)
-def test_data_that_is_not_understood_is_refused_by_name_and_left_alone(
+def test_data_that_is_not_understood_is_refused_by_name_and_stays(
     folder: Path, snapshot: bytes, damage: Callable[[Path], None], name: str, message: str
 ) -> None:
     """By the start, by a restore and by the check of all files."""
@@ -151,7 +151,7 @@ def test_an_index_that_appears_while_the_server_runs_is_not_replaced(folder: Pat
     shutil.move(folder.parent / "a", folder / "a")
     before = contents(folder)
     for call in (indexes.delete, lambda name: indexes.create(name, CreateRequest())):
-        with pytest.raises(UnknownFilesError, match="was not there at the start: restart"):
+        with pytest.raises(UnknownFilesError, match="new since the start: restart the server"):
             call("a")
     indexes.close()
     assert contents(folder) == before
@@ -173,7 +173,7 @@ def make_dangling_link(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [make_folder, make_file, make_dangling_link])
-def test_entries_that_are_not_of_an_index_are_left_alone(
+def test_entries_that_do_not_belong_to_an_index_stay(
     folder: Path, snapshot: bytes, make: Callable[[Path], None]
 ) -> None:
     """The server starts; the name cannot be used, and the log names the entry."""
@@ -185,17 +185,17 @@ def test_entries_that_are_not_of_an_index_are_left_alone(
         with pytest.raises(IndexNotFoundError):
             indexes.get("notes")
         for call in (indexes.delete, lambda name: indexes.create(name, CreateRequest())):
-            with pytest.raises(UnknownFilesError, match="notes has entries that are not of an"):
+            with pytest.raises(UnknownFilesError, match="notes has entries that do not belong"):
                 call("notes")
         indexes.close()
     assert any(str(folder / "notes") in str(log.get("path")) for log in logs)
-    with pytest.raises(FolderDamagedError, match="notes has entries that are not of an index"):
+    with pytest.raises(FolderDamagedError, match="notes has entries that do not belong"):
         restore(folder, "notes", io.BytesIO(snapshot))
     assert sorted(path.as_posix() for path in folder.rglob("*")) == before
 
 
 @pytest.mark.parametrize("name", ["README", "v000003.bak", "v3", "state.old"])
-def test_unknown_entries_beside_an_index_are_left_alone(folder: Path, name: str) -> None:
+def test_unknown_entries_beside_an_index_stay(folder: Path, name: str) -> None:
     """Also when the index is deleted and created again."""
     shutil.copytree(folder / "a" / "v000003", folder / "a" / name)
     kept = contents(folder / "a" / name)
@@ -207,7 +207,7 @@ def test_unknown_entries_beside_an_index_are_left_alone(folder: Path, name: str)
     assert contents(folder / "a" / name) == kept
 
 
-def test_unknown_files_of_a_deleted_index_are_left_alone(folder: Path) -> None:
+def test_unknown_files_of_a_deleted_index_stay(folder: Path) -> None:
     (folder / "a" / "v000003" / "README").write_text("not ours")
     for _ in range(2):
         indexes = opened(folder)

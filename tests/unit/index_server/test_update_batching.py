@@ -200,10 +200,10 @@ def test_a_closed_index_refuses_updates(commits: GroupCommitWriter) -> None:
         commits.commit(UpdateRequest([insert(1, 5)]))
 
 
-def test_an_index_whose_folder_is_lost_is_not_begun_again(
+def test_no_empty_index_replaces_one_whose_folder_is_lost(
     commits: GroupCommitWriter, tmp_path: Path
 ) -> None:
-    """Its data may come back, for example with a mount. Until then each update fails."""
+    """The folder may exist again later, for example after a mount. Until then each update fails."""
     assert commits.commit(UpdateRequest([insert(1, 5)])) == 1
     (tmp_path / "index").rename(tmp_path / "away")
     for _ in range(3):

@@ -70,7 +70,7 @@ def decoded(body: bytes) -> UpdateRequest:
 
 
 @given(st.randoms(use_true_random=True), st.sampled_from([0, 0.0005, 0.002, 0.01, 0.05]))
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=250)
 def test_both_ways_to_read_messagepack_have_the_same_result(random: Random, oddness: float) -> None:
     body = UpdateEncoder(random, oddness).body()
     note(body.hex())

@@ -1,4 +1,4 @@
-"""Only files that a commit has superseded, or that were never committed, are deleted."""
+"""Only files that a commit has replaced, or that were never committed, are deleted."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_backup_that_is_copied_over_a_newer_folder_is_refused(user: User, path
     assert user.verify(path) == []
 
 
-def test_superseded_segments_are_deleted(user: User, folder: Path) -> None:
+def test_replaced_segments_are_deleted(user: User, folder: Path) -> None:
     """A crash after a merge can leave them."""
     first = segment_files(user, folder)[0]
     kept = first.read_bytes()

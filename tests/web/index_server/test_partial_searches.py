@@ -72,7 +72,7 @@ def test_a_partial_reply_says_so(limited: Http, asked: list[int | None]) -> None
     assert samples(limited)["fpindex_partial_searches_total", "a"] == 2
 
 
-def test_the_line_protocol_has_no_place_for_it(tmp_path: Path, asked: list[int | None]) -> None:
+def test_the_line_protocol_does_not_say_it(tmp_path: Path, asked: list[int | None]) -> None:
     indexes = IndexRegistry(tmp_path / "legacy", IndexServerMetrics(), max_postings=LIMIT)
     with_fingerprint(testing.TestClient(create_app(indexes, IndexServerMetrics())))
     assert LineProtocolSession(indexes, "a").answer("search 1,2") == "OK 5:2"

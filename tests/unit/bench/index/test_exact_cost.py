@@ -13,11 +13,12 @@ from pipeline.index import open_reader
 DOCUMENTS = 150
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of the model's documents."""
-    build(tmp_path / "index", Model(), DOCUMENTS, 100)
-    return tmp_path / "index"
+    path = tmp_path_factory.mktemp("measured") / "index"
+    build(path, Model(), DOCUMENTS, 100)
+    return path
 
 
 def test_both_ways_are_measured_for_each_user_and_kind_of_query(

@@ -50,7 +50,7 @@ def merged(storage: Storage, segments: SegmentSet, run: slice) -> SegmentSet:
     return replaced(segments, segments.segments[run], merge_run(storage, segments, run))
 
 
-def alive(segments: SegmentSet) -> dict[int, set[int]]:
+def current(segments: SegmentSet) -> dict[int, set[int]]:
     """Return what a search could find: id to terms."""
     found: dict[int, set[int]] = {}
     for segment, shadowed in zip(segments.segments, segments.shadowed, strict=True):
@@ -78,7 +78,7 @@ def test_merging_any_run_changes_no_content(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merge, "SLICE_POSTINGS", data.draw(st.sampled_from([1, 8, 1 << 18])))
         after = merged(storage, before, run)
-    assert alive(after) == alive(before)
+    assert current(after) == current(before)
     assert after.documents() == before.documents()
     for segment in after.segments:
         segment.check()

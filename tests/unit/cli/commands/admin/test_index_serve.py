@@ -32,6 +32,13 @@ def test_searches_have_no_limit_unless_one_is_given(
     assert options.max_postings == (10_000 if given else None)
 
 
+def test_the_level_of_the_log_may_be_in_lower_case(
+    tmp_path: Path, started: list[IndexServerOptions]
+) -> None:
+    run(tmp_path, "--log-level", "debug")
+    assert started[0].logging.level == "DEBUG"
+
+
 def test_a_limit_of_0_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(serve, ["--dir", str(tmp_path), "--max-postings", "0"])
     assert result.exit_code == 2

@@ -46,14 +46,25 @@ class IndexServer:
 
     Args:
         folder: the folder of the indexes; the log is next to it.
+        options: further options of the command.
+
+    Attributes:
+        port: the port.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         self.log = folder.with_suffix(".log")
-        self._port = free_port()
+        self.port = free_port()
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._pool = self._connect()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running server."""
+        assert self._process is not None
+        return self._process.pid
 
     def start(self) -> None:
         """Start the server and wait until it answers.
@@ -61,10 +72,12 @@ class IndexServer:
         Raises:
             StackError: it ended, or does not answer in time.
         """
-        command = ["index", "serve", "--dir", str(self.folder), "--port", str(self._port)]
+        command = ["index", "serve", "--dir", str(self.folder), "--port", str(self.port)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", *command], stdout=log, stderr=log
+                [sys.executable, "-m", "cli.main", *command, *self._options],
+                stdout=log,
+                stderr=log,
             )
         deadline = time.monotonic() + START_DEADLINE
         while not self._answers():
@@ -114,7 +127,7 @@ class IndexServer:
 
     def _connect(self) -> urllib3.HTTPConnectionPool:
         return urllib3.HTTPConnectionPool(
-            LOOPBACK, self._port, maxsize=_CONNECTIONS, retries=False, timeout=REQUEST_TIMEOUT
+            LOOPBACK, self.port, maxsize=_CONNECTIONS, retries=False, timeout=REQUEST_TIMEOUT
         )
 
     def _answers(self) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.index.check.expected import Search, changes_body, draw_index
 from bench.index.check.operations import NAMES
-from bench.index.check.server import ConnectionLost, Reply
+from bench.index.server import ConnectionLost, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
