@@ -9,11 +9,11 @@ import numpy as np
 from pipeline.index.search.best_hits import BestHits, Cutoff, floor_of, ranked, reset
 from pipeline.index.search.exact_answer import answer_exactly
 from pipeline.index.search.locating import distinct, locate_all
-from pipeline.index.search.partial_answer import answer_within_budget
+from pipeline.index.search.limited_answer import answer_limited
 from pipeline.index.search.query import (
     BLOCKS,
     LATE,
-    NO_BUDGET,
+    UNLIMITED,
     POSTINGS,
     TERMS,
     Bounds,
@@ -71,8 +71,8 @@ def answer(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
         query = _prepare(table, own, cutoff, bounds, best, reports[place])
         is_late = not query.located.in_time
         if not is_late and terms_of(query) >= floor_of(best):
-            is_exact = bounds.budget == NO_BUDGET
-            is_late = not (answer_exactly(query) if is_exact else answer_within_budget(query))
+            is_exact = bounds.max_postings == UNLIMITED
+            is_late = not (answer_exactly(query) if is_exact else answer_limited(query))
         if is_late:
             reports[place, POSTINGS] = LATE
             break

@@ -16,7 +16,7 @@ from pipeline.index.search.completing import Lists, completed_score, lists_from
 from pipeline.index.search.query import LATE, Query, terms_of
 from pipeline.index.search.term_choice import PROBE_COST
 from pipeline.index.segments.bits import read_field
-from pipeline.index.segments.segment_table import base_of, code_of, dead_of, ids_of, layout_of
+from pipeline.index.segments.segment_table import base_of, code_of, outdated_of, ids_of, layout_of
 from pipeline.loops.clock import is_past
 from pipeline.loops.compiled import compiled, inlined
 
@@ -140,7 +140,7 @@ def _offer_ranges(
 def _offer_reached(
     query: Query, place: int, lists: Lists, left: int, numbers: Places, scores: Places
 ) -> int:
-    """Offer the documents of a segment that are not out of date; return the number of probes.
+    """Offer the documents of a segment that are not outdated; return the number of probes.
 
     Args:
         query: the query.
@@ -151,11 +151,11 @@ def _offer_reached(
         scores: their scores by the terms that are counted, int64.
     """
     row = query.table[place]
-    ids, dead, base = ids_of(row), dead_of(row), base_of(row)
+    ids, outdated, base = ids_of(row), outdated_of(row), base_of(row)
     used = 0
     for i in range(numbers.size):
         number, score = numbers[i], scores[i]
-        if dead.size and dead[number]:
+        if outdated.size and outdated[number]:
             continue
         document = np.int64(ids[number])
         floor = floor_from(query.best, query.cutoff, document)

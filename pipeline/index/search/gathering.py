@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.index.search.query import LATE, Query
 from pipeline.index.segments.bits import read_field
-from pipeline.index.segments.segment_table import base_of, code_of, dead_of, layout_of
+from pipeline.index.segments.segment_table import base_of, code_of, outdated_of, layout_of
 from pipeline.loops.clock import is_past
 from pipeline.loops.compiled import compiled
 from pipeline.loops.intrinsics import read_ahead
@@ -28,7 +28,7 @@ _AT_ONCE: Final = 1 << 16
 
 @compiled
 def gather(query: Query, first: int, last: int, gathered: Numbers, end: int) -> int:
-    """Append the documents that contain some terms, without those that are out of date.
+    """Append the documents that contain some terms, without outdated ones.
 
     Args:
         query: the query.
@@ -45,7 +45,7 @@ def gather(query: Query, first: int, last: int, gathered: Numbers, end: int) -> 
     for place in range(table.shape[0]):
         row = table[place]
         documents, bits = code_of(row).documents, layout_of(row).document_bits
-        dead, base = dead_of(row), base_of(row)
+        outdated, base = outdated_of(row), base_of(row)
         mask = (np.uint64(1) << np.uint64(bits)) - np.uint64(1)
         # The lists are far apart; the reads of their first postings overlap.
         for term in range(first, last):
@@ -58,7 +58,7 @@ def gather(query: Query, first: int, last: int, gathered: Numbers, end: int) -> 
                 for i in range(count):
                     number = read_field(documents, bit + i * bits, mask)
                     gathered[end + i] = np.uint32(number) + np.uint32(base)
-                end = _alive(gathered, end, count, base, dead) if dead.size else end + count
+                end = _alive(gathered, end, count, base, outdated) if outdated.size else end + count
                 bit += count * bits
                 left -= count
                 unchecked += count
@@ -70,11 +70,11 @@ def gather(query: Query, first: int, last: int, gathered: Numbers, end: int) -> 
 
 
 @compiled
-def _alive(gathered: Numbers, end: int, length: int, base: int, dead: NDArray[np.uint8]) -> int:
-    """Drop the documents that are out of date from those after `end`; return the new end."""
+def _alive(gathered: Numbers, end: int, length: int, base: int, outdated: NDArray[np.uint8]) -> int:
+    """Drop outdated documents from those after `end`; return the new end."""
     for place in range(end, end + length):
         document = gathered[place]
-        if not dead[min(np.int64(document) - base, dead.size - 1)]:
+        if not outdated[min(np.int64(document) - base, outdated.size - 1)]:
             gathered[end] = document
             end += 1
     return end

@@ -31,7 +31,7 @@ def answer_many_terms(
         table: the segments.
         terms: the terms, in any order, uint32.
         cutoff: the condition for hits.
-        bounds: the bounds of the work; there is no budget.
+        bounds: the bounds of the work; `max_postings` is `UNLIMITED`.
     """
     # NumPy sorts long arrays several times faster than compiled code.
     terms = np.sort(terms)

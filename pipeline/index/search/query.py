@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Places = NDArray[np.int64]
 
-NO_BUDGET: Final = -1
+UNLIMITED: Final = -1
 LATE: Final = -1
 """In place of a number of postings: the deadline has passed."""
 
@@ -31,11 +31,11 @@ class Bounds(NamedTuple):
     """The bounds of the work for a query.
 
     Attributes:
-        budget: maximum number of current postings that may add documents, `NO_BUDGET` for all.
+        max_postings: maximum number of current postings that find documents, or `UNLIMITED`.
         deadline: the time to stop, see `pipeline.loops.clock`.
     """
 
-    budget: int
+    max_postings: int
     deadline: int
 
 
@@ -44,7 +44,7 @@ class Query(NamedTuple):
 
     Attributes:
         table: the segments, see `segment_table`.
-        documents: the number of documents of all segments, those that are out of date included.
+        documents: the number of documents of all segments, outdated ones included.
         located: the postings of the terms.
         cutoff: the condition for hits.
         bounds: the bounds of the work.

@@ -21,7 +21,7 @@ from pipeline.index.search.many_terms import MANY_TERMS, answer_many_terms
 from pipeline.index.search.query import (
     BLOCKS,
     LATE,
-    NO_BUDGET,
+    UNLIMITED,
     PARTIAL,
     POSTINGS,
     REPORTED,
@@ -95,7 +95,7 @@ def search(
         check_terms(query, f"query {place}")
     limit = min(limits.limit, max(1, segments.documents()))
     cutoff = Cutoff(limit, limits.min_score, limits.score_pct)
-    bounds = Bounds(NO_BUDGET if limits.max_postings is None else limits.max_postings, deadline)
+    bounds = Bounds(UNLIMITED if limits.max_postings is None else limits.max_postings, deadline)
     size = max(1, min(QUERIES_AT_ONCE, HITS_AT_ONCE // limit))
     hits: list[Hits] = []
     for has_many_terms, group in groupby(queries, partial(_has_many_terms, bounds=bounds)):
@@ -120,11 +120,11 @@ def _load_loops() -> None:
     """Compile the loops, or load their code, before the timeout of the first search begins."""
     no_segments = np.zeros((0, COLUMNS), dtype=np.int64)
     query = np.empty(0, dtype=np.uint32)
-    list(_answer_some(no_segments, [query], Cutoff(1, 1, 0), Bounds(NO_BUDGET, NEVER)))
+    list(_answer_some(no_segments, [query], Cutoff(1, 1, 0), Bounds(UNLIMITED, NEVER)))
 
 
 def _has_many_terms(query: NDArray[np.uint32], bounds: Bounds) -> bool:
-    return query.size > MANY_TERMS and bounds.budget == NO_BUDGET
+    return query.size > MANY_TERMS and bounds.max_postings == UNLIMITED
 
 
 def _answer_some(

@@ -67,7 +67,7 @@ def ids_of(row: Table) -> NDArray[np.uint32]:
 
 
 @compiled
-def dead_of(row: Table) -> NDArray[np.uint8]:
+def outdated_of(row: Table) -> NDArray[np.uint8]:
     """Return whether each document of a segment is outdated; empty if none is."""
     return array_at(pointer(row[10]), (row[11],), np.uint8)
 

@@ -1,4 +1,4 @@
-"""Searches within a budget: which documents they find, and that the scores are exact."""
+"""Searches with a limit on postings: which documents they find, and that the scores are exact."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.index import Delete, Insert, open_reader, open_writer
-from pipeline.index.search.partial_answer import MOST_COMPLETED
+from pipeline.index.search.limited_answer import MOST_COMPLETED
 from tests.unit.index.model import answer, pairs, terms
 
 if TYPE_CHECKING:
@@ -22,25 +22,25 @@ DOCUMENTS = 80
 assert DOCUMENTS <= MOST_COMPLETED  # so the scores of all candidates are completed
 
 
-def brought(documents: Documents, query: list[int], budget: int) -> set[int]:
+def brought(documents: Documents, query: list[int], max_postings: int) -> set[int]:
     """Return the terms of a query that bring in documents: the rarest, one at least."""
     held = Counter(term for document in documents.values() for term in document)
     order = sorted(set(query), key=lambda term: (held[term], term))
     chosen: set[int] = set()
     for term in order:
-        budget -= held[term]
-        if budget >= 0 or not any(held[each] for each in chosen):
+        max_postings -= held[term]
+        if max_postings >= 0 or not any(held[each] for each in chosen):
             chosen.add(term)
     return chosen
 
 
-@pytest.mark.parametrize("budget", [1, 20, 60, 150, 400])
+@pytest.mark.parametrize("max_postings", [1, 20, 60, 150, 400])
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("bits", [6, 10, 26])
 def test_documents_with_a_rare_term_get_their_whole_score(
-    path: Path, budget: int, seed: int, bits: int
+    path: Path, max_postings: int, seed: int, bits: int
 ) -> None:
-    random = np.random.default_rng([seed, budget, bits])
+    random = np.random.default_rng([seed, max_postings, bits])
     common = random.integers(0, 2**bits, 12, dtype=np.uint32) << np.uint32(2)
     documents: Documents = {}
     changes = []
@@ -57,10 +57,10 @@ def test_documents_with_a_rare_term_get_their_whole_score(
     with open_reader(path) as reader:
         assert reader.stats().segments > 1
         found = reader.search(
-            [terms(*query) for query in queries], limit=LIMIT, max_postings=budget
+            [terms(*query) for query in queries], limit=LIMIT, max_postings=max_postings
         )
     for query, hits in zip(queries, found, strict=True):
-        chosen = brought(documents, query, budget)
+        chosen = brought(documents, query, max_postings)
         candidates = {id_: held for id_, held in documents.items() if held & chosen}
         assert pairs(hits) == answer(candidates, query, limit=LIMIT)
 

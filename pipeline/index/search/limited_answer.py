@@ -1,4 +1,4 @@
-"""The answer to a query for which only some postings may be read."""
+"""The answer to a query with a limit on the postings that find documents; it may be partial."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MOST_COMPLETED: Final = 100
 
 
 @compiled
-def answer_within_budget(query: Query) -> bool:
+def answer_limited(query: Query) -> bool:
     """Offer the hits of a query; return False at the deadline.
 
-    The postings of the rarest terms within the budget are read. The scores of the documents that
+    The postings of the rarest terms within the limit are read. The scores of the documents that
     were found most often are completed. So the hits do not depend on the limit of hits. The answer
     is partial unless no other document can be a hit.
     """
@@ -43,22 +43,22 @@ def answer_within_budget(query: Query) -> bool:
 
 @compiled
 def _gather(query: Query) -> tuple[NDArray[np.uint32], int]:
-    """Gather the documents of the rarest terms within the budget.
+    """Gather the documents of the rarest terms within the limit.
 
-    Postings that are out of date don't count. The rarest term with current postings is always read.
+    Outdated postings don't count. The rarest term with current postings is always read.
 
     Returns:
         The documents, and the number of terms that were read, or `LATE`.
     """
-    sums, budget = query.located.sums, query.bounds.budget
+    sums, most = query.located.sums, query.bounds.max_postings
     longest = sums[-1] - sums[-2]
-    gathered = np.empty(min(sums[-1], budget + 2 * longest), dtype=np.uint32)
+    gathered = np.empty(min(sums[-1], most + 2 * longest), dtype=np.uint32)
     end = 0
     for read in range(terms_of(query)):
         new_end = gather(query, np.int64(read), read + 1, gathered, end)
         if new_end == LATE:
             return gathered, LATE
-        if end and new_end > budget:
+        if end and new_end > most:
             return gathered[:end], read
         end = new_end
     return gathered[:end], terms_of(query)
