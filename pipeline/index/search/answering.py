@@ -8,14 +8,14 @@ import numpy as np
 
 from pipeline.index.search.best_hits import BestHits, Cutoff, floor_of, ranked, reset
 from pipeline.index.search.exact_answer import answer_exactly
-from pipeline.index.search.locating import distinct, locate_all
 from pipeline.index.search.limited_answer import answer_limited
+from pipeline.index.search.locating import distinct, locate_all
 from pipeline.index.search.query import (
     BLOCKS,
     LATE,
-    UNLIMITED,
     POSTINGS,
     TERMS,
+    UNLIMITED,
     Bounds,
     Query,
     terms_of,

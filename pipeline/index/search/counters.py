@@ -16,7 +16,7 @@ from pipeline.index.search.completing import Lists, completed_score, lists_from
 from pipeline.index.search.query import LATE, Query, terms_of
 from pipeline.index.search.term_choice import PROBE_COST
 from pipeline.index.segments.bits import read_field
-from pipeline.index.segments.segment_table import base_of, code_of, outdated_of, ids_of, layout_of
+from pipeline.index.segments.segment_table import base_of, code_of, ids_of, layout_of, outdated_of
 from pipeline.loops.clock import is_past
 from pipeline.loops.compiled import compiled, inlined
 

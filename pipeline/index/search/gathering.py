@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.index.search.query import LATE, Query
 from pipeline.index.segments.bits import read_field
-from pipeline.index.segments.segment_table import base_of, code_of, outdated_of, layout_of
+from pipeline.index.segments.segment_table import base_of, code_of, layout_of, outdated_of
 from pipeline.loops.clock import is_past
 from pipeline.loops.compiled import compiled
 from pipeline.loops.intrinsics import read_ahead

@@ -21,11 +21,11 @@ from pipeline.index.search.many_terms import MANY_TERMS, answer_many_terms
 from pipeline.index.search.query import (
     BLOCKS,
     LATE,
-    UNLIMITED,
     PARTIAL,
     POSTINGS,
     REPORTED,
     TERMS,
+    UNLIMITED,
     Bounds,
 )
 from pipeline.index.segments.segment_table import COLUMNS
