@@ -23,7 +23,8 @@ class Hits:
         scores: number of distinct query terms that each document contains, int32, shape (n,).
         partial: whether `max_postings` may have left out hits.
         terms: number of distinct terms of the query.
-        postings: number of postings that the search read.
+        postings: number of postings that the search read, and of its lookups of a document in the
+            postings of a term.
         blocks: number of blocks of 128 upper parts in which the search looked up terms.
     """
 

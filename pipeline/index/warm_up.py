@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 import numpy as np
 
@@ -12,7 +13,11 @@ from pipeline.index.check import verify
 from pipeline.index.merging.merge_policy import MAX_SEGMENTS
 from pipeline.index.packed_changes import read_changes
 from pipeline.index.reader import open_reader
+from pipeline.index.search.many_terms import MANY_TERMS
 from pipeline.index.writer import open_writer
+
+TIMEOUT: Final = 60.0
+"""Seconds; a search with a timeout reads the clock."""
 
 
 def warm_up() -> None:
@@ -28,6 +33,7 @@ def warm_up() -> None:
             for document in range(1, MAX_SEGMENTS + 2):
                 writer.apply([Insert(document, terms), Delete(document - 1 or 1)], document)
         with open_reader(path) as reader:
-            for budget in (None, 1):
-                reader.search([terms], max_postings=budget)
+            for max_postings in (None, 1):
+                reader.search([terms], max_postings=max_postings, timeout=TIMEOUT)
+            reader.search([np.arange(MANY_TERMS + 1, dtype=np.uint32)], timeout=TIMEOUT)
         verify(path)

@@ -21,6 +21,7 @@ from pipeline.index.search.query import (
     terms_of,
 )
 from pipeline.index.segments.segment_table import ids_of
+from pipeline.loops.clock import is_past
 from pipeline.loops.compiled import compiled
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from pipeline.index.segments.segment_table import Table
 
-    Words = NDArray[np.uint64]
+    Keys = NDArray[np.uint64]
     Numbers = NDArray[np.uint32]
     Places = NDArray[np.int64]
 
@@ -41,7 +42,7 @@ def answer(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
     cutoff: Cutoff,
     bounds: Bounds,
     best: BestHits,
-    hits: Words,
+    hits: Keys,
     reports: Places,
 ) -> Places:
     """Answer some queries.
@@ -53,8 +54,8 @@ def answer(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
         cutoff: the condition for hits.
         bounds: the bounds of the work for each query.
         best: a buffer for one query.
-        hits: receives ~score << 32 | id of each query's hits, the best first; uint64, with
-            `cutoff.limit` elements for each query.
+        hits: receives the keys of each query's hits, the best first; uint64, with `cutoff.limit`
+            elements for each query.
         reports: receives the report of each query, int64, shape (queries, `REPORTED`); zeros
             before.
 
@@ -73,10 +74,11 @@ def answer(  # noqa: PLR0913, PLR0917 - compiled loops take plain arrays
         if not is_late and terms_of(query) >= floor_of(best):
             is_exact = bounds.max_postings == UNLIMITED
             is_late = not (answer_exactly(query) if is_exact else answer_limited(query))
-        if is_late:
+        found = ranked(best, cutoff)
+        if is_late or is_past(bounds.deadline):
             reports[place, POSTINGS] = LATE
             break
-        for key in ranked(best, cutoff):
+        for key in found:
             hits[end] = key
             end += 1
         ends[place + 1] = end

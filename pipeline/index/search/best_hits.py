@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from pipeline.index.search.keys import document_of, make_key, score_of
 from pipeline.loops.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Words = NDArray[np.uint64]
+    Keys = NDArray[np.uint64]
 
 _COUNT: Final = 0
 _BEST: Final = 1
 _FLOOR: Final = 2
 _CUT: Final = 3
-_LOWER_HALF: Final = np.uint64(0xFFFFFFFF)
 
 
 class Cutoff(NamedTuple):
@@ -38,8 +38,8 @@ class BestHits(NamedTuple):
     """The best hits found so far, and a lower bound for the score of a hit.
 
     Attributes:
-        keys: ~score << 32 | id of the hits, so that a better hit has a smaller key; uint64, with
-            room for twice the limit.
+        keys: the keys of the hits with their ids, uint64, with room for twice the limit; see
+            `keys.py`.
         state: number of hits; best score; the bound ("floor"); whether the first `limit` keys are
             the best of all that were offered. int64, shape (4,).
     """
@@ -79,12 +79,12 @@ def floor_of(best: BestHits) -> int:
 
 
 @compiled
-def floor_from(best: BestHits, cutoff: Cutoff, document: int) -> int:
+def floor_from(best: BestHits, cutoff: Cutoff, document_id: int) -> int:
     """Return a score that every hit with this id or a higher one reaches."""
     floor = best.state[_FLOOR]
     last = best.keys[cutoff.limit - 1]
     # Of documents with equal scores, that with the lower id is the better one.
-    if best.state[_CUT] and floor == _score(last) and document > np.int64(last & _LOWER_HALF):
+    if best.state[_CUT] and floor == score_of(last) and document_id > document_of(last):
         return floor + 1
     return floor
 
@@ -96,7 +96,7 @@ def raise_floor(best: BestHits, score: int) -> None:
 
 
 @compiled
-def offer(best: BestHits, cutoff: Cutoff, document: int, score: int) -> None:
+def offer(best: BestHits, cutoff: Cutoff, document_id: int, score: int) -> None:
     """Add a hit, unless there are `limit` better ones. The same document is not offered twice."""
     state, keys = best.state, best.keys
     if score < state[_FLOOR]:
@@ -104,7 +104,7 @@ def offer(best: BestHits, cutoff: Cutoff, document: int, score: int) -> None:
     if score > state[_BEST]:
         state[_BEST] = score
         raise_floor(best, lowest_score(score, cutoff))
-    key = (np.uint64(~np.uint32(score)) << np.uint64(32)) | np.uint64(document)
+    key = make_key(score, document_id)
     if state[_CUT] and key > keys[cutoff.limit - 1]:
         return
     keys[state[_COUNT]] = key
@@ -122,20 +122,15 @@ def trim(best: BestHits, cutoff: Cutoff) -> None:
     keys[: state[_COUNT]] = np.sort(keys[: state[_COUNT]])
     state[_COUNT] = cutoff.limit
     state[_CUT] = 1
-    raise_floor(best, _score(keys[cutoff.limit - 1]))
+    raise_floor(best, score_of(keys[cutoff.limit - 1]))
 
 
 @compiled
-def _score(key: np.uint64) -> int:
-    return np.int64(np.uint32(~np.uint32(key >> np.uint64(32))))
-
-
-@compiled
-def ranked(best: BestHits, cutoff: Cutoff) -> Words:
+def ranked(best: BestHits, cutoff: Cutoff) -> Keys:
     """Return the keys of the query's hits, the best first."""
     keys = np.sort(best.keys[: best.state[_COUNT]])
     lowest = lowest_score(best.state[_BEST], cutoff)
     count = 0
-    while count < min(keys.size, cutoff.limit) and _score(keys[count]) >= lowest:
+    while count < min(keys.size, cutoff.limit) and score_of(keys[count]) >= lowest:
         count += 1
     return keys[:count]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from pipeline.index.search.best_hits import floor_of, offer
-from pipeline.index.search.counting import key_count, key_document
+from pipeline.index.search.keys import document_of, score_of
 from pipeline.index.search.query import LATE, POSTINGS, Query, terms_of
 from pipeline.index.segments.bits import read_field
 from pipeline.index.segments.segment_table import base_of, code_of, ids_of, layout_of
@@ -66,7 +66,7 @@ def lists_from(located: Located, first: int) -> Lists:
 def segment_of(table: Table, document: int) -> int:
     """Return the segment of a document, base included."""
     place = table.shape[0] - 1
-    while place > 0 and base_of(table[place]) > document:
+    while place > 0 and (base_of(table[place]) > document or not ids_of(table[place]).size):
         place -= 1
     return place
 
@@ -77,7 +77,8 @@ def id_of(table: Table, document: int) -> int:
     row = table[segment_of(table, document)]
     ids = ids_of(row)
     # In a damaged segment a document number may be too high.
-    return np.int64(ids[min(document - base_of(row), ids.size - 1)])
+    number = min(document - base_of(row), ids.size - 1)
+    return np.int64(ids[number]) if number >= 0 else np.int64(0)
 
 
 @compiled
@@ -96,7 +97,8 @@ def completed_score(table: Table, lists: Lists, document: int, score: int, floor
     documents, bits = code_of(row).documents, layout_of(row).document_bits
     mask = (np.uint64(1) << np.uint64(bits)) - np.uint64(1)
     number = document - base_of(row)
-    share_before = number / ids_of(row).size
+    documents_of_segment = max(ids_of(row).size, 1)
+    share_before = number / documents_of_segment
     firsts, behind, near = lists.firsts[place], lists.behind[place], lists.near
     size = lists.sizes[place]
     # The place is interpolated: most terms are spread evenly over the documents. Each step
@@ -107,7 +109,7 @@ def completed_score(table: Table, lists: Lists, document: int, score: int, floor
         read_ahead(documents, (near[term] * bits) >> 6)
     for term in range(size):
         found = np.int64(read_field(documents, near[term] * bits, mask))
-        share = (number - found) / ids_of(row).size * (behind[term] - firsts[term])
+        share = (number - found) / documents_of_segment * (behind[term] - firsts[term])
         near[term] = min(max(near[term] + np.int64(share), firsts[term]), behind[term] - 1)
         read_ahead(documents, (near[term] * bits) >> 6)
     for term in range(size):
@@ -128,7 +130,7 @@ def offer_completed(query: Query, read: int, keys: Words, most: int) -> int:
         query: the query.
         read: the number of terms that were read.
         keys: the documents and their counts from these terms, see `with_count`.
-        most: the number of documents to complete; others with the highest count are completed too.
+        most: the number of documents to complete.
 
     Returns:
         The number of documents that were not completed although they could be hits; `LATE` at the
@@ -138,12 +140,12 @@ def offer_completed(query: Query, read: int, keys: Words, most: int) -> int:
     lists = lists_from(query.located, read)
     left = terms_of(query) - read
     for i in range(keys.size):
-        count = key_count(keys[i])
+        count = score_of(keys[i])
         if count + left < floor_of(best):
             break
-        if i >= most and count < key_count(keys[0]):
+        if i >= most:
             return keys.size - i
-        document = key_document(keys[i])
+        document = document_of(keys[i])
         score = completed_score(query.table, lists, document, count, floor_of(best))
         offer(best, query.cutoff, id_of(query.table, document), score)
         query.report[POSTINGS] += left

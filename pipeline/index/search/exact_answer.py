@@ -20,17 +20,17 @@ import numpy as np
 
 from pipeline.index.search.best_hits import clear, floor_of, lowest_score, raise_floor
 from pipeline.index.search.completing import completed_score, lists_from, offer_completed
-from pipeline.index.search.counters import TOO_MANY, offer_counted
-from pipeline.index.search.counting import (
+from pipeline.index.search.gathering import gather
+from pipeline.index.search.hash_counting import (
     Counts,
     best_count,
-    count_documents,
+    count_gathered,
     count_reached,
-    key_document,
     with_count,
 )
-from pipeline.index.search.gathering import gather
+from pipeline.index.search.keys import document_of
 from pipeline.index.search.query import LATE, POSTINGS, Query, terms_of
+from pipeline.index.search.range_counting import TOO_MANY, offer_counted
 from pipeline.index.search.term_choice import PROBE_COST, choose_terms, terms_within
 from pipeline.loops.compiled import compiled
 
@@ -59,12 +59,14 @@ def answer_exactly(query: Query) -> bool:
         if end == LATE:
             return False
         query.report[POSTINGS] = end
-        counts = count_documents(gathered[:end], np.int64(read))
+        counts = count_gathered(gathered[:end], np.int64(read), query.bounds.deadline)
+        if not counts.in_time:
+            return False
         _raise_floor(query, counts, read)
         cost = _completion_cost(counts, terms - read, floor_of(query.best))
     else:
         read = 0
-        counts = count_documents(np.empty(0, dtype=np.uint32), np.int64(read))
+        counts = count_gathered(np.empty(0, dtype=np.uint32), np.int64(read), query.bounds.deadline)
     wanted = choose_terms(sums, read, floor_of(query.best), query.documents, cost)
     if wanted == read:
         keys = with_count(counts, max(floor_of(query.best) - (terms - read), 1))
@@ -84,7 +86,7 @@ def _raise_floor(query: Query, counts: Counts, read: int) -> None:
     raise_floor(best, count_reached(counts.histogram, cutoff.limit))
     count = best_count(counts.histogram)
     if count:
-        document = key_document(with_count(counts, count)[0])
+        document = document_of(with_count(counts, count)[0])
         lists = lists_from(query.located, read)
         score = completed_score(query.table, lists, document, count, np.int64(0))
         raise_floor(best, lowest_score(score, cutoff))

@@ -8,8 +8,8 @@ import numpy as np
 
 from pipeline.index.search.best_hits import floor_of, raise_floor
 from pipeline.index.search.completing import offer_completed
-from pipeline.index.search.counting import count_documents, count_reached, with_count
 from pipeline.index.search.gathering import gather
+from pipeline.index.search.hash_counting import count_gathered, count_reached, with_count
 from pipeline.index.search.query import LATE, PARTIAL, POSTINGS, Query, terms_of
 from pipeline.loops.compiled import compiled
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_COMPLETED: Final = 100
 """Maximum number of documents whose scores are completed, if the answer is partial."""
+MOST_LOOKUPS: Final = 100_000
+"""Maximum number of lookups of a document in the postings of a term for that."""
 
 
 @compiled
@@ -33,10 +35,15 @@ def answer_limited(query: Query) -> bool:
         return False
     query.report[POSTINGS] = gathered.size
     left = terms_of(query) - read
-    counts = count_documents(gathered, np.int64(read))
+    counts = count_gathered(gathered, np.int64(read), query.bounds.deadline)
+    if not counts.in_time:
+        return False
     raise_floor(query.best, count_reached(counts.histogram, query.cutoff.limit))
     keys = with_count(counts, max(floor_of(query.best) - left, 1))
-    omitted = offer_completed(query, read, keys, MOST_COMPLETED if left else keys.size)
+    most = keys.size
+    if left:
+        most = max(1, min(MOST_COMPLETED, MOST_LOOKUPS // left))
+    omitted = offer_completed(query, read, keys, most)
     query.report[PARTIAL] = omitted > 0 or (left > 0 and left >= floor_of(query.best))
     return omitted != LATE
 

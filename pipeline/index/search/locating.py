@@ -118,10 +118,10 @@ def _rarest_first(lengths: Places) -> Places:
         for place in range(lengths.shape[0]):
             total += np.uint64(lengths[place, term])
         if total:
-            keys[count] = (total << np.uint64(24)) | np.uint64(term)
+            keys[count] = (total << np.uint64(32)) | np.uint64(term)
             count += 1
     order = np.empty(count, dtype=np.int64)
     keys = np.sort(keys[:count])
     for i in range(count):
-        order[i] = np.int64(keys[i] & np.uint64(0xFFFFFF))
+        order[i] = np.int64(keys[i] & np.uint64(0xFFFFFFFF))
     return order

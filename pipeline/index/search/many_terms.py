@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pipeline.index.search.best_hits import Cutoff, ranked, reset, room_for
-from pipeline.index.search.counters import offer_counted
 from pipeline.index.search.locating import Located, locate_in
 from pipeline.index.search.query import BLOCKS, LATE, POSTINGS, REPORTED, TERMS, Bounds, Query
+from pipeline.index.search.range_counting import offer_counted
 from pipeline.index.segments.postings import PostingRanges
 from pipeline.loops.clock import is_past
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from pipeline.index.segments.segment_table import Table
 
 MANY_TERMS: Final = 1 << 16
-"""Maximum number of terms of a query that is located in all segments at once."""
+"""Maximum number of terms of a query that is located in all segments at once.
+
+A query with more terms has an exact answer, also with a limit on postings: it costs less.
+"""
 
 
 def answer_many_terms(
@@ -42,6 +45,7 @@ def answer_many_terms(
     report[TERMS] = terms.size
     report[BLOCKS] = terms.size * len(table)
     starts, lengths = np.empty((2, 1, terms.size), dtype=np.int64)
+    # Without terms that are not read, the numbers of postings and of documents are not used.
     sums = np.zeros(terms.size + 1, dtype=np.int64)
     for place in range(len(table)):
         segment = table[place : place + 1]
@@ -52,8 +56,10 @@ def answer_many_terms(
             segment, 0, Located(starts, lengths, sums, in_time), cutoff, bounds, best, report
         )
         postings = offer_counted(query, terms.size) if in_time else LATE
-        if postings == LATE or is_past(bounds.deadline):
-            report[POSTINGS] = LATE
+        if postings == LATE:
             break
         report[POSTINGS] += postings
-    return ranked(best, cutoff), report.tolist()
+    found = ranked(best, cutoff)
+    if is_past(bounds.deadline):
+        report[POSTINGS] = LATE
+    return found, report.tolist()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Places = NDArray[np.int64]
 
-UNLIMITED: Final = -1
+UNLIMITED: Final = 0
 LATE: Final = -1
 """In place of a number of postings: the deadline has passed."""
 

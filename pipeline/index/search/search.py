@@ -6,17 +6,19 @@ be counted together.
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+import math
+from functools import lru_cache
 from itertools import chain, groupby, pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from pipeline.index.changes import check_terms
+from pipeline.index.changes import MAX_ID, check_terms
 from pipeline.index.errors import SearchTimeout
 from pipeline.index.interface import Hits
 from pipeline.index.search.answering import answer
 from pipeline.index.search.best_hits import Cutoff, room_for
+from pipeline.index.search.keys import split
 from pipeline.index.search.many_terms import MANY_TERMS, answer_many_terms
 from pipeline.index.search.query import (
     BLOCKS,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 # Maximum number of hits in a call of compiled code, and of queries.
 HITS_AT_ONCE = 1 << 18
 QUERIES_AT_ONCE = 16
+_LONGEST: Final = 1e9  # seconds; a longer timeout does not fit into the clock's numbers
 
 
 class Limits(NamedTuple):
@@ -65,7 +68,12 @@ class Limits(NamedTuple):
     timeout: float | None = None
 
     def check(self) -> None:
-        """Raise ValueError if a value is out of range."""
+        """Raise TypeError if a number has another type, ValueError if a value is out of range."""
+        for name in ("limit", "min_score", "score_pct", "max_postings"):
+            value = getattr(self, name)
+            # Compiled code would be compiled again for another type.
+            if value is not None and type(value) is not int:
+                raise TypeError(f"{name} must be an int, not {type(value).__name__}")
         if self.limit < 1:
             raise ValueError(f"limit {self.limit} must be at least 1")
         if self.min_score < 1:
@@ -74,8 +82,20 @@ class Limits(NamedTuple):
             raise ValueError(f"score_pct {self.score_pct} must be from 0 to 100")
         if self.max_postings is not None and self.max_postings < 1:
             raise ValueError(f"max_postings {self.max_postings} must be at least 1")
-        if self.timeout is not None and self.timeout <= 0:
-            raise ValueError(f"timeout {self.timeout} must be above 0")
+        if self.timeout is not None and not 0 < self.timeout < math.inf:
+            raise ValueError(f"timeout {self.timeout} must be above 0 and finite")
+
+    def cutoff(self, documents: int) -> Cutoff:
+        """Return the condition for hits in an index with so many documents."""
+        limit = min(self.limit, max(1, documents))
+        return Cutoff(limit, min(self.min_score, MAX_ID), self.score_pct)
+
+    def bounds(self) -> Bounds:
+        """Return the bounds of the work of a search that begins now."""
+        most = UNLIMITED if self.max_postings is None else min(self.max_postings, MAX_ID)
+        if self.timeout is None:
+            return Bounds(most, NEVER)
+        return Bounds(most, nanoseconds() + round(1e9 * min(self.timeout, _LONGEST)))
 
 
 def search(
@@ -84,21 +104,19 @@ def search(
     """Find the documents that share the most terms with each query.
 
     Raises:
-        TypeError: a query is not a uint32 array.
+        TypeError: a query is not a uint32 array, or a limit is not an int.
         ValueError: a query has more than one dimension, or a limit is out of range.
         SearchTimeout: the search exceeded the timeout.
     """
     limits.check()
     _load_loops()
-    deadline = NEVER if limits.timeout is None else nanoseconds() + round(1e9 * limits.timeout)
+    bounds = limits.bounds()
     for place, query in enumerate(queries):
         check_terms(query, f"query {place}")
-    limit = min(limits.limit, max(1, segments.documents()))
-    cutoff = Cutoff(limit, limits.min_score, limits.score_pct)
-    bounds = Bounds(UNLIMITED if limits.max_postings is None else limits.max_postings, deadline)
-    size = max(1, min(QUERIES_AT_ONCE, HITS_AT_ONCE // limit))
+    cutoff = limits.cutoff(segments.documents())
+    size = max(1, min(QUERIES_AT_ONCE, HITS_AT_ONCE // cutoff.limit))
     hits: list[Hits] = []
-    for has_many_terms, group in groupby(queries, partial(_has_many_terms, bounds=bounds)):
+    for has_many_terms, group in groupby(queries, _has_many_terms):
         similar = list(group)
         answers: Iterable[tuple[Keys, list[int]]]
         if has_many_terms:
@@ -120,11 +138,13 @@ def _load_loops() -> None:
     """Compile the loops, or load their code, before the timeout of the first search begins."""
     no_segments = np.zeros((0, COLUMNS), dtype=np.int64)
     query = np.empty(0, dtype=np.uint32)
-    list(_answer_some(no_segments, [query], Cutoff(1, 1, 0), Bounds(UNLIMITED, NEVER)))
+    cutoff, bounds = Cutoff(1, 1, 0), Bounds(UNLIMITED, nanoseconds())
+    for keys, report in _answer_some(no_segments, [query], cutoff, bounds):
+        _hits(keys, report)
 
 
-def _has_many_terms(query: NDArray[np.uint32], bounds: Bounds) -> bool:
-    return query.size > MANY_TERMS and bounds.max_postings == UNLIMITED
+def _has_many_terms(query: NDArray[np.uint32]) -> bool:
+    return query.size > MANY_TERMS
 
 
 def _answer_some(
@@ -141,10 +161,11 @@ def _answer_some(
 
 
 def _hits(keys: Keys, report: Sequence[int]) -> Hits:
-    """Return hits, given their keys, ~score << 32 | id."""
+    """Return hits, given their keys."""
+    documents, scores = split(keys)
     return Hits(
-        keys.astype(np.uint32),
-        (~keys >> np.uint64(32)).astype(np.int32),
+        documents,
+        scores,
         terms=report[TERMS],
         partial=bool(report[PARTIAL]),
         postings=report[POSTINGS],

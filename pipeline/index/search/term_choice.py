@@ -5,6 +5,7 @@ The unit of all costs is the time to read and count one posting.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from pipeline.loops.compiled import compiled
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 PROBE_COST: Final = 8
 """Cost of looking for one document in the postings of one term."""
+_LARGE: Final = 100.0
+"""The logarithm of a number that is higher than any number of postings."""
 _CLUSTERING: Final = 2.0
 """Documents share this many times more terms than independent documents would."""
 
@@ -62,9 +65,9 @@ def choose_terms(sums: Places, read: int, floor: int, documents: int, cost: floa
 def _expected(postings: int, count: int, documents: int) -> float:
     """Return the expected number of documents that are found at least `count` times by chance.
 
-    The counts of independent documents have a Poisson distribution; its first term is used.
+    The counts of independent documents have a Poisson distribution. Its first term is used:
+    documents * rate**count / count!
     """
-    found = float(documents)
-    for i in range(count):
-        found *= _CLUSTERING * postings / documents / (i + 1)
-    return min(found, postings / count)
+    rate = _CLUSTERING * postings / documents
+    found = math.log(documents) + count * math.log(rate) - math.lgamma(count + 1)
+    return min(math.exp(min(found, _LARGE)), postings / count)

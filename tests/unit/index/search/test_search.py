@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from pipeline.index import Delete, Insert, open_reader, open_writer
 from pipeline.index.search import search
+from pipeline.index.segments.segment_format import FOOTER_BYTES
 from tests.unit.index.model import pairs, terms
 
 if TYPE_CHECKING:
@@ -78,13 +80,48 @@ def test_the_percentage_is_of_the_best_surviving_hit(reader: IndexReader) -> Non
         ({"min_score": 0}, "min_score 0 must be at least 1"),
         ({"score_pct": 101}, "score_pct 101 must be from 0 to 100"),
         ({"score_pct": -1}, "score_pct -1 must be from 0 to 100"),
+        ({"max_postings": 0}, "max_postings 0 must be at least 1"),
+        ({"timeout": 0}, "timeout 0 must be above 0 and finite"),
+        ({"timeout": math.nan}, "timeout nan must be above 0 and finite"),
+        ({"timeout": math.inf}, "timeout inf must be above 0 and finite"),
     ],
 )
 def test_senseless_limits_are_refused(
-    reader: IndexReader, limits: dict[str, int], message: str
+    reader: IndexReader, limits: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         reader.search([terms(16)], **limits)
+
+
+@pytest.mark.parametrize(
+    "limits", [{"score_pct": 10.5}, {"limit": True}, {"min_score": np.int64(1)}]
+)
+def test_limits_of_other_types_are_refused(reader: IndexReader, limits: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="must be an int, not"):
+        reader.search([terms(16)], **limits)
+
+
+def test_limits_beyond_all_numbers_of_the_index_are_accepted(reader: IndexReader) -> None:
+    query = [terms(16, 32, 48)]
+    [hits] = reader.search(query, limit=2**70, max_postings=2**70, timeout=1e300)
+    assert pairs(hits) == pairs(reader.search(query)[0])
+    assert pairs(reader.search(query, min_score=2**70)[0]) == []
+
+
+def test_a_damaged_segment_before_one_of_deletions_raises_no_error(path: Path) -> None:
+    query = np.arange(50, dtype=np.uint32)
+    with open_writer(path, merge_in_background=False) as writer:
+        writer.apply([Insert(n, query) for n in range(1, 38)], 1)
+        writer.apply([Delete(3)], 2)
+    segment = min(path.glob("*.segment"))
+    content = bytearray(segment.read_bytes())
+    # The last sections are the document numbers of the postings, with a spare word, and the footer.
+    end = len(content) - FOOTER_BYTES - 8
+    content[end - 1000 : end] = b"\xff" * 1000
+    segment.write_bytes(content)
+    with open_reader(path) as reader:
+        for max_postings in (None, 100):
+            reader.search([query], max_postings=max_postings)
 
 
 def test_a_query_must_be_a_flat_uint32_array(reader: IndexReader) -> None:

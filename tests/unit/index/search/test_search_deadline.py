@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from bench.index.check.shapes import new_terms
-from pipeline.index import SearchTimeout
+from pipeline.index import Insert, SearchTimeout, open_reader, open_writer
+from pipeline.index.search.many_terms import MANY_TERMS
 from tests.unit.index.model import pairs, terms
 from tests.unit.index.search.exactness import searchable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from bench.index.check.brute_force import Answer, BruteForceIndex
     from pipeline.index import IndexReader
@@ -105,3 +107,16 @@ def test_a_limited_search_within_the_deadline_is_complete(heavy: Heavy) -> None:
         else:
             assert pairs(hits) == pairs(whole)
             assert hits.partial == whole.partial
+
+
+@pytest.mark.parametrize("score_pct", [50, 100])
+def test_choosing_among_many_terms_takes_little_time(path: Path, score_pct: int) -> None:
+    query = np.arange(MANY_TERMS, dtype=np.uint32)
+    with open_writer(path) as writer:
+        writer.apply([Insert(1, query)], 1)
+    with open_reader(path) as reader:
+        reader.search([terms(1)])
+        start = time.thread_time()
+        [hits] = reader.search([query], score_pct=score_pct, timeout=60)
+        assert time.thread_time() - start < CPU_BOUND
+    assert pairs(hits) == [(1, MANY_TERMS)]

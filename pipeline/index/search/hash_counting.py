@@ -6,18 +6,22 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from pipeline.loops.compiled import compiled, inlined
+from pipeline.index.search.keys import make_key
+from pipeline.loops.clock import is_past
+from pipeline.loops.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Words = NDArray[np.uint64]
+    Keys = NDArray[np.uint64]
     Numbers = NDArray[np.uint32]
     Places = NDArray[np.int64]
 
 _SLOTS: Final = 2
 """Slots of the hash table for each posting, so that few documents collide."""
 
+_AT_ONCE: Final = 1 << 16
+"""Documents that are counted between two checks of the deadline."""
 _COUNT: Final = np.uint64(0xFFFFFFFF)
 """The bits of an entry that are its count."""
 
@@ -28,33 +32,39 @@ class Counts(NamedTuple):
     Attributes:
         table: document << 32 | count of each document, 0 in empty slots, uint64.
         histogram: number of documents that were gathered 0, 1, 2... times, int64.
+        in_time: whether all were counted before the deadline.
     """
 
     table: NDArray[np.uint64]
     histogram: NDArray[np.int64]
+    in_time: bool
 
 
 @compiled
-def count_documents(gathered: Numbers, terms: int) -> Counts:
+def count_gathered(gathered: Numbers, terms: int, deadline: int) -> Counts:
     """Count the documents that were gathered for one query.
 
     Args:
         gathered: the documents, uint32, any order.
         terms: the number of terms for which they were gathered.
+        deadline: the time to stop.
     """
     size = 64
     while size < _SLOTS * gathered.size:
         size *= 2
     mask = np.uint64(size - 1)
     table = np.zeros(size, dtype=np.uint64)
-    for number in gathered:
-        document = np.uint64(number)
-        slot = ((document * np.uint64(0x9E3779B1)) >> np.uint64(7)) & mask
-        while table[slot] and (table[slot] >> np.uint64(32)) != document:
-            slot = (slot + np.uint64(1)) & mask
-        if not table[slot]:
-            table[slot] = document << np.uint64(32)
-        table[slot] += np.uint64(1)
+    in_time = True
+    for first in range(0, gathered.size, _AT_ONCE):
+        for number in gathered[first : first + _AT_ONCE]:
+            document = np.uint64(number)
+            slot = ((document * np.uint64(0x9E3779B1)) >> np.uint64(7)) & mask
+            while table[slot] and (table[slot] >> np.uint64(32)) != document:
+                slot = (slot + np.uint64(1)) & mask
+            if not table[slot]:
+                table[slot] = document << np.uint64(32)
+            table[slot] += np.uint64(1)
+        in_time = in_time and not is_past(deadline)
     histogram = np.zeros(terms + 1, dtype=np.int64)
     for slot in range(size):
         if table[slot]:
@@ -62,7 +72,7 @@ def count_documents(gathered: Numbers, terms: int) -> Counts:
             count = min(np.int64(table[slot] & _COUNT), terms)
             table[slot] = (table[slot] & ~_COUNT) | np.uint64(count)
             histogram[count] += 1
-    return Counts(table, histogram)
+    return Counts(table, histogram, in_time)
 
 
 @compiled
@@ -84,10 +94,8 @@ def count_reached(histogram: Places, documents: int) -> int:
 
 
 @compiled
-def with_count(counts: Counts, lowest: int) -> Words:
-    """Return ~count << 32 | document of the documents with at least this count.
-
-    The documents with the highest count come first.
+def with_count(counts: Counts, lowest: int) -> Keys:
+    """Return the keys of the documents with at least this count, the highest count first.
 
     Args:
         counts: the counts.
@@ -103,20 +111,6 @@ def with_count(counts: Counts, lowest: int) -> Words:
     for entry in counts.table:
         count = np.int64(entry & _COUNT)
         if count >= lowest:
-            keys[ends[count]] = (np.uint64(~np.uint32(count)) << np.uint64(32)) | (
-                entry >> np.uint64(32)
-            )
+            keys[ends[count]] = make_key(count, np.int64(entry >> np.uint64(32)))
             ends[count] += 1
     return keys
-
-
-@inlined
-def key_count(key: np.uint64) -> int:
-    """Return the count in a key of `with_count`."""
-    return np.int64(np.uint32(~np.uint32(key >> np.uint64(32))))
-
-
-@inlined
-def key_document(key: np.uint64) -> int:
-    """Return the document in a key of `with_count`."""
-    return np.int64(key & np.uint64(0xFFFFFFFF))

@@ -33,13 +33,16 @@ _RANGE: Final = 1 << 15
 _MOST_SMALL: Final = 255
 """Maximum number of terms that are counted in one byte."""
 _AT_ONCE: Final = 1 << 16
-"""Postings and terms that are read between two checks of the deadline."""
+"""Postings that are read between two checks of the deadline."""
+_PROBES_AT_ONCE: Final = 1 << 12
+"""Lookups of a document in the postings of a term between two checks of the deadline."""
 _RANGE_COST: Final = 1 << 10
 """Postings that are read in the time that an empty range takes."""
 _NONE: Final = np.uint64(2**63)
 """The next document of a list without further postings."""
 
 TOO_MANY: Final = -2
+"""In place of a number of postings: completing scores takes longer than reading all terms."""
 
 
 class _Cursors(NamedTuple):
@@ -130,9 +133,10 @@ def _offer_ranges(
             lowest = 0
             for i in range(count):
                 scores[i] = part[reached[i] - first]
-            used += _offer_reached(query, place, lists, left, reached[:count], scores[:count])
-            if used > probes:
-                return TOO_MANY, used
+            more = _offer_reached(query, place, lists, left, reached[:count], scores[:count])
+            used += more
+            if more == LATE or used > probes:
+                return LATE if more == LATE else TOO_MANY, used
     return postings, used
 
 
@@ -140,7 +144,7 @@ def _offer_ranges(
 def _offer_reached(
     query: Query, place: int, lists: Lists, left: int, numbers: Places, scores: Places
 ) -> int:
-    """Offer the documents of a segment that are not outdated; return the number of probes.
+    """Offer the documents of a segment that are not outdated.
 
     Args:
         query: the query.
@@ -149,22 +153,29 @@ def _offer_reached(
         left: the number of these terms.
         numbers: the document numbers, int64.
         scores: their scores by the terms that are counted, int64.
+
+    Returns:
+        The number of probes, `LATE` at the deadline.
     """
     row = query.table[place]
     ids, outdated, base = ids_of(row), outdated_of(row), base_of(row)
-    used = 0
+    used, checked = 0, 0
     for i in range(numbers.size):
         number, score = numbers[i], scores[i]
         if outdated.size and outdated[number]:
             continue
-        document = np.int64(ids[number])
-        floor = floor_from(query.best, query.cutoff, document)
+        document_id = np.int64(ids[number])
+        floor = floor_from(query.best, query.cutoff, document_id)
         if score + left < floor:
             continue
         if left:
             used += left
+            if used - checked >= _PROBES_AT_ONCE:
+                checked = used
+                if is_past(query.bounds.deadline):
+                    return LATE
             score = completed_score(query.table, lists, number + base, score, floor)
-        offer(query.best, query.cutoff, document, score)
+        offer(query.best, query.cutoff, document_id, score)
     trim(query.best, query.cutoff)
     return used
 
