@@ -29,7 +29,7 @@ from pipeline.index.search.query import (
     Bounds,
 )
 from pipeline.index.segments.segment_table import COLUMNS
-from pipeline.loops.clock import NEVER, nanoseconds
+from pipeline.loops.clock import NEVER, deadline_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -90,7 +90,7 @@ def search(
     """
     limits.check()
     _load_loops()
-    deadline = NEVER if limits.timeout is None else nanoseconds() + round(1e9 * limits.timeout)
+    deadline = deadline_in(limits.timeout)
     for place, query in enumerate(queries):
         check_terms(query, f"query {place}")
     limit = min(limits.limit, max(1, segments.documents()))
