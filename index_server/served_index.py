@@ -26,6 +26,13 @@ DEFAULT_TIMEOUT: Final = 500  # milliseconds
 DEFAULT_LIMIT: Final = 40
 DEFAULT_SCORE_PCT: Final = 10
 
+REFRESH_EVERY: Final = 0.25
+"""Seconds after which a search looks for a new state of the index though no update was committed.
+
+That finds merges and lost files. Each look is a system call, during which other threads take the
+interpreter.
+"""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchRequest:
@@ -85,7 +92,11 @@ class ServedIndex:
     ) -> None:
         self.name = name
         self.generation = generation
-        self._writer = GroupCommitWriter(folder, metrics.checkpoints.inc, metrics.merged)
+        self._count_checkpoint = metrics.checkpoints.inc
+        self._commits = 0
+        self._commits_read = 0  # those that the reader has read at least
+        self._refresh_due = 0.0
+        self._writer = GroupCommitWriter(folder, self._committed, metrics.merged)
         self._reader = open_reader(folder)
         self._closed = False
         self._max_postings = max_postings
@@ -101,6 +112,7 @@ class ServedIndex:
         began = time.perf_counter()
         try:
             with self._reading() as reader:
+                self._refresh(reader, began)
                 (hits,) = reader.search(
                     [request.query],
                     limit=request.limit,
@@ -108,6 +120,7 @@ class ServedIndex:
                     score_pct=request.score_pct,
                     max_postings=self._max_postings,
                     timeout=request.timeout,
+                    refresh=False,
                 )
         except SearchTimeout:
             raise SearchTimeoutError from None
@@ -153,6 +166,19 @@ class ServedIndex:
         self._writer.close()
         self._closed = True
         self._reader.close()
+
+    def _committed(self) -> None:
+        """Count a commit, before any of its updates is acknowledged."""
+        self._commits += 1  # one thread commits at a time
+        self._count_checkpoint()
+
+    def _refresh(self, reader: IndexReader, now: float) -> None:
+        """Read the current state after a commit, or `REFRESH_EVERY` seconds after the last time."""
+        commits = self._commits
+        if commits != self._commits_read or now >= self._refresh_due:
+            reader.refresh()
+            # Only now: until then, concurrent searches must read the state too.
+            self._commits_read, self._refresh_due = commits, now + REFRESH_EVERY
 
     @contextmanager
     def _reading(self) -> Iterator[IndexReader]:

@@ -54,7 +54,7 @@ def open_reader(path: str | Path) -> IndexReader:
 class IndexReader:
     """Searches the newest committed state. A context manager. Thread-safe.
 
-    Every call begins with `refresh` and uses a single state.
+    Every call uses a single state. It begins with `refresh`, apart from some searches.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -86,7 +86,7 @@ class IndexReader:
         """
         return self._latest.refresh()
 
-    def search(
+    def search(  # noqa: PLR0913 - the options of one search
         self,
         queries: Sequence[NDArray[np.uint32]],
         *,
@@ -96,6 +96,7 @@ class IndexReader:
         max_postings: int | None = None,
         timeout: float | None = None,
         accept: Accept | None = None,
+        refresh: bool = True,
     ) -> list[Hits]:
         """Find the documents that share the most terms with each query.
 
@@ -110,6 +111,8 @@ class IndexReader:
             accept: is called with the state that is searched. With it, the files are checked at
                 intervals: a truncated file that is mapped would end the process, and a file that
                 was replaced is opened again.
+            refresh: whether to begin with `refresh`. Without it the search uses the state that was
+                read last: for callers that are told of every commit.
 
         Returns:
             One `Hits` for each query, in the order of `queries`.
@@ -123,7 +126,7 @@ class IndexReader:
         """
         from pipeline.index.search.search import Limits, search  # noqa: PLC0415 - loops
 
-        snapshot = self._latest.get()
+        snapshot = self._latest.get() if refresh else self._latest.last_read()
         if accept is not None:
             if time.monotonic() >= self._files_due:
                 snapshot = self._check_files()

@@ -37,10 +37,15 @@ def _generate_clock(_typing: Any) -> Any:  # noqa: ANN401 - the compiler's types
 _clock: Any = intrinsic(_generate_clock)
 
 
-@compiled
-def nanoseconds() -> int:
-    """Return the time of the monotonic clock, in nanoseconds. A call takes about 30 of them."""
-    return _clock()
+def deadline_in(seconds: float | None) -> int:
+    """Return the deadline of a loop that begins now; `NEVER` without a time limit.
+
+    It reads the clock without a compiled function: that would release the interpreter's lock, and
+    another thread could take it.
+    """
+    if seconds is None:
+        return NEVER
+    return time.clock_gettime_ns(_CLOCK) + round(1e9 * seconds)
 
 
 @compiled

@@ -101,6 +101,10 @@ class LatestSnapshot(Generic[ManifestT, SegmentsT]):
         snapshot = self._snapshot
         return snapshot if snapshot.is_current(self._manifest) else self.load()
 
+    def last_read(self) -> Snapshot[ManifestT, SegmentsT]:
+        """Return the state that was read last, which may be out of date."""
+        return self._snapshot
+
     def load(self) -> Snapshot[ManifestT, SegmentsT]:
         """Read the current state, unless another thread has just done so.
 

@@ -31,7 +31,7 @@ from pipeline.index.search.query import (
     Bounds,
 )
 from pipeline.index.segments.segment_table import COLUMNS
-from pipeline.loops.clock import NEVER, nanoseconds
+from pipeline.loops.clock import deadline_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -93,9 +93,8 @@ class Limits(NamedTuple):
     def bounds(self) -> Bounds:
         """Return the bounds of the work of a search that begins now."""
         most = UNLIMITED if self.max_postings is None else min(self.max_postings, MAX_ID)
-        if self.timeout is None:
-            return Bounds(most, NEVER)
-        return Bounds(most, nanoseconds() + round(1e9 * min(self.timeout, _LONGEST)))
+        timeout = None if self.timeout is None else min(self.timeout, _LONGEST)
+        return Bounds(most, deadline_in(timeout))
 
 
 def search(
@@ -138,7 +137,7 @@ def _load_loops() -> None:
     """Compile the loops, or load their code, before the timeout of the first search begins."""
     no_segments = np.zeros((0, COLUMNS), dtype=np.int64)
     query = np.empty(0, dtype=np.uint32)
-    cutoff, bounds = Cutoff(1, 1, 0), Bounds(UNLIMITED, nanoseconds())
+    cutoff, bounds = Cutoff(1, 1, 0), Bounds(UNLIMITED, deadline_in(60.0))
     for keys, report in _answer_some(no_segments, [query], cutoff, bounds):
         _hits(keys, report)
 

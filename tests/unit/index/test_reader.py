@@ -27,6 +27,15 @@ def test_refresh_tells_whether_there_was_a_new_state(path: Path) -> None:
         assert not reader.refresh()
 
 
+def test_a_search_without_refresh_uses_the_state_that_was_read_last(path: Path) -> None:
+    with open_writer(path) as writer, open_reader(path) as reader:
+        writer.apply([Insert(5, terms(16))], 1)
+        (before,) = reader.search([terms(16)], refresh=False)
+        reader.refresh()
+        (after,) = reader.search([terms(16)], refresh=False)
+    assert (before.ids.tolist(), after.ids.tolist()) == ([], [5])
+
+
 def test_a_reader_is_a_fingerprint_index(path: Path) -> None:
     index: FingerprintIndex = open_reader(path)
     assert index.position() == 0
