@@ -54,6 +54,8 @@ def count_gathered(gathered: Numbers, terms: int, deadline: int) -> Counts:
         size *= 2
     mask = np.uint64(size - 1)
     table = np.zeros(size, dtype=np.uint64)
+    histogram = np.zeros(terms + 1, dtype=np.int64)
+    once = 0
     in_time = True
     for first in range(0, gathered.size, _AT_ONCE):
         for number in gathered[first : first + _AT_ONCE]:
@@ -61,17 +63,20 @@ def count_gathered(gathered: Numbers, terms: int, deadline: int) -> Counts:
             slot = ((document * np.uint64(0x9E3779B1)) >> np.uint64(7)) & mask
             while table[slot] and (table[slot] >> np.uint64(32)) != document:
                 slot = (slot + np.uint64(1)) & mask
+            # Most documents are counted once; they need no further step.
             if not table[slot]:
-                table[slot] = document << np.uint64(32)
-            table[slot] += np.uint64(1)
-        in_time = in_time and not is_past(deadline)
-    histogram = np.zeros(terms + 1, dtype=np.int64)
-    for slot in range(size):
-        if table[slot]:
+                table[slot] = (document << np.uint64(32)) | np.uint64(1)
+                once += 1
+                continue
+            count = np.int64(table[slot] & _COUNT)
             # In a damaged segment a term may have a document twice.
-            count = min(np.int64(table[slot] & _COUNT), terms)
-            table[slot] = (table[slot] & ~_COUNT) | np.uint64(count)
-            histogram[count] += 1
+            if count < terms:
+                table[slot] += np.uint64(1)
+                histogram[count] -= 1
+                histogram[count + 1] += 1
+        in_time = in_time and not is_past(deadline)
+    if terms:
+        histogram[1] += once
     return Counts(table, histogram, in_time)
 
 

@@ -11,6 +11,7 @@ from pipeline.index.search.completing import offer_completed
 from pipeline.index.search.gathering import gather
 from pipeline.index.search.hash_counting import count_gathered, count_reached, with_count
 from pipeline.index.search.query import LATE, PARTIAL, POSTINGS, Query, terms_of
+from pipeline.index.search.term_choice import terms_within
 from pipeline.loops.compiled import compiled
 
 if TYPE_CHECKING:
@@ -60,8 +61,12 @@ def _gather(query: Query) -> tuple[NDArray[np.uint32], int]:
     sums, most = query.located.sums, query.bounds.max_postings
     longest = sums[-1] - sums[-2]
     gathered = np.empty(min(sums[-1], most + 2 * longest), dtype=np.uint32)
-    end = np.int64(0)
-    for read in range(terms_of(query)):
+    # Outdated postings don't count, so these terms are within the limit; perhaps further ones, too.
+    first = terms_within(sums, most)
+    end = gather(query, np.int64(0), first, gathered, np.int64(0))
+    if end == LATE:
+        return gathered, LATE
+    for read in range(first, terms_of(query)):
         new_end = gather(query, np.int64(read), read + 1, gathered, end)
         if new_end == LATE:
             return gathered, LATE
