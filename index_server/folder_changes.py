@@ -134,9 +134,10 @@ def _undo(engine: Path, unfinished: State) -> None:
     state = read_state(folder)
     if state and not state.deleted:  # it may be lost in a power cut
         write_state(folder, unfinished)
-    if engine.exists():
-        # After a crash, a complete folder would be an index.
+    if list_segments(engine, SUFFIX).committed:
+        # A restore has renamed it. After a crash it would be an index, or not understood.
         files.replace(engine, partial_folder(engine))
+    remove_engine(engine)
     remove_engine(partial_folder(engine))
 
 

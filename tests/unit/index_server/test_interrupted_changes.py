@@ -194,6 +194,20 @@ def test_a_failed_creation_may_be_repeated_with_its_generation(folder: Path) -> 
     indexes.close()
 
 
+def test_a_failed_creation_leaves_other_files(folder: Path) -> None:
+    engine = folder / "gone" / "v000004"
+    engine.mkdir()
+    (engine / "README").write_text("not ours")
+    before = contents(folder)
+    indexes = opened(folder)
+    with failing(disk_error_at(6)), pytest.raises(OSError, match="failing disk"):
+        indexes.create("gone", CreateRequest())
+    indexes.close()
+    assert contents(folder) == before
+    opened(folder).close()
+    assert contents(folder) == before
+
+
 def test_a_failed_deletion_deletes_nothing(folder: Path) -> None:
     """An update after it is not lost."""
     indexes = opened(folder)
