@@ -8,7 +8,9 @@ read-only.
 
 from __future__ import annotations
 
+import sys
 from functools import cache
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,9 +67,25 @@ def _call_loops_of_the_store() -> None:
     locate(store_table(()), np.empty(0, np.uint32))
 
 
+def _compile_in_parallel() -> None:
+    """Call all loops, each step in a process of its own, because the compiler uses one processor.
+
+    Raises:
+        SystemExit: a step failed; its process has printed why.
+    """
+    context = get_context("fork")
+    processes = []
+    for what, call in reversed(_steps(index=True)):
+        print(f"compiling the loops of {what}", flush=True)  # noqa: T201
+        processes.append(context.Process(target=call))
+        processes[-1].start()
+    for process in processes:
+        process.join()
+    if any(process.exitcode for process in processes):
+        sys.exit(1)
+
+
 if __name__ == "__main__":
     if not is_warm():
         forget_code()
-    for what, call in _steps(index=True):
-        print(f"compiling the loops of {what}", flush=True)  # noqa: T201
-        call()
+    _compile_in_parallel()

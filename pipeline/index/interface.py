@@ -79,7 +79,8 @@ class FingerprintIndex(Protocol):
             score_pct: hits below floor(best * score_pct / 100) are dropped, 0 to 100.
             max_postings: maximum number of postings that may add documents to a query's answer.
                 The rarest terms within this limit add documents. The other terms only raise the
-                scores of the best of these documents. None for an exact answer.
+                scores of the best of these documents. None for an exact answer. The answer to a
+                query of more than 255 terms is always exact.
             timeout: maximum seconds for the search, None for no limit.
 
         Returns:

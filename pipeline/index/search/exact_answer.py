@@ -30,7 +30,7 @@ from pipeline.index.search.hash_counting import (
 )
 from pipeline.index.search.keys import document_of
 from pipeline.index.search.query import LATE, POSTINGS, Query, terms_of
-from pipeline.index.search.range_counting import TOO_MANY, offer_counted
+from pipeline.index.search.range_counting import RANGE, TOO_MANY, offer_counted
 from pipeline.index.search.term_choice import PROBE_COST, choose_terms, terms_within
 from pipeline.loops.compiled import compiled
 
@@ -71,10 +71,11 @@ def answer_exactly(query: Query) -> bool:
     if wanted == read:
         keys = with_count(counts, max(floor_of(query.best) - (terms - read), 1))
         return offer_completed(query, read, keys, keys.size) != LATE
-    postings = offer_counted(query, wanted)
+    counters = np.zeros(RANGE, dtype=np.uint8)
+    postings = offer_counted(query, wanted, counters)
     if postings == TOO_MANY:
         clear(query.best)
-        postings = offer_counted(query, terms)
+        postings = offer_counted(query, terms, counters)
     query.report[POSTINGS] += postings
     return postings != LATE
 

@@ -78,7 +78,7 @@ def count_gathered(gathered: Numbers, terms: int, deadline: int) -> Counts:
 @compiled
 def best_count(histogram: Places) -> int:
     """Return the highest count of a document, 0 without documents."""
-    return count_reached(histogram, 1)
+    return count_reached(histogram, np.int64(1))
 
 
 @compiled

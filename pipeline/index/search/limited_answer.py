@@ -60,7 +60,7 @@ def _gather(query: Query) -> tuple[NDArray[np.uint32], int]:
     sums, most = query.located.sums, query.bounds.max_postings
     longest = sums[-1] - sums[-2]
     gathered = np.empty(min(sums[-1], most + 2 * longest), dtype=np.uint32)
-    end = 0
+    end = np.int64(0)
     for read in range(terms_of(query)):
         new_end = gather(query, np.int64(read), read + 1, gathered, end)
         if new_end == LATE:

@@ -1,4 +1,4 @@
-"""Answers a query with so many terms that their postings are located in one segment at a time."""
+"""Answers a query of more than 255 terms, one segment at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.index.search.best_hits import Cutoff, ranked, reset, room_for
 from pipeline.index.search.locating import Located, locate_in
 from pipeline.index.search.query import BLOCKS, LATE, POSTINGS, REPORTED, TERMS, Bounds, Query
-from pipeline.index.search.range_counting import offer_counted
+from pipeline.index.search.range_counting import RANGE, offer_counted
 from pipeline.index.segments.postings import PostingRanges
 from pipeline.loops.clock import is_past
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from pipeline.index.segments.segment_table import Table
 
-MANY_TERMS: Final = 1 << 16
-"""Maximum number of terms of a query that is located in all segments at once.
+MANY_TERMS: Final = 255
+"""A query with more terms has larger counters, and all its postings are read.
 
-A query with more terms has an exact answer, also with a limit on postings: it costs less.
+The answer is exact, also with a limit on postings.
 """
 
 
@@ -47,6 +47,7 @@ def answer_many_terms(
     starts, lengths = np.empty((2, 1, terms.size), dtype=np.int64)
     # Without terms that are not read, the numbers of postings and of documents are not used.
     sums = np.zeros(terms.size + 1, dtype=np.int64)
+    counters = np.zeros(max(RANGE, terms.size), dtype=np.uint32)
     for place in range(len(table)):
         segment = table[place : place + 1]
         in_time = locate_in(
@@ -55,7 +56,7 @@ def answer_many_terms(
         query = Query(
             segment, 0, Located(starts, lengths, sums, in_time), cutoff, bounds, best, report
         )
-        postings = offer_counted(query, terms.size) if in_time else LATE
+        postings = offer_counted(query, terms.size, counters) if in_time else LATE
         if postings == LATE:
             break
         report[POSTINGS] += postings

@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     Places = NDArray[np.int64]
     Counters = NDArray[np.uint8] | NDArray[np.uint32]
 
-_RANGE: Final = 1 << 15
-"""Documents of a range. With more terms than this a range has as many documents as terms."""
-_MOST_SMALL: Final = 255
-"""Maximum number of terms that are counted in one byte."""
+RANGE: Final = 1 << 15
+"""Documents of a range, so that counters of one byte fit into the first-level cache."""
 _AT_ONCE: Final = 1 << 16
 """Postings that are read between two checks of the deadline."""
 _PROBES_AT_ONCE: Final = 1 << 12
@@ -60,12 +58,13 @@ class _Cursors(NamedTuple):
 
 
 @compiled
-def offer_counted(query: Query, read: int) -> int:
+def offer_counted(query: Query, read: int, counters: Counters) -> int:
     """Offer all documents that can be hits, with their complete scores.
 
     Args:
         query: the query.
         read: the number of terms to read. The floor is above the number of the other terms.
+        counters: counters for the documents of a range, of a type that can count `read` terms.
 
     Returns:
         The number of postings that were read; `LATE` at the deadline; `TOO_MANY` if reading all
@@ -78,13 +77,7 @@ def offer_counted(query: Query, read: int) -> int:
     for place in range(query.table.shape[0]):
         located, row = query.located, query.table[place]
         cursors = _cursors(row, located.starts[place][:read], located.lengths[place][:read])
-        width = max(1, min(max(_RANGE, read), ids_of(row).size))
-        if read <= _MOST_SMALL:
-            small = np.zeros(width, dtype=np.uint8)
-            postings, used = _offer_ranges(query, place, lists, read, probes, cursors, small)
-        else:
-            large = np.zeros(width, dtype=np.uint32)
-            postings, used = _offer_ranges(query, place, lists, read, probes, cursors, large)
+        postings, used = _offer_ranges(query, place, lists, read, probes, cursors, counters)
         if postings < 0:
             return postings
         total += postings + used
