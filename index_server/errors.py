@@ -4,6 +4,8 @@ from typing import ClassVar
 
 import structlog
 
+from pipeline.index import FingerprintIndexError
+
 logger = structlog.get_logger("acoustid.index_server.errors")
 
 
@@ -23,7 +25,7 @@ class IndexServerError(Exception):
 
 
 class InternalError(IndexServerError):
-    """An unexpected error; the log has the traceback."""
+    """An unexpected error, or a damaged index; the log has the reason."""
 
 
 class BadRequestError(IndexServerError):
@@ -126,5 +128,8 @@ def client_error(error: Exception, method: str, path: str) -> IndexServerError:
     """
     if isinstance(error, IndexServerError):
         return error
+    if isinstance(error, FingerprintIndexError):
+        logger.error("the index cannot be used", method=method, path=path, reason=str(error))
+        return InternalError()
     logger.error("unhandled exception", method=method, path=path, exc_info=error)
     return InternalError()

@@ -1,21 +1,14 @@
-"""The folder of an index's name: what it contains, and each change of it.
+"""The folder of an index's name: what it contains.
 
-`examine` explains each entry of the folder. Only folders of engines that a state file records as
-deleted or unfinished, and those without data, are removed. Anything else stays.
-
-A creation writes the state file twice: first the record of the unfinished index, last the state
-that makes the index exist. A deletion writes the state first. So after a crash at any moment the
-state file says which engine's folder is to be removed.
+`examine` explains each entry of the folder. Folders of engines that a state file records as to be
+removed or as unfinished, and those without data, are leftovers, which
+`index_server.folder_changes` removes. Anything else stays.
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-import structlog
 
 from index_server.state import (
     ENGINE_PREFIX,
@@ -26,19 +19,18 @@ from index_server.state import (
     encode_state,
     engine_folder,
     read_state,
-    write_state,
 )
 from pipeline.index import IndexCorrupt
 from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.index.segments.segment_format import SUFFIX
-from pipeline.storage import files
-from pipeline.storage.format import LOCK_NAME, MANIFEST_NAME, TEMPORARY_NAME
+from pipeline.storage.format import MANIFEST_NAME
 from pipeline.storage.manifest import read_manifest
-from pipeline.storage.segment_files import list_segments
+from pipeline.storage.segment_files import list_segments, unknown_files
 
-_ENGINE: Final = re.compile(rf"{ENGINE_PREFIX}([0-9]{{6,20}})", re.ASCII)
+PARTIAL: Final = ".new"
+"""The suffix of an engine's folder that a restore is writing."""
 
-logger = structlog.get_logger("acoustid.index_server.name_folder")
+_ENGINE: Final = re.compile(rf"{ENGINE_PREFIX}([0-9]{{6,20}})(?:{re.escape(PARTIAL)})?", re.ASCII)
 
 
 class FolderDamagedError(Exception):
@@ -85,36 +77,44 @@ class NameFolder:
 
 
 def examine(path: Path) -> NameFolder:
-    """Return what the folder of a name contains.
+    """Return what the folder of a name contains. A folder that cannot be read is a problem."""
+    try:
+        return _examine(path)
+    except StateDamagedError as error:
+        return NameFolder(path, problems=(str(error),))
+    except OSError as error:
+        return NameFolder(path, problems=(unreadable(error, path),))
 
-    Raises:
-        OSError: the folder cannot be read.
+
+def unreadable(error: OSError, folder: Path) -> str:
+    """Return the text of a file that cannot be read, with the action to take.
+
+    Args:
+        error: the error of the system.
+        folder: the folder of the index.
     """
+    path = error.filename or folder
+    return f"{path}: {error.strerror}; correct its permissions, or restore {folder} from a backup"
+
+
+def _examine(path: Path) -> NameFolder:
     if not path.is_dir():
         present = path.exists() or path.is_symlink()
         return NameFolder(path, unknown=(path,) if present else ())
-    try:
-        state = read_state(path)
-    except StateDamagedError as error:
-        return NameFolder(path, problems=(str(error),))
+    state = read_state(path)
     engines, unknown = _entries(path)
-    current = engine_folder(path, state.generation) if state and not state.deleted else None
+    own = engine_folder(path, state.generation) if state else None
+    current = own if state and not state.deleted else None
     problems, leftovers = [], []
     if current and current not in engines:
         problems.append(f"{current} is missing: restore it, or move {path} away")
     for engine in engines:
-        if not engine.is_dir():
-            problems.append(f"{engine} is not a folder: move it away")
+        if problem := _problem(engine, state):
+            problems.append(problem)
         elif engine == current:
-            if not (engine / MANIFEST_NAME).exists():
-                problems.append(
-                    f"{engine / MANIFEST_NAME} is missing: restore the whole folder {path} from a "
-                    f"backup, or move {path} away"
-                )
-        elif state and engine == engine_folder(path, state.generation):
-            leftovers.append(engine)
-        elif _has_data(engine):
-            problems.append(_unexplained(engine, state))
+            continue
+        elif state and engine == own and state.unfinished and _has_data(engine):
+            current = engine
         else:
             leftovers.append(engine)
     new = path / NEW_NAME
@@ -124,88 +124,9 @@ def examine(path: Path) -> NameFolder:
     )
 
 
-def settle(found: NameFolder) -> None:
-    """Remove the engines' folders that can be removed, and the rest of an unfinished index.
-
-    Raises:
-        OSError: the disk is failing; a later call continues.
-    """
-    for engine in found.leftovers:
-        remove_engine(engine)
-    if found.state and found.state.unfinished:
-        _put_back(found.path, found.former(), keep_folder=False)
-    if found.partial_state:
-        files.remove(found.partial_state)
-        if not found.state:
-            with suppress(OSError):  # it is not empty
-                files.remove_directory(found.path)
-
-
-@contextmanager
-def new_generation(found: NameFolder, generation: int) -> Iterator[Path]:
-    """Provide the engine's folder for a new index. The block fills it and calls `publish`.
-
-    If the block raises an error, the folder of the name is as before. After a crash the next
-    `settle` does this.
-
-    Args:
-        found: the folder of the name, without an obstacle and without an index.
-        generation: the generation of the new index.
-
-    Raises:
-        OSError: the disk is full or failing.
-    """
-    is_folder_new = not found.path.exists()
-    settle(found)
-    former = found.former()
-    last = former.generation if former else None
-    unfinished = State(generation, deleted=True, unfinished=True, former=last)
-    engine = engine_folder(found.path, generation)
-    try:
-        files.make_directory(found.path)
-        # A power cut must not restore a removed engine's folder after its record is replaced.
-        files.sync_directory(found.path)
-        write_state(found.path, unfinished)
-        yield engine
-    except BaseException:
-        with suppress(OSError):  # the record stays, and the next `settle` continues
-            if read_state(found.path) != unfinished:
-                write_state(found.path, unfinished)
-            remove_engine(engine)
-            _put_back(found.path, former, keep_folder=not is_folder_new)
-        raise
-
-
-def publish(folder: Path, generation: int) -> None:
-    """Make a new index exist; its engine's folder is complete."""
-    write_state(folder, State(generation, deleted=False))
-
-
-def remove_engine(engine: Path) -> None:
-    """Delete the files of an engine, and its folder if it has no other files.
-
-    Of a symbolic link, only the link is deleted.
-
-    Raises:
-        OSError: the disk is failing.
-    """
-    if engine.is_symlink():
-        files.remove(engine)
-        return
-    found = list_segments(engine, SUFFIX)
-    for path in (
-        engine / MANIFEST_NAME,
-        *found.committed.values(),
-        *found.uncommitted.values(),
-        *found.set_aside.values(),
-        engine / TEMPORARY_NAME,
-        engine / LOCK_NAME,
-    ):
-        files.remove(path)
-    if engine.is_dir() and any(engine.iterdir()):
-        logger.warning("files that do not belong to an index are left", folder=str(engine))
-        return
-    files.remove_directory(engine)
+def partial_folder(engine: Path) -> Path:
+    """Return the folder in which a restore writes the files of an engine."""
+    return engine.with_name(engine.name + PARTIAL)
 
 
 def _entries(path: Path) -> tuple[list[Path], list[Path]]:
@@ -213,11 +134,40 @@ def _entries(path: Path) -> tuple[list[Path], list[Path]]:
     engines, unknown = [], []
     for entry in sorted(path.iterdir()):
         match = _ENGINE.fullmatch(entry.name)
-        if match and entry == engine_folder(path, int(match[1])):
+        if match and entry.name.removesuffix(PARTIAL) == engine_folder(path, int(match[1])).name:
             engines.append(entry)
         elif entry.name != NAME and not (entry.name == NEW_NAME and entry.is_file()):
             unknown.append(entry)
     return engines, unknown
+
+
+def _problem(engine: Path, state: State | None) -> str:
+    """Return why an engine's folder is not understood; an empty text if it is."""
+    own = engine_folder(engine.parent, state.generation) if state else None
+    if not engine.is_dir():
+        return f"{engine} is not a folder: move it away"
+    if engine.name.endswith(PARTIAL):
+        is_named = state and own and state.unfinished and engine == partial_folder(own)
+        unnamed = f"{engine} is not of a restore that {engine.parent / NAME} names: move it away"
+        return "" if is_named else unnamed
+    if unknown := [str(error) for error in unknown_files(INDEX_FORMAT, engine)]:
+        return "; ".join(unknown)
+    is_own = state is not None and engine == own
+    has_manifest = (engine / MANIFEST_NAME).is_file()
+    if state and is_own and not state.deleted:
+        return "" if has_manifest else _no_manifest(engine)
+    if state and is_own and (state.removing or (state.unfinished and has_manifest)):
+        return ""
+    return _unexplained(engine, state) if _has_data(engine) else ""
+
+
+def _no_manifest(engine: Path) -> str:
+    manifest, folder = engine / MANIFEST_NAME, engine.parent
+    problem = "is not a file" if manifest.exists() else "is missing"
+    return (
+        f"{manifest} {problem}: restore the whole folder {folder} from a backup, or move {folder} "
+        "away"
+    )
 
 
 def _has_data(engine: Path) -> bool:
@@ -227,13 +177,19 @@ def _has_data(engine: Path) -> bool:
         return True
     try:
         manifest = read_manifest(INDEX_FORMAT, engine)
-    except IndexCorrupt:
+    except (IndexCorrupt, OSError):
         return True
     return bool(manifest and (manifest.segments or manifest.position or manifest.metadata))
 
 
 def _unexplained(engine: Path, state: State | None) -> str:
     path = engine.parent / NAME
+    if state and engine == engine_folder(engine.parent, state.generation):
+        content = encode_state(State(state.generation, deleted=False)).decode()
+        return (
+            f"{path} says that there is no index, but {engine} has data of one: to use the data, "
+            f"write {content} into {path}; otherwise move {engine} away"
+        )
     if state:
         return (
             f"{engine} is not of generation {state.generation}, which {path} names: restore the "
@@ -245,19 +201,3 @@ def _unexplained(engine: Path, state: State | None) -> str:
         f"{path} is missing, but {engine} has data of an index: restore the file from a backup, "
         f"or write {content} into it, or move {engine.parent} away"
     )
-
-
-def _put_back(folder: Path, former: State | None, *, keep_folder: bool) -> None:
-    """Replace the record of an unfinished index by the state before it.
-
-    Without a former index, the folder of the name is removed too if it is then empty.
-    """
-    if former:
-        write_state(folder, former)
-        return
-    files.remove(folder / NAME)
-    files.remove(folder / NEW_NAME)
-    files.sync_directory(folder)
-    if not keep_folder:
-        with suppress(OSError):  # other files stay
-            files.remove_directory(folder)

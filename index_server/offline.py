@@ -5,7 +5,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from index_server.errors import IndexAlreadyExistsError
-from index_server.name_folder import FolderDamagedError, examine, new_generation, publish
+from index_server.folder_changes import new_generation, publish
+from index_server.name_folder import (
+    FolderDamagedError,
+    examine,
+    partial_folder,
+)
 from index_server.registry import check_new_name, is_valid_name
 from index_server.snapshot_stream import (
     SnapshotDamagedError,
@@ -37,11 +42,12 @@ def verify_below(directory: Path) -> Iterator[tuple[Path, list[str]]]:
     Raises:
         OSError: a folder cannot be read.
     """
-    if (directory / MANIFEST_NAME).exists() or any(directory.glob(f"*{SUFFIX}")):
+    if (directory / MANIFEST_NAME).is_file() or any(directory.glob(f"*{SUFFIX}")):
         yield directory, verify(directory)
         return
     found = examine(directory)
-    if found.state or found.problems:
+    is_of_server = (directory / NAME / NAME).exists()  # it has an index with the name `state`
+    if (found.state or found.problems) and not is_of_server:
         yield from _verify_named(directory)
     else:
         for folder in sorted(directory.iterdir()):
@@ -83,8 +89,11 @@ def restore(directory: Path, name: str, stream: BinaryIO) -> int:
         )
     generation = max(header.generation, least)
     with new_generation(found, generation) as folder:
-        files.make_directory(folder)
-        _fill(folder, header, stream)
+        partial = partial_folder(folder)
+        files.make_directory(partial)
+        _fill(partial, header, stream)
+        files.replace(partial, folder)
+        files.sync_directory(found.path)
         publish(found.path, generation)
     return generation
 

@@ -7,8 +7,8 @@
     DIR/<name>/v000007/       the engine's folder of generation 7
 
 The atomic replacement of the state file creates or deletes an index. The start removes engines'
-folders that a state file records as deleted or unfinished. If it does not understand other data of
-an index, the server does not start. See `index_server.name_folder`.
+folders that a state file records as to be removed or unfinished. If it does not understand other
+data of an index, the server does not start. See `index_server.name_folder`.
 """
 
 import re
@@ -30,14 +30,12 @@ from index_server.errors import (
     OlderIndexAlreadyExistsError,
     UnknownFilesError,
 )
+from index_server.folder_changes import new_generation, publish, settle
 from index_server.name_folder import (
     FolderDamagedError,
     NameFolder,
     examine,
-    new_generation,
-    publish,
-    remove_engine,
-    settle,
+    unreadable,
 )
 from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.served_index import ServedIndex
@@ -90,8 +88,9 @@ class IndexRegistry:
         max_postings: see `ServedIndex`.
 
     Raises:
-        FingerprintIndexError, FolderDamagedError: data of an index is damaged or not understood.
-            The text names each file and explains what to do; nothing was deleted.
+        FolderDamagedError: data of an index is damaged or not understood. The text names each file
+            and explains what to do; nothing was deleted.
+        FingerprintIndexError: an index cannot be opened for another reason.
     """
 
     def __init__(
@@ -172,7 +171,7 @@ class IndexRegistry:
             index.close()
             self._metrics.forget(name)
             with suppress(OSError):  # the next start or the next creation continues
-                remove_engine(engine_folder(folder, index.generation))
+                settle(examine(folder))
         logger.info("index deleted", index=name, generation=index.generation)
         return True
 
@@ -202,15 +201,23 @@ class IndexRegistry:
     def _open_all(self, generations: Mapping[str, int], concurrency: int) -> dict[str, ServedIndex]:
         workers = concurrency or max(1, len(generations))
         with ThreadPoolExecutor(workers, "load") as pool:
-            opened = pool.map(self._open, generations, generations.values())
-            return {index.name: index for index in opened}
+            opened = [*pool.map(self._open, generations, generations.values())]
+        indexes = {index.name: index for index in opened if isinstance(index, ServedIndex)}
+        if problems := [problem for problem in opened if isinstance(problem, str)]:
+            for index in indexes.values():
+                index.close()
+            raise FolderDamagedError("; ".join(problems))
+        return indexes
 
-    def _open(self, name: str, generation: int) -> ServedIndex:
+    def _open(self, name: str, generation: int) -> ServedIndex | str:
+        """Return an index, or why it cannot be opened."""
         folder = engine_folder(self._directory / name, generation)
         try:
             return self._serve(name, generation, folder)
         except IndexCorrupt as error:
-            raise FolderDamagedError(_damage(error)) from error
+            return _damage(error)
+        except OSError as error:
+            return unreadable(error, folder.parent)
 
     def _serve(self, name: str, generation: int, folder: Path) -> ServedIndex:
         return ServedIndex(name, generation, folder, self._metrics, max_postings=self._max_postings)
@@ -294,7 +301,7 @@ def _next_generation(former: State | None, wanted: int | None) -> int:
 def _record_deletion(folder: Path, generation: int) -> None:
     """Write the state of a deleted index. After an error the index still exists."""
     try:
-        write_state(folder, State(generation, deleted=True))
+        write_state(folder, State(generation, deleted=True, removing=True))
     except BaseException:
         with suppress(OSError):
             write_state(folder, State(generation, deleted=False))

@@ -97,7 +97,7 @@ class ServedIndex:
         self._commits_read = 0  # those that the reader has read at least
         self._refresh_due = 0.0
         self._writer = GroupCommitWriter(folder, self._committed, metrics.merged)
-        self._reader = open_reader(folder)
+        self._reader = open_reader(folder, must_exist=True)
         self._closed = False
         self._max_postings = max_postings
         self._metrics = metrics.for_index(name)

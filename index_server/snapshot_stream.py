@@ -9,17 +9,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import msgpack
 
+from pipeline.index.segments.segment_format import SUFFIX
 from pipeline.storage import files
+from pipeline.storage.format import MANIFEST_NAME
 
 FORMAT: Final = 1
 
 _CHUNK: Final = 1 << 20
 _MAX_HEADER: Final = 1 << 20
-_FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+_FILE_NAME: Final = re.compile(
+    rf"{re.escape(MANIFEST_NAME)}|[0-9a-f]{{16}}{re.escape(SUFFIX)}", re.ASCII
+)
 
 
 class SnapshotDamagedError(Exception):
@@ -69,8 +73,8 @@ def read_header(stream: BinaryIO) -> SnapshotHeader:
         stored = unpacker.unpack()
         if stored["f"] != FORMAT:
             raise SnapshotDamagedError(f"its format is {stored['f']!r}; only {FORMAT} is supported")
-        header = SnapshotHeader(stored["g"], {entry["i"]: entry["s"] for entry in stored["s"]})
-        valid = _is_valid(header) and len(header.sizes) == len(stored["s"])
+        header = SnapshotHeader(stored["g"], _sizes(stored["s"]))
+        valid = _is_valid(header)
     except (ValueError, TypeError, KeyError, msgpack.OutOfData):
         valid = False
     if not valid:
@@ -97,11 +101,20 @@ def read_files(header: SnapshotHeader, stream: BinaryIO, folder: Path) -> None:
     files.sync_directory(folder)
 
 
+def _sizes(entries: list[dict[str, Any]]) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for entry in entries:
+        name = entry["i"]
+        if name in sizes or not _FILE_NAME.fullmatch(name):
+            problem = "twice" if name in sizes else "that does not belong to an index"
+            raise SnapshotDamagedError(f"it has the file {name!r} {problem}")
+        sizes[name] = entry["s"]
+    return sizes
+
+
 def _is_valid(header: SnapshotHeader) -> bool:
     numbers = (header.generation, *header.sizes.values())
-    return all(type(number) is int and number >= 0 for number in numbers) and all(
-        _FILE_NAME.fullmatch(name) for name in header.sizes
-    )
+    return all(type(number) is int and 0 <= number < 2**64 for number in numbers)
 
 
 def _write_file(stream: BinaryIO, path: Path, size: int) -> None:

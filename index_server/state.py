@@ -28,7 +28,9 @@ class State:
 
     Attributes:
         generation: the generation.
-        deleted: whether no index exists; the engine's folder of this generation is to be removed.
+        deleted: whether no index exists.
+        removing: whether the engine's folder of this generation is still to be removed. Then
+            `deleted` is true. Without it, data of this generation were copied back later.
         unfinished: whether the index was never finished: it is being created or restored. Then
             `deleted` is true.
         former: the generation of the deleted index before an unfinished one; None without one.
@@ -36,6 +38,7 @@ class State:
 
     generation: int
     deleted: bool
+    removing: bool = False
     unfinished: bool = False
     former: int | None = None
 
@@ -70,7 +73,8 @@ def read_state(folder: Path) -> State | None:
     try:
         stored = json.loads(path.read_bytes())
         generation, deleted = stored["generation"], stored["deleted"]
-        unfinished, former = stored.get("unfinished", False), stored.get("former")
+        removing, unfinished = stored.get("removing", False), stored.get("unfinished", False)
+        former = stored.get("former")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (IsADirectoryError, ValueError, TypeError, KeyError, AttributeError):
@@ -78,9 +82,11 @@ def read_state(folder: Path) -> State | None:
     generations = [generation] if former is None else [generation, former]
     if any(type(each) is not int or each < 0 for each in generations):
         raise _damaged(path)
-    if type(deleted) is not bool or type(unfinished) is not bool or (unfinished and not deleted):
+    if any(type(each) is not bool for each in (deleted, removing, unfinished)):
         raise _damaged(path)
-    return State(generation, deleted, unfinished, former)
+    if (removing or unfinished) and not deleted:
+        raise _damaged(path)
+    return State(generation, deleted, removing, unfinished, former)
 
 
 def encode_state(state: State) -> bytes:
@@ -89,6 +95,8 @@ def encode_state(state: State) -> bytes:
         "generation": state.generation,
         "deleted": state.deleted,
     }
+    if state.removing:
+        content["removing"] = True
     if state.unfinished:
         content |= {"unfinished": True, "former": state.former}
     return json.dumps(content).encode()

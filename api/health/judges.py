@@ -114,8 +114,15 @@ def worker_of(queue: TaskQueue) -> Judge:
 
 @_of_processes
 def index(found: Processes) -> Judgement:
-    """Fail if a worker reports a fault of its index; the line names the worst."""
-    return _worst([report.index for report in found.reports], INDEX_ADVICE)
+    """Fail if a worker reports a fault of its index, or cannot update it; name the worst fault."""
+    judgement = _worst([report.index for report in found.reports], INDEX_ADVICE)
+    if judgement.state is not State.FAILED and any(each.unknown_files for each in found.reports):
+        line = (
+            "the index or the fingerprint store is not updated, because its folder has files with "
+            "unknown names: `acoustid index verify` and `acoustid store check` name them"
+        )
+        return Judgement(State.FAILED, line)
+    return judgement
 
 
 @_of_processes

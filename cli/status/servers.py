@@ -1,6 +1,7 @@
 """What PostgreSQL and Redis say about a stack: queues, submissions, counts, index and store."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import redis
@@ -13,6 +14,8 @@ from pipeline.lookups.condition import Condition
 from pipeline.runtime.databases import DatabaseName, Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings, Settings
+from pipeline.storage.format import INDEX_SUFFIX, STORE_SUFFIX
+from pipeline.storage.segment_files import list_segments
 from tasks import queues
 from tasks.redis_state import heartbeats
 from tasks.redis_state.heartbeats import WorkerReport
@@ -104,7 +107,8 @@ def index_and_store(
     """Return condition, position and lag of the index and of the store, as the workers see them.
 
     If workers differ, the figures are those of the worker with a fault, else of the one furthest
-    behind. The store is None if it is disabled.
+    behind. The store is None if it is disabled. `refused` has a text for each file whose name
+    the writer refuses. Lookups continue, but new changes are not applied.
 
     Args:
         settings: the settings of the stack.
@@ -112,9 +116,25 @@ def index_and_store(
         reports: the reports of the workers.
     """
     reported = list(reports)
-    index = _copy([(each.index, each.index_position) for each in reported], newest)
-    store = _copy([(each.store, each.store_position) for each in reported], newest)
-    return index, store if settings.fingerprint_store.enabled else None
+    is_local = settings.fingerprint_index.protocol == "local"
+    index = {
+        **_copy([(each.index, each.index_position) for each in reported], newest),
+        "refused": _refused(settings.fingerprint_index.path, INDEX_SUFFIX) if is_local else [],
+    }
+    if not settings.fingerprint_store.enabled:
+        return index, None
+    store = {
+        **_copy([(each.store, each.store_position) for each in reported], newest),
+        "refused": _refused(settings.fingerprint_store.path, STORE_SUFFIX),
+    }
+    return index, store
+
+
+def _refused(folder: Path, suffix: str) -> list[str]:
+    return [
+        f"{path} has an unknown name: move it to another folder"
+        for path in list_segments(folder, suffix).unknown
+    ]
 
 
 def _copy(states: Iterable[tuple[Condition | None, int | None]], newest: int | None) -> Figures:

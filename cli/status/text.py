@@ -151,6 +151,8 @@ def _submissions(figures: Mapping[str, Any] | None, missing: str) -> str:
 def _copy(figures: Mapping[str, Any] | None, missing: str) -> str:
     if figures is None:
         return missing
+    if figures["refused"]:
+        return f"not updated: {'; '.join(map(show_value, figures['refused']))}"
     if figures["condition"] is None:
         return missing if missing == NOT_READY else "unknown: no worker reports it"
     if figures["lag"] is None:

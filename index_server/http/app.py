@@ -36,12 +36,12 @@ class _Methods:
         """Raise an error unless the resource has the method."""
         if req.path == "/":
             raise NotFoundError
-        allowed = [method for method in _METHODS if hasattr(resource, f"on_{method.lower()}")]
-        if req.method in allowed:
-            return
         # An unknown word in place of an id, such as `_find`, is an unknown path.
         if params.get("document", "").startswith("_"):
             raise NotFoundError
+        allowed = [method for method in _METHODS if hasattr(resource, f"on_{method.lower()}")]
+        if req.method in allowed:
+            return
         resp.set_header("Allow", ", ".join(allowed))
         raise MethodNotAllowedError
 

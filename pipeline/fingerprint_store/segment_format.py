@@ -9,12 +9,12 @@ truncated file is detected by its size.
 
 from typing import Final, NamedTuple
 
-from pipeline.storage.format import segment_name
+from pipeline.storage.format import STORE_SUFFIX, segment_name
 
 MAGIC: Final = b"AIDFPS02"
 HEADER_SIZE: Final = 16
 ROW_SIZE: Final = 8 + 16 + 4 + 4 + 4
-SUFFIX: Final = ".fingerprints"
+SUFFIX: Final = STORE_SUFFIX
 
 
 class StoreSegmentEntry(NamedTuple):

@@ -37,18 +37,19 @@ CHECK_FILES_EVERY: Final = 0.25
 """Seconds between two checks of the files; a check takes one `stat` per file."""
 
 
-def open_reader(path: str | Path) -> IndexReader:
+def open_reader(path: str | Path, *, must_exist: bool = False) -> IndexReader:
     """Open an index for searching.
 
     If there is no index, the reader is empty at position 0; it reads the index once that exists.
 
     Args:
         path: the folder of the index.
+        must_exist: a missing manifest is an error, also later: its folder was moved away.
 
     Raises:
         IndexCorrupt: a file is missing, or its header, footer or length is wrong.
     """
-    return IndexReader(Path(path))
+    return IndexReader(Path(path), must_exist=must_exist)
 
 
 class IndexReader:
@@ -57,9 +58,9 @@ class IndexReader:
     Every call uses a single state. It begins with `refresh`, apart from some searches.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, must_exist: bool = False) -> None:
         """Load the index in `directory`; use `open_reader`."""
-        self._latest = LatestSnapshot(INDEX_FORMAT, directory)
+        self._latest = LatestSnapshot(INDEX_FORMAT, directory, must_exist=must_exist)
         self._latest.load()
         self._files_due = 0.0
         self._last_state: tuple[IndexSnapshot, ChangelogState | None] | None = None

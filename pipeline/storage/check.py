@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.storage.format import MANIFEST_NAME, ManifestT
 from pipeline.storage.manifest import read_manifest
 from pipeline.storage.segment_files import (
-    is_marked,
+    is_of_earlier_version,
     later_files,
     list_segments,
     unknown_files,
@@ -60,7 +60,8 @@ def verify_folder(
         try:
             manifest = read_manifest(format_, directory)
             if manifest is None:
-                return [f"{directory / MANIFEST_NAME}: is missing{_reason(format_, directory)}"]
+                missing = f"{directory / MANIFEST_NAME}: is missing{_reason(format_, directory)}"
+                return [missing, *map(_line, unknown_files(format_, directory))]
             problems = [
                 problem
                 for entry in manifest.segments
@@ -78,7 +79,7 @@ def verify_folder(
 
 
 def refused_files(format_: StorageFormat[ManifestT, Any], directory: Path) -> list[StorageCorrupt]:
-    """Return why a writer would refuse the names of the files in a folder.
+    """Return why a writer refuses a folder because of the names of files in it.
 
     The content of the segments is not read. Other processes may write the folder.
 
@@ -89,7 +90,7 @@ def refused_files(format_: StorageFormat[ManifestT, Any], directory: Path) -> li
         load_snapshot(format_, directory).close()
         manifest = read_manifest(format_, directory)
         found = [*unknown_files(format_, directory)]
-        if manifest and is_marked(directory):
+        if manifest and not is_of_earlier_version(directory):
             found += later_files(format_, directory, manifest)
         if not found or read_manifest(format_, directory) == manifest:
             return found
@@ -124,5 +125,9 @@ def _reason(format_: StorageFormat[Any, Any], directory: Path) -> str:
 
 
 def _line(error: StorageCorrupt) -> str:
-    """Return the file and its problem. The caller names the remedy, once for all lines."""
-    return f"{error.path}: {error.problem}"
+    """Return the file, its problem, and a remedy of its own.
+
+    The caller names the usual remedy, once for all lines.
+    """
+    is_usual = error.remedy == error.usual_remedy
+    return f"{error.path}: {error.problem}" if is_usual else str(error)

@@ -79,15 +79,21 @@ def replace_content(path: Path, temporary: Path, data: bytes) -> None:
         data: the new content.
 
     Raises:
-        OSError: the disk is full or failing; the file has the old content or the new one.
+        OSError: the disk is full or failing; the file has the old content or the new one, and the
+            temporary file is removed.
     """
-    descriptor = create(temporary)
     try:
-        write_at(descriptor, data, 0)
-        sync(descriptor)
-    finally:
-        close(descriptor)
-    replace(temporary, path)
+        descriptor = create(temporary)
+        try:
+            write_at(descriptor, data, 0)
+            sync(descriptor)
+        finally:
+            close(descriptor)
+        replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            remove(temporary)
+        raise
     sync_directory(path.parent)
 
 

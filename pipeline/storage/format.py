@@ -20,6 +20,12 @@ MANIFEST_NAME: Final = "manifest"
 TEMPORARY_NAME: Final = "manifest.tmp"
 LOCK_NAME: Final = "lock"
 
+INDEX_SUFFIX: Final = ".segment"
+"""The suffix of the names of segment files of the index."""
+
+STORE_SUFFIX: Final = ".fingerprints"
+"""The suffix of the names of segment files of the fingerprint store."""
+
 
 class SegmentEntry(Protocol):
     """The entry of a segment in the manifest: a named tuple with fields for JSON."""

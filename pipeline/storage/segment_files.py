@@ -11,7 +11,8 @@ renamed to ``NUMBER.SUFFIX``. So after a crash at any moment:
 
 Earlier versions gave a segment its final name before the commit. So in their folders a file of the
 last kind may be left by a crash. It is renamed to ``NUMBER.SUFFIX.unlisted``. Then the lock's file
-gets a content, the mark of a folder whose segments are renamed after their commit.
+gets a content, the mark of a folder whose segments are renamed after their commit. Only an empty
+lock's file is that of an earlier version: without the file, the folder may be an incomplete copy.
 """
 
 from __future__ import annotations
@@ -119,13 +120,35 @@ def with_either_name(path: Path, use: Callable[[Path], T]) -> T:
     return use(path)  # renamed between the two calls
 
 
-def is_marked(directory: Path) -> bool:
-    """Return whether the segments of a folder are renamed after their commit.
+def lock_folder(directory: Path) -> int | None:
+    """Lock a folder for a writer. A new lock's file is marked at once.
 
-    If not, the last writer had an earlier version. Such writers left the lock's file empty.
+    Returns:
+        The descriptor with the lock, or None if another writer has the lock.
+
+    Raises:
+        OSError: the disk is full or failing.
+    """
+    path = directory / LOCK_NAME
+    is_new = not path.exists()
+    lock = files.lock(path)
+    if lock is not None and is_new:
+        try:
+            mark(lock)
+        except BaseException:
+            files.remove(path)  # an empty one would be that of an earlier version
+            files.unlock(lock)
+            raise
+    return lock
+
+
+def is_of_earlier_version(directory: Path) -> bool:
+    """Return whether the last writer of a folder gave segments their names before the commit.
+
+    Such writers left the lock's file empty.
     """
     try:
-        return (directory / LOCK_NAME).stat().st_size > 0
+        return (directory / LOCK_NAME).stat().st_size == 0
     except FileNotFoundError:
         return False
 
@@ -170,4 +193,10 @@ def later_files(
     listed = {entry.number for entry in manifest.segments}
     for number, path in list_segments(directory, format_.suffix).committed.items():
         if number >= manifest.next_segment and number not in listed:
-            yield format_.corrupt(path, "is newer than the manifest, which does not list it")
+            yield format_.corrupt(
+                path,
+                "is newer than the manifest, which does not list it",
+                "if an older manifest was restored, put the newest one back; if an earlier version "
+                "of this program was killed here, move the file to another folder; otherwise "
+                + format_.corrupt.usual_remedy,
+            )

@@ -84,10 +84,23 @@ class Snapshot(Generic[ManifestT, SegmentsT]):
 class LatestSnapshot(Generic[ManifestT, SegmentsT]):
     """The newest committed state of a folder. Thread-safe."""
 
-    def __init__(self, format_: StorageFormat[ManifestT, SegmentsT], directory: Path) -> None:
-        """Store the arguments; the first `get` reads the files."""
+    def __init__(
+        self,
+        format_: StorageFormat[ManifestT, SegmentsT],
+        directory: Path,
+        *,
+        must_exist: bool = False,
+    ) -> None:
+        """Store the arguments; the first `load` reads the files.
+
+        Args:
+            format_: the format of the folder.
+            directory: the folder.
+            must_exist: a missing manifest is an error, not an empty state.
+        """
         self._format = format_
         self._directory = directory
+        self._must_exist = must_exist
         self._manifest = directory / MANIFEST_NAME  # made once, because every `get` uses it
         self._loading = threading.Lock()
         self._snapshot = Snapshot.absent(format_)
@@ -119,7 +132,10 @@ class LatestSnapshot(Generic[ManifestT, SegmentsT]):
 
     def _reload(self) -> None:
         old = self._snapshot
-        self._snapshot = load_snapshot(self._format, self._directory, old)
+        new = load_snapshot(self._format, self._directory, old)
+        if self._must_exist and new.is_missing():
+            raise self._format.corrupt(self._manifest, "is missing")
+        self._snapshot = new
         old.close()
 
     def refresh(self) -> bool:

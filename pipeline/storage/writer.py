@@ -16,7 +16,6 @@ import structlog
 
 from pipeline.storage import files
 from pipeline.storage.format import (
-    LOCK_NAME,
     TEMPORARY_NAME,
     ManifestT,
     SegmentsT,
@@ -25,9 +24,10 @@ from pipeline.storage.format import (
 )
 from pipeline.storage.manifest import read_manifest, write_manifest
 from pipeline.storage.segment_files import (
-    is_marked,
+    is_of_earlier_version,
     later_files,
     list_segments,
+    lock_folder,
     mark,
     set_aside,
     uncommitted,
@@ -85,13 +85,13 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         self._numbering = threading.Lock()
         self._unusable: str | None = None
         files.make_directory(directory)
-        self._lock = files.lock(directory / LOCK_NAME)
+        self._lock = lock_folder(directory)
         if self._lock is None:
             raise format_.locked(directory)
         try:
             self._refuse_unknown_files()
             self._load(check, clear_damaged=clear_damaged)
-            if not is_marked(directory):
+            if is_of_earlier_version(directory):
                 with suppress(OSError):  # the next writer tries it again
                     mark(self._lock)
         except BaseException:
@@ -242,7 +242,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         folder such a segment may also be left by a crash: it is set aside.
         """
         for error in later_files(self._format, self._directory, manifest):
-            if is_marked(self._directory):
+            if not is_of_earlier_version(self._directory):
                 raise error
             set_aside(error.path)
 
@@ -269,6 +269,8 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
                 files.replace(path, path.with_suffix(""))
             else:
                 stray.append(path)
+        for path in stray:
+            logger.info("segment that the manifest does not list removed", file=str(path))
         self._remove([self._directory / TEMPORARY_NAME, *stray])
 
     def _rename_committed(self, before: ManifestT, segments: SegmentsT) -> None:

@@ -34,6 +34,8 @@ class WorkerReport:
         store: the condition of its fingerprint store; None for a worker that does not read it.
         index_position: the changelog position of its index; None while it is not usable.
         store_position: the changelog position of its store; None while it is not usable.
+        unknown_files: the number of files of the index and the store with unknown names, because
+            of which a worker of the queue ``index`` cannot update them.
     """
 
     node: str
@@ -42,6 +44,7 @@ class WorkerReport:
     store: Condition | None = None
     index_position: int | None = None
     store_position: int | None = None
+    unknown_files: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +131,10 @@ def _report(text: bytes) -> WorkerReport:
         queues=tuple(values["queues"]),
         index=_condition(values["index"]),
         store=_condition(values["store"]),
-        # A worker of an older version does not report positions.
+        # A worker of an older version does not report these.
         index_position=values.get("index_position"),
         store_position=values.get("store_position"),
+        unknown_files=values.get("unknown_files", 0),
     )
 
 

@@ -18,6 +18,8 @@ import structlog
 from pipeline.fingerprint_store import FingerprintStoreError
 from pipeline.index import FingerprintIndexError
 from pipeline.lookups.condition import Condition
+from pipeline.storage.format import INDEX_SUFFIX, STORE_SUFFIX
+from pipeline.storage.segment_files import list_segments
 from tasks import queues
 from tasks.redis_state.heartbeats import WorkerReport
 from tasks.worker_resources import WorkerResources
@@ -110,6 +112,7 @@ class ReportSource:
         self._resources = resources
         self._index = Periodically(self._check_index, is_urgent=self._index_needs_check)
         self._store = Periodically(self._check_store)
+        self._unknown_files = Periodically(self._count_unknown_files)
 
     def report(self, node: str, names: Iterable[str]) -> WorkerReport:
         """Return the report of a worker.
@@ -131,6 +134,7 @@ class ReportSource:
             store=store.condition,
             index_position=index.position,
             store_position=store.position,
+            unknown_files=self._unknown_files.latest() or 0 if queues.INDEX in served else 0,
         )
 
     def _index_state(self) -> CopyState:
@@ -151,6 +155,15 @@ class ReportSource:
         if store is None:
             return CopyState()
         return _state(store.condition(), store.position)
+
+    def _count_unknown_files(self) -> int:
+        settings = self._resources().settings
+        folders = []
+        if settings.fingerprint_index.protocol == "local":
+            folders.append((settings.fingerprint_index.path, INDEX_SUFFIX))
+        if settings.fingerprint_store.enabled:
+            folders.append((settings.fingerprint_store.path, STORE_SUFFIX))
+        return sum(len(list_segments(*folder).unknown) for folder in folders)
 
 
 def _state(condition: Condition, position: Callable[[], int]) -> CopyState:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from cli.argument_checks import CheckedCommand, CheckedGroup
 from cli.commands.admin.index_serve import serve
-from cli.commands.admin.stored_files import require_files
+from cli.commands.admin.stored_files import remedy, require_files
 from cli.error_messages import explain
 from cli.errors import StackError
 from cli.stack import data_directory
@@ -32,6 +32,7 @@ from pipeline.following.open_index import IndexBusy, IndexUpdater, open_index, o
 from pipeline.following.update_index import rebuild_index
 from pipeline.index import FingerprintIndexError
 from pipeline.index import verify as verify_index
+from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.index.segments.segment_format import SUFFIX
 from pipeline.index_http import HttpIndexReader, IndexServerClient
 from pipeline.runtime.databases import Databases
@@ -139,7 +140,7 @@ def verify(data_dir: Path, directory: Path | None) -> None:
     for problem in problems:
         click.echo(problem)
     if problems:
-        raise StackError("the index is damaged: run `acoustid index rebuild`")
+        raise StackError(remedy(INDEX_FORMAT, settings.path, "index", "acoustid index rebuild"))
     click.echo("the index is intact")
 
 

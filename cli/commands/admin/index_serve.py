@@ -71,6 +71,8 @@ PORTS = click.IntRange(0, 65535)
     "--checkpoint-threshold",
     "--checkpoint-age-ms",
     expose_value=False,
+    is_flag=False,
+    flag_value="",
     help="Options of fpindex, without effect here: each update is in a file before it is "
     "acknowledged. Any --checkpoint-* is accepted.",
     metavar="N",

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from cli.argument_checks import CheckedGroup
-from cli.commands.admin.stored_files import require_files
+from cli.commands.admin.stored_files import remedy, require_files
 from cli.error_messages import explain
 from cli.errors import StackError
 from cli.stack import data_directory
@@ -26,6 +26,7 @@ from pipeline.fingerprint_store import (
     verify_store,
 )
 from pipeline.fingerprint_store.segment_format import SUFFIX
+from pipeline.fingerprint_store.store_manifest import STORE_FORMAT
 from pipeline.following.update_index import BATCH
 from pipeline.following.update_store import rebuild_store
 from pipeline.runtime.databases import Databases
@@ -78,7 +79,9 @@ def check(data_dir: Path) -> None:
     for problem in problems:
         click.echo(problem)
     if problems:
-        raise StackError("the fingerprint store is damaged: run `acoustid store rebuild`")
+        raise StackError(
+            remedy(STORE_FORMAT, settings.path, "fingerprint store", "acoustid store rebuild")
+        )
     click.echo("the fingerprint store is intact")
 
 

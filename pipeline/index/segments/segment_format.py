@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.index.errors import IndexCorrupt
 from pipeline.index.segments.postings import BLOCK_BITS, BitLayout, words_for
-from pipeline.storage.format import segment_name
+from pipeline.storage.format import INDEX_SUFFIX, segment_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 VERSION = 2
-SUFFIX = ".segment"
+SUFFIX = INDEX_SUFFIX
 MAGIC = b"AcoustSg"
 BIT_SECTIONS = ("unary", "low", "postings")
 SECTIONS = ("documents", "tombstones", "directory", *BIT_SECTIONS)

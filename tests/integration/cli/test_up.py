@@ -148,7 +148,13 @@ def test_status_shows_queues_positions_and_counts(state: State, data: DataDir) -
     assert set(state["queues"]) == {"lookup", "background", "submission", "index", "maintenance"}
     assert all(queue["waiting"] >= 0 for queue in state["queues"].values())
     size = len(sample_recordings())
-    complete = {"condition": "ok", "position": size, "database_position": size, "lag": 0}
+    complete = {
+        "condition": "ok",
+        "position": size,
+        "database_position": size,
+        "lag": 0,
+        "refused": [],
+    }
     # Workers report their positions every 2 s.
     assert eventually(lambda: status(data)["index"] == complete)
     assert eventually(lambda: status(data)["store"] == complete)

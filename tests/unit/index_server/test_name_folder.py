@@ -64,6 +64,34 @@ def restore_deleted_data(path: Path) -> None:
     shutil.copytree(path / "a" / "v000003", path / "gone" / "v000002")
 
 
+def restore_deleted_index(path: Path) -> None:
+    """Restore the data of a deleted index without its state file."""
+    shutil.copytree(path / "a" / "v000003", path / "gone" / "v000003")
+
+
+def restore_deleted_index_of_earlier_version(path: Path) -> None:
+    """The same in a folder of a version that wrote the state file before it removed the data."""
+    restore_deleted_index(path)
+    (path / "gone" / "state").write_text('{"generation": 3, "deleted": true}')
+
+
+def add_unknown_segment(path: Path) -> None:
+    """A file in an otherwise empty folder has the suffix of a segment."""
+    (path / "new" / "v000001").mkdir(parents=True)
+    (path / "new" / "v000001" / "x.segment").write_text("not ours")
+
+
+def add_partial_engine(path: Path) -> None:
+    """No restore of this generation was interrupted."""
+    shutil.copytree(path / "a" / "v000003", path / "a" / "v000003.new")
+
+
+def put_folder_in_place_of_manifest(path: Path) -> None:
+    """A folder has the name of the manifest."""
+    lose_manifest(path)
+    (path / "a" / "v000003" / "manifest").mkdir()
+
+
 def lose_engine(path: Path) -> None:
     """Lose the data of `a`."""
     shutil.rmtree(path / "a" / "v000003")
@@ -102,6 +130,11 @@ DAMAGES = [
     (use_state_of_unfinished_generation, "a", "a/v000003 is not of generation 2"),
     (add_older_generation, "a", "a/v000002 is not of generation 3"),
     (restore_deleted_data, "gone", "gone/v000002 is not of generation 3"),
+    (restore_deleted_index, "gone", "gone/state says .* no index, but .*/v000003 has data"),
+    (restore_deleted_index_of_earlier_version, "gone", "gone/state says .*/v000003 has data"),
+    (add_unknown_segment, "new", "new/v000001/x.segment: has the suffix .*move it to another"),
+    (add_partial_engine, "a", "a/v000003.new is not of a restore that .*/state names"),
+    (put_folder_in_place_of_manifest, "a", "a/v000003/manifest is not a file"),
     (lose_engine, "a", "a/v000003 is missing"),
     (empty_engine, "a", "a/v000003/manifest is missing"),
     (lose_manifest, "a", "a/v000003/manifest is missing"),
@@ -155,6 +188,29 @@ def test_an_index_that_appears_while_the_server_runs_is_not_replaced(folder: Pat
             call("a")
     indexes.close()
     assert contents(folder) == before
+
+
+def test_all_problems_are_listed_at_once(folder: Path) -> None:
+    """Also those that are found when the indexes are opened."""
+    for name in ("b", "c"):
+        shutil.copytree(folder / "a", folder / name)
+        for segment in (folder / name / "v000003").glob("*.segment"):
+            segment.write_bytes(b"")
+    with pytest.raises(FolderDamagedError, match=r"b/v000003/.*segment.*; .*c/v000003/.*segment"):
+        opened(folder)
+
+
+@pytest.mark.parametrize("name", ["state", "manifest", "v000003"])
+def test_an_index_may_have_the_name_of_a_file(folder: Path, name: str) -> None:
+    """The check of all files tells a folder from a file."""
+    indexes = opened(folder)
+    indexes.create(name, CreateRequest())
+    indexes.close()
+    names = sorted(["a", name])
+    assert [(path.name, problems) for path, problems in verify_below(folder)] == [
+        (each, []) for each in names
+    ]
+    assert list(verify_below(folder / name)) == [(folder / name, [])]
 
 
 def make_folder(path: Path) -> None:

@@ -52,6 +52,17 @@ def test_a_restored_index_is_complete(snapshot: bytes, tmp_path: Path) -> None:
     indexes.close()
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["lock", "state", "manifest.tmp", "x.segment", f"{1:016x}.segment.new", f"{10:016X}.segment"],
+)
+def test_a_file_that_does_not_belong_to_an_index_is_refused(tmp_path: Path, name: str) -> None:
+    header = {"f": 1, "g": 1, "s": [{"i": name, "s": 4}]}
+    with pytest.raises(SnapshotDamagedError, match=f"has the file {name!r}"):
+        restore(tmp_path, "b", io.BytesIO(msgpack.packb(header) + b"text"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_reused_name_gets_a_later_generation(snapshot: bytes, tmp_path: Path) -> None:
     indexes = IndexRegistry(tmp_path, IndexServerMetrics())
     indexes.create("b", CreateRequest(generation=9))

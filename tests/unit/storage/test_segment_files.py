@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.storage.check import refused_files
 from tests.unit.storage.users import segment_files, state
 
 if TYPE_CHECKING:
@@ -77,12 +78,25 @@ def test_a_segment_that_was_committed_after_the_manifest_is_kept(user: User, pat
             user.open_writer(path)
         assert caught.value.path.stem == f"{2:016x}"
         assert contents(path) == before
-    assert user.verify(path) == [
-        f"{caught.value.path}: is newer than the manifest, which does not list it"
-    ]
+    assert user.verify(path) == [str(caught.value)]
     (path / "manifest").write_bytes(newest)
     user.open_writer(path).close()
     assert state(user, path) == (2, user.documents({1: 1, 2: 2}))
+
+
+def test_a_missing_lock_is_not_that_of_an_earlier_version(user: User, folder: Path) -> None:
+    """A copy may leave it out, together with the newest manifest."""
+    stray = folder / f"{LATER}{user.format.suffix}"
+    stray.write_bytes(b"newer")
+    (folder / "lock").unlink()
+    for _ in range(2):
+        assert [error.path for error in refused_files(user.format, folder)] == [stray]
+        with pytest.raises(user.format.corrupt, match="is newer than the manifest"):
+            user.open_writer(folder)
+        assert stray.read_bytes() == b"newer"
+    stray.rename(folder.with_name("elsewhere"))
+    user.open_writer(folder).close()
+    assert state(user, folder) == (2, user.documents({1: 1, 2: 2}))
 
 
 def test_a_backup_that_is_copied_over_a_newer_folder_is_refused(user: User, path: Path) -> None:
@@ -130,6 +144,7 @@ def test_a_segment_in_a_folder_of_an_earlier_version_is_set_aside(user: User, fo
     (folder / "lock").write_bytes(b"")
     stray = folder / f"{LATER}{user.format.suffix}"
     stray.write_bytes(b"half")
+    assert refused_files(user.format, folder) == []
     with user.open_writer(folder) as writer:
         user.apply(writer, {3: 3}, 3)
     assert stray.with_name(f"{stray.name}.unlisted").read_bytes() == b"half"

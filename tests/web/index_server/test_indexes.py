@@ -1,12 +1,15 @@
 """The resources of an index."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import msgpack
 import pytest
 from falcon import testing
+from structlog.testing import capture_logs
 
 Http = testing.TestClient
+MSGPACK: Final = "application/vnd.msgpack"
 EMPTY = {"min_doc_id": 0, "max_doc_id": 0, "num_segments": 0, "num_docs": 0}
 
 
@@ -133,6 +136,41 @@ def test_a_name_with_unknown_files_is_refused(http: Http, tmp_path: Path, method
     assert list(tmp_path.rglob("a*")) == [kept.parent]
     assert kept.read_text() == "not ours"
     assert http.simulate_get("/a").json == {"error": "IndexNotFound"}
+
+
+def test_an_index_whose_folder_was_moved_away_is_not_empty(http: Http, tmp_path: Path) -> None:
+    """Each request that reads it gets an error until the folder is back."""
+    http.simulate_put("/a")
+    http.simulate_put("/a/1", json={"hashes": [1]})
+    packed = {"body": msgpack.packb({"q": [1]}), "headers": {"content-type": MSGPACK}}
+    requests: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", "/a/_search", {"json": {"query": [1]}}),
+        ("POST", "/a/_search", packed),
+        ("GET", "/a", {}),
+        ("GET", "/a/1", {}),
+        ("GET", "/a/_snapshot", {}),
+        ("PUT", "/a/2", {"json": {"hashes": [1]}}),
+    ]
+    (tmp_path / "a").rename(tmp_path / "a.bak")
+    for method, path, content in requests:
+        with capture_logs() as logs:
+            assert http.simulate_request(method, path, **content).status_code == 500
+        reason = logs[0].get("reason") or str(logs[0]["exc_info"])
+        assert str(tmp_path / "a") in reason
+    (tmp_path / "a.bak").rename(tmp_path / "a")
+    for method, path, content in requests:
+        assert http.simulate_request(method, path, **content).status_code == 200
+    reply = http.simulate_post("/a/_search", json={"query": [1]}).json
+    assert [hit["id"] for hit in reply["results"]] == [1, 2]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "POST"])
+def test_an_unknown_word_after_an_index_is_an_unknown_path(http: Http, method: str) -> None:
+    http.simulate_put("/a")
+    reply = http.simulate_request(method, "/a/_find")
+    assert reply.status_code == 404
+    if method != "HEAD":
+        assert reply.json == {"error": "NotFound"}
 
 
 def test_a_snapshot_is_a_stream_of_bytes(http: Http) -> None:

@@ -256,6 +256,13 @@ def test_a_fault_of_the_index(check, client, condition) -> None:
     assert seen(check("/_health_ro")) == ("error", 503, ["index", "search"])
 
 
+def test_files_that_stop_updates_of_the_index(check, client) -> None:
+    heartbeats.store(client, WorkerReport("index@x", ("index", "maintenance"), unknown_files=1))
+    health = check()
+    assert seen(health) == ("degraded", 200, ["index"])
+    assert "unknown names" in line_of(health)
+
+
 def test_the_worst_condition_is_reported(check, client) -> None:
     for number, condition in enumerate(Condition):
         heartbeats.store(client, replace(LOOKUP, node=f"lookup-{number}@x", index=condition))

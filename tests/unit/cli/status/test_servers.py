@@ -1,11 +1,15 @@
 """What a status says about index, store and workers."""
 
+from pathlib import Path
+
 import pytest
 
 from cli.status.servers import index_and_store, newest_change, queues_and_workers, worker_faults
+from pipeline.index import open_writer
 from pipeline.lookups.condition import Condition
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
+from pipeline.settings.sections import Settings
 from tasks.redis_state import heartbeats
 from tasks.redis_state.heartbeats import WorkerReport
 from tests.support.processes.heartbeats import forget
@@ -53,3 +57,23 @@ def test_the_worst_copy_is_shown(
         assert found
         assert (found["condition"], found["position"]) == expected
         assert found["lag"] == (None if expected[1] is None else 0)
+
+
+def test_files_that_the_writer_refuses_are_shown(servers: Servers, tmp_path: Path) -> None:
+    """The workers search the index, so they report no fault."""
+    settings = servers.settings()
+    index = settings.fingerprint_index.model_copy(update={"path": tmp_path / "index"})
+    settings = settings.model_copy(update={"fingerprint_index": index})
+    open_writer(index.path).close()
+    assert _shown(settings) == []
+    stray = index.path / "x.segment"
+    stray.touch()
+    assert _shown(settings) == [f"{stray} has an unknown name: move it to another folder"]
+
+
+def _shown(settings: Settings) -> list[str]:
+    found, _ = index_and_store(settings, 9, [GOOD])
+    assert found
+    assert found["condition"] is Condition.OK
+    refused: list[str] = found["refused"]
+    return refused

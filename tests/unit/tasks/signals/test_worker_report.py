@@ -2,12 +2,14 @@
 
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pipeline.lookups.condition import Condition
+from pipeline.settings.sections import Settings
 from tasks import queues
 from tasks.redis_state.heartbeats import WorkerReport
 from tasks.signals.worker_report import Periodically, ReportSource
@@ -36,11 +38,26 @@ def copy(condition: Condition) -> Any:
 def test_a_worker_reports_the_copies_that_its_tasks_read(
     served: list[str], index: Condition | None, store: Condition | None
 ) -> None:
-    resources: Any = SimpleNamespace(index=copy(Condition.FILLING), store=copy(Condition.OK))
+    resources: Any = SimpleNamespace(
+        index=copy(Condition.FILLING), store=copy(Condition.OK), settings=Settings()
+    )
     report = ReportSource(lambda: resources).report("node", served)
     assert report == WorkerReport(
         "node", tuple(served), index, store, store_position=None if store is None else 7
     )
+
+
+def test_a_worker_that_updates_the_index_reports_files_with_unknown_names(tmp_path: Path) -> None:
+    """Its task fails because of them, although searches succeed."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    index = Settings().fingerprint_index.model_copy(update={"path": folder})
+    settings = Settings().model_copy(update={"fingerprint_index": index})
+    resources: Any = SimpleNamespace(index=copy(Condition.OK), store=None, settings=settings)
+    assert ReportSource(lambda: resources).report("node", ["index"]).unknown_files == 0
+    (folder / "x.segment").touch()
+    assert ReportSource(lambda: resources).report("node", ["index"]).unknown_files == 1
+    assert ReportSource(lambda: resources).report("node", ["lookup"]).unknown_files == 0
 
 
 def test_a_disabled_store_has_no_condition() -> None:

@@ -119,7 +119,7 @@ def test_an_index_deleted_during_the_check_is_skipped(
     served: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def late(path: Path) -> list[str]:
-        write_state(path.parent, State(1, deleted=True))
+        write_state(path.parent, State(1, deleted=True, removing=True))
         return [f"{path}: half gone"]
 
     monkeypatch.setattr("index_server.offline.verify", late)
@@ -154,14 +154,14 @@ def test_verify_and_its_former_name_check_read_the_index_of_the_stack(
 
 
 @pytest.mark.parametrize(
-    ("command", "section", "noun", "segment"),
+    ("command", "section", "noun", "suffix"),
     [
-        ("index verify", "fingerprint_index", "index", "1.segment"),
-        ("store check", "fingerprint_store", "fingerprint store", "1.fingerprints"),
+        ("index verify", "fingerprint_index", "index", "segment"),
+        ("store check", "fingerprint_store", "fingerprint store", "fingerprints"),
     ],
 )
 def test_a_wrong_path_is_not_damage(
-    command: str, section: str, noun: str, segment: str, tmp_path: Path
+    command: str, section: str, noun: str, suffix: str, tmp_path: Path
 ) -> None:
     """The advice to rebuild would fill the wrong folder."""
     config = tmp_path / "wrong.conf"
@@ -171,9 +171,15 @@ def test_a_wrong_path_is_not_damage(
     assert f"no {noun} in {tmp_path}/nowhere: check [{section}] path" in answer.output
     assert "rebuild" not in answer.output
     (tmp_path / "nowhere").mkdir()
-    (tmp_path / "nowhere" / segment).touch()
+    (tmp_path / "nowhere" / f"{1:016x}.{suffix}").touch()
     answer = CliRunner().invoke(main, command.split(), env={"ACOUSTID_CONFIG": str(config)})
     assert "rebuild" in answer.output
+    stray = tmp_path / "nowhere" / f"x.{suffix}"
+    stray.touch()
+    answer = CliRunner().invoke(main, command.split(), env={"ACOUSTID_CONFIG": str(config)})
+    assert f"{stray}: has the suffix of a segment" in answer.output
+    assert "has files with unknown names: move them to another folder" in answer.output
+    assert "rebuild" not in answer.output
 
 
 def test_the_help_hides_the_former_name() -> None:

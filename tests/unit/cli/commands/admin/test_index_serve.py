@@ -39,6 +39,14 @@ def test_the_level_of_the_log_may_be_in_lower_case(
     assert started[0].logging.level == "DEBUG"
 
 
+@pytest.mark.parametrize("last", ["--checkpoint-age-ms", "--checkpoint-of-a-later-version"])
+def test_the_last_option_may_lack_its_value(
+    tmp_path: Path, started: list[IndexServerOptions], last: str
+) -> None:
+    assert run(tmp_path, "--load-concurrency", "3", last) == ""
+    assert started[0].load_concurrency == 3
+
+
 def test_a_limit_of_0_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(serve, ["--dir", str(tmp_path), "--max-postings", "0"])
     assert result.exit_code == 2
@@ -51,6 +59,7 @@ def test_a_limit_of_0_is_refused(tmp_path: Path) -> None:
         ["--checkpoint-threshold", "100000", "--checkpoint-age-ms", "60000"],
         ["--checkpoint-threshold=100000", "--checkpoint-age-ms=60000"],
         ["--checkpoint-of-a-later-version", "5", "--checkpoint-other=7"],
+        ["--checkpoint-threshold"],
     ],
 )
 def test_options_of_checkpoints_are_accepted_without_a_warning(

@@ -179,8 +179,22 @@ def test_time_spans_have_two_units(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
 
 
+def test_files_that_stop_updates_are_shown_in_place_of_the_condition() -> None:
+    found = example()
+    found["index"]["refused"] = ["/data/index/x.segment: move it to another folder"]
+    shown = click.unstyle(describe(found))
+    assert "not updated: /data/index/x.segment: move it to another folder" in shown
+    assert "filling, 2" not in shown
+
+
 def example() -> dict[str, Any]:
-    copy = {"condition": "filling", "position": 7, "database_position": 9, "lag": 2}
+    copy = {
+        "condition": "filling",
+        "position": 7,
+        "database_position": 9,
+        "lag": 2,
+        "refused": [],
+    }
     return {
         "data_dir": "/data",
         "state": "degraded",
