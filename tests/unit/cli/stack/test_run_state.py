@@ -18,6 +18,7 @@ from cli.stack.processes.stopping import StopOrder
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.run_state import RunningProcess, RunState, stop_strays
 from cli.stack.running.stop_progress import pause_with_progress
+from tests.support.polling import eventually
 
 SLEEPER = "import time; time.sleep(600)"
 
@@ -130,6 +131,7 @@ def test_a_stopped_process_ends_at_once(tmp_path: Path) -> None:
     mark = str(tmp_path)
     with subprocess.Popen([sys.executable, "-c", SLEEPER, mark]) as process:
         try:
+            eventually(lambda: mark in psutil.Process(process.pid).cmdline(), 10.0)
             process.send_signal(signal.SIGSTOP)
             assert stop_strays([running("worker", process.pid, mark)]) == ["worker"]
             assert process.wait(timeout=10) == -signal.SIGTERM
