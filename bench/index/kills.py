@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from bench.index.model import Model
 from pipeline.index import FingerprintIndexError, open_reader, open_writer, verify
@@ -79,12 +79,17 @@ def _write_and_kill(path: Path, size: int, seconds: float) -> list[int]:
     command = [sys.executable, "-m", PROCESS, str(path), str(size)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        positions = [process.stdout.readline()]
+        positions = [_first_position(process.stdout)]
         time.sleep(seconds)
         process.kill()
         positions += process.stdout.read().splitlines(keepends=True)
-    # The kill may have cut the last line.
-    return [int(line) for line in positions if line.endswith("\n")]
+    # The kill may have cut the last line. The log also writes to standard output.
+    return [int(line) for line in positions if line.endswith("\n") and line.strip().isdigit()]
+
+
+def _first_position(output: IO[str]) -> str:
+    """Wait for the first position that a writing process prints; an empty text if it has ended."""
+    return next((line for line in output if line.strip().isdigit()), "")
 
 
 def check_index(path: Path, acknowledged: int, size: int, counts: KillCounts) -> None:

@@ -64,6 +64,10 @@ class Stack:
 
         return eventually(ask)
 
+    def answers_lookups(self) -> bool:
+        """Return whether the workers accept the index."""
+        return bool(self.look_up(fingerprint(0)).answers)
+
     def is_idle(self) -> bool:
         """Return whether no task waits or runs and the index is up to date."""
         active = app.control.inspect().active()  # None without an answer
@@ -111,6 +115,9 @@ def logs(
 def stack(logs: dict[str, Path], fast_path: Settings, databases: Databases) -> Iterator[Stack]:
     importer = Importer(databases, fast_path.fingerprint_index.path)
     stack = Stack(importer, connect(fast_path.redis, blocking=True), logs, fast_path)
+    # The fixtures empty the index before the databases. A worker that looks between the two refuses
+    # the index for a while.
+    eventually(stack.answers_lookups)
     yield stack
     # Running tasks would write into the databases and the index of the next test.
     eventually(stack.is_idle)
