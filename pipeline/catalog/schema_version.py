@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from enum import Enum
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Final, get_args
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from pipeline.runtime.databases import DATABASE_UNUSABLE, DatabaseName, Database
 from pipeline.settings.sections import Settings
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
+_PARSING: Final = Lock()
 
 logger = structlog.get_logger("acoustid.schema")
 
@@ -122,7 +124,9 @@ def log_schemas(settings: Settings) -> None:
 @cache
 def revisions(name: str) -> tuple[frozenset[str], str]:
     """Return the older revisions of a database, and the newest one."""
-    found = [_constants(path.read_text("utf-8")) for path in (MIGRATIONS / name).glob("*.py")]
+    # Some versions of Python 3.11 raise SystemError if two threads use the parser at the same time.
+    with _PARSING:
+        found = [_constants(path.read_text("utf-8")) for path in (MIGRATIONS / name).glob("*.py")]
     every = {str(each["revision"]) for each in found}
     older = {str(each["down_revision"]) for each in found if each["down_revision"]}
     [newest] = every - older
