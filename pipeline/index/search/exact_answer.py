@@ -14,7 +14,7 @@ in the postings that were not read, those of the most frequent terms (MaxScore: 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -33,11 +33,6 @@ from pipeline.index.search.query import LATE, POSTINGS, Query, terms_of
 from pipeline.index.search.range_counting import RANGE, TOO_MANY, offer_counted
 from pipeline.index.search.term_choice import PROBE_COST, choose_terms, terms_within
 from pipeline.loops.compiled import compiled
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Places = NDArray[np.int64]
 
 FIRST_POSTINGS: Final = 1024
 """Maximum number of postings of the first step."""

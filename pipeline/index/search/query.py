@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from pipeline.index.search.best_hits import BestHits, Cutoff
     from pipeline.index.search.locating import Located
 
-    Places = NDArray[np.int64]
-
 UNLIMITED: Final = 0
 LATE: Final = -1
 """In place of a number of postings: the deadline has passed."""
