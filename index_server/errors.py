@@ -112,6 +112,12 @@ class UnsupportedMediaTypeError(IndexServerError):
     status = 415
 
 
+class IndexDamagedError(IndexServerError):
+    """Files of the index are damaged; the log and the index's health name them."""
+
+    status = 503
+
+
 class SearchTimeoutError(IndexServerError):
     """The search took longer than its timeout."""
 

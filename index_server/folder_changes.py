@@ -28,6 +28,7 @@ from index_server.state import (
 from pipeline.index.segments.segment_format import SUFFIX
 from pipeline.storage import files
 from pipeline.storage.format import LOCK_NAME, MANIFEST_NAME, TEMPORARY_NAME
+from pipeline.storage.scrub import PARTIAL_NAME, SCRUB_NAME
 from pipeline.storage.segment_files import list_segments
 
 logger = structlog.get_logger("acoustid.index_server.folder_changes")
@@ -92,6 +93,16 @@ def publish(folder: Path, generation: int) -> None:
     write_state(folder, State(generation, deleted=False))
 
 
+def record_deletion(folder: Path, generation: int) -> None:
+    """Write the state of a deleted index. After an error the index still exists."""
+    try:
+        write_state(folder, State(generation, deleted=True, removing=True))
+    except BaseException:
+        with suppress(OSError):
+            write_state(folder, State(generation, deleted=False))
+        raise
+
+
 def remove_engine(engine: Path) -> None:
     """Delete the files of an engine, and its folder if it has no other files.
 
@@ -114,6 +125,8 @@ def remove_engine(engine: Path) -> None:
         *found.uncommitted.values(),
         *found.set_aside.values(),
         engine / TEMPORARY_NAME,
+        engine / SCRUB_NAME,
+        engine / PARTIAL_NAME,
         engine / LOCK_NAME,
     ):
         files.remove(path)

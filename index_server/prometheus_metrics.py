@@ -35,6 +35,10 @@ Sizes = Callable[[], Iterable[tuple[str, IndexStats]]]
 """Returns the name and the size of every index."""
 
 
+Damaged = Callable[[], Iterable[str]]
+"""Returns the names of the damaged indexes."""
+
+
 class IndexMetrics(NamedTuple):
     """The metrics of one index."""
 
@@ -98,9 +102,9 @@ class IndexServerMetrics:
         self._updates.remove(name)
         self._insert_duration.remove(name)
 
-    def watch(self, sizes: Sizes) -> None:
-        """Register gauges for the size of every index, read at each scrape."""
-        self._registry.register(_IndexSizes(sizes))
+    def watch(self, sizes: Sizes, damaged: Damaged) -> None:
+        """Register gauges for the size of every index and for damage, read at each scrape."""
+        self._registry.register(_IndexSizes(sizes, damaged))
 
     def text(self) -> bytes:
         """Return all metrics in the text format of Prometheus, version 0.0.4."""
@@ -113,12 +117,13 @@ class IndexServerMetrics:
 class _IndexSizes(Collector):
     """Gauges that are computed at each scrape, only for existing indexes."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes, damaged: Damaged) -> None:
         self._sizes = sizes
+        self._damaged = damaged
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """Return the gauges without values."""
-        return [self._family(name) for name in _GAUGES]
+        return [*map(self._family, _GAUGES), _damage_family()]
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Return the gauges with their current values."""
@@ -128,6 +133,17 @@ class _IndexSizes(Collector):
             for index, stats in sizes:
                 family.add_metric([index], value_of(stats))
             yield family
+        family = _damage_family()
+        for index in self._damaged():
+            family.add_metric([index], 1)
+        yield family
 
     def _family(self, name: str) -> GaugeMetricFamily:
         return GaugeMetricFamily(name, _GAUGES[name][0], labels=_BY_INDEX)
+
+
+def _damage_family() -> GaugeMetricFamily:
+    """Return the gauge of damaged indexes without values; an intact index has none."""
+    return GaugeMetricFamily(
+        "fpindex_damaged", "1 for an index with damaged files.", labels=_BY_INDEX
+    )

@@ -7,8 +7,8 @@
     DIR/<name>/v000007/       the engine's folder of generation 7
 
 The atomic replacement of the state file creates or deletes an index. The start removes engines'
-folders that a state file records as to be removed or unfinished. If it does not understand other
-data of an index, the server does not start. See `index_server.name_folder`.
+folders that a state file records as to be removed or unfinished. An index with other data that it
+does not understand is refused. See `index_server.name_folder`.
 """
 
 import re
@@ -22,29 +22,30 @@ from typing import Final
 
 import structlog
 
+from index_server.damaged_indexes import DamagedIndexes, damage_text
 from index_server.errors import (
     IndexAlreadyExistsError,
+    IndexDamagedError,
     IndexNotFoundError,
     InvalidIndexNameError,
     NewerIndexAlreadyExistsError,
     OlderIndexAlreadyExistsError,
     UnknownFilesError,
 )
-from index_server.folder_changes import new_generation, publish, settle
+from index_server.folder_changes import new_generation, publish, record_deletion, settle
 from index_server.name_folder import (
-    FolderDamagedError,
     NameFolder,
     examine,
     unreadable,
 )
 from index_server.prometheus_metrics import IndexServerMetrics
+from index_server.scrub_thread import ScrubThread
 from index_server.served_index import ServedIndex
 from index_server.state import (
     MAX_GENERATION,
     State,
     engine_folder,
     least_generation,
-    write_state,
 )
 from pipeline.index import FingerprintIndexError, IndexCorrupt, IndexStats
 from pipeline.storage import files
@@ -56,11 +57,6 @@ NAME_RULE: Final = "an index's name is 1 to 255 of A-Z a-z 0-9 _ -, except _heal
 """The text for a new name that is refused."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
-
-_REMEDY: Final = (
-    "move the folder of the index away, then restore a backup or a snapshot; "
-    "`acoustid index verify --dir` lists all damaged files"
-)
 
 logger = structlog.get_logger("acoustid.index_server.registry")
 
@@ -86,10 +82,15 @@ class IndexRegistry:
         metrics: the metrics of the server.
         load_concurrency: the number of indexes to open at the same time; 0 for all.
         max_postings: see `ServedIndex`.
+        serve_damaged: serve the intact segments of damaged indexes, without updates.
+
+    An index whose data is damaged or not understood is refused; `damaged` has the file and the
+    action, and nothing is deleted.
+
+    Attributes:
+        damaged: the damaged indexes.
 
     Raises:
-        FolderDamagedError: data of an index is damaged or not understood. The text names each file
-            and explains what to do; nothing was deleted.
         FingerprintIndexError: an index cannot be opened for another reason.
     """
 
@@ -100,14 +101,18 @@ class IndexRegistry:
         *,
         load_concurrency: int = 0,
         max_postings: int | None = None,
+        serve_damaged: bool = False,
     ) -> None:
+        self.damaged = DamagedIndexes()
         self._directory = directory
+        self._serve_damaged = serve_damaged
         self._metrics = metrics
         self._max_postings = max_postings
         self._changing = threading.Lock()
         files.make_directory(directory)
         self._indexes = self._load(load_concurrency)
-        metrics.watch(self._sizes)
+        metrics.watch(self._sizes, self.damaged.all)
+        self._scrub_thread = ScrubThread(lambda: list(self._indexes.values()))
 
     def get(self, name: str) -> ServedIndex:
         """Return an index.
@@ -115,10 +120,13 @@ class IndexRegistry:
         Raises:
             InvalidIndexNameError: the name is not valid.
             IndexNotFoundError: no index has the name.
+            IndexDamagedError: the index is damaged.
         """
         index = self._indexes.get(name)
         if index is None:
             check_name(name)
+            if self.damaged.get(name):
+                raise IndexDamagedError
             raise IndexNotFoundError
         return index
 
@@ -133,6 +141,7 @@ class IndexRegistry:
                 highest possible one.
             NewerIndexAlreadyExistsError: the index exists in an earlier generation.
             UnknownFilesError: the folder of the name has files that are not understood.
+            IndexDamagedError: the index is damaged; move its folder away first.
         """
         with self._changing:
             existing = self._indexes.get(name)
@@ -155,6 +164,7 @@ class IndexRegistry:
             IndexNotFoundError: the index does not exist, and `expect_exists` is true.
             UnknownFilesError: no index of the name is open, but its folder has files that are not
                 understood.
+            IndexDamagedError: the index is damaged; move its folder away instead.
             OSError: the disk is full or failing; the index is not deleted.
         """
         check_name(name)
@@ -166,10 +176,11 @@ class IndexRegistry:
                     raise IndexNotFoundError
                 return False
             folder = self._directory / name
-            _record_deletion(folder, index.generation)
+            record_deletion(folder, index.generation)
             del self._indexes[name]
             index.close()
             self._metrics.forget(name)
+            self.damaged.forget(name)
             with suppress(OSError):  # the next start or the next creation continues
                 settle(examine(folder))
         logger.info("index deleted", index=name, generation=index.generation)
@@ -177,6 +188,7 @@ class IndexRegistry:
 
     def close(self) -> None:
         """Wait for the current updates, then refuse all later ones."""
+        self._scrub_thread.close()
         with self._changing:
             for index in self._indexes.values():
                 index.close()
@@ -186,9 +198,10 @@ class IndexRegistry:
         folders = [
             examine(path) for path in sorted(self._directory.iterdir()) if is_valid_name(path.name)
         ]
-        problems = [problem for found in folders for problem in found.problems]
-        if problems:
-            raise FolderDamagedError("; ".join(problems))
+        for found in folders:
+            if found.problems:
+                self.damaged.report(found.path.name, "; ".join(found.problems))
+        folders = [found for found in folders if not found.problems]
         for found in folders:
             for path in found.unknown:
                 logger.warning("entry does not belong to an index, it stays", path=str(path))
@@ -202,25 +215,34 @@ class IndexRegistry:
         workers = concurrency or max(1, len(generations))
         with ThreadPoolExecutor(workers, "load") as pool:
             opened = [*pool.map(self._open, generations, generations.values())]
-        indexes = {index.name: index for index in opened if isinstance(index, ServedIndex)}
-        if problems := [problem for problem in opened if isinstance(problem, str)]:
-            for index in indexes.values():
-                index.close()
-            raise FolderDamagedError("; ".join(problems))
-        return indexes
+        return {index.name: index for index in opened if index is not None}
 
-    def _open(self, name: str, generation: int) -> ServedIndex | str:
-        """Return an index, or why it cannot be opened."""
+    def _open(self, name: str, generation: int) -> ServedIndex | None:
+        """Return an index; None if it is damaged and refused."""
         folder = engine_folder(self._directory / name, generation)
         try:
             return self._serve(name, generation, folder)
         except IndexCorrupt as error:
-            return _damage(error)
+            self.damaged.report(name, damage_text(error))
         except OSError as error:
-            return unreadable(error, folder.parent)
+            self.damaged.report(name, unreadable(error, folder.parent))
+        if self._serve_damaged:
+            with suppress(IndexCorrupt, OSError):
+                return self._serve(name, generation, folder, only_intact=True)
+        return None
 
-    def _serve(self, name: str, generation: int, folder: Path) -> ServedIndex:
-        return ServedIndex(name, generation, folder, self._metrics, max_postings=self._max_postings)
+    def _serve(
+        self, name: str, generation: int, folder: Path, *, only_intact: bool = False
+    ) -> ServedIndex:
+        return ServedIndex(
+            name,
+            generation,
+            folder,
+            self._metrics,
+            self.damaged,
+            max_postings=self._max_postings,
+            only_intact=only_intact,
+        )
 
     def _examine_unused(self, name: str) -> NameFolder:
         """Return the content of the folder of a name that no open index has.
@@ -229,6 +251,10 @@ class IndexRegistry:
             UnknownFilesError: it has files that are not understood.
         """
         found = examine(self._directory / name)
+        if self.damaged.get(name):
+            if found.current or found.problems:
+                raise IndexDamagedError
+            self.damaged.forget(name)  # its folder was moved away
         obstacle = found.obstacle()
         if found.current and not obstacle:
             obstacle = f"{found.path} has an index that is new since the start: restart the server"
@@ -254,9 +280,10 @@ class IndexRegistry:
                 yield name, index.info().stats
             except IndexNotFoundError:
                 continue  # deleted in the meantime
+            except IndexDamagedError:
+                continue  # it is in `damaged`
             except FingerprintIndexError as error:
-                reason = _damage(error) if isinstance(error, IndexCorrupt) else str(error)
-                logger.warning("size of an index cannot be read", index=name, error=reason)
+                logger.warning("size of an index cannot be read", index=name, error=str(error))
 
 
 def is_valid_name(name: str) -> bool:
@@ -296,19 +323,3 @@ def _next_generation(former: State | None, wanted: int | None) -> int:
     if former is not None and wanted < least:
         raise OlderIndexAlreadyExistsError
     return wanted
-
-
-def _record_deletion(folder: Path, generation: int) -> None:
-    """Write the state of a deleted index. After an error the index still exists."""
-    try:
-        write_state(folder, State(generation, deleted=True, removing=True))
-    except BaseException:
-        with suppress(OSError):
-            write_state(folder, State(generation, deleted=False))
-        raise
-
-
-def _damage(error: IndexCorrupt) -> str:
-    """Return the text of a damaged file with the action to take on a server."""
-    remedy = _REMEDY if error.remedy == IndexCorrupt.usual_remedy else error.remedy
-    return f"{error.path}: {error.problem}; {remedy}"

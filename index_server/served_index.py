@@ -10,17 +10,21 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from index_server.errors import IndexNotFoundError, SearchTimeoutError
+from index_server.damaged_indexes import DamagedIndexes, damage_text
+from index_server.errors import IndexDamagedError, IndexNotFoundError, SearchTimeoutError
 from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.update_batching import GroupCommitWriter, UpdateRequest
 from pipeline.index import (
     FingerprintIndexError,
     Hits,
+    IndexCorrupt,
     IndexReader,
     IndexStats,
     SearchTimeout,
     open_reader,
 )
+from pipeline.index.index_manifest import INDEX_FORMAT
+from pipeline.storage.scrub import Scrub
 
 DEFAULT_TIMEOUT: Final = 500  # milliseconds
 DEFAULT_LIMIT: Final = 40
@@ -74,8 +78,10 @@ class ServedIndex:
         generation: the generation of the index.
         folder: the folder of the engine; it is created if it does not exist.
         metrics: the metrics of the server.
+        damaged: receives damage that is found later.
         max_postings: maximum number of postings of a search that find fingerprints; None for exact
             searches.
+        only_intact: serve the intact segments of a damaged index, without updates.
 
     Raises:
         FingerprintIndexError: the index cannot be opened.
@@ -87,8 +93,10 @@ class ServedIndex:
         generation: int,
         folder: Path,
         metrics: IndexServerMetrics,
+        damaged: DamagedIndexes,
         *,
         max_postings: int | None = None,
+        only_intact: bool = False,
     ) -> None:
         self.name = name
         self.generation = generation
@@ -96,8 +104,14 @@ class ServedIndex:
         self._commits = 0
         self._commits_read = 0  # those that the reader has read at least
         self._refresh_due = 0.0
-        self._writer = GroupCommitWriter(folder, self._committed, metrics.merged)
-        self._reader = open_reader(folder, must_exist=True)
+        self._damaged = damaged
+        self._is_refused = False
+        self._only_intact = only_intact
+        self._scrub = Scrub(INDEX_FORMAT, folder)
+        self._writer = (
+            None if only_intact else GroupCommitWriter(folder, self._committed, metrics.merged)
+        )
+        self._reader = open_reader(folder, must_exist=True, only_intact=only_intact)
         self._closed = False
         self._max_postings = max_postings
         self._metrics = metrics.for_index(name)
@@ -108,6 +122,7 @@ class ServedIndex:
         Raises:
             SearchTimeoutError: the search took longer than its timeout.
             IndexNotFoundError: the index is deleted.
+            IndexDamagedError: files are damaged.
         """
         began = time.perf_counter()
         try:
@@ -134,10 +149,16 @@ class ServedIndex:
         Raises:
             VersionMismatchError: the index does not have the expected version.
             IndexNotFoundError: the index is deleted.
+            IndexDamagedError: files are damaged.
             OSError: the disk is full or failing.
         """
         began = time.perf_counter()
-        version = self._writer.commit(request)
+        if self._writer is None or self._is_refused:
+            raise IndexDamagedError
+        try:
+            version = self._writer.commit(request)
+        except IndexCorrupt as error:
+            raise self._damage(error) from error
         self._metrics.updated(time.perf_counter() - began)
         return version
 
@@ -161,9 +182,23 @@ class ServedIndex:
         with self._reading() as reader:
             return reader.files()
 
+    def scrub(self, most: int) -> None:
+        """Read a part of the files; refuse the index if they are damaged.
+
+        Args:
+            most: maximum number of bytes.
+        """
+        if self._closed or self._only_intact or self._is_refused:
+            return
+        error = self._scrub.step(most)
+        if isinstance(error, IndexCorrupt) and not self._closed:
+            self._is_refused = True
+            self._damage(error)
+
     def close(self) -> None:
         """Wait for the current update, then refuse all later ones."""
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
         self._closed = True
         self._reader.close()
 
@@ -177,6 +212,10 @@ class ServedIndex:
         commits = self._commits
         if commits != self._commits_read or now >= self._refresh_due:
             reader.refresh()
+            if now >= self._refresh_due and not self._only_intact:
+                # A part of a mapped file that was cut off would end the process.
+                reader.check_files()
+                self._damaged.forget(self.name)
             # Only now: until then, concurrent searches must read the state too.
             self._commits_read, self._refresh_due = commits, now + REFRESH_EVERY
 
@@ -189,10 +228,19 @@ class ServedIndex:
         """
         if self._closed:
             raise IndexNotFoundError
+        if self._is_refused:
+            raise IndexDamagedError
         try:
             yield self._reader
-        except (FingerprintIndexError, OSError):
+        except (FingerprintIndexError, OSError) as error:
             if not self._closed:
+                if isinstance(error, IndexCorrupt):
+                    raise self._damage(error) from error
                 raise
         if self._closed:
             raise IndexNotFoundError
+
+    def _damage(self, error: IndexCorrupt) -> IndexDamagedError:
+        """Report damage; return the error of the client."""
+        self._damaged.report(self.name, damage_text(error))
+        return IndexDamagedError()

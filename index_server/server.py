@@ -20,7 +20,6 @@ from index_server.errors import UnknownFilesError
 from index_server.http.app import create_app
 from index_server.http.formats import MAX_BODY
 from index_server.line_protocol.server import LineProtocolServer
-from index_server.name_folder import FolderDamagedError
 from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.registry import IndexRegistry
 from pipeline.index import FingerprintIndexError
@@ -72,6 +71,7 @@ class IndexServerOptions:
         load_concurrency: the number of indexes to open at the same time; 0 for all.
         max_postings: maximum number of postings of a search that find fingerprints; None for exact
             searches.
+        serve_damaged: serve the intact segments of damaged indexes, without updates.
         logging: the levels and the format of the log.
     """
 
@@ -82,6 +82,7 @@ class IndexServerOptions:
     line_protocol_index: str
     load_concurrency: int
     max_postings: int | None
+    serve_damaged: bool
     logging: LoggingSettings
 
 
@@ -138,13 +139,14 @@ def _open(
             metrics,
             load_concurrency=options.load_concurrency,
             max_postings=options.max_postings,
+            serve_damaged=options.serve_damaged,
         )
         opened.callback(indexes.close)
         if options.line_protocol_port:
             address = options.host, options.line_protocol_port
             server = LineProtocolServer(indexes, options.line_protocol_index, address)
             opened.callback(server.close)
-    except (FingerprintIndexError, FolderDamagedError, UnknownFilesError, OSError) as error:
+    except (FingerprintIndexError, UnknownFilesError, OSError) as error:
         logger.error("the server cannot start", reason=str(error))  # noqa: TRY400
         sys.exit(1)
     return indexes

@@ -67,7 +67,7 @@ class GroupCommitWriter:
         self._folder = folder
         self._committed = committed
         self._merged = merged
-        self._writer = open_writer(folder, merged=merged)
+        self._writer = open_writer(folder, check_whole=True, merged=merged)
         self._pending: deque[_PendingUpdate] = deque()
         self._committing = threading.Lock()
         self._closed = False

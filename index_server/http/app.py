@@ -57,7 +57,7 @@ def create_framework_app(indexes: IndexRegistry, metrics: IndexServerMetrics) ->
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, _handle)
     app.add_error_handler(falcon.HTTPError, _handle)
-    app.add_route("/_health", resources.HealthResource())
+    app.add_route("/_health", resources.HealthResource(indexes))
     app.add_route("/_metrics", resources.MetricsResource(metrics))
     app.add_route("/{index}", resources.IndexResource(indexes))
     app.add_route("/{index}/_health", resources.IndexHealthResource(indexes))

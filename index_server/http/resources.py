@@ -2,7 +2,11 @@
 
 import falcon
 
-from index_server.errors import FingerprintNotFoundError, IndexNotFoundError
+from index_server.errors import (
+    FingerprintNotFoundError,
+    IndexDamagedError,
+    IndexNotFoundError,
+)
 from index_server.http.formats import IndexRequest
 from index_server.http.requests import (
     create_index_request,
@@ -14,18 +18,6 @@ from index_server.http.updates import delete_request, insert_request, update_req
 from index_server.prometheus_metrics import CONTENT_TYPE, IndexServerMetrics
 from index_server.registry import IndexRegistry
 from index_server.snapshot_stream import write_snapshot
-
-
-class HealthResource:
-    """``/_health``: the server runs."""
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Return ``OK``."""
-        del req
-        resp.content_type = falcon.MEDIA_TEXT
-        resp.text = "OK\n"
-
-    on_head = on_get
 
 
 class MetricsResource:
@@ -48,18 +40,35 @@ class _IndexesResource:
         self._indexes = indexes
 
 
+class HealthResource(_IndexesResource):
+    """``/_health``: the server runs."""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Return ``OK``, and a line for each damaged index; the others are served."""
+        del req
+        resp.content_type = falcon.MEDIA_TEXT
+        damaged = self._indexes.damaged.all().items()
+        resp.text = "OK\n" + "".join(f"{name} is damaged: {text}\n" for name, text in damaged)
+
+    on_head = on_get
+
+
 class IndexHealthResource(_IndexesResource):
-    """``/{index}/_health``: the index exists."""
+    """``/{index}/_health``: the index exists and is intact."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, index: str) -> None:
-        """Return ``OK``, or 404 without a body."""
+        """Return ``OK``, 404 without a body, or 503 with the damage."""
         del req
+        resp.content_type = falcon.MEDIA_TEXT
+        if damage := self._indexes.damaged.get(index):
+            resp.status = falcon.code_to_http_status(IndexDamagedError.status)
+            resp.text = f"damaged: {damage}\n"
+            return
         try:
             self._indexes.get(index)
         except IndexNotFoundError as missing:
             resp.status = falcon.code_to_http_status(missing.status)
             return
-        resp.content_type = falcon.MEDIA_TEXT
         resp.text = "OK\n"
 
     on_head = on_get

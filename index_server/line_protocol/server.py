@@ -10,6 +10,7 @@ from typing import ClassVar, Final, TypeAlias
 import structlog
 
 from http_server.connections import EXEMPT, client_of
+from index_server.errors import IndexDamagedError
 from index_server.line_protocol.session import LineProtocolSession
 from index_server.registry import CreateRequest, IndexRegistry
 
@@ -45,7 +46,8 @@ class LineProtocolServer:
     """
 
     def __init__(self, indexes: IndexRegistry, name: str, address: tuple[str, int]) -> None:
-        indexes.create(name, CreateRequest())
+        with suppress(IndexDamagedError):  # the other indexes are served over HTTP
+            indexes.create(name, CreateRequest())
         self._listener = _Listener(address, indexes, name)
         self._thread = threading.Thread(
             target=self._listener.serve_forever, args=(_POLL,), name="line-protocol", daemon=True

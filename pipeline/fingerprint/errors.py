@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from pipeline.runtime.rebuildable_error import RebuildableError
+
 
 class Reason(StrEnum):
     """Why a fingerprint was refused; one word for metrics and the submission's status."""
@@ -13,7 +15,7 @@ class Reason(StrEnum):
     MALFORMED = "malformed"
 
 
-class InvalidFingerprint(ValueError):  # noqa: N818 - named as in API code 3
+class InvalidFingerprint(RebuildableError, ValueError):  # noqa: N818 - named as in API code 3
     """A text or byte string is not a fingerprint.
 
     Attributes:
@@ -21,9 +23,8 @@ class InvalidFingerprint(ValueError):  # noqa: N818 - named as in API code 3
     """
 
     def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
+        self.reason = Reason(reason)  # rebuilt from a message, it is a text
+        self.message = message
 
-    def __reduce__(self) -> tuple[type["InvalidFingerprint"], tuple[Reason, str]]:
-        """Pickle both arguments: by default an exception keeps only the message."""
-        return type(self), (self.reason, str(self))
+    def __str__(self) -> str:
+        return self.message

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pipeline.fingerprint_store.rows import Columns
 from pipeline.fingerprint_store.segment import StoreSegment, places
 from pipeline.fingerprint_store.store_manifest import StoreSegments
+from pipeline.storage.checked_files import check_again
 
 MAX_SEGMENT: Final = 256 << 20  # bytes; a segment of at least half this size is not merged again
 FAN_IN: Final = 8
@@ -72,7 +73,7 @@ def merged(segments: Sequence[StoreSegment], run: slice) -> tuple[Columns, NDArr
     kept: list[Columns] = []
     deleted: list[NDArray[np.uint32]] = []
     for segment in reversed(segments[run]):
-        segment.check()
+        check_again(segment)
         kept.append(segment.columns(np.flatnonzero(places(newer, segment.ids) < 0)))
         deleted.append(segment.tombstones[places(newer, segment.tombstones) < 0])
         newer = np.union1d(newer, np.union1d(segment.ids, segment.tombstones))

@@ -13,7 +13,9 @@ from pipeline.fingerprint_store.errors import StoreCorrupt
 from pipeline.fingerprint_store.rows import Columns, StoreRow
 from pipeline.fingerprint_store.segment_format import HEADER_SIZE, StoreSegmentEntry, header
 from pipeline.storage import files
-from pipeline.storage.check import check_once
+from pipeline.storage.checked_files import TABLES, check_once
+from pipeline.storage.checksums import damage_in, mismatch
+from pipeline.storage.format import CheckedPart
 from pipeline.storage.segment_files import with_either_name
 
 GID_SIZE: Final = 16  # bytes
@@ -53,7 +55,7 @@ class StoreSegment:
         self._place = HEADER_SIZE
         if self._data[:HEADER_SIZE] != header(entry.number):
             raise StoreCorrupt(self.path, "does not have the header of this segment")
-        check_once(self.path, entry, self._check_tables)
+        check_once(self.path, entry, TABLES, self._check_tables)
         count = entry.fingerprints
         self.starts: NDArray[np.uint64] = self._column("<u8", count + 1)
         # This is several times as fast as `bytes` of an element of `track_gids`.
@@ -72,17 +74,26 @@ class StoreSegment:
         return column
 
     def _check_tables(self) -> None:
-        if zlib.crc32(self._data[HEADER_SIZE : self.entry.words_start]) != self.entry.table_crc:
-            raise StoreCorrupt(self.path, "is damaged (the checksum of its tables does not match)")
+        tables, _ = self.checked_parts()
+        if problem := mismatch(tables, zlib.crc32(self._data[tables.start : tables.end])):
+            raise StoreCorrupt(self.path, problem)
 
     def check(self) -> None:
-        """Read all words and compare their checksum.
+        """Read the whole segment.
 
         Raises:
-            StoreCorrupt: it does not match.
+            StoreCorrupt: a checksum does not match, or a part cannot be read.
         """
-        if zlib.crc32(self._data[self.entry.words_start :]) != self.entry.words_crc:
-            raise StoreCorrupt(self.path, "is damaged (the checksum of its words does not match)")
+        if problem := damage_in(self.path, self.entry.size, self.checked_parts()):
+            raise StoreCorrupt(self.path, problem)
+
+    def checked_parts(self) -> list[CheckedPart]:
+        """Return the parts of the file that have a checksum each."""
+        entry = self.entry
+        return [
+            CheckedPart("tables", HEADER_SIZE, entry.words_start, entry.table_crc),
+            CheckedPart("words", entry.words_start, entry.size, entry.words_crc),
+        ]
 
     def row(self, place: int, length: int, track_id: int, start: int, end: int) -> StoreRow:
         """Return the fingerprint at a place; `locate` returns the arguments.
@@ -91,8 +102,10 @@ class StoreSegment:
         seem to grow to the size of the store, and a truncated file would kill the process.
 
         Raises:
-            StoreCorrupt: the file ends before its words.
+            StoreCorrupt: the file ends before its words, or was changed since it was opened.
         """
+        if not 0 <= start <= end <= self.entry.words:
+            raise StoreCorrupt(self.path, "has damaged tables")
         size = 4 * (end - start)
         data = os.pread(self._file, size, self._words_start + 4 * start)
         if len(data) != size:

@@ -14,6 +14,7 @@ from pipeline.fingerprint_store.rows import Columns, StoreRow
 from pipeline.fingerprint_store.segment import StoreSegment
 from pipeline.fingerprint_store.segment_writer import write_segment
 from pipeline.fingerprint_store.store_manifest import STORE_FORMAT, StoreManifest, StoreSegments
+from pipeline.storage.checked_files import refuse_known_damage
 from pipeline.storage.merge_scheduling import add_and_merge
 from pipeline.storage.writer import StorageWriter
 
@@ -21,18 +22,31 @@ Changes = Mapping[int, StoreRow | None]
 """The new fingerprint by id, or None to delete it."""
 
 
-def open_store_writer(path: Path, *, clear_damaged: bool = False) -> "StoreWriter":
+def open_store_writer(
+    path: Path, *, clear_damaged: bool = False, keep_intact: bool = False
+) -> "StoreWriter":
     """Open a store for writing, creating it empty at position 0 if there is none.
+
+    The words of a segment are not read. If this process has found damage in them before, in a merge
+    or in the scrub, the segment is refused.
 
     Args:
         path: the folder of the store.
-        clear_damaged: replace a damaged store by an empty one, to rebuild it.
+        clear_damaged: move damaged files aside and begin an empty store, to fill it again.
+        keep_intact: move the intact files of a damaged store aside too.
 
     Raises:
         StoreLocked: another writer has it open.
         StoreCorrupt: a file is missing or damaged.
     """
-    return StoreWriter(StorageWriter(STORE_FORMAT, path, clear_damaged=clear_damaged))
+    storage = StorageWriter(
+        STORE_FORMAT,
+        path,
+        clear_damaged=clear_damaged,
+        keep_intact=keep_intact,
+        check=_refuse_damaged,
+    )
+    return StoreWriter(storage)
 
 
 class StoreWriter:
@@ -140,3 +154,8 @@ class StoreWriter:
             lambda _: segments,
             lambda manifest: replace(manifest, position=position, stamp=stamp),
         )
+
+
+def _refuse_damaged(segments: StoreSegments) -> None:
+    for segment in segments.segments:
+        refuse_known_damage(segment)

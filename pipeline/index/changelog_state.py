@@ -7,10 +7,13 @@ so a reader or a writer with another database can refuse the index.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    PlainState = list[Any]
+    """The attributes of a state in order, with lists in place of tuples."""
 
     Accept = Callable[["ChangelogState | None"], bool]
     """Takes the state of an index, None if there is no index; returns whether to search it."""
@@ -49,6 +52,19 @@ class ChangelogState:
     def needs_stamp(self) -> bool:
         """Whether the last commit has not stored the entry at its position."""
         return self.position > 0 and (self.stamped is None or self.stamped[0] != self.position)
+
+    def plain(self) -> PlainState:
+        """Return the state as lists and numbers, which MessagePack can encode."""
+        stamped = None if self.stamped is None else list(self.stamped)
+        return [self.position, stamped, self.fill_target, self.max_document_id]
+
+    @classmethod
+    def from_plain(cls, state: ChangelogState | PlainState | None) -> ChangelogState | None:
+        """Return the state that `plain` has converted; return a state or None as it is."""
+        if state is None or isinstance(state, ChangelogState):
+            return state
+        position, stamped, fill_target, max_document_id = state
+        return cls(position, stamped and tuple(stamped), fill_target, max_document_id)
 
     @classmethod
     def read(

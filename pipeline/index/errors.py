@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.index.changelog_state import ChangelogState
+from pipeline.runtime.rebuildable_error import RebuildableError
 from pipeline.storage.errors import StorageCorrupt, StorageLocked, StorageUnusable
 
 if TYPE_CHECKING:
-    from pipeline.index.changelog_state import ChangelogState
+    from pipeline.index.changelog_state import PlainState
 
 
 class FingerprintIndexError(Exception):
@@ -32,7 +34,7 @@ class WriterUnusable(StorageUnusable, FingerprintIndexError):  # noqa: N818 - na
     """The writer is closed, or a failed commit could not be undone."""
 
 
-class StalePosition(FingerprintIndexError, ValueError):  # noqa: N818 - named for what it reports
+class StalePosition(RebuildableError, FingerprintIndexError, ValueError):  # noqa: N818 - named for what it reports
     """The position of a commit is below that of the index.
 
     Attributes:
@@ -41,12 +43,14 @@ class StalePosition(FingerprintIndexError, ValueError):  # noqa: N818 - named fo
     """
 
     def __init__(self, position: int, current: int) -> None:
-        super().__init__(
-            f"position {position} is below that of the index, {current}; "
-            "read position() again and send only later changes"
-        )
         self.position = position
         self.current = current
+
+    def __str__(self) -> str:
+        return (
+            f"position {self.position} is below that of the index, {self.current}; "
+            "read position() again and send only later changes"
+        )
 
 
 class SearchTimeout(FingerprintIndexError):  # noqa: N818 - named for what it reports
@@ -60,9 +64,9 @@ class StateRefused(FingerprintIndexError):  # noqa: N818 - named for what it rep
         state: the state; None if there is no index.
     """
 
-    def __init__(self, state: ChangelogState | None) -> None:
-        super().__init__(state)
-        self.state = state
+    def __init__(self, state: ChangelogState | PlainState | None) -> None:
+        self.state = ChangelogState.from_plain(state)
+        super().__init__(None if self.state is None else self.state.plain())
 
 
 class IndexUnavailable(FingerprintIndexError):  # noqa: N818 - named for the state it reports

@@ -37,7 +37,9 @@ CHECK_FILES_EVERY: Final = 0.25
 """Seconds between two checks of the files; a check takes one `stat` per file."""
 
 
-def open_reader(path: str | Path, *, must_exist: bool = False) -> IndexReader:
+def open_reader(
+    path: str | Path, *, must_exist: bool = False, only_intact: bool = False
+) -> IndexReader:
     """Open an index for searching.
 
     If there is no index, the reader is empty at position 0; it reads the index once that exists.
@@ -45,11 +47,13 @@ def open_reader(path: str | Path, *, must_exist: bool = False) -> IndexReader:
     Args:
         path: the folder of the index.
         must_exist: a missing manifest is an error, also later: its folder was moved away.
+        only_intact: read the intact segments of an index with damaged ones. Documents of damaged
+            segments are missing, and older versions of them may be found.
 
     Raises:
-        IndexCorrupt: a file is missing, or its header, footer or length is wrong.
+        IndexCorrupt: a file is missing, or its header, footer, tables or length is wrong.
     """
-    return IndexReader(Path(path), must_exist=must_exist)
+    return IndexReader(Path(path), must_exist=must_exist, only_intact=only_intact)
 
 
 class IndexReader:
@@ -58,9 +62,13 @@ class IndexReader:
     Every call uses a single state. It begins with `refresh`, apart from some searches.
     """
 
-    def __init__(self, directory: Path, *, must_exist: bool = False) -> None:
+    def __init__(
+        self, directory: Path, *, must_exist: bool = False, only_intact: bool = False
+    ) -> None:
         """Load the index in `directory`; use `open_reader`."""
-        self._latest = LatestSnapshot(INDEX_FORMAT, directory, must_exist=must_exist)
+        self._latest = LatestSnapshot(
+            INDEX_FORMAT, directory, must_exist=must_exist, only_intact=only_intact
+        )
         self._latest.load()
         self._files_due = 0.0
         self._last_state: tuple[IndexSnapshot, ChangelogState | None] | None = None
@@ -199,6 +207,14 @@ class IndexReader:
         named = [(each.path.name, each.data) for each in snapshot.segments.segments]
         manifest = encode_manifest(INDEX_FORMAT, snapshot.manifest)
         return [(MANIFEST_NAME, memoryview(manifest)), *named]
+
+    def check_files(self) -> None:
+        """Check the lengths of the files; open those that were replaced or changed again.
+
+        Raises:
+            IndexCorrupt: a file is missing, has another length, or was changed and is damaged.
+        """
+        self._check_files()
 
     def close(self) -> None:
         """Close the files; a later call opens them again."""

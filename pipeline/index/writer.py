@@ -17,7 +17,7 @@ from pipeline.index.sample_check import LIMIT, TIMEOUT, finds_each, least_score
 from pipeline.index.search.search import Limits, search
 from pipeline.index.segments.segment_set import SegmentSet
 from pipeline.index.segments.segment_writer import write_changes
-from pipeline.storage.check import check_once
+from pipeline.storage.checked_files import ALL, check_again, check_once, refuse_known_damage
 from pipeline.storage.merge_scheduling import MergeScheduler, add_and_merge
 from pipeline.storage.writer import StorageWriter
 
@@ -42,16 +42,22 @@ def open_writer(
     path: str | Path,
     *,
     clear_damaged: bool = False,
+    keep_intact: bool = False,
+    check_whole: bool = False,
     merge_in_background: bool = True,
     merged: Callable[[float], object] = lambda _seconds: None,
 ) -> IndexWriter:
     """Open an index for writing, creating it empty at position 0 if there is none.
 
-    The CRC of a segment is checked when this process first opens it for writing.
+    The postings of a segment are not read. If this process has found damage in them before, in a
+    merge or in the scrub, the segment is refused.
 
     Args:
         path: the folder of the index.
-        clear_damaged: replace a damaged index by an empty one, to rebuild it.
+        clear_damaged: move damaged files aside and begin an empty index, to fill it again.
+        keep_intact: move the intact files of a damaged index aside too.
+        check_whole: read all segments whole, once per process. This takes minutes for a large
+            index, so a task with a time limit must not do it.
         merge_in_background: merge in threads instead of within `apply`.
         merged: is called after every merge with its duration in seconds.
 
@@ -60,7 +66,11 @@ def open_writer(
         IndexCorrupt: a file is damaged.
     """
     storage = StorageWriter(
-        INDEX_FORMAT, Path(path), clear_damaged=clear_damaged, check=_check_segments
+        INDEX_FORMAT,
+        Path(path),
+        clear_damaged=clear_damaged,
+        keep_intact=keep_intact,
+        check=_check_whole if check_whole else _refuse_damaged,
     )
     return IndexWriter(storage, merge_in_background=merge_in_background, merged=merged)
 
@@ -287,19 +297,29 @@ def merge_run(
 ) -> IndexSegment | None:
     """Write the merge of a run of segments.
 
+    The segments are checked first: a merge of damaged ones would have a correct checksum.
+
     Returns:
         The segment that replaces the run, None if the run has no current documents.
 
     Raises:
         OSError: the disk is full or failing; no file is left.
         MergeStopped: `stopped` returned True; no file is left.
+        IndexCorrupt: a segment of the run is damaged.
     """
+    for segment in segments.segments[run]:
+        check_again(segment)
     merged: IndexSegment | None = storage.write_segment(
         lambda directory, number: merge(directory, number, segments, run, stopped)
     )
     return merged
 
 
-def _check_segments(segments: SegmentSet) -> None:
+def _refuse_damaged(segments: SegmentSet) -> None:
     for segment in segments.segments:
-        check_once(segment.path, segment.entry, segment.check)
+        refuse_known_damage(segment)
+
+
+def _check_whole(segments: SegmentSet) -> None:
+    for segment in segments.segments:
+        check_once(segment.path, segment.entry, ALL, segment.check)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.index import Change
+    from pipeline.index.changelog_state import PlainState
 
 CONTENT_TYPE: Final = "application/vnd.msgpack"
 
@@ -49,9 +50,12 @@ class ServerStateRefused(ServerFailed):
         state: the state; None if the server does not have the index.
     """
 
-    def __init__(self, text: str, state: ChangelogState | None) -> None:
-        super().__init__(text)
-        self.state = state
+    def __init__(self, text: str, state: ChangelogState | PlainState | None) -> None:
+        self.state = ChangelogState.from_plain(state)
+        super().__init__(text, None if self.state is None else self.state.plain())
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class IndexMissing(Exception):  # noqa: N818 - named for the state it reports

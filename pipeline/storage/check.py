@@ -1,8 +1,7 @@
-"""Checks of files: of each segment once per process, of a whole folder on demand."""
+"""Checks of a whole folder, on demand."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.storage.format import MANIFEST_NAME, ManifestT
@@ -12,33 +11,15 @@ from pipeline.storage.segment_files import (
     later_files,
     list_segments,
     unknown_files,
-    with_either_name,
 )
 from pipeline.storage.snapshot import load_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from pipeline.storage.errors import StorageCorrupt
     from pipeline.storage.format import SegmentEntry, StorageFormat
-
-# Segments never change, so a process that opens a folder repeatedly checks each once.
-_checked: set[tuple[object, ...]] = set()
-
-
-def check_once(path: Path, entry: SegmentEntry, check: Callable[[], object]) -> None:
-    """Check a segment, unless this process has done so since its file last changed.
-
-    Args:
-        path: the segment's file.
-        entry: its entry in the manifest.
-        check: raises StorageCorrupt if the segment is damaged.
-    """
-    file = with_either_name(path, Path.stat)
-    identity = (file.st_dev, file.st_ino, file.st_mtime_ns, file.st_size, entry)
-    if identity not in _checked:
-        check()
-        _checked.add(identity)
 
 
 def verify_folder(

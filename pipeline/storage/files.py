@@ -10,6 +10,7 @@ import ctypes
 import fcntl
 import mmap
 import os
+import stat
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Final, cast
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 SYNC_FILE_RANGE_WRITE: Final = 2
 """Linux's flag to start writing changed pages without waiting for them."""
 
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
 
 def create(path: Path) -> int:
-    """Open `path` for writing, empty, and return its descriptor."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    """Open `path` for writing, empty, and return its descriptor. Only its owner can read it."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
 
 
 def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
@@ -122,11 +125,14 @@ def sync_directory(path: Path) -> None:
 
 
 def make_directory(path: Path) -> None:
-    """Create a folder and its parents, durably; one that exists is no error."""
+    """Create a folder and its parents, durably; one that exists is no error and keeps its mode.
+
+    Only its owner can enter it.
+    """
     if path.is_dir():
         return
     make_directory(path.parent)
-    path.mkdir(exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
     sync_directory(path.parent)
 
 
@@ -147,11 +153,15 @@ def lock(path: Path) -> int | None:
     The lock is `flock`'s. A POSIX record lock could be taken twice by one process, and would be
     released when any descriptor of the file is closed.
 
+    Each user that can open the file can lock it, and so stop the writer. So only its owner can;
+    the mode of a file of an earlier version is corrected.
+
     Returns:
         The descriptor with the lock, or None if another one has the lock.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
+        _exclude_others(descriptor)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
@@ -160,6 +170,13 @@ def lock(path: Path) -> int | None:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _exclude_others(descriptor: int) -> None:
+    """Take all rights to an open file from group and others, if it belongs to this user."""
+    found = os.fstat(descriptor)
+    if found.st_mode & _OTHERS and found.st_uid == os.geteuid():
+        os.fchmod(descriptor, stat.S_IMODE(found.st_mode) & ~_OTHERS)
 
 
 def write_lock(descriptor: int, content: bytes) -> None:

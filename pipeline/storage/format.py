@@ -7,7 +7,7 @@ the current segments, oldest first. Each commit replaces the whole manifest.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -48,6 +48,22 @@ class SegmentEntry(Protocol):
     def _asdict(self) -> dict[str, Any]: ...
 
 
+class CheckedPart(NamedTuple):
+    """A part of a segment's file with a checksum.
+
+    Attributes:
+        name: its name in messages.
+        start: its first byte.
+        end: the byte after its last one.
+        checksum: its CRC-32.
+    """
+
+    name: str
+    start: int
+    end: int
+    checksum: int
+
+
 class Segment(Protocol):
     """An immutable file of a folder, open for reading."""
 
@@ -67,6 +83,10 @@ class Segment(Protocol):
         Raises:
             StorageCorrupt: a checksum is wrong.
         """
+        ...
+
+    def checked_parts(self) -> list[CheckedPart]:
+        """Return the parts of the file that have a checksum each."""
         ...
 
 

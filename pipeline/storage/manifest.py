@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.storage import files
+from pipeline.storage.errors import damage_as
 from pipeline.storage.format import MANIFEST_NAME, TEMPORARY_NAME, ManifestT
 
 if TYPE_CHECKING:
@@ -58,10 +59,16 @@ def decode_manifest(format_: StorageFormat[ManifestT, Any], data: bytes, path: P
         ) from error
 
 
-def open_manifest(directory: Path) -> BinaryIO | None:
-    """Open the manifest of a folder, or return None if there is none."""
+def open_manifest(format_: StorageFormat[Any, Any], directory: Path) -> BinaryIO | None:
+    """Open the manifest of a folder, or return None if there is none.
+
+    Raises:
+        StorageCorrupt: something else has its name, or it cannot be read.
+    """
+    path = directory / MANIFEST_NAME
     try:
-        return (directory / MANIFEST_NAME).open("rb")
+        with damage_as(format_, path):
+            return path.open("rb")
     except FileNotFoundError:
         return None
 
@@ -72,7 +79,7 @@ def read_manifest(format_: StorageFormat[ManifestT, Any], directory: Path) -> Ma
     Raises:
         StorageCorrupt: the manifest is damaged.
     """
-    file = open_manifest(directory)
+    file = open_manifest(format_, directory)
     if file is None:
         return None
     with file:

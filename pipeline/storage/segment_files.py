@@ -24,14 +24,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import structlog
 
 from pipeline.storage import files
-from pipeline.storage.format import LOCK_NAME, segment_name
+from pipeline.storage.errors import damage_as
+from pipeline.storage.format import LOCK_NAME, MANIFEST_NAME, segment_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pipeline.storage.errors import StorageCorrupt
-    from pipeline.storage.format import Manifest, StorageFormat
+    from pipeline.storage.format import Manifest, Segment, SegmentEntry, StorageFormat
 
 UNCOMMITTED: Final = ".new"
 SET_ASIDE: Final = ".unlisted"
@@ -93,6 +94,14 @@ def list_segments(directory: Path, suffix: str) -> SegmentFiles:
     return found
 
 
+def all_files(format_: StorageFormat[Any, Any], directory: Path) -> list[Path]:
+    """Return the manifest and the segments of a folder, by their final names."""
+    found = list_segments(directory, format_.suffix)
+    numbers = sorted({*found.committed, *found.uncommitted})
+    segments = [directory / segment_name(number, format_.suffix) for number in numbers]
+    return [directory / MANIFEST_NAME, *segments]
+
+
 def uncommitted(path: Path) -> Path:
     """Return the name of a segment's file before its commit.
 
@@ -118,6 +127,17 @@ def with_either_name(path: Path, use: Callable[[Path], T]) -> T:
         except FileNotFoundError:
             continue
     return use(path)  # renamed between the two calls
+
+
+def open_segment(format_: StorageFormat[Any, Any], directory: Path, entry: SegmentEntry) -> Segment:
+    """Open the segment of an entry.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        StorageCorrupt: the file does not match the entry, or something else has its name.
+    """
+    with damage_as(format_, directory / entry.file_name):
+        return format_.open_segment(directory, entry)
 
 
 def lock_folder(directory: Path) -> int | None:

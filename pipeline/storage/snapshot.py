@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
+from pipeline.storage.errors import damage_as, shows_damage
 from pipeline.storage.format import MANIFEST_NAME, ManifestT, SegmentsT
 from pipeline.storage.manifest import decode_manifest, open_manifest
-from pipeline.storage.segment_files import list_segments, with_either_name
+from pipeline.storage.segment_files import (
+    later_files,
+    list_segments,
+    open_segment,
+    with_either_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +24,8 @@ if TYPE_CHECKING:
 
     from pipeline.storage.format import SegmentEntry, StorageFormat
 
-    FileId = tuple[int, int]
-    """Device and inode number of a file."""
+    FileId = tuple[int, int, int]
+    """Device, inode number and time of the last modification of a file."""
 
 
 class Snapshot(Generic[ManifestT, SegmentsT]):
@@ -73,6 +80,10 @@ class Snapshot(Generic[ManifestT, SegmentsT]):
             found = path.stat()
         except FileNotFoundError:
             return self._identity is None
+        except OSError as error:
+            if shows_damage(error):
+                return False
+            raise
         return _identity(found) == self._identity
 
     def close(self) -> None:
@@ -90,6 +101,7 @@ class LatestSnapshot(Generic[ManifestT, SegmentsT]):
         directory: Path,
         *,
         must_exist: bool = False,
+        only_intact: bool = False,
     ) -> None:
         """Store the arguments; the first `load` reads the files.
 
@@ -97,10 +109,12 @@ class LatestSnapshot(Generic[ManifestT, SegmentsT]):
             format_: the format of the folder.
             directory: the folder.
             must_exist: a missing manifest is an error, not an empty state.
+            only_intact: leave out damaged and missing segments.
         """
         self._format = format_
         self._directory = directory
         self._must_exist = must_exist
+        self._only_intact = only_intact
         self._manifest = directory / MANIFEST_NAME  # made once, because every `get` uses it
         self._loading = threading.Lock()
         self._snapshot = Snapshot.absent(format_)
@@ -132,7 +146,7 @@ class LatestSnapshot(Generic[ManifestT, SegmentsT]):
 
     def _reload(self) -> None:
         old = self._snapshot
-        new = load_snapshot(self._format, self._directory, old)
+        new = load_snapshot(self._format, self._directory, old, only_intact=self._only_intact)
         if self._must_exist and new.is_missing():
             raise self._format.corrupt(self._manifest, "is missing")
         self._snapshot = new
@@ -150,18 +164,19 @@ class LatestSnapshot(Generic[ManifestT, SegmentsT]):
     def check_files(self) -> None:
         """Check the files of the state that was read last; open the replaced ones again.
 
-        A file that has another inode number than the mapped one was replaced. Changes within a file
-        are not detected.
+        A file that has another inode number than the mapped one was replaced. One with another time
+        of modification was changed. Both are opened again, which checks their tables.
 
         Raises:
-            StorageCorrupt: a file is missing, or has another length than in the manifest.
+            StorageCorrupt: a file is missing, has another length than in the manifest, or was
+                changed and is damaged.
         """
         snapshot = self._snapshot
         replaced = False
         for segment in snapshot.segments.segments:
             size = segment.entry.size
             try:
-                found = with_either_name(segment.path, Path.stat)
+                found = _stat(self._format, segment.path)
             except FileNotFoundError:
                 if not snapshot.is_current(self._manifest):
                     return  # a merge has replaced it
@@ -187,6 +202,8 @@ def load_snapshot(
     format_: StorageFormat[ManifestT, SegmentsT],
     directory: Path,
     known: Snapshot[ManifestT, SegmentsT] | None = None,
+    *,
+    only_intact: bool = False,
 ) -> Snapshot[ManifestT, SegmentsT]:
     """Read the current state; an empty one at position 0 if the folder has no manifest.
 
@@ -197,25 +214,43 @@ def load_snapshot(
         format_: the format of the folder.
         directory: the folder.
         known: an earlier state; its segments whose files are still current are not opened again.
+        only_intact: read each segment whole, and leave out damaged and missing ones.
 
     Raises:
         StorageCorrupt: a file is missing or damaged.
     """
     known = Snapshot.absent(format_) if known is None else known
     while True:
-        file = open_manifest(directory)
+        file = open_manifest(format_, directory)
         if file is None and list_segments(directory, format_.suffix).any():
             # Either a manifest was written between the two calls, or it is lost.
-            file = open_manifest(directory)
+            file = open_manifest(format_, directory)
             if file is None:
                 raise format_.corrupt(
                     directory / MANIFEST_NAME, "is missing although segments exist"
                 )
         if file is None:
             return Snapshot.absent(format_)
+        if only_intact:
+            return _load_intact(format_, directory, file)
         snapshot = _load(format_, directory, file, known)
         if snapshot:
             return snapshot
+
+
+def damaged_files(
+    format_: StorageFormat[ManifestT, Any], directory: Path, manifest: ManifestT
+) -> list[Path]:
+    """Return the segments that cannot be opened, or that are newer than the manifest."""
+    found = [error.path for error in later_files(format_, directory, manifest)]
+    for entry in manifest.segments:
+        try:
+            open_segment(format_, directory, entry)
+        except format_.corrupt as error:
+            found.append(error.path)
+        except FileNotFoundError:
+            continue
+    return found
 
 
 def _load(
@@ -229,7 +264,7 @@ def _load(
         manifest = decode_manifest(format_, file.read(), directory / MANIFEST_NAME)
         # Read before a file is opened: if it is replaced in between, `check_files` detects it.
         opened = {
-            entry: _file_id(with_either_name(directory / entry.file_name, Path.stat))
+            entry: _file_id(_stat(format_, directory / entry.file_name))
             for entry in manifest.segments
         }
         current: dict[Any, Any] = {
@@ -239,7 +274,7 @@ def _load(
         }
         segments = known.segments.with_segments(
             [
-                current.get(entry) or format_.open_segment(directory, entry)
+                current.get(entry) or open_segment(format_, directory, entry)
                 for entry in manifest.segments
             ]
         )
@@ -256,8 +291,33 @@ def _load(
         raise
 
 
+def _load_intact(
+    format_: StorageFormat[ManifestT, SegmentsT], directory: Path, file: BinaryIO
+) -> Snapshot[ManifestT, SegmentsT]:
+    try:
+        manifest = decode_manifest(format_, file.read(), directory / MANIFEST_NAME)
+    except BaseException:
+        file.close()
+        raise
+    opened, intact = {}, []
+    for entry in manifest.segments:
+        with suppress(format_.corrupt, OSError):
+            found = _file_id(with_either_name(directory / entry.file_name, Path.stat))
+            segment = format_.open_segment(directory, entry)
+            segment.check()
+            intact.append(segment)
+            opened[entry] = found
+    segments = format_.no_segments.with_segments(intact)
+    return Snapshot(manifest, segments, file, opened)
+
+
+def _stat(format_: StorageFormat[Any, Any], path: Path) -> os.stat_result:
+    with damage_as(format_, path):
+        return with_either_name(path, Path.stat)
+
+
 def _file_id(file: os.stat_result) -> FileId:
-    return file.st_dev, file.st_ino
+    return file.st_dev, file.st_ino, file.st_mtime_ns
 
 
 def _identity(file: os.stat_result) -> tuple[int, int, int, int]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic
 import structlog
 
 from pipeline.storage import files
+from pipeline.storage.damaged_folders import damaged_folders, move_damaged
 from pipeline.storage.format import (
     TEMPORARY_NAME,
     ManifestT,
@@ -24,6 +25,7 @@ from pipeline.storage.format import (
 )
 from pipeline.storage.manifest import read_manifest, write_manifest
 from pipeline.storage.segment_files import (
+    all_files,
     is_of_earlier_version,
     later_files,
     list_segments,
@@ -33,12 +35,13 @@ from pipeline.storage.segment_files import (
     uncommitted,
     unknown_files,
 )
-from pipeline.storage.snapshot import load_snapshot
+from pipeline.storage.snapshot import damaged_files, load_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from pipeline.storage.errors import StorageCorrupt
     from pipeline.storage.format import SegmentEntry, Segments, StorageFormat
 
 logger = structlog.get_logger("acoustid.storage.writer")
@@ -62,6 +65,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         directory: Path,
         *,
         clear_damaged: bool = False,
+        keep_intact: bool = False,
         check: Callable[[SegmentsT], object] = lambda _segments: None,
     ) -> None:
         """Lock a folder and load its state; write an empty one if there is none.
@@ -69,8 +73,10 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         Args:
             format_: the format of the folder.
             directory: the folder; it is created.
-            clear_damaged: replace a damaged state by an empty one. Files with unknown names are not
-                deleted, but refused.
+            clear_damaged: replace a damaged state by an empty one. The damaged files are moved to a
+                folder, see `pipeline.storage.damaged_folders`; the others are deleted. Files with
+                unknown names stay and are refused.
+            keep_intact: move the intact files of a damaged state to that folder too.
             check: a further check of the segments; raises StorageCorrupt.
 
         Raises:
@@ -90,7 +96,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
             raise format_.locked(directory)
         try:
             self._refuse_unknown_files()
-            self._load(check, clear_damaged=clear_damaged)
+            self._load(check, clear_damaged=clear_damaged, keep_intact=keep_intact)
             if is_of_earlier_version(directory):
                 with suppress(OSError):  # the next writer tries it again
                     mark(self._lock)
@@ -197,7 +203,9 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         self._unusable = "this writer is closed; open another"
         self.segments = self._format.no_segments
 
-    def _load(self, check: Callable[[SegmentsT], object], *, clear_damaged: bool) -> None:
+    def _load(
+        self, check: Callable[[SegmentsT], object], *, clear_damaged: bool, keep_intact: bool
+    ) -> None:
         try:
             snapshot = load_snapshot(self._format, self._directory)
             snapshot.close()
@@ -206,12 +214,7 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
         except self._format.corrupt as error:
             if not clear_damaged:
                 raise
-            logger.warning(
-                "damaged files are cleared",
-                folder=self._format.noun,
-                file=str(error.path),
-                problem=error.problem,
-            )
+            self._set_aside(error, keep_intact=keep_intact)
             self._begin()
         else:
             self.manifest, self.segments = snapshot.manifest, snapshot.segments
@@ -219,6 +222,24 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
                 self._begin()
         self._next_number = self._unused_number(self.manifest.next_segment)
         self._sweep()
+
+    def _set_aside(self, error: StorageCorrupt, *, keep_intact: bool) -> None:
+        """Move the damaged files to a folder. After a crash in between the next call continues."""
+        damaged = {error.path: None}
+        if keep_intact:
+            damaged |= dict.fromkeys(all_files(self._format, self._directory))
+        with suppress(self._format.corrupt):
+            manifest = read_manifest(self._format, self._directory)
+            if manifest:
+                damaged |= dict.fromkeys(damaged_files(self._format, self._directory, manifest))
+        folder = move_damaged(self._directory, damaged)
+        logger.warning(
+            "damaged files are moved aside, the folder is emptied",
+            folder=self._format.noun,
+            file=str(error.path),
+            problem=error.problem,
+            moved_to=str(folder) if folder else None,
+        )
 
     def _begin(self) -> None:
         """Make an empty state current; the sweep deletes the existing segments."""
@@ -248,7 +269,9 @@ class StorageWriter(Generic[ManifestT, SegmentsT]):
 
     def _unused_number(self, number: int) -> int:
         """Return `number`, or the number after the highest segment file if that is higher."""
-        return max(number, list_segments(self._directory, self._format.suffix).unused_number())
+        folders = [self._directory, *damaged_folders(self._directory)]
+        used = [list_segments(each, self._format.suffix).unused_number() for each in folders]
+        return max(number, *used)
 
     def _sweep(self) -> None:
         """Finish the last commit, and delete the segments that no commit needs.

@@ -68,6 +68,13 @@ PORTS = click.IntRange(0, 65535)
     metavar="N",
 )
 @click.option(
+    "--serve-damaged",
+    is_flag=True,
+    help="Search the intact files of a damaged index, without updates: fingerprints are missing, "
+    "and deleted or replaced ones may be found. Without this option a damaged index is refused; "
+    "the other indexes are served in any case.",
+)
+@click.option(
     "--checkpoint-threshold",
     "--checkpoint-age-ms",
     expose_value=False,
@@ -95,6 +102,7 @@ def serve(  # noqa: PLR0913 - one argument per option
     line_protocol_index: str,
     load_concurrency: int,
     max_postings: int | None,
+    serve_damaged: bool,
     log_level: str,
 ) -> None:
     """Serve named indexes over fpindex's HTTP API.
@@ -116,6 +124,7 @@ def serve(  # noqa: PLR0913 - one argument per option
                 line_protocol_index=line_protocol_index,
                 load_concurrency=load_concurrency,
                 max_postings=max_postings,
+                serve_damaged=serve_damaged,
                 logging=LoggingSettings.model_validate({"level": log_level}),
             )
             address = web_address(host, options.port)

@@ -27,6 +27,9 @@ from pipeline.index.segments.segment_format import (
 )
 from pipeline.index.segments.sorted_ids import Ids, no_ids, union
 from pipeline.storage import files
+from pipeline.storage.checked_files import TABLES, check_once
+from pipeline.storage.checksums import damage_in, mismatch
+from pipeline.storage.format import CheckedPart
 from pipeline.storage.segment_files import with_either_name
 
 if TYPE_CHECKING:
@@ -55,7 +58,10 @@ class IndexSegment:
     """
 
     def __init__(self, directory: Path, entry: IndexSegmentEntry) -> None:
-        """Map the file and check its length, header and footer.
+        """Map the file and check its length, header, footer and tables.
+
+        The tables are the sections but those of bits. Compiled loops and NumPy rely on their order.
+        Damaged bits may only hide postings or add some.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -72,6 +78,7 @@ class IndexSegment:
         self._sections = {
             name: data[start:end] for name, (start, end) in section_bounds(entry).items()
         }
+        check_once(self.path, entry, TABLES, self._check_tables)
         self.documents = self._words("documents", np.uint32)[: entry.documents]
         self.tombstones = self._words("tombstones", np.uint32)[: entry.tombstones]
         self.code = Sections(
@@ -132,11 +139,25 @@ class IndexSegment:
         """Read the whole segment.
 
         Raises:
-            IndexCorrupt: a section's CRC-32 is not the one in the footer.
+            IndexCorrupt: a section's CRC-32 is not the one in the footer, or cannot be read.
         """
-        for (name, section), expected in zip(self._sections.items(), self._checksums, strict=True):
-            if zlib.crc32(section) != expected:
-                raise IndexCorrupt(self.path, f"has damaged {name} (CRC-32 does not match)")
+        if problem := damage_in(self.path, self.entry.size, self.checked_parts()):
+            raise IndexCorrupt(self.path, problem)
+
+    def checked_parts(self) -> list[CheckedPart]:
+        """Return the parts of the file that have a checksum each."""
+        bounds = section_bounds(self.entry)
+        return [
+            CheckedPart(name, *bounds[name], checksum)
+            for name, checksum in zip(bounds, self._checksums, strict=True)
+        ]
+
+    def _check_tables(self) -> None:
+        for part in self.checked_parts():
+            if part.name not in BIT_SECTIONS and (
+                problem := mismatch(part, zlib.crc32(self._sections[part.name]))
+            ):
+                raise IndexCorrupt(self.path, problem)
 
     def _words(self, section: str, kind: type) -> NDArray[Any]:
         return np.frombuffer(self._sections[section], dtype=kind)

@@ -223,12 +223,12 @@ def seek(term: int, layout: BitLayout, code: Sections) -> int:
     if high >= highs:
         return postings
     bit = _seek_high(code.directory, code.unary, high)
-    first = bit - high
+    first = min(max(bit - high, 0), postings)
     if low_bits:
         low_mask = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
-        last = first + _run_of_ones(code.unary, bit)
+        last = min(first + _run_of_ones(code.unary, bit), postings)
         first = _first_at_least(code.low, low_bits, first, last, wanted & low_mask)
-    return min(max(first, 0), postings)
+    return first
 
 
 @compiled

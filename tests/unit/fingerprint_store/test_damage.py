@@ -62,4 +62,4 @@ def test_a_file_that_is_cut_while_it_is_read_is_refused(tmp_path: Path) -> None:
 
 def test_damaged_words_are_found_by_the_check(tmp_path: Path) -> None:
     flip(-1)(written(tmp_path))
-    assert "checksum of its words" in verify_store(tmp_path)[0]
+    assert "damaged words" in verify_store(tmp_path)[0]

@@ -1,6 +1,7 @@
 """Only data that a record names as deleted or unfinished are deleted or replaced."""
 
 import io
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from index_server.errors import IndexNotFoundError, UnknownFilesError
+from index_server.errors import IndexDamagedError, IndexNotFoundError, UnknownFilesError
 from index_server.name_folder import FolderDamagedError, examine
 from index_server.offline import restore, verify_below
 from index_server.registry import CreateRequest
@@ -150,8 +151,11 @@ def test_data_that_is_not_understood_is_refused_by_name_and_stays(
     """By the start, by a restore and by the check of all files."""
     damage(folder)
     before = contents(folder)
-    with pytest.raises(FolderDamagedError, match=message):
-        opened(folder)
+    indexes = opened(folder)
+    with pytest.raises(IndexDamagedError):
+        indexes.get(name)
+    assert re.search(message, indexes.damaged.get(name))
+    indexes.close()
     with pytest.raises(FolderDamagedError, match=message):
         restore(folder, name, io.BytesIO(snapshot))
     checked = {path.name: problems for path, problems in verify_below(folder)}
@@ -196,8 +200,12 @@ def test_all_problems_are_listed_at_once(folder: Path) -> None:
         shutil.copytree(folder / "a", folder / name)
         for segment in (folder / name / "v000003").glob("*.segment"):
             segment.write_bytes(b"")
-    with pytest.raises(FolderDamagedError, match=r"b/v000003/.*segment.*; .*c/v000003/.*segment"):
-        opened(folder)
+    indexes = opened(folder)
+    for name, problem in indexes.damaged.all().items():
+        assert re.search(f"{name}/v000003/.*segment", problem)
+    assert [*indexes.damaged.all()] == ["b", "c"]
+    assert indexes.get("a").version() > 0
+    indexes.close()
 
 
 @pytest.mark.parametrize("name", ["state", "manifest", "v000003"])

@@ -1,13 +1,13 @@
 """The registry: restarts, crashes, disk errors, damaged files, names."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from index_server.errors import IndexNotFoundError, InvalidIndexNameError
-from index_server.name_folder import FolderDamagedError
+from index_server.errors import IndexDamagedError, IndexNotFoundError, InvalidIndexNameError
 from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.registry import CreateRequest, IndexRegistry
 from index_server.served_index import SearchRequest
@@ -162,25 +162,46 @@ def test_other_folders_stay_unchanged(tmp_path: Path) -> None:
     assert names(tmp_path) == ["file", "lost+found", "notes", "notes/v1"]
 
 
-def test_a_missing_engine_folder_is_an_error(tmp_path: Path) -> None:
+def lose_engine(path: Path) -> None:
+    shutil.rmtree(path / "a" / "v000001")
+
+
+def damage_manifest(path: Path) -> None:
+    (path / "a" / "v000001" / "manifest").write_bytes(b"")
+
+
+def damage_state(path: Path) -> None:
+    (path / "a" / "state").write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lose_engine, "a/v000001 is missing"),
+        (damage_manifest, "a/v000001/manifest: .* restore a backup"),
+        (damage_state, "a/state is damaged"),
+    ],
+)
+def test_a_damaged_index_is_refused_and_the_others_are_served(
+    tmp_path: Path, damage: Callable[[Path], None], message: str
+) -> None:
     with_one_index(tmp_path)
-    shutil.rmtree(tmp_path / "a" / "v000001")
-    with pytest.raises(FolderDamagedError, match="a/v000001 is missing"):
-        opened(tmp_path)
-
-
-def test_the_error_names_a_damaged_index(tmp_path: Path) -> None:
-    with_one_index(tmp_path)
-    (tmp_path / "a" / "v000001" / "manifest").write_bytes(b"")
-    with pytest.raises(FolderDamagedError, match=r"a/v000001/manifest: .* restore a backup"):
-        opened(tmp_path)
-
-
-def test_the_error_names_a_damaged_state(tmp_path: Path) -> None:
-    with_one_index(tmp_path)
-    (tmp_path / "a" / "state").write_bytes(b"")
-    with pytest.raises(FolderDamagedError, match="a/state is damaged"):
-        opened(tmp_path)
+    indexes = opened(tmp_path)
+    indexes.create("b", CreateRequest())
+    indexes.close()
+    damage(tmp_path)
+    indexes = opened(tmp_path)
+    assert indexes.get("b").version() == 0
+    for call in (indexes.get, indexes.delete, lambda name: indexes.create(name, CreateRequest())):
+        with pytest.raises(IndexDamagedError):
+            call("a")
+    assert [*indexes.damaged.all()] == ["a"]
+    assert re.search(message, indexes.damaged.get("a"))
+    (tmp_path / "a").rename(tmp_path / "moved.away")
+    indexes.create("a", CreateRequest())
+    assert indexes.get("a").version() == 0
+    assert not indexes.damaged.all()
+    indexes.close()
 
 
 def test_the_state_file_stays_after_a_deletion(tmp_path: Path) -> None:

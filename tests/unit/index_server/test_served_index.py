@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index_server.damaged_indexes import DamagedIndexes
+from index_server.errors import IndexDamagedError
 from index_server.prometheus_metrics import IndexServerMetrics
 from index_server.served_index import REFRESH_EVERY, SearchRequest, ServedIndex
 from index_server.update_batching import UpdateRequest
-from pipeline.index import FingerprintIndexError, Insert
+from pipeline.index import Insert
 from pipeline.storage.format import MANIFEST_NAME
 
 THREADS = 4
@@ -21,7 +23,7 @@ UPDATES = 12
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[ServedIndex]:
     """An empty index in the folder `a`."""
-    index = ServedIndex("a", 1, tmp_path / "a", IndexServerMetrics())
+    index = ServedIndex("a", 1, tmp_path / "a", IndexServerMetrics(), DamagedIndexes())
     yield index
     index.close()
 
@@ -54,7 +56,7 @@ def test_a_lost_manifest_is_noticed_without_an_update(index: ServedIndex, tmp_pa
     assert found(index, 5) == [5]
     (tmp_path / "a" / MANIFEST_NAME).rename(tmp_path / "manifest")
     time.sleep(2 * REFRESH_EVERY)
-    with pytest.raises(FingerprintIndexError):
+    with pytest.raises(IndexDamagedError):
         found(index, 5)
     (tmp_path / "manifest").rename(tmp_path / "a" / MANIFEST_NAME)
     assert found(index, 5) == [5]

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.index.segments.segment_format import IndexSegmentEntry
-from pipeline.storage.check import check_once
 from pipeline.storage.manifest import read_manifest, write_manifest
 from tests.unit.storage.users import segment_files
 
@@ -53,30 +51,3 @@ def test_a_segment_number_to_be_given_out_again_is_a_problem(user: User, folder:
     manifest = read_manifest(user.format, folder)
     write_manifest(user.format, folder, replace(manifest, next_segment=3))
     assert user.verify(folder) == [f"{folder}/manifest: has segment 3, but the next number is 3"]
-
-
-def test_a_segment_is_checked_once_until_its_file_changes(tmp_path: Path) -> None:
-    entry = IndexSegmentEntry(1, 0, 0, 0)
-    file = tmp_path / entry.file_name
-    file.write_bytes(b"1")
-    calls: list[int] = []
-    for _ in range(3):
-        check_once(file, entry, lambda: calls.append(1))
-    assert len(calls) == 1
-    file.write_bytes(b"22")
-    check_once(file, entry, lambda: calls.append(1))
-    check_once(file, entry._replace(checksum=5), lambda: calls.append(1))
-    assert len(calls) == 3
-
-
-def test_a_segment_that_failed_its_check_is_checked_again(tmp_path: Path) -> None:
-    entry = IndexSegmentEntry(2, 0, 0, 0)
-    file = tmp_path / entry.file_name
-    file.write_bytes(b"1")
-
-    def damaged() -> None:
-        raise ValueError("damaged")
-
-    for _ in range(2):
-        with pytest.raises(ValueError, match="damaged"):
-            check_once(file, entry, damaged)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import multiprocessing
+import os
+import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pipeline.storage import files
+from pipeline.storage.format import LOCK_NAME
 from pipeline.storage.snapshot import load_snapshot
 from tests.unit.storage.users import segment_files, state
 
@@ -31,6 +34,28 @@ def test_a_new_folder_is_empty_at_position_0(user: User, path: Path) -> None:
     with user.open_writer(path / "deeper") as opened:
         assert opened.position() == 0
     assert state(user, path / "deeper") == (0, {})
+
+
+def test_only_the_owner_can_read_and_lock_the_files(user: User, path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        with user.open_writer(path / "deeper") as opened:
+            user.apply(opened, {1: 1}, 10)
+        modes = {each: stat.S_IMODE(each.stat().st_mode) for each in path.rglob("*")}
+    finally:
+        os.umask(umask)
+    assert modes
+    assert {mode for each, mode in modes.items() if each.is_file()} == {0o600}
+    assert {mode for each, mode in modes.items() if each.is_dir()} == {0o700}
+
+
+def test_a_writer_corrects_the_mode_of_an_earlier_lock(user: User, path: Path) -> None:
+    path.mkdir()
+    lock = path / LOCK_NAME
+    lock.touch()
+    lock.chmod(0o644)
+    with user.open_writer(path):
+        assert stat.S_IMODE(lock.stat().st_mode) == 0o600
 
 
 def test_changes_and_position_survive_reopening(user: User, path: Path, writer: Any) -> None:

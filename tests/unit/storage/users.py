@@ -16,7 +16,7 @@ from pipeline.fingerprint_store.store_manifest import STORE_FORMAT
 from pipeline.index import Delete, Insert, open_reader, open_writer, verify, writer
 from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.index.merging.merge_policy import MAX_SEGMENTS
-from pipeline.index.segments.segment_format import FOOTER_BYTES, HEADER_BYTES
+from pipeline.index.segments.segment_format import FOOTER_BYTES, section_bounds
 from tests.unit.fingerprint_store import model as store_model
 from tests.unit.index import model as index_model
 
@@ -78,8 +78,8 @@ class User(Protocol):
     def holding(self, reader: Any, numbers: Sequence[int]) -> list[set[int]]:
         """Return for each number the ids below 100 whose document is made of it; one state."""
 
-    def checked_places(self, entry: Any) -> tuple[set[int], set[int]]:
-        """Return the bytes of a segment's file that readers check, and those that writers do."""
+    def checked_places(self, entry: Any) -> set[int]:
+        """Return the bytes of a segment's file that readers and writers check at the opening."""
 
     def contents(self, path: Path) -> Documents:
         """Return all documents that a folder holds."""
@@ -125,9 +125,9 @@ class IndexUser:
         answers = reader.search([_terms(number) for number in numbers], limit=100, min_score=TERMS)
         return [{id_ for id_ in hits.ids.tolist() if id_ < 100} for hits in answers]
 
-    def checked_places(self, entry: IndexSegmentEntry) -> tuple[set[int], set[int]]:
-        everything = set(range(entry.size))
-        return everything - set(range(HEADER_BYTES, entry.size - FOOTER_BYTES)), everything
+    def checked_places(self, entry: IndexSegmentEntry) -> set[int]:
+        bits = range(section_bounds(entry)["unary"][0], entry.size - FOOTER_BYTES)
+        return set(range(entry.size)) - set(bits)
 
     def contents(self, path: Path) -> Documents:
         return dict(index_model.contents(path))
@@ -172,9 +172,8 @@ class StoreUser:
             for document in documents
         ]
 
-    def checked_places(self, entry: StoreSegmentEntry) -> tuple[set[int], set[int]]:
-        tables = set(range(entry.words_start))
-        return tables, tables
+    def checked_places(self, entry: StoreSegmentEntry) -> set[int]:
+        return set(range(entry.words_start))
 
     def contents(self, path: Path) -> Documents:
         return dict(store_model.contents(path))

@@ -44,6 +44,7 @@ def test_every_metric_exists_from_the_start(http: Http) -> None:
         ("fpindex_segment_count", "gauge"),
         ("fpindex_memory_segment_size_bytes", "gauge"),
         ("fpindex_file_segment_size_bytes", "gauge"),
+        ("fpindex_damaged", "gauge"),
     }
 
 
@@ -101,6 +102,8 @@ def test_a_damaged_index_does_not_hide_the_others(http: Http, tmp_path: Path) ->
     assert ("fpindex_docs", "a") not in found
     assert found["fpindex_updates_total", "a"] == 1
     assert found["fpindex_docs", "b"] == 1
+    assert samples(http)["fpindex_damaged", "a"] == 1
+    assert ("fpindex_damaged", "b") not in samples(http)
 
 
 def test_a_refused_search_is_not_counted(http: Http) -> None:

@@ -129,11 +129,17 @@ def test_a_folder_has_one_server(server: Server, monkeypatch: pytest.MonkeyPatch
         pass
 
 
-def test_the_server_does_not_start_with_a_damaged_index(server: Server, tmp_path: Path) -> None:
-    (tmp_path / "data" / "a").mkdir(parents=True)
-    (tmp_path / "data" / "a" / "state").write_bytes(b"{}")
-    assert server.start().wait(TIMEOUT) == 1
-    assert f"{tmp_path}/data/a/state is damaged: restore its folder" in server.log.read_text()
+def test_the_server_starts_beside_a_damaged_index(server: Server, tmp_path: Path) -> None:
+    """The index of the line protocol is the damaged one."""
+    (tmp_path / "data" / "main").mkdir(parents=True)
+    (tmp_path / "data" / "main" / "state").write_bytes(b"{}")
+    server.run()
+    assert f"{tmp_path}/data/main/state is damaged: restore its folder" in server.log.read_text()
+    assert server.request("PUT", "/a").ok
+    assert server.request("GET", "/main/_health").status_code == 503
+    with socket.create_connection(("127.0.0.1", server.legacy_port)) as client:
+        client.sendall(b"search 1\n")
+        assert client.makefile().readline().startswith("ERR ")
 
 
 def test_the_error_names_a_port_in_use(server: Server) -> None:
