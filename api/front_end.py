@@ -1,37 +1,39 @@
 """The resources of a front-end process: database and Redis clients, access control, queues."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import redis
-from redis.exceptions import RedisError
 
 from api.access.access_control import AccessControl
 from api.access.keys import ApiKeys
 from api.access.maintenance import MaintenanceMode
 from api.access.rate_limit import RateLimiter
-from api.access.redis_outage import RedisCircuitBreaker
+from api.access.redis_outage import LinkFailures, RedisCircuitBreaker
 from api.health.endpoint import HealthChecks
 from api.lookups.answer_cache import AnswerCache
 from api.lookups.background import BackgroundLookups
 from api.lookups.batch_policy import BatchPolicy
 from api.lookups.batcher import POLL, LookupBatcher
 from api.lookups.tracked_generation import TrackedGeneration
+from api.submissions.backlog import SubmissionBacklog
 from api.submissions.publisher import SubmissionPublisher
 from api.submissions.receipts import ReceiptWriter
 from pipeline.messages import BackgroundLookup, LookupBatch
 from pipeline.runtime.databases import Databases
+from pipeline.runtime.links.connection_limits import (
+    POSTGRES_FRONT_END,
+    REDIS_REPLIES,
+    REDIS_REQUEST,
+    PostgresLimits,
+)
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.redis_counters import Counters
 from pipeline.runtime.statsd_metrics import Metrics, connect_metrics
 from pipeline.settings.sections import Settings
-from tasks import queues
+from tasks.clocks.shared_clock import clock_of
 from tasks.fast_path.switches import FastPath
-from tasks.redis_state import queue_lengths
-
-REDIS_TIMEOUT = 1.0
-"""Maximum time in seconds that a request waits for a reply of Redis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,13 @@ class Dispatch:
         send_lookups: publishes a batch of lookups.
         send_background: publishes a background lookup, given its task id.
         send_submissions: publishes submissions, given their ids.
+        discard_connections: closes the connections of these functions that are not in use.
     """
 
     send_lookups: Callable[[LookupBatch], None]
     send_background: Callable[[str, BackgroundLookup], None]
     send_submissions: Callable[[Sequence[int]], None]
+    discard_connections: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class FrontEnd:
     answer_cache: AnswerCache
     background: BackgroundLookups
     receipts: ReceiptWriter
+    backlog: SubmissionBacklog
     publisher: SubmissionPublisher
     counters: Counters
     health: HealthChecks
@@ -80,31 +85,58 @@ class FrontEnd:
 
 
 def create_front_end(settings: Settings, dispatch: Dispatch) -> FrontEnd:
-    """Return the resources of this process. Each connects at its first use."""
-    databases = Databases(settings, component="api")
-    client = connect(settings.redis, timeout=REDIS_TIMEOUT)
+    """Return the resources of this process, and start its clock.
+
+    All other resources connect at their first use.
+    """
+    databases = Databases(settings, component="api", limits=_database_limits(settings))
+    client = connect(settings.redis, limits=REDIS_REQUEST)
     metrics = connect_metrics(settings.statsd)
-    breaker = RedisCircuitBreaker()
+
+    def discard_connections() -> None:
+        client.connection_pool.disconnect(inuse_connections=False)
+        dispatch.discard_connections()
+
+    failures = LinkFailures(discard_connections)
+    optional = RedisCircuitBreaker("redis: optional commands", failures)
     paths = FastPath.of(settings)
     blocking_client = partial(
-        connect, settings.redis, blocking=True, wait=POLL, keeps_connection=paths.keeps_connection
+        connect,
+        settings.redis,
+        blocking=True,
+        wait=POLL,
+        limits=REDIS_REPLIES,
+        keeps_connection=paths.keeps_connection,
     )
     policy = BatchPolicy(
         size=settings.api.lookup_batch_size,
         in_flight=settings.api.lookup_batches_in_flight,
         hold_back=settings.api.lookup_hold_back,
     )
-    batcher = LookupBatcher(policy, blocking_client, dispatch.send_lookups, metrics)
+    clock = clock_of(settings.redis)
+    clock.observe(partial(metrics.clock_difference, "front_end"))
+    clock.start()
+    batcher = LookupBatcher(
+        policy,
+        blocking_client,
+        dispatch.send_lookups,
+        metrics,
+        RedisCircuitBreaker("redis: lookups", failures),
+        clock=clock.now,
+    )
     maintenance = MaintenanceMode(databases)
-    generation = TrackedGeneration(client, breaker, caches=paths.caches_generation)
+    backlog = SubmissionBacklog(databases, client, optional, settings.api.max_pending_submissions)
+    generation = TrackedGeneration(client, optional, clock.now, caches=paths.caches_generation)
     return FrontEnd(
         settings=settings,
         databases=databases,
         redis=client,
         metrics=metrics,
         access=AccessControl(
-            keys=ApiKeys(databases, client, breaker, demo=settings.features.demo_key),
-            limiter=RateLimiter(client, breaker, settings.cluster.rate_limiter, metrics),
+            keys=ApiKeys(databases, client, optional, demo=settings.features.demo_key),
+            limiter=RateLimiter(
+                client, optional, settings.cluster.rate_limiter, metrics, clock.now
+            ),
             cluster=settings.cluster,
             maintenance=maintenance,
             timeout=settings.api.lookup_timeout,
@@ -114,18 +146,27 @@ def create_front_end(settings: Settings, dispatch: Dispatch) -> FrontEnd:
             batcher.look_up, generation.current if settings.api.answer_cache else lambda: None
         ),
         background=BackgroundLookups(
-            client, dispatch.send_background, settings.retention.task_results_seconds
+            client,
+            dispatch.send_background,
+            settings.retention.task_results_seconds,
+            RedisCircuitBreaker("redis: background lookups", failures),
         ),
         receipts=ReceiptWriter(databases),
-        publisher=SubmissionPublisher(dispatch.send_submissions, partial(_is_busy, client)),
+        backlog=backlog,
+        publisher=SubmissionPublisher(
+            dispatch.send_submissions, backlog.leave, backlog.queue_state
+        ),
         counters=Counters(client),
         health=HealthChecks(settings, databases, client, maintenance),
     )
 
 
-def _is_busy(client: redis.Redis) -> bool:
-    """Return whether submissions wait for a worker; False if Redis is unreachable."""
-    try:
-        return queue_lengths.waiting(client, queues.SUBMISSION) > 0
-    except RedisError:
-        return False
+def longest_request(settings: Settings) -> float:
+    """Return the maximum seconds from a request's arrival to its reply."""
+    return max(settings.api.lookup_timeout, settings.api.submit_timeout)
+
+
+def _database_limits(settings: Settings) -> PostgresLimits:
+    """Return the limits of connections to PostgreSQL; no use is longer than a request."""
+    longest = longest_request(settings)
+    return replace(POSTGRES_FRONT_END, reply=longest, statement=longest)

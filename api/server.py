@@ -3,17 +3,28 @@
 import json
 import socket
 from collections.abc import Callable
+from typing import Final
 
 from api.app import create_app
 from api.front_end import FrontEnd
-from api.health.endpoint import ALIVE, LIVENESS
+from api.health.endpoint import ALIVE, HEALTH_PATHS, LIVENESS
 from api.http.bodies import MAX_BODY
 from api.http.errors import InvalidBodyError, ServiceUnavailableError
 from api.http.serialisation import JSON
+from http_server.lanes import Lane
 from http_server.limits import Limits
 from http_server.replies import Reply, json_reply
 from http_server.server import ServerOptions, run
 from pipeline.settings.sections import Settings
+
+LOOKUP_PATHS: Final = frozenset({"/v2/lookup", "/lookup"})
+"""The paths whose requests rarely wait for PostgreSQL."""
+
+SUBMIT_PATHS: Final = frozenset({"/v2/submit", "/submit"})
+"""The paths with a time limit of their own."""
+
+HEALTH_THREADS: Final = 8
+"""Number of threads for the health checks. A check that hangs delays each by 2 s at most, once."""
 
 
 def serve(front_end: FrontEnd, listener: socket.socket, on_ready: Callable[[], None]) -> None:
@@ -31,10 +42,26 @@ def serve(front_end: FrontEnd, listener: socket.socket, on_ready: Callable[[], N
         threads=front_end.settings.http.threads,
         describe=describe_error,
         fixed={LIVENESS: liveness_reply()},
+        lanes=lanes_of(front_end.settings),
+        queue_time=front_end.settings.api.lookup_timeout,
         drain_time=front_end.settings.api.drain_time,
         on_drain=front_end.health.stop,
     )
     run(create_app(front_end), listener, options, on_ready)
+
+
+def lanes_of(settings: Settings) -> tuple[Lane, ...]:
+    """Return the groups of paths.
+
+    Requests that wait for PostgreSQL take no thread of lookups. Neither takes one of the health
+    checks. A request waits for a thread until the time limit of its reply.
+    """
+    others, submit = settings.api.lookup_timeout, settings.api.submit_timeout
+    return (
+        Lane("lookup", LOOKUP_PATHS, settings.http.threads, others),
+        Lane("submit", SUBMIT_PATHS, None, submit),
+        Lane("health", frozenset(HEALTH_PATHS), HEALTH_THREADS, others),
+    )
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -18,6 +18,7 @@ from pipeline.runtime.processes import stay_on_one_core
 from pipeline.runtime.sentry import init_sentry
 from pipeline.runtime.start_log import log_start
 from pipeline.settings.load import load_settings
+from tasks import application as celery_application
 from tasks import dispatch
 
 if TYPE_CHECKING:
@@ -47,9 +48,16 @@ def open_front_end() -> FrontEnd:
     init_sentry(settings, "api")
     log_start(settings)
     log_schemas(settings)
+    # Celery reads its settings now. At the first lookup, their module may be that of newer code.
+    _ = celery_application.app.conf.task_protocol
     if settings.api.one_core:  # before any thread starts
         stay_on_one_core()
-    senders = Dispatch(dispatch.send_lookups, dispatch.send_background, dispatch.send_submissions)
+    senders = Dispatch(
+        dispatch.send_lookups,
+        dispatch.send_background,
+        dispatch.send_submissions,
+        dispatch.discard_connections,
+    )
     return create_front_end(settings, senders)
 
 

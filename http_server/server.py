@@ -8,6 +8,7 @@ SIGTERM has no effect.
 
 import asyncio
 import gc
+import math
 import signal
 import socket
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ import uvicorn
 import uvloop
 
 from http_server.connections import Connections
+from http_server.lanes import Lane
 from http_server.limits import Limits, connections_for, raise_file_limit
 from http_server.listening import BACKLOG
 from http_server.protocol import LimitedProtocol
@@ -50,6 +52,8 @@ class ServerOptions:
         fixed: replies that need no thread, by path.
         stop_time: maximum time in seconds for the remaining requests when the server stops.
         drain_time: seconds for which the server still serves after SIGTERM, before it stops.
+        lanes: groups of paths with a time limit, or with threads of their own besides `threads`.
+        queue_time: see `Lane`, for the paths that are in no lane.
         on_drain: called at SIGTERM in the event loop, when that time begins, if it is not 0.
     """
 
@@ -59,6 +63,8 @@ class ServerOptions:
     fixed: Mapping[str, Reply] = field(default_factory=dict)
     stop_time: float = STOP_TIME
     drain_time: float = 0.0
+    lanes: tuple[Lane, ...] = ()
+    queue_time: float = math.inf
     on_drain: Callable[[], None] = lambda: None
 
 
@@ -130,6 +136,8 @@ def run(
         refusals=refusals,
         fixed=options.fixed,
         threads=options.threads,
+        lanes=options.lanes,
+        queue_time=options.queue_time,
     )
     config = uvicorn.Config(
         bridge,
@@ -148,26 +156,30 @@ def run(
     _collect_garbage_rarely()
     _stop_on_signals(server)
     try:
-        uvloop.run(_serve(server, listener, on_ready))
+        uvloop.run(_serve(server, bridge, listener, on_ready))
     finally:
         bridge.close()
 
 
 async def _serve(
-    server: uvicorn.Server, listener: socket.socket, on_ready: Callable[[], None]
+    server: uvicorn.Server,
+    bridge: WsgiBridge,
+    listener: socket.socket,
+    on_ready: Callable[[], None],
 ) -> None:
-    enforcing = asyncio.create_task(_enforce_time_limits(server))
+    enforcing = asyncio.create_task(_enforce_time_limits(server, bridge))
     notifying = asyncio.create_task(_notify_when_ready(server, on_ready))
     await server.serve(sockets=[listener])
     enforcing.cancel()
     notifying.cancel()
 
 
-async def _enforce_time_limits(server: uvicorn.Server) -> None:
-    """Close the connections that exceed a time limit, every `CHECK_INTERVAL` seconds."""
+async def _enforce_time_limits(server: uvicorn.Server, bridge: WsgiBridge) -> None:
+    """Close the connections and refuse the requests that exceed a time limit."""
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(CHECK_INTERVAL)
+        bridge.refuse_late_requests()
         for protocol in list(server.server_state.connections):
             if isinstance(protocol, LimitedProtocol):
                 _enforce(protocol, loop.time())

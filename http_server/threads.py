@@ -5,6 +5,7 @@ take about 10 µs more per request.
 """
 
 import asyncio
+import math
 import threading
 import time
 from collections import deque
@@ -23,14 +24,17 @@ class Call(Generic[T]):
 
     Attributes:
         future: resolves to the result or the exception; for use in the event loop's thread.
+        latest: time on the monotonic clock by which a thread must begin it; infinity if it must
+            run, however late.
     """
 
-    __slots__ = ("_work", "future")
+    __slots__ = ("_work", "future", "latest")
 
     def __init__(
         self, future: "asyncio.Future[T]", function: Callable[..., T], arguments: tuple[object, ...]
     ) -> None:
         self.future = future
+        self.latest = math.inf
         self._work = [(function, arguments)]
 
     def cancel(self) -> bool:
@@ -39,6 +43,11 @@ class Call(Generic[T]):
             return False
         self.future.cancel()
         return True
+
+    def refuse(self, error: BaseException) -> None:
+        """Let the future raise an error unless a thread has begun the call."""
+        if self._take() is not None:
+            _set(self.future, self.future.set_exception, error)
 
     def run(self) -> None:
         """Call the function, unless the call is cancelled, and set the result of `future`."""
@@ -103,6 +112,18 @@ class LoopThreads:
         self._put(call)
         return call
 
+    def refuse_late(self, make_error: Callable[[], BaseException]) -> None:
+        """Refuse the waiting calls whose latest time has passed; in the event loop's thread.
+
+        Args:
+            make_error: returns the error that a call's future raises.
+        """
+        now = time.monotonic()
+        with self._lock:
+            late = [call for call in self._calls if call is not None and call.latest < now]
+        for call in late:
+            call.refuse(make_error())
+
     def close(self) -> None:
         """Wait up to `CLOSE_TIMEOUT` seconds for the running functions, and end the threads."""
         for _ in self._threads:
@@ -129,7 +150,7 @@ class LoopThreads:
                     self._wake_one()
                     return call
                 self._asleep.append(awake)
-            awake.acquire()
+            awake.acquire()  # for work: `close` wakes each thread
             self._is_waking = False
 
     def _wake_one(self) -> None:
@@ -146,7 +167,7 @@ class LoopThreads:
 
     def _run(self) -> None:
         awake = threading.Lock()
-        awake.acquire()
+        awake.acquire()  # never waits, since no other thread has the lock
         while (call := self._get(awake)) is not None:
             call.run()
             del call  # so that the call is freed while the thread waits

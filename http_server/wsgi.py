@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import math
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
@@ -12,7 +13,10 @@ from urllib.parse import unquote_to_bytes
 
 from http_server.bodies import DisconnectedError, LimitReachedError, Receive, read_body
 from http_server.connections import Connection, Connections
+from http_server.lanes import Lane, Lanes
+from http_server.paths import normal_path
 from http_server.replies import Refusals, Reply
+from http_server.slot_wait import slot_in_time
 from http_server.threads import LoopThreads
 
 Environ = dict[str, Any]
@@ -68,7 +72,9 @@ class WsgiBridge:
         connections: the connections of the server.
         refusals: the replies to a request that reaches a limit or is cut off by the stop.
         fixed: replies that need no thread, by path, such as the reply to a liveness check.
-        threads: number of threads that run the application.
+        threads: number of threads that run the application, apart from those of the lanes.
+        lanes: groups of paths with a time limit or threads of their own.
+        queue_time: see `Lane`, for the paths that are in no lane.
     """
 
     def __init__(
@@ -79,12 +85,14 @@ class WsgiBridge:
         refusals: Refusals,
         fixed: Mapping[str, Reply],
         threads: int,
+        lanes: Iterable[Lane] = (),
+        queue_time: float = math.inf,
     ) -> None:
         self._application = application
         self._connections = connections
         self._refusals = refusals
         self._fixed = fixed
-        self._threads = LoopThreads(threads, "request")
+        self._lanes = Lanes(threads, lanes, queue_time)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -93,11 +101,12 @@ class WsgiBridge:
         writer = _Writer(send, connection, loop)
         self._connections.begin_request(connection)
         try:
-            fixed = self._fixed.get(scope["path"])
+            path = normal_path(scope["path"])
+            fixed = self._fixed.get(path)
             if fixed is not None:
                 await writer.reply(fixed, close=_expects(scope))
             else:
-                await self._run(scope, receive, writer, connection)
+                await self._run(scope, receive, writer, connection, self._lanes.of(path))
         except LimitReachedError:
             await writer.reply(self._refusals.busy, close=_expects(scope))
         except DisconnectedError:
@@ -109,7 +118,11 @@ class WsgiBridge:
 
     def close(self) -> None:
         """Wait for the running requests, and end the threads; see `LoopThreads.close`."""
-        self._threads.close()
+        self._lanes.close()
+
+    def refuse_late_requests(self) -> None:
+        """Refuse the requests that have waited for a thread for too long."""
+        self._lanes.refuse_late()
 
     async def _cut_off(self, writer: "_Writer") -> None:
         """Refuse a request that is unanswered when the time to stop is over; close its connection.
@@ -125,7 +138,12 @@ class WsgiBridge:
         writer.connection.close()
 
     async def _run(
-        self, scope: Scope, receive: Receive, writer: "_Writer", connection: Connection
+        self,
+        scope: Scope,
+        receive: Receive,
+        writer: "_Writer",
+        connection: Connection,
+        lane: tuple[LoopThreads, float],
     ) -> None:
         environ, declared = _environ(scope)
         body = await read_body(receive, self._connections, connection, declared)
@@ -133,38 +151,47 @@ class WsgiBridge:
         if declared is None and body:
             environ["CONTENT_LENGTH"] = str(len(body))
         environ["wsgi.input"] = io.BytesIO(body)
-        environ[ARRIVED] = time.monotonic()
-        async with self._connections.slots(connection):
-            response = await self._in_thread(environ, connection, writer.loop)
+        arrived = environ[ARRIVED] = time.monotonic()
+        threads, queue_time = lane
+        latest = arrived + queue_time
+        async with slot_in_time(self._connections.slots(connection), latest):
+            response = await self._in_thread(environ, connection, threads, writer.loop, latest)
         if is_left and _expects(scope):
             response.headers.append(CLOSE)
         try:
             await writer.start(response.status, response.headers)
             await writer.body(response.body, more=response.rest is not None)
             if response.rest is not None:
-                await self._send_rest(response.rest, writer)
+                await self._send_rest(response.rest, threads, writer)
         except asyncio.CancelledError:  # the process ends; all threads may be busy until then
             if response.close is not None:
-                self._threads.submit(writer.loop, response.close)
+                threads.submit(writer.loop, response.close)
                 response.close = None
             raise
         finally:
             if response.close is not None:
-                await self._threads.submit(writer.loop, response.close).future
+                await threads.submit(writer.loop, response.close).future
         if response.rest is not None:
             await writer.body(b"", more=False)
 
     async def _in_thread(
-        self, environ: Environ, connection: Connection, loop: asyncio.AbstractEventLoop
+        self,
+        environ: Environ,
+        connection: Connection,
+        threads: LoopThreads,
+        loop: asyncio.AbstractEventLoop,
+        latest: float,
     ) -> _Response:
         """Return the application's response.
 
         Raises:
             DisconnectedError: the client closed the connection before a thread was free.
+            LimitReachedError: no thread was free in time.
         """
         if not self._connections.is_open(connection):
             raise DisconnectedError
-        call = self._threads.submit(loop, self._call, environ)
+        call = threads.submit(loop, self._call, environ)
+        call.latest = latest
         connection.cancel = call.cancel
         try:
             return await call.future
@@ -173,10 +200,12 @@ class WsgiBridge:
                 raise DisconnectedError from None
             raise
 
-    async def _send_rest(self, rest: Iterator[bytes], writer: "_Writer") -> None:
+    async def _send_rest(
+        self, rest: Iterator[bytes], threads: LoopThreads, writer: "_Writer"
+    ) -> None:
         """Send each part of a reply when a thread has produced it, while the connection is open."""
         while self._connections.is_open(writer.connection):
-            part = await self._threads.submit(writer.loop, next, rest, None).future
+            part = await threads.submit(writer.loop, next, rest, None).future
             if part is None:
                 return
             await writer.body(part, more=True)

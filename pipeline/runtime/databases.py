@@ -3,49 +3,47 @@
 An engine is created at its first use. Processes must not share connections after a fork: create
 `Databases` after it, as `pipeline.runtime.processes` does.
 
-SQLAlchemy's ping before each use of a connection takes a round trip, as much time as the statement
-of a lookup. When a server stops or closes a connection, the socket becomes readable. So a
-connection is pinged only if its socket is readable or it was idle for `PING_AFTER_IDLE` seconds.
+`pipeline.runtime.links.guarded_pool` limits all waits of the pools.
 """
 
 import math
-import select
 import threading
-import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import sqlalchemy
-from sqlalchemy import event, exc
+from sqlalchemy import exc
 
+from pipeline.runtime.links.circuit import Circuit
+from pipeline.runtime.links.connection_limits import POSTGRES_COMMAND, PostgresLimits
+from pipeline.runtime.links.guarded_pool import Guard, Server
+from pipeline.runtime.links.watchdog import process_watchdog
 from pipeline.settings.sections import DatabaseSettings, Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-PING_AFTER_IDLE: Final = 10.0
-"""Idle seconds after which a connection is pinged; a network may have dropped it silently."""
-
-_USED: Final = "acoustid_last_checkout"
-
-
 DatabaseName = Literal["app", "fingerprint", "ingest", "musicbrainz"]
-
-CONNECT_TIMEOUT = 5
-"""Seconds to wait for a new connection."""
 
 SHORTEST_LIMIT = 0.001
 """The minimum time limit of a statement in PostgreSQL, in seconds."""
 
-DATABASE_UNREACHABLE: Final = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
-"""Raised when a database is unreachable, has no free connection, or exceeds a time limit."""
+DATABASE_UNREACHABLE: Final = (
+    exc.OperationalError,
+    exc.InterfaceError,
+    exc.InternalError,
+    exc.TimeoutError,
+)
+"""Raised when a database is unreachable, has no free connection, or exceeds a time limit.
+
+A database that is read only, such as a standby, raises an `InternalError` (SQLSTATE 25006), and so
+does one that ends a transaction in which the client was idle for too long (25P03).
+"""
 
 DATABASE_UNUSABLE: Final = (exc.DBAPIError, exc.TimeoutError)
 """The same, and any error of a statement, such as a missing table or permission."""
-
-_KEEPALIVE: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-"""A server that fails without closing its connections is detected after a minute."""
 
 
 class Databases:
@@ -54,7 +52,11 @@ class Databases:
     Args:
         settings: settings of the databases and the read-only databases.
         component: the role of this process; PostgreSQL shows it as ``acoustid-<component>``.
-        connect_timeout: seconds to wait for a new connection.
+        limits: the time limits of the connections.
+
+    Attributes:
+        announces: whether a transaction that sets final states of submissions writes them to the
+            outbox, too (``[nats] publish_subject``).
     """
 
     def __init__(
@@ -62,8 +64,9 @@ class Databases:
         settings: Settings,
         *,
         component: str = "pipeline",
-        connect_timeout: int = CONNECT_TIMEOUT,
+        limits: PostgresLimits = POSTGRES_COMMAND,
     ) -> None:
+        self.announces = settings.nats.announces
         self._databases: dict[tuple[DatabaseName, bool], DatabaseSettings] = {
             ("app", False): settings.database,
             ("app", True): settings.database_ro,
@@ -78,7 +81,10 @@ class Databases:
         self._identities = {
             key: tuple(database.model_dump().items()) for key, database in self._databases.items()
         }
-        self._connect_arguments = connect_arguments(f"acoustid-{component}", connect_timeout)
+        self._application = f"acoustid-{component}"
+        self._limits = limits
+        self._circuits: dict[tuple[object, ...], Circuit] = {}
+        self._servers: dict[tuple[str, int], Server] = defaultdict(Server)
         self._lock = threading.Lock()
         self._engines: dict[tuple[tuple[object, ...], bool], sqlalchemy.Engine] = {}
 
@@ -116,12 +122,39 @@ class Databases:
         key = (self._identities[name, read_only], autocommit)
         with self._lock:
             if key not in self._engines:
-                self._engines[key] = _create_engine(
-                    self._databases[name, read_only],
-                    self._connect_arguments,
-                    autocommit=autocommit,
+                self._engines[key] = self._create_engine(
+                    self._databases[name, read_only], key[0], autocommit=autocommit
                 )
             return self._engines[key]
+
+    def _create_engine(
+        self, database: DatabaseSettings, identity: tuple[object, ...], *, autocommit: bool
+    ) -> sqlalchemy.Engine:
+        options: dict[str, Any] = {}
+        if autocommit:  # a returned connection has no transaction to roll back
+            options = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+        circuit = Circuit(f"the database {database.name}", trial_time=2 * self._limits.connect)
+        guard = Guard(
+            limits=self._limits,
+            watchdog=process_watchdog(),
+            circuit=self._circuits.setdefault(identity, circuit),
+            server=self._servers[database.host, database.port],
+            pings=database.pool_pre_ping,
+            pool_wait=database.pool_timeout,
+        )
+        engine = sqlalchemy.create_engine(
+            database.url(),
+            poolclass=guard.pool_class(),
+            pool_size=database.pool_size,
+            max_overflow=0,
+            pool_recycle=-1 if database.pool_recycle is None else database.pool_recycle,
+            pool_timeout=0,  # the guard waits: the deadlines of requests differ
+            hide_parameters=True,
+            connect_args=connect_arguments(self._application, self._limits),
+            **options,
+        )
+        guard.listen(engine)
+        return engine
 
 
 def limit_statements(connection: "sqlalchemy.Connection | Session", seconds: float) -> None:
@@ -142,60 +175,15 @@ def limit_statements(connection: "sqlalchemy.Connection | Session", seconds: flo
     connection.execute(sqlalchemy.text(f"SET LOCAL statement_timeout = {milliseconds}"))
 
 
-def _create_engine(
-    database: DatabaseSettings, connect_args: dict[str, Any], *, autocommit: bool
-) -> sqlalchemy.Engine:
-    options: dict[str, Any] = {}
-    if autocommit:  # a returned connection has no transaction to roll back
-        options = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
-    engine = sqlalchemy.create_engine(
-        database.url(),
-        pool_size=database.pool_size,
-        max_overflow=0,
-        pool_recycle=-1 if database.pool_recycle is None else database.pool_recycle,
-        pool_timeout=database.pool_timeout,
-        hide_parameters=True,
-        connect_args=connect_args,
-        **options,
-    )
-    if database.pool_pre_ping:
-        replace_dead_connections(engine)
-    return engine
-
-
-def connect_arguments(application: str, timeout: int = CONNECT_TIMEOUT) -> dict[str, Any]:
+def connect_arguments(
+    application: str, limits: PostgresLimits = POSTGRES_COMMAND
+) -> dict[str, Any]:
     """Return the arguments of each connection besides those of `DatabaseSettings.url`.
 
     libpq's timeout includes the TLS handshake and the log-in.
 
     Args:
         application: the name that PostgreSQL shows.
-        timeout: seconds to wait for the connection.
+        limits: the time limits of the connection.
     """
-    return {"application_name": application, "connect_timeout": timeout, **_KEEPALIVE}
-
-
-def replace_dead_connections(engine: sqlalchemy.Engine) -> None:
-    """Make the engine's pool replace a dead connection when it is checked out."""
-
-    def check(connection: Any, record: Any, _proxy: Any) -> None:  # noqa: ANN401 - the driver's
-        now = time.monotonic()
-        was_idle = now - record.info.get(_USED, now) > PING_AFTER_IDLE
-        record.info[_USED] = now
-        if (was_idle or _is_readable(connection)) and not _replies_to_ping(engine, connection):
-            raise exc.InvalidatePoolError
-
-    event.listen(engine, "checkout", check)
-
-
-def _is_readable(connection: Any) -> bool:  # noqa: ANN401 - the driver's
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-def _replies_to_ping(engine: sqlalchemy.Engine, connection: Any) -> bool:  # noqa: ANN401 - the driver's
-    try:
-        return engine.dialect.do_ping(connection)
-    except engine.dialect.loaded_dbapi.Error:
-        return False
+    return {"application_name": application, **limits.libpq()}

@@ -12,16 +12,15 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from pipeline.runtime.links.connection_limits import (
+    REDIS_BLOCKING,
+    REDIS_COMMAND,
+    ConnectionLimits,
+)
 from pipeline.settings.sections import RedisSettings
 
 REDIS_UNREACHABLE: Final = (RedisConnectionError, RedisTimeoutError)
 """Raised when Redis is unreachable or does not reply in time."""
-
-CONNECT_TIMEOUT = 2.0
-"""Seconds to wait for a connection."""
-
-REPLY_TIMEOUT = 5.0
-"""Seconds to wait for the reply to a command, in addition to the timeout of a blocking command."""
 
 LONGEST_WAIT = 30.0
 """Default of the maximum timeout of a blocking command, in seconds."""
@@ -36,7 +35,8 @@ def connect(
     blocking: bool = False,
     db: int | None = None,
     wait: float = LONGEST_WAIT,
-    timeout: float = REPLY_TIMEOUT,
+    limits: ConnectionLimits | None = None,
+    timeout: float | None = None,
     keeps_connection: bool = False,
 ) -> redis.Redis:
     """Return a thread-safe client.
@@ -54,21 +54,27 @@ def connect(
         blocking: whether the commands (``BLPOP``, ``XREAD``) wait at the server.
         db: the number of another database of the same server.
         wait: maximum timeout of a blocking command, in seconds.
-        timeout: seconds for a reply, for a blocking client in addition to `wait`.
+        limits: the time limits of the connections, by default `REDIS_BLOCKING` or `REDIS_COMMAND`.
+        timeout: seconds for a reply instead of those of `limits`; for a blocking client in addition
+            to `wait`.
         keeps_connection: whether the client keeps a single connection.
 
     Raises:
         redis.exceptions.RedisError: with `keeps_connection`, Redis is unreachable.
     """
+    if limits is None:
+        limits = REDIS_BLOCKING if blocking else REDIS_COMMAND
+    reply = limits.reply if timeout is None else timeout
     return redis.Redis(
         host=settings.host,
         port=settings.port,
         db=settings.db if db is None else db,
         username=settings.username,
         password=settings.password.get_secret_value() if settings.password else None,
-        socket_connect_timeout=CONNECT_TIMEOUT,
-        socket_timeout=timeout + wait if blocking else timeout,
+        socket_connect_timeout=limits.connect,
+        socket_timeout=wait + (reply or 0.0) if blocking else reply,
         socket_keepalive=True,
+        socket_keepalive_options=limits.socket_options(),
         retry=_retry(blocking=blocking),
         max_connections=MAX_CONNECTIONS,
         decode_responses=False,

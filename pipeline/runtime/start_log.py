@@ -5,8 +5,9 @@ from contextlib import closing
 import redis
 import structlog
 
-from pipeline.runtime.connection_errors import explain_redis
-from pipeline.runtime.redis_client import CONNECT_TIMEOUT, connect
+from pipeline.runtime.links.connection_errors import explain_redis
+from pipeline.runtime.links.connection_limits import REDIS_STATUS, ConnectionLimits
+from pipeline.runtime.redis_client import connect
 from pipeline.settings.load import configuration_file
 from pipeline.settings.paths import full_path
 from pipeline.settings.sections import RedisSettings, Settings
@@ -31,14 +32,14 @@ def log_start(settings: Settings) -> None:
         logger.error("Redis cannot be used", reason=problem)
 
 
-def redis_problem(settings: RedisSettings, timeout: float = CONNECT_TIMEOUT) -> str | None:
+def redis_problem(settings: RedisSettings, limits: ConnectionLimits = REDIS_STATUS) -> str | None:
     """Return why Redis cannot be used; None if it replies.
 
     Args:
         settings: the settings of the connection.
-        timeout: seconds for the TLS handshake, and for the reply.
+        limits: the time limits of the connection.
     """
-    with closing(connect(settings, timeout=timeout)) as client:
+    with closing(connect(settings, limits=limits)) as client:
         try:
             client.ping()
         except redis.RedisError as error:

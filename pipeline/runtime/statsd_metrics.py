@@ -22,6 +22,8 @@ from pipeline.settings.sections import StatsdSettings
 
 Bucket = Literal["global", "app", "ip"]
 Outcome = Literal["imported", "rejected", "failed"]
+MessageOutcome = Literal["received", "redelivered", "refused", "retried"]
+ClockOwner = Literal["front_end", "worker", "beat", "postgres"]
 Gauge = Literal[
     "account_all",
     "account_musicbrainz",
@@ -171,6 +173,10 @@ class Metrics:
         """Count one task that will be retried."""
         self._count("tasks_retried_total", label(task))
 
+    def transient_failure(self, cause: str) -> None:
+        """Count one transient failure of a task, by the part of the installation at fault."""
+        self._count("tasks_transient_failures_total", label(cause))
+
     def task_failed(self, task: str, seconds: float) -> None:
         """Count and time one task that failed and will not be retried."""
         self._count("tasks_failed_total", label(task))
@@ -188,6 +194,47 @@ class Metrics:
     def queue_age(self, queue: str, seconds: float) -> None:
         """Send the age of the oldest message in a queue."""
         self._gauge(f"queue_age_seconds.{label(queue)}", seconds)
+
+    def pending_submissions(self, count: int) -> None:
+        """Send the number of submissions without a final state."""
+        self._gauge("pending_submissions", count)
+
+    def nats_messages(self, outcome: MessageOutcome, count: int) -> None:
+        """Count messages of NATS by what happened to them."""
+        if count:
+            self._count("nats.messages_total", label(outcome), count=count)
+
+    def nats_announced(self, count: int) -> None:
+        """Count announcements of final states that a stream of NATS has stored."""
+        if count:
+            self._count("nats.announced_total", count=count)
+
+    def nats_waiting(self, count: int) -> None:
+        """Send the number of messages in the stream that no process has received."""
+        self._gauge("nats.waiting_messages", count)
+
+    def nats_unacknowledged(self, count: int) -> None:
+        """Send the number of messages that were received and are not acknowledged."""
+        self._gauge("nats.unacknowledged_messages", count)
+
+    def nats_announcements_waiting(self, count: int) -> None:
+        """Send the number of announcements that wait."""
+        self._gauge("nats.announcements_waiting", count)
+
+    def nats_reconnects(self, count: int) -> None:
+        """Count connections to NATS after the first one of a process."""
+        if count:
+            self._count("nats.reconnects_total", count=count)
+
+    def clock_difference(self, process: ClockOwner, seconds: float | None) -> None:
+        """Time the difference between the clock of a host and that of Redis, without its sign.
+
+        Args:
+            process: whose host has the clock.
+            seconds: the difference; None, if it is not known, sends nothing.
+        """
+        if seconds is not None:
+            self._time(f"clock_difference.{process}", abs(seconds))
 
     def pruned(self, kind: str, count: int) -> None:
         """Count rows that the retention has deleted or whose address it has removed."""

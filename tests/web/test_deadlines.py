@@ -9,6 +9,7 @@ import sqlalchemy as sa
 import sqlalchemy.exc
 
 from api.submissions import endpoint
+from pipeline.runtime.databases import DatabaseName, Databases
 from tests.support.clients.web_client import GID, WORD, Web, code_of, error_of
 
 MINIMAL = {"fingerprint": WORD, "duration": 3, "track": "x"}
@@ -24,9 +25,18 @@ def at_most(seconds: float) -> Iterator[None]:
 
 
 @contextmanager
+def other_client(web: Web, name: DatabaseName) -> Iterator[sa.Connection]:
+    """Open a transaction of another process, which the time limits of the front end do not end."""
+    databases = Databases(web.settings, component="tests")
+    with databases.engine(name).begin() as connection:
+        yield connection
+    databases.dispose()
+
+
+@contextmanager
 def locked(web: Web) -> Iterator[None]:
     """Lock the table of receipts inside the block."""
-    with web.front_end.databases.engine("ingest").begin() as connection:
+    with other_client(web, "ingest") as connection:
         connection.execute(sa.text("LOCK TABLE submission IN SHARE ROW EXCLUSIVE MODE"))
         yield
 
@@ -68,7 +78,7 @@ def test_the_time_for_finding_the_key_is_subtracted_for_the_receipt(
 @pytest.mark.parametrize("path", ["/v2/lookup", "/v2/submit", "/v2/submission_status"])
 def test_the_query_of_a_key_ends_at_the_deadline(make_web: MakeWeb, path: str) -> None:
     web = make_web(api={"lookup_timeout": 1.0, "submit_timeout": 1.0})
-    with web.front_end.databases.engine("app").begin() as connection:
+    with other_client(web, "app") as connection:
         connection.execute(sa.text("LOCK TABLE application IN ACCESS EXCLUSIVE MODE"))
         with at_most(5.0):
             result = web.post(path, **MINIMAL, client="a key that no cache knows", user=web.user)
@@ -95,6 +105,19 @@ def test_a_submission_after_its_deadline_is_not_stored(make_web: MakeWeb) -> Non
     assert error_of(result)["message"] == "service currently unavailable, try again later"
     assert web.submit(**MINIMAL).status_code == 200
     assert len(web.receipts()) == 1
+
+
+def test_a_submission_to_a_read_only_database_is_refused_for_now(web: Web) -> None:
+    """After a failover the configured server can be a standby; the client tries again."""
+    with web.front_end.databases.engine("ingest").connect() as connection:
+        connection.execute(sa.text("SET default_transaction_read_only = on"))
+        connection.commit()  # the pool has this connection only
+    result = web.submit(**MINIMAL)
+    assert (result.status_code, code_of(result)) == (503, 13)
+    with web.front_end.databases.engine("ingest").connect() as connection:
+        connection.execute(sa.text("SET default_transaction_read_only = off"))
+        connection.commit()
+    assert web.submit(**MINIMAL).status_code == 200
 
 
 def test_waiting_for_final_states_ends_at_the_deadline(make_web: MakeWeb) -> None:

@@ -15,6 +15,7 @@ from cli.stack.servers.ports import LOOPBACK, free_port
 from tests.support.polling import eventually
 
 PATIENCE = 30.0
+STARTS = 3  # of a server, since another process may take its port first
 
 
 class PlainServer:
@@ -25,13 +26,27 @@ class PlainServer:
     """
 
     def __init__(self, log: Path, limits: dict[str, float], drain_time: float = 0.0) -> None:
-        self.port = free_port()
+        for _ in range(STARTS):
+            self.port = free_port()
+            self.process = self._start(log, limits, drain_time)
+            if eventually(lambda: self._answers() or self._has_ended(), PATIENCE) and (
+                not self._has_ended()
+            ):
+                return
+        raise AssertionError(f"the server ended at each start: see {log}")
+
+    def _start(
+        self, log: Path, limits: dict[str, float], drain_time: float
+    ) -> "subprocess.Popen[bytes]":
         command = (sys.executable, "-m", "tests.support.processes.wsgi_application", str(self.port))
         with log.open("ab") as output:
-            self.process = subprocess.Popen(
+            return subprocess.Popen(
                 (*command, json.dumps(limits), str(drain_time)), stdout=output, stderr=output
             )
-        eventually(self._answers, PATIENCE)
+
+    def _has_ended(self) -> bool:
+        """Return whether the server ended, since another process has taken the port."""
+        return self.process.poll() is not None
 
     def connect(self, source: str = LOOPBACK) -> socket.socket:
         """Open a connection from an address of this machine."""
@@ -48,7 +63,6 @@ class PlainServer:
             return read_all(client)
 
     def _answers(self) -> bool:
-        assert self.process.poll() is None
         with suppress(OSError), self.connect() as client:
             # Before the server listens, a client that gets the same port connects to itself.
             return client.getsockname() != client.getpeername()

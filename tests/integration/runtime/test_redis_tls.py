@@ -8,6 +8,7 @@ import runpy
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from redbeat.schedulers import get_redis
 
 from api.access.redis_outage import RedisCircuitBreaker
 from api.lookups.tracked_generation import TrackedGeneration
+from pipeline.runtime.links.connection_limits import REDIS_STATUS, ConnectionLimits
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.start_log import redis_problem
 from pipeline.settings.sections import RedisSettings, Settings
@@ -32,8 +34,8 @@ from tests.support.processes.tls_proxy import TlsProxy, running_tls_proxy
 from tests.support.processes.workers import write_config
 from tests.support.tls_files import TlsFiles
 
-SHORT = 0.5
-"""Time limit of the handshake with a server that does not answer, in seconds."""
+SHORT = replace(REDIS_STATUS, reply=0.5)
+"""Time limits of the handshake with a server that does not answer."""
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +130,7 @@ def celery(
 
 def test_the_broker_of_celery_is_encrypted(celery: Celery, proxy: TlsProxy) -> None:
     before = proxy.handshakes
-    producer = KeptProducer(celery)
+    producer = KeptProducer(celery, LOOKUP, declares=False)
     producer.publish("lookup.batch", (b"\1",), argsrepr="")
     with celery.connection_for_read() as connection:
         queue = celery.amqp.queues[LOOKUP](connection.default_channel)
@@ -151,9 +153,9 @@ def test_results_beat_and_flower_are_encrypted(celery: Celery, proxy: TlsProxy) 
     assert proxy.handshakes == before + 3
 
 
-def refused(settings: RedisSettings, timeout: float = 2.0) -> str:
+def refused(settings: RedisSettings, limits: ConnectionLimits = REDIS_STATUS) -> str:
     """Return why a connection fails."""
-    problem = redis_problem(settings, timeout)
+    problem = redis_problem(settings, limits)
     assert problem
     assert str(settings.port) in problem
     return problem

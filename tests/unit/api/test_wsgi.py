@@ -46,6 +46,31 @@ wsgi.create_application()
     assert done.stdout.endswith("\nclosed\n"), done.stderr
 
 
+def test_the_first_messages_import_no_module_of_the_project(tmp_path: Path) -> None:
+    """Their files may be those of newer code, which the loaded modules do not fit."""
+    code = """
+import sys
+from contextlib import suppress
+from kombu.exceptions import OperationalError
+from api.wsgi import open_front_end
+from pipeline.messages import LookupBatch
+from tasks import dispatch
+
+open_front_end()
+before = set(sys.modules)
+for send, message in (
+    (dispatch.send_lookups, LookupBatch("id", "reply", 1.0, [], [])),
+    (dispatch.send_submissions, [1]),
+):
+    with suppress(OperationalError):
+        send(message)
+own = {"api", "celeryconfig", "http_server", "pipeline", "tasks"}
+print([name for name in set(sys.modules) - before if name.partition(".")[0] in own])
+"""
+    done = run(code, tmp_path, "[redis]\nport = 1\n")
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
 def test_a_module_has_no_other_names() -> None:
     with pytest.raises(AttributeError, match="app"):
         wsgi.app  # noqa: B018 - the access is the test

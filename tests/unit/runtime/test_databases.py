@@ -10,7 +10,14 @@ import pytest
 import sqlalchemy
 from sqlalchemy.orm import Session
 
-from pipeline.runtime.databases import PING_AFTER_IDLE, DatabaseName, Databases, limit_statements
+from pipeline.runtime.databases import (
+    DATABASE_UNREACHABLE,
+    DatabaseName,
+    Databases,
+    limit_statements,
+)
+from pipeline.runtime.links import guarded_pool
+from pipeline.runtime.links.guarded_pool import PING_AFTER_IDLE
 from pipeline.settings.sections import Settings
 from tests.support.processes.servers import Servers
 
@@ -88,7 +95,7 @@ def test_pool_options_are_used(settings: Settings) -> None:
         engine = databases.engine("app")
         with (
             engine.connect(),
-            pytest.raises(sqlalchemy.exc.TimeoutError, match="size 1 overflow 0"),
+            pytest.raises(sqlalchemy.exc.TimeoutError, match="all 1 connections"),
         ):
             engine.connect()
 
@@ -148,6 +155,27 @@ def test_without_pool_pre_ping_a_dead_connection_raises_an_error(settings: Setti
             pytest.raises(sqlalchemy.exc.OperationalError),
         ):
             connection.scalar(IDENTITY)
+
+
+def test_a_database_that_replies_to_no_ping_is_away(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error has the class of an outage, so a client gets a 503."""
+    monkeypatch.setattr(guarded_pool, "PING_AFTER_IDLE", -1.0)
+    with opened(settings) as databases:
+        engine = databases.engine("app")
+        engine.connect().close()
+        monkeypatch.setattr(engine.dialect, "do_ping", lambda _: False)
+        with pytest.raises(guarded_pool.DatabaseAwayError, match="does not reply"):
+            engine.connect()
+
+
+def test_a_read_only_database_counts_as_unreachable(settings: Settings) -> None:
+    """A write to a standby fails like one to a server that is away."""
+    with opened(settings) as databases, databases.engine("app").connect() as connection:
+        connection.execute(sqlalchemy.text("SET TRANSACTION READ ONLY"))
+        with pytest.raises(DATABASE_UNREACHABLE, match="read-only transaction"):
+            connection.execute(sqlalchemy.text("CREATE TABLE written (id int)"))
 
 
 def test_each_statement_of_a_reading_connection_commits(settings: Settings) -> None:

@@ -25,6 +25,12 @@ EVERY_CALL: list[tuple[Callable[[Metrics], None], list[str]]] = [
             "api.request_duration_seconds.lookup.post:250.000000|ms",
         ],
     ),
+    (lambda m: m.nats_messages("received", 3), ["nats.messages_total.received:3|c"]),
+    (lambda m: m.nats_waiting(4), ["nats.waiting_messages:4|g"]),
+    (lambda m: m.nats_unacknowledged(5), ["nats.unacknowledged_messages:5|g"]),
+    (lambda m: m.nats_announced(6), ["nats.announced_total:6|c"]),
+    (lambda m: m.nats_announcements_waiting(7), ["nats.announcements_waiting:7|g"]),
+    (lambda m: m.nats_reconnects(1), ["nats.reconnects_total:1|c"]),
     (lambda m: m.lookup_search(hit=False), ["api.lookup.searches.total:1|c"]),
     (
         lambda m: m.lookup_search(hit=False, partial=True),
@@ -58,6 +64,10 @@ EVERY_CALL: list[tuple[Callable[[Metrics], None], list[str]]] = [
     ),
     (lambda m: m.task_retried("t"), ["tasks_retried_total.t:1|c"]),
     (
+        lambda m: m.transient_failure("database"),
+        ["tasks_transient_failures_total.database:1|c"],
+    ),
+    (
         lambda m: m.task_failed("t", 2),
         ["tasks_failed_total.t:1|c", "tasks_duration.t:2000.000000|ms"],
     ),
@@ -66,7 +76,10 @@ EVERY_CALL: list[tuple[Callable[[Metrics], None], list[str]]] = [
         ["pipeline.batches_total.score:1|c", "pipeline.batch_items_total.score:17|c"],
     ),
     (lambda m: m.queue_depth("lookup", 5), ["queue_depth.lookup:5|g"]),
+    (lambda m: m.pending_submissions(7), ["pending_submissions:7|g"]),
     (lambda m: m.queue_age("lookup", 1.5), ["queue_age_seconds.lookup:1.5|g"]),
+    (lambda m: m.clock_difference("worker", -1.5), ["clock_difference.worker:1500.000000|ms"]),
+    (lambda m: m.clock_difference("beat", None), []),
     (lambda m: m.pruned("receipts", 5), ["retention.pruned_total.receipts:5|c"]),
     (lambda m: m.gauge("track_all", 9), ["track_all:9|g"]),
 ]
@@ -216,5 +229,5 @@ def test_the_document_lists_all_metrics() -> None:
 
 def test_a_prefix_with_characters_of_the_protocol_is_refused() -> None:
     """For example one with a colon."""
-    with pytest.raises(ValueError, match="pattern"):
+    with pytest.raises(ValueError, match="letters, digits, dots"):
         StatsdSettings(prefix="a:b|c")

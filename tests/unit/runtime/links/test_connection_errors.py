@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from pipeline.catalog import migrate
-from pipeline.runtime import databases
-from pipeline.runtime.connection_errors import explain_unreachable
+from pipeline.runtime.links.connection_errors import explain_unreachable
 from pipeline.settings.sections import Settings
 
 
@@ -49,10 +48,7 @@ def test_a_server_without_tls_is_an_error_if_tls_is_required() -> None:
         )
 
 
-def test_migrations_do_not_wait_for_a_server_that_does_not_answer(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(databases, "CONNECT_TIMEOUT", 2)  # the minimum of libpq
+def test_migrations_do_not_wait_for_a_server_that_does_not_answer() -> None:
     with server(b"") as port:
         reason = failure(port, "require")
     assert reason

@@ -1,0 +1,1 @@
+"""Links to other servers: time limits of connections, circuits, texts of errors."""

@@ -1,0 +1,1 @@
+"""Links between processes that are open but dead."""

@@ -1,0 +1,1 @@
+"""Faulty network links between two processes."""
