@@ -119,14 +119,19 @@ def open_index(settings: FingerprintIndexSettings) -> OpenIndex:
 
 
 def open_updater(
-    settings: FingerprintIndexSettings, databases: Databases, *, clear_damaged: bool = False
+    settings: FingerprintIndexSettings,
+    databases: Databases,
+    *,
+    clear_damaged: bool = False,
+    keep_intact: bool = False,
 ) -> IndexUpdater:
     """Open the index for writing. Create it, empty at position 0, if it does not exist.
 
     Args:
         settings: the settings of the index.
         databases: the lock of an index on a server is in the fingerprint database.
-        clear_damaged: replace damaged files by an empty index, to rebuild it.
+        clear_damaged: move damaged files aside and begin an empty index, to fill it again.
+        keep_intact: move the intact files of a damaged index aside too.
 
     Raises:
         IndexBusy: another process writes it.
@@ -137,7 +142,9 @@ def open_updater(
         from pipeline.index import open_writer as open_local_writer  # noqa: PLC0415 - loops
 
         try:
-            return open_local_writer(settings.path, clear_damaged=clear_damaged)
+            return open_local_writer(
+                settings.path, clear_damaged=clear_damaged, keep_intact=keep_intact
+            )
         except IndexLocked as error:
             raise IndexBusy(str(error)) from error
     return _open_on_server(settings, databases)

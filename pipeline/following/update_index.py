@@ -1,5 +1,6 @@
 """The last stage of an import: applies the changelog to the index, in batches."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -11,9 +12,11 @@ from pipeline.catalog.fingerprint.changelog import ForeignIndexError, LoggedFing
 from pipeline.fingerprint.query import extract_query
 from pipeline.fingerprint_store import StoreWriter
 from pipeline.following.open_index import IndexUpdater
+from pipeline.following.reading_connection import reading_connection
 from pipeline.following.update_store import (
     apply_to_store,
     check_same_database,
+    log_failure,
     store_may_fail,
     update_store,
 )
@@ -29,7 +32,8 @@ def update_index(
     databases: Databases,
     *,
     store: StoreWriter | None = None,
-    batches: int | None = None,
+    until: float | None = None,
+    store_failed: Callable[[Exception], object] = log_failure,
 ) -> int:
     """Apply the changelog's entries after the index's position; return the new position.
 
@@ -43,37 +47,53 @@ def update_index(
         writer: the writer of the index.
         databases: the changelog is in the fingerprint database.
         store: the fingerprint store, which is updated too.
-        batches: maximum number of batches of `BATCH` entries; None for all entries.
+        until: the time (`time.monotonic`) after which no further batch of `BATCH` entries begins;
+            None for no limit. One batch is applied in any case.
+        store_failed: is called with an error of the store, which does not stop the update.
 
     Raises:
         ForeignIndexError: the index belongs to another database, or to a state of this one before a
             restore.
     """
-    done = 0
-    with databases.engine("fingerprint").connect() as connection:
+    with reading_connection(databases) as connection:
         _require_own(connection, writer)
-        store = _own(store, connection)
-        while batches is None or done < batches:
+        store = _own(store, connection, store_failed)
+    while True:
+        with reading_connection(databases) as connection:
             target = _fill_target(connection, writer.changelog_state())
             logged, position = changelog.read(connection, writer.position(), BATCH)
             stamp = changelog.stamp(connection, position)
-            connection.commit()
-            if not logged:
-                if writer.changelog_state().needs_stamp:
-                    writer.apply([], position, metadata=changelog_metadata(position, stamp, target))
-                break
-            beside = store if store and store.position() == writer.position() else None
-            writer.apply(
-                _changes(logged), position, metadata=changelog_metadata(position, stamp, target)
-            )
-            if beside:
-                with store_may_fail():
-                    apply_to_store(beside, logged, position, stamp)
-            done += 1
-        if store and store.position() != writer.position():
-            with store_may_fail():
-                update_store(store, connection, BATCH, batches)
+        metadata = changelog_metadata(position, stamp, target)
+        if not logged:
+            if writer.changelog_state().needs_stamp:
+                writer.apply([], position, metadata=metadata)
+            break
+        beside = store if store and store.position() == writer.position() else None
+        writer.apply(_changes(logged), position, metadata=metadata)
+        if beside:
+            with store_may_fail(store_failed):
+                apply_to_store(beside, logged, position, stamp)
+        if until is not None and time.monotonic() >= until:
+            break
+    if store and store.position() != writer.position():
+        with store_may_fail(store_failed):
+            update_store(store, databases, BATCH, until)
     return writer.position()
+
+
+def update_store_alone(store: StoreWriter, databases: Databases, until: float) -> None:
+    """Apply the changelog to the store while the index cannot be updated.
+
+    Args:
+        store: the store.
+        databases: the changelog is in the fingerprint database.
+        until: see `update_index`.
+
+    Raises:
+        OtherDatabaseError: the store belongs to another database.
+        OSError, FingerprintStoreError: the store cannot be written.
+    """
+    update_store(store, databases, BATCH, until)
 
 
 def _require_own(connection: sa.Connection, writer: IndexUpdater) -> None:
@@ -97,10 +117,14 @@ def _fill_target(connection: sa.Connection, state: ChangelogState) -> int:
     return state.fill_target if state.position else newest_position(connection)
 
 
-def _own(store: StoreWriter | None, connection: sa.Connection) -> StoreWriter | None:
+def _own(
+    store: StoreWriter | None,
+    connection: sa.Connection,
+    store_failed: Callable[[Exception], object],
+) -> StoreWriter | None:
     """Return the store if it belongs to this database, else None."""
     if store:
-        with store_may_fail():
+        with store_may_fail(store_failed):
             check_same_database(store, connection)
             return store
     return None

@@ -1,5 +1,6 @@
 """Applies the changelog to the fingerprint store, together with the index or alone."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ from pipeline.fingerprint_store import (
     StoreRow,
     StoreWriter,
 )
+from pipeline.following.reading_connection import reading_connection
 from pipeline.runtime.databases import Databases
 
 logger = structlog.get_logger("acoustid.following.update_store")
@@ -24,17 +26,25 @@ class OtherDatabaseError(FingerprintStoreError):
     """The store belongs to another database, or to a state of this one before a restore."""
 
 
+def log_failure(error: Exception) -> None:
+    """Log that the store was not written."""
+    logger.warning("the fingerprint store was not written", error=str(error))
+
+
 @contextmanager
-def store_may_fail() -> Iterator[None]:
-    """Log an error of the store instead of raising it.
+def store_may_fail(failed: Callable[[Exception], object] = log_failure) -> Iterator[None]:
+    """Report an error of the store instead of raising it.
 
     Lookups work without the store but not without the index. So a full disk or a damaged store
     must not stop the update of the index.
+
+    Args:
+        failed: is called with the error.
     """
     try:
         yield
     except (OSError, FingerprintStoreError) as error:
-        logger.exception("the fingerprint store was not written", error=str(error))
+        failed(error)
 
 
 def check_same_database(store: StoreWriter | FingerprintStore, connection: sa.Connection) -> None:
@@ -57,30 +67,30 @@ def apply_to_store(
     store.apply(_changes(logged), position, stamp)
 
 
-def update_store(
-    store: StoreWriter, connection: sa.Connection, batch: int, batches: int | None
-) -> None:
+def update_store(store: StoreWriter, databases: Databases, batch: int, until: float | None) -> None:
     """Apply the changelog's entries after the store's position.
 
     Args:
         store: the store to update.
-        connection: a connection to the fingerprint database.
+        databases: the changelog is in the fingerprint database.
         batch: number of entries in one commit.
-        batches: maximum number of batches; None for all entries.
+        until: the time (`time.monotonic`) after which no further batch begins; None for no limit.
+            One batch is applied in any case.
 
     Raises:
         OtherDatabaseError: the store belongs to another database.
     """
-    check_same_database(store, connection)
-    done = 0
-    while batches is None or done < batches:
-        logged, position = changelog.read(connection, store.position(), batch)
-        stamp = changelog.stamp(connection, position)
-        connection.commit()
+    with reading_connection(databases) as connection:
+        check_same_database(store, connection)
+    while True:
+        with reading_connection(databases) as connection:
+            logged, position = changelog.read(connection, store.position(), batch)
+            stamp = changelog.stamp(connection, position)
         if not logged:
             return
         apply_to_store(store, logged, position, stamp)
-        done += 1
+        if until is not None and time.monotonic() >= until:
+            return
 
 
 def rebuild_store(
@@ -102,7 +112,7 @@ def rebuild_store(
         stamp = changelog.stamp(connection, position)
         connection.commit()
         store.rebuild(_all_changes(connection, progress), position, stamp)
-        update_store(store, connection, batch, None)
+    update_store(store, databases, batch, None)
     return store.position()
 
 

@@ -20,8 +20,14 @@ class Condition(StrEnum):
     FILLING = "filling"
     """It is filled from the beginning and is not complete yet."""
 
+    LAGGING = "lagging"
+    """It lacks changes that were committed more than `[cluster] max_lag` seconds ago."""
+
     DAMAGED = "damaged"
     """A file is missing, truncated or changed."""
+
+    UNREADABLE = "unreadable"
+    """The files may be intact, but the process cannot read them."""
 
     UNREACHABLE = "unreachable"
     """No index server answers, or the fingerprint database can't be queried."""
@@ -50,7 +56,13 @@ INDEX_ADVICE: Final[Mapping[Condition, Advice]] = {
     ),
     Condition.DAMAGED: Advice(
         "the index is damaged",
-        "`acoustid index verify` names the file, `acoustid index rebuild` rebuilds the index",
+        "the worker of the queue index moves the files aside and fills it again; if it does not "
+        "run, start it, or run `acoustid index rebuild`",
+    ),
+    Condition.UNREADABLE: Advice(
+        "the index cannot be read",
+        "check the permissions of its directory and files, the limit of open files, the free "
+        "memory and the disk of the workers; the log has the error",
     ),
     Condition.MISSING: Advice(
         "the index is missing",
@@ -63,6 +75,10 @@ INDEX_ADVICE: Final[Mapping[Condition, Advice]] = {
     Condition.FILLING: Advice(
         "the index is not complete", "the worker of the queue index fills it"
     ),
+    Condition.LAGGING: Advice(
+        "the index is behind the database by more than [cluster] max_lag seconds",
+        "check the log and the disk of the worker of the queue index",
+    ),
 }
 """The line for each fault of the index."""
 
@@ -74,7 +90,13 @@ STORE_ADVICE: Final[Mapping[Condition, Advice]] = {
     ),
     Condition.DAMAGED: Advice(
         "the fingerprint store is damaged",
-        "`acoustid store check` names the file, `acoustid store rebuild` rebuilds the store",
+        "the worker of the queue index moves the files aside and fills it again; if it does not "
+        "run, start it, or run `acoustid store rebuild`",
+    ),
+    Condition.UNREADABLE: Advice(
+        "the fingerprint store cannot be read",
+        "check the permissions of its directory and files, the limit of open files, the free "
+        "memory and the disk of the workers; the log has the error",
     ),
     Condition.MISSING: Advice(
         "the fingerprint store is missing",
@@ -86,6 +108,10 @@ STORE_ADVICE: Final[Mapping[Condition, Advice]] = {
     ),
     Condition.FILLING: Advice(
         "the fingerprint store is not complete", "the worker of the queue index fills it"
+    ),
+    Condition.LAGGING: Advice(
+        "the fingerprint store is behind the database by more than [cluster] max_lag seconds",
+        "check the log and the disk of the worker of the queue index",
     ),
 }
 """The line for each fault of the fingerprint store."""

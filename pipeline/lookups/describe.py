@@ -5,6 +5,7 @@ and six in MusicBrainz's, of which one limits the time of the others. Without Mu
 answers contain ids only.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -41,18 +42,25 @@ class Described:
     degraded: bool = False
 
 
-def describe_lookups(batch: LookupBatch, databases: Databases) -> Described:
+def describe_lookups(
+    batch: LookupBatch, databases: Databases, deadline: float = math.inf
+) -> Described:
     """Return the answers of a batch, each with the metadata that its request selects.
 
     An answer is ``{"results": [{"id": ..., "score": ..., ...}, ...]}`` or ``{"error": reason}``.
     The first form has ``"partial": True`` too if a limit on postings may have left out results.
     Answers may share objects, so they must not be changed in place.
+
+    Args:
+        batch: the scored lookups.
+        databases: ``fingerprint`` and ``musicbrainz`` are read.
+        deadline: the batch's deadline on the monotonic clock of this process.
     """
     requests = reading.plan_requests(batch)
     links = _read_links(reading.linked_tracks(requests), databases)
     wanted = reading.plan_reading(requests, links)
     found = (
-        reading.read_musicbrainz(wanted, databases, batch.deadline)
+        reading.read_musicbrainz(wanted, databases, deadline)
         if wanted.recordings
         else MusicbrainzRows()
     )

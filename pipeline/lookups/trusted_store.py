@@ -19,14 +19,19 @@ from pipeline.catalog.changelog_position import newest_position
 from pipeline.catalog.fingerprint import changelog
 from pipeline.catalog.fingerprint.changelog import ChangelogWatch
 from pipeline.fingerprint_store import FingerprintStore, FingerprintStoreError, Found
+from pipeline.lookups.changelog_lag import ChangelogLag
 from pipeline.lookups.condition import STORE_ADVICE, Condition
-from pipeline.lookups.condition_log import ConditionLog
+from pipeline.lookups.condition_log import ConditionLog, fault_of_file
 from pipeline.runtime.databases import DATABASE_UNREACHABLE, Databases
+from pipeline.runtime.links.deadline import ends_within
 
 CHECK_EVERY: Final = 5.0
 """Seconds between two queries for the changelog's position."""
 
-RETRY_AFTER: Final = 30.0
+CHECK_LIMIT: Final = 3.0
+"""Maximum seconds of a comparison with the database."""
+
+RETRY_AFTER: Final = 5.0
 """Seconds without a query after a failed one: a failed connection may take seconds."""
 
 logger = structlog.get_logger("acoustid.lookups.trusted_store")
@@ -39,6 +44,8 @@ class TrustedStore:
         store: the store to read.
         databases: the fingerprint database is compared with the store.
         clock: monotonic time in seconds.
+        max_lag: seconds by which the store may be behind the database without a fault; 0 for any
+            time. Lookups read what it lacks from the database.
     """
 
     def __init__(
@@ -46,10 +53,15 @@ class TrustedStore:
         store: FingerprintStore,
         databases: Databases,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        max_lag: float = 0.0,
     ) -> None:
         self._store = store
         self._databases = databases
         self._clock = clock
+        self._max_lag = max_lag
+        self._lag = ChangelogLag(clock)
+        self._seconds_behind = 0.0  # at the last query
         self._checking = threading.Lock()
         self._watch = ChangelogWatch(databases)
         self._due = -float("inf")  # time of the next query
@@ -73,7 +85,7 @@ class TrustedStore:
             if self._follows_database():
                 return self._store.find(ids, shortest, longest, reached=self._needed)
         except (FingerprintStoreError, OSError) as error:
-            self._log.report(Condition.DAMAGED, error)
+            self._log.report(fault_of_file(error), error)
         return Found({}, list(ids))
 
     def condition(self) -> Condition:
@@ -85,8 +97,12 @@ class TrustedStore:
             self._store.check_files()
             condition = self._determine()
         except (FingerprintStoreError, OSError) as error:
-            return self._log.report(Condition.DAMAGED, error)
+            return self._log.report(fault_of_file(error), error)
         return self._log.report(condition)
+
+    def damage(self) -> str:
+        """Return the damaged file and its problem; an empty text unless the store is damaged."""
+        return self._log.damage
 
     def position(self) -> int:
         """Return the changelog position of the store.
@@ -108,6 +124,8 @@ class TrustedStore:
             return Condition.FOREIGN if self._is_reachable else Condition.UNREACHABLE
         if self._is_established and not self._store.position():
             return Condition.MISSING if self._store.is_missing() else Condition.FILLING
+        if self._max_lag and self._seconds_behind > self._max_lag:
+            return Condition.LAGGING
         return Condition.OK
 
     def _follows_database(self) -> bool:
@@ -129,12 +147,18 @@ class TrustedStore:
         self._is_reachable = False
         self._due = self._clock() + CHECK_EVERY
         try:
-            self._watch.was_notified()  # discards older ones; later ones are kept for the next call
-            with self._databases.engine("fingerprint").connect() as connection:
-                self._needed = newest_position(connection)
-                self._is_established = changelog.is_established(connection)
-                self._is_reachable = True
-                self._is_same_database = changelog.has_entry(connection, *self._store.reached())
+            with ends_within(CHECK_LIMIT):
+                self._compare()
         except DATABASE_UNREACHABLE as error:
             logger.warning("the fingerprint database is unreachable", error=type(error).__name__)
             self._due = self._clock() + RETRY_AFTER
+
+    def _compare(self) -> None:
+        self._watch.was_notified()  # discards older ones; later ones are kept for the next call
+        with self._databases.engine("fingerprint").connect() as connection:
+            self._needed = newest_position(connection)
+            self._is_established = changelog.is_established(connection)
+            had_all = self._lag.measure(connection, self._store.position())
+            self._seconds_behind = self._clock() - had_all
+            self._is_reachable = True
+            self._is_same_database = changelog.has_entry(connection, *self._store.reached())

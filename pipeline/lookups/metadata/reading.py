@@ -103,8 +103,8 @@ def read_musicbrainz(
     Args:
         wanted: the recordings, and the kinds of metadata.
         databases: only ``musicbrainz`` is read.
-        deadline: seconds since the epoch; each statement gets a share of the time until then.
+        deadline: time on the monotonic clock; each statement gets a share of the time until then.
     """
-    share = (deadline - time.time()) * DEADLINE_SHARE
+    share = (deadline - time.monotonic()) * DEADLINE_SHARE
     limit = min(max(share, MIN_STATEMENT_TIME), MAX_STATEMENT_TIME)
     return read_if_reachable(databases, lambda connection: metadata.load(connection, wanted), limit)

@@ -111,7 +111,7 @@ def test_index_and_store_are_at_one_position(
 ) -> None:
     monkeypatch.setattr(stage, "BATCH", 3)
     with open_writer(importer.index_path) as writer, open_store_writer(place) as store:
-        assert update_index(writer, importer.databases, store=store, batches=1) == 3
+        assert update_index(writer, importer.databases, store=store, until=0.0) == 3
         assert store.position() == 3
         assert update_index(writer, importer.databases, store=store) == 7
     assert open_store(place).stats().fingerprints == 7
@@ -177,11 +177,8 @@ def test_a_store_of_another_database_is_not_read(importer: Importer, place: Path
     for position in (7, 1000):  # as far as this database, and farther
         with open_store_writer(place) as writer:
             writer.apply({1: row}, position, 1)
-            with (
-                importer.databases.engine("fingerprint").connect() as connection,
-                pytest.raises(OtherDatabaseError, match="store rebuild"),
-            ):
-                update_store(writer, connection, 100, None)
+            with pytest.raises(OtherDatabaseError, match="store rebuild"):
+                update_store(writer, importer.databases, 100, None)
         assert find(importer, place, COPIES) == find(importer, None, COPIES)
 
 

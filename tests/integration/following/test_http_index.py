@@ -102,7 +102,7 @@ def test_the_index_follows_the_changelog_in_batches(
     monkeypatch.setattr(stage, "BATCH", 3)
     assert found(place) == [[]] * len(SEEDS)
     with open_updater(place, importer.databases) as updater:
-        assert update_index(updater, importer.databases, batches=1) == 3
+        assert update_index(updater, importer.databases, until=0.0) == 3
     assert catch_up(place, importer.databases) == 7
     assert found(place) == ALL
     assert not place.path.exists()

@@ -68,9 +68,9 @@ def test_a_deleted_index_is_refused_until_it_is_filled_again(
     with open_updater(place, established.databases) as updater:
         assert trusted.condition() is searched(trusted) is Condition.FILLING
         for position in (3, 6):
-            assert update_index(updater, established.databases, batches=1) == position
+            assert update_index(updater, established.databases, until=0.0) == position
             assert trusted.condition() is searched(trusted) is Condition.FILLING
-        update_index(updater, established.databases, batches=1)
+        update_index(updater, established.databases, until=0.0)
     assert trusted.condition() is Condition.OK
     assert searched(trusted) == ALL
 

@@ -39,7 +39,7 @@ def test_the_index_is_updated_in_batches_to_the_end_of_the_changelog(
 ) -> None:
     monkeypatch.setattr(stage, "BATCH", 3)
     with open_writer(importer.index_path) as writer:
-        assert update_index(writer, importer.databases, batches=1) == 3
+        assert update_index(writer, importer.databases, until=0.0) == 3
         assert update_index(writer, importer.databases) == 7
     assert found(importer) == [[number] for number in range(1, 8)]
 

@@ -1,5 +1,6 @@
 """An index is searched while it is complete and belongs to the database."""
 
+import errno
 import os
 import shutil
 import time
@@ -19,9 +20,11 @@ from pipeline.following import update_index as stage
 from pipeline.following.update_index import rebuild_index, update_index
 from pipeline.imports.all_stages import import_submissions
 from pipeline.index import open_reader, open_writer
+from pipeline.index.interface import StatefulIndex
 from pipeline.index.reader import CHECK_FILES_EVERY
 from pipeline.lookups.condition import Condition
-from pipeline.lookups.trusted_index import CHECK_EVERY, RETRY_AFTER, IndexUnusable, TrustedIndex
+from pipeline.lookups.index_verdict import CHECK_EVERY, RETRY_AFTER
+from pipeline.lookups.trusted_index import IndexUnusable, TrustedIndex
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from tests.integration.lookups.test_trusted_store import refusing_connections
@@ -89,10 +92,10 @@ def test_a_missing_index_is_refused_until_it_is_complete(
     with open_writer(importer.index_path) as writer:
         assert found(index) is Condition.FILLING
         for position in (3, 6):
-            assert update_index(writer, importer.databases, batches=1) == position
+            assert update_index(writer, importer.databases, until=0.0) == position
             assert found(index) is Condition.FILLING
         importer.run(importer.receipt(fingerprint(20)), index=False)
-        update_index(writer, importer.databases, batches=1)
+        update_index(writer, importer.databases, until=0.0)
     assert found(index) == ALL
 
 
@@ -103,7 +106,7 @@ def test_a_filling_that_was_interrupted_is_refused_until_it_is_complete(
     monkeypatch.setattr(stage, "BATCH", 3)
     move_in_time(importer.databases, "1 hour")
     with open_writer(importer.index_path) as writer:
-        update_index(writer, importer.databases, batches=1)
+        update_index(writer, importer.databases, until=0.0)
     assert found(index) is Condition.FILLING
     importer.update_index()
     assert found(index) == ALL
@@ -172,6 +175,16 @@ def test_a_damaged_index_is_refused_until_it_is_rebuilt(
         with open_writer(index_path, clear_damaged=True) as writer:
             rebuild_index(writer, databases, lambda _: None)
     assert found(index) == ALL
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EMFILE, errno.ENOMEM])
+def test_an_index_that_cannot_be_read_is_not_damaged(databases: Databases, number: int) -> None:
+    def opened() -> StatefulIndex:
+        raise OSError(number, os.strerror(number))
+
+    index = TrustedIndex(opened, databases)
+    assert found(index) is Condition.UNREADABLE
+    assert os.strerror(number) in index.damage()
 
 
 def test_an_unchanged_index_is_compared_at_intervals(

@@ -1,5 +1,7 @@
 """A store is read until the database notifies of a change."""
 
+import errno
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -191,7 +193,7 @@ def test_an_unreachable_database_is_not_queried_for_a_while(
     databases = Databases(settings)
     store = TrustedStore(open_store(place), databases, clock)
     with structlog.testing.capture_logs() as logs, refusing_connections(settings):
-        for clock.now in (0.0, CHECK_EVERY, RETRY_AFTER - 1):
+        for clock.now in (0.0, 1.0, RETRY_AFTER - 1):
             assert not held(store)
     assert [each["event"] for each in logs] == ["the fingerprint database is unreachable"]
     assert not held(store)
@@ -235,6 +237,20 @@ def test_the_condition_of_a_store(
     shutil.rmtree(importer.index_path)
     update(importer, place)
     assert store.condition() is Condition.OK
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EMFILE, errno.ENOMEM])
+def test_a_store_that_cannot_be_read_is_not_damaged(
+    store: TrustedStore, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fails(*_arguments: object, **_given: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("pipeline.fingerprint_store.FingerprintStore.check_files", fails)
+    monkeypatch.setattr("pipeline.fingerprint_store.FingerprintStore.find", fails)
+    assert store.find([1], *ALL).missing == [1]
+    assert store.condition() is Condition.UNREADABLE
+    assert os.strerror(number) in store.damage()
 
 
 def test_the_condition_of_a_store_without_a_database(
