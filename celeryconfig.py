@@ -1,17 +1,33 @@
-"""Celery's settings, each with its reason. `tasks.application` loads them."""
+"""Celery's settings, each with its reason. `tasks.application` loads them.
 
-from kombu import Exchange, Queue
+Each name without an underscore is a setting, which `inspect conf` and Flower show.
+"""
 
-from pipeline.settings.load import load_settings
-from tasks.fast_path.switches import FastPath
-from tasks.flower.command import require_application
-from tasks.periodic.schedule import SCHEDULE
-from tasks.queues import MAINTENANCE, QUEUES, Acknowledgement
+from kombu import Exchange as _Exchange
+from kombu import Queue as _Queue
 
-require_application()
-_settings = load_settings()
+from pipeline.runtime.links.connection_limits import BROKER as _BROKER
+from pipeline.settings.load import load_settings as _load_settings
+from tasks.fast_path.switches import FastPath as _FastPath
+from tasks.flower.command import require_application as _require_application
+from tasks.periodic.schedule import SCHEDULE as _SCHEDULE
+from tasks.queues import MAINTENANCE as _MAINTENANCE
+from tasks.queues import QUEUES as _QUEUES
+from tasks.queues import Acknowledgement as _Acknowledgement
+
+_require_application()
+_settings = _load_settings()
 _redis = _settings.redis.url()
 _tls = _settings.redis.tls()
+
+# The limits of the links. `socket_keepalive_options` is left out: workers send these options in
+# replies to `celery inspect`, and MessagePack refuses its keys, which are numbers. Instead kombu
+# tests the connections on which a worker waits (`health_check_interval`).
+_links = {
+    "socket_timeout": _BROKER.reply,
+    "socket_connect_timeout": _BROKER.connect,
+    "socket_keepalive": True,
+}
 
 # Redis is both the broker and the store of results. Flower uses the settings of the broker.
 broker_url = _redis
@@ -29,39 +45,45 @@ accept_content = ["msgpack", "json"]
 # long tasks do not delay short ones. An unknown queue is an error: no worker would serve it.
 # Lookups need no acknowledgement: the front end waits for the reply, and sends a batch again long
 # before Redis would deliver it again.
-_acknowledges_lookups = FastPath.of(_settings).acknowledges
+_acknowledges_lookups = _FastPath.of(_settings).acknowledges
 task_queues = [
-    Queue(
+    _Queue(
         queue.name,
-        Exchange(queue.name),
+        _Exchange(queue.name),
         routing_key=queue.name,
-        no_ack=queue.acknowledgement is Acknowledgement.OPTIONAL and not _acknowledges_lookups,
+        no_ack=queue.acknowledgement is _Acknowledgement.OPTIONAL and not _acknowledges_lookups,
     )
-    for queue in QUEUES
+    for queue in _QUEUES
 ]
-task_routes = {queue.tasks: {"queue": queue.name} for queue in QUEUES}
-task_default_queue = MAINTENANCE
+task_routes = {queue.tasks: {"queue": queue.name} for queue in _QUEUES}
+task_default_queue = _MAINTENANCE
 task_create_missing_queues = False
 
 # A message is acknowledged when its task has ended, not when a worker takes it. So the tasks of a
 # killed worker run again, and every task must be idempotent. Lookups are the exception (`no_ack`).
+# The message of a task whose process was killed goes back to its queue: by a signal (any task), or
+# by the time limit (only the stages of imports, `tasks.outcomes.submission_task`; other tasks are
+# periodic, and their next run follows). A task that raises an error has ended.
 task_acks_late = True
 task_reject_on_worker_lost = True
+task_acks_on_failure = True
+task_acks_on_timeout = True
 
 # A task ends within `task_time_limit`. After `visibility_timeout`, Redis delivers the messages of a
-# dead worker to another one; it checks this every second. The pool `prefork` kills a task that
-# exceeds the limit, and the task runs again. The pool `solo`, which lookups use, has no limit.
+# dead worker to another one; it checks this every second. The pool `prefork` raises an error in a
+# task that exceeds the first limit, and kills it at the second one. With the pool `solo`, which
+# lookups use, `tasks.recovery.stuck_process` ends the process.
 task_soft_time_limit = 20
 task_time_limit = 25
 broker_transport_options = {
     "visibility_timeout": 30,
     "unacked_restore_interval": 1,
     "unacked_restore_throttle": 1,
-    "socket_timeout": 30,  # more than the 1 s that a worker waits for a message
-    "socket_connect_timeout": 2,
-    "socket_keepalive": True,
-    "health_check_interval": 10,
+    **_links,
+    # A worker asks for a message again when no reply has come for this time and 1 s.
+    "health_check_interval": 3,
 }
+worker_consumer = "tasks.recovery.prompt_consumer:PromptConsumer"
 
 # Without a broker, publishing fails after few retries. `maintenance.sweep_receipts` publishes the
 # submissions later.
@@ -71,7 +93,7 @@ task_publish_retry_policy = {
     "interval_step": 0.1,
     "interval_max": 0.2,
 }
-broker_connection_timeout = 2
+broker_connection_timeout = _BROKER.connect
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 # After a lost connection a task can't be acknowledged, so it is stopped; it runs again.
@@ -82,9 +104,12 @@ worker_cancel_long_running_tasks_on_connection_loss = True
 task_ignore_result = True
 task_store_errors_even_if_ignored = True
 result_expires = _settings.retention.task_results_seconds or None
-redis_socket_timeout = 30
-redis_socket_connect_timeout = 2
+redis_socket_timeout = _BROKER.reply
+redis_socket_connect_timeout = _BROKER.connect
 redis_socket_keepalive = True
+# A failure whose result can't be stored delays the next task by these seconds at most. By default,
+# storing is tried 20 times.
+result_backend_transport_options = {"retry_policy": {"timeout": _BROKER.reply}}
 
 # A worker takes only one message in advance, so that other workers can take the others.
 worker_prefetch_multiplier = 1
@@ -104,17 +129,15 @@ worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 
 # Two beat processes may run: one has a lock in Redis, the other waits for it.
-beat_schedule = SCHEDULE
-beat_scheduler = "redbeat.RedBeatScheduler"
+beat_schedule = _SCHEDULE
+beat_scheduler = "tasks.clocks.beat_scheduler:CorrectingScheduler"
 beat_max_loop_interval = 1
-redbeat_redis_url = _redis
+# Workers show their settings to Flower and to `inspect conf`. Celery masks the passwords of its own
+# URLs there, but not that of this one, so the client gets it from an object.
+redbeat_redis_url = _settings.redis.url(login=False)
 redbeat_redis_use_ssl = _tls or False
-redbeat_redis_options = {
-    "socket_timeout": 5,
-    "socket_connect_timeout": 2,
-    "socket_keepalive": True,
-}
-redbeat_lock_timeout = 10
+redbeat_redis_options = {**_links, "credential_provider": _settings.redis.credentials()}
+redbeat_lock_timeout = 7  # beat ends after a command without a reply, and its lock with it
 
 enable_utc = True
 timezone = "UTC"

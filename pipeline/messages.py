@@ -46,7 +46,7 @@ class LookupBatch:
 
     id: str
     reply_to: str  # Redis key of the front end's reply list
-    deadline: float  # seconds since the epoch; afterwards no request waits for the reply
+    deadline: float  # seconds since the epoch by the clock of Redis; then no request waits
     metas: list[str]  # `meta` words of each request, separated by spaces
     lookups: list[Lookup]
     passes: int = 0  # number of workers with an unusable index that have passed it on

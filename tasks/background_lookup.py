@@ -8,9 +8,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import structlog
+from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from pipeline.lookups.dedupe import dedupe_lookups
@@ -24,15 +25,20 @@ from pipeline.messages import (
 )
 from tasks.celery import app
 from tasks.lookup import describe_batch, score_batch
+from tasks.outcomes.table import NOT_RETRIED, is_transient
 from tasks.redis_state import background_records
 from tasks.redis_state.background_records import Answer
 from tasks.redis_state.lookup_counters import lookup_field
 from tasks.redis_state.missing_mbid_set import add_missing_mbids
-from tasks.stage_task import TRANSIENT, StageTask
+from tasks.stage_task import StageTask
 from tasks.worker_resources import worker_resources
 
-TIME_LIMIT: Final = 15.0
-"""Seconds after which a search of the index fails, and metadata is left out of the answers."""
+TIME_LIMITS: Final = (15.0, 4.0, 2.0, 2.0, 2.0)
+"""Seconds for all lookups of a request, at the first attempt and at each retry.
+
+Then a search of the index fails, and metadata is left out of the answers. All attempts together
+hold a worker for no longer than the ``task_time_limit`` of one task.
+"""
 
 logger = structlog.get_logger("acoustid.tasks.background_lookup")
 
@@ -41,6 +47,8 @@ class BackgroundTask(StageTask):
     """A task of background lookups. If it fails and will not be retried, it stores the reason."""
 
     abstract = True
+    # A message of another format fails again, so its client learns it at once.
+    dont_autoretry_for: ClassVar = (*NOT_RETRIED, ValidationError)
 
     def on_failure(
         self,
@@ -52,7 +60,7 @@ class BackgroundTask(StageTask):
     ) -> None:
         """Store the reason in the record."""
         super().on_failure(exc, task_id, args, kwargs, einfo)
-        transient = isinstance(exc, TRANSIENT)
+        transient = is_transient(exc) and not isinstance(exc, ValidationError)
         reason = "service currently unavailable, try again later" if transient else "internal error"
         with suppress(RedisError):  # without Redis there is no record
             background_records.fail(worker_resources().redis, task_id, reason, kept=_kept())
@@ -66,7 +74,8 @@ def look_up(self: BackgroundTask, message: Message) -> None:
     if not background_records.begin(worker_resources().redis, task_id):
         logger.info("background lookup has ended already", task_id=task_id)
         return
-    answers = find_answers(lookup)
+    time_limit = TIME_LIMITS[min(self.request.retries, len(TIME_LIMITS) - 1)]
+    answers = find_answers(lookup, time_limit)
     counts = Counter(
         lookup_field(lookup.application_id, hit=bool(answer["results"]))
         for answer in answers
@@ -79,22 +88,31 @@ def _kept() -> int:
     return worker_resources().settings.retention.task_results_seconds
 
 
-def find_answers(lookup: BackgroundLookup) -> list[Answer]:
-    """Return all answers of a batch; otherwise those up to the first that is not an error."""
+def find_answers(lookup: BackgroundLookup, time_limit: float = TIME_LIMITS[0]) -> list[Answer]:
+    """Return all answers of a batch; otherwise those up to the first that is not an error.
+
+    Args:
+        lookup: the request.
+        time_limit: seconds for all its lookups together.
+
+    Raises:
+        SearchTimeout: a search did not end in this time.
+    """
+    ends = time.monotonic() + time_limit
     if lookup.batch:
-        return answer_lookups(lookup.lookups, lookup.meta)
+        return answer_lookups(lookup.lookups, lookup.meta, time_limit)
     answers: list[Answer] = []
     for each in lookup.lookups:
-        answers += answer_lookups([each], lookup.meta)
+        answers += answer_lookups([each], lookup.meta, ends - time.monotonic())
         if "error" not in answers[-1]:
             break
     return answers
 
 
-def answer_lookups(lookups: list[Lookup], meta: str) -> list[Answer]:
-    """Run all stages in this process; return an answer for each lookup."""
+def answer_lookups(lookups: list[Lookup], meta: str, time_limit: float) -> list[Answer]:
+    """Run all stages in this process within some seconds; return an answer for each lookup."""
     worker_resources().metrics.batch_size("background", len(lookups))
-    deadline = time.time() + TIME_LIMIT
+    deadline = worker_resources().clock.now() + time_limit
     batch = LookupBatch(id="", reply_to="", deadline=deadline, metas=[meta], lookups=lookups)
     described = describe_batch(score_batch(dedupe_lookups(validate_lookups(batch))))
     add_missing_mbids(worker_resources().redis, described.missing_mbids)

@@ -6,12 +6,14 @@ from pipeline.messages import BackgroundLookup, LookupBatch, to_message
 from pipeline.runtime.processes import PerProcess
 from pipeline.settings.load import load_settings
 from tasks.application import app
-from tasks.fast_path.lookup_sender import LookupSender
+from tasks.fast_path.lookup_sender import KeptProducer, LookupSender
 from tasks.fast_path.switches import FastPath
+from tasks.queues import BACKGROUND
 from tasks.stage_chain import send_chain
 from tasks.task_names import BACKGROUND_LOOKUP, IMPORT_STAGES
 
 _lookup_sender = PerProcess(lambda: LookupSender(FastPath.of(load_settings())))
+_background = PerProcess(lambda: KeptProducer(app, BACKGROUND, declares=True))
 
 
 def send_lookups(batch: LookupBatch) -> None:
@@ -26,18 +28,24 @@ def send_lookups(batch: LookupBatch) -> None:
     _lookup_sender.get().send(batch)
 
 
+def discard_connections() -> None:
+    """Close the kept connections that are not in use, since their link may be dead."""
+    _lookup_sender.get().discard_connection()
+    _background.get().discard_connection()
+
+
 def send_background(task_id: str, lookup: BackgroundLookup) -> None:
     """Publish a background lookup. Its record must exist already.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is unreachable.
+        kombu.exceptions.OperationalError: the broker is unreachable. This takes a few seconds at
+            most.
     """
-    app.send_task(
+    _background.get().publish(
         BACKGROUND_LOOKUP,
         (to_message(lookup),),
-        task_id=task_id,
         argsrepr=f"({len(lookup.lookups)} lookups)",
-        ignore_result=True,
+        task_id=task_id,
     )
 
 

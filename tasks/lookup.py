@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 import celery
 import structlog
 from celery.exceptions import Ignore
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from pipeline.index.errors import SearchTimeout
 from pipeline.lookups.condition import Condition
@@ -21,18 +22,23 @@ from pipeline.lookups.score import score_lookups
 from pipeline.lookups.trusted_index import IndexUnusable
 from pipeline.lookups.validate import validate_lookups
 from pipeline.messages import LookupBatch, LookupReply, Message, from_message, to_message
+from pipeline.runtime.links.deadline import ends_within
 from tasks.celery import app
+from tasks.outcomes.table import is_transient
 from tasks.queues import LOOKUP
 from tasks.redis_state import heartbeats, lookup_replies
 from tasks.redis_state.heartbeats import WorkerReport
 from tasks.redis_state.missing_mbid_set import add_missing_mbids
-from tasks.stage_task import TRANSIENT, QuickStageTask, task_metrics
+from tasks.stage_task import QuickStageTask, task_metrics
 from tasks.worker_resources import worker_resources
 
 logger = structlog.get_logger("acoustid.tasks.lookup")
 
 MOST_PASSES: Final = 3
 """Number of times that a batch is passed on to another worker."""
+
+LONGEST_STAGE: Final = 8.0
+"""Maximum seconds for which a stage uses a database. Celery does not limit the pool `solo`."""
 
 Stage = Callable[[LookupBatch], LookupBatch]
 
@@ -58,9 +64,9 @@ class LookupTask(QuickStageTask):
         """Send a reply without answers to the front end."""
         super().on_failure(exc, task_id, args, kwargs, einfo)
         message = args[0]  # not decoded: a malformed message may be the cause
-        transient = isinstance(exc, TRANSIENT)
+        transient = is_transient(exc)
         reply = LookupReply(message["id"], [], failed=True, transient=transient)
-        lookup_replies.push(worker_resources().reply_client, message["reply_to"], reply)
+        _push(message["reply_to"], reply)
 
 
 @app.task(name="lookup.validate", base=LookupTask)
@@ -100,10 +106,15 @@ def run_stage(name: str, batch: LookupBatch) -> LookupBatch:
     Raises:
         celery.exceptions.Ignore: the batch's deadline has passed. The task and its chain end.
     """
-    if time.time() > batch.deadline:
+    if _seconds_left(batch) < 0:
         _end_late(batch)
-    with task_metrics(name):
+    with task_metrics(name), ends_within(LONGEST_STAGE):
         return STAGES[name](batch)
+
+
+def _seconds_left(batch: LookupBatch) -> float:
+    """Return the seconds until the deadline of a batch."""
+    return batch.deadline - worker_resources().clock.now()
 
 
 def _end_late(batch: LookupBatch) -> NoReturn:
@@ -129,7 +140,7 @@ def score_batch(batch: LookupBatch) -> LookupBatch:
         SearchTimeout: the search did not end before the batch's deadline.
     """
     resources = worker_resources()
-    left = batch.deadline - time.time()
+    left = _seconds_left(batch)
     if left <= 0:
         raise SearchTimeout("the deadline of the lookups has passed")
     return score_lookups(
@@ -158,13 +169,26 @@ def _score(batch: LookupBatch) -> LookupBatch:
             passed_on = to_message(replace(batch, passes=batch.passes + 1))
             (score.s(passed_on) | describe.s()).apply_async()
             raise Ignore from None
-        reply = LookupReply(batch.id, [], failed=True, transient=True)
-        lookup_replies.push(worker_resources().reply_client, batch.reply_to, reply)
+        _push(batch.reply_to, LookupReply(batch.id, [], failed=True, transient=True))
         raise Ignore from None
     except SearchTimeout:
-        if time.time() + LookupTask.default_retry_delay < batch.deadline:
+        if _seconds_left(batch) > LookupTask.default_retry_delay:
             raise  # a retry has time left: an index server was slow
         _end_late(batch)
+
+
+def _push(key: str, reply: LookupReply) -> None:
+    """Send a reply to the front end.
+
+    Raises:
+        celery.exceptions.Ignore: Redis did not answer within the limits `REDIS_REPLIES`. The task
+            ends: a retry would wait for the same link, and the front end sends the batch again.
+    """
+    try:
+        lookup_replies.push(worker_resources().reply_client, key, reply)
+    except RedisTimeoutError:
+        logger.warning("a reply to lookups could not be sent in time", batch=reply.id)
+        raise Ignore from None
 
 
 def any_can_answer(reports: Iterable[WorkerReport]) -> bool:
@@ -177,7 +201,8 @@ def describe_batch(batch: LookupBatch) -> Described:
     resources = worker_resources()
     for lookup in batch.lookups:
         resources.metrics.lookup_search(hit=bool(lookup.hits), partial=lookup.partial)
-    described = describe_lookups(batch, resources.databases)
+    deadline = time.monotonic() + _seconds_left(batch)
+    described = describe_lookups(batch, resources.databases, deadline)
     if described.degraded:
         resources.metrics.metadata_unavailable()
     return described
@@ -185,7 +210,7 @@ def describe_batch(batch: LookupBatch) -> Described:
 
 def _describe(batch: LookupBatch) -> LookupBatch:
     described = describe_batch(batch)
-    lookup_replies.push(worker_resources().reply_client, batch.reply_to, described.reply)
+    _push(batch.reply_to, described.reply)
     add_missing_mbids(worker_resources().redis, described.missing_mbids)
     return batch
 

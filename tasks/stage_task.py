@@ -8,40 +8,22 @@ class             retries  delay before a retry    used by
 `QuickStageTask`  2        0.2 s                   lookups that a client waits for
 ================  =======  ======================  ==========================================
 
-Only the errors in `TRANSIENT` are retried.
+Only the errors in `tasks.outcomes.table.RETRIED` are retried.
 """
 
 import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import celery
 import structlog
 from celery.exceptions import Retry
 
-from pipeline.catalog.fingerprint.changelog import ForeignIndexError
-from pipeline.imports.score import IndexBehindError
-from pipeline.index.errors import IndexCorrupt, IndexUnavailable, SearchTimeout
-from pipeline.lookups.trusted_index import IndexUnusable
-from pipeline.runtime.databases import DATABASE_UNREACHABLE
-from pipeline.runtime.redis_client import REDIS_UNREACHABLE
+from tasks.outcomes.table import NOT_RETRIED, RETRIED, is_transient, row_of
+from tasks.redis_state import transient_failures
 from tasks.worker_resources import worker_resources
-
-TRANSIENT: Final = (
-    *DATABASE_UNREACHABLE,
-    *REDIS_UNREACHABLE,
-    IndexBehindError,
-    ForeignIndexError,
-    IndexCorrupt,
-    IndexUnavailable,
-    IndexUnusable,
-    SearchTimeout,
-)
-"""Errors with a temporary cause. Examples: a server restart, a deadlock, a lost connection, a
-search timeout, an index that lags or can't be used, an unreachable index server. After any other
-error a retry would fail too."""
 
 logger = structlog.get_logger("acoustid.tasks.stage_task")
 
@@ -66,10 +48,12 @@ def task_metrics(name: str) -> Iterator[None]:
 
 
 class StageTask(celery.Task):
-    """A task with metrics and log records, which is retried after errors in `TRANSIENT`."""
+    """A task with metrics and log records, which is retried after transient errors."""
 
     abstract = True
-    autoretry_for: ClassVar = TRANSIENT
+    autoretry_for: ClassVar = RETRIED
+    dont_autoretry_for: ClassVar = NOT_RETRIED
+    Request = "tasks.clocks.timed_request:TimedRequest"
     max_retries: ClassVar = 4
     retry_backoff: ClassVar = 1  # seconds before the first retry, doubled for each further one
     retry_backoff_max: ClassVar = 8  # seconds; far below the broker's visibility timeout
@@ -100,6 +84,10 @@ class StageTask(celery.Task):
     ) -> None:
         """Count and log the retry."""
         worker_resources().metrics.task_retried(self.name)
+        if is_transient(exc):
+            cause = row_of(exc).cause
+            worker_resources().metrics.transient_failure(cause)
+            transient_failures.count(worker_resources().redis, cause)
         logger.warning(
             "task will be retried",
             task=self.name,

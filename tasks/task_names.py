@@ -27,7 +27,18 @@ IMPORT_STAGES: Final = (
 UPDATE_STAT: Final = "maintenance.update_stat"
 """Counts one daily figure; published by ``maintenance.update_stats``."""
 
+REQUEUE_SUBMISSIONS: Final = "maintenance.requeue_submissions"
+"""Makes failed submissions pending again; an operator publishes it."""
+
 ALL: Final = frozenset(
-    {BATCH, SAMPLED_BATCH, BACKGROUND_LOOKUP, UPDATE_STAT, *LOOKUP_STAGES, *IMPORT_STAGES}
+    {
+        REQUEUE_SUBMISSIONS,
+        BATCH,
+        SAMPLED_BATCH,
+        BACKGROUND_LOOKUP,
+        UPDATE_STAT,
+        *LOOKUP_STAGES,
+        *IMPORT_STAGES,
+    }
 ).union(entry["task"] for entry in SCHEDULE.values())
 """Every task of the application."""

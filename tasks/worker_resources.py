@@ -1,9 +1,11 @@
 """The resources of a worker process: settings, databases, Redis, metrics, index and store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 from redis import Redis
 
@@ -11,18 +13,25 @@ from pipeline.fingerprint_store import (
     StoreLocked,
     StoreWriter,
     open_store,
-    open_store_writer,
 )
-from pipeline.following.open_index import OpenIndex, open_index, open_updater
+from pipeline.fingerprint_store.store_manifest import STORE_FORMAT
+from pipeline.following.open_index import OpenIndex, open_index
+from pipeline.following.problems import INDEX, STORE, WriteProblems
+from pipeline.following.repair import open_or_empty_index, open_or_empty_store
 from pipeline.following.update_store import store_may_fail
+from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.lookups.trusted_index import TrustedIndex
 from pipeline.lookups.trusted_store import TrustedStore
 from pipeline.runtime.databases import Databases
+from pipeline.runtime.links.connection_limits import BROKER, POSTGRES_WORKER, REDIS_REPLIES
 from pipeline.runtime.processes import PerProcess
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.statsd_metrics import Metrics, connect_metrics
 from pipeline.settings.load import load_settings
 from pipeline.settings.sections import Settings
+from pipeline.storage.format import StorageFormat
+from pipeline.storage.scrub import Scrub
+from tasks.clocks.shared_clock import SharedClock, clock_of
 from tasks.fast_path.switches import FastPath
 from tasks.index_lease import IndexLease
 
@@ -40,10 +49,19 @@ class WorkerResources:
     metrics: Metrics
 
     @cached_property
+    def clock(self) -> SharedClock:
+        """The clock of Redis, by which deadlines of lookups are judged."""
+        return clock_of(self.settings.redis)
+
+    @cached_property
     def reply_client(self) -> Redis:
         """The Redis client for replies to lookups; with the fast path it keeps one connection."""
         keeps = FastPath.of(self.settings).keeps_connection
-        return connect(self.settings.redis, keeps_connection=True) if keeps else self.redis
+        return (
+            connect(self.settings.redis, limits=REDIS_REPLIES, keeps_connection=True)
+            if keeps
+            else self.redis
+        )
 
     @cached_property
     def index_reader(self) -> OpenIndex:
@@ -52,36 +70,75 @@ class WorkerResources:
 
     @cached_property
     def index(self) -> TrustedIndex:
-        """The index for searching; it is searched while it is complete and of our database."""
-        return TrustedIndex(lambda: self.index_reader, self.databases)
+        """The index for lookups. It is used while it is complete, current and of this database."""
+        return TrustedIndex(
+            lambda: self.index_reader, self.databases, max_lag=self.settings.cluster.max_lag
+        )
+
+    @cached_property
+    def import_index(self) -> TrustedIndex:
+        """The index for imports. It may be behind: they compare with later fingerprints too."""
+        return TrustedIndex(lambda: self.index_reader, self.databases, logs_changes=False)
 
     @cached_property
     def store(self) -> TrustedStore | None:
         """The fingerprint store for reading; None if the settings disable it."""
         settings = self.settings.fingerprint_store
-        return TrustedStore(open_store(settings.path), self.databases) if settings.enabled else None
+        if not settings.enabled:
+            return None
+        max_lag = self.settings.cluster.max_lag
+        return TrustedStore(open_store(settings.path), self.databases, max_lag=max_lag)
 
     @contextmanager
-    def store_writer(self) -> Iterator[StoreWriter | None]:
+    def store_writer(self, problems: WriteProblems) -> Iterator[StoreWriter | None]:
         """Open the store for writing; yield None if it can't be written now.
 
-        This is the case if the settings disable the store, if it is damaged (which is logged), and
-        while another process rebuilds it. A rebuild applies the whole changelog, so nothing is
-        lost. The index is updated without waiting for the store.
+        A damaged store is emptied. It can't be written if the settings disable it, if a file has an
+        unknown name, on a faulty disk, and while another process rebuilds it. A rebuild applies the
+        whole changelog, so nothing is lost. The index is updated without waiting for the store.
+
+        Args:
+            problems: receives the reason, if it is a fault.
         """
         with ExitStack() as stack:
             writer = None
             if self.settings.fingerprint_store.enabled:
-                with suppress(StoreLocked), store_may_fail():
-                    writer = stack.enter_context(
-                        open_store_writer(self.settings.fingerprint_store.path)
-                    )
+                path = self.settings.fingerprint_store.path
+                with (
+                    store_may_fail(lambda error: problems.add(STORE, error)),
+                    suppress(StoreLocked),
+                ):
+                    writer = stack.enter_context(open_or_empty_store(path, self.databases))
             yield writer
 
     @cached_property
     def index_lease(self) -> IndexLease:
         """The index for writing; it is opened when a task borrows it."""
-        return IndexLease(lambda: open_updater(self.settings.fingerprint_index, self.databases))
+        settings = self.settings.fingerprint_index
+        return IndexLease(lambda: open_or_empty_index(settings, self.databases))
+
+    @cached_property
+    def write_problems(self) -> WriteProblems:
+        """The reasons for which this process does not write the index or the store at present."""
+        return WriteProblems(
+            folders={noun: path for noun, (_, path) in local_folders(self.settings).items()}
+        )
+
+    @cached_property
+    def scrubs(self) -> Mapping[str, Scrub]:
+        """The scrubs of the local index and of the store."""
+        return {noun: Scrub(*folder) for noun, folder in local_folders(self.settings).items()}
+
+
+def local_folders(settings: Settings) -> dict[str, tuple[StorageFormat[Any, Any], Path]]:
+    """Return format and folder of the local index and of the store."""
+    index, store = settings.fingerprint_index, settings.fingerprint_store
+    found: dict[str, tuple[StorageFormat[Any, Any], Path]] = {}
+    if index.protocol == "local":
+        found[INDEX] = INDEX_FORMAT, index.path
+    if store.enabled:
+        found[STORE] = STORE_FORMAT, store.path
+    return found
 
 
 def worker_resources() -> WorkerResources:
@@ -93,8 +150,8 @@ def _open() -> WorkerResources:
     settings = load_settings()
     return WorkerResources(
         settings=settings,
-        databases=Databases(settings, component="worker"),
-        redis=connect(settings.redis),
+        databases=Databases(settings, component="worker", limits=POSTGRES_WORKER),
+        redis=connect(settings.redis, limits=BROKER),
         metrics=connect_metrics(settings.statsd),
     )
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _CATALOGUE_LOCK: Final = 7723016524936704001
 _MIGRATION_LOCK: Final = 7723016524936704010
 _BOT_ACCOUNT_LOCK: Final = 7723016524936704011
+_OUTBOX_LOCK: Final = 7723016524936704012
+_ANNOUNCER_LOCK: Final = 7723016524936704013
+_NATS_RECEIPTS_LOCK: Final = 7723016524936704014
 
 INDEX_LOCK: Final = 1768842360
 """First half of the key of an index's lock. The second half is the CRC-32 of the index's name."""
@@ -30,11 +33,22 @@ DISABLE_OR_MERGE_MBID: Final = "merge_missing_mbid"
 MERGE_INTO_MBID: Final = "merge_mbids:target"
 
 
-def lock_catalogue(connection: sa.Connection) -> None:
+def lock_catalogue(connection: sa.Connection, longest_wait: float | None = None) -> None:
     """Prevent other transactions from adding or moving fingerprints until this one ends.
 
     Later statements of this transaction read all fingerprints that were committed before.
+
+    Args:
+        connection: a connection to the fingerprint database, in a transaction.
+        longest_wait: seconds that this statement and each later one of the transaction may wait
+            for a lock (``lock_timeout``); None for the limit of the connection.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: another transaction has held a lock for too long.
     """
+    if longest_wait is not None:
+        milliseconds = max(1, round(longest_wait * 1000))  # PostgreSQL takes 0 for no limit
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = {milliseconds}"))
     _lock_transaction(connection, _CATALOGUE_LOCK)
 
 
@@ -46,6 +60,45 @@ def lock_migrations(connection: sa.Connection) -> None:
 def lock_bot_account(connection: sa.Connection) -> None:
     """Prevent other transactions from creating the service's own account until this one ends."""
     _lock_transaction(connection, _BOT_ACCOUNT_LOCK)
+
+
+def lock_nats_receipts(connection: sa.Connection) -> None:
+    """Prevent other transactions from storing messages from NATS until this one ends.
+
+    Later statements of this transaction read all messages that were stored before.
+
+    Args:
+        connection: a connection to the ingest database, in a transaction.
+    """
+    _lock_transaction(connection, _NATS_RECEIPTS_LOCK)
+
+
+def lock_outbox(connection: sa.Connection) -> None:
+    """Prevent other transactions from adding rows to the outbox until this one ends.
+
+    So the ids of its rows are in the order of the commits. Lock rows of submissions before, not
+    after: another transaction may hold them and wait for this lock.
+
+    Args:
+        connection: a connection to the ingest database, in a transaction that ends next.
+    """
+    _lock_transaction(connection, _OUTBOX_LOCK)
+
+
+def try_lock_announcer(connection: sa.Connection, longest_idle: float) -> bool:
+    """Become the publisher of announcements until this transaction ends, unless another one is.
+
+    Args:
+        connection: a connection to the ingest database, in a transaction.
+        longest_idle: seconds without a statement after which the server ends the transaction, which
+            releases the lock: the process may be stopped, or its host unreachable.
+
+    Returns:
+        Whether the lock is taken.
+    """
+    milliseconds = max(1, round(longest_idle * 1000))  # PostgreSQL takes 0 for no limit
+    connection.execute(sa.text(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}"))
+    return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_ANNOUNCER_LOCK))))
 
 
 def lock_mbid(connection: sa.Connection, operation: str, mbid: UUID) -> None:
@@ -73,13 +126,13 @@ def try_lock_index(engine: sa.Engine, index: str) -> Callable[[], None] | None:
         A function that releases the lock; None if another process has it.
     """
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    # The pool may have a single connection, which must stay available for statements.
-    connection.detach()
     taken = sa.select(
         sa.func.pg_try_advisory_lock(INDEX_LOCK, sa.cast(_index_key(index), sa.Integer))
     )
     try:
         if connection.scalar(taken):
+            # The pool may have a single connection, which must stay available for statements.
+            connection.detach()
             return partial(_release, connection)
     except BaseException:
         connection.close()

@@ -27,8 +27,10 @@ def dedupe_submissions(batch: SubmissionBatch, databases: Databases) -> Submissi
 
 def _find_equal(batch: SubmissionBatch, databases: Databases) -> None:
     with databases.engine("ingest").connect() as connection:
-        gids = submissions.gids(connection, [candidate.id for candidate in batch.submissions])
-    # The receipt of a submission with a final state may have been pruned.
+        gids = submissions.pending_gids(
+            connection, [candidate.id for candidate in batch.submissions]
+        )
+    # A message that is delivered twice may have submissions with a final state.
     batch.submissions = [candidate for candidate in batch.submissions if candidate.id in gids]
     with databases.engine("fingerprint").connect() as connection:
         equal = fingerprints.equal_fingerprints(connection, gids.values())

@@ -7,6 +7,7 @@ committed fingerprints.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -26,6 +27,10 @@ from pipeline.runtime.databases import Databases
 from pipeline.runtime.sentry import bind_submission
 from pipeline.thresholds import IMPORT_MATCH_THRESHOLD
 
+LOCK_TIMEOUT: Final = 5.0
+"""Seconds to wait for another import, a merge or an edit. The time limit of a task is longer, so a
+blocked import ends with an error and is repeated, and its worker is not killed."""
+
 
 class StaleMatchesError(Exception):
     """Matched fingerprints were moved or deleted: the batch must be matched again."""
@@ -36,6 +41,8 @@ def persist_submissions(batch: SubmissionBatch, databases: Databases) -> int:
 
     Raises:
         StaleMatchesError: nothing was imported; match the batch again.
+        sqlalchemy.exc.OperationalError: a database is unreachable, or another transaction holds the
+            lock of the catalogue for longer than `LOCK_TIMEOUT`.
     """
     with databases.engine("ingest").connect() as connection:
         loaded = receipts.load(connection, [candidate.id for candidate in batch.submissions])
@@ -47,10 +54,14 @@ def persist_submissions(batch: SubmissionBatch, databases: Databases) -> int:
             connection, (stored.format for stored in wanted.values() if stored.format)
         )
     with databases.engine("fingerprint").begin() as connection:
-        lock_catalogue(connection)
+        lock_catalogue(connection, LOCK_TIMEOUT)
         done = imported_submissions.find(connection, wanted)
         for imported in done:
             del wanted[imported.submission_id]
+        # Another task may have ended some as failed meanwhile.
+        with databases.engine("ingest").connect() as ingest:
+            pending = receipts.pending_gids(ingest, wanted)
+        wanted = {key: stored for key, stored in wanted.items() if key in pending}
         placements = _place(batch, wanted, scores, connection)
         done += store_placements(placements, formats, connection)
         position = newest_position(connection)

@@ -52,10 +52,11 @@ def match_submissions(
         SearchTimeout: the search took longer than `IMPORT_SEARCH_TIMEOUT`.
     """
     with databases.engine("ingest").connect() as connection:
-        found = submissions.load(connection, [candidate.id for candidate in batch.submissions])
+        loaded = submissions.load(connection, [candidate.id for candidate in batch.submissions])
+    found = [stored for stored in loaded if stored.state == "pending"]
     bind_submission(found, "score")
     wanted = {stored.id: stored for stored in found}
-    # The receipt of a submission with a final state may have been pruned.
+    # A message that is delivered twice may have submissions with a final state.
     batch.submissions = [candidate for candidate in batch.submissions if candidate.id in wanted]
     # The position is read before the search, so that entries applied meanwhile are not missed.
     position = index.position()

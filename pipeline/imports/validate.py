@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.catalog.ingest import submissions
-from pipeline.catalog.ingest.submissions import StoredSubmission
+from pipeline.catalog.ingest.submissions import Ending, StoredSubmission
 from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct_batch
 from pipeline.messages import SubmissionBatch, SubmissionInBatch
 from pipeline.runtime.databases import Databases
@@ -29,8 +29,8 @@ def validate_submissions(ids: Sequence[int], databases: Databases) -> Submission
                 accepted.append(SubmissionInBatch(stored.id, str(stored.task_id)))
             else:
                 rejected.setdefault(reason, []).append(stored.id)
-        for reason, refused in rejected.items():
-            submissions.finish(connection, refused, "rejected", reason)
+        endings = [Ending(refused, "rejected", reason) for reason, refused in rejected.items()]
+        submissions.finish(connection, endings, announces=databases.announces)
     return SubmissionBatch(accepted)
 
 

@@ -8,16 +8,15 @@ does the same with Celery's events, so that Flower shows some lookups.
 
 from typing import ClassVar
 
-from celery.worker.request import Request
-
 from pipeline.messages import LookupBatch, Message, from_message
 from tasks.celery import app
+from tasks.clocks.timed_request import TimedRequest
 from tasks.fast_path.switches import FastPath
 from tasks.lookup import STAGES, LookupTask, run_stage
 from tasks.worker_resources import worker_resources
 
 
-class UnacknowledgedRequest(Request):
+class UnacknowledgedRequest(TimedRequest):
     """A worker's request of a lookup; acknowledges the message only if the broker has a copy.
 
     Redis has no acknowledgements, so kombu copies each message that a worker takes and deletes the

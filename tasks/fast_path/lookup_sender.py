@@ -1,5 +1,6 @@
 """The front end's side: publishes a batch of lookups as one message or as a chain of tasks."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -11,6 +12,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from pipeline.messages import LookupBatch, to_message
+from pipeline.runtime.links.connection_limits import REDIS_PUBLISH
 from tasks.application import app
 from tasks.fast_path.switches import FastPath
 from tasks.queues import LOOKUP
@@ -21,11 +23,15 @@ SAMPLE_INTERVAL: Final = 1.0
 """Seconds between two batches with events, for each sender."""
 
 CONNECTION_OPTIONS: Final = {
-    "socket_connect_timeout": 1,
-    "socket_timeout": 2,
+    "socket_connect_timeout": REDIS_PUBLISH.connect,
+    "socket_timeout": REDIS_PUBLISH.reply,
+    "socket_keepalive_options": REDIS_PUBLISH.socket_options(),
     "health_check_interval": 0,
 }
-"""Options of the kept connection, in seconds. They are short because a client waits."""
+"""Options of the kept connection. The times are short because a client waits."""
+
+MAX_WAIT: Final = 2.0
+"""Maximum seconds that a thread waits for another one, which publishes on the kept connection."""
 
 
 class LookupSender:
@@ -40,7 +46,7 @@ class LookupSender:
         self._fast_path = fast_path
         self._clock = clock
         self._last_sample = -SAMPLE_INTERVAL
-        self._producer = KeptProducer(app)
+        self._producer = KeptProducer(app, LOOKUP, declares=False)
 
     def send(self, batch: LookupBatch) -> None:
         """Publish a batch.
@@ -55,6 +61,10 @@ class LookupSender:
                 send_chain(LOOKUP_STAGES, to_message(batch), _summary(batch))
         except RedisError as error:  # Celery does not convert errors of Redis
             raise OperationalError(str(error)) from error
+
+    def discard_connection(self) -> None:
+        """Close the kept connection if it is not in use."""
+        self._producer.discard_connection()
 
     def _send_as_one_task(self, batch: LookupBatch) -> None:
         now = self._clock()
@@ -75,34 +85,58 @@ def _summary(batch: LookupBatch) -> str:
 
 
 class KeptProducer:
-    """Publishes to the queue of lookups on one connection, without Celery's pool of producers.
+    """Publishes to one queue on one connection, without Celery's pool of producers.
 
-    The messages and the signals are those of `celery.Task.apply_async`. Not thread-safe.
+    The messages and the signals are those of `celery.Task.apply_async`. Thread-safe. All times are
+    limited, while a thread may wait for Celery's pool without a limit.
 
     Args:
         app: the Celery application of the tasks.
+        queue: the name of the queue.
+        declares: whether it declares the queue; workers declare it in any case.
     """
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, queue: str, *, declares: bool) -> None:
         self._app = app
+        self._queue = queue
+        self._options: dict[str, Any] = {} if declares else {"declare": []}
+        self._lock = threading.Lock()
         self._connection: Any = None
         self._producer: Any = None
 
-    def publish(self, name: str, args: Sequence[Any], *, argsrepr: str) -> None:
+    def publish(
+        self, name: str, args: Sequence[Any], *, argsrepr: str, task_id: str | None = None
+    ) -> None:
         """Publish a task. After a lost connection, publish it once more on a new one.
 
         Args:
             name: the name of the task.
             args: its arguments.
             argsrepr: the text that Flower shows for them.
+            task_id: the id of the task; None for a new one.
 
         Raises:
             kombu.exceptions.OperationalError: the broker is unreachable, did not reply within 2 s,
                 or refuses the message.
         """
         message = self._app.amqp.create_task_message(
-            str(uuid4()), name, args, {}, ignore_result=True, argsrepr=argsrepr, kwargsrepr="{}"
+            task_id or str(uuid4()),
+            name,
+            args,
+            {},
+            ignore_result=True,
+            argsrepr=argsrepr,
+            kwargsrepr="{}",
         )
+        if not self._lock.acquire(timeout=MAX_WAIT):
+            # Without a cause: it does not show whether the broker is reachable.
+            raise OperationalError("another thread still waits for the broker")
+        try:
+            self._publish(name, message)
+        finally:
+            self._lock.release()
+
+    def _publish(self, name: str, message: Any) -> None:  # noqa: ANN401 - Celery's tuple
         is_new = self._producer is None
         try:
             self._send(name, message)
@@ -113,7 +147,15 @@ class KeptProducer:
             self.close()
             if is_new:
                 raise OperationalError(str(error)) from error
-            self.publish(name, args, argsrepr=argsrepr)
+            self._publish(name, message)
+
+    def discard_connection(self) -> None:
+        """Close the connection if no thread uses it. The next `publish` opens it again."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self.close()
+            finally:
+                self._lock.release()
 
     def close(self) -> None:
         """Close the connection. The next `publish` opens it again."""
@@ -124,9 +166,8 @@ class KeptProducer:
     def _send(self, name: str, message: Any) -> None:  # noqa: ANN401 - Celery's tuple
         if self._producer is None:
             self._open()
-        # Workers declare the queue, so a front end does not.
         self._app.amqp.send_task_message(
-            self._producer, name, message, queue=LOOKUP, declare=[], retry=False
+            self._producer, name, message, queue=self._queue, retry=False, **self._options
         )
 
     def _open(self) -> None:

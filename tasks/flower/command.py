@@ -1,7 +1,7 @@
-"""Prepares the command `celery -A tasks flower`: address, limit of tasks, password.
+"""Prepares the command `celery -A tasks flower`: address, limit of tasks, password, umask.
 
-Flower can stop workers, and it shows the names and addresses of the installation. Its own defaults
-are all addresses, no password and 100,000 tasks.
+Flower can publish tasks and stop workers, and it shows the names and addresses of the installation.
+Its own defaults are all addresses, no password, 100,000 tasks, and permission for all actions.
 
 Flower reads its options from the environment (``FLOWER_*``), its file (``--conf``) and the command
 line. Section ``[flower]`` of the settings replaces the defaults below them:
@@ -17,6 +17,7 @@ Other commands call these functions too. They do nothing there.
 """
 
 import logging
+import os
 from typing import Any, Final
 
 import click
@@ -31,6 +32,9 @@ APPLICATION: Final = "acoustid"
 """The name of the application in `tasks.application`."""
 
 COMMAND: Final = "flower"
+
+UMASK: Final = 0o077
+"""Only Flower's user may read its new files, such as those of the option ``--persistent``."""
 
 logger = logging.getLogger("acoustid.tasks.flower")
 
@@ -73,10 +77,12 @@ def _set_defaults(context: click.Context, _parameter: click.Parameter, _value: b
 
     from tasks.flower.metrics_page import require_login_for_metrics  # noqa: PLC0415
 
+    os.umask(UMASK)
     settings = _settings()
     options.address = settings.address
     options.port = settings.port
     options.max_tasks = settings.max_tasks
+    options.read_only = settings.read_only
     require_login_for_metrics()
 
 

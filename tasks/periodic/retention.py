@@ -13,7 +13,7 @@ import structlog
 
 from pipeline.catalog.app import retention
 from pipeline.catalog.app.keys.key_administration import prune_rotated_keys
-from pipeline.catalog.ingest import finished_receipts
+from pipeline.catalog.ingest import finished_receipts, outbox
 from pipeline.runtime.databases import Databases
 from tasks.celery import app
 from tasks.stage_task import StageTask
@@ -27,6 +27,9 @@ RECEIPTS_PER_BATCH: Final = 500
 
 ROWS_PER_BATCH: Final = 2_000
 """Maximum number of rows of a table that one transaction of the other tasks changes."""
+
+UNANNOUNCED_AGE: Final = timedelta(days=7)
+"""Age at which rows of the outbox are deleted that wait since announcements were turned off."""
 
 logger = structlog.get_logger("acoustid.tasks.periodic.retention")
 
@@ -67,6 +70,15 @@ def delete_rotated_keys() -> int:
         return _finish("keys", prune_rotated_keys(connection))
 
 
+@app.task(name="maintenance.prune_outbox", base=StageTask)
+def prune_outbox() -> int:
+    """Delete old rows of the outbox, if announcements are off; return their number."""
+    databases = worker_resources().databases
+    if databases.announces:
+        return 0
+    return _finish("announcements", delete_announcements(databases, UNANNOUNCED_AGE))
+
+
 def delete_receipts(databases: Databases, age: timedelta, *, time_limit: float = TIME_LIMIT) -> int:
     """Delete receipts whose requests ended `age` ago or earlier; return their number."""
 
@@ -74,6 +86,18 @@ def delete_receipts(databases: Databases, age: timedelta, *, time_limit: float =
         with databases.engine("ingest").begin() as connection:
             found = finished_receipts.prune_receipts(connection, age, RECEIPTS_PER_BATCH)
         return found.total()
+
+    return in_batches(batch, time_limit)
+
+
+def delete_announcements(
+    databases: Databases, age: timedelta, *, time_limit: float = TIME_LIMIT
+) -> int:
+    """Delete rows of the outbox that are at least `age` old; return their number."""
+
+    def batch() -> int:
+        with databases.engine("ingest").begin() as connection:
+            return outbox.delete_older(connection, age, ROWS_PER_BATCH)
 
     return in_batches(batch, time_limit)
 

@@ -1,7 +1,8 @@
 """The schedule of periodic tasks for Celery's beat. Each task is idempotent.
 
-The message of a task with an interval expires when the next one is due. So the queue does not grow
-while no worker runs. Messages of daily tasks do not expire: a worker that starts late runs them.
+The message of a task with an interval expires when the next one is due: a worker that starts late
+discards it. `tasks.clocks.timed_request` judges this, so the clock of beat's host does not matter.
+Messages of daily tasks do not expire: a worker that starts late runs them.
 
 Beat runs without the task modules, so each entry says that no result is wanted: otherwise Celery
 would subscribe to the result of every task that beat publishes.
@@ -27,8 +28,9 @@ def _daily(hour: str, minute: str, task: str) -> dict[str, Any]:
 SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     # Each import ends with this task. The schedule repeats it in case a message was lost.
     "reindex": _every(5.0, "index.update"),
-    "sweep-receipts": _every(10.0, "maintenance.sweep_receipts"),
+    "sweep-receipts": _every(5.0, "maintenance.sweep_receipts"),
     "measure-queues": _every(10.0, "maintenance.measure_queues"),
+    "measure-clocks": _every(10.0, "maintenance.measure_clocks"),
     "update-lookup-stats": _every(60.0, "maintenance.update_lookup_stats"),
     "update-user-agent-stats": _every(3600.0, "maintenance.update_user_agent_stats"),
     "prune-folded": _daily("0", "5", "maintenance.prune_folded"),
@@ -37,6 +39,7 @@ SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     "prune-statistics": _every(300.0, "maintenance.prune_statistics"),
     "erase-client-addresses": _every(300.0, "maintenance.erase_client_addresses"),
     "prune-rotated-keys": _every(3600.0, "maintenance.prune_rotated_keys"),
+    "prune-outbox": _every(3600.0, "maintenance.prune_outbox"),
     "merge-missing-mbids": _every(60.0, "maintenance.merge_missing_mbids"),
     "follow-mbid-redirects": _every(3600.0, "maintenance.follow_mbid_redirects"),
 }

@@ -1,8 +1,8 @@
 """Records of background lookups. Each is a Redis hash with the state and the answers.
 
 Fields: ``state`` (``pending``, ``running``, ``finished`` or ``failed``), ``created``, ``started``
-and ``finished`` (ISO 8601, UTC), ``plan`` (JSON, from which the front end composes the reply),
-``answers`` (JSON), ``reason`` and ``attempts``.
+and ``finished`` (ISO 8601, UTC, by the clock of Redis), ``plan`` (JSON, from which the front end
+composes the reply), ``answers`` (JSON), ``reason`` and ``attempts``.
 """
 
 import json
@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 import redis
 
+from tasks.clocks.shared_clock import redis_time
 from tasks.redis_state.lookup_counters import LOOKUPS
 
 KEPT: Final = 3600
@@ -78,7 +79,9 @@ def create(client: redis.Redis, task_id: str, plan: str, *, kept: int = KEPT) ->
         redis.exceptions.RedisError: Redis is unreachable.
     """
     with client.pipeline() as pipe:
-        pipe.hset(key_of(task_id), mapping={"state": "pending", "created": _now(), "plan": plan})
+        pipe.hset(
+            key_of(task_id), mapping={"state": "pending", "created": _now(client), "plan": plan}
+        )
         if kept:
             pipe.expire(key_of(task_id), max(kept, KEPT))
         pipe.execute()
@@ -100,7 +103,7 @@ def begin(client: redis.Redis, task_id: str) -> bool:
         redis.exceptions.RedisError: Redis is unreachable.
     """
     reason = f"the lookup did not end in {ATTEMPTS} attempts"
-    args: list[str | int] = [_now(), ATTEMPTS, reason]
+    args: list[str | int] = [_now(client), ATTEMPTS, reason]
     return bool(client.register_script(_BEGIN)(keys=[key_of(task_id)], args=args))
 
 
@@ -124,7 +127,7 @@ def finish(
     Raises:
         redis.exceptions.RedisError: Redis is unreachable.
     """
-    fields = {"state": "finished", "finished": _now(), "answers": json.dumps(answers)}
+    fields = {"state": "finished", "finished": _now(client), "answers": json.dumps(answers)}
     return _end(client, task_id, fields, counts, kept)
 
 
@@ -140,7 +143,7 @@ def fail(client: redis.Redis, task_id: str, reason: str, *, kept: int = KEPT) ->
     Raises:
         redis.exceptions.RedisError: Redis is unreachable.
     """
-    fields = {"state": "failed", "finished": _now(), "reason": reason}
+    fields = {"state": "failed", "finished": _now(client), "reason": reason}
     return _end(client, task_id, fields, {}, kept)
 
 
@@ -168,5 +171,5 @@ def _end(
     return bool(client.register_script(_END)(keys=[key_of(task_id), LOOKUPS], args=args))
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def _now(client: redis.Redis) -> str:
+    return datetime.fromtimestamp(redis_time(client), UTC).isoformat(timespec="milliseconds")

@@ -5,10 +5,12 @@ the index, each import, and each other change that may change answers.
 
 A task that may change the catalogue sets a mark before it begins and removes it at its end. While
 there is a mark there is no generation, and no answer is cached. So once a change is visible, no
-client gets an older answer. The mark of a killed task stays until the task has run again.
+client gets an older answer. The mark of a killed task stays until the task has run again, or is
+ignored after `MARK_LIFETIME`.
+
+The value of a mark is a time of Redis. Readers compare it with the clock of Redis.
 """
 
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, cast
@@ -19,6 +21,7 @@ from redis.exceptions import RedisError
 
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings
+from tasks.clocks.shared_clock import redis_time
 
 KEY: Final = "generation"
 """A hash. Fields: ``catalogue``, ``index``, and a mark for each task that may change them now."""
@@ -37,12 +40,28 @@ CHANGING: Final = frozenset(
 """Tasks that may change answers. An empty or zero result means that they did not."""
 
 MARK_LIFETIME: Final = 90.0
-"""Seconds after which a mark is ignored.
+"""Seconds after which a mark is ignored. The next task that sets a mark removes it.
 
-By then a killed task has run again, unless its message was deleted.
+By then a killed task has run again, unless its message was deleted. Answers are cached for less
+time, so those from before the mark have expired.
 """
 
 _MARK: Final = b"task:"
+
+# KEYS: the hash. ARGV: the mark, the start of the names of marks, `MARK_LIFETIME`.
+# A mark that is far in the future is of an earlier version, which used the clock of a worker, or of
+# a Redis whose clock has been set back.
+_BEGIN: Final = """
+local now = tonumber(redis.call('TIME')[1])
+local fields = redis.call('HGETALL', KEYS[1])
+for at = 1, #fields, 2 do
+    local is_mark = string.sub(fields[at], 1, #ARGV[2]) == ARGV[2]
+    if is_mark and math.abs(now - (tonumber(fields[at + 1]) or 0)) >= tonumber(ARGV[3]) then
+        redis.call('HDEL', KEYS[1], fields[at])
+    end
+end
+redis.call('HSET', KEYS[1], ARGV[1], now)
+"""
 
 
 def read(connection: redis.Redis) -> bytes | None:
@@ -51,17 +70,22 @@ def read(connection: redis.Redis) -> bytes | None:
     Raises:
         redis.exceptions.RedisError: Redis is unreachable.
     """
-    return state(cast("dict[bytes, bytes]", connection.hgetall(KEY)))
+    fields = cast("dict[bytes, bytes]", connection.hgetall(KEY))
+    return state(fields, redis_time(connection))
 
 
-def state(fields: Mapping[bytes, bytes]) -> bytes | None:
-    """Return the generation from the fields of the hash; None while a task may change it."""
-    oldest = time.time() - MARK_LIFETIME
+def state(fields: Mapping[bytes, bytes], now: float) -> bytes | None:
+    """Return the generation from the fields of the hash; None while a task may change it.
+
+    Args:
+        fields: the fields of the hash.
+        now: the clock of Redis, in seconds since the epoch.
+    """
     lasting = []
     for name, value in sorted(fields.items()):
         if not name.startswith(_MARK):
             lasting.append(name + b"=" + value)
-        elif float(value) > oldest:
+        elif abs(now - float(value)) < MARK_LIFETIME:
             return None
     return b" ".join(lasting)
 
@@ -97,7 +121,7 @@ def task_begins(connection: redis.Redis, name: str, task_id: str) -> None:
         redis.exceptions.RedisError: Redis is unreachable.
     """
     if name in CHANGING:
-        connection.hset(KEY, _mark(task_id), str(time.time()))
+        connection.eval(_BEGIN, 1, KEY, _mark(task_id), _MARK, MARK_LIFETIME)
 
 
 def task_ended(

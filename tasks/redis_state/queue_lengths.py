@@ -1,14 +1,15 @@
 """Measures queues: the number of messages and the age of the oldest one."""
 
 import json
-import time
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 import redis
 
+from tasks.clocks.shared_clock import in_seconds
+
 SENT_HEADER: Final = "acoustid_sent_at"
-"""The message header with the time of publishing, in seconds since the epoch."""
+"""The message header with the time of publishing by the clock of Redis, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,17 @@ def backlog(client: redis.Redis, queue: str) -> Backlog:
     Raises:
         redis.exceptions.RedisError: Redis is unreachable.
     """
-    messages = waiting(client, queue)
-    oldest = cast("bytes | None", client.lindex(queue, -1))
-    return Backlog(messages, 0.0 if oldest is None else _age(oldest))
+    with client.pipeline(transaction=False) as pipe:
+        pipe.llen(queue)
+        pipe.lindex(queue, -1)
+        pipe.time()
+        messages, oldest, now = pipe.execute()
+    return Backlog(messages, 0.0 if oldest is None else _age(oldest, in_seconds(now)))
 
 
-def _age(message: bytes) -> float:
+def _age(message: bytes, now: float) -> float:
     try:
         sent = float(json.loads(message)["headers"][SENT_HEADER])
     except (ValueError, KeyError, TypeError):
         return 0.0
-    return max(0.0, time.time() - sent)
+    return max(0.0, now - sent)

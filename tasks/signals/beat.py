@@ -10,7 +10,9 @@ from pipeline.runtime.processes import PerProcess
 from pipeline.runtime.redis_client import connect as connect_redis
 from pipeline.runtime.sentry import init_sentry
 from pipeline.settings.load import load_settings
+from tasks.clocks.shared_clock import clock_of
 from tasks.redis_state import heartbeats
+from tasks.signals.every_process import publisher_metrics
 
 _redis: Final = PerProcess(lambda: connect_redis(load_settings().redis))
 
@@ -32,5 +34,7 @@ def _follow_publishing(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments
 
 
 def _store_time(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments
+    difference = clock_of(load_settings().redis).difference()
+    publisher_metrics().clock_difference("beat", difference)
     with suppress(RedisError):
-        heartbeats.store_beat(_redis.get())
+        heartbeats.store_beat(_redis.get(), difference)

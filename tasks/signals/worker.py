@@ -1,6 +1,7 @@
 """Handlers for workers: compiled loops, error reports, trace ids, heartbeats."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 from celery import signals, states
@@ -13,6 +14,7 @@ from pipeline.runtime.sentry import init_sentry
 from pipeline.runtime.start_log import log_start
 from pipeline.settings.load import load_settings
 from pipeline.warm_up import warm_up
+from tasks.clocks.redelivery_clock import use_shared_clock
 from tasks.redis_state import catalogue_generation, heartbeats
 from tasks.signals.every_process import TRACE_HEADER
 from tasks.signals.worker_report import ReportSource
@@ -25,6 +27,7 @@ def connect() -> None:
     """Connect the handlers. A second call changes nothing."""
     signals.celeryd_init.connect(_report_errors)
     signals.celeryd_init.connect(_compile)
+    signals.celeryd_init.connect(use_shared_clock)
     signals.celeryd_after_setup.connect(_log_start)
     signals.task_prerun.connect(_bind_trace_id)
     signals.task_postrun.connect(_clear_trace_id)
@@ -72,4 +75,6 @@ def _store_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401 - Celery's 
     with suppress(RedisError):
         queues = tuple(sender.eventer.app.amqp.queues.consume_from)
         report = _reports.get().report(sender.eventer.hostname, queues)
-        heartbeats.store(worker_resources().redis, report)
+        difference = worker_resources().clock.difference()
+        worker_resources().metrics.clock_difference("worker", difference)
+        heartbeats.store(worker_resources().redis, replace(report, clock_difference=difference))

@@ -7,42 +7,32 @@ the pool ``prefork`` the main process sends the heartbeats, and it checks the sa
 as the processes of the pool.
 """
 
-import threading
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Final, Generic, NamedTuple, TypeVar
-
-import structlog
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 from pipeline.fingerprint_store import FingerprintStoreError
+from pipeline.following.problems import refilled_later
 from pipeline.index import FingerprintIndexError
 from pipeline.lookups.condition import Condition
-from pipeline.storage.format import INDEX_SUFFIX, STORE_SUFFIX
+from pipeline.runtime.disk_space import least_space
+from pipeline.storage.damaged_folders import damaged_folders, seconds_to_filling
+from pipeline.storage.errors import StorageCorrupt
+from pipeline.storage.format import StorageFormat
+from pipeline.storage.manifest import read_manifest
 from pipeline.storage.segment_files import list_segments
 from tasks import queues
+from tasks.redis_state import write_problems
 from tasks.redis_state.heartbeats import WorkerReport
-from tasks.worker_resources import WorkerResources
-
-CHECK_EVERY: Final = 1.5
-"""Minimum seconds between the starts of two checks: less than between two heartbeats."""
-
-FIRST_WAIT: Final = 1.0
-"""Maximum seconds for which the first report waits for the first check."""
-
-LATER_WAIT: Final = 0.05
-"""Maximum seconds for which a later report waits for a check that it has started."""
+from tasks.signals.background_result import BackgroundResult
+from tasks.worker_resources import WorkerResources, local_folders
 
 SEARCHING_QUEUES: Final = frozenset({queues.LOOKUP, queues.BACKGROUND, queues.SUBMISSION})
 """The queues whose tasks search the index."""
 
 LOOKUP_QUEUES: Final = frozenset({queues.LOOKUP, queues.BACKGROUND})
 """The queues whose tasks read the fingerprint store."""
-
-logger = structlog.get_logger("acoustid.tasks.signals.worker_report")
-
-
-Result = TypeVar("Result")
 
 
 class CopyState(NamedTuple):
@@ -51,54 +41,14 @@ class CopyState(NamedTuple):
     Attributes:
         condition: its condition; None if this worker has no store.
         position: its changelog position; None while it is not usable.
+        damage: the damaged file and its problem; an empty text without damage.
+        lag: for an index, the seconds by which it is behind the database; None if not known.
     """
 
     condition: Condition | None = None
     position: int | None = None
-
-
-class Periodically(Generic[Result]):
-    """The last result of a function that runs in a thread at intervals.
-
-    Args:
-        function: the function; it does not run twice at a time.
-        every: seconds between two starts.
-        first_wait: maximum seconds that the first `latest` waits; a later one waits `LATER_WAIT`.
-        is_urgent: returns whether a run is due before its time.
-    """
-
-    def __init__(
-        self,
-        function: Callable[[], Result],
-        every: float = CHECK_EVERY,
-        first_wait: float = FIRST_WAIT,
-        is_urgent: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._function = function
-        self._every = every
-        self._wait = first_wait
-        self._is_urgent = is_urgent
-        self._due = 0.0
-        self._thread: threading.Thread | None = None
-        self._result: Result | None = None
-
-    def latest(self) -> Result | None:
-        """Return the last result, None before the first one; start a run if it is due."""
-        now = time.monotonic()
-        is_running = self._thread is not None and self._thread.is_alive()
-        if not is_running and (now >= self._due or self._is_urgent()):
-            self._due = now + self._every
-            self._thread = threading.Thread(target=self._run, name="worker-report", daemon=True)
-            self._thread.start()
-            self._thread.join(self._wait)
-            self._wait = LATER_WAIT
-        return self._result
-
-    def _run(self) -> None:
-        try:
-            self._result = self._function()
-        except Exception:
-            logger.exception("the condition of a copy could not be determined")
+    damage: str = ""
+    lag: float | None = None
 
 
 class ReportSource:
@@ -110,9 +60,11 @@ class ReportSource:
 
     def __init__(self, resources: Callable[[], WorkerResources]) -> None:
         self._resources = resources
-        self._index = Periodically(self._check_index, is_urgent=self._index_needs_check)
-        self._store = Periodically(self._check_store)
-        self._unknown_files = Periodically(self._count_unknown_files)
+        self._index = BackgroundResult(self._check_index, is_urgent=self._index_needs_check)
+        self._store = BackgroundResult(self._check_store)
+        self._unknown_files = BackgroundResult(self._count_unknown_files)
+        self._free_bytes = BackgroundResult(self._measure_free_bytes)
+        self._refilled_later = BackgroundResult(self._find_pause)
 
     def report(self, node: str, names: Iterable[str]) -> WorkerReport:
         """Return the report of a worker.
@@ -135,40 +87,69 @@ class ReportSource:
             index_position=index.position,
             store_position=store.position,
             unknown_files=self._unknown_files.latest() or 0 if queues.INDEX in served else 0,
+            index_damage=index.damage,
+            store_damage=store.damage,
+            write_problem=self._write_problem(node) if queues.INDEX in served else "",
+            index_lag=index.lag,
+            free_bytes=self._free_bytes.latest() if queues.INDEX in served else None,
+            refilled_later=self._refilled_later.latest() or "" if queues.INDEX in served else "",
         )
+
+    def _write_problem(self, node: str) -> str:
+        return write_problems.read(self._resources().redis, node)
 
     def _index_state(self) -> CopyState:
         """Return the condition that the last search or check found."""
         checked = self._index.latest() or CopyState()
-        condition = self._resources().index.last_condition()
-        return CopyState(condition, checked.position if condition is Condition.OK else None)
+        index = self._resources().index
+        condition = index.last_condition()
+        position = checked.position if condition is Condition.OK else None
+        return CopyState(condition, position, index.damage(), index.lag())
 
     def _index_needs_check(self) -> bool:
         return self._resources().index.needs_check()
 
     def _check_index(self) -> CopyState:
         index = self._resources().index
-        return _state(index.condition(), index.position)
+        return _state(index.condition(), index.position, index.damage)
 
     def _check_store(self) -> CopyState:
         store = self._resources().store
         if store is None:
             return CopyState()
-        return _state(store.condition(), store.position)
+        return _state(store.condition(), store.position, store.damage)
 
     def _count_unknown_files(self) -> int:
-        settings = self._resources().settings
-        folders = []
-        if settings.fingerprint_index.protocol == "local":
-            folders.append((settings.fingerprint_index.path, INDEX_SUFFIX))
-        if settings.fingerprint_store.enabled:
-            folders.append((settings.fingerprint_store.path, STORE_SUFFIX))
-        return sum(len(list_segments(*folder).unknown) for folder in folders)
+        return sum(
+            len(list_segments(folder, format_.suffix).unknown)
+            for format_, folder in self._folders().values()
+        )
+
+    def _measure_free_bytes(self) -> int | None:
+        space = least_space(folder for _, folder in self._folders().values())
+        return space.free_bytes if space else None
+
+    def _find_pause(self) -> str:
+        """Return a line for the first folder that is empty and is filled after a pause."""
+        for noun, (format_, folder) in self._folders().items():
+            seconds = seconds_to_filling(folder)
+            if not seconds:
+                continue
+            with suppress(StorageCorrupt, OSError):  # reported by its readers
+                manifest = read_manifest(format_, folder)
+                if manifest is not None and not manifest.position:
+                    return refilled_later(noun, seconds, len(damaged_folders(folder)))
+        return ""
+
+    def _folders(self) -> dict[str, tuple[StorageFormat[Any, Any], Path]]:
+        return local_folders(self._resources().settings)
 
 
-def _state(condition: Condition, position: Callable[[], int]) -> CopyState:
+def _state(
+    condition: Condition, position: Callable[[], int], damage: Callable[[], str]
+) -> CopyState:
     """Return the state of a copy; without a position if it fails at this moment."""
     if condition is Condition.OK:
         with suppress(FingerprintIndexError, FingerprintStoreError):
             return CopyState(condition, position())
-    return CopyState(condition)
+    return CopyState(condition, damage=damage())

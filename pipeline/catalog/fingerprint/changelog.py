@@ -18,9 +18,13 @@ from pipeline.catalog.changelog_position import newest_position
 from pipeline.catalog.fingerprint.index_sample import index_sample
 from pipeline.catalog.fingerprint.tables import fingerprint, fpindex_changelog, track
 from pipeline.runtime.databases import Databases
+from pipeline.runtime.links.deadline import ends_within
 
 CHANNEL: Final = "fingerprint_changed"
 """The channel on which the changelog's triggers notify of deleted and moved fingerprints."""
+
+LISTEN_LIMIT: Final = 3.0
+"""Maximum seconds to begin to listen to the channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +252,9 @@ class ChangelogWatch:
 
     def _listen(self) -> sa.Connection:
         engine = self._databases.engine("fingerprint")
-        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        with ends_within(LISTEN_LIMIT):
+            connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection.exec_driver_sql(f"LISTEN {CHANNEL}")  # still limited: it is not detached yet
         # The pool may have a single connection, which must stay available for statements.
         connection.detach()
-        connection.exec_driver_sql(f"LISTEN {CHANNEL}")
         return connection

@@ -6,14 +6,16 @@ second time, and all counts of sources stay. The number of pruned receipts is ke
 """
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.catalog.bulk_statements import is_one_of
-from pipeline.catalog.ingest.tables import pruned_submission, submission
+from pipeline.catalog.ingest.tables import nats_message, pruned_submission, submission
 
 MIN_AGE: Final = timedelta(hours=1)
 """Receipts are kept at least this long after their final state, so that a client can read it."""
@@ -58,6 +60,7 @@ def prune_receipts(connection: sa.Connection, age: timedelta, limit: int) -> Cou
     deleted = sa.delete(submission).where(is_one_of(submission.c.id, ids))
     counts = Counter(connection.execute(deleted.returning(submission.c.state)).scalars())
     _count(connection, counts)
+    _delete_messages(connection, tasks)
     return counts
 
 
@@ -65,6 +68,14 @@ def pruned_by_state(connection: sa.Connection) -> dict[str, int]:
     """Return the number of all pruned receipts by state; states without any are left out."""
     statement = sa.select(pruned_submission.c.state, pruned_submission.c.count)
     return dict(connection.execute(statement).all())
+
+
+def _delete_messages(connection: sa.Connection, task_ids: Collection[UUID]) -> None:
+    """Delete the records of messages from NATS whose receipts are deleted."""
+    has_receipt = sa.exists().where(submission.c.task_id == nats_message.c.task_id)
+    connection.execute(
+        sa.delete(nats_message).where(is_one_of(nats_message.c.task_id, task_ids), ~has_receipt)
+    )
 
 
 def _count(connection: sa.Connection, counts: Counter[str]) -> None:

@@ -12,12 +12,14 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from pipeline.catalog.app import sources
-from pipeline.catalog.bulk_statements import insert_missing
+from pipeline.catalog.bulk_statements import insert_missing, is_one_of
 from pipeline.catalog.fingerprint import imported_submissions
 from pipeline.catalog.fingerprint.imported_submissions import Imported
 from pipeline.catalog.fingerprint.submitted_links import clean
+from pipeline.catalog.fingerprint.tables import track
 from pipeline.catalog.ingest import submissions
 from pipeline.catalog.ingest import tables as ingest_tables
+from pipeline.catalog.ingest.submissions import Ending
 from pipeline.catalog.ingest.tables import submission
 from pipeline.fingerprint.identity import meta_gid
 from pipeline.runtime.databases import Databases
@@ -54,8 +56,17 @@ class _Origin:
 _COLUMNS: Final = tuple(submission.c[each.name] for each in fields(_Origin))
 
 
-def record(databases: Databases, imported: Iterable[Imported]) -> int:
-    """Set the final state of imported submissions; return the number of pending ones."""
+def record(
+    databases: Databases, imported: Iterable[Imported], catalogue: sa.Connection | None = None
+) -> int:
+    """Set the final state of imported submissions; return the number of pending ones.
+
+    Args:
+        databases: ``ingest`` and ``app`` are changed.
+        imported: the rows of the submissions in the fingerprint database, which are committed.
+        catalogue: the caller's open connection to the fingerprint database, if it has one. Only
+            announcements need one.
+    """
     found = {each.submission_id: each for each in imported}
     if not found:
         return 0
@@ -64,13 +75,15 @@ def record(databases: Databases, imported: Iterable[Imported]) -> int:
     with databases.engine("app").begin() as connection:
         source_ids = sources.source_ids(connection, {each.submitter for each in origins})
     pairs = [(found[origin.id], origin) for origin in origins]
+    gids = _track_gids(databases, found, catalogue) if databases.announces else {}
     with databases.engine("ingest").begin() as connection:
         for table, column in _SOURCE_TABLES.items():
             rows = _source_rows(pairs, column, source_ids)
             insert_missing(connection, table, rows, "submission_id")
         results = [_result_row(each, origin) for each, origin in pairs]
         insert_missing(connection, ingest_tables.submission_result, results, "submission_id")
-        return submissions.finish(connection, list(found), "imported", None)
+        endings = [Ending(list(found), "imported", track_gids=gids)]
+        return submissions.finish(connection, endings, announces=databases.announces)
 
 
 def record_unrecorded(
@@ -90,7 +103,20 @@ def record_unrecorded(
         statement = sa.select(submission.c.id).where(submission.c.state == "pending")
         pending = ingest.execute(statement).scalars().all()
     done = imported_submissions.find(connection, pending)
-    record(databases, [each for each in done if each.track_id in track_ids])
+    record(databases, [each for each in done if each.track_id in track_ids], connection)
+
+
+def _track_gids(
+    databases: Databases, imported: Mapping[int, Imported], catalogue: sa.Connection | None
+) -> dict[int, UUID]:
+    """Return the gid of the track of each submission by its id."""
+    if catalogue is None:
+        with databases.engine("fingerprint").connect() as connection:
+            return _track_gids(databases, imported, connection)
+    wanted = {each.track_id for each in imported.values()}
+    statement = sa.select(track.c.id, track.c.gid).where(is_one_of(track.c.id, wanted))
+    gids = dict(catalogue.execute(statement).all())
+    return {key: gids[each.track_id] for key, each in imported.items() if each.track_id in gids}
 
 
 def _origins(connection: sa.Connection, ids: Iterable[int]) -> list[_Origin]:

@@ -1,8 +1,8 @@
-"""Submissions in the ingest database: writing receipts, changing states, finding overdue ones."""
+"""Submissions in the ingest database: writing receipts, reading them, changing their states."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
@@ -11,15 +11,12 @@ import numpy as np
 import sqlalchemy as sa
 
 from pipeline.catalog.bulk_statements import insert_numbered
+from pipeline.catalog.ingest import outbox
+from pipeline.catalog.ingest.leases import LEASE
+from pipeline.catalog.ingest.outbox import FinalState
 from pipeline.catalog.ingest.tables import submission
 from pipeline.fingerprint.identity import fingerprint_gid
 from pipeline.submission_fields import Receipt
-
-FIRST_RETRY: Final = timedelta(seconds=30)
-"""The age at which a pending receipt is dispatched again. A running chain takes much less time."""
-
-MAX_DOUBLINGS: Final = 7
-"""The pause between two retries doubles at most this many times, up to about an hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +36,21 @@ class StoredSubmission(Receipt):
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
-    """A receipt that is overdue.
+class Ending:
+    """A final state of some submissions.
 
     Attributes:
-        attempts: number of times it was dispatched again.
+        ids: the ids of submissions; those with a final state keep it.
+        state: ``imported``, ``rejected`` or ``failed``.
+        reason: shown to the submitter; None when imported.
+        track_gids: the gid of the track that each was imported into, by the submission's id; only
+            announcements contain it.
     """
 
-    id: int
-    attempts: int
+    ids: Sequence[int]
+    state: str
+    reason: str | None = None
+    track_gids: Mapping[int, UUID] = field(default_factory=dict)
 
 
 _RECEIPT_NAMES: Final = tuple(each.name for each in fields(Receipt))
@@ -81,7 +84,7 @@ def insert_requests(
     rows = [
         _receipt_row(receipt, task_id) for task_id, receipts in requests for receipt in receipts
     ]
-    ids = iter(insert_numbered(connection, submission, rows, retry_at=sa.func.now() + FIRST_RETRY))
+    ids = iter(insert_numbered(connection, submission, rows, retry_at=sa.func.now() + LEASE))
     return [list(islice(ids, len(receipts))) for _, receipts in requests]
 
 
@@ -91,32 +94,33 @@ def load(connection: sa.Connection, ids: Iterable[int]) -> list[StoredSubmission
     return [_stored(row) for row in connection.execute(statement)]
 
 
-def gids(connection: sa.Connection, ids: Iterable[int]) -> dict[int, UUID]:
-    """Return the gid of each submission's fingerprint by the submission's id."""
-    statement = sa.select(submission.c.id, submission.c.gid).where(_one_of(ids))
+def pending_gids(connection: sa.Connection, ids: Iterable[int]) -> dict[int, UUID]:
+    """Return the gid of each pending submission's fingerprint by the submission's id."""
+    statement = sa.select(submission.c.id, submission.c.gid).where(
+        _one_of(ids), submission.c.state == "pending"
+    )
     return dict(connection.execute(statement).all())
 
 
-def finish(connection: sa.Connection, ids: Sequence[int], state: str, reason: str | None) -> int:
-    """Set the final state of pending submissions; return their number.
+def finish(connection: sa.Connection, endings: Iterable[Ending], *, announces: bool) -> int:
+    """Set the final states of pending submissions; return their number.
 
     Args:
-        connection: a connection to the ingest database; the caller commits.
-        ids: the ids of submissions; those with a final state keep it.
-        state: ``imported``, ``rejected`` or ``failed``.
-        reason: shown to the submitter; None when imported.
+        connection: a connection to the ingest database. The caller commits at once, and calls this
+            once in a transaction: see `pipeline.catalog.advisory_locks.lock_outbox`.
+        endings: the final states.
+        announces: write them to the outbox, too; see `Databases.announces`.
     """
-    statement = (
-        sa.update(submission)
-        .where(_one_of(ids), submission.c.state == "pending")
-        .values(state=state, reason=reason, handled_at=sa.func.now())
-    )
-    return connection.execute(statement).rowcount
+    if not announces:
+        return sum(connection.execute(_finished(ending)).rowcount for ending in endings)
+    finals = [final for ending in endings for final in _finish_announced(connection, ending)]
+    outbox.write(connection, finals)
+    return len(finals)
 
 
 def failed(connection: sa.Connection, limit: int) -> list[dict[str, Any]]:
-    """Return the newest failed submissions: id, task id, times, attempts and the reason."""
-    names = ("id", "task_id", "created", "handled_at", "attempts", "reason")
+    """Return the newest failed submissions: id, task id, times, attempts, crashes, the reason."""
+    names = ("id", "task_id", "created", "handled_at", "attempts", "crashes", "reason")
     statement = (
         sa.select(*(submission.c[name] for name in names))
         .where(submission.c.state == "failed")
@@ -132,6 +136,12 @@ def states(connection: sa.Connection, ids: Iterable[int]) -> dict[int, str]:
     return dict(connection.execute(statement.with_for_update()).all())
 
 
+def of_task(connection: sa.Connection, task_id: UUID) -> list[int]:
+    """Return the ids of the submissions of a request, by its task id."""
+    statement = sa.select(submission.c.id).where(submission.c.task_id == task_id)
+    return list(connection.execute(statement.order_by(submission.c.id)).scalars())
+
+
 def requeue(connection: sa.Connection, ids: Iterable[int] | None) -> int:
     """Make failed submissions pending and due immediately; return their number.
 
@@ -142,39 +152,42 @@ def requeue(connection: sa.Connection, ids: Iterable[int] | None) -> int:
     statement = (
         sa.update(submission)
         .where(submission.c.state == "failed", sa.true() if ids is None else _one_of(ids))
-        .values(state="pending", reason=None, handled_at=None, attempts=0, retry_at=sa.func.now())
+        .values(
+            state="pending",
+            reason=None,
+            handled_at=None,
+            attempts=0,
+            crashes=0,
+            running=None,
+            retry_at=sa.func.now(),
+        )
     )
     return connection.execute(statement).rowcount
 
 
-def claim_unfinished(connection: sa.Connection, limit: int) -> list[Unfinished]:
-    """Claim overdue receipts, oldest first, each for twice as long as before.
-
-    Concurrent calls claim different rows.
-
-    Args:
-        connection: a connection to the ingest database. The caller commits, then dispatches the
-            receipts.
-        limit: maximum number of receipts.
-    """
-    due = (
-        sa.select(submission.c.id)
-        .where(submission.c.state == "pending", submission.c.retry_at <= sa.func.now())
-        .order_by(submission.c.retry_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    doublings = sa.func.least(submission.c.attempts + 1, MAX_DOUBLINGS)
-    seconds = FIRST_RETRY.total_seconds() * sa.func.power(2, doublings)
-    pause = sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)
-    statement = (
+def _finished(ending: Ending) -> sa.Update:
+    return (
         sa.update(submission)
-        .where(submission.c.id.in_(due))
-        .values(attempts=submission.c.attempts + 1, retry_at=sa.func.now() + pause)
-        .returning(submission.c.id, submission.c.attempts)
+        .where(_one_of(ending.ids), submission.c.state == "pending")
+        .values(state=ending.state, reason=ending.reason, handled_at=sa.func.now())
     )
-    return [Unfinished(*row) for row in connection.execute(statement)]
+
+
+def _finish_announced(connection: sa.Connection, ending: Ending) -> list[FinalState]:
+    """Set a final state; return those that were pending, ordered by id."""
+    columns = (submission.c.id, submission.c.task_id, submission.c.mbid)
+    rows = connection.execute(_finished(ending).returning(*columns))
+    return [
+        FinalState(
+            submission_id=submission_id,
+            task_id=task_id,
+            track_gid=ending.track_gids.get(submission_id),
+            mbid=mbid if mbid and mbid.int else None,  # a nil UUID names no recording
+            state=ending.state,
+            reason=ending.reason,
+        )
+        for submission_id, task_id, mbid in sorted(rows, key=lambda row: row.id)
+    ]
 
 
 def _one_of(ids: Iterable[int]) -> sa.ColumnElement[bool]:

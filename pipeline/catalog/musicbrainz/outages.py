@@ -14,7 +14,6 @@ import sqlalchemy as sa
 import structlog
 
 from pipeline.runtime.databases import (
-    CONNECT_TIMEOUT,
     DATABASE_UNUSABLE,
     Databases,
     limit_statements,
@@ -22,6 +21,7 @@ from pipeline.runtime.databases import (
 
 PAUSE_FACTOR: Final = 4
 MIN_PAUSE: Final = 1.0  # seconds
+TRIAL_TIME: Final = 5.0  # seconds
 LOG_INTERVAL: Final = 60.0  # seconds
 
 logger = structlog.get_logger("acoustid.catalog.musicbrainz.outages")
@@ -60,7 +60,7 @@ def read_if_reachable(
     if started < outage.retry_at:
         return None
     if outage.retry_at:
-        outage.retry_at = started + CONNECT_TIMEOUT  # meanwhile no other thread tries
+        outage.retry_at = started + TRIAL_TIME  # meanwhile no other thread tries
     try:
         with databases.engine("musicbrainz", read_only=True).connect() as connection:
             limit_statements(connection, limit)

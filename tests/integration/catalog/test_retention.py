@@ -24,6 +24,7 @@ from pipeline.catalog.ingest import tables as ingest
 from pipeline.catalog.ingest.contributions import contributions
 from pipeline.catalog.ingest.finished_receipts import prune_receipts
 from pipeline.catalog.ingest.submission_status import statuses, task_status
+from pipeline.catalog.ingest.submissions import Ending
 from pipeline.imports.dedupe import dedupe_submissions
 from pipeline.imports.persist import persist_submissions
 from pipeline.imports.score import match_submissions
@@ -58,7 +59,7 @@ def age(databases: Databases, ids: Sequence[int], by: timedelta) -> None:
 def end(databases: Databases, ids: Sequence[int], state: str) -> None:
     """Set the final state of pending submissions."""
     with databases.engine("ingest").begin() as connection:
-        submissions.finish(connection, ids, state, "test")
+        submissions.finish(connection, [Ending(ids, state, "test")], announces=False)
 
 
 def counts(databases: Databases) -> dict[str, int]:

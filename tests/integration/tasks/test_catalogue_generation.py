@@ -1,5 +1,6 @@
 """A generation ends before a change can be seen, and a new one starts after it."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,9 @@ from api.lookups.tracked_generation import TrackedGeneration
 from cli.stack.servers.ports import LOOPBACK, free_port
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings, Settings
+from tasks.clocks.shared_clock import redis_time
 from tasks.redis_state import catalogue_generation
+from tests.support.clock import Clock
 from tests.support.processes.scratch_redis import on_scratch, scratch_redis
 
 PERSIST = "submission.persist"
@@ -84,10 +87,39 @@ def test_a_task_removes_only_its_own_mark(client: redis.Redis) -> None:
     assert catalogue_generation.read(client) is None
 
 
-def test_an_old_mark_is_ignored(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_task_removes_an_old_mark(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     catalogue_generation.task_begins(client, PERSIST, "lost")
     assert catalogue_generation.read(client) is None
     monkeypatch.setattr(catalogue_generation, "MARK_LIFETIME", 0.0)
+    catalogue_generation.task_begins(client, PERSIST, "1")
+    end(client, PERSIST, [])
+    assert catalogue_generation.read(client) is not None
+
+
+@pytest.mark.parametrize("caches", [True, False])
+def test_the_mark_of_a_lost_task_is_ignored_after_its_lifetime(
+    client: redis.Redis, caches: bool
+) -> None:
+    """No other task need run."""
+    before = catalogue_generation.read(client)
+    clock = Clock(time.time() + 3600)  # the clock of Redis, which is not that of this host
+    generations = TrackedGeneration(client, RedisCircuitBreaker(), clock, caches=caches)
+    client.hset(catalogue_generation.KEY, "task:lost", int(clock.now))
+    assert generations.current() is None
+    clock.now += catalogue_generation.MARK_LIFETIME - 5
+    assert generations.current() is None
+    clock.now += 6
+    assert generations.current() == before
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_a_mark_of_a_wrong_clock_is_removed(client: redis.Redis, seconds: float) -> None:
+    """A worker of the version before stored the time of its own clock."""
+    client.hset(catalogue_generation.KEY, "task:old", str(redis_time(client) + seconds))
+    catalogue_generation.task_begins(client, PERSIST, "1")
+    end(client, PERSIST, [])
     assert catalogue_generation.read(client) is not None
 
 

@@ -219,6 +219,7 @@ def test_the_periodic_tasks_run_on_a_worker(
                 "prune_receipts",
                 "prune_statistics",
                 "prune_rotated_keys",
+                "prune_outbox",
                 "erase_client_addresses",
                 "update_stats",
             ):

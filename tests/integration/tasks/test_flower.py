@@ -109,15 +109,19 @@ def flower(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Iter
         yield made
 
 
-def test_flower_publishes_tasks_without_their_modules(flower: Flower, settings: Settings) -> None:
-    login = f"acoustid:{flower.password_file.read_text().strip()}"
+def check_that_tasks_are_published(flower: Flower, login: str, settings: Settings) -> None:
     with connect(settings.redis) as client:
         client.delete(MAINTENANCE)
-        path = "/api/task/async-apply/maintenance"
+        path = "/own/api/task/async-apply/maintenance"
         assert flower.get(f"{path}.measure_queues", login, "POST")[0] == 200
         assert flower.get(f"{path}.unknown", login, "POST")[0] == 404
         assert client.llen(MAINTENANCE) == 1
         client.delete(MAINTENANCE)
+
+
+def test_only_the_owner_can_read_new_files_of_flower(flower: Flower) -> None:
+    status = Path(f"/proc/{flower.process.pid}/status").read_text()
+    assert "Umask:\t0077" in status
 
 
 def test_flower_listens_on_loopback_only(flower: Flower) -> None:
@@ -139,6 +143,22 @@ def pages() -> Iterator[tuple[str, str]]:
 def test_a_page_without_the_password_is_refused(flower: Flower, method: str, path: str) -> None:
     assert flower.get(path, method=method)[0] == 401
     assert flower.get(path, "acoustid:wrong", method)[0] == 401
+
+
+@pytest.mark.parametrize(
+    "path", [path for method, path in pages() if method == "POST" and path.startswith("/api/")]
+)
+def test_an_action_is_refused_with_the_password_too(flower: Flower, path: str) -> None:
+    """Otherwise the password permits writing to the catalogue: tasks import submissions."""
+    login = f"acoustid:{flower.password_file.read_text().strip()}"
+    assert flower.get(path, login, "POST")[0] == 403
+
+
+def test_the_paths_of_actions_are_known() -> None:
+    """So the test above has them all, unless a new Flower adds actions at other paths."""
+    posts = [path for method, path in pages() if method == "POST" and path not in PUBLIC]
+    assert {"/api/task/send-task/x", "/api/worker/shutdown/x"} <= set(posts)
+    assert all(path.startswith("/api/") for path in posts)
 
 
 @pytest.mark.parametrize("path", ["/", "/tasks", "/metrics", "/api/tasks"])
@@ -170,12 +190,16 @@ def test_options_of_the_user_take_precedence(tmp_path: Path, settings: Settings)
     port = free_port()
     (tmp_path / "own.py").write_text("url_prefix = 'own'\n")
     options = ["--basic-auth=me:mine", f"--port={port}", "--conf=own.py"]
-    own = {"FLOWER_ADDRESS": "0.0.0.0"}  # noqa: S104 - the point of this test
+    own = {
+        "FLOWER_ADDRESS": "0.0.0.0",  # noqa: S104 - the point of this test
+        "ACOUSTID_FLOWER_READ_ONLY": "false",
+    }
     with running_flower(tmp_path, settings, port, options, **own) as flower:
         assert flower.addresses() == {"0.0.0.0"}  # noqa: S104
         assert flower.get("/own/metrics", "me:mine")[0] == 200
         assert flower.get("/own/metrics")[0] == 401
         assert not flower.password_file.exists()
+        check_that_tasks_are_published(flower, "me:mine", settings)
 
 
 def test_a_password_that_cannot_be_stored_ends_flower(tmp_path: Path, settings: Settings) -> None:

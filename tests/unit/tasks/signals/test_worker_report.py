@@ -2,18 +2,19 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pipeline.index import open_writer
 from pipeline.lookups.condition import Condition
 from pipeline.settings.sections import Settings
 from tasks import queues
 from tasks.redis_state.heartbeats import WorkerReport
-from tasks.signals.worker_report import Periodically, ReportSource
-from tests.support.polling import eventually
+from tasks.signals.worker_report import ReportSource
 
 
 def copy(condition: Condition) -> Any:
@@ -22,7 +23,16 @@ def copy(condition: Condition) -> Any:
         last_condition=lambda: condition,
         needs_check=lambda: False,
         position=lambda: 7,
+        damage=lambda: "",
+        lag=lambda: 0.5,
     )
+
+
+class NoProblem:
+    """Redis without a problem of the worker."""
+
+    def get(self, _key: str) -> None:
+        """Return nothing."""
 
 
 @pytest.mark.parametrize(
@@ -39,12 +49,21 @@ def test_a_worker_reports_the_copies_that_its_tasks_read(
     served: list[str], index: Condition | None, store: Condition | None
 ) -> None:
     resources: Any = SimpleNamespace(
-        index=copy(Condition.FILLING), store=copy(Condition.OK), settings=Settings()
+        index=copy(Condition.FILLING),
+        store=copy(Condition.OK),
+        settings=Settings(),
+        redis=NoProblem(),
     )
     report = ReportSource(lambda: resources).report("node", served)
-    assert report == WorkerReport(
-        "node", tuple(served), index, store, store_position=None if store is None else 7
+    assert replace(report, free_bytes=None) == WorkerReport(
+        "node",
+        tuple(served),
+        index,
+        store,
+        store_position=None if store is None else 7,
+        index_lag=None if index is None else 0.5,
     )
+    assert (report.free_bytes is not None) == (queues.INDEX in served)
 
 
 def test_a_worker_that_updates_the_index_reports_files_with_unknown_names(tmp_path: Path) -> None:
@@ -53,68 +72,40 @@ def test_a_worker_that_updates_the_index_reports_files_with_unknown_names(tmp_pa
     folder.mkdir()
     index = Settings().fingerprint_index.model_copy(update={"path": folder})
     settings = Settings().model_copy(update={"fingerprint_index": index})
-    resources: Any = SimpleNamespace(index=copy(Condition.OK), store=None, settings=settings)
+    resources: Any = SimpleNamespace(
+        index=copy(Condition.OK), store=None, settings=settings, redis=NoProblem()
+    )
     assert ReportSource(lambda: resources).report("node", ["index"]).unknown_files == 0
     (folder / "x.segment").touch()
     assert ReportSource(lambda: resources).report("node", ["index"]).unknown_files == 1
     assert ReportSource(lambda: resources).report("node", ["lookup"]).unknown_files == 0
 
 
+def test_a_folder_that_is_filled_after_a_pause_has_a_line(tmp_path: Path) -> None:
+    """The advice for a full disk or an index that is being filled would be wrong."""
+    folder = tmp_path / "index"
+    open_writer(folder).close()
+    for number in range(4):
+        (folder / time.strftime(f"damaged-%Y%m%dT%H%M%SZ-{number + 2}", time.gmtime())).mkdir()
+    index = Settings().fingerprint_index.model_copy(update={"path": folder})
+    settings = Settings().model_copy(update={"fingerprint_index": index})
+    resources: Any = SimpleNamespace(
+        index=copy(Condition.FILLING), store=None, settings=settings, redis=NoProblem()
+    )
+    report = ReportSource(lambda: resources).report("node", ["index"])
+    assert report.refilled_later == (
+        "the index was damaged 4 times and is filled again in 5 min: check disk and memory, or "
+        "run `acoustid index rebuild`"
+    )
+    with open_writer(folder) as writer:
+        writer.apply([], 5)
+    assert ReportSource(lambda: resources).report("node", ["index"]).refilled_later == ""
+
+
 def test_a_disabled_store_has_no_condition() -> None:
     resources: Any = SimpleNamespace(index=copy(Condition.OK), store=None)
     report = ReportSource(lambda: resources).report("node", ["lookup"])
-    assert report == WorkerReport("node", ("lookup",), Condition.OK, None, 7, None)
-
-
-def test_a_check_that_hangs_delays_no_later_report() -> None:
-    released, conditions = threading.Event(), iter(Condition)
-    held = False
-
-    def check() -> Condition:
-        if held:
-            assert released.wait(30)
-        return next(conditions)
-
-    latest = Periodically(check, every=0.0).latest
-    assert latest() is Condition.OK
-    held = True
-    begun = time.monotonic()
-    for _ in range(5):
-        assert latest() is Condition.OK
-    assert time.monotonic() - begun < 0.5
-    held = False
-    released.set()
-    assert eventually(lambda: latest() is Condition.FOREIGN, 5)
-
-
-def test_a_check_that_fails_keeps_the_last_result() -> None:
-    results = iter([Condition.OK])  # the second check raises StopIteration
-    latest = Periodically(lambda: next(results), every=0.0, first_wait=5).latest
-    for _ in range(3):
-        assert latest() is Condition.OK
-
-
-def test_checks_run_at_intervals() -> None:
-    runs: list[int] = []
-
-    def check() -> Condition:
-        runs.append(1)
-        return Condition.OK
-
-    source = Periodically(check, every=60.0)
-    for _ in range(5):
-        source.latest()
-    assert runs == [1]
-
-
-def test_an_urgent_check_runs_before_its_time() -> None:
-    urgent, results = [False], iter(Condition)
-    source = Periodically(
-        lambda: next(results), every=60.0, first_wait=5, is_urgent=lambda: urgent[0]
-    )
-    assert source.latest() is source.latest() is Condition.OK
-    urgent[0] = True
-    assert eventually(lambda: source.latest() is not Condition.OK, 5)
+    assert report == WorkerReport("node", ("lookup",), Condition.OK, None, 7, None, index_lag=0.5)
 
 
 def test_a_fault_that_a_search_finds_is_reported_at_once() -> None:
@@ -124,7 +115,11 @@ def test_a_fault_that_a_search_finds_is_reported_at_once() -> None:
         condition=lambda: released.wait(30) and Condition.MISSING,
         last_condition=lambda: Condition.DAMAGED,
         needs_check=lambda: False,
+        damage=lambda: "/index/1.segment: is missing",
+        lag=lambda: None,
     )
     resources: Any = SimpleNamespace(index=index, store=None)
-    assert ReportSource(lambda: resources).report("node", ["lookup"]).index is Condition.DAMAGED
+    report = ReportSource(lambda: resources).report("node", ["lookup"])
+    assert report.index is Condition.DAMAGED
+    assert report.index_damage == "/index/1.segment: is missing"
     released.set()

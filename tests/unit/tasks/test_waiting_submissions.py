@@ -1,20 +1,25 @@
-"""The batches in which overdue receipts are started again."""
+"""The batches in which waiting submissions are sent."""
 
 import pytest
 
-from pipeline.catalog.ingest.submissions import Unfinished
+from pipeline.catalog.ingest.leases import Due
 from pipeline.lookups.condition import Condition
-from tasks.periodic.receipts_and_queues import batches_of_receipts, imports_can_search
+from tasks.imports.waiting_submissions import batches_of, imports_can_search
 from tasks.redis_state.heartbeats import WorkerReport
 
 
-def test_receipts_share_a_batch_until_they_have_failed_twice() -> None:
-    overdue = [Unfinished(number, attempts=1 + number % 3) for number in range(1, 10)]
-    assert batches_of_receipts(overdue) == [[2], [5], [8], [1, 3, 4, 6, 7, 9]]
+def test_submissions_share_a_batch_for_two_attempts() -> None:
+    due = [Due(number, attempts=1 + number % 3) for number in range(1, 10)]
+    assert batches_of(due) == [[2], [5], [8], [1, 3, 4, 6, 7, 9]]
 
 
-def test_many_receipts_are_split_into_batches() -> None:
-    groups = batches_of_receipts([Unfinished(number, attempts=1) for number in range(450)])
+def test_a_submission_that_crashed_a_worker_is_sent_alone() -> None:
+    due = [Due(1, attempts=1), Due(2, attempts=1, crashes=1), Due(3, attempts=1)]
+    assert batches_of(due) == [[2], [1, 3]]
+
+
+def test_many_submissions_are_split_into_batches() -> None:
+    groups = batches_of([Due(number, attempts=1) for number in range(450)])
     assert [len(group) for group in groups] == [200, 200, 50]
     assert [number for group in groups for number in group] == list(range(450))
 

@@ -1,0 +1,1 @@
+"""Imports of submissions: which ones are sent to the workers, and when."""

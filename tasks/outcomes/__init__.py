@@ -1,0 +1,1 @@
+"""Outcomes: the states of submissions after an error of their task."""

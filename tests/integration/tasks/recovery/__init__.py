@@ -1,0 +1,1 @@
+"""Tests of `tasks.recovery` with a real Redis."""
