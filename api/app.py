@@ -1,5 +1,6 @@
 """Creates the WSGI application from the routes, the middleware and the error handler."""
 
+import math
 from typing import Any, Final
 
 import falcon
@@ -22,6 +23,7 @@ from api.http.middleware import METHODS, RequestMiddleware, is_method
 from api.openapi.page import ASSETS, DOCS, OPENAPI, DocsAsset, DocsPage, OpenApiResource
 from api.routes import ROUTES, V1_ROUTES
 from pipeline.runtime.databases import DATABASE_UNREACHABLE
+from pipeline.runtime.links.guarded_pool import DatabaseAwayError
 from pipeline.runtime.statsd_metrics import Metrics
 
 UNAVAILABLE: Final = (*DATABASE_UNREACHABLE, RedisError)
@@ -85,9 +87,14 @@ class _ErrorHandler:
                 library=type(error).__module__,
                 error=str(error),
             )
-            return ServiceUnavailableError()
+            return ServiceUnavailableError(_retry_after(error))
         logger.error("unhandled exception", endpoint=request_of(req).endpoint, exc_info=error)
         return InternalError()
+
+
+def _retry_after(error: Exception) -> int:
+    """Return the seconds after which the next attempt of a server that is away has been made."""
+    return math.ceil(error.retry_after) + 1 if isinstance(error, DatabaseAwayError) else 1
 
 
 def _client_error(req: falcon.Request, error: falcon.HTTPError) -> ApiError:

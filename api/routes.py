@@ -72,6 +72,7 @@ def _submit(endpoint: type[SubmitEndpoint]) -> MakeEndpoint:
         front_end.settings.api.submit_timeout,
         front_end.databases,
         front_end.receipts,
+        front_end.backlog,
         front_end.publisher,
         front_end.metrics,
     )

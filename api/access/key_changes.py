@@ -16,10 +16,10 @@ from redis.exceptions import RedisError
 
 from api.access.key_cache import CHANNEL
 
-PING_AFTER: Final = 5.0
+PING_AFTER: Final = 3.0
 """Seconds without a message after which the connection is tested."""
 
-SILENCE: Final = 15.0
+SILENCE: Final = 8.0
 """Seconds without a message after which the connection counts as lost."""
 
 _POLL: Final = 1.0  # seconds; also the pause after an error

@@ -10,6 +10,7 @@ import redis
 import sqlalchemy as sa
 from cachetools import TLRUCache
 
+from api.access.app_reading import reading_app
 from api.access.key_cache import Holder, RedisKeyCache, digest, time_to_live
 from api.access.key_changes import KeyChanges
 from api.access.redis_outage import RedisCircuitBreaker
@@ -28,7 +29,7 @@ from pipeline.catalog.app.accounts import (
 )
 from pipeline.catalog.app.keys.demo_application import DEMO_API_KEY
 from pipeline.catalog.app.keys.key_text import is_possible
-from pipeline.runtime.databases import SHORTEST_LIMIT, Databases, limit_statements
+from pipeline.runtime.databases import Databases
 
 CACHED: Final = 1000
 """Maximum number of keys of each kind in the cache of a process."""
@@ -106,9 +107,7 @@ class KeyTable(Generic[Holder]):
         """Return the holder of a key from the database; see `find`."""
         if not is_possible(key):
             return None
-        with self._databases.engine("app").connect() as connection:
-            if deadline < math.inf:
-                limit_statements(connection, max(deadline - time.monotonic(), SHORTEST_LIMIT))
+        with reading_app(self._databases, deadline) as connection:
             return self._query(connection, key)
 
     def publish(self, key: str, holder: Holder | None) -> None:

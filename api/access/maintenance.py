@@ -6,12 +6,16 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from api.access.app_reading import READ_TIME, reading_app
 from api.http.errors import ServiceUnavailableError
 from pipeline.catalog.app.maintenance import Maintenance, find_maintenance
-from pipeline.runtime.databases import SHORTEST_LIMIT, Databases, limit_statements
+from pipeline.runtime.databases import Databases
 
 CACHED: Final = 2.0
 """Seconds for which a front end uses a state that it has read."""
+
+LONGEST_WAIT: Final = 2 * READ_TIME
+"""Maximum seconds to wait for another thread's read: for a connection, then for the statement."""
 
 RETRY_AFTER: Final = 300
 """Seconds after which a client should try again. The end of the maintenance is not known."""
@@ -40,12 +44,13 @@ class MaintenanceMode:
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database is unreachable.
-            ServiceUnavailableError: another thread still reads the state at the deadline.
+            ServiceUnavailableError: another thread still reads the state at the deadline, or after
+                `LONGEST_WAIT`.
         """
         if self._clock() < self._read_again:
             return self._state
-        seconds = deadline - time.monotonic()
-        if not self._lock.acquire(timeout=max(0.0, seconds) if seconds < math.inf else -1):
+        seconds = min(deadline - time.monotonic(), LONGEST_WAIT)
+        if not self._lock.acquire(timeout=max(0.0, seconds)):
             raise ServiceUnavailableError
         try:
             begun = self._clock()
@@ -73,7 +78,5 @@ class MaintenanceMode:
             )
 
     def _read(self, deadline: float) -> Maintenance | None:
-        with self._databases.engine("app").connect() as connection:
-            if deadline < math.inf:
-                limit_statements(connection, max(deadline - time.monotonic(), SHORTEST_LIMIT))
+        with reading_app(self._databases, deadline) as connection:
             return find_maintenance(connection)

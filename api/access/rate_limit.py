@@ -114,7 +114,7 @@ class RateLimiter:
         breaker: skips Redis during an outage.
         limits: maximum number of requests per second for each kind of tier; 0 for no limit.
         metrics: counts refused requests, and requests that pass because Redis is unreachable.
-        clock: seconds since the epoch.
+        clock: seconds since the epoch by a clock that all front ends share.
     """
 
     def __init__(

@@ -3,6 +3,7 @@
 In ``acoustid serve`` the HTTP server replies to ``/_health_docker`` itself (`api.server`).
 """
 
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -19,6 +20,7 @@ from api.http.endpoint import request_of, write_reply
 from api.http.serialisation import JSON
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
+from tasks.redis_state.heartbeats import ALIVE_SECONDS
 
 
 class HealthPath(NamedTuple):
@@ -58,6 +60,7 @@ class HealthChecks:
         maintenance: the state of the maintenance mode.
         deadline: maximum time in seconds of a check.
         shared: seconds for which the result of a check is used again.
+        beat_wait: seconds in which a beat that has published no task is no fault yet.
     """
 
     def __init__(
@@ -69,10 +72,13 @@ class HealthChecks:
         *,
         deadline: float = DEADLINE,
         shared: float = SHARED,
+        beat_wait: float = ALIVE_SECONDS,
     ) -> None:
         self._settings = settings
         self._probes = ProbeRunner(
-            server_probes(databases, client, maintenance, deadline), deadline, shared
+            server_probes(databases, client, maintenance, deadline, time.monotonic() + beat_wait),
+            deadline,
+            shared,
         )
         self._is_stopping = False
 

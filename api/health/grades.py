@@ -66,7 +66,7 @@ def grade(
     faults = tuple(
         judgement.line
         for check, judgement in found
-        if _failed(judgement) and check.part_of not in failed
+        if _failed(judgement) and failed.keys().isdisjoint({check.part_of, judgement.part_of})
     )
     states = {check.name: judgement.state for check, judgement in found}
     if services <= broken:

@@ -5,13 +5,19 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from api.health.probe_runner import Outcome
+from api.health.queue_progress import STUCK_AFTER, StuckQueue
+from api.health.redis_writes import RedisWrites, Refused, Warned
 from pipeline.catalog.schema_version import SchemaVersion
 from pipeline.lookups.condition import INDEX_ADVICE, STORE_ADVICE, Advice, Condition
-from tasks.queues import LOOKUP, TaskQueue, queues_by_worker
+from tasks.clocks.shared_clock import MAX_DIFFERENCE
+from tasks.queues import INDEX, LOOKUP, TaskQueue, queues_by_worker
 from tasks.redis_state.heartbeats import ALIVE_SECONDS, Processes
 
-MAX_CLOCK_DIFFERENCE: Final = 5.0
-"""Maximum difference of two clocks in seconds."""
+LOW_SPACE: Final = 64 * 2**20
+"""Bytes of free space below which the disk of the index and the store is nearly full."""
+
+STANDS_STILL: Final = 60.0
+"""Seconds of lag that are a fault of the index also if ``[cluster] max_lag`` permits them."""
 
 
 class State(StrEnum):
@@ -24,10 +30,17 @@ class State(StrEnum):
 
 
 class Judgement(NamedTuple):
-    """The state of a check, and the line with the fault and the action; empty without a fault."""
+    """The outcome of a check.
+
+    Attributes:
+        state: the state of the check.
+        line: the fault and the action; empty without a fault.
+        part_of: the name of a check. If it fails too, the line of this one is left out.
+    """
 
     state: State
     line: str = ""
+    part_of: str = ""
 
 
 Judge = Callable[[Outcome], Judgement]
@@ -38,9 +51,11 @@ NOT_KNOWN: Final = Judgement(State.UNKNOWN)
 WORST_FIRST: Final = (
     Condition.FOREIGN,
     Condition.DAMAGED,
+    Condition.UNREADABLE,
     Condition.MISSING,
     Condition.UNREACHABLE,
     Condition.FILLING,
+    Condition.LAGGING,
 )
 """The conditions that are faults, the worst one first."""
 
@@ -115,6 +130,8 @@ def worker_of(queue: TaskQueue) -> Judge:
 @_of_processes
 def index(found: Processes) -> Judgement:
     """Fail if a worker reports a fault of its index, or cannot update it; name the worst fault."""
+    if line := _refilled_later(found, "the index"):
+        return Judgement(State.FAILED, line)
     judgement = _worst([report.index for report in found.reports], INDEX_ADVICE)
     if judgement.state is not State.FAILED and any(each.unknown_files for each in found.reports):
         line = (
@@ -122,12 +139,49 @@ def index(found: Processes) -> Judgement:
             "unknown names: `acoustid index verify` and `acoustid store check` name them"
         )
         return Judgement(State.FAILED, line)
+    lag = max((report.index_lag or 0.0 for report in found.reports), default=0.0)
+    if judgement.state is State.OK and lag > STANDS_STILL:
+        line = (
+            f"the index was not current for {lag:.0f} s: check the log and the disk of the worker "
+            "of the queue index"
+        )
+        return Judgement(State.FAILED, line)
     return judgement
+
+
+@_of_processes
+def disk(found: Processes) -> Judgement:
+    """Fail if a worker cannot write the index or the store, or soon cannot."""
+    writers = [report for report in found.reports if INDEX in report.queues]
+    # A folder that is filled after a pause has a line of its own.
+    if any(report.write_problem and not report.refilled_later for report in writers):
+        line = (
+            "a worker of the queue index cannot write the index or the fingerprint store: free "
+            "some space on its disk, or correct what `acoustid status` names"
+        )
+        return Judgement(State.FAILED, line)
+    free = [report.free_bytes for report in writers if report.free_bytes is not None]
+    if not free:
+        return PASSED if writers else NOT_KNOWN
+    if not min(free):
+        line = (
+            "the disk of the index or the fingerprint store is full or read-only: free some space"
+        )
+        return Judgement(State.FAILED, line)
+    if min(free) < LOW_SPACE:
+        line = (
+            f"the disk of the index or the fingerprint store has {min(free) // 2**20} MiB left: "
+            "free some space"
+        )
+        return Judgement(State.FAILED, line)
+    return PASSED
 
 
 @_of_processes
 def store(found: Processes) -> Judgement:
     """Fail if a worker reports a fault of its fingerprint store; the line names the worst."""
+    if line := _refilled_later(found, "the fingerprint store"):
+        return Judgement(State.FAILED, line)
     return _worst([report.store for report in found.reports], STORE_ADVICE)
 
 
@@ -144,20 +198,84 @@ def search(found: Processes) -> Judgement:
 
 @_of_processes
 def beat(found: Processes) -> Judgement:
-    """Fail if beat publishes no tasks."""
+    """Fail if beat publishes no tasks; not known in the first seconds of this process."""
     line = f"beat has published no task for {ALIVE_SECONDS:g} s: start one beat process"
-    return PASSED if found.beat else Judgement(State.FAILED, line)
+    if found.beat:
+        return PASSED
+    return NOT_KNOWN if found.is_early else Judgement(State.FAILED, line)
 
 
 @_of_processes
 def clocks(found: Processes) -> Judgement:
-    """Fail if the clock of this process differs from that of Redis or of a worker."""
+    """Fail if a clock differs from that of Redis; the line gives the differences."""
+    wrong = [
+        f"{name} {difference:+.1f} s"
+        for name, difference in (
+            ("this front end", found.own_clock),
+            *(("a worker", report.clock_difference) for report in found.reports),
+            ("beat", found.beat_clock),
+            *((f"PostgreSQL ({name})", each) for name, each in found.postgres_clocks.items()),
+        )
+        if difference is not None and abs(difference) > MAX_DIFFERENCE
+    ]
     line = (
-        f"the clocks of the hosts differ by over {MAX_CLOCK_DIFFERENCE:g} s: synchronize the hosts "
-        "of the front ends, the workers and Redis with NTP"
+        f"clocks differ from that of Redis by over {MAX_DIFFERENCE:g} s: {', '.join(wrong)}: "
+        "synchronize all hosts with NTP; `acoustid status` names the workers"
     )
-    differ = found.clock_difference > MAX_CLOCK_DIFFERENCE
-    return Judgement(State.FAILED, line) if differ else PASSED
+    return Judgement(State.FAILED, line) if wrong else PASSED
+
+
+REFUSED: Final[Mapping[Refused, str]] = {
+    Refused.MEMORY: "its memory is full: raise `maxmemory`, or find what fills it with "
+    "`acoustid status` and INFO memory",
+    Refused.DISK: "it cannot write its files: free some space on its disk, and see its log",
+    Refused.STANDBY: "it is a replica: set [redis] host to the master",
+    Refused.OTHER: "see its log, and the permissions of its user",
+}
+"""The reasons for which Redis refuses writes, with the action."""
+
+
+WARNINGS: Final[Mapping[Warned, str]] = {
+    Warned.MEMORY: "the memory of Redis is nearly full: raise `maxmemory`",
+    Warned.DISK: "Redis could not write or rewrite its files: check its log and disk space",
+    Warned.EVICTS: "Redis deletes messages when its memory is full: set `maxmemory-policy` to "
+    "`noeviction`",
+}
+"""The warnings about Redis, with the action."""
+
+
+def redis_write(outcome: Outcome) -> Judgement:
+    """Fail if Redis refuses writes."""
+    if not isinstance(outcome.value, RedisWrites):
+        return NOT_KNOWN
+    reason = outcome.value.refused
+    if reason is None:
+        return PASSED
+    line = f"Redis refuses writes, so lookups fail and imports wait: {REFUSED[reason]}"
+    return Judgement(State.FAILED, line)
+
+
+def redis_space(outcome: Outcome) -> Judgement:
+    """Fail if Redis will refuse writes soon, or may delete messages."""
+    if not isinstance(outcome.value, RedisWrites):
+        return NOT_KNOWN
+    line = WARNINGS.get(outcome.value.warning) if outcome.value.warning else None
+    return Judgement(State.FAILED, line) if line else PASSED
+
+
+def stuck_queues(outcome: Outcome) -> Judgement:
+    """Fail if no message of a queue was taken for a while."""
+    if outcome.failed or not isinstance(outcome.value, list):
+        return NOT_KNOWN
+    stuck: list[StuckQueue] = outcome.value
+    if not stuck:
+        return PASSED
+    named = ", ".join(f"{each.name} ({each.messages} messages)" for each in stuck)
+    line = (
+        f"no message was taken from these queues for {STUCK_AFTER:g} s: {named}: check the log of "
+        "their workers, and restart them if they hang"
+    )
+    return Judgement(State.FAILED, line)
 
 
 def maintenance(outcome: Outcome) -> Judgement:
@@ -169,6 +287,12 @@ def maintenance(outcome: Outcome) -> Judgement:
     return PASSED if outcome.value is None else Judgement(State.FAILED, line)
 
 
+def _refilled_later(found: Processes, noun: str) -> str:
+    """Return the line of a copy that is filled after a pause; an empty text if there is none."""
+    lines = (report.refilled_later for report in found.reports)
+    return next((line for line in lines if line.startswith(noun)), "")
+
+
 def _worst(conditions: Iterable[Condition | None], advice: Mapping[Condition, Advice]) -> Judgement:
     known = [condition for condition in conditions if condition is not None]
     if not known:
@@ -176,5 +300,7 @@ def _worst(conditions: Iterable[Condition | None], advice: Mapping[Condition, Ad
     for condition in WORST_FIRST:
         if affected := known.count(condition):
             line = f"{affected} of {len(known)} workers: {advice[condition]}"
-            return Judgement(State.FAILED, line)
+            # Without an index worker, each copy falls behind.
+            cause = f"worker_{INDEX}" if condition is Condition.LAGGING else ""
+            return Judgement(State.FAILED, line, cause)
     return PASSED

@@ -9,6 +9,8 @@ from typing import Final
 
 import structlog
 
+from pipeline.runtime.links.deadline import ends_within
+
 DEADLINE: Final = 2.0
 """Maximum time in seconds of a probe."""
 
@@ -53,9 +55,7 @@ class ProbeRunner:
         shared: seconds for which a result is used again.
     """
 
-    def __init__(
-        self, probes: Mapping[str, Probe], deadline: float = DEADLINE, shared: float = SHARED
-    ) -> None:
+    def __init__(self, probes: Mapping[str, Probe], deadline: float, shared: float) -> None:
         self._probes = probes
         self._deadline = deadline
         self._shared = shared
@@ -81,17 +81,19 @@ class ProbeRunner:
                 self._executor = ThreadPoolExecutor(len(self._probes), thread_name_prefix="health")
             run = self._runs.get(name)
             if run is None or self._is_old(run, now):
-                future = self._executor.submit(_call, name, self._probes[name])
+                future = self._executor.submit(_call, name, self._probes[name], self._deadline)
                 run = self._runs[name] = _Run(future, now + self._deadline)
             return run
 
     def _is_old(self, run: _Run, now: float) -> bool:
+        # The future is done, so `result` does not wait.
         return run.future.done() and now >= run.future.result().ended + self._shared
 
 
-def _call(name: str, probe: Probe) -> Outcome:
+def _call(name: str, probe: Probe, seconds: float) -> Outcome:
     try:
-        value = probe()
+        with ends_within(seconds):
+            value = probe()
     except Exception as error:  # noqa: BLE001 - any exception is a failed probe
         logger.warning("a health check failed", check=name, error=repr(error))
         return Outcome(None, failed=True, ended=time.monotonic())

@@ -1,7 +1,8 @@
-"""The probes: writes and reads of databases, the state in Redis, the maintenance mode."""
+"""The probes: writes and reads of databases and Redis, queues, the maintenance mode."""
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -10,13 +11,27 @@ import sqlalchemy as sa
 
 from api.access.maintenance import MaintenanceMode
 from api.health.probe_runner import Probe
+from api.health.queue_progress import QueueProgress
+from api.health.redis_writes import try_write
 from pipeline.catalog.schema_version import SchemaVersion, schema_version
 from pipeline.runtime.databases import DatabaseName, Databases, limit_statements
-from tasks.redis_state import heartbeats
+from tasks.redis_state import heartbeats, ingest_reports
+from tasks.redis_state.heartbeats import Processes
+from tasks.redis_state.ingest_reports import IngestProcesses
 
 # Writes a message to the write-ahead log, which changes no table. PostgreSQL flushes it at the
-# commit, and refuses it if the server is read-only or its disk is full.
+# commit, and refuses it if the server is read-only or the log's disk is full.
 _WRITE: Final = sa.text("SELECT pg_logical_emit_message(true, 'acoustid', 'health')")
+# Writes 72 KB to a temporary file on the disk of the tables, which is deleted at once. The log has
+# space of its own, so tables may be unable to grow although a write to the log succeeds.
+_GROW: Final = (
+    sa.text("SET LOCAL work_mem = '64kB'"),
+    sa.text("SET LOCAL temp_tablespaces = ''"),
+    sa.text("SELECT count(*) FROM generate_series(1, 5000)"),
+)
+# A commit that waits for a synchronous standby ends neither by a time limit nor when its client is
+# gone. So without this, each check would leave a process at the server.
+_COMMIT_HERE: Final = sa.text("SET LOCAL synchronous_commit = local")
 _READ_ONLY: Final = sa.text("SELECT current_setting('transaction_read_only') = 'on'")
 
 
@@ -25,7 +40,11 @@ class ReadOnlyError(Exception):
 
 
 def server_probes(
-    databases: Databases, client: redis.Redis, maintenance: MaintenanceMode, deadline: float
+    databases: Databases,
+    client: redis.Redis,
+    maintenance: MaintenanceMode,
+    deadline: float,
+    beat_expected: float = 0.0,
 ) -> Mapping[str, Probe]:
     """Return all probes by name.
 
@@ -34,6 +53,8 @@ def server_probes(
         client: a Redis client with a short timeout.
         maintenance: the state of the maintenance mode.
         deadline: maximum time in seconds of a statement.
+        beat_expected: the time (`time.monotonic`) from which a beat that published no task is a
+            fault, and so is a missing process that takes submissions from NATS.
     """
     write = partial(write_database, databases, deadline=deadline)
     read = partial(read_database, databases, deadline=deadline)
@@ -47,13 +68,27 @@ def server_probes(
         "fingerprint replica": partial(read, "fingerprint", read_only=True),
         "musicbrainz read": partial(read, "musicbrainz"),
         "musicbrainz replica": partial(read, "musicbrainz", read_only=True),
-        "redis": partial(heartbeats.processes, client),
+        "redis": partial(_processes, client, beat_expected),
+        "redis write": partial(try_write, client),
+        "nats ingest": partial(_ingest_processes, client, beat_expected),
+        "queues": QueueProgress(client).stuck,
         "maintenance": lambda: maintenance.current(time.monotonic() + deadline),
     }
 
 
+def _processes(client: redis.Redis, beat_expected: float) -> Processes:
+    is_early = time.monotonic() < beat_expected
+    return replace(heartbeats.processes(client), is_early=is_early)
+
+
+def _ingest_processes(client: redis.Redis, expected: float) -> IngestProcesses:
+    return IngestProcesses(ingest_reports.read(client), is_early=time.monotonic() < expected)
+
+
 def write_database(databases: Databases, name: DatabaseName, *, deadline: float) -> SchemaVersion:
-    """Write to a database without changing a table. Return the version of its schema.
+    """Write to the log and the disk of a database, to no table. Return the version of its schema.
+
+    The commit waits for no standby.
 
     Raises:
         ReadOnlyError: the database is read only.
@@ -63,7 +98,10 @@ def write_database(databases: Databases, name: DatabaseName, *, deadline: float)
         limit_statements(connection, deadline)
         if connection.scalar(_READ_ONLY):
             raise ReadOnlyError(name)
+        connection.execute(_COMMIT_HERE)
         connection.execute(_WRITE)
+        for statement in _GROW:
+            connection.execute(statement)
         return schema_version(connection, name)
 
 

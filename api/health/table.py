@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from api.health import judges
+from api.health import ingest_judges, judges
 from api.health.judges import Judge, fits, succeeded
 from pipeline.settings.sections import Settings
 from tasks.queues import LOOKUP, QUEUES
@@ -170,7 +170,11 @@ CHECKS: Final = (
         ),
         in_read_only=True,
     ),
-    Check("worker", "redis", NONE, judges.any_worker, part_of="redis", in_read_only=True),
+    # At its limit of memory, and on a full disk, Redis still replies to reads.
+    Check("redis_write", "redis write", LOOKUPS, judges.redis_write, "redis", in_read_only=True),
+    Check("redis_space", "redis write", NONE, judges.redis_space, part_of="redis_write"),
+    # Workers and beat then store no heartbeats.
+    Check("worker", "redis", NONE, judges.any_worker, part_of="redis_write", in_read_only=True),
     *(
         Check(
             f"worker_{queue.name}",
@@ -192,8 +196,26 @@ CHECKS: Final = (
         in_read_only=True,
         applies=lambda settings: settings.fingerprint_store.enabled,
     ),
-    Check("beat", "redis", NONE, judges.beat),
+    Check("disk", "redis", NONE, judges.disk),
+    Check("queues", "queues", NONE, judges.stuck_queues, part_of="redis_write"),
+    Check("beat", "redis", NONE, judges.beat, part_of="redis_write"),
     Check("clocks", "redis", NONE, judges.clocks, in_read_only=True),
+    Check(
+        "nats_ingest",
+        "nats ingest",
+        NONE,
+        ingest_judges.ingest,
+        part_of="redis_write",
+        applies=lambda settings: bool(settings.nats.servers),
+    ),
+    Check(
+        "nats_announcements",
+        "nats ingest",
+        NONE,
+        ingest_judges.announcements,
+        part_of="nats_ingest",
+        applies=lambda settings: bool(settings.nats.servers and settings.nats.publish_subject),
+    ),
     Check("maintenance", "maintenance", SUBMISSIONS, judges.maintenance, part_of="keys"),
 )
 """Every check, in the order of the lines of a reply."""

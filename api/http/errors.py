@@ -8,6 +8,8 @@ which says how to correct the request. Codes below 100 are those of the public s
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from pipeline.runtime.rebuildable_error import RebuildableError
+
 MAX_QUOTED: int = 40
 """Maximum number of characters of a client's value that a message quotes."""
 
@@ -17,7 +19,7 @@ def quote(value: str) -> str:
     return f'"{value if len(value) <= MAX_QUOTED else value[:MAX_QUOTED] + "..."}"'
 
 
-class ApiError(Exception):
+class ApiError(RebuildableError):
     """An error that the client gets as the reply.
 
     Attributes:
@@ -31,9 +33,11 @@ class ApiError(Exception):
     status: int = 500
 
     def __init__(self, message: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
         self.message = message
         self.headers = dict(headers or {})
+
+    def __str__(self) -> str:
+        return self.message
 
     def body(self) -> dict[str, Any]:
         """Return the body of the reply."""

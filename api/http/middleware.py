@@ -1,6 +1,6 @@
 """Falcon middleware: sets trace id, client address, CORS and rate limit headers, and metrics."""
 
-import re
+import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
@@ -12,7 +12,9 @@ from api.http.endpoint import ApiRequest, Endpoint, request_of
 from api.http.errors import MethodNotAllowedError
 from api.http.parameters import Parameters, parse_pairs
 from api.http.serialisation import XML, known_style
+from http_server.paths import normal_path
 from http_server.wsgi import ARRIVED
+from pipeline.runtime.links.deadline import set_deadline
 from pipeline.runtime.statsd_metrics import Metrics
 from pipeline.runtime.trace import bind_trace_id, clear_trace_id
 
@@ -21,8 +23,6 @@ METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 PREFLIGHT_AGE: Final = "86400"
 """Seconds for which a browser may keep the reply to a CORS preflight request."""
-
-_SLASHES: Final = re.compile("/{2,}")
 
 
 class RequestMiddleware:
@@ -62,7 +62,7 @@ class RequestMiddleware:
             user_agent=_decoded(req.user_agent or ""),
             arrived=req.env.get(ARRIVED) or time.monotonic(),
         )
-        req.path = _SLASHES.sub("/", req.path).rstrip("/") or "/"
+        req.path = normal_path(req.path)
         request.parameters = Parameters(parse_pairs(_decoded(req.query_string)))
         # If the format is unknown, the endpoint raises the error, which has the default format.
         request.style = XML if req.path in self._xml_paths else known_style(request.parameters)
@@ -87,6 +87,7 @@ class RequestMiddleware:
         request.endpoint = resource.name
         if isinstance(resource, Endpoint):
             request.deadline = request.arrived + resource.timeout
+            set_deadline(request.deadline)
         if not is_method(req.method):
             if isinstance(resource, Endpoint):
                 resource.count(request)
@@ -115,6 +116,7 @@ class RequestMiddleware:
             time.monotonic() - request.arrived,
         )
         clear_trace_id()
+        set_deadline(math.inf)
 
     def _add_rate_limit_headers(self, request: ApiRequest, resp: falcon.Response) -> None:
         headers = request.rate_limit_headers

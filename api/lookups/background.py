@@ -10,7 +10,7 @@ import redis
 import structlog
 from redis.exceptions import RedisError
 
-from api.access.redis_outage import BROKER_UNREACHABLE
+from api.access.redis_outage import BROKER_UNREACHABLE, RedisCircuitBreaker
 from api.http.errors import ApiError, ServiceUnavailableError
 from api.lookups.reply_plan import ReplyPlan
 from pipeline.messages import BackgroundLookup
@@ -32,6 +32,7 @@ class BackgroundLookups:
         client: a Redis client.
         send: publishes a lookup, given its task id; raises `BROKER_UNREACHABLE`.
         kept: seconds for which results are kept; 0 for ever.
+        breaker: refuses lookups and reads at once while Redis is known to be unreachable.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class BackgroundLookups:
         client: redis.Redis,
         send: Callable[[str, BackgroundLookup], None],
         kept: int = background_records.KEPT,
+        breaker: RedisCircuitBreaker | None = None,
     ) -> None:
         self._client = client
         self._send = send
         self._kept = kept
+        self._breaker = breaker or RedisCircuitBreaker()
 
     def start(self, lookup: BackgroundLookup, plan: ReplyPlan) -> str:
         """Publish the lookups of a request and return the task id.
@@ -55,18 +58,34 @@ class BackgroundLookups:
             ServiceUnavailableError: too many background lookups wait, or Redis is unreachable.
         """
         task_id = str(uuid.uuid4())
+        attempt = self._breaker.attempt()
+        if not attempt:
+            raise ServiceUnavailableError
         try:
-            if queue_lengths.waiting(self._client, queues.BACKGROUND) >= MAX_WAITING:
-                raise ServiceUnavailableError
-            background_records.create(self._client, task_id, plan.to_json(), kept=self._kept)
-            self._send(task_id, lookup)
+            is_full = queue_lengths.waiting(self._client, queues.BACKGROUND) >= MAX_WAITING
+            if not is_full:
+                background_records.create(self._client, task_id, plan.to_json(), kept=self._kept)
+                self._publish(task_id, lookup)
         except BROKER_UNREACHABLE as error:
+            self._breaker.failed(error, attempt)
             logger.error("a background lookup was refused", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
+            raise ServiceUnavailableError from None
+        except BaseException:
+            self._breaker.withdraw(attempt)
+            raise
+        self._breaker.succeeded()
+        if is_full:
+            raise ServiceUnavailableError
+        return task_id
+
+    def _publish(self, task_id: str, lookup: BackgroundLookup) -> None:
+        try:
+            self._send(task_id, lookup)
+        except BROKER_UNREACHABLE:
             # If this also fails, the record expires. No client has its id.
             with suppress(RedisError):
                 background_records.withdraw(self._client, task_id)
-            raise ServiceUnavailableError from None
-        return task_id
+            raise
 
     def find(self, task_id: str) -> dict[str, Any] | None:
         """Return the state and times of a background lookup, and its result or failure reason.
@@ -77,7 +96,7 @@ class BackgroundLookups:
         Raises:
             redis.exceptions.RedisError: Redis is unreachable.
         """
-        record = background_records.find(self._client, task_id)
+        record = self._breaker.run(lambda: background_records.find(self._client, task_id))
         if record is None:
             return None
         plan, answers = record.pop("plan"), record.pop("answers", None)

@@ -21,7 +21,7 @@ import redis
 import structlog
 from redis.exceptions import RedisError
 
-from api.access.redis_outage import BROKER_UNREACHABLE
+from api.access.redis_outage import BROKER_UNREACHABLE, RedisCircuitBreaker
 from api.http.errors import ApiError, InternalError, ServiceUnavailableError
 from api.lookups.batch_policy import BatchPolicy
 from api.lookups.fair_queue import FairQueue
@@ -58,6 +58,8 @@ class LookupBatcher:
             repeated. The reader thread calls it, since it may connect.
         send: publishes a batch; raises `BROKER_UNREACHABLE`.
         metrics: counts the batches.
+        breaker: refuses lookups at once while Redis is known to be unreachable.
+        clock: returns the clock of Redis in seconds since the epoch, for deadlines.
         lost_after: seconds after which an unanswered batch is sent a second time.
     """
 
@@ -67,14 +69,19 @@ class LookupBatcher:
         connect: Callable[[], redis.Redis],
         send: Callable[[LookupBatch], None],
         metrics: Metrics,
+        breaker: RedisCircuitBreaker | None = None,
         *,
+        clock: Callable[[], float],
         lost_after: float = LOST_AFTER,
     ) -> None:
         self._policy = policy
         self._connect = connect
         self._client: redis.Redis | None = None
+        self._failures = 0  # of Redis, when the client connected
         self._send = send
         self._metrics = metrics
+        self._breaker = breaker or RedisCircuitBreaker()
+        self._clock = clock
         self._lost_after = lost_after
         self.reply_to = lookup_replies.reply_key()
         self._lock = threading.Lock()
@@ -102,8 +109,15 @@ class LookupBatcher:
                 arrived before the deadline.
             InternalError: the batch failed.
         """
-        request = PendingRequest(lookups, meta, deadline, client, current_trace_id())
-        self._enqueue(request)
+        attempt = self._breaker.attempt()
+        if not attempt:
+            raise ServiceUnavailableError
+        request = PendingRequest(lookups, meta, deadline, client, current_trace_id(), attempt)
+        try:
+            self._enqueue(request)
+        except BaseException:
+            self._breaker.withdraw(attempt)
+            raise
         try:
             return request.future.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
@@ -144,7 +158,9 @@ class LookupBatcher:
     def _forget(self, request: PendingRequest) -> None:
         with self._lock:
             self._unanswered -= len(request.lookups)
-            self._queue.remove(request)
+            is_unsent = self._queue.remove(request)
+        if is_unsent:
+            self._breaker.withdraw(request.attempt)
 
     def _ensure_thread(self, role: str, run: Callable[[], None]) -> None:
         thread = self._threads.get(role)
@@ -188,6 +204,7 @@ class LookupBatcher:
                     oldest.resent = True
                     return oldest
                 until = min(send_at, resend_at)
+                # Without a batch there is no limit: a new request and `close` wake the sender.
                 self._sender_wakeup.wait(None if math.isinf(until) else until - now)
         return None
 
@@ -195,19 +212,31 @@ class LookupBatcher:
         trace_ids = batch.trace_ids
         with trace(trace_ids[0] if len(trace_ids) == 1 else None):
             try:
-                self._send(batch.message(self.reply_to))
+                self._send(batch.message(self.reply_to, self._clock()))
             except BROKER_UNREACHABLE as error:
                 logger.error("the broker is unreachable", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
+                self._breaker.failed(error, batch.attempt)
                 self._fail_unless_resent(batch, ServiceUnavailableError)
+                if not self._breaker.is_closed:
+                    self._refuse_queued()
             except Exception:
                 logger.exception("a batch could not be sent", lookups=batch.size)
+                self._breaker.withdraw(batch.attempt)
                 self._fail_unless_resent(batch, InternalError)
             else:
+                self._breaker.succeeded()
                 self._record_sent(batch)
                 # The reader is woken only after the message is sent. Otherwise it would compete
                 # with this thread for the interpreter lock.
                 with self._lock:
                     self._reader_wakeup.notify()
+
+    def _refuse_queued(self) -> None:
+        """Fail the requests that were admitted before Redis was known to be unreachable."""
+        with self._lock:
+            queued = Batch(list(self._queue), 0.0)
+            self._queue.clear()
+        queued.fail(ServiceUnavailableError)
 
     def _fail_unless_resent(self, batch: Batch, make_error: Callable[[], ApiError]) -> None:
         """Fail a batch that could not be sent, unless its first message may be answered."""
@@ -229,6 +258,8 @@ class LookupBatcher:
                 reply = self._read_reply()
             except RedisError as error:
                 logger.error("Redis is unreachable: no replies", error=type(error).__name__)  # noqa: TRY400 - an outage, not a bug
+                if self._breaker.failures == self._failures:  # otherwise the link was old
+                    self._breaker.failed(error)
                 self._closing.wait(RETRY_DELAY)
             except Exception:
                 logger.exception("a reply could not be read")
@@ -242,11 +273,16 @@ class LookupBatcher:
         """Wait until a batch is in flight; return False if closing."""
         with self._lock:
             while not self._in_flight and not self._closing.is_set():
-                self._reader_wakeup.wait()
+                self._reader_wakeup.wait()  # no limit: the sender and `close` wake the reader
             return not self._closing.is_set()
 
     def _read_reply(self) -> LookupReply | None:
+        failures = self._breaker.failures
+        if self._client is not None and failures != self._failures:
+            self._client.close()  # its link may be dead, and a wait for it would delay the replies
+            self._client = None
         if self._client is None:
+            self._failures = failures
             self._client = self._connect()
         return lookup_replies.pop(self._client, self.reply_to, POLL)
 

@@ -36,16 +36,17 @@ class FairQueue:
         self._length += 1
         self.lookups += len(request.lookups)
 
-    def remove(self, request: PendingRequest) -> None:
-        """Remove a request if it is in the queue."""
+    def remove(self, request: PendingRequest) -> bool:
+        """Remove a request if it is in the queue; return whether it was."""
         requests = self._clients.get(request.client)
         if requests is None or request not in requests:
-            return
+            return False
         del requests[request]
         if not requests:
             del self._clients[request.client]
         self._length -= 1
         self.lookups -= len(request.lookups)
+        return True
 
     def take(self, max_lookups: int) -> list[PendingRequest]:
         """Remove and return the requests of the next batch.

@@ -27,6 +27,7 @@ class PendingRequest:
         deadline: time at which the request times out, on the monotonic clock.
         client: the id of the client in the fair queue.
         trace_id: the trace id of the request, for the logs.
+        attempt: the number of its attempt to use Redis, see `RedisCircuitBreaker.attempt`.
         future: resolves to one answer for each lookup, in their order, or to an `ApiError`.
     """
 
@@ -35,6 +36,7 @@ class PendingRequest:
     deadline: float
     client: str = ""
     trace_id: str | None = None
+    attempt: int = 0
     future: "Future[list[Answer]]" = field(default_factory=Future)
 
 
@@ -65,15 +67,21 @@ class Batch:
         return max(request.deadline for request in self.requests)
 
     @property
+    def attempt(self) -> int:
+        """The number of the last attempt to use Redis among those of the requests."""
+        return max(request.attempt for request in self.requests)
+
+    @property
     def trace_ids(self) -> list[str | None]:
         """The trace id of each request."""
         return [request.trace_id for request in self.requests]
 
-    def message(self, reply_to: str) -> LookupBatch:
+    def message(self, reply_to: str, now: float) -> LookupBatch:
         """Return the message, and set the number of the request in each lookup.
 
         Args:
             reply_to: the key of the Redis list for the reply.
+            now: the clock of Redis, in seconds since the epoch.
         """
         lookups: list[Lookup] = []
         for number, request in enumerate(self.requests):
@@ -83,7 +91,7 @@ class Batch:
         return LookupBatch(
             id=self.id,
             reply_to=reply_to,
-            deadline=time.time() + self.deadline - time.monotonic(),
+            deadline=now + self.deadline - time.monotonic(),
             metas=[request.meta for request in self.requests],
             lookups=lookups,
         )

@@ -9,7 +9,7 @@ The client-side caching of redis-py is not used, since it refuses Valkey.
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 import redis
@@ -22,6 +22,9 @@ from tasks.redis_state import catalogue_generation
 MAX_AGE: Final = 1.0
 """Seconds after which the hash is read again, since a lost connection may go unnoticed."""
 
+MAX_WAIT: Final = 1.0
+"""Maximum seconds that a thread waits for another one, which reads the hash from a slow Redis."""
+
 Fields = Mapping[bytes, bytes]
 
 
@@ -33,6 +36,7 @@ class TrackedGeneration:
     Args:
         client: a Redis client, whose connection pool has the address and the options.
         breaker: skips Redis during an outage.
+        clock: the clock of Redis, in seconds since the epoch.
         caches: whether a copy is kept in memory; otherwise each call reads the hash.
         max_age: seconds after which the hash is read again.
     """
@@ -41,18 +45,21 @@ class TrackedGeneration:
         self,
         client: redis.Redis,
         breaker: RedisCircuitBreaker,
+        clock: Callable[[], float] = time.time,
         *,
         caches: bool = True,
         max_age: float = MAX_AGE,
     ) -> None:
         self._client = client
         self._breaker = breaker
+        self._clock = clock
         self._caches = caches
         self._max_age = max_age
         self._lock = threading.Lock()
         self._connection: Any = None
         self._is_tracking = False  # whether the server reports changes on the connection
         self._fields: Fields = {}
+        self._failures = 0  # of Redis, when the connection was opened
         # Times on the monotonic clock.
         self._valid_until = 0.0
         self._failed_at = 0.0
@@ -63,25 +70,33 @@ class TrackedGeneration:
         It is None while a task changes the catalogue, and if Redis is unreachable.
         """
         fields = self._breaker.call(self.read, None)
-        return None if fields is None else catalogue_generation.state(fields)
+        return None if fields is None else catalogue_generation.state(fields, self._clock())
 
     def read(self) -> Fields:
         """Return the fields of the hash. They were current at some time during this call.
 
         Raises:
-            redis.exceptions.RedisError: Redis is unreachable.
+            redis.exceptions.RedisError: Redis is unreachable, or another thread reads for too long.
         """
         if not self._caches:
             return cast("Fields", self._client.hgetall(catalogue_generation.KEY))
         called_at = time.monotonic()
-        with self._lock:
+        if not self._lock.acquire(timeout=MAX_WAIT):
+            # No error of the link: it does not show whether Redis is reachable.
+            raise RedisError("another thread still reads the generation")
+        try:
             if self._failed_at > called_at:  # so that the waiting threads do not try in turn
                 raise RedisConnectionError("Redis was unreachable while this thread waited")
             if not self._is_valid():
                 self._refresh()
             return self._fields
+        finally:
+            self._lock.release()
 
     def _is_valid(self) -> bool:
+        if self._failures != self._breaker.failures:  # the link may be dead
+            self._failures = self._breaker.failures
+            self._disconnect()
         if not self._is_tracking or time.monotonic() >= self._valid_until:
             return False
         try:

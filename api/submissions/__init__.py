@@ -7,6 +7,7 @@ A submission passes these files, in this order:
    fields.
 3. ``receipts.py`` writes the receipts to the ingest database. After that, no receipt is lost.
 4. ``publisher.py`` sends the ids of the receipts to the workers, which run `tasks.submission`.
+   While the queue is full, ``backlog.py`` leaves them in the database.
 
 Steps 3 and 4 use ``group_commit.py`` to combine the work of many requests.
 """

@@ -11,6 +11,7 @@ from api.access.access_control import AccessControl, KeyedEndpoint
 from api.http.endpoint import ApiRequest
 from api.http.parameters import MAX_ID, Parameters, parse_int
 from api.http.skipped_items import with_skipped
+from api.submissions.backlog import SubmissionBacklog
 from api.submissions.publisher import SubmissionPublisher
 from api.submissions.receipts import ReceiptWriter
 from api.submissions.request import NumberedReceipt, Submissions, Submitter, parse_submissions
@@ -37,6 +38,7 @@ class SubmitEndpoint(KeyedEndpoint):
         timeout: maximum time in seconds for a request.
         databases: the states of submissions are in the ingest database.
         receipts: writes submissions to the database.
+        backlog: refuses submissions while too many are pending.
         publisher: publishes submissions for the workers.
         metrics: counts submissions.
     """
@@ -49,12 +51,14 @@ class SubmitEndpoint(KeyedEndpoint):
         timeout: float,
         databases: Databases,
         receipts: ReceiptWriter,
+        backlog: SubmissionBacklog,
         publisher: SubmissionPublisher,
         metrics: Metrics,
     ) -> None:
         super().__init__(access, timeout)
         self._databases = databases
         self._receipts = receipts
+        self._backlog = backlog
         self._publisher = publisher
         self._metrics = metrics
 
@@ -76,6 +80,7 @@ class SubmitEndpoint(KeyedEndpoint):
         If no item has an MBID, a PUID or metadata, there are no submissions and there is no task.
         """
         self.access.maintenance.refuse(request.deadline)
+        self._backlog.refuse_above_limit()
         parameters = request.parameters
         version = parameters.get_text("clientversion")
         submitter = Submitter(request.account_id, request.application_id, version)

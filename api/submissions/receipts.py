@@ -9,16 +9,19 @@ from typing import Final
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.exc import IntegrityError
 
 from api.http.errors import ApiError, ServiceUnavailableError
 from api.submissions.group_commit import GroupCommit
 from pipeline.catalog.ingest.submissions import insert_requests
 from pipeline.runtime.databases import (
     DATABASE_UNREACHABLE,
+    DATABASE_UNUSABLE,
     SHORTEST_LIMIT,
     Databases,
     limit_statements,
 )
+from pipeline.runtime.links.deadline import ends_by
 from pipeline.submission_fields import Receipt
 
 MAX_RECEIPTS: Final = 500
@@ -106,7 +109,8 @@ class ReceiptWriter:
     def _write_all(self, requests: list[_Request]) -> None:
         """Write requests in one transaction; if it fails, write each request in its own."""
         try:
-            with self._databases.engine("ingest").connect() as connection:
+            latest = max(request.deadline for request in requests)
+            with ends_by(latest), self._databases.engine("ingest").connect() as connection:
                 begun = [
                     each for each in requests if each.begin()
                 ]  # not before there is a connection
@@ -138,7 +142,9 @@ def _insert(connection: sa.Connection, requests: Sequence[_Request]) -> list[lis
 def _commit(connection: sa.Connection) -> None:
     try:
         connection.commit()
-    except DATABASE_UNREACHABLE as error:
+    except IntegrityError:  # a deferred constraint: nothing was committed
+        raise
+    except DATABASE_UNUSABLE as error:
         logger.error("it is unknown whether receipts were committed", error=str(error))  # noqa: TRY400 - an outage, not a bug
         raise _unknown_outcome() from None
 

@@ -10,9 +10,13 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 import structlog
 
 from api.http.parameters import MAX_TEXT
+from pipeline.runtime.links.deadline import seconds_left
 
 TIMEOUT: Final = 5.0
 """Maximum time in seconds to wait for each part of the reply."""
+
+SHORTEST_TIMEOUT: Final = 0.1
+"""Minimum time in seconds to wait for a part of the reply."""
 
 MAX_REPLY: Final = 65_536  # bytes; a reply has a few hundred
 
@@ -34,7 +38,8 @@ class MusicbrainzUsers:
 
     Args:
         url: the address of the endpoint.
-        timeout: maximum time in seconds to wait for each part of the reply.
+        timeout: maximum time in seconds to wait for each part of the reply. A request with less
+            time left waits until its deadline.
     """
 
     def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
@@ -64,7 +69,9 @@ class MusicbrainzUsers:
         request = Request(  # noqa: S310 - the settings allow http and https only
             self._url, headers={"Authorization": f"Bearer {token}", "Accept": "application/json"}
         )
-        with self._opener.open(request, timeout=self._timeout) as reply:
+        # A socket with a timeout of 0 would not wait at all.
+        timeout = max(SHORTEST_TIMEOUT, min(self._timeout, seconds_left()))
+        with self._opener.open(request, timeout=timeout) as reply:
             if reply.status != 200:
                 return None
             claims = json.loads(reply.read(MAX_REPLY))

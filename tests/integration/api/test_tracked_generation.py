@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
 
 from api.access.redis_outage import RedisCircuitBreaker
+from api.lookups import tracked_generation
 from api.lookups.tracked_generation import TrackedGeneration
 from cli.stack.servers.ports import LOOPBACK
 from pipeline.runtime.redis_client import connect
@@ -128,6 +130,21 @@ def test_changes_are_seen_after_a_time_out(client: redis.Redis) -> None:
     for value in range(3, 6):
         change(client, value)
         assert tracked.read() == {b"value": b"%d" % value}
+
+
+def test_a_thread_that_waits_too_long_for_another_one_shows_no_outage(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracked_generation, "MAX_WAIT", 0.05)
+    breaker = RedisCircuitBreaker()
+    tracked = TrackedGeneration(client, breaker, max_age=0)
+    tracked.read()
+    client.client_pause(300)
+    with ThreadPoolExecutor(2) as threads:
+        found = [each.result() for each in [threads.submit(tracked.current) for _ in range(2)]]
+    assert found.count(None) == 1
+    assert breaker.failures == 0
+    assert breaker.attempt()
 
 
 def test_without_client_tracking_each_call_reads_the_hash(client: redis.Redis) -> None:

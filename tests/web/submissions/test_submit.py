@@ -13,7 +13,10 @@ from kombu.exceptions import OperationalError
 
 from api.openapi import openapi_document
 from api.submissions import publisher
+from pipeline.catalog.ingest import leases
 from tasks.queues import SUBMISSION
+from tasks.redis_state import import_backlog
+from tasks.redis_state.import_backlog import MAX_WAITING
 from tests.support.clients.web_client import FORM, MBID, WORD, code_of, error_of
 from tests.support.polling import eventually
 
@@ -189,6 +192,43 @@ def test_submissions_are_held_back_while_messages_wait(make_web, monkeypatch) ->
     assert len(web.submitted) == 1
 
 
+def test_submissions_are_left_to_the_workers_while_the_queue_is_full(make_web, monkeypatch) -> None:
+    monkeypatch.setattr(publisher, "MAX_WAIT", 0.02)
+    web = make_web()
+    web.redis.rpush(SUBMISSION, *["waiting"] * MAX_WAITING)
+    first = web.submit(fingerprint=WORD, duration=1, track="x").json["submissions"][0]["id"]
+    eventually(lambda: import_backlog.queue_state(web.redis).has_backlog)
+    web.redis.delete(SUBMISSION)
+    # An older submission waits, so a newer one waits too.
+    second = web.submit(fingerprint=WORD, duration=2, track="x").json["submissions"][0]["id"]
+    found: list[int] = []
+
+    def claim() -> bool:
+        with web.front_end.databases.engine("ingest").begin() as connection:
+            claimed = [each.id for each in leases.claim(connection, 1000)]
+        found.extend(each for each in claimed if each in {first, second})
+        return len(found) == 2
+
+    eventually(claim)
+    assert found == [first, second]
+    assert web.submitted == []
+
+
+def test_submissions_are_refused_while_too_many_are_pending(make_web) -> None:
+    web = make_web(api={"max_pending_submissions": 100})
+    import_backlog.store_pending(web.redis, 101)
+    reply = web.submit(fingerprint=WORD, duration=1, track="x")
+    assert reply.status_code == 503
+    assert reply.headers["Retry-After"] == "10"
+    assert web.receipts() == []
+
+
+def test_submissions_are_accepted_up_to_the_limit(make_web) -> None:
+    web = make_web(api={"max_pending_submissions": 100})
+    import_backlog.store_pending(web.redis, 100)
+    assert web.submit(fingerprint=WORD, duration=1, track="x").status_code == 200
+
+
 def test_an_invalid_wait_is_ignored(web) -> None:
     assert web.submit(fingerprint=WORD, duration=3, track="x", wait="x").status_code == 200
 
@@ -270,3 +310,11 @@ def test_many_submissions_in_one_request(web) -> None:
     result = web.submit(**form)
     assert [entry["index"] for entry in result.json["submissions"]] == [str(n) for n in range(500)]
     assert [row["length"] for row in web.receipts()] == list(range(1, 501))
+
+
+def test_pending_submissions_are_counted_if_no_worker_has_counted_them(make_web) -> None:
+    web = make_web()
+    for duration in (1, 2):
+        assert web.submit(fingerprint=WORD, duration=duration, track="x").status_code == 200
+    limited = make_web(api={"max_pending_submissions": 1})
+    assert limited.submit(fingerprint=WORD, duration=3, track="x").status_code == 503

@@ -13,20 +13,23 @@ import sqlalchemy as sa
 import structlog
 
 from api.access.maintenance import MaintenanceMode
+from api.health import queue_progress
 from api.health.endpoint import HEALTH_PATHS, HealthChecks
 from api.health.grades import Health
+from api.health.judges import LOW_SPACE, STANDS_STILL
 from api.health.table import CHECKS, checks_of
 from cli.stack.servers.ports import free_port
 from pipeline.catalog.app.maintenance import begin_maintenance, end_maintenance
 from pipeline.lookups.condition import INDEX_ADVICE, STORE_ADVICE, Condition
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
-from pipeline.settings.sections import RedisSettings, Settings
+from pipeline.settings.sections import NatsSettings, RedisSettings, Settings
 from tasks import queues
 from tasks.redis_state import heartbeats
 from tasks.redis_state.heartbeats import WorkerReport
 from tests.support.catalogue.revisions import at_revision
 from tests.support.processes.scratch_redis import scratch_redis
+from tests.support.processes.wrong_time import set_clock_ahead
 
 LOOKUP = WorkerReport("lookup-1@secret-host", ("lookup", "background"), Condition.OK, Condition.OK)
 WORKERS = (
@@ -65,10 +68,14 @@ def check(settings: Settings, databases: Databases, client: redis.Redis) -> Iter
     """
     made: list[tuple[Databases, HealthChecks]] = []
 
-    def check(path: str = "/_health", *, anew: bool = False, **sections: Any) -> Health:
+    def check(
+        path: str = "/_health", *, anew: bool = False, beat_wait: float = 0.0, **sections: Any
+    ) -> Health:
         changed = settings.model_copy(update=sections)
         used = Databases(changed, component="tests") if anew or sections else databases
-        checks = HealthChecks(changed, used, client, MaintenanceMode(used), shared=0)
+        checks = HealthChecks(
+            changed, used, client, MaintenanceMode(used), shared=0, beat_wait=beat_wait
+        )
         made.append((used, checks))
         return checks.check(HEALTH_PATHS[path])
 
@@ -130,8 +137,9 @@ def test_without_a_fault_the_grade_is_ok(check, settings) -> None:
 
 
 def test_every_check_can_be_in_a_reply(settings) -> None:
-    """With separate replicas and the store, the reply has a check for each row of the table."""
-    twins = {}
+    """With replicas, the store and NATS, the reply has a check for each row of the table."""
+    nats = NatsSettings(servers=("nats://127.0.0.1:1",), publish_subject="final")
+    twins: dict[str, Any] = {"nats": nats}
     for name in DATABASES:
         twins.update(unreachable(settings, f"{name}_ro"))
     seen = {each.name for each in checks_of(settings.model_copy(update=twins), read_only=False)}
@@ -263,6 +271,68 @@ def test_files_that_stop_updates_of_the_index(check, client) -> None:
     assert "unknown names" in line_of(health)
 
 
+def test_an_index_that_stands_still_without_a_limit(check, client) -> None:
+    """`[cluster] max_lag = 0` permits any lag; it is a fault nevertheless."""
+    heartbeats.store(client, replace(LOOKUP, index_lag=STANDS_STILL - 1))
+    assert seen(check()) == ("ok", 200, [])
+    heartbeats.store(client, replace(LOOKUP, index_lag=STANDS_STILL + 1))
+    health = check()
+    assert seen(health) == ("degraded", 200, ["index"])
+    assert "not current for 61 s" in line_of(health)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"free_bytes": 0}, "is full or read-only: free some space"),
+        ({"free_bytes": LOW_SPACE - 1}, "has 63 MiB left: free some space"),
+        ({"free_bytes": 10**12, "write_problem": "index: disk full"}, "`acoustid status` names"),
+    ],
+)
+def test_a_disk_that_the_index_worker_cannot_write(check, client, state, words) -> None:
+    heartbeats.store(client, replace(WORKERS[2], **state))
+    health = check()
+    assert seen(health) == ("degraded", 200, ["disk"])
+    assert words in line_of(health)
+    heartbeats.store(client, replace(WORKERS[2], free_bytes=LOW_SPACE))
+    assert seen(check()) == ("ok", 200, [])
+
+
+def test_a_redis_that_refuses_writes(check, client) -> None:
+    client.config_set("maxmemory", 1_000_000)
+    try:
+        health, lookups = check(), check("/_health_ro")
+        client.delete("beat:published", "worker:heartbeats")  # as they expire
+        later = check()
+    finally:
+        client.config_set("maxmemory", 0)
+    assert seen(health) == ("degraded", 200, ["redis_write", "redis_space"])
+    assert "its memory is full: raise `maxmemory`" in line_of(health)
+    assert seen(lookups) == ("error", 503, ["redis_write"])
+    assert "redis_write" in failed(later)
+    assert "its memory is full" in line_of(later)
+
+
+def test_a_redis_that_is_nearly_full(check, client) -> None:
+    client.config_set("maxmemory", int(client.info("memory")["used_memory"] * 1.04))
+    try:
+        health = check()
+    finally:
+        client.config_set("maxmemory", 0)
+    assert seen(health) == ("degraded", 200, ["redis_space"])
+    assert "raise `maxmemory`" in line_of(health)
+
+
+def test_a_queue_without_progress(settings, databases, client, monkeypatch) -> None:
+    monkeypatch.setattr(queue_progress, "STUCK_AFTER", 0.0)
+    client.lpush("submission", "message")
+    checks = HealthChecks(settings, databases, client, MaintenanceMode(databases), shared=0)
+    health = checks.check(HEALTH_PATHS["/_health"])
+    checks.close()
+    assert seen(health) == ("degraded", 200, ["queues"])
+    assert "submission (1 messages)" in line_of(health)
+
+
 def test_the_worst_condition_is_reported(check, client) -> None:
     for number, condition in enumerate(Condition):
         heartbeats.store(client, replace(LOOKUP, node=f"lookup-{number}@x", index=condition))
@@ -309,22 +379,41 @@ def test_without_beat(check, client) -> None:
     health = check()
     assert seen(health) == ("degraded", 200, ["beat"])
     assert "start one beat process" in line_of(health)
+    early = check(beat_wait=15.0)  # a front end that was just started
+    assert (seen(early), early.checks["beat"]) == (("ok", 200, []), "unknown")
 
 
-def test_a_clock_that_is_ahead(check, client, monkeypatch) -> None:
-    now = time.time()
-    with monkeypatch.context() as patched:
-        patched.setattr(time, "time", lambda: now + 8)
-        heartbeats.store(client, LOOKUP)
+@pytest.mark.parametrize("seconds", [8.0, -8.0])
+def test_the_clock_of_a_worker_is_wrong(check, client, seconds) -> None:
+    heartbeats.store(client, replace(LOOKUP, clock_difference=seconds))
     health = check()
     assert seen(health) == ("degraded", 200, ["clocks"])
-    assert "NTP" in line_of(health)
+    line = line_of(health)
+    assert f"a worker {seconds:+.1f} s" in line
+    assert "NTP" in line
 
 
-def test_the_clock_of_redis_differs(check, monkeypatch) -> None:
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now - 8)
-    assert seen(check()) == ("degraded", 200, ["clocks"])
+def test_the_clocks_of_beat_and_of_a_database_are_wrong(check, client) -> None:
+    heartbeats.store_beat(client, 3600.0)
+    heartbeats.store_postgres_clocks(client, {"app": -20.0, "ingest": 0.1})
+    health = check()
+    assert seen(health) == ("degraded", 200, ["clocks"])
+    assert ": beat +3600.0 s, PostgreSQL (app) -20.0 s: synchronize" in line_of(health)
+
+
+@pytest.mark.parametrize("seconds", [30.0, -30.0])
+def test_the_clock_of_the_front_end_is_wrong(check, monkeypatch, seconds) -> None:
+    """It reports that, and not that the workers are dead."""
+    set_clock_ahead(monkeypatch, heartbeats, seconds)
+    health = check()
+    assert seen(health) == ("degraded", 200, ["clocks"])
+    assert f"this front end {seconds:+.1f} s" in line_of(health)
+
+
+def test_small_differences_of_clocks_are_allowed(check, client) -> None:
+    heartbeats.store(client, replace(LOOKUP, clock_difference=4.9))
+    heartbeats.store_beat(client, -4.9)
+    assert seen(check()) == ("ok", 200, [])
 
 
 def test_during_maintenance(check, databases, client) -> None:
@@ -442,9 +531,11 @@ def test_a_check_that_hangs_fails_at_the_deadline_and_runs_once(settings, databa
                 assert failed(checks.check(HEALTH_PATHS["/_health"])) == ["redis"]
             assert time.monotonic() - begun < 5 * 0.5  # only the first request waits
             silent.settimeout(0.2)
-            connection, _ = silent.accept()
+            # One connection for each of the probes of processes, writes and queues.
+            connections = [silent.accept()[0] for _ in range(3)]
             with pytest.raises(TimeoutError):
                 silent.accept()
-            connection.close()
+            for connection in connections:
+                connection.close()
             checks.close()
-    assert {entry["check"] for entry in logs} == {"redis"}
+    assert {entry["check"] for entry in logs} == {"redis", "redis write", "queues"}

@@ -4,9 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from api.health.judges import WORST_FIRST
+from api.health import judges
+from api.health.grades import grade
+from api.health.judges import WORST_FIRST, Judge
+from api.health.probe_runner import Outcome
 from api.health.table import CHECKS, Service
+from pipeline.following.problems import refilled_later
 from pipeline.lookups.condition import INDEX_ADVICE, STORE_ADVICE, Condition
+from tasks.redis_state.heartbeats import Processes, WorkerReport
 
 RUNBOOK = Path(__file__).parents[4] / "docs/runbook.md"
 
@@ -43,3 +48,28 @@ def test_a_line_is_left_out_only_for_a_check_of_the_same_path(check) -> None:
 def test_every_condition_has_a_place_and_advice() -> None:
     faults = set(Condition) - {Condition.OK}
     assert set(WORST_FIRST) == set(INDEX_ADVICE) == set(STORE_ADVICE) == faults
+
+
+@pytest.mark.parametrize(
+    ("noun", "judge"), [("index", judges.index), ("fingerprint store", judges.store)]
+)
+def test_a_pause_before_the_filling_has_one_line(noun: str, judge: Judge) -> None:
+    """The lines of a full disk and of an index that is filled are left out."""
+    line = refilled_later(noun, 300.0, 4)
+    reports = (
+        WorkerReport("lookup", ("lookup",), Condition.FILLING, Condition.FILLING),
+        WorkerReport("index", ("index",), write_problem="index: damaged", refilled_later=line),
+    )
+    found = Outcome(Processes(reports, 0, beat=True, own_clock=0.0), failed=False, ended=0.0)
+    assert judge(found).line == line
+    assert judges.disk(found).line == ""
+
+
+def test_copies_that_lag_without_an_index_worker_have_no_line() -> None:
+    report = WorkerReport("lookup", ("lookup",), Condition.LAGGING, Condition.LAGGING)
+    found = Outcome(Processes((report,), 0, beat=True, own_clock=0.0), failed=False, ended=0.0)
+    chosen = [each for each in CHECKS if each.name in {"worker_index", "index", "store"}]
+    health = grade(chosen, {"redis": found}, frozenset())
+    assert [health.checks[each] for each in ("index", "store")] == ["failed", "failed"]
+    (line,) = health.faults
+    assert "no worker of the queue index" in line
