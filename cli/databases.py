@@ -41,7 +41,9 @@ def open_database(
         reason = explain_database(error)
         if needs_migration(error):
             text = f"is not ready: run `acoustid migrate` ({reason})"
-        elif isinstance(error, DATABASE_UNREACHABLE):
+        elif isinstance(error, DATABASE_UNREACHABLE) and not isinstance(
+            error, sa.exc.InternalError
+        ):
             text = f"is unreachable: check that the stack runs ({reason})"
         else:
             text = f"cannot be used: {reason}"

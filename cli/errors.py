@@ -19,6 +19,7 @@ class Interrupted(click.ClickException):
 
     def __init__(self) -> None:
         super().__init__("interrupted")
+        self.args = ()
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print that the command was interrupted, below the ``^C`` of the terminal."""

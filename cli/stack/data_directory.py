@@ -1,16 +1,19 @@
 """The data directory of a stack: its files, and the lock that prevents a second stack."""
 
 import os
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import click
 
 from cli.errors import StackError
 from cli.file_name import DirectoryName
+from cli.stack.files import private_modes
 from cli.stack.files.lock_file import LockFile
 from cli.stack.processes.waiting import wait_until
 from cli.stack.requirements.usable_path import usable_path
@@ -18,6 +21,19 @@ from cli.stack.requirements.usable_path import usable_path
 DEFAULT = Path(".acoustid")
 CONFIG_VARIABLE = "ACOUSTID_CONFIG"
 """The variable that names the file with the settings."""
+
+_ENTRIES: Final = (
+    r"(acoustid\.conf|stack\.json|run\.json|run\.lock|prepared\.json|demo-lookup\.txt|postgres\.place"
+    r"|index|fingerprints|valkey|logs|machine-code)"
+)
+_ENTRY: Final = re.compile(rf"{_ENTRIES}(\.damaged-.*)?|\.{_ENTRIES}-\w+")
+"""The files of a data directory, those set aside, and partly written ones."""
+
+_OTHER_ENTRY: Final = re.compile(r"postgres(\.new)?|programs[-.].*|secrets|tls")
+"""Further files: PostgreSQL's own, those of `make secrets` and of the TLS proxy.
+
+Their modes are not changed.
+"""
 
 LOCK_TIMEOUT = 0.5
 """Seconds to wait for the lock. `DataDir.is_locked` holds it for a shorter time."""
@@ -96,21 +112,28 @@ class DataDir:
         return self.root / "logs" / f"{role}.log"
 
     def create(self) -> None:
-        """Create missing directories; existing ones keep their modes.
+        """Create missing directories, and remove other users' rights to the existing ones.
+
+        The mode of `root` stays if it has other files too: it may be a home or the root directory.
 
         Raises:
             StackError: a directory cannot be created or written to.
         """
         try:
             if not self.root.exists():
-                self.root.mkdir(parents=True)
-                # If root starts the stack, PostgreSQL's own account must be able to enter.
-                self.root.chmod(0o711 if os.geteuid() == 0 else 0o700)
+                self.root.mkdir(mode=0o700, parents=True)
+                self.root.chmod(private_modes.top_mode())
             (self.root / "logs").mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StackError(f"{self.root} cannot be used: {error.strerror}") from error
         if not os.access(self.root, os.W_OK | os.X_OK):
             raise StackError(f"{self.root} cannot be written to: choose another --data-dir")
+        try:
+            private_modes.restrict_directory(self.root, _ENTRY, others=_OTHER_ENTRY)
+        except OSError as error:
+            raise StackError(
+                f"the modes of the files in {self.root} cannot be changed: {error.strerror}"
+            ) from error
 
     @contextmanager
     def lock(self) -> Iterator[None]:

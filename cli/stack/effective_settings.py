@@ -174,6 +174,19 @@ def with_absolute_paths(environ: Mapping[str, str]) -> dict[str, str]:
     return changed
 
 
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for processes that read the effective file: it has the secrets.
+
+    The values that the file cannot contain stay.
+    """
+    kept = dict(environ)
+    for variable, text in environ.items():
+        found = resolve_variable(variable)
+        if found and found[0].secret and not found[1] and _fits_a_line(text):
+            del kept[variable]
+    return kept
+
+
 def _fits_a_line(text: str) -> bool:
     """Return whether an INI file can contain a value. Others stay in the environment only."""
     is_utf8 = not any("\ud800" <= character <= "\udfff" for character in text)

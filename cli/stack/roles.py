@@ -5,7 +5,7 @@ The workers are those of the table in `tasks.queues`.
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cli.stack.processes import forking
 from cli.stack.processes.stopping import (
@@ -20,6 +20,9 @@ from tasks.queues import queues_by_worker
 
 API = "api"
 """The name of the front end's role."""
+
+INGEST_NATS = "ingest-nats"
+"""The name of the role that takes submissions from NATS."""
 
 WITHOUT_TASKS = "tasks.application"
 """The Celery application of beat and Flower, which run no task."""
@@ -54,6 +57,20 @@ class Role:
     shares_listener: bool = False
     forks: bool = False
 
+    def renamed(self) -> "Role":
+        """Return the same role with another node name, for a worker that runs beside its old one.
+
+        The names are ``lookup-1``, ``lookup-1.2``, ``lookup-1.3`` and so on.
+        """
+        if self.node is None:
+            return self
+        name, _, number = self.node.partition(".")
+        node = f"{name}.{int(number or 1) + 1}"
+        command = tuple(
+            f"{node}@%h" if part == f"{self.node}@%h" else part for part in self.command
+        )
+        return replace(self, node=node, command=command)
+
     @property
     def runs_in_fork(self) -> bool:
         """Whether it runs in a fork of the supervisor on this system."""
@@ -72,6 +89,7 @@ class Layout:
         lookup_pool: Celery's pool for lookup workers.
         flower_host: the address of Flower.
         drain_time: seconds for which the front end still serves after SIGTERM.
+        uses_nats: whether servers of NATS are configured.
     """
 
     host: str
@@ -81,11 +99,14 @@ class Layout:
     lookup_pool: str = "solo"
     flower_host: str = LOOPBACK
     drain_time: float = 0.0
+    uses_nats: bool = False
 
 
 def roles(layout: Layout) -> list[Role]:
     """Return the roles of a stack in the order in which they start."""
     found = [*_workers(layout), _beat(), _api(layout)]
+    if layout.uses_nats:
+        found.append(_ingest_nats())
     if layout.flower_port is not None:
         found.append(_flower(layout.flower_host, layout.flower_port))
     return found
@@ -123,6 +144,12 @@ def _worker(node: str, queues: Sequence[str], options: Sequence[str]) -> Role:
 def _beat() -> Role:
     command = _celery("beat", "--loglevel", "INFO", application=WITHOUT_TASKS)
     return Role("beat", StopOrder.BEAT, command, forks=True)
+
+
+def _ingest_nats() -> Role:
+    # It sends tasks, so it stops before the workers.
+    command = _python("cli.main", "ingest", "nats")
+    return Role(INGEST_NATS, StopOrder.FRONT_END, command, forks=True)
 
 
 def _flower(host: str, port: int) -> Role:

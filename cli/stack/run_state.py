@@ -53,10 +53,10 @@ class RunState:
         supervisor: the process of `acoustid up`.
         processes: the processes that it started.
         ready: whether the start of the stack is complete.
-        restarts: the number of completed restarts of the front end.
+        restarts: the number of completed restarts.
         restart_problem: the reason why the last restart failed; empty if it succeeded.
         directory: the data directory; None in a file of an earlier version, and before `save`.
-        code: the code of the supervisor and the workers; None in a file of an earlier version.
+        code: the code of the roles; None in a file of an earlier version.
     """
 
     supervisor: ProcessIdentity
@@ -129,7 +129,7 @@ class RunState:
         return next((each for each in self.processes if each.role == role), None)
 
     def runs_installed_code(self) -> bool:
-        """Return whether the workers run the code that is installed now."""
+        """Return whether the roles run the code that is installed now."""
         return self.code is not None and self.code.is_installed()
 
     def save(self, data: DataDir) -> None:

@@ -13,6 +13,7 @@ from cli.stack.data_directory import CONFIG_VARIABLE, DataDir
 from cli.stack.effective_settings import (
     UserConfig,
     with_absolute_paths,
+    without_secrets,
     write_effective,
 )
 from cli.stack.front_end_health import lookup_faults
@@ -233,6 +234,7 @@ def _layout(options: UpOptions, settings: Settings) -> Layout:
         lookup_pool=settings.celery.lookup_pool,
         flower_host=settings.flower.address,
         drain_time=settings.api.drain_time,
+        uses_nats=bool(settings.nats.servers),
     )
 
 
@@ -247,7 +249,7 @@ def _start_processes(
 
     Forked processes share the loops, so this process loads them first. It does not compile loops
     whose machine code could not be kept: each worker does, and this process replies to signals.
-    Beat and Flower start last, since a lookup does not need them.
+    The other roles start last, since a lookup does not need them.
     """
     from pipeline import warm_up  # noqa: PLC0415 - it loads Numba
 
@@ -301,12 +303,16 @@ def _load_sample(
 
 
 def child_environment(data: DataDir, user: UserConfig) -> dict[str, str]:
-    """Return the user's environment without unwanted variables, and with the stack's settings."""
+    """Return the user's environment without unwanted variables, and with the stack's settings.
+
+    Secrets are left out: the file with the stack's settings has them.
+    """
     unwanted: tuple[str, ...] = _OVERRIDING_PREFIXES
     if user.embedded_databases:
         unwanted = (*unwanted, LIBPQ_PREFIX)
     environ = {name: text for name, text in user.environ.items() if not name.startswith(unwanted)}
-    return {**with_absolute_paths(environ), **SAFE_PATH, CONFIG_VARIABLE: str(data.config)}
+    environ = with_absolute_paths(without_secrets(environ))
+    return {**environ, **SAFE_PATH, CONFIG_VARIABLE: str(data.config)}
 
 
 def _acoustid(*arguments: str) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from cli.stack.demo_keys import Prepared
@@ -13,6 +14,7 @@ from cli.stack.run_state import RunState
 from cli.stack.selection import ChosenStack
 from cli.stack.stack_record import DATABASES
 from cli.status import servers
+from cli.status.nats import nats_state
 from cli.status.parallel import Read, in_parallel
 from cli.status.process_usage import ProcessStatus, process_statuses
 from pipeline.runtime.databases import Databases
@@ -111,7 +113,12 @@ def _empty(stack: ChosenStack) -> Status:
         "index": None,
         "store": None,
         "worker_faults": None,
+        "redis": None,
+        "disk": None,
+        "transient_failures": None,
+        "clocks": None,
         "catalogue": None,
+        "nats": None,
         "errors": [],
         "demo": None,
         "databases": None,
@@ -146,11 +153,14 @@ def _read_values(settings: Settings | None, run: RunState | None) -> dict[str, A
         reads["health"] = partial(read_health, run, timeout=HEALTH_TIMEOUT)
     if settings is None:
         return in_parallel(reads, LONGEST)
-    databases = Databases(settings, component="status", connect_timeout=servers.CONNECT_TIMEOUT)
+    databases = Databases(settings, component="status")
     reads["submissions"] = partial(servers.submissions, databases)
     reads["catalogue"] = partial(servers.catalogue, databases)
     reads["newest"] = partial(servers.newest_change, databases)
+    reads["transient_failures"] = partial(servers.transient_failures, settings.redis)
+    reads["nats"] = partial(nats_state, settings)
     reads["redis"] = partial(servers.queues_and_workers, settings.redis)
+    reads["redis state"] = partial(servers.redis_state, settings.redis)
     try:
         return in_parallel(reads, LONGEST)
     finally:
@@ -165,11 +175,17 @@ def _add_servers(
         if run.find("flower"):
             found["flower"] = {"user": FLOWER_USER, "password": password_of(settings.flower)}
         found["databases"] = embedded_urls(settings, run)
-    found["queues"], reports = values["redis"] or (None, [])
-    found["worker_faults"] = servers.worker_faults(reports) if values["redis"] else None
+    found["queues"], processes = values["redis"] or (None, None)
+    reports = sorted(processes.reports, key=lambda each: each.node) if processes else []
+    found["worker_faults"] = servers.worker_faults(reports) if processes else None
+    found["clocks"] = servers.clock_differences(processes) if processes else None
     found["index"], found["store"] = servers.index_and_store(settings, values["newest"], reports)
+    found["redis"] = values["redis state"]
+    found["disk"] = servers.disks(Path(found["data_dir"]) if found["data_dir"] else None, reports)
     found["submissions"] = values["submissions"]
+    found["transient_failures"] = values["transient_failures"]
     found["catalogue"] = values["catalogue"]
+    found["nats"] = values["nats"]
 
 
 def embedded_urls(settings: Settings, state: RunState) -> dict[str, str] | None:

@@ -1,4 +1,4 @@
-"""What PostgreSQL and Redis say about a stack: queues, submissions, counts, index and store."""
+"""Reads the status of PostgreSQL, Redis and workers: queues, submissions, counts, index, store."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -7,18 +7,22 @@ from typing import Any, Final, TypeVar
 import redis
 import sqlalchemy as sa
 
+from api.health.redis_writes import try_write
 from pipeline.catalog.changelog_position import newest_position
 from pipeline.catalog.fingerprint.tables import fingerprint, track
 from pipeline.catalog.ingest import state_counts
 from pipeline.lookups.condition import Condition
 from pipeline.runtime.databases import DatabaseName, Databases
+from pipeline.runtime.disk_space import least_space
+from pipeline.runtime.links.connection_limits import REDIS_STATUS
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import RedisSettings, Settings
 from pipeline.storage.format import INDEX_SUFFIX, STORE_SUFFIX
 from pipeline.storage.segment_files import list_segments
 from tasks import queues
 from tasks.redis_state import heartbeats
-from tasks.redis_state.heartbeats import WorkerReport
+from tasks.redis_state import transient_failures as failures
+from tasks.redis_state.heartbeats import Processes, WorkerReport
 from tasks.redis_state.queue_lengths import backlog
 
 STATEMENT_TIMEOUT: Final = "2s"
@@ -27,45 +31,96 @@ STATEMENT_TIMEOUT: Final = "2s"
 STATES: Final = ("failed", "rejected", "pending", "imported")
 """The states of submissions; those that an operator looks at come first."""
 
-CONNECT_TIMEOUT: Final = 3
-"""Seconds to wait for a connection to PostgreSQL."""
-
-REPLY_TIMEOUT: Final = 2.0
-"""Seconds to wait for the reply of Redis to a command."""
-
 UNREACHABLE: Final = (redis.RedisError, sa.exc.SQLAlchemyError, OSError)
 
 Figures = dict[str, Any]
 Value = TypeVar("Value")
 
 
-def queues_and_workers(settings: RedisSettings) -> tuple[Figures, list[WorkerReport]] | None:
-    """Return the backlog of each queue and the reports of the workers; None without Redis."""
+def redis_state(settings: RedisSettings) -> Figures | None:
+    """Return the memory of Redis, and why it refuses writes; None without Redis."""
     try:
-        with connect(settings, timeout=REPLY_TIMEOUT) as client:
+        with connect(settings, limits=REDIS_STATUS) as client:
+            found = try_write(client)
+    except UNREACHABLE:
+        return None
+    return {
+        "memory_bytes": found.memory,
+        "max_memory_bytes": found.max_memory or None,
+        "refuses_writes": found.refused,
+        "warning": found.warning,
+    }
+
+
+def disks(folder: Path | None, reports: Iterable[WorkerReport]) -> Figures:
+    """Return the free bytes of the disks of the data directory, and of the index and the store.
+
+    Args:
+        folder: the data directory; None if it is not known.
+        reports: the reports of the workers.
+    """
+    own = least_space([folder]) if folder else None
+    reported = [each.free_bytes for each in reports if each.free_bytes is not None]
+    return {
+        "data_dir_free_bytes": own.free_bytes if own else None,
+        "index_free_bytes": min(reported, default=None),
+    }
+
+
+def queues_and_workers(settings: RedisSettings) -> tuple[Figures, Processes] | None:
+    """Return the backlog of each queue, and the workers and beat; None without Redis."""
+    try:
+        with connect(settings, limits=REDIS_STATUS) as client:
             backlogs = {name: backlog(client, name) for name in queues.NAMES}
-            reports = heartbeats.reports(client)
+            found = heartbeats.processes(client)
     except UNREACHABLE:
         return None
     figures = {
-        name: {"waiting": found.messages, "oldest_seconds": round(found.age, 1)}
-        for name, found in backlogs.items()
+        name: {"waiting": each.messages, "oldest_seconds": round(each.age, 1)}
+        for name, each in backlogs.items()
     }
-    return figures, sorted(reports, key=lambda report: report.node)
+    return figures, found
+
+
+def transient_failures(settings: RedisSettings) -> list[Figures] | None:
+    """Return number and age of the transient failures of tasks by cause; None without Redis."""
+    try:
+        with connect(settings, limits=REDIS_STATUS) as client:
+            found = failures.read(client)
+    except UNREACHABLE:
+        return None
+    return [
+        {"cause": each.cause, "count": each.count, "seconds_since_last": each.seconds}
+        for each in found
+    ]
 
 
 def worker_faults(reports: Iterable[WorkerReport]) -> list[str]:
     """Return a line for each fault of the index or the store that a worker reports."""
-    copies = [
-        (each.node, name, condition)
-        for each in reports
-        for name, condition in (("index", each.index), ("store", each.store))
-    ]
-    return [
-        f"{node}: {name} {condition.value}"
-        for node, name, condition in copies
-        if condition not in {None, Condition.OK}
-    ]
+    lines = []
+    for each in reports:
+        copies = (
+            ("index", each.index, each.index_damage),
+            ("store", each.store, each.store_damage),
+        )
+        for name, condition, damage in copies:
+            if condition not in {None, Condition.OK}:
+                named = f" ({damage})" if damage else ""
+                lines.append(f"{each.node}: {name} {condition.value}{named}")
+        if each.write_problem:
+            lines.append(f"{each.node}: not written: {each.write_problem}")
+    return lines
+
+
+def clock_differences(found: Processes) -> dict[str, float]:
+    """Return by how many seconds each known clock is ahead of that of Redis, by its owner."""
+    clocks = {
+        "this host": found.own_clock,
+        **{each.node: each.clock_difference for each in found.reports},
+        "beat": found.beat_clock,
+        **{f"PostgreSQL ({name})": each for name, each in found.postgres_clocks.items()},
+    }
+    return {owner: round(each, 3) for owner, each in clocks.items() if each is not None}
 
 
 def submissions(databases: Databases) -> Figures | None:
@@ -119,6 +174,7 @@ def index_and_store(
     is_local = settings.fingerprint_index.protocol == "local"
     index = {
         **_copy([(each.index, each.index_position) for each in reported], newest),
+        "lag_seconds": _lag_seconds(reported),
         "refused": _refused(settings.fingerprint_index.path, INDEX_SUFFIX) if is_local else [],
     }
     if not settings.fingerprint_store.enabled:
@@ -128,6 +184,11 @@ def index_and_store(
         "refused": _refused(settings.fingerprint_store.path, STORE_SUFFIX),
     }
     return index, store
+
+
+def _lag_seconds(reports: Iterable[WorkerReport]) -> float | None:
+    lags = [each.index_lag for each in reports if each.index_lag is not None]
+    return round(max(lags), 1) if lags else None
 
 
 def _refused(folder: Path, suffix: str) -> list[str]:

@@ -8,7 +8,9 @@ import click
 
 from cli.stack.files.installed_code import EARLIER_CODE
 from cli.status.collect import State
+from cli.status.nats import describe_nats
 from cli.text_table import aligned, show_value
+from tasks.clocks.shared_clock import MAX_DIFFERENCE
 
 UNREACHABLE: Final = "unreachable"
 NOT_READY: Final = "not ready yet"
@@ -129,10 +131,21 @@ def _queues(queues: Mapping[str, Mapping[str, Any]] | None, missing: str) -> lis
 def _figures(found: Mapping[str, Any]) -> Iterator[str]:
     missing = _missing(found)
     yield f"submissions  {_submissions(found['submissions'], missing)}"
+    if found["transient_failures"]:
+        yield f"retries      {_transient_failures(found['transient_failures'])}"
     yield f"index        {_copy(found['index'], missing)}"
     if found["store"]:
         yield f"store        {_copy(found['store'], missing)}"
     yield f"catalogue    {_catalogue(found['catalogue'], missing)}"
+    yield f"redis        {_redis(found['redis'], missing)}"
+    if found["nats"]:
+        first, *others = describe_nats(found["nats"])
+        yield f"nats         {first}"
+        yield from (f"             {line}" for line in others)
+    if disk := _disk(found["disk"]):
+        yield f"disk         {disk}"
+    if found["clocks"]:
+        yield f"clocks       {_clocks(found['clocks'])}"
     if found["health"]:
         failed = [name for name, state in found["health"]["checks"].items() if state != "ok"]
         result = NOT_READY if found["state"] == State.STARTING else "failed"
@@ -148,6 +161,14 @@ def _submissions(figures: Mapping[str, Any] | None, missing: str) -> str:
     return text if oldest is None else f"{text}; the oldest pending one is {duration(oldest)} old"
 
 
+def _transient_failures(causes: Iterable[Mapping[str, Any]]) -> str:
+    """Return the transient failures of tasks, which are tried again, by cause."""
+    return ", ".join(
+        f"{each['cause']} {each['count']:,} (last {duration(each['seconds_since_last'])} ago)"
+        for each in causes
+    )
+
+
 def _copy(figures: Mapping[str, Any] | None, missing: str) -> str:
     if figures is None:
         return missing
@@ -155,16 +176,51 @@ def _copy(figures: Mapping[str, Any] | None, missing: str) -> str:
         return f"not updated: {'; '.join(map(show_value, figures['refused']))}"
     if figures["condition"] is None:
         return missing if missing == NOT_READY else "unknown: no worker reports it"
+    seconds = figures.get("lag_seconds")  # of the index only
     if figures["lag"] is None:
-        return str(figures["condition"])
+        behind = "" if seconds is None else f", {duration(seconds)} behind"
+        return f"{figures['condition']}{behind}"
     lag = f"{figures['lag']:,} changes behind" if figures["lag"] else "up to date"
+    if figures["lag"] and seconds is not None:
+        lag += f" ({duration(seconds)})"
     return f"{figures['condition']}, {lag}, position {figures['position']:,}"
+
+
+def _redis(figures: Mapping[str, Any] | None, missing: str) -> str:
+    if figures is None:
+        return missing
+    limit = figures["max_memory_bytes"]
+    text = f"{size(figures['memory_bytes'])} of memory"
+    if limit:
+        text += f" of at most {size(limit)}"
+    if figures["refuses_writes"]:
+        return f"refuses writes ({figures['refuses_writes']}), {text}"
+    return f"{text}, warning: {figures['warning']}" if figures["warning"] else text
+
+
+def _disk(figures: Mapping[str, Any] | None) -> str:
+    if figures is None:
+        return ""
+    named = (("data directory", "data_dir_free_bytes"), ("index and store", "index_free_bytes"))
+    free = [
+        f"{size(figures[key])} free ({name})" for name, key in named if figures[key] is not None
+    ]
+    return ", ".join(free)
 
 
 def _catalogue(figures: Mapping[str, Any] | None, missing: str) -> str:
     if figures is None:
         return missing
     return ", ".join(f"{name} {number:,}" for name, number in figures.items())
+
+
+def _clocks(differences: Mapping[str, float]) -> str:
+    wrong = {owner: each for owner, each in differences.items() if abs(each) > MAX_DIFFERENCE}
+    if not wrong:
+        largest = max(abs(each) for each in differences.values())
+        return f"within {max(largest, 0.1):.1f} s of Redis"
+    texts = (f"{show_value(owner)} {each:+.1f} s" for owner, each in wrong.items())
+    return f"{', '.join(texts)} against Redis: synchronize the hosts with NTP"
 
 
 def _errors(errors: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from uuid import UUID
 
 import click
 
 from cli.argument_checks import CheckedGroup
 from cli.databases import open_database
-from cli.errors import exit_if_refused
+from cli.errors import StackError, exit_if_refused
 from cli.list_options import limit_option
 from cli.stack import data_directory
 from cli.stack.selection import settings_for_command
@@ -36,19 +37,23 @@ def failed(limit: int, data_dir: Path) -> None:
 
 @submissions.command()
 @click.argument("ids", nargs=-1, type=int)
+@click.option("--task", type=click.UUID, metavar="TASK_ID", help="Retry those of a request.")
 @click.option("--all", "every", is_flag=True, help="Retry all failed submissions.")
 @data_directory.option
-def requeue(*, ids: tuple[int, ...], every: bool, data_dir: Path) -> None:
+def requeue(*, ids: tuple[int, ...], task: UUID | None, every: bool, data_dir: Path) -> None:
     """Retry failed submissions by their IDS, within seconds.
 
     An id without a failed submission is named on standard error.
     """
-    if bool(ids) == every:
-        raise click.UsageError("give either submission ids or --all")
+    if sum(map(bool, (ids, task, every))) != 1:
+        raise click.UsageError("give either submission ids, --task or --all")
     settings = settings_for_command(data_dir)
     with open_database(settings, "ingest", component="submissions") as connection:
+        chosen = receipts.of_task(connection, task) if task else ids
+        if task and not chosen:
+            raise StackError(f"there is no submission of task {task}")
         states = receipts.states(connection, ids)
-        count = receipts.requeue(connection, None if every else ids)
+        count = receipts.requeue(connection, None if every else chosen)
     refused = [_refusal(number, states) for number in ids if states.get(number) != "failed"]
     if count or not refused:
         click.echo(f"{count} submissions are pending again")

@@ -43,6 +43,7 @@ class RefusedError(StackError):
 
     def __init__(self, server: str, status: int, code: int | None, reason: str) -> None:
         super().__init__(f"{server} replied {status}: {reason}")
+        self.args = (server, status, code, reason)
         self.status = status
         self.code = code
         self.reason = reason
@@ -59,6 +60,7 @@ class UnexpectedReplyError(StackError):
         super().__init__(
             f"the reply of {server} is not one of the AcoustID web service: check --server"
         )
+        self.args = (server,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,8 +99,19 @@ def _folder(data_dir: Path) -> Path:
 
 
 def log_names(folder: Path) -> list[str]:
-    """Return the names of the logs in a directory, in alphabetical order."""
-    return sorted(each.name.removesuffix(SUFFIX) for each in folder.glob(f"*{SUFFIX}"))
+    """Return the names of the logs in a directory, in alphabetical order.
+
+    Raises:
+        StackError: this user cannot read the directory.
+    """
+    try:
+        # `Path.glob` finds nothing in a directory that it cannot read.
+        names = [each.name for each in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except PermissionError as error:
+        raise StackError(f"{folder} belongs to another user") from error
+    return sorted(each.removesuffix(SUFFIX) for each in names if each.endswith(SUFFIX))
 
 
 def logs_of(names: Collection[str], role: str) -> list[str]:

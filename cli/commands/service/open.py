@@ -56,7 +56,8 @@ def describe(found: dict[str, str]) -> list[str]:
     """Return one line for each page."""
     from tasks.flower.password_file import USER  # noqa: PLC0415 - imports the package `tasks`
 
-    notes = {"flower": f"  (user {USER}; `acoustid status --json` prints the password)"}
+    command = "acoustid status --json --show-passwords"
+    notes = {"flower": f"  (user {USER}; `{command}` prints the password)"}
     titles = {"api": "API", "docs": "Docs", "flower": "Flower"}
     return [f"{titles[name]:<7} {url}{notes.get(name, '')}" for name, url in found.items()]
 

@@ -13,6 +13,7 @@ from cli.stack.effective_settings import read_settings
 from cli.stack.front_end_health import ALL, LOOKUPS, ask
 from pipeline.lookups.condition import INDEX_ADVICE, Condition
 from pipeline.runtime.redis_client import connect
+from tasks.clocks.shared_clock import redis_time
 from tasks.redis_state import heartbeats
 
 FAULT_TIMEOUT: Final = 120.0
@@ -31,20 +32,28 @@ POLL_INTERVAL: Final = 0.05  # seconds
 
 
 @click.command(hidden=True)
-@click.option("--api", required=True, help="Address of the API, such as http://127.0.0.1:5000.")
+@click.option("--api", help="Address of the API, such as http://127.0.0.1:5000.")
 @click.option("--node", "nodes", multiple=True, help="A worker's name without its host.")
-def ready(api: str, nodes: tuple[str, ...]) -> None:
+def ready(api: str | None, nodes: tuple[str, ...]) -> None:
     """Wait until every worker sends heartbeats, the API serves requests, and lookups are answered.
+
+    Without `--api` the command waits for the workers only.
 
     The wait for processes has no limit: on a busy machine they take minutes to start. If lookups
     are not answered for a reason that remains, print it and succeed: the stack must run for its
     index to be filled.
     """
-    started = time.time()
     progress = Progress(click.echo)
     progress.begin("waiting for the workers")
-    with connect(read_settings().redis) as connection:
-        wait_for_workers(nodes, partial(heartbeats.alive_since, connection, started), progress)
+    if nodes:  # otherwise Redis is not needed
+        with connect(read_settings().redis) as connection:
+            started = redis_time(connection)
+            wait_for_workers(nodes, partial(heartbeats.alive_since, connection, started), progress)
+    if api is not None:
+        _wait_until_served(api, progress)
+
+
+def _wait_until_served(api: str, progress: Progress) -> None:
     progress.begin("waiting for the API")
     wait_for_api(f"{api}{ALL}", FAULT_TIMEOUT, progress)
     try:

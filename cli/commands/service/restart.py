@@ -1,4 +1,4 @@
-"""``acoustid restart``: replaces the front end of a running stack."""
+"""``acoustid restart``: replaces the processes of a running stack, one after the other."""
 
 import time
 from functools import partial
@@ -11,6 +11,7 @@ from cli.progress import Progress
 from cli.stack import data_directory
 from cli.stack.data_directory import DataDir
 from cli.stack.files.installed_code import EARLIER_CODE
+from cli.stack.processes.stopping import StopOrder
 from cli.stack.processes.strays import StrayProcess
 from cli.stack.run_state import RunState
 from cli.stack.selection import NoStackError, choose_own_stack
@@ -20,10 +21,10 @@ from cli.stack.supervision.signals import RESTART_SIGNAL
 @click.command()
 @data_directory.option
 def restart(data_dir: Path) -> None:
-    """Replace the front end without refusing a request.
+    """Replace all processes but the servers without refusing a request.
 
-    The new process runs the installed code with the settings of `acoustid up`. The workers are not
-    restarted.
+    The new processes run the installed code with the settings of `acoustid up`. PostgreSQL and
+    Valkey go on.
     """
     stack = choose_own_stack(data_dir)
     data, before = stack.directory(), stack.running()
@@ -34,10 +35,21 @@ def restart(data_dir: Path) -> None:
     supervisor.send(RESTART_SIGNAL)
     after = _wait(data, before, supervisor)
     if after.restart_problem:
-        raise StackError(f"{after.restart_problem}; the old front end continues to run")
-    click.echo(f"The front end was replaced ({time.monotonic() - begun:.1f} s).")
+        raise StackError(f"{after.restart_problem}; the old process continues to run")
+    if kept := kept_roles(before, after):
+        raise StackError(
+            f"these processes were not replaced: {', '.join(kept)}. The supervisor may be that of "
+            "an earlier version: run `acoustid down`, then `acoustid up`"
+        )
+    click.echo(f"All processes were replaced ({time.monotonic() - begun:.1f} s).")
     if not after.runs_installed_code():
         click.echo(EARLIER_CODE)
+
+
+def kept_roles(before: RunState, after: RunState) -> list[str]:
+    """Return the roles, without servers, whose processes run before and after a restart."""
+    old = {each.identity for each in before.processes if each.stage != StopOrder.SERVER}
+    return [each.role for each in after.processes if each.identity in old]
 
 
 def _wait(data: DataDir, before: RunState, supervisor: StrayProcess) -> RunState:
@@ -52,6 +64,6 @@ def _wait(data: DataDir, before: RunState, supervisor: StrayProcess) -> RunState
         state = RunState.load(data)
         if state is not None and state.restarts > before.restarts:
             return state
-        progress.tell(lambda: f"waiting for the new front end ({time.monotonic() - begun:.0f} s)")
+        progress.tell(lambda: f"waiting for the new processes ({time.monotonic() - begun:.0f} s)")
         time.sleep(0.05)
     raise StackError(f"the stack on {data.root} has ended: see {data.log('supervisor')}")

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,11 +14,13 @@ from cli.stack.selection import ChosenStack, choose_own_stack
 from cli.status.collect import SERVING, State, Status, collect
 from cli.status.text import describe
 from cli.terminal import is_plain
+from pipeline.runtime.redact import MASK, redact_fields
 
 
 @click.command()
 @data_directory.option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, which includes passwords.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--show-passwords", is_flag=True, help="Do not mask the passwords in the JSON.")
 @click.option("--watch", is_flag=True, help="Print the state again and again until Ctrl-C.")
 @click.option(
     "--interval",
@@ -28,7 +31,13 @@ from cli.terminal import is_plain
 )
 @click.pass_context
 def status(
-    context: click.Context, data_dir: Path, *, as_json: bool, watch: bool, interval: float
+    context: click.Context,
+    data_dir: Path,
+    *,
+    as_json: bool,
+    show_passwords: bool,
+    watch: bool,
+    interval: float,
 ) -> None:
     """Show processes, queues, submissions, index and last errors.
 
@@ -37,13 +46,26 @@ def status(
     """
     stack = choose_own_stack(data_dir)
     if watch:
-        _watch(stack, _compact if as_json else describe, interval, clear=not as_json)
+        show = _compact if as_json else describe
+        read = partial(_read, stack, shows_passwords=show_passwords)
+        _watch(read, show, interval, clear=not as_json)
         return
-    found = collect(stack)
+    found = _read(stack, shows_passwords=show_passwords)
     if found["state"] == State.STOPPED and not as_json:
         stack.running()  # raises the error of all commands
     click.echo(json.dumps(found, indent=2) if as_json else describe(found))
     context.exit(_exit_status(found))
+
+
+def _read(stack: ChosenStack, *, shows_passwords: bool) -> Status:
+    """Return the state of a stack; without `shows_passwords`, the logins have no passwords."""
+    found = collect(stack)
+    if not shows_passwords:
+        if found["databases"] is not None:
+            found["databases"] = redact_fields(found["databases"])
+        if found["flower"] is not None:
+            found["flower"] = {**found["flower"], "password": MASK}
+    return found
 
 
 def _exit_status(found: Status) -> ExitStatus:
@@ -57,12 +79,12 @@ def _compact(found: Status) -> str:
 
 
 def _watch(
-    stack: ChosenStack, show: Callable[[Status], str], interval: float, *, clear: bool
+    read: Callable[[], Status], show: Callable[[Status], str], interval: float, *, clear: bool
 ) -> None:
     """Print the state at intervals until Ctrl-C, on a terminal always at its top."""
     try:
         while True:
-            text = show(collect(stack))
+            text = show(read())
             if clear and not is_plain():
                 click.clear()  # does nothing if the output is no terminal
             click.echo(text)

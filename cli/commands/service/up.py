@@ -127,7 +127,7 @@ def _report(line: str) -> None:
 def _print_running(data: DataDir) -> None:
     """Print addresses, keys and an example command, and the health unless its grade is ``ok``."""
     with suppress(OSError):
-        click.echo(f"\n{describe_running(data)}\n")
+        click.echo(f"\n{describe_running(data, shows_password=sys.stdout.isatty())}\n")
         found = settled_health(RunState.load(data))
         if found is None:
             click.echo("the API does not reply to health checks: see its log")
@@ -188,8 +188,14 @@ def _is_ready(data: DataDir, pid: int) -> bool:
     return state is not None and state.supervisor.pid == pid and state.ready
 
 
-def describe_running(data: DataDir) -> str:
-    """Return addresses, keys and an example command as lines of text."""
+def describe_running(data: DataDir, *, shows_password: bool) -> str:
+    """Return addresses, keys and an example command as lines of text.
+
+    Args:
+        data: the data directory.
+        shows_password: whether to return the password of Flower. Output that is no terminal may be
+            a log: it names the command that prints the password.
+    """
     # These imports are slow, and `up --detach` must first start the stack.
     from cli.stack.effective_settings import read_settings  # noqa: PLC0415
     from tasks.flower.password_file import USER, password_of  # noqa: PLC0415
@@ -202,8 +208,10 @@ def describe_running(data: DataDir) -> str:
     if api:
         lines.append(f"  API      {api}")
     if flower:
-        password = password_of(read_settings(data.config).flower)
-        lines.append(f"  Flower   {flower}  (user {USER}, password {password})")
+        shown = "in `acoustid status --json --show-passwords`"
+        if shows_password:
+            shown = password_of(read_settings(data.config).flower)
+        lines.append(f"  Flower   {flower}  (user {USER}, password {shown})")
     if prepared.demo:
         lines.append(f"  Keys     client={prepared.demo.client}  user={prepared.demo.user}")
     lines.append(f"  Logs     {data.log('*')}")

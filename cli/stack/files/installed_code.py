@@ -1,7 +1,7 @@
 """The code that a stack runs: a digest of the source files shows whether it was replaced since.
 
-A restart of the front end runs new code, but the workers are forked from the supervisor, which
-keeps the code of its start.
+Processes are forked from the supervisor, which keeps the code of its start. `acoustid restart`
+replaces them by processes that run the installed code.
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,19 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-PACKAGES: Final = ("api", "cli", "http_server", "index_server", "pipeline", "tasks")
+PACKAGES: Final = (
+    "api",
+    "cli",
+    "http_server",
+    "index_server",
+    "nats_bridge",
+    "pipeline",
+    "tasks",
+)
 """The packages whose modules the processes of a stack run."""
 
 EARLIER_CODE: Final = (
-    "the workers run the code of an earlier installation: run `acoustid down`, then `acoustid up`"
+    "the processes run the code of an earlier installation: run `acoustid down`, then `acoustid up`"
 )
 
 
@@ -48,7 +56,12 @@ class InstalledCode:
             return False
 
 
+def installed_code() -> InstalledCode:
+    """Return the code that the folder of this module contains now."""
+    return InstalledCode.of(Path(__file__).parents[3])
+
+
 @lru_cache(maxsize=1)
 def own_code() -> InstalledCode:
     """Return the code of this process, as it was at the first call."""
-    return InstalledCode.of(Path(__file__).parents[3])
+    return installed_code()

@@ -27,6 +27,8 @@ from cli.stack.processes.child_process import (
     spawn,
 )
 from cli.stack.processes.waiting import wait_until
+from cli.stack.servers.libpq_variables import LIBPQ_PREFIX
+from pipeline.settings.option_names import PREFIX
 from pipeline.settings.sections import LoggingSettings
 
 NAME: Final = "log-writer"
@@ -36,6 +38,9 @@ WRITER_MODULE: Final = "cli.stack.logs.writer"
 
 RESTART_DELAY: Final = 1.0
 """Minimum seconds between two starts of the log writer."""
+
+_SETTINGS: Final = (PREFIX, LIBPQ_PREFIX)
+"""Prefixes of variables with settings."""
 
 _PIPE_SIZE: Final = 2**20
 TIMEOUT: Final = 30.0
@@ -86,7 +91,7 @@ class LogPipes:
                     *("--old-files", str(self._settings.old_files)),
                 ],
                 log=self._data.log(NAME),
-                env={**os.environ, **SAFE_PATH},
+                env={**_without_settings(), **SAFE_PATH},
                 death_signal=None,
                 files=[theirs.fileno()],
             )
@@ -174,3 +179,8 @@ class LogPipes:
         if self._control is not None:
             self._control.close()
             self._control = None
+
+
+def _without_settings() -> dict[str, str]:
+    """Return the environment without settings: the log writer needs none, and some are secret."""
+    return {name: text for name, text in os.environ.items() if not name.startswith(_SETTINGS)}

@@ -2,7 +2,7 @@
 
 It may end after the supervisor: it ends when no process has the other end of a pipe. So the last
 lines of processes that stop after the supervisor are in their logs, and no pipe stays full.
-A log that cannot be written does not stop it: it drops the output and notes the number of bytes.
+A log that cannot be written does not stop it: it drops the output and notes the number of lines.
 
 It imports only the standard library, which keeps it small.
 """
@@ -36,21 +36,24 @@ _FLUSH_LIMIT = 4 * 2**20
 
 @dataclass
 class _Log:
-    """A pipe, its log, and the number of bytes that could not be written since the last success."""
+    """A pipe, its log, and the lines and bytes that could not be written since the last success."""
 
     pipe: int
     file: RotatedFile
     lost: int = 0
+    lost_lines: int = 0
 
     def store(self, output: bytes) -> None:
         """Write the output of a process; drop it if that is impossible."""
         try:
             if self.lost:
-                self.file.write(f"\n{self.lost} bytes of output could not be written\n".encode())
-                self.lost = 0
+                amount = f"{self.lost_lines} lines ({self.lost} bytes)"
+                self.file.write(f"\n{amount} of output could not be written\n".encode())
+                self.lost = self.lost_lines = 0
             self.file.write(output)
         except OSError:
             self.lost += len(output)
+            self.lost_lines += output.count(b"\n")
 
     def read(self) -> bytes | None:
         """Return available output; empty at the end; None if there is none now."""

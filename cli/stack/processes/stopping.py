@@ -19,6 +19,9 @@ Escalation = Sequence[tuple[Signals, float]]
 URGENT_WAIT = 1.0
 """Seconds that replace each wait of an escalation when the stop is urgent."""
 
+URGENT_RETURN = 12.0
+"""Seconds after SIGQUIT instead: Celery returns running tasks to the queue, PostgreSQL ends."""
+
 WARM_SHUTDOWN: Escalation = (
     (Signals.SIGTERM, 30.0),  # Celery finishes its running tasks
     (Signals.SIGQUIT, 12.0),  # Celery waits briefly, then returns running tasks to the queue
@@ -73,12 +76,13 @@ class _Stop:
     process: StoppableProcess
     signals: list[tuple[Signals, float]]
     deadline: float = 0.0
+    urgent_wait: float = URGENT_WAIT
 
     def proceed(self, *, is_urgent: bool) -> bool:
         """Send the next signal when the last wait is over; return False if none is left."""
         now = time.monotonic()
         if is_urgent:
-            self.deadline = min(self.deadline, now + URGENT_WAIT)
+            self.deadline = min(self.deadline, now + self.urgent_wait)
         if now < self.deadline:
             return True
         if not self.signals:
@@ -87,6 +91,7 @@ class _Stop:
         self.process.send(number)
         self.process.send(Signals.SIGCONT)  # a stopped process gets the other signal only then
         self.deadline = now + seconds
+        self.urgent_wait = URGENT_RETURN if number is Signals.SIGQUIT else URGENT_WAIT
         return True
 
 

@@ -48,6 +48,10 @@ timezone = 'UTC'
 log_timezone = 'UTC'
 log_line_prefix = '%m [%p] %d '
 log_checkpoints = off
+# Failed clients are detected within 15 s, and their transactions end.
+tcp_keepalives_idle = 5
+tcp_keepalives_interval = 2
+tcp_keepalives_count = 3
 """
 
 UNSAFE_CONFIGURATION = """
@@ -127,6 +131,10 @@ class PostgresServer:
                 *(str(self._programs / "postgres"), "-D", str(folder)),
                 *("-c", f"listen_addresses={LOOPBACK}", "-c", f"port={self.port}"),
                 *("-c", "unix_socket_directories="),
+                # A local user without the password can hold a connection no longer than that.
+                *("-c", "authentication_timeout=3s"),
+                # Statements contain keys of clients.
+                *("-c", "log_min_error_statement=panic"),
             ],
             log=self.output,
             env=_environment(),

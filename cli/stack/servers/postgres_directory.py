@@ -228,7 +228,7 @@ def executable_programs(folder: Path, directory: PostgresDirectory) -> Path:
     if not copy.exists():
         for outdated in directory.base.glob("programs[-.]*"):
             shutil.rmtree(outdated)
-        _copy_installation(folder.parent, copy)
+        _copy_installation(folder.parent, copy, account)
     return copy / "package" / folder.parent.name / folder.name
 
 
@@ -237,7 +237,7 @@ def _can_quote(path: Path) -> bool:
     return not set(str(path)) & set('"$`\\')
 
 
-def _copy_installation(prefix: Path, copy: Path) -> None:
+def _copy_installation(prefix: Path, copy: Path, account: SystemAccount | None) -> None:
     """Copy an installation. The layout stays: the programs find their files by relative paths."""
     partial = copy.with_name(copy.name.replace("programs-", "programs.partial-"))
     shutil.rmtree(partial, ignore_errors=True)
@@ -248,15 +248,21 @@ def _copy_installation(prefix: Path, copy: Path) -> None:
     libraries = prefix.parent.with_name(f"{prefix.parent.name}.libs")
     if libraries.is_dir():
         shutil.copytree(libraries, partial / libraries.name)
-    _make_readable(partial)
+    _make_readable(partial, account)
     partial.rename(copy)
 
 
-def _make_readable(folder: Path) -> None:
-    """Make all files readable for all users, independent of the umask."""
+def _make_readable(folder: Path, account: SystemAccount | None) -> None:
+    """Make all files readable for this user and the account's group, whatever the umask is.
+
+    The account does not own them: root runs these programs too.
+    """
+    others = 0o050 if account else 0
     for path in (folder, *folder.rglob("*")):
+        if account:
+            os.chown(path, -1, account.gid)
         executable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
-        path.chmod(0o755 if executable else 0o644)
+        path.chmod(0o700 | others if executable else 0o600 | others & 0o040)
 
 
 def _create_external(data_dir: Path, token: str) -> Path:

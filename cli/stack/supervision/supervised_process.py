@@ -14,8 +14,13 @@ from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.roles import Role
 from cli.stack.run_state import RunningProcess
 
-MAX_RESTART_DELAY = 30.0
-"""Maximum number of seconds between the end of a process and its restart."""
+MAX_RESTART_DELAY = 4.0
+"""Maximum number of seconds between the end of a process and its restart. While Redis refuses
+writes, beat ends at every start; it must run again soon after."""
+
+MAX_SERVER_DELAY = 2.0
+"""The same for PostgreSQL and Valkey. On a full disk PostgreSQL ends at every start; when there is
+space again, all other processes wait for it."""
 
 STABLE_AFTER = 60.0
 """Seconds of running time after which earlier exits no longer count."""
@@ -62,10 +67,15 @@ class SupervisedProcess:
         """Record the end of the process; return the seconds until its restart."""
         now = time.monotonic()
         self.exits = 1 if now - self.started > STABLE_AFTER else self.exits + 1
-        delay = min(MAX_RESTART_DELAY, 0.5 * 2.0 ** (self.exits - 1))
+        longest = MAX_SERVER_DELAY if self.stop_order is StopOrder.SERVER else MAX_RESTART_DELAY
+        delay = min(longest, 0.5 * 2.0 ** (self.exits - 1))
         self.child = None
         self.next_start = now + delay
         return delay
+
+    def pid(self) -> int | None:
+        """Return the id of the running process; None while it is down."""
+        return self.child.pid if self.child else None
 
     def as_running(self) -> RunningProcess | None:
         """Return the entry for ``run.json``; None while the process is down."""

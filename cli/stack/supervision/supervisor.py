@@ -15,19 +15,18 @@ from pathlib import Path
 import psutil
 
 from cli.stack.data_directory import DataDir
-from cli.stack.files.installed_code import own_code
 from cli.stack.logs.log_pipes import LogPipes
 from cli.stack.processes import forking
 from cli.stack.processes.child_process import ProcessError, describe_exit, read_tail, spawn
 from cli.stack.processes.programs import find_program
-from cli.stack.processes.stopping import KILL, WITHOUT_DRAINING, StopOrder, stop_processes
+from cli.stack.processes.stopping import KILL, StopOrder, stop_processes
 from cli.stack.processes.strays import ProcessIdentity
 from cli.stack.roles import Role
 from cli.stack.run_state import RunState
 from cli.stack.servers.embedded_server import EmbeddedServer, start_server
 from cli.stack.servers.ports import LOOPBACK, answers
 from cli.stack.supervision.command_progress import NO_OUTPUT, CommandProgress
-from cli.stack.supervision.rolling_restart import RollingRestart
+from cli.stack.supervision.rolling_restart import RollingRestart, Watch
 from cli.stack.supervision.signals import Signals
 from cli.stack.supervision.supervised_process import RoleStarter, SupervisedProcess
 from cli.stack.supervision.watched_directories import CHECK_INTERVAL, WatchedDirectories
@@ -146,8 +145,7 @@ class Supervisor:
             "" if role.runs_in_fork else str(self._data.config),
         )
         self._processes.append(process)
-        if listener is not None:
-            self._restart.set_process(process, starter)
+        self._restart.add(process, starter)
         self._start(process)
 
     def run_command(
@@ -212,7 +210,7 @@ class Supervisor:
         while True:
             self._restart_ended()
             if self._restart.is_due():
-                self._restart.run(self._report, self._restart_ended, self.pause)
+                self._restart.run(Watch(self._report, self._restart_ended, self._save, self.pause))
                 self._save()
                 continue  # its waits have consumed the wake-ups of other events
             self.pause(self._until_next_start())
@@ -261,7 +259,7 @@ class Supervisor:
         except ProcessError as error:  # the reason may be temporary, such as too little memory
             self._report(f"{error}, next attempt in {process.schedule_restart():g} s")
         else:
-            self._report(f"{process.name} starts again (pid {process.child and process.child.pid})")
+            self._report(f"{process.name} starts again (pid {process.pid()})")
 
     def _handle_exit(self, process: SupervisedProcess, status: int) -> None:
         delay = process.schedule_restart()
@@ -294,12 +292,11 @@ class Supervisor:
                 for each in self._processes
                 if each.stop_order == order and each.child and each.child.runs()
             ]
-            if order == StopOrder.FRONT_END:
-                running += [
-                    (name, child, KILL if moved else WITHOUT_DRAINING)
-                    for name, child in others
-                    if child.runs()
-                ]
+            running += [
+                (each.name, each.child, KILL if moved else each.escalation)
+                for each in others
+                if each.stop_order == order and each.child.runs()
+            ]
             if running:
                 self._report(f"stopping {', '.join(name for name, _, _ in running)}")
                 stopped = [(child, escalation) for _, child, escalation in running]
@@ -319,7 +316,7 @@ class Supervisor:
             self._ready,
             self._restart.completed,
             self._restart.problem,
-            code=own_code(),
+            code=self._restart.code,
         )
         try:
             state.save(self._data)

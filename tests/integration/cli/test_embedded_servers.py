@@ -129,6 +129,8 @@ def test_postgres_keeps_committed_data_after_a_kill(folder: Path) -> None:
     cursor = connection.cursor()
     cursor.execute("SHOW fsync")
     assert cursor.fetchone() == ("on",)
+    cursor.execute("SHOW authentication_timeout")
+    assert cursor.fetchone() == ("3s",)
     cursor.execute("CREATE DATABASE kept")
     stop_process(process, ((signal.SIGKILL, 10.0),))
     with running(server):

@@ -1,13 +1,15 @@
 """The ``acoustid`` command and its help."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from cli.main import COMMANDS, SECTIONS, main
+from cli.main import COMMANDS, SECTIONS, LazyGroup, main
 from cli.stack.servers.ports import free_port
 
 
@@ -34,6 +36,34 @@ def test_down_does_not_import_celery_or_numpy() -> None:
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     assert loaded.stdout.split() == []
+
+
+@click.command()
+def umask() -> None:
+    """Print the umask of this process."""
+    current = os.umask(0o022)
+    os.umask(current)
+    click.echo(f"{current:03o}")
+
+
+@pytest.mark.parametrize(
+    ("heading", "expected"),
+    [
+        ("Run the service", "077"),
+        ("Administer the data", "077"),
+        ("Use a server", "022"),  # its files are those of the user
+    ],
+)
+def test_only_the_owner_can_read_new_files_of_the_service(heading: str, expected: str) -> None:
+    assert heading in SECTIONS
+    group = LazyGroup(name="group", sections={heading: {"umask": f"{__name__}:umask"}})
+    before = os.umask(0o022)
+    try:
+        answer = CliRunner().invoke(group, ["umask"])
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+    assert answer.output == f"{expected}\n", answer.exception
 
 
 def test_config_check_shows_the_effective_settings_and_no_secret(

@@ -10,6 +10,8 @@ from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.effective_settings import UserConfig, with_absolute_paths, write_effective
 from cli.stack.files.configuration_mark import find_mark, mark_of
+from cli.stack.processes.child_process import SAFE_PATH
+from cli.stack.stack import child_environment
 from cli.stack.stack_record import StackRecord
 from pipeline.settings.load import load_settings
 from pipeline.settings.sections import Settings
@@ -32,6 +34,32 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataDir:
 
 def effective(data: DataDir, environ: dict[str, str]) -> Settings:
     return write_effective(data, UserConfig.read(environ), RECORD)
+
+
+def test_processes_get_the_secrets_from_the_file_only(data: DataDir) -> None:
+    written = {
+        "ACOUSTID_REDIS_HOST": "redis.example",
+        "ACOUSTID_REDIS_PASSWORD": "marker-1",
+        "ACOUSTID_DATABASE_INGEST_HOST": "postgres.example",
+        "ACOUSTID_DATABASE_INGEST_PASSWORD": "marker-2",
+        "ACOUSTID_CLUSTER_SECRET": "marker-3",
+        "ACOUSTID_SENTRY_DSN": "https://marker-4@sentry.example/1",
+        "PGPASSWORD": "marker-5",
+        "PATH": "/bin",
+    }
+    settings = effective(data, written)
+    passed = child_environment(data, UserConfig.read(written))
+    assert passed == {
+        "ACOUSTID_REDIS_HOST": "redis.example",
+        "ACOUSTID_DATABASE_INGEST_HOST": "postgres.example",
+        "PATH": "/bin",
+        "ACOUSTID_CONFIG": str(data.config),
+        **SAFE_PATH,
+    }
+    read = load_settings(environ=passed)
+    assert read.redis == settings.redis
+    assert read.cluster.secret == settings.cluster.secret
+    assert read.sentry == settings.sentry
 
 
 def test_everything_is_embedded_by_default(data: DataDir) -> None:

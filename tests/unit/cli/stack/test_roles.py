@@ -45,6 +45,14 @@ def test_the_front_end_has_its_drain_time_before_it_is_killed() -> None:
     assert draining == ((first, seconds + 40.0), (Signals.SIGINT, seconds), *others)
 
 
+def test_the_ingest_from_nats_runs_if_servers_are_configured() -> None:
+    """It sends tasks, so it stops before the workers."""
+    role = by_name(replace(LAYOUT, uses_nats=True))["ingest-nats"]
+    assert role.command[1:] == ("-m", "cli.main", "ingest", "nats")
+    assert role.stop_order < StopOrder.WORKER
+    assert "ingest-nats" not in by_name()
+
+
 def test_flower_is_optional() -> None:
     without = Layout(host="127.0.0.1", port=5000, flower_port=None, workers=1)
     assert "flower" not in by_name(without)

@@ -1,10 +1,19 @@
 """What a status says about index, store and workers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cli.status.servers import index_and_store, newest_change, queues_and_workers, worker_faults
+from cli.status.servers import (
+    clock_differences,
+    disks,
+    index_and_store,
+    newest_change,
+    queues_and_workers,
+    redis_state,
+    worker_faults,
+)
 from pipeline.index import open_writer
 from pipeline.lookups.condition import Condition
 from pipeline.runtime.databases import Databases
@@ -15,7 +24,9 @@ from tasks.redis_state.heartbeats import WorkerReport
 from tests.support.processes.heartbeats import forget
 from tests.support.processes.servers import Servers
 
-GOOD = WorkerReport("lookup-1@here", ("lookup",), Condition.OK, Condition.OK, 9, 8)
+GOOD = WorkerReport(
+    "lookup-1@here", ("lookup",), Condition.OK, Condition.OK, 9, 8, clock_difference=15.04
+)
 BEHIND = WorkerReport("lookup-3@here", ("lookup",), Condition.OK, Condition.OK, 5, 9)
 BAD = WorkerReport("lookup-2@there", ("lookup",), Condition.MISSING, Condition.OK, None, 9)
 OTHER = WorkerReport("index@here", ("index",))
@@ -34,9 +45,41 @@ def test_workers_with_a_fault_are_named(servers: Servers) -> None:
     assert found
     # Redis may still have the heartbeats of workers of another test.
     nodes = {each.node for each in (BAD, GOOD, OTHER)}
-    own = [each for each in found[1] if each.node in nodes]
-    assert own == [OTHER, GOOD, BAD]
-    assert worker_faults(own) == ["lookup-2@there: index missing"]
+    own = [each for each in found[1].reports if each.node in nodes]
+    assert sorted(own, key=lambda each: each.node) == [OTHER, GOOD, BAD]
+    assert {"this host", GOOD.node} <= set(clock_differences(found[1]))
+    assert clock_differences(found[1])[GOOD.node] == 15.04
+    assert worker_faults([GOOD, BAD]) == ["lookup-2@there: index missing"]
+
+
+def test_a_worker_that_cannot_write_is_named() -> None:
+    full = replace(OTHER, write_problem="index: disk full", free_bytes=0)
+    assert worker_faults([OTHER, full]) == ["index@here: not written: index: disk full"]
+    assert disks(None, [OTHER, GOOD]) == {"data_dir_free_bytes": None, "index_free_bytes": None}
+    assert disks(None, [replace(OTHER, free_bytes=9), full])["index_free_bytes"] == 0
+
+
+def test_the_lag_is_that_of_the_worker_furthest_behind(servers: Servers) -> None:
+    reports = [replace(GOOD, index_lag=0.25), replace(BEHIND, index_lag=12.34), OTHER]
+    index, _ = index_and_store(servers.settings(), 9, reports)
+    assert index
+    assert index["lag_seconds"] == 12.3
+
+
+def test_the_state_of_redis_is_shown(servers: Servers) -> None:
+    settings = servers.settings().redis
+    state = redis_state(settings)
+    assert state
+    assert state["memory_bytes"] > 0
+    assert (state["max_memory_bytes"], state["refuses_writes"], state["warning"]) == (None,) * 3
+    with connect(settings) as redis:
+        redis.config_set("maxmemory", 1_000_000)
+        try:
+            full = redis_state(settings)
+        finally:
+            redis.config_set("maxmemory", 0)
+    assert full
+    assert (full["max_memory_bytes"], full["refuses_writes"]) == (1_000_000, "memory")
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from cli.commands.admin.submissions import submissions
 from cli.exit_status import ExitStatus
 from pipeline.catalog.ingest import submissions as receipts
+from pipeline.catalog.ingest.submissions import Ending
 from pipeline.runtime.databases import Databases
 from tests.support.catalogue.imports import Importer
 from tests.support.catalogue.synthetic import fingerprint
@@ -22,8 +24,8 @@ def ids(databases: Databases) -> list[int]:
     importer = Importer(databases, Path("unused"))
     _, found = importer.receive([importer.receipt(fingerprint(seed)) for seed in (1, 2, 3)])
     with databases.engine("ingest").begin() as connection:
-        receipts.finish(connection, found[:2], "failed", "why")
-        receipts.finish(connection, found[2:], "imported", None)
+        endings = [Ending(found[:2], "failed", "why"), Ending(found[2:], "imported")]
+        receipts.finish(connection, endings, announces=False)
     return found
 
 
@@ -61,3 +63,14 @@ def test_all_failed_submissions_are_retried(run: Run, ids: list[int]) -> None:
     assert none.stderr == "no failed submissions\n"
     assert run("requeue", "--all").exit_code == ExitStatus.OK
     assert run("requeue").exit_code == ExitStatus.USAGE
+
+
+def test_the_failed_submissions_of_a_request_are_retried(run: Run, ids: list[int]) -> None:
+    task = json.loads(run("failed").stdout.splitlines()[0])["task_id"]
+    assert run("requeue", "--task", task).stdout == "2 submissions are pending again\n"
+    assert failed_ids(run) == []
+    unknown = run("requeue", "--task", str(UUID(int=7)))
+    assert unknown.exit_code == ExitStatus.FAILED
+    assert f"there is no submission of task {UUID(int=7)}" in unknown.stderr
+    assert run("requeue", "--task", task, "--all").exit_code == ExitStatus.USAGE
+    assert run("requeue", "--task", task, ids[0]).exit_code == ExitStatus.USAGE

@@ -9,7 +9,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.commands.service.logs import choose_logs
+from cli.commands.service.logs import choose_logs, log_names
+from cli.errors import StackError
 from cli.exit_status import ExitStatus
 from cli.main import main
 from tests.support.polling import eventually
@@ -45,6 +46,16 @@ def run(data: Path, *arguments: str) -> Result:
 )
 def test_a_role_is_a_name_or_its_start(roles: list[str], chosen: list[str]) -> None:
     assert choose_logs(NAMES, roles) == chosen
+
+
+def test_logs_of_another_user_are_not_missing(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path) -> None:  # root, who runs the tests of CI, can read each directory
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", refuse)
+        with pytest.raises(StackError, match="logs belongs to another user"):
+            log_names(data / "logs")
 
 
 def test_an_unknown_role_names_the_others() -> None:

@@ -14,7 +14,9 @@ from cli import progress
 from cli.commands.service import ready as command
 from cli.commands.service.ready import ready, wait_for_api, wait_for_workers
 from cli.errors import StackError
+from cli.main import main
 from cli.progress import Progress
+from cli.stack.servers.ports import free_port
 from pipeline.lookups.condition import INDEX_ADVICE, Condition
 
 
@@ -93,3 +95,14 @@ def test_lookups_that_are_not_answered_are_reported_and_no_error(monkeypatch) ->
     assert result.exit_code == 0
     assert "lookups are not answered yet: " in result.output
     assert "no worker" in result.output
+
+
+def test_a_redis_that_cannot_be_reached_gets_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACOUSTID_REDIS_PORT", str(free_port()))
+    result = CliRunner().invoke(main, ["ready", "--node", "index"])
+    assert result.exit_code == 1
+    assert [line for line in result.output.splitlines() if line.startswith("Error: ")] == [
+        result.output.splitlines()[-1]
+    ]
+    assert "Redis: " in result.output
+    assert "Traceback" not in result.output

@@ -77,14 +77,16 @@ def test_values_of_unreachable_servers_are_none(tmp_path: Path) -> None:
     data = stack_without_servers(tmp_path, ready=True)
     with data.lock():
         found = collect(ChosenStack(data, data.config, {}))
-    assert [found[name] for name in ("queues", "submissions", "catalogue")] == [None] * 3
+    missing = [found[name] for name in ("queues", "submissions", "catalogue", "redis")]
+    assert missing == [None] * 4
+    assert found["disk"]["data_dir_free_bytes"] > 0
     assert found["index"]["condition"] is None
     assert (found["state"], found["ready"]) == ("failing", False)
     assert found["runs_installed_code"]
     assert [each["role"] for each in found["processes"]] == ["supervisor"]
     text = click.unstyle(describe(found))
     assert text.startswith("not ready; data in ")
-    assert text.count(" unreachable") == 3
+    assert text.count(" unreachable") == 4
     json.dumps(found)
 
 
@@ -118,7 +120,7 @@ def test_values_of_a_starting_stack_are_not_ready_yet(tmp_path: Path) -> None:
     data = stack_without_servers(tmp_path, ready=False)
     with data.lock():
         text = click.unstyle(describe(collect(ChosenStack(data, data.config, {}))))
-    assert text.count("not ready yet") == 5
+    assert text.count("not ready yet") == 6
     assert "unreachable" not in text
     assert "does not reply" not in text
 
@@ -218,10 +220,20 @@ def example() -> dict[str, Any]:
             "imported": 1000,
             "oldest_pending_seconds": 30.0,
         },
-        "index": copy,
+        "transient_failures": [{"cause": "database", "count": 1200, "seconds_since_last": 65}],
+        "index": {**copy, "lag_seconds": 12.3},
         "store": {**copy, "condition": "ok", "lag": 0},
         "worker_faults": ["lookup-2@there: index missing"],
+        "clocks": {"this host": 0.01, "lookup-2@there": -15.04, "beat": 3600.0},
         "catalogue": {"tracks": 1, "fingerprints": 2},
+        "nats": None,
+        "redis": {
+            "memory_bytes": 3 * 2**20,
+            "max_memory_bytes": 4 * 2**20,
+            "refuses_writes": "disk",
+            "warning": None,
+        },
+        "disk": {"data_dir_free_bytes": 5 * 2**20, "index_free_bytes": 0},
         "health": {
             "status": "degraded",
             "checks": {"beat": "failed", "redis": "ok"},
@@ -244,20 +256,36 @@ def test_the_text_contains_the_values_of_the_json() -> None:
     for expected in (
         "ready, with faults; data in /data",
         "up 1 h, 700 MiB of memory",
-        "the workers run the code of an earlier installation: run `acoustid down`, then",
+        "the processes run the code of an earlier installation: run `acoustid down`, then",
         "api      12   50 MiB  1 min 2 s  5000",
         "lookup        3  1 min 5 s",
         "lookup-2@there: index missing",
-        "filling, 2 changes behind, position 7",
+        "clocks       lookup-2@there -15.0 s, beat +3600.0 s against Redis: synchronize the hosts",
+        "filling, 2 changes behind (12 s), position 7",
+        "refuses writes (disk), 3 MiB of memory of at most 4 MiB",
+        "5 MiB free (data directory), 0 MiB free (index and store)",
         "ok, up to date, position 7",
         "tracks 1, fingerprints 2",
         "failed 4, rejected 0, pending 2, imported 1,000; the oldest pending one is 30 s old",
+        "retries      database 1,200 (last 1 min 5 s ago)",
         "  start one beat process",
         "beat failed",
         "api, beat: no?[2J reply",
         "client=8XaBELgH user=abc",
     ):
         assert expected in text
+
+
+def test_the_lag_of_an_index_that_is_refused_is_shown() -> None:
+    found = example()
+    refused = {"condition": "lagging", "position": None, "lag": None, "lag_seconds": 75.0}
+    found["index"].update(refused)
+    assert "lagging, 1 min 15 s behind" in click.unstyle(describe(found))
+
+
+def test_clocks_that_agree_are_summarized() -> None:
+    found = {**example(), "clocks": {"this host": 0.01, "lookup-2@there": -0.34}}
+    assert "clocks       within 0.3 s of Redis" in click.unstyle(describe(found))
 
 
 def make_running(data: DataDir) -> None:
@@ -270,7 +298,7 @@ def test_up_prints_an_address_that_can_be_opened(tmp_path: Path) -> None:
     data = DataDir.at(tmp_path)
     make_running(data)
     Prepared(Demo("8XaBELgH", "abc")).save(data.prepared)
-    text = describe_running(data)
+    text = describe_running(data, shows_password=True)
     assert "http://127.0.0.1:5001\n" in text
     assert "client=8XaBELgH  user=abc" in text
     assert "curl http://127.0.0.1:5001/_health" in text
@@ -281,11 +309,13 @@ def test_up_quotes_the_path_in_the_example_command(tmp_path: Path) -> None:
     data = DataDir.at(tmp_path / "my data")
     make_running(data)
     data.demo_lookup.write_text("client=8XaBELgH")
-    assert f"--data '@{data.demo_lookup}' http://127.0.0.1:5001/v2/lookup" in describe_running(data)
+    assert f"--data '@{data.demo_lookup}' http://127.0.0.1:5001/v2/lookup" in describe_running(
+        data, shows_password=True
+    )
 
 
 def test_without_demo_keys_none_are_printed(tmp_path: Path) -> None:
     data = DataDir.at(tmp_path)
     make_running(data)
     Prepared().save(data.prepared)
-    assert "Keys" not in describe_running(data)
+    assert "Keys" not in describe_running(data, shows_password=True)
