@@ -12,8 +12,10 @@ two declarations:
 * ``acoustid submit`` sends them.
 
 To add a field, declare it here, write a migration that adds the column, and add a row to the table
-of parameters in ``docs/api.md``. A new `Kind` also needs a parser (``api/submissions/request.py``),
-a column type (``pipeline/catalog/ingest/tables.py``) and a schema (``api/openapi/parameters.py``).
+of parameters in ``docs/api.md``. ``python -m nats_bridge.ingest.message_schema`` writes
+``docs/nats-message.schema.json``, the schema of messages from NATS. A new `Kind` also needs a
+parser (``api/submissions/request.py``), a column type (``pipeline/catalog/ingest/tables.py``) and a
+schema (``api/openapi/parameters.py``, ``nats_bridge/ingest/message_schema.py``).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.settings.ini_file import ini_parser, read_ini
+from pipeline.settings.nats_checks import nats_problems
 from pipeline.settings.option_names import (
     PREFIX,
     READ_ONLY,
@@ -35,8 +36,11 @@ class ConfigError(ValueError):
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(dict.fromkeys(problems))
+        super().__init__(list(self.problems))
+
+    def __str__(self) -> str:
         lines = "".join(f"\n  {problem}" for problem in self.problems)
-        super().__init__(f"the configuration cannot be used:{lines}")
+        return f"the configuration cannot be used:{lines}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ def load_settings(
     try:
         settings = Settings.model_validate(_as_tree(values))
         problems += tls_problems(settings)
+        problems += nats_problems(settings)
     except ValidationError as error:
         problems += _explain(error, values)
     if problems:
@@ -115,8 +120,9 @@ def _read_file(path: Path | None, problems: list[str]) -> Layer:
                 hint = _hint(key, section.options)
                 problems.append(f"{path}: unknown option {key} in [{name}]{hint}")
             elif "\n" in text:
+                remedy = f", or put it into a file and set {key}_file" if found[0].secret else ""
                 problems.append(
-                    f"{path}: [{name}] {key} spans several lines: unindent the next line"
+                    f"{path}: [{name}] {key} spans several lines: unindent the next line{remedy}"
                 )
             else:
                 given = _given(*found, text, path.parent, f"{path}: [{name}] {key}")

@@ -4,11 +4,15 @@ The message of a failed check says what to change and does not contain the value
 a host name may contain a password.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+_HOST: Final = re.compile(r"[\w.:%-]+")
+"""Characters of a host name or an address. Another one is a mistake, such as a wrong separator."""
 
 
 def _checked_host(value: str) -> str:
@@ -34,9 +38,38 @@ def _refuse_empty(value: object) -> object:
     return value
 
 
-def _refuse_nats(value: tuple[str, ...]) -> tuple[str, ...]:
-    if value:
-        raise ValueError("NATS is not part of this version: leave servers empty")
+NATS_SCHEMES: Final = ("nats", "tls")
+
+
+def _checked_nats_servers(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_nats_url(server) for server in value)
+
+
+def _nats_url(server: str) -> str:
+    """Return ``nats://host:port`` for an address with or without a scheme and a port."""
+    scheme, mark, address = server.rpartition("://")
+    if "@" in server:  # the message must not contain the password
+        raise ValueError("put user, password and token into their own options, not into servers")
+    try:
+        host, port = split_server(address, default_port=4222)
+    except ValueError:
+        raise ValueError(
+            "must be host, host:port or nats://host:port, several separated by commas"
+        ) from None
+    if mark and scheme not in NATS_SCHEMES:
+        raise ValueError("must begin with nats:// or tls://, or with the host")
+    shown = f"[{host}]" if ":" in host else host
+    return f"{scheme or 'nats'}://{shown}:{port}"
+
+
+def _checked_subject(value: str) -> str:
+    """Check a subject without wildcards.
+
+    https://docs.nats.io/nats-concepts/subjects
+    """
+    tokens = value.split(".")
+    if not all(tokens) or not value.isprintable() or any(sign in value for sign in " *>"):
+        raise ValueError("must be a subject of NATS without * and >, such as acoustid.submissions")
     return value
 
 
@@ -56,9 +89,10 @@ def split_server(text: str, default_port: int) -> tuple[str, int]:
         ValueError: the text has another form.
     """
     parts = urlsplit(f"//{_checked_host(text)}")
-    if not parts.hostname or parts.netloc != text or parts.port == 0:
+    host = parts.hostname or ""
+    if not _HOST.fullmatch(host) or parts.netloc != text or parts.port == 0:
         raise ValueError("must be host or host:port")
-    return parts.hostname, parts.port or default_port
+    return host, parts.port or default_port
 
 
 def _checked_dsn(value: SecretStr) -> SecretStr:
@@ -94,6 +128,17 @@ def _http_url(text: str) -> SplitResult | None:
     return parts if valid else None
 
 
+def _made_of(pattern: str, meaning: str) -> AfterValidator:
+    """Return a check of a whole text against a pattern, which the message has in plain words."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"must be {meaning}")
+        return value
+
+    return AfterValidator(check)
+
+
 SYSTEM: Final = "system"
 """Value of ``sslrootcert`` for the certificates of the operating system."""
 
@@ -109,10 +154,18 @@ Days = Annotated[float, Field(ge=0, le=36_500)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
 Dsn = Annotated[SecretStr, AfterValidator(_checked_dsn)]
 BasicPassword = Annotated[SecretStr, AfterValidator(_checked_basic_password)]
-MetricPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+MetricPrefix = Annotated[
+    str, _made_of(r"[A-Za-z0-9_.-]+", "one or more letters, digits, dots, _ and -")
+]
 WebAddress = Annotated[str, AfterValidator(_checked_web_address)]
-Servers = Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_refuse_nats)]
-IndexName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")]
+NatsServers = Annotated[
+    tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_checked_nats_servers)
+]
+NatsName = Annotated[
+    str, _made_of(r"[A-Za-z0-9_-]{1,200}", "1 to 200 letters, digits, _ and -, without a dot")
+]
+Subject = Annotated[str, AfterValidator(_checked_subject)]
+IndexName = Annotated[str, _made_of(r"[A-Za-z0-9_-]{1,255}", "1 to 255 letters, digits, _ and -")]
 Replicas = Annotated[
     tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_checked_servers)
 ]

@@ -32,13 +32,15 @@ from pipeline.settings.option_types import (
     Level,
     MetricPrefix,
     Name,
+    NatsName,
+    NatsServers,
     Port,
     Postings,
     RateLimit,
     Replicas,
     RootCertificate,
-    Servers,
     SslMode,
+    Subject,
     WebAddress,
     split_server,
 )
@@ -46,6 +48,7 @@ from pipeline.settings.system_certificates import system_certificates
 
 if TYPE_CHECKING:
     import sqlalchemy
+    from redis.credentials import CredentialProvider
 
 
 class Section(BaseModel):
@@ -68,7 +71,7 @@ class DatabaseSettings(Section):
             second pool of this size.
         pool_recycle: seconds after which a connection is replaced, None for never.
         pool_pre_ping: test a pooled connection before use and replace it if it is closed. After
-            10 s without use a ping tests whether the server replies.
+            1 s without use a ping tests whether the server replies.
         pool_timeout: seconds to wait for a free connection before an error.
         sslmode: libpq's parameter; None for libpq's default, which ``PGSSLMODE`` changes.
         sslrootcert: file of the certificates of the authorities that are trusted, or ``system``.
@@ -176,18 +179,32 @@ class RedisSettings(Section):
     ssl_cert_reqs: Literal["required", "none"] = "required"
     ssl_check_hostname: bool = True
 
-    def url(self, db: int | None = None) -> str:
+    def url(self, db: int | None = None, *, login: bool = True) -> str:
         """Return ``redis://...`` with the password in plain text; not for logs.
 
         With TLS it is ``rediss://...``. Clients then also need the arguments that `tls` returns.
 
         Args:
             db: another database number of the same server.
+            login: False leaves out user and password; the client needs `credentials` then.
         """
         host = f"[{self.host}]" if ":" in self.host else self.host
         number = self.db if db is None else db
         scheme = "rediss" if self.ssl else "redis"
-        return f"{scheme}://{self._credentials()}{host}:{self.port}/{number}"
+        return f"{scheme}://{self._login() if login else ''}{host}:{self.port}/{number}"
+
+    def credentials(self) -> "CredentialProvider | None":
+        """Return an object that gives user and password to redis-py; None without a password.
+
+        Its text contains neither of them.
+        """
+        # Only beat and the workers use it; commands start without redis-py.
+        from redis.credentials import UsernamePasswordCredentialProvider  # noqa: PLC0415
+
+        password = self.password.get_secret_value() if self.password else ""
+        if not (self.username or password):
+            return None
+        return UsernamePasswordCredentialProvider(self.username, password)
 
     def tls(self) -> dict[str, Any] | None:
         """Return the arguments of redis-py for TLS, without ``ssl``; None without TLS.
@@ -208,7 +225,7 @@ class RedisSettings(Section):
             **{name: str(path) for name, path in files.items() if path is not None},
         }
 
-    def _credentials(self) -> str:
+    def _login(self) -> str:
         password = self.password.get_secret_value() if self.password else ""
         if not (self.username or password):
             return ""
@@ -216,11 +233,70 @@ class RedisSettings(Section):
 
 
 class NatsSettings(Section):
-    """Submissions from NATS JetStream; not in this version, so `servers` must be empty."""
+    """Submissions from NATS JetStream, and announcements of their final states.
 
-    servers: Servers = ()
-    stream: Name = "acoustid_submissions"
-    consumer: Name = "acoustid_worker"
+    Attributes:
+        servers: addresses of the servers of one cluster, ``nats://host:port``; without any, no
+            process uses NATS.
+        stream: the stream of the submissions; it is made if it is absent.
+        consumer: the durable pull consumer of this service; it is made if it is absent.
+        subject: the subject of the submissions; None for the name of the stream.
+        dead_letter: the subject of refused messages; None for ``<stream>.rejected``.
+        publish_subject: the subject of announcements; None for no announcements.
+        max_pending: maximum number of submissions without a final state, above which no further
+            messages are accepted.
+        ack_wait: seconds after which the server delivers a message again that is not acknowledged.
+        user: the user, if the servers have users.
+        password: the password of `user`.
+        token: the token, if the servers have one.
+        credentials: the text of a credentials file, with a JWT and the seed of a key.
+        ssl: whether all connections use TLS; an address ``tls://`` sets it too.
+        ssl_ca_certs: file of certificates of authorities that are trusted in addition to those of
+            the operating system.
+        ssl_certfile: file of the client's certificate.
+        ssl_keyfile: file of the key of `ssl_certfile`.
+        ssl_cert_reqs: ``none`` accepts any certificate of the server.
+        ssl_check_hostname: whether the certificate must contain the host of the server's address.
+    """
+
+    servers: NatsServers = ()
+    stream: NatsName = "acoustid_submissions"
+    consumer: NatsName = "acoustid_worker"
+    subject: Subject | None = None
+    dead_letter: Subject | None = None
+    publish_subject: Subject | None = None
+    max_pending: Annotated[int, Field(ge=1)] = 5000
+    ack_wait: Annotated[float, Field(ge=1, le=3600)] = 30.0
+    user: SecretStr | None = None
+    password: SecretStr | None = None
+    token: SecretStr | None = None
+    credentials: SecretStr | None = None
+    ssl: bool = False
+    ssl_ca_certs: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    ssl_cert_reqs: Literal["required", "none"] = "required"
+    ssl_check_hostname: bool = True
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether all connections use TLS."""
+        return self.ssl or any(server.startswith("tls://") for server in self.servers)
+
+    @property
+    def submission_subject(self) -> str:
+        """The subject of the submissions."""
+        return self.subject or self.stream
+
+    @property
+    def dead_letter_subject(self) -> str:
+        """The subject of refused messages."""
+        return self.dead_letter or f"{self.stream}.rejected"
+
+    @property
+    def announces(self) -> bool:
+        """Whether final states of submissions are announced."""
+        return bool(self.servers and self.publish_subject)
 
 
 class FingerprintIndexSettings(Section):
@@ -297,11 +373,14 @@ class ClusterSettings(Section):
 
     Attributes:
         secret: the secret of the internal API, which is off without one.
+        max_lag: seconds by which the index may be behind the database while lookups are answered;
+            0 for any time.
     """
 
     role: Literal["master", "replica"] = "master"
     name: Name = "acoustid"
     secret: SecretStr | None = None
+    max_lag: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = 10.0
     rate_limiter: RateLimiterSettings = RateLimiterSettings()
 
 
@@ -358,6 +437,8 @@ class ApiSettings(Section):
             X-Forwarded-For and X-Forwarded-Proto are trusted.
         lookup_timeout: seconds after which a request that is not a submission gets an error.
         submit_timeout: the same for a submission.
+        max_pending_submissions: number of pending submissions above which further ones are
+            refused; 0 for no limit.
         lookup_batch_size: maximum number of lookups in a batch.
         lookup_batches_in_flight: maximum number of unanswered batches of a front-end process.
         lookup_hold_back: minimum seconds between two batches while one is unanswered and less than
@@ -373,6 +454,7 @@ class ApiSettings(Section):
     trusted_proxies: Annotated[int, Field(ge=0)] = 0
     lookup_timeout: Annotated[float, Field(gt=0)] = 10.0
     submit_timeout: Annotated[float, Field(gt=0)] = 10.0
+    max_pending_submissions: Annotated[int, Field(ge=0)] = 100_000
     lookup_batch_size: Annotated[int, Field(ge=1)] = 100
     lookup_batches_in_flight: Annotated[int, Field(ge=1)] = 2
     lookup_hold_back: Annotated[float, Field(ge=0)] = 0.025
@@ -387,7 +469,8 @@ class HttpSettings(Section):
     """Limits of the front end. Times are in seconds, sizes in bytes.
 
     Attributes:
-        threads: maximum number of requests that a front-end process handles at a time.
+        threads: maximum number of lookups that a front-end process handles at a time, and of
+            other requests.
         connections: maximum number of open connections.
         connections_per_client: the same for one client address.
         requests_per_client: maximum number of requests of one client address at a time.
@@ -442,12 +525,14 @@ class FlowerSettings(Section):
         password: the password of the user ``acoustid``; None for a password in a file that Flower
             creates (`tasks.flower.password_file`).
         max_tasks: number of tasks that Flower keeps in memory, about 6 KB each.
+        read_only: whether Flower refuses to publish and revoke tasks, and to control workers.
     """
 
     address: Host = "127.0.0.1"
     port: Port = 5555
     password: BasicPassword | None = None
     max_tasks: Annotated[int, Field(ge=1)] = 10_000
+    read_only: bool = True
 
 
 class RetentionSettings(Section):

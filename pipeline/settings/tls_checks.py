@@ -13,7 +13,7 @@ from typing import Final
 
 from pipeline.settings.option_names import READ_ONLY
 from pipeline.settings.option_types import SYSTEM
-from pipeline.settings.sections import DatabaseSettings, RedisSettings, Settings
+from pipeline.settings.sections import DatabaseSettings, NatsSettings, RedisSettings, Settings
 from pipeline.settings.system_certificates import system_certificates
 
 ALWAYS_ENCRYPTED: Final = ("require", "verify-ca", "verify-full")
@@ -59,7 +59,9 @@ def tls_problems(settings: Settings) -> Iterator[str]:
         if isinstance(value, DatabaseSettings):
             yield from _of_database(value, options)
         elif isinstance(value, RedisSettings):
-            yield from _of_redis(value, options)
+            yield from _of_server(value, options, uses_tls=value.ssl)
+        elif isinstance(value, NatsSettings):
+            yield from _of_server(value, options, uses_tls=value.uses_tls)
 
 
 def _of_database(database: DatabaseSettings, options: Options) -> Iterator[str]:
@@ -87,14 +89,16 @@ def _of_database(database: DatabaseSettings, options: Options) -> Iterator[str]:
     yield from _of_client(options, ("sslcert", database.sslcert), ("sslkey", database.sslkey))
 
 
-def _of_redis(redis: RedisSettings, options: Options) -> Iterator[str]:
-    authorities = redis.ssl_ca_certs
-    certificate = ("ssl_certfile", redis.ssl_certfile)
-    key = ("ssl_keyfile", redis.ssl_keyfile)
-    if not redis.ssl:
+def _of_server(
+    server: RedisSettings | NatsSettings, options: Options, *, uses_tls: bool
+) -> Iterator[str]:
+    authorities = server.ssl_ca_certs
+    certificate = ("ssl_certfile", server.ssl_certfile)
+    key = ("ssl_keyfile", server.ssl_keyfile)
+    if not uses_tls:
         for option, path in (("ssl_ca_certs", authorities), certificate, key):
             if path is not None:
-                yield options.problem(option, "set ssl = true in [redis] too")
+                yield options.problem(option, f"set ssl = true in [{options.section}] too")
     if authorities is not None:
         yield from _explained(options, "ssl_ca_certs", lambda: _check_authorities(authorities))
     yield from _of_client(options, certificate, key)

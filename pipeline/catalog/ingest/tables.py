@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from pipeline.catalog.common_columns import created, metadata, primary_key, updated
 from pipeline.submission_fields import COLUMN_FIELDS, REQUIRED_COLUMNS, Kind
@@ -43,6 +43,8 @@ submission: Final = sa.Table(
     sa.Column("handled_at", sa.DateTime(timezone=True), comment="when the final state was reached"),
     sa.Column("attempts", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("retry_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("crashes", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("running", sa.Text),
     sa.Column("account_id", sa.Integer, nullable=False),
     sa.Column("application_id", sa.Integer, nullable=False),
     sa.Column("application_version", sa.Text),
@@ -54,7 +56,7 @@ submission: Final = sa.Table(
     sa.CheckConstraint("state IN ('pending', 'imported', 'rejected', 'failed')", name="state"),
 )
 
-# For the sweeper: receipts without a final state.
+# For `pipeline.catalog.ingest.leases`: receipts without a final state.
 sa.Index(
     "submission_idx_unfinished",
     submission.c.retry_at,
@@ -74,6 +76,19 @@ pruned_submission: Final = sa.Table(
     sa.Column("state", sa.Text, primary_key=True),
     sa.Column("count", sa.BigInteger, nullable=False),
     comment="number of submissions whose receipts were deleted, by their final state",
+)
+
+nats_message: Final = sa.Table(
+    "nats_message",
+    METADATA,
+    sa.Column("identity", sa.LargeBinary, primary_key=True),
+    created(),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("message_id", sa.Text),
+    sa.Column("task_id", UUID(as_uuid=True), nullable=False, index=True),
+    sa.Column("submission_ids", ARRAY(sa.Integer), nullable=False),
+    comment="messages from NATS whose submissions were received",
 )
 
 submission_result: Final = sa.Table(
@@ -123,4 +138,26 @@ track_mbid_change: Final = sa.Table(
     sa.Column("disabled", sa.Boolean, nullable=False),
     sa.Column("note", sa.Text),
     updated(),
+)
+
+outbox: Final = sa.Table(
+    "outbox",
+    METADATA,
+    sa.Column(
+        "id",
+        sa.BigInteger,
+        sa.Identity(),
+        primary_key=True,
+        comment="in the order of the commits",
+    ),
+    created(),
+    sa.Column("submission_id", sa.Integer, nullable=False),
+    sa.Column("task_id", UUID(as_uuid=True), nullable=False),
+    sa.Column("track_gid", UUID(as_uuid=True)),
+    sa.Column("mbid", UUID(as_uuid=True)),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("message_id", sa.Text),
+    sa.Column("message_sequence", sa.BigInteger),
+    comment="final states of submissions that are not announced yet",
 )

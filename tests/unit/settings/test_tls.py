@@ -137,6 +137,8 @@ def test_valid_files_are_accepted_and_inherited(check: Check, files: TlsFiles) -
         ("database", "sslmode = require\nsslkey = client.key", "sslkey", "set sslcert in"),
         ("redis", "ssl_ca_certs = authority.crt", "ssl_ca_certs", "set ssl = true"),
         ("redis", "ssl = on\nssl_certfile = client.crt", "ssl_certfile", "set ssl_keyfile in"),
+        ("nats", "ssl_ca_certs = authority.crt", "ssl_ca_certs", "set ssl = true in [nats]"),
+        ("nats", "servers = tls://a\nssl_keyfile = client.key", "ssl_keyfile", "set ssl_certfile"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(
@@ -181,13 +183,14 @@ def test_a_file_that_cannot_be_used_is_reported_with_its_option(
     assert problem.startswith(f"[database] {option}: ")
     assert message in problem
 
-    of_redis = {"sslrootcert": "ssl_ca_certs", "sslcert": "ssl_certfile", "sslkey": "ssl_keyfile"}
-    [problem] = check(
-        f"[redis]\nssl = true\nssl_ca_certs = {authority}\n"
-        f"ssl_certfile = {certificate}\nssl_keyfile = {key}\n"
-    )
-    assert problem.startswith(f"[redis] {of_redis[option]}: ")
-    assert message in problem
+    names = {"sslrootcert": "ssl_ca_certs", "sslcert": "ssl_certfile", "sslkey": "ssl_keyfile"}
+    for section in ("redis", "nats"):
+        [problem] = check(
+            f"[{section}]\nssl = true\nssl_ca_certs = {authority}\n"
+            f"ssl_certfile = {certificate}\nssl_keyfile = {key}\n"
+        )
+        assert problem.startswith(f"[{section}] {names[option]}: ")
+        assert message in problem
 
 
 def test_an_inherited_option_is_reported_once(check: Check) -> None:

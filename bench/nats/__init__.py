@@ -1,0 +1,1 @@
+"""``acoustid bench nats``: imports of submissions that arrive by NATS JetStream."""

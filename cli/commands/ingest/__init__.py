@@ -1,0 +1,1 @@
+"""``acoustid ingest``: takes submissions from NATS JetStream."""

@@ -1,0 +1,1 @@
+"""Publishes the final states of submissions."""

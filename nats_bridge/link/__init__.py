@@ -1,0 +1,1 @@
+"""The connection to NATS: TLS, log-in, reconnects, texts of errors."""

@@ -1,0 +1,1 @@
+"""The process ``acoustid ingest nats``: its resources, its signals, its heartbeat."""
