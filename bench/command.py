@@ -10,6 +10,8 @@ from bench.fingerprint_store import fingerprint_store
 from bench.index.check.command import index_check
 from bench.index.command import index, index_kills
 from bench.lookup.command import lookup
+from bench.lookup.overload import overload
+from bench.nats.command import nats
 from bench.plots import lookup_plot
 from bench.stages import stages
 from bench.submit.command import submit
@@ -24,7 +26,9 @@ def bench() -> None:
 
 for command in (
     lookup,
+    overload,
     submit,
+    nats,
     stages,
     turns,
     index,

@@ -21,6 +21,8 @@ WARM_UP: Final = 2.0  # seconds, with the same number of connections as the wind
 FIRST_RATE: Final = 500.0  # assumed requests per second before the first measurement
 RESERVE: Final = 2.0  # factor on the number of queries that the measured rate needs
 OPEN_LOOP_CONNECTIONS: Final = 256
+OVERLOAD_CONNECTIONS: Final = 2048  # enough for requests that wait until their deadline
+RECOVERY: Final = 5.0  # seconds after an overload; then the latency must be normal
 MEMORY_CONNECTIONS: Final = 32  # for sending a given number of lookups
 MAX_SECONDS: Final = 30.0  # of sending between two counts of the lookups
 FIRST_TASKS: Final = ("lookup.batch", "lookup.sampled_batch", "lookup.validate")
@@ -103,6 +105,32 @@ class LookupMeter:
         self._drive(drive, WARM_UP, rate)
         self.progress(f"lookups at {rate:.0f} per second for {self.seconds:g} s")
         return {"rate": round(rate, 1), **self._window(drive)}
+
+    def overloaded(self, multiple: float, highest: float, normal: float) -> dict[str, Any]:
+        """Measure an open loop at a multiple of the highest rate, and the time after it.
+
+        Args:
+            multiple: the rate in units of `highest`.
+            highest: the highest rate that a closed loop has reached, in requests per second.
+            normal: a rate that the stack sustains, which is measured after `RECOVERY` seconds.
+        """
+        rate = multiple * highest
+        drive = partial(
+            open_loop, self._url, self.queries.path, connections=OVERLOAD_CONNECTIONS, rate=rate
+        )
+        self._rate = rate
+        self.progress(f"lookups at {multiple:g} times the highest rate for {self.seconds:g} s")
+        window = self._window(drive)
+        answers = window["answers"]
+        right = answers["found"] + answers["none"] - answers["unexpected"]
+        time.sleep(RECOVERY)
+        return {
+            "multiple": multiple,
+            "rate": round(rate, 1),
+            "right_share_of_highest": round(right / window["seconds"] / highest, 3),
+            **window,
+            "afterwards": self.at_rate(normal),
+        }
 
     def memory_after(self, lookups: int) -> dict[str, Any]:
         """Send lookups until the stack has answered this total number. Return its memory."""

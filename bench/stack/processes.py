@@ -17,12 +17,21 @@ from cli.stack.data_directory import DataDir
 from cli.stack.logs.log_pipes import WRITER_MODULE
 
 API: Final = "api"
-PARTS: Final = ("front_end", "lookup_workers", "import_workers", "postgres", "redis", "rest")
+PARTS: Final = (
+    "front_end",
+    "nats_ingest",
+    "lookup_workers",
+    "import_workers",
+    "postgres",
+    "redis",
+    "rest",
+)
 SUPERVISOR: Final = "supervisor"
 LOG_WRITER: Final = "log-writer"
 
 _PARTS_BY_ROLE: Final = {
     API: "front_end",
+    "ingest-nats": "nats_ingest",
     "worker-submission": "import_workers",
     "worker-index": "import_workers",
     "postgres": "postgres",

@@ -17,7 +17,8 @@ from bench.catalogue.content import BenchCatalogue
 from bench.catalogue.synthetic import Random, Synthesizer, degrade
 from bench.stack.launch import KEY
 from pipeline.catalog.ingest.tables import submission, submission_result
-from pipeline.fingerprint.codec import encode
+from pipeline.fingerprint.codec import decode, encode
+from pipeline.fingerprint.identity import fingerprint_gid
 from pipeline.runtime.databases import Databases
 
 NEW_SHARE: Final = 0.5
@@ -36,6 +37,11 @@ class SyntheticSubmission:
 
     form: dict[str, str]
     recording: int
+
+    def gid(self) -> UUID:
+        """Return the identity of its fingerprint, which no other submission has."""
+        version, words = decode(self.form["fingerprint"])
+        return fingerprint_gid(version, words)
 
 
 @dataclass
@@ -118,11 +124,22 @@ def newest_id(databases: Databases) -> int:
         return connection.execute(sa.select(sa.func.max(submission.c.id))).scalar() or 0
 
 
-def count_pending(databases: Databases) -> int:
-    """Return the number of submissions without a final state."""
-    statement = sa.select(sa.func.count()).where(submission.c.state == "pending")
+def count_final(databases: Databases, after: int) -> int:
+    """Return the number of submissions after an id that have a final state."""
+    statement = (
+        sa.select(sa.func.count())
+        .select_from(submission)
+        .where(submission.c.id > after, submission.c.state != "pending")
+    )
     with databases.engine("ingest").connect() as connection:
         return connection.execute(statement).scalar_one()
+
+
+def read_ids(databases: Databases, after: int) -> dict[UUID, int]:
+    """Return the ids of the submissions after an id, by the identities of their fingerprints."""
+    statement = sa.select(submission.c.gid, submission.c.id).where(submission.c.id > after)
+    with databases.engine("ingest").connect() as connection:
+        return {row.gid: row.id for row in connection.execute(statement)}
 
 
 def read_outcomes(databases: Databases, after: int) -> tuple[dict[str, int], list[float]]:

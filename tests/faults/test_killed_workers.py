@@ -52,8 +52,8 @@ def test_killed_workers_lose_no_submission(
                 time.sleep(chosen.uniform(0.0, 0.4))
                 process.kill()
         with running_worker(submission, config, tmp_path / "log", settings):
-            _sweep(databases)
-            eventually(lambda: _states(databases) == {"imported": RECORDINGS * COPIES})
+            _end_leases(databases)
+            eventually(lambda: _is_imported(databases))
 
     assert importer.tracks() == RECORDINGS
     stored = importer.rows(fingerprint_tables.fingerprint)
@@ -62,11 +62,16 @@ def test_killed_workers_lose_no_submission(
     assert sum(row.submission_count for row in links) == RECORDINGS * COPIES
 
 
-def _sweep(databases: Databases) -> None:
-    """Let the sweeper start all submissions again, although some are still in the queue."""
+def _is_imported(databases: Databases) -> bool:
+    """Return whether all submissions are imported; send those that wait, in place of beat."""
+    sweep_receipts.delay()
+    return _states(databases) == {"imported": RECORDINGS * COPIES}
+
+
+def _end_leases(databases: Databases) -> None:
+    """Let all submissions be sent again, although some are still in the queue."""
     with databases.engine("ingest").begin() as connection:
         connection.execute(sa.update(ingest_tables.submission).values(retry_at=sa.func.now()))
-    sweep_receipts.delay()
 
 
 def _states(databases: Databases) -> dict[str, int]:

@@ -187,7 +187,9 @@ def test_a_log_that_cannot_be_written_stops_no_process(logs: LogPipes, data: Dat
     finish(run("print('again')", log))
     logs.flush()
     assert re.search(
-        r"^\d{7} bytes of output could not be written\nagain$", text(data, "api"), re.MULTILINE
+        r"^1 lines \(\d{7} bytes\) of output could not be written\nagain$",
+        text(data, "api"),
+        re.MULTILINE,
     )
 
 

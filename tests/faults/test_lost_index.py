@@ -12,6 +12,7 @@ import pytest
 from api.http.errors import ServiceUnavailableError
 from api.lookups.batch_policy import BatchPolicy
 from pipeline.fingerprint.codec import compress
+from pipeline.index import verify
 from pipeline.index.reader import CHECK_FILES_EVERY
 from pipeline.lookups.condition import Condition
 from pipeline.messages import Lookup
@@ -118,7 +119,7 @@ def test_replies_are_right_or_503(
     assert look_up() == look_up() == REFUSED
     replies = []
     for _ in range(100):
-        app.send_task("index.update")
+        app.send_task("index.update", ignore_result=True)
         replies.append(look_up())
         if replies[-1] != REFUSED:
             break
@@ -130,9 +131,17 @@ def test_replies_are_right_or_503(
             file.truncate(20)
     assert look_up() == look_up() == REFUSED
     assert reported(Condition.DAMAGED)
+    [report] = [each for each in heartbeats.reports(client) if "lookup" in each.queues]
+    assert report.index_damage.startswith(f"{path}/")
+
+    app.send_task("index.update", ignore_result=True)
+    assert eventually(lambda: look_up() == [1], NOTICE)
+    [moved] = path.glob("damaged-*")
+    assert list(moved.glob("*.segment"))
+    assert verify(path) == []
 
     [log] = [path.read_text() for name, path in logs.items() if name.startswith("worker-lookup")]
     states = re.findall("the index is (?:not usable.*?condition=([a-z]+)|usable again)", log)
     states = [state for state in states if state != "filling"]
-    assert states == ["missing", "", "missing", "", "damaged"]
+    assert states == ["missing", "", "missing", "", "damaged", ""]
     assert "Traceback" not in log

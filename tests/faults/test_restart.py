@@ -1,8 +1,9 @@
-"""`acoustid restart` under load: no request is refused, reset or answered wrongly.
+"""`acoustid restart` under load: no request is refused, reset or answered wrongly, nothing is lost.
 
 The front end has a drain time. It does not apply, since the new process serves the same socket.
 """
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -14,12 +15,13 @@ import requests
 from cli.stack.data_directory import DataDir
 from cli.stack.processes import forking
 from cli.stack.run_state import RunState
+from pipeline.fingerprint.codec import compress, pack_text
+from tests.support.catalogue.synthetic import fingerprint
 from tests.support.polling import eventually
 from tests.support.processes.servers import temporary_folder
 from tests.support.processes.whole_stack import WholeStack, acoustid, running_stack
 
-CLIENTS = 8
-RESTARTS = 2
+CLIENTS = 4
 DRAINING = {"ACOUSTID_API_DRAIN_TIME": "3"}
 
 
@@ -68,6 +70,27 @@ class Load:
             self.answered += 1
 
 
+class Submissions(Load):
+    """A client that submits one recording after another."""
+
+    def __init__(self, url: str) -> None:
+        self.ids: list[int] = []
+        super().__init__(url, 200, clients=1)
+
+    def _run(self, keep: bool) -> None:  # noqa: ARG002 - its connection is kept
+        session = requests.Session()
+        for number in itertools.count(1):
+            if self._ends.wait(0.1):
+                return
+            try:
+                reply = session.post(
+                    f"{self._url}&duration={100 + number}&track=x", timeout=30
+                ).json()
+                self.ids += [each["id"] for each in reply["submissions"]]
+            except (requests.RequestException, KeyError) as error:
+                self.wrong.append(repr(error))
+
+
 def find_api(stack: WholeStack) -> int | None:
     """Return the pid of the front end; None while it is down."""
     state = RunState.load(stack.data)
@@ -85,31 +108,57 @@ def is_forked(pid: int) -> bool:
     return "serve" not in psutil.Process(pid).cmdline()
 
 
-def test_no_request_is_lost(stack: WholeStack) -> None:
+def roles_of(stack: WholeStack) -> dict[str, int]:
+    """Return the pids of the processes of Python by role."""
+    state = RunState.load(stack.data)
+    assert state
+    return {
+        each.role: each.identity.pid
+        for each in state.processes
+        if each.role not in {"postgres", "valkey"}
+    }
+
+
+def test_all_processes_are_replaced_and_nothing_is_lost(stack: WholeStack) -> None:
     address = f"http://127.0.0.1:{stack.port('api')}"
-    load = Load(f"{address}/v2/lookup", 401)  # there is no key
+    words = f"client={stack.client}&fingerprint={pack_text(compress(fingerprint(1)))}"
+    lookups = Load(f"{address}/v2/lookup?{words}&duration=200", 200)
     health = Load(f"{address}/_health_ro", 200, clients=2)
-    pids = {api_pid(stack)}
-    assert is_forked(api_pid(stack)) == forking.IS_SUPPORTED
+    submits = Submissions(f"{address}/v2/submit?{words}&user={stack.user}")
+    before = roles_of(stack)
+    assert is_forked(before["api"]) == forking.IS_SUPPORTED
     try:
-        for _ in range(RESTARTS):
-            time.sleep(0.5)
-            done = stack.acoustid("restart")
-            assert done.returncode == 0, done.stderr
-            pids.add(api_pid(stack))
+        done = stack.acoustid("restart")
+        assert done.returncode == 0, done.stderr
+        after = roles_of(stack)
         time.sleep(0.5)
     finally:
-        load.end()
-        health.end()
-    assert load.wrong == health.wrong == []
-    assert load.answered > 100
-    assert len(pids) == RESTARTS + 1
+        for load in (lookups, health, submits):
+            load.end()
+    assert lookups.wrong == health.wrong == submits.wrong == []
+    assert lookups.answered > 100
+    assert (
+        before.keys()
+        == after.keys()
+        == {*("api", "beat", "flower", "worker-index", "worker-lookup-1", "worker-submission")}
+    )
+    assert not set(before.values()) & set(after.values())
+    assert len(submits.ids) > 10
+    status = f"{address}/v2/submission_status?client={stack.client}"
+    for submission_id in submits.ids:
+        eventually(lambda number=submission_id: _state(f"{status}&id={number}") == "imported")
+
+
+def _state(url: str) -> str:
+    [found] = requests.get(url, timeout=30).json()["submissions"]
+    return str(found["status"])
 
 
 def test_a_replaced_front_end_runs_the_installed_code_after_a_crash_too(stack: WholeStack) -> None:
-    """A fork would run the code that was installed when the stack was started."""
-    done = stack.acoustid("restart")
-    assert done.returncode == 0, done.stderr
+    """A fork would run the code that was installed when the stack was started.
+
+    The test before this one has replaced the front end.
+    """
     replaced = api_pid(stack)
     assert not is_forked(replaced)
     psutil.Process(replaced).kill()
@@ -128,7 +177,7 @@ def test_a_front_end_that_cannot_start_does_not_replace_the_old_one(stack: Whole
     finally:
         stack.data.config.write_text(config)
     assert done.returncode != 0
-    assert "the old front end continues to run" in done.stderr
+    assert "the old process continues to run" in done.stderr
     assert api_pid(stack) == before
     url = f"http://127.0.0.1:{stack.port('api')}/_health_docker"
     assert requests.get(url, timeout=30).status_code == 200

@@ -49,7 +49,9 @@ FPCALC: Final = Program("fpcalc", "libchromaprint-tools", "usr/bin")
 OPENSSL: Final = Program("openssl", "openssl", "usr/bin")
 POSTGRES: Final = Program("postgres", "postgresql", "usr/lib/postgresql/*/bin")
 REDIS: Final = Program("redis-server", "redis-server", "usr/bin")
-PROGRAMS: Final = (FPCALC, OPENSSL, POSTGRES, REDIS)
+FAKETIME: Final = Program("faketime", "faketime", "usr/bin")
+NATS_SERVER: Final = Program("nats-server", "nats-server", "usr/sbin")
+PROGRAMS: Final = (FPCALC, OPENSSL, POSTGRES, REDIS, FAKETIME, NATS_SERVER)
 
 
 def needs(program: Program) -> pytest.MarkDecorator:

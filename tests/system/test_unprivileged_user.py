@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,10 @@ def test_the_service_runs_in_a_directory_that_others_cannot_read(
         check_submission_and_lookup(stack)
         users = {psutil.Process(each["pid"]).uids().real for each in stack.status()["processes"]}
     assert users == {NOBODY.uid}
-    files = [each for each in data.root.rglob("*") if each.is_file()]
-    assert files
-    assert {each.stat().st_uid for each in files} == {NOBODY.uid}
+    every = [data.root, *data.root.rglob("*")]
+    assert data.index / "lock" in every
+    found = {each: each.lstat() for each in every if not each.is_symlink()}
+    assert {each.st_uid for each in found.values()} == {NOBODY.uid}
+    modes = {path: stat.S_IMODE(each.st_mode) for path, each in found.items()}
+    assert {str(path) for path, mode in modes.items() if mode & 0o077} == set()
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}

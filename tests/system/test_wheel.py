@@ -17,7 +17,10 @@ from cli.stack.servers import postgres_directory
 from tests.support.processes.servers import temporary_folder
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("api", "bench", "cli", "http_server", "index_server", "pipeline", "tasks")
+PACKAGES = (
+    *("api", "bench", "cli", "http_server", "index_server", "nats_bridge"),
+    *("pipeline", "tasks"),
+)
 ROOT_FILES = {
     *("CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile", "LICENSE", "LICENSES.md", "Makefile"),
     *("README.md", "acoustid.conf.dist", "celeryconfig.py", "docker-compose.yml"),

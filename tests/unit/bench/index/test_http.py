@@ -15,4 +15,5 @@ def test_both_ways_have_figures(tmp_path, monkeypatch):
         embedded, http = figures[work]["embedded"], figures[work]["http"]
         assert set(embedded) == {"cpu_us", "per_second"}
         assert set(http) == {"server_cpu_us", "client_cpu_us", "per_second"}
-        assert min(*embedded.values(), *http.values()) > 0
+        # The CPU time of another process is counted in steps of 10 ms.
+        assert min(*embedded.values(), http["client_cpu_us"], http["per_second"]) > 0

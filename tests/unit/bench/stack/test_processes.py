@@ -9,7 +9,14 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from bench.stack.processes import Accounting, RunFile, part_of, per_request, read_run_file
+from bench.stack.processes import (
+    PARTS,
+    Accounting,
+    RunFile,
+    part_of,
+    per_request,
+    read_run_file,
+)
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.processes.stopping import StopOrder
@@ -139,12 +146,12 @@ def test_every_role_has_a_part():
         "flower": "rest",
     }
     assert (part_of("postgres"), part_of("valkey")) == ("postgres", "redis")
+    assert part_of("ingest-nats") == "nats_ingest"
     assert part_of("a-role-of-another-version") == "rest"
 
 
 def test_cpu_is_divided_by_the_number_of_requests():
-    before = dict.fromkeys(("front_end", "lookup_workers", "import_workers"), 1.0)
-    before |= dict.fromkeys(("postgres", "redis", "rest"), 1.0)
+    before = dict.fromkeys(PARTS, 1.0)
     after = {**before, "front_end": 2.0, "redis": 1.5}
     found = per_request(before, after, 100)
     assert (found["front_end"], found["redis"], found["total"]) == (10.0, 5.0, 15.0)
