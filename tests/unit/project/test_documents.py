@@ -11,6 +11,7 @@ from pipeline.settings.load import load_settings
 from pipeline.settings.option_names import sections
 from pipeline.settings.sections import Settings
 from tests.support.default_settings import default_settings
+from tests.support.packages import PACKAGES
 
 ROOT = Path(__file__).parents[3]
 DIST = ROOT / "acoustid.conf.dist"
@@ -21,7 +22,7 @@ DOCUMENTS = sorted(
     for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
     if path.name != "CHANGELOG.md"  # contains names of files of earlier versions
 )
-PARTS = ("api", "bench", "cli", "http_server", "index_server", "pipeline", "tasks", "tests", "docs")
+PARTS = (*PACKAGES, "tests", "docs")
 PATH = re.compile(rf"`((?:{'|'.join(PARTS)})/[\w./-]*)`")
 
 Options = dict[tuple[str, str], str]

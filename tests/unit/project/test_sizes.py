@@ -8,8 +8,9 @@ from typing import Final
 
 import pytest
 
+from tests.support.packages import PACKAGES
+
 ROOT = Path(__file__).parents[3]
-FOLDERS: Final = ("api", "bench", "cli", "http_server", "index_server", "pipeline", "tasks")
 MAX_FILES: Final = 14
 MAX_LINES: Final = 330
 
@@ -24,7 +25,7 @@ MORE_LINES: Final[Mapping[str, str]] = MappingProxyType(
 
 def python_files() -> list[Path]:
     """Return the files of the packages without migrations, whose number is not limited."""
-    found = [path for folder in FOLDERS for path in ROOT.joinpath(folder).rglob("*.py")]
+    found = [path for folder in PACKAGES for path in ROOT.joinpath(folder).rglob("*.py")]
     return [path for path in found if "migrations" not in path.parts]
 
 
