@@ -44,7 +44,7 @@ UNFINISHED := $(VENV)/.partly-installed
 # The loops are compiled while packages are installed. `make -j4` gives its own number of jobs.
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,--jobs=2)
 
-.PHONY: help install install-dev run test test-system bench bench-index check format wheel secrets lock clean
+.PHONY: help install install-dev run test test-system torture bench bench-index check format wheel audit secrets lock clean
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,7 +68,10 @@ test-system: install-dev ## Run the tests that need root or Debian packages (roo
 	@"$(BIN)/python" -m tests.system.packages
 	"$(BIN)/python" -m pytest -n $(TESTERS) --dist loadfile tests/system $(ARGS)
 
-bench: install ## Measure lookups on a new stack (BENCH=submit, BENCH=stages; ARGS for options)
+torture: install-dev ## Run random faults on new stacks (ARGS="--seed 1 --faults 300 --stacks 3", ARGS="fuzz")
+	@"$(BIN)/python" -m tests.faults.torture.run $(ARGS)
+
+bench: install ## Measure lookups on a new stack (BENCH=submit, nats, stages; ARGS for options)
 	@"$(BIN)/acoustid" bench $(BENCH) $(ARGS)
 
 bench-index: install ## Measure the index without a stack (ARGS="--documents 1000000")
@@ -87,10 +90,14 @@ format: install-dev ## Format the code and apply ruff's automatic fixes
 wheel: install-dev ## Build a wheel and a source distribution in dist
 	"$(BIN)/python" -m build --no-isolation --outdir dist .
 
+# Exit status 1: a package is vulnerable. 2: nothing was compared. `make` itself ends with 2 for both.
+audit: ## Compare the packages of the lock files with known vulnerabilities (needs pip-audit)
+	@"$(PYTHON)" .ci/audit.py
+
 # Only the directory has mode 700, since the containers read the files as other users.
 secrets: ## Create missing passwords for docker compose
-	@mkdir -p .acoustid && mkdir -p -m 700 .acoustid/secrets
-	@for name in database_password redis_password cluster_secret flower_password; do \
+	@mkdir -p .acoustid .acoustid/secrets && chmod 700 .acoustid/secrets
+	@for name in database_owner_password database_password redis_password cluster_secret flower_password nats_token; do \
 		test -s .acoustid/secrets/$$name || \
 		(umask 022; "$(PYTHON)" -c 'import secrets; print(secrets.token_urlsafe(24))' \
 			> .acoustid/secrets/$$name) || exit 1; \
@@ -143,7 +150,7 @@ $(ENV)/.installed: requirements.lock pyproject.toml $(ENV)/.loop-packages
 	@PYTHONWARNINGS=ignore $(INSTALL) --no-deps --no-build-isolation -e .
 	@rm "$(UNFINISHED)"
 	@echo "Compiling the packages to byte code"
-	@$(COMPILE) api bench cli http_server index_server pipeline tasks || true
+	@$(COMPILE) api bench cli http_server index_server nats_bridge pipeline tasks || true
 	@touch "$@"
 
 # Otherwise the first start compiles the loops.

@@ -13,11 +13,12 @@ COMMAND_HELP: Final[Mapping[str, str]] = MappingProxyType(
     {
         "up": "Run everything until Ctrl-C or `acoustid down`.",
         "down": "Stop a stack after its running tasks have finished.",
-        "restart": "Replace the front end without refusing a request.",
+        "restart": "Replace all processes but the servers without refusing a request.",
         "status": "Show processes, queues, submissions, index and last errors.",
         "logs": "Print the logs of all roles of a stack, or of each ROLE.",
         "open": "Print the addresses of the API, its documentation and Flower, or one of them.",
         "serve": "Run the web service in this process until Ctrl-C or SIGTERM.",
+        "ingest": "Take submissions from NATS JetStream.",
         "maintenance": "Refuse submissions while lookups go on, or show the state.",
         "migrate": "Create and migrate the databases. Create demo keys if they are enabled.",
         "config": "Show and check the configuration.",
@@ -41,6 +42,10 @@ COMMAND_HELP: Final[Mapping[str, str]] = MappingProxyType(
 
 SUBCOMMAND_HELP: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
+        "ingest": {
+            "nats": "Take submissions from NATS JetStream until Ctrl-C or SIGTERM.",
+            "dead-letters": "List messages that were refused, and publish them again.",
+        },
         "config": {
             "check": "Print the effective settings, or all problems with them.",
             "show": "Print each setting of the stack with the origin of its value. Secrets are masked.",
@@ -96,7 +101,9 @@ SUBCOMMAND_HELP: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "musicbrainz": {"load": "Replace the copy with the unpacked dump in DIRECTORY."},
         "bench": {
             "lookup": "Measure lookups: rate, latency, batches, and cost by part of the stack.",
+            "overload": "Measure lookups above the highest rate: right answers, refusals, latency, recovery.",
             "submit": "Measure submissions: imports per second and their cost.",
+            "nats": "Measure submissions by NATS: imports per second and their cost.",
             "stages": "Compare lookups with one message per stage with lookups in one worker call.",
             "turns": "Compare this checkout with another one, or settings with the defaults, by lookups.",
             "index": "Measure the index: inserts, merges, cold and warm searches, memory, start time.",

@@ -111,7 +111,9 @@ def explain(error: BaseException) -> str | None:
     An error that was raised from another one has the message of that one, if it has none itself.
     """
     each: BaseException | None = error
-    while each is not None:
+    seen: set[int] = set()
+    while each is not None and id(each) not in seen:  # an error may be its own cause
+        seen.add(id(each))
         for explain_one in (_explain_server, _explain_known, _explain_input, _explain_system):
             text = explain_one(each)
             if text is not None:
@@ -148,13 +150,17 @@ def _original(error: BaseException) -> object:
 
 
 def _explain_server(error: BaseException) -> str | None:
+    if _is(error, "nats.errors", "Error"):
+        from nats_bridge.link.link_errors import explain_link  # noqa: PLC0415 - slow
+
+        return f"NATS: {explain_link(error)}"
     if not sys.modules.keys() & {"redis", "sqlalchemy"}:
         return None
     found = explain_database(error)
     if found is not None:
         advice = ": run `acoustid migrate`" if needs_migration(error) else ""
         return f"PostgreSQL: {found}{advice}"
-    from pipeline.runtime.connection_errors import (  # noqa: PLC0415 - the import is slow
+    from pipeline.runtime.links.connection_errors import (  # noqa: PLC0415 - the import is slow
         explain_unreachable,
     )
 

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
@@ -32,6 +33,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "logs": "cli.commands.service.logs:logs",
             "open": "cli.commands.service.open:open_page",
             "serve": "cli.commands.service.serve:serve",
+            "ingest": "cli.commands.ingest.ingest:ingest",
             "maintenance": "cli.commands.service.maintenance:maintenance",
             "migrate": "cli.commands.service.migrate:migrate",
             "config": "cli.commands.service.config:config",
@@ -65,6 +67,12 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {name: where for commands in SECTIONS.values() for name, where in commands.items()}
 )
 """The ``module:attribute`` of each command by its name."""
+
+PRIVATE_FILES: Final = frozenset({"Run the service", "Administer the data"})
+"""The headings of commands that write files of the service. Only their owner may read these."""
+
+UMASK: Final = 0o077
+"""The umask of those commands, and of the processes that they start."""
 
 HIDDEN: Final = frozenset({"ready"})
 """The commands that are not listed."""
@@ -136,6 +144,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command of the arguments. A group that only prints its help is not imported."""
         name, *rest = args
+        if any(name in self._sections.get(heading, ()) for heading in PRIVATE_FILES):
+            ctx.call_on_close(partial(os.umask, os.umask(UMASK)))
         if name in SUBCOMMAND_HELP and (not rest or rest[0] in ctx.help_option_names):
             return name, _listed(name), rest
         return super().resolve_command(ctx, args)

@@ -1,6 +1,7 @@
 """Fixtures of all tests: servers, settings, databases, a path for an index."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,12 +19,15 @@ pytest_plugins = ("tests.support.fixtures",)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options for a longer attack on the HTTP servers, and for more stops of a server."""
+    """Add the options of long tests: their duration, their number of repetitions, their seed."""
     parser.addoption(
         "--attack-seconds", type=float, default=15.0, help="duration of the attack on a server"
     )
     parser.addoption(
         "--stops", type=int, default=30, help="number of stops of an index server by SIGTERM"
+    )
+    parser.addoption(
+        "--nats-seed", type=int, help="seed of the kills while messages arrive by NATS"
     )
 
 
@@ -66,7 +70,9 @@ def databases(settings: Settings) -> Iterator[Databases]:
 def empty(path: Path) -> None:
     """Delete an index or a store. Its position belongs to the old content of the databases."""
     for file in path.glob("*"):
-        if file.name != LOCK_NAME:
+        if file.is_dir():  # damaged files that were moved aside
+            shutil.rmtree(file)
+        elif file.name != LOCK_NAME:
             file.unlink()
 
 

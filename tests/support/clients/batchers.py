@@ -11,6 +11,7 @@ from pipeline.runtime.redis_client import connect
 from pipeline.runtime.statsd_metrics import Metrics
 from pipeline.settings.sections import RedisSettings
 from tasks import dispatch
+from tasks.clocks.shared_clock import clock_of
 
 
 def make_batcher(
@@ -22,7 +23,8 @@ def make_batcher(
 ) -> LookupBatcher:
     """Return a batcher that reads replies from a Redis."""
     waiting = partial(connect, settings, blocking=True, wait=POLL, keeps_connection=True)
-    return LookupBatcher(policy, waiting, send, metrics, lost_after=lost_after)
+    clock = clock_of(settings).now
+    return LookupBatcher(policy, waiting, send, metrics, clock=clock, lost_after=lost_after)
 
 
 @contextmanager

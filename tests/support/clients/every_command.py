@@ -21,6 +21,7 @@ OTHERS: Final = {
     "keys enable": ["1"],
     "keys disable": ["1"],
     "submissions requeue": ["--all"],
+    "ingest dead-letters requeue": ["--all"],
     "lookup": ["--duration", "60"],
     "submit": ["--duration", "60", "--track", "a"],
 }

@@ -45,8 +45,8 @@ class WholeStack:
         return acoustid(*arguments, data=self.data, environ=self.environ, process=self.process)
 
     def status(self) -> dict[str, Any]:
-        """Return the output of `acoustid status --json`."""
-        answer = self.acoustid("status", "--json")
+        """Return the output of `acoustid status --json`, with passwords."""
+        answer = self.acoustid("status", "--json", "--show-passwords")
         assert answer.returncode in {ExitStatus.OK, ExitStatus.FAILED}, answer.stderr
         found: dict[str, Any] = json.loads(answer.stdout)
         return found

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,23 +69,18 @@ def worker_roles(lookup_workers: int = 1) -> list[Role]:
 
 
 @contextmanager
-def running_worker(
-    role: Role,
-    config: Path,
-    log: Path,
-    settings: Settings,
-    environ: Mapping[str, str] | None = None,
+def running_program(
+    command: Sequence[str], config: Path, log: Path, environ: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run one worker during a block. The block begins after the first heartbeat."""
+    """Run a program of the service during a block; then end it, if necessary with SIGKILL."""
     with log.open("ab") as output:
         process = subprocess.Popen(
-            role.command,
-            env={**os.environ, "ACOUSTID_CONFIG": str(config), **(environ or {})},
+            command,
+            env={**os.environ, "ACOUSTID_CONFIG": str(config), **environ},
             stdout=output,
             stderr=output,
         )
     try:
-        _wait_for_heartbeat(role, process, settings, log)
         yield process
     finally:
         process.terminate()
@@ -94,6 +89,20 @@ def running_worker(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def running_worker(
+    role: Role,
+    config: Path,
+    log: Path,
+    settings: Settings,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one worker during a block. The block begins after the first heartbeat."""
+    with running_program(role.command, config, log, environ or {}) as process:
+        _wait_for_heartbeat(role, process, settings, log)
+        yield process
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import click
+import nats.errors
 import pytest
 from click.testing import CliRunner, Result
 
@@ -51,6 +52,7 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> RunFailing:
         (ConfigError(["[redis] prot: unknown"]), "[redis] prot: unknown"),
         (FingerprintIndexError("the index is odd"), "the index is odd"),
         (MemoryError(), "there is not enough memory"),
+        (nats.errors.NoServersError(), "NATS: "),
         (RecursionError(), "nested too deeply"),
     ],
 )
@@ -147,3 +149,9 @@ def test_a_path_that_is_no_text_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["down", "--data-dir", str(tmp_path / "a\udcffb")])
     assert result.exit_code == ExitStatus.FAILED
     assert "not UTF-8" in result.stderr, result.stderr
+
+
+def test_an_error_that_is_its_own_cause_has_a_message() -> None:
+    error = RuntimeError()
+    error.__cause__ = error
+    assert explain(error) is None
