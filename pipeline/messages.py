@@ -16,12 +16,22 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
+class RecordingPart:
+    """Where an excerpt lies in a recording."""
+
+    offset: float  # seconds; place in the recording of the excerpt's first word, may be negative
+    duration: float  # seconds of the excerpt that agree with the recording
+    matched: float  # 0…1; share of equal bits in this part
+
+
+@dataclass(slots=True)
 class TrackHit:
     """A track that a lookup found."""
 
     track_id: int
     gid: str  # as in the answer; in a lookup by track id as the client spelled it
     score: float  # 0…1
+    match: RecordingPart | None = None  # where the sketch index found it
 
 
 @dataclass(slots=True)
@@ -37,7 +47,9 @@ class Lookup:
     error: str = ""  # reason why `validate` refused the fingerprint
     same_as: int = -1  # index of an equal, earlier lookup of the batch, or -1
     hits: list[TrackHit] = field(default_factory=list)  # best first; `score` sets it
-    partial: bool = False  # a limit on postings may have left out hits; `score` sets it
+    partial: bool = False  # hits may have been left out; `score` sets it
+    excerpt: bool = False  # the fingerprint is that of an excerpt; the sketch index finds it
+    second_chance: bool = False  # without hits, the sketch index is searched too
 
 
 @dataclass(slots=True)

@@ -310,6 +310,9 @@ class FingerprintIndexSettings(Section):
         connections: maximum number of concurrent searches of a process.
         max_postings: maximum number of postings that find candidates of a lookup; 0 for an exact
             search. Only for a local index.
+        sketch_rate: the sketch index has one of so many terms of a fingerprint; 0 for no sketch
+            index. It is in local files, with both protocols.
+        sketch_path: the directory of the sketch index; `load_settings` makes it absolute.
     """
 
     protocol: Literal["local", "http"] = "local"
@@ -321,6 +324,8 @@ class FingerprintIndexSettings(Section):
     timeout: Annotated[float, Field(gt=0)] = 5.0
     connections: Annotated[int, Field(ge=1)] = 4
     max_postings: Postings = 0
+    sketch_rate: Annotated[int, Field(ge=0, le=64)] = 0
+    sketch_path: Directory = Path("data/sketch")
 
     @field_validator("max_postings")
     @classmethod
@@ -422,11 +427,13 @@ class FeatureSettings(Section):
     Attributes:
         hide_duration_mismatches: lookups leave out recordings that are over 30 s longer or shorter
             than all fingerprints of the track.
+        second_chance: a lookup without results searches the sketch index too.
     """
 
     async_api: bool = False
     demo_key: bool = False
     hide_duration_mismatches: bool = False
+    second_chance: bool = False
 
 
 class ApiSettings(Section):
@@ -509,6 +516,7 @@ class CelerySettings(Section):
         keep_producer: publish batches of lookups on a connection that is kept open.
         acknowledge_lookups: acknowledge messages of lookups when their task has ended.
         lookup_pool: Celery's pool for the workers of the lookup queue.
+        excerpt_queue: send lookups of excerpts to a queue and workers of their own.
     """
 
     fast_path: bool = True
@@ -516,6 +524,7 @@ class CelerySettings(Section):
     keep_producer: bool = True
     acknowledge_lookups: bool = False
     lookup_pool: Literal["solo", "prefork", "threads"] = "solo"
+    excerpt_queue: bool = False
 
 
 class FlowerSettings(Section):

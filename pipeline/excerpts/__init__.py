@@ -1,0 +1,1 @@
+"""Finds the recordings that contain an excerpt: candidates, alignment and significance."""
