@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 import redis
 
@@ -16,6 +17,7 @@ from api.lookups.answer_cache import AnswerCache
 from api.lookups.background import BackgroundLookups
 from api.lookups.batch_policy import BatchPolicy
 from api.lookups.batcher import POLL, LookupBatcher
+from api.lookups.excerpts import ExcerptLookups
 from api.lookups.tracked_generation import TrackedGeneration
 from api.submissions.backlog import SubmissionBacklog
 from api.submissions.publisher import SubmissionPublisher
@@ -35,6 +37,9 @@ from pipeline.settings.sections import Settings
 from tasks.clocks.shared_clock import clock_of
 from tasks.fast_path.switches import FastPath
 
+EXCERPT_CACHE: Final = 8 * 2**20
+"""Maximum size in bytes of the answers to excerpts in memory. They rarely repeat."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
@@ -42,12 +47,14 @@ class Dispatch:
 
     Attributes:
         send_lookups: publishes a batch of lookups.
+        send_excerpts: publishes a batch of lookups of excerpts.
         send_background: publishes a background lookup, given its task id.
         send_submissions: publishes submissions, given their ids.
         discard_connections: closes the connections of these functions that are not in use.
     """
 
     send_lookups: Callable[[LookupBatch], None]
+    send_excerpts: Callable[[LookupBatch], None]
     send_background: Callable[[str, BackgroundLookup], None]
     send_submissions: Callable[[Sequence[int]], None]
     discard_connections: Callable[[], None] = lambda: None
@@ -64,6 +71,8 @@ class FrontEnd:
     access: AccessControl
     batcher: LookupBatcher
     answer_cache: AnswerCache
+    excerpt_batcher: LookupBatcher
+    excerpts: ExcerptLookups
     background: BackgroundLookups
     receipts: ReceiptWriter
     backlog: SubmissionBacklog
@@ -75,6 +84,7 @@ class FrontEnd:
         """End all waiting requests, then close all connections."""
         self.access.keys.close()
         self.batcher.close()
+        self.excerpt_batcher.close()
         self.receipts.close()
         self.publisher.close()
         self.health.close()
@@ -116,17 +126,18 @@ def create_front_end(settings: Settings, dispatch: Dispatch) -> FrontEnd:
     clock = clock_of(settings.redis)
     clock.observe(partial(metrics.clock_difference, "front_end"))
     clock.start()
-    batcher = LookupBatcher(
-        policy,
-        blocking_client,
-        dispatch.send_lookups,
-        metrics,
-        RedisCircuitBreaker("redis: lookups", failures),
-        clock=clock.now,
-    )
+
+    def make_batcher(use: str, send: Callable[[LookupBatch], None]) -> LookupBatcher:
+        breaker = RedisCircuitBreaker(f"redis: {use}", failures)
+        return LookupBatcher(policy, blocking_client, send, metrics, breaker, clock=clock.now)
+
+    batcher = make_batcher("lookups", dispatch.send_lookups)
+    excerpt_batcher = make_batcher("excerpts", dispatch.send_excerpts)
     maintenance = MaintenanceMode(databases)
     backlog = SubmissionBacklog(databases, client, optional, settings.api.max_pending_submissions)
-    generation = TrackedGeneration(client, optional, clock.now, caches=paths.caches_generation)
+    tracked = TrackedGeneration(client, optional, clock.now, caches=paths.caches_generation)
+    generation = tracked.current if settings.api.answer_cache else lambda: None
+    answer_cache = AnswerCache(batcher.look_up, generation)
     return FrontEnd(
         settings=settings,
         databases=databases,
@@ -142,8 +153,12 @@ def create_front_end(settings: Settings, dispatch: Dispatch) -> FrontEnd:
             timeout=settings.api.lookup_timeout,
         ),
         batcher=batcher,
-        answer_cache=AnswerCache(
-            batcher.look_up, generation.current if settings.api.answer_cache else lambda: None
+        answer_cache=answer_cache,
+        excerpt_batcher=excerpt_batcher,
+        excerpts=ExcerptLookups(
+            AnswerCache(excerpt_batcher.look_up, generation, capacity=EXCERPT_CACHE).look_up,
+            answer_cache.look_up,
+            max_requests=max(1, settings.http.threads // 2),
         ),
         background=BackgroundLookups(
             client,

@@ -27,7 +27,7 @@ from api.internal.lookup_statistics import (
     UpdateLookupStatsEndpoint,
     UpdateUserAgentStatsEndpoint,
 )
-from api.lookups.endpoint import LookupEndpoint
+from api.lookups.endpoint import LookupEndpoint, LookupFeatures
 from api.submissions.endpoint import SubmissionStatusEndpoint, SubmitEndpoint
 from api.task_status import TaskEndpoint
 from api.tracks import ListByMbidEndpoint, ListByPuidEndpoint
@@ -59,10 +59,10 @@ def _lookup(endpoint: type[LookupEndpoint]) -> MakeEndpoint:
     return lambda front_end: endpoint(
         front_end.access,
         front_end.answer_cache,
+        front_end.excerpts,
         front_end.background,
         front_end.counters,
-        async_api=front_end.settings.features.async_api,
-        hide_mismatches=front_end.settings.features.hide_duration_mismatches,
+        LookupFeatures.of(front_end.settings),
     )
 
 

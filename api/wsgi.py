@@ -54,6 +54,7 @@ def open_front_end() -> FrontEnd:
         stay_on_one_core()
     senders = Dispatch(
         dispatch.send_lookups,
+        dispatch.send_excerpts,
         dispatch.send_background,
         dispatch.send_submissions,
         dispatch.discard_connections,

@@ -13,5 +13,6 @@ A request passes these files, in this order:
 5. The workers run `tasks.lookup`, whose stages are in `pipeline.lookups`.
 6. ``reply_plan.py`` composes the reply from the answers.
 
-With ``async=1``, ``background.py`` replaces steps 3 to 5.
+With ``async=1``, ``background.py`` replaces steps 3 to 5. Excerpts (``excerpts.py``) have a cache
+and a batcher of their own.
 """

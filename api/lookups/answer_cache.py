@@ -1,7 +1,8 @@
 """The answer cache: keeps answers for ten seconds, and computes equal concurrent lookups once.
 
-The answers depend on the fingerprints or track ids of the request, their durations, the words of
-``meta`` and the generation of the catalogue, so the cache key contains all of these. Some changes
+The answers depend on the fingerprints or track ids of the request, their durations, the kind of
+search, the words of ``meta`` and the generation of the catalogue, so the cache key contains all of
+these. Some changes
 do not create a new generation, for example the replication of a MusicBrainz mirror. Answers show
 such a change after at most `LIFETIME`.
 """
@@ -117,7 +118,14 @@ def _size(packed: bytes) -> int:
 def _key(lookups: Sequence[Lookup], meta: str, generation: bytes) -> bytes:
     """Return a digest of everything that the answers depend on."""
     wanted = [
-        (each.fingerprint, each.track_gid, each.duration, each.max_duration_diff)
+        (
+            each.fingerprint,
+            each.track_gid,
+            each.duration,
+            each.max_duration_diff,
+            each.excerpt,
+            each.second_chance,
+        )
         for each in lookups
     ]
     return blake2b(msgpack.packb((wanted, meta, generation)), digest_size=16).digest()

@@ -1,8 +1,8 @@
 """``/v2/lookup``: handles the HTTP request of a lookup by fingerprint or by track id."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from api.access.access_control import AccessControl, KeyedEndpoint
 from api.http.endpoint import ApiRequest
@@ -10,13 +10,43 @@ from api.http.errors import NotAllowedError
 from api.http.parameters import Parameters
 from api.lookups.answer_cache import AnswerCache
 from api.lookups.background import BackgroundLookups
+from api.lookups.excerpts import ExcerptLookups
 from api.lookups.pending import Answer
 from api.lookups.reply_plan import ReplyPlan
 from api.lookups.request import LookupRequest, parse_lookup
 from pipeline.lookups.metadata.meta_words import without_mismatches
 from pipeline.messages import BackgroundLookup
 from pipeline.runtime.redis_counters import Counters
+from pipeline.settings.sections import Settings
 from tasks.redis_state.lookup_counters import count_lookups, count_user_agent
+
+
+@dataclass(frozen=True, slots=True)
+class LookupFeatures:
+    """The features of lookups that the settings turn on.
+
+    Attributes:
+        async_api: whether clients may start background lookups.
+        hide_mismatches: whether replies leave out recordings whose length does not fit the track.
+        sketch: whether there is a sketch index, so that clients may look up excerpts and give
+            lookups a second chance.
+        second_chance: whether lookups have a second chance unless the client sends 0.
+    """
+
+    async_api: bool = False
+    hide_mismatches: bool = False
+    sketch: bool = False
+    second_chance: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the features that are on."""
+        return cls(
+            async_api=settings.features.async_api,
+            hide_mismatches=settings.features.hide_duration_mismatches,
+            sketch=settings.fingerprint_index.sketch_rate > 0,
+            second_chance=settings.features.second_chance,
+        )
 
 
 class LookupEndpoint(KeyedEndpoint):
@@ -25,10 +55,10 @@ class LookupEndpoint(KeyedEndpoint):
     Args:
         access: checks and counts the requests.
         answer_cache: returns the answers.
+        excerpts: returns the answers to requests with ``excerpt=1``.
         background: starts background lookups.
         counters: counts lookups and user agents for the statistics.
-        async_api: whether clients may start background lookups.
-        hide_mismatches: whether replies leave out recordings whose length does not fit the track.
+        features: the features that are on.
     """
 
     name: ClassVar[str] = "lookup"
@@ -37,27 +67,28 @@ class LookupEndpoint(KeyedEndpoint):
         self,
         access: AccessControl,
         answer_cache: AnswerCache,
+        excerpts: ExcerptLookups,
         background: BackgroundLookups,
         counters: Counters,
-        *,
-        async_api: bool,
-        hide_mismatches: bool,
+        features: LookupFeatures,
     ) -> None:
         super().__init__(access)
         self._answer_cache = answer_cache
+        self._excerpts = excerpts
         self._background = background
         self._counters = counters
-        self._async_api = async_api
-        self._hide_mismatches = hide_mismatches
+        self._features = features
 
     def answer(self, request: ApiRequest) -> dict[str, Any]:
         """Return the results, or with ``async`` the id of a task that finds them."""
         lookup = self.parse(request.parameters)
-        if self._hide_mismatches:
+        if self._features.hide_mismatches:
             lookup = replace(lookup, meta=without_mismatches(lookup.meta))
         in_background = bool(request.parameters.get_int("async"))
-        if in_background and not self._async_api:
-            raise NotAllowedError('"async" is disabled on this server: omit it')
+        if in_background and not self._features.async_api:
+            raise _disabled("async")
+        if (lookup.excerpt or lookup.second_chance) and not self._features.sketch:
+            raise _disabled("excerpt" if lookup.excerpt else "second_chance")
         count_user_agent(
             self._counters, request.application_id, request.user_agent, request.address
         )
@@ -79,7 +110,7 @@ class LookupEndpoint(KeyedEndpoint):
         Raises:
             ApiError: no item can be looked up.
         """
-        return parse_lookup(parameters)
+        return parse_lookup(parameters, second_chance=self._features.second_chance)
 
     def _look_up(self, lookup: LookupRequest, request: ApiRequest) -> list[Answer]:
         """Return all answers of a batch; otherwise those up to the first that is not an error.
@@ -92,7 +123,7 @@ class LookupEndpoint(KeyedEndpoint):
             ApiError: no worker answered before the deadline, or the batch failed.
         """
         look_up = partial(
-            self._answer_cache.look_up,
+            (self._excerpts if lookup.excerpt else self._answer_cache).look_up,
             meta=lookup.meta,
             deadline=request.deadline,
             client=f"{request.application_id} {request.address}",
@@ -106,3 +137,7 @@ class LookupEndpoint(KeyedEndpoint):
             if "error" not in answers[-1]:
                 break
         return answers
+
+
+def _disabled(parameter: str) -> NotAllowedError:
+    return NotAllowedError(f'"{parameter}" is disabled on this server: omit it')

@@ -94,7 +94,7 @@ class ReplyPlan:
                 break
             if "error" in answer:
                 name = suffixed("fingerprint", number)
-                reason = InvalidFingerprintError(name, f"it is {answer['error']}")
+                reason = InvalidFingerprintError(name, _sentence(answer["error"]))
                 skipped.append(SkippedItem(number, reason))
             else:
                 found.append({"index": number, **self._shown(answer)})
@@ -118,6 +118,11 @@ class ReplyPlan:
             return results
         names = {"recordings": "tracks"}
         return [{names.get(key, key): value for key, value in each.items()} for each in results]
+
+
+def _sentence(reason: str) -> str:
+    """Return a worker's reason as a sentence: a word such as ``empty``, or a sentence already."""
+    return reason if reason.startswith("it ") else f"it is {reason}"
 
 
 def _restored(message: str, code: int) -> ApiError:

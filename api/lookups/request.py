@@ -26,6 +26,22 @@ MAX_TRACK_IDS: Final = 100
 MAX_DURATION_DIFF: Final = 30
 
 
+class SearchOptions(NamedTuple):
+    """The parameters that apply to all fingerprints of a request.
+
+    Attributes:
+        max_duration_diff: maximum difference of durations in seconds.
+        excerpt: whether the fingerprints are those of excerpts.
+        second_chance: whether a lookup without results searches the sketch index too.
+        version: the version of the protocol, 1 or 2.
+    """
+
+    max_duration_diff: int
+    excerpt: bool
+    second_chance: bool
+    version: int
+
+
 class Item(NamedTuple):
     """The parameters with the same suffix.
 
@@ -59,12 +75,16 @@ class LookupRequest:
         meta: the result of `normalize_meta`.
         batch: whether the reply has the results of all items, or of the first valid one only.
         old_names: whether the reply calls recordings tracks, as in version 1 of the protocol.
+        excerpt: whether the fingerprints are those of excerpts.
+        second_chance: whether a lookup without results searches the sketch index too.
     """
 
     items: list[Item]
     meta: str
     batch: bool
     old_names: bool = False
+    excerpt: bool = False
+    second_chance: bool = False
 
     def lookups(self) -> Iterator[tuple[int | None, Lookup]]:
         """Iterate over the numbers and lookups of the valid items."""
@@ -93,18 +113,21 @@ class LookupRequest:
             raise RequestTooLargeError(f"a batch may have at most {MAX_TRACK_IDS} track ids")
 
 
-def parse_lookup(parameters: Parameters, version: int = 2) -> LookupRequest:
+def parse_lookup(
+    parameters: Parameters, version: int = 2, *, second_chance: bool = False
+) -> LookupRequest:
     """Parse the parameters of a lookup, except the application's key.
 
     Args:
         parameters: the parameters of the request.
         version: the version of the protocol, 1 or 2.
+        second_chance: the default of the parameter ``second_chance``; version 1 has neither.
 
     Raises:
         ApiError: no item is valid; the error is that of the last item.
     """
     meta = normalize_meta(parameters.get("meta"))
-    difference = _parse_duration_diff(parameters)
+    options = _parse_options(parameters, version, second_chance=second_chance)
     batch = bool(parameters.get_int("batch"))
     numbers = parameters.suffixes("fingerprint", "trackid")
     if not numbers:
@@ -113,7 +136,7 @@ def parse_lookup(parameters: Parameters, version: int = 2) -> LookupRequest:
     fingerprints = 0
     shown = MAX_SKIPPED if batch else 0  # invalid items that are kept although they are adjacent
     for number in numbers:
-        item = Item(number, _parse_item(parameters, number, difference, version))
+        item = Item(number, _parse_item(parameters, number, options))
         if item.is_invalid:
             shown -= 1
             if shown < -1 and items[-1].is_invalid:
@@ -123,7 +146,9 @@ def parse_lookup(parameters: Parameters, version: int = 2) -> LookupRequest:
         if fingerprints > MAX_FINGERPRINTS:
             break  # a larger batch is refused, and without `batch` no further item is looked up
     raise_last(items)
-    return LookupRequest(items, meta, batch)
+    return LookupRequest(
+        items, meta, batch, excerpt=options.excerpt, second_chance=options.second_chance
+    )
 
 
 def raise_last(items: list[Item]) -> None:
@@ -137,6 +162,16 @@ def raise_last(items: list[Item]) -> None:
         raise last
 
 
+def _parse_options(parameters: Parameters, version: int, *, second_chance: bool) -> SearchOptions:
+    difference = _parse_duration_diff(parameters)
+    if version == 1:
+        return SearchOptions(difference, excerpt=False, second_chance=False, version=version)
+    excerpt = bool(parameters.get_int("excerpt"))
+    sent = parameters.get_int("second_chance")
+    wanted = second_chance if sent is None else bool(sent)
+    return SearchOptions(difference, excerpt, wanted and not excerpt, version)
+
+
 def _parse_duration_diff(parameters: Parameters) -> int:
     difference = parameters.get_int("maxdurationdiff")
     if difference is None:
@@ -147,12 +182,12 @@ def _parse_duration_diff(parameters: Parameters) -> int:
 
 
 def _parse_item(
-    parameters: Parameters, number: int | None, difference: int, version: int
+    parameters: Parameters, number: int | None, options: SearchOptions
 ) -> Lookup | ApiError:
     try:
         if track_id := parameters.get(suffixed("trackid", number)):
             return _track_lookup(track_id, number)
-        return _fingerprint_lookup(parameters, number, difference, version)
+        return _fingerprint_lookup(parameters, number, options)
     except ApiError as error:
         return error
 
@@ -164,13 +199,13 @@ def _track_lookup(track_id: str, number: int | None) -> Lookup:
 
 
 def _fingerprint_lookup(
-    parameters: Parameters, number: int | None, difference: int, version: int
+    parameters: Parameters, number: int | None, options: SearchOptions
 ) -> Lookup:
-    name = suffixed(DURATION.name(version), number)
-    duration = parameters.get_seconds(name)
-    if not duration:
+    name = suffixed(DURATION.name(options.version), number)
+    duration = parameters.get_seconds(name) or 0
+    if not duration and not options.excerpt:
         raise MissingParameterError(name)
-    if not 1 <= duration <= MAX_DURATION:
+    if duration and not 1 <= duration <= MAX_DURATION:
         raise InvalidDurationError(name)
     name = suffixed("fingerprint", number)
     text = parameters.get(name)
@@ -179,8 +214,10 @@ def _fingerprint_lookup(
     return Lookup(
         request=0,
         duration=duration,
-        max_duration_diff=difference,
+        max_duration_diff=options.max_duration_diff,
         fingerprint=_unpack(name, text),
+        excerpt=options.excerpt,
+        second_chance=options.second_chance,
     )
 
 

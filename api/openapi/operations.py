@@ -51,6 +51,11 @@ of the first valid item. With `batch`, it has the results of all items: up to 20
 track ids. Invalid items have no results; with `batch`, `skipped` has the reason of each. If all
 items are invalid, the reply is an error.
 
+With `excerpt`, a fingerprint is that of any part of a recording, from about 5 s of music on, and
+`duration` may be omitted. With `second_chance`, a lookup without results is repeated as if the
+fingerprint were that of an excerpt. Results of both have `match`: the place in the recording, and
+how well it agrees.
+
 {_list_meta_words()}
 """
 
@@ -91,6 +96,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
             "maxdurationdiff",
             "batch",
             "async",
+            "excerpt",
+            "second_chance",
         ),
         ("client",),
         _LOOKUP,

@@ -83,6 +83,16 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
         "the server enables it.",
         _FLAG,
     ),
+    "excerpt": Parameter(
+        "With 1, the fingerprints are those of parts of recordings, and `duration` is optional. "
+        "The results have `match`. Only if the server has a sketch index.",
+        _FLAG,
+    ),
+    "second_chance": Parameter(
+        "With 1, a lookup without results searches the sketch index too; with 0, it does not. A "
+        "setting of the server is the default. Only if the server has a sketch index.",
+        {"enum": [0, 1]},
+    ),
     "wait": Parameter(
         "Maximum time in seconds to wait for final states. The request's deadline applies too.",
         _between(0, 10, default=0),

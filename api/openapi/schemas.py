@@ -16,7 +16,8 @@ MISMATCH: Final[Schema] = {
 }
 PARTIAL: Final[Schema] = {
     "const": True,
-    "description": "A limit of this server on searches may have left out results.",
+    "description": "Results may have been left out, by a limit on searches or because the sketch "
+    "index could not be searched.",
 }
 
 
@@ -50,6 +51,7 @@ def reply(fields: Mapping[str, Schema], optional: Mapping[str, Schema] | None = 
     return record({**fields, "status": OK}, optional)
 
 
+_SHARE: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
 _DATE: Final = record({}, {"year": NUMBER, "month": NUMBER, "day": NUMBER})
 
 _METADATA: Final[dict[str, Schema]] = {
@@ -117,9 +119,32 @@ _METADATA: Final[dict[str, Schema]] = {
             "tracks": listed(ref("Track")),
         },
     ),
+    "RecordingPart": {
+        "description": "The part of the recording that agrees with an excerpt.",
+        **record(
+            {
+                "offset": {
+                    "type": "number",
+                    "description": "Place in the recording at which the excerpt begins, in "
+                    "seconds with two decimals; negative if it begins before the recording.",
+                },
+                "duration": {
+                    "type": "number",
+                    "minimum": 0,
+                    "description": "Seconds of the excerpt that agree with the recording.",
+                },
+                "matched": {
+                    **_SHARE,
+                    "description": "Share of equal bits in these seconds: 0.5 on average for "
+                    "unrelated music.",
+                },
+            }
+        ),
+    },
     "Result": record(
-        {"id": UUID, "score": {"type": "number", "minimum": 0, "maximum": 1}},
+        {"id": UUID, "score": _SHARE},
         {
+            "match": ref("RecordingPart"),
             "recordings": listed(ref("Recording")),
             "releasegroups": listed(ref("ReleaseGroup")),
             "releases": listed(ref("Release")),

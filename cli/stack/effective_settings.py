@@ -75,7 +75,7 @@ class UserConfig:
         path = configuration_file(environ)
         if path and effective and path.resolve() == effective:
             path = None
-        settings = read_settings(path or Path(os.devnull), environ)
+        settings = read_settings(path or Path(os.devnull), environ, complete=False)
         config = cls(
             full_path(path) if path else None,
             _read_sections(path),
@@ -126,14 +126,16 @@ class UserConfig:
                     )
 
 
-def read_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+def read_settings(
+    path: Path | None = None, environ: Mapping[str, str] = os.environ, *, complete: bool = True
+) -> Settings:
     """Load settings like `load_settings`.
 
     Raises:
         StackError: the settings are invalid.
     """
     try:
-        return load_settings(path, environ)
+        return load_settings(path, environ, complete=complete)
     except ConfigError as error:
         raise StackError(str(error)) from error
 

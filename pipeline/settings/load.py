@@ -26,6 +26,7 @@ from pipeline.settings.option_names import (
 )
 from pipeline.settings.paths import WORKING_DIRECTORY, absolute_text, default_paths
 from pipeline.settings.sections import Settings
+from pipeline.settings.sketch_checks import sketch_problems
 from pipeline.settings.tls_checks import tls_problems
 
 DEFAULT_PATH = Path("acoustid.conf")
@@ -64,7 +65,10 @@ Layer = dict[tuple[str, ...], Given]
 
 
 def load_settings(
-    path: str | Path | None = None, environ: Mapping[str, str] | None = None
+    path: str | Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    complete: bool = True,
 ) -> Settings:
     """Read the configuration file and the environment.
 
@@ -74,6 +78,8 @@ def load_settings(
         path: the path of the INI file. By default it is the variable ``ACOUSTID_CONFIG``, else
             ``acoustid.conf`` in the working directory if that exists, else there is no file.
         environ: the environment, `os.environ` by default.
+        complete: False if options of `acoustid up` are added later. Then no option is refused
+            because another one is not set that `acoustid up` may set.
 
     Raises:
         ConfigError: lists all problems. Examples: a missing file, an unknown option, a value of
@@ -89,6 +95,8 @@ def load_settings(
         settings = Settings.model_validate(_as_tree(values))
         problems += tls_problems(settings)
         problems += nats_problems(settings)
+        if complete:
+            problems += sketch_problems(settings)
     except ValidationError as error:
         problems += _explain(error, values)
     if problems:

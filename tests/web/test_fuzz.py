@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from api.routes import ROUTES
 from tests.support.clients.internal_requests import SECRET, cluster
-from tests.support.clients.web_client import FORM, GID, MBID, WORD
+from tests.support.clients.web_client import FORM, GID, MBID, WORD, Web
 
 PATHS = (
     "/v2/lookup",
@@ -49,6 +49,8 @@ SEARCHED = (
     "batch",
     "maxdurationdiff",
     "async",
+    "excerpt",
+    "second_chance",
     "disabled",
 )
 SUBMITTED = ("mbid", "puid", "foreignid", "bitrate", "fileformat", "trackno", "discno", "year")
@@ -72,6 +74,12 @@ pairs = st.lists(st.tuples(st.one_of(names, st.text(max_size=10)), values), max_
 relaxed = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+
+
+@pytest.fixture
+def web(make_web) -> Web:
+    """An application with a sketch index, so that all parameters of lookups have an effect."""
+    return make_web(fingerprint_index={"sketch_rate": 4})
 
 
 def check(result: falcon.testing.Result) -> None:

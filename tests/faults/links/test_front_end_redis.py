@@ -59,7 +59,9 @@ def front_end(settings: Settings, databases: Databases, link: LinkProxy) -> Iter
     limits = RateLimiterSettings(global_limit=10_000, app_limit=10_000, ip_limit=10_000)
     cluster = settings.cluster.model_copy(update={"rate_limiter": limits})
     features = settings.features.model_copy(update={"async_api": True})
-    here = settings.model_copy(update={"redis": redis, "cluster": cluster, "features": features})
+    index = settings.fingerprint_index.model_copy(update={"sketch_rate": 4})
+    changed = {"redis": redis, "cluster": cluster, "features": features}
+    here = settings.model_copy(update={**changed, "fingerprint_index": index})
     with (
         closing(connect(settings.redis)) as beside,
         closing(connect(redis, limits=REDIS_PUBLISH)) as publishing,
@@ -70,7 +72,7 @@ def front_end(settings: Settings, databases: Databases, link: LinkProxy) -> Iter
             publishing.ping()
             web.worker.send(batch)
 
-        web.send_lookups = send
+        web.send_lookups = web.send_excerpts = send
         made = FrontEnd(web, link)
         assert eventually(made.is_answered, RECOVERY)
         yield made
@@ -97,9 +99,18 @@ def test_lookups_are_refused_in_time_and_answered_after_the_fault(
 
 
 def test_background_lookups_are_refused_in_time(front_end: FrontEnd) -> None:
+    check_refusals(front_end, "async")
+
+
+def test_excerpts_are_refused_in_time(front_end: FrontEnd) -> None:
+    check_refusals(front_end, "excerpt")
+
+
+def check_refusals(front_end: FrontEnd, parameter: str) -> None:
+    """Check that lookups with a parameter are refused in time while Redis does not answer."""
     front_end.link.freeze()
     with ThreadPoolExecutor(20) as threads:
-        found = set(threads.map(lambda _: front_end.lookup(**{"async": 1}), range(60)))
+        found = set(threads.map(lambda _: front_end.lookup(**{parameter: 1}), range(60)))
     assert found == {503}
     assert max(seconds for _, seconds in front_end.replies) < DEADLINE
 

@@ -41,9 +41,11 @@ class Web:
     Attributes:
         http: sends any request.
         worker: answers the lookups.
+        excerpt_worker: answers the lookups of excerpts.
         submitted: the ids of the submissions that were sent to the workers, by chain.
         background: the background lookups that were sent to the workers, by task id.
         send_lookups: receives the batches of lookups.
+        send_excerpts: receives the batches of lookups of excerpts.
         send_submissions: receives the ids of submissions.
     """
 
@@ -51,13 +53,20 @@ class Web:
         self.settings = settings
         self.redis = client
         self.worker = Answering(client)
+        self.excerpt_worker = Answering(client)
         self.submitted: list[list[int]] = []
         self.background: dict[str, BackgroundLookup] = {}
         self.send_lookups: Callable[[LookupBatch], None] = self.worker.send
+        self.send_excerpts: Callable[[LookupBatch], None] = self.excerpt_worker.send
         self.send_submissions: Callable[[Sequence[int]], None] = self.receive
         self.front_end = create_front_end(
             settings,
-            Dispatch(self._forward_lookups, self.background.__setitem__, self._forward_ids),
+            Dispatch(
+                self._forward_lookups,
+                self._forward_excerpts,
+                self.background.__setitem__,
+                self._forward_ids,
+            ),
         )
         self.app = create_app(self.front_end)
         self.http = _Client(self.app)
@@ -78,6 +87,9 @@ class Web:
 
     def _forward_lookups(self, batch: LookupBatch) -> None:
         self.send_lookups(batch)
+
+    def _forward_excerpts(self, batch: LookupBatch) -> None:
+        self.send_excerpts(batch)
 
     def _forward_ids(self, ids: Sequence[int]) -> None:
         self.send_submissions(ids)

@@ -76,7 +76,7 @@ def _main() -> None:
 
     settings = load_settings()
     worker = Answering(connect(settings.redis))
-    dispatch = Dispatch(worker.send, lambda *_: None, lambda _: None)
+    dispatch = Dispatch(worker.send, worker.send, lambda *_: None, lambda _: None)
     front_end = create_front_end(settings, dispatch)
     serve(front_end, listen(sys.argv[1], int(sys.argv[2])), lambda: None)
     front_end.close()

@@ -76,6 +76,8 @@ def test_an_equal_lookup_is_answered_from_memory() -> None:
     [
         {"duration": 201},
         {"max_duration_diff": 8},
+        {"excerpt": True},
+        {"second_chance": True},
         {"fingerprint": b"\x02\x01"},
         {"fingerprint": b"", "track_gid": "x"},
         {"meta": "m2"},

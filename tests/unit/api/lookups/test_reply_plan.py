@@ -13,6 +13,7 @@ from pipeline.messages import Lookup
 ASKED = Lookup(request=0, track_gid="x")
 BAD = InvalidUUIDError("trackid.9")
 SHORT = {"error": "too short"}
+SILENT = {"error": "it has 1 distinct word; it needs 12: about 4.5 s of music"}
 ONE, TWO = {"results": [{"id": "1"}]}, {"results": [{"id": "2"}]}
 PARTIAL = {"results": [{"id": "3"}], "partial": True}
 
@@ -86,6 +87,7 @@ def test_the_reply_to_a_request(again, batch, items, answers, expected) -> None:
             undecodable("fingerprint.3"),
         ),
         ([(1, ASKED), (9, BAD)], [SHORT], BAD),
+        ([(1, ASKED)], [SILENT], InvalidFingerprintError("fingerprint.1", SILENT["error"])),
     ],
 )
 def test_without_a_valid_item_the_last_error_is_raised(items, answers, error, batch, again) -> None:

@@ -180,6 +180,48 @@ def test_batch(given: str, on: bool) -> None:
     assert parse(trackid=GID, batch=given).batch is on
 
 
+@pytest.mark.parametrize(
+    ("given", "default", "on"),
+    [
+        (None, False, False),
+        (None, True, True),
+        ("x", True, True),
+        ("0", True, False),
+        ("1", False, True),
+    ],
+)
+def test_the_second_chance_has_a_default(given: str | None, default: bool, on: bool) -> None:
+    pairs = [("fingerprint", WORD), ("duration", "3")]
+    pairs += [] if given is None else [("second_chance", given)]
+    request = parse_lookup(Parameters(pairs), second_chance=default)
+    ((_, lookup),) = request.lookups()
+    assert (request.second_chance, lookup.second_chance, lookup.excerpt) == (on, on, False)
+
+
+def test_an_excerpt_needs_no_duration_and_gets_no_second_chance() -> None:
+    request = parse(fingerprint=WORD, fingerprint_1=WORD, duration_1=9, excerpt=1, second_chance=1)
+    assert (request.excerpt, request.second_chance) == (True, False)
+    lookups = [lookup for _, lookup in request.lookups()]
+    assert [(each.duration, each.excerpt, each.second_chance) for each in lookups] == [
+        (0, True, False),
+        (9, True, False),
+    ]
+
+
+@pytest.mark.parametrize("duration", ["-1", "32768"])
+def test_the_duration_of_an_excerpt_has_the_same_range(duration: str) -> None:
+    with pytest.raises(InvalidDurationError, match='"duration"'):
+        parse(fingerprint=WORD, duration=duration, excerpt=1)
+
+
+def test_version_1_knows_neither_excerpts_nor_a_second_chance() -> None:
+    pairs = [("fingerprint", WORD), ("length", "3"), ("excerpt", "1"), ("second_chance", "1")]
+    request = parse_lookup(Parameters(pairs), version=1, second_chance=True)
+    ((_, lookup),) = request.lookups()
+    assert (request.excerpt, request.second_chance) == (False, False)
+    assert (lookup.excerpt, lookup.second_chance) == (False, False)
+
+
 def test_the_words_of_meta_are_normalized() -> None:
     assert parse(trackid=GID).meta == ""
     assert parse(trackid=GID, meta="2").meta == "m2"
@@ -200,7 +242,7 @@ def test_a_batch_has_a_size(stem: str, most: int) -> None:
     many(stem, most + 1, batch=0).check_size()
 
 
-NAMES = ("fingerprint", "duration", "trackid", "meta", "batch", "maxdurationdiff")
+NAMES = ("fingerprint", "duration", "trackid", "meta", "batch", "maxdurationdiff", "excerpt")
 names = st.tuples(st.sampled_from(NAMES), st.sampled_from(["", ".0", ".1", ".²", "."])).map("".join)
 values = st.one_of(st.text(), st.sampled_from([WORD, GID, "3", "-1", "1"]))
 
