@@ -60,6 +60,7 @@ open_front_end()
 before = set(sys.modules)
 for send, message in (
     (dispatch.send_lookups, LookupBatch("id", "reply", 1.0, [], [])),
+    (dispatch.send_excerpts, LookupBatch("id", "reply", 1.0, [], [])),
     (dispatch.send_submissions, [1]),
 ):
     with suppress(OperationalError):

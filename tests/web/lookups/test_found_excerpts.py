@@ -196,14 +196,17 @@ def test_track_ids_beside_excerpts_are_answered(service: Service) -> None:
 
 
 def _result_of(service: Service, reply: dict[str, Any]) -> Any:
-    """Return a reply, or the result of the task that it names."""
+    """Return a reply, or the result of the task that it names, which a worker runs."""
     if "task" not in reply:
         return reply
-    path = f"/v2/task/{reply['task']['id']}"
-    task = eventually(
-        lambda: t if (t := service.web.get(path).json["task"])["state"] == "finished" else None
-    )
-    return task["result"]
+    task_id = reply["task"]["id"]
+    dispatch.send_background(task_id, service.web.background[task_id])
+
+    def ended() -> dict[str, Any] | None:
+        task: dict[str, Any] = service.web.get(f"/v2/task/{task_id}").json["task"]
+        return task if task["finished"] else None
+
+    return eventually(ended)["result"]
 
 
 def test_a_second_chance_finds_a_recording_with_a_longer_intro(service: Service) -> None:
