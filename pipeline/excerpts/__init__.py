@@ -1,0 +1,1 @@
+"""The identification of excerpts and rough copies: candidates from the sketch index."""
