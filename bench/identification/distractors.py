@@ -5,8 +5,6 @@ recordings: they have all words of real ones, also the frequent ones, in the sam
 *Synthetic* ones have the statistics of the words of real ones: how often each bit is set, and how
 long it stays so. A word has 16 pairs of bits, one pair a classifier; each pair is a Markov chain of
 four states with the transitions of all real recordings.
-
-All are derived from a seed and their own number: any batch can be made alone.
 """
 
 from __future__ import annotations
@@ -15,15 +13,18 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline.fingerprint.ragged import Ragged, Rows, bounds_of
-from pipeline.loops.compiled import compiled, inlined
+from pipeline.fingerprint.ragged import Ragged, bounds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from pipeline.fingerprint.words import Words
+    from pipeline.fingerprint.ragged import Rows
+
+    Table = NDArray[np.int64]
+    Batch = NDArray[np.uint32]
 
 WORDS: Final = 948
 """Words of a distractor: 120 s, as of most fingerprints."""
@@ -32,21 +33,22 @@ LONGEST_RUN: Final = 16
 AT_ONCE: Final = 4096
 """Distractors in a batch."""
 
-_PAIRS: Final = 16
 _STATES: Final = 4
-_PAIR_MASK: Final = np.uint32(_STATES - 1)
-_CHANCE_BITS: Final = 16
-_CHANCE_MASK: Final = np.uint64((1 << _CHANCE_BITS) - 1)
+_SHIFTS: Final = np.arange(0, 32, 2, dtype=np.uint32)  # of the 16 pairs of bits
+_STEPS: Final = 1 << 12  # probabilities are multiples of 1 / _STEPS
 _BURN_IN: Final = 64  # words left out at the start of a chain, so that its start has no effect
 
 
 def distractors(recordings: Rows, count: int, seed: int = 0) -> Iterator[Ragged]:
-    """Yield distractors in batches: shuffled and synthetic ones in turn, each of `WORDS` words.
+    """Yield distractors in batches of `AT_ONCE`: shuffled and synthetic ones in turn.
 
     Args:
         recordings: fingerprints of real recordings, uint32, at least `LONGEST_RUN` words each.
         count: the number of distractors.
         seed: chooses others of the same kinds.
+
+    Yields:
+        uint32 rows of `WORDS` words.
 
     Raises:
         ValueError: there is no recording, or one is too short.
@@ -54,109 +56,57 @@ def distractors(recordings: Rows, count: int, seed: int = 0) -> Iterator[Ragged]
     rows = Ragged.of(recordings)
     if not len(rows) or rows.lengths.min() < LONGEST_RUN:
         raise ValueError(f"distractors need recordings of at least {LONGEST_RUN} words")
-    chances = transitions(rows)
+    table = successors(rows)
     for first in range(0, count, AT_ONCE):
+        random = np.random.default_rng((seed, first))
         batch = np.empty((min(AT_ONCE, count - first), WORDS), np.uint32)
-        _fill(rows.values, rows.offsets, chances, seed, first, batch)
+        batch[::2] = shuffled(rows, len(batch[::2]), random)
+        batch[1::2] = synthetic(table, len(batch[1::2]), random)
         yield Ragged(batch.reshape(-1), bounds_of([WORDS] * len(batch)))
 
 
-def transitions(rows: Ragged) -> NDArray[np.uint64]:
+def shuffled(rows: Ragged, count: int, random: Generator) -> Batch:
+    """Return fingerprints of runs of 1 to `LONGEST_RUN` words: uint32[count, WORDS]."""
+    size = count * WORDS
+    lengths = random.integers(1, LONGEST_RUN + 1, size + 1)
+    ends = np.cumsum(lengths)
+    runs = int(np.searchsorted(ends, size)) + 1
+    lengths, ends = lengths[:runs], ends[:runs]
+    chosen = random.integers(0, len(rows), lengths.size)
+    starts = rows.offsets[chosen] + random.integers(0, rows.lengths[chosen] - lengths + 1)
+    places = np.arange(ends[-1]) + np.repeat(starts - ends + lengths, lengths)
+    return rows.values[places[:size]].reshape(count, WORDS)
+
+
+def successors(rows: Ragged) -> Table:
     """Measure how the pairs of bits of adjacent words follow each other.
 
-    Args:
-        rows: fingerprints of real recordings.
-
     Returns:
-        uint64[16, 4, 3]: element [p, s, n] is the probability, in 2**-16, that pair p (its bits are
-        2p and 2p + 1) has a state of at most n in the word after one with state s.
+        int64[16 * 4 * 4096]: the state of a pair in the next word. The index is ((pair * 4 + state)
+        * 4096) + a random number below 4096.
     """
-    adjacent = np.ones(rows.values.size - 1, bool)
-    adjacent[rows.offsets[1:-1] - 1] = False
-    before, after = rows.values[:-1][adjacent], rows.values[1:][adjacent]
-    chances = np.empty((_PAIRS, _STATES, _STATES - 1), np.uint64)
-    for pair in range(_PAIRS):
-        shift = np.uint32(2 * pair)
-        states = (before >> shift & _PAIR_MASK) * _STATES + (after >> shift & _PAIR_MASK)
+    is_last = np.zeros(rows.values.size, bool)
+    is_last[rows.offsets[1:] - 1] = True
+    before, after = rows.values[:-1][~is_last[:-1]], rows.values[1:][~is_last[:-1]]
+    table = []
+    for shift in _SHIFTS:
+        old, new = (words >> shift & np.uint32(_STATES - 1) for words in (before, after))
         # One more of each, so that no state is left without a successor.
-        counts = np.bincount(states, minlength=_STATES**2).reshape(_STATES, _STATES) + 1
+        counts = np.bincount(old * _STATES + new, minlength=_STATES**2).reshape(-1, _STATES) + 1
         shares = np.cumsum(counts, axis=1) / counts.sum(axis=1, keepdims=True)
-        chances[pair] = np.rint(shares[:, :-1] * (1 << _CHANCE_BITS)).astype(np.uint64)
-    return chances
+        steps = np.arange(_STEPS) / _STEPS
+        table += [np.searchsorted(row[:-1], steps, side="right") for row in shares]
+    return np.concatenate(table)
 
 
-@compiled
-def _fill(
-    values: Words,
-    offsets: NDArray[np.int64],
-    chances: NDArray[np.uint64],
-    seed: int,
-    first: int,
-    batch: NDArray[np.uint32],
-) -> None:
-    """Fill a batch with distractors from number `first` on."""
-    for place in range(batch.shape[0]):
-        number = first + place
-        state = _mixed(_mixed(np.uint64(seed)) ^ np.uint64(number))
-        if number % 2:
-            _synthesise(chances, state, batch[place])
-        else:
-            _shuffle(values, offsets, state, batch[place])
-
-
-@compiled
-def _shuffle(
-    values: Words, offsets: NDArray[np.int64], state: np.uint64, words: NDArray[np.uint32]
-) -> None:
-    """Fill a distractor with runs of 1 to `LONGEST_RUN` words of any recordings."""
-    place = 0
-    while place < words.size:
-        state = _next(state)
-        length = min(1 + _below(state, LONGEST_RUN), words.size - place)
-        state = _next(state)
-        row = _below(state, offsets.size - 1)
-        state = _next(state)
-        start = offsets[row] + _below(state, offsets[row + 1] - offsets[row] - length + 1)
-        words[place : place + length] = values[start : start + length]
-        place += length
-
-
-@compiled
-def _synthesise(chances: NDArray[np.uint64], state: np.uint64, words: NDArray[np.uint32]) -> None:
-    """Fill a distractor with words of 16 Markov chains."""
-    word = np.uint32(0)
-    for place in range(-_BURN_IN, words.size):
-        after = np.uint32(0)
-        for pair in range(_PAIRS):
-            if pair % 4 == 0:
-                state = _next(state)
-                drawn = _mixed(state)
-            chance = drawn & _CHANCE_MASK
-            drawn >>= np.uint64(_CHANCE_BITS)
-            shift = np.uint32(2 * pair)
-            row = chances[pair, np.int64(word >> shift & _PAIR_MASK)]
-            found = (chance >= row[0]) + (chance >= row[1]) + (chance >= row[2])
-            after |= np.uint32(found) << shift
-        word = after
+def synthetic(table: Table, count: int, random: Generator) -> Batch:
+    """Return fingerprints of 16 Markov chains, given their `successors`: uint32[count, WORDS]."""
+    batch = np.empty((count, WORDS), np.uint32)
+    states = np.zeros((count, _SHIFTS.size), np.int64)
+    pairs = np.arange(_SHIFTS.size) * _STATES
+    for place in range(-_BURN_IN, WORDS):
+        drawn = random.integers(0, _STEPS, states.shape, np.uint16)
+        states = table[(pairs + states) * _STEPS + drawn]
         if place >= 0:
-            words[place] = word
-
-
-@inlined
-def _next(state: np.uint64) -> np.uint64:
-    """Return the next state of the generator (SplitMix64: G. Steele, D. Lea, C. Flood, 2014)."""
-    return state + np.uint64(0x9E3779B97F4A7C15)
-
-
-@inlined
-def _mixed(state: np.uint64) -> np.uint64:
-    """Return the random number of a state, 64 bits (the mixing function of SplitMix64)."""
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))
-
-
-@inlined
-def _below(state: np.uint64, end: int) -> int:
-    """Return a random number from 0 to `end` - 1, at most 2**32 - 1."""
-    return np.int64(((_mixed(state) >> np.uint64(32)) * np.uint64(end)) >> np.uint64(32))
+            batch[:, place] = np.bitwise_or.reduce(states.astype(np.uint32) << _SHIFTS, axis=1)
+    return batch
