@@ -75,7 +75,8 @@ def shuffled(rows: Ragged, count: int, random: Generator) -> Batch:
     chosen = random.integers(0, len(rows), lengths.size)
     starts = rows.offsets[chosen] + random.integers(0, rows.lengths[chosen] - lengths + 1)
     places = np.arange(ends[-1]) + np.repeat(starts - ends + lengths, lengths)
-    return rows.values[places[:size]].reshape(count, WORDS)
+    words: Batch = rows.values[places[:size]]
+    return words.reshape(count, WORDS)
 
 
 def successors(rows: Ragged) -> Table:

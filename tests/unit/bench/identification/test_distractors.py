@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bench.identification.distractors import AT_ONCE, LONGEST_RUN, WORDS, distractors
+from bench.identification.distractors import LONGEST_RUN, WORDS, distractors
 from tests.unit.fingerprint.samples import real_data
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def recordings() -> list[Words]:
-    return [words for words in real_data().words if words.size > 800][:50]
+    return [words for words in real_data().words if words.size > 800][:30]
 
 
 def bits(words: Words) -> Words:
@@ -32,8 +32,11 @@ def test_distractors_are_the_same_for_a_seed_only(recordings: list[Words]) -> No
     assert np.unique(first.values.reshape(10, WORDS), axis=0).shape[0] == 10
 
 
-def test_there_are_as_many_as_asked(recordings: list[Words]) -> None:
-    assert [len(batch) for batch in distractors(recordings, AT_ONCE + 1)] == [AT_ONCE, 1]
+def test_there_are_as_many_as_asked(
+    recordings: list[Words], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.identification.distractors.AT_ONCE", 4)
+    assert [len(batch) for batch in distractors(recordings, 9)] == [4, 4, 1]
     assert not list(distractors(recordings, 0))
     [[only]] = distractors(recordings, 1)
     assert only.size == WORDS
@@ -60,7 +63,7 @@ def test_synthetic_ones_have_the_statistics_of_real_ones(recordings: list[Words]
     assert not np.isin(made, real).all()
     share = bits(made).mean((0, 1)) - bits(real).mean(0)
     same = (bits(made[:, 1:] ^ made[:, :-1])).mean((0, 1)) - bits(real[1:] ^ real[:-1]).mean(0)
-    assert np.abs(share).max() < 0.03
+    assert np.abs(share).max() < 0.05
     assert np.abs(same).max() < 0.02
 
 
