@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.fingerprint.codec import compress, decompress
 from pipeline.fingerprint.compare import compare2
 from pipeline.fingerprint.query import extract_query
+from pipeline.fingerprint.sketch import sketch_query_batch, sketch_terms
 from pipeline.fingerprint_store.locating import locate, store_table
 from pipeline.index.warm_up import warm_up as warm_index_up
 from pipeline.loops.compiled import forget_code, is_compiled
@@ -61,6 +62,8 @@ def _call_loops_of_fingerprints() -> None:
     words = decompress(compress(np.arange(100, dtype=np.uint32) << np.uint32(16))).words
     compare2(words, words)
     extract_query(words)
+    sketch_terms(words, 1)
+    sketch_query_batch([words], 1)
 
 
 def _call_loops_of_the_store() -> None:

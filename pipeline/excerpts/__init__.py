@@ -1,1 +1,1 @@
-"""Finds the recordings that contain an excerpt: candidates, alignment and significance."""
+"""The identification of excerpts and rough copies: candidates from the sketch index."""

@@ -1,37 +1,55 @@
-"""Finds the recordings that share the most sketch terms with an excerpt."""
+"""Candidates: the fingerprints that share the most sketch terms with a query.
 
-from collections.abc import Sequence
-from typing import Final
+The index counts terms, not places. So candidates are few, and their words decide.
+"""
 
-import numpy as np
-from numpy.typing import NDArray
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
 
 from pipeline.fingerprint.sketch import sketch_query_batch
-from pipeline.fingerprint.words import Words
-from pipeline.index.interface import FingerprintIndex
 
-CANDIDATES: Final = 40
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pipeline.fingerprint.words import Words
+    from pipeline.index import FingerprintIndex
+
+MAX_CANDIDATES: Final = 40
 """Maximum number of candidates of a query."""
+MIN_SHARED_TERMS: Final = 2
+"""Minimum number of terms that a candidate shares with its query."""
+MIN_SHARE_PCT: Final = 20
+"""Candidates share at least so many percent of the terms that the best candidate shares."""
 
 
 def find_candidates(
-    index: FingerprintIndex,
-    queries: Sequence[Words],
-    rate: int,
-    *,
-    timeout: float | None,
+    index: FingerprintIndex, queries: Sequence[Words], rate: int, *, timeout: float | None
 ) -> list[NDArray[np.uint32]]:
-    """Return the ids of the best candidates of each query, best first.
+    """Find the fingerprints that may contain each query, or be contained in it.
 
     Args:
-        index: a sketch index.
-        queries: words of each query.
+        index: the sketch index.
+        queries: the words of each query, uint32, any number.
         rate: the sketch rate of the index.
         timeout: maximum seconds for the search, None for no limit.
 
+    Returns:
+        The ids of the candidates of each query, the best first: uint32, shape (n,), with n at most
+        `MAX_CANDIDATES`. Empty for a query of silence.
+
     Raises:
         SearchTimeout: the search exceeded the timeout.
+        ValueError: the rate is out of range.
     """
-    terms = list(sketch_query_batch(queries, rate))
-    hits = index.search(terms, limit=CANDIDATES, min_score=1, score_pct=10, timeout=timeout)
+    hits = index.search(
+        list(sketch_query_batch(queries, rate)),
+        limit=MAX_CANDIDATES,
+        min_score=MIN_SHARED_TERMS,
+        score_pct=MIN_SHARE_PCT,
+        timeout=timeout,
+    )
     return [each.ids for each in hits]
