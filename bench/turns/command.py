@@ -84,9 +84,9 @@ def turns(  # noqa: PLR0913 - one for each option
     A ratio compares two windows of one round, so changes of the machine's speed have little effect.
     It is this checkout to the other one, or a setting to the default.
     """
-    find_wrk()
     if not against and not switches:
         raise click.UsageError("nothing to compare: give --against or --switch")
+    find_wrk()
     variants = make_variants(Checkout.at(against) if against else None, switches)
     options = StackOptions(workers or os.cpu_count() or 1, settings=NO_ANSWER_CACHE)
     plan = Plan(BenchCatalogue(fingerprints, seed), options, None, output)
