@@ -1,0 +1,1 @@
+"""Identifies excerpts: candidates by their terms, then a comparison of the words themselves."""

@@ -1,0 +1,201 @@
+"""The loops that find places at which two fingerprints may match: votes of equal keys.
+
+A key is made of a word's odd bits: of the two bits that code a filter's output, the odd one says
+on which side of the middle threshold the output lies, and survives distortion more often. Each
+word has two keys of 12 bits, which overlap. Keys at places p and d vote for the line through
+(p, d), at each of a few speeds (a Hough transform).
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.fingerprint.words import Words
+from pipeline.loops.compiled import compiled, inlined
+
+MAX_DRIFT: Final = 0.045
+"""Largest difference of the speed from 1 that is tried."""
+
+SEEDS: Final = 6
+"""Number of places that are kept for each piece of the shorter fingerprint."""
+
+_KEY_BITS: Final = 12
+_KEYS: Final = 1 << _KEY_BITS
+_SECOND_KEY: Final = 4  # the second key begins at this of the 16 odd bits
+_REPEATS: Final = 16  # places of a key that may vote: loops and drones repeat their keys
+_END_DRIFT: Final = 2.5  # words by which a line of the next speed may differ at a piece's end
+_WIDTH: Final = 5  # columns that are added up: words change slowly, so neighbours vote too
+_APART: Final = 6  # columns between two seeds
+
+
+class Votes(NamedTuple):
+    """Working memory of the votes for one piece, used for one pair after the other.
+
+    Attributes:
+        first: int32[2 * keys], the last place in the piece with each key, -1 if none.
+        following: int32[2 * longest piece], the place before that with the same key.
+        counts: int32[any], votes for each speed and column.
+    """
+
+    first: NDArray[np.int32]
+    following: NDArray[np.int32]
+    counts: NDArray[np.int32]
+
+
+class Seeds(NamedTuple):
+    """Places to compare, the one with most votes first: see `Line` of the comparison.
+
+    Attributes:
+        votes: int64[SEEDS], 0 where there are fewer seeds.
+        column: int64[SEEDS], the place in the longer fingerprint of the piece's middle.
+        speed: float64[SEEDS].
+    """
+
+    votes: NDArray[np.int64]
+    column: NDArray[np.int64]
+    speed: NDArray[np.float64]
+
+
+@compiled
+def make_votes(longest_piece: int, longest: int) -> Votes:
+    """Return working memory for pieces and longer fingerprints of at most these many words."""
+    each_side = speeds_each_side(longest_piece)
+    columns = longest + 2 * _margin(longest_piece)
+    return Votes(
+        np.empty(2 * _KEYS, np.int32),
+        np.empty(2 * longest_piece, np.int32),
+        np.zeros((2 * each_side + 1) * columns, np.int32),
+    )
+
+
+@compiled
+def make_seeds() -> Seeds:
+    """Return room for the seeds of one piece."""
+    return Seeds(np.zeros(SEEDS, np.int64), np.zeros(SEEDS, np.int64), np.ones(SEEDS))
+
+
+@compiled
+def speeds_each_side(size: int) -> int:
+    """Return how many speeds above 1, and below, a piece of `size` words needs."""
+    step = speed_step(size)
+    return max(0, int(np.ceil((MAX_DRIFT - step / 2) / step)))
+
+
+@compiled
+def speed_step(size: int) -> float:
+    """Return the difference of two speeds in the votes of a piece of `size` words."""
+    return 2 * _END_DRIFT / max(size, 1)
+
+
+@compiled
+def find_seeds(piece: Words, other: Words, votes: Votes, seeds: Seeds) -> None:
+    """Find the places in `other` for which most keys of `piece` vote.
+
+    Args:
+        piece: uint32[n], n at least 1.
+        other: uint32[m].
+        votes: working memory for at least n and m words.
+        seeds: receives the places.
+    """
+    _index_keys(piece, votes)
+    each_side, step, margin = speeds_each_side(piece.size), speed_step(piece.size), _margin(piece.size)
+    columns = other.size + 2 * margin
+    counts = votes.counts[: (2 * each_side + 1) * columns]
+    counts[:] = 0
+    middle = piece.size // 2
+    last = np.uint32(0)
+    for place in range(other.size):
+        bits = odd_bits(other[place])
+        for which in range(2):
+            key = _key(bits, which)
+            if place and key == _key(last, which):
+                continue
+            voter, left = votes.first[which * _KEYS + key], _REPEATS
+            while voter >= 0 and left:
+                for speed in range(2 * each_side + 1):
+                    shift = (voter - middle) * (1 + (speed - each_side) * step)
+                    column = int(np.floor(place - shift + 0.5)) + margin
+                    counts[speed * columns + column] += 1
+                voter, left = votes.following[which * piece.size + voter], left - 1
+        last = bits
+    seeds.votes[:] = 0
+    for speed in range(2 * each_side + 1):
+        _keep_peaks(
+            counts[speed * columns : (speed + 1) * columns],
+            margin,
+            1 + (speed - each_side) * step,
+            seeds,
+        )
+
+
+@inlined
+def odd_bits(word: np.uint32) -> np.uint32:
+    """Return the 16 odd bits of a word, adjacent."""
+    bits = (word >> np.uint32(1)) & np.uint32(0x55555555)
+    bits = (bits | (bits >> np.uint32(1))) & np.uint32(0x33333333)
+    bits = (bits | (bits >> np.uint32(2))) & np.uint32(0x0F0F0F0F)
+    bits = (bits | (bits >> np.uint32(4))) & np.uint32(0x00FF00FF)
+    return (bits | (bits >> np.uint32(8))) & np.uint32(0xFFFF)
+
+
+@inlined
+def _key(bits: np.uint32, which: int) -> int:
+    """Return the first (0) or the second (1) key of a word's odd bits."""
+    return (np.int64(bits) >> (_SECOND_KEY * which)) & (_KEYS - 1)
+
+
+@compiled
+def _margin(size: int) -> int:
+    """Return the columns before and after the longer fingerprint that a piece's middle may take."""
+    return int((size / 2 + 1) * (1 + 2 * MAX_DRIFT)) + _WIDTH
+
+
+@compiled
+def _index_keys(piece: Words, votes: Votes) -> None:
+    """List the places of each key. Of a run of equal keys only the first counts."""
+    votes.first[:] = -1
+    last = np.uint32(0)
+    for place in range(piece.size):
+        bits = odd_bits(piece[place])
+        for which in range(2):
+            key = _key(bits, which)
+            if place and key == _key(last, which):
+                continue
+            slot = which * _KEYS + key
+            votes.following[which * piece.size + place] = votes.first[slot]
+            votes.first[slot] = place
+        last = bits
+
+
+@compiled
+def _keep_peaks(counts: NDArray[np.int32], margin: int, speed: float, seeds: Seeds) -> None:
+    """Keep the columns with the most votes, several columns apart."""
+    total = 0
+    for column in range(_WIDTH - 1):
+        total += counts[column]
+    least = seeds.votes[SEEDS - 1]
+    for column in range(_WIDTH - 1, counts.size):
+        total += counts[column]
+        if total > least:
+            _insert(total, column - _WIDTH // 2 - margin, speed, seeds)
+            least = seeds.votes[SEEDS - 1]
+        total -= counts[column - _WIDTH + 1]
+
+
+@compiled
+def _insert(total: int, column: int, speed: float, seeds: Seeds) -> None:
+    """Insert a place, sorted by votes, instead of a near one with fewer votes or the last one."""
+    slot = SEEDS - 1
+    for other in range(SEEDS):
+        if seeds.votes[other] and abs(seeds.column[other] - column) <= _APART:
+            if seeds.votes[other] >= total:
+                return
+            slot = other
+            break
+    while slot > 0 and seeds.votes[slot - 1] < total:
+        seeds.votes[slot] = seeds.votes[slot - 1]
+        seeds.column[slot] = seeds.column[slot - 1]
+        seeds.speed[slot] = seeds.speed[slot - 1]
+        slot -= 1
+    seeds.votes[slot], seeds.column[slot], seeds.speed[slot] = total, column, speed
