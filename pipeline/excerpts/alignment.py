@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from pipeline.excerpts.alignment_loops import PIECE, FlatRows, Found, align_pairs
 from pipeline.fingerprint.ragged import Ragged, Rows
 
-WORD_SECONDS: Final = 4096 / 3 / 11025
-"""Seconds between two words: a third of a frame of 4096 samples at 11025 Hz."""
+WORD_SECONDS: Final = 1365 / 11025
+"""Seconds between two words: Chromaprint moves its frame of 4096 samples by 1365, at 11025 Hz."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

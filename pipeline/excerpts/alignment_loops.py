@@ -22,6 +22,7 @@ from pipeline.excerpts.voting_loops import (
     Seeds,
     Votes,
     find_seeds,
+    load_piece,
     make_seeds,
     make_votes,
     speed_step,
@@ -34,6 +35,10 @@ PIECE: Final = 1024
 
 _SHIFTS: Final = 3  # words by which a line of votes may be wrong
 _SIMILAR: Final = 0.03  # places with nearly the best share: loops repeat
+_REFINED: Final = 3  # of these, how many are refined
+_SLACK: Final = 0.01  # share of bits that a speed other than 1 must gain
+_CERTAIN: Final = 0.13  # surprise of a bit at a share of 0.75
+_PREFERENCE: Final = 0.1
 
 Numbers = NDArray[np.float64]
 
@@ -74,6 +79,7 @@ def align_pairs(
     found: Found,
 ) -> None:
     votes, seeds = make_votes(longest_piece, longest), make_seeds()
+    loaded = -1
     for pair in range(rows.size):
         row, other = rows[pair], others[pair]
         query = queries.values[queries.offsets[row] : queries.offsets[row + 1]]
@@ -82,9 +88,11 @@ def align_pairs(
             continue
         swapped = query.size > document.size
         if swapped:
-            match = _align(document, query, votes, seeds)
+            match = _align(document, query, votes, seeds, False)
+            loaded = -1
         else:
-            match = _align(query, document, votes, seeds)
+            match = _align(query, document, votes, seeds, row == loaded)
+            loaded = row if query.size <= PIECE else -1
         line, part = match.line, match.part
         words = part.stop - part.start
         if swapped:
@@ -100,14 +108,16 @@ def align_pairs(
 
 
 @compiled
-def _align(short: Words, long: Words, votes: Votes, seeds: Seeds) -> Match:
+def _align(short: Words, long: Words, votes: Votes, seeds: Seeds, loaded: bool) -> Match:
     """Return the most significant match of a pair."""
     best, most = Match(Line(0.0, 0.0, 1.0), Part(0, 0, 0, 0.0), 0.0), 0.0
     pieces = -(-short.size // PIECE)
     shares, columns = np.zeros(SEEDS), np.zeros(SEEDS)
     for piece in range(pieces):
         start, stop = piece * short.size // pieces, (piece + 1) * short.size // pieces
-        find_seeds(short[start:stop], long, votes, seeds)
+        if not loaded:
+            load_piece(short[start:stop], votes)
+        find_seeds(stop - start, long, votes, seeds)
         middle = float(start + (stop - start) // 2)
         highest = 0.0
         for seed in range(SEEDS):
@@ -117,14 +127,17 @@ def _align(short: Words, long: Words, votes: Votes, seeds: Seeds) -> Match:
                 line, share = best_shift(short, long, line, start, stop, _SHIFTS)
                 shares[seed], columns[seed] = share, line.column
                 highest = max(highest, share)
-        for seed in range(SEEDS):
-            if shares[seed] and shares[seed] >= highest - _SIMILAR:
-                line = Line(middle, columns[seed], seeds.speed[seed])
-                reach = min(speed_step(stop - start) / 2, MAX_DRIFT)
-                line, _ = best_speed(short, long, line, start, stop, reach)
-                match, surprise = _best_part(short, long, line)
-                if surprise > most:
-                    best, most = match, surprise
+        for _ in range(_REFINED):
+            seed = int(np.argmax(shares))
+            if not shares[seed] or shares[seed] < highest - _SIMILAR:
+                break
+            shares[seed] = 0.0
+            line = Line(middle, columns[seed], seeds.speed[seed])
+            reach = min(speed_step(stop - start) / 2, MAX_DRIFT)
+            line, _ = best_speed(short, long, line, start, stop, reach)
+            match, surprise = _best_part(short, long, line)
+            if surprise > most:
+                best, most = match, surprise
     if not most:
         return best
     return _finish(short, long, best, most)
@@ -137,12 +150,10 @@ def _finish(short: Words, long: Words, found: Match, surprise: float) -> Match:
     middle = float(part.start + (part.stop - part.start) // 2)
     column = line.column + line.speed * (middle - line.middle)
     line = Line(middle, np.floor(column + 0.5), line.speed)
-    if 1 < 4 * abs(line.speed - 1) * (part.stop - part.start):
-        line = _straight(short, long, line, part)
-    if part.stop - part.start < short.size and line.speed != 1.0:
-        line, _ = best_speed(short, long, line, part.start, part.stop, 2.5 / short.size)
+    if line.speed != 1.0:
+        line = _refine_speed(short, long, line, part)
     match, refined = _best_part(short, long, line)
-    if refined < surprise:
+    if refined < 0.9 * surprise:
         match = found
     line, part = match.line, match.part
     chance = log10_tail(part.share, independent_bits(short, long, line, part))
@@ -151,12 +162,16 @@ def _finish(short: Words, long: Words, found: Match, surprise: float) -> Match:
 
 
 @compiled
-def _straight(short: Words, long: Words, line: Line, part: Part) -> Line:
-    """Return the line of speed 1 through the part's middle if as many bits agree along it."""
-    _, share = best_shift(short, long, line, part.start, part.stop, 0)
+def _refine_speed(short: Words, long: Words, line: Line, part: Part) -> Line:
+    """Return the line of the speed that fits a part; speed 1 if about as many bits agree."""
+    if part.stop - part.start < short.size:
+        reach = 2 / min(short.size, PIECE)
+        line, share = best_speed(short, long, line, part.start, part.stop, reach)
+    else:
+        line, share = best_shift(short, long, line, part.start, part.stop, 0)
     straight = Line(line.middle, line.column, 1.0)
     straight, other = best_shift(short, long, straight, part.start, part.stop, _SHIFTS)
-    return straight if other >= share else line
+    return straight if other >= share - _SLACK else line
 
 
 @compiled
@@ -166,7 +181,17 @@ def _best_part(short: Words, long: Words, line: Line) -> tuple[Match, float]:
     whole = measure(short, long, line, start, stop)
     first, last = best_part(short, long, line, start, stop)
     part = measure(short, long, line, first, last)
-    most, other = whole.words * divergence(whole.share), part.words * divergence(part.share)
-    if other > most:
-        return Match(line, part, 0.0), other
-    return Match(line, whole, 0.0), most
+    if part.words * divergence(part.share) > whole.words * divergence(whole.share):
+        return Match(line, part, 0.0), part.words * _weight(part.share)
+    return Match(line, whole, 0.0), whole.words * _weight(whole.share)
+
+
+@compiled
+def _weight(share: float) -> float:
+    """Return a word's weight in the choice of a line: its surprise, limited.
+
+    Of two parts that certainly match, the longer one wins, whichever agrees better. Of two equally
+    long ones the better wins.
+    """
+    surprise = divergence(share)
+    return min(surprise, _CERTAIN) + _PREFERENCE * surprise

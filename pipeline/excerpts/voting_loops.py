@@ -17,7 +17,7 @@ from pipeline.loops.compiled import compiled, inlined
 MAX_DRIFT: Final = 0.045
 """Largest difference of the speed from 1 that is tried."""
 
-SEEDS: Final = 6
+SEEDS: Final = 8
 """Number of places that are kept for each piece of the shorter fingerprint."""
 
 _KEY_BITS: Final = 12
@@ -26,6 +26,7 @@ _SECOND_KEY: Final = 4  # the second key begins at this of the 16 odd bits
 _REPEATS: Final = 16  # places of a key that may vote: loops and drones repeat their keys
 _END_DRIFT: Final = 2.5  # words by which a line of the next speed may differ at a piece's end
 _WIDTH: Final = 5  # columns that are added up: words change slowly, so neighbours vote too
+_BLOCK: Final = 32
 _APART: Final = 6  # columns between two seeds
 
 
@@ -35,12 +36,16 @@ class Votes(NamedTuple):
     Attributes:
         first: int32[2 * keys], the last place in the piece with each key, -1 if none.
         following: int32[2 * longest piece], the place before that with the same key.
+        shifts: int32[any], the place of each word of the piece after its middle, for each speed.
         counts: int32[any], votes for each speed and column.
+        sums: int32[any], votes of the columns around each column, for one speed.
     """
 
     first: NDArray[np.int32]
     following: NDArray[np.int32]
+    shifts: NDArray[np.int32]
     counts: NDArray[np.int32]
+    sums: NDArray[np.int32]
 
 
 class Seeds(NamedTuple):
@@ -60,12 +65,14 @@ class Seeds(NamedTuple):
 @compiled
 def make_votes(longest_piece: int, longest: int) -> Votes:
     """Return working memory for pieces and longer fingerprints of at most these many words."""
-    each_side = speeds_each_side(longest_piece)
+    speeds = 2 * speeds_each_side(longest_piece) + 1
     columns = longest + 2 * _margin(longest_piece)
     return Votes(
         np.empty(2 * _KEYS, np.int32),
         np.empty(2 * longest_piece, np.int32),
-        np.zeros((2 * each_side + 1) * columns, np.int32),
+        np.empty(speeds * longest_piece, np.int32),
+        np.zeros(speeds * columns, np.int32),
+        np.zeros(columns, np.int32),
     )
 
 
@@ -89,21 +96,46 @@ def speed_step(size: int) -> float:
 
 
 @compiled
-def find_seeds(piece: Words, other: Words, votes: Votes, seeds: Seeds) -> None:
-    """Find the places in `other` for which most keys of `piece` vote.
+def load_piece(piece: Words, votes: Votes) -> None:
+    """Prepare the votes of a piece, uint32[n], n at least 1, for any number of other sides.
+
+    Of a run of equal keys only the first votes.
+    """
+    votes.first[:] = -1
+    last = np.uint32(0)
+    for place in range(piece.size):
+        bits = odd_bits(piece[place])
+        for which in range(2):
+            key = _key(bits, which)
+            if place and key == _key(last, which):
+                continue
+            slot = which * _KEYS + key
+            votes.following[which * piece.size + place] = votes.first[slot]
+            votes.first[slot] = place
+        last = bits
+    each_side, step = speeds_each_side(piece.size), speed_step(piece.size)
+    middle = piece.size // 2
+    for change in range(-each_side, each_side + 1):
+        row = (change + each_side) * piece.size
+        for place in range(piece.size):
+            shift = np.floor((place - middle) * (1 + change * step) + 0.5)
+            votes.shifts[row + place] = np.int32(shift)
+
+
+@compiled
+def find_seeds(size: int, other: Words, votes: Votes, seeds: Seeds) -> None:
+    """Find the places in `other` for which most keys of the loaded piece vote.
 
     Args:
-        piece: uint32[n], n at least 1.
+        size: number of words of the loaded piece.
         other: uint32[m].
-        votes: working memory for at least n and m words.
+        votes: working memory, with the piece.
         seeds: receives the places.
     """
-    _index_keys(piece, votes)
-    each_side, step, margin = speeds_each_side(piece.size), speed_step(piece.size), _margin(piece.size)
+    each_side, step, margin = speeds_each_side(size), speed_step(size), _margin(size)
     columns = other.size + 2 * margin
-    counts = votes.counts[: (2 * each_side + 1) * columns]
-    counts[:] = 0
-    middle = piece.size // 2
+    speeds = 2 * each_side + 1
+    votes.counts[: speeds * columns] = 0
     last = np.uint32(0)
     for place in range(other.size):
         bits = odd_bits(other[place])
@@ -113,20 +145,16 @@ def find_seeds(piece: Words, other: Words, votes: Votes, seeds: Seeds) -> None:
                 continue
             voter, left = votes.first[which * _KEYS + key], _REPEATS
             while voter >= 0 and left:
-                for speed in range(2 * each_side + 1):
-                    shift = (voter - middle) * (1 + (speed - each_side) * step)
-                    column = int(np.floor(place - shift + 0.5)) + margin
-                    counts[speed * columns + column] += 1
-                voter, left = votes.following[which * piece.size + voter], left - 1
+                for speed in range(speeds):
+                    column = place - votes.shifts[speed * size + voter] + margin
+                    votes.counts[speed * columns + column] += 1
+                voter, left = votes.following[which * size + voter], left - 1
         last = bits
     seeds.votes[:] = 0
-    for speed in range(2 * each_side + 1):
-        _keep_peaks(
-            counts[speed * columns : (speed + 1) * columns],
-            margin,
-            1 + (speed - each_side) * step,
-            seeds,
-        )
+    for change in range(-each_side, each_side + 1):
+        row = (change + each_side) * columns
+        counts = votes.counts[row : row + columns]
+        _keep_peaks(counts, votes.sums, margin, 1 + change * step, seeds)
 
 
 @inlined
@@ -152,35 +180,28 @@ def _margin(size: int) -> int:
 
 
 @compiled
-def _index_keys(piece: Words, votes: Votes) -> None:
-    """List the places of each key. Of a run of equal keys only the first counts."""
-    votes.first[:] = -1
-    last = np.uint32(0)
-    for place in range(piece.size):
-        bits = odd_bits(piece[place])
-        for which in range(2):
-            key = _key(bits, which)
-            if place and key == _key(last, which):
-                continue
-            slot = which * _KEYS + key
-            votes.following[which * piece.size + place] = votes.first[slot]
-            votes.first[slot] = place
-        last = bits
-
-
-@compiled
-def _keep_peaks(counts: NDArray[np.int32], margin: int, speed: float, seeds: Seeds) -> None:
-    """Keep the columns with the most votes, several columns apart."""
-    total = 0
-    for column in range(_WIDTH - 1):
-        total += counts[column]
-    least = seeds.votes[SEEDS - 1]
-    for column in range(_WIDTH - 1, counts.size):
-        total += counts[column]
-        if total > least:
-            _insert(total, column - _WIDTH // 2 - margin, speed, seeds)
-            least = seeds.votes[SEEDS - 1]
-        total -= counts[column - _WIDTH + 1]
+def _keep_peaks(
+    counts: NDArray[np.int32], sums: NDArray[np.int32], margin: int, speed: float, seeds: Seeds
+) -> None:
+    """Keep the columns with the most votes in and around them, several columns apart."""
+    size = np.uint64(counts.size - _WIDTH + 1)
+    for column in range(size):  # simple loops, so that the compiler vectorises them
+        sums[column] = (
+            counts[column]
+            + counts[column + np.uint64(1)]
+            + counts[column + np.uint64(2)]
+            + counts[column + np.uint64(3)]
+            + counts[column + np.uint64(4)]
+        )
+    for start in range(0, np.int64(size), _BLOCK):
+        stop = min(start + _BLOCK, np.int64(size))
+        highest = np.int32(0)
+        for column in range(np.uint64(start), np.uint64(stop)):
+            highest = max(highest, sums[column])
+        if highest > seeds.votes[SEEDS - 1]:
+            for column in range(start, stop):
+                if sums[column] > seeds.votes[SEEDS - 1]:
+                    _insert(sums[column], column + _WIDTH // 2 - margin, speed, seeds)
 
 
 @compiled

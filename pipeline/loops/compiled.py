@@ -26,7 +26,7 @@ from numba.core.registry import cpu_target
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-FOLDERS: Final = ("fingerprint", "fingerprint_store", "index", "loops")
+FOLDERS: Final = ("excerpts", "fingerprint", "fingerprint_store", "index", "loops")
 """Folders of `pipeline` whose modules have loops or define their arguments."""
 
 
