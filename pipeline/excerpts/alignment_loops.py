@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.excerpts.chance_loops import divergence, independent_bits, log10_tail
+from pipeline.excerpts.chance_loops import divergence, independent_bits, log10_chance
 from pipeline.excerpts.line_loops import (
     Line,
     Part,
@@ -156,7 +156,8 @@ def _finish(short: Words, long: Words, found: Match, surprise: float) -> Match:
     if refined < 0.9 * surprise:
         match = found
     line, part = match.line, match.part
-    chance = log10_tail(part.share, independent_bits(short, long, line, part))
+    bits = independent_bits(short, long, line, part)
+    chance = log10_chance(part.share, bits, short.size, long.size)
     shift = fraction(short, long, line, part)
     return Match(Line(line.middle, line.column + shift, line.speed), part, chance)
 

@@ -8,8 +8,9 @@ from pipeline.excerpts.line_loops import Line, Part, agreeing, place_on
 from pipeline.fingerprint.words import Words
 from pipeline.loops.compiled import compiled
 
-DEPENDENCE: Final = 1.6
+DEPENDENCE: Final = 2.4
 PERSISTENCE: Final = 0.0105
+TRIED: Final = 20.0
 _SAMPLES: Final = 32
 _ALL_LAGS: Final = 12
 
@@ -31,7 +32,7 @@ def independent_bits(short: Words, long: Words, line: Line, part: Part) -> float
         if lag >= _ALL_LAGS:
             step = max(1, lag // 4)
         lag += step
-    return 32 * part.words / DEPENDENCE * min(1.0, size / total if total > 0 else 1.0)
+    return 32 * part.words / DEPENDENCE * min(1.0, size / total)
 
 
 @compiled
@@ -47,6 +48,7 @@ def divergence(share: float) -> float:
 
 
 @compiled
-def log10_tail(share: float, bits: float) -> float:
-    """Return the logarithm of Chernoff's bound of P(share of agreeing bits >= share)."""
-    return -bits * divergence(share) / np.log(10.0)
+def log10_chance(share: float, bits: float, shorter: int, longer: int) -> float:
+    tail = -bits * divergence(share) / np.log(10.0)
+    places = np.log10(float(longer)) * 2 / 3 + np.log10(float(shorter)) / 4 - np.log10(TRIED)
+    return min(0.0, tail + places)
