@@ -37,7 +37,7 @@ _SHIFTS: Final = 3  # words by which a line of votes may be wrong
 _SIMILAR: Final = 0.03  # places with nearly the best share: loops repeat
 _REFINED: Final = 3  # of these, how many are refined
 _SLACK: Final = 0.01  # share of bits that a speed other than 1 must gain
-_CERTAIN: Final = 0.13  # surprise of a bit at a share of 0.75
+_CERTAIN: Final = 0.37  # surprise of a bit at a share of 0.9
 _PREFERENCE: Final = 0.1
 
 Numbers = NDArray[np.float64]
@@ -78,6 +78,18 @@ def align_pairs(
     longest: int,
     found: Found,
 ) -> None:
+    """Align pairs of a query and a document.
+
+    Args:
+        queries: the excerpts.
+        documents: the recordings.
+        rows: the row of each pair in the queries, int64[n]. Pairs with the same query should be
+            adjacent: the query is prepared once for all of them.
+        others: its row in the documents.
+        longest_piece: most words of a piece of the shorter side of a pair, at most `PIECE`.
+        longest: most words of the longer side of a pair.
+        found: receives the results, which hold "no match" before.
+    """
     votes, seeds = make_votes(longest_piece, longest), make_seeds()
     loaded = -1
     for pair in range(rows.size):
@@ -88,7 +100,7 @@ def align_pairs(
             continue
         swapped = query.size > document.size
         if swapped:
-            match = _align(document, query, votes, seeds, False)
+            match = _align(document, query, votes, seeds, False)  # noqa: FBT003
             loaded = -1
         else:
             match = _align(query, document, votes, seeds, row == loaded)
@@ -108,8 +120,16 @@ def align_pairs(
 
 
 @compiled
-def _align(short: Words, long: Words, votes: Votes, seeds: Seeds, loaded: bool) -> Match:
-    """Return the most significant match of a pair."""
+def _align(short: Words, long: Words, votes: Votes, seeds: Seeds, loaded: bool) -> Match:  # noqa: FBT001
+    """Return the best match of a pair.
+
+    Args:
+        short: the shorter side.
+        long: the longer side.
+        votes: working memory.
+        seeds: working memory.
+        loaded: whether the votes are prepared for the shorter side, which is one piece.
+    """
     best, most = Match(Line(0.0, 0.0, 1.0), Part(0, 0, 0, 0.0), 0.0), 0.0
     pieces = -(-short.size // PIECE)
     shares, columns = np.zeros(SEEDS), np.zeros(SEEDS)

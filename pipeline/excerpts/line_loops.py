@@ -123,9 +123,7 @@ def best_speed(
         speed = line.speed + change * step
         if change == 0 or abs(speed - 1) > MAX_DRIFT + step / 2:
             continue
-        near, share = best_shift(
-            short, long, Line(line.middle, line.column, speed), start, stop, 1
-        )
+        near, share = best_shift(short, long, Line(line.middle, line.column, speed), start, stop, 1)
         if share > most:
             best, most = near, share
     return best, most
@@ -193,4 +191,4 @@ def fraction(short: Words, long: Words, line: Line, part: Part) -> float:
     fall = shares[1] - min(shares[0], shares[2])
     if fall <= 0:
         return 0.0
-    return min(0.5, max(-0.5, (shares[2] - shares[0]) / (2 * fall)))
+    return float(min(0.5, max(-0.5, (shares[2] - shares[0]) / (2 * fall))))

@@ -24,9 +24,9 @@ _KEY_BITS: Final = 12
 _KEYS: Final = 1 << _KEY_BITS
 _SECOND_KEY: Final = 4  # the second key begins at this of the 16 odd bits
 _REPEATS: Final = 16  # places of a key that may vote: loops and drones repeat their keys
-_END_DRIFT: Final = 2.5  # words by which a line of the next speed may differ at a piece's end
+_END_DRIFT: Final = 5.0  # words by which a line of the next speed may differ at a piece's end
 _WIDTH: Final = 5  # columns that are added up: words change slowly, so neighbours vote too
-_BLOCK: Final = 32
+_BLOCK: Final = 32  # columns whose highest sum is found first
 _APART: Final = 6  # columns between two seeds
 
 
@@ -49,7 +49,7 @@ class Votes(NamedTuple):
 
 
 class Seeds(NamedTuple):
-    """Places to compare, the one with most votes first: see `Line` of the comparison.
+    """Places to compare, the one with most votes first: see `Line` in `line_loops`.
 
     Attributes:
         votes: int64[SEEDS], 0 where there are fewer seeds.
@@ -85,14 +85,15 @@ def make_seeds() -> Seeds:
 @compiled
 def speeds_each_side(size: int) -> int:
     """Return how many speeds above 1, and below, a piece of `size` words needs."""
-    step = speed_step(size)
+    step = 2 * _END_DRIFT / max(size, 1)
     return max(0, int(np.ceil((MAX_DRIFT - step / 2) / step)))
 
 
 @compiled
 def speed_step(size: int) -> float:
     """Return the difference of two speeds in the votes of a piece of `size` words."""
-    return 2 * _END_DRIFT / max(size, 1)
+    each_side = speeds_each_side(size)
+    return MAX_DRIFT / each_side if each_side else 2 * MAX_DRIFT
 
 
 @compiled
@@ -170,7 +171,7 @@ def odd_bits(word: np.uint32) -> np.uint32:
 @inlined
 def _key(bits: np.uint32, which: int) -> int:
     """Return the first (0) or the second (1) key of a word's odd bits."""
-    return (np.int64(bits) >> (_SECOND_KEY * which)) & (_KEYS - 1)
+    return int((np.int64(bits) >> (_SECOND_KEY * which)) & (_KEYS - 1))
 
 
 @compiled
@@ -184,8 +185,8 @@ def _keep_peaks(
     counts: NDArray[np.int32], sums: NDArray[np.int32], margin: int, speed: float, seeds: Seeds
 ) -> None:
     """Keep the columns with the most votes in and around them, several columns apart."""
-    size = np.uint64(counts.size - _WIDTH + 1)
-    for column in range(size):  # simple loops, so that the compiler vectorises them
+    size = counts.size - _WIDTH + 1
+    for column in range(np.uint64(size)):  # simple loops, so that the compiler vectorises them
         sums[column] = (
             counts[column]
             + counts[column + np.uint64(1)]
@@ -193,8 +194,8 @@ def _keep_peaks(
             + counts[column + np.uint64(3)]
             + counts[column + np.uint64(4)]
         )
-    for start in range(0, np.int64(size), _BLOCK):
-        stop = min(start + _BLOCK, np.int64(size))
+    for start in range(0, size, _BLOCK):
+        stop = min(start + _BLOCK, size)
         highest = np.int32(0)
         for column in range(np.uint64(start), np.uint64(stop)):
             highest = max(highest, sums[column])

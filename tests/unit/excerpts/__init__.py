@@ -1,0 +1,1 @@
+"""Tests of the identification of excerpts."""
