@@ -9,10 +9,10 @@ from pipeline.fingerprint.words import SILENCE, Words
 MIN_DISTINCT_WORDS: Final = 12
 """Number of distinct words that an excerpt needs, apart from silence.
 
-Twelve words of music have about 50 independent bits (see `significance`). If 96 % of them agree, as
-in a clean excerpt, the chance is about 1e-10 for a pair, so that the excerpt can be identified in a
-catalogue of 100,000 recordings at least. With fewer words even a perfect copy could not. Silence, a
-drone or a short loop has fewer distinct words, however long it is.
+Of 176 clean excerpts cut to twelve words, half had a chance of 1e-10 or less for the pair with
+their recording, and nine tenths about 1e-6 or less (see `significance`): half can be identified in
+a catalogue of a million. Silence, a drone or a short loop has fewer distinct words, however long it
+is.
 """
 
 _SECONDS: Final = (
