@@ -1,1 +1,1 @@
-"""The identification of excerpts and rough copies: candidates from the sketch index."""
+"""Identifies excerpts: candidates by their terms, then a comparison of the words themselves."""

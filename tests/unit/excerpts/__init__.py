@@ -1,1 +1,1 @@
-"""Tests of `pipeline.excerpts`."""
+"""Tests of the identification of excerpts."""

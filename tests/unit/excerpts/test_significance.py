@@ -1,0 +1,26 @@
+"""Expected false matches, the threshold and the score."""
+
+import numpy as np
+import pytest
+
+from pipeline.excerpts.significance import (
+    MAX_FALSE_MATCHES,
+    expected_false_matches,
+    is_match,
+    score,
+)
+
+
+def test_expected_false_matches_grow_with_the_catalogue() -> None:
+    assert expected_false_matches([-12.0, 0.0], 1_000_000) == pytest.approx([1e-6, 1e6])
+    assert expected_false_matches(-3.0, 0) == pytest.approx(1e-3)
+
+
+def test_a_match_in_a_small_catalogue_may_be_none_in_a_large_one() -> None:
+    chance = np.log10(MAX_FALSE_MATCHES) - 3.1
+    assert is_match(chance, 1_000)
+    assert not is_match(chance, 10_000)
+
+
+def test_score_is_zero_at_chance_and_one_for_equal_bits() -> None:
+    assert score([0.3, 0.5, 0.75, 1.0]) == pytest.approx([0, 0, 0.5, 1])
