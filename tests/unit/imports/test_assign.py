@@ -76,7 +76,7 @@ def test_the_thresholds_of_can_join_are_inclusive() -> None:
 
 
 def test_the_track_of_a_recent_fingerprint_that_matches_is_joined() -> None:
-    recent = RecentFingerprint(50, 9, 201)
+    recent = RecentFingerprint(50, 9, 201, 100)
     placed = assigner([recent], {(7, 50): 0.8}, lambda _s, track: TrackFit(track, 0.8, 1)).place(
         submission(7), SubmissionInBatch(7)
     )
@@ -84,7 +84,7 @@ def test_the_track_of_a_recent_fingerprint_that_matches_is_joined() -> None:
 
 
 def test_a_recent_fingerprint_that_does_not_match_changes_nothing() -> None:
-    placed = assigner([RecentFingerprint(50, 9, 201)], {(7, 50): 0.75}).place(
+    placed = assigner([RecentFingerprint(50, 9, 201, 100)], {(7, 50): 0.75}).place(
         submission(7), SubmissionInBatch(7)
     )
     assert placed.track_id == -7
@@ -92,7 +92,7 @@ def test_a_recent_fingerprint_that_does_not_match_changes_nothing() -> None:
 
 def test_a_recent_fingerprint_that_differs_prevents_joining_its_track() -> None:
     candidate = SubmissionInBatch(7, matches=[Match(11, 3, 0.8)], fits=[TrackFit(3, 0.8, 0)])
-    placed = assigner([RecentFingerprint(50, 3, 200)], {(7, 50): 0.3}).place(
+    placed = assigner([RecentFingerprint(50, 3, 200, 100)], {(7, 50): 0.3}).place(
         submission(7), candidate
     )
     assert placed.track_id == -7
@@ -100,7 +100,7 @@ def test_a_recent_fingerprint_that_differs_prevents_joining_its_track() -> None:
 
 def test_a_recent_fingerprint_of_another_length_prevents_joining_without_a_score() -> None:
     candidate = SubmissionInBatch(7, matches=[Match(11, 3, 0.8)], fits=[TrackFit(3, 0.8, 0)])
-    placed = assigner([RecentFingerprint(50, 3, 208)]).place(submission(7), candidate)
+    placed = assigner([RecentFingerprint(50, 3, 208, 100)]).place(submission(7), candidate)
     assert placed.track_id == -7
 
 
@@ -116,7 +116,7 @@ def test_near_copies_in_one_batch_share_one_new_track() -> None:
 
 def test_equal_scores_go_to_the_older_fingerprint() -> None:
     candidate = SubmissionInBatch(7, matches=[Match(12, 4, 0.95)], fits=[TrackFit(4), TrackFit(3)])
-    assign = assigner([RecentFingerprint(13, 3, 200)], {(7, 13): 0.95})
+    assign = assigner([RecentFingerprint(13, 3, 200, 100)], {(7, 13): 0.95})
     placed = assign.place(submission(7), candidate)
     assert placed.track_id == 4
 
