@@ -11,7 +11,7 @@ from pipeline.imports.assign import Assigner, RecentFingerprint, can_join
 from pipeline.messages import Match, SubmissionInBatch, TrackFit
 
 
-def submission(number: int, length: int = 200) -> StoredSubmission:
+def submission(number: int, length: int = 200, size: int = 100) -> StoredSubmission:
     return StoredSubmission(
         id=number,
         task_id=UUID(int=1),
@@ -20,7 +20,7 @@ def submission(number: int, length: int = 200) -> StoredSubmission:
         account_id=1,
         application_id=1,
         application_version=None,
-        words=np.arange(100, dtype=np.uint32),
+        words=np.arange(size, dtype=np.uint32),
         gid=UUID(int=number),
         length=length,
         bitrate=None,
@@ -126,3 +126,51 @@ def test_stored_fingerprints_are_preferred_to_those_of_the_batch() -> None:
     assign.place(submission(7), SubmissionInBatch(7))
     candidate = SubmissionInBatch(8, matches=[Match(12, 4, 0.95)], fits=[TrackFit(4)])
     assert assign.place(submission(8), candidate).track_id == 4
+
+
+@pytest.mark.parametrize(
+    ("size", "stored", "placed"),
+    [
+        (29_000, 948, -7),
+        (29_000, 28_919, -7),
+        (29_000, 28_920, 11),
+        (1_029, 948, -7),
+        (1_028, 948, 11),
+        (948, 500, 11),
+        (949, 500, -7),
+        (948, 29_000, 11),
+    ],
+)
+def test_a_longer_fingerprint_is_stored_beside_its_match(
+    size: int, stored: int, placed: int
+) -> None:
+    """In the same track, if it is longer than 120 s and by 80 words than the match."""
+    candidate = SubmissionInBatch(
+        7, matches=[Match(11, 3, 1.0, stored)], fits=[TrackFit(3, 1.0, 0)]
+    )
+    placement = assigner().place(submission(7, size=size), candidate)
+    assert (placement.fingerprint_id, placement.track_id) == (placed, 3)
+
+
+def test_a_second_long_fingerprint_is_counted_on_the_first() -> None:
+    """The best match may be the short one; one of another track does not count."""
+    candidate = SubmissionInBatch(
+        7,
+        matches=[Match(11, 3, 1.0, 948), Match(12, 4, 0.99, 5_000), Match(13, 3, 0.98, 5_000)],
+        fits=[TrackFit(3, 0.98, 0), TrackFit(4, 0.99, 0)],
+    )
+    placement = assigner().place(submission(7, size=5_000), candidate)
+    assert (placement.fingerprint_id, placement.track_id) == (13, 3)
+
+
+def test_equal_long_fingerprints_of_a_batch_are_stored_once() -> None:
+    short = Match(11, 3, 1.0, 948)
+    assign = assigner(scores={(8, -7): 0.99})
+    placed = [
+        assign.place(
+            submission(number, size=5_000),
+            SubmissionInBatch(number, matches=[short], fits=[TrackFit(3, 1.0, 0)]),
+        )
+        for number in (7, 8)
+    ]
+    assert [(each.fingerprint_id, each.track_id) for each in placed] == [(-7, 3), (-7, 3)]
