@@ -64,7 +64,7 @@ class CandidateFingerprint:
     track: TrackIds
 
 
-_SIZE: Final = (sa.func.octet_length(fingerprint.c.words) // _WORD).label("size")
+_SIZE: Final = (sa.func.octet_length(fingerprint.c.words, type_=sa.Integer) // _WORD).label("size")
 _KEYS: Final = (fingerprint.c.id, fingerprint.c.track_id, fingerprint.c.length)
 _WHOLE: Final[tuple[sa.ColumnElement[Any], ...]] = (*_KEYS, fingerprint.c.words, _SIZE)
 _COLUMNS: Final[tuple[sa.ColumnElement[Any], ...]] = (
