@@ -94,7 +94,7 @@ def test_files_with_excerpts(web: Web, run: Run) -> None:
     assert json.loads(line)["best"]["match"] == json.loads(line)["results"][0]["match"] == PART
     [_, row] = csv.reader(io.StringIO(run(identify, "a.mp3", "--second-chance", "--csv").stdout))
     assert row == ["a.mp3", "10", "0.92", GID, *5 * [""], "41.2", "10.03", "0.962"]
-    assert len(web.worker.batches) == 2  # the names of the track, and the second chance
+    assert [each.second_chance for each in web.worker.batches[-1].lookups] == [True]
 
 
 @pytest.mark.parametrize(
