@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.catalog.fingerprint import fingerprints, tables
+from pipeline.catalog.changelog_position import newest_position
+from pipeline.catalog.fingerprint import changelog, fingerprints, tables
 from pipeline.fingerprint.codec import compress, decode
 from pipeline.fingerprint.public_part import PUBLIC_WORDS
-from pipeline.fingerprint_store import open_store, open_store_writer
-from pipeline.following.update_index import update_index
-from pipeline.index import open_reader, open_writer
+from pipeline.fingerprint_store import StoreRow, open_store, open_store_writer
+from pipeline.index import open_reader
 from pipeline.lookups.score import fetch, score_lookups
 from pipeline.lookups.trusted_store import TrustedStore
 from pipeline.lookups.validate import validate_lookups
@@ -109,11 +109,14 @@ def test_a_part_or_all_of_a_fingerprint_is_read(importer: Importer, tmp_path: Pa
     with databases.engine("fingerprint").connect() as connection:
         [first] = fingerprints.of_tracks(connection, [stored.track_id])
         [all_words] = fingerprints.by_ids(connection, [stored.id], 1, HOUR).values()
+        position = newest_position(connection)
+        stamp = changelog.stamp(connection, position)
     assert (first.words.size, repr(first.size)) == (PUBLIC_WORDS, "29000")
     assert np.array_equal(first.words, whole[:PUBLIC_WORDS])
     assert np.array_equal(all_words.words, whole)
-    with open_store_writer(tmp_path / "store") as writer, open_writer(tmp_path / "other") as other:
-        update_index(other, databases, store=writer)
+    with open_store_writer(tmp_path / "store") as writer:
+        row = StoreRow(HOUR, stored.track_id, bytes(16), whole)
+        writer.apply({stored.id: row}, position, stamp)
     with closing(TrustedStore(open_store(tmp_path / "store"), databases)) as store:
         assert store.find([stored.id], 0, HOUR).rows
         for source in (store, None):
