@@ -98,6 +98,7 @@ class Match:
     fingerprint_id: int
     track_id: int
     score: float  # compare2, 0…1
+    size: int = 0  # number of words of the stored fingerprint
 
 
 @dataclass(slots=True)

@@ -63,6 +63,14 @@ IMPORT_SAME_FINGERPRINT_THRESHOLD: Final = 0.9
 Public service: fingerprint merge threshold.
 """
 
+IMPORT_LONGER_WORDS: Final = 80
+"""A submission with more words than this beyond a match is a longer fingerprint of the recording.
+
+It is stored beside the match, since excerpts are found in all its words. This applies only to
+submissions with more than `pipeline.fingerprint.public_part.PUBLIC_WORDS` words. 80 words are
+9.9 s, more than two copies of one recording may differ in length.
+"""
+
 IMPORT_INDEX_LIMIT: Final = 40
 """Maximum number of candidates from the index; those with an accepted length are compared."""
 

@@ -16,6 +16,7 @@ from api.http.errors import (
     InvalidForeignIdError,
     InvalidUUIDError,
     MissingParameterError,
+    RequestTooLargeError,
 )
 from api.http.parameters import (
     MAX_TEXT,
@@ -37,6 +38,13 @@ from pipeline.submission_fields import (
     Kind,
     Receipt,
 )
+
+MAX_WORDS: Final = 4_194_304
+"""Maximum number of words of all receipts of a request or a message: 16 MiB.
+
+A fingerprint is stored once for each of its MBIDs. Without this limit, a body of 1 MiB could fill
+gigabytes of the database.
+"""
 
 _MAX_INTEGER: Final = 2**31 - 1
 
@@ -91,6 +99,7 @@ def parse_submissions(
     Raises:
         ApiError: all items are invalid; the error is that of the last item. An item without an
             MBID, a PUID and metadata is not invalid, as in the public service.
+        RequestTooLargeError: the receipts have more than `MAX_WORDS` words.
     """
     numbers = parameters.suffixes("fingerprint")
     if not numbers:
@@ -112,7 +121,21 @@ def parse_submissions(
         receipts += made
         if not made and len(skipped) < MAX_SKIPPED:
             skipped.append(SkippedItem(number, _unnamed(parameters, number)))
+    check_words(sum(each.receipt.words.size for each in receipts))
     return Submissions(receipts, skipped)
+
+
+def check_words(total: int) -> None:
+    """Check the number of words of all receipts of a request or a message.
+
+    Raises:
+        RequestTooLargeError: there are more than `MAX_WORDS`.
+    """
+    if total > MAX_WORDS:
+        raise RequestTooLargeError(
+            f"its fingerprints have {total} words, counted once for each MBID; "
+            f"a request may have {MAX_WORDS}"
+        )
 
 
 def _unnamed(parameters: Parameters, number: int | None) -> MissingParameterError:

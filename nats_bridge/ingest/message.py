@@ -23,7 +23,7 @@ from api.http.errors import (
     RequestTooLargeError,
 )
 from api.http.parameters import MAX_PAIRS, Pair, Parameters
-from api.submissions.request import Submitter, parse_submissions
+from api.submissions.request import Submitter, check_words, parse_submissions
 from nats_bridge import headers
 from nats_bridge.ingest.faults import INFRASTRUCTURE
 from pipeline.submission_fields import SUBMISSION_FIELDS, Kind, Receipt
@@ -88,9 +88,14 @@ def check_message(
     except Exception as error:  # noqa: BLE001 - a message may not stop the others
         return CheckedMessage(refused=[RefusedItem(None, _refusal(error), body)])
     checked = CheckedMessage()
+    words = 0
     for index, item in enumerate(items):
         try:
-            checked.receipts.extend(_receipts(item, submitter))
+            receipts = _receipts(item, submitter)
+            total = words + sum(each.words.size for each in receipts)
+            check_words(total)
+            words = total
+            checked.receipts.extend(receipts)
         except Exception as error:  # noqa: BLE001 - an item may not stop the others
             own = _dump(item) if is_list else None
             place = index if is_list else None

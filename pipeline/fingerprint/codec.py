@@ -13,7 +13,9 @@ import pybase64
 
 from pipeline.fingerprint.encoding import NORMAL_BITS, Bytes, encode_areas
 from pipeline.fingerprint.errors import InvalidFingerprint, Reason
+from pipeline.fingerprint.public_part import LONGEST
 from pipeline.fingerprint.words import Words
+from pipeline.submission_fields import MAX_DURATION
 
 __all__ = [
     "ALGORITHM_TEST2",
@@ -92,8 +94,8 @@ def decompress(data: Bytes) -> Fingerprint:
     Time and memory are linear in the size of `data`, even if the header has a wrong count.
 
     Raises:
-        InvalidFingerprint: the data is shorter than a header, it has too few codes for
-            the words that the header counts, or a word has a bit above the 32nd.
+        InvalidFingerprint: the data is shorter than a header, the header counts more words than
+            `LONGEST`, there are too few codes for them, or a word has a bit above the 32nd.
     """
     (result,) = decompress_batch([data])
     if isinstance(result, InvalidFingerprint):
@@ -134,6 +136,12 @@ def _read_header(item: Bytes) -> Fingerprint | InvalidFingerprint:
         return InvalidFingerprint(
             Reason.TRUNCATED,
             f"the fingerprint says it has {_count(item)} words, but has room for {most} at most",
+        )
+    if _count(item) > LONGEST:
+        return InvalidFingerprint(
+            Reason.TOO_LONG,
+            f"the fingerprint has {_count(item)} words; it may have {LONGEST}: send the "
+            f"first {MAX_DURATION} s",
         )
     return Fingerprint(_version(item), np.empty(0, np.uint32))
 

@@ -11,6 +11,7 @@ class Reason(StrEnum):
     EMPTY = "empty"
     LEADING_SPACE = "leading_space"
     TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
     TRUNCATED = "truncated"
     MALFORMED = "malformed"
 

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.fingerprint.public_part import PUBLIC_WORDS
 from pipeline.fingerprint.ragged import Ragged, Rows
 from pipeline.fingerprint.words import SILENCE, Words
 from pipeline.loops.compiled import compiled
@@ -20,7 +21,8 @@ _SLOTS: Final = 512  # size of the table of terms: a power of two, several times
 def extract_query(words: Words) -> Words:
     """Return the query terms of a fingerprint, as `acoustid_extract_query` does.
 
-    A term is a word's upper 28 bits (the lower four are 0). Silence gives none.
+    A term is a word's upper 28 bits (the lower four are 0). Silence gives none. Only the first
+    `PUBLIC_WORDS` words are used, so a recording has the same terms with a longer fingerprint.
 
     Args:
         words: uint32[n].
@@ -57,7 +59,7 @@ def _extract(
     seen = np.zeros(_SLOTS, np.uint64)
     end = 0
     for row in range(offsets.size - 1):
-        words = values[offsets[row] : offsets[row + 1]]
+        words = values[offsets[row] : min(offsets[row + 1], offsets[row] + PUBLIC_WORDS)]
         clean = 0
         for word in words:
             clean += word != SILENCE

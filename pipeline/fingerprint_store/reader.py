@@ -61,6 +61,7 @@ class FingerprintStore:
         shortest: int = 0,
         longest: int = _LONGEST,
         *,
+        most_words: int | None = None,
         reached: int = 0,
     ) -> Found:
         """Return the fingerprints with these ids and a length within the bounds (seconds).
@@ -69,6 +70,7 @@ class FingerprintStore:
             ids: the ids of the fingerprints, each once.
             shortest: minimum length, in seconds.
             longest: maximum length, in seconds.
+            most_words: number of words that are read of each, from the first one; None for all.
             reached: minimum position of the store; below it, all fingerprints are missing.
 
         Raises:
@@ -87,7 +89,8 @@ class FingerprintStore:
                 found.missing.append(key)
             elif shortest <= length <= longest:
                 place = segments.segments[segment]
-                found.rows[key] = place.row(row, length, track_id, start, end)
+                last = end if most_words is None else min(end, start + most_words)
+                found.rows[key] = place.row(row, length, track_id, start, last)
         return found
 
     def position(self) -> int:

@@ -17,7 +17,7 @@ class StoreRow:
         length: seconds of audio.
         track_id: the number of its track.
         track_gid: the 16 bytes of its track's public id.
-        words: uint32[n], read-only.
+        words: uint32[n], read-only; all or the first ones, as the reader asked for.
     """
 
     length: int

@@ -4,14 +4,16 @@ New fingerprints and tracks of a batch have no ids yet. Until they are stored, t
 negated id of their submission.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.catalog.ingest.submissions import StoredSubmission
+from pipeline.fingerprint.public_part import PUBLIC_WORDS
 from pipeline.imports.compare_pairs import Pair
 from pipeline.messages import Match, SubmissionInBatch, TrackFit
 from pipeline.thresholds import (
     IMPORT_JOIN_THRESHOLD,
+    IMPORT_LONGER_WORDS,
     IMPORT_MATCH_THRESHOLD,
     IMPORT_MAX_LENGTH_DIFF,
     IMPORT_SAME_FINGERPRINT_THRESHOLD,
@@ -25,6 +27,7 @@ class RecentFingerprint:
     id: int
     track_id: int
     length: int  # seconds
+    size: int  # number of its words
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +71,21 @@ class Assigner:
 
         It joins the track of its best match among the tracks that it fits. If the score of that
         match exceeds `IMPORT_SAME_FINGERPRINT_THRESHOLD`, the submission is counted on the matched
-        fingerprint. Without such a track it gets a new one.
+        fingerprint. Without such a track it gets a new one. A submission that is longer than all
+        such matches of the track is stored (`IMPORT_LONGER_WORDS`).
         """
         matches = self._all_matches(submission, candidate)
         fits = self._all_fits(submission, candidate, matches)
         target = next((match for match in matches if can_join(fits[match.track_id])), None)
-        placement = _placement(submission, target)
+        placement = _placement(submission, target, matches)
         if placement.fingerprint_id < 0:
             self._add(
-                RecentFingerprint(placement.fingerprint_id, placement.track_id, submission.length)
+                RecentFingerprint(
+                    placement.fingerprint_id,
+                    placement.track_id,
+                    submission.length,
+                    submission.words.size,
+                )
             )
         return placement
 
@@ -89,7 +98,7 @@ class Assigner:
     ) -> list[Match]:
         like = (self._recent.get(key) for key in self._like.get(submission.id, ()))
         found = [
-            Match(each.id, each.track_id, self._scores[submission.id, each.id])
+            Match(each.id, each.track_id, self._scores[submission.id, each.id], each.size)
             for each in like
             if each is not None  # an earlier submission may have become a stored fingerprint
         ]
@@ -125,9 +134,28 @@ def _rank(match: Match) -> tuple[float, bool, int]:
     return -match.score, match.fingerprint_id < 0, abs(match.fingerprint_id)
 
 
-def _placement(submission: StoredSubmission, target: Match | None) -> Placement:
+def _placement(
+    submission: StoredSubmission, target: Match | None, matches: Sequence[Match]
+) -> Placement:
+    """Return the placement in the track of a match; in a new track without one.
+
+    Args:
+        submission: the submission.
+        target: its best match whose track it may join.
+        matches: all its matches, best first.
+    """
     if target is None:
         return Placement(submission, -submission.id, -submission.id)
-    if target.score > IMPORT_SAME_FINGERPRINT_THRESHOLD:
-        return Placement(submission, target.fingerprint_id, target.track_id)
-    return Placement(submission, -submission.id, target.track_id)
+    same = (
+        match.fingerprint_id
+        for match in matches
+        if match.track_id == target.track_id
+        and match.score > IMPORT_SAME_FINGERPRINT_THRESHOLD
+        and not _is_longer(submission.words.size, match.size)
+    )
+    return Placement(submission, next(same, -submission.id), target.track_id)
+
+
+def _is_longer(size: int, stored: int) -> bool:
+    """Return whether a fingerprint has more of a recording than a stored one, by their sizes."""
+    return size > max(PUBLIC_WORDS, stored + IMPORT_LONGER_WORDS)

@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
 from pipeline.catalog.ingest.submissions import StoredSubmission
 from pipeline.fingerprint.compare import compare2_batch
+from pipeline.fingerprint.public_part import public_part
 from pipeline.messages import TrackFit
 from pipeline.thresholds import IMPORT_MAX_LENGTH_DIFF
 
@@ -36,7 +37,7 @@ def score_pairs(
     stored: Mapping[int, StoredFingerprint],
     pairs: Sequence[Pair],
 ) -> dict[Pair, float]:
-    """Return compare2 of each pair, 0…1.
+    """Return compare2 of the public part of each pair, 0…1.
 
     Args:
         wanted: the submissions by their ids.
@@ -46,8 +47,8 @@ def score_pairs(
     rows = {fingerprint_id: row for row, fingerprint_id in enumerate(stored)}
     columns = {submission_id: column for column, submission_id in enumerate(wanted)}
     scores = compare2_batch(
-        [fingerprint.words for fingerprint in stored.values()],
-        [submission.words for submission in wanted.values()],
+        [public_part(fingerprint.words) for fingerprint in stored.values()],
+        [public_part(submission.words) for submission in wanted.values()],
         ([rows[key] for _, key in pairs], [columns[key] for key, _ in pairs]),
     )
     return dict(zip(pairs, scores.tolist(), strict=True))

@@ -72,7 +72,7 @@ def persist_submissions(batch: SubmissionBatch, databases: Databases) -> int:
 def _scores_within(wanted: Mapping[int, StoredSubmission]) -> dict[Pair, float]:
     """Return compare2 of each submission with the earlier ones, under their negative ids."""
     unsaved = {
-        -stored.id: StoredFingerprint(-stored.id, 0, stored.length, stored.words)
+        -stored.id: StoredFingerprint(-stored.id, 0, stored.length, stored.words, stored.words.size)
         for stored in wanted.values()
     }
     pairs = near_pairs(wanted.values(), unsaved.values())
@@ -100,7 +100,7 @@ def _place(
         return fits[joining]
 
     assigner = Assigner(
-        (RecentFingerprint(each.id, each.track_id, each.length) for each in recent),
+        (RecentFingerprint(each.id, each.track_id, each.length, each.size) for each in recent),
         scores | fresh,
         fit,
     )

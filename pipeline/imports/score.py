@@ -9,6 +9,7 @@ from pipeline.catalog.fingerprint import changelog, fingerprints
 from pipeline.catalog.fingerprint.fingerprints import StoredFingerprint
 from pipeline.catalog.ingest import submissions
 from pipeline.catalog.ingest.submissions import StoredSubmission
+from pipeline.fingerprint.public_part import public_part
 from pipeline.fingerprint.query import extract_query_batch
 from pipeline.imports.compare_pairs import Joining, Pair, fit_tracks, near, near_pairs, score_pairs
 from pipeline.index.interface import FingerprintIndex
@@ -91,7 +92,7 @@ def _search(
     """
     without_equal = [candidate for candidate in candidates if not candidate.twins]
     hits = index.search(
-        list(extract_query_batch([wanted[each.id].words for each in without_equal])),
+        list(extract_query_batch([public_part(wanted[each.id].words) for each in without_equal])),
         limit=IMPORT_INDEX_LIMIT,
         min_score=IMPORT_INDEX_MIN_SCORE,
         score_pct=IMPORT_INDEX_SCORE_PCT,
@@ -146,7 +147,7 @@ def _matches(
     matches: dict[int, list[Match]] = {}
     for (submission_id, key), score in scores.items():
         if score > IMPORT_MATCH_THRESHOLD:
-            match = Match(key, stored[key].track_id, score)
+            match = Match(key, stored[key].track_id, score, stored[key].size)
             matches.setdefault(submission_id, []).append(match)
     for found in matches.values():
         found.sort(key=lambda match: (-match.score, match.fingerprint_id))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.catalog.fingerprint import fingerprints, tracks
 from pipeline.catalog.fingerprint.fingerprints import CandidateFingerprint, TrackIds
 from pipeline.fingerprint.compare import compare2_batch
+from pipeline.fingerprint.public_part import PUBLIC_WORDS, public_part
 from pipeline.fingerprint.query import extract_query_batch
 from pipeline.fingerprint_store import Found, StoreRow
 from pipeline.index.interface import FingerprintIndex
@@ -34,7 +35,7 @@ class _Query:
     """A lookup by fingerprint, with its candidates from the index."""
 
     lookup: Lookup
-    words: NDArray[np.uint32]
+    words: NDArray[np.uint32]  # those that the public algorithm uses
     candidates: list[int]  # fingerprint ids, most terms in common first
     partial: bool  # a limit on postings may have left out candidates
 
@@ -117,7 +118,7 @@ def _search(
 ) -> list[_Query]:
     if not lookups:
         return []  # lookups by track id need no index
-    words = [np.frombuffer(lookup.words, dtype="<u4") for lookup in lookups]
+    words = [public_part(np.frombuffer(lookup.words, dtype="<u4")) for lookup in lookups]
     hits = index.search(
         list(extract_query_batch(words)),
         limit=LOOKUP_INDEX_LIMIT,
@@ -140,7 +141,7 @@ def _fetch(
     shortest = min((each.duration - each.max_duration_diff for each in lookups), default=0)
     longest = max((each.duration + each.max_duration_diff for each in lookups), default=0)
     wanted = {fingerprint_id for query in queries for fingerprint_id in query.candidates}
-    return fetch(databases, store, wanted, shortest, longest)
+    return fetch(databases, store, wanted, shortest, longest, most_words=PUBLIC_WORDS)
 
 
 def _score(queries: Sequence[_Query], stored: Mapping[int, CandidateFingerprint]) -> list[Ranking]:
@@ -206,6 +207,8 @@ def fetch(
     ids: Collection[int],
     shortest: int,
     longest: int,
+    *,
+    most_words: int | None = None,
 ) -> dict[int, CandidateFingerprint]:
     """Return the fingerprints with these ids and a length within the bounds (seconds), by id.
 
@@ -215,13 +218,16 @@ def fetch(
         ids: the ids of the fingerprints.
         shortest: minimum length, in seconds.
         longest: maximum length, in seconds.
+        most_words: number of words that are read of each, from the first one; None for all.
     """
-    copied = store.find(ids, shortest, longest) if store else Found({}, list(ids))
+    copied = store.find(ids, shortest, longest, most_words) if store else Found({}, list(ids))
     found = {key: _candidate(row) for key, row in copied.rows.items()}
     if copied.missing:
         # A single statement without a transaction saves the round trips of BEGIN and ROLLBACK.
         with databases.reading("fingerprint") as connection:
-            found |= fingerprints.candidates(connection, copied.missing, shortest, longest)
+            found |= fingerprints.candidates(
+                connection, copied.missing, shortest, longest, most_words
+            )
     return found
 
 

@@ -76,14 +76,19 @@ class TrustedStore:
             STORE_ADVICE,
         )
 
-    def find(self, ids: Collection[int], shortest: int, longest: int) -> Found:
+    def find(
+        self, ids: Collection[int], shortest: int, longest: int, most_words: int | None = None
+    ) -> Found:
         """Return the fingerprints with these ids and a length within the bounds (seconds).
 
         All fingerprints are reported as missing while the store is out of date or can't be read.
+        Of each, `most_words` words are read from the first one on, or all with None.
         """
         try:
             if self._follows_database():
-                return self._store.find(ids, shortest, longest, reached=self._needed)
+                return self._store.find(
+                    ids, shortest, longest, most_words=most_words, reached=self._needed
+                )
         except (FingerprintStoreError, OSError) as error:
             self._log.report(fault_of_file(error), error)
         return Found({}, list(ids))

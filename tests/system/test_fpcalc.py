@@ -9,12 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
+import numpy as np
 import pytest
 
-from cli.commands.client.audio.fpcalc import Fingerprinted, calculate, find_fpcalc
+from cli.commands.client.audio.fpcalc import (
+    WHOLE_FILE,
+    Fingerprinted,
+    calculate,
+    find_fpcalc,
+)
 from cli.commands.client.audio.tags import tag_names
 from cli.commands.client.audio.tags.audio_tags import read_tags
 from cli.stack.data_directory import DataDir
+from pipeline.fingerprint.codec import decode
+from pipeline.fingerprint.public_part import PUBLIC_WORDS, public_part
 from tests.support.polling import eventually
 from tests.support.processes.whole_stack import WholeStack, running_stack
 from tests.system.packages import FPCALC, needs
@@ -34,12 +42,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeStack]:
         yield running
 
 
-def write_melody(path: Path, seed: int, volume: float = 0.5) -> Path:
+def write_melody(path: Path, seed: int, volume: float = 0.5, seconds: int = SECONDS) -> Path:
     """Write a WAV file of chords of two tones, each half a second long."""
     path.parent.mkdir(exist_ok=True)
     chosen = random.Random(seed)
     samples = array("h")
-    for _ in range(2 * SECONDS):
+    for _ in range(2 * seconds):
         low, high = (220 * 2 ** (chosen.randrange(24) / 12) for _ in range(2))
         for at in range(RATE // 2):
             angle = 2 * math.pi * at / RATE
@@ -121,3 +129,15 @@ def test_a_name_that_is_not_utf_8_is_read(tmp_path: Path) -> None:
     found = calculate(renamed, find_fpcalc())
     assert isinstance(found, Fingerprinted)
     assert found.duration == SECONDS
+
+
+@needs(FPCALC)
+def test_the_fingerprint_of_a_whole_file_begins_with_that_of_120_s(tmp_path: Path) -> None:
+    """The public algorithm relies on it."""
+    path = write_melody(tmp_path / "long.wav", seed=5, seconds=150)
+    first = decode(calculate(path, find_fpcalc()).fingerprint).words
+    whole = calculate(path, find_fpcalc(), WHOLE_FILE)
+    words = decode(whole.fingerprint).words
+    assert (whole.duration, first.size) == (150, PUBLIC_WORDS)
+    assert words.size == (150 * RATE - 4096) // 1365 - 18
+    assert np.array_equal(public_part(words), first)

@@ -60,7 +60,7 @@ MESSAGES = [
                     id=7,
                     task_id="t",
                     twins=[1],
-                    matches=[Match(fingerprint_id=1, track_id=2, score=0.75)],
+                    matches=[Match(fingerprint_id=1, track_id=2, score=0.75, size=948)],
                     fits=[TrackFit(track_id=2, min_score=0.5, max_length_diff=3)],
                 )
             ],
@@ -72,7 +72,7 @@ MESSAGES = [
                     "id": 7,
                     "task_id": "t",
                     "twins": [1],
-                    "matches": [{"fingerprint_id": 1, "track_id": 2, "score": 0.75}],
+                    "matches": [{"fingerprint_id": 1, "track_id": 2, "score": 0.75, "size": 948}],
                     "fits": [{"track_id": 2, "min_score": 0.5, "max_length_diff": 3}],
                 }
             ],

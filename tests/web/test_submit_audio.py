@@ -12,6 +12,7 @@ from cli.commands.client.audio.tags import tag_names
 from cli.commands.client.audio.tags.audio_tags import read_tags
 from cli.commands.client.submit import submit
 from cli.exit_status import ExitStatus
+from pipeline.fingerprint.codec import encode
 from tests.support.audio_files import (
     answer_seconds,
     answer_with,
@@ -21,6 +22,7 @@ from tests.support.audio_files import (
     write_mp3,
     write_wma,
 )
+from tests.support.catalogue.synthetic import fingerprint
 from tests.support.clients.served_application import served
 from tests.support.clients.web_client import MBID, Web
 
@@ -137,3 +139,19 @@ def test_options_replace_the_tags_of_a_single_file(web: Web, run: Run) -> None:
     assert run("b.au", "--track", "new").exit_code == ExitStatus.OK
     assert run(".", "--track", "new").exit_code == ExitStatus.USAGE
     assert run("a.mp3", "a.mp3", "--track", "new").exit_code == ExitStatus.USAGE
+
+
+def test_whole_files_are_submitted(web: Web, run: Run) -> None:
+    """Fpcalc is called without a limit of the length."""
+    whole = encode(fingerprint(1, words=29_000))
+    song = tag(write_mp3(Path("1.mp3")), TITLE="x")
+    short = encode(fingerprint(1))
+    answer_with(
+        song,
+        f'[ "$3" = 0 ] && text={whole} || text={short}\n'
+        'echo "{\\"duration\\": 3600, \\"fingerprint\\": \\"$text\\"}"; exit 3\n',
+    )
+    assert run(".", "--full").exit_code == ExitStatus.OK
+    assert run(".").exit_code == ExitStatus.OK
+    sizes = [len(row["words"]) // 4 for row in web.receipts()]
+    assert sizes == [29_000, 948]

@@ -13,9 +13,15 @@ from cli.commands.client import http_client as web
 from cli.commands.client.audio.file_walk import names_audio
 from cli.commands.client.audio_seconds import AUDIO_SECONDS
 from cli.commands.client.entries.batches import Answer, cut_batches, post_batch
-from cli.commands.client.entries.entry import Entry, Item, lookup_pairs
+from cli.commands.client.entries.entry import Entry, Item
+from cli.commands.client.entries.search_mode import WHOLE, SearchMode, mode_options
 from cli.commands.client.http_client import Client
-from cli.commands.client.lines.input import STANDARD_INPUT, find_input, no_such_input
+from cli.commands.client.lines.input import (
+    STANDARD_INPUT,
+    find_input,
+    names_fingerprint,
+    no_such_input,
+)
 from cli.commands.client.lines.json_line import read_entries
 from cli.commands.client.lookup_results import (
     BATCH,
@@ -53,7 +59,9 @@ class LineResult:
 @click.command()
 @click.argument("fingerprint", type=InputName(), metavar="FILE|-|FINGERPRINT")
 @click.option(
-    "--duration", type=AUDIO_SECONDS, help="Seconds of audio; required for a single fingerprint."
+    "--duration",
+    type=AUDIO_SECONDS,
+    help="Seconds of audio; required for a single fingerprint without --excerpt.",
 )
 @click.option(
     "--meta",
@@ -61,13 +69,16 @@ class LineResult:
     help="Metadata of each result.  [default: titles and artists, also those of submitted tags]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@mode_options
 @web.options
-def lookup(
+def lookup(  # noqa: PLR0913 - one argument per option
     *,
     fingerprint: str,
     duration: int | None,
     meta: str | None,
     as_json: bool,
+    excerpt: bool,
+    second_chance: bool,
     server: str | None,
     application: str | None,
     data_dir: Path,
@@ -79,9 +90,14 @@ def lookup(
     each line of the file one line is printed, in the same order: the best result, or with --json an
     object with the number `line` and either `results` or `error`.
 
+    --excerpt finds recordings of which the fingerprints are a part, and prints where they begin in
+    the recording; `duration` is optional then. --second-chance does the same for fingerprints that
+    the public algorithm does not find.
+
     Each line that is refused is named on standard error with its reason. The others are looked up,
     and the exit status is 4.
     """
+    mode = SearchMode(excerpt=excerpt, second_chance=second_chance)
     if names_audio(fingerprint):
         raise StackError(
             f"{printable_path(Path(fingerprint))} is {_kind_of_audio(fingerprint)}: use `acoustid "
@@ -89,24 +105,27 @@ def lookup(
         )
     path = find_input(fingerprint)
     is_file = path is not None or fingerprint == STANDARD_INPUT
-    if not is_file and duration is None:
+    if not is_file and duration is None and not (excerpt and names_fingerprint(fingerprint)):
         raise no_such_input(fingerprint)
     client = web.connect(server, application, data_dir)
     with web.named_errors(client):
         if is_file:
-            _look_up_file(client, path, meta, as_json=as_json)
-        elif duration is not None:
-            answer = look_up(client, fingerprint, duration, meta)
-            click.echo(json.dumps(answer, indent=2) if as_json else describe(answer["results"]))
+            _look_up_file(client, path, meta, mode, as_json=as_json)
+        else:
+            answer = look_up(client, fingerprint, duration, meta, mode)
+            shown = json.dumps(answer, indent=2) if as_json else describe(answer["results"], mode)
+            click.echo(shown)
 
 
 def _kind_of_audio(argument: str) -> str:
     return "a directory" if Path(argument).is_dir() else "an audio file, not a fingerprint"
 
 
-def _look_up_file(client: Client, path: Path | None, meta: str | None, *, as_json: bool) -> None:
+def _look_up_file(
+    client: Client, path: Path | None, meta: str | None, mode: SearchMode, *, as_json: bool
+) -> None:
     refused = count = 0
-    for found in look_up_all(client, read_entries(path), meta):
+    for found in look_up_all(client, read_entries(path), meta, mode):
         count += 1
         print_result(_as_json(found) if as_json else summary(found))
         if found.results is None:
@@ -115,14 +134,22 @@ def _look_up_file(client: Client, path: Path | None, meta: str | None, *, as_jso
     exit_if_refused(count - refused, refused, "all lines were refused")
 
 
-def look_up(client: Client, fingerprint: str, duration: int, meta: str | None) -> dict[str, Any]:
+def look_up(
+    client: Client,
+    fingerprint: str,
+    duration: int | None,
+    meta: str | None,
+    mode: SearchMode = WHOLE,
+) -> dict[str, Any]:
     """Return the reply to one lookup. Without `meta` its results are completed with names.
 
     Raises:
         StackError: the server refuses it, is unreachable, or replies something else.
     """
     words = NAMES if meta is None else meta
-    form = [("meta", words), ("duration", str(duration)), ("fingerprint", fingerprint)]
+    form = [("meta", words), ("fingerprint", fingerprint), *mode.form]
+    if duration is not None:
+        form.append(("duration", str(duration)))
     reply = client.post("/v2/lookup", form)
     results = results_of(reply)
     tell_partial_reply(reply)
@@ -131,7 +158,9 @@ def look_up(client: Client, fingerprint: str, duration: int, meta: str | None) -
     return {**reply, "results": results}
 
 
-def look_up_all(client: Client, items: Iterable[Item], meta: str | None) -> Iterator[LineResult]:
+def look_up_all(
+    client: Client, items: Iterable[Item], meta: str | None, mode: SearchMode = WHOLE
+) -> Iterator[LineResult]:
     """Yield the answer to each line in order, with a progress bar.
 
     Args:
@@ -139,14 +168,15 @@ def look_up_all(client: Client, items: Iterable[Item], meta: str | None) -> Iter
         items: the lines. Another thread iterates over them. They may come slowly: a batch that is
             not full is sent after a second.
         meta: the metadata of each result; None for the names.
+        mode: what the fingerprints are.
 
     Raises:
         StackError: the server refuses a request as a whole, or is unreachable.
     """
-    common = [("meta", NAMES if meta is None else meta), ("batch", "1")]
+    common = [("meta", NAMES if meta is None else meta), ("batch", "1"), *mode.form]
     with (
         progress_bar("lookups") as bar,
-        closing(cut_batches(items, lookup_pairs, BATCH)) as batches,
+        closing(cut_batches(items, mode.pairs_of, BATCH)) as batches,
     ):
         for batch in batches:
             for answer in post_batch(client, "/v2/lookup", common, batch):

@@ -51,6 +51,9 @@ from cli.file_name import FileName, InputName
     type=FileName(dir_okay=False),
     help="File that records what is done. A second run with it goes on there.",
 )
+@click.option(
+    "--full", is_flag=True, help="Fingerprint all of each audio file, not its first 120 s."
+)
 @jobs_option
 @web.options
 def submit(  # noqa: PLR0913 - one argument per option
@@ -64,6 +67,7 @@ def submit(  # noqa: PLR0913 - one argument per option
     album: str | None,
     wait: bool,
     resume: Path | None,
+    full: bool,
     jobs: int,
     server: str | None,
     application: str | None,
@@ -75,6 +79,8 @@ def submit(  # noqa: PLR0913 - one argument per option
     submitted with the MBIDs and the metadata in their tags. A file with neither an MBID nor a title
     is refused. For a single file, --mbid, --track, --artist and --album replace its tags.
 
+    With --full, excerpts of all parts of a recording are found, not only of its first 120 s.
+
     FILE has one JSON object per line, plain or compressed with gzip; - is standard input. A line
     has `fingerprint`, `duration` and metadata: `mbid` (a text or a list), `track`, `artist`,
     `album`, `albumartist`, `trackno`, `discno`, `year`, `puid`, `foreignid`, `bitrate`, `format`.
@@ -84,7 +90,7 @@ def submit(  # noqa: PLR0913 - one argument per option
     submitted, and the exit status is 4.
     """
     tags = {"mbid": list(mbid), "track": track, "artist": artist, "album": album}
-    source = _source(inputs, duration, tags, jobs)
+    source = _source(inputs, duration, tags, jobs, full=full)
     client = web.connect(server, application, data_dir, user)
     place = web.place_of(client, server, data_dir)
     with web.named_errors(client), Journal.open(resume, source.name, place) as journal:
@@ -108,12 +114,18 @@ class _Source:
 
 
 def _source(
-    inputs: Sequence[str], duration: int | None, tags: Mapping[str, Any], jobs: int
+    inputs: Sequence[str],
+    duration: int | None,
+    tags: Mapping[str, Any],
+    jobs: int,
+    *,
+    full: bool,
 ) -> _Source:
     """Return the source that the arguments name: audio files, JSON lines or one fingerprint.
 
     Raises:
-        click.UsageError: tags are given for several files, or one of several is a file of lines.
+        click.UsageError: tags are given for several files, one of several is a file of lines, or
+            `full` is given without audio files.
         StackError: the argument is neither a file nor a fingerprint with a duration.
     """
     if len(inputs) > 1 and any(map(names_lines, inputs)):
@@ -124,7 +136,14 @@ def _source(
             raise click.UsageError("--mbid, --track, --artist and --album describe a single file")
         paths = [Path(each) for each in inputs]
         return _Source(
-            "audio files", "files", lambda is_done: submission_items(paths, jobs, is_done, chosen)
+            "audio files",
+            "files",
+            lambda is_done: submission_items(paths, jobs, is_done, chosen, full=full),
+        )
+    if full:
+        raise click.UsageError(
+            "--full is for audio files; lines may have fingerprints of any length (fpcalc -length "
+            "0)"
         )
     [text] = inputs
     path = find_input(text)

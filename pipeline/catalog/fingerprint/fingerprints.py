@@ -1,7 +1,12 @@
-"""Reads stored fingerprints for the scoring stages, with their words as NumPy arrays."""
+"""Reads stored fingerprints for the scoring stages, with their words as NumPy arrays.
+
+The public algorithm uses only the first words of a fingerprint, see
+`pipeline.fingerprint.public_part`. So only these are read, unless a function says otherwise. The
+database reads no more of a long fingerprint than these.
+"""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 from uuid import UUID
@@ -12,16 +17,34 @@ from numpy.typing import NDArray
 
 from pipeline.catalog.bulk_statements import array_rows, is_one_of
 from pipeline.catalog.fingerprint.tables import fingerprint, fpindex_changelog, track
+from pipeline.fingerprint.public_part import LONGEST, PUBLIC_WORDS
+
+_WORD: Final = 4  # bytes
+
+
+def _first_words(count: sa.ColumnElement[int]) -> sa.Label[bytes]:
+    """Select the first words. Words are stored uncompressed, so the rest is not read."""
+    part = sa.func.substring(fingerprint.c.words, 1, _WORD * count, type_=sa.LargeBinary)
+    return part.label("words")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFingerprint:
-    """A fingerprint of the catalogue."""
+    """A fingerprint of the catalogue.
+
+    Attributes:
+        id: its id.
+        track_id: the id of its track.
+        length: seconds of audio.
+        words: uint32[n], read-only; the first ones or all, as the function says that returns it.
+        size: number of all its words.
+    """
 
     id: int
     track_id: int
-    length: int  # seconds of audio
-    words: NDArray[np.uint32]  # shape (n,), read-only
+    length: int
+    words: NDArray[np.uint32]
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +60,50 @@ class CandidateFingerprint:
     """A stored fingerprint that is compared with that of a lookup."""
 
     length: int  # seconds of audio
-    words: NDArray[np.uint32]  # shape (n,), read-only
+    words: NDArray[np.uint32]  # shape (n,), read-only; the first ones or all
     track: TrackIds
 
 
-_COLUMNS: Final = tuple(fingerprint.c[field.name] for field in fields(StoredFingerprint))
+_SIZE: Final = (sa.func.octet_length(fingerprint.c.words, type_=sa.Integer) // _WORD).label("size")
+_KEYS: Final = (fingerprint.c.id, fingerprint.c.track_id, fingerprint.c.length)
+_WHOLE: Final[tuple[sa.ColumnElement[Any], ...]] = (*_KEYS, fingerprint.c.words, _SIZE)
+_COLUMNS: Final[tuple[sa.ColumnElement[Any], ...]] = (
+    *_KEYS,
+    _first_words(sa.literal(PUBLIC_WORDS)),
+    _SIZE,
+)
 _IDS: Final = sa.bindparam("ids", type_=sa.ARRAY(sa.Integer))
 
 
 def by_ids(
     connection: sa.Connection, ids: Iterable[int], shortest: int, longest: int
 ) -> dict[int, StoredFingerprint]:
-    """Return the fingerprints with these ids and a length within the bounds (seconds), by id."""
+    """Return the whole fingerprints with these ids and a length within the bounds (seconds)."""
     wanted = list(ids)
     if not wanted:
         return {}
-    statement = sa.select(*_COLUMNS).where(
+    statement = sa.select(*_WHOLE).where(
         is_one_of(fingerprint.c.id, wanted), fingerprint.c.length.between(shortest, longest)
     )
     return {row.id: _stored(row) for row in connection.execute(statement)}
 
 
 def candidates(
-    connection: sa.Connection, ids: Iterable[int], shortest: int, longest: int
+    connection: sa.Connection,
+    ids: Iterable[int],
+    shortest: int,
+    longest: int,
+    most_words: int | None = None,
 ) -> dict[int, CandidateFingerprint]:
-    """Return the fingerprints with a length within the bounds (seconds) and their tracks, by id."""
+    """Return the fingerprints with a length within the bounds and their tracks, by id.
+
+    Args:
+        connection: a connection to the fingerprint database.
+        ids: the ids of the fingerprints.
+        shortest: minimum length, in seconds.
+        longest: maximum length, in seconds.
+        most_words: number of words that are read of each, from the first one; None for all.
+    """
     wanted = list(ids)
     if not wanted:
         return {}
@@ -70,7 +112,13 @@ def candidates(
             row.length, np.frombuffer(row.words, dtype="<u4"), TrackIds(row.track_id, row.gid)
         )
         for row in connection.execute(
-            _candidates(), {"ids": wanted, "shortest": shortest, "longest": longest}
+            _candidates(),
+            {
+                "ids": wanted,
+                "shortest": shortest,
+                "longest": longest,
+                "most_words": LONGEST if most_words is None else most_words,
+            },
         )
     }
 
@@ -78,7 +126,11 @@ def candidates(
 @cache  # built once, because every lookup runs it
 def _candidates() -> sa.Select[Any]:
     return (
-        sa.select(*_COLUMNS, sa.cast(track.c.gid, sa.Text).label("gid"))
+        sa.select(
+            *_KEYS,
+            _first_words(sa.bindparam("most_words", type_=sa.Integer)),
+            sa.cast(track.c.gid, sa.Text).label("gid"),
+        )
         .join_from(fingerprint, track, fingerprint.c.track_id == track.c.id)
         .where(
             fingerprint.c.id == sa.any_(_IDS),
@@ -184,5 +236,5 @@ def current_tracks(connection: sa.Connection, ids: Iterable[int]) -> dict[int, i
 
 def _stored(row: sa.Row[Any]) -> StoredFingerprint:
     return StoredFingerprint(
-        row.id, row.track_id, row.length, np.frombuffer(row.words, dtype="<u4")
+        row.id, row.track_id, row.length, np.frombuffer(row.words, dtype="<u4"), row.size
     )

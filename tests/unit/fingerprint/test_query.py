@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.fingerprint.public_part import PUBLIC_WORDS
 from pipeline.fingerprint.query import extract_query, extract_query_batch
 from pipeline.fingerprint.words import SILENCE, Words, as_words, signed
 from tests.unit.fingerprint import reference
@@ -83,10 +84,22 @@ def test_terms_agree_with_the_reference_at_any_length(length: int, seed: int):
     assert extract_query(words).tolist() == reference.extract_query(words.tolist())
 
 
-def test_a_monotonous_fingerprint_is_read_to_its_end():
-    """Its few terms are found however far behind."""
-    words = np.repeat(as_words([16, 32, 48]), 5000)
+def test_a_monotonous_fingerprint_is_read_to_the_end_of_its_public_part():
+    """Its few terms are found however far behind; later words give none."""
+    words = np.repeat(as_words([16, 32, 48, 64]), PUBLIC_WORDS // 3)
     assert extract_query(words).tolist() == [16, 32, 48]
+
+
+@given(
+    st.lists(quiet_words, min_size=1, max_size=60).map(lambda part: part * (PUBLIC_WORDS // 30)),
+    st.lists(quiet_words, max_size=250),
+)
+def test_a_longer_fingerprint_has_the_same_terms(part: list[int], rest: list[int]):
+    """Words after the public part change nothing, however many of them are silence."""
+    start = as_words(part)[:PUBLIC_WORDS]
+    if start.size == PUBLIC_WORDS:
+        whole = np.concatenate([start, as_words(rest)])
+        assert extract_query(whole).tolist() == extract_query(start).tolist()
 
 
 @given(st.lists(st.lists(quiet_words, max_size=250), max_size=4))

@@ -1,8 +1,10 @@
 """Tests of the stages of a lookup that need no database: validate and dedupe."""
 
 import numpy as np
+import pytest
 
 from pipeline.fingerprint.codec import compress
+from pipeline.fingerprint.public_part import PUBLIC_WORDS
 from pipeline.lookups.dedupe import dedupe_lookups
 from pipeline.lookups.validate import validate_lookups
 from pipeline.messages import Lookup, LookupBatch, from_message, to_message
@@ -56,3 +58,15 @@ def test_dedupe_distinguishes_track_ids_and_skips_refused_lookups() -> None:
 def test_a_batch_is_unchanged_by_a_message() -> None:
     original = validate_lookups(batch(asked(1), Lookup(0, track_gid=TRACK)))
     assert from_message(LookupBatch, to_message(original)) == original
+
+
+@pytest.mark.parametrize(
+    ("flags", "kept"),
+    [({}, PUBLIC_WORDS), ({"second_chance": True}, 5_000), ({"excerpt": True}, 5_000)],
+)
+def test_validate_keeps_the_words_that_a_search_uses(flags: dict[str, bool], kept: int) -> None:
+    """The public algorithm needs the first 120 s, the sketch index all words."""
+    words = fingerprint(1, words=5_000)
+    lookup = Lookup(0, 200, fingerprint=compress(words), **flags)
+    [found] = validate_lookups(LookupBatch("id", "reply", 0.0, [""], [lookup])).lookups
+    assert np.array_equal(np.frombuffer(found.words, "<u4"), words[:kept])

@@ -15,7 +15,13 @@ from cli.commands.client.audio_seconds import RANGE, whole_seconds
 from cli.errors import StackError
 
 LENGTH: Final = 120  # seconds of audio; all clients use this length
+WHOLE_FILE: Final = 0  # fpcalc's length for all of a file
 TIMEOUT: Final = 300.0  # seconds for one file
+WHOLE_TIMEOUT: Final = 1800.0  # seconds for all of a file of many hours
+
+
+class TooShortError(BadFileError):
+    """A file is too short for a fingerprint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ def find_fpcalc() -> str:
     return found
 
 
-def calculate(file: Path, fpcalc: str) -> Fingerprinted:
+def calculate(file: Path, fpcalc: str, length: int = LENGTH) -> Fingerprinted:
     """Return the duration and the fingerprint of a file.
 
     The exit status of fpcalc does not matter if it has printed a fingerprint: fpcalc 1.5.1 ends
@@ -56,26 +62,29 @@ def calculate(file: Path, fpcalc: str) -> Fingerprinted:
     Args:
         file: an audio file.
         fpcalc: the path of the program.
+        length: seconds of audio from the start of the file; `WHOLE_FILE` for all.
 
     Raises:
-        BadFileError: fpcalc cannot read the file, or the file is too short or too long.
+        TooShortError: the file is too short for a fingerprint.
+        BadFileError: fpcalc cannot read the file, or the file is too long.
     """
     check_is_file(file)
+    timeout = TIMEOUT if length else WHOLE_TIMEOUT
     try:
         done = subprocess.run(  # noqa: S603 - no shell reads the file name
-            [fpcalc, "-json", "-length", str(LENGTH), os.path.abspath(file)],  # noqa: PTH100
+            [fpcalc, "-json", "-length", str(length), os.path.abspath(file)],  # noqa: PTH100
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=TIMEOUT,
+            timeout=timeout,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise BadFileError(f"fpcalc did not finish in {TIMEOUT:.0f} s") from error
+        raise BadFileError(f"fpcalc did not finish in {timeout:.0f} s") from error
     except OSError as error:
         raise BadFileError(f"{fpcalc} cannot run: {os_reason(error)}") from error
     found = _printed(done.stdout)
     if b"Empty fingerprint" in done.stderr or (found and not found.get("fingerprint")):
-        raise BadFileError("too short for a fingerprint, some seconds of audio are needed")
+        raise TooShortError("too short for a fingerprint, some seconds of audio are needed")
     if found is None or done.returncode < 0:
         raise BadFileError(f"fpcalc cannot read it: {_reason(done, file)}")
     seconds = whole_seconds(found.get("duration"))

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cli.commands.client.audio import fpcalc
+from cli.commands.client.audio.bad_file import BadFileError
 from cli.commands.client.audio.file_items import file_items, fingerprint_fields
 from cli.commands.client.entries.batches import cut_batches, post_batch
-from cli.commands.client.entries.entry import Entry, lookup_pairs
+from cli.commands.client.entries.entry import Entry
+from cli.commands.client.entries.search_mode import WHOLE, SearchMode
 from cli.commands.client.http_client import Client
 from cli.commands.client.lookup_results import (
     BATCH,
@@ -17,6 +19,8 @@ from cli.commands.client.lookup_results import (
     tell_partial,
 )
 from cli.commands.client.name_requests import add_missing_names
+
+EXCERPT_TOO_SHORT: Final = "too short for an excerpt: about 5 s of music are needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,12 @@ class Identified:
 
 
 def identify_files(
-    client: Client, files: Sequence[Path], jobs: int, meta: str | None, names: str
+    client: Client,
+    files: Sequence[Path],
+    jobs: int,
+    meta: str | None,
+    names: str,
+    mode: SearchMode = WHOLE,
 ) -> Iterator[Identified]:
     """Yield the results of files, in their order.
 
@@ -48,6 +57,7 @@ def identify_files(
         meta: the words of `meta` of the user's choice. The results are those of the reply.
         names: the words of `meta` without a choice of the user. Names that the reply lacks are
             read with further requests.
+        mode: what the files are.
 
     Raises:
         StackError: fpcalc is not installed, the server refuses a request, or is unreachable.
@@ -55,11 +65,14 @@ def identify_files(
     program = fpcalc.find_fpcalc()
 
     def fields(file: Path) -> dict[str, Any]:
-        return fingerprint_fields(fpcalc.calculate(file, program))
+        try:
+            return fingerprint_fields(fpcalc.calculate(file, program))
+        except fpcalc.TooShortError as error:
+            raise BadFileError(EXCERPT_TOO_SHORT if mode.excerpt else error.message) from error
 
     items = file_items(files, fields, jobs)
-    common = [("meta", names if meta is None else meta), ("batch", "1")]
-    for batch in cut_batches(items, lookup_pairs, BATCH):
+    common = [("meta", names if meta is None else meta), ("batch", "1"), *mode.form]
+    for batch in cut_batches(items, mode.pairs_of, BATCH):
         for answer in post_batch(client, "/v2/lookup", common, batch):
             found = results_by_position(answer)
             tell_partial(answer)

@@ -5,11 +5,12 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from cli.commands.client.audio.identification import Identified
+from cli.commands.client.entries.search_mode import WHOLE, SearchMode
 from cli.commands.client.lookup_results import describe
 from cli.commands.client.messages import print_result
 from cli.commands.client.recording_names import album_of, artist_of, merged_recordings
@@ -27,16 +28,23 @@ COLUMNS: Final = (
     "error",
 )
 
+MATCH_COLUMNS: Final = {
+    "match_offset": "offset",
+    "match_duration": "duration",
+    "matched": "matched",
+}
+"""The columns after the others of lookups whose results may have `match`, and its fields."""
+
 BEST: Final = ("score", "acoustid", "mbid", "title", "artist", "album")
 """The columns of the best recording in an object of JSON."""
 
 Show = Callable[[Identified], None]
 
 
-def show_text(file: Identified) -> None:
+def show_text(file: Identified, mode: SearchMode = WHOLE) -> None:
     """Print the results of a file for a reader; nothing for a file with an error."""
     if file.error is None:
-        print_result(f"{printable_path(file.path)}:\n{describe(file.results)}")
+        print_result(f"{printable_path(file.path)}:\n{describe(file.results, mode)}")
 
 
 def show_json(file: Identified) -> None:
@@ -66,14 +74,20 @@ def _named(path: Path) -> Mapping[str, str]:
         }
 
 
-def show_csv_header() -> None:
+def columns_of(mode: SearchMode) -> Sequence[str]:
+    """Return the names of the columns."""
+    return (*COLUMNS, *MATCH_COLUMNS) if mode.has_matches else COLUMNS
+
+
+def show_csv_header(mode: SearchMode = WHOLE) -> None:
     """Print the names of the columns."""
-    _show_csv_row(COLUMNS)
+    _show_csv_row(columns_of(mode))
 
 
-def show_csv(file: Identified) -> None:
+def show_csv(file: Identified, mode: SearchMode = WHOLE) -> None:
     """Print a file as CSV: one row for each recording of each result. Equal rows are one."""
-    for cells in dict.fromkeys(tuple(map(row.get, COLUMNS)) for row in _rows(file)):
+    columns = columns_of(mode)
+    for cells in dict.fromkeys(tuple(map(row.get, columns)) for row in _rows(file)):
         _show_csv_row(cells)
 
 
@@ -82,7 +96,9 @@ def _best(file: Identified) -> Mapping[str, Any] | None:
     if not file.results:
         return None
     first = next(_rows(file))
-    return {name: first.get(name) or None for name in BEST}
+    match = file.results[0].get("match")
+    best = {name: first.get(name) or None for name in BEST}
+    return best if match is None else {**best, "match": match}
 
 
 def _rows(file: Identified) -> Iterator[Mapping[str, Any]]:
@@ -91,7 +107,13 @@ def _rows(file: Identified) -> Iterator[Mapping[str, Any]]:
     if not file.results:
         yield common
     for result in file.results:
-        track = {**common, "score": result.get("score"), "acoustid": _cell(result["id"])}
+        match = result.get("match", {})
+        track = {
+            **common,
+            "score": result.get("score"),
+            "acoustid": _cell(result["id"]),
+            **{column: match.get(name) for column, name in MATCH_COLUMNS.items()},
+        }
         for recording in merged_recordings(result) or [{}]:
             yield {
                 **track,

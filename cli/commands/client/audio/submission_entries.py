@@ -55,7 +55,12 @@ SINGLE_FILE: Final = ": give --track or --mbid"
 
 
 def submission_items(
-    paths: Sequence[Path], jobs: int, is_done: IsDone, chosen: Mapping[str, Any]
+    paths: Sequence[Path],
+    jobs: int,
+    is_done: IsDone,
+    chosen: Mapping[str, Any],
+    *,
+    full: bool = False,
 ) -> tuple[Iterator[Item], int]:
     """Return a submission, or a refusal, for each audio file of a command line, and their number.
 
@@ -67,6 +72,7 @@ def submission_items(
         jobs: number of files that are read in parallel.
         is_done: returns whether an earlier run has done a file, see `file_items`.
         chosen: fields that replace those of the tags.
+        full: the fingerprints are those of whole files, not of the first 120 s.
 
     Returns:
         the entries that are not done yet, and the number of all.
@@ -80,7 +86,9 @@ def submission_items(
     hint = SINGLE_FILE if files == list(paths) and len(files) == 1 else ""
 
     def fields(file: Path) -> Mapping[str, Any]:
-        return _fields(file, program, chosen, hint)
+        metadata = _metadata(file, chosen, hint)
+        length = fpcalc.WHOLE_FILE if full else fpcalc.LENGTH
+        return {**fingerprint_fields(fpcalc.calculate(file, program, length)), **metadata}
 
     def items() -> Iterator[Item]:
         yield from file_items(files, fields, jobs, is_done)
@@ -91,7 +99,12 @@ def submission_items(
     return items(), len(files) + len(refused)
 
 
-def _fields(file: Path, program: str, chosen: Mapping[str, Any], hint: str) -> Mapping[str, Any]:
+def _metadata(file: Path, chosen: Mapping[str, Any], hint: str) -> Mapping[str, Any]:
+    """Return the metadata of a file's tags, or the chosen ones in their place.
+
+    Raises:
+        BadFileError: the file cannot be read, or there is neither an MBID nor a title.
+    """
     fpcalc.check_is_file(file)
     try:
         metadata = {**tag_fields(read_tags(file)), **chosen}
@@ -101,7 +114,7 @@ def _fields(file: Path, program: str, chosen: Mapping[str, Any], hint: str) -> M
         metadata = dict(chosen)
     if not (metadata.get("mbid") or metadata.get("track")):
         raise BadFileError(NOTHING_TO_SUBMIT + hint)
-    return {**fingerprint_fields(fpcalc.calculate(file, program)), **metadata}
+    return metadata
 
 
 def tag_fields(tags: AudioTags) -> dict[str, Any]:

@@ -77,6 +77,18 @@ def lookup_pairs(entry: Entry) -> Pairs:
     Raises:
         InvalidEntryError: the fingerprint or the duration is missing or not valid.
     """
+    pairs = excerpt_pairs(entry)
+    if len(pairs) == 1:
+        raise InvalidEntryError("duration is missing")
+    return pairs
+
+
+def excerpt_pairs(entry: Entry) -> Pairs:
+    """Return the parameters of the lookup of an excerpt, whose duration is optional.
+
+    Raises:
+        InvalidEntryError: the fingerprint is missing, or a field is not valid.
+    """
     fingerprint = entry.fields.get("fingerprint")
     if fingerprint in (None, ""):
         raise InvalidEntryError("fingerprint is missing")
@@ -84,7 +96,7 @@ def lookup_pairs(entry: Entry) -> Pairs:
         raise InvalidEntryError("fingerprint must be a text")
     duration = entry.fields.get("duration")
     if duration in (None, ""):
-        raise InvalidEntryError("duration is missing")
+        return [("fingerprint", fingerprint)]
     seconds = whole_seconds(duration)
     if seconds is None:
         raise InvalidEntryError(f"duration must be {RANGE}")

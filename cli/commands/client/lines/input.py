@@ -59,9 +59,14 @@ def names_lines(argument: str) -> bool:
     return argument == STANDARD_INPUT or name.endswith((".json", ".jsonl", ".ndjson"))
 
 
+def names_fingerprint(argument: str) -> bool:
+    """Return whether an argument has the form of a fingerprint."""
+    return _FINGERPRINT.fullmatch(argument) is not None
+
+
 def no_such_input(argument: str) -> StackError:
     """Return the error of an argument that is neither a file nor a fingerprint with a duration."""
-    if _FINGERPRINT.fullmatch(argument):
+    if names_fingerprint(argument):
         return StackError(
             "there is no file of this name, and a single fingerprint needs the length of its "
             "audio: give --duration"

@@ -8,16 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.http.errors import ApiError, InvalidUUIDError, MissingParameterError
+from api.http.errors import (
+    ApiError,
+    InvalidUUIDError,
+    MissingParameterError,
+    RequestTooLargeError,
+)
 from api.http.parameters import Parameters
 from api.http.skipped_items import MAX_SKIPPED
 from api.submissions.request import (
+    MAX_WORDS,
     NumberedReceipt,
     Submissions,
     Submitter,
     parse_submissions,
 )
+from pipeline.fingerprint.codec import encode
 from pipeline.submission_fields import Receipt
+from tests.support.catalogue.synthetic import fingerprint
 
 WORD = "AQAAAQcZ"
 MBID = "5d1f0c5e-1111-4aaa-8aaa-000000000001"
@@ -280,3 +288,12 @@ def test_any_parameters_are_parsed_or_refused(pairs: list[tuple[str, str]]) -> N
         assert len(receipt.words)
         assert receipt.mbid or receipt.puid or receipt.meta is not None
         assert "\0" not in f"{receipt.format}{receipt.foreignid}{receipt.meta}"
+
+
+def test_the_words_of_a_request_are_limited_with_one_copy_for_each_mbid() -> None:
+    """An hour-long fingerprint may have 144 MBIDs."""
+    hour = encode(fingerprint(1, words=29_000))
+    mbids = [str(UUID(int=number + 1)) for number in range(MAX_WORDS // 29_000 + 1)]
+    assert len(parse(fingerprint=hour, duration=3600, mbid=mbids[1:])) == 144
+    with pytest.raises(RequestTooLargeError, match="may have 4194304"):
+        parse(fingerprint=hour, duration=3600, mbid=mbids)

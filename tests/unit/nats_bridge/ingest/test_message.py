@@ -3,6 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
+from uuid import UUID
 
 import pytest
 from hypothesis import example, given, settings
@@ -16,7 +17,9 @@ from api.submissions.request import Submitter, parse_submissions
 from nats_bridge import headers
 from nats_bridge.ingest.message import MAX_ITEMS, CheckedMessage, check_message, header
 from pipeline.catalog.app.accounts import Account, Application
+from pipeline.fingerprint.codec import encode
 from pipeline.submission_fields import COLUMN_FIELDS, SUBMISSION_FIELDS, Kind, Receipt
+from tests.support.catalogue.synthetic import fingerprint
 
 if TYPE_CHECKING:
     from api.access.keys import ApiKeys
@@ -226,3 +229,13 @@ def test_headers_are_found_in_any_case() -> None:
     assert header({"acoustid-USER": "a"}, headers.USER) == "a"
     assert header({"Acoustid-User": ""}, headers.USER) is None
     assert header(None, headers.USER) is None
+
+
+def test_the_words_of_a_message_are_limited() -> None:
+    """The items that no longer fit are refused."""
+    hour = encode(fingerprint(1, words=29_000))
+    mbids = [str(UUID(int=number + 1)) for number in range(100)]
+    item = {"fingerprint": hour, "duration": 3600, "mbid": mbids}
+    checked = check([item, item, {**item, "mbid": mbids[:3]}])
+    assert len(checked.receipts) == 103
+    assert codes(checked) == [(1, 19)]

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from cli.commands.client.audio.bad_file import BadFileError
-from cli.commands.client.audio.fpcalc import Fingerprinted, calculate, find_fpcalc
+from cli.commands.client.audio.fpcalc import (
+    WHOLE_FILE,
+    Fingerprinted,
+    calculate,
+    find_fpcalc,
+)
 from cli.errors import StackError
 from tests.support.audio_files import answer_seconds, answer_with, write_fpcalc
 
@@ -98,3 +103,10 @@ def test_a_missing_program_is_named_with_its_packages(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StackError, match="libchromaprint-tools"):
         find_fpcalc()
+
+
+def test_the_length_of_the_audio_is_chosen(song: Path, fpcalc: str) -> None:
+    """By default the first 120 s are fingerprinted; 0 is the whole file."""
+    answer_with(song, 'echo "{\\"duration\\": 300, \\"fingerprint\\": \\"AQ$3\\"}"; exit 0')
+    assert calculate(song, fpcalc) == Fingerprinted(300, "AQ120")
+    assert calculate(song, fpcalc, WHOLE_FILE) == Fingerprinted(300, "AQ0")
