@@ -21,6 +21,7 @@ from pipeline.following.repair import open_or_empty_index, open_or_empty_store
 from pipeline.following.update_store import store_may_fail
 from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.lookups.trusted_index import TrustedIndex
+from pipeline.lookups.trusted_sketch import TrustedSketch
 from pipeline.lookups.trusted_store import TrustedStore
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.links.connection_limits import BROKER, POSTGRES_WORKER, REDIS_REPLIES
@@ -88,6 +89,22 @@ class WorkerResources:
             return None
         max_lag = self.settings.cluster.max_lag
         return TrustedStore(open_store(settings.path), self.databases, max_lag=max_lag)
+
+    @cached_property
+    def sketch(self) -> TrustedSketch | None:
+        """The sketch index for reading; None if the settings disable it.
+
+        No file is opened before its first use.
+        """
+        settings = self.settings.fingerprint_index
+        if not settings.sketch_rate:
+            return None
+        return TrustedSketch(
+            settings.sketch_path,
+            settings.sketch_rate,
+            self.databases,
+            max_lag=self.settings.cluster.max_lag,
+        )
 
     @contextmanager
     def store_writer(self, problems: WriteProblems) -> Iterator[StoreWriter | None]:
