@@ -51,6 +51,7 @@ def test_a_worker_reports_the_copies_that_its_tasks_read(
     resources: Any = SimpleNamespace(
         index=copy(Condition.FILLING),
         store=copy(Condition.OK),
+        sketch=None,
         settings=Settings(),
         redis=NoProblem(),
     )
@@ -73,7 +74,7 @@ def test_a_worker_that_updates_the_index_reports_files_with_unknown_names(tmp_pa
     index = Settings().fingerprint_index.model_copy(update={"path": folder})
     settings = Settings().model_copy(update={"fingerprint_index": index})
     resources: Any = SimpleNamespace(
-        index=copy(Condition.OK), store=None, settings=settings, redis=NoProblem()
+        index=copy(Condition.OK), store=None, sketch=None, settings=settings, redis=NoProblem()
     )
     assert ReportSource(lambda: resources).report("node", ["index"]).unknown_files == 0
     (folder / "x.segment").touch()
@@ -90,7 +91,7 @@ def test_a_folder_that_is_filled_after_a_pause_has_a_line(tmp_path: Path) -> Non
     index = Settings().fingerprint_index.model_copy(update={"path": folder})
     settings = Settings().model_copy(update={"fingerprint_index": index})
     resources: Any = SimpleNamespace(
-        index=copy(Condition.FILLING), store=None, settings=settings, redis=NoProblem()
+        index=copy(Condition.FILLING), store=None, sketch=None, settings=settings, redis=NoProblem()
     )
     report = ReportSource(lambda: resources).report("node", ["index"])
     assert report.refilled_later == (
@@ -103,7 +104,7 @@ def test_a_folder_that_is_filled_after_a_pause_has_a_line(tmp_path: Path) -> Non
 
 
 def test_a_disabled_store_has_no_condition() -> None:
-    resources: Any = SimpleNamespace(index=copy(Condition.OK), store=None)
+    resources: Any = SimpleNamespace(index=copy(Condition.OK), store=None, sketch=None)
     report = ReportSource(lambda: resources).report("node", ["lookup"])
     assert report == WorkerReport("node", ("lookup",), Condition.OK, None, 7, None, index_lag=0.5)
 
@@ -118,7 +119,7 @@ def test_a_fault_that_a_search_finds_is_reported_at_once() -> None:
         damage=lambda: "/index/1.segment: is missing",
         lag=lambda: None,
     )
-    resources: Any = SimpleNamespace(index=index, store=None)
+    resources: Any = SimpleNamespace(index=index, store=None, sketch=None)
     report = ReportSource(lambda: resources).report("node", ["lookup"])
     assert report.index is Condition.DAMAGED
     assert report.index_damage == "/index/1.segment: is missing"
