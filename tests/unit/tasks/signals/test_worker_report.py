@@ -5,16 +5,20 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pipeline.index import open_writer
+from pipeline.index import IndexStats, open_writer
 from pipeline.lookups.condition import Condition
+from pipeline.lookups.trusted_sketch import SketchUnusable, UsableSketch
 from pipeline.settings.sections import Settings
 from tasks import queues
 from tasks.redis_state.heartbeats import WorkerReport
 from tasks.signals.worker_report import ReportSource
+
+if TYPE_CHECKING:
+    from pipeline.lookups.trusted_index import TrustedIndex
 
 
 def copy(condition: Condition) -> Any:
@@ -107,6 +111,26 @@ def test_a_disabled_store_has_no_condition() -> None:
     resources: Any = SimpleNamespace(index=copy(Condition.OK), store=None, sketch=None)
     report = ReportSource(lambda: resources).report("node", ["lookup"])
     assert report == WorkerReport("node", ("lookup",), Condition.OK, None, 7, None, index_lag=0.5)
+
+
+def test_the_sketch_index_that_searches_use_is_reported() -> None:
+    used = UsableSketch(
+        cast("TrustedIndex", SimpleNamespace(stats=lambda: IndexStats(7, 5, 1, 300))), 4
+    )
+    sketch = SimpleNamespace(current=lambda: used)
+    resources: Any = SimpleNamespace(index=copy(Condition.OK), store=None, sketch=sketch)
+    report = ReportSource(lambda: resources).report("node", ["lookup"])
+    assert (report.sketch, report.sketch_position) == (Condition.OK, 7)
+    assert (report.sketch_rate, report.sketch_bytes) == (4, 300)
+
+    def refuse() -> None:
+        raise SketchUnusable(Condition.DAMAGED)
+
+    sketch.current, sketch.damage = refuse, lambda: "/sketch/rate-4/1.segment: is cut"
+    report = ReportSource(lambda: resources).report("node", ["background"])
+    assert (report.sketch, report.sketch_rate) == (Condition.DAMAGED, None)
+    assert report.sketch_damage == "/sketch/rate-4/1.segment: is cut"
+    assert ReportSource(lambda: resources).report("node", ["submission"]).sketch is None
 
 
 def test_a_fault_that_a_search_finds_is_reported_at_once() -> None:

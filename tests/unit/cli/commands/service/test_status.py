@@ -273,6 +273,7 @@ def test_the_text_contains_the_values_of_the_json() -> None:
         "refuses writes (disk), 3 MiB of memory of at most 4 MiB",
         "5 MiB free (data directory), 0 MiB free (index and store)",
         "ok, up to date, position 7",
+        "ok, up to date, position 7, 1 of 4 terms, 3 MiB; that with 1 of 8 is being filled",
         "tracks 1, fingerprints 2",
         "failed 4, rejected 0, pending 2, imported 1,000; the oldest pending one is 30 s old",
         "retries      database 1,200 (last 1 min 5 s ago)",
