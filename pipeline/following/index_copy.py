@@ -85,7 +85,8 @@ class IndexCopy:
         self._writer.rebuild(map(self._changes, batches), position, metadata=metadata)
 
     def _changes(self, logged: Sequence[LoggedFingerprint]) -> list[Change]:
-        terms = iter(self._terms([each.words for each in logged if each.words is not None]))
+        rows = [each.words for each in logged if each.words is not None]
+        terms = iter(self._terms(rows) if rows else ())
         return [
             Delete(each.id) if each.words is None else Insert(each.id, next(terms))
             for each in logged

@@ -16,7 +16,7 @@ logger = structlog.get_logger("acoustid.start")
 
 
 def log_start(settings: Settings) -> None:
-    """Log the paths of settings, index, fingerprint store and sketch index, and why Redis cannot be used.
+    """Log the paths of settings, index, store and sketch index, and why Redis cannot be used.
 
     A process starts without Redis and connects to it later.
     """

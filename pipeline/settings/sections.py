@@ -345,8 +345,8 @@ class FingerprintIndexSettings(Section):
         return f"{self.name} on {servers}"
 
     def sketch_location(self) -> str:
-        """Return the directory of the sketch index, or that there is none."""
-        return str(self.sketch_path) if self.sketch_rate else "disabled"
+        """Return the directory of the sketch index, or ``off``."""
+        return str(self.sketch_path) if self.sketch_rate else "off"
 
     def servers(self) -> list[tuple[str, int]]:
         """Return host and port of every server; the first one is written."""

@@ -11,6 +11,7 @@ from pipeline.catalog.fingerprint import tables
 from pipeline.excerpts.sketch_folders import other_rates, sketch_folder
 from pipeline.fingerprint.sketch import sketch_terms
 from pipeline.following import copies
+from pipeline.following.open_sketch import replaced_rates
 from pipeline.index import open_reader, open_writer, verify
 from pipeline.lookups.condition import Condition
 from pipeline.lookups.trusted_sketch import SketchUnusable, TrustedSketch
@@ -159,6 +160,7 @@ def test_only_an_index_of_this_database_is_removed(stack: Stack) -> None:
     stack.run(rate=8)
     assert other_rates(stack.folder / "sketch", 8) == [RATE, 2]
     assert [each.name for each in stack.path().iterdir()] == ["notes"]
+    assert replaced_rates(stack.folder / "sketch", 8, stack.databases) == []
     with open_reader(stack.path(2)) as reader:
         assert reader.position() == 3
 
