@@ -11,8 +11,8 @@ permitted lag is refused, and so is one that was not compared with a database fo
 """
 
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Final, NamedTuple, TypeVar
 
 import numpy as np
 import structlog
@@ -29,7 +29,7 @@ from pipeline.index import (
 )
 from pipeline.index.errors import IndexUnavailable, RequestRefused
 from pipeline.index.interface import StatefulIndex
-from pipeline.lookups.condition import INDEX_ADVICE, Condition
+from pipeline.lookups.condition import INDEX_ADVICE, Advice, Condition
 from pipeline.lookups.condition_log import ConditionLog, fault_of_file
 from pipeline.lookups.index_comparison import IndexComparison
 from pipeline.lookups.index_verdict import IndexVerdicts
@@ -44,15 +44,40 @@ class IndexUnusable(FingerprintIndexError):  # noqa: N818 - named for the state 
     """The index can't answer searches. A retry may succeed.
 
     Attributes:
+        advice: the line for each reason.
         condition: the reason.
     """
+
+    advice: ClassVar[Mapping[Condition, Advice]] = INDEX_ADVICE
 
     def __init__(self, condition: Condition) -> None:
         self.condition = Condition(condition)  # rebuilt from a message, it is a text
         super().__init__(self.condition.value)
 
     def __str__(self) -> str:
-        return str(INDEX_ADVICE[self.condition])
+        return str(self.advice[self.condition])
+
+
+class Kind(NamedTuple):
+    """The texts and the error of one kind of index.
+
+    Attributes:
+        usable: the message when it is usable again.
+        unusable: the message when it is not usable.
+        error: is raised for an index that is not usable.
+    """
+
+    usable: str
+    unusable: str
+    error: type[IndexUnusable]
+
+
+PUBLIC_INDEX: Final = Kind(
+    "the index is usable again",
+    "the index is not usable; lookups are answered with 503",
+    IndexUnusable,
+)
+"""The index of the public algorithm."""
 
 
 class TrustedIndex:
@@ -68,6 +93,7 @@ class TrustedIndex:
         clock: monotonic time in seconds.
         max_lag: seconds by which the index may be behind the database; 0 for any time.
         logs_changes: whether changes of the condition are logged.
+        kind: the kind of the index.
     """
 
     def __init__(
@@ -78,17 +104,19 @@ class TrustedIndex:
         *,
         max_lag: float = 0.0,
         logs_changes: bool = True,
+        kind: Kind = PUBLIC_INDEX,
     ) -> None:
         self._open = open_index
+        self._error = kind.error
         comparison = IndexComparison(
             databases, lambda sample: index_contains(self._open(), sample), clock
         )
         self._verdicts = IndexVerdicts(comparison, clock, max_lag, logs=logs_changes)
         self._log = ConditionLog(
             logger,
-            "the index is usable again",
-            "the index is not usable; lookups are answered with 503",
-            INDEX_ADVICE,
+            kind.usable,
+            kind.unusable,
+            kind.error.advice,
             enabled=logs_changes,
         )
         self._last: Condition | None = None
@@ -118,6 +146,10 @@ class TrustedIndex:
             )
 
         return self._use(search)
+
+    def require_usable(self) -> None:
+        """Raise `IndexUnusable` unless a search may use the index; query the database if due."""
+        self._use(lambda index: index.changelog_state(self._verdicts.accepts))
 
     def position(self) -> int:
         """Return the changelog position of the index, after a comparison with the database.
@@ -177,9 +209,9 @@ class TrustedIndex:
             condition = self._verdicts.determine(error.state)
             if condition is Condition.OK:  # it was refused a moment ago
                 condition = Condition.FILLING
-            raise IndexUnusable(self._report(condition)) from None
+            raise self._error(self._report(condition)) from None
         except (IndexCorrupt, OSError) as error:
-            raise IndexUnusable(self._report(fault_of_file(error), error)) from error
+            raise self._error(self._report(fault_of_file(error), error)) from error
         except (IndexUnavailable, SearchTimeout, RequestRefused) as error:
             self._handle_no_answer(error)
             raise
@@ -194,7 +226,7 @@ class TrustedIndex:
     def _handle_no_answer(self, error: FingerprintIndexError) -> None:
         """Raise `IndexUnusable` if it is known that no server answers."""
         if self._last is Condition.UNREACHABLE:
-            raise IndexUnusable(Condition.UNREACHABLE) from error
+            raise self._error(Condition.UNREACHABLE) from error
         self._needs_check = True
         if isinstance(error, IndexUnavailable):
             self._report(Condition.UNREACHABLE, error)
@@ -204,4 +236,4 @@ class TrustedIndex:
         try:
             self._open().changelog_state()
         except (IndexCorrupt, OSError) as damage:
-            raise IndexUnusable(self._report(fault_of_file(damage), damage)) from error
+            raise self._error(self._report(fault_of_file(damage), damage)) from error

@@ -68,7 +68,7 @@ def load_settings(
     path: str | Path | None = None,
     environ: Mapping[str, str] | None = None,
     *,
-    complete: bool = True,
+    embedded: bool = False,
 ) -> Settings:
     """Read the configuration file and the environment.
 
@@ -78,8 +78,7 @@ def load_settings(
         path: the path of the INI file. By default it is the variable ``ACOUSTID_CONFIG``, else
             ``acoustid.conf`` in the working directory if that exists, else there is no file.
         environ: the environment, `os.environ` by default.
-        complete: False if options of `acoustid up` are added later. Then no option is refused
-            because another one is not set that `acoustid up` may set.
+        embedded: whether `acoustid up` adds the options of its own servers and files afterwards.
 
     Raises:
         ConfigError: lists all problems. Examples: a missing file, an unknown option, a value of
@@ -95,8 +94,7 @@ def load_settings(
         settings = Settings.model_validate(_as_tree(values))
         problems += tls_problems(settings)
         problems += nats_problems(settings)
-        if complete:
-            problems += sketch_problems(settings)
+        problems += sketch_problems(settings, embedded=embedded)
     except ValidationError as error:
         problems += _explain(error, values)
     if problems:

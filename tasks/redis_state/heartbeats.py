@@ -1,8 +1,8 @@
 """Heartbeats of workers: a sorted set in Redis with the name of each worker and a time of Redis.
 
-With each heartbeat a worker stores a report: its queues, and the conditions of its index and its
-fingerprint store. The report expires with the heartbeat. Beat stores a key that expires. A worker
-that ends leaves its heartbeat: a restart within `ALIVE_SECONDS` is no fault.
+With each heartbeat a worker stores a report: its queues, and the conditions of its index, its
+fingerprint store and its sketch index. The report expires with the heartbeat. Beat stores a key
+that expires. A worker that ends leaves its heartbeat: a restart within `ALIVE_SECONDS` is no fault.
 """
 
 import json
@@ -62,6 +62,12 @@ class WorkerReport:
             queue ``index``; 0 if one is read-only; None if it writes no files.
         refilled_later: a line for the index or the store that was damaged repeatedly, is empty and
             is filled after a pause, of a worker of the queue ``index``; else an empty text.
+        sketch: the condition of its sketch index: of the set rate, or of another rate that is used
+            instead; None for a worker that does not search one.
+        sketch_position: the changelog position of that index; None while it is not usable.
+        sketch_rate: the rate of that index; None while it is not usable.
+        sketch_bytes: the bytes of that index on the disk; None while it is not usable.
+        sketch_damage: the damaged file of its sketch index and the problem, or an empty text.
     """
 
     node: str
@@ -78,6 +84,11 @@ class WorkerReport:
     index_lag: float | None = None
     free_bytes: int | None = None
     refilled_later: str = ""
+    sketch: Condition | None = None
+    sketch_position: int | None = None
+    sketch_rate: int | None = None
+    sketch_bytes: int | None = None
+    sketch_damage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +221,11 @@ def _report(text: bytes) -> WorkerReport:
         index_lag=values.get("index_lag"),
         free_bytes=values.get("free_bytes"),
         refilled_later=values.get("refilled_later", ""),
+        sketch=_condition(values.get("sketch")),
+        sketch_position=values.get("sketch_position"),
+        sketch_rate=values.get("sketch_rate"),
+        sketch_bytes=values.get("sketch_bytes"),
+        sketch_damage=values.get("sketch_damage", ""),
     )
 
 

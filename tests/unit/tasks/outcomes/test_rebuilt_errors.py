@@ -27,6 +27,7 @@ from pipeline.index.errors import IndexCorrupt, IndexLocked, StalePosition, Stat
 from pipeline.index_http.protocol import ServerStateRefused
 from pipeline.lookups.condition import Condition
 from pipeline.lookups.trusted_index import IndexUnusable
+from pipeline.lookups.trusted_sketch import SketchUnusable
 from pipeline.settings.load import ConfigError
 from pipeline.storage.errors import StorageCorrupt, StorageLocked
 from tasks.application import app
@@ -51,6 +52,7 @@ ARGUMENTS: dict[Error, tuple[Any, ...]] = {
     StateRefused: (STATE,),
     ServerStateRefused: ("127.0.0.1:6081: its index is not accepted", STATE),
     IndexUnusable: (Condition.DAMAGED,),
+    SketchUnusable: (Condition.FILLING,),
     ConfigError: (["[redis] prot: unknown", "[api] port: not a number"],),
     api_errors.ApiError: ("internal error", {"Retry-After": "3"}),
     api_errors.InternalError: (),
