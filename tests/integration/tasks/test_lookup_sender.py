@@ -126,7 +126,7 @@ def test_one_batch_per_second_is_sent_with_events(queue: redis.Redis, settings: 
         now[0] = moment
         sender.send(batch_of(1))
         names.append(published(queue).headers["task"])
-    shown, silent = task_names.SAMPLED_BATCH, task_names.BATCH
+    shown, silent = task_names.LOOKUP.sampled_batch, task_names.LOOKUP.batch
     assert names == [shown, silent, silent, shown, silent, shown, silent]
 
 
@@ -208,4 +208,4 @@ def test_the_chain_has_the_four_stages(queue: redis.Redis, settings: Settings) -
     message = published(queue)
     _, _, embedded = message.decode()
     following = [each["task"] for each in reversed(embedded["chain"])]
-    assert [message.headers["task"], *following] == list(task_names.LOOKUP_STAGES)
+    assert [message.headers["task"], *following] == list(task_names.LOOKUP.stages)
